@@ -1,0 +1,224 @@
+//! Sending to a handler from the rest of the system: mailbox, [`Addr`], [`Recipient`].
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use crate::error::SendError;
+use crate::handler::{Handler, OnInfo};
+
+/// The messages that wait for a handler.
+///
+/// A channel of the runtime would do, but costs over a kilobyte for each connection before the
+/// first message; this one costs nothing before somebody asks for the address and owns no queue
+/// between messages. The lock is held for one push or pop.
+pub(crate) struct Mailbox<I> {
+    queue: Mutex<Queue<I>>,
+    /// Whether the queue may have something, so that a turn without mail takes no lock.
+    mail: AtomicBool,
+}
+
+struct Queue<I> {
+    messages: VecDeque<I>,
+    capacity: usize,
+    waker: Option<Waker>,
+    open: bool,
+}
+
+/// Between messages no more than this stays allocated.
+const KEPT_CAPACITY: usize = 8;
+
+impl<I> Mailbox<I> {
+    pub(crate) fn new(capacity: usize, waker: Option<Waker>) -> Self {
+        let queue = Queue { messages: VecDeque::new(), capacity, waker, open: true };
+        Self { queue: Mutex::new(queue), mail: AtomicBool::new(false) }
+    }
+
+    /// Says which task to wake.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.lock().waker = Some(waker.clone());
+    }
+
+    /// Whether a message waits.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mail.load(Ordering::Acquire)
+    }
+
+    /// The next message.
+    pub(crate) fn pop(&self) -> Option<I> {
+        if !self.has_mail() {
+            return None;
+        }
+        let mut queue = self.lock();
+        let message = queue.messages.pop_front();
+        if queue.messages.is_empty() {
+            self.mail.store(false, Ordering::Release);
+            if queue.messages.capacity() > KEPT_CAPACITY {
+                queue.messages = VecDeque::new();
+            }
+        }
+        message
+    }
+
+    /// Takes no more messages; those that wait can still be popped.
+    pub(crate) fn close(&self) {
+        let mut queue = self.lock();
+        queue.open = false;
+        queue.waker = None;
+    }
+
+    fn send<M>(&self, message: M, wrap: impl FnOnce(M) -> I) -> Result<(), SendError<M>> {
+        let mut queue = self.lock();
+        if !queue.open {
+            return Err(SendError::Closed(message));
+        }
+        if queue.messages.len() >= queue.capacity {
+            return Err(SendError::Full(message));
+        }
+        queue.messages.push_back(wrap(message));
+        self.mail.store(true, Ordering::Release);
+        // One that is not the first has been preceded by a wake-up that is still to be answered.
+        let waker = if queue.messages.len() == 1 { queue.waker.clone() } else { None };
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Nothing of the user runs under the lock, so there is nothing that a panic could leave half done.
+    fn lock(&self) -> MutexGuard<'_, Queue<I>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The address of one connection's handler: whoever has it sends messages to the handler's
+/// `#[on_info]` methods; Cowboy's `Pid ! Message`.
+///
+/// It is cheap to clone and can go to any thread. It does not keep the connection open.
+///
+/// ```
+/// use ws_core::prelude::*;
+///
+/// # #[derive(Clone)]
+/// struct Price(f64);
+///
+/// #[websocket(path = "/prices")]
+/// #[derive(Default)]
+/// struct Prices;
+///
+/// #[websocket]
+/// impl Prices {
+///     #[on_info]
+///     fn price(&mut self, Price(price): Price) -> String {
+///         price.to_string()
+///     }
+/// }
+///
+/// fn publish(clients: &mut Vec<Addr<Prices>>, price: f64) {
+///     clients.retain(|client| match client.send(Price(price)) {
+///         Err(error) if error.is_closed() => false,
+///         _ => true, // A client that is too slow misses this one.
+///     });
+/// }
+/// ```
+pub struct Addr<H: Handler>(pub(crate) Arc<Mailbox<H::Info>>);
+
+impl<H: Handler> Addr<H> {
+    /// Puts a message into the handler's mailbox; it never waits. Messages of one sender arrive in
+    /// order.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] if the mailbox holds as many messages as `mailbox` allows (1,024 by
+    /// default), [`SendError::Closed`] if the connection has ended. Both give the message back.
+    pub fn send<M>(&self, message: M) -> Result<(), SendError<M>>
+    where
+        H: OnInfo<M>,
+    {
+        self.0.send(message, H::info)
+    }
+
+    /// Whether the connection still takes messages.
+    pub fn is_open(&self) -> bool {
+        self.0.lock().open
+    }
+
+    /// The same address for one type of message, so that the sender need not know the handler.
+    pub fn recipient<M>(&self) -> Recipient<M>
+    where
+        H: OnInfo<M>,
+        M: 'static,
+    {
+        Recipient(Arc::new(self.clone()))
+    }
+}
+
+impl<H: Handler> Clone for Addr<H> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// Two addresses are equal if they are of the same connection.
+impl<H: Handler> PartialEq for Addr<H> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<H: Handler> Eq for Addr<H> {}
+
+impl<H: Handler> fmt::Debug for Addr<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Addr").field(&Arc::as_ptr(&self.0)).finish()
+    }
+}
+
+/// The address of a handler of any type that takes messages of type `M`.
+pub struct Recipient<M>(Arc<dyn Receive<M>>);
+
+impl<M> Recipient<M> {
+    /// Puts a message into the handler's mailbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`Addr::send`].
+    pub fn send(&self, message: M) -> Result<(), SendError<M>> {
+        self.0.receive(message)
+    }
+
+    /// Whether the connection still takes messages.
+    pub fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+}
+
+impl<M> Clone for Recipient<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M> fmt::Debug for Recipient<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Recipient").field(&Arc::as_ptr(&self.0)).finish()
+    }
+}
+
+trait Receive<M>: Send + Sync {
+    fn receive(&self, message: M) -> Result<(), SendError<M>>;
+    fn is_open(&self) -> bool;
+}
+
+impl<H: OnInfo<M>, M> Receive<M> for Addr<H> {
+    fn receive(&self, message: M) -> Result<(), SendError<M>> {
+        self.send(message)
+    }
+
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
+    }
+}

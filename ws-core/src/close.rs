@@ -1,0 +1,185 @@
+//! Why and how a connection ends (RFC 6455 §7).
+
+use std::{fmt, io};
+
+pub use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::Utf8Bytes;
+
+/// The most bytes of text that fit behind the code in a close frame (RFC 6455 §5.5).
+pub const MAX_CLOSE_REASON: usize = 123;
+
+/// A close frame: a code, and a text for whoever debugs the other side (RFC 6455 §5.5.1).
+///
+/// Returned from a method, or passed to [`Context::close`](crate::Context::close), it closes the
+/// connection; Cowboy's `{close, Code, Reason}`. The default is 1000 without text.
+///
+/// ```
+/// use ws_core::{Close, CloseCode};
+///
+/// let close = Close::new(CloseCode::Policy, "one message a second, please");
+/// assert_eq!(u16::from(close.code), 1008);
+/// assert_eq!(Close::from(4001).code, CloseCode::Library(4001));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The status code.
+    pub code: CloseCode,
+    /// The text, at most 123 bytes; what is longer is cut at a character boundary when sent.
+    pub reason: Utf8Bytes,
+}
+
+impl Close {
+    /// A close frame with a code and a text.
+    pub fn new(code: impl Into<CloseCode>, reason: impl Into<Utf8Bytes>) -> Self {
+        Self { code: code.into(), reason: reason.into() }
+    }
+}
+
+impl Default for Close {
+    fn default() -> Self {
+        Self::new(CloseCode::Normal, Utf8Bytes::from_static(""))
+    }
+}
+
+impl From<CloseCode> for Close {
+    fn from(code: CloseCode) -> Self {
+        Self::new(code, Utf8Bytes::from_static(""))
+    }
+}
+
+impl From<u16> for Close {
+    fn from(code: u16) -> Self {
+        CloseCode::from(code).into()
+    }
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if self.reason.is_empty() { Ok(()) } else { write!(f, " {:?}", self.reason.as_str()) }
+    }
+}
+
+/// Whether a code may stand in a close frame: those of RFC 6455 §7.4.1 and of IANA's registry that
+/// an endpoint sends, and 3000–4999 (§7.4.2).
+pub(crate) fn may_be_sent(code: CloseCode) -> bool {
+    // 1014 (bad gateway) was registered after the vocabulary's table was written.
+    code.is_allowed() || code == CloseCode::Reserved(1014)
+}
+
+/// Why a connection ended, as `#[on_close]` is told; the first argument of Cowboy's `terminate/3`.
+///
+/// The first reason is the one that counts: a client that goes away after the handler closed
+/// does not turn a [`Stop`](CloseReason::Stop) into a [`Lost`](CloseReason::Lost).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The client sent a close frame: its code and text, `None` for an empty frame. It is answered
+    /// with the same code. Cowboy's `remote` and `{remote, Code, Payload}`.
+    Remote(Option<Close>),
+    /// The handler closed, with [`Context::close`](crate::Context::close) or a [`Close`] reply.
+    /// Cowboy's `stop`.
+    Stop(Close),
+    /// Nothing came from the client for the idle timeout; 1000. Cowboy's `timeout`.
+    Timeout,
+    /// The client broke the protocol; 1002, 1007 or 1009. Cowboy's `{error, badframe}`,
+    /// `{error, badencoding}` and `{error, badsize}`.
+    Protocol(Fault),
+    /// The client sent a kind of message that no method handles, and the handler is declared
+    /// with `unhandled = close`; 1003.
+    Unsupported,
+    /// A payload did not decode (1007) or a method returned an error (1011), and the handler
+    /// has no `#[on_error]`.
+    Error {
+        /// The code that the client is told.
+        code: CloseCode,
+        /// The error as text; the client is not told.
+        message: String,
+    },
+    /// A method panicked; 1011. The panic's message. Cowboy's `{crash, Class, Reason}`.
+    Panic(String),
+    /// The client does not read as fast as the handler sends: more than `outbox_limit` bytes
+    /// were waiting; 1008.
+    Overflow,
+    /// The client went away without a close frame. Cowboy's `{error, closed}` and
+    /// `{error, Reason}`.
+    Lost(io::ErrorKind),
+    /// The server is shutting down; 1001.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// The close frame that goes out for this reason: the one table from reason to code.
+    /// `None` where there is nobody to send one to.
+    pub(crate) fn frame(&self) -> Option<Close> {
+        let with = |code, text: &'static str| Some(Close::new(code, Utf8Bytes::from_static(text)));
+        match self {
+            // Answered with the code and without the text, as Cowboy does.
+            Self::Remote(frame) => frame.as_ref().map(|close| close.code.into()),
+            Self::Stop(close) => Some(close.clone()),
+            Self::Timeout => with(CloseCode::Normal, "idle timeout"),
+            Self::Protocol(fault) => with(fault.code(), fault.text()),
+            Self::Unsupported => with(CloseCode::Unsupported, "unsupported kind of message"),
+            Self::Error { code, .. } => Some((*code).into()),
+            Self::Panic(_) => Some(CloseCode::Error.into()),
+            Self::Overflow => with(CloseCode::Policy, "reading too slowly"),
+            Self::Lost(_) => None,
+            Self::Shutdown => with(CloseCode::Away, "server is shutting down"),
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remote(Some(close)) => write!(f, "closed by the client: {close}"),
+            Self::Remote(None) => f.write_str("closed by the client"),
+            Self::Stop(close) => write!(f, "closed by the handler: {close}"),
+            Self::Timeout => f.write_str("idle timeout"),
+            Self::Protocol(fault) => write!(f, "protocol fault: {fault}"),
+            Self::Unsupported => f.write_str("unsupported kind of message"),
+            Self::Error { message, .. } => write!(f, "handler failed: {message}"),
+            Self::Panic(message) => write!(f, "handler panicked: {message}"),
+            Self::Overflow => f.write_str("client reads too slowly"),
+            Self::Lost(kind) => write!(f, "connection lost: {kind}"),
+            Self::Shutdown => f.write_str("server is shutting down"),
+        }
+    }
+}
+
+/// How a client broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A frame that RFC 6455 forbids, and what is wrong with it; 1002.
+    BadFrame(&'static str),
+    /// Text that is not UTF-8; 1007.
+    BadEncoding,
+    /// A message over `max_message_size`; 1009.
+    TooBig,
+}
+
+impl Fault {
+    /// The close code of the fault.
+    pub fn code(self) -> CloseCode {
+        match self {
+            Self::BadFrame(_) => CloseCode::Protocol,
+            Self::BadEncoding => CloseCode::Invalid,
+            Self::TooBig => CloseCode::Size,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::BadFrame(what) => what,
+            Self::BadEncoding => "text is not UTF-8",
+            Self::TooBig => "message too big",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}

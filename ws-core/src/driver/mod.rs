@@ -1,0 +1,105 @@
+//! One task for each connection: it owns the socket and the clock, calls the handler, and decides
+//! nothing about the protocol.
+//!
+//! A *turn* is one poll of that task: [`turn`] takes what has arrived and runs methods until
+//! nothing is left, then writes once. While an async method is pending, [`wait`] keeps the wire
+//! alive instead.
+
+mod clock;
+mod links;
+mod port;
+mod scratch;
+mod seat;
+mod shutdown;
+mod turn;
+mod wait;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub(crate) use clock::now;
+use clock::Clock;
+use links::Links;
+use port::Port;
+use seat::Seat;
+pub(crate) use shutdown::{Connections, Ticket};
+use turn::{Turn, turn};
+use wait::{Until, wait};
+
+use crate::close::CloseReason;
+use crate::context::Context;
+use crate::event::Event;
+use crate::handler::Handler;
+
+/// Runs a handler on a byte stream from open to the end of TCP.
+///
+/// Written as a function that returns a block, because an `async fn` keeps its arguments twice.
+pub(crate) fn run<H, T>(
+    handler: H,
+    cx: Context<H>,
+    io: T,
+    ticket: Option<Ticket>,
+) -> impl Future<Output = ()> + Send
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut seat = Seat::new(handler, cx);
+    async move {
+        let mut port = Port::new(io);
+        let sleep = pin!(tokio::time::sleep(std::time::Duration::ZERO));
+        let mut links = Links { clock: Clock::new(sleep), ticket };
+
+        start_timers(&mut seat);
+        let mut next = seat.invoke(Event::Open);
+        loop {
+            if let Some(call) = next.take() {
+                next = wait(&mut seat, call, &mut port, &mut links, Until::Cancelled).await;
+                continue;
+            }
+            match poll_fn(|task| turn(task, &mut seat, &mut port, &mut links)).await {
+                Turn::Call(call) => next = Some(call),
+                Turn::Closed => break,
+            }
+        }
+
+        let reason = end(&mut seat);
+        let mut last = seat.invoke(Event::Close(&reason));
+        while let Some(call) = last {
+            last = wait(&mut seat, call, &mut port, &mut links, Until::Done).await;
+        }
+        tracing::debug!(%reason, "connection ended");
+
+        let Seat { handler, mut cx, .. } = seat;
+        drop(handler);
+        poll_fn(|task| {
+            links.register(task, &mut cx.session());
+            links.poll_closing(task, &mut port, &mut cx.session().wire)
+        })
+        .await;
+    }
+}
+
+/// The timers of the declaration begin when the connection is open.
+fn start_timers<H: Handler>(seat: &mut Seat<H>) {
+    if H::TIMERS.is_empty() {
+        return;
+    }
+    let now = now();
+    let mut session = seat.cx.session();
+    for (index, timer) in H::TIMERS.iter().enumerate() {
+        if let Some(at) = now.checked_add(timer.delay) {
+            session.timers.method(index, at, timer.repeat.then_some(timer.delay));
+        }
+    }
+}
+
+/// The end of everything but the wire: no more mail, no more timers.
+fn end<H: Handler>(seat: &mut Seat<H>) -> CloseReason {
+    let mut session = seat.cx.session();
+    session.close_mailbox();
+    session.timers.clear();
+    session.wire.reason().cloned().unwrap_or(CloseReason::Shutdown)
+}

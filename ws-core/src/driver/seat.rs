@@ -1,0 +1,102 @@
+//! A handler in its place: every call of it goes through here, one at a time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::close::CloseReason;
+use crate::context::Context;
+use crate::error::HandlerError;
+use crate::event::{Event, Step};
+use crate::handler::Handler;
+use crate::options::Unhandled;
+use crate::wire::Incoming;
+
+/// The handler and its context.
+pub(super) struct Seat<H: Handler> {
+    pub(super) handler: H,
+    pub(super) cx: Context<H>,
+    /// Whether `#[on_error]` is at work: what fails in it closes the connection.
+    failing: bool,
+}
+
+/// What a method panicked with.
+pub(super) struct Panic(String);
+
+/// Runs user code; a panic stays in this connection. Whatever the panic left half done is only
+/// reached by `#[on_close]` and the handler's `Drop`, which know best.
+pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Panic(text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default())
+    })
+}
+
+impl<H: Handler> Seat<H> {
+    pub(super) fn new(handler: H, cx: Context<H>) -> Self {
+        Self { handler, cx, failing: false }
+    }
+
+    /// Runs the method for an event; an async one comes back as a call.
+    pub(super) fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
+        let step = catch(|| self.handler.event(event, &mut self.cx));
+        self.perform(step)
+    }
+
+    /// Runs the method for a message.
+    pub(super) fn hear(&mut self, incoming: &Incoming<'_>) -> Option<H::Call> {
+        let event = match incoming {
+            Incoming::Text(text) => Event::Text(text),
+            Incoming::Binary(bytes) => Event::Binary(bytes),
+            Incoming::Ping(payload) => Event::Ping(payload),
+            Incoming::Pong(payload) => Event::Pong(payload),
+        };
+        let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
+        let step = catch(|| self.handler.event(event, &mut self.cx));
+        if is_data && matches!(step, Ok(Step::Unhandled)) {
+            let wire = &mut self.cx.session().wire;
+            if wire.options().unhandled == Unhandled::Close {
+                wire.close_with(CloseReason::Unsupported);
+            }
+            return None;
+        }
+        self.perform(step)
+    }
+
+    /// An async method has ended; `#[on_error]` may be the next.
+    pub(super) fn ended(&mut self, result: Result<Result<(), HandlerError>, Panic>) -> Option<H::Call> {
+        let step = result.map(Step::from);
+        let call = self.perform(step);
+        self.failing &= call.is_some();
+        call
+    }
+
+    fn perform(&mut self, step: Result<Step<H::Call>, Panic>) -> Option<H::Call> {
+        match step {
+            Ok(Step::Done | Step::Unhandled) => None,
+            Ok(Step::Call(call)) => Some(call),
+            Ok(Step::Failed(error)) => self.fail(error),
+            Err(panic) => {
+                self.crash(panic);
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, error: HandlerError) -> Option<H::Call> {
+        if H::ON_ERROR && !self.failing {
+            self.failing = true;
+            let call = self.invoke(Event::Error(error));
+            self.failing = call.is_some();
+            return call;
+        }
+        tracing::error!(%error, "handler failed");
+        let reason = CloseReason::Error { code: error.close_code(), message: error.to_string() };
+        self.cx.session().wire.close_with(reason);
+        None
+    }
+
+    /// A panic closes this connection and touches no other.
+    pub(super) fn crash(&mut self, Panic(message): Panic) {
+        tracing::error!(%message, "handler panicked");
+        self.cx.session().wire.close_with(CloseReason::Panic(message));
+    }
+}

@@ -1,0 +1,125 @@
+//! A connection while an async method is pending.
+
+use std::future::{Future, poll_fn};
+use std::task::{Context as Task, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::clock::now;
+use super::links::Links;
+use super::port::{Port, begin_turn};
+use super::scratch::ReadBuffer;
+use super::seat::{Seat, catch};
+use crate::close::CloseReason;
+use crate::context::{Session, lock};
+use crate::handler::Handler;
+use crate::wire::Connection;
+
+/// Until when a method may go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Until the connection has ended for longer than its options allow.
+    Cancelled,
+    /// Until it is done: `#[on_close]` runs whole.
+    Done,
+}
+
+/// Runs an async method to its end, and keeps the wire alive meanwhile: pings are answered, a
+/// close is seen, frames go out. Returns the method that comes next, if it failed.
+pub(super) async fn wait<H, T>(
+    seat: &mut Seat<H>,
+    call: H::Call,
+    port: &mut Port<T>,
+    links: &mut Links<'_>,
+    until: Until,
+) -> Option<H::Call>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    // Always shared where there is a method to call.
+    let session = seat.cx.share()?;
+    // The one allocation of an async method: in the connection's own future it would cost every
+    // waiting connection the size of the largest method.
+    let mut method = Box::pin(seat.handler.call(call, &mut seat.cx));
+    let result = poll_fn(|task| {
+        begin_turn(&mut lock(&session).wire);
+        match catch(|| method.as_mut().poll(task)) {
+            Ok(Poll::Ready(result)) => return Poll::Ready(Some(Ok(result))),
+            Ok(Poll::Pending) => {}
+            Err(panic) => return Poll::Ready(Some(Err(panic))),
+        }
+        match keep_alive(task, &mut lock(&session), port, links) {
+            Poll::Ready(()) if until == Until::Cancelled => Poll::Ready(None),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
+    drop(method);
+    if let Some(result) = result {
+        return seat.ended(result);
+    }
+    seat.cx.session().wire.settle();
+    None
+}
+
+/// One turn without the handler. Ready when the method has had the time that it gets.
+fn keep_alive<H, T>(
+    task: &mut Task<'_>,
+    session: &mut Session<H>,
+    port: &mut Port<T>,
+    links: &mut Links<'_>,
+) -> Poll<()>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    links.register(task, session);
+    let wire = &mut session.wire;
+    links.look(wire);
+    let mut buffer = ReadBuffer::take();
+    while !wire.is_closing() {
+        read_ahead(task, wire, port, &mut buffer);
+        let was_reading = wire.wants_input();
+        port.end_turn(task, wire);
+        let deadline = wire.deadline(now);
+        if links.clock.poll(task, deadline) {
+            if wire.tick(now()) {
+                return Poll::Ready(());
+            }
+        } else if wire.wants_input() == was_reading {
+            return Poll::Pending;
+        }
+    }
+    let closed = links.poll_closing(task, port, wire);
+    // A handler that closed by itself may go on after that.
+    match wire.reason() {
+        Some(CloseReason::Stop(_)) => Poll::Pending,
+        _ => closed,
+    }
+}
+
+/// Reads until there is nothing more, or enough.
+fn read_ahead<T: AsyncRead + AsyncWrite + Unpin>(
+    task: &mut Task<'_>,
+    wire: &mut Connection,
+    port: &mut Port<T>,
+    buffer: &mut ReadBuffer,
+) {
+    while wire.wants_input() {
+        if let Some(mut backlog) = wire.take_backlog() {
+            let mut input = &mut backlog[..];
+            wire.read_ahead(&mut input);
+            wire.keep(input);
+            continue;
+        }
+        match port.poll_read(task, wire, buffer) {
+            Poll::Ready(Some(mut input)) => {
+                wire.read_ahead(&mut input);
+                wire.keep(input);
+            }
+            Poll::Ready(None) => {}
+            Poll::Pending => return,
+        }
+    }
+}

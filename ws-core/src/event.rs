@@ -1,0 +1,52 @@
+//! What can happen to a handler, as one closed enum.
+
+use crate::close::CloseReason;
+use crate::error::HandlerError;
+
+/// One event of a connection. `I` is the enum of the messages that the handler takes.
+///
+/// Generated code matches on it; it is not meant to be written by hand.
+#[derive(Debug)]
+pub enum Event<'a, I> {
+    /// The connection is open.
+    Open,
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+    /// A ping; its pong is in the outbox already.
+    Ping(&'a [u8]),
+    /// A pong.
+    Pong(&'a [u8]),
+    /// A message from the mailbox or a timer.
+    Info(I),
+    /// A timer of the declaration, by its index in [`Handler::TIMERS`](crate::private::Handler::TIMERS).
+    Timer(usize),
+    /// Something failed.
+    Error(HandlerError),
+    /// The connection has ended.
+    Close(&'a CloseReason),
+}
+
+/// What became of an event. `C` is the enum of the handler's async methods.
+#[derive(Debug)]
+pub enum Step<C> {
+    /// A method has run, and what it replied is in the outbox.
+    Done,
+    /// No method is there for it.
+    Unhandled,
+    /// A payload did not decode, or the method failed.
+    Failed(HandlerError),
+    /// An async method is to be run.
+    Call(C),
+}
+
+impl<C> From<Result<(), HandlerError>> for Step<C> {
+    #[inline]
+    fn from(result: Result<(), HandlerError>) -> Self {
+        match result {
+            Ok(()) => Self::Done,
+            Err(error) => Self::Failed(error),
+        }
+    }
+}

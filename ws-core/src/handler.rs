@@ -1,0 +1,184 @@
+//! A handler, as the driver sees it: what `#[websocket]` implements.
+
+use std::future::Future;
+use std::time::Duration;
+
+use axum_core::response::{IntoResponse, Response};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+
+use crate::context::Context;
+use crate::error::HandlerError;
+use crate::event::{Event, Step};
+use crate::options::Options;
+
+/// What `#[websocket(…)]` on a struct or enum says about it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not declared as a handler",
+    label = "`#[websocket]` is missing on the definition of this type",
+    note = "write `#[websocket]` or `#[websocket(path = \"/…\")]` above its `struct` or `enum`"
+)]
+pub trait Declared: Sized + Send + 'static {
+    /// The settings of its connections.
+    const OPTIONS: Options;
+}
+
+/// A declaration with a path.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is declared without a path",
+    label = "where should it be mounted?",
+    note = "declare it with `#[websocket(path = \"/…\")]`, or mount it with `.mount_at::<{Self}>(\"/…\")`"
+)]
+pub trait Mounted: Declared {
+    /// The pattern of its path.
+    const PATH: &'static str;
+}
+
+/// The state machine of a handler: an event goes in; a sync method runs at once, an async one
+/// comes back as a [`Call`](Self::Call) that the driver runs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no methods for a connection",
+    label = "not a handler",
+    note = "write `#[websocket]` above `impl {Self} {{ … }}`, with a method for each event: `#[on_text] fn …`"
+)]
+pub trait Handler: Declared {
+    /// The messages it takes, one variant for each `#[on_info]`.
+    type Info: Send + 'static;
+    /// Its async methods with their payloads, one variant for each.
+    type Call: Send + 'static;
+    /// Its `#[every]` and `#[after]`.
+    const TIMERS: &'static [Timer] = &[];
+    /// Whether there is an async method: the connection's state is then shared with it.
+    const ASYNC: bool = false;
+    /// Whether there is an `#[on_error]`.
+    const ON_ERROR: bool = false;
+
+    /// Runs the method for an event.
+    fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> Step<Self::Call>;
+
+    /// Runs an async method.
+    fn call(
+        &mut self,
+        call: Self::Call,
+        cx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+/// A timer of the declaration.
+#[derive(Clone, Copy, Debug)]
+pub struct Timer {
+    /// How long after open it is due.
+    pub delay: Duration,
+    /// Whether it is due again and again.
+    pub repeat: bool,
+}
+
+/// Which messages a handler takes: one for each `#[on_info]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not take messages of type `{M}`",
+    label = "no `#[on_info]` for `{M}`",
+    note = "add `#[on_info] fn …(&mut self, message: {M})` to the `#[websocket] impl {Self}`"
+)]
+pub trait OnInfo<M>: Handler {
+    /// The message as one of the handler's.
+    fn info(message: M) -> Self::Info;
+}
+
+/// How a handler comes to be from a request: `#[on_upgrade]`, or `Default` without one.
+pub trait OnUpgrade<S>: Handler {
+    /// Makes the handler of one connection, or answers the request with something else.
+    fn upgrade(
+        parts: &mut Parts,
+        state: &S,
+    ) -> impl Future<Output = Result<Upgrade<Self>, Response>> + Send;
+}
+
+/// A handler with what is special about its connection; what `#[on_upgrade]` may return instead
+/// of `Self`.
+///
+/// ```
+/// # use ws_core::prelude::*;
+/// # #[websocket(path = "/")] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[on_upgrade]
+///     fn join() -> Upgrade<Self> {
+///         Upgrade::new(Chat).header("x-room", "lobby").options(|o| o.max_message_size = 4096)
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Upgrade<H> {
+    pub(crate) handler: H,
+    pub(crate) subprotocol: Option<HeaderValue>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) options: Option<Options>,
+    /// Why it cannot be: a header or subprotocol that is none.
+    pub(crate) fault: Option<String>,
+}
+
+impl<H: Declared> Upgrade<H> {
+    /// The handler, and nothing special.
+    pub fn new(handler: H) -> Self {
+        Self { handler, subprotocol: None, headers: HeaderMap::new(), options: None, fault: None }
+    }
+
+    /// Answers with this subprotocol instead of the one that the declaration would choose. It must
+    /// be one that the client offered (RFC 6455 §4.1); otherwise the request is answered with 500.
+    pub fn subprotocol(mut self, name: &str) -> Self {
+        match HeaderValue::from_str(name) {
+            Ok(value) if !name.is_empty() => self.subprotocol = Some(value),
+            _ => self.fault = Some(format!("{name:?} is no name of a subprotocol")),
+        }
+        self
+    }
+
+    /// Adds a header to the response. One that cannot be a header is answered with 500.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        match (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            (Ok(name), Ok(value)) => _ = self.headers.append(name, value),
+            _ => self.fault = Some(format!("{name:?}: {value:?} is no header")),
+        }
+        self
+    }
+
+    /// Changes the declared options for this connection. Those of the handshake itself
+    /// (`subprotocols`, `origins`) have been used by then.
+    pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(self.options.get_or_insert(H::OPTIONS));
+        self
+    }
+}
+
+/// What `#[on_upgrade]` may return.
+#[diagnostic::on_unimplemented(
+    message = "`#[on_upgrade]` of `{H}` cannot return `{Self}`",
+    label = "does not make a `{H}`",
+    note = "return `Self`, `Upgrade<Self>`, or a `Result` of one of them with an error that is a response"
+)]
+pub trait IntoUpgrade<H> {
+    /// The handler, or the response to send instead.
+    ///
+    /// # Errors
+    ///
+    /// The response that refuses the handshake.
+    fn into_upgrade(self) -> Result<Upgrade<H>, Response>;
+}
+
+impl<H: Declared> IntoUpgrade<H> for H {
+    fn into_upgrade(self) -> Result<Upgrade<H>, Response> {
+        Ok(Upgrade::new(self))
+    }
+}
+
+impl<H> IntoUpgrade<H> for Upgrade<H> {
+    fn into_upgrade(self) -> Result<Upgrade<H>, Response> {
+        Ok(self)
+    }
+}
+
+impl<H, U: IntoUpgrade<H>, E: IntoResponse> IntoUpgrade<H> for Result<U, E> {
+    fn into_upgrade(self) -> Result<Upgrade<H>, Response> {
+        self.map_err(IntoResponse::into_response)?.into_upgrade()
+    }
+}

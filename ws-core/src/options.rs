@@ -1,0 +1,94 @@
+//! What a handler declares about its connections.
+
+use std::time::Duration;
+
+/// The settings of a handler's connections, as declared in `#[websocket(…)]`.
+///
+/// `#[on_upgrade]` can change them for one connection
+/// ([`Upgrade::options`](crate::Upgrade::options)); some can also be changed while it is open,
+/// through [`Context`](crate::Context).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long nothing may come from the client before the connection closes with 1000; any byte
+    /// counts, pongs included. `None` for no limit. Default 60 s. Cowboy's `idle_timeout`.
+    pub idle_timeout: Option<Duration>,
+    /// The largest message a client may send, in bytes, with all its fragments together; a larger
+    /// one closes with 1009 when its header is read. Default 1 MiB. Cowboy's `max_frame_size`.
+    pub max_message_size: usize,
+    /// Whether text that is not UTF-8 closes with 1007, as RFC 6455 §8.1 demands. Otherwise each
+    /// bad sequence reaches the handler as U+FFFD. Default true. Cowboy's `validate_utf8`.
+    pub validate_utf8: bool,
+    /// How many messages may wait for the handler, counted when [`Addr::send`](crate::Addr::send)
+    /// is called. Default 1,024.
+    pub mailbox: usize,
+    /// How many bytes may wait for the client before reading from it stops. Default 64 KiB.
+    pub outbox_high_water: usize,
+    /// How many bytes may wait for the client before the connection closes with
+    /// [`CloseReason::Overflow`](crate::CloseReason::Overflow). A single message is always
+    /// accepted when nothing waits. Default 1 MiB.
+    pub outbox_limit: usize,
+    /// How many bytes of messages are read ahead while an async method is pending. Default 64 KiB.
+    pub read_ahead: usize,
+    /// How long a client may take to answer a close frame, and to read what was sent before it.
+    /// Default 5 s.
+    pub close_timeout: Duration,
+    /// How long a pending async method may go on once the client has closed or is gone, before it
+    /// is dropped. Default 1 s.
+    pub cancel_timeout: Duration,
+    /// What a message of a kind that no method handles does. Default [`Unhandled::Ignore`].
+    pub unhandled: Unhandled,
+    /// The subprotocols the handler speaks, the preferred one first (RFC 6455 §1.9). The first
+    /// that the client offers is taken; with none in common the connection opens without one.
+    pub subprotocols: &'static [&'static str],
+    /// Which pages of a browser may connect (RFC 6455 §10.2). Default [`Origins::SameHost`].
+    pub origins: Origins,
+}
+
+impl Options {
+    /// The defaults, for declarations to start from.
+    pub const DEFAULT: Self = Self {
+        idle_timeout: Some(Duration::from_secs(60)),
+        max_message_size: 1 << 20,
+        validate_utf8: true,
+        mailbox: 1024,
+        outbox_high_water: 64 << 10,
+        outbox_limit: 1 << 20,
+        read_ahead: 64 << 10,
+        close_timeout: Duration::from_secs(5),
+        cancel_timeout: Duration::from_secs(1),
+        unhandled: Unhandled::Ignore,
+        subprotocols: &[],
+        origins: Origins::SameHost,
+    };
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What a message of a kind that no method handles does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unhandled {
+    /// It is dropped, as by the last clause of a Cowboy handler.
+    #[default]
+    Ignore,
+    /// It closes the connection with 1003 (`unhandled = close`).
+    Close,
+}
+
+/// Which `Origin` a handshake may carry. One without that header comes from no browser and is
+/// always accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origins {
+    /// Pages from the host that the request itself names.
+    #[default]
+    SameHost,
+    /// Pages from these origins, each written as a browser sends it: `https://example.com`
+    /// (`origins = ["https://example.com"]`).
+    List(&'static [&'static str]),
+    /// Pages from anywhere (`origins = any`).
+    Any,
+}

@@ -1,0 +1,113 @@
+//! What the methods take: text and bytes, decoded.
+
+use bytes::Bytes;
+use tungstenite::Utf8Bytes;
+
+use crate::error::DecodeError;
+
+/// A payload of `#[on_text]`.
+///
+/// Implemented for `&str`, `String`, [`Utf8Bytes`], [`Json<T>`](crate::Json) and
+/// `Result<P, DecodeError>`, which lets the method see what does not decode. Implement it for your
+/// own type to take that:
+///
+/// ```
+/// use ws_core::{DecodeError, FromText};
+///
+/// struct Command<'a> {
+///     name: &'a str,
+///     argument: &'a str,
+/// }
+///
+/// impl<'a> FromText<'a> for Command<'a> {
+///     fn from_text(text: &'a str) -> Result<Self, DecodeError> {
+///         let (name, argument) = text.split_once(' ').ok_or_else(|| DecodeError::new("no argument"))?;
+///         Ok(Self { name, argument })
+///     }
+/// }
+/// # assert_eq!(Command::from_text("join lobby").unwrap().argument, "lobby");
+/// ```
+///
+/// A method that is `fn` gets the text where it was read, so `&str` copies nothing. One that is
+/// `async fn` outlives the read: what borrows is decoded from a copy.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a payload of `#[on_text]`",
+    label = "cannot be decoded from text",
+    note = "take `&str`, `String`, `Utf8Bytes`, `Json<T>` or `Result<_, DecodeError>`, or implement `FromText`"
+)]
+pub trait FromText<'a>: Sized {
+    /// Decodes one text message.
+    ///
+    /// # Errors
+    ///
+    /// An error goes to `#[on_error]`, or closes the connection with 1007.
+    fn from_text(text: &'a str) -> Result<Self, DecodeError>;
+}
+
+/// A payload of `#[on_binary]`, `#[on_ping]` and `#[on_pong]`.
+///
+/// Implemented for `&[u8]`, `Vec<u8>`, [`Bytes`], [`Json<T>`](crate::Json) and
+/// `Result<P, DecodeError>`; see [`FromText`] for one of your own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a payload of bytes",
+    label = "cannot be decoded from bytes",
+    note = "take `&[u8]`, `Vec<u8>`, `Bytes`, `Json<T>` or `Result<_, DecodeError>`, or implement `FromBinary`"
+)]
+pub trait FromBinary<'a>: Sized {
+    /// Decodes one binary message.
+    ///
+    /// # Errors
+    ///
+    /// An error goes to `#[on_error]`, or closes the connection with 1007.
+    fn from_binary(bytes: &'a [u8]) -> Result<Self, DecodeError>;
+}
+
+impl<'a> FromText<'a> for &'a str {
+    #[inline]
+    fn from_text(text: &'a str) -> Result<Self, DecodeError> {
+        Ok(text)
+    }
+}
+
+impl FromText<'_> for String {
+    fn from_text(text: &str) -> Result<Self, DecodeError> {
+        Ok(text.to_owned())
+    }
+}
+
+impl FromText<'_> for Utf8Bytes {
+    fn from_text(text: &str) -> Result<Self, DecodeError> {
+        Ok(text.into())
+    }
+}
+
+impl<'a, P: FromText<'a>> FromText<'a> for Result<P, DecodeError> {
+    fn from_text(text: &'a str) -> Result<Self, DecodeError> {
+        Ok(P::from_text(text))
+    }
+}
+
+impl<'a> FromBinary<'a> for &'a [u8] {
+    #[inline]
+    fn from_binary(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Ok(bytes)
+    }
+}
+
+impl FromBinary<'_> for Vec<u8> {
+    fn from_binary(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Ok(bytes.to_vec())
+    }
+}
+
+impl FromBinary<'_> for Bytes {
+    fn from_binary(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Self::copy_from_slice(bytes))
+    }
+}
+
+impl<'a, P: FromBinary<'a>> FromBinary<'a> for Result<P, DecodeError> {
+    fn from_binary(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Ok(P::from_binary(bytes))
+    }
+}

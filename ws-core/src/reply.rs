@@ -1,0 +1,260 @@
+//! What the methods return: frames, decided by trait.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tungstenite::Utf8Bytes;
+
+use crate::close::{Close, may_be_sent};
+use crate::error::{BoxError, HandlerError};
+use crate::message::{MAX_CONTROL_PAYLOAD, Message, Ping, Pong};
+use crate::wire::Connection;
+
+/// What a method may return, and [`Context::send`](crate::Context::send) take.
+///
+/// | type | sends |
+/// |---|---|
+/// | `()` | nothing |
+/// | `&str`, `String`, `Utf8Bytes`, `Cow<str>`, `Box<str>`, `Arc<str>`, `fmt::Arguments` | text |
+/// | `&[u8]`, `Vec<u8>`, `Bytes` | binary |
+/// | [`Json<T>`](crate::Json) | text |
+/// | [`Message`] | what it says |
+/// | [`Ping`], [`Pong`] | a control frame |
+/// | [`Close`] | a close frame; nothing is sent after it |
+/// | `Option<R>` | `R`, or nothing |
+/// | `Result<R, E>` | `R`; an error goes to `#[on_error]`, or closes with 1011 |
+/// | tuples, arrays, `Vec<R>` | each in turn |
+///
+/// Implement it for your own type to return that:
+///
+/// ```
+/// use ws_core::{HandlerError, IntoReply, Replies};
+///
+/// struct Celsius(f64);
+///
+/// impl IntoReply for Celsius {
+///     fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+///         format!("{:.1} °C", self.0).into_reply(to)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reply",
+    label = "cannot be sent to the client",
+    note = "return `()`, `&str`, `String`, `Vec<u8>`, `Bytes`, `Json<T>`, `Message`, `Ping`, `Pong`, `Close`, or an `Option`, `Result`, tuple, array or `Vec` of replies; or implement `IntoReply`"
+)]
+pub trait IntoReply {
+    /// Puts the frames into the outbox, in order.
+    ///
+    /// # Errors
+    ///
+    /// What was put there before an error is still sent; the error goes to `#[on_error]`.
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError>;
+}
+
+/// Where replies go: the outbox of the connection. After a close it takes nothing.
+#[derive(Debug)]
+pub struct Replies<'a>(pub(crate) &'a mut Connection);
+
+impl Replies<'_> {
+    /// Sends a text message.
+    pub fn text(&mut self, text: &str) {
+        self.0.text(text);
+    }
+
+    /// Sends a binary message.
+    pub fn binary(&mut self, bytes: &[u8]) {
+        self.0.binary(bytes);
+    }
+
+    /// Sends a ping.
+    ///
+    /// # Errors
+    ///
+    /// If the payload has more than 125 bytes.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), HandlerError> {
+        self.0.ping(control(payload)?);
+        Ok(())
+    }
+
+    /// Sends a pong.
+    ///
+    /// # Errors
+    ///
+    /// If the payload has more than 125 bytes.
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), HandlerError> {
+        self.0.pong(control(payload)?);
+        Ok(())
+    }
+
+    /// Closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// If the code may not be sent, as 1005 and 1006 (RFC 6455 §7.4.1).
+    pub fn close(&mut self, close: Close) -> Result<(), HandlerError> {
+        if !may_be_sent(close.code) {
+            let text = format!("close code {} may not be sent: use 1000 to 1014 or 3000 to 4999", close.code);
+            return Err(HandlerError::Reply(text.into()));
+        }
+        self.0.close(close);
+        Ok(())
+    }
+
+    /// Sends text that is written straight into the outbox, and must be UTF-8.
+    #[cfg_attr(not(feature = "json"), allow(dead_code))]
+    pub(crate) fn text_with<E: Into<BoxError>>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), HandlerError> {
+        self.0.text_with(write).map_err(|error| HandlerError::Reply(error.into()))
+    }
+}
+
+/// A payload that fits a control frame (RFC 6455 §5.5).
+fn control(payload: &[u8]) -> Result<&[u8], HandlerError> {
+    if payload.len() > MAX_CONTROL_PAYLOAD {
+        let text = format!("{} bytes in a control frame, which holds at most 125", payload.len());
+        return Err(HandlerError::Reply(text.into()));
+    }
+    Ok(payload)
+}
+
+impl IntoReply for () {
+    #[inline]
+    fn into_reply(self, _: &mut Replies<'_>) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+impl IntoReply for Infallible {
+    fn into_reply(self, _: &mut Replies<'_>) -> Result<(), HandlerError> {
+        match self {}
+    }
+}
+
+macro_rules! text {
+    ($($type:ty),* $(,)?) => {$(
+        impl IntoReply for $type {
+            #[inline]
+            fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+                to.text(&self);
+                Ok(())
+            }
+        }
+    )*};
+}
+
+text!(&str, String, &String, Utf8Bytes, Cow<'_, str>, Box<str>, Arc<str>);
+
+macro_rules! binary {
+    ($($type:ty),* $(,)?) => {$(
+        impl IntoReply for $type {
+            #[inline]
+            fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+                to.binary(&self);
+                Ok(())
+            }
+        }
+    )*};
+}
+
+binary!(&[u8], Vec<u8>, &Vec<u8>, Bytes, Cow<'_, [u8]>, Box<[u8]>, Arc<[u8]>);
+
+impl<const N: usize> IntoReply for &[u8; N] {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        to.binary(self);
+        Ok(())
+    }
+}
+
+/// Formats straight into the outbox: `format_args!` allocates nothing.
+impl IntoReply for fmt::Arguments<'_> {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        to.text_with(|out| std::io::Write::write_fmt(out, self))
+    }
+}
+
+impl IntoReply for Message {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        match self {
+            Self::Text(text) => text.into_reply(to),
+            Self::Binary(bytes) => bytes.into_reply(to),
+            Self::Ping(ping) => ping.into_reply(to),
+            Self::Pong(pong) => pong.into_reply(to),
+            Self::Close(close) => close.into_reply(to),
+        }
+    }
+}
+
+impl IntoReply for Ping {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        to.ping(&self.0)
+    }
+}
+
+impl IntoReply for Pong {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        to.pong(&self.0)
+    }
+}
+
+impl IntoReply for Close {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        to.close(self)
+    }
+}
+
+impl<R: IntoReply> IntoReply for Option<R> {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        self.map_or(Ok(()), |reply| reply.into_reply(to))
+    }
+}
+
+impl<R: IntoReply, E: Into<BoxError>> IntoReply for Result<R, E> {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        match self {
+            Ok(reply) => reply.into_reply(to),
+            Err(error) => Err(HandlerError::Method(error.into())),
+        }
+    }
+}
+
+impl<R: IntoReply> IntoReply for Vec<R> {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        self.into_iter().try_for_each(|reply| reply.into_reply(to))
+    }
+}
+
+impl<R: IntoReply, const N: usize> IntoReply for [R; N] {
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        self.into_iter().try_for_each(|reply| reply.into_reply(to))
+    }
+}
+
+macro_rules! tuples {
+    ($($($name:ident)+;)*) => {$(
+        impl<$($name: IntoReply),+> IntoReply for ($($name,)+) {
+            #[allow(non_snake_case)] // The type's letter names its value.
+            fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+                let ($($name,)+) = self;
+                $($name.into_reply(to)?;)+
+                Ok(())
+            }
+        }
+    )*};
+}
+
+tuples! {
+    A;
+    A B;
+    A B C;
+    A B C D;
+    A B C D E;
+    A B C D E F;
+    A B C D E F G;
+    A B C D E F G H;
+}

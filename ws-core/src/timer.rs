@@ -1,0 +1,188 @@
+//! The timers of one connection. Pure: time is an argument.
+
+use std::collections::BinaryHeap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Names a timer that [`Context::send_after`](crate::Context::send_after) or
+/// [`Context::send_every`](crate::Context::send_every) started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TimerId(u64);
+
+/// What is due.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Due<I> {
+    /// A method of the handler, by its index.
+    Method(usize),
+    /// A message.
+    Info(I),
+}
+
+/// Timers of a handler whose messages are `I`, the next one on top. It owns memory only if there
+/// are any.
+pub(crate) struct Timers<I> {
+    heap: BinaryHeap<Entry<I>>,
+    next: u64,
+}
+
+struct Entry<I> {
+    at: Instant,
+    id: u64,
+    what: What<I>,
+}
+
+enum What<I> {
+    Method { index: usize, period: Option<Duration> },
+    Once(I),
+    Every { period: Duration, make: Box<dyn FnMut() -> I + Send> },
+}
+
+impl<I> Timers<I> {
+    pub(crate) fn new() -> Self {
+        Self { heap: BinaryHeap::new(), next: 0 }
+    }
+
+    /// A timer for a method: `period` repeats it.
+    pub(crate) fn method(&mut self, index: usize, at: Instant, period: Option<Duration>) {
+        self.add(at, What::Method { index, period });
+    }
+
+    /// A message, once.
+    pub(crate) fn once(&mut self, at: Instant, info: I) -> TimerId {
+        self.add(at, What::Once(info))
+    }
+
+    /// A message, again and again.
+    pub(crate) fn every(
+        &mut self,
+        at: Instant,
+        period: Duration,
+        make: Box<dyn FnMut() -> I + Send>,
+    ) -> TimerId {
+        self.add(at, What::Every { period, make })
+    }
+
+    /// Stops a timer; false if it is not there any more.
+    pub(crate) fn cancel(&mut self, TimerId(id): TimerId) -> bool {
+        let before = self.heap.len();
+        self.heap.retain(|entry| entry.id != id);
+        self.heap.len() < before
+    }
+
+    /// Stops all of them.
+    pub(crate) fn clear(&mut self) {
+        self.heap = BinaryHeap::new();
+    }
+
+    /// When the next one is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.heap.peek().map(|entry| entry.at)
+    }
+
+    /// The next one that is due. One that repeats is set to its next tick after `now`: ticks that
+    /// were missed are skipped, and the beat is kept.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Due<I>> {
+        if self.deadline()? > now {
+            return None;
+        }
+        let Entry { at, id, what } = self.heap.pop()?;
+        Some(match what {
+            What::Once(info) => Due::Info(info),
+            What::Method { index, period } => {
+                if let Some(period) = period {
+                    self.heap.push(Entry { at: after(at, period, now), id, what });
+                }
+                Due::Method(index)
+            }
+            What::Every { period, mut make } => {
+                let info = make();
+                self.heap.push(Entry { at: after(at, period, now), id, what: What::Every { period, make } });
+                Due::Info(info)
+            }
+        })
+    }
+
+    fn add(&mut self, at: Instant, what: What<I>) -> TimerId {
+        let id = self.next;
+        self.next += 1;
+        self.heap.push(Entry { at, id, what });
+        TimerId(id)
+    }
+}
+
+/// The first tick after `now`.
+fn after(at: Instant, period: Duration, now: Instant) -> Instant {
+    let late = now.saturating_duration_since(at).as_nanos();
+    let missed = late / period.as_nanos().max(1);
+    let step = u32::try_from(missed + 1).ok().and_then(|ticks| period.checked_mul(ticks));
+    step.and_then(|step| at.checked_add(step)).unwrap_or(now + period)
+}
+
+/// The heap's top is what is due first, and of two at the same time the one that was set first.
+impl<I> Ord for Entry<I> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (other.at, other.id).cmp(&(self.at, self.id))
+    }
+}
+
+impl<I> PartialOrd for Entry<I> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<I> PartialEq for Entry<I> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.id) == (other.at, other.id)
+    }
+}
+
+impl<I> Eq for Entry<I> {}
+
+impl<I> fmt::Debug for Timers<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timers").field("pending", &self.heap.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn due_in_order_of_time_then_of_setting() {
+        let start = Instant::now();
+        let mut timers = Timers::new();
+        timers.once(start + 2 * S, "c");
+        timers.once(start + S, "a");
+        timers.once(start + S, "b");
+        assert_eq!(timers.deadline(), Some(start + S));
+        assert_eq!(timers.pop(start), None);
+        let due: Vec<_> = std::iter::from_fn(|| timers.pop(start + 3 * S)).collect();
+        assert_eq!(due, [Due::Info("a"), Due::Info("b"), Due::Info("c")]);
+        assert_eq!(timers.deadline(), None);
+    }
+
+    #[test]
+    fn missed_ticks_are_skipped_and_the_beat_is_kept() {
+        let start = Instant::now();
+        let mut timers = Timers::<()>::new();
+        timers.method(7, start + S, Some(S));
+        assert_eq!(timers.pop(start + S * 7 / 2), Some(Due::Method(7)));
+        assert_eq!(timers.pop(start + S * 7 / 2), None);
+        assert_eq!(timers.deadline(), Some(start + 4 * S));
+    }
+
+    #[test]
+    fn cancelled_is_gone() {
+        let start = Instant::now();
+        let mut timers = Timers::new();
+        let tick = timers.every(start + S, S, Box::new(|| 1));
+        assert_eq!(timers.pop(start + S), Some(Due::Info(1)));
+        assert!(timers.cancel(tick));
+        assert!(!timers.cancel(tick));
+        assert_eq!(timers.deadline(), None);
+    }
+}

@@ -1,0 +1,184 @@
+//! Frame headers (RFC 6455 §5.2).
+
+use crate::close::Fault;
+use crate::message::MAX_CONTROL_PAYLOAD;
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opcode {
+    Continuation = 0,
+    Text = 1,
+    Binary = 2,
+    Close = 8,
+    Ping = 9,
+    Pong = 10,
+}
+
+impl Opcode {
+    fn parse(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0 => Self::Continuation,
+            1 => Self::Text,
+            2 => Self::Binary,
+            8 => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn is_control(self) -> bool {
+        self as u8 >= 8
+    }
+}
+
+/// The header of a frame from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) fin: bool,
+    pub(crate) opcode: Opcode,
+    pub(crate) mask: [u8; 4],
+    /// Bytes of payload.
+    pub(crate) len: usize,
+    /// Bytes of header.
+    pub(crate) size: usize,
+}
+
+impl Header {
+    /// Reads a header in wire order, so that each fault is found at the byte that makes it one.
+    /// `None` if it is not complete yet.
+    ///
+    /// `continues` says whether a fragmented message is open, `room` how many bytes a message may
+    /// still grow by.
+    pub(crate) fn parse(input: &[u8], continues: bool, room: usize) -> Result<Option<Self>, Fault> {
+        let Some(&first) = input.first() else { return Ok(None) };
+        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
+        if first & 0x70 != 0 {
+            return Err(Fault::BadFrame("reserved bits are set"));
+        }
+        let fin = first & 0x80 != 0;
+        let opcode = Opcode::parse(first & 0x0f).ok_or(Fault::BadFrame("opcode is unknown"))?;
+        match opcode {
+            Opcode::Continuation if !continues => {
+                return Err(Fault::BadFrame("continuation of no message"));
+            }
+            Opcode::Text | Opcode::Binary if continues => {
+                return Err(Fault::BadFrame("new message inside a fragmented one"));
+            }
+            // §5.5: "All control frames […] MUST NOT be fragmented."
+            _ if opcode.is_control() && !fin => return Err(Fault::BadFrame("fragmented control frame")),
+            _ => {}
+        }
+
+        let Some(&second) = input.get(1) else { return Ok(None) };
+        // §5.1: "The server MUST close the connection upon receiving a frame that is not masked."
+        if second & 0x80 == 0 {
+            return Err(Fault::BadFrame("frame is not masked"));
+        }
+        let (len, at) = match second & 0x7f {
+            short @ 0..=125 => (usize::from(short), 2),
+            // §5.5: "All control frames MUST have a payload length of 125 bytes or less."
+            _ if opcode.is_control() => return Err(Fault::BadFrame("control frame is too long")),
+            126 => match input.get(2..).and_then(<[u8]>::first_chunk) {
+                Some(&bytes) => (minimal(u64::from(u16::from_be_bytes(bytes)), 126)?, 4),
+                None => return Ok(None),
+            },
+            _ => match input.get(2..).and_then(<[u8]>::first_chunk) {
+                Some(&bytes) => (minimal(u64::from_be_bytes(bytes), 1 << 16)?, 10),
+                None => return Ok(None),
+            },
+        };
+        if opcode == Opcode::Close && len == 1 {
+            return Err(Fault::BadFrame("close frame with half a code"));
+        }
+        if !opcode.is_control() && len > room {
+            return Err(Fault::TooBig);
+        }
+
+        Ok(input.get(at..).and_then(<[u8]>::first_chunk).map(|&mask| Self {
+            fin,
+            opcode,
+            mask,
+            len,
+            size: at + 4,
+        }))
+    }
+}
+
+/// "The minimal number of bytes MUST be used to encode the length"; "the most significant bit MUST
+/// be 0".
+fn minimal(len: u64, least: u64) -> Result<usize, Fault> {
+    if len < least {
+        return Err(Fault::BadFrame("length is not minimal"));
+    }
+    if len >> 63 != 0 {
+        return Err(Fault::BadFrame("length has its highest bit set"));
+    }
+    // What does not fit the address space is over every limit.
+    Ok(usize::try_from(len).unwrap_or(usize::MAX))
+}
+
+/// The most bytes of header that a frame to a client has.
+pub(crate) const MAX_HEADER: usize = 10;
+
+/// Writes the header of a whole, unmasked message or control frame; returns how long it is.
+pub(crate) fn write_header(to: &mut [u8; MAX_HEADER], opcode: Opcode, len: usize) -> usize {
+    to[0] = 0x80 | opcode as u8;
+    if len <= MAX_CONTROL_PAYLOAD {
+        to[1] = len as u8;
+        2
+    } else if let Ok(len) = u16::try_from(len) {
+        to[1] = 126;
+        to[2..4].copy_from_slice(&len.to_be_bytes());
+        4
+    } else {
+        to[1] = 127;
+        to[2..].copy_from_slice(&(len as u64).to_be_bytes());
+        10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(input: &[u8], expect: Result<Option<(bool, Opcode, usize, usize)>, Fault>) {
+        let got = Header::parse(input, false, 1 << 20);
+        assert_eq!(got.map(|h| h.map(|h| (h.fin, h.opcode, h.len, h.size))), expect, "{input:02x?}");
+    }
+
+    #[test]
+    fn header_in_wire_order() {
+        let bad = |what| Err(Fault::BadFrame(what));
+        check(&[], Ok(None));
+        check(&[0x81], Ok(None));
+        check(&[0x81, 0x85, 1, 2, 3], Ok(None));
+        check(&[0x81, 0x85, 1, 2, 3, 4], Ok(Some((true, Opcode::Text, 5, 6))));
+        check(&[0x02, 0xfe, 0, 126, 1, 2, 3, 4], Ok(Some((false, Opcode::Binary, 126, 8))));
+        check(&[0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4], Ok(Some((true, Opcode::Binary, 65536, 14))));
+        // One byte is enough to see these.
+        check(&[0xc1], bad("reserved bits are set"));
+        check(&[0x83], bad("opcode is unknown"));
+        check(&[0x8b], bad("opcode is unknown"));
+        check(&[0x80], bad("continuation of no message"));
+        check(&[0x09], bad("fragmented control frame"));
+        // Two are enough for these.
+        check(&[0x81, 0x05], bad("frame is not masked"));
+        check(&[0x89, 0xfe], bad("control frame is too long"));
+        check(&[0x88, 0x81], bad("close frame with half a code"));
+        // And the length for these; the mask is not waited for.
+        check(&[0x81, 0xfe, 0, 125], bad("length is not minimal"));
+        check(&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], bad("length is not minimal"));
+        check(&[0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], bad("length has its highest bit set"));
+        check(&[0x81, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 1], Err(Fault::TooBig));
+    }
+
+    #[test]
+    fn message_inside_a_fragmented_one() {
+        let inside = Err(Fault::BadFrame("new message inside a fragmented one"));
+        assert_eq!(Header::parse(&[0x81], true, 10), inside);
+        assert_eq!(Header::parse(&[0x80], true, 10), Ok(None));
+        assert_eq!(Header::parse(&[0x89], true, 10), Ok(None));
+    }
+}

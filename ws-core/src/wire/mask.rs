@@ -1,0 +1,44 @@
+//! Unmasking (RFC 6455 §5.3).
+
+/// Masks or unmasks in place: eight bytes at a time, which the compiler widens to what the
+/// processor has.
+pub(crate) fn apply(data: &mut [u8], key: [u8; 4]) {
+    let [a, b, c, d] = key;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, rest) = data.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
+        *byte ^= key;
+    }
+}
+
+/// The key for what follows after `len` bytes.
+pub(crate) fn advance(mut key: [u8; 4], len: usize) -> [u8; 4] {
+    key.rotate_left(len % 4);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unmasks_like_the_sentence_in_the_rfc() {
+        // "octet i of the transformed data is the XOR of octet i of the original data with octet
+        // at index i modulo 4 of the masking key", however the data is cut.
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        for len in 0..70 {
+            let data: Vec<u8> = (0..len).map(|i| (i * 7) as u8).collect();
+            let expect: Vec<u8> = data.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
+            for cut in 0..=len {
+                let mut got = data.clone();
+                let (first, second) = got.split_at_mut(cut);
+                apply(first, key);
+                apply(second, advance(key, cut));
+                assert_eq!(got, expect, "{len} bytes cut at {cut}");
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The wire engine: RFC 6455, server side, without I/O and without a clock.
+//!
+//! [`Connection`] is the machine; the other modules are its parts, in the order in which a byte
+//! meets them: [`frame`] reads the header, [`mask`] and [`utf8`] the payload, [`decoder`] puts
+//! messages together, [`outbox`] holds what goes the other way.
+
+mod connection;
+mod decoder;
+mod frame;
+mod mask;
+mod outbox;
+mod utf8;
+
+pub(crate) use connection::{Connection, Incoming};
+pub(crate) use outbox::Outbox;

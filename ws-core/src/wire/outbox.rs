@@ -1,0 +1,185 @@
+//! Frames on their way to the client.
+
+use crate::wire::frame::{MAX_HEADER, Opcode, write_header};
+
+/// The bytes that wait for the socket, in order.
+///
+/// It owns memory only while bytes wait: a turn starts with a buffer that the thread lends
+/// ([`lend`](Self::lend)) and gives it back when everything went out ([`reclaim`](Self::reclaim)).
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    /// How many of `bytes` the socket has taken.
+    sent: usize,
+}
+
+impl Outbox {
+    /// How many bytes wait.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// What waits.
+    pub(crate) fn waiting(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// The socket took that many bytes.
+    pub(crate) fn sent(&mut self, len: usize) {
+        self.sent += len;
+        if self.len() == 0 {
+            self.clear();
+        }
+    }
+
+    /// Drops what waits.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.sent = 0;
+    }
+
+    /// Appends a frame.
+    pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
+        let mut header = [0; MAX_HEADER];
+        let size = write_header(&mut header, opcode, payload.len());
+        self.make_room(size + payload.len());
+        self.bytes.extend_from_slice(&header[..size]);
+        self.bytes.extend_from_slice(payload);
+    }
+
+    /// Appends a frame whose payload is written by `write`, so that it needs no buffer of its own.
+    /// If that fails or panics, or the outbox is then longer than `limit`, nothing is appended.
+    pub(crate) fn push_with<E>(
+        &mut self,
+        opcode: Opcode,
+        limit: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let start = self.bytes.len();
+        let mut draft = Draft { bytes: &mut self.bytes, keep: start };
+        // Most payloads have a header of two bytes; a longer one is moved up afterwards.
+        draft.bytes.extend_from_slice(&[0; 2]);
+        write(draft.bytes)?;
+        let len = draft.bytes.len() - start - 2;
+        let mut header = [0; MAX_HEADER];
+        let size = write_header(&mut header, opcode, len);
+        if start > self.sent && start - self.sent + size + len > limit {
+            return Ok(false);
+        }
+        draft.bytes.splice(start..start + 2, header[..size].iter().copied());
+        draft.keep = draft.bytes.len();
+        Ok(true)
+    }
+
+    /// Takes a buffer to write to, if there is nothing here yet.
+    pub(crate) fn lend(&mut self, buffer: impl FnOnce() -> Vec<u8>) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = buffer();
+        }
+    }
+
+    /// Gives the buffer back if nothing waits. What does wait is kept in no more memory than it
+    /// needs.
+    pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
+        if self.len() == 0 {
+            self.sent = 0;
+            return (self.bytes.capacity() > 0).then(|| std::mem::take(&mut self.bytes));
+        }
+        if self.bytes.capacity() > 2 * self.len() {
+            let kept = self.waiting().to_vec();
+            self.sent = 0;
+            return Some(std::mem::replace(&mut self.bytes, kept));
+        }
+        None
+    }
+
+    /// Before a long buffer grows, what the socket has taken makes room.
+    fn make_room(&mut self, len: usize) {
+        if self.sent > 0 && self.bytes.capacity() - self.bytes.len() < len {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+}
+
+/// A frame that is being written; dropped early, it leaves no trace.
+struct Draft<'a> {
+    bytes: &'a mut Vec<u8>,
+    keep: usize,
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        self.bytes.truncate(self.keep);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(len: usize, header: &[u8]) {
+        let payload = vec![b'x'; len];
+        let expect = [header, &payload].concat();
+        let mut outbox = Outbox::default();
+        outbox.push(Opcode::Text, &payload);
+        assert_eq!(outbox.waiting(), expect);
+        outbox.clear();
+        let written = outbox.push_with(Opcode::Text, 1 << 20, |to| {
+            to.extend_from_slice(&payload);
+            Ok::<_, ()>(())
+        });
+        assert_eq!(written, Ok(true));
+        assert_eq!(outbox.waiting(), expect);
+    }
+
+    #[test]
+    fn headers_at_their_edges() {
+        check(0, &[0x81, 0]);
+        check(125, &[0x81, 125]);
+        check(126, &[0x81, 126, 0, 126]);
+        check(65535, &[0x81, 126, 0xff, 0xff]);
+        check(65536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn failed_payload_leaves_no_trace() {
+        let mut outbox = Outbox::default();
+        outbox.push(Opcode::Text, b"before");
+        let before = outbox.waiting().to_vec();
+        let failed = outbox.push_with(Opcode::Text, 100, |to| {
+            to.push(1);
+            Err("no")
+        });
+        assert_eq!(failed, Err("no"));
+        assert_eq!(outbox.waiting(), before);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = outbox.push_with(Opcode::Text, 100, |_| -> Result<(), ()> { panic!("in a serializer") });
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(outbox.waiting(), before);
+        let long = outbox.push_with(Opcode::Text, 100, |to| {
+            to.resize(200, 0);
+            Ok::<_, ()>(())
+        });
+        assert_eq!(long, Ok(false));
+        assert_eq!(outbox.waiting(), before);
+    }
+
+    #[test]
+    fn lent_buffer_comes_back_and_the_rest_is_kept_small() {
+        let mut outbox = Outbox::default();
+        outbox.lend(|| Vec::with_capacity(4096));
+        outbox.push(Opcode::Binary, &[7; 100]);
+        outbox.sent(60);
+        let back = outbox.reclaim().expect("the large buffer comes back");
+        assert_eq!(back.capacity(), 4096);
+        assert_eq!(outbox.waiting(), [7; 42]);
+        assert!(outbox.bytes.capacity() <= 42);
+        outbox.sent(42);
+        assert!(outbox.reclaim().is_some());
+        assert_eq!(outbox.bytes.capacity(), 0);
+        assert!(outbox.reclaim().is_none());
+    }
+}

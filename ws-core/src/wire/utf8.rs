@@ -1,0 +1,101 @@
+//! UTF-8 that arrives in pieces (RFC 6455 §8.1).
+
+use simdutf8::compat::from_utf8;
+
+use crate::close::Fault;
+
+/// Validates text as it arrives: a byte that no continuation could save fails at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Utf8 {
+    /// The beginning of a character whose rest has not come.
+    open: [u8; 3],
+    len: u8,
+}
+
+impl Utf8 {
+    /// Takes the next piece.
+    pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), Fault> {
+        if self.len > 0 {
+            piece = self.complete(piece)?;
+        }
+        match from_utf8(piece) {
+            Ok(_) => Ok(()),
+            Err(error) if error.error_len().is_some() => Err(Fault::BadEncoding),
+            Err(error) => {
+                self.hold(&piece[error.valid_up_to()..]);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the text: no character may be half there.
+    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
+        if std::mem::take(&mut self.len) == 0 { Ok(()) } else { Err(Fault::BadEncoding) }
+    }
+
+    /// Adds to the open character until it is whole; returns the rest of the piece.
+    fn complete<'a>(&mut self, piece: &'a [u8]) -> Result<&'a [u8], Fault> {
+        let held = usize::from(self.len);
+        let mut character = [0; 4];
+        character[..held].copy_from_slice(&self.open[..held]);
+        for (taken, &byte) in piece.iter().enumerate().take(4 - held) {
+            character[held + taken] = byte;
+            let so_far = &character[..=held + taken];
+            match std::str::from_utf8(so_far) {
+                Ok(_) => {
+                    self.len = 0;
+                    return Ok(&piece[taken + 1..]);
+                }
+                Err(error) if error.error_len().is_some() => return Err(Fault::BadEncoding),
+                Err(_) => self.hold(so_far),
+            }
+        }
+        Ok(&[])
+    }
+
+    /// Keeps an unfinished character, which is at most three bytes.
+    fn hold(&mut self, open: &[u8]) {
+        self.open[..open.len()].copy_from_slice(open);
+        self.len = open.len() as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds a text in two pieces, cut everywhere: all of it at once and any cut must agree.
+    #[track_caller]
+    fn check(text: &[u8], valid: bool) {
+        for cut in 0..=text.len() {
+            let mut utf8 = Utf8::default();
+            let verdict =
+                utf8.feed(&text[..cut]).and_then(|()| utf8.feed(&text[cut..])).and_then(|()| utf8.finish());
+            assert_eq!(verdict.is_ok(), valid, "{text:02x?} cut at {cut}");
+        }
+        let mut utf8 = Utf8::default();
+        let bytewise = text.iter().try_for_each(|byte| utf8.feed(std::slice::from_ref(byte)));
+        assert_eq!(bytewise.and_then(|()| utf8.finish()).is_ok(), valid, "{text:02x?} byte by byte");
+    }
+
+    #[test]
+    fn any_cut_gives_the_same_verdict() {
+        check(b"", true);
+        check("Hello-µ@ßöäüàá-UTF-8!!".as_bytes(), true);
+        check("κόσμε\u{10ffff}\u{0}\u{800}\u{ffff}".as_bytes(), true);
+        check(b"\xed\xa0\x80", false); // a surrogate
+        check(b"\xf4\x90\x80\x80", false); // above U+10FFFF
+        check(b"\xc0\xaf", false); // overlong
+        check(b"\xe0\x80\xaf", false);
+        check(b"\x80", false);
+        check(b"abc\xff", false);
+        check("abcé".as_bytes().split_last().unwrap().1, false); // ends inside a character
+    }
+
+    #[test]
+    fn fails_at_the_first_byte_that_cannot_be_saved() {
+        let mut utf8 = Utf8::default();
+        assert!(utf8.feed(b"\xce\xba\xf4").is_ok());
+        assert_eq!(utf8.feed(b"\x90"), Err(Fault::BadEncoding));
+    }
+}
