@@ -6,7 +6,7 @@ pub use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::Utf8Bytes;
 
 /// The most bytes of text that fit behind the code in a close frame (RFC 6455 §5.5).
-pub const MAX_CLOSE_REASON: usize = 123;
+pub(crate) const MAX_CLOSE_REASON: usize = 123;
 
 /// A close frame: a code, and a text for whoever debugs the other side (RFC 6455 §5.5.1).
 ///
@@ -64,7 +64,7 @@ impl fmt::Display for Close {
 /// an endpoint sends, and 3000–4999 (§7.4.2).
 pub(crate) fn may_be_sent(code: CloseCode) -> bool {
     // 1014 (bad gateway) was registered after the vocabulary's table was written.
-    code.is_allowed() || code == CloseCode::Reserved(1014)
+    code.is_allowed() || u16::from(code) == 1014
 }
 
 /// Why a connection ended, as `#[on_close]` is told; the first argument of Cowboy's `terminate/3`.

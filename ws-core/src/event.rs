@@ -20,7 +20,7 @@ pub enum Event<'a, I> {
     Pong(&'a [u8]),
     /// A message from the mailbox or a timer.
     Info(I),
-    /// A timer of the declaration, by its index in [`Handler::TIMERS`](crate::private::Handler::TIMERS).
+    /// A timer of the declaration, by its id.
     Timer(usize),
     /// Something failed.
     Error(HandlerError),

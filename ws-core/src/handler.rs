@@ -67,10 +67,35 @@ pub trait Handler: Declared {
 /// A timer of the declaration.
 #[derive(Clone, Copy, Debug)]
 pub struct Timer {
-    /// How long after open it is due.
-    pub delay: Duration,
-    /// Whether it is due again and again.
-    pub repeat: bool,
+    pub(crate) id: usize,
+    pub(crate) delay: Duration,
+    pub(crate) repeat: bool,
+}
+
+impl Timer {
+    /// A timer that is due so long after open, once or again and again. Evaluated while compiling,
+    /// so that a constant of zero is an error there.
+    pub const fn new(id: usize, delay: Duration, repeat: bool) -> Self {
+        assert!(!delay.is_zero(), "a timer of zero would never stop firing: write how long, as `1s`");
+        Self { id, delay, repeat }
+    }
+}
+
+/// How a handler without `#[on_upgrade]` comes to be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `#[on_upgrade]`, and no `Default` to do without",
+    label = "who makes a `{Self}` for a new connection?",
+    note = "add `#[derive(Default)]` to the type, or `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`"
+)]
+pub trait WithoutUpgrade: Sized {
+    /// A handler for a new connection.
+    fn new() -> Self;
+}
+
+impl<H: Default> WithoutUpgrade for H {
+    fn new() -> Self {
+        H::default()
+    }
 }
 
 /// Which messages a handler takes: one for each `#[on_info]`.

@@ -1,4 +1,5 @@
-//! lib
+//! Declarative WebSocket handlers in the model of Erlang's Cowboy, on tokio.
+
 mod address;
 mod close;
 mod context;
@@ -11,27 +12,35 @@ mod json;
 mod message;
 mod options;
 mod payload;
+pub mod prelude;
+#[doc(hidden)]
+pub mod private;
 mod reply;
+mod router;
+mod server;
 mod timer;
+mod transport;
+mod upgrade;
 mod wire;
+
+// Types of other crates in the public API: `CloseCode` and `Utf8Bytes` of tungstenite, `Bytes`,
+// `StatusCode` of http, and the extractors and responses of axum-core.
+pub use axum_core;
+pub use bytes::Bytes;
+pub use hyper::StatusCode;
+pub use tungstenite::Utf8Bytes;
+pub use ws_macros::websocket;
 
 pub use address::{Addr, Recipient};
 pub use close::{Close, CloseCode, CloseReason, Fault};
 pub use context::Context;
 pub use error::{BoxError, DecodeError, Error, HandlerError, Result, SendError};
-pub use handler::{Upgrade};
+pub use handler::Upgrade;
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use message::{Message, Ping, Pong};
 pub use options::{Options, Origins, Unhandled};
 pub use payload::{FromBinary, FromText};
 pub use reply::{IntoReply, Replies};
+pub use router::{Path, Query, Router, State};
 pub use timer::TimerId;
-pub use bytes::Bytes;
-pub use tungstenite::Utf8Bytes;
-
-#[doc(hidden)]
-pub mod private {
-    pub use crate::event::{Event, Step};
-    pub use crate::handler::{Declared, Handler, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Timer};
-}

@@ -6,7 +6,7 @@ use tungstenite::Utf8Bytes;
 use crate::close::Close;
 
 /// The most bytes that fit into a control frame (RFC 6455 §5.5).
-pub const MAX_CONTROL_PAYLOAD: usize = 125;
+pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 
 /// Anything that can be sent, for code that decides at run time.
 ///

@@ -12,7 +12,7 @@ pub struct TimerId(u64);
 /// What is due.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Due<I> {
-    /// A method of the handler, by its index.
+    /// A method of the handler, by its id.
     Method(usize),
     /// A message.
     Info(I),

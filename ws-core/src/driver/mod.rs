@@ -89,9 +89,9 @@ fn start_timers<H: Handler>(seat: &mut Seat<H>) {
     }
     let now = now();
     let mut session = seat.cx.session();
-    for (index, timer) in H::TIMERS.iter().enumerate() {
+    for timer in H::TIMERS {
         if let Some(at) = now.checked_add(timer.delay) {
-            session.timers.method(index, at, timer.repeat.then_some(timer.delay));
+            session.timers.method(timer.id, at, timer.repeat.then_some(timer.delay));
         }
     }
 }

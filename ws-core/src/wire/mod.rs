@@ -12,4 +12,3 @@ mod outbox;
 mod utf8;
 
 pub(crate) use connection::{Connection, Incoming};
-pub(crate) use outbox::Outbox;

@@ -193,6 +193,10 @@ fn tungstenite(stream: &[u8], max: usize) -> Vec<String> {
             Ok(Message::Binary(bytes)) => seen.push(describe(&Decoded::Binary((&bytes[..]).into()))),
             Ok(Message::Ping(bytes)) => seen.push(describe(&Decoded::Ping(&bytes))),
             Ok(Message::Pong(bytes)) => seen.push(describe(&Decoded::Pong(&bytes))),
+            // A code that may not be sent comes out as this one.
+            Ok(Message::Close(Some(close))) if close.reason.as_str() == "Protocol violation" => {
+                seen.push("1002".into());
+            }
             Ok(Message::Close(close)) => {
                 let close = close.map(|close| Close::new(close.code, close.reason));
                 seen.push(describe(&Decoded::Close(close)));

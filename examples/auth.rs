@@ -1,0 +1,65 @@
+//! Who may connect is decided before the 101: `#[on_upgrade]` takes the path, the query and the
+//! router's state, and what it returns as an error is the HTTP response.
+//!
+//! Run it with `cargo run --example auth`, then connect to
+//! `ws://127.0.0.1:8080/rooms/lobby?token=wonderland`. Any other token gets 401, an unknown room
+//! 404. Another address is its first argument.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ws_core::prelude::*;
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Users(Arc<HashMap<&'static str, &'static str>>);
+
+#[derive(serde::Deserialize)]
+struct Credentials {
+    token: String,
+}
+
+#[websocket(path = "/rooms/{room}", subprotocols = ["chat.v1"])]
+struct Room {
+    user: &'static str,
+    room: String,
+}
+
+#[websocket]
+impl Room {
+    #[on_upgrade]
+    async fn join(
+        Path(room): Path<String>,
+        Query(credentials): Query<Credentials>,
+        State(Users(users)): State<Users>,
+    ) -> Result<Self, (StatusCode, &'static str)> {
+        let user = *users.get(&*credentials.token).ok_or((StatusCode::UNAUTHORIZED, "unknown token\n"))?;
+        if room != "lobby" {
+            return Err((StatusCode::NOT_FOUND, "there is only the lobby\n"));
+        }
+        Ok(Self { user, room })
+    }
+
+    #[on_open]
+    fn welcome(&mut self) -> String {
+        format!("welcome to the {}, {}", self.room, self.user)
+    }
+
+    #[on_text]
+    fn said(&mut self, text: &str) -> String {
+        format!("{}: {text}", self.user)
+    }
+
+    #[on_close]
+    fn left(&mut self, reason: &CloseReason) {
+        println!("{} left the {}: {reason}", self.user, self.room);
+    }
+}
+
+#[tokio::main]
+async fn main() -> ws_core::Result<()> {
+    let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    let users = Users(Arc::new(HashMap::from([("wonderland", "alice")])));
+    println!("listening on ws://{addr}/rooms/lobby?token=wonderland");
+    Router::new().mount::<Room>().with_state(users).serve(addr).await
+}

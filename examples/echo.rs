@@ -1,0 +1,31 @@
+//! Sends back what it gets: text and binary, up to 64 MiB a message.
+//!
+//! Run it with `cargo run --release --example echo` and talk to `ws://127.0.0.1:8080/`. Another
+//! address is its first argument: `cargo run --release --example echo -- 127.0.0.1:9001`. The
+//! Autobahn suite runs against this one.
+
+use ws_core::prelude::*;
+
+#[websocket(path = "/", max_message_size = 64MiB)]
+#[derive(Default)]
+struct Echo;
+
+#[websocket]
+impl Echo {
+    #[on_text]
+    fn text<'a>(&mut self, text: &'a str) -> &'a str {
+        text
+    }
+
+    #[on_binary]
+    fn binary<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes
+    }
+}
+
+#[tokio::main]
+async fn main() -> ws_core::Result<()> {
+    let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    println!("listening on ws://{addr}/");
+    Router::new().mount::<Echo>().serve(addr).await
+}

@@ -1,0 +1,148 @@
+//! One mounted handler: from a request to a running connection.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum_core::response::{IntoResponse, Response};
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade as Upgrading;
+
+use super::Settings;
+use crate::context::Context;
+use crate::driver::{self, Connections, Ticket, now};
+use crate::handler::{OnUpgrade, Upgrade};
+use crate::options::Options;
+use crate::transport::{self, Stream};
+use crate::upgrade::{self, Refusal};
+use crate::wire::Connection;
+
+/// Where a request came from, if our own server read it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerAddr(pub(crate) SocketAddr);
+
+/// What all endpoints of a router have.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) connections: Arc<Connections>,
+}
+
+type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+
+/// A mounted handler of any type.
+pub(super) trait Endpoint<S>: Send + Sync {
+    fn upgrade<'a>(&'a self, parts: Parts, state: &'a S, shared: Shared) -> ResponseFuture<'a>;
+}
+
+pub(super) struct Mount<H> {
+    options: Arc<Options>,
+    handler: PhantomData<fn() -> H>,
+}
+
+impl<H: crate::handler::Declared> Mount<H> {
+    pub(super) fn new() -> Self {
+        Self { options: Arc::new(H::OPTIONS), handler: PhantomData }
+    }
+}
+
+impl<S: Send + Sync, H: OnUpgrade<S>> Endpoint<S> for Mount<H> {
+    fn upgrade<'a>(&'a self, parts: Parts, state: &'a S, shared: Shared) -> ResponseFuture<'a> {
+        Box::pin(async move {
+            match self.accept(parts, state, shared).await {
+                Ok(response) => response,
+                Err(response) => {
+                    tracing::debug!(status = %response.status(), "handshake refused");
+                    response
+                }
+            }
+        })
+    }
+}
+
+impl<H> Mount<H> {
+    /// Checks the request, asks the handler, and starts the connection.
+    async fn accept<S>(&self, mut parts: Parts, state: &S, shared: Shared) -> Result<Response, Response>
+    where
+        S: Send + Sync,
+        H: OnUpgrade<S>,
+    {
+        let refuse = IntoResponse::into_response;
+        let mut acceptance = upgrade::check(&parts, &self.options).map_err(refuse)?;
+        let ticket = shared.connections.admit(shared.settings.max_connections);
+        let ticket = ticket.ok_or_else(|| refuse(Refusal::Capacity))?;
+        let upgrading = parts.extensions.remove::<Upgrading>();
+        let upgrading = upgrading.ok_or_else(|| refuse(Refusal::NotUpgradable))?;
+
+        let made = tokio::time::timeout(shared.settings.handshake_timeout, H::upgrade(&mut parts, state));
+        let made = made.await.map_err(|_| refuse(Refusal::Timeout))??;
+        let Upgrade { handler, subprotocol, headers, options, fault } = made;
+        if let Some(subprotocol) = subprotocol {
+            if !upgrade::is_offered(&parts.headers, &subprotocol) {
+                tracing::error!(?subprotocol, "the client did not offer the subprotocol of `Upgrade`");
+                return Err(refuse(Refusal::Response));
+            }
+            acceptance.subprotocol = Some(subprotocol);
+        }
+        if let Some(fault) = fault {
+            tracing::error!(fault, "invalid `Upgrade`");
+            return Err(refuse(Refusal::Response));
+        }
+
+        let start = Start {
+            handler,
+            options: options.map_or_else(|| Arc::clone(&self.options), Arc::new),
+            peer_addr: parts.extensions.get::<PeerAddr>().map(|addr| addr.0),
+            subprotocol: acceptance.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into),
+            ticket,
+        };
+        // The socket comes when the 101 has been written; the task that waits for it ends then, so
+        // that the connection's own task holds nothing of the handshake.
+        tokio::spawn(async move {
+            match upgrading.await {
+                Ok(upgraded) => start.spawn(transport::take(upgraded)),
+                Err(error) => tracing::debug!(%error, "client left during the handshake"),
+            }
+        });
+        Ok(acceptance.into_response(headers))
+    }
+}
+
+/// A connection that waits for its socket.
+struct Start<H> {
+    handler: H,
+    options: Arc<Options>,
+    peer_addr: Option<SocketAddr>,
+    subprotocol: Option<Box<str>>,
+    ticket: Ticket,
+}
+
+impl<H: crate::handler::Handler> Start<H> {
+    fn spawn(self, (stream, input): (Stream, Vec<u8>)) {
+        let wire = Connection::new(self.options, input, now());
+        let cx = Context::new(wire, self.peer_addr, self.subprotocol);
+        match stream {
+            Stream::Tcp(tcp) => tokio::spawn(driver::run(self.handler, cx, tcp, Some(self.ticket))),
+            Stream::Other(io) => tokio::spawn(driver::run(self.handler, cx, io, Some(self.ticket))),
+        };
+    }
+}
+
+/// An endpoint with its state.
+pub(super) struct Bound<S> {
+    endpoint: Arc<dyn Endpoint<S>>,
+    state: Arc<S>,
+}
+
+impl<S> Bound<S> {
+    pub(super) fn new(endpoint: Arc<dyn Endpoint<S>>, state: Arc<S>) -> Self {
+        Self { endpoint, state }
+    }
+}
+
+impl<S: Send + Sync> Endpoint<()> for Bound<S> {
+    fn upgrade<'a>(&'a self, parts: Parts, (): &'a (), shared: Shared) -> ResponseFuture<'a> {
+        self.endpoint.upgrade(parts, &self.state, shared)
+    }
+}

@@ -1,0 +1,217 @@
+//! Parameters of a path, as serde sees them.
+
+use percent_encoding::percent_decode_str;
+use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
+use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
+
+/// Names and decoded values, in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PathParams(Vec<(String, String)>);
+
+impl PathParams {
+    pub(super) fn new(params: &matchit::Params<'_, '_>) -> Self {
+        let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        Self(params.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect())
+    }
+}
+
+/// One parameter as a value, all of them as a tuple, struct or map.
+pub(super) fn deserialize<T: DeserializeOwned>(params: &PathParams) -> Result<T, Error> {
+    T::deserialize(Params(&params.0))
+}
+
+struct Params<'a>(&'a [(String, String)]);
+
+impl<'a> Params<'a> {
+    fn only(&self) -> Result<Value<'a>, Error> {
+        match self.0 {
+            [(_, value)] => Ok(Value(value)),
+            more => Err(de::Error::custom(format_args!("{} parameters where one is expected", more.len()))),
+        }
+    }
+}
+
+macro_rules! only {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            self.only()?.$method(visitor)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Params<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let pairs = self.0.iter().map(|(name, value)| (name.as_str(), Value(value)));
+        visitor.visit_map(MapDeserializer::new(pairs))
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_seq(SeqDeserializer::new(self.0.iter().map(|(_, value)| Value(value))))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        if self.0.len() != len {
+            let count = self.0.len();
+            return Err(de::Error::custom(format_args!("{count} parameters where {len} are expected")));
+        }
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_tuple(len, visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.only()?.deserialize_enum(name, variants, visitor)
+    }
+
+    only! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string
+        deserialize_bytes deserialize_byte_buf deserialize_option deserialize_identifier
+    }
+
+    forward_to_deserialize_any! { unit unit_struct map ignored_any struct }
+}
+
+/// One value, which parses as whatever is asked for.
+struct Value<'a>(&'a str);
+
+impl<'de> IntoDeserializer<'de> for Value<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+macro_rules! parsed {
+    ($($method:ident $visit:ident $type:literal;)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.0.parse() {
+                Ok(value) => visitor.$visit(value),
+                Err(_) => Err(de::Error::custom(format_args!("{:?} is no {}", self.0, $type))),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Value<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_enum(self.0.into_deserializer())
+    }
+
+    parsed! {
+        deserialize_bool visit_bool "boolean";
+        deserialize_i8 visit_i8 "i8";
+        deserialize_i16 visit_i16 "i16";
+        deserialize_i32 visit_i32 "i32";
+        deserialize_i64 visit_i64 "i64";
+        deserialize_i128 visit_i128 "i128";
+        deserialize_u8 visit_u8 "u8";
+        deserialize_u16 visit_u16 "u16";
+        deserialize_u32 visit_u32 "u32";
+        deserialize_u64 visit_u64 "u64";
+        deserialize_u128 visit_u128 "u128";
+        deserialize_f32 visit_f32 "number";
+        deserialize_f64 visit_f64 "number";
+        deserialize_char visit_char "character";
+    }
+
+    forward_to_deserialize_any! {
+        str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[track_caller]
+    fn check<T: DeserializeOwned + PartialEq + std::fmt::Debug>(
+        params: &[(&str, &str)],
+        expect: Result<T, &str>,
+    ) {
+        let owned = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let got = deserialize::<T>(&PathParams(owned.collect()));
+        assert_eq!(got.map_err(|error| error.to_string()), expect.map_err(str::to_owned));
+    }
+
+    #[derive(serde::Deserialize, PartialEq, Debug)]
+    struct Seat {
+        room: String,
+        seat: Option<u32>,
+    }
+
+    #[derive(serde::Deserialize, PartialEq, Debug)]
+    struct Id(u64);
+
+    #[derive(serde::Deserialize, PartialEq, Debug)]
+    #[serde(rename_all = "lowercase")]
+    enum Side {
+        Left,
+    }
+
+    #[test]
+    fn shapes() {
+        let two = &[("room", "lobby"), ("seat", "7")];
+        check(two, Ok(("lobby".to_owned(), 7_u8)));
+        check(two, Ok(Seat { room: "lobby".into(), seat: Some(7) }));
+        check(two, Ok(vec!["lobby".to_owned(), "7".to_owned()]));
+        check(two, Ok(HashMap::from([("room".to_owned(), "lobby".to_owned()), ("seat".into(), "7".into())])));
+        check(&[("id", "5")], Ok(Id(5)));
+        check(&[("id", "5")], Ok((5_i64,)));
+        check(&[("side", "left")], Ok(Side::Left));
+        check(&[("id", "5")], Ok("5".to_owned()));
+        check::<u8>(&[("id", "256")], Err("\"256\" is no u8"));
+        check::<String>(two, Err("2 parameters where one is expected"));
+        check::<(u8,)>(two, Err("2 parameters where 1 are expected"));
+    }
+}

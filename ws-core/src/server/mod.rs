@@ -1,0 +1,157 @@
+//! A router on a TCP listener.
+
+use std::fmt::Display;
+use std::future::{self, Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum_core::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::watch;
+
+use crate::driver::{Connections, Ticket, now};
+use crate::error::{Error, Result};
+use crate::router::{PeerAddr, Router};
+
+/// How long to wait after the system could not give us a connection, as when there are no more
+/// file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Router {
+    /// Serves the router on an address (`"127.0.0.1:8080"`, `"localhost:8080"`, a `SocketAddr`)
+    /// until the future is dropped. Its connections then end as by
+    /// [`serve_with_shutdown`](Self::serve_with_shutdown), in the background.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Address`] or [`Error::Bind`], if the address cannot be listened on. Whatever
+    /// happens to a connection is not the server's error.
+    pub async fn serve(self, addr: impl Display) -> Result<()> {
+        self.serve_with_shutdown(addr, future::pending()).await
+    }
+
+    /// Serves the router until `shutdown` is ready. No more connections are accepted then, those
+    /// that are open handle what they have accepted and end with 1001, and it returns when they
+    /// have ended, or after the [`shutdown_timeout`](Self::shutdown_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    pub async fn serve_with_shutdown(
+        self,
+        addr: impl Display,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<()> {
+        let listener = bind(&addr.to_string()).await?;
+        self.serve_listener(listener, shutdown).await
+    }
+
+    /// Serves the router on a listener, which knows its own port if it was bound to port 0, until
+    /// `shutdown` is ready.
+    ///
+    /// # Errors
+    ///
+    /// None: whatever happens to a connection is not the server's error.
+    pub async fn serve_listener(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let server = Arc::new(self);
+        // Dropping the guard, on return or with the future, ends everything.
+        let guard = ShutdownGuard { server: Arc::clone(&server), stop: watch::Sender::new(()) };
+        let mut shutdown = pin!(shutdown);
+        let handshakes = Arc::<Connections>::default();
+        loop {
+            let next = poll_fn(|task| match shutdown.as_mut().poll(task) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => listener.poll_accept(task).map(Some),
+            });
+            match next.await {
+                None => break,
+                Some(Ok((stream, peer))) => {
+                    // As many may be shaking hands as may be connected.
+                    if let Some(ticket) = handshakes.admit(server.settings.max_connections) {
+                        let http = http(Arc::clone(&server), stream, peer, guard.stop.subscribe(), ticket);
+                        tokio::spawn(http);
+                    }
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        drop(guard);
+        server.shutdown().await;
+        Ok(())
+    }
+}
+
+/// Tells every connection, and every handshake, that the server is gone.
+struct ShutdownGuard {
+    server: Arc<Router>,
+    stop: watch::Sender<()>,
+}
+
+impl Drop for ShutdownGuard {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        self.server.connections.shut_down(now() + self.server.settings.shutdown_timeout);
+    }
+}
+
+async fn bind(addr: &str) -> Result<TcpListener> {
+    let unknown = |source| Error::Address { addr: addr.to_owned(), source };
+    let mut last = None;
+    for addr in lookup_host(addr).await.map_err(unknown)? {
+        match TcpListener::bind(addr).await {
+            Ok(listener) => return Ok(listener),
+            Err(source) => last = Some(Error::Bind { addr, source }),
+        }
+    }
+    Err(last.unwrap_or_else(|| unknown(std::io::ErrorKind::AddrNotAvailable.into())))
+}
+
+/// Speaks HTTP/1.1 until the connection ends or becomes a WebSocket.
+async fn http(
+    server: Arc<Router>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut stop: watch::Receiver<()>,
+    ticket: Ticket,
+) {
+    // Frames go out when they are written; without this the kernel waits for more.
+    let _ = stream.set_nodelay(true);
+    let settings = server.settings.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddr(peer));
+        let response = server.respond(request.map(Body::new));
+        async move { Ok::<Response<Body>, std::convert::Infallible>(response.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.handshake_timeout)
+        .max_header_size(settings.max_header_size)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let mut stopped = pin!(stop.changed());
+    let mut stopping = false;
+    let result = poll_fn(|task| {
+        if !stopping && stopped.as_mut().poll(task).is_ready() {
+            stopping = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(task)
+    });
+    if let Err(error) = result.await {
+        tracing::debug!(%error, %peer, "HTTP connection failed");
+    }
+    drop(ticket);
+}

@@ -1,0 +1,212 @@
+//! The opening handshake (RFC 6455 §4.2), pure: a request in, an acceptance or a refusal out.
+
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode, Uri};
+use tungstenite::handshake::derive_accept_key;
+
+use crate::options::{Options, Origins};
+
+/// The final version and the drafts that browsers shipped; on the wire they are the same.
+const VERSIONS: &str = "13, 8, 7";
+
+/// What the `Origin` was called in the drafts.
+const DRAFT_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin");
+
+/// A handshake that is in order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Acceptance {
+    accept: HeaderValue,
+    pub(crate) subprotocol: Option<HeaderValue>,
+}
+
+/// Why a request does not become a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The path is there, but not for this method.
+    Method,
+    /// It does not ask for an upgrade.
+    NoUpgrade,
+    /// It asks for a version that nobody knows.
+    Version,
+    /// Its key is missing or malformed.
+    Key(&'static str),
+    /// A browser sent it from a page of another host.
+    Origin,
+    /// The server has as many connections as it may.
+    Capacity,
+    /// `#[on_upgrade]` took longer than the handshake may.
+    Timeout,
+    /// The server below has no connection to give.
+    NotUpgradable,
+    /// `#[on_upgrade]` asked for a response that cannot be.
+    Response,
+}
+
+/// Checks a request, in the order of the statuses that it can get.
+pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refusal> {
+    if parts.method != Method::GET {
+        return Err(Refusal::Method);
+    }
+    let headers = &parts.headers;
+    if !lists(headers, &CONNECTION, "upgrade") || !lists(headers, &UPGRADE, "websocket") {
+        return Err(Refusal::NoUpgrade);
+    }
+    match one(headers, &SEC_WEBSOCKET_VERSION) {
+        Some(b"13" | b"8" | b"7") => {}
+        _ => return Err(Refusal::Version),
+    }
+    let key = key(headers)?;
+    if !origin_allowed(headers, &parts.uri, options.origins) {
+        return Err(Refusal::Origin);
+    }
+    let accept = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| Refusal::Response)?;
+    Ok(Acceptance { accept, subprotocol: subprotocol(headers, options.subprotocols) })
+}
+
+impl Acceptance {
+    /// The 101.
+    pub(crate) fn into_response(self, more: HeaderMap) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.extend(more);
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
+        if let Some(subprotocol) = self.subprotocol {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        }
+        response
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, why) = match self {
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET"),
+            Self::NoUpgrade => (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: ask for an upgrade to it"),
+            Self::Version => (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7"),
+            Self::Key(why) => (StatusCode::BAD_REQUEST, why),
+            Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
+            Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),
+            Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long"),
+            Self::NotUpgradable => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "this connection cannot be upgraded")
+            }
+            Self::Response => (StatusCode::INTERNAL_SERVER_ERROR, "the handler's response is invalid"),
+        };
+        let mut response = Response::new(Body::from(format!("{why}\n")));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        match self {
+            Self::Method => _ = headers.insert(ALLOW, HeaderValue::from_static("GET")),
+            Self::NoUpgrade | Self::Version => {
+                // RFC 9110 §15.5.22: a 426 says what to upgrade to.
+                headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSIONS));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The elements of a header that is a list, over all of its lines.
+fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|element| !element.is_empty())
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, element: &str) -> bool {
+    elements(headers, name).any(|candidate| candidate.eq_ignore_ascii_case(element))
+}
+
+/// The value of a header that may stand once.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut lines = headers.get_all(name).into_iter();
+    match (lines.next(), lines.next()) {
+        (Some(value), None) => Some(value.as_bytes()),
+        _ => None,
+    }
+}
+
+/// "A nonce consisting of a randomly selected 16-byte value that has been base64-encoded": 22
+/// characters and two of padding.
+fn key(headers: &HeaderMap) -> Result<&[u8], Refusal> {
+    if !headers.contains_key(SEC_WEBSOCKET_KEY) {
+        return Err(Refusal::Key("Sec-WebSocket-Key is missing"));
+    }
+    let key = one(headers, &SEC_WEBSOCKET_KEY).ok_or(Refusal::Key("Sec-WebSocket-Key stands twice"))?;
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    match key.strip_suffix(b"==") {
+        Some(digits) if digits.len() == 22 && digits.iter().all(base64) => Ok(key),
+        _ => Err(Refusal::Key("Sec-WebSocket-Key is not the base64 of 16 bytes")),
+    }
+}
+
+/// The first of the handler's subprotocols that the client offers.
+fn subprotocol(headers: &HeaderMap, spoken: &[&'static str]) -> Option<HeaderValue> {
+    let offered = |name: &&&str| elements(headers, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == **name);
+    spoken.iter().find(offered).and_then(|name| HeaderValue::from_str(name).ok())
+}
+
+/// Whether the client offered a subprotocol that the handler chose by itself.
+pub(crate) fn is_offered(headers: &HeaderMap, subprotocol: &HeaderValue) -> bool {
+    elements(headers, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer.as_bytes() == subprotocol.as_bytes())
+}
+
+/// RFC 6455 §10.2. Whatever names an origin must name an allowed one.
+fn origin_allowed(headers: &HeaderMap, uri: &Uri, allowed: Origins) -> bool {
+    let named = [ORIGIN, DRAFT_ORIGIN];
+    let mut origins = named.iter().flat_map(|name| headers.get_all(name));
+    match allowed {
+        Origins::Any => true,
+        Origins::List(list) => {
+            origins.all(|origin| list.iter().any(|item| item.as_bytes().eq_ignore_ascii_case(origin.as_bytes())))
+        }
+        Origins::SameHost => {
+            let host = uri
+                .authority()
+                .map(hyper::http::uri::Authority::as_str)
+                .or_else(|| one(headers, &HOST).and_then(|host| std::str::from_utf8(host).ok()));
+            origins.all(|origin| {
+                host.is_some_and(|host| origin.to_str().is_ok_and(|origin| same_host(origin, host)))
+            })
+        }
+    }
+}
+
+/// Whether an origin, as `https://example.com:8443`, is of the host that the request names. A port
+/// that one of them leaves out is the scheme's.
+fn same_host(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let default = match scheme.to_ascii_lowercase().as_str() {
+        "http" | "ws" => "80",
+        "https" | "wss" => "443",
+        _ => return false,
+    };
+    let (origin_name, origin_port) = name_and_port(authority);
+    let (host_name, host_port) = name_and_port(host);
+    !origin_name.is_empty()
+        && origin_name.eq_ignore_ascii_case(host_name)
+        && origin_port.unwrap_or(default) == host_port.unwrap_or(default)
+}
+
+fn name_and_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        // The colons of an IPv6 address are inside its brackets.
+        Some((name, port)) if !port.contains(']') => (name, Some(port).filter(|port| !port.is_empty())),
+        _ => (authority, None),
+    }
+}
+
+#[cfg(test)]
+mod tests;

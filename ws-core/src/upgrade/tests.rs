@@ -1,0 +1,144 @@
+use hyper::Request;
+
+use super::*;
+
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/// The handshake of RFC 6455 §1.2, with some headers changed; an empty value takes one away.
+#[track_caller]
+fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<Acceptance, Refusal> {
+    let mut headers = vec![
+        ("host", "server.example.com"),
+        ("upgrade", "websocket"),
+        ("connection", "Upgrade"),
+        ("sec-websocket-key", KEY),
+        ("origin", "http://server.example.com"),
+        ("sec-websocket-version", "13"),
+    ];
+    for (name, _) in changes {
+        headers.retain(|(kept, _)| kept != name);
+    }
+    headers.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
+    let mut request = Request::get("/chat");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    check(&request.body(()).unwrap().into_parts().0, options)
+}
+
+#[track_caller]
+fn refused(changes: &[(&str, &str)], expect: Refusal) {
+    assert_eq!(check_with(changes, &Options::DEFAULT), Err(expect));
+}
+
+#[track_caller]
+fn accepted(changes: &[(&str, &str)], options: &Options) -> Acceptance {
+    check_with(changes, options).unwrap()
+}
+
+#[test]
+fn the_handshake_of_the_rfc() {
+    let response = accepted(&[], &Options::DEFAULT).into_response(HeaderMap::new());
+    assert_eq!(response.status(), 101);
+    assert_eq!(response.headers()[SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assert_eq!(response.headers()[UPGRADE], "websocket");
+    assert_eq!(response.headers()[CONNECTION], "Upgrade");
+}
+
+#[test]
+fn lists_and_case_do_not_matter_where_the_rfc_says_so() {
+    accepted(&[("connection", "keep-alive, UPGRADE"), ("upgrade", "WebSocket")], &Options::DEFAULT);
+    accepted(&[("upgrade", "h2c, websocket")], &Options::DEFAULT);
+}
+
+#[test]
+fn refusals() {
+    refused(&[("upgrade", "")], Refusal::NoUpgrade);
+    refused(&[("connection", "close")], Refusal::NoUpgrade);
+    for version in ["", "12", "14", "0", "x", "13, 8"] {
+        refused(&[("sec-websocket-version", version)], Refusal::Version);
+    }
+    for key in ["", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ=====", "dGhlIHNhbXBsZSBub25j*Q=="] {
+        assert!(matches!(
+            check_with(&[("sec-websocket-key", key)], &Options::DEFAULT),
+            Err(Refusal::Key(_))
+        ));
+    }
+    assert!(matches!(
+        check_with(&[("sec-websocket-key", KEY), ("sec-websocket-key", KEY)], &Options::DEFAULT),
+        Err(Refusal::Key(_))
+    ));
+}
+
+#[test]
+fn drafts() {
+    for version in ["8", "7"] {
+        let draft = [("sec-websocket-version", version), ("origin", "")];
+        accepted(&draft, &Options::DEFAULT);
+        let foreign = [&draft[..], &[("sec-websocket-origin", "http://evil.example")]].concat();
+        refused(&foreign, Refusal::Origin);
+    }
+}
+
+#[test]
+fn origins() {
+    let same = [
+        ("http://a.example", "a.example"),
+        ("https://A.example", "a.EXAMPLE"),
+        ("https://a.example", "a.example:443"),
+        ("http://a.example:80", "a.example"),
+        ("http://a.example:8080", "a.example:8080"),
+        ("http://[::1]:8080", "[::1]:8080"),
+        ("http://[::1]", "[::1]"),
+    ];
+    for (origin, host) in same {
+        accepted(&[("origin", origin), ("host", host)], &Options::DEFAULT);
+    }
+    let foreign = [
+        ("http://evil.example", "a.example"),
+        ("http://a.example.evil.example", "a.example"),
+        ("http://a.example:8081", "a.example:8080"),
+        ("https://a.example", "a.example:80"),
+        ("null", "a.example"),
+        ("file://", "a.example"),
+        ("http://", "a.example"),
+        ("http://a.example", ""),
+    ];
+    for (origin, host) in foreign {
+        refused(&[("origin", origin), ("host", host)], Refusal::Origin);
+    }
+    // One that names two is no browser that we know.
+    refused(&[("origin", "http://server.example.com"), ("origin", "http://evil.example")], Refusal::Origin);
+    accepted(&[("origin", "")], &Options::DEFAULT);
+
+    let listed = Options { origins: Origins::List(&["https://app.example"]), ..Options::DEFAULT };
+    accepted(&[("origin", "https://app.example")], &listed);
+    assert_eq!(check_with(&[], &listed), Err(Refusal::Origin));
+    let any = Options { origins: Origins::Any, ..Options::DEFAULT };
+    accepted(&[("origin", "null")], &any);
+}
+
+#[test]
+fn subprotocols_by_the_servers_preference() {
+    let options = Options { subprotocols: &["chat.v2", "chat.v1"], ..Options::DEFAULT };
+    let chosen = |offer: &[(&str, &str)]| accepted(offer, &options).subprotocol;
+    assert_eq!(chosen(&[]), None);
+    assert_eq!(chosen(&[("sec-websocket-protocol", "mqtt")]), None);
+    assert_eq!(chosen(&[("sec-websocket-protocol", "chat.v1, chat.v2")]).unwrap(), "chat.v2");
+    let two_lines = [("sec-websocket-protocol", "mqtt"), ("sec-websocket-protocol", "chat.v1")];
+    assert_eq!(chosen(&two_lines).unwrap(), "chat.v1");
+}
+
+#[test]
+fn statuses() {
+    let status = |refusal: Refusal| refusal.into_response().status().as_u16();
+    assert_eq!(status(Refusal::Method), 405);
+    assert_eq!(Refusal::Method.into_response().headers()[ALLOW], "GET");
+    assert_eq!(status(Refusal::NoUpgrade), 426);
+    assert_eq!(Refusal::NoUpgrade.into_response().headers()[UPGRADE], "websocket");
+    assert_eq!(status(Refusal::Version), 426);
+    assert_eq!(Refusal::Version.into_response().headers()[SEC_WEBSOCKET_VERSION], "13, 8, 7");
+    assert_eq!(status(Refusal::Key("")), 400);
+    assert_eq!(status(Refusal::Origin), 403);
+    assert_eq!(status(Refusal::Capacity), 503);
+}

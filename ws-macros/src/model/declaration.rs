@@ -1,0 +1,260 @@
+//! The options of a declared handler.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, GenericParam, Generics, Lit};
+
+use super::value;
+use crate::parse::{self, Opt, OptValue};
+use crate::report::{Report, nearest};
+
+/// A handler with options that make sense.
+pub(crate) struct Declaration {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) path: Option<TokenStream>,
+    /// Fields of `Options` and what they are set to.
+    pub(crate) settings: Vec<(Ident, TokenStream)>,
+}
+
+const OPTIONS: [&str; 14] = [
+    "path",
+    "subprotocols",
+    "idle_timeout",
+    "max_message_size",
+    "validate_utf8",
+    "mailbox",
+    "outbox_high_water",
+    "outbox_limit",
+    "read_ahead",
+    "close_timeout",
+    "cancel_timeout",
+    "unhandled",
+    "origins",
+    "compress",
+];
+
+pub(crate) fn declaration(
+    item: &parse::Declaration,
+    options: Vec<Opt>,
+    report: &mut Report,
+) -> Option<Declaration> {
+    for param in &item.generics.params {
+        if let GenericParam::Lifetime(lifetime) = param {
+            report.error_at(
+                lifetime,
+                "a handler cannot borrow: it lives as long as its connection\n\
+                 help: let it own its data, or share it as an `Arc`",
+            );
+        }
+    }
+    let mut model = Declaration {
+        ident: item.ident.clone(),
+        generics: item.generics.clone(),
+        path: None,
+        settings: Vec::new(),
+    };
+    let mut seen: Vec<Ident> = Vec::new();
+    for option in options {
+        if let Some(first) = seen.iter().find(|name| **name == option.name) {
+            report.error(option.name.span(), format!("option `{first}` is given twice"));
+            continue;
+        }
+        seen.push(option.name.clone());
+        let result = setting(&option);
+        match report.ok(result) {
+            Some(Setting::Path(path)) => model.path = Some(path),
+            Some(Setting::Field(tokens)) => model.settings.push((option.name, tokens)),
+            None => {}
+        }
+    }
+    report.is_empty().then_some(model)
+}
+
+enum Setting {
+    Path(TokenStream),
+    Field(TokenStream),
+}
+
+fn setting(option: &Opt) -> syn::Result<Setting> {
+    let name = option.name.to_string();
+    let span = option.name.span();
+    if !OPTIONS.contains(&name.as_str()) {
+        return Err(syn::Error::new(span, unknown(&name)));
+    }
+    if name == "compress" {
+        return Err(syn::Error::new(span, "`compress` is not supported yet\nhelp: leave it out for now"));
+    }
+    let Some(given) = &option.value else {
+        return Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage(&name))));
+    };
+    let field = match (name.as_str(), given) {
+        ("path", OptValue::Expr(value)) => return path(value).map(Setting::Path),
+        ("subprotocols", OptValue::List(items, _)) => strings(items, subprotocol)?,
+        ("origins", OptValue::List(items, _)) => {
+            let list = strings(items, origin)?;
+            quote!(::ws_core::private::Origins::List(#list))
+        }
+        ("origins", OptValue::Expr(value)) => match word(value).as_deref() {
+            Some("any") => quote!(::ws_core::private::Origins::Any),
+            _ => return Err(wrong(value.span(), &name)),
+        },
+        ("unhandled", OptValue::Expr(value)) => {
+            let variant = match word(value).as_deref() {
+                Some("close") => format_ident!("Close"),
+                Some("ignore") => format_ident!("Ignore"),
+                _ => return Err(wrong(value.span(), &name)),
+            };
+            quote!(::ws_core::private::Unhandled::#variant)
+        }
+        ("validate_utf8", OptValue::Expr(value)) => match value {
+            Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => quote!(#on),
+            Expr::Path(_) if word(value).as_deref() != Some("off") => quote!(#value),
+            _ => return Err(wrong(value.span(), &name)),
+        },
+        ("idle_timeout", OptValue::Expr(value)) if word(value).as_deref() == Some("none") => {
+            quote!(::core::option::Option::None)
+        }
+        ("idle_timeout", OptValue::Expr(value)) => {
+            let value = value::duration(value)?;
+            quote!(::core::option::Option::Some(#value))
+        }
+        ("close_timeout" | "cancel_timeout", OptValue::Expr(value)) => value::duration(value)?,
+        ("max_message_size" | "outbox_high_water" | "outbox_limit" | "read_ahead", OptValue::Expr(value)) => {
+            value::size(value)?
+        }
+        ("mailbox", OptValue::Expr(value)) => count(value)?,
+        (_, OptValue::Expr(value)) => return Err(wrong(value.span(), &name)),
+        (_, OptValue::List(_, span)) => return Err(wrong(*span, &name)),
+    };
+    Ok(Setting::Field(field))
+}
+
+fn unknown(name: &str) -> String {
+    match nearest(name, &OPTIONS) {
+        Some(near) => format!("unknown option `{name}`\nhelp: there is `{near}`: {}", usage(near)),
+        None => format!("unknown option `{name}`\nhelp: the options are `{}`", OPTIONS.join("`, `")),
+    }
+}
+
+fn wrong(span: Span, name: &str) -> syn::Error {
+    syn::Error::new(span, format!("not a value of `{name}`\nhelp: write {}", usage(name)))
+}
+
+/// How an option is written.
+fn usage(name: &str) -> &'static str {
+    match name {
+        "path" => "`path = \"/chat/{room}\"`",
+        "subprotocols" => "`subprotocols = [\"chat.v2\", \"chat.v1\"]`",
+        "idle_timeout" => "`idle_timeout = 60s`, or `idle_timeout = none`",
+        "max_message_size" => "`max_message_size = 64KiB`",
+        "validate_utf8" => "`validate_utf8 = false`",
+        "mailbox" => "`mailbox = 1024`",
+        "outbox_high_water" => "`outbox_high_water = 64KiB`",
+        "outbox_limit" => "`outbox_limit = 1MiB`",
+        "read_ahead" => "`read_ahead = 64KiB`",
+        "close_timeout" => "`close_timeout = 5s`",
+        "cancel_timeout" => "`cancel_timeout = 1s`",
+        "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
+        "origins" => "`origins = [\"https://example.com\"]`, or `origins = any`",
+        _ => "`compress`",
+    }
+}
+
+/// A single word, as `close`.
+fn word(value: &Expr) -> Option<String> {
+    let Expr::Path(path) = value else { return None };
+    path.path.get_ident().map(ToString::to_string)
+}
+
+fn count(value: &Expr) -> syn::Result<TokenStream> {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) if lit.suffix().is_empty() => {
+            match lit.base10_parse::<usize>() {
+                Ok(0) | Err(_) => Err(wrong(lit.span(), "mailbox")),
+                Ok(_) => Ok(quote!(#lit)),
+            }
+        }
+        Expr::Lit(_) => Err(wrong(value.span(), "mailbox")),
+        constant => Ok(quote!(#constant)),
+    }
+}
+
+fn strings(items: &[Expr], check: fn(&str) -> Result<(), &'static str>) -> syn::Result<TokenStream> {
+    for item in items {
+        let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = item else {
+            return Err(syn::Error::new(item.span(), "expected a string"));
+        };
+        check(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
+    }
+    Ok(quote!(&[#(#items),*]))
+}
+
+/// A token of RFC 9110 §5.6.2, which is what the header holds.
+fn subprotocol(name: &str) -> Result<(), &'static str> {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if !name.is_empty() && name.bytes().all(token) {
+        Ok(())
+    } else {
+        Err("not a name of a subprotocol\nhelp: it has letters, digits and `-._~`, as `chat.v1`")
+    }
+}
+
+fn origin(text: &str) -> Result<(), &'static str> {
+    match text.split_once("://") {
+        Some((scheme, host)) if !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '?', '#']) => {
+            Ok(())
+        }
+        _ => Err(
+            "not an origin\nhelp: write it as the browser sends it, without a path: `https://example.com`",
+        ),
+    }
+}
+
+fn path(value: &Expr) -> syn::Result<TokenStream> {
+    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else {
+        return match value {
+            Expr::Path(_) => Ok(quote!(#value)),
+            _ => Err(wrong(value.span(), "path")),
+        };
+    };
+    pattern(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
+    Ok(quote!(#text))
+}
+
+/// What the router takes: segments, `{name}` for one, `{*name}` for the rest.
+fn pattern(path: &str) -> Result<(), String> {
+    if !path.starts_with('/') {
+        return Err(format!("a path starts with `/`\nhelp: write `\"/{path}\"`"));
+    }
+    let mut names = Vec::new();
+    let mut rest = path;
+    while let Some(open) = rest.find(['{', '}']) {
+        if rest[open..].starts_with("{{") || rest[open..].starts_with("}}") {
+            rest = &rest[open + 2..];
+            continue;
+        }
+        let close = rest[open..].find('}').filter(|_| rest[open..].starts_with('{'));
+        let Some(close) = close else {
+            return Err("unbalanced braces in a path\nhelp: a parameter is `{name}`, a brace `{{`".into());
+        };
+        let name = rest[open + 1..open + close].trim_start_matches('*');
+        let catch_all = rest[open + 1..].starts_with('*');
+        if name.is_empty() || name.contains(['/', '{', '*']) {
+            return Err("a parameter of a path needs a name\nhelp: write `{room}`, or `{*rest}` for all that follows".into());
+        }
+        if names.contains(&name) {
+            return Err(format!("parameter `{name}` stands twice in the path"));
+        }
+        names.push(name);
+        rest = &rest[open + close + 1..];
+        if catch_all && !rest.is_empty() {
+            return Err(format!("`{{*{name}}}` takes all that follows, so it comes last"));
+        }
+    }
+    if path.contains("/:") && names.is_empty() {
+        return Err("parameters of a path are written `{name}`, not `:name`".into());
+    }
+    Ok(())
+}

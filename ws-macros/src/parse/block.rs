@@ -1,0 +1,138 @@
+//! An `impl` block whose bodies are never parsed, so that half-typed ones keep their completions.
+
+use proc_macro2::{Group, TokenStream};
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Generics, ImplItem, Signature, Token, Type, Visibility, braced};
+
+/// The names of the helper attributes.
+pub(crate) const HELPERS: [&str; 11] = [
+    "on_upgrade",
+    "on_open",
+    "on_text",
+    "on_binary",
+    "on_ping",
+    "on_pong",
+    "on_info",
+    "every",
+    "after",
+    "on_error",
+    "on_close",
+];
+
+pub(crate) struct Block {
+    pub(crate) attrs: Vec<Attribute>,
+    unsafety: Option<Token![unsafe]>,
+    pub(crate) impl_token: Token![impl],
+    pub(crate) generics: Generics,
+    /// The trait, which should not be there.
+    pub(crate) of_trait: Option<(syn::Path, Token![for])>,
+    pub(crate) self_ty: Type,
+    pub(crate) members: Vec<Member>,
+}
+
+pub(crate) enum Member {
+    Method(Box<Method>),
+    /// A constant, a type, a macro.
+    Other(TokenStream),
+}
+
+pub(crate) struct Method {
+    /// The helper attributes, which are not emitted again.
+    pub(crate) helpers: Vec<Attribute>,
+    pub(crate) attrs: Vec<Attribute>,
+    vis: Visibility,
+    pub(crate) sig: Signature,
+    body: Group,
+}
+
+pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Block> {
+    let attrs = input.call(Attribute::parse_outer)?;
+    let unsafety = input.parse()?;
+    let impl_token: Token![impl] = input.parse()?;
+    let generics_follow = input.peek(Token![<]) && !input.peek2(Token![<]);
+    let mut generics = if generics_follow { input.parse()? } else { Generics::default() };
+    let first: Type = input.parse()?;
+    let (of_trait, self_ty) = match (input.parse::<Option<Token![for]>>()?, first) {
+        (Some(token), Type::Path(path)) => (Some((path.path, token)), input.parse()?),
+        (Some(token), _) => return Err(syn::Error::new(token.span, "expected an inherent `impl`")),
+        (None, first) => (None, first),
+    };
+    generics.where_clause = input.parse()?;
+    let content;
+    braced!(content in input);
+    let mut members = Vec::new();
+    while !content.is_empty() {
+        members.push(content.parse()?);
+    }
+    Ok(Block { attrs, unsafety, impl_token, generics, of_trait, self_ty, members })
+}
+
+impl Parse for Member {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let ahead = input.fork();
+        ahead.call(Attribute::parse_outer)?;
+        ahead.parse::<Visibility>()?;
+        if !is_method(&ahead) {
+            return Ok(Self::Other(input.parse::<ImplItem>()?.into_token_stream()));
+        }
+        let (helpers, attrs) = input.call(Attribute::parse_outer)?.into_iter().partition(is_helper);
+        Ok(Self::Method(Box::new(Method {
+            helpers,
+            attrs,
+            vis: input.parse()?,
+            sig: input.parse()?,
+            body: input.parse()?,
+        })))
+    }
+}
+
+/// Whether `fn` follows, behind the words that may stand before it.
+fn is_method(ahead: ParseStream<'_>) -> bool {
+    loop {
+        if ahead.peek(Token![fn]) {
+            return true;
+        }
+        let word = ahead.peek(Token![const])
+            || ahead.peek(Token![async])
+            || ahead.peek(Token![unsafe])
+            || ahead.peek(Token![extern])
+            || ahead.peek(syn::LitStr);
+        if !word || ahead.parse::<proc_macro2::TokenTree>().is_err() {
+            return false;
+        }
+    }
+}
+
+/// The name of a helper attribute, however it is imported.
+pub(crate) fn helper_name(attribute: &Attribute) -> Option<String> {
+    Some(attribute.path().segments.last()?.ident.to_string())
+}
+
+fn is_helper(attribute: &Attribute) -> bool {
+    helper_name(attribute).is_some_and(|name| HELPERS.contains(&name.as_str()))
+}
+
+/// The block as it was written, without the helper attributes.
+impl ToTokens for Block {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { attrs, unsafety, impl_token, generics, of_trait, self_ty, members } = self;
+        let (impl_generics, _, where_clause) = generics.split_for_impl();
+        let of_trait = of_trait.as_ref().map(|(path, token)| quote!(#path #token));
+        tokens.extend(quote! {
+            #(#attrs)* #unsafety #impl_token #impl_generics #of_trait #self_ty #where_clause { #(#members)* }
+        });
+    }
+}
+
+impl ToTokens for Member {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Method(method) => {
+                let Method { attrs, vis, sig, body, .. } = &**method;
+                tokens.extend(quote!(#(#attrs)* #vis #sig #body));
+            }
+            Self::Other(other) => other.to_tokens(tokens),
+        }
+    }
+}
