@@ -81,18 +81,20 @@ impl Timer {
     }
 }
 
-/// How a handler without `#[on_upgrade]` comes to be.
+/// How a handler without `#[on_upgrade]` comes to be when it is mounted. The parameter is the
+/// router's state; it is there so that the bound is checked where the handler is mounted: one that
+/// is only driven over a stream, or tested, need not be `Default`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no `#[on_upgrade]`, and no `Default` to do without",
     label = "who makes a `{Self}` for a new connection?",
     note = "add `#[derive(Default)]` to the type, or `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`"
 )]
-pub trait WithoutUpgrade: Sized {
+pub trait WithoutUpgrade<S>: Sized {
     /// A handler for a new connection.
     fn new() -> Self;
 }
 
-impl<H: Default> WithoutUpgrade for H {
+impl<H: Default, S> WithoutUpgrade<S> for H {
     fn new() -> Self {
         H::default()
     }

@@ -1,5 +1,9 @@
 //! Declarative WebSocket handlers in the model of Erlang's Cowboy, on tokio.
 
+// So that tests in here can declare handlers too.
+#[cfg(test)]
+extern crate self as ws_core;
+
 mod address;
 mod close;
 mod context;

@@ -103,3 +103,6 @@ fn end<H: Handler>(seat: &mut Seat<H>) -> CloseReason {
     session.timers.clear();
     session.wire.reason().cloned().unwrap_or(CloseReason::Shutdown)
 }
+
+#[cfg(test)]
+mod tests;

@@ -339,10 +339,10 @@ fn upgrade_impl(model: &Machine) -> TokenStream {
         }
     } else {
         let span = self_ty.span();
-        predicates.push(syn::parse_quote_spanned!(span=> #self_ty: ::ws_core::private::WithoutUpgrade));
+        predicates.push(syn::parse_quote_spanned!(span=> #self_ty: ::ws_core::private::WithoutUpgrade<__S>));
         quote! {
             ::core::result::Result::Ok(::ws_core::private::Upgrade::new(
-                ::ws_core::private::WithoutUpgrade::new(),
+                ::ws_core::private::WithoutUpgrade::<__S>::new(),
             ))
         }
     };

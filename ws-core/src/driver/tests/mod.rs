@@ -1,0 +1,8 @@
+//! The promises of the connection, one by one, over a buffer in memory and on a clock that jumps.
+
+mod closing;
+mod errors;
+mod flow;
+mod order;
+mod peer;
+mod timers;

@@ -1,0 +1,167 @@
+//! A client that writes and reads frames by hand, so that it can be as rude as a test needs, and
+//! handlers that tell what happens to them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::context::Context;
+use crate::driver::{Connections, now, run};
+use crate::handler::{Declared, Handler};
+use crate::options::Options;
+use crate::wire::Connection;
+
+/// What handlers say happened, in order.
+pub(super) type Log = mpsc::UnboundedSender<String>;
+
+/// The client's side of a connection to a handler.
+pub(super) struct Peer {
+    pub(super) io: DuplexStream,
+    pub(super) log: mpsc::UnboundedReceiver<String>,
+    pub(super) task: JoinHandle<()>,
+    pub(super) connections: Arc<Connections>,
+}
+
+/// A frame from the server.
+#[derive(PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) opcode: u8,
+    pub(super) payload: Vec<u8>,
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}:{:?}", self.opcode, String::from_utf8_lossy(&self.payload))
+    }
+}
+
+/// A handler behind a buffer of 64 bytes each way.
+pub(super) fn connect<H: Handler>(make: impl FnOnce(Log) -> H) -> Peer {
+    connect_with(64, H::OPTIONS, make)
+}
+
+pub(super) fn connect_with<H: Handler>(
+    buffer: usize,
+    options: Options,
+    make: impl FnOnce(Log) -> H,
+) -> Peer {
+    let (client, server) = duplex(buffer);
+    let (log, events) = mpsc::unbounded_channel();
+    let connections = Arc::<Connections>::default();
+    let ticket = connections.admit(10);
+    let cx = Context::new(Connection::new(Arc::new(options), Vec::new(), now()), None, None);
+    let task = tokio::spawn(run(make(log), cx, server, ticket));
+    Peer { io: client, log: events, task, connections }
+}
+
+/// The declared options with a change.
+pub(super) fn options<H: Declared>(change: impl FnOnce(&mut Options)) -> Options {
+    let mut options = H::OPTIONS;
+    change(&mut options);
+    options
+}
+
+/// A masked frame.
+pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let key = [1, 2, 3, 4];
+    let mut out = vec![first];
+    match payload.len() {
+        len @ 0..=125 => out.push(0x80 | len as u8),
+        len @ 126..=0xffff => {
+            out.push(0xfe);
+            out.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            out.push(0xff);
+            out.extend((len as u64).to_be_bytes());
+        }
+    }
+    out.extend(key);
+    out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    out
+}
+
+impl Peer {
+    pub(super) async fn send(&mut self, text: &str) {
+        self.raw(&frame(0x81, text.as_bytes())).await;
+    }
+
+    pub(super) async fn raw(&mut self, bytes: &[u8]) {
+        self.io.write_all(bytes).await.expect("the server reads");
+    }
+
+    pub(super) async fn close(&mut self, code: u16) {
+        self.raw(&frame(0x88, &code.to_be_bytes())).await;
+    }
+
+    /// The next frame; `None` when the server has ended TCP.
+    pub(super) async fn frame(&mut self) -> Option<Frame> {
+        let first = self.io.read_u8().await.ok()?;
+        assert_eq!(first & 0x70, 0, "reserved bits");
+        assert_ne!(first & 0x80, 0, "the server does not fragment");
+        let len = match self.io.read_u8().await.ok()? {
+            126 => usize::from(self.io.read_u16().await.ok()?),
+            127 => usize::try_from(self.io.read_u64().await.ok()?).unwrap(),
+            short => usize::from(short),
+        };
+        let mut payload = vec![0; len];
+        self.io.read_exact(&mut payload).await.ok()?;
+        Some(Frame { opcode: first & 0x0f, payload })
+    }
+
+    /// The next text message.
+    #[track_caller]
+    pub(super) fn text(&mut self) -> impl Future<Output = String> {
+        let caller = std::panic::Location::caller();
+        async move {
+            match self.frame().await {
+                Some(Frame { opcode: 1, payload }) => String::from_utf8(payload).unwrap(),
+                other => panic!("{caller}: expected text, got {other:?}"),
+            }
+        }
+    }
+
+    /// The code of the close frame that comes next, 0 if it is empty; then TCP ends.
+    #[track_caller]
+    pub(super) fn closed(&mut self) -> impl Future<Output = u16> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let code = match self.frame().await {
+                Some(Frame { opcode: 8, payload }) if payload.is_empty() => 0,
+                Some(Frame { opcode: 8, payload }) => u16::from_be_bytes([payload[0], payload[1]]),
+                other => panic!("{caller}: expected a close frame, got {other:?}"),
+            };
+            if code != 0 {
+                // The server may have ended already.
+                let _ = self.io.write_all(&frame(0x88, &code.to_be_bytes())).await;
+            }
+            assert_eq!(self.frame().await, None, "{caller}: TCP goes on after the close handshake");
+            code
+        }
+    }
+
+    /// Whether nothing comes for that long.
+    pub(super) async fn is_silent(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.frame()).await.is_err()
+    }
+
+    /// What the handler says next.
+    pub(super) async fn event(&mut self) -> String {
+        self.log.recv().await.unwrap_or_else(|| "handler dropped".into())
+    }
+
+    /// All that the handler has said when it is dropped.
+    pub(super) async fn events(mut self) -> Vec<String> {
+        drop(self.io);
+        let mut events = Vec::new();
+        while let Some(event) = self.log.recv().await {
+            events.push(event);
+        }
+        self.task.await.expect("the connection does not panic");
+        events
+    }
+}
