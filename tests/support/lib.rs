@@ -1,1 +1,197 @@
-//! support
+//! What the tests share: a server on a free port, clients polite and raw.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+pub use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tungstenite::Message;
+use tungstenite::client::IntoClientRequest;
+use ws_core::Router;
+
+/// Long enough for any answer on this machine; a test that waits for it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running server; dropped, it shuts down.
+pub struct Server {
+    pub addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<ws_core::Result<()>>,
+}
+
+/// Serves a router on a free port.
+pub async fn serve(router: Router) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async {
+        let _ = stopped.await;
+    };
+    let task = tokio::spawn(router.serve_listener(listener, shutdown));
+    Server { addr, stop: Some(stop), task }
+}
+
+impl Server {
+    /// A client at a path.
+    pub async fn connect(&self, path: &str) -> Client {
+        self.try_connect(path, &[]).await.unwrap()
+    }
+
+    /// A client with more headers, or why not.
+    pub async fn try_connect(&self, path: &str, headers: &[(&str, &str)]) -> tungstenite::Result<Client> {
+        let mut request = format!("ws://{}{path}", self.addr).into_client_request()?;
+        for (name, value) in headers {
+            let name = tungstenite::http::HeaderName::from_bytes(name.as_bytes()).unwrap();
+            request.headers_mut().append(name, value.parse().unwrap());
+        }
+        let (socket, response) = connect_async(request).await?;
+        Ok(Client { socket, response })
+    }
+
+    /// A TCP connection that speaks for itself.
+    pub async fn raw(&self) -> Raw {
+        Raw(TcpStream::connect(self.addr).await.unwrap())
+    }
+
+    /// Starts the shutdown.
+    pub fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits until the server has ended.
+    pub async fn ended(self) {
+        tokio::time::timeout(PATIENCE, self.task).await.expect("the server ends").unwrap().unwrap();
+    }
+
+    /// Drops the server's future.
+    pub async fn abort(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+pub struct Client {
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub response: tungstenite::http::Response<Option<Vec<u8>>>,
+}
+
+impl Client {
+    pub async fn send(&mut self, message: impl Into<Message>) {
+        self.socket.send(message.into()).await.unwrap();
+    }
+
+    /// The next message; the end of the connection is one too.
+    pub async fn next(&mut self) -> Message {
+        let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a message comes");
+        next.unwrap_or(Ok(Message::Close(None))).unwrap()
+    }
+
+    #[track_caller]
+    pub fn text(&mut self) -> impl Future<Output = String> {
+        let caller = std::panic::Location::caller();
+        async move {
+            match self.next().await {
+                Message::Text(text) => text.to_string(),
+                other => panic!("{caller}: expected text, got {other:?}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn close_code(&mut self) -> impl Future<Output = u16> {
+        let caller = std::panic::Location::caller();
+        async move {
+            match self.next().await {
+                Message::Close(close) => {
+                    // The answer goes out with the next read, which finds the end of TCP.
+                    let _ = self.socket.next().await;
+                    close.map_or(0, |close| close.code.into())
+                }
+                other => panic!("{caller}: expected a close, got {other:?}"),
+            }
+        }
+    }
+}
+
+/// The handshake of RFC 6455 §1.2 for a path, with more header lines.
+pub fn handshake(path: &str, more: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
+    )
+}
+
+/// A masked frame with a payload of at most 125 bytes.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let key = [1, 2, 3, 4];
+    let mut out = vec![first, 0x80 | u8::try_from(payload.len()).unwrap()];
+    out.extend(key);
+    out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    out
+}
+
+pub struct Raw(pub TcpStream);
+
+/// An HTTP response, with the names of its headers in lower case.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Raw {
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn ask(&mut self, request: &str) -> Answer {
+        self.send(request).await;
+        self.answer().await
+    }
+
+    pub async fn answer(&mut self) -> Answer {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.byte().await.expect("an answer"));
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: Vec<_> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let len = headers.iter().find(|(name, _)| name == "content-length");
+        let mut body = vec![0; len.map_or(0, |(_, len)| len.parse().unwrap())];
+        self.0.read_exact(&mut body).await.unwrap();
+        Answer { status, headers, body: String::from_utf8(body).unwrap() }
+    }
+
+    /// The next frame: its first byte and its payload. `None` at the end of TCP.
+    pub async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let first = self.byte().await?;
+        let len = self.byte().await?;
+        assert!(len <= 125, "a short frame");
+        let mut payload = vec![0; usize::from(len)];
+        self.0.read_exact(&mut payload).await.ok()?;
+        Some((first, payload))
+    }
+
+    pub async fn byte(&mut self) -> Option<u8> {
+        let byte = tokio::time::timeout(PATIENCE, self.0.read_u8()).await;
+        byte.expect("the server answers or hangs up").ok()
+    }
+}

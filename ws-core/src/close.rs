@@ -2,8 +2,8 @@
 
 use std::{fmt, io};
 
-pub use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::Utf8Bytes;
+pub use tungstenite::protocol::frame::coding::CloseCode;
 
 /// The most bytes of text that fit behind the code in a close frame (RFC 6455 §5.5).
 pub(crate) const MAX_CLOSE_REASON: usize = 123;

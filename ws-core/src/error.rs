@@ -119,7 +119,7 @@ impl From<DecodeError> for HandlerError {
 }
 
 /// Why a message was not put into a handler's mailbox; it gives the message back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<M> {
     /// The mailbox holds as many messages as it may: the handler is slower than its senders.
     Full(M),
@@ -150,4 +150,14 @@ impl<M> fmt::Display for SendError<M> {
     }
 }
 
-impl<M: fmt::Debug> StdError for SendError<M> {}
+/// Without the message, so that it can be unwrapped whatever the message is.
+impl<M> fmt::Debug for SendError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<M> StdError for SendError<M> {}

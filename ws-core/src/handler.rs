@@ -114,10 +114,7 @@ pub trait OnInfo<M>: Handler {
 /// How a handler comes to be from a request: `#[on_upgrade]`, or `Default` without one.
 pub trait OnUpgrade<S>: Handler {
     /// Makes the handler of one connection, or answers the request with something else.
-    fn upgrade(
-        parts: &mut Parts,
-        state: &S,
-    ) -> impl Future<Output = Result<Upgrade<Self>, Response>> + Send;
+    fn upgrade(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Upgrade<Self>, Response>> + Send;
 }
 
 /// A handler with what is special about its connection; what `#[on_upgrade]` may return instead

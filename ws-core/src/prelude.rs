@@ -10,6 +10,6 @@ pub use ws_macros::{
 #[cfg(feature = "json")]
 pub use crate::Json;
 pub use crate::{
-    Addr, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, HandlerError, Message, Path, Ping, Pong,
-    Query, Recipient, Router, SendError, State, StatusCode, Upgrade, Utf8Bytes,
+    Addr, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, HandlerError, Message, Path, Ping,
+    Pong, Query, Recipient, Router, SendError, State, StatusCode, Upgrade, Utf8Bytes,
 };

@@ -1,12 +1,11 @@
 //! What generated code may name. Nothing here is meant to be written by hand.
 
-
 pub use std::string::String;
 pub use std::vec::Vec;
 
 pub use axum_core::extract::FromRequestParts;
-pub use axum_core::response::Response;
 use axum_core::response::IntoResponse;
+pub use axum_core::response::Response;
 pub use hyper::http::request::Parts;
 
 pub use crate::close::CloseReason;

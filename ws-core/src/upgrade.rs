@@ -3,8 +3,8 @@
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Uri};
@@ -90,15 +90,15 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, why) = match self {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET"),
-            Self::NoUpgrade => (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: ask for an upgrade to it"),
+            Self::NoUpgrade => {
+                (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: ask for an upgrade to it")
+            }
             Self::Version => (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7"),
             Self::Key(why) => (StatusCode::BAD_REQUEST, why),
             Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
             Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long"),
-            Self::NotUpgradable => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "this connection cannot be upgraded")
-            }
+            Self::NotUpgradable => (StatusCode::INTERNAL_SERVER_ERROR, "this connection cannot be upgraded"),
             Self::Response => (StatusCode::INTERNAL_SERVER_ERROR, "the handler's response is invalid"),
         };
         let mut response = Response::new(Body::from(format!("{why}\n")));
@@ -169,9 +169,8 @@ fn origin_allowed(headers: &HeaderMap, uri: &Uri, allowed: Origins) -> bool {
     let mut origins = named.iter().flat_map(|name| headers.get_all(name));
     match allowed {
         Origins::Any => true,
-        Origins::List(list) => {
-            origins.all(|origin| list.iter().any(|item| item.as_bytes().eq_ignore_ascii_case(origin.as_bytes())))
-        }
+        Origins::List(list) => origins
+            .all(|origin| list.iter().any(|item| item.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))),
         Origins::SameHost => {
             let host = uri
                 .authority()

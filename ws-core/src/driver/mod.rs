@@ -19,8 +19,8 @@ use std::pin::pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub(crate) use clock::now;
 use clock::Clock;
+pub(crate) use clock::now;
 use links::Links;
 use port::Port;
 use seat::Seat;

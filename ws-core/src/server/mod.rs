@@ -60,7 +60,11 @@ impl Router {
     /// # Errors
     ///
     /// None: whatever happens to a connection is not the server's error.
-    pub async fn serve_listener(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
+    pub async fn serve_listener(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<()> {
         let server = Arc::new(self);
         // Dropping the guard, on return or with the future, ends everything.
         let guard = ShutdownGuard { server: Arc::clone(&server), stop: watch::Sender::new(()) };

@@ -58,11 +58,10 @@ fn refusals() {
     for version in ["", "12", "14", "0", "x", "13, 8"] {
         refused(&[("sec-websocket-version", version)], Refusal::Version);
     }
-    for key in ["", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ=====", "dGhlIHNhbXBsZSBub25j*Q=="] {
-        assert!(matches!(
-            check_with(&[("sec-websocket-key", key)], &Options::DEFAULT),
-            Err(Refusal::Key(_))
-        ));
+    for key in
+        ["", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ=====", "dGhlIHNhbXBsZSBub25j*Q=="]
+    {
+        assert!(matches!(check_with(&[("sec-websocket-key", key)], &Options::DEFAULT), Err(Refusal::Key(_))));
     }
     assert!(matches!(
         check_with(&[("sec-websocket-key", KEY), ("sec-websocket-key", KEY)], &Options::DEFAULT),

@@ -1,11 +1,11 @@
 //! The protocol state of one connection.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ahead::{Ahead, Incoming};
 use super::decoder::{Decoded, Decoder};
 use super::frame::Opcode;
 use super::outbox::Outbox;
@@ -37,8 +37,8 @@ pub(crate) struct Connection {
     /// frames behind which reading was stopped.
     input: Vec<u8>,
     starved: bool,
-    /// Messages that were read while a method was pending. Boxed because few connections have any.
-    ahead: Option<Box<Ahead>>,
+    /// Messages that were read while a method was pending.
+    ahead: Ahead,
     phase: Phase,
     active: bool,
     /// Whether the socket takes no more bytes.
@@ -61,21 +61,6 @@ enum Phase {
     },
 }
 
-#[derive(Debug, Default)]
-struct Ahead {
-    messages: VecDeque<Incoming<'static>>,
-    bytes: usize,
-}
-
-/// What the handler may want to see of what the client said.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Incoming<'a> {
-    Text(Cow<'a, str>),
-    Binary(Cow<'a, [u8]>),
-    Ping(Cow<'a, [u8]>),
-    Pong(Cow<'a, [u8]>),
-}
-
 impl Connection {
     /// An open connection. `input` is what came in the same packet as the handshake.
     pub(crate) fn new(options: Arc<Options>, input: Vec<u8>, now: Instant) -> Self {
@@ -84,7 +69,7 @@ impl Connection {
             outbox: Outbox::default(),
             input,
             starved: false,
-            ahead: None,
+            ahead: Ahead::default(),
             phase: Phase::Open,
             active: true,
             is_broken: false,
@@ -198,24 +183,16 @@ impl Connection {
     pub(crate) fn read_ahead(&mut self, input: &mut &mut [u8]) {
         while self.is_closing() || self.has_room() {
             let Some(message) = self.next(input) else { return };
-            let ahead = self.ahead.get_or_insert_default();
-            ahead.bytes += message.cost();
-            ahead.messages.push_back(message.into_owned());
+            self.ahead.push(message);
         }
     }
 
     /// The next message that was read ahead.
     pub(crate) fn next_ahead(&mut self) -> Option<Incoming<'static>> {
-        if self.ahead.is_none() || self.is_closing() || !self.is_reading() {
+        if self.ahead.is_empty() || self.is_closing() || !self.is_reading() {
             return None;
         }
-        let ahead = self.ahead.as_mut()?;
-        let message = ahead.messages.pop_front()?;
-        ahead.bytes -= message.cost();
-        if ahead.messages.is_empty() {
-            self.ahead = None;
-        }
-        Some(message)
+        self.ahead.pop()
     }
 
     /// The client is gone. What it said before is still handled.
@@ -257,7 +234,8 @@ impl Connection {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         if !(self.is_closing() || self.is_broken)
-            && !self.outbox.push_with(Opcode::Text, self.options.outbox_limit, write)? {
+            && !self.outbox.push_with(Opcode::Text, self.options.outbox_limit, write)?
+        {
             self.close_with(CloseReason::Overflow);
         }
         Ok(())
@@ -291,7 +269,7 @@ impl Connection {
         let awaits = !over && !self.is_broken;
         self.phase = Phase::Closing { reason, awaits };
         self.limit = None;
-        self.ahead = None;
+        self.ahead = Ahead::default();
     }
 
     /// Ends the connection in order: nothing more is read, and what was read is handled first.
@@ -399,27 +377,7 @@ impl Connection {
     }
 
     fn has_room(&self) -> bool {
-        self.ahead.as_ref().is_none_or(|ahead| ahead.bytes < self.options.read_ahead)
-    }
-}
-
-impl Incoming<'_> {
-    fn into_owned(self) -> Incoming<'static> {
-        match self {
-            Self::Text(text) => Incoming::Text(Cow::Owned(text.into_owned())),
-            Self::Binary(bytes) => Incoming::Binary(Cow::Owned(bytes.into_owned())),
-            Self::Ping(payload) => Incoming::Ping(Cow::Owned(payload.into_owned())),
-            Self::Pong(payload) => Incoming::Pong(Cow::Owned(payload.into_owned())),
-        }
-    }
-
-    /// What it counts against `read_ahead`: an empty message is not free either.
-    fn cost(&self) -> usize {
-        size_of::<Self>()
-            + match self {
-                Self::Text(text) => text.len(),
-                Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes.len(),
-            }
+        self.ahead.bytes() < self.options.read_ahead
     }
 }
 

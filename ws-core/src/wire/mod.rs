@@ -4,6 +4,7 @@
 //! meets them: [`frame`] reads the header, [`mask`] and [`utf8`] the payload, [`decoder`] puts
 //! messages together, [`outbox`] holds what goes the other way.
 
+mod ahead;
 mod connection;
 mod decoder;
 mod frame;
@@ -11,4 +12,5 @@ mod mask;
 mod outbox;
 mod utf8;
 
-pub(crate) use connection::{Connection, Incoming};
+pub(crate) use ahead::Incoming;
+pub(crate) use connection::Connection;

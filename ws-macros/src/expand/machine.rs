@@ -1,9 +1,11 @@
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Generics, Type};
 
-use crate::model::{Arg, Event, Machine, Method, Upgrade};
+use super::types::{borrows, without_self};
+use super::upgrade::upgrade;
+use crate::model::{Arg, Event, Machine, Method};
 use crate::parse::Block;
 
 /// The block as it was written, and its state machine.
@@ -12,7 +14,7 @@ pub(crate) fn machine(block: &Block, model: &Machine) -> TokenStream {
     let infos = info_impls(model, &names);
     let enums = [info_enum(model), call_enum(model)];
     let handler = handler_impl(model, &names);
-    let upgrade = upgrade_impl(model);
+    let upgrade = upgrade(model);
     quote! {
         #block
 
@@ -81,9 +83,9 @@ fn sum(name: &Ident, variants: &[TokenStream], generics: &Generics) -> Option<To
     let where_clause = &generics.where_clause;
     // A parameter that no variant names would be an error.
     let types = generics.type_params().map(|param| &param.ident);
-    let unused = (!generics.params.is_empty()).then(|| {
-        quote!(__Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (#(#types,)*)>),)
-    });
+    let unused = (!generics.params.is_empty()).then(
+        || quote!(__Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (#(#types,)*)>),),
+    );
     Some(quote! {
         #[allow(dead_code, private_interfaces, clippy::large_enum_variant)]
         pub enum #name #generics #where_clause { #(#variants,)* #unused }
@@ -137,17 +139,18 @@ fn handler_impl(model: &Machine, names: &Names) -> TokenStream {
         Some(quote!(#(#cfgs)* ::ws_core::private::Timer::new(#id, #delay, #repeat)))
     });
     let timers: Vec<_> = timers.collect();
-    let timers = (!timers.is_empty()).then(|| {
-        quote!(const TIMERS: &'static [::ws_core::private::Timer] = &[#(#timers),*];)
+    let timers = (!timers.is_empty())
+        .then(|| quote!(const TIMERS: &'static [::ws_core::private::Timer] = &[#(#timers),*];));
+    let is_async = methods.iter().any(|method| method.is_async).then(|| {
+        quote!(
+            const ASYNC: ::core::primitive::bool = true;
+        )
     });
-    let is_async = methods
-        .iter()
-        .any(|method| method.is_async)
-        .then(|| quote!(const ASYNC: ::core::primitive::bool = true;));
-    let on_error = methods
-        .iter()
-        .any(|method| matches!(method.event, Event::Error))
-        .then(|| quote!(const ON_ERROR: ::core::primitive::bool = true;));
+    let on_error = methods.iter().any(|method| matches!(method.event, Event::Error)).then(|| {
+        quote!(
+            const ON_ERROR: ::core::primitive::bool = true;
+        )
+    });
 
     let arms = methods.iter().enumerate().map(|(id, method)| event_arm(id, method));
     let calls: Vec<_> = methods.iter().filter(|method| method.is_async).map(call_arm).collect();
@@ -207,9 +210,12 @@ fn event_arm(id: usize, method: &Method) -> TokenStream {
         let keep = keep(method, &payload);
         quote!(::ws_core::private::Step::Call(Call::#variant #keep))
     } else {
-        let decode = decode(method, &payload, &quote!(#payload), |error| {
-            quote!(::ws_core::private::Step::Failed(#error))
-        });
+        let decode = decode(
+            method,
+            &payload,
+            &quote!(#payload),
+            |error| quote!(::ws_core::private::Step::Failed(#error)),
+        );
         let payload = match event {
             Event::Error => quote!(&#payload),
             _ => quote!(#payload),
@@ -317,90 +323,4 @@ fn reply(event: &Event, output: Span) -> TokenStream {
         Event::Close => quote!(::core::result::Result::Ok(reply)),
         _ => quote_spanned!(output=> ::ws_core::private::reply(cx, reply)),
     }
-}
-
-fn upgrade_impl(model: &Machine) -> TokenStream {
-    let Machine { self_ty, generics, .. } = model;
-    let mut generics = generics.clone();
-    generics.params.push(syn::parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync));
-    let predicates = &mut generics.make_where_clause().predicates;
-    let body = if let Some(Upgrade { ident, is_async, args, output, .. }) = &model.upgrade {
-        for ty in args {
-            let span = ty.span();
-            predicates.push(syn::parse_quote_spanned!(span=> #ty: ::ws_core::private::FromRequestParts<__S>));
-        }
-        let names: Vec<_> = (0..args.len()).map(|n| format_ident!("arg{n}", span = Span::mixed_site())).collect();
-        let awaited = is_async.then(|| quote!(.await));
-        let into = quote_spanned!(*output=> ::ws_core::private::IntoUpgrade::into_upgrade(made));
-        quote! {
-            #(let #names = ::ws_core::private::extract::<#args, __S>(parts, state).await?;)*
-            let made = Self::#ident(#(#names),*)#awaited;
-            #into
-        }
-    } else {
-        let span = self_ty.span();
-        predicates.push(syn::parse_quote_spanned!(span=> #self_ty: ::ws_core::private::WithoutUpgrade<__S>));
-        quote! {
-            ::core::result::Result::Ok(::ws_core::private::Upgrade::new(
-                ::ws_core::private::WithoutUpgrade::<__S>::new(),
-            ))
-        }
-    };
-    let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let cfgs = model.upgrade.as_ref().map(|upgrade| &upgrade.cfgs).into_iter().flatten();
-    quote! {
-        #(#cfgs)*
-        #[automatically_derived]
-        impl #impl_generics ::ws_core::private::OnUpgrade<__S> for #self_ty #where_clause {
-            #[allow(unused_variables)]
-            async fn upgrade(
-                parts: &mut ::ws_core::private::Parts,
-                state: &__S,
-            ) -> ::core::result::Result<::ws_core::private::Upgrade<Self>, ::ws_core::private::Response> {
-                #body
-            }
-        }
-    }
-}
-
-/// Whether a type names a lifetime, as `&str` and `Command<'_>` do.
-fn borrows(ty: &Type) -> bool {
-    fn any(tokens: TokenStream) -> bool {
-        let mut tokens = tokens.into_iter().peekable();
-        while let Some(token) = tokens.next() {
-            match token {
-                TokenTree::Punct(punct) if punct.as_char() == '&' => return true,
-                TokenTree::Punct(punct) if punct.as_char() == '\'' => {
-                    let name = tokens.next().map(|name| name.to_string());
-                    if name.as_deref() != Some("static") {
-                        return true;
-                    }
-                }
-                TokenTree::Group(group) if any(group.stream()) => return true,
-                _ => {}
-            }
-        }
-        false
-    }
-    any(ty.to_token_stream())
-}
-
-/// A type as it reads outside of the `impl`, where there is no `Self`.
-fn without_self(ty: &Type, self_ty: &Type) -> TokenStream {
-    fn replace(tokens: TokenStream, self_ty: &Type) -> TokenStream {
-        tokens
-            .into_iter()
-            .map(|token| match token {
-                TokenTree::Ident(ident) if ident == "Self" => self_ty.to_token_stream(),
-                TokenTree::Group(group) => {
-                    let mut inner =
-                        proc_macro2::Group::new(group.delimiter(), replace(group.stream(), self_ty));
-                    inner.set_span(group.span());
-                    TokenTree::Group(inner).into()
-                }
-                other => other.into(),
-            })
-            .collect()
-    }
-    replace(ty.to_token_stream(), self_ty)
 }

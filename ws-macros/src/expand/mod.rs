@@ -3,6 +3,8 @@
 
 mod declaration;
 mod machine;
+mod types;
+mod upgrade;
 
 pub(crate) use declaration::declaration;
 pub(crate) use machine::machine;

@@ -242,7 +242,10 @@ fn pattern(path: &str) -> Result<(), String> {
         let name = rest[open + 1..open + close].trim_start_matches('*');
         let catch_all = rest[open + 1..].starts_with('*');
         if name.is_empty() || name.contains(['/', '{', '*']) {
-            return Err("a parameter of a path needs a name\nhelp: write `{room}`, or `{*rest}` for all that follows".into());
+            return Err(
+                "a parameter of a path needs a name\nhelp: write `{room}`, or `{*rest}` for all that follows"
+                    .into(),
+            );
         }
         if names.contains(&name) {
             return Err(format!("parameter `{name}` stands twice in the path"));

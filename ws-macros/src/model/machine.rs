@@ -3,9 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
-use syn::{
-    Attribute, Expr, FnArg, GenericParam, Generics, Meta, ReceiverKind, ReturnType, Signature, Type,
-};
+use syn::{Attribute, Expr, FnArg, GenericParam, Generics, Meta, ReceiverKind, ReturnType, Signature, Type};
 
 use super::value;
 use crate::parse::{self, Block, HELPERS, Member, helper_name};
@@ -187,12 +185,7 @@ fn clash(other: &Method, event: &Event, args: &[Arg]) -> bool {
     }
 }
 
-fn add_upgrade(
-    machine: &mut Machine,
-    method: &parse::Method,
-    cfgs: Vec<Attribute>,
-    report: &mut Report,
-) {
+fn add_upgrade(machine: &mut Machine, method: &parse::Method, cfgs: Vec<Attribute>, report: &mut Report) {
     let sig = &method.sig;
     if let Some(receiver) = sig.receiver() {
         report.error_at(
@@ -210,10 +203,7 @@ fn add_upgrade(
         return;
     }
     if let Some(first) = &machine.upgrade {
-        report.error(
-            sig.ident.span(),
-            format!("a second `#[on_upgrade]`; the first is `{}`", first.ident),
-        );
+        report.error(sig.ident.span(), format!("a second `#[on_upgrade]`; the first is `{}`", first.ident));
         return;
     }
     let args = sig.inputs.iter().filter_map(|arg| match arg {
@@ -269,7 +259,10 @@ fn check_signature(sig: &Signature, report: &mut Report) {
         report.error_at(token, "a method for an event cannot be `const`\nhelp: remove `const`");
     }
     if let syn::Safety::Unsafe(token) = &sig.safety {
-        report.error_at(token, "a method for an event cannot be `unsafe`: the connection calls it\nhelp: remove `unsafe`");
+        report.error_at(
+            token,
+            "a method for an event cannot be `unsafe`: the connection calls it\nhelp: remove `unsafe`",
+        );
     }
     for param in &sig.generics.params {
         if !matches!(param, GenericParam::Lifetime(_)) {
@@ -320,7 +313,8 @@ fn arguments(sig: &Signature, event: &Event, name: &str, report: &mut Report) ->
             ),
         };
         if count > 0 || !allowed {
-            report.error_at(&input.ty, format!("`#[{name}]` does not take this argument\nhelp: write {usage}"));
+            report
+                .error_at(&input.ty, format!("`#[{name}]` does not take this argument\nhelp: write {usage}"));
             return None;
         }
         if let (Event::Error | Event::Close, Type::Path(_)) = (event, &*input.ty) {

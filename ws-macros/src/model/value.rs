@@ -13,7 +13,10 @@ const SIZE_UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 2
 /// A `Duration`, as an expression that is constant.
 pub(crate) fn duration(value: &Expr) -> syn::Result<TokenStream> {
     let Some((digits, suffix, span)) = number(value) else {
-        return constant(value, "a duration as `250ms`, `1.5s`, `2m` or `1h`, or a `const` of type `Duration`");
+        return constant(
+            value,
+            "a duration as `250ms`, `1.5s`, `2m` or `1h`, or a `const` of type `Duration`",
+        );
     };
     let nanos = scaled(&digits, &suffix, &TIME_UNITS, span, "duration", "1s")?;
     if nanos == 0 {

@@ -54,7 +54,10 @@ async fn errors_go_to_on_error_and_the_connection_goes_on() {
     peer.raw(&frame(0x82, &[])).await;
     assert_eq!(peer.text().await, "sent all the same");
     assert_eq!(peer.text().await, "so");
-    assert_eq!(peer.text().await, "reply cannot be sent: 126 bytes in a control frame, which holds at most 125");
+    assert_eq!(
+        peer.text().await,
+        "reply cannot be sent: 126 bytes in a control frame, which holds at most 125"
+    );
     peer.send("7").await;
     assert_eq!(peer.text().await, "half");
     assert_eq!(peer.text().await, "7");

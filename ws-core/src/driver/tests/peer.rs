@@ -44,11 +44,7 @@ pub(super) fn connect<H: Handler>(make: impl FnOnce(Log) -> H) -> Peer {
     connect_with(64, H::OPTIONS, make)
 }
 
-pub(super) fn connect_with<H: Handler>(
-    buffer: usize,
-    options: Options,
-    make: impl FnOnce(Log) -> H,
-) -> Peer {
+pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: impl FnOnce(Log) -> H) -> Peer {
     let (client, server) = duplex(buffer);
     let (log, events) = mpsc::unbounded_channel();
     let connections = Arc::<Connections>::default();

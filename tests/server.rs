@@ -1,0 +1,160 @@
+//! The server: shutdown, neighbours, addresses.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tests::{PATIENCE, serve};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tungstenite::Message;
+use ws_core::prelude::*;
+
+use tests::tungstenite;
+
+type Reasons = mpsc::UnboundedSender<CloseReason>;
+
+#[derive(Clone)]
+struct Shared {
+    reasons: Reasons,
+    addr: Arc<Mutex<Option<Addr<Worker>>>>,
+}
+
+/// Works slowly, and says why it ended.
+#[websocket(path = "/worker")]
+struct Worker(Shared);
+
+struct Job(u32);
+
+#[websocket]
+impl Worker {
+    #[on_upgrade]
+    fn make(State(shared): State<Shared>) -> Self {
+        Self(shared)
+    }
+
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) -> String {
+        *self.0.addr.lock().unwrap() = Some(cx.addr());
+        cx.peer_addr().unwrap().ip().to_string()
+    }
+
+    #[on_info]
+    async fn work(&mut self, Job(n): Job) -> String {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        format!("job {n}")
+    }
+
+    #[on_text]
+    fn text(&mut self, _: &str) {
+        panic!("as asked");
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.reasons.send(reason.clone()).unwrap();
+    }
+}
+
+fn worker() -> (Router, Shared, mpsc::UnboundedReceiver<CloseReason>) {
+    let (reasons, receiver) = mpsc::unbounded_channel();
+    let shared = Shared { reasons, addr: Arc::default() };
+    (Router::new().mount::<Worker>().with_state(shared.clone()), shared, receiver)
+}
+
+async fn next(reasons: &mut mpsc::UnboundedReceiver<CloseReason>) -> CloseReason {
+    tokio::time::timeout(PATIENCE, reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
+}
+
+#[tokio::test]
+async fn shutdown_drains() {
+    let (router, shared, mut reasons) = worker();
+    let mut server = serve(router).await;
+    let mut client = server.connect("/worker").await;
+    assert_eq!(client.text().await, "127.0.0.1");
+    let addr = shared.addr.lock().unwrap().take().unwrap();
+    for n in 0..3 {
+        addr.send(Job(n)).unwrap();
+    }
+    server.stop();
+    for n in 0..3 {
+        assert_eq!(client.text().await, format!("job {n}"));
+    }
+    assert_eq!(client.close_code().await, 1001);
+    server.ended().await;
+    assert_eq!(next(&mut reasons).await, CloseReason::Shutdown);
+    assert!(addr.send(Job(9)).unwrap_err().is_closed());
+}
+
+#[tokio::test]
+async fn dropped_server_says_goodbye_too() {
+    let (router, shared, mut reasons) = worker();
+    let server = serve(router).await;
+    let mut client = server.connect("/worker").await;
+    assert_eq!(client.text().await, "127.0.0.1");
+    shared.addr.lock().unwrap().take().unwrap().send(Job(1)).unwrap();
+    server.abort().await;
+    assert_eq!(client.text().await, "job 1");
+    assert_eq!(client.close_code().await, 1001);
+    assert_eq!(next(&mut reasons).await, CloseReason::Shutdown);
+}
+
+#[tokio::test]
+async fn panic_closes_one_connection() {
+    let (router, _, mut reasons) = worker();
+    let server = serve(router).await;
+    let (mut one, mut other) = (server.connect("/worker").await, server.connect("/worker").await);
+    assert_eq!((one.text().await, other.text().await), ("127.0.0.1".into(), "127.0.0.1".into()));
+    one.send("crash").await;
+    assert_eq!(one.close_code().await, 1011);
+    assert_eq!(next(&mut reasons).await, CloseReason::Panic("as asked".into()));
+    other.send(Message::Ping(Bytes::from_static(b"alive"))).await;
+    assert_eq!(other.next().await, Message::Pong(Bytes::from_static(b"alive")));
+}
+
+#[tokio::test]
+async fn taken_port_is_an_error_that_names_the_address() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = taken.local_addr().unwrap();
+    let error = Router::new().serve(addr).await.unwrap_err();
+    assert!(error.to_string().starts_with(&format!("cannot listen on {addr}: ")), "{error}");
+    let error = Router::new().serve("nonsense").await.unwrap_err();
+    assert!(error.to_string().starts_with("`nonsense` is no address to listen on: "), "{error}");
+}
+
+#[tokio::test]
+async fn fallback_answers_other_paths() {
+    let page = axum::Router::new().route("/", axum::routing::get(async || "a page"));
+    let (router, ..) = worker();
+    let server = serve(router.fallback(page)).await;
+    let mut raw = server.raw().await;
+    let answer = raw.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "a page"));
+    assert_eq!(raw.ask("GET /none HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
+    assert_eq!(server.connect("/worker").await.text().await, "127.0.0.1");
+}
+
+#[tokio::test]
+async fn router_nests_in_axum() {
+    let (router, _, mut reasons) = worker();
+    // Without our own server there is no address, and the worker's greeting would panic.
+    let app = axum::Router::new()
+        .route("/", axum::routing::get(async || "a page"))
+        .nest_service("/live", router.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{addr}/live/worker")).await.unwrap();
+    let close = futures_util::StreamExt::next(&mut socket).await.unwrap().unwrap();
+    assert!(matches!(close, Message::Close(Some(frame)) if u16::from(frame.code) == 1011), "{reasons:?}");
+    assert!(matches!(next(&mut reasons).await, CloseReason::Panic(_)));
+    router.shutdown().await;
+}
+
+#[tokio::test]
+async fn overlapping_paths_are_refused_at_once() {
+    let router = Router::<Shared>::new().mount::<Worker>();
+    let clash = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| router.mount::<Worker>()));
+    let message = clash.unwrap_err();
+    let message = message.downcast_ref::<String>().unwrap();
+    assert!(message.starts_with("cannot mount a handler at \"/worker\": "), "{message}");
+}

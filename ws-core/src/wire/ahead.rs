@@ -1,0 +1,71 @@
+//! Messages that came before their turn.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+/// What the handler may want to see of what the client said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming<'a> {
+    Text(Cow<'a, str>),
+    Binary(Cow<'a, [u8]>),
+    Ping(Cow<'a, [u8]>),
+    Pong(Cow<'a, [u8]>),
+}
+
+/// The messages that were read while a method was pending, in order. It is boxed because few
+/// connections have any.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(Option<Box<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    messages: VecDeque<Incoming<'static>>,
+    bytes: usize,
+}
+
+impl Ahead {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// How much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |queue| queue.bytes)
+    }
+
+    pub(super) fn push(&mut self, message: Incoming<'_>) {
+        let queue = self.0.get_or_insert_default();
+        queue.bytes += message.cost();
+        queue.messages.push_back(message.into_owned());
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Incoming<'static>> {
+        let queue = self.0.as_mut()?;
+        let message = queue.messages.pop_front()?;
+        queue.bytes -= message.cost();
+        if queue.messages.is_empty() {
+            self.0 = None;
+        }
+        Some(message)
+    }
+}
+
+impl Incoming<'_> {
+    fn into_owned(self) -> Incoming<'static> {
+        match self {
+            Self::Text(text) => Incoming::Text(Cow::Owned(text.into_owned())),
+            Self::Binary(bytes) => Incoming::Binary(Cow::Owned(bytes.into_owned())),
+            Self::Ping(payload) => Incoming::Ping(Cow::Owned(payload.into_owned())),
+            Self::Pong(payload) => Incoming::Pong(Cow::Owned(payload.into_owned())),
+        }
+    }
+
+    /// What it counts against `read_ahead`: an empty message is not free either.
+    fn cost(&self) -> usize {
+        let payload = match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes.len(),
+        };
+        size_of::<Self>() + payload
+    }
+}
