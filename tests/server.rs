@@ -147,6 +147,7 @@ async fn router_nests_in_axum() {
     let close = futures_util::StreamExt::next(&mut socket).await.unwrap().unwrap();
     assert!(matches!(close, Message::Close(Some(frame)) if u16::from(frame.code) == 1011), "{reasons:?}");
     assert!(matches!(next(&mut reasons).await, CloseReason::Panic(_)));
+    assert!(futures_util::StreamExt::next(&mut socket).await.is_none());
     router.shutdown().await;
 }
 

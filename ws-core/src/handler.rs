@@ -84,16 +84,12 @@ impl Timer {
 /// How a handler without `#[on_upgrade]` comes to be when it is mounted. The parameter is the
 /// router's state; it is there so that the bound is checked where the handler is mounted: one that
 /// is only driven over a stream, or tested, need not be `Default`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no `#[on_upgrade]`, and no `Default` to do without",
-    label = "who makes a `{Self}` for a new connection?",
-    note = "add `#[derive(Default)]` to the type, or `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`"
-)]
 pub trait WithoutUpgrade<S>: Sized {
     /// A handler for a new connection.
     fn new() -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<H: Default, S> WithoutUpgrade<S> for H {
     fn new() -> Self {
         H::default()
@@ -112,6 +108,11 @@ pub trait OnInfo<M>: Handler {
 }
 
 /// How a handler comes to be from a request: `#[on_upgrade]`, or `Default` without one.
+#[diagnostic::on_unimplemented(
+    message = "nobody makes a `{Self}` for a new connection",
+    label = "it has neither `#[on_upgrade]` nor `Default`",
+    note = "add `#[derive(Default)]` to the type, or `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`"
+)]
 pub trait OnUpgrade<S>: Handler {
     /// Makes the handler of one connection, or answers the request with something else.
     fn upgrade(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Upgrade<Self>, Response>> + Send;

@@ -27,7 +27,8 @@ pub(crate) fn machine(block: &Block, model: &Machine) -> TokenStream {
     }
 }
 
-/// The two enums of a handler, with its generics.
+/// The two enums of a handler, with its generics. The user's types are visible where they stand, so
+/// their names are none that a user has.
 struct Names {
     info: TokenStream,
     call: TokenStream,
@@ -40,13 +41,13 @@ impl Names {
         let has_info = model.methods.iter().any(|method| matches!(method.event, Event::Info));
         let has_call = model.methods.iter().any(|method| method.is_async);
         Self {
-            info: if has_info { quote!(Info #type_generics) } else { never.clone() },
-            call: if has_call { quote!(Call #type_generics) } else { never },
+            info: if has_info { quote!(__Info #type_generics) } else { never.clone() },
+            call: if has_call { quote!(__Call #type_generics) } else { never },
         }
     }
 }
 
-/// `enum Info`: what the mailbox takes.
+/// `enum __Info`: what the mailbox takes.
 fn info_enum(model: &Machine) -> Option<TokenStream> {
     let variants: Vec<_> = model
         .methods
@@ -58,10 +59,10 @@ fn info_enum(model: &Machine) -> Option<TokenStream> {
             quote!(#(#cfgs)* #variant(#ty))
         })
         .collect();
-    sum(&format_ident!("Info"), &variants, &model.generics)
+    sum(&format_ident!("__Info"), &variants, &model.generics)
 }
 
-/// `enum Call`: which async method is to be run, on what.
+/// `enum __Call`: which async method is to be run, on what.
 fn call_enum(model: &Machine) -> Option<TokenStream> {
     let variants: Vec<_> = model
         .methods
@@ -73,7 +74,7 @@ fn call_enum(model: &Machine) -> Option<TokenStream> {
             quote!(#(#cfgs)* #variant #held)
         })
         .collect();
-    sum(&format_ident!("Call"), &variants, &model.generics)
+    sum(&format_ident!("__Call"), &variants, &model.generics)
 }
 
 fn sum(name: &Ident, variants: &[TokenStream], generics: &Generics) -> Option<TokenStream> {
@@ -121,7 +122,7 @@ fn info_impls(model: &Machine, names: &Names) -> Vec<TokenStream> {
                 #(#cfgs)*
                 #[automatically_derived]
                 impl #impl_generics ::ws_core::private::OnInfo<#ty> for #self_ty #where_clause {
-                    fn info(message: #ty) -> #info { Info::#variant(message) }
+                    fn info(message: #ty) -> #info { __Info::#variant(message) }
                 }
             }
         })
@@ -136,7 +137,9 @@ fn handler_impl(model: &Machine, names: &Names) -> TokenStream {
     let timers = methods.iter().enumerate().filter_map(|(id, method)| {
         let Event::Timer { delay, repeat } = &method.event else { return None };
         let cfgs = &method.cfgs;
-        Some(quote!(#(#cfgs)* ::ws_core::private::Timer::new(#id, #delay, #repeat)))
+        // An error of the constant stands where the constant does.
+        let timer = quote_spanned!(delay.span()=> ::ws_core::private::Timer::new(#id, #delay, #repeat));
+        Some(quote!(#(#cfgs)* #timer))
     });
     let timers: Vec<_> = timers.collect();
     let timers = (!timers.is_empty())
@@ -155,7 +158,7 @@ fn handler_impl(model: &Machine, names: &Names) -> TokenStream {
     let arms = methods.iter().enumerate().map(|(id, method)| event_arm(id, method));
     let calls: Vec<_> = methods.iter().filter(|method| method.is_async).map(call_arm).collect();
     let unused = (!model.generics.params.is_empty() && !calls.is_empty())
-        .then(|| quote!(Call::__Unused(never, _) => match never {},));
+        .then(|| quote!(__Call::__Unused(never, _) => match never {},));
 
     quote! {
         #[automatically_derived]
@@ -201,14 +204,14 @@ fn event_arm(id: usize, method: &Method) -> TokenStream {
         Event::Binary => quote!(Binary(#payload)),
         Event::Ping => quote!(Ping(#payload)),
         Event::Pong => quote!(Pong(#payload)),
-        Event::Info => quote!(Info(Info::#variant(#payload))),
+        Event::Info => quote!(Info(__Info::#variant(#payload))),
         Event::Timer { .. } => quote!(Timer(#id)),
         Event::Error => quote!(Error(#payload)),
         Event::Close => quote!(Close(#payload)),
     };
     let body = if *is_async {
         let keep = keep(method, &payload);
-        quote!(::ws_core::private::Step::Call(Call::#variant #keep))
+        quote!(::ws_core::private::Step::Call(__Call::#variant #keep))
     } else {
         let decode = decode(
             method,
@@ -271,7 +274,7 @@ fn call_arm(method: &Method) -> TokenStream {
     let reply = reply(event, *output);
     quote! {
         #(#cfgs)*
-        Call::#variant #pattern => {
+        __Call::#variant #pattern => {
             #decode
             let reply = self.#ident(#args).await;
             #reply

@@ -110,11 +110,12 @@ pub(crate) fn machine(block: &Block, report: &mut Report) -> Option<Machine> {
 }
 
 fn add(machine: &mut Machine, method: &parse::Method, report: &mut Report) {
-    for attribute in &method.attrs {
-        check_spelling(attribute, report);
-    }
     let Some((helper, more)) = method.helpers.split_first() else { return };
     let Some(name) = helper_name(helper) else { return };
+    if !HELPERS.contains(&name.as_str()) {
+        report.error_at(helper.path(), unknown(&name));
+        return;
+    }
     if let Some(second) = more.first() {
         report.error_at(
             second,
@@ -359,19 +360,14 @@ fn usage(event: &Event, name: &str) -> String {
 }
 
 /// An attribute that is nearly one of ours.
-fn check_spelling(attribute: &Attribute, report: &mut Report) {
-    let Some(name) = helper_name(attribute) else { return };
-    let Some(near) = nearest(&name, &HELPERS) else {
-        if name.starts_with("on_") {
+fn unknown(name: &str) -> String {
+    match nearest(name, &HELPERS) {
+        Some(near) => format!("unknown attribute `#[{name}]`\nhelp: there is `#[{near}]`"),
+        None => {
             let all = HELPERS.join("]`, `#[");
-            report.error_at(
-                attribute.path(),
-                format!("unknown attribute `#[{name}]`\nhelp: expected one of `#[{all}]`"),
-            );
+            format!("unknown attribute `#[{name}]`\nhelp: expected one of `#[{all}]`")
         }
-        return;
-    };
-    report.error_at(attribute.path(), format!("unknown attribute `#[{name}]`\nhelp: there is `#[{near}]`"));
+    }
 }
 
 /// Where the type of a reply stands, or the method's name if it has none.

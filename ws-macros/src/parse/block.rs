@@ -1,5 +1,6 @@
 //! An `impl` block whose bodies are never parsed, so that half-typed ones keep their completions.
 
+use crate::report::nearest;
 use proc_macro2::{Group, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
@@ -109,8 +110,10 @@ pub(crate) fn helper_name(attribute: &Attribute) -> Option<String> {
     Some(attribute.path().segments.last()?.ident.to_string())
 }
 
+/// Whether an attribute is ours, or is meant to be: the compiler need not complain about a misspelt
+/// one again.
 fn is_helper(attribute: &Attribute) -> bool {
-    helper_name(attribute).is_some_and(|name| HELPERS.contains(&name.as_str()))
+    helper_name(attribute).is_some_and(|name| name.starts_with("on_") || nearest(&name, &HELPERS).is_some())
 }
 
 /// The block as it was written, without the helper attributes.

@@ -1,0 +1,18 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_txt]
+    fn said(&mut self, _: &str) {}
+
+    #[evry(1s)]
+    fn tick(&mut self) {}
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}
