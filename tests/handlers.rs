@@ -141,6 +141,7 @@ struct All(String);
 #[websocket]
 impl All {
     #[on_open]
+    #[allow(clippy::type_complexity)]
     fn open(&mut self) -> (&str, String, [Option<Vec<u8>>; 2], Vec<Cow<'static, str>>) {
         self.0 = "borrowed".into();
         (&self.0, "owned".into(), [Some(vec![1]), None], vec!["cow".into(), String::from("calf").into()])

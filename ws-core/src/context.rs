@@ -248,7 +248,7 @@ fn now() -> Instant {
 
 /// A time that far away is never reached anyway.
 fn later(now: Instant, delay: Duration) -> Instant {
-    now.checked_add(delay).unwrap_or_else(|| now + Duration::from_secs(60 * 60 * 24 * 365 * 30))
+    now.checked_add(delay).unwrap_or_else(|| now + Duration::from_hours(24 * 365 * 30))
 }
 
 impl<H: Handler> fmt::Debug for Context<H> {

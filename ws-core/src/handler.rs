@@ -73,8 +73,11 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// A timer that is due so long after open, once or again and again. Evaluated while compiling,
-    /// so that a constant of zero is an error there.
+    /// A timer that is due so long after open, once or again and again.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero; as this is evaluated while compiling, that is a compile error.
     pub const fn new(id: usize, delay: Duration, repeat: bool) -> Self {
         assert!(!delay.is_zero(), "a timer of zero would never stop firing: write how long, as `1s`");
         Self { id, delay, repeat }
@@ -187,6 +190,7 @@ pub trait IntoUpgrade<H> {
     /// # Errors
     ///
     /// The response that refuses the handshake.
+    #[allow(clippy::result_large_err)] // Once for each connection; the response is what it is.
     fn into_upgrade(self) -> Result<Upgrade<H>, Response>;
 }
 

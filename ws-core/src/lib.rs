@@ -1,4 +1,6 @@
-//! Declarative WebSocket handlers in the model of Erlang's Cowboy, on tokio.
+#![doc = include_str!("../README.md")]
+// Tests take shortcuts that the code does not.
+#![cfg_attr(test, allow(clippy::pedantic))]
 
 // So that tests in here can declare handlers too.
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub struct Options {
 impl Options {
     /// The defaults, for declarations to start from.
     pub const DEFAULT: Self = Self {
-        idle_timeout: Some(Duration::from_secs(60)),
+        idle_timeout: Some(Duration::from_mins(1)),
         max_message_size: 1 << 20,
         validate_utf8: true,
         mailbox: 1024,

@@ -1,6 +1,7 @@
 //! What generated code may name. Nothing here is meant to be written by hand.
 
 pub use std::string::String;
+use std::time::Duration;
 pub use std::vec::Vec;
 
 pub use axum_core::extract::FromRequestParts;
@@ -18,6 +19,11 @@ pub use crate::handler::{
 pub use crate::options::{Options, Origins, Unhandled};
 pub use crate::payload::{FromBinary, FromText};
 use crate::reply::IntoReply;
+
+/// A duration as the attributes write it.
+pub const fn nanos(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
+}
 
 /// Sends what a method returned.
 ///

@@ -1,8 +1,8 @@
 //! The `#[websocket]` attribute; users reach it through `ws_core`.
 //!
-//! Stages: [`parse`] knows the grammar, [`model`] all the rules, [`expand`] writes code and cannot
-//! fail. What the first two complain about is collected in a [`report`] and shown at once, behind a
-//! [`fallback`] that keeps the user's item alive.
+//! Stages: `parse` knows the grammar, `model` all the rules, `expand` writes code and cannot
+//! fail. What the first two complain about is collected in a `report` and shown at once, behind a
+//! `fallback` that keeps the user's item alive.
 
 mod expand;
 mod fallback;
@@ -18,7 +18,7 @@ use proc_macro::TokenStream;
 /// The README of `ws_core` lists the options, attributes, payloads and replies.
 #[proc_macro_attribute]
 pub fn websocket(args: TokenStream, item: TokenStream) -> TokenStream {
-    websocket::websocket(args.into(), item.into()).into()
+    websocket::websocket(args.into(), &item.into()).into()
 }
 
 /// Real macros, so that one outside of an annotated `impl` gets a sentence instead of "cannot find
@@ -28,7 +28,7 @@ macro_rules! misplaced {
         $(#[$doc])*
         #[proc_macro_attribute]
         pub fn $name(_: TokenStream, item: TokenStream) -> TokenStream {
-            websocket::misplaced(stringify!($name), item.into()).into()
+            websocket::misplaced(stringify!($name), &item.into()).into()
         }
     )*};
 }

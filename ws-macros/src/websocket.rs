@@ -3,26 +3,26 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::parse::{Item, Parsed};
+use crate::parse::Item;
 use crate::report::Report;
 use crate::{expand, fallback, model, parse};
 
 /// The `#[websocket]` attribute.
-pub(crate) fn websocket(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut report = Report::default();
-    let Some(parsed) = parse::item(item.clone(), &mut report) else {
+    let Some(parsed) = parse::item(item, &mut report) else {
         let errors = report.into_errors();
         return quote!(#errors #item);
     };
     match parsed {
-        Parsed { item: Item::Declaration(declaration), tokens } => {
+        Item::Declaration(declaration) => {
             let options = parse::options(args, &mut report);
             match model::declaration(&declaration, options, &mut report).filter(|_| report.is_empty()) {
-                Some(model) => expand::declaration(&tokens, &model),
-                None => fallback::declaration(&tokens, &declaration, report),
+                Some(model) => expand::declaration(item, &model),
+                None => fallback::declaration(item, &declaration, report),
             }
         }
-        Parsed { item: Item::Block(block), .. } => {
+        Item::Block(block) => {
             parse::no_options(args, &mut report);
             match model::machine(&block, &mut report).filter(|_| report.is_empty()) {
                 Some(model) => expand::machine(&block, &model),
@@ -33,7 +33,7 @@ pub(crate) fn websocket(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// A helper attribute that `#[websocket]` has not taken away.
-pub(crate) fn misplaced(name: &str, item: TokenStream) -> TokenStream {
+pub(crate) fn misplaced(name: &str, item: &TokenStream) -> TokenStream {
     let mut report = Report::default();
     report.error(
         proc_macro2::Span::call_site(),

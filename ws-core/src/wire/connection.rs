@@ -233,9 +233,10 @@ impl Connection {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        if !(self.is_closing() || self.is_broken)
-            && !self.outbox.push_with(Opcode::Text, self.options.outbox_limit, write)?
-        {
+        if self.is_closing() || self.is_broken {
+            return Ok(());
+        }
+        if !self.outbox.push_with(Opcode::Text, self.options.outbox_limit, write)? {
             self.close_with(CloseReason::Overflow);
         }
         Ok(())
@@ -385,7 +386,7 @@ impl Connection {
 fn close_payload(close: &Close) -> Vec<u8> {
     let text = close.reason.as_str();
     let cut = text.floor_char_boundary(MAX_CLOSE_REASON);
-    [&u16::from(close.code).to_be_bytes(), text[..cut].as_bytes()].concat()
+    [&u16::from(close.code).to_be_bytes(), &text.as_bytes()[..cut]].concat()
 }
 
 #[cfg(test)]

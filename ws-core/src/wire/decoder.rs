@@ -45,6 +45,16 @@ struct Partial {
     remaining: usize,
 }
 
+/// How far an input brought a data frame.
+enum Progress {
+    /// Not to its end.
+    Starved,
+    /// To its end, but the message goes on in another frame.
+    Frame,
+    /// To the end of the message.
+    Message(Decoded<'static>),
+}
+
 impl Decoder {
     pub(crate) fn new(max_message_size: usize, validate_utf8: bool) -> Self {
         Self {
@@ -66,9 +76,10 @@ impl Decoder {
     pub(crate) fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Decoded<'a>>, Fault> {
         loop {
             if let Some(frame) = self.frame {
-                let Some(decoded) = self.resume(frame, input)? else { return Ok(None) };
-                if let Some(message) = decoded {
-                    return Ok(Some(message));
+                match self.resume(frame, input)? {
+                    Progress::Starved => return Ok(None),
+                    Progress::Frame => {}
+                    Progress::Message(message) => return Ok(Some(message)),
                 }
             }
             let room = self.max_message_size.saturating_sub(self.payload.len());
@@ -107,13 +118,8 @@ impl Decoder {
         }
     }
 
-    /// Goes on with a data frame. The outer `None` says that the input is used up, the inner one
-    /// that the message goes on in another frame.
-    fn resume<'a>(
-        &mut self,
-        mut frame: Partial,
-        input: &mut &'a mut [u8],
-    ) -> Result<Option<Option<Decoded<'a>>>, Fault> {
+    /// Goes on with a data frame.
+    fn resume(&mut self, mut frame: Partial, input: &mut &mut [u8]) -> Result<Progress, Fault> {
         let part = take(input, frame.remaining.min(input.len()));
         mask::apply(part, frame.mask);
         if self.validate_utf8 && self.message == Some(Kind::Text) {
@@ -125,10 +131,10 @@ impl Decoder {
         frame.remaining -= part.len();
         if frame.remaining > 0 {
             self.frame = Some(frame);
-            return Ok(None);
+            return Ok(Progress::Starved);
         }
         self.frame = None;
-        if frame.fin { self.finish().map(|message| Some(Some(message))) } else { Ok(Some(None)) }
+        if frame.fin { self.finish().map(Progress::Message) } else { Ok(Progress::Frame) }
     }
 
     /// The last frame of a message has arrived.

@@ -124,8 +124,8 @@ pub(crate) const MAX_HEADER: usize = 10;
 /// Writes the header of a whole, unmasked message or control frame; returns how long it is.
 pub(crate) fn write_header(to: &mut [u8; MAX_HEADER], opcode: Opcode, len: usize) -> usize {
     to[0] = 0x80 | opcode as u8;
-    if len <= MAX_CONTROL_PAYLOAD {
-        to[1] = len as u8;
+    if let Some(len) = u8::try_from(len).ok().filter(|&len| usize::from(len) <= MAX_CONTROL_PAYLOAD) {
+        to[1] = len;
         2
     } else if let Ok(len) = u16::try_from(len) {
         to[1] = 126;

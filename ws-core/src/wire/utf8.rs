@@ -7,7 +7,7 @@ use crate::close::Fault;
 /// Validates text as it arrives: a byte that no continuation could save fails at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Utf8 {
-    /// The beginning of a character whose rest has not come.
+    /// The beginning of a character whose rest has not come, and its length.
     open: [u8; 3],
     len: u8,
 }
@@ -55,8 +55,11 @@ impl Utf8 {
 
     /// Keeps an unfinished character, which is at most three bytes.
     fn hold(&mut self, open: &[u8]) {
-        self.open[..open.len()].copy_from_slice(open);
-        self.len = open.len() as u8;
+        self.len = 0;
+        for (place, &byte) in self.open.iter_mut().zip(open) {
+            *place = byte;
+            self.len += 1;
+        }
     }
 }
 

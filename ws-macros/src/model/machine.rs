@@ -47,7 +47,7 @@ pub(crate) enum Arg {
     /// `cx: &mut Context<Self>`
     Context,
     /// What the event brings, and its type.
-    Payload(Type),
+    Payload(Box<Type>),
 }
 
 #[derive(Clone)]
@@ -66,7 +66,7 @@ pub(crate) enum Event {
 impl Method {
     pub(crate) fn payload(&self) -> Option<&Type> {
         self.args.iter().find_map(|arg| match arg {
-            Arg::Payload(ty) => Some(ty),
+            Arg::Payload(ty) => Some(&**ty),
             Arg::Context => None,
         })
     }
@@ -301,7 +301,7 @@ fn arguments(sig: &Signature, event: &Event, name: &str, report: &mut Report) ->
         let FnArg::Typed(input) = input else { continue };
         let arg = match &*input.ty {
             Type::Reference(reference) if reference.mutability.is_some() => Arg::Context,
-            ty => Arg::Payload(ty.clone()),
+            ty => Arg::Payload(Box::new(ty.clone())),
         };
         let (count, allowed) = match arg {
             Arg::Context => (
@@ -333,14 +333,14 @@ fn arguments(sig: &Signature, event: &Event, name: &str, report: &mut Report) ->
         report.error(sig.ident.span(), format!("`#[{name}]` takes an argument\nhelp: write {usage}"));
         return None;
     }
-    if let (Event::Close, ReturnType::Type(_, ty)) = (event, &sig.output) {
-        if !matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty()) {
-            report.error_at(
-                ty,
-                format!("`#[on_close]` cannot reply: the connection has ended\nhelp: write {usage}"),
-            );
-            return None;
-        }
+    if let (Event::Close, ReturnType::Type(_, ty)) = (event, &sig.output)
+        && !matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty())
+    {
+        report.error_at(
+            ty,
+            format!("`#[on_close]` cannot reply: the connection has ended\nhelp: write {usage}"),
+        );
+        return None;
     }
     Some(args)
 }

@@ -22,7 +22,7 @@ pub(crate) fn duration(value: &Expr) -> syn::Result<TokenStream> {
     if nanos == 0 {
         return Err(syn::Error::new(span, "a duration of zero\nhelp: write how long, as `1s`"));
     }
-    Ok(quote_spanned!(span=> ::core::time::Duration::from_nanos(#nanos)))
+    Ok(quote_spanned!(span=> ::ws_core::private::nanos(#nanos)))
 }
 
 /// A number of bytes, as an expression of type `usize`.

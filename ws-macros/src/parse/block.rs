@@ -132,8 +132,12 @@ impl ToTokens for Member {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         match self {
             Self::Method(method) => {
-                let Method { attrs, vis, sig, body, .. } = &**method;
-                tokens.extend(quote!(#(#attrs)* #vis #sig #body));
+                let Method { helpers, attrs, vis, sig, body } = &**method;
+                // The signature is what the event demands, not what the author chose.
+                let allow = (!helpers.is_empty()).then(|| {
+                    quote!(#[allow(clippy::unused_self, clippy::unused_async, clippy::needless_pass_by_value)])
+                });
+                tokens.extend(quote!(#(#attrs)* #allow #vis #sig #body));
             }
             Self::Other(other) => other.to_tokens(tokens),
         }

@@ -13,15 +13,9 @@ pub(crate) use options::{Opt, OptValue, options};
 use crate::report::Report;
 
 /// What `#[websocket]` stands on.
-pub(crate) struct Parsed {
-    pub(crate) item: Item,
-    /// The item as it was written.
-    pub(crate) tokens: TokenStream,
-}
-
 pub(crate) enum Item {
     Declaration(Declaration),
-    Block(Block),
+    Block(Box<Block>),
 }
 
 /// A `struct` or `enum`, of which only the head matters.
@@ -31,13 +25,13 @@ pub(crate) struct Declaration {
 }
 
 /// Parses the item; the report says what it is not.
-pub(crate) fn item(tokens: TokenStream, report: &mut Report) -> Option<Parsed> {
+pub(crate) fn item(tokens: &TokenStream, report: &mut Report) -> Option<Item> {
     let parser = |input: ParseStream<'_>| {
         let ahead = input.fork();
         ahead.call(Attribute::parse_outer)?;
         ahead.parse::<Visibility>()?;
         if ahead.peek(Token![impl]) || ahead.peek(Token![unsafe]) && ahead.peek2(Token![impl]) {
-            input.parse().map(Item::Block)
+            input.parse().map(|block| Item::Block(Box::new(block)))
         } else if ahead.peek(Token![struct]) {
             let item: syn::ItemStruct = input.parse()?;
             Ok(Item::Declaration(Declaration { ident: item.ident, generics: item.generics }))
@@ -50,8 +44,7 @@ pub(crate) fn item(tokens: TokenStream, report: &mut Report) -> Option<Parsed> {
             ))
         }
     };
-    let item = report.ok(parser.parse2(tokens.clone()))?;
-    Some(Parsed { item, tokens })
+    report.ok(parser.parse2(tokens.clone()))
 }
 
 /// The attribute on an `impl` takes no options.
