@@ -21,7 +21,7 @@ enum Stage {
     Open,
     /// The last byte has gone; the direction to the client is being shut.
     Shutting,
-    /// Waiting for the client to shut its direction: what it still sends is read and dropped,
+    /// After a fault the client may be sending still. That is read and dropped until it stops,
     /// because a socket that is closed with bytes unread resets the connection, and the client may
     /// then never see our close frame.
     Lingering,
@@ -124,7 +124,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                     }
                 }
                 Stage::Shutting => match Pin::new(&mut self.io).poll_shutdown(task) {
-                    Poll::Ready(Ok(())) => self.stage = Stage::Lingering,
+                    Poll::Ready(Ok(())) if wire.is_talking() => self.stage = Stage::Lingering,
+                    Poll::Ready(Ok(())) => self.stage = Stage::Done,
                     Poll::Ready(Err(_)) => self.stage = Stage::Done,
                     Poll::Pending => return Poll::Pending,
                 },

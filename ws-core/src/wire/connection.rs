@@ -314,6 +314,12 @@ impl Connection {
         matches!(self.phase, Phase::Closing { awaits: false, .. })
     }
 
+    /// Whether the client may go on sending when the connection is finished, because it has neither
+    /// closed nor gone.
+    pub(crate) fn is_talking(&self) -> bool {
+        matches!(self.reason(), Some(CloseReason::Protocol(_)))
+    }
+
     // Time.
 
     /// Bytes came from the client.
