@@ -39,16 +39,24 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    links.register(task, &mut seat.cx.session());
-    begin_turn(&mut seat.cx.session().wire);
+    {
+        let session = &mut *seat.cx.session();
+        links.register(task, session);
+        begin_turn(&mut session.wire);
+    }
     let mut buffer = ReadBuffer::take();
     let mut due = links.clock.has_fired();
     for _ in 0..READS_PER_TURN {
-        if let Some(call) = deliver(seat, due) {
+        // Most turns have nothing but the socket; they find that out with one look.
+        let (quiet, ends) = {
+            let session = &mut *seat.cx.session();
+            links.look(&mut session.wire);
+            (!due && !session.wire.has_ahead() && !session.has_mail(), session.wire.reason().is_some())
+        };
+        if !quiet && let Some(call) = deliver(seat, due) {
             return Poll::Ready(Turn::Call(call));
         }
-        links.look(&mut seat.cx.session().wire);
-        if seat.cx.session().wire.reason().is_some() {
+        if (ends || !quiet) && seat.cx.session().wire.reason().is_some() {
             return Poll::Ready(drain(seat).map_or(Turn::Closed, Turn::Call));
         }
         match read(task, seat, port, &mut buffer) {
@@ -86,7 +94,7 @@ fn deliver<H: Handler>(seat: &mut Seat<H>, due: bool) -> Option<H::Call> {
     if due {
         let now = now();
         seat.cx.session().wire.tick(now);
-        loop {
+        while !seat.cx.session().wire.is_closing() {
             // A message that repeats is cloned here, which is the user's code.
             let event = match catch(|| seat.cx.session().timers.pop(now)) {
                 Ok(None) => break,
@@ -150,18 +158,21 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let backlog = seat.cx.session().wire.take_backlog();
-    if let Some(mut backlog) = backlog {
-        return handle(seat, &mut backlog);
-    }
     let read = {
         let wire = &mut seat.cx.session().wire;
-        if wire.wants_input() { port.poll_read(task, wire, buffer) } else { Poll::Pending }
+        if !wire.wants_input() {
+            return Read::Nothing;
+        }
+        match wire.take_backlog() {
+            Some(backlog) => Err(backlog),
+            None => Ok(port.poll_read(task, wire, buffer)),
+        }
     };
     match read {
-        Poll::Ready(Some(input)) => handle(seat, input),
-        Poll::Ready(None) => Read::Some,
-        Poll::Pending => Read::Nothing,
+        Ok(Poll::Ready(Some(input))) => handle(seat, input),
+        Ok(Poll::Ready(None)) => Read::Some,
+        Ok(Poll::Pending) => Read::Nothing,
+        Err(mut backlog) => handle(seat, &mut backlog),
     }
 }
 
@@ -169,9 +180,13 @@ where
 /// more may be read.
 fn handle<H: Handler>(seat: &mut Seat<H>, mut input: &mut [u8]) -> Read<H::Call> {
     loop {
-        let Some(message) = seat.cx.session().wire.next(&mut input) else {
-            seat.cx.session().wire.keep(input);
-            return Read::Some;
+        let message = {
+            let wire = &mut seat.cx.session().wire;
+            let Some(message) = wire.next(&mut input) else {
+                wire.keep(input);
+                return Read::Some;
+            };
+            message
         };
         if let Some(call) = seat.hear(&message) {
             seat.cx.session().wire.keep(input);

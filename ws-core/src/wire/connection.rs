@@ -141,6 +141,10 @@ impl Connection {
     /// Takes the next message off the front of the input. `None` if it needs more input, if
     /// reading is off, or if the connection ends.
     pub(crate) fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
+        if input.is_empty() {
+            self.starved = true;
+            return None;
+        }
         self.starved = false;
         while self.is_closing() && !self.is_finished() {
             match self.decoder.decode(input) {
@@ -185,6 +189,10 @@ impl Connection {
             let Some(message) = self.next(input) else { return };
             self.ahead.push(message);
         }
+    }
+
+    pub(crate) fn has_ahead(&self) -> bool {
+        !self.ahead.is_empty()
     }
 
     /// The next message that was read ahead.
