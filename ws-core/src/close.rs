@@ -6,7 +6,7 @@ use tungstenite::Utf8Bytes;
 pub use tungstenite::protocol::frame::coding::CloseCode;
 
 /// The most bytes of text that fit behind the code in a close frame (RFC 6455 §5.5).
-pub(crate) const MAX_CLOSE_REASON: usize = 123;
+const MAX_CLOSE_REASON: usize = 123;
 
 /// A close frame: a code, and a text for whoever debugs the other side (RFC 6455 §5.5.1).
 ///
@@ -32,6 +32,13 @@ impl Close {
     /// A close frame with a code and a text.
     pub fn new(code: impl Into<CloseCode>, reason: impl Into<Utf8Bytes>) -> Self {
         Self { code: code.into(), reason: reason.into() }
+    }
+
+    /// The body of the frame.
+    pub(crate) fn payload(&self) -> Vec<u8> {
+        let text = self.reason.as_str();
+        let cut = text.floor_char_boundary(MAX_CLOSE_REASON);
+        [&u16::from(self.code).to_be_bytes(), &text.as_bytes()[..cut]].concat()
     }
 }
 
@@ -181,5 +188,18 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_reason_is_cut_between_characters() {
+        let payload = Close::new(1000, "é".repeat(100)).payload();
+        assert_eq!(payload.len(), 2 + 122);
+        assert_eq!(std::str::from_utf8(&payload[2..]), Ok(&*"é".repeat(61)));
+        assert_eq!(Close::default().payload(), [3, 232]);
     }
 }

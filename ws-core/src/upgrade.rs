@@ -7,7 +7,7 @@ use hyper::header::{
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode, Uri};
+use hyper::{Method, StatusCode, Uri, Version};
 use tungstenite::handshake::derive_accept_key;
 
 use crate::options::{Options, Origins};
@@ -36,6 +36,8 @@ pub(crate) enum Refusal {
     Version,
     /// Its key is missing or malformed.
     Key(&'static str),
+    /// It does not name the host, as HTTP/1.1 demands.
+    Host,
     /// A browser sent it from a page of another host.
     Origin,
     /// The server has as many connections as it may.
@@ -54,7 +56,9 @@ pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refu
         return Err(Refusal::Method);
     }
     let headers = &parts.headers;
-    if !lists(headers, &CONNECTION, "upgrade") || !lists(headers, &UPGRADE, "websocket") {
+    let asks = lists(headers, &CONNECTION, "upgrade") && lists(headers, &UPGRADE, "websocket");
+    // "The HTTP version MUST be at least 1.1."
+    if !asks || parts.version < Version::HTTP_11 {
         return Err(Refusal::NoUpgrade);
     }
     match one(headers, &SEC_WEBSOCKET_VERSION) {
@@ -62,6 +66,9 @@ pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refu
         _ => return Err(Refusal::Version),
     }
     let key = key(headers)?;
+    if !headers.contains_key(HOST) {
+        return Err(Refusal::Host);
+    }
     if !origin_allowed(headers, &parts.uri, options.origins) {
         return Err(Refusal::Origin);
     }
@@ -95,6 +102,7 @@ impl IntoResponse for Refusal {
             }
             Self::Version => (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7"),
             Self::Key(why) => (StatusCode::BAD_REQUEST, why),
+            Self::Host => (StatusCode::BAD_REQUEST, "Host is missing"),
             Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
             Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long"),

@@ -27,8 +27,11 @@ struct Wakers {
 }
 
 impl Connections {
-    /// Admits one more connection, unless there are `limit` already.
+    /// Admits one more connection, unless there are `limit` already or the server shuts down.
     pub(crate) fn admit(self: &Arc<Self>, limit: usize) -> Option<Ticket> {
+        if self.shutting_down.load(Ordering::Acquire) {
+            return None;
+        }
         let admitted =
             self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < limit).then_some(n + 1));
         admitted.ok()?;

@@ -9,7 +9,7 @@ use super::ahead::{Ahead, Incoming};
 use super::decoder::{Decoded, Decoder};
 use super::frame::Opcode;
 use super::outbox::Outbox;
-use crate::close::{Close, CloseReason, MAX_CLOSE_REASON};
+use crate::close::{Close, CloseReason};
 use crate::options::Options;
 
 /// One side of a WebSocket, as a machine that does no I/O and has no clock. It owns the close
@@ -66,7 +66,7 @@ impl Connection {
     pub(crate) fn new(options: Arc<Options>, input: Vec<u8>, now: Instant) -> Self {
         Self {
             decoder: Decoder::new(options.max_message_size, options.validate_utf8),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(options.outbox_limit),
             input,
             starved: false,
             ahead: Ahead::default(),
@@ -244,7 +244,7 @@ impl Connection {
         if self.is_closing() || self.is_broken {
             return Ok(());
         }
-        if !self.outbox.push_with(Opcode::Text, self.options.outbox_limit, write)? {
+        if !self.outbox.push_with(Opcode::Text, write)? {
             self.close_with(CloseReason::Overflow);
         }
         Ok(())
@@ -268,8 +268,8 @@ impl Connection {
         };
         if !self.is_broken {
             match (&reason, reason.frame()) {
-                (CloseReason::Remote(None), _) => self.outbox.push(Opcode::Close, &[]),
-                (_, Some(close)) => self.outbox.push(Opcode::Close, &close_payload(&close)),
+                (CloseReason::Remote(None), _) => self.outbox.push_last(Opcode::Close, &[]),
+                (_, Some(close)) => self.outbox.push_last(Opcode::Close, &close.payload()),
                 (_, None) => {}
             }
         }
@@ -372,11 +372,8 @@ impl Connection {
         if self.is_closing() || self.is_broken {
             return;
         }
-        let waiting = self.outbox.len();
-        if waiting > 0 && waiting + payload.len() > self.options.outbox_limit {
+        if !self.outbox.push(opcode, payload) {
             self.close_with(CloseReason::Overflow);
-        } else {
-            self.outbox.push(opcode, payload);
         }
     }
 
@@ -395,13 +392,3 @@ impl Connection {
         self.ahead.bytes() < self.options.read_ahead
     }
 }
-
-/// The body of a close frame (§5.5.1).
-fn close_payload(close: &Close) -> Vec<u8> {
-    let text = close.reason.as_str();
-    let cut = text.floor_char_boundary(MAX_CLOSE_REASON);
-    [&u16::from(close.code).to_be_bytes(), &text.as_bytes()[..cut]].concat()
-}
-
-#[cfg(test)]
-mod tests;

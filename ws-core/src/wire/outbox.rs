@@ -6,14 +6,22 @@ use crate::wire::frame::{MAX_HEADER, Opcode, write_header};
 ///
 /// It owns memory only while bytes wait: a turn starts with a buffer that the thread lends
 /// ([`lend`](Self::lend)) and gives it back when everything went out ([`reclaim`](Self::reclaim)).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     /// How many of `bytes` the socket has taken.
     sent: usize,
+    limit: usize,
+    /// How many bytes may wait now: more than `limit` behind a message that is larger.
+    ceiling: usize,
 }
 
 impl Outbox {
+    /// An outbox in which `limit` bytes may wait.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), sent: 0, limit, ceiling: limit }
+    }
+
     /// How many bytes wait.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.sent
@@ -38,8 +46,20 @@ impl Outbox {
         self.sent = 0;
     }
 
-    /// Appends a frame.
-    pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
+    /// Appends a frame; false if it would exceed the limit, and nothing is appended.
+    #[must_use]
+    pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        let waiting = self.len();
+        let fits = self.fits(waiting, payload.len());
+        if fits {
+            self.push_last(opcode, payload);
+            self.pushed(waiting);
+        }
+        fits
+    }
+
+    /// Appends a frame whatever the limit says: the close frame, which is the last.
+    pub(crate) fn push_last(&mut self, opcode: Opcode, payload: &[u8]) {
         let mut header = [0; MAX_HEADER];
         let size = write_header(&mut header, opcode, payload.len());
         self.make_room(size + payload.len());
@@ -48,27 +68,43 @@ impl Outbox {
     }
 
     /// Appends a frame whose payload is written by `write`, so that it needs no buffer of its own.
-    /// If that fails or panics, or the outbox is then longer than `limit`, nothing is appended.
+    /// If that fails or panics, or the frame would exceed the limit, nothing is appended.
     pub(crate) fn push_with<E>(
         &mut self,
         opcode: Opcode,
-        limit: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<bool, E> {
+        let waiting = self.len();
         let start = self.bytes.len();
         let mut draft = Draft { bytes: &mut self.bytes, keep: start };
         // Most payloads have a header of two bytes; a longer one is moved up afterwards.
         draft.bytes.extend_from_slice(&[0; 2]);
         write(draft.bytes)?;
         let len = draft.bytes.len() - start - 2;
-        let mut header = [0; MAX_HEADER];
-        let size = write_header(&mut header, opcode, len);
-        if start > self.sent && start - self.sent + size + len > limit {
+        // `fits`, whose `self` is borrowed by the draft.
+        if waiting > 0 && waiting + len > self.ceiling {
             return Ok(false);
         }
+        let mut header = [0; MAX_HEADER];
+        let size = write_header(&mut header, opcode, len);
         draft.bytes.splice(start..start + 2, header[..size].iter().copied());
         draft.keep = draft.bytes.len();
+        drop(draft);
+        self.pushed(waiting);
         Ok(true)
+    }
+
+    /// A message that nothing waits before always fits.
+    fn fits(&self, waiting: usize, len: usize) -> bool {
+        waiting == 0 || waiting + len <= self.ceiling
+    }
+
+    /// A single message may be larger than the limit; it does not use up what others may have.
+    fn pushed(&mut self, waiting: usize) {
+        if waiting == 0 {
+            let first = self.len();
+            self.ceiling = if first > self.limit { first.saturating_add(self.limit) } else { self.limit };
+        }
     }
 
     /// Takes a buffer to write to, if there is nothing here yet.
@@ -122,11 +158,11 @@ mod tests {
     fn check(len: usize, header: &[u8]) {
         let payload = vec![b'x'; len];
         let expect = [header, &payload].concat();
-        let mut outbox = Outbox::default();
-        outbox.push(Opcode::Text, &payload);
+        let mut outbox = Outbox::new(100);
+        assert!(outbox.push(Opcode::Text, &payload));
         assert_eq!(outbox.waiting(), expect);
         outbox.clear();
-        let written = outbox.push_with(Opcode::Text, 1 << 20, |to| {
+        let written = outbox.push_with(Opcode::Text, |to| {
             to.extend_from_slice(&payload);
             Ok::<_, ()>(())
         });
@@ -145,21 +181,21 @@ mod tests {
 
     #[test]
     fn failed_payload_leaves_no_trace() {
-        let mut outbox = Outbox::default();
-        outbox.push(Opcode::Text, b"before");
+        let mut outbox = Outbox::new(100);
+        assert!(outbox.push(Opcode::Text, b"before"));
         let before = outbox.waiting().to_vec();
-        let failed = outbox.push_with(Opcode::Text, 100, |to| {
+        let failed = outbox.push_with(Opcode::Text, |to| {
             to.push(1);
             Err("no")
         });
         assert_eq!(failed, Err("no"));
         assert_eq!(outbox.waiting(), before);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _ = outbox.push_with(Opcode::Text, 100, |_| -> Result<(), ()> { panic!("in a serializer") });
+            let _ = outbox.push_with(Opcode::Text, |_| -> Result<(), ()> { panic!("in a serializer") });
         }));
         assert!(panicked.is_err());
         assert_eq!(outbox.waiting(), before);
-        let long = outbox.push_with(Opcode::Text, 100, |to| {
+        let long = outbox.push_with(Opcode::Text, |to| {
             to.resize(200, 0);
             Ok::<_, ()>(())
         });
@@ -169,9 +205,9 @@ mod tests {
 
     #[test]
     fn lent_buffer_comes_back_and_the_rest_is_kept_small() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(100);
         outbox.lend(|| Vec::with_capacity(4096));
-        outbox.push(Opcode::Binary, &[7; 100]);
+        assert!(outbox.push(Opcode::Binary, &[7; 100]));
         outbox.sent(60);
         let back = outbox.reclaim().expect("the large buffer comes back");
         assert_eq!(back.capacity(), 4096);
@@ -181,5 +217,19 @@ mod tests {
         assert!(outbox.reclaim().is_some());
         assert_eq!(outbox.bytes.capacity(), 0);
         assert!(outbox.reclaim().is_none());
+    }
+
+    #[test]
+    fn limit_is_on_what_waits_behind_the_first_message() {
+        let mut outbox = Outbox::new(100);
+        assert!(outbox.push(Opcode::Binary, &[0; 90]));
+        assert!(!outbox.push(Opcode::Binary, &[0; 90]));
+        outbox.clear();
+        assert!(outbox.push(Opcode::Binary, &[0; 1000]));
+        assert!(outbox.push(Opcode::Binary, &[0; 90]));
+        assert!(!outbox.push(Opcode::Binary, &[0; 90]));
+        outbox.sent(outbox.len());
+        assert!(outbox.push(Opcode::Binary, &[0; 90]));
+        assert!(!outbox.push(Opcode::Binary, &[0; 90]));
     }
 }

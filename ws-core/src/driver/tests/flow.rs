@@ -209,7 +209,10 @@ async fn slow_reader_overflows() {
 async fn one_message_may_be_larger_than_the_outbox() {
     let (mut peer, addr) = start(|options| options.outbox_limit = 5000).await;
     addr.send(Order::Say("x".repeat(50_000))).unwrap();
+    tokio::task::yield_now().await;
+    addr.send(Order::Say("behind it".into())).unwrap();
     assert_eq!(peer.text().await.len(), 50_000);
+    assert_eq!(peer.text().await, "behind it");
 }
 
 #[tokio::test(start_paused = true)]

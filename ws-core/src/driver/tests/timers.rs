@@ -101,3 +101,27 @@ async fn timers_end_with_the_connection() {
     drop(peer.io);
     peer.task.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_timer_fires_after_a_close() {
+    #[websocket]
+    #[derive(Default)]
+    struct Leaver(bool);
+
+    #[websocket]
+    impl Leaver {
+        #[after(1s)]
+        fn leave(&mut self) -> Close {
+            self.0 = true;
+            Close::default()
+        }
+
+        #[after(1s)]
+        fn too_late(&mut self) {
+            assert!(!self.0, "called after the close");
+        }
+    }
+
+    let mut peer = connect(|_| Leaver::default());
+    assert_eq!(peer.closed().await, 1000);
+}
