@@ -125,8 +125,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                 }
                 Stage::Shutting => match Pin::new(&mut self.io).poll_shutdown(task) {
                     Poll::Ready(Ok(())) if wire.is_talking() => self.stage = Stage::Lingering,
-                    Poll::Ready(Ok(())) => self.stage = Stage::Done,
-                    Poll::Ready(Err(_)) => self.stage = Stage::Done,
+                    Poll::Ready(_) => self.stage = Stage::Done,
                     Poll::Pending => return Poll::Pending,
                 },
                 Stage::Lingering => {
