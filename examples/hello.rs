@@ -4,13 +4,8 @@
 //! `ws://127.0.0.1:8080/websocket` with any client. Another address is its first argument:
 //! `cargo run --example hello -- 127.0.0.1:9001`.
 
-use std::convert::Infallible;
-use std::future::{Ready, ready};
-use std::task::{Context as Task, Poll};
-
-use axum::body::Body;
-use axum::http::Request;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::Html;
+use axum::routing::get;
 use ws_core::prelude::*;
 
 #[websocket(path = "/websocket")]
@@ -38,30 +33,10 @@ impl MyHandler {
     }
 }
 
-/// Serves the page on `/`: any `tower` service will do, an axum app among them.
-#[derive(Clone)]
-struct Page;
-
-impl tower_service::Service<Request<Body>> for Page {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Ready<Result<Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        ready(Ok(match request.uri().path() {
-            "/" => Html(include_str!("hello.html")).into_response(),
-            _ => StatusCode::NOT_FOUND.into_response(),
-        }))
-    }
-}
-
 #[tokio::main]
 async fn main() -> ws_core::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     println!("listening on http://{addr}, WebSocket at ws://{addr}/websocket");
-    Router::new().mount::<MyHandler>().fallback(Page).serve(addr).await
+    let page = axum::Router::new().route("/", get(async || Html(include_str!("hello.html"))));
+    Router::new().mount::<MyHandler>().fallback(page).serve(addr).await
 }
