@@ -69,6 +69,13 @@ impl<I> Mailbox<I> {
         queue.waker = None;
     }
 
+    /// Takes no more messages, and gives those that wait to the caller to drop: an address that
+    /// somebody keeps must not keep them.
+    pub(crate) fn end(&self) -> VecDeque<I> {
+        self.close();
+        std::mem::take(&mut self.lock().messages)
+    }
+
     fn send<M>(&self, message: M, wrap: impl FnOnce(M) -> I) -> Result<(), SendError<M>> {
         let mut queue = self.lock();
         if !queue.open {

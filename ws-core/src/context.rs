@@ -1,5 +1,6 @@
 //! What a handler can do to its connection.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
@@ -52,12 +53,21 @@ impl<H: Handler> Session<H> {
         }
     }
 
+    pub(crate) fn has_due_timer(&self, now: Instant) -> bool {
+        self.timers.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
     pub(crate) fn has_mail(&self) -> bool {
         self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_mail())
     }
 
     pub(crate) fn next_mail(&mut self) -> Option<H::Info> {
         self.mailbox.as_ref()?.pop()
+    }
+
+    /// No more messages are accepted, and those that wait will not be handled.
+    pub(crate) fn end_mailbox(&self) -> VecDeque<H::Info> {
+        self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.end())
     }
 
     /// No more messages are accepted; those that wait can still be handled.
@@ -71,7 +81,7 @@ impl<H: Handler> Session<H> {
 /// Whoever still has the address is told that the connection is gone, however it went.
 impl<H: Handler> Drop for Session<H> {
     fn drop(&mut self) {
-        self.close_mailbox();
+        self.end_mailbox();
     }
 }
 

@@ -69,9 +69,9 @@ impl<I> Timers<I> {
         self.heap.len() < before
     }
 
-    /// Stops all of them.
-    pub(crate) fn clear(&mut self) {
-        self.heap = BinaryHeap::new();
+    /// Stops all of them; what they hold is the caller's to drop.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new())
     }
 
     /// When the next one is due.

@@ -37,11 +37,6 @@ impl<'a> Clock<'a> {
         true
     }
 
-    /// Whether a deadline has passed since the last call of `poll`.
-    pub(super) fn has_fired(&self) -> bool {
-        self.armed.is_some() && self.sleep.is_elapsed()
-    }
-
     /// Asks to be woken at `deadline`; true if it has passed.
     pub(super) fn poll(&mut self, task: &mut Task<'_>, deadline: Option<Instant>) -> bool {
         let Some(deadline) = deadline else { return false };

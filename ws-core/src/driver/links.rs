@@ -5,6 +5,7 @@ use std::task::{Context as Task, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::clock::{Clock, now};
+use super::pace::Pace;
 use super::port::Port;
 use super::shutdown::Ticket;
 use crate::close::CloseReason;
@@ -14,10 +15,30 @@ use crate::wire::Connection;
 
 pub(super) struct Links<'a> {
     pub(super) clock: Clock<'a>,
-    pub(super) ticket: Option<Ticket>,
+    ticket: Option<Ticket>,
+    /// Whether the clock has fired and nobody has looked what for.
+    pub(super) due: bool,
+    pub(super) pace: Pace,
 }
 
-impl Links<'_> {
+impl<'a> Links<'a> {
+    pub(super) fn new(clock: Clock<'a>, ticket: Option<Ticket>) -> Self {
+        Self { clock, ticket, due: false, pace: Pace::new() }
+    }
+
+    /// Asks to be woken when the next thing is due.
+    pub(super) fn set_clock<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) {
+        let wire = session.wire.deadline(now);
+        let next = wire.into_iter().chain(session.timers.deadline()).min();
+        self.due |= self.clock.poll(task, next);
+    }
+
+    /// Whether a shutdown has taken as long as it may; asks to be woken when it has.
+    pub(super) fn shutdown_is_over(&mut self, task: &mut Task<'_>) -> bool {
+        let deadline = self.ticket.as_ref().and_then(Ticket::shutting_down);
+        self.clock.poll(task, deadline)
+    }
+
     /// Tells everyone which task to wake.
     pub(super) fn register<H: Handler>(&mut self, task: &Task<'_>, session: &mut Session<H>) {
         if !self.clock.register(task) {
@@ -44,12 +65,14 @@ impl Links<'_> {
         wire: &mut Connection,
     ) -> Poll<()> {
         while port.poll_close(task, wire).is_pending() {
+            // A client that keeps sending keeps the timer from being polled, so the clock is asked.
+            if wire.tick(now()) {
+                port.abort();
+                break;
+            }
             let deadline = wire.deadline(now);
             if !self.clock.poll(task, deadline) {
                 return Poll::Pending;
-            }
-            if wire.tick(now()) {
-                port.abort();
             }
         }
         Poll::Ready(())

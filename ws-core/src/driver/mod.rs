@@ -7,6 +7,7 @@
 
 mod clock;
 mod links;
+mod pace;
 mod port;
 mod scratch;
 mod seat;
@@ -23,7 +24,7 @@ use clock::Clock;
 pub(crate) use clock::now;
 use links::Links;
 use port::Port;
-use seat::Seat;
+use seat::{Seat, catch};
 pub(crate) use shutdown::{Connections, Ticket};
 use turn::{Turn, turn};
 use wait::{Until, wait};
@@ -50,7 +51,7 @@ where
     async move {
         let mut port = Port::new(io);
         let sleep = pin!(tokio::time::sleep(std::time::Duration::ZERO));
-        let mut links = Links { clock: Clock::new(sleep), ticket };
+        let mut links = Links::new(Clock::new(sleep), ticket);
 
         start_timers(&mut seat);
         let mut next = seat.invoke(Event::Open);
@@ -73,7 +74,9 @@ where
         tracing::debug!(%reason, "connection ended");
 
         let Seat { handler, mut cx, .. } = seat;
-        drop(handler);
+        if let Err(panic) = catch(|| drop(handler)) {
+            panic.log();
+        }
         poll_fn(|task| {
             links.register(task, &mut cx.session());
             links.poll_closing(task, &mut port, &mut cx.session().wire)
@@ -98,10 +101,17 @@ fn start_timers<H: Handler>(seat: &mut Seat<H>) {
 
 /// The end of everything but the wire: no more mail, no more timers.
 fn end<H: Handler>(seat: &mut Seat<H>) -> CloseReason {
-    let mut session = seat.cx.session();
-    session.close_mailbox();
-    session.timers.clear();
-    session.wire.reason().cloned().unwrap_or(CloseReason::Shutdown)
+    let (timers, mail, reason) = {
+        let mut session = seat.cx.session();
+        let reason = session.wire.reason().cloned().unwrap_or(CloseReason::Shutdown);
+        (session.timers.take(), session.end_mailbox(), reason)
+    };
+    // Messages that nobody will handle are dropped now, so that whoever waits for an answer to one
+    // gets to know. That is the user's code.
+    if let Err(panic) = catch(|| drop((timers, mail))) {
+        panic.log();
+    }
+    reason
 }
 
 #[cfg(test)]

@@ -11,8 +11,11 @@ use crate::wire::Connection;
 
 /// A byte stream and how far it is from its end.
 pub(super) struct Port<T> {
-    io: T,
+    /// Gone when TCP has ended, even if the handler goes on.
+    io: Option<T>,
     stage: Stage,
+    /// Whether the stream has taken bytes and not let go of them yet.
+    flushing: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +28,6 @@ enum Stage {
     /// because a socket that is closed with bytes unread resets the connection, and the client may
     /// then never see our close frame.
     Lingering,
-    Done,
 }
 
 /// Borrows the thread's write buffer for the frames of this turn.
@@ -35,7 +37,7 @@ pub(super) fn begin_turn(wire: &mut Connection) {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     pub(super) fn new(io: T) -> Self {
-        Self { io, stage: Stage::Open }
+        Self { io: Some(io), stage: Stage::Open, flushing: false }
     }
 
     /// Reads once, behind the unfinished frame of the last time. Ready with the input, or with
@@ -46,10 +48,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
         wire: &mut Connection,
         buffer: &'b mut ReadBuffer,
     ) -> Poll<Option<&'b mut [u8]>> {
+        let Some(io) = &mut self.io else { return Poll::Pending };
         let bytes = buffer.bytes();
         let held = wire.held();
         let mut read = ReadBuf::new(&mut bytes[held..]);
-        match Pin::new(&mut self.io).poll_read(task, &mut read) {
+        match Pin::new(io).poll_read(task, &mut read) {
             Poll::Ready(Ok(())) if !read.filled().is_empty() => {
                 let end = held + read.filled().len();
                 wire.resume(&mut bytes[..held]);
@@ -70,23 +73,37 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
 
     /// Writes what is in the outbox, as far as the socket takes it.
     pub(super) fn write(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
-        while wire.outbox().len() > 0 {
-            match Pin::new(&mut self.io).poll_write(task, wire.outbox().waiting()) {
+        let Some(io) = &mut self.io else { return };
+        while !wire.outbox().is_empty() {
+            match Pin::new(&mut *io).poll_write(task, wire.outbox().waiting()) {
                 Poll::Ready(Ok(0)) => return wire.broken(std::io::ErrorKind::WriteZero),
-                Poll::Ready(Ok(len)) => wire.outbox().sent(len),
+                Poll::Ready(Ok(len)) => {
+                    self.flushing = true;
+                    wire.sent(len, clock::now);
+                }
                 Poll::Ready(Err(error)) => return wire.broken(error.kind()),
                 Poll::Pending => return,
             }
         }
         // Streams that buffer, as TLS does, are to let go of it too.
-        if let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(task) {
-            wire.broken(error.kind());
+        match Pin::new(io).poll_flush(task) {
+            Poll::Ready(Ok(())) => self.flushing = false,
+            Poll::Ready(Err(error)) => wire.broken(error.kind()),
+            Poll::Pending => {}
+        }
+    }
+
+    /// Writes in the middle of a turn, if the handler says so much that reading stops: only what
+    /// the socket does not take counts against the client.
+    pub(super) fn relieve(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
+        if wire.is_pressed() {
+            self.write(task, wire);
         }
     }
 
     /// Writes, and returns the write buffer if the socket took everything.
     pub(super) fn end_turn(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
-        if wire.outbox().len() > 0 {
+        if self.flushing || !wire.outbox().is_empty() {
             self.write(task, wire);
         }
         if let Some(buffer) = wire.outbox().reclaim() {
@@ -98,51 +115,55 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     /// frame if one is to come, ends TCP. The caller sees to the time limit.
     pub(super) fn poll_close(&mut self, task: &mut Task<'_>, wire: &mut Connection) -> Poll<()> {
         let mut buffer = ReadBuffer::take();
-        loop {
+        while self.io.is_some() {
             self.end_turn(task, wire);
             match self.stage {
                 Stage::Open if wire.is_finished() => {
-                    if wire.outbox().len() > 0 {
+                    let wrote = wire.outbox().is_empty() && !self.flushing;
+                    if !wrote && !wire.is_broken() {
                         return Poll::Pending;
                     }
                     self.stage = Stage::Shutting;
                 }
                 Stage::Open => {
                     if let Some(mut backlog) = wire.take_backlog() {
-                        let mut input = &mut backlog[..];
-                        wire.read_ahead(&mut input);
-                        wire.keep(input);
+                        let used = wire.read_ahead(backlog.bytes());
+                        wire.put_back(backlog, used);
                         continue;
                     }
                     match self.poll_read(task, wire, &mut buffer) {
-                        Poll::Ready(Some(mut input)) => {
-                            wire.read_ahead(&mut input);
-                            wire.keep(input);
+                        Poll::Ready(Some(input)) => {
+                            let used = wire.read_ahead(input);
+                            wire.keep(&input[used..]);
                         }
                         Poll::Ready(None) => {}
                         Poll::Pending => return Poll::Pending,
                     }
                 }
-                Stage::Shutting => match Pin::new(&mut self.io).poll_shutdown(task) {
-                    Poll::Ready(Ok(())) if wire.is_talking() => self.stage = Stage::Lingering,
-                    Poll::Ready(_) => self.stage = Stage::Done,
-                    Poll::Pending => return Poll::Pending,
-                },
-                Stage::Lingering => {
-                    let mut read = ReadBuf::new(buffer.bytes());
-                    match Pin::new(&mut self.io).poll_read(task, &mut read) {
-                        Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
-                        Poll::Ready(_) => self.stage = Stage::Done,
+                Stage::Shutting => {
+                    let Some(io) = &mut self.io else { return Poll::Ready(()) };
+                    match Pin::new(io).poll_shutdown(task) {
+                        Poll::Ready(Ok(())) if wire.is_talking() => self.stage = Stage::Lingering,
+                        Poll::Ready(_) => self.io = None,
                         Poll::Pending => return Poll::Pending,
                     }
                 }
-                Stage::Done => return Poll::Ready(()),
+                Stage::Lingering => {
+                    let Some(io) = &mut self.io else { return Poll::Ready(()) };
+                    let mut read = ReadBuf::new(buffer.bytes());
+                    match Pin::new(io).poll_read(task, &mut read) {
+                        Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
+                        Poll::Ready(_) => self.io = None,
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
             }
         }
+        Poll::Ready(())
     }
 
     /// Ends without the client.
     pub(super) fn abort(&mut self) {
-        self.stage = Stage::Done;
+        self.io = None;
     }
 }

@@ -21,6 +21,12 @@ pub(super) struct Seat<H: Handler> {
 /// What a method panicked with.
 pub(super) struct Panic(String);
 
+impl Panic {
+    pub(super) fn log(&self) {
+        tracing::error!(message = %self.0, "handler panicked");
+    }
+}
+
 /// Runs user code; a panic stays in this connection. Whatever the panic left half done is only
 /// reached by `#[on_close]` and the handler's `Drop`, which know best.
 pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
@@ -95,8 +101,9 @@ impl<H: Handler> Seat<H> {
     }
 
     /// A panic closes this connection and touches no other.
-    pub(super) fn crash(&mut self, Panic(message): Panic) {
-        tracing::error!(%message, "handler panicked");
+    pub(super) fn crash(&mut self, panic: Panic) {
+        panic.log();
+        let Panic(message) = panic;
         self.cx.session().wire.close_with(CloseReason::Panic(message));
     }
 }

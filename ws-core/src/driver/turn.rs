@@ -13,12 +13,6 @@ use crate::event::Event;
 use crate::handler::Handler;
 use crate::timer::Due;
 
-/// How many reads a turn may take before the other tasks of the thread get theirs.
-const READS_PER_TURN: usize = 16;
-
-/// How many messages of the mailbox are handled before the socket is looked at again.
-const MAIL_PER_READ: usize = 64;
-
 /// What a turn ends with, if not with waiting.
 pub(super) enum Turn<C> {
     /// An async method is to be run.
@@ -45,60 +39,76 @@ where
         begin_turn(&mut session.wire);
     }
     let mut buffer = ReadBuffer::take();
-    let mut due = links.clock.has_fired();
-    for _ in 0..READS_PER_TURN {
+    while links.pace.goes_on() {
         // Most turns have nothing but the socket; they find that out with one look.
         let (quiet, ends) = {
             let session = &mut *seat.cx.session();
             links.look(&mut session.wire);
-            (!due && !session.wire.has_ahead() && !session.has_mail(), session.wire.reason().is_some())
+            links.due |= session.has_due_timer(session.wire.last_heard());
+            (!links.due && !session.wire.has_ahead() && !session.has_mail(), session.wire.reason().is_some())
         };
-        if !quiet && let Some(call) = deliver(seat, due) {
+        if !quiet && let Some(call) = deliver(task, seat, port, links) {
             return Poll::Ready(Turn::Call(call));
         }
         if (ends || !quiet) && seat.cx.session().wire.reason().is_some() {
-            return Poll::Ready(drain(seat).map_or(Turn::Closed, Turn::Call));
+            return Poll::Ready(drain(task, seat, port).map_or(Turn::Closed, Turn::Call));
         }
-        match read(task, seat, port, &mut buffer) {
+        match read(task, seat, port, links, &mut buffer) {
             Read::Call(call) => return Poll::Ready(Turn::Call(call)),
-            Read::Some => due = false,
+            Read::Some => {}
             Read::Nothing => {
                 let session = &mut *seat.cx.session();
                 let was_reading = session.wire.wants_input();
                 port.end_turn(task, &mut session.wire);
-                let wire = session.wire.deadline(now);
-                let next = wire.into_iter().chain(session.timers.deadline()).min();
-                due = links.clock.poll(task, next);
+                links.set_clock(task, session);
                 // The write may have made room to read, or found that the client is gone.
-                let stirred = session.wire.wants_input() != was_reading || session.has_mail();
-                if !due && !stirred {
+                let wire = &session.wire;
+                let stirred =
+                    wire.wants_input() != was_reading || wire.can_deliver_ahead() || wire.reason().is_some();
+                if !links.due && !stirred && !session.has_mail() {
+                    links.pace.rest();
                     return Poll::Pending;
                 }
                 begin_turn(&mut session.wire);
+                links.pace.next_round();
             }
         }
     }
-    port.end_turn(task, &mut seat.cx.session().wire);
+    // The other tasks of the thread get their turn.
+    links.pace.rest();
+    let session = &mut *seat.cx.session();
+    port.end_turn(task, &mut session.wire);
+    links.due |= session.has_due_timer(now());
     task.waker().wake_by_ref();
     Poll::Pending
 }
 
 /// Handles what does not come from the socket, oldest first.
-fn deliver<H: Handler>(seat: &mut Seat<H>, due: bool) -> Option<H::Call> {
+fn deliver<H, T>(
+    task: &mut Task<'_>,
+    seat: &mut Seat<H>,
+    port: &mut Port<T>,
+    links: &mut Links<'_>,
+) -> Option<H::Call>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     loop {
+        port.relieve(task, &mut seat.cx.session().wire);
         let Some(message) = seat.cx.session().wire.next_ahead() else { break };
         if let Some(call) = seat.hear(&message) {
             return Some(call);
         }
     }
-    if due {
+    if links.due {
         let now = now();
         seat.cx.session().wire.tick(now);
         while !seat.cx.session().wire.is_closing() {
             // A message that repeats is cloned here, which is the user's code.
             let event = match catch(|| seat.cx.session().timers.pop(now)) {
                 Ok(None) => break,
-                Ok(Some(Due::Method(index))) => Event::Timer(index),
+                Ok(Some(Due::Method(id))) => Event::Timer(id),
                 Ok(Some(Due::Info(info))) => Event::Info(info),
                 Err(panic) => {
                     seat.crash(panic);
@@ -109,11 +119,10 @@ fn deliver<H: Handler>(seat: &mut Seat<H>, due: bool) -> Option<H::Call> {
                 return Some(call);
             }
         }
+        links.due = false;
     }
-    for _ in 0..MAIL_PER_READ {
-        if seat.cx.session().wire.is_closing() {
-            break;
-        }
+    while links.pace.takes_mail() && !seat.cx.session().wire.is_closing() {
+        port.relieve(task, &mut seat.cx.session().wire);
         let Some(info) = seat.cx.session().next_mail() else { break };
         if let Some(call) = seat.invoke(Event::Info(info)) {
             return Some(call);
@@ -123,9 +132,14 @@ fn deliver<H: Handler>(seat: &mut Seat<H>, due: bool) -> Option<H::Call> {
 }
 
 /// The connection ends: what was accepted before is still handled, then it closes.
-fn drain<H: Handler>(seat: &mut Seat<H>) -> Option<H::Call> {
+fn drain<H, T>(task: &mut Task<'_>, seat: &mut Seat<H>, port: &mut Port<T>) -> Option<H::Call>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     seat.cx.session().close_mailbox();
     while !seat.cx.session().wire.is_closing() {
+        port.relieve(task, &mut seat.cx.session().wire);
         let ahead = seat.cx.session().wire.next_ahead();
         let call = if let Some(message) = ahead {
             seat.hear(&message)
@@ -152,6 +166,7 @@ fn read<H, T>(
     task: &mut Task<'_>,
     seat: &mut Seat<H>,
     port: &mut Port<T>,
+    links: &mut Links<'_>,
     buffer: &mut ReadBuffer,
 ) -> Read<H::Call>
 where
@@ -160,6 +175,10 @@ where
 {
     let read = {
         let wire = &mut seat.cx.session().wire;
+        if wire.can_deliver_ahead() {
+            // A method has just allowed reading again: these come first.
+            return Read::Some;
+        }
         if !wire.wants_input() {
             return Read::Nothing;
         }
@@ -169,28 +188,32 @@ where
         }
     };
     match read {
-        Ok(Poll::Ready(Some(input))) => handle(seat, input),
+        Ok(Poll::Ready(Some(input))) => {
+            links.pace.next_round();
+            let (call, used) = handle(seat, input);
+            seat.cx.session().wire.keep(&input[used..]);
+            call.map_or(Read::Some, Read::Call)
+        }
         Ok(Poll::Ready(None)) => Read::Some,
         Ok(Poll::Pending) => Read::Nothing,
-        Err(mut backlog) => handle(seat, &mut backlog),
+        Err(mut backlog) => {
+            let (call, used) = handle(seat, backlog.bytes());
+            seat.cx.session().wire.put_back(backlog, used);
+            call.map_or(Read::Some, Read::Call)
+        }
     }
 }
 
 /// Handles the messages of an input until it is used up, a method is to be awaited, or nothing
-/// more may be read.
-fn handle<H: Handler>(seat: &mut Seat<H>, mut input: &mut [u8]) -> Read<H::Call> {
+/// more may be read. Returns how many bytes it used.
+fn handle<H: Handler>(seat: &mut Seat<H>, input: &mut [u8]) -> (Option<H::Call>, usize) {
+    let len = input.len();
+    let mut rest = input;
     loop {
-        let message = {
-            let wire = &mut seat.cx.session().wire;
-            let Some(message) = wire.next(&mut input) else {
-                wire.keep(input);
-                return Read::Some;
-            };
-            message
-        };
-        if let Some(call) = seat.hear(&message) {
-            seat.cx.session().wire.keep(input);
-            return Read::Call(call);
+        let message = seat.cx.session().wire.next(&mut rest);
+        let call = message.as_ref().and_then(|message| seat.hear(message));
+        if message.is_none() || call.is_some() {
+            return (call, len - rest.len());
         }
     }
 }

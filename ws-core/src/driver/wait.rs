@@ -55,12 +55,18 @@ where
         }
     })
     .await;
-    drop(method);
-    if let Some(result) = result {
-        return seat.ended(result);
+    // A method that is dropped drops what it holds, which is the user's code.
+    match (catch(|| drop(method)), result) {
+        (Ok(()), Some(result)) => seat.ended(result),
+        (Ok(()), None) => {
+            seat.cx.session().wire.settle();
+            None
+        }
+        (Err(panic), _) => {
+            seat.crash(panic);
+            None
+        }
     }
-    seat.cx.session().wire.settle();
-    None
 }
 
 /// One turn without the handler. Ready when the method has had the time that it gets.
@@ -75,6 +81,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     links.register(task, session);
+    links.pace.rest();
     let wire = &mut session.wire;
     links.look(wire);
     let mut buffer = ReadBuffer::take();
@@ -91,11 +98,13 @@ where
             return Poll::Pending;
         }
     }
-    let closed = links.poll_closing(task, port, wire);
-    // A handler that closed by itself may go on after that.
+    if links.poll_closing(task, port, wire).is_pending() {
+        return Poll::Pending;
+    }
+    // A handler that closed by itself may go on after that, but not longer than the server.
     match wire.reason() {
-        Some(CloseReason::Stop(_)) => Poll::Pending,
-        _ => closed,
+        Some(CloseReason::Stop(_)) if !links.shutdown_is_over(task) => Poll::Pending,
+        _ => Poll::Ready(()),
     }
 }
 
@@ -108,15 +117,14 @@ fn read_ahead<T: AsyncRead + AsyncWrite + Unpin>(
 ) {
     while wire.wants_input() {
         if let Some(mut backlog) = wire.take_backlog() {
-            let mut input = &mut backlog[..];
-            wire.read_ahead(&mut input);
-            wire.keep(input);
+            let used = wire.read_ahead(backlog.bytes());
+            wire.put_back(backlog, used);
             continue;
         }
         match port.poll_read(task, wire, buffer) {
-            Poll::Ready(Some(mut input)) => {
-                wire.read_ahead(&mut input);
-                wire.keep(input);
+            Poll::Ready(Some(input)) => {
+                let used = wire.read_ahead(input);
+                wire.keep(&input[used..]);
             }
             Poll::Ready(None) => {}
             Poll::Pending => return,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ahead::{Ahead, Incoming};
+use super::backlog::Backlog;
 use super::decoder::{Decoded, Decoder};
 use super::frame::Opcode;
 use super::outbox::Outbox;
@@ -35,7 +36,7 @@ pub(crate) struct Connection {
     outbox: Outbox,
     /// Bytes that were read and not decoded: the beginning of a frame, or, if not `starved`, whole
     /// frames behind which reading was stopped.
-    input: Vec<u8>,
+    input: Backlog,
     starved: bool,
     /// Messages that were read while a method was pending.
     ahead: Ahead,
@@ -67,7 +68,7 @@ impl Connection {
         Self {
             decoder: Decoder::new(options.max_message_size, options.validate_utf8),
             outbox: Outbox::new(options.outbox_limit),
-            input,
+            input: Backlog::from(input),
             starved: false,
             ahead: Ahead::default(),
             phase: Phase::Open,
@@ -112,9 +113,19 @@ impl Connection {
     }
 
     /// Bytes that were read earlier and can be decoded now; they come before what the socket has.
-    pub(crate) fn take_backlog(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_backlog(&mut self) -> Option<Backlog> {
         (!self.input.is_empty() && !self.starved && self.wants_input())
             .then(|| std::mem::take(&mut self.input))
+    }
+
+    /// Gives them back, but for the first `used`.
+    pub(crate) fn put_back(&mut self, mut backlog: Backlog, used: usize) {
+        backlog.advance(used);
+        if self.starved {
+            self.keep(backlog.bytes());
+        } else if self.keeps_input() {
+            self.input = backlog;
+        }
     }
 
     /// How many bytes of an unfinished header or control frame come before what is read next: at
@@ -126,15 +137,15 @@ impl Connection {
     /// Moves these bytes to where they belong, in front of what was read.
     pub(crate) fn resume(&mut self, front: &mut [u8]) {
         if !front.is_empty() {
-            front.copy_from_slice(&self.input);
-            self.input = Vec::new();
+            front.copy_from_slice(self.input.bytes());
+            self.input = Backlog::default();
         }
     }
 
     /// Keeps what `next` or `read_ahead` left of the input.
     pub(crate) fn keep(&mut self, rest: &[u8]) {
-        if !rest.is_empty() && !matches!(self.phase, Phase::Ending(_)) {
-            self.input = rest.to_vec();
+        if !rest.is_empty() && self.keeps_input() {
+            self.input = Backlog::from(rest.to_vec());
         }
     }
 
@@ -184,11 +195,15 @@ impl Connection {
     }
 
     /// Decodes while a method is pending: pings are answered and a close is seen; messages wait.
-    pub(crate) fn read_ahead(&mut self, input: &mut &mut [u8]) {
+    /// Returns how many bytes it used.
+    pub(crate) fn read_ahead(&mut self, input: &mut [u8]) -> usize {
+        let len = input.len();
+        let mut rest = input;
         while self.is_closing() || self.has_room() {
-            let Some(message) = self.next(input) else { return };
+            let Some(message) = self.next(&mut rest) else { break };
             self.ahead.push(message);
         }
+        len - rest.len()
     }
 
     pub(crate) fn has_ahead(&self) -> bool {
@@ -197,10 +212,17 @@ impl Connection {
 
     /// The next message that was read ahead.
     pub(crate) fn next_ahead(&mut self) -> Option<Incoming<'static>> {
-        if self.ahead.is_empty() || self.is_closing() || !self.is_reading() {
-            return None;
-        }
-        self.ahead.pop()
+        if self.can_deliver_ahead() { self.ahead.pop() } else { None }
+    }
+
+    /// Whether it may be handled now. At the end it may, even if reading was off.
+    pub(crate) fn can_deliver_ahead(&self) -> bool {
+        let allowed = match self.phase {
+            Phase::Open => self.is_reading(),
+            Phase::Ending(_) => true,
+            Phase::Closing { .. } => false,
+        };
+        allowed && !self.ahead.is_empty()
     }
 
     /// The client is gone. What it said before is still handled.
@@ -286,7 +308,7 @@ impl Connection {
         if self.is_open() {
             self.phase = Phase::Ending(reason);
             self.limit = None;
-            self.input = Vec::new();
+            self.input = Backlog::default();
         }
     }
 
@@ -317,6 +339,24 @@ impl Connection {
         &mut self.outbox
     }
 
+    /// Whether so much waits for the client that reading stops.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.outbox.len() >= self.options.outbox_high_water
+    }
+
+    /// The socket took that many bytes. If that is what reading waited for, it tells as much of the
+    /// client as a byte from it would.
+    pub(crate) fn sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
+        if self.is_pressed() {
+            self.heard = now();
+        }
+        self.outbox.sent(len);
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
     /// Whether nothing more is to be said or heard, but for what is in the outbox.
     pub(crate) fn is_finished(&self) -> bool {
         matches!(self.phase, Phase::Closing { awaits: false, .. })
@@ -335,9 +375,16 @@ impl Connection {
         self.heard = now;
     }
 
+    /// When the last bytes came: what time it is in the middle of a turn, without a look at the clock.
+    pub(crate) fn last_heard(&self) -> Instant {
+        self.heard
+    }
+
     /// When `tick` wants to be called. The clock is only asked when an end begins.
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let timeout = match self.phase {
+            // While a method is pending and enough was read ahead, it is not the client who is late.
+            Phase::Open if !self.has_room() => return None,
             Phase::Open => return self.idle_timeout.and_then(|timeout| self.heard.checked_add(timeout)),
             Phase::Ending(_) => self.options.cancel_timeout,
             Phase::Closing { .. } => self.options.close_timeout,
@@ -385,7 +432,12 @@ impl Connection {
 
     /// Whether messages may be taken from the client now.
     fn is_reading(&self) -> bool {
-        self.active && self.outbox.len() < self.options.outbox_high_water
+        self.active && !self.is_pressed()
+    }
+
+    /// Whether what was read may still be of use.
+    fn keeps_input(&self) -> bool {
+        !matches!(self.phase, Phase::Ending(_))
     }
 
     fn has_room(&self) -> bool {

@@ -5,6 +5,7 @@
 //! messages together, [`outbox`] holds what goes the other way.
 
 mod ahead;
+mod backlog;
 mod connection;
 mod decoder;
 mod frame;

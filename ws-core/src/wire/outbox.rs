@@ -27,6 +27,10 @@ impl Outbox {
         self.bytes.len() - self.sent
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What waits.
     pub(crate) fn waiting(&self) -> &[u8] {
         &self.bytes[self.sent..]

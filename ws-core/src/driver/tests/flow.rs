@@ -249,6 +249,16 @@ async fn options_change_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn changed_idle_timeout_starts_again() {
+    let (mut peer, addr) = start(|_| {}).await;
+    sleep(Duration::from_secs(5)).await;
+    addr.send(Order::Idle(Duration::from_secs(6))).unwrap();
+    let before = Instant::now();
+    assert_eq!(peer.closed().await, 1000);
+    assert_eq!(before.elapsed().as_secs(), 6);
+}
+
+#[tokio::test(start_paused = true)]
 async fn idle_timeout_changed_inside_a_pending_method_counts_at_once() {
     #[websocket(idle_timeout = 1h)]
     struct Waiter(Log);

@@ -2,7 +2,9 @@
 
 mod closing;
 mod errors;
+mod faults;
 mod flow;
 mod order;
 mod peer;
+mod pressure;
 mod timers;

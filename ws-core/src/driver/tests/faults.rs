@@ -1,0 +1,212 @@
+//! What else can go wrong: streams that buffer, drops that panic, methods that never end.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, duplex};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::peer::{Log, connect, connect_with, frame, options};
+use crate::context::Context as Cx;
+use crate::driver::{now, run};
+use crate::options::Options;
+use crate::prelude::*;
+use crate::wire::Connection;
+
+#[websocket]
+#[derive(Default)]
+struct Echo;
+
+#[websocket]
+impl Echo {
+    #[on_text]
+    fn echo<'a>(&mut self, text: &'a str) -> &'a str {
+        text
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_that_buffers_is_flushed_to_the_end() {
+    let (mut client, server) = duplex(64);
+    let cx = Cx::new(Connection::new(Arc::new(Options::DEFAULT), Vec::new(), now()), None, None);
+    tokio::spawn(run(Echo, cx, BufStream::new(server), None));
+    client.write_all(&frame(0x81, &[b'x'; 1000])).await.unwrap();
+    let mut reply = vec![0; 1004];
+    let whole = timeout(Duration::from_secs(30), client.read_exact(&mut reply)).await;
+    assert!(whole.is_ok(), "the reply never arrives whole");
+}
+
+/// Somebody waits for an answer to this.
+struct Ask(#[allow(dead_code)] oneshot::Sender<()>);
+
+#[websocket]
+struct Asked(Sender<Addr<Self>>);
+
+#[websocket]
+impl Asked {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        self.0.send(cx.addr()).unwrap();
+    }
+
+    #[on_text]
+    async fn leave(&mut self, _: &str) -> Close {
+        sleep(Duration::from_secs(1)).await;
+        Close::default()
+    }
+
+    #[on_info]
+    fn ask(&mut self, _: Ask) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_that_nobody_handles_is_dropped_at_the_end() {
+    let (addr, addrs) = channel();
+    let mut peer = connect(|_| Asked(addr));
+    peer.send("leave").await;
+    tokio::task::yield_now().await;
+    let addr = addrs.recv().unwrap();
+    let (answer, answered) = oneshot::channel();
+    addr.send(Ask(answer)).unwrap();
+    assert_eq!(peer.closed().await, 1000);
+    assert!(timeout(Duration::from_secs(1), answered).await.is_ok(), "whoever asked waits for ever");
+}
+
+/// Closes and then never ends.
+#[websocket]
+struct Stuck(Log);
+
+#[websocket]
+impl Stuck {
+    #[on_text]
+    async fn text(&mut self, _: &str, cx: &mut Context<Self>) {
+        cx.close(1000);
+        std::future::pending::<()>().await;
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.send(reason.to_string()).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn method_that_never_ends_after_a_close_is_ended_by_a_shutdown() {
+    let mut peer = connect(Stuck);
+    peer.send("go").await;
+    assert_eq!(peer.closed().await, 1000);
+    let start = Instant::now();
+    peer.connections.shut_down(now() + Duration::from_secs(5));
+    peer.connections.ended().await;
+    assert_eq!(start.elapsed().as_secs(), 5);
+    assert_eq!(peer.events().await, ["closed by the handler: 1000"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_reason_counts() {
+    #[websocket]
+    struct Late(Log);
+
+    #[websocket]
+    impl Late {
+        #[on_text]
+        async fn text(&mut self, _: &str) -> Close {
+            sleep(Duration::from_millis(100)).await;
+            Close::from(4000)
+        }
+
+        #[on_close]
+        fn close(&mut self, reason: &CloseReason) {
+            self.0.send(reason.to_string()).unwrap();
+        }
+    }
+
+    let mut peer = connect(Late);
+    peer.send("go").await;
+    peer.close(1001).await;
+    assert_eq!(peer.closed().await, 1001);
+    assert_eq!(peer.events().await, ["closed by the client: 1001"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_client_is_found_by_a_write_while_reading_is_off() {
+    #[websocket(cancel_timeout = 1h, idle_timeout = none)]
+    struct Deaf(Log);
+
+    #[websocket]
+    impl Deaf {
+        #[on_open]
+        fn open(&mut self, cx: &mut Context<Self>) {
+            cx.set_active(false);
+        }
+
+        #[after(1s)]
+        fn speak(&mut self) -> &'static str {
+            "hello?"
+        }
+
+        #[on_close]
+        fn close(&mut self, reason: &CloseReason) {
+            self.0.send(format!("{reason:?}")).unwrap();
+        }
+    }
+
+    let start = Instant::now();
+    let peer = connect_with(64, options::<Deaf>(|_| {}), Deaf);
+    assert_eq!(peer.events().await, ["Lost(BrokenPipe)"]);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "boom");
+    }
+}
+
+/// Holds a bomb while it waits.
+#[websocket]
+struct Bomber(Log);
+
+#[websocket]
+impl Bomber {
+    #[on_text]
+    async fn text(&mut self, _: &str) {
+        let _bomb = Bomb;
+        std::future::pending::<()>().await;
+    }
+
+    #[on_close]
+    fn close(&mut self) {
+        self.0.send("closed".into()).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_close_runs_after_a_cancelled_method_that_panics_when_dropped() {
+    let mut peer = connect(Bomber);
+    peer.send("x").await;
+    peer.close(1000).await;
+    assert_eq!(peer.event().await, "closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_frame_goes_out_though_the_handler_panics_when_dropped() {
+    #[websocket]
+    struct Loaded(#[allow(dead_code)] Bomb);
+
+    #[websocket]
+    impl Loaded {
+        #[on_text]
+        fn text(&mut self, _: &str) -> Close {
+            Close::default()
+        }
+    }
+
+    let mut peer = connect(|_| Loaded(Bomb));
+    peer.send("x").await;
+    assert_eq!(peer.closed().await, 1000);
+}
