@@ -134,6 +134,51 @@ async fn fallback_answers_other_paths() {
 }
 
 #[tokio::test]
+async fn answer_that_is_under_way_is_finished_before_a_shutdown() {
+    let slow = async || {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        "finished"
+    };
+    let page = axum::Router::new().route("/", axum::routing::get(slow));
+    let (router, ..) = worker();
+    let mut server = serve(router.fallback(page)).await;
+    let mut raw = server.raw().await;
+    raw.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.stop();
+    server.ended().await;
+    assert_eq!(raw.answer().await.body, "finished");
+}
+
+#[tokio::test]
+async fn handshake_after_a_shutdown_is_refused() {
+    let (router, ..) = worker();
+    let server = serve(router.clone()).await;
+    router.shutdown().await;
+    assert_eq!(server.raw().await.ask(&tests::handshake("/worker", "")).await.status, 503);
+}
+
+#[websocket(path = "/")]
+struct Faulty;
+
+#[websocket]
+impl Faulty {
+    #[on_upgrade]
+    async fn make(headers: HeaderMap, PeerAddr(addr): PeerAddr) -> Self {
+        assert!(!headers.contains_key("x-panic"), "as asked by {addr}");
+        Self
+    }
+}
+
+#[tokio::test]
+async fn panic_in_on_upgrade_is_that_requests_500() {
+    let server = serve(Router::new().mount::<Faulty>()).await;
+    let mut raw = server.raw().await;
+    assert_eq!(raw.ask(&tests::handshake("/", "X-Panic: 1\r\n")).await.status, 500);
+    assert_eq!(raw.ask(&tests::handshake("/", "")).await.status, 101);
+}
+
+#[tokio::test]
 async fn router_nests_in_axum() {
     let (router, _, mut reasons) = worker();
     // Without our own server there is no address, and the worker's greeting would panic.

@@ -11,7 +11,6 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a server could not run.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The text is no address, or its name does not resolve.
@@ -44,6 +43,13 @@ impl StdError for Error {
         match self {
             Self::Address { source, .. } | Self::Bind { source, .. } => Some(source),
         }
+    }
+}
+
+/// The same text, for it is what a `main` that returns the error shows.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -34,7 +34,10 @@ pub trait Mounted: Declared {
     const PATH: &'static str;
 }
 
-/// The state machine of a handler: an event goes in; a sync method runs at once, an async one
+/// What `#[websocket]` on an `impl` implements; to be named in bounds, as in
+/// `fn broadcast<H: OnInfo<M>, M>(…)`, and not to be implemented by hand.
+///
+/// It is the state machine of a handler: an event goes in; a sync method runs at once, an async one
 /// comes back as a [`Call`](Self::Call) that the driver runs.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no methods for a connection",
@@ -99,7 +102,7 @@ impl<H: Default, S> WithoutUpgrade<S> for H {
     }
 }
 
-/// Which messages a handler takes: one for each `#[on_info]`.
+/// Which messages a handler takes: implemented for each `#[on_info]`, not by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take messages of type `{M}`",
     label = "no `#[on_info]` for `{M}`",
@@ -113,10 +116,10 @@ pub trait OnInfo<M>: Handler {
 /// How a handler comes to be from a request: `#[on_upgrade]`, or `Default` without one.
 #[diagnostic::on_unimplemented(
     message = "nobody makes a `{Self}` for a new connection",
-    label = "it has neither `#[on_upgrade]` nor `Default`",
-    note = "add `#[derive(Default)]` to the type, or `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`"
+    label = "no `#[on_upgrade]` in a `#[websocket] impl`, and no `Default` to do without",
+    note = "add `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`, or `#[derive(Default)]` to the type"
 )]
-pub trait OnUpgrade<S>: Handler {
+pub trait OnUpgrade<S>: Sized {
     /// Makes the handler of one connection, or answers the request with something else.
     fn upgrade(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Upgrade<Self>, Response>> + Send;
 }
@@ -145,7 +148,7 @@ pub struct Upgrade<H> {
     pub(crate) fault: Option<String>,
 }
 
-impl<H: Declared> Upgrade<H> {
+impl<H> Upgrade<H> {
     /// The handler, and nothing special.
     pub fn new(handler: H) -> Self {
         Self { handler, subprotocol: None, headers: HeaderMap::new(), options: None, fault: None }
@@ -172,7 +175,10 @@ impl<H: Declared> Upgrade<H> {
 
     /// Changes the declared options for this connection. Those of the handshake itself
     /// (`subprotocols`, `origins`) have been used by then.
-    pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+    pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self
+    where
+        H: Declared,
+    {
         change(self.options.get_or_insert(H::OPTIONS));
         self
     }

@@ -30,10 +30,10 @@ mod upgrade;
 mod wire;
 
 // Types of other crates in the public API: `CloseCode` and `Utf8Bytes` of tungstenite, `Bytes`,
-// `StatusCode` of http, and the extractors and responses of axum-core.
+// the types of http, and the extractors and responses of axum-core.
 pub use axum_core;
 pub use bytes::Bytes;
-pub use hyper::StatusCode;
+pub use hyper::{HeaderMap, Method, StatusCode, Uri};
 pub use tungstenite::Utf8Bytes;
 pub use ws_macros::websocket;
 
@@ -41,12 +41,12 @@ pub use address::{Addr, Recipient};
 pub use close::{Close, CloseCode, CloseReason, Fault};
 pub use context::Context;
 pub use error::{BoxError, DecodeError, Error, HandlerError, Result, SendError};
-pub use handler::Upgrade;
+pub use handler::{Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use message::{Message, Ping, Pong};
 pub use options::{Options, Origins, Unhandled};
 pub use payload::{FromBinary, FromText};
 pub use reply::{IntoReply, Replies};
-pub use router::{Path, Query, Router, State};
+pub use router::{Path, PeerAddr, Query, Router, State};
 pub use timer::TimerId;

@@ -10,6 +10,7 @@ pub use ws_macros::{
 #[cfg(feature = "json")]
 pub use crate::Json;
 pub use crate::{
-    Addr, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, HandlerError, Message, Path, Ping,
-    Pong, Query, Recipient, Router, SendError, State, StatusCode, Upgrade, Utf8Bytes,
+    Addr, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, FromBinary, FromText, HandlerError,
+    HeaderMap, IntoReply, Message, OnInfo, Path, PeerAddr, Ping, Pong, Query, Recipient, Replies, Router,
+    SendError, State, StatusCode, TimerId, Upgrade, Utf8Bytes,
 };

@@ -97,7 +97,10 @@ impl Replies<'_> {
     /// If the code may not be sent, as 1005 and 1006 (RFC 6455 §7.4.1).
     pub fn close(&mut self, close: Close) -> Result<(), HandlerError> {
         if !may_be_sent(close.code) {
-            let text = format!("close code {} may not be sent: use 1000 to 1014 or 3000 to 4999", close.code);
+            let text = format!(
+                "close code {} may not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999",
+                close.code
+            );
             return Err(HandlerError::Reply(text.into()));
         }
         self.0.close(close);

@@ -3,8 +3,9 @@
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Uri, Version};
@@ -36,8 +37,12 @@ pub(crate) enum Refusal {
     Version,
     /// Its key is missing or malformed.
     Key(&'static str),
-    /// It does not name the host, as HTTP/1.1 demands.
+    /// It does not name one host, as HTTP/1.1 demands.
     Host,
+    /// It has a body.
+    Body,
+    /// `#[on_upgrade]` panicked.
+    Panic,
     /// A browser sent it from a page of another host.
     Origin,
     /// The server has as many connections as it may.
@@ -66,8 +71,14 @@ pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refu
         _ => return Err(Refusal::Version),
     }
     let key = key(headers)?;
-    if !headers.contains_key(HOST) {
+    if one(headers, &HOST).is_none() {
         return Err(Refusal::Host);
+    }
+    // What came as a body would be taken for frames.
+    if headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|len| len.as_bytes() != b"0")
+    {
+        return Err(Refusal::Body);
     }
     if !origin_allowed(headers, &parts.uri, options.origins) {
         return Err(Refusal::Origin);
@@ -102,7 +113,9 @@ impl IntoResponse for Refusal {
             }
             Self::Version => (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7"),
             Self::Key(why) => (StatusCode::BAD_REQUEST, why),
-            Self::Host => (StatusCode::BAD_REQUEST, "Host is missing"),
+            Self::Host => (StatusCode::BAD_REQUEST, "Host must stand once"),
+            Self::Body => (StatusCode::BAD_REQUEST, "a handshake has no body"),
+            Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
             Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
             Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long"),

@@ -15,6 +15,7 @@ mod shutdown;
 mod turn;
 mod wait;
 
+use std::any::type_name;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 
@@ -71,7 +72,12 @@ where
         while let Some(call) = last {
             last = wait(&mut seat, call, &mut port, &mut links, Until::Done).await;
         }
-        tracing::debug!(%reason, "connection ended");
+        tracing::debug!(
+            %reason,
+            handler = type_name::<H>(),
+            peer = seat.cx.peer_addr().map(tracing::field::display),
+            "connection ended"
+        );
 
         let Seat { handler, mut cx, .. } = seat;
         if let Err(panic) = catch(|| drop(handler)) {

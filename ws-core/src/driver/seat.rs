@@ -1,5 +1,6 @@
 //! A handler in its place: every call of it goes through here, one at a time.
 
+use std::any::type_name;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::close::CloseReason;
@@ -94,7 +95,11 @@ impl<H: Handler> Seat<H> {
             self.failing = call.is_some();
             return call;
         }
-        tracing::error!(%error, "handler failed");
+        // What a client can bring about at will does not fill the log.
+        match &error {
+            HandlerError::Decode(_) => tracing::debug!(%error, "payload refused"),
+            _ => tracing::error!(%error, handler = type_name::<H>(), "handler failed"),
+        }
         let reason = CloseReason::Error { code: error.close_code(), message: error.to_string() };
         self.cx.session().wire.close_with(reason);
         None

@@ -1,27 +1,25 @@
 //! One mounted handler: from a request to a running connection.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum_core::response::{IntoResponse, Response};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade as Upgrading;
 
-use super::Settings;
+use super::{PeerAddr, Settings};
 use crate::context::Context;
 use crate::driver::{self, Connections, Ticket, now};
-use crate::handler::{OnUpgrade, Upgrade};
+use crate::handler::{Declared, Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::transport::{self, Stream};
 use crate::upgrade::{self, Refusal};
 use crate::wire::Connection;
-
-/// Where a request came from, if our own server read it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PeerAddr(pub(crate) SocketAddr);
 
 /// What all endpoints of a router have.
 pub(super) struct Shared {
@@ -41,13 +39,13 @@ pub(super) struct Mount<H> {
     handler: PhantomData<fn() -> H>,
 }
 
-impl<H: crate::handler::Declared> Mount<H> {
+impl<H: Declared> Mount<H> {
     pub(super) fn new() -> Self {
         Self { options: Arc::new(H::OPTIONS), handler: PhantomData }
     }
 }
 
-impl<S: Send + Sync, H: OnUpgrade<S>> Endpoint<S> for Mount<H> {
+impl<S: Send + Sync, H: Handler + OnUpgrade<S>> Endpoint<S> for Mount<H> {
     fn upgrade<'a>(&'a self, parts: Parts, state: &'a S, shared: Shared) -> ResponseFuture<'a> {
         Box::pin(async move {
             match self.accept(parts, state, shared).await {
@@ -66,7 +64,7 @@ impl<H> Mount<H> {
     async fn accept<S>(&self, mut parts: Parts, state: &S, shared: Shared) -> Result<Response, Response>
     where
         S: Send + Sync,
-        H: OnUpgrade<S>,
+        H: Handler + OnUpgrade<S>,
     {
         let refuse = IntoResponse::into_response;
         let mut acceptance = upgrade::check(&parts, &self.options).map_err(refuse)?;
@@ -75,12 +73,14 @@ impl<H> Mount<H> {
         let upgrading = parts.extensions.remove::<Upgrading>();
         let upgrading = upgrading.ok_or_else(|| refuse(Refusal::NotUpgradable))?;
 
-        let made = tokio::time::timeout(shared.settings.handshake_timeout, H::upgrade(&mut parts, state));
-        let made = made.await.map_err(|_| refuse(Refusal::Timeout))??;
+        let made = caught(H::upgrade(&mut parts, state));
+        let made = tokio::time::timeout(shared.settings.handshake_timeout, made);
+        let made = made.await.map_err(|_| refuse(Refusal::Timeout))?;
+        let made = made.map_err(|()| refuse(Refusal::Panic))??;
         let Upgrade { handler, subprotocol, headers, options, fault } = made;
         if let Some(subprotocol) = subprotocol {
             if !upgrade::is_offered(&parts.headers, &subprotocol) {
-                tracing::error!(?subprotocol, "the client did not offer the subprotocol of `Upgrade`");
+                tracing::debug!(?subprotocol, "the client did not offer the subprotocol of `Upgrade`");
                 return Err(refuse(Refusal::Response));
             }
             acceptance.subprotocol = Some(subprotocol);
@@ -109,6 +109,16 @@ impl<H> Mount<H> {
     }
 }
 
+/// A panic in `#[on_upgrade]` is that request's.
+async fn caught<F: Future>(upgrade: F) -> Result<F::Output, ()> {
+    let mut upgrade = pin!(upgrade);
+    poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| upgrade.as_mut().poll(task))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_) => Poll::Ready(Err(())),
+    })
+    .await
+}
+
 /// A connection that waits for its socket.
 struct Start<H> {
     handler: H,
@@ -118,7 +128,7 @@ struct Start<H> {
     ticket: Ticket,
 }
 
-impl<H: crate::handler::Handler> Start<H> {
+impl<H: Handler> Start<H> {
     fn spawn(self, (stream, input): (Stream, Vec<u8>)) {
         let wire = Connection::new(self.options, input, now());
         let cx = Context::new(wire, self.peer_addr, self.subprotocol);

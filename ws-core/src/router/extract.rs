@@ -1,6 +1,8 @@
 //! Extractors for `#[on_upgrade]`. Those of axum work too, but for its `Path`, which only its own
 //! router fills.
 
+use std::net::SocketAddr;
+
 use axum_core::extract::{FromRef, FromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use hyper::StatusCode;
@@ -90,6 +92,20 @@ impl<S: Sync, T: FromRef<S>> FromRequestParts<S> for State<T> {
 
     async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         Ok(Self(T::from_ref(state)))
+    }
+}
+
+/// Where the client connected from; a router inside another server does not know, and answers with
+/// 500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+impl<S: Sync> FromRequestParts<S> for PeerAddr {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let unknown = || (StatusCode::INTERNAL_SERVER_ERROR, "the address of the client is unknown\n");
+        parts.extensions.get().copied().ok_or_else(|| unknown().into_response())
     }
 }
 

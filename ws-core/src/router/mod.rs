@@ -17,14 +17,13 @@ use bytes::Bytes;
 use hyper::{Request, StatusCode};
 use tower_service::Service;
 
-pub(crate) use endpoint::PeerAddr;
 use endpoint::{Bound, Endpoint, Mount, Shared};
-pub use extract::{Path, Query, State};
+pub use extract::{Path, PeerAddr, Query, State};
 use path::PathParams;
 
 use crate::driver::{Connections, now};
 use crate::error::BoxError;
-use crate::handler::{Mounted, OnUpgrade};
+use crate::handler::{Handler, Mounted, OnUpgrade};
 
 /// Handlers at paths, and the limits of their server.
 ///
@@ -86,7 +85,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     ///
     /// If another handler has a path that matches the same requests.
     #[track_caller]
-    pub fn mount<H: Mounted + OnUpgrade<S>>(self) -> Self {
+    pub fn mount<H: Mounted + Handler + OnUpgrade<S>>(self) -> Self {
         self.mount_at::<H>(H::PATH)
     }
 
@@ -97,7 +96,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     ///
     /// If the path is malformed, or another handler has one that matches the same requests.
     #[track_caller]
-    pub fn mount_at<H: OnUpgrade<S>>(mut self, path: &str) -> Self {
+    pub fn mount_at<H: Handler + OnUpgrade<S>>(mut self, path: &str) -> Self {
         assert!(path.starts_with('/'), "the path {path:?} does not start with `/`");
         if let Err(error) = self.paths.insert(path, self.endpoints.len()) {
             panic!("cannot mount a handler at {path:?}: {error}");

@@ -92,7 +92,10 @@ impl Router {
         }
         drop(listener);
         drop(guard);
+        let deadline = tokio::time::Instant::now() + server.settings.shutdown_timeout;
         server.shutdown().await;
+        // Answers that are under way are finished in the same time.
+        let _ = tokio::time::timeout_at(deadline, handshakes.ended()).await;
         Ok(())
     }
 }

@@ -59,6 +59,11 @@ fn refusals() {
     refused(&[("upgrade", "")], Refusal::NoUpgrade);
     refused(&[("http", "1.0")], Refusal::NoUpgrade);
     refused(&[("connection", "close")], Refusal::NoUpgrade);
+    refused(&[("host", "")], Refusal::Host);
+    refused(&[("host", "a"), ("host", "b")], Refusal::Host);
+    refused(&[("content-length", "5")], Refusal::Body);
+    refused(&[("transfer-encoding", "chunked")], Refusal::Body);
+    accepted(&[("content-length", "0")], &Options::DEFAULT);
     for version in ["", "12", "14", "0", "x", "13, 8"] {
         refused(&[("sec-websocket-version", version)], Refusal::Version);
     }

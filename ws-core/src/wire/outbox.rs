@@ -39,7 +39,7 @@ impl Outbox {
     /// The socket took that many bytes.
     pub(crate) fn sent(&mut self, len: usize) {
         self.sent += len;
-        if self.len() == 0 {
+        if self.is_empty() {
             self.clear();
         }
     }
@@ -121,7 +121,7 @@ impl Outbox {
     /// Gives the buffer back if nothing waits. What does wait is kept in no more memory than it
     /// needs.
     pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
-        if self.len() == 0 {
+        if self.is_empty() {
             self.sent = 0;
             return (self.bytes.capacity() > 0).then(|| std::mem::take(&mut self.bytes));
         }

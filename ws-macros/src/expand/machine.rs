@@ -1,7 +1,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
-use syn::{Generics, Type};
 
 use super::types::{borrows, without_self};
 use super::upgrade::upgrade;
@@ -59,7 +59,7 @@ fn info_enum(model: &Machine) -> Option<TokenStream> {
             quote!(#(#cfgs)* #variant(#ty))
         })
         .collect();
-    sum(&format_ident!("__Info"), &variants, &model.generics)
+    sum(&format_ident!("__Info"), &variants, model)
 }
 
 /// `enum __Call`: which async method is to be run, on what.
@@ -74,14 +74,16 @@ fn call_enum(model: &Machine) -> Option<TokenStream> {
             quote!(#(#cfgs)* #variant #held)
         })
         .collect();
-    sum(&format_ident!("__Call"), &variants, &model.generics)
+    sum(&format_ident!("__Call"), &variants, model)
 }
 
-fn sum(name: &Ident, variants: &[TokenStream], generics: &Generics) -> Option<TokenStream> {
+fn sum(name: &Ident, variants: &[TokenStream], model: &Machine) -> Option<TokenStream> {
     if variants.is_empty() {
         return None;
     }
-    let where_clause = &generics.where_clause;
+    let generics = &model.generics;
+    // A bound on `Self` is one on the handler.
+    let where_clause = generics.where_clause.as_ref().map(|clause| without_self(clause, &model.self_ty));
     // A parameter that no variant names would be an error.
     let types = generics.type_params().map(|param| &param.ident);
     let unused = (!generics.params.is_empty()).then(
@@ -149,10 +151,9 @@ fn handler_impl(model: &Machine, names: &Names) -> TokenStream {
             const ASYNC: ::core::primitive::bool = true;
         )
     });
-    let on_error = methods.iter().any(|method| matches!(method.event, Event::Error)).then(|| {
-        quote!(
-            const ON_ERROR: ::core::primitive::bool = true;
-        )
+    let on_error = methods.iter().find(|method| matches!(method.event, Event::Error)).map(|method| {
+        let cfgs = &method.cfgs;
+        quote!(#(#cfgs)* const ON_ERROR: ::core::primitive::bool = true;)
     });
 
     let arms = methods.iter().enumerate().map(|(id, method)| event_arm(id, method));

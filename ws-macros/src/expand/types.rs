@@ -1,7 +1,7 @@
 //! Types of the user in places of ours.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
-use quote::ToTokens;
+use proc_macro2::{Group, Spacing, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::Type;
 
 /// Whether a type names a lifetime, as `&str` and `Command<'_>` do.
@@ -26,21 +26,28 @@ pub(super) fn borrows(ty: &Type) -> bool {
     any(ty.to_token_stream())
 }
 
-/// A type as it reads outside of the `impl`, where there is no `Self`.
-pub(super) fn without_self(ty: &Type, self_ty: &Type) -> TokenStream {
+/// A type, or a where clause, as it reads outside of the `impl`, where there is no `Self`.
+pub(super) fn without_self(syntax: impl ToTokens, self_ty: &Type) -> TokenStream {
     fn replace(tokens: TokenStream, self_ty: &Type) -> TokenStream {
-        tokens
-            .into_iter()
-            .map(|token| match token {
-                TokenTree::Ident(ident) if ident == "Self" => self_ty.to_token_stream(),
+        let mut tokens = tokens.into_iter().peekable();
+        let mut replaced = TokenStream::new();
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Ident(ident) if ident == "Self" => {
+                    // `Self::LEN` is `<Handler<3>>::LEN`.
+                    let path = matches!(tokens.peek(), Some(TokenTree::Punct(punct))
+                        if punct.as_char() == ':' && punct.spacing() == Spacing::Joint);
+                    replaced.extend(if path { quote!(<#self_ty>) } else { self_ty.to_token_stream() });
+                }
                 TokenTree::Group(group) => {
                     let mut inner = Group::new(group.delimiter(), replace(group.stream(), self_ty));
                     inner.set_span(group.span());
-                    TokenTree::Group(inner).into()
+                    replaced.extend([TokenTree::Group(inner)]);
                 }
-                other => other.into(),
-            })
-            .collect()
+                other => replaced.extend([other]),
+            }
+        }
+        replaced
     }
-    replace(ty.to_token_stream(), self_ty)
+    replace(syntax.to_token_stream(), self_ty)
 }

@@ -247,6 +247,9 @@ fn pattern(path: &str) -> Result<(), String> {
                     .into(),
             );
         }
+        if rest[..open].is_empty() && !names.is_empty() {
+            return Err(format!("`{{{name}}}` follows another parameter\nhelp: put a `/` between them"));
+        }
         if names.contains(&name) {
             return Err(format!("parameter `{name}` stands twice in the path"));
         }

@@ -127,7 +127,8 @@ fn add(machine: &mut Machine, method: &parse::Method, report: &mut Report) {
         return;
     }
     check_signature(&method.sig, report);
-    let cfgs = method.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
+    let cfgs: Vec<Attribute> =
+        method.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
     if name == "on_upgrade" {
         no_arguments(helper, &name, report);
         add_upgrade(machine, method, cfgs, report);
@@ -135,7 +136,11 @@ fn add(machine: &mut Machine, method: &parse::Method, report: &mut Report) {
     }
     let Some(event) = event(helper, &name, report) else { return };
     let Some(args) = arguments(&method.sig, &event, &name, report) else { return };
-    if let Some(first) = machine.methods.iter().find(|other| clash(other, &event, &args)) {
+    let clashes = |other: &&Method| {
+        // Two that depend on a `cfg` may exclude each other.
+        (other.cfgs.is_empty() || cfgs.is_empty()) && clash(other, &event, &args)
+    };
+    if let Some(first) = machine.methods.iter().find(clashes) {
         let what = match event {
             Event::Info => "messages of this type already go to".to_owned(),
             _ => format!("a second `#[{name}]`; the first is"),
@@ -147,7 +152,7 @@ fn add(machine: &mut Machine, method: &parse::Method, report: &mut Report) {
     machine.methods.push(Method {
         cfgs,
         ident: method.sig.ident.clone(),
-        variant: variant(&method.sig.ident),
+        variant: variant(&method.sig.ident, &machine.methods),
         event,
         is_async: method.sig.asyncness.is_some(),
         args,
@@ -156,17 +161,23 @@ fn add(machine: &mut Machine, method: &parse::Method, report: &mut Report) {
 }
 
 /// The variant of a method's event: its name in the case of types, so that the expansion reads.
-fn variant(ident: &Ident) -> Ident {
+fn variant(ident: &Ident, others: &[Method]) -> Ident {
     let name = ident.to_string();
     let words = name.trim_start_matches("r#").split('_').filter(|word| !word.is_empty());
-    let camel: String =
-        words.map(|word| word[..1].to_uppercase() + word.get(1..).unwrap_or_default()).collect();
-    // A method `self_` or `_0` would make no name of its own.
-    if camel.starts_with(|first: char| first.is_alphabetic()) && camel != "Self" {
-        format_ident!("{camel}", span = ident.span())
-    } else {
-        format_ident!("On{camel}", span = ident.span())
+    let mut camel: String = words
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            letters.next().into_iter().flat_map(char::to_uppercase).chain(letters)
+        })
+        .collect();
+    // A method `self_` or `_0` would make no name of its own, nor would `tick_1` beside `tick1`.
+    if !camel.starts_with(char::is_alphabetic) || camel == "Self" {
+        camel.insert_str(0, "On");
     }
+    if others.iter().any(|other| other.variant == camel) {
+        return format_ident!("{camel}_{}", others.len(), span = ident.span());
+    }
+    format_ident!("{camel}", span = ident.span())
 }
 
 /// Whether two methods want the same event. Timers may be many, and of messages one for each type.

@@ -15,6 +15,9 @@ struct NotLast;
 #[websocket(path = "/:room")]
 struct Colon;
 
+#[websocket(path = "/{a}{b}")]
+struct Together;
+
 fn main() {
-    let _ = (Twice, Open, Nameless, NotLast, Colon);
+    let _ = (Together, Twice, Open, Nameless, NotLast, Colon);
 }

@@ -1,0 +1,153 @@
+//! The end: who wants it, what goes out for it, and how long it may take.
+
+use std::io;
+use std::time::Instant;
+
+use super::super::ahead::Ahead;
+use super::super::backlog::Backlog;
+use super::super::frame::Opcode;
+use super::{Connection, Phase};
+use crate::close::{Close, CloseReason};
+
+impl Connection {
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing { .. })
+    }
+
+    /// Why the connection ends, once it does.
+    pub(crate) fn reason(&self) -> Option<&CloseReason> {
+        match &self.phase {
+            Phase::Open => None,
+            Phase::Ending(reason) | Phase::Closing { reason, .. } => Some(reason),
+        }
+    }
+
+    /// The client is gone. What it said before is still handled.
+    pub(crate) fn lost(&mut self, kind: io::ErrorKind) {
+        self.awaits_no_more();
+        self.end(CloseReason::Lost(kind));
+    }
+
+    /// The socket takes no more bytes.
+    pub(crate) fn broken(&mut self, kind: io::ErrorKind) {
+        self.lost(kind);
+        self.is_broken = true;
+        self.outbox.clear();
+    }
+
+    /// The handler closes: what was sent before goes out, nothing after it.
+    pub(crate) fn close(&mut self, close: Close) {
+        self.close_with(CloseReason::Stop(close));
+    }
+
+    /// Ends the connection at once: the close frame is queued, and nothing can be sent after it.
+    /// The first reason counts.
+    pub(crate) fn close_with(&mut self, reason: CloseReason) {
+        let reason = match std::mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Open => reason,
+            Phase::Ending(first) => first,
+            closing @ Phase::Closing { .. } => {
+                self.phase = closing;
+                return;
+            }
+        };
+        if !self.is_broken {
+            match (&reason, reason.frame()) {
+                (CloseReason::Remote(None), _) => self.outbox.push_last(Opcode::Close, &[]),
+                (_, Some(close)) => self.outbox.push_last(Opcode::Close, &close.payload()),
+                (_, None) => {}
+            }
+        }
+        // After a fault nothing that follows can be understood (§7.1.7).
+        let over = matches!(reason, CloseReason::Remote(_) | CloseReason::Protocol(_) | CloseReason::Lost(_));
+        let awaits = !over && !self.is_broken;
+        self.phase = Phase::Closing { reason, awaits };
+        self.limit = None;
+        self.ahead = Ahead::default();
+    }
+
+    /// Ends the connection in order: nothing more is read, and what was read is handled first.
+    pub(crate) fn end(&mut self, reason: CloseReason) {
+        if self.is_open() {
+            self.phase = Phase::Ending(reason);
+            self.limit = None;
+            self.input = Backlog::default();
+        }
+    }
+
+    /// Everything that came before the end has been handled.
+    pub(crate) fn settle(&mut self) {
+        if let Phase::Ending(reason) = &self.phase {
+            let reason = reason.clone();
+            self.close_with(reason);
+        }
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Whether nothing more is to be said or heard, but for what is in the outbox.
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Closing { awaits: false, .. })
+    }
+
+    /// Whether the client may go on sending when the connection is finished, because it has neither
+    /// closed nor gone.
+    pub(crate) fn is_talking(&self) -> bool {
+        matches!(self.reason(), Some(CloseReason::Protocol(_)))
+    }
+
+    /// Bytes came from the client.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// When the last bytes came: what time it is in the middle of a turn, without a look at the clock.
+    pub(crate) fn last_heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// When `tick` wants to be called. The clock is only asked when an end begins.
+    pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        let timeout = match self.phase {
+            // While a method is pending and enough was read ahead, it is not the client who is late.
+            Phase::Open if !self.has_room() => return None,
+            Phase::Open => return self.idle_timeout.and_then(|timeout| self.heard.checked_add(timeout)),
+            Phase::Ending(_) => self.options.cancel_timeout,
+            Phase::Closing { .. } => self.options.close_timeout,
+        };
+        if self.limit.is_none() {
+            self.limit = now().checked_add(timeout);
+        }
+        self.limit
+    }
+
+    /// Looks at the clock. True if an end has taken as long as it may.
+    pub(crate) fn tick(&mut self, now: Instant) -> bool {
+        let due = self.deadline(|| now).is_some_and(|deadline| deadline <= now);
+        if due && self.is_open() {
+            self.end(CloseReason::Timeout);
+            return false;
+        }
+        due
+    }
+
+    /// Gives an end longer than `cancel_timeout`.
+    pub(crate) fn end_by(&mut self, reason: CloseReason, deadline: Instant) {
+        if self.is_open() {
+            self.end(reason);
+            self.limit = Some(deadline);
+        }
+    }
+
+    pub(super) fn awaits_no_more(&mut self) {
+        if let Phase::Closing { awaits, .. } = &mut self.phase {
+            *awaits = false;
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Input: from the bytes that were read to the messages that the handler gets.
+
+use std::borrow::Cow;
+
+use super::super::ahead::Incoming;
+use super::super::backlog::Backlog;
+use super::super::decoder::Decoded;
+use super::super::frame::Opcode;
+use super::{Connection, Phase};
+use crate::close::CloseReason;
+
+impl Connection {
+    /// Whether bytes should be read from the socket.
+    pub(crate) fn wants_input(&self) -> bool {
+        match self.phase {
+            Phase::Open => self.is_reading() && self.has_room(),
+            Phase::Ending(_) => false,
+            Phase::Closing { awaits, .. } => awaits,
+        }
+    }
+
+    /// Bytes that were read earlier and can be decoded now; they come before what the socket has.
+    pub(crate) fn take_backlog(&mut self) -> Option<Backlog> {
+        (!self.input.is_empty() && !self.starved && self.wants_input())
+            .then(|| std::mem::take(&mut self.input))
+    }
+
+    /// Gives them back, but for the first `used`.
+    pub(crate) fn put_back(&mut self, mut backlog: Backlog, used: usize) {
+        backlog.advance(used);
+        if self.starved {
+            self.keep(backlog.bytes());
+        } else if self.keeps_input() {
+            self.input = backlog;
+        }
+    }
+
+    /// How many bytes of an unfinished header or control frame come before what is read next: at
+    /// most 138.
+    pub(crate) fn held(&self) -> usize {
+        self.input.len()
+    }
+
+    /// Moves these bytes to where they belong, in front of what was read.
+    pub(crate) fn resume(&mut self, front: &mut [u8]) {
+        if !front.is_empty() {
+            front.copy_from_slice(self.input.bytes());
+            self.input = Backlog::default();
+        }
+    }
+
+    /// Keeps what `next` or `read_ahead` left of the input.
+    pub(crate) fn keep(&mut self, rest: &[u8]) {
+        if !rest.is_empty() && self.keeps_input() {
+            self.input = Backlog::from(rest.to_vec());
+        }
+    }
+
+    /// Takes the next message off the front of the input. `None` if it needs more input, if
+    /// reading is off, or if the connection ends.
+    pub(crate) fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
+        if input.is_empty() {
+            self.starved = true;
+            return None;
+        }
+        self.starved = false;
+        while self.is_closing() && !self.is_finished() {
+            match self.decoder.decode(input) {
+                // Messages that crossed our close frame are dropped.
+                Ok(Some(Decoded::Close(_))) | Err(_) => self.awaits_no_more(),
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    self.starved = true;
+                    return None;
+                }
+            }
+        }
+        if !self.is_open() || !self.is_reading() {
+            return None;
+        }
+        match self.decoder.decode(input) {
+            Ok(Some(Decoded::Text(text))) => Some(Incoming::Text(text)),
+            Ok(Some(Decoded::Binary(bytes))) => Some(Incoming::Binary(bytes)),
+            Ok(Some(Decoded::Ping(payload))) => {
+                self.push(Opcode::Pong, payload);
+                Some(Incoming::Ping(Cow::Borrowed(payload)))
+            }
+            Ok(Some(Decoded::Pong(payload))) => Some(Incoming::Pong(Cow::Borrowed(payload))),
+            Ok(Some(Decoded::Close(close))) => {
+                self.end(CloseReason::Remote(close));
+                None
+            }
+            Ok(None) => {
+                self.starved = true;
+                None
+            }
+            Err(fault) => {
+                self.end(CloseReason::Protocol(fault));
+                None
+            }
+        }
+    }
+
+    /// Decodes while a method is pending: pings are answered and a close is seen; messages wait.
+    /// Returns how many bytes it used.
+    pub(crate) fn read_ahead(&mut self, input: &mut [u8]) -> usize {
+        let len = input.len();
+        let mut rest = input;
+        while self.is_closing() || self.has_room() {
+            let Some(message) = self.next(&mut rest) else { break };
+            self.ahead.push(message);
+        }
+        len - rest.len()
+    }
+
+    pub(crate) fn has_ahead(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
+    /// The next message that was read ahead.
+    pub(crate) fn next_ahead(&mut self) -> Option<Incoming<'static>> {
+        if self.can_deliver_ahead() { self.ahead.pop() } else { None }
+    }
+
+    /// Whether it may be handled now. At the end it may, even if reading was off.
+    pub(crate) fn can_deliver_ahead(&self) -> bool {
+        let allowed = match self.phase {
+            Phase::Open => self.is_reading(),
+            Phase::Ending(_) => true,
+            Phase::Closing { .. } => false,
+        };
+        allowed && !self.ahead.is_empty()
+    }
+
+    /// Whether what was read may still be of use.
+    fn keeps_input(&self) -> bool {
+        !matches!(self.phase, Phase::Ending(_))
+    }
+}

@@ -1,0 +1,169 @@
+//! The protocol state of one connection.
+
+mod end;
+mod input;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::ahead::Ahead;
+use super::backlog::Backlog;
+use super::decoder::Decoder;
+use super::frame::Opcode;
+use super::outbox::Outbox;
+use crate::close::CloseReason;
+use crate::options::Options;
+
+/// One side of a WebSocket, as a machine that does no I/O and has no clock. It owns the close
+/// handshake: whoever wants the connection to end tells it why, and it says what happens next.
+///
+/// There are four kinds of methods:
+///
+/// - **Input.** [`next`](Self::next) takes messages off the bytes that were read; what it leaves is
+///   given to [`keep`](Self::keep). While a method of the handler is pending, bytes go to
+///   [`read_ahead`](Self::read_ahead) instead. [`lost`](Self::lost) says that no more will come.
+/// - **Commands** put frames into the outbox or change a setting; [`close`](Self::close) and
+///   [`end`](Self::end) end the connection.
+/// - **Output.** [`outbox`](Self::outbox) holds the bytes for the socket;
+///   [`is_finished`](Self::is_finished) says when the server ends TCP.
+/// - **Time.** [`deadline`](Self::deadline) says when [`tick`](Self::tick) wants to be called.
+///
+/// A connection is *open*, then *ending*: nothing more is read and what came before is still
+/// handled, then *closing*: nothing more is sent. Handlers that close skip the middle.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    options: Arc<Options>,
+    decoder: Decoder,
+    outbox: Outbox,
+    /// Bytes that were read and not decoded: the beginning of a frame, or, if not `starved`, whole
+    /// frames behind which reading was stopped.
+    input: Backlog,
+    starved: bool,
+    /// Messages that were read while a method was pending.
+    ahead: Ahead,
+    phase: Phase,
+    active: bool,
+    /// Whether the socket takes no more bytes.
+    is_broken: bool,
+    idle_timeout: Option<Duration>,
+    /// When the last byte came from the client.
+    heard: Instant,
+    /// When the current phase ends by force; set by the first look at the clock after it began.
+    limit: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Open,
+    Ending(CloseReason),
+    Closing {
+        reason: CloseReason,
+        /// Whether the client's close frame is still to come.
+        awaits: bool,
+    },
+}
+
+impl Connection {
+    /// An open connection. `input` is what came in the same packet as the handshake.
+    pub(crate) fn new(options: Arc<Options>, input: Vec<u8>, now: Instant) -> Self {
+        Self {
+            decoder: Decoder::new(options.max_message_size, options.validate_utf8),
+            outbox: Outbox::new(options.outbox_limit),
+            input: Backlog::from(input),
+            starved: false,
+            ahead: Ahead::default(),
+            phase: Phase::Open,
+            active: true,
+            is_broken: false,
+            idle_timeout: options.idle_timeout,
+            heard: now,
+            limit: None,
+            options,
+        }
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.push(Opcode::Text, text.as_bytes());
+    }
+
+    pub(crate) fn binary(&mut self, bytes: &[u8]) {
+        self.push(Opcode::Binary, bytes);
+    }
+
+    /// Sends a ping of at most 125 bytes.
+    pub(crate) fn ping(&mut self, payload: &[u8]) {
+        self.push(Opcode::Ping, payload);
+    }
+
+    /// Sends a pong of at most 125 bytes.
+    pub(crate) fn pong(&mut self, payload: &[u8]) {
+        self.push(Opcode::Pong, payload);
+    }
+
+    /// Sends text that `write` appends to the outbox itself. It must append UTF-8.
+    pub(crate) fn text_with<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.is_closing() || self.is_broken {
+            return Ok(());
+        }
+        if !self.outbox.push_with(Opcode::Text, write)? {
+            self.close_with(CloseReason::Overflow);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_active(&mut self, active: bool) {
+        self.active = active;
+    }
+
+    pub(crate) fn set_idle_timeout(&mut self, timeout: Option<Duration>, now: Instant) {
+        self.idle_timeout = timeout;
+        self.heard = now;
+    }
+
+    pub(crate) fn set_max_message_size(&mut self, bytes: usize) {
+        self.decoder.set_max_message_size(bytes);
+    }
+
+    pub(crate) fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// Whether so much waits for the client that reading stops.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.outbox.len() >= self.options.outbox_high_water
+    }
+
+    /// The socket took that many bytes. If that is what reading waited for, it tells as much of the
+    /// client as a byte from it would.
+    pub(crate) fn sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
+        if self.is_pressed() {
+            self.heard = now();
+        }
+        self.outbox.sent(len);
+    }
+
+    fn push(&mut self, opcode: Opcode, payload: &[u8]) {
+        if self.is_closing() || self.is_broken {
+            return;
+        }
+        if !self.outbox.push(opcode, payload) {
+            self.close_with(CloseReason::Overflow);
+        }
+    }
+
+    /// Whether messages may be taken from the client now.
+    fn is_reading(&self) -> bool {
+        self.active && !self.is_pressed()
+    }
+
+    fn has_room(&self) -> bool {
+        self.ahead.bytes() < self.options.read_ahead
+    }
+}
