@@ -11,6 +11,8 @@ mod decoder;
 mod frame;
 mod mask;
 mod outbox;
+#[cfg(test)]
+pub(crate) mod testing;
 mod utf8;
 
 pub(crate) use ahead::Incoming;

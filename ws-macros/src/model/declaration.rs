@@ -3,9 +3,9 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, GenericParam, Generics, Lit};
+use syn::{Expr, ExprLit, Generics, Lit};
 
-use super::value;
+use super::{no_lifetimes, value};
 use crate::parse::{self, Opt, OptValue};
 use crate::report::{Report, nearest};
 
@@ -40,15 +40,7 @@ pub(crate) fn declaration(
     options: Vec<Opt>,
     report: &mut Report,
 ) -> Option<Declaration> {
-    for param in &item.generics.params {
-        if let GenericParam::Lifetime(lifetime) = param {
-            report.error_at(
-                lifetime,
-                "a handler cannot borrow: it lives as long as its connection\n\
-                 help: let it own its data, or share it as an `Arc`",
-            );
-        }
-    }
+    no_lifetimes(&item.generics, report);
     let mut model = Declaration {
         ident: item.ident.clone(),
         generics: item.generics.clone(),

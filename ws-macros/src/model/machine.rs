@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, FnArg, GenericParam, Generics, Meta, ReceiverKind, ReturnType, Signature, Type};
 
-use super::value;
+use super::{no_lifetimes, value};
 use crate::parse::{self, Block, HELPERS, Member, helper_name};
 use crate::report::{Report, nearest};
 
@@ -79,15 +79,7 @@ pub(crate) fn machine(block: &Block, report: &mut Report) -> Option<Machine> {
             "`#[websocket]` on the `impl` of a trait\nhelp: it goes on an `impl` block of the handler itself",
         );
     }
-    for param in &block.generics.params {
-        if let GenericParam::Lifetime(lifetime) = param {
-            report.error_at(
-                lifetime,
-                "a handler cannot borrow: it lives as long as its connection\n\
-                 help: let it own its data, or share it as an `Arc`",
-            );
-        }
-    }
+    no_lifetimes(&block.generics, report);
     let mut machine = Machine {
         self_ty: block.self_ty.clone(),
         generics: block.generics.clone(),

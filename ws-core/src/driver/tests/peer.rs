@@ -14,6 +14,7 @@ use crate::driver::{Connections, now, run};
 use crate::handler::{Declared, Handler};
 use crate::options::Options;
 use crate::wire::Connection;
+pub(super) use crate::wire::testing::frame;
 
 /// What handlers say happened, in order.
 pub(super) type Log = mpsc::UnboundedSender<String>;
@@ -59,26 +60,6 @@ pub(super) fn options<H: Declared>(change: impl FnOnce(&mut Options)) -> Options
     let mut options = H::OPTIONS;
     change(&mut options);
     options
-}
-
-/// A masked frame.
-pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let key = [1, 2, 3, 4];
-    let mut out = vec![first];
-    match payload.len() {
-        len @ 0..=125 => out.push(0x80 | len as u8),
-        len @ 126..=0xffff => {
-            out.push(0xfe);
-            out.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            out.push(0xff);
-            out.extend((len as u64).to_be_bytes());
-        }
-    }
-    out.extend(key);
-    out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-    out
 }
 
 impl Peer {

@@ -3,29 +3,7 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket, error::CapacityError};
 
 use super::*;
-
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-
-/// A masked frame.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match payload.len() {
-        len @ 0..=125 => out.push(0x80 | len as u8),
-        len @ 126..=0xffff => {
-            out.push(0xfe);
-            out.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            out.push(0xff);
-            out.extend((len as u64).to_be_bytes());
-        }
-    }
-    out.extend(KEY);
-    let start = out.len();
-    out.extend(payload);
-    mask::apply(&mut out[start..], KEY);
-    out
-}
+use crate::wire::testing::frame;
 
 /// What a decoder makes of a stream that is cut into pieces, as plain text.
 fn decode(stream: &[u8], cuts: &[usize], max: usize) -> Vec<String> {
