@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 8] = [
     &["handler", "context", "address"],
     &["transport", "upgrade"],
     &["driver"],
-    &["router", "server"],
+    &["router", "server", "test"],
     &["private", "prelude"],
 ];
 

@@ -24,6 +24,8 @@ pub mod private;
 mod reply;
 mod router;
 mod server;
+#[cfg(feature = "test-util")]
+pub mod test;
 mod timer;
 mod transport;
 mod upgrade;

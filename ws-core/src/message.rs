@@ -37,6 +37,24 @@ impl Message {
     }
 }
 
+macro_rules! from {
+    ($($variant:ident: $($type:ty),*;)*) => {$($(
+        impl From<$type> for Message {
+            fn from(content: $type) -> Self {
+                Self::$variant(content.into())
+            }
+        }
+    )*)*};
+}
+
+from! {
+    Text: &str, String, Utf8Bytes;
+    Binary: &'static [u8], Vec<u8>, Bytes;
+    Ping: Ping;
+    Pong: Pong;
+    Close: Close;
+}
+
 /// A ping as a reply (RFC 6455 §5.5.2), with at most 125 bytes of payload; a longer one is a
 /// [`HandlerError`](crate::HandlerError). The client answers with a pong of the same payload, which `#[on_pong]` is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

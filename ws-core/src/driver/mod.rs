@@ -35,7 +35,7 @@ use crate::context::Context;
 use crate::event::Event;
 use crate::handler::Handler;
 
-/// Runs a handler on a byte stream from open to the end of TCP.
+/// Runs a handler on a byte stream from open to the end of TCP, and says why it ended.
 ///
 /// Written as a function that returns a block, because an `async fn` keeps its arguments twice.
 pub(crate) fn run<H, T>(
@@ -43,7 +43,7 @@ pub(crate) fn run<H, T>(
     cx: Context<H>,
     io: T,
     ticket: Option<Ticket>,
-) -> impl Future<Output = ()> + Send
+) -> impl Future<Output = CloseReason> + Send
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin + Send,
@@ -88,6 +88,7 @@ where
             links.poll_closing(task, &mut port, &mut cx.session().wire)
         })
         .await;
+        reason
     }
 }
 

@@ -131,7 +131,8 @@ where
     None
 }
 
-/// The connection ends: what was accepted before is still handled, then it closes.
+/// The connection ends: the mail that was accepted before is still handled, then it closes. What
+/// was read ahead has been delivered by now.
 fn drain<H, T>(task: &mut Task<'_>, seat: &mut Seat<H>, port: &mut Port<T>) -> Option<H::Call>
 where
     H: Handler,
@@ -140,15 +141,9 @@ where
     seat.cx.session().close_mailbox();
     while !seat.cx.session().wire.is_closing() {
         port.relieve(task, &mut seat.cx.session().wire);
-        let ahead = seat.cx.session().wire.next_ahead();
-        let call = if let Some(message) = ahead {
-            seat.hear(&message)
-        } else {
-            let Some(info) = seat.cx.session().next_mail() else { break };
-            seat.invoke(Event::Info(info))
-        };
-        if call.is_some() {
-            return call;
+        let Some(info) = seat.cx.session().next_mail() else { break };
+        if let Some(call) = seat.invoke(Event::Info(info)) {
+            return Some(call);
         }
     }
     seat.cx.session().wire.settle();

@@ -12,13 +12,15 @@ use axum_core::response::{IntoResponse, Response};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade as Upgrading;
 
+#[cfg(feature = "test-util")]
+use super::path::PathParams;
 use super::{PeerAddr, Settings};
 use crate::context::Context;
 use crate::driver::{self, Connections, Ticket, now};
 use crate::handler::{Declared, Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::transport::{self, Stream};
-use crate::upgrade::{self, Refusal};
+use crate::upgrade::{self, Acceptance, Refusal};
 use crate::wire::Connection;
 
 /// What all endpoints of a router have.
@@ -67,15 +69,39 @@ impl<H> Mount<H> {
         H: Handler + OnUpgrade<S>,
     {
         let refuse = IntoResponse::into_response;
-        let mut acceptance = upgrade::check(&parts, &self.options).map_err(refuse)?;
+        let acceptance = upgrade::check(&parts, &self.options).map_err(refuse)?;
         let ticket = shared.connections.admit(shared.settings.max_connections);
         let ticket = ticket.ok_or_else(|| refuse(Refusal::Capacity))?;
         let upgrading = parts.extensions.remove::<Upgrading>();
         let upgrading = upgrading.ok_or_else(|| refuse(Refusal::NotUpgradable))?;
 
-        let made = caught(H::upgrade(&mut parts, state));
+        let made = self.make(acceptance, &mut parts, state);
         let made = tokio::time::timeout(shared.settings.handshake_timeout, made);
-        let made = made.await.map_err(|_| refuse(Refusal::Timeout))?;
+        let (start, response) = made.await.map_err(|_| refuse(Refusal::Timeout))??;
+        // The socket comes when the 101 has been written; the task that waits for it ends then, so
+        // that the connection's own task holds nothing of the handshake.
+        tokio::spawn(async move {
+            match upgrading.await {
+                Ok(upgraded) => start.spawn(transport::take(upgraded), ticket),
+                Err(error) => tracing::debug!(%error, "client left during the handshake"),
+            }
+        });
+        Ok(response)
+    }
+
+    /// Asks the handler, and writes the 101.
+    async fn make<S>(
+        &self,
+        mut acceptance: Acceptance,
+        parts: &mut Parts,
+        state: &S,
+    ) -> Result<(Start<H>, Response), Response>
+    where
+        S: Send + Sync,
+        H: OnUpgrade<S>,
+    {
+        let refuse = IntoResponse::into_response;
+        let made = caught(H::upgrade(parts, state)).await;
         let made = made.map_err(|()| refuse(Refusal::Panic))??;
         let Upgrade { handler, subprotocol, headers, options, fault } = made;
         if let Some(subprotocol) = subprotocol {
@@ -89,24 +115,40 @@ impl<H> Mount<H> {
             tracing::error!(fault, "invalid `Upgrade`");
             return Err(refuse(Refusal::Response));
         }
-
         let start = Start {
             handler,
             options: options.map_or_else(|| Arc::clone(&self.options), Arc::new),
             peer_addr: parts.extensions.get::<PeerAddr>().map(|addr| addr.0),
             subprotocol: acceptance.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into),
-            ticket,
         };
-        // The socket comes when the 101 has been written; the task that waits for it ends then, so
-        // that the connection's own task holds nothing of the handshake.
-        tokio::spawn(async move {
-            match upgrading.await {
-                Ok(upgraded) => start.spawn(transport::take(upgraded)),
-                Err(error) => tracing::debug!(%error, "client left during the handshake"),
-            }
-        });
-        Ok(acceptance.into_response(headers))
+        Ok((start, acceptance.into_response(headers)))
     }
+}
+
+/// A handler and its context from a request, for tests that have no socket.
+///
+/// # Panics
+///
+/// If the path of the request does not match the pattern.
+#[cfg(feature = "test-util")]
+pub(crate) async fn prepare<H, S>(
+    mut parts: Parts,
+    pattern: &str,
+    state: &S,
+) -> Result<(H, Context<H>), Response>
+where
+    S: Send + Sync,
+    H: Handler + OnUpgrade<S>,
+{
+    let mut paths = matchit::Router::new();
+    paths.insert(pattern, ()).expect("a path that can be mounted");
+    let path = parts.uri.path().to_owned();
+    let matched = paths.at(&path).unwrap_or_else(|_| panic!("{path} does not match {pattern}"));
+    parts.extensions.insert(PathParams::new(&matched.params));
+    let mount = Mount::<H>::new();
+    let acceptance = upgrade::check(&parts, &mount.options).map_err(IntoResponse::into_response)?;
+    let (start, _) = mount.make(acceptance, &mut parts, state).await?;
+    Ok(start.ready(Vec::new()))
 }
 
 /// A panic in `#[on_upgrade]` is that request's.
@@ -125,17 +167,21 @@ struct Start<H> {
     options: Arc<Options>,
     peer_addr: Option<SocketAddr>,
     subprotocol: Option<Box<str>>,
-    ticket: Ticket,
 }
 
 impl<H: Handler> Start<H> {
-    fn spawn(self, (stream, input): (Stream, Vec<u8>)) {
-        let wire = Connection::new(self.options, input, now());
-        let cx = Context::new(wire, self.peer_addr, self.subprotocol);
+    fn spawn(self, (stream, input): (Stream, Vec<u8>), ticket: Ticket) {
+        let (handler, cx) = self.ready(input);
         match stream {
-            Stream::Tcp(tcp) => tokio::spawn(driver::run(self.handler, cx, tcp, Some(self.ticket))),
-            Stream::Other(io) => tokio::spawn(driver::run(self.handler, cx, io, Some(self.ticket))),
+            Stream::Tcp(tcp) => tokio::spawn(driver::run(handler, cx, tcp, Some(ticket))),
+            Stream::Other(io) => tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
         };
+    }
+
+    /// What the driver needs.
+    fn ready(self, input: Vec<u8>) -> (H, Context<H>) {
+        let wire = Connection::new(self.options, input, now());
+        (self.handler, Context::new(wire, self.peer_addr, self.subprotocol))
     }
 }
 

@@ -17,6 +17,8 @@ use bytes::Bytes;
 use hyper::{Request, StatusCode};
 use tower_service::Service;
 
+#[cfg(feature = "test-util")]
+pub(crate) use endpoint::prepare;
 use endpoint::{Bound, Endpoint, Mount, Shared};
 pub use extract::{Path, PeerAddr, Query, State};
 use path::PathParams;

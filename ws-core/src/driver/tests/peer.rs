@@ -23,7 +23,7 @@ pub(super) type Log = mpsc::UnboundedSender<String>;
 pub(super) struct Peer {
     pub(super) io: DuplexStream,
     pub(super) log: mpsc::UnboundedReceiver<String>,
-    pub(super) task: JoinHandle<()>,
+    pub(super) task: JoinHandle<crate::CloseReason>,
     pub(super) connections: Arc<Connections>,
 }
 

@@ -1,0 +1,170 @@
+//! The test kit, as a user would use it.
+
+use std::time::Duration;
+
+use ws_core::prelude::*;
+use ws_core::test::Test;
+
+/// One of everything.
+#[websocket(path = "/rooms/{room}", idle_timeout = 60s, max_message_size = 1KiB)]
+#[derive(Default)]
+struct Room {
+    name: String,
+    said: Option<tokio::sync::mpsc::UnboundedSender<CloseReason>>,
+}
+
+struct Shout(&'static str);
+
+#[websocket]
+impl Room {
+    #[on_upgrade]
+    fn join(Path(name): Path<String>, State(open): State<bool>) -> Result<Self, StatusCode> {
+        if open { Ok(Self { name, said: None }) } else { Err(StatusCode::LOCKED) }
+    }
+
+    #[on_open]
+    fn open(&mut self) -> String {
+        format!("welcome to {}", self.name)
+    }
+
+    #[on_text]
+    async fn text(&mut self, text: &str) -> Result<String, String> {
+        match text {
+            "panic" => panic!("as asked"),
+            "fail" => Err("as asked".into()),
+            _ => {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Ok(text.to_uppercase())
+            }
+        }
+    }
+
+    #[on_binary]
+    fn binary(&mut self, bytes: Bytes) -> (Bytes, Close, &'static str) {
+        (bytes, Close::new(4000, "enough"), "never sent")
+    }
+
+    #[on_info]
+    fn shout(&mut self, Shout(what): Shout) -> (Ping, &'static str) {
+        (Ping::from("?"), what)
+    }
+
+    #[every(10s)]
+    fn tick(&mut self) -> &'static str {
+        "tick"
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        if let Some(said) = &self.said {
+            said.send(reason.clone()).unwrap();
+        }
+    }
+}
+
+async fn room() -> Test<Room> {
+    let mut client = Test::open(Room::default()).await;
+    assert_eq!(client.text().await, "welcome to ");
+    client
+}
+
+#[tokio::test]
+async fn messages_timers_and_mail() {
+    let mut client = room().await;
+    client.send("hi").await;
+    client.nothing().await;
+    client.advance(Duration::from_millis(500)).await;
+    assert_eq!(client.text().await, "HI");
+    client.info(Shout("hey")).await;
+    assert_eq!(client.pinged().await, "?");
+    assert_eq!(client.text().await, "hey");
+    client.ping("p").await;
+    assert_eq!(client.ponged().await, "p");
+    client.send(vec![1, 2]).await;
+    assert_eq!(client.binary().await, [1, 2][..]);
+    assert_eq!(client.closed().await, Close::new(4000, "enough"));
+    client.nothing().await;
+    assert_eq!(client.reason().await, CloseReason::Stop(Close::new(4000, "enough")));
+}
+
+#[tokio::test]
+async fn a_thousand_seconds_take_no_time() {
+    let mut client = room().await;
+    for _ in 0..100 {
+        client.advance(Duration::from_secs(10)).await;
+        assert_eq!(client.text().await, "tick");
+        client.pong("").await;
+    }
+    client.advance(Duration::from_secs(60)).await;
+    for _ in 0..5 {
+        assert_eq!(client.text().await, "tick");
+    }
+    assert_eq!(client.reason().await, CloseReason::Timeout);
+}
+
+#[tokio::test]
+async fn every_end() {
+    let mut client = room().await;
+    client.close(1001).await;
+    assert_eq!(client.closed().await.code, CloseCode::Away);
+    assert_eq!(client.reason().await, CloseReason::Remote(Some(Close::from(1001))));
+
+    let mut client = room().await;
+    client.abort().await;
+    assert!(matches!(client.reason().await, CloseReason::Lost(_)));
+
+    let mut client = room().await;
+    client.raw(&[0x81, 0x00]).await;
+    assert_eq!(client.closed().await.code, CloseCode::Protocol);
+    assert!(matches!(client.reason().await, CloseReason::Protocol(_)));
+
+    let mut client = room().await;
+    client.send("x".repeat(1025)).await;
+    assert_eq!(client.closed().await.code, CloseCode::Size);
+
+    for (say, expect) in [("panic", "handler panicked: as asked"), ("fail", "handler failed: as asked")] {
+        let (said, mut reasons) = tokio::sync::mpsc::unbounded_channel();
+        let mut client = Test::open(Room { said: Some(said), ..Room::default() }).await;
+        client.send(say).await;
+        assert_eq!(client.text().await, "welcome to ");
+        assert_eq!(client.closed().await.code, CloseCode::Error);
+        assert_eq!(client.reason().await.to_string(), expect);
+        assert_eq!(reasons.recv().await.unwrap().to_string(), expect);
+        assert!(reasons.recv().await.is_none(), "once");
+    }
+}
+
+#[tokio::test]
+async fn upgrade_and_its_rejection() {
+    let mut client = Test::<Room>::upgrade("/rooms/lobby").state(true).open().await.unwrap();
+    assert_eq!(client.text().await, "welcome to lobby");
+
+    let refused = Test::<Room>::upgrade("/rooms/lobby").state(false).open().await.unwrap_err();
+    assert_eq!(refused.status, StatusCode::LOCKED);
+
+    let foreign = Test::<Room>::upgrade("/rooms/lobby").header("origin", "https://evil.example").state(true);
+    assert_eq!(foreign.open().await.unwrap_err().status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn failed_expectation_says_what_happened() {
+    let failed = tokio::spawn(async {
+        let mut client = room().await;
+        client.send("hi").await;
+        client.advance(Duration::from_secs(1)).await;
+        client.binary().await;
+    });
+    let panic = failed.await.unwrap_err().into_panic();
+    let message = panic.downcast_ref::<String>().unwrap();
+    let lines: Vec<&str> = message.lines().collect();
+    assert!(lines[0].ends_with("expected a binary message, but text \"HI\""), "{message}");
+    for (line, expect) in lines[2..].iter().zip([
+        "opened",
+        "handler sent text \"welcome to \"",
+        "client sent text \"hi\"",
+        "1s pass",
+        "handler sent text \"HI\"",
+    ]) {
+        assert!(line.ends_with(expect), "{message}");
+    }
+}

@@ -1,0 +1,69 @@
+//! The client's side of the wire, in tungstenite's vocabulary.
+
+use std::io::Cursor;
+
+use bytes::Bytes;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::no_status;
+use crate::close::{Close, CloseCode};
+use crate::message::{Message, Ping, Pong};
+
+/// Any key will do where nobody listens.
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// A message as a masked frame.
+pub(super) fn encode(message: &Message) -> Vec<u8> {
+    let close;
+    let (opcode, payload) = match message {
+        Message::Text(text) => (OpCode::Data(Data::Text), text.as_bytes()),
+        Message::Binary(bytes) => (OpCode::Data(Data::Binary), &bytes[..]),
+        Message::Ping(ping) => (OpCode::Control(Control::Ping), &ping.0[..]),
+        Message::Pong(pong) => (OpCode::Control(Control::Pong), &pong.0[..]),
+        Message::Close(frame) => {
+            close = if frame.code == CloseCode::Status { Vec::new() } else { frame.payload() };
+            (OpCode::Control(Control::Close), &close[..])
+        }
+    };
+    let header = FrameHeader { opcode, mask: Some(KEY), ..FrameHeader::default() };
+    let mut frame = Vec::new();
+    // Writing to a vector does not fail.
+    let _ = header.format(payload.len() as u64, &mut frame);
+    frame.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}
+
+/// The first message of what the handler sent, and how many bytes it takes.
+pub(super) fn decode(received: &[u8]) -> Option<(Message, usize)> {
+    let mut cursor = Cursor::new(received);
+    let (header, len) = FrameHeader::parse(&mut cursor).ok()??;
+    let start = usize::try_from(cursor.position()).ok()?;
+    let end = start + usize::try_from(len).ok()?;
+    let payload = received.get(start..end)?;
+    let message = match header.opcode {
+        OpCode::Data(Data::Text) => Message::text(String::from_utf8_lossy(payload).into_owned()),
+        OpCode::Control(Control::Ping) => Message::Ping(Ping(Bytes::copy_from_slice(payload))),
+        OpCode::Control(Control::Pong) => Message::Pong(Pong(Bytes::copy_from_slice(payload))),
+        OpCode::Control(Control::Close) => Message::Close(match payload.split_first_chunk() {
+            Some((code, text)) => Close::new(u16::from_be_bytes(*code), &*String::from_utf8_lossy(text)),
+            None => no_status(),
+        }),
+        _ => Message::binary(Bytes::copy_from_slice(payload)),
+    };
+    Some((message, end))
+}
+
+/// A message as a failed expectation shows it.
+pub(super) fn describe(message: &Message) -> String {
+    match message {
+        Message::Text(text) if text.len() > 200 => format!("text of {} bytes", text.len()),
+        Message::Text(text) => format!("text {:?}", text.as_str()),
+        Message::Binary(bytes) if bytes.len() > 100 => format!("binary of {} bytes", bytes.len()),
+        Message::Binary(bytes) => format!("binary {:?}", &bytes[..]),
+        Message::Ping(ping) => format!("ping {:?}", ping.0),
+        Message::Pong(pong) => format!("pong {:?}", pong.0),
+        Message::Close(close) if close.code == CloseCode::Status => "close without a code".into(),
+        Message::Close(close) => format!("close {close}"),
+    }
+}

@@ -1,0 +1,76 @@
+//! A request in memory.
+
+use hyper::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use hyper::{HeaderMap, Request, StatusCode, http};
+
+use super::{Test, pause};
+use crate::handler::{Handler, OnUpgrade};
+use crate::router::prepare;
+
+/// A handshake that is being put together.
+#[derive(Debug)]
+pub struct TestUpgrade<H, S = ()> {
+    request: http::request::Builder,
+    pattern: String,
+    state: S,
+    handler: std::marker::PhantomData<fn() -> H>,
+}
+
+/// What a refused handshake was answered with.
+#[derive(Debug)]
+pub struct Rejection {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+impl<H: Handler> TestUpgrade<H> {
+    pub(super) fn new(uri: &str, pattern: &str) -> Self {
+        let request = Request::get(uri)
+            .header(HOST, "localhost")
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "websocket")
+            .header(SEC_WEBSOCKET_VERSION, "13")
+            .header(SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==");
+        Self { request, pattern: pattern.to_owned(), state: (), handler: std::marker::PhantomData }
+    }
+
+    /// The router's state, as [`Router::with_state`](crate::Router::with_state) would supply it.
+    pub fn state<S>(self, state: S) -> TestUpgrade<H, S> {
+        TestUpgrade { request: self.request, pattern: self.pattern, state, handler: self.handler }
+    }
+}
+
+impl<H: Handler, S: Send + Sync> TestUpgrade<H, S> {
+    /// Adds a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    /// Sends the request; a 101 opens the connection.
+    ///
+    /// # Errors
+    ///
+    /// Whatever else the handshake is answered with.
+    ///
+    /// # Panics
+    ///
+    /// If the URI or a header is none, or the path is not the handler's.
+    pub async fn open(self) -> Result<Test<H>, Rejection>
+    where
+        H: OnUpgrade<S>,
+    {
+        pause();
+        let request = self.request.body(()).expect("a request");
+        let (parts, ()) = request.into_parts();
+        match prepare::<H, S>(parts, &self.pattern, &self.state).await {
+            Ok((handler, cx)) => Ok(Test::start(handler, cx).await),
+            Err(response) => {
+                let (parts, _) = response.into_parts();
+                Err(Rejection { status: parts.status, headers: parts.headers })
+            }
+        }
+    }
+}
