@@ -56,7 +56,7 @@ use crate::address::Addr;
 use crate::close::{Close, CloseCode, CloseReason};
 use crate::context::Context;
 use crate::driver;
-use crate::handler::{Handler, OnInfo};
+use crate::handler::{Handler, Mounted, OnInfo};
 use crate::message::Message;
 use crate::wire::Connection;
 
@@ -94,7 +94,7 @@ impl<H: Handler> Test<H> {
     /// A request whose `#[on_upgrade]` makes the handler, at the path of its declaration.
     pub fn upgrade(uri: &str) -> TestUpgrade<H>
     where
-        H: crate::private::Mounted,
+        H: Mounted,
     {
         TestUpgrade::new(uri, H::PATH)
     }
