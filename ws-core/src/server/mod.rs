@@ -25,6 +25,9 @@ use crate::router::{PeerAddr, Router};
 /// file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How many TCP connections may be there to be told that there are too many.
+const SPARE_HANDSHAKES: usize = 1024;
+
 impl Router {
     /// Serves the router on an address (`"127.0.0.1:8080"`, `"localhost:8080"`, a `SocketAddr`)
     /// until the future is dropped. Its connections then end as by
@@ -78,8 +81,9 @@ impl Router {
             match next.await {
                 None => break,
                 Some(Ok((stream, peer))) => {
-                    // As many may be shaking hands as may be connected.
-                    if let Some(ticket) = handshakes.admit(server.settings.max_connections) {
+                    // As many may speak HTTP as may be connected; a few more, so that they get a 503.
+                    let most = server.settings.max_connections.saturating_add(SPARE_HANDSHAKES);
+                    if let Some(ticket) = handshakes.admit(most) {
                         let http = http(Arc::clone(&server), stream, peer, guard.stop.subscribe(), ticket);
                         tokio::spawn(http);
                     }
