@@ -53,8 +53,13 @@ impl<H: Handler> Session<H> {
         }
     }
 
+    /// When the next timer is due; at the end of the connection none is.
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        if self.wire.is_open() { self.timers.deadline() } else { None }
+    }
+
     pub(crate) fn has_due_timer(&self, now: Instant) -> bool {
-        self.timers.deadline().is_some_and(|deadline| deadline <= now)
+        self.next_timer().is_some_and(|deadline| deadline <= now)
     }
 
     pub(crate) fn has_mail(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What wakes a connection besides its socket: the clock, the mailbox, the server.
 
 use std::task::{Context as Task, Poll};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -16,21 +17,31 @@ use crate::wire::Connection;
 pub(super) struct Links<'a> {
     pub(super) clock: Clock<'a>,
     ticket: Option<Ticket>,
-    /// Whether the clock has fired and nobody has looked what for.
-    pub(super) due: bool,
+    /// The clock has fired: what was due by then is to be done. What falls due meanwhile waits for
+    /// its turn.
+    pub(super) due: Option<Instant>,
     pub(super) pace: Pace,
 }
 
 impl<'a> Links<'a> {
     pub(super) fn new(clock: Clock<'a>, ticket: Option<Ticket>) -> Self {
-        Self { clock, ticket, due: false, pace: Pace::new() }
+        Self { clock, ticket, due: None, pace: Pace::new() }
     }
 
     /// Asks to be woken when the next thing is due.
     pub(super) fn set_clock<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) {
         let wire = session.wire.deadline(now);
-        let next = wire.into_iter().chain(session.timers.deadline()).min();
-        self.due |= self.clock.poll(task, next);
+        let next = wire.into_iter().chain(session.next_timer()).min();
+        if self.clock.poll(task, next) {
+            self.due.get_or_insert_with(now);
+        }
+    }
+
+    /// Looks for timers that are due, where the clock need not be asked.
+    pub(super) fn note_due<H: Handler>(&mut self, session: &Session<H>, now: Instant) {
+        if self.due.is_none() && session.has_due_timer(now) {
+            self.due = Some(now);
+        }
     }
 
     /// Whether a shutdown has taken as long as it may; asks to be woken when it has.

@@ -24,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use clock::Clock;
 pub(crate) use clock::now;
 use links::Links;
+use pace::unhindered;
 use port::Port;
 use seat::{Seat, catch};
 pub(crate) use shutdown::{Connections, Ticket};
@@ -61,7 +62,9 @@ where
                 next = wait(&mut seat, call, &mut port, &mut links, Until::Cancelled).await;
                 continue;
             }
-            match poll_fn(|task| turn(task, &mut seat, &mut port, &mut links)).await {
+            let next_turn =
+                poll_fn(|task| unhindered(task, |task| turn(task, &mut seat, &mut port, &mut links)));
+            match next_turn.await {
                 Turn::Call(call) => next = Some(call),
                 Turn::Closed => break,
             }
@@ -85,7 +88,7 @@ where
         }
         poll_fn(|task| {
             links.register(task, &mut cx.session());
-            links.poll_closing(task, &mut port, &mut cx.session().wire)
+            unhindered(task, |task| links.poll_closing(task, &mut port, &mut cx.session().wire))
         })
         .await;
         reason

@@ -1,21 +1,32 @@
 //! How much a connection does before others get their turn.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context as Task, Poll};
+
+use tokio::task::unconstrained;
+
 /// Reads, and rounds of mail, in a turn.
-const ROUNDS: u32 = 16;
+pub(super) const ROUNDS: u32 = 16;
 
 /// Messages of the mailbox in a round.
 const MAIL: u32 = 64;
 
+/// Messages that were read ahead in a round. Each may have taken an async method its time, so that
+/// timers and mail are due after a few.
+const AHEAD: u32 = 16;
+
 /// Counts what a turn has done, over the async methods that it ran: one that never waits must not
-/// keep the thread, nor mail the socket from being read.
+/// keep the thread, nor mail the socket, nor the socket mail and timers.
 pub(super) struct Pace {
     rounds: u32,
     mail: u32,
+    ahead: u32,
 }
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { rounds: ROUNDS, mail: MAIL }
+        Self { rounds: ROUNDS, mail: MAIL, ahead: AHEAD }
     }
 
     /// Whether the turn may go on.
@@ -23,21 +34,36 @@ impl Pace {
         self.rounds > 0
     }
 
-    /// The socket has been looked at.
+    /// Everything has been looked at.
     pub(super) fn next_round(&mut self) {
-        self.rounds = self.rounds.saturating_sub(1);
-        self.mail = MAIL;
+        *self = Self { rounds: self.rounds.saturating_sub(1), ..Self::new() };
+    }
+
+    /// Whether one more message that was read ahead may be handled in this round.
+    pub(super) fn takes_ahead(&mut self) -> bool {
+        take(&mut self.ahead)
     }
 
     /// Whether one more message may be taken from the mailbox in this round.
     pub(super) fn takes_mail(&mut self) -> bool {
-        let takes = self.mail > 0;
-        self.mail = self.mail.saturating_sub(1);
-        takes
+        take(&mut self.mail)
     }
 
-    /// The turn is over.
+    /// The turn is over. What was read ahead counts on, for it fills up while a method waits.
     pub(super) fn rest(&mut self) {
-        *self = Self::new();
+        *self = Self { ahead: self.ahead, ..Self::new() };
     }
+}
+
+fn take(left: &mut u32) -> bool {
+    let takes = *left > 0;
+    *left = left.saturating_sub(1);
+    takes
+}
+
+/// Polls the driver's own I/O and clock without the runtime's budget, which it shares with the
+/// handler: a method that has used it up would leave the socket unread and the timer unset. What a
+/// connection may do in a turn is counted here instead.
+pub(super) fn unhindered<R>(task: &mut Task<'_>, poll: impl FnMut(&mut Task<'_>) -> Poll<R>) -> Poll<R> {
+    pin!(unconstrained(poll_fn(poll))).poll(task)
 }

@@ -6,6 +6,7 @@ use std::task::{Context as Task, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::clock;
+use super::pace::ROUNDS;
 use super::scratch::{self, ReadBuffer};
 use crate::wire::Connection;
 
@@ -115,7 +116,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     /// frame if one is to come, ends TCP. The caller sees to the time limit.
     pub(super) fn poll_close(&mut self, task: &mut Task<'_>, wire: &mut Connection) -> Poll<()> {
         let mut buffer = ReadBuffer::take();
-        while self.io.is_some() {
+        for _ in 0..ROUNDS {
+            if self.io.is_none() {
+                // What it did not take will not be sent any more.
+                wire.outbox().clear();
+                self.end_turn(task, wire);
+                return Poll::Ready(());
+            }
             self.end_turn(task, wire);
             match self.stage {
                 Stage::Open if wire.is_finished() => {
@@ -159,7 +166,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                 }
             }
         }
-        Poll::Ready(())
+        // A client that keeps sending does not keep the thread.
+        task.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Ends without the client.

@@ -29,13 +29,13 @@ struct Wakers {
 impl Connections {
     /// Admits one more connection, unless there are `limit` already or the server shuts down.
     pub(crate) fn admit(self: &Arc<Self>, limit: usize) -> Option<Ticket> {
-        if self.shutting_down.load(Ordering::Acquire) {
+        let mut wakers = self.lock();
+        if self.shutting_down.load(Ordering::Acquire) || self.open.load(Ordering::Acquire) >= limit {
             return None;
         }
-        let admitted =
-            self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < limit).then_some(n + 1));
-        admitted.ok()?;
-        let key = self.lock().tasks.insert(None);
+        self.open.fetch_add(1, Ordering::AcqRel);
+        let key = wakers.tasks.insert(None);
+        drop(wakers);
         Some(Ticket { connections: Arc::clone(self), key })
     }
 

@@ -44,14 +44,21 @@ where
         let (quiet, ends) = {
             let session = &mut *seat.cx.session();
             links.look(&mut session.wire);
-            links.due |= session.has_due_timer(session.wire.last_heard());
-            (!links.due && !session.wire.has_ahead() && !session.has_mail(), session.wire.reason().is_some())
+            links.note_due(session, session.wire.last_heard());
+            (
+                links.due.is_none() && !session.wire.has_ahead() && !session.has_mail(),
+                session.wire.reason().is_some(),
+            )
         };
         if !quiet && let Some(call) = deliver(task, seat, port, links) {
             return Poll::Ready(Turn::Call(call));
         }
         if (ends || !quiet) && seat.cx.session().wire.reason().is_some() {
-            return Poll::Ready(drain(task, seat, port).map_or(Turn::Closed, Turn::Call));
+            match drain(task, seat, port) {
+                Drain::Done => return Poll::Ready(Turn::Closed),
+                Drain::Call(call) => return Poll::Ready(Turn::Call(call)),
+                Drain::Held => {}
+            }
         }
         match read(task, seat, port, links, &mut buffer) {
             Read::Call(call) => return Poll::Ready(Turn::Call(call)),
@@ -63,9 +70,10 @@ where
                 links.set_clock(task, session);
                 // The write may have made room to read, or found that the client is gone.
                 let wire = &session.wire;
-                let stirred =
-                    wire.wants_input() != was_reading || wire.can_deliver_ahead() || wire.reason().is_some();
-                if !links.due && !stirred && !session.has_mail() {
+                let ends = wire.reason().is_some() && !wire.holds_back();
+                let stirred = wire.wants_input() != was_reading || wire.can_deliver_ahead() || ends;
+                let mail = session.has_mail() && !session.wire.holds_back();
+                if links.due.is_none() && !stirred && !mail {
                     links.pace.rest();
                     return Poll::Pending;
                 }
@@ -78,7 +86,7 @@ where
     links.pace.rest();
     let session = &mut *seat.cx.session();
     port.end_turn(task, &mut session.wire);
-    links.due |= session.has_due_timer(now());
+    links.note_due(session, now());
     task.waker().wake_by_ref();
     Poll::Pending
 }
@@ -94,17 +102,19 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    loop {
+    while links.pace.takes_ahead() {
         port.relieve(task, &mut seat.cx.session().wire);
         let Some(message) = seat.cx.session().wire.next_ahead() else { break };
         if let Some(call) = seat.hear(&message) {
             return Some(call);
         }
     }
-    if links.due {
-        let now = now();
-        seat.cx.session().wire.tick(now);
-        while !seat.cx.session().wire.is_closing() {
+    if let Some(now) = links.due {
+        if seat.cx.session().wire.tick(now) {
+            // The client has not read what it is owed; the rest is not handled any more.
+            seat.cx.session().wire.settle();
+        }
+        while seat.cx.session().wire.is_open() {
             // A message that repeats is cloned here, which is the user's code.
             let event = match catch(|| seat.cx.session().timers.pop(now)) {
                 Ok(None) => break,
@@ -119,9 +129,9 @@ where
                 return Some(call);
             }
         }
-        links.due = false;
+        links.due = None;
     }
-    while links.pace.takes_mail() && !seat.cx.session().wire.is_closing() {
+    while links.pace.takes_mail() && seat.cx.session().wire.is_open() {
         port.relieve(task, &mut seat.cx.session().wire);
         let Some(info) = seat.cx.session().next_mail() else { break };
         if let Some(call) = seat.invoke(Event::Info(info)) {
@@ -131,9 +141,17 @@ where
     None
 }
 
-/// The connection ends: the mail that was accepted before is still handled, then it closes. What
-/// was read ahead has been delivered by now.
-fn drain<H, T>(task: &mut Task<'_>, seat: &mut Seat<H>, port: &mut Port<T>) -> Option<H::Call>
+/// How far the end has come.
+enum Drain<C> {
+    /// An async method is to be run.
+    Call(C),
+    /// The client is to read before more is said.
+    Held,
+    Done,
+}
+
+/// The connection ends: what was accepted before is still handled, then it closes.
+fn drain<H, T>(task: &mut Task<'_>, seat: &mut Seat<H>, port: &mut Port<T>) -> Drain<H::Call>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -141,13 +159,22 @@ where
     seat.cx.session().close_mailbox();
     while !seat.cx.session().wire.is_closing() {
         port.relieve(task, &mut seat.cx.session().wire);
-        let Some(info) = seat.cx.session().next_mail() else { break };
-        if let Some(call) = seat.invoke(Event::Info(info)) {
-            return Some(call);
+        if seat.cx.session().wire.holds_back() {
+            return Drain::Held;
+        }
+        let ahead = seat.cx.session().wire.next_ahead();
+        let call = if let Some(message) = ahead {
+            seat.hear(&message)
+        } else {
+            let Some(info) = seat.cx.session().next_mail() else { break };
+            seat.invoke(Event::Info(info))
+        };
+        if let Some(call) = call {
+            return Drain::Call(call);
         }
     }
     seat.cx.session().wire.settle();
-    None
+    Drain::Done
 }
 
 enum Read<C> {
@@ -171,7 +198,8 @@ where
     let read = {
         let wire = &mut seat.cx.session().wire;
         if wire.can_deliver_ahead() {
-            // A method has just allowed reading again: these come first.
+            // These come before anything new, but timers and mail get their turn between them.
+            links.pace.next_round();
             return Read::Some;
         }
         if !wire.wants_input() {

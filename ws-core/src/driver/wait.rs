@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::clock::now;
 use super::links::Links;
+use super::pace::{ROUNDS, unhindered};
 use super::port::{Port, begin_turn};
 use super::scratch::ReadBuffer;
 use super::seat::{Seat, catch};
@@ -49,7 +50,7 @@ where
             Ok(Poll::Pending) => {}
             Err(panic) => return Poll::Ready(Some(Err(panic))),
         }
-        match keep_alive(task, &mut lock(&session), port, links) {
+        match unhindered(task, |task| keep_alive(task, &mut lock(&session), port, links)) {
             Poll::Ready(()) if until == Until::Cancelled => Poll::Ready(None),
             _ => Poll::Pending,
         }
@@ -108,14 +109,18 @@ where
     }
 }
 
-/// Reads until there is nothing more, or enough.
+/// Reads until there is nothing more, or enough: frames that make no message, as empty fragments,
+/// do not keep the thread.
 fn read_ahead<T: AsyncRead + AsyncWrite + Unpin>(
     task: &mut Task<'_>,
     wire: &mut Connection,
     port: &mut Port<T>,
     buffer: &mut ReadBuffer,
 ) {
-    while wire.wants_input() {
+    for _ in 0..ROUNDS {
+        if !wire.wants_input() {
+            return;
+        }
         if let Some(mut backlog) = wire.take_backlog() {
             let used = wire.read_ahead(backlog.bytes());
             wire.put_back(backlog, used);
@@ -130,4 +135,5 @@ fn read_ahead<T: AsyncRead + AsyncWrite + Unpin>(
             Poll::Pending => return,
         }
     }
+    task.waker().wake_by_ref();
 }

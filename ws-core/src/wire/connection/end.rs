@@ -49,6 +49,8 @@ impl Connection {
     pub(crate) fn close_with(&mut self, reason: CloseReason) {
         let reason = match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Open => reason,
+            // What the client is owed does not reach it: that is the reason then.
+            Phase::Ending(_) if reason == CloseReason::Overflow => reason,
             Phase::Ending(first) => first,
             closing @ Phase::Closing { .. } => {
                 self.phase = closing;
@@ -87,6 +89,12 @@ impl Connection {
         }
     }
 
+    /// Whether the client should read before it is told more, now that the connection ends. That
+    /// has a limit, which begins anew while it does read.
+    pub(crate) fn holds_back(&self) -> bool {
+        matches!(self.phase, Phase::Ending(_)) && self.is_pressed() && !self.is_broken
+    }
+
     pub(crate) fn is_broken(&self) -> bool {
         self.is_broken
     }
@@ -116,7 +124,7 @@ impl Connection {
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let timeout = match self.phase {
             // While a method is pending and enough was read ahead, it is not the client who is late.
-            Phase::Open if !self.has_room() => return None,
+            Phase::Open if self.is_reading() && !self.has_room() => return None,
             Phase::Open => return self.idle_timeout.and_then(|timeout| self.heard.checked_add(timeout)),
             Phase::Ending(_) => self.options.cancel_timeout,
             Phase::Closing { .. } => self.options.close_timeout,

@@ -126,7 +126,7 @@ impl Connection {
     pub(crate) fn can_deliver_ahead(&self) -> bool {
         let allowed = match self.phase {
             Phase::Open => self.is_reading(),
-            Phase::Ending(_) => true,
+            Phase::Ending(_) => !self.holds_back(),
             Phase::Closing { .. } => false,
         };
         allowed && !self.ahead.is_empty()

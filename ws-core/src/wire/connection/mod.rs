@@ -137,7 +137,7 @@ impl Connection {
 
     /// Whether so much waits for the client that reading stops.
     pub(crate) fn is_pressed(&self) -> bool {
-        self.outbox.len() >= self.options.outbox_high_water
+        !self.outbox.is_empty() && self.outbox.len() >= self.options.outbox_high_water
     }
 
     /// The socket took that many bytes. If that is what reading waited for, it tells as much of the
@@ -145,6 +145,9 @@ impl Connection {
     pub(crate) fn sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
         if self.is_pressed() {
             self.heard = now();
+            if matches!(&self.phase, Phase::Ending(reason) if *reason != CloseReason::Shutdown) {
+                self.limit = None;
+            }
         }
         self.outbox.sent(len);
     }
@@ -164,6 +167,6 @@ impl Connection {
     }
 
     fn has_room(&self) -> bool {
-        self.ahead.bytes() < self.options.read_ahead
+        self.ahead.is_empty() || self.ahead.bytes() < self.options.read_ahead
     }
 }

@@ -1,0 +1,136 @@
+//! The runtime gives a task a budget for each poll. A method may use it up; the connection goes on.
+
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::coop::consume_budget;
+use tokio::time::timeout;
+
+use super::peer::{Frame, Log, connect_with, frame, options};
+use crate::driver::now;
+use crate::prelude::*;
+
+const MIB: usize = 1 << 20;
+
+/// Takes this many items from a channel that always has one.
+async fn drain_a_channel(items: usize) {
+    let (sender, mut receiver) = unbounded_channel();
+    (0..items).for_each(|item| sender.send(item).unwrap());
+    for _ in 0..items {
+        receiver.recv().await;
+    }
+}
+
+#[websocket(idle_timeout = 10s)]
+struct Drainer(Log);
+
+#[websocket]
+impl Drainer {
+    #[on_open]
+    async fn open(&mut self) {
+        drain_a_channel(200).await;
+    }
+
+    #[every(3s)]
+    async fn tick(&mut self) {
+        drain_a_channel(200).await;
+        self.0.send("tick".into()).unwrap();
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.send(format!("{reason:?}")).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_are_set_without_it() {
+    let mut peer = connect_with(1024, options::<Drainer>(|_| {}), Drainer);
+    for expect in ["tick", "tick", "tick", "Timeout"] {
+        assert_eq!(timeout(Duration::from_secs(60), peer.event()).await.as_deref(), Ok(expect));
+    }
+}
+
+/// Sends what a busy channel brings, from one method.
+#[websocket]
+#[derive(Default)]
+struct Stream;
+
+#[websocket]
+impl Stream {
+    #[on_text]
+    async fn stream(&mut self, count: &str, cx: &mut Context<Self>) {
+        for _ in 0..count.parse().unwrap_or(0) {
+            consume_budget().await;
+            cx.send(vec![0; 1000]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_go_out_without_it() {
+    let mut peer = connect_with(64 * MIB, options::<Stream>(|_| {}), |_| Stream);
+    peer.send("5000").await;
+    for n in 0..5000 {
+        let frame = peer.frame().await.unwrap();
+        assert_eq!((frame.opcode, frame.payload.len()), (2, 1000), "frame {n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ping_is_answered_without_it() {
+    #[websocket]
+    struct Eater(Log);
+
+    #[websocket]
+    impl Eater {
+        #[on_text]
+        async fn eat(&mut self, _: &str) {
+            for _ in 0..100_000 {
+                consume_budget().await;
+            }
+            self.0.send("eaten".into()).unwrap();
+        }
+    }
+
+    let mut peer = connect_with(4096, options::<Eater>(|_| {}), Eater);
+    peer.raw(&[frame(0x81, b"eat"), frame(0x89, b"p")].concat()).await;
+    assert_eq!(peer.frame().await, Some(Frame { opcode: 10, payload: b"p".to_vec() }));
+    assert!(peer.log.try_recv().is_err(), "the pong came only after the method");
+}
+
+/// Sends large replies to mail.
+#[websocket]
+struct Feed(Sender<Addr<Self>>);
+
+#[websocket]
+impl Feed {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        self.0.send(cx.addr()).unwrap();
+    }
+
+    #[on_info]
+    fn feed(&mut self, bytes: usize) -> Vec<u8> {
+        vec![0; bytes]
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_replies_to_much_mail_are_no_overflow() {
+    for shutdown in [false, true] {
+        let (addr, addrs) = channel();
+        let mut peer = connect_with(128 * MIB, options::<Feed>(|_| {}), |_| Feed(addr));
+        tokio::task::yield_now().await;
+        let addr = addrs.recv().unwrap();
+        (0..1000).for_each(|_| addr.send(70_000_usize).unwrap());
+        if shutdown {
+            peer.connections.shut_down(now() + Duration::from_secs(10));
+        }
+        for n in 0..1000 {
+            let frame = peer.frame().await.unwrap();
+            assert_eq!((frame.opcode, frame.payload.len()), (2, 70_000), "frame {n}, shutdown {shutdown}");
+        }
+    }
+}
