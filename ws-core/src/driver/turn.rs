@@ -162,6 +162,7 @@ where
         if seat.cx.session().wire.holds_back() {
             return Drain::Held;
         }
+        seat.cx.session().wire.goes_on();
         let ahead = seat.cx.session().wire.next_ahead();
         let call = if let Some(message) = ahead {
             seat.hear(&message)

@@ -260,7 +260,7 @@ async fn client_that_is_not_read_from_is_not_idle_while_it_reads() {
     }
     // One that stops reading is, in the end.
     peer.send("please").await;
-    assert_eq!(timeout(Duration::from_secs(15), peer.event()).await.as_deref(), Ok("Timeout"));
+    assert_eq!(timeout(Duration::from_secs(17), peer.event()).await.as_deref(), Ok("Timeout"));
 }
 
 #[websocket(close_timeout = 1s)]

@@ -69,6 +69,7 @@ impl Connection {
         let awaits = !over && !self.is_broken;
         self.phase = Phase::Closing { reason, awaits };
         self.limit = None;
+        self.since = None;
         self.ahead = Ahead::default();
     }
 
@@ -77,7 +78,15 @@ impl Connection {
         if self.is_open() {
             self.phase = Phase::Ending(reason);
             self.limit = None;
+            self.since = None;
             self.input = Backlog::default();
+        }
+    }
+
+    /// The next of what came before the end is handled, and has its time.
+    pub(crate) fn goes_on(&mut self) {
+        if matches!(self.phase, Phase::Ending(_)) {
+            self.since = None;
         }
     }
 
@@ -126,13 +135,16 @@ impl Connection {
             // While a method is pending and enough was read ahead, it is not the client who is late.
             Phase::Open if self.is_reading() && !self.has_room() => return None,
             Phase::Open => return self.idle_timeout.and_then(|timeout| self.heard.checked_add(timeout)),
-            Phase::Ending(_) => self.options.cancel_timeout,
-            Phase::Closing { .. } => self.options.close_timeout,
+            Phase::Ending(_) if !self.holds_back() => self.options.cancel_timeout,
+            Phase::Ending(_) | Phase::Closing { .. } => self.options.close_timeout,
         };
-        if self.limit.is_none() {
-            self.limit = now().checked_add(timeout);
+        let own = self.since.get_or_insert_with(now).checked_add(timeout);
+        match (&self.phase, self.limit) {
+            // A shutdown gives more time than other ends, and to other ends no more than to itself.
+            (Phase::Ending(CloseReason::Shutdown), Some(limit)) if !self.holds_back() => Some(limit),
+            (_, Some(limit)) => own.map(|own| own.min(limit)),
+            (_, None) => own,
         }
-        self.limit
     }
 
     /// Looks at the clock. True if an end has taken as long as it may.
@@ -145,10 +157,10 @@ impl Connection {
         due
     }
 
-    /// Gives an end longer than `cancel_timeout`.
+    /// Ends in order, by a deadline, which also counts for an end that has begun.
     pub(crate) fn end_by(&mut self, reason: CloseReason, deadline: Instant) {
-        if self.is_open() {
-            self.end(reason);
+        self.end(reason);
+        if matches!(self.phase, Phase::Ending(_)) {
             self.limit = Some(deadline);
         }
     }

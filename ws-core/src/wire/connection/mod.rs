@@ -48,7 +48,10 @@ pub(crate) struct Connection {
     idle_timeout: Option<Duration>,
     /// When the last byte came from the client.
     heard: Instant,
-    /// When the current phase ends by force; set by the first look at the clock after it began.
+    /// When the current phase began, by the first look at the clock after that, or when the client
+    /// last took some of what it is owed.
+    since: Option<Instant>,
+    /// When the current phase ends by force, if somebody said so.
     limit: Option<Instant>,
 }
 
@@ -77,6 +80,7 @@ impl Connection {
             is_broken: false,
             idle_timeout: options.idle_timeout,
             heard: now,
+            since: None,
             limit: None,
             options,
         }
@@ -145,9 +149,7 @@ impl Connection {
     pub(crate) fn sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
         if self.is_pressed() {
             self.heard = now();
-            if matches!(&self.phase, Phase::Ending(reason) if *reason != CloseReason::Shutdown) {
-                self.limit = None;
-            }
+            self.goes_on();
         }
         self.outbox.sent(len);
     }
