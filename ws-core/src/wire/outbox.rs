@@ -54,7 +54,7 @@ impl Outbox {
     #[must_use]
     pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let waiting = self.len();
-        let fits = self.fits(waiting, payload.len());
+        let fits = fits(waiting, payload.len(), self.ceiling);
         if fits {
             self.push_last(opcode, payload);
             self.pushed(waiting);
@@ -85,8 +85,7 @@ impl Outbox {
         draft.bytes.extend_from_slice(&[0; 2]);
         write(draft.bytes)?;
         let len = draft.bytes.len() - start - 2;
-        // `fits`, whose `self` is borrowed by the draft.
-        if waiting > 0 && waiting + len > self.ceiling {
+        if !fits(waiting, len, self.ceiling) {
             return Ok(false);
         }
         let mut header = [0; MAX_HEADER];
@@ -96,11 +95,6 @@ impl Outbox {
         drop(draft);
         self.pushed(waiting);
         Ok(true)
-    }
-
-    /// A message that nothing waits before always fits.
-    fn fits(&self, waiting: usize, len: usize) -> bool {
-        waiting == 0 || waiting + len <= self.ceiling
     }
 
     /// A single message may be larger than the limit; it does not use up what others may have.
@@ -140,6 +134,11 @@ impl Outbox {
             self.sent = 0;
         }
     }
+}
+
+/// A message that nothing waits before always fits.
+fn fits(waiting: usize, len: usize, ceiling: usize) -> bool {
+    waiting == 0 || waiting + len <= ceiling
 }
 
 /// A frame that is being written; dropped early, it leaves no trace.

@@ -1,6 +1,5 @@
 //! The runtime gives a task a budget for each poll. A method may use it up; the connection goes on.
 
-use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use tokio::sync::mpsc::unbounded_channel;
@@ -8,7 +7,6 @@ use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
 use super::peer::{Frame, Log, connect_with, frame, options};
-use crate::driver::now;
 use crate::prelude::*;
 
 const MIB: usize = 1 << 20;
@@ -98,39 +96,4 @@ async fn ping_is_answered_without_it() {
     peer.raw(&[frame(0x81, b"eat"), frame(0x89, b"p")].concat()).await;
     assert_eq!(peer.frame().await, Some(Frame { opcode: 10, payload: b"p".to_vec() }));
     assert!(peer.log.try_recv().is_err(), "the pong came only after the method");
-}
-
-/// Sends large replies to mail.
-#[websocket]
-struct Feed(Sender<Addr<Self>>);
-
-#[websocket]
-impl Feed {
-    #[on_open]
-    fn open(&mut self, cx: &mut Context<Self>) {
-        self.0.send(cx.addr()).unwrap();
-    }
-
-    #[on_info]
-    fn feed(&mut self, bytes: usize) -> Vec<u8> {
-        vec![0; bytes]
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn large_replies_to_much_mail_are_no_overflow() {
-    for shutdown in [false, true] {
-        let (addr, addrs) = channel();
-        let mut peer = connect_with(128 * MIB, options::<Feed>(|_| {}), |_| Feed(addr));
-        tokio::task::yield_now().await;
-        let addr = addrs.recv().unwrap();
-        (0..1000).for_each(|_| addr.send(70_000_usize).unwrap());
-        if shutdown {
-            peer.connections.shut_down(now() + Duration::from_secs(10));
-        }
-        for n in 0..1000 {
-            let frame = peer.frame().await.unwrap();
-            assert_eq!((frame.opcode, frame.payload.len()), (2, 70_000), "frame {n}, shutdown {shutdown}");
-        }
-    }
 }

@@ -21,7 +21,9 @@ impl Obedient {
             "stop" => {
                 cx.send("before");
                 cx.close(Close::new(4001, "enough"));
+                assert_eq!(cx.buffered(), 2 + 6 + 2 + 2 + 6, "a text and a close frame");
                 cx.send("after");
+                assert_eq!(cx.buffered(), 18);
             }
             "crash" => panic!("sync part"),
             "crash later" => {

@@ -130,7 +130,7 @@ impl AsyncFeed {
 
 async fn feed<H: Handler>(make: impl FnOnce(Sender<Addr<H>>) -> H) -> (Peer, Addr<H>) {
     let (addr, addrs): (_, Receiver<Addr<H>>) = channel();
-    let peer = connect_with(64 * MIB, options::<H>(|_| {}), |_: Log| make(addr));
+    let peer = connect_with(128 * MIB, options::<H>(|_| {}), |_: Log| make(addr));
     tokio::task::yield_now().await;
     (peer, addrs.recv().unwrap())
 }
@@ -160,6 +160,19 @@ async fn burst_of_mail_is_handled_whole_before_a_shutdown() {
     peer.connections.shut_down(now() + Duration::from_secs(5));
     expect(&mut peer, 1000, 2000).await;
     assert_eq!(peer.closed().await, 1001);
+}
+
+/// Each reply is written in the middle of the turn, more often than the runtime's budget allows.
+#[tokio::test(start_paused = true)]
+async fn large_replies_to_much_mail_are_no_overflow() {
+    for shutdown in [false, true] {
+        let (mut peer, addr) = feed(Feed).await;
+        (0..1000).for_each(|_| addr.send(Bytes(70_000)).unwrap());
+        if shutdown {
+            peer.connections.shut_down(now() + Duration::from_secs(10));
+        }
+        expect(&mut peer, 1000, 70_000).await;
+    }
 }
 
 /// Sends itself a message for each that it gets.

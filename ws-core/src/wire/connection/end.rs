@@ -45,7 +45,7 @@ impl Connection {
     }
 
     /// Ends the connection at once: the close frame is queued, and nothing can be sent after it.
-    /// The first reason counts.
+    /// The first reason counts, unless what the client is owed for it overflows.
     pub(crate) fn close_with(&mut self, reason: CloseReason) {
         let reason = match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Open => reason,
