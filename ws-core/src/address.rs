@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use crate::error::SendError;
-use crate::handler::{Handler, OnInfo};
+use crate::handler::{Handler, InfoOf};
 
 /// The messages that wait for a handler.
 ///
@@ -141,11 +141,8 @@ impl<H: Handler> Addr<H> {
     ///
     /// [`SendError::Full`] if the mailbox holds as many messages as `mailbox` allows (1,024 by
     /// default), [`SendError::Closed`] if the connection has ended. Both give the message back.
-    pub fn send<M>(&self, message: M) -> Result<(), SendError<M>>
-    where
-        H: OnInfo<M>,
-    {
-        self.0.send(message, H::info)
+    pub fn send<M: InfoOf<H>>(&self, message: M) -> Result<(), SendError<M>> {
+        self.0.send(message, M::into_info)
     }
 
     /// Whether the connection still takes messages.
@@ -154,11 +151,7 @@ impl<H: Handler> Addr<H> {
     }
 
     /// The same address for one type of message, so that the sender need not know the handler.
-    pub fn recipient<M>(&self) -> Recipient<M>
-    where
-        H: OnInfo<M>,
-        M: 'static,
-    {
+    pub fn recipient<M: InfoOf<H> + 'static>(&self) -> Recipient<M> {
         Recipient(Arc::new(self.clone()))
     }
 }
@@ -220,7 +213,7 @@ trait Receive<M>: Send + Sync {
     fn is_open(&self) -> bool;
 }
 
-impl<H: OnInfo<M>, M> Receive<M> for Addr<H> {
+impl<H: Handler, M: InfoOf<H>> Receive<M> for Addr<H> {
     fn receive(&self, message: M) -> Result<(), SendError<M>> {
         self.send(message)
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::address::{Addr, Mailbox};
 use crate::close::Close;
 use crate::error::HandlerError;
-use crate::handler::{Handler, OnInfo};
+use crate::handler::{Handler, InfoOf};
 use crate::reply::{IntoReply, Replies};
 use crate::timer::{TimerId, Timers};
 use crate::wire::Connection;
@@ -142,24 +142,20 @@ impl<H: Handler> Context<H> {
 
     /// Sends a message to this handler after `delay`; Cowboy's `erlang:start_timer`. It ends with
     /// the connection.
-    pub fn send_after<M>(&mut self, delay: Duration, message: M) -> TimerId
-    where
-        H: OnInfo<M>,
-    {
+    pub fn send_after<M: InfoOf<H>>(&mut self, delay: Duration, message: M) -> TimerId {
         let at = later(now(), delay);
-        self.session().timers.once(at, H::info(message))
+        self.session().timers.once(at, message.into_info())
     }
 
     /// Sends a message to this handler every `period`, first after one period; at least a
     /// millisecond. Ticks that were missed are skipped.
     pub fn send_every<M>(&mut self, period: Duration, message: M) -> TimerId
     where
-        H: OnInfo<M>,
-        M: Clone + Send + 'static,
+        M: InfoOf<H> + Clone + Send + 'static,
     {
         let period = period.max(Duration::from_millis(1));
         let at = later(now(), period);
-        self.session().timers.every(at, period, Box::new(move || H::info(message.clone())))
+        self.session().timers.every(at, period, Box::new(move || message.clone().into_info()))
     }
 
     /// Stops a timer. False if it is not running any more; its last message may then be handled

@@ -1,8 +1,10 @@
 //! A handler, as the driver sees it: what `#[websocket]` implements.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
+use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -10,7 +12,7 @@ use hyper::http::request::Parts;
 use crate::context::Context;
 use crate::error::HandlerError;
 use crate::event::{Event, Step};
-use crate::options::Options;
+use crate::options::{Declaration, Options};
 
 /// What `#[websocket(…)]` on a struct or enum says about it.
 #[diagnostic::on_unimplemented(
@@ -18,9 +20,9 @@ use crate::options::Options;
     label = "`#[websocket]` is missing on the definition of this type",
     note = "write `#[websocket]` or `#[websocket(path = \"/…\")]` above its `struct` or `enum`"
 )]
-pub trait Declared: Sized + Send + 'static {
-    /// The settings of its connections.
-    const OPTIONS: Options;
+pub trait Declared: Sized {
+    /// Its path and its options.
+    const DECLARATION: Declaration;
 }
 
 /// A declaration with a path.
@@ -29,10 +31,7 @@ pub trait Declared: Sized + Send + 'static {
     label = "where should it be mounted?",
     note = "declare it with `#[websocket(path = \"/…\")]`, or mount it with `.mount_at::<{Self}>(\"/…\")`"
 )]
-pub trait Mounted: Declared {
-    /// The pattern of its path.
-    const PATH: &'static str;
-}
+pub trait Mounted: Declared {}
 
 /// What `#[websocket]` on an `impl` implements; to be named in bounds, as in
 /// `fn broadcast<H: OnInfo<M>, M>(…)`, and not to be implemented by hand.
@@ -44,11 +43,15 @@ pub trait Mounted: Declared {
     label = "not a handler",
     note = "write `#[websocket]` above `impl {Self} {{ … }}`, with a method for each event: `#[on_text] fn …`"
 )]
-pub trait Handler: Declared {
+pub trait Handler: Sized + Send + 'static {
+    /// What `#[websocket(…)]` on the type says.
+    const DECLARED: Declaration;
     /// The messages it takes, one variant for each `#[on_info]`.
     type Info: Send + 'static;
     /// Its async methods with their payloads, one variant for each.
     type Call: Send + 'static;
+    /// How it comes to be from a request: by its `#[on_upgrade]`, or [`ByDefault`].
+    type Upgrade;
     /// Its `#[every]` and `#[after]`.
     const TIMERS: &'static [Timer] = &[];
     /// Whether there is an async method: the connection's state is then shared with it.
@@ -59,13 +62,16 @@ pub trait Handler: Declared {
     /// Runs the method for an event.
     fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> Step<Self::Call>;
 
-    /// Runs an async method.
-    fn call(
-        &mut self,
-        call: Self::Call,
-        cx: &mut Context<Self>,
-    ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+    /// Runs an async method. A handler without any has no calls.
+    fn call<'a>(&'a mut self, call: Self::Call, cx: &'a mut Context<Self>) -> Running<'a> {
+        let _ = (call, cx);
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
+
+/// An async method that runs: the one allocation that it costs. In the connection's own future it
+/// would cost every waiting connection the size of the largest method.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send + 'a>>;
 
 /// A timer of the declaration.
 #[derive(Clone, Copy, Debug)]
@@ -87,21 +93,6 @@ impl Timer {
     }
 }
 
-/// How a handler without `#[on_upgrade]` comes to be when it is mounted. The parameter is the
-/// router's state; it is there so that the bound is checked where the handler is mounted: one that
-/// is only driven over a stream, or tested, need not be `Default`.
-pub trait WithoutUpgrade<S>: Sized {
-    /// A handler for a new connection.
-    fn new() -> Self;
-}
-
-#[diagnostic::do_not_recommend]
-impl<H: Default, S> WithoutUpgrade<S> for H {
-    fn new() -> Self {
-        H::default()
-    }
-}
-
 /// Which messages a handler takes: implemented for each `#[on_info]`, not by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take messages of type `{M}`",
@@ -113,15 +104,68 @@ pub trait OnInfo<M>: Handler {
     fn info(message: M) -> Self::Info;
 }
 
-/// How a handler comes to be from a request: `#[on_upgrade]`, or `Default` without one.
+/// A message that `H` takes, so that an error speaks of the message and the handler that were
+/// written, even where only one type would do. Implemented wherever `H: OnInfo<Self>`.
 #[diagnostic::on_unimplemented(
-    message = "nobody makes a `{Self}` for a new connection",
-    label = "no `#[on_upgrade]` in a `#[websocket] impl`, and no `Default` to do without",
-    note = "add `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`, or `#[derive(Default)]` to the type"
+    message = "`{H}` does not take messages of type `{Self}`",
+    label = "no `#[on_info]` of `{H}` takes a `{Self}`",
+    note = "add `#[on_info] fn …(&mut self, message: {Self})` to the `#[websocket] impl {H}`"
 )]
-pub trait OnUpgrade<S>: Sized {
+pub trait InfoOf<H: Handler>: Sized {
+    /// The message as one of the handler's.
+    fn into_info(self) -> H::Info;
+}
+
+#[diagnostic::do_not_recommend]
+impl<H: OnInfo<M>, M> InfoOf<H> for M {
+    #[inline]
+    fn into_info(self) -> H::Info {
+        H::info(self)
+    }
+}
+
+/// How a handler comes to be from a request to a router with state `S`: what `Handler::Upgrade`
+/// implements.
+#[diagnostic::on_unimplemented(
+    message = "no `{H}` can be made for a new connection",
+    label = "`{H}` has neither `Default` nor an `#[on_upgrade]`",
+    note = "add `#[derive(Default)]` to the type, or `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`"
+)]
+pub trait OnUpgrade<H, S> {
     /// Makes the handler of one connection, or answers the request with something else.
-    fn upgrade(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Upgrade<Self>, Response>> + Send;
+    fn upgrade(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Upgrade<H>, Response>> + Send;
+}
+
+/// The `Handler::Upgrade` of a handler without `#[on_upgrade]`. That it is `Default` is demanded
+/// where it is mounted: one that is only driven over a stream, or tested, need not be.
+#[derive(Debug)]
+pub struct ByDefault;
+
+#[diagnostic::do_not_recommend]
+impl<H: Default, S: Sync> OnUpgrade<H, S> for ByDefault {
+    async fn upgrade(_: &mut Parts, _: &S) -> Result<Upgrade<H>, Response> {
+        Ok(Upgrade::new(H::default()))
+    }
+}
+
+/// An argument of `#[on_upgrade]`: whatever axum-core's `FromRequestParts` makes from a request to
+/// a router with state `S`.
+#[diagnostic::on_unimplemented(
+    message = "`#[on_upgrade]` cannot take a `{Self}` from the request",
+    label = "an argument of its `#[on_upgrade]` is no extractor",
+    note = "extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`, and all that implement axum's `FromRequestParts`; the `T` of `Path` and `Query` is `serde::Deserialize`",
+    note = "the `T` of `State<T>` is what `.with_state(…)` is given, or a part of it by `FromRef`; here that is `{S}`"
+)]
+pub trait Extractor<S>: Sized {
+    /// Makes the argument, or answers the request with the rejection.
+    fn extract(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Self, Response>> + Send;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
+    async fn extract(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        T::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)
+    }
 }
 
 /// A handler with what is special about its connection; what `#[on_upgrade]` may return instead
@@ -179,7 +223,7 @@ impl<H> Upgrade<H> {
     where
         H: Declared,
     {
-        change(self.options.get_or_insert(H::OPTIONS));
+        change(self.options.get_or_insert(H::DECLARATION.options));
         self
     }
 }
@@ -188,7 +232,7 @@ impl<H> Upgrade<H> {
 #[diagnostic::on_unimplemented(
     message = "`#[on_upgrade]` of `{H}` cannot return `{Self}`",
     label = "does not make a `{H}`",
-    note = "return `Self`, `Upgrade<Self>`, or a `Result` of one of them with an error that is a response"
+    note = "return `Self`, `Upgrade<Self>`, or a `Result` of one of them with an error that is a response, as `StatusCode` or `(StatusCode, String)`"
 )]
 pub trait IntoUpgrade<H> {
     /// The handler, or the response to send instead.
@@ -212,6 +256,7 @@ impl<H> IntoUpgrade<H> for Upgrade<H> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<H, U: IntoUpgrade<H>, E: IntoResponse> IntoUpgrade<H> for Result<U, E> {
     fn into_upgrade(self) -> Result<Upgrade<H>, Response> {
         self.map_err(IntoResponse::into_response)?.into_upgrade()

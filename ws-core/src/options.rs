@@ -92,3 +92,65 @@ pub enum Origins {
     /// Pages from anywhere (`origins = any`).
     Any,
 }
+
+/// What `#[websocket(…)]` says about a handler.
+#[derive(Clone, Debug)]
+pub struct Declaration {
+    /// The pattern of its path; empty if it has none.
+    pub path: &'static str,
+    /// The settings of its connections.
+    pub options: Options,
+}
+
+impl Declaration {
+    /// Nothing is said.
+    pub const DEFAULT: Self = Self { path: "", options: Options::DEFAULT };
+
+    /// A declaration whose options make sense, also together. Those that are literals have been
+    /// looked at by the macro.
+    ///
+    /// # Panics
+    ///
+    /// If they do not; as this is evaluated while compiling, that is a compile error.
+    pub const fn checked(self) -> Self {
+        let Options { idle_timeout, max_message_size, mailbox, outbox_high_water, outbox_limit, .. } =
+            &self.options;
+        assert!(
+            *outbox_high_water <= *outbox_limit,
+            "`outbox_high_water` is above `outbox_limit`: reading is to stop before the connection closes",
+        );
+        assert!(*mailbox > 0, "`mailbox` is zero: it would take no message");
+        assert!(*max_message_size > 0, "`max_message_size` is zero: it would take no message");
+        assert!(
+            !matches!(idle_timeout, Some(timeout) if timeout.is_zero()),
+            "`idle_timeout` is zero: write how long, as `60s`, or `none`",
+        );
+        self
+    }
+
+    /// The same, if nothing takes the parameters of the path: there may then be none. `{_name}`
+    /// says that one is not to be taken, and `{*rest}` need not be.
+    ///
+    /// # Panics
+    ///
+    /// If there are some; as this is evaluated while compiling, that is a compile error.
+    pub const fn path_untaken(self) -> Self {
+        let path = self.path.as_bytes();
+        let mut at = 0;
+        while at + 1 < path.len() {
+            let (this, next) = (path[at], path[at + 1]);
+            if this == b'{' && next == b'{' {
+                at += 1;
+            } else {
+                assert!(
+                    this != b'{' || next == b'_' || next == b'*',
+                    "the path has a parameter that no extractor takes: \
+                     take it with `#[on_upgrade] fn …(Path(name): Path<String>) -> Self`, \
+                     or call it `{{_name}}` in the path",
+                );
+            }
+            at += 1;
+        }
+        self
+    }
+}

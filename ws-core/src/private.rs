@@ -1,11 +1,10 @@
 //! What generated code may name. Nothing here is meant to be written by hand.
 
+use std::future::Future;
 pub use std::string::String;
 use std::time::Duration;
 pub use std::vec::Vec;
 
-pub use axum_core::extract::FromRequestParts;
-use axum_core::response::IntoResponse;
 pub use axum_core::response::Response;
 pub use hyper::http::request::Parts;
 
@@ -14,9 +13,10 @@ pub use crate::context::Context;
 pub use crate::error::HandlerError;
 pub use crate::event::{Event, Step};
 pub use crate::handler::{
-    Declared, Handler, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Timer, Upgrade, WithoutUpgrade,
+    ByDefault, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Running, Timer,
+    Upgrade,
 };
-pub use crate::options::{Options, Origins, Unhandled};
+pub use crate::options::{Declaration, Origins, Unhandled};
 pub use crate::payload::{FromBinary, FromText};
 use crate::reply::IntoReply;
 
@@ -35,15 +35,12 @@ pub fn reply<H: Handler, R: IntoReply>(cx: &mut Context<H>, reply: R) -> Result<
     cx.reply(reply)
 }
 
-/// Runs one extractor of `#[on_upgrade]`.
-///
-/// # Errors
-///
-/// The extractor's rejection, as a response.
-pub async fn extract<T, S>(parts: &mut Parts, state: &S) -> Result<T, Response>
+/// Runs an async method. That it is `Send` is demanded here, so that an error stands where the
+/// method does.
+#[inline]
+pub fn run<'a, F>(method: F) -> Running<'a>
 where
-    T: FromRequestParts<S>,
-    S: Sync,
+    F: Future<Output = Result<(), HandlerError>> + Send + 'a,
 {
-    T::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)
+    Box::pin(method)
 }

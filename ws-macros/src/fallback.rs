@@ -3,86 +3,89 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::{GenericParam, Generics};
 
+use crate::expand::{owned, scope, with_statics};
 use crate::parse::{Block, Declaration};
 use crate::report::Report;
 
-pub(crate) fn declaration(item: &TokenStream, declaration: &Declaration, report: Report) -> TokenStream {
+pub(crate) fn declaration(declaration: &Declaration, report: Report) -> TokenStream {
+    let item = &declaration.tokens;
     let errors = report.into_errors();
-    let ident = &declaration.ident;
-    if declaration.generics.lifetimes().next().is_some() {
-        return quote!(#item #errors);
-    }
-    let (impl_generics, type_generics, where_clause) = declaration.generics.split_for_impl();
-    quote! {
-        #item
-
-        #errors
-
+    let (impl_generics, where_clause) = head(&declaration.generics);
+    let (_, type_generics, _) = declaration.generics.split_for_impl();
+    let (ident, type_generics) = (&declaration.ident, with_statics(type_generics));
+    let code = scope(&quote! {
         #[automatically_derived]
-        impl #impl_generics ::ws_core::private::Declared for #ident #type_generics #where_clause {
-            const OPTIONS: ::ws_core::private::Options = ::ws_core::private::Options::DEFAULT;
+        impl #impl_generics __ws::Declared for #ident #type_generics #where_clause {
+            const DECLARATION: __ws::Declaration = __ws::Declaration::DEFAULT;
         }
 
         #[automatically_derived]
-        impl #impl_generics ::ws_core::private::Mounted for #ident #type_generics #where_clause {
-            const PATH: &'static ::core::primitive::str = "/";
-        }
-    }
+        impl #impl_generics __ws::Mounted for #ident #type_generics #where_clause {}
+    });
+    quote!(#item #errors #code)
 }
 
 pub(crate) fn machine(block: &Block, report: Report) -> TokenStream {
     let errors = report.into_errors();
-    if block.of_trait.is_some() || block.generics.lifetimes().next().is_some() {
+    if block.of_trait.is_some() {
         return quote!(#block #errors);
     }
-    let self_ty = &block.self_ty;
-    let (impl_generics, _, where_clause) = block.generics.split_for_impl();
-    let (mut any_message, mut any_state) = (block.generics.clone(), block.generics.clone());
-    any_message.params.push(syn::parse_quote!(__M));
-    any_state.params.push(syn::parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync));
-    let (any_message, _, _) = any_message.split_for_impl();
-    let (any_state, _, _) = any_state.split_for_impl();
-    quote! {
-        #block
-
-        #errors
+    let self_ty = with_statics(&block.self_ty);
+    let (impl_generics, where_clause) = head(&block.generics);
+    let (of_message, _) = head(&with_param(&block.generics, syn::parse_quote!(__M)));
+    let of_state = syn::parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync);
+    let (of_state, _) = head(&with_param(&block.generics, of_state));
+    let code = scope(&quote! {
+        pub struct __Upgrade;
 
         #[automatically_derived]
-        impl #impl_generics ::ws_core::private::Handler for #self_ty #where_clause {
-            type Info = ();
-            type Call = ();
-
-            fn event(
-                &mut self,
-                _: ::ws_core::private::Event<'_, Self::Info>,
-                _: &mut ::ws_core::private::Context<Self>,
-            ) -> ::ws_core::private::Step<Self::Call> {
-                ::ws_core::private::Step::Unhandled
-            }
-
-            async fn call(
-                &mut self,
-                (): Self::Call,
-                _: &mut ::ws_core::private::Context<Self>,
-            ) -> ::core::result::Result<(), ::ws_core::private::HandlerError> {
-                ::core::result::Result::Ok(())
-            }
-        }
-
-        #[automatically_derived]
-        impl #any_message ::ws_core::private::OnInfo<__M> for #self_ty #where_clause {
+        impl #of_message __ws::OnInfo<__M> for #self_ty #where_clause {
             fn info(_: __M) {}
         }
 
         #[automatically_derived]
-        impl #any_state ::ws_core::private::OnUpgrade<__S> for #self_ty #where_clause {
+        impl #of_state __ws::OnUpgrade<#self_ty, __S> for __Upgrade #where_clause {
             async fn upgrade(
-                _: &mut ::ws_core::private::Parts,
+                _: &mut __ws::Parts,
                 _: &__S,
-            ) -> ::core::result::Result<::ws_core::private::Upgrade<Self>, ::ws_core::private::Response> {
+            ) -> ::core::result::Result<__ws::Upgrade<#self_ty>, __ws::Response> {
                 ::core::unreachable!()
             }
         }
-    }
+
+        #[automatically_derived]
+        impl #impl_generics __ws::Handler for #self_ty #where_clause {
+            const DECLARED: __ws::Declaration = __ws::Declaration::DEFAULT;
+            type Info = ();
+            type Call = ::core::convert::Infallible;
+            type Upgrade = __Upgrade;
+
+            fn event(
+                &mut self,
+                _: __ws::Event<'_, ()>,
+                _: &mut __ws::Context<Self>,
+            ) -> __ws::Step<::core::convert::Infallible> {
+                __ws::Step::Unhandled
+            }
+        }
+    });
+    quote!(#block #errors #code)
+}
+
+/// Generics and where clause of an impl. A handler cannot borrow; as if everything lived for ever,
+/// one that does can be taken for one.
+fn head(generics: &Generics) -> (TokenStream, TokenStream) {
+    let mut generics = owned(generics);
+    let params = std::mem::take(&mut generics.params).into_iter();
+    generics.params = params.filter(|param| !matches!(param, GenericParam::Lifetime(_))).collect();
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    (with_statics(impl_generics), with_statics(where_clause))
+}
+
+fn with_param(generics: &Generics, param: GenericParam) -> Generics {
+    let mut generics = generics.clone();
+    generics.params.push(param);
+    generics
 }

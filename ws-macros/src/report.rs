@@ -39,8 +39,16 @@ impl Report {
     }
 }
 
-/// The known name that is nearest to a misspelt one, if one is near.
-pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+/// The known name that is meant by an unknown one: what others call the same thing, or what is
+/// spelt nearly so.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    known: &[&'a str],
+    others: &[(&'a str, &[&'a str])],
+) -> Option<&'a str> {
+    if let Some((meant, _)) = others.iter().find(|(_, names)| names.contains(&name)) {
+        return Some(meant);
+    }
     let (distance, best) = known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))

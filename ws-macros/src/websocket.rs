@@ -18,8 +18,8 @@ pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
         Item::Declaration(declaration) => {
             let options = parse::options(args, &mut report);
             match model::declaration(&declaration, options, &mut report).filter(|_| report.is_empty()) {
-                Some(model) => expand::declaration(item, &model),
-                None => fallback::declaration(item, &declaration, report),
+                Some(model) => expand::declaration(&declaration.tokens, &model),
+                None => fallback::declaration(&declaration, report),
             }
         }
         Item::Block(block) => {

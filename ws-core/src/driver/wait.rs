@@ -1,6 +1,6 @@
 //! A connection while an async method is pending.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::task::{Context as Task, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -40,9 +40,7 @@ where
 {
     // Always shared where there is a method to call.
     let session = seat.cx.share()?;
-    // The one allocation of an async method: in the connection's own future it would cost every
-    // waiting connection the size of the largest method.
-    let mut method = Box::pin(seat.handler.call(call, &mut seat.cx));
+    let mut method = seat.handler.call(call, &mut seat.cx);
     let result = poll_fn(|task| {
         begin_turn(&mut lock(&session).wire);
         match catch(|| method.as_mut().poll(task)) {

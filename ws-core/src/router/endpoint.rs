@@ -17,7 +17,7 @@ use super::path::PathParams;
 use super::{PeerAddr, Settings};
 use crate::context::Context;
 use crate::driver::{self, Connections, Ticket, now};
-use crate::handler::{Declared, Handler, OnUpgrade, Upgrade};
+use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::transport::{self, Stream};
 use crate::upgrade::{self, Acceptance, Refusal};
@@ -41,13 +41,13 @@ pub(super) struct Mount<H> {
     handler: PhantomData<fn() -> H>,
 }
 
-impl<H: Declared> Mount<H> {
+impl<H: Handler> Mount<H> {
     pub(super) fn new() -> Self {
-        Self { options: Arc::new(H::OPTIONS), handler: PhantomData }
+        Self { options: Arc::new(H::DECLARED.options), handler: PhantomData }
     }
 }
 
-impl<S: Send + Sync, H: Handler + OnUpgrade<S>> Endpoint<S> for Mount<H> {
+impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount<H> {
     fn upgrade<'a>(&'a self, parts: Parts, state: &'a S, shared: Shared) -> ResponseFuture<'a> {
         Box::pin(async move {
             match self.accept(parts, state, shared).await {
@@ -66,7 +66,7 @@ impl<H> Mount<H> {
     async fn accept<S>(&self, mut parts: Parts, state: &S, shared: Shared) -> Result<Response, Response>
     where
         S: Send + Sync,
-        H: Handler + OnUpgrade<S>,
+        H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
         let refuse = IntoResponse::into_response;
         let acceptance = upgrade::check(&parts, &self.options).map_err(refuse)?;
@@ -98,10 +98,10 @@ impl<H> Mount<H> {
     ) -> Result<(Start<H>, Response), Response>
     where
         S: Send + Sync,
-        H: OnUpgrade<S>,
+        H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
         let refuse = IntoResponse::into_response;
-        let made = caught(H::upgrade(parts, state)).await;
+        let made = caught(H::Upgrade::upgrade(parts, state)).await;
         let made = made.map_err(|()| refuse(Refusal::Panic))??;
         let Upgrade { handler, subprotocol, headers, options, fault } = made;
         if let Some(subprotocol) = subprotocol {
@@ -138,7 +138,7 @@ pub(crate) async fn prepare<H, S>(
 ) -> Result<(H, Context<H>), Response>
 where
     S: Send + Sync,
-    H: Handler + OnUpgrade<S>,
+    H: Handler<Upgrade: OnUpgrade<H, S>>,
 {
     let mut paths = matchit::Router::new();
     paths.insert(pattern, ()).expect("a path that can be mounted");

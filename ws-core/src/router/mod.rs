@@ -87,8 +87,8 @@ impl<S: Send + Sync + 'static> Router<S> {
     ///
     /// If another handler has a path that matches the same requests.
     #[track_caller]
-    pub fn mount<H: Mounted + Handler + OnUpgrade<S>>(self) -> Self {
-        self.mount_at::<H>(H::PATH)
+    pub fn mount<H: Mounted + Handler<Upgrade: OnUpgrade<H, S>>>(self) -> Self {
+        self.mount_at::<H>(H::DECLARED.path)
     }
 
     /// Mounts a handler at a path: `/chat/{room}` takes one segment, `/files/{*path}` all that
@@ -98,7 +98,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     ///
     /// If the path is malformed, or another handler has one that matches the same requests.
     #[track_caller]
-    pub fn mount_at<H: Handler + OnUpgrade<S>>(mut self, path: &str) -> Self {
+    pub fn mount_at<H: Handler<Upgrade: OnUpgrade<H, S>>>(mut self, path: &str) -> Self {
         assert!(path.starts_with('/'), "the path {path:?} does not start with `/`");
         if let Err(error) = self.paths.insert(path, self.endpoints.len()) {
             panic!("cannot mount a handler at {path:?}: {error}");
@@ -195,6 +195,23 @@ impl Router {
         let (mut parts, _) = request.into_parts();
         parts.extensions.insert(params);
         Box::pin(async move { endpoint.upgrade(parts, &(), shared).await })
+    }
+}
+
+/// A router that lacks no state: `Router<()>`.
+#[diagnostic::on_unimplemented(
+    message = "the state of this `{Self}` is missing",
+    label = "a handler extracts it with `State<…>`: `.with_state(…)` comes before this",
+    note = "`.with_state(…)` makes a `Router<()>`, which can be served"
+)]
+pub trait Complete {
+    /// The router, ready to be served.
+    fn complete(self) -> Router;
+}
+
+impl Complete for Router {
+    fn complete(self) -> Router {
+        self
     }
 }
 

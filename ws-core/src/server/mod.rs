@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::driver::{Connections, Ticket, now};
 use crate::error::{Error, Result};
-use crate::router::{PeerAddr, Router};
+use crate::router::{Complete, PeerAddr, Router};
 
 /// How long to wait after the system could not give us a connection, as when there are no more
 /// file descriptors.
@@ -28,7 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How many TCP connections may be there to be told that there are too many.
 const SPARE_HANDSHAKES: usize = 1024;
 
-impl Router {
+impl<S> Router<S> {
     /// Serves the router on an address (`"127.0.0.1:8080"`, `"localhost:8080"`, a `SocketAddr`)
     /// until the future is dropped. Its connections then end as by
     /// [`serve_with_shutdown`](Self::serve_with_shutdown), in the background.
@@ -37,7 +37,10 @@ impl Router {
     ///
     /// [`Error::Address`] or [`Error::Bind`], if the address cannot be listened on. Whatever
     /// happens to a connection is not the server's error.
-    pub async fn serve(self, addr: impl Display) -> Result<()> {
+    pub async fn serve(self, addr: impl Display) -> Result<()>
+    where
+        Self: Complete,
+    {
         self.serve_with_shutdown(addr, future::pending()).await
     }
 
@@ -52,7 +55,10 @@ impl Router {
         self,
         addr: impl Display,
         shutdown: impl Future<Output = ()>,
-    ) -> Result<()> {
+    ) -> Result<()>
+    where
+        Self: Complete,
+    {
         let listener = bind(&addr.to_string()).await?;
         self.serve_listener(listener, shutdown).await
     }
@@ -63,12 +69,11 @@ impl Router {
     /// # Errors
     ///
     /// None: whatever happens to a connection is not the server's error.
-    pub async fn serve_listener(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<()> {
-        let server = Arc::new(self);
+    pub async fn serve_listener(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()>
+    where
+        Self: Complete,
+    {
+        let server = Arc::new(self.complete());
         // Dropping the guard, on return or with the future, ends everything.
         let guard = ShutdownGuard { server: Arc::clone(&server), stop: watch::Sender::new(()) };
         let mut shutdown = pin!(shutdown);

@@ -56,7 +56,7 @@ use crate::address::Addr;
 use crate::close::{Close, CloseCode, CloseReason};
 use crate::context::Context;
 use crate::driver;
-use crate::handler::{Handler, Mounted, OnInfo};
+use crate::handler::{Handler, InfoOf, Mounted};
 use crate::message::Message;
 use crate::wire::Connection;
 
@@ -85,7 +85,7 @@ pub struct Test<H: Handler> {
 impl<H: Handler> Test<H> {
     /// Opens a connection to a handler; `#[on_open]` runs.
     pub async fn open(handler: H) -> Self {
-        let options = H::OPTIONS;
+        let options = H::DECLARED.options;
         pause();
         let wire = Connection::new(options.into(), Vec::new(), driver::now());
         Self::start(handler, Context::new(wire, None, None)).await
@@ -96,7 +96,7 @@ impl<H: Handler> Test<H> {
     where
         H: Mounted,
     {
-        TestUpgrade::new(uri, H::PATH)
+        TestUpgrade::new(uri, H::DECLARED.path)
     }
 
     async fn start(handler: H, mut cx: Context<H>) -> Self {
@@ -165,10 +165,7 @@ impl<H: Handler> Test<H> {
     ///
     /// If its mailbox is full or the connection has ended.
     #[track_caller]
-    pub fn info<M>(&mut self, message: M) -> impl Future<Output = ()>
-    where
-        H: OnInfo<M>,
-    {
+    pub fn info<M: InfoOf<H>>(&mut self, message: M) -> impl Future<Output = ()> {
         self.note(&format!("message {}", std::any::type_name::<M>()));
         if let Err(error) = self.addr.send(message) {
             self.fail(Location::caller(), &format!("cannot send the message: {error}"));
@@ -282,7 +279,7 @@ impl<H: Handler> Test<H> {
         async move {
             while self.next().await.is_some() {}
             // Longer than any timeout of an end, but not than one of an open connection.
-            let end = H::OPTIONS.close_timeout + H::OPTIONS.cancel_timeout + QUIET;
+            let end = H::DECLARED.options.close_timeout + H::DECLARED.options.cancel_timeout + QUIET;
             match timeout(end, &mut self.task).await {
                 Ok(Ok(reason)) => reason,
                 Ok(Err(error)) => self.fail(caller, &format!("the connection's task failed: {error}")),

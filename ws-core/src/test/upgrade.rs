@@ -60,7 +60,7 @@ impl<H: Handler, S: Send + Sync> TestUpgrade<H, S> {
     /// If the URI or a header is none, or the path is not the handler's.
     pub async fn open(self) -> Result<Test<H>, Rejection>
     where
-        H: OnUpgrade<S>,
+        H::Upgrade: OnUpgrade<H, S>,
     {
         pause();
         let request = self.request.body(()).expect("a request");

@@ -1,45 +1,48 @@
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 
+use super::scope;
+use super::types::owned;
 use crate::model::Declaration;
 
 /// The item as it was written, and what it declares.
 pub(crate) fn declaration(item: &TokenStream, model: &Declaration) -> TokenStream {
     let Declaration { ident, generics, path, settings } = model;
+    let generics = owned(generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    // `Declared` demands what a handler must be; bounds on the type say so for its parameters.
-    let bounds = generics.type_params().map(|param| {
-        let ident = &param.ident;
-        quote!(#ident: ::core::marker::Send + 'static)
-    });
-    let predicates = where_clause.map(|clause| &clause.predicates).into_iter().flatten();
-    let where_clause = quote!(where #(#bounds,)* #(#predicates,)*);
-    let options = if settings.is_empty() {
-        quote!(::ws_core::private::Options::DEFAULT)
+    let path_setting = path.as_ref().map(|path| quote!(declaration.path = #path;));
+    let settings_of = settings.iter().map(|(name, value)| quote!(declaration.options.#name = #value;));
+    // What the options say together is checked where one of them stands.
+    let two = settings.iter().rfind(|(name, _)| name == "outbox_high_water" || name == "outbox_limit");
+    let span = two.or(settings.first()).map_or_else(Span::call_site, |(name, _)| name.span());
+    let value = if path.is_none() && settings.is_empty() {
+        quote!(__ws::Declaration::DEFAULT)
     } else {
-        let (names, values): (Vec<_>, Vec<_>) = settings.iter().map(|(name, value)| (name, value)).unzip();
+        let checked = quote_spanned!(span=> declaration.checked());
         quote!({
-            let mut options = ::ws_core::private::Options::DEFAULT;
-            #(options.#names = #values;)*
-            options
+            let mut declaration = __ws::Declaration::DEFAULT;
+            #path_setting
+            #(#settings_of)*
+            #checked
         })
     };
-    let mounted = path.as_ref().map(|path| {
+    let mounted = path.as_ref().map(|_| {
         quote! {
             #[automatically_derived]
-            impl #impl_generics ::ws_core::private::Mounted for #ident #type_generics #where_clause {
-                const PATH: &'static ::core::primitive::str = #path;
-            }
+            impl #impl_generics __ws::Mounted for #ident #type_generics #where_clause {}
         }
     });
-    quote! {
-        #item
-
+    // The constant of a type with parameters is only known for those that somebody chooses.
+    let look = (!settings.is_empty() && generics.params.is_empty())
+        .then(|| quote!(const _: __ws::Declaration = <#ident as __ws::Declared>::DECLARATION;));
+    let code = scope(&quote! {
         #[automatically_derived]
-        impl #impl_generics ::ws_core::private::Declared for #ident #type_generics #where_clause {
-            const OPTIONS: ::ws_core::private::Options = #options;
+        impl #impl_generics __ws::Declared for #ident #type_generics #where_clause {
+            const DECLARATION: __ws::Declaration = #value;
         }
 
         #mounted
-    }
+        #look
+    });
+    quote!(#item #code)
 }

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Generics, Lit};
 
-use super::{no_lifetimes, value};
+use super::{no_lifetimes, one_websocket, value};
 use crate::parse::{self, Opt, OptValue};
 use crate::report::{Report, nearest};
 
@@ -35,11 +35,25 @@ const OPTIONS: [&str; 14] = [
     "compress",
 ];
 
+/// What other frameworks, Cowboy and people call them.
+const OTHER_NAMES: [(&str, &[&str]); 6] = [
+    ("path", &["route", "url", "uri", "at"]),
+    ("subprotocols", &["protocols", "protocol", "subprotocol"]),
+    ("idle_timeout", &["timeout", "inactivity_timeout"]),
+    (
+        "max_message_size",
+        &["max_frame_size", "max_size", "max_payload", "max_payload_length", "message_size"],
+    ),
+    ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
+    ("origins", &["origin", "allowed_origins", "cors"]),
+];
+
 pub(crate) fn declaration(
     item: &parse::Declaration,
     options: Vec<Opt>,
     report: &mut Report,
 ) -> Option<Declaration> {
+    one_websocket(&item.websockets, "type", report);
     no_lifetimes(&item.generics, report);
     let mut model = Declaration {
         ident: item.ident.clone(),
@@ -47,10 +61,14 @@ pub(crate) fn declaration(
         path: None,
         settings: Vec::new(),
     };
+    report.ok(contradiction(&options));
     let mut seen: Vec<Ident> = Vec::new();
     for option in options {
         if let Some(first) = seen.iter().find(|name| **name == option.name) {
-            report.error(option.name.span(), format!("option `{first}` is given twice"));
+            report.error(
+                option.name.span(),
+                format!("option `{first}` is given twice\nhelp: keep one of the two"),
+            );
             continue;
         }
         seen.push(option.name.clone());
@@ -62,6 +80,26 @@ pub(crate) fn declaration(
         }
     }
     report.is_empty().then_some(model)
+}
+
+/// Two sizes that are literals, and contradict each other. Constants are looked at by the compiler.
+fn contradiction(options: &[Opt]) -> syn::Result<()> {
+    let given = |name: &str| options.iter().find(|option| option.name == name);
+    let bytes = |option: Option<&Opt>, default| match option.map(|option| &option.value) {
+        Some(Some(OptValue::Expr(value))) => value::bytes(value),
+        Some(_) => None,
+        None => Some(default),
+    };
+    let (high_water, limit) = (given("outbox_high_water"), given("outbox_limit"));
+    let span = high_water.or(limit).map_or_else(Span::call_site, |option| option.name.span());
+    match (bytes(high_water, 64 << 10), bytes(limit, 1 << 20)) {
+        (Some(first), Some(second)) if first > second => Err(syn::Error::new(
+            span,
+            "`outbox_high_water` is above `outbox_limit`, which are 64KiB and 1MiB if not given\n\
+             help: at the first, reading stops; at the second, the connection closes: make the second the larger one",
+        )),
+        _ => Ok(()),
+    }
 }
 
 enum Setting {
@@ -118,14 +156,14 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
         }
         ("mailbox", OptValue::Expr(value)) => count(value)?,
         (_, OptValue::Expr(value)) => return Err(wrong(value.span(), &name)),
-        (_, OptValue::List(_, span)) => return Err(wrong(*span, &name)),
+        (_, OptValue::List(_, span) | OptValue::None(span)) => return Err(wrong(*span, &name)),
     };
     Ok(Setting::Field(field))
 }
 
 fn unknown(name: &str) -> String {
-    match nearest(name, &OPTIONS) {
-        Some(near) => format!("unknown option `{name}`\nhelp: there is `{near}`: {}", usage(near)),
+    match nearest(name, &OPTIONS, &OTHER_NAMES) {
+        Some(near) => format!("unknown option `{name}`\nhelp: write {}", usage(near)),
         None => format!("unknown option `{name}`\nhelp: the options are `{}`", OPTIONS.join("`, `")),
     }
 }
@@ -164,7 +202,10 @@ fn count(value: &Expr) -> syn::Result<TokenStream> {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) if lit.suffix().is_empty() => {
             match lit.base10_parse::<usize>() {
-                Ok(0) | Err(_) => Err(wrong(lit.span(), "mailbox")),
+                Ok(0) | Err(_) => Err(syn::Error::new(
+                    lit.span(),
+                    "a mailbox holds at least one message\nhelp: write `mailbox = 1024`",
+                )),
                 Ok(_) => Ok(quote!(#lit)),
             }
         }
@@ -174,11 +215,22 @@ fn count(value: &Expr) -> syn::Result<TokenStream> {
 }
 
 fn strings(items: &[Expr], check: fn(&str) -> Result<(), &'static str>) -> syn::Result<TokenStream> {
+    let mut seen = Vec::new();
     for item in items {
         let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = item else {
-            return Err(syn::Error::new(item.span(), "expected a string"));
+            return Err(syn::Error::new(
+                item.span(),
+                "not a string\nhelp: write it in quotes, as `\"chat.v1\"`",
+            ));
         };
         check(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
+        if seen.contains(&text.value()) {
+            return Err(syn::Error::new(
+                text.span(),
+                format!("{} stands twice\nhelp: remove one of them", text.token()),
+            ));
+        }
+        seen.push(text.value());
     }
     Ok(quote!(&[#(#items),*]))
 }
@@ -211,48 +263,6 @@ fn path(value: &Expr) -> syn::Result<TokenStream> {
             _ => Err(wrong(value.span(), "path")),
         };
     };
-    pattern(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
+    super::path::pattern(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
     Ok(quote!(#text))
-}
-
-/// What the router takes: segments, `{name}` for one, `{*name}` for the rest.
-fn pattern(path: &str) -> Result<(), String> {
-    if !path.starts_with('/') {
-        return Err(format!("a path starts with `/`\nhelp: write `\"/{path}\"`"));
-    }
-    let mut names = Vec::new();
-    let mut rest = path;
-    while let Some(open) = rest.find(['{', '}']) {
-        if rest[open..].starts_with("{{") || rest[open..].starts_with("}}") {
-            rest = &rest[open + 2..];
-            continue;
-        }
-        let close = rest[open..].find('}').filter(|_| rest[open..].starts_with('{'));
-        let Some(close) = close else {
-            return Err("unbalanced braces in a path\nhelp: a parameter is `{name}`, a brace `{{`".into());
-        };
-        let name = rest[open + 1..open + close].trim_start_matches('*');
-        let catch_all = rest[open + 1..].starts_with('*');
-        if name.is_empty() || name.contains(['/', '{', '*']) {
-            return Err(
-                "a parameter of a path needs a name\nhelp: write `{room}`, or `{*rest}` for all that follows"
-                    .into(),
-            );
-        }
-        if rest[..open].is_empty() && !names.is_empty() {
-            return Err(format!("`{{{name}}}` follows another parameter\nhelp: put a `/` between them"));
-        }
-        if names.contains(&name) {
-            return Err(format!("parameter `{name}` stands twice in the path"));
-        }
-        names.push(name);
-        rest = &rest[open + close + 1..];
-        if catch_all && !rest.is_empty() {
-            return Err(format!("`{{*{name}}}` takes all that follows, so it comes last"));
-        }
-    }
-    if path.contains("/:") && names.is_empty() {
-        return Err("parameters of a path are written `{name}`, not `:name`".into());
-    }
-    Ok(())
 }

@@ -3,9 +3,10 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, FnArg, GenericParam, Generics, Meta, ReceiverKind, ReturnType, Signature, Type};
+use syn::{Attribute, FnArg, Generics, Meta, ReturnType, Type};
 
-use super::{no_lifetimes, value};
+use super::signature::{self, Arg, arguments, is_context, output_span};
+use super::{NO_BORROW, borrows, no_lifetimes, one_websocket, path, value};
 use crate::parse::{self, Block, HELPERS, Member, helper_name};
 use crate::report::{Report, nearest};
 
@@ -16,6 +17,8 @@ pub(crate) struct Machine {
     pub(crate) upgrade: Option<Upgrade>,
     /// In the order in which they are written; at most one for each event.
     pub(crate) methods: Vec<Method>,
+    /// Where to say so if the declared path has parameters: nothing takes them.
+    pub(crate) path_untaken: Option<Span>,
 }
 
 /// `#[on_upgrade]`
@@ -43,13 +46,6 @@ pub(crate) struct Method {
     pub(crate) output: Span,
 }
 
-pub(crate) enum Arg {
-    /// `cx: &mut Context<Self>`
-    Context,
-    /// What the event brings, and its type.
-    Payload(Box<Type>),
-}
-
 #[derive(Clone)]
 pub(crate) enum Event {
     Open,
@@ -67,12 +63,13 @@ impl Method {
     pub(crate) fn payload(&self) -> Option<&Type> {
         self.args.iter().find_map(|arg| match arg {
             Arg::Payload(ty) => Some(&**ty),
-            Arg::Context => None,
+            Arg::Context(_) => None,
         })
     }
 }
 
 pub(crate) fn machine(block: &Block, report: &mut Report) -> Option<Machine> {
+    one_websocket(&block.websockets, "`impl`", report);
     if let Some((path, _)) = &block.of_trait {
         report.error_at(
             path,
@@ -80,11 +77,15 @@ pub(crate) fn machine(block: &Block, report: &mut Report) -> Option<Machine> {
         );
     }
     no_lifetimes(&block.generics, report);
+    if block.generics.lifetimes().next().is_none() && borrows(&block.self_ty) {
+        report.error_at(&block.self_ty, NO_BORROW);
+    }
     let mut machine = Machine {
         self_ty: block.self_ty.clone(),
         generics: block.generics.clone(),
         upgrade: None,
         methods: Vec::new(),
+        path_untaken: None,
     };
     for member in &block.members {
         if let Member::Method(method) = member {
@@ -98,6 +99,14 @@ pub(crate) fn machine(block: &Block, report: &mut Report) -> Option<Machine> {
              help: put `#[on_text]`, `#[on_open]`, `#[every(1s)]`… on a method",
         );
     }
+    machine.path_untaken = match &machine.upgrade {
+        None => Some(block.self_ty.span()),
+        // One that is there on a condition is let alone.
+        Some(upgrade) if upgrade.cfgs.is_empty() && !upgrade.args.iter().any(path::may_take_path) => {
+            Some(upgrade.ident.span())
+        }
+        Some(_) => None,
+    };
     report.is_empty().then_some(machine)
 }
 
@@ -110,7 +119,7 @@ fn add(machine: &mut Machine, method: &parse::Method, report: &mut Report) {
     }
     if let Some(second) = more.first() {
         report.error_at(
-            second,
+            second.path(),
             format!(
                 "a second event for `{}`, which has `#[{name}]`\nhelp: give each event a method",
                 method.sig.ident
@@ -118,7 +127,7 @@ fn add(machine: &mut Machine, method: &parse::Method, report: &mut Report) {
         );
         return;
     }
-    check_signature(&method.sig, report);
+    signature::check(&method.sig, report);
     let cfgs: Vec<Attribute> =
         method.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
     if name == "on_upgrade" {
@@ -126,29 +135,37 @@ fn add(machine: &mut Machine, method: &parse::Method, report: &mut Report) {
         add_upgrade(machine, method, cfgs, report);
         return;
     }
-    let Some(event) = event(helper, &name, report) else { return };
-    let Some(args) = arguments(&method.sig, &event, &name, report) else { return };
+    // Both are looked at, so that both are complained about.
+    let (event, sig) = (event(helper, &name, report), &method.sig);
+    let Some(args) = arguments(sig, event.as_ref().unwrap_or(&Event::Open), &name, report) else { return };
+    let Some(event) = event else { return };
     let clashes = |other: &&Method| {
         // Two that depend on a `cfg` may exclude each other.
         (other.cfgs.is_empty() || cfgs.is_empty()) && clash(other, &event, &args)
     };
     if let Some(first) = machine.methods.iter().find(clashes) {
-        let what = match event {
-            Event::Info => "messages of this type already go to".to_owned(),
-            _ => format!("a second `#[{name}]`; the first is"),
+        let text = match event {
+            Event::Info => format!(
+                "messages of this type go to `{}` already\n\
+                 help: handle them there, or give those that are for `{}` a type of their own",
+                first.ident, sig.ident
+            ),
+            _ => format!(
+                "a second `#[{name}]`: `{}` has it already\nhelp: handle both in one method",
+                first.ident
+            ),
         };
-        report.error(method.sig.ident.span(), format!("{what} `{}`", first.ident));
-        report.error(first.ident.span(), "the first is here");
+        report.error(sig.ident.span(), text);
         return;
     }
     machine.methods.push(Method {
         cfgs,
-        ident: method.sig.ident.clone(),
-        variant: variant(&method.sig.ident, &machine.methods),
+        ident: sig.ident.clone(),
+        variant: variant(&sig.ident, &machine.methods),
         event,
-        is_async: method.sig.asyncness.is_some(),
+        is_async: sig.asyncness.is_some(),
         args,
-        output: output_span(&method.sig),
+        output: output_span(sig),
     });
 }
 
@@ -180,7 +197,7 @@ fn clash(other: &Method, event: &Event, args: &[Arg]) -> bool {
             let of = |args: &[Arg]| {
                 args.iter().find_map(|arg| match arg {
                     Arg::Payload(ty) => Some(ty.to_token_stream().to_string()),
-                    Arg::Context => None,
+                    Arg::Context(_) => None,
                 })
             };
             of(&other.args) == of(args)
@@ -202,23 +219,45 @@ fn add_upgrade(machine: &mut Machine, method: &parse::Method, cfgs: Vec<Attribut
     if matches!(sig.output, ReturnType::Default) {
         report.error(
             sig.ident.span(),
-            "`#[on_upgrade]` returns nothing\nhelp: return `Self`, `Result<Self, impl IntoResponse>` or `Upgrade<Self>`",
+            "`#[on_upgrade]` makes the handler, but returns nothing\n\
+             help: return `Self`, `Upgrade<Self>`, or a `Result` of one of them",
         );
         return;
     }
     if let Some(first) = &machine.upgrade {
-        report.error(sig.ident.span(), format!("a second `#[on_upgrade]`; the first is `{}`", first.ident));
+        report.error(
+            sig.ident.span(),
+            format!(
+                "a second `#[on_upgrade]`: `{}` has it already\nhelp: make the handler in one of them",
+                first.ident
+            ),
+        );
         return;
     }
-    let args = sig.inputs.iter().filter_map(|arg| match arg {
-        FnArg::Typed(arg) => Some((*arg.ty).clone()),
-        FnArg::Receiver(_) => None,
-    });
+    let mut args = Vec::new();
+    for input in &sig.inputs {
+        let FnArg::Typed(input) = input else { continue };
+        let why = match &*input.ty {
+            ty if is_context(ty) => "there is no `cx` before the connection is open: `#[on_open]` has one",
+            Type::Reference(_) => "an extractor is taken by value, not by reference",
+            Type::ImplTrait(_) => "`#[on_upgrade]` needs to know the type of an extractor",
+            _ => {
+                args.push((*input.ty).clone());
+                continue;
+            }
+        };
+        report.error_at(
+            &input.ty,
+            format!(
+                "{why}\nhelp: extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`…"
+            ),
+        );
+    }
     machine.upgrade = Some(Upgrade {
         cfgs,
         ident: sig.ident.clone(),
         is_async: sig.asyncness.is_some(),
-        args: args.collect(),
+        args,
         output: output_span(sig),
     });
 }
@@ -227,7 +266,7 @@ fn event(helper: &Attribute, name: &str, report: &mut Report) -> Option<Event> {
     Some(match name {
         "every" | "after" => {
             let result = match &helper.meta {
-                Meta::List(list) => list.parse_args::<Expr>().and_then(|value| value::duration(&value)),
+                Meta::List(list) => value::delay(list, name),
                 other => Err(syn::Error::new_spanned(
                     other,
                     format!("`#[{name}]` without a duration\nhelp: write `#[{name}(1s)]`"),
@@ -253,130 +292,17 @@ fn event(helper: &Attribute, name: &str, report: &mut Report) -> Option<Event> {
 
 fn no_arguments(helper: &Attribute, name: &str, report: &mut Report) {
     if !matches!(helper.meta, Meta::Path(_)) {
-        report.error_at(&helper.meta, format!("`#[{name}]` takes no arguments"));
+        report.error_at(&helper.meta, format!("`#[{name}]` takes no arguments\nhelp: write `#[{name}]`"));
     }
-}
-
-/// Rules for every method.
-fn check_signature(sig: &Signature, report: &mut Report) {
-    if let Some(token) = &sig.constness {
-        report.error_at(token, "a method for an event cannot be `const`\nhelp: remove `const`");
-    }
-    if let syn::Safety::Unsafe(token) = &sig.safety {
-        report.error_at(
-            token,
-            "a method for an event cannot be `unsafe`: the connection calls it\nhelp: remove `unsafe`",
-        );
-    }
-    for param in &sig.generics.params {
-        if !matches!(param, GenericParam::Lifetime(_)) {
-            report.error_at(
-                param,
-                "a method for an event cannot be generic: nobody chooses the type\n\
-                 help: name the type, or make the handler generic",
-            );
-        }
-    }
-}
-
-/// What the arguments of a method for an event may be.
-fn arguments(sig: &Signature, event: &Event, name: &str, report: &mut Report) -> Option<Vec<Arg>> {
-    let usage = usage(event, name);
-    match sig.receiver().map(|receiver| &receiver.kind) {
-        Some(ReceiverKind::Reference(..)) => {}
-        Some(_) => {
-            report.error_at(
-                sig.receiver(),
-                format!("`#[{name}]` borrows the handler\nhelp: write `&mut self`: {usage}"),
-            );
-            return None;
-        }
-        None => {
-            report.error(
-                sig.ident.span(),
-                format!("`#[{name}]` on a function without `self`\nhelp: write {usage}"),
-            );
-            return None;
-        }
-    }
-    let mut args = Vec::new();
-    for input in &sig.inputs {
-        let FnArg::Typed(input) = input else { continue };
-        let arg = match &*input.ty {
-            Type::Reference(reference) if reference.mutability.is_some() => Arg::Context,
-            ty => Arg::Payload(Box::new(ty.clone())),
-        };
-        let (count, allowed) = match arg {
-            Arg::Context => (
-                args.iter().filter(|arg| matches!(arg, Arg::Context)).count(),
-                !matches!(event, Event::Close),
-            ),
-            Arg::Payload(_) => (
-                args.iter().filter(|arg| matches!(arg, Arg::Payload(_))).count(),
-                !matches!(event, Event::Open | Event::Timer { .. }),
-            ),
-        };
-        if count > 0 || !allowed {
-            report
-                .error_at(&input.ty, format!("`#[{name}]` does not take this argument\nhelp: write {usage}"));
-            return None;
-        }
-        if let (Event::Error | Event::Close, Type::Path(_)) = (event, &*input.ty) {
-            report.error_at(&input.ty, format!("`#[{name}]` takes this by reference\nhelp: write {usage}"));
-            return None;
-        }
-        if let Type::ImplTrait(_) = &*input.ty {
-            report.error_at(&input.ty, format!("`#[{name}]` needs to know the type\nhelp: write {usage}"));
-            return None;
-        }
-        args.push(arg);
-    }
-    let needs_payload = matches!(event, Event::Text | Event::Binary | Event::Info | Event::Error);
-    if needs_payload && !args.iter().any(|arg| matches!(arg, Arg::Payload(_))) {
-        report.error(sig.ident.span(), format!("`#[{name}]` takes an argument\nhelp: write {usage}"));
-        return None;
-    }
-    if let (Event::Close, ReturnType::Type(_, ty)) = (event, &sig.output)
-        && !matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty())
-    {
-        report.error_at(
-            ty,
-            format!("`#[on_close]` cannot reply: the connection has ended\nhelp: write {usage}"),
-        );
-        return None;
-    }
-    Some(args)
-}
-
-/// The signature that would be right.
-fn usage(event: &Event, name: &str) -> String {
-    let arguments = match event {
-        Event::Open | Event::Timer { .. } => "",
-        Event::Text => ", text: &str",
-        Event::Binary => ", bytes: &[u8]",
-        Event::Ping | Event::Pong => ", payload: &[u8]",
-        Event::Info => ", message: Message",
-        Event::Error => ", error: &HandlerError",
-        Event::Close => return "`fn on_close(&mut self, reason: &CloseReason)`".into(),
-    };
-    format!("`fn {name}(&mut self{arguments})`, and `cx: &mut Context<Self>` if you need it")
 }
 
 /// An attribute that is nearly one of ours.
 fn unknown(name: &str) -> String {
-    match nearest(name, &HELPERS) {
+    match nearest(name, &HELPERS, &parse::OTHER_NAMES) {
         Some(near) => format!("unknown attribute `#[{name}]`\nhelp: there is `#[{near}]`"),
         None => {
             let all = HELPERS.join("]`, `#[");
             format!("unknown attribute `#[{name}]`\nhelp: expected one of `#[{all}]`")
         }
-    }
-}
-
-/// Where the type of a reply stands, or the method's name if it has none.
-fn output_span(sig: &Signature) -> Span {
-    match &sig.output {
-        ReturnType::Default => sig.ident.span(),
-        ReturnType::Type(_, ty) => ty.span(),
     }
 }

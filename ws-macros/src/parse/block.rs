@@ -21,8 +21,26 @@ pub(crate) const HELPERS: [&str; 11] = [
     "on_close",
 ];
 
+/// What other frameworks, and other people, call them.
+pub(crate) const OTHER_NAMES: [(&str, &[&str]); 9] = [
+    ("on_upgrade", &["on_handshake", "on_request", "on_accept", "on_init"]),
+    ("on_open", &["on_connect", "on_connected", "on_connection", "on_start", "on_join"]),
+    ("on_text", &["on_message", "on_msg", "on_string", "on_receive"]),
+    ("on_binary", &["on_bytes", "on_data"]),
+    ("on_info", &["on_event", "on_notify", "on_notification"]),
+    ("every", &["on_every", "on_tick", "on_interval"]),
+    ("after", &["on_after", "on_timer", "on_timeout"]),
+    ("on_error", &["on_failure", "on_fail"]),
+    (
+        "on_close",
+        &["on_closed", "on_disconnect", "on_disconnected", "on_terminate", "on_stop", "on_leave", "on_end"],
+    ),
+];
+
 pub(crate) struct Block {
-    pub(crate) attrs: Vec<Attribute>,
+    /// Attributes that are `#[websocket]` again, which are not emitted.
+    pub(crate) websockets: Vec<Attribute>,
+    attrs: Vec<Attribute>,
     unsafety: Option<Token![unsafe]>,
     pub(crate) impl_token: Token![impl],
     pub(crate) generics: Generics,
@@ -48,7 +66,7 @@ pub(crate) struct Method {
 }
 
 pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Block> {
-    let attrs = input.call(Attribute::parse_outer)?;
+    let (websockets, attrs) = input.call(Attribute::parse_outer)?.into_iter().partition(is_websocket);
     let unsafety = input.parse()?;
     let impl_token: Token![impl] = input.parse()?;
     let generics_follow = input.peek(Token![<]) && !input.peek2(Token![<]);
@@ -66,7 +84,7 @@ pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Block> {
     while !content.is_empty() {
         members.push(content.parse()?);
     }
-    Ok(Block { attrs, unsafety, impl_token, generics, of_trait, self_ty, members })
+    Ok(Block { websockets, attrs, unsafety, impl_token, generics, of_trait, self_ty, members })
 }
 
 impl Parse for Member {
@@ -110,16 +128,22 @@ pub(crate) fn helper_name(attribute: &Attribute) -> Option<String> {
     Some(attribute.path().segments.last()?.ident.to_string())
 }
 
+/// Whether an attribute is the one that we are called for, however it is imported.
+pub(crate) fn is_websocket(attribute: &Attribute) -> bool {
+    helper_name(attribute).is_some_and(|name| name == "websocket")
+}
+
 /// Whether an attribute is ours, or is meant to be: the compiler need not complain about a misspelt
 /// one again.
 fn is_helper(attribute: &Attribute) -> bool {
-    helper_name(attribute).is_some_and(|name| name.starts_with("on_") || nearest(&name, &HELPERS).is_some())
+    helper_name(attribute)
+        .is_some_and(|name| name.starts_with("on_") || nearest(&name, &HELPERS, &[]).is_some())
 }
 
 /// The block as it was written, without the helper attributes.
 impl ToTokens for Block {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { attrs, unsafety, impl_token, generics, of_trait, self_ty, members } = self;
+        let Self { attrs, unsafety, impl_token, generics, of_trait, self_ty, members, .. } = self;
         let (impl_generics, _, where_clause) = generics.split_for_impl();
         let of_trait = of_trait.as_ref().map(|(path, token)| quote!(#path #token));
         tokens.extend(quote! {

@@ -1,10 +1,14 @@
 //! `name`, `name = value`, separated by commas.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Token};
+use syn::spanned::Spanned;
+use syn::token::{Bracket, Paren};
+use syn::{Expr, Ident, LitStr, Token};
 
 use crate::report::Report;
 
@@ -16,9 +20,11 @@ pub(crate) struct Opt {
 
 pub(crate) enum OptValue {
     /// `["a", "b"]`
-    List(Vec<Expr>, proc_macro2::Span),
+    List(Vec<Expr>, Span),
     /// Anything else: a literal, a constant, a word.
     Expr(Expr),
+    /// What is no value at all.
+    None(Span),
 }
 
 /// Parses the options; a broken one does not hide the others.
@@ -30,16 +36,17 @@ pub(crate) fn options(args: TokenStream, report: &mut Report) -> Vec<Opt> {
                 Ok(option) => options.push(option),
                 Err(error) => {
                     report.add(error);
-                    skip_to_comma(input)?;
+                    skip_to_comma(input);
                 }
             }
-            if input.is_empty() {
-                break;
-            }
-            if let Err(error) = input.parse::<Token![,]>() {
-                report.add(error);
-                skip_to_comma(input)?;
-                input.parse::<Option<Token![,]>>()?;
+            if input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
+                report.add(input.error(
+                    "a comma is missing here\nhelp: options are separated by commas: `name = value, name = value`",
+                ));
+                if !input.peek(Ident::peek_any) {
+                    skip_to_comma(input);
+                    input.parse::<Option<Token![,]>>()?;
+                }
             }
         }
         Ok(options)
@@ -49,26 +56,75 @@ pub(crate) fn options(args: TokenStream, report: &mut Report) -> Vec<Opt> {
 }
 
 fn option(input: ParseStream<'_>) -> syn::Result<Opt> {
+    if let Some(text) = input.parse::<Option<LitStr>>()? {
+        let text = text.to_token_stream();
+        let error = format!("a value without a name\nhelp: write `path = {text}`");
+        return Err(syn::Error::new_spanned(text, error));
+    }
     // Any word, so that `type = …` gets the answer of an unknown option.
-    let name = input.call(Ident::parse_any)?;
+    let Ok(name) = input.call(Ident::parse_any) else {
+        return Err(input.error("expected an option\nhelp: write `name = value`, as `path = \"/chat\"`"));
+    };
+    if input.peek(Token![:]) || input.peek(Paren) {
+        return Err(input.error(format!("an option is set with `=`\nhelp: write `{name} = …`")));
+    }
     if !input.peek(Token![=]) {
         return Ok(Opt { name, value: None });
     }
     input.parse::<Token![=]>()?;
-    let value = if input.peek(syn::token::Bracket) {
-        let content;
-        let bracket = syn::bracketed!(content in input);
-        let items = Punctuated::<Expr, Token![,]>::parse_terminated(&content)?;
-        OptValue::List(items.into_iter().collect(), bracket.span.join())
-    } else {
-        OptValue::Expr(input.parse()?)
-    };
-    Ok(Opt { name, value: Some(value) })
+    Ok(Opt { name, value: Some(value(input)?) })
 }
 
-fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
-    while !input.is_empty() && !input.peek(Token![,]) {
-        input.parse::<proc_macro2::TokenTree>()?;
+fn value(input: ParseStream<'_>) -> syn::Result<OptValue> {
+    let start = input.span();
+    if input.peek(Bracket) {
+        let content;
+        let bracket = syn::bracketed!(content in input);
+        return Ok(match Punctuated::<Expr, Token![,]>::parse_terminated(&content) {
+            Ok(items) => OptValue::List(items.into_iter().collect(), bracket.span.join()),
+            Err(_) => OptValue::None(bracket.span.join()),
+        });
     }
-    Ok(())
+    let ahead = input.fork();
+    if let Ok(value) = ahead.parse::<Expr>() {
+        if ahead.is_empty() || ahead.peek(Token![,]) {
+            input.advance_to(&ahead);
+            return Ok(OptValue::Expr(value));
+        }
+        let whole = skip_to_comma(&input.fork());
+        if let Some(text) = apart(whole.clone()) {
+            skip_to_comma(input);
+            return Err(syn::Error::new_spanned(whole, text));
+        }
+        if ahead.peek(Ident::peek_any) {
+            // The next option, it seems.
+            input.advance_to(&ahead);
+            return Ok(OptValue::Expr(value));
+        }
+    }
+    let tokens = skip_to_comma(input);
+    Ok(OptValue::None(if tokens.is_empty() { start } else { tokens.span() }))
+}
+
+/// What to say of a number and a unit with a space between them.
+pub(crate) fn apart(tokens: TokenStream) -> Option<String> {
+    let mut tokens = tokens.into_iter();
+    match (tokens.next(), tokens.next(), tokens.next()) {
+        (Some(TokenTree::Literal(number)), Some(TokenTree::Ident(unit)), None) => {
+            Some(format!("a number and its unit are one word\nhelp: write `{number}{unit}`"))
+        }
+        _ => None,
+    }
+}
+
+/// What stands before the next comma.
+fn skip_to_comma(input: ParseStream<'_>) -> TokenStream {
+    let mut skipped = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        match input.parse::<TokenTree>() {
+            Ok(token) => skipped.extend([token]),
+            Err(_) => break,
+        }
+    }
+    skipped
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::context::Context;
 use crate::driver::{Connections, now, run};
-use crate::handler::{Declared, Handler};
+use crate::handler::Handler;
 use crate::options::Options;
 use crate::wire::Connection;
 pub(super) use crate::wire::testing::frame;
@@ -42,7 +42,7 @@ impl fmt::Debug for Frame {
 
 /// A handler behind a buffer of 64 bytes each way.
 pub(super) fn connect<H: Handler>(make: impl FnOnce(Log) -> H) -> Peer {
-    connect_with(64, H::OPTIONS, make)
+    connect_with(64, H::DECLARED.options, make)
 }
 
 pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: impl FnOnce(Log) -> H) -> Peer {
@@ -56,8 +56,8 @@ pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: im
 }
 
 /// The declared options with a change.
-pub(super) fn options<H: Declared>(change: impl FnOnce(&mut Options)) -> Options {
-    let mut options = H::OPTIONS;
+pub(super) fn options<H: Handler>(change: impl FnOnce(&mut Options)) -> Options {
+    let mut options = H::DECLARED.options;
     change(&mut options);
     options
 }
