@@ -8,9 +8,6 @@ struct Chat;
 impl Chat {
     #[on_txt]
     fn said(&mut self, _: &str) {}
-
-    #[evry(1s)]
-    fn tick(&mut self) {}
 }
 
 fn main() {

@@ -1,16 +1,12 @@
 use ws_core::prelude::*;
 
 #[websocket(path = "/")]
-struct Chat {
-    name: String,
-}
+struct Chat;
 
 #[websocket]
 impl Chat {
     #[on_text]
-    fn said(&mut self, _: &str) -> &str {
-        &self.name
-    }
+    fn said(&mut self, _: &str) {}
 }
 
 fn main() {

@@ -1,0 +1,16 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_text]
+    #[on_binary]
+    fn said(&mut self, _: &str) {}
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}

@@ -1,0 +1,19 @@
+use ws_core::prelude::*;
+
+struct Price(u32);
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_info]
+    fn price(&mut self, price: &Price) -> String {
+        price.0.to_string()
+    }
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}

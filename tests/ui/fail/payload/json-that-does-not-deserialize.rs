@@ -1,0 +1,17 @@
+use ws_core::prelude::*;
+
+struct Said;
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_text]
+    fn said(&mut self, Json(_): Json<Said>) {}
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}

@@ -1,0 +1,17 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_close]
+    fn left(&mut self, _: &CloseReason, cx: &mut Context<Self>) {
+        cx.send("bye");
+    }
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}

@@ -1,0 +1,15 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[every(1s)]
+    fn tick(&mut self, _: Duration) {}
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}

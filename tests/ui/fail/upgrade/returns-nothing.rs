@@ -1,0 +1,14 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_upgrade]
+    fn join() {}
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}
