@@ -41,6 +41,13 @@ pub enum Step<C> {
     Call(C),
 }
 
+impl<C> Step<C> {
+    /// The event failed.
+    pub fn failed(error: impl Into<HandlerError>) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl<C> From<Result<(), HandlerError>> for Step<C> {
     #[inline]
     fn from(result: Result<(), HandlerError>) -> Self {

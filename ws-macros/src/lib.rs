@@ -11,6 +11,9 @@ mod parse;
 mod report;
 mod websocket;
 
+#[cfg(test)]
+mod tests;
+
 use proc_macro::TokenStream;
 
 /// Declares a handler on a `struct` or `enum`, and generates its state machine on its `impl`.

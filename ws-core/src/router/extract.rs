@@ -1,9 +1,10 @@
 //! Extractors for `#[on_upgrade]`. Those of axum work too, but for its `Path`, which only its own
 //! router fills.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use axum_core::extract::{FromRef, FromRequestParts};
+use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::http::request::Parts;
@@ -88,7 +89,7 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 pub struct State<T>(pub T);
 
 impl<S: Sync, T: FromRef<S>> FromRequestParts<S> for State<T> {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Infallible;
 
     async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         Ok(Self(T::from_ref(state)))
@@ -106,6 +107,15 @@ impl<S: Sync> FromRequestParts<S> for PeerAddr {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let unknown = || (StatusCode::INTERNAL_SERVER_ERROR, "the address of the client is unknown\n");
         parts.extensions.get().copied().ok_or_else(|| unknown().into_response())
+    }
+}
+
+/// `Option<PeerAddr>`: a router inside another server goes on without.
+impl<S: Sync> OptionalFromRequestParts<S> for PeerAddr {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().copied())
     }
 }
 

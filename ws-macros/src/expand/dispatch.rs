@@ -25,7 +25,7 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
         let keep = keep(method, payload);
         quote!(__ws::Step::Call(__Call::#variant #keep))
     } else {
-        let decode = decode(method, &quote!(#payload), |error| quote!(__ws::Step::Failed(#error)));
+        let decode = decode(method);
         let args = args(method, matches!(event, Event::Error));
         let reply = reply(method);
         quote! {
@@ -47,15 +47,7 @@ fn keep(method: &Method, payload: &Ident) -> Option<TokenStream> {
         _ if method.payload().is_none() => return None,
         Event::Text if borrowed => quote!(__ws::String::from(#payload)),
         _ if borrowed => quote!(__ws::Vec::from(#payload)),
-        _ => {
-            let decoder = decoder(method, &quote!(#payload));
-            quote!(match #decoder {
-                ::core::result::Result::Ok(payload) => payload,
-                ::core::result::Result::Err(error) => {
-                    return __ws::Step::Failed(::core::convert::From::from(error));
-                }
-            })
-        }
+        _ => decoded(method, payload),
     };
     Some(quote!((#kept)))
 }
@@ -69,8 +61,10 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
     let holds = takes_payload || matches!(event, Event::Close);
     let pattern = holds.then(|| quote!((#payload)));
     let by_reference = matches!(event, Event::Error | Event::Close);
-    let decode = (borrowed && !by_reference && !matches!(event, Event::Info))
-        .then(|| decode(method, &quote!(&#payload), |error| quote!(::core::result::Result::Err(#error))));
+    let decode = (borrowed && !by_reference && !matches!(event, Event::Info)).then(|| {
+        let decoder = decoder(method, &quote!(&#payload));
+        quote!(let #payload = #decoder?;)
+    });
     let args = args(method, by_reference);
     let reply = reply(method);
     let method = quote_spanned! {ident.span()=> async move {
@@ -83,24 +77,25 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
 }
 
 /// `let payload = …`, where it is decoded.
-fn decode(
-    method: &Method,
-    from: &TokenStream,
-    fail: impl FnOnce(TokenStream) -> TokenStream,
-) -> Option<TokenStream> {
+fn decode(method: &Method) -> Option<TokenStream> {
     if !matches!(method.event, Event::Text | Event::Binary | Event::Ping | Event::Pong) {
         return None;
     }
     method.payload()?;
     let payload = payload(method);
-    let decoder = decoder(method, from);
-    let fail = fail(quote!(::core::convert::From::from(error)));
-    Some(quote! {
-        let #payload = match #decoder {
+    let value = decoded(method, &payload);
+    Some(quote!(let #payload = #value;))
+}
+
+/// A payload that does not decode ends the event.
+fn decoded(method: &Method, payload: &Ident) -> TokenStream {
+    let decoder = decoder(method, &quote!(#payload));
+    quote! {
+        match #decoder {
             ::core::result::Result::Ok(payload) => payload,
-            ::core::result::Result::Err(error) => return #fail,
-        };
-    })
+            ::core::result::Result::Err(error) => return __ws::Step::failed(error),
+        }
+    }
 }
 
 /// The conversion stands where the type of the payload does, and so does its error.

@@ -23,7 +23,23 @@ pub(crate) fn machine(block: &Block, model: &Machine) -> TokenStream {
         #upgrade
         #handler
     });
-    quote!(#block #code)
+    quote! {
+        #block
+
+        #[allow(
+            dead_code,
+            private_interfaces,
+            unit_bindings,
+            unreachable_patterns,
+            unused_qualifications,
+            unused_variables,
+            clippy::large_enum_variant,
+            clippy::let_unit_value,
+            clippy::too_many_lines,
+            clippy::unit_arg
+        )]
+        #code
+    }
 }
 
 /// `enum __Info`: what the mailbox takes. The user's types are visible where it stands, so its name
@@ -60,7 +76,6 @@ fn sum(name: &Ident, variants: &[TokenStream], model: &Machine, generics: &Gener
         || quote!(__Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (#(#types,)*)>),),
     );
     Some(quote! {
-        #[allow(dead_code, private_interfaces, clippy::large_enum_variant)]
         pub enum #name #generics #where_clause { #(#variants,)* #unused }
     })
 }
@@ -126,14 +141,16 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
         quote!(#(#cfgs)* const ON_ERROR: ::core::primitive::bool = true;)
     });
     let arms = methods.iter().enumerate().map(|(id, method)| event_arm(id, method));
+    let async_const = is_async.then(|| {
+        quote!(
+            const ASYNC: ::core::primitive::bool = true;
+        )
+    });
     let call_fn = is_async.then(|| {
         let calls = methods.iter().filter(|method| method.is_async).map(call_arm);
         let unused =
             (!generics.params.is_empty()).then(|| quote!(__Call::__Unused(never, _) => match never {},));
         quote! {
-            const ASYNC: ::core::primitive::bool = true;
-
-            #[allow(unused_variables, clippy::too_many_lines, clippy::unit_arg, clippy::let_unit_value)]
             fn call<'a>(&'a mut self, call: #call, cx: &'a mut __ws::Context<Self>) -> __ws::Running<'a> {
                 match call { #(#calls)* #unused }
             }
@@ -151,9 +168,9 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
             #upgrade
             const DECLARED: __ws::Declaration = #declared;
             #timers
+            #async_const
             #on_error
 
-            #[allow(unused_variables, clippy::too_many_lines, clippy::unit_arg, clippy::let_unit_value)]
             fn event(
                 &mut self,
                 event: __ws::Event<'_, #info>,
@@ -161,7 +178,6 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
             ) -> __ws::Step<#call> {
                 match event {
                     #(#arms)*
-                    #[allow(unreachable_patterns)]
                     _ => __ws::Step::Unhandled,
                 }
             }

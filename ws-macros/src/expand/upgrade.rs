@@ -57,7 +57,6 @@ pub(super) fn upgrade(model: &Machine) -> Option<TokenStream> {
         #(#cfgs)*
         #[automatically_derived]
         impl #impl_generics __ws::OnUpgrade<#self_ty, __S> for __Upgrade #where_clause {
-            #[allow(unused_variables)]
             #signature {
                 #(#extracts)*
                 let made = #made #awaited;

@@ -124,10 +124,10 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
         ("subprotocols", OptValue::List(items, _)) => strings(items, subprotocol)?,
         ("origins", OptValue::List(items, _)) => {
             let list = strings(items, origin)?;
-            quote!(::ws_core::private::Origins::List(#list))
+            quote!(__ws::Origins::List(#list))
         }
         ("origins", OptValue::Expr(value)) => match word(value).as_deref() {
-            Some("any") => quote!(::ws_core::private::Origins::Any),
+            Some("any") => quote!(__ws::Origins::Any),
             _ => return Err(wrong(value.span(), &name)),
         },
         ("unhandled", OptValue::Expr(value)) => {
@@ -136,7 +136,7 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
                 Some("ignore") => format_ident!("Ignore"),
                 _ => return Err(wrong(value.span(), &name)),
             };
-            quote!(::ws_core::private::Unhandled::#variant)
+            quote!(__ws::Unhandled::#variant)
         }
         ("validate_utf8", OptValue::Expr(value)) => match value {
             Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => quote!(#on),

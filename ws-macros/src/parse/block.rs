@@ -159,7 +159,12 @@ impl ToTokens for Member {
                 let Method { helpers, attrs, vis, sig, body } = &**method;
                 // The signature is what the event demands, not what the author chose.
                 let allow = (!helpers.is_empty()).then(|| {
-                    quote!(#[allow(clippy::unused_self, clippy::unused_async, clippy::needless_pass_by_value)])
+                    quote!(#[allow(
+                        clippy::missing_const_for_fn,
+                        clippy::needless_pass_by_ref_mut,
+                        clippy::needless_pass_by_value,
+                        clippy::unused_self
+                    )])
                 });
                 tokens.extend(quote!(#(#attrs)* #allow #vis #sig #body));
             }

@@ -1,0 +1,200 @@
+//! Generated code in a crate with every lint on, which calls `ws-core` by another name: what
+//! compiles here without a warning is clean and hygienic. Clippy looks at it in `.ci/run`.
+#![deny(warnings, missing_docs, clippy::all, clippy::pedantic, clippy::nursery)]
+#![deny(missing_copy_implementations, missing_debug_implementations, unnameable_types, unreachable_pub)]
+#![deny(elided_lifetimes_in_paths, explicit_outlives_requirements, redundant_lifetimes, single_use_lifetimes)]
+#![deny(closure_returning_async_block, impl_trait_redundant_captures, trivial_casts, unit_bindings)]
+#![deny(unused_lifetimes, unused_qualifications, unused_results, let_underscore_drop, redundant_imports)]
+#![deny(clippy::absolute_paths, clippy::allow_attributes, clippy::allow_attributes_without_reason)]
+#![deny(
+    clippy::impl_trait_in_params,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm
+)]
+#![deny(clippy::missing_docs_in_private_items, clippy::pub_underscore_fields)]
+#![deny(clippy::exhaustive_enums, clippy::exhaustive_structs, clippy::std_instead_of_core)]
+#![forbid(unsafe_code)]
+
+use core::future::ready;
+
+use socket::prelude::*;
+
+/// What is said.
+#[derive(Debug, serde::Deserialize, serde::Serialize)]
+#[non_exhaustive]
+pub struct Said {
+    /// The text.
+    text: String,
+}
+
+/// Somebody left.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Leave;
+
+/// How often a sign of life is sent.
+const ALIVE: Duration = Duration::from_secs(30);
+
+/// Every kind of method, as `fn` and `async fn`.
+#[websocket(path = "/{room}", subprotocols = ["v1"], idle_timeout = 5m, mailbox = 16, unhandled = close)]
+#[derive(Debug)]
+pub struct Everything {
+    /// The room.
+    room: String,
+}
+
+#[websocket]
+impl Everything {
+    /// Joins a room.
+    ///
+    /// # Errors
+    ///
+    /// 404 for a room without a name.
+    #[on_upgrade]
+    pub async fn join(Path(room): Path<String>, _: HeaderMap) -> Result<Self, StatusCode> {
+        ready(()).await;
+        if room.is_empty() { Err(StatusCode::NOT_FOUND) } else { Ok(Self { room }) }
+    }
+
+    /// Greets.
+    #[on_open]
+    pub fn open(&mut self, cx: &mut Context<Self>) -> String {
+        cx.send(format_args!("welcome to {}", self.room));
+        String::new()
+    }
+
+    /// Takes text.
+    #[on_text]
+    pub async fn said(&mut self, Json(said): Json<Said>, cx: &mut Context<Self>) -> Json<Said> {
+        ready(()).await;
+        cx.set_active(true);
+        Json(said)
+    }
+
+    /// Takes bytes.
+    #[on_binary]
+    fn data(&mut self, bytes: &[u8]) -> Vec<u8> {
+        bytes.to_vec()
+    }
+
+    /// Is told of a ping.
+    #[on_ping]
+    fn pinged(&mut self) {}
+
+    /// Is told of a pong.
+    #[on_pong]
+    async fn ponged(&mut self, payload: &[u8]) -> Option<String> {
+        ready(()).await;
+        payload.first().map(ToString::to_string)
+    }
+
+    /// Takes a message.
+    #[on_info]
+    fn left(&mut self, _: Leave) -> Close {
+        Close::default()
+    }
+
+    /// Takes another.
+    #[on_info]
+    async fn heard(&mut self, said: Said) -> (Json<Said>, Ping) {
+        ready(()).await;
+        (Json(said), Ping::default())
+    }
+
+    /// Shows that it is alive.
+    #[every(ALIVE)]
+    fn alive(&mut self) -> Ping {
+        Ping::default()
+    }
+
+    /// Says good-bye.
+    #[after(1h)]
+    async fn enough(&mut self, cx: &mut Context<Self>) {
+        ready(()).await;
+        cx.close(1000);
+    }
+
+    /// Is told of an error.
+    #[on_error]
+    fn failed(&mut self, error: &HandlerError) -> String {
+        error.to_string()
+    }
+
+    /// Is told of the end.
+    #[on_close]
+    async fn ended(&mut self, reason: &CloseReason) {
+        ready(()).await;
+        self.room = reason.to_string();
+    }
+}
+
+/// A handler with a parameter.
+#[websocket]
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Relay<M>(M);
+
+#[websocket]
+impl<M: Clone + IntoReply> Relay<M> {
+    /// Sends it on.
+    #[on_info]
+    async fn send(&mut self, message: M) -> M {
+        ready(()).await;
+        message
+    }
+
+    /// Sends what it has.
+    #[on_open]
+    fn open(&mut self) -> M {
+        self.0.clone()
+    }
+}
+
+/// A handler that is an enum, in a module without imports.
+pub mod module {
+    /// Whether somebody is known.
+    #[socket::websocket(path = "/")]
+    #[derive(Clone, Copy, Debug, Default)]
+    #[non_exhaustive]
+    pub enum Guest {
+        /// Not yet.
+        #[default]
+        Unknown,
+        /// By now.
+        Known,
+    }
+
+    #[socket::websocket]
+    impl Guest {
+        /// Knows whoever speaks.
+        #[on_text]
+        fn said(&mut self, _: &str) {
+            *self = Self::Known;
+        }
+    }
+}
+
+/// A handler in the body of a function.
+#[must_use]
+pub fn router() -> Router {
+    /// It is only known here.
+    #[websocket(path = "/local")]
+    #[derive(Default)]
+    struct Local;
+
+    #[websocket]
+    impl Local {
+        /// Echoes.
+        #[on_text]
+        fn echo(&mut self, text: String) -> String {
+            text
+        }
+    }
+
+    Router::new()
+        .mount::<Everything>()
+        .mount::<module::Guest>()
+        .mount::<Local>()
+        .mount_at::<Relay<String>>("/relay/of/strings")
+}

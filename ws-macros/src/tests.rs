@@ -1,0 +1,80 @@
+//! Whole expansions, pretty-printed, to be read as the state machines that they are.
+//!
+//! `UPDATE_EXPECT=1 cargo test -p ws-macros` writes them anew.
+
+use expect_test::expect_file;
+use proc_macro2::TokenStream;
+
+use crate::websocket::websocket;
+
+/// Expands every `#[websocket]` item of a file and compares the result.
+#[track_caller]
+fn check(input: &str, expect: &expect_test::ExpectFile) {
+    let mut file = syn::parse_file(input).expect("an input that parses");
+    let mut items = Vec::new();
+    for mut item in std::mem::take(&mut file.items) {
+        let attrs = match &mut item {
+            syn::Item::Struct(item) => &mut item.attrs,
+            syn::Item::Impl(item) => &mut item.attrs,
+            _ => panic!("only handlers are expanded"),
+        };
+        let Some(position) = attrs.iter().position(|attr| attr.path().is_ident("websocket")) else {
+            items.push(item);
+            continue;
+        };
+        let attr = attrs.remove(position);
+        let args = attr.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
+        let expansion = websocket(args, &quote::ToTokens::into_token_stream(item));
+        items.extend(syn::parse2::<syn::File>(expansion).expect("an expansion that parses").items);
+    }
+    file.items = items;
+    expect.assert_eq(&prettyplease::unparse(&file));
+}
+
+macro_rules! snapshots {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[test]
+        fn $name() {
+            check(
+                include_str!(concat!("tests/snapshots/", stringify!($name), ".in.rs")),
+                &expect_file![concat!("tests/snapshots/", stringify!($name), ".out.rs")],
+            );
+        }
+    )*};
+}
+
+snapshots! {
+    /// The handler of Cowboy's guide: sync methods, one message.
+    guide
+    /// Everything at once: extractors, async methods, payloads of all kinds, timers, both ends.
+    chat
+    /// A handler with parameters and conditions.
+    generic
+}
+
+/// An editor sends what is half-typed: bodies come out as they went in, whatever is in them.
+#[test]
+fn bodies_are_not_parsed() {
+    let body = "{ self . ; let x = cx . send ( ; text . } ".replace("( ;", "() ;");
+    let input: TokenStream =
+        format!("impl Chat {{ #[on_text] fn said(&mut self, text: &str, cx: &mut Context<Self>) {body} }}")
+            .parse()
+            .unwrap();
+    let output = websocket(TokenStream::new(), &input).to_string();
+    let body: TokenStream = body.parse().unwrap();
+    assert!(output.contains(&body.to_string()), "{output}");
+    assert!(!output.contains("compile_error"), "{output}");
+}
+
+/// What an editor completes is the token that the user typed: the body, and all but the types of
+/// the signature, come out once.
+#[test]
+fn tokens_of_a_body_come_out_once() {
+    let input: TokenStream =
+        "impl Chat { #[on_text] async fn said(&mut self, text: &str) -> String { marker(text) } }"
+            .parse()
+            .unwrap();
+    let output = websocket(TokenStream::new(), &input).to_string();
+    assert_eq!(output.matches("marker").count(), 1, "{output}");
+}

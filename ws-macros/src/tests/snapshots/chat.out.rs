@@ -1,0 +1,290 @@
+struct Chat {
+    name: String,
+    room: Room,
+}
+const _: () = {
+    use ::ws_core::private as __ws;
+    #[automatically_derived]
+    impl __ws::Declared for Chat {
+        const DECLARATION: __ws::Declaration = {
+            let mut declaration = __ws::Declaration::DEFAULT;
+            declaration.path = "/chat/{room}";
+            declaration.options.subprotocols = &["chat.v2", "chat.v1"];
+            declaration.options.idle_timeout = ::core::option::Option::Some(
+                __ws::nanos(60000000000u64),
+            );
+            declaration.options.max_message_size = 65536usize;
+            declaration.checked()
+        };
+    }
+    #[automatically_derived]
+    impl __ws::Mounted for Chat {}
+    const _: __ws::Declaration = <Chat as __ws::Declared>::DECLARATION;
+};
+impl Chat {
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    async fn join(
+        Path(room): Path<String>,
+        State(hub): State<Hub>,
+    ) -> Result<Self, StatusCode> {
+        hub.join(room).await
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    async fn open(&mut self, cx: &mut Context<Self>) {
+        self.room.enter(cx.addr()).await;
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    async fn said(&mut self, Json(said): Json<Said>) -> Result<(), Full> {
+        self.room.say(said).await
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    async fn picture(&mut self, bytes: &[u8], cx: &mut Context<Self>) {
+        cx.send(self.room.keep(bytes).await);
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn pinged(&mut self) {
+        self.room.seen();
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn heard(&mut self, said: Arc<Said>) -> Json<Arc<Said>> {
+        Json(said)
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    async fn leave(&mut self, _: Leave) -> Close {
+        self.room.leave().await;
+        Close::default()
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn keep_alive(&mut self) -> Ping {
+        Ping::default()
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn long_enough(&mut self, cx: &mut Context<Self>) {
+        cx.close(1000);
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn failed(&mut self, error: &HandlerError) -> String {
+        error.to_string()
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    async fn left(&mut self, reason: &CloseReason) {
+        self.room.left(reason).await;
+    }
+}
+#[allow(
+    dead_code,
+    private_interfaces,
+    unit_bindings,
+    unreachable_patterns,
+    unused_qualifications,
+    unused_variables,
+    clippy::large_enum_variant,
+    clippy::let_unit_value,
+    clippy::too_many_lines,
+    clippy::unit_arg
+)]
+const _: () = {
+    use ::ws_core::private as __ws;
+    pub enum __Info {
+        Heard(Arc<Said>),
+        Leave(Leave),
+    }
+    pub enum __Call {
+        Open,
+        Said(Json<Said>),
+        Picture(__ws::Vec<::core::primitive::u8>),
+        Leave(Leave),
+        Left(__ws::CloseReason),
+    }
+    #[automatically_derived]
+    impl __ws::OnInfo<Arc<Said>> for Chat {
+        fn info(message: Arc<Said>) -> __Info {
+            __Info::Heard(message)
+        }
+    }
+    #[automatically_derived]
+    impl __ws::OnInfo<Leave> for Chat {
+        fn info(message: Leave) -> __Info {
+            __Info::Leave(message)
+        }
+    }
+    pub struct __Upgrade;
+    #[automatically_derived]
+    impl<__S: ::core::marker::Send + ::core::marker::Sync> __ws::OnUpgrade<Chat, __S>
+    for __Upgrade
+    where
+        Path<String>: __ws::Extractor<__S>,
+        State<Hub>: __ws::Extractor<__S>,
+    {
+        async fn upgrade(
+            parts: &mut __ws::Parts,
+            state: &__S,
+        ) -> ::core::result::Result<__ws::Upgrade<Chat>, __ws::Response> {
+            let arg0 = <Path<String> as __ws::Extractor<__S>>::extract(parts, state)
+                .await?;
+            let arg1 = <State<Hub> as __ws::Extractor<__S>>::extract(parts, state)
+                .await?;
+            let made = <Chat>::join(arg0, arg1).await;
+            __ws::IntoUpgrade::<Chat>::into_upgrade(made)
+        }
+    }
+    const __DECLARED: __ws::Declaration = <Chat as __ws::Declared>::DECLARATION;
+    #[automatically_derived]
+    impl __ws::Handler for Chat {
+        type Info = __Info;
+        type Call = __Call;
+        type Upgrade = __Upgrade;
+        const DECLARED: __ws::Declaration = __DECLARED;
+        const TIMERS: &'static [__ws::Timer] = &[
+            __ws::Timer::new(6usize, __ws::nanos(30000000000u64), true),
+            __ws::Timer::new(7usize, LIMIT, false),
+        ];
+        const ASYNC: ::core::primitive::bool = true;
+        const ON_ERROR: ::core::primitive::bool = true;
+        fn event(
+            &mut self,
+            event: __ws::Event<'_, __Info>,
+            cx: &mut __ws::Context<Self>,
+        ) -> __ws::Step<__Call> {
+            match event {
+                __ws::Event::Open => __ws::Step::Call(__Call::Open),
+                __ws::Event::Text(payload) => {
+                    __ws::Step::Call(
+                        __Call::Said(
+                            match __ws::FromText::from_text(payload) {
+                                ::core::result::Result::Ok(payload) => payload,
+                                ::core::result::Result::Err(error) => {
+                                    return __ws::Step::failed(error);
+                                }
+                            },
+                        ),
+                    )
+                }
+                __ws::Event::Binary(payload) => {
+                    __ws::Step::Call(__Call::Picture(__ws::Vec::from(payload)))
+                }
+                __ws::Event::Ping(payload) => {
+                    let reply = self.pinged();
+                    __ws::Step::from(__ws::reply(cx, reply))
+                }
+                __ws::Event::Info(__Info::Heard(payload)) => {
+                    let reply = self.heard(payload);
+                    __ws::Step::from(__ws::reply(cx, reply))
+                }
+                __ws::Event::Info(__Info::Leave(payload)) => {
+                    __ws::Step::Call(__Call::Leave(payload))
+                }
+                __ws::Event::Timer(6usize) => {
+                    let reply = self.keep_alive();
+                    __ws::Step::from(__ws::reply(cx, reply))
+                }
+                __ws::Event::Timer(7usize) => {
+                    let reply = self.long_enough(cx);
+                    __ws::Step::from(__ws::reply(cx, reply))
+                }
+                __ws::Event::Error(payload) => {
+                    let reply = self.failed(&payload);
+                    __ws::Step::from(__ws::reply(cx, reply))
+                }
+                __ws::Event::Close(payload) => {
+                    __ws::Step::Call(__Call::Left(::core::clone::Clone::clone(payload)))
+                }
+                _ => __ws::Step::Unhandled,
+            }
+        }
+        fn call<'a>(
+            &'a mut self,
+            call: __Call,
+            cx: &'a mut __ws::Context<Self>,
+        ) -> __ws::Running<'a> {
+            match call {
+                __Call::Open => {
+                    __ws::run(async move {
+                        let reply = self.open(cx).await;
+                        __ws::reply(cx, reply)
+                    })
+                }
+                __Call::Said(payload) => {
+                    __ws::run(async move {
+                        let reply = self.said(payload).await;
+                        __ws::reply(cx, reply)
+                    })
+                }
+                __Call::Picture(payload) => {
+                    __ws::run(async move {
+                        let payload = __ws::FromBinary::from_binary(&payload)?;
+                        let reply = self.picture(payload, cx).await;
+                        __ws::reply(cx, reply)
+                    })
+                }
+                __Call::Leave(payload) => {
+                    __ws::run(async move {
+                        let reply = self.leave(payload).await;
+                        __ws::reply(cx, reply)
+                    })
+                }
+                __Call::Left(payload) => {
+                    __ws::run(async move {
+                        let reply = self.left(&payload).await;
+                        ::core::result::Result::Ok(reply)
+                    })
+                }
+            }
+        }
+    }
+};

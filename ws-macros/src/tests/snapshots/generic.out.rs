@@ -1,0 +1,139 @@
+struct Relay<M, const N: usize>([Option<M>; N]);
+const _: () = {
+    use ::ws_core::private as __ws;
+    #[automatically_derived]
+    impl<M, const N: usize> __ws::Declared for Relay<M, N>
+    where
+        M: ::core::marker::Send + 'static,
+    {
+        const DECLARATION: __ws::Declaration = __ws::Declaration::DEFAULT;
+    }
+};
+impl<M: Clone, const N: usize> Relay<M, N>
+where
+    Self: Encode<M>,
+{
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn message(&mut self, message: M) -> Vec<u8> {
+        self.encode(message)
+    }
+    #[cfg(feature = "slow")]
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    async fn all(&mut self, messages: [M; N], cx: &mut Context<Self>) {
+        for message in messages {
+            cx.send(self.encode(message));
+        }
+    }
+}
+#[allow(
+    dead_code,
+    private_interfaces,
+    unit_bindings,
+    unreachable_patterns,
+    unused_qualifications,
+    unused_variables,
+    clippy::large_enum_variant,
+    clippy::let_unit_value,
+    clippy::too_many_lines,
+    clippy::unit_arg
+)]
+const _: () = {
+    use ::ws_core::private as __ws;
+    pub enum __Info<M: Clone, const N: usize>
+    where
+        Relay<M, N>: Encode<M>,
+        M: ::core::marker::Send + 'static,
+    {
+        Message(M),
+        #[cfg(feature = "slow")]
+        All([M; N]),
+        __Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (M,)>),
+    }
+    pub enum __Call<M: Clone, const N: usize>
+    where
+        Relay<M, N>: Encode<M>,
+        M: ::core::marker::Send + 'static,
+    {
+        #[cfg(feature = "slow")]
+        All([M; N]),
+        __Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (M,)>),
+    }
+    #[automatically_derived]
+    impl<M: Clone, const N: usize> __ws::OnInfo<M> for Relay<M, N>
+    where
+        Self: Encode<M>,
+        M: ::core::marker::Send + 'static,
+    {
+        fn info(message: M) -> __Info<M, N> {
+            __Info::Message(message)
+        }
+    }
+    #[cfg(feature = "slow")]
+    #[automatically_derived]
+    impl<M: Clone, const N: usize> __ws::OnInfo<[M; N]> for Relay<M, N>
+    where
+        Self: Encode<M>,
+        M: ::core::marker::Send + 'static,
+    {
+        fn info(message: [M; N]) -> __Info<M, N> {
+            __Info::All(message)
+        }
+    }
+    #[automatically_derived]
+    impl<M: Clone, const N: usize> __ws::Handler for Relay<M, N>
+    where
+        Self: Encode<M>,
+        M: ::core::marker::Send + 'static,
+    {
+        type Info = __Info<M, N>;
+        type Call = __Call<M, N>;
+        type Upgrade = __ws::ByDefault;
+        const DECLARED: __ws::Declaration = __ws::Declaration::path_untaken(
+            <Relay<M, N> as __ws::Declared>::DECLARATION,
+        );
+        const ASYNC: ::core::primitive::bool = true;
+        fn event(
+            &mut self,
+            event: __ws::Event<'_, __Info<M, N>>,
+            cx: &mut __ws::Context<Self>,
+        ) -> __ws::Step<__Call<M, N>> {
+            match event {
+                __ws::Event::Info(__Info::Message(payload)) => {
+                    let reply = self.message(payload);
+                    __ws::Step::from(__ws::reply(cx, reply))
+                }
+                #[cfg(feature = "slow")]
+                __ws::Event::Info(__Info::All(payload)) => {
+                    __ws::Step::Call(__Call::All(payload))
+                }
+                _ => __ws::Step::Unhandled,
+            }
+        }
+        fn call<'a>(
+            &'a mut self,
+            call: __Call<M, N>,
+            cx: &'a mut __ws::Context<Self>,
+        ) -> __ws::Running<'a> {
+            match call {
+                #[cfg(feature = "slow")]
+                __Call::All(payload) => {
+                    __ws::run(async move {
+                        let reply = self.all(payload, cx).await;
+                        __ws::reply(cx, reply)
+                    })
+                }
+                __Call::__Unused(never, _) => match never {}
+            }
+        }
+    }
+};

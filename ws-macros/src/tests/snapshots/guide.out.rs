@@ -1,0 +1,106 @@
+#[derive(Default)]
+struct MyHandler;
+const _: () = {
+    use ::ws_core::private as __ws;
+    #[automatically_derived]
+    impl __ws::Declared for MyHandler {
+        const DECLARATION: __ws::Declaration = {
+            let mut declaration = __ws::Declaration::DEFAULT;
+            declaration.path = "/websocket";
+            declaration.checked()
+        };
+    }
+    #[automatically_derived]
+    impl __ws::Mounted for MyHandler {}
+};
+impl MyHandler {
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.send_after(Duration::from_secs(1), Say("Hello!"));
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn echo(&mut self, text: &str) -> String {
+        format!("That's what she said! {text}")
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn say(&mut self, Say(what): Say, cx: &mut Context<Self>) -> &'static str {
+        cx.send_after(Duration::from_secs(1), Say("How' you doin'?"));
+        what
+    }
+}
+#[allow(
+    dead_code,
+    private_interfaces,
+    unit_bindings,
+    unreachable_patterns,
+    unused_qualifications,
+    unused_variables,
+    clippy::large_enum_variant,
+    clippy::let_unit_value,
+    clippy::too_many_lines,
+    clippy::unit_arg
+)]
+const _: () = {
+    use ::ws_core::private as __ws;
+    pub enum __Info {
+        Say(Say),
+    }
+    #[automatically_derived]
+    impl __ws::OnInfo<Say> for MyHandler {
+        fn info(message: Say) -> __Info {
+            __Info::Say(message)
+        }
+    }
+    const __DECLARED: __ws::Declaration = __ws::Declaration::path_untaken(
+        <MyHandler as __ws::Declared>::DECLARATION,
+    );
+    #[automatically_derived]
+    impl __ws::Handler for MyHandler {
+        type Info = __Info;
+        type Call = ::core::convert::Infallible;
+        type Upgrade = __ws::ByDefault;
+        const DECLARED: __ws::Declaration = __DECLARED;
+        fn event(
+            &mut self,
+            event: __ws::Event<'_, __Info>,
+            cx: &mut __ws::Context<Self>,
+        ) -> __ws::Step<::core::convert::Infallible> {
+            match event {
+                __ws::Event::Open => {
+                    let reply = self.open(cx);
+                    __ws::Step::from(__ws::reply(cx, reply))
+                }
+                __ws::Event::Text(payload) => {
+                    let payload = match __ws::FromText::from_text(payload) {
+                        ::core::result::Result::Ok(payload) => payload,
+                        ::core::result::Result::Err(error) => {
+                            return __ws::Step::failed(error);
+                        }
+                    };
+                    let reply = self.echo(payload);
+                    __ws::Step::from(__ws::reply(cx, reply))
+                }
+                __ws::Event::Info(__Info::Say(payload)) => {
+                    let reply = self.say(payload, cx);
+                    __ws::Step::from(__ws::reply(cx, reply))
+                }
+                _ => __ws::Step::Unhandled,
+            }
+        }
+    }
+};
