@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["transport", "upgrade"],
     &["driver"],
     &["router", "server", "test"],
-    &["private", "prelude"],
+    &["private", "prelude", "guide"],
 ];
 
 fn workspace() -> PathBuf {

@@ -12,6 +12,7 @@ mod context;
 mod driver;
 mod error;
 mod event;
+pub mod guide;
 mod handler;
 #[cfg(feature = "json")]
 mod json;
