@@ -129,7 +129,7 @@ fn every_example_says_how_to_run_it() {
 }
 
 /// What stands above a line without a blank line between: its doc comment and attributes.
-fn above<'a>(text: &'a str, line: usize) -> Vec<&'a str> {
+fn above(text: &str, line: usize) -> Vec<&str> {
     let lines: Vec<&str> = text.lines().take(line).collect();
     lines.into_iter().rev().take_while(|line| !line.trim().is_empty()).collect()
 }
@@ -193,14 +193,13 @@ fn prose(text: &str) -> String {
 #[test]
 fn links_of_the_guide_lead_somewhere() {
     let rustdoc = fs::read_to_string(workspace().join("ws-core/src/guide.links")).unwrap();
-    let docs = workspace().join("docs");
+    let docs = fs::read_dir(workspace().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let mut wrong = Vec::new();
-    for entry in fs::read_dir(&docs).unwrap() {
-        let path = entry.unwrap().path();
+    for path in docs.chain([workspace().join("README.md")]) {
         let text = prose(&fs::read_to_string(&path).unwrap());
         for line in text.lines().filter(|line| line.starts_with('[')) {
             let Some((label, target)) = line.split_once("]: ") else { continue };
-            if !docs.join(target).exists() {
+            if !path.parent().unwrap().join(target).exists() {
                 wrong.push(format!("{}: {target} does not exist", path.display()));
             }
             if !rustdoc.contains(&format!("{label}]: ")) {
