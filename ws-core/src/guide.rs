@@ -1,7 +1,8 @@
 // The guide: the chapters of the folder `docs`, for rustdoc.
 //
 // A chapter links to others and to items by name. What a name stands for in the repository is said
-// at the end of the chapter; here `guide.links` comes first, and the first definition counts.
+// at the end of the chapter; here `guide.links` comes first, and the first definition counts. The line
+// of a doc test counts from there.
 #![doc = include_str!("guide.links")]
 #![doc = include_str!("../docs/README.md")]
 

@@ -123,6 +123,39 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 /// # assert_eq!(client.text().await, "Hello!");
 /// # }
 /// ```
+///
+/// A state of parts, each of which an `#[on_upgrade]` can ask for:
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// use ws_core::axum_core::extract::FromRef;
+///
+/// #[derive(Clone)]
+/// struct App { greeting: &'static str, port: u16 }
+///
+/// impl FromRef<App> for u16 {
+///     fn from_ref(app: &App) -> Self {
+///         app.port
+///     }
+/// }
+/// # #[websocket(path = "/")] struct Greeter(String);
+/// #[websocket]
+/// impl Greeter {
+///     #[on_upgrade]
+///     fn make(State(port): State<u16>, State(app): State<App>) -> Self {
+///         Self(format!("{} on {port}", app.greeting))
+///     }
+///     #[on_open]
+///     fn greet(&mut self) -> &str {
+///         &self.0
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let app = App { greeting: "Hello!", port: 80 };
+/// let mut client = Test::<Greeter>::upgrade("/").state(app).open().await.unwrap();
+/// assert_eq!(client.text().await, "Hello! on 80");
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State<T>(pub T);
 
