@@ -1,21 +1,21 @@
 //! What a handler can do to its connection.
 
 mod session;
-mod timers;
+mod settings;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session::Place;
 pub(crate) use session::{Session, lock};
-use timers::now;
 
 use crate::address::{Addr, Mailbox};
 use crate::close::Close;
-use crate::handler::Handler;
+use crate::handler::{Handler, OnInfo};
 use crate::reply::{IntoReply, Replies};
+use crate::timer::TimerId;
 
 /// The connection, as its handler sees it: the commands of Cowboy, as methods.
 ///
@@ -150,69 +150,8 @@ impl<H: Handler> Context<H> {
         Addr(Arc::clone(mailbox))
     }
 
-    /// Turns reading from the client off and on; Cowboy's `{active, boolean()}`. While it is off
-    /// the client is pushed back by TCP, its pings and its close are not seen, and the idle timeout
-    /// runs on, as in Cowboy. Messages and timers are still handled.
-    ///
-    /// ```
-    /// # use ws_core::{prelude::*, test::Test};
-    /// # #[websocket] #[derive(Default)] struct Chat;
-    /// #[websocket]
-    /// impl Chat {
-    ///     #[on_text]
-    ///     fn text(&mut self, text: String, cx: &mut Context<Self>) -> String {
-    ///         cx.set_active(false);
-    ///         cx.send_after(Duration::from_secs(1), ());
-    ///         text
-    ///     }
-    ///     #[on_info]
-    ///     fn go_on(&mut self, _: (), cx: &mut Context<Self>) {
-    ///         cx.set_active(true);
-    ///     }
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
-    /// client.send("one").await;
-    /// client.send("two").await;
-    /// assert_eq!(client.text().await, "one");
-    /// client.nothing().await;
-    /// client.advance(Duration::from_secs(1)).await;
-    /// assert_eq!(client.text().await, "two");
-    /// # }
-    /// ```
-    pub fn set_active(&mut self, active: bool) {
-        self.session().wire.set_active(active);
-    }
-
-    /// Changes the idle timeout, and starts it again; `None` turns it off. Cowboy's
-    /// `{set_options, #{idle_timeout => …}}`.
-    ///
-    /// ```
-    /// # use ws_core::{prelude::*, test::Test};
-    /// # #[websocket] #[derive(Default)] struct Chat;
-    /// #[websocket]
-    /// impl Chat {
-    ///     #[on_text]
-    ///     fn patience(&mut self, secs: &str, cx: &mut Context<Self>) {
-    ///         cx.set_idle_timeout(secs.parse().ok().map(Duration::from_secs));
-    ///     }
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
-    /// client.send("forever").await;
-    /// client.advance(Duration::from_secs(10_000)).await;
-    /// client.send("5").await;
-    /// client.advance(Duration::from_secs(5)).await;
-    /// assert_eq!(client.reason().await, CloseReason::Timeout);
-    /// # }
-    /// ```
-    pub fn set_idle_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
-        let now = now();
-        self.session().wire.set_idle_timeout(timeout.into(), now);
-    }
-
-    /// Changes the largest message that is accepted, in bytes, from the next frame on. Cowboy's
-    /// `{set_options, #{max_frame_size => …}}`.
+    /// Sends a message to this handler after `delay`; Cowboy's `erlang:start_timer`. It ends with
+    /// the connection.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::Test};
@@ -221,18 +160,95 @@ impl<H: Handler> Context<H> {
     /// impl Chat {
     ///     #[on_open]
     ///     fn open(&mut self, cx: &mut Context<Self>) {
-    ///         cx.set_max_message_size(5);
+    ///         cx.send_after(Duration::from_secs(5), "hello");
+    ///     }
+    ///     #[on_info]
+    ///     fn say(&mut self, what: &'static str) -> &'static str {
+    ///         what
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let mut client = Test::open(Chat).await;
-    /// client.send("short").await;
-    /// client.send("longer").await;
-    /// assert_eq!(client.closed().await.code, CloseCode::Size);
+    /// client.nothing().await;
+    /// client.advance(Duration::from_secs(5)).await;
+    /// assert_eq!(client.text().await, "hello");
     /// # }
     /// ```
-    pub fn set_max_message_size(&mut self, bytes: usize) {
-        self.session().wire.set_max_message_size(bytes);
+    pub fn send_after<M>(&mut self, delay: Duration, message: M) -> TimerId
+    where
+        H: OnInfo<M>,
+    {
+        let at = later(now(), delay);
+        self.session().timers.once(at, H::info(message))
+    }
+
+    /// Sends a message to this handler every `period`, first after one period; at least a
+    /// millisecond. Ticks that were missed are skipped.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[derive(Clone)]
+    /// struct Tick;
+    ///
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.send_every(Duration::from_secs(1), Tick);
+    ///     }
+    ///     #[on_info]
+    ///     fn tick(&mut self, _: Tick) -> &'static str {
+    ///         "tick"
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.advance(Duration::from_secs(2)).await;
+    /// assert_eq!((client.text().await, client.text().await), ("tick".into(), "tick".into()));
+    /// # }
+    /// ```
+    pub fn send_every<M>(&mut self, period: Duration, message: M) -> TimerId
+    where
+        H: OnInfo<M>,
+        M: Clone + Send + 'static,
+    {
+        let period = period.max(Duration::from_millis(1));
+        let at = later(now(), period);
+        self.session().timers.every(at, period, Box::new(move || H::info(message.clone())))
+    }
+
+    /// Stops a timer. False if it is not running any more; its last message may then be handled
+    /// already.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat(Option<TimerId>);
+    /// # struct Late;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         self.0 = Some(cx.send_after(Duration::from_secs(10), Late));
+    ///     }
+    ///     #[on_text]
+    ///     fn login(&mut self, _: &str, cx: &mut Context<Self>) {
+    ///         self.0.take().map(|timer| cx.cancel(timer));
+    ///     }
+    ///     #[on_info]
+    ///     fn late(&mut self, _: Late) -> Close {
+    ///         Close::from(4001)
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat::default()).await;
+    /// client.send("me").await;
+    /// client.advance(Duration::from_secs(10)).await;
+    /// client.nothing().await;
+    /// # }
+    /// ```
+    pub fn cancel(&mut self, timer: TimerId) -> bool {
+        self.session().timers.cancel(timer)
     }
 
     /// How many bytes wait for the client to take them: frames with their headers, those of the
@@ -301,6 +317,16 @@ impl<H: Handler> Context<H> {
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
+}
+
+/// The runtime's clock, which tests can set.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// A time that far away is never reached anyway.
+fn later(now: Instant, delay: Duration) -> Instant {
+    now.checked_add(delay).unwrap_or_else(|| now + Duration::from_hours(24 * 365 * 30))
 }
 
 impl<H: Handler> fmt::Debug for Context<H> {
