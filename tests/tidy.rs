@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["transport", "upgrade"],
     &["driver"],
     &["router", "server", "test"],
-    &["private", "prelude"],
+    &["private", "prelude", "guide"],
 ];
 
 fn workspace() -> PathBuf {
@@ -125,4 +125,101 @@ fn every_example_says_how_to_run_it() {
         let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
         assert!(head.contains("cargo run") && head.contains(&format!("--example {name}")), "{name}");
     }
+}
+
+/// What stands above a line without a blank line between: its doc comment and attributes.
+fn above(text: &str, line: usize) -> Vec<&str> {
+    let lines: Vec<&str> = text.lines().take(line).collect();
+    lines.into_iter().rev().take_while(|line| !line.trim().is_empty()).collect()
+}
+
+/// The names in `pub use own::{A, B};` of a file, those of other crates left out.
+fn exports(text: &str) -> Vec<String> {
+    let own = |path: &str| path.split("::").next().is_some_and(|module| LAYERS.concat().contains(&module));
+    let uses = text.split("\npub use ").skip(1).map(|rest| rest.split(';').next().unwrap());
+    let names = uses.filter(|path| own(path)).flat_map(|path| {
+        let names = path.rsplit("::").next().unwrap().trim_matches(['{', '}']);
+        names.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+    });
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn every_exported_item_has_an_example() {
+    let files = of("ws-core/src");
+    let root = fs::read_to_string(workspace().join("ws-core/src/lib.rs")).unwrap();
+    let mut names = exports(&root);
+    names.extend(["Test", "TestUpgrade", "Rejection"].map(String::from));
+    assert!(names.len() > 30, "{names:?}");
+    let mut missing = Vec::new();
+    for name in names {
+        let declares = |line: &str| {
+            ["struct", "enum", "trait", "type", "fn", "async fn"].iter().any(|kind| {
+                let rest = line.strip_prefix(&format!("pub {kind} {name}"));
+                rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+            }) || (line.starts_with("pub use ") && line.ends_with(&format!("::{name};")))
+        };
+        let found = files.values().flat_map(|text| {
+            text.lines().enumerate().filter(|(_, line)| declares(line)).map(move |(at, _)| above(text, at))
+        });
+        let found: Vec<_> = found.collect();
+        assert!(!found.is_empty(), "{name} is exported from nowhere");
+        if !found.iter().flatten().any(|line| line.starts_with("/// ```")) {
+            missing.push(name);
+        }
+    }
+    assert!(missing.is_empty(), "no example in the documentation of {missing:?}");
+}
+
+#[test]
+fn every_attribute_has_an_example() {
+    for file in ["lib.rs", "prelude.rs"] {
+        let text = fs::read_to_string(workspace().join("ws-core/src").join(file)).unwrap();
+        let macros = text.lines().enumerate().filter(|(_, line)| line.starts_with("pub use ws_macros::"));
+        let macros: Vec<_> = macros.collect();
+        assert!(!macros.is_empty());
+        for (at, line) in macros {
+            assert!(above(&text, at).iter().any(|line| line.starts_with("/// ```")), "{file}: {line}");
+        }
+    }
+}
+
+/// A Markdown file without its programs, in which `[…]` is no link.
+fn prose(text: &str) -> String {
+    text.split("```").step_by(2).collect()
+}
+
+#[test]
+fn links_of_the_guide_lead_somewhere() {
+    let rustdoc = fs::read_to_string(workspace().join("ws-core/src/guide.links")).unwrap();
+    let docs = fs::read_dir(workspace().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut wrong = Vec::new();
+    for path in docs.chain([workspace().join("README.md")]) {
+        let text = prose(&fs::read_to_string(&path).unwrap());
+        for line in text.lines().filter(|line| line.starts_with('[')) {
+            let Some((label, target)) = line.split_once("]: ") else { continue };
+            if !path.parent().unwrap().join(target).exists() {
+                wrong.push(format!("{}: {target} does not exist", path.display()));
+            }
+            if !rustdoc.contains(&format!("{label}]: ")) {
+                wrong.push(format!("{}: {label}] is not in guide.links", path.display()));
+            }
+        }
+        // What is known to rustdoc alone would be plain brackets in the repository.
+        for label in rustdoc.lines().filter_map(|line| line.split_once("]: ")).map(|(label, _)| label) {
+            let used = text.contains(&format!("{label}]"));
+            if used && !text.contains(&format!("\n{label}]: ")) {
+                wrong.push(format!("{}: {label}] is not defined", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn readme_shows_the_first_example() {
+    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let example = fs::read_to_string(workspace().join("examples/first.rs")).unwrap();
+    let (_, code) = example.split_once("\n\n").unwrap();
+    assert!(readme.contains(code), "the first handler of the README is not examples/first.rs");
 }

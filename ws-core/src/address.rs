@@ -107,12 +107,10 @@ impl<I> Mailbox<I> {
 /// It is cheap to clone and can go to any thread. It does not keep the connection open.
 ///
 /// ```
-/// use ws_core::prelude::*;
-///
-/// # #[derive(Clone)]
+/// # use ws_core::{prelude::*, test::Test};
 /// struct Price(f64);
 ///
-/// #[websocket(path = "/prices")]
+/// #[websocket]
 /// #[derive(Default)]
 /// struct Prices;
 ///
@@ -130,7 +128,18 @@ impl<I> Mailbox<I> {
 ///         _ => true, // A client that is too slow misses this one.
 ///     });
 /// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let mut client = Test::open(Prices).await;
+/// # let mut clients = vec![client.addr()];
+/// # publish(&mut clients, 2.5);
+/// # assert_eq!(client.text().await, "2.5");
+/// # client.abort().await;
+/// # publish(&mut clients, 2.5);
+/// # assert!(clients.is_empty());
+/// # }
 /// ```
+///
+/// The guide has a chapter on [addresses](crate::guide::addresses).
 pub struct Addr<H: Handler>(pub(crate) Arc<Mailbox<H::Info>>);
 
 impl<H: Handler> Addr<H> {
@@ -141,16 +150,61 @@ impl<H: Handler> Addr<H> {
     ///
     /// [`SendError::Full`] if the mailbox holds as many messages as `mailbox` allows (1,024 by
     /// default), [`SendError::Closed`] if the connection has ended. Both give the message back.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// # #[websocket] impl Chat {
+    /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut client = Test::open(Chat).await;
+    /// let addr: Addr<Chat> = client.addr();
+    /// addr.send("hello").unwrap();
+    /// assert_eq!(client.text().await, "hello");
+    /// client.abort().await;
+    /// assert_eq!(addr.send("anybody?"), Err(SendError::Closed("anybody?")));
+    /// # }
+    /// ```
     pub fn send<M: InfoOf<H>>(&self, message: M) -> Result<(), SendError<M>> {
         self.0.send(message, M::into_info)
     }
 
     /// Whether the connection still takes messages.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// # #[websocket] impl Chat {
+    /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut client = Test::open(Chat).await;
+    /// let addr: Addr<Chat> = client.addr();
+    /// assert!(addr.is_open());
+    /// client.close(1000).await;
+    /// assert!(!addr.is_open());
+    /// # }
+    /// ```
     pub fn is_open(&self) -> bool {
         self.0.lock().open
     }
 
     /// The same address for one type of message, so that the sender need not know the handler.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// # #[websocket] impl Chat {
+    /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut client = Test::open(Chat).await;
+    /// let recipient: Recipient<&str> = client.addr().recipient();
+    /// recipient.send("hello").unwrap();
+    /// assert_eq!(client.text().await, "hello");
+    /// # }
+    /// ```
     pub fn recipient<M: InfoOf<H> + 'static>(&self) -> Recipient<M> {
         Recipient(Arc::new(self.clone()))
     }
@@ -178,6 +232,31 @@ impl<H: Handler> fmt::Debug for Addr<H> {
 }
 
 /// The address of a handler of any type that takes messages of type `M`.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// # #[websocket] impl Chat {
+/// #     #[on_info] fn stop(&mut self, _: Stop) -> Close { Close::from(1001) }
+/// # }
+/// # #[websocket] #[derive(Default)] struct Feed;
+/// # #[websocket] impl Feed {
+/// #     #[on_info] fn stop(&mut self, _: Stop) -> &'static str { "the end" }
+/// # }
+/// struct Stop;
+///
+/// fn stop_all(handlers: &[Recipient<Stop>]) {
+///     handlers.iter().for_each(|handler| _ = handler.send(Stop));
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let mut chat = Test::open(Chat).await;
+/// # let mut feed = Test::open(Feed).await;
+/// // Two handlers that have nothing in common but an `#[on_info]` for `Stop`.
+/// stop_all(&[chat.addr().recipient(), feed.addr().recipient()]);
+/// assert_eq!(chat.closed().await.code, CloseCode::Away);
+/// assert_eq!(feed.text().await, "the end");
+/// # }
+/// ```
 pub struct Recipient<M>(Arc<dyn Receive<M>>);
 
 impl<M> Recipient<M> {
@@ -186,11 +265,25 @@ impl<M> Recipient<M> {
     /// # Errors
     ///
     /// As [`Addr::send`].
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// # #[websocket] impl Chat {
+    /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut client = Test::open(Chat).await;
+    /// let recipient: Recipient<&str> = client.addr().recipient();
+    /// assert_eq!(recipient.send("hello"), Ok(()));
+    /// # assert_eq!(client.text().await, "hello");
+    /// # }
+    /// ```
     pub fn send(&self, message: M) -> Result<(), SendError<M>> {
         self.0.receive(message)
     }
 
-    /// Whether the connection still takes messages.
+    /// Whether the connection still takes messages, as [`Addr::is_open`].
     pub fn is_open(&self) -> bool {
         self.0.is_open()
     }

@@ -78,6 +78,30 @@ pub(crate) fn may_be_sent(code: CloseCode) -> bool {
 ///
 /// The first reason is the one that counts: a client that goes away after the handler closed
 /// does not turn a [`Stop`](CloseReason::Stop) into a [`Lost`](CloseReason::Lost).
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] struct Chat(std::sync::mpsc::Sender<&'static str>);
+/// #[websocket]
+/// impl Chat {
+///     #[on_close]
+///     fn left(&mut self, reason: &CloseReason) {
+///         let what = match reason {
+///             CloseReason::Remote(_) | CloseReason::Lost(_) => "left",
+///             CloseReason::Stop(close) if close.code == CloseCode::Policy => "was thrown out",
+///             _ => "is gone",
+///         };
+///         self.0.send(what).unwrap();
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let (told, log) = std::sync::mpsc::channel();
+/// let mut client = Test::open(Chat(told)).await;
+/// client.abort().await;
+/// assert_eq!(log.recv(), Ok("left"));
+/// assert!(matches!(client.reason().await, CloseReason::Lost(_)));
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -155,6 +179,19 @@ impl fmt::Display for CloseReason {
 }
 
 /// How a client broke the protocol.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket(max_message_size = 1KiB)] #[derive(Default)] struct Chat;
+/// # #[websocket] impl Chat { #[on_open] fn open(&mut self) {} }
+/// use ws_core::Fault;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await;
+/// client.send("x".repeat(2000)).await;
+/// assert_eq!(client.reason().await, CloseReason::Protocol(Fault::TooBig));
+/// assert_eq!(Fault::TooBig.code(), CloseCode::Size);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {

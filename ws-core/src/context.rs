@@ -1,116 +1,83 @@
 //! What a handler can do to its connection.
 
-use std::collections::VecDeque;
+mod session;
+mod settings;
+
 use std::fmt;
 use std::net::SocketAddr;
-use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use session::Place;
+pub(crate) use session::{Session, lock};
 
 use crate::address::{Addr, Mailbox};
 use crate::close::Close;
-use crate::error::HandlerError;
 use crate::handler::{Handler, InfoOf};
 use crate::reply::{IntoReply, Replies};
-use crate::timer::{TimerId, Timers};
-use crate::wire::Connection;
+use crate::timer::TimerId;
 
 /// The connection, as its handler sees it: the commands of Cowboy, as methods.
 ///
 /// Every command takes effect at once, in an `async fn` before the next `.await` is over: frames
-/// go out, timers run and options count while the method waits.
+/// go out, timers run and options count while the method waits. A method gets it as
+/// `cx: &mut Context<Self>`; all but `#[on_upgrade]` and `#[on_close]` may.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[on_text]
+///     fn text(&mut self, text: &str, cx: &mut Context<Self>) {
+///         cx.send(text.len().to_string());
+///         if text == "bye" {
+///             cx.close(1000);
+///         }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await;
+/// client.send("bye").await;
+/// assert_eq!(client.text().await, "3");
+/// assert_eq!(client.closed().await.code, CloseCode::Normal);
+/// # }
+/// ```
 pub struct Context<H: Handler> {
     place: Place<H>,
     peer_addr: Option<SocketAddr>,
     subprotocol: Option<Box<str>>,
 }
 
-/// Where the state of the connection is. A handler without async methods has it for itself; one
-/// with them shares it with the driver, which answers pings while a method is pending. The lock is
-/// then taken for each command and never waited for: the driver runs when the method does not.
-enum Place<H: Handler> {
-    Own(Box<Session<H>>),
-    Shared(Arc<Mutex<Session<H>>>),
-}
-
-/// The state that commands act upon.
-pub(crate) struct Session<H: Handler> {
-    pub(crate) wire: Connection,
-    pub(crate) timers: Timers<H::Info>,
-    mailbox: Option<Arc<Mailbox<H::Info>>>,
-    /// The task of the connection, for a mailbox that is made later.
-    waker: Option<Waker>,
-    /// What a `send` of the running method failed with.
-    failure: Option<HandlerError>,
-}
-
-impl<H: Handler> Session<H> {
-    pub(crate) fn set_waker(&mut self, waker: &Waker) {
-        self.waker = Some(waker.clone());
-        if let Some(mailbox) = &self.mailbox {
-            mailbox.register(waker);
-        }
-    }
-
-    /// When the next timer is due; at the end of the connection none is.
-    pub(crate) fn next_timer(&self) -> Option<Instant> {
-        if self.wire.is_open() { self.timers.deadline() } else { None }
-    }
-
-    pub(crate) fn has_due_timer(&self, now: Instant) -> bool {
-        self.next_timer().is_some_and(|deadline| deadline <= now)
-    }
-
-    pub(crate) fn has_mail(&self) -> bool {
-        self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_mail())
-    }
-
-    pub(crate) fn next_mail(&mut self) -> Option<H::Info> {
-        self.mailbox.as_ref()?.pop()
-    }
-
-    /// No more messages are accepted, and those that wait will not be handled.
-    pub(crate) fn end_mailbox(&self) -> VecDeque<H::Info> {
-        self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.end())
-    }
-
-    /// No more messages are accepted; those that wait can still be handled.
-    pub(crate) fn close_mailbox(&self) {
-        if let Some(mailbox) = &self.mailbox {
-            mailbox.close();
-        }
-    }
-}
-
-/// Whoever still has the address is told that the connection is gone, however it went.
-impl<H: Handler> Drop for Session<H> {
-    fn drop(&mut self) {
-        self.end_mailbox();
-    }
-}
-
 impl<H: Handler> Context<H> {
-    pub(crate) fn new(
-        wire: Connection,
-        peer_addr: Option<SocketAddr>,
-        subprotocol: Option<Box<str>>,
-    ) -> Self {
-        let session = Session { wire, timers: Timers::new(), mailbox: None, waker: None, failure: None };
-        let place = if H::ASYNC {
-            Place::Shared(Arc::new(Mutex::new(session)))
-        } else {
-            Place::Own(Box::new(session))
-        };
-        Self { place, peer_addr, subprotocol }
-    }
-
     /// Sends a frame, or several: anything that a method may return. What cannot be sent (a value
     /// that does not encode, an `Err`) goes to `#[on_error]` when the method has ended.
     ///
     /// It never waits. Bytes that the client does not take are kept up to `outbox_limit`; beyond
     /// it the connection closes with [`CloseReason::Overflow`](crate::CloseReason::Overflow).
     /// After a close nothing is sent. Cowboy's `[Frame]`.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_text]
+    ///     async fn slowly(&mut self, text: &str, cx: &mut Context<Self>) -> String {
+    ///         cx.send(("working on", text)); // Two messages, at once.
+    ///         tokio::time::sleep(Duration::from_secs(1)).await;
+    ///         text.to_uppercase()
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.send("it").await;
+    /// assert_eq!((client.text().await, client.text().await), ("working on".into(), "it".into()));
+    /// client.nothing().await;
+    /// client.advance(Duration::from_secs(1)).await;
+    /// assert_eq!(client.text().await, "IT");
+    /// # }
+    /// ```
     pub fn send(&mut self, reply: impl IntoReply) {
         let mut session = self.session();
         if let Err(error) = reply.into_reply(&mut Replies(&mut session.wire)) {
@@ -122,11 +89,54 @@ impl<H: Handler> Context<H> {
     /// is told [`CloseReason::Stop`](crate::CloseReason::Stop). `Close::default()` closes with
     /// 1000; a number or a [`CloseCode`](crate::CloseCode) will do. Cowboy's
     /// `{close, Code, Reason}` and `stop`.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_text]
+    ///     fn text(&mut self, text: &str, cx: &mut Context<Self>) -> &'static str {
+    ///         cx.send("goodbye");
+    ///         cx.close(Close::new(4000, text));
+    ///         "too late"
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.send("enough").await;
+    /// assert_eq!(client.text().await, "goodbye");
+    /// assert_eq!(client.closed().await, Close::new(4000, "enough"));
+    /// assert_eq!(client.reason().await, CloseReason::Stop(Close::new(4000, "enough")));
+    /// # }
+    /// ```
     pub fn close(&mut self, close: impl Into<Close>) {
         self.send(close.into());
     }
 
     /// The address of this handler, for others to send messages to; Cowboy's `self()`.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_text]
+    ///     fn text(&mut self, text: String, cx: &mut Context<Self>) {
+    ///         let addr = cx.addr();
+    ///         tokio::spawn(async move { addr.send(text.len()) });
+    ///     }
+    ///     #[on_info]
+    ///     fn counted(&mut self, len: usize) -> String {
+    ///         len.to_string()
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.send("four").await;
+    /// assert_eq!(client.text().await, "4");
+    /// # }
+    /// ```
     pub fn addr(&mut self) -> Addr<H> {
         let mut session = self.session();
         let session = &mut *session;
@@ -142,6 +152,28 @@ impl<H: Handler> Context<H> {
 
     /// Sends a message to this handler after `delay`; Cowboy's `erlang:start_timer`. It ends with
     /// the connection.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.send_after(Duration::from_secs(5), "hello");
+    ///     }
+    ///     #[on_info]
+    ///     fn say(&mut self, what: &'static str) -> &'static str {
+    ///         what
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.nothing().await;
+    /// client.advance(Duration::from_secs(5)).await;
+    /// assert_eq!(client.text().await, "hello");
+    /// # }
+    /// ```
     pub fn send_after<M: InfoOf<H>>(&mut self, delay: Duration, message: M) -> TimerId {
         let at = later(now(), delay);
         self.session().timers.once(at, message.into_info())
@@ -149,6 +181,30 @@ impl<H: Handler> Context<H> {
 
     /// Sends a message to this handler every `period`, first after one period; at least a
     /// millisecond. Ticks that were missed are skipped.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[derive(Clone)]
+    /// struct Tick;
+    ///
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.send_every(Duration::from_secs(1), Tick);
+    ///     }
+    ///     #[on_info]
+    ///     fn tick(&mut self, _: Tick) -> &'static str {
+    ///         "tick"
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.advance(Duration::from_secs(2)).await;
+    /// assert_eq!((client.text().await, client.text().await), ("tick".into(), "tick".into()));
+    /// # }
+    /// ```
     pub fn send_every<M>(&mut self, period: Duration, message: M) -> TimerId
     where
         M: InfoOf<H> + Clone + Send + 'static,
@@ -160,96 +216,103 @@ impl<H: Handler> Context<H> {
 
     /// Stops a timer. False if it is not running any more; its last message may then be handled
     /// already.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat(Option<TimerId>);
+    /// # struct Late;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         self.0 = Some(cx.send_after(Duration::from_secs(10), Late));
+    ///     }
+    ///     #[on_text]
+    ///     fn login(&mut self, _: &str, cx: &mut Context<Self>) {
+    ///         self.0.take().map(|timer| cx.cancel(timer));
+    ///     }
+    ///     #[on_info]
+    ///     fn late(&mut self, _: Late) -> Close {
+    ///         Close::from(4001)
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat::default()).await;
+    /// client.send("me").await;
+    /// client.advance(Duration::from_secs(10)).await;
+    /// client.nothing().await;
+    /// # }
+    /// ```
     pub fn cancel(&mut self, timer: TimerId) -> bool {
         self.session().timers.cancel(timer)
     }
 
-    /// Turns reading from the client off and on; Cowboy's `{active, boolean()}`. While it is off
-    /// the client is pushed back by TCP, its pings and its close are not seen, and the idle timeout
-    /// runs on, as in Cowboy. Messages and timers are still handled.
-    pub fn set_active(&mut self, active: bool) {
-        self.session().wire.set_active(active);
-    }
-
-    /// Changes the idle timeout, and starts it again; `None` turns it off. Cowboy's
-    /// `{set_options, #{idle_timeout => …}}`.
-    pub fn set_idle_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
-        let now = now();
-        self.session().wire.set_idle_timeout(timeout.into(), now);
-    }
-
-    /// Changes the largest message that is accepted, in bytes, from the next frame on. Cowboy's
-    /// `{set_options, #{max_frame_size => …}}`.
-    pub fn set_max_message_size(&mut self, bytes: usize) {
-        self.session().wire.set_max_message_size(bytes);
-    }
-
-    /// How many bytes wait for the client to take them.
+    /// How many bytes wait for the client to take them: frames with their headers, those of the
+    /// running method among them. See [flow control](crate::guide::flow_control).
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[every(1s)]
+    ///     fn tick(&mut self, cx: &mut Context<Self>) -> Option<&'static str> {
+    ///         // A client that is behind misses a tick.
+    ///         (cx.buffered() < 4096).then_some("tick")
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.advance(Duration::from_secs(1)).await;
+    /// assert_eq!(client.text().await, "tick");
+    /// # }
+    /// ```
     pub fn buffered(&mut self) -> usize {
         self.session().wire.outbox().len()
     }
 
-    /// Where the client connected from; `None` over transports that have no addresses.
+    /// Where the client connected from. `None` over transports that have no addresses, and inside
+    /// another server, unless it says so in the request: see [`PeerAddr`](crate::PeerAddr).
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) -> String {
+    ///         cx.peer_addr().map_or("from nowhere".into(), |addr| addr.to_string())
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await; // A client in memory.
+    /// assert_eq!(client.text().await, "from nowhere");
+    /// # }
+    /// ```
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer_addr
     }
 
     /// The subprotocol that was agreed upon (RFC 6455 §1.9).
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket(path = "/", subprotocols = ["v2", "v1"])] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) -> String {
+    ///         cx.subprotocol().unwrap_or("none").to_owned()
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let offer = Test::<Chat>::upgrade("/").header("sec-websocket-protocol", "v1, v2");
+    /// assert_eq!(offer.open().await.unwrap().text().await, "v2");
+    /// # }
+    /// ```
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
-
-    /// Sends what a method returned. If one of its own sends failed before, that is the error.
-    pub(crate) fn reply(&mut self, reply: impl IntoReply) -> Result<(), HandlerError> {
-        let mut session = self.session();
-        let result = reply.into_reply(&mut Replies(&mut session.wire));
-        session.failure.take().map_or(result, Err)
-    }
-
-    pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
-        match &mut self.place {
-            Place::Own(session) => SessionGuard::Own(session),
-            Place::Shared(session) => SessionGuard::Shared(lock(session)),
-        }
-    }
-
-    /// The driver's way to the session while a method has the context.
-    pub(crate) fn share(&self) -> Option<Arc<Mutex<Session<H>>>> {
-        match &self.place {
-            Place::Own(_) => None,
-            Place::Shared(session) => Some(Arc::clone(session)),
-        }
-    }
-}
-
-pub(crate) enum SessionGuard<'a, H: Handler> {
-    Own(&'a mut Session<H>),
-    Shared(MutexGuard<'a, Session<H>>),
-}
-
-impl<H: Handler> Deref for SessionGuard<'_, H> {
-    type Target = Session<H>;
-
-    fn deref(&self) -> &Session<H> {
-        match self {
-            Self::Own(session) => session,
-            Self::Shared(session) => session,
-        }
-    }
-}
-
-impl<H: Handler> DerefMut for SessionGuard<'_, H> {
-    fn deref_mut(&mut self) -> &mut Session<H> {
-        match self {
-            Self::Own(session) => session,
-            Self::Shared(session) => session,
-        }
-    }
-}
-
-/// A reply that panics while it encodes poisons the lock; the outbox has dropped its frame.
-pub(crate) fn lock<H: Handler>(session: &Mutex<Session<H>>) -> MutexGuard<'_, Session<H>> {
-    session.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The runtime's clock, which tests can set.

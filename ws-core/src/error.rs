@@ -5,12 +5,49 @@ use std::{error::Error as StdError, fmt, io, net::SocketAddr};
 use crate::close::CloseCode;
 
 /// A boxed error of any type.
+///
+/// ```
+/// use ws_core::BoxError;
+///
+/// fn answer(text: &str) -> Result<u8, BoxError> {
+///     match text.parse()? {
+///         42 => Ok(42),
+///         other => Err(format!("{other} is not the answer").into()),
+///     }
+/// }
+/// assert_eq!(answer("7").unwrap_err().to_string(), "7 is not the answer");
+/// assert!(answer("seven").is_err());
+/// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The result of running a server.
+///
+/// ```
+/// # use ws_core::prelude::*;
+/// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+/// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+/// async fn run() -> ws_core::Result<()> {
+///     let stop = async { /* until Ctrl-C */ };
+///     Router::new().mount::<Echo>().serve_with_shutdown("127.0.0.1:0", stop).await
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// assert!(run().await.is_ok());
+/// # }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a server could not run.
+///
+/// ```
+/// use ws_core::{Error, Router};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// let addr = taken.local_addr().unwrap();
+/// let error = Router::<()>::new().serve(addr).await.unwrap_err();
+/// assert!(matches!(&error, Error::Bind { addr: asked, .. } if *asked == addr));
+/// assert!(error.to_string().starts_with(&format!("cannot listen on {addr}: ")));
+/// # }
+/// ```
 #[non_exhaustive]
 pub enum Error {
     /// The text is no address, or its name does not resolve.
@@ -54,6 +91,23 @@ impl fmt::Debug for Error {
 }
 
 /// A payload that does not decode into what a method takes.
+///
+/// ```
+/// use ws_core::{DecodeError, FromText};
+///
+/// struct Percent(u8);
+///
+/// impl FromText<'_> for Percent {
+///     fn from_text(text: &str) -> Result<Self, DecodeError> {
+///         match text.parse().map_err(DecodeError::new)? {
+///             percent @ 0..=100 => Ok(Self(percent)),
+///             _ => Err(DecodeError::new("more than all of it")),
+///         }
+///     }
+/// }
+/// let error = Percent::from_text("101").err().unwrap();
+/// assert_eq!(error.to_string(), "payload does not decode: more than all of it");
+/// ```
 #[derive(Debug)]
 pub struct DecodeError(BoxError);
 
@@ -77,6 +131,31 @@ impl StdError for DecodeError {
 }
 
 /// What `#[on_error]` is told.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[on_text]
+///     fn double(&mut self, Json(number): Json<u32>) -> Result<Json<u32>, &'static str> {
+///         number.checked_mul(2).map(Json).ok_or("too much")
+///     }
+///     #[on_error]
+///     fn error(&mut self, error: &HandlerError) -> Option<String> {
+///         match error {
+///             HandlerError::Decode(_) => None, // Ignored.
+///             other => Some(other.to_string()),
+///         }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await;
+/// client.send("no number").await;
+/// client.send("4000000000").await;
+/// assert_eq!(client.text().await, "too much");
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandlerError {
@@ -91,6 +170,27 @@ pub enum HandlerError {
 
 impl HandlerError {
     /// The code that the connection closes with if nobody handles the error.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_error]
+    ///     fn error(&mut self, error: &HandlerError) -> Close {
+    ///         Close::new(error.close_code(), error.to_string())
+    ///     }
+    ///     #[every(1s)]
+    ///     fn fail(&mut self) -> Result<(), &'static str> {
+    ///         Err("as always")
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.advance(Duration::from_secs(1)).await;
+    /// assert_eq!(client.closed().await, Close::new(1011, "as always"));
+    /// # }
+    /// ```
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::Decode(_) => CloseCode::Invalid,
@@ -125,6 +225,27 @@ impl From<DecodeError> for HandlerError {
 }
 
 /// Why a message was not put into a handler's mailbox; it gives the message back.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket(mailbox = 1)] #[derive(Default)] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[on_info]
+///     async fn slow(&mut self, _: u8) {
+///         tokio::time::sleep(Duration::from_secs(1)).await;
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await;
+/// client.info(1).await; // It is being handled,
+/// client.info(2).await; // and this one waits.
+/// let error = client.addr().send(3).unwrap_err();
+/// assert_eq!(error, SendError::Full(3));
+/// assert!(!error.is_closed());
+/// assert_eq!(error.into_inner(), 3);
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<M> {
     /// The mailbox holds as many messages as it may: the handler is slower than its senders.

@@ -38,6 +38,27 @@ pub trait Mounted: Declared {}
 ///
 /// It is the state machine of a handler: an event goes in; a sync method runs at once, an async one
 /// comes back as a [`Call`](Self::Call) that the driver runs.
+///
+/// ```
+/// # use ws_core::prelude::*;
+/// use std::collections::HashMap;
+/// use ws_core::Handler;
+///
+/// /// Who is there, for a handler of any type.
+/// struct Directory<H: Handler>(HashMap<String, Addr<H>>);
+///
+/// impl<H: Handler> Directory<H> {
+///     fn tell<M>(&self, name: &str, message: M) -> bool
+///     where
+///         H: OnInfo<M>,
+///     {
+///         self.0.get(name).is_some_and(|addr| addr.send(message).is_ok())
+///     }
+/// }
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// # #[websocket] impl Chat { #[on_info] fn say(&mut self, what: String) -> String { what } }
+/// assert!(!Directory::<Chat>(HashMap::new()).tell("alice", String::from("hello")));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no methods for a connection",
     label = "not a handler",
@@ -93,7 +114,25 @@ impl Timer {
     }
 }
 
-/// Which messages a handler takes: implemented for each `#[on_info]`, not by hand.
+/// Which messages a handler takes: implemented for each `#[on_info]`, not by hand. It is what
+/// [`Addr::send`](crate::Addr::send) asks for.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// # #[websocket] impl Chat { #[on_info] fn say(&mut self, what: News) -> String { what.0 } }
+/// struct News(String);
+///
+/// /// Any handler will do that takes news.
+/// fn announce<H: OnInfo<News>>(to: &Addr<H>, text: &str) -> Result<(), SendError<News>> {
+///     to.send(News(text.to_owned()))
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let mut client = Test::open(Chat).await;
+/// announce(&client.addr(), "extra!").unwrap();
+/// assert_eq!(client.text().await, "extra!");
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take messages of type `{M}`",
     label = "no `#[on_info]` for `{M}`",
@@ -172,7 +211,7 @@ impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
 /// of `Self`.
 ///
 /// ```
-/// # use ws_core::prelude::*;
+/// # use ws_core::{prelude::*, test::Test};
 /// # #[websocket(path = "/")] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -181,6 +220,37 @@ impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
 ///         Upgrade::new(Chat).header("x-room", "lobby").options(|o| o.max_message_size = 4096)
 ///     }
 /// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let mut client = Test::<Chat>::upgrade("/").open().await.unwrap();
+/// # client.send("x".repeat(4097)).await;
+/// # assert_eq!(client.closed().await.code, CloseCode::Size);
+/// # }
+/// ```
+///
+/// A subprotocol that depends on who connects:
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket(path = "/")] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[on_upgrade]
+///     fn join(headers: HeaderMap) -> Upgrade<Self> {
+///         let offers = headers.get("sec-websocket-protocol").and_then(|list| list.to_str().ok());
+///         match offers {
+///             Some(list) if list.contains("v2.json") => Upgrade::new(Chat).subprotocol("v2.json"),
+///             _ => Upgrade::new(Chat),
+///         }
+///     }
+///     #[on_open]
+///     fn open(&mut self, cx: &mut Context<Self>) -> Option<String> {
+///         cx.subprotocol().map(Into::into)
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let offer = Test::<Chat>::upgrade("/").header("sec-websocket-protocol", "v1, v2.json");
+/// assert_eq!(offer.open().await.unwrap().text().await, "v2.json");
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Upgrade<H> {

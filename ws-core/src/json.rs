@@ -14,19 +14,14 @@ use crate::reply::{IntoReply, Replies};
 /// borrow from the message in a method that is not `async`.
 ///
 /// ```
-/// # #![allow(unused)]
-/// use ws_core::prelude::*;
-///
+/// # use ws_core::{prelude::*, test::Test};
 /// #[derive(serde::Deserialize)]
 /// struct Add { a: i64, b: i64 }
 ///
 /// #[derive(serde::Serialize)]
 /// struct Sum { sum: i64 }
 ///
-/// #[websocket(path = "/add")]
-/// #[derive(Default)]
-/// struct Adder;
-///
+/// # #[websocket] #[derive(Default)] struct Adder;
 /// #[websocket]
 /// impl Adder {
 ///     #[on_text]
@@ -34,6 +29,11 @@ use crate::reply::{IntoReply, Replies};
 ///         Json(Sum { sum: a + b })
 ///     }
 /// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Adder).await;
+/// client.send(r#"{ "a": 1, "b": 2 }"#).await;
+/// assert_eq!(client.text().await, r#"{"sum":3}"#);
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json<T>(pub T);

@@ -1,4 +1,7 @@
+#![doc = include_str!("guide.links")]
 #![doc = include_str!("../README.md")]
+// The documentation is that of all features; without some of them, what it links to is not there.
+#![cfg_attr(not(all(feature = "json", feature = "test-util")), allow(rustdoc::broken_intra_doc_links))]
 // Tests take shortcuts that the code does not.
 #![cfg_attr(test, allow(clippy::pedantic))]
 
@@ -12,6 +15,7 @@ mod context;
 mod driver;
 mod error;
 mod event;
+pub mod guide;
 mod handler;
 #[cfg(feature = "json")]
 mod json;
@@ -37,10 +41,57 @@ pub use axum_core;
 pub use bytes::Bytes;
 pub use hyper::{HeaderMap, Method, StatusCode, Uri};
 pub use tungstenite::Utf8Bytes;
+
+/// The attribute of a handler: `#[websocket(options…)]` on its `struct` or `enum`, `#[websocket]` on
+/// its `impl`. The [prelude] has it and the attributes for methods. All options have defaults, which
+/// are those of [`Options`]; only a path must be given, here or to [`Router::mount_at`].
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// #[websocket(path = "/notes", idle_timeout = 5m, max_message_size = 64KiB, mailbox = 16)]
+/// #[derive(Default)]
+/// struct Notes(Vec<String>);
+///
+/// #[websocket]
+/// impl Notes {
+///     #[on_text]
+///     fn add(&mut self, note: String) -> String {
+///         self.0.push(note);
+///         format!("{} notes", self.len())
+///     }
+///
+///     /// No event: a method like any other.
+///     fn len(&self) -> usize {
+///         self.0.len()
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Notes::default()).await;
+/// client.send("milk").await;
+/// assert_eq!(client.text().await, "1 notes");
+/// # }
+/// ```
+#[doc(inline)]
 pub use ws_macros::websocket;
 
 pub use address::{Addr, Recipient};
-pub use close::{Close, CloseCode, CloseReason, Fault};
+pub use close::{Close, CloseReason, Fault};
+
+/// The status code of a close frame (RFC 6455 §7.4); tungstenite's type. It comes from a number and
+/// goes into one. An endpoint may send 1000 to 1003, 1007 to 1014 and 3000 to 4999; 4000 to 4999 are
+/// yours ([`Library`](CloseCode::Library)).
+///
+/// ```
+/// use ws_core::CloseCode;
+///
+/// assert_eq!(CloseCode::from(1000), CloseCode::Normal);
+/// assert_eq!(u16::from(CloseCode::Policy), 1008);
+/// assert!(CloseCode::Library(4001).is_allowed());
+/// assert!(!CloseCode::Abnormal.is_allowed()); // 1006 is never sent.
+/// ```
+#[doc(inline)]
+pub use close::CloseCode;
+
 pub use context::Context;
 pub use error::{BoxError, DecodeError, Error, HandlerError, Result, SendError};
 pub use handler::{Handler, OnInfo, Upgrade};

@@ -11,6 +11,29 @@ pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 /// Anything that can be sent, for code that decides at run time.
 ///
 /// A method that always answers with the same kind returns `&str`, `String`, `Vec<u8>`… instead.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[on_text]
+///     fn text(&mut self, text: &str) -> Message {
+///         match text {
+///             "bytes" => Message::binary(vec![1, 2, 3]),
+///             "end" => Close::default().into(),
+///             other => other.into(),
+///         }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await;
+/// client.send("bytes").await;
+/// assert_eq!(client.next().await, Some(Message::binary(vec![1, 2, 3])));
+/// client.send("hello").await;
+/// assert_eq!(client.next().await, Some(Message::text("hello")));
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A text message.
@@ -57,11 +80,52 @@ from! {
 
 /// A ping as a reply (RFC 6455 §5.5.2), with at most 125 bytes of payload; a longer one is a
 /// [`HandlerError`](crate::HandlerError). The client answers with a pong of the same payload, which `#[on_pong]` is told.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[every(30s)]
+///     fn keep_alive(&mut self) -> Ping {
+///         Ping::from("are you there?")
+///     }
+///     #[on_pong]
+///     fn pong(&mut self, payload: &[u8]) -> String {
+///         format!("{} bytes back", payload.len())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await;
+/// client.advance(Duration::from_secs(30)).await;
+/// let payload = client.pinged().await;
+/// client.pong(payload).await;
+/// assert_eq!(client.text().await, "14 bytes back");
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ping(pub Bytes);
 
 /// An unasked pong as a reply (RFC 6455 §5.5.3), with at most 125 bytes of payload. The pong that
 /// answers a ping is sent by itself.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     /// A heartbeat that asks for no answer.
+///     #[every(30s)]
+///     fn beat(&mut self) -> Pong {
+///         Pong::default()
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await;
+/// client.advance(Duration::from_secs(30)).await;
+/// assert_eq!(client.ponged().await, "");
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pong(pub Bytes);
 

@@ -7,6 +7,17 @@ use std::time::Duration;
 /// `#[on_upgrade]` can change them for one connection
 /// ([`Upgrade::options`](crate::Upgrade::options)); some can also be changed while it is open,
 /// through [`Context`](crate::Context).
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_core::Options;
+///
+/// let mut options = Options::default();
+/// assert_eq!(options.idle_timeout, Some(Duration::from_secs(60)));
+/// assert_eq!(options.max_message_size, 1 << 20);
+/// options.idle_timeout = None;
+/// assert_ne!(options, Options::DEFAULT);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
@@ -70,6 +81,24 @@ impl Default for Options {
 }
 
 /// What a message of a kind that no method handles does.
+///
+/// `#[websocket(unhandled = close)]` and no `#[on_binary]`:
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket(path = "/", unhandled = close)] #[derive(Default)] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[on_text]
+///     fn text(&mut self, _: &str) {}
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await;
+/// client.send(vec![1, 2, 3]).await;
+/// assert_eq!(client.closed().await.code, CloseCode::Unsupported);
+/// assert_eq!(client.reason().await, CloseReason::Unsupported);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unhandled {
     /// It is dropped, as by the last clause of a Cowboy handler.
@@ -81,6 +110,19 @@ pub enum Unhandled {
 
 /// Which `Origin` a handshake may carry. One without that header comes from no browser and is
 /// always accepted.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// #[websocket(path = "/", origins = ["https://app.example"])]
+/// #[derive(Default)]
+/// struct Chat;
+/// # #[websocket] impl Chat { #[on_text] fn text(&mut self, _: &str) {} }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let from = |origin| Test::<Chat>::upgrade("/").header("origin", origin).open();
+/// assert!(from("https://app.example").await.is_ok());
+/// assert_eq!(from("https://evil.example").await.unwrap_err().status, StatusCode::FORBIDDEN);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
     /// Pages from the host that the request itself names.

@@ -47,7 +47,35 @@ pub trait FromText<'a>: Sized {
 /// A payload of `#[on_binary]`, `#[on_ping]` and `#[on_pong]`.
 ///
 /// Implemented for `&[u8]`, `Vec<u8>`, [`Bytes`], [`Json<T>`](crate::Json) and
-/// `Result<P, DecodeError>`; see [`FromText`] for one of your own.
+/// `Result<P, DecodeError>`. Implement it for your own type to take that:
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// /// A number of four bytes, the most significant first.
+/// struct Number(u32);
+///
+/// impl FromBinary<'_> for Number {
+///     fn from_binary(bytes: &[u8]) -> Result<Self, DecodeError> {
+///         bytes.try_into().map(|bytes| Self(u32::from_be_bytes(bytes))).map_err(DecodeError::new)
+///     }
+/// }
+/// # #[websocket] #[derive(Default)] struct Counter(u32);
+/// # #[websocket]
+/// # impl Counter {
+/// #[on_binary]
+/// fn add(&mut self, Number(number): Number) -> String {
+///     self.0 += number;
+///     self.0.to_string()
+/// }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let mut client = Test::open(Counter::default()).await;
+/// # client.send(vec![0, 0, 1, 2]).await;
+/// # assert_eq!(client.text().await, "258");
+/// # client.send(vec![0]).await;
+/// # assert_eq!(client.closed().await.code, CloseCode::Invalid);
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a payload of bytes",
     label = "cannot be decoded from bytes",

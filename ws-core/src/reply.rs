@@ -31,8 +31,7 @@ use crate::wire::Connection;
 /// Implement it for your own type to return that:
 ///
 /// ```
-/// use ws_core::{HandlerError, IntoReply, Replies};
-///
+/// # use ws_core::{prelude::*, test::Test};
 /// struct Celsius(f64);
 ///
 /// impl IntoReply for Celsius {
@@ -40,6 +39,11 @@ use crate::wire::Connection;
 ///         format!("{:.1} °C", self.0).into_reply(to)
 ///     }
 /// }
+/// # #[websocket] #[derive(Default)] struct Weather;
+/// # #[websocket] impl Weather { #[on_open] fn open(&mut self) -> Celsius { Celsius(20.04) } }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # assert_eq!(Test::open(Weather).await.text().await, "20.0 °C");
+/// # }
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reply",
@@ -56,6 +60,30 @@ pub trait IntoReply {
 }
 
 /// Where replies go: the outbox of the connection. After a close it takes nothing.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// /// A file with its name.
+/// struct File<'a>(&'a str, &'a [u8]);
+///
+/// impl IntoReply for File<'_> {
+///     fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+///         to.text(self.0);
+///         to.binary(self.1);
+///         to.ping(b"got it?")
+///     }
+/// }
+/// # #[websocket] #[derive(Default)] struct Files;
+/// # #[websocket] impl Files {
+/// #     #[on_open] fn open(&mut self) -> File<'static> { File("a.txt", b"abc") }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let mut client = Test::open(Files).await;
+/// # assert_eq!(client.text().await, "a.txt");
+/// # assert_eq!(client.binary().await, "abc");
+/// # assert_eq!(client.pinged().await, "got it?");
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Replies<'a>(pub(crate) &'a mut Connection);
 

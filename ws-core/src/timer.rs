@@ -6,6 +6,38 @@ use std::time::{Duration, Instant};
 
 /// Names a timer that [`Context::send_after`](crate::Context::send_after) or
 /// [`Context::send_every`](crate::Context::send_every) started.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Typing { pause: Option<TimerId> }
+/// struct Pause;
+///
+/// #[websocket]
+/// impl Typing {
+///     /// The timer starts again with each message.
+///     #[on_text]
+///     fn text(&mut self, _: &str, cx: &mut Context<Self>) {
+///         let timer = cx.send_after(Duration::from_secs(3), Pause);
+///         if let Some(before) = self.pause.replace(timer) {
+///             cx.cancel(before);
+///         }
+///     }
+///     #[on_info]
+///     fn pause(&mut self, _: Pause) -> &'static str {
+///         "what next?"
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Typing::default()).await;
+/// for _ in 0..3 {
+///     client.send("…").await;
+///     client.advance(Duration::from_secs(2)).await;
+/// }
+/// client.nothing().await;
+/// client.advance(Duration::from_secs(1)).await;
+/// assert_eq!(client.text().await, "what next?");
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId(u64);
 

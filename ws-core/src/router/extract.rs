@@ -17,9 +17,7 @@ use super::path::{PathParams, deserialize};
 /// is answered with 400.
 ///
 /// ```
-/// # #![allow(dead_code)]
-/// use ws_core::prelude::*;
-///
+/// # use ws_core::{prelude::*, test::Test};
 /// #[websocket(path = "/rooms/{room}/seats/{seat}")]
 /// struct Seat { room: String, seat: u32 }
 ///
@@ -29,8 +27,20 @@ use super::path::{PathParams, deserialize};
 ///     fn sit(Path((room, seat)): Path<(String, u32)>) -> Self {
 ///         Self { room, seat }
 ///     }
+///     #[on_open]
+///     fn open(&mut self) -> String {
+///         format!("seat {} of {}", self.seat, self.room)
+///     }
 /// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::<Seat>::upgrade("/rooms/blue%20salon/seats/7").open().await.unwrap();
+/// assert_eq!(client.text().await, "seat 7 of blue salon");
+/// let refused = Test::<Seat>::upgrade("/rooms/lobby/seats/front").open().await.unwrap_err();
+/// assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+/// # }
 /// ```
+///
+/// It is not axum's `Path`, which only axum's own router fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path<T>(pub T);
 
@@ -45,6 +55,33 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
 }
 
 /// The query string as a `Deserialize` struct; one that does not parse is answered with 400.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// #[derive(serde::Deserialize)]
+/// struct Login {
+///     name: String,
+///     age: Option<u8>,
+/// }
+/// # #[websocket(path = "/")] struct Guest(Login);
+/// #[websocket]
+/// impl Guest {
+///     #[on_upgrade]
+///     fn join(Query(login): Query<Login>) -> Self {
+///         Self(login)
+///     }
+///     #[on_open]
+///     fn open(&mut self) -> String {
+///         format!("{} {:?}", self.0.name, self.0.age)
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::<Guest>::upgrade("/?name=J%C3%BCrgen").open().await.unwrap();
+/// assert_eq!(client.text().await, "Jürgen None");
+/// let refused = Test::<Guest>::upgrade("/?age=30").open().await.unwrap_err();
+/// assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query<T>(pub T);
 
@@ -61,8 +98,7 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 /// `FromRef` names. It is cloned, so what is large goes into an `Arc`.
 ///
 /// ```
-/// use ws_core::prelude::*;
-///
+/// # use ws_core::{prelude::*, test::Test};
 /// #[derive(Clone)]
 /// struct Greeting(String);
 ///
@@ -82,8 +118,44 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 ///     }
 /// }
 ///
-/// let router = Router::new().mount::<Greeter>().with_state(Greeting("Hello!".into()));
-/// # let _: Router = router;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let router: Router = Router::new().mount::<Greeter>().with_state(Greeting("Hello!".into()));
+/// # let mut client = Test::<Greeter>::upgrade("/").state(Greeting("Hello!".into())).open().await.unwrap();
+/// # assert_eq!(client.text().await, "Hello!");
+/// # }
+/// ```
+///
+/// A state of parts, each of which an `#[on_upgrade]` can ask for:
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// use ws_core::axum_core::extract::FromRef;
+///
+/// #[derive(Clone)]
+/// struct App { greeting: &'static str, port: u16 }
+///
+/// impl FromRef<App> for u16 {
+///     fn from_ref(app: &App) -> Self {
+///         app.port
+///     }
+/// }
+/// # #[websocket(path = "/")] struct Greeter(String);
+/// #[websocket]
+/// impl Greeter {
+///     #[on_upgrade]
+///     fn make(State(port): State<u16>, State(app): State<App>) -> Self {
+///         Self(format!("{} on {port}", app.greeting))
+///     }
+///     #[on_open]
+///     fn greet(&mut self) -> &str {
+///         &self.0
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let app = App { greeting: "Hello!", port: 80 };
+/// let mut client = Test::<Greeter>::upgrade("/").state(app).open().await.unwrap();
+/// assert_eq!(client.text().await, "Hello! on 80");
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State<T>(pub T);
@@ -96,8 +168,30 @@ impl<S: Sync, T: FromRef<S>> FromRequestParts<S> for State<T> {
     }
 }
 
-/// Where the client connected from; a router inside another server does not know, and answers with
-/// 500.
+/// Where the client connected from. A router inside another server does not know, and answers with
+/// 500, unless that server puts a `PeerAddr` into the extensions of the request: the guide shows it
+/// for [axum](crate::guide::mounting#in-axum). Behind a proxy it is the proxy's address.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket(path = "/")] #[derive(Default)] struct Private;
+/// #[websocket]
+/// impl Private {
+///     #[on_upgrade]
+///     fn make(PeerAddr(addr): PeerAddr) -> Result<Self, StatusCode> {
+///         if addr.ip().is_loopback() { Ok(Self) } else { Err(StatusCode::FORBIDDEN) }
+///     }
+///     #[on_open]
+///     fn open(&mut self) -> &'static str {
+///         "welcome"
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// // A client in memory has no address.
+/// let refused = Test::<Private>::upgrade("/").open().await.unwrap_err();
+/// assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 

@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod extract;
+mod limits;
 mod path;
 
 use std::convert::Infallible;
@@ -9,7 +10,6 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
-use std::time::Duration;
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -21,6 +21,7 @@ use tower_service::Service;
 pub(crate) use endpoint::prepare;
 use endpoint::{Bound, Endpoint, Mount, Shared};
 pub use extract::{Path, PeerAddr, Query, State};
+pub(crate) use limits::Settings;
 use path::PathParams;
 
 use crate::driver::{Connections, now};
@@ -44,21 +45,29 @@ use crate::handler::{Handler, Mounted, OnUpgrade};
 ///
 /// `S` is the state that handlers' `#[on_upgrade]` extracts with [`State`], until
 /// [`with_state`](Router::with_state) supplies it.
+///
+/// The guide has a chapter on [mounting](crate::guide::mounting).
+///
+/// ```
+/// # use ws_core::prelude::*;
+/// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+/// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+/// use hyper::Request;
+/// use tower_service::Service;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut router = Router::new().mount::<Echo>();
+/// let get = |path| Request::get(path).body(String::new()).unwrap();
+/// // Neither of them asks for an upgrade.
+/// assert_eq!(router.call(get("/echo")).await.unwrap().status(), StatusCode::UPGRADE_REQUIRED);
+/// assert_eq!(router.call(get("/other")).await.unwrap().status(), StatusCode::NOT_FOUND);
+/// # }
+/// ```
 pub struct Router<S = ()> {
     paths: matchit::Router<usize>,
     endpoints: Vec<Arc<dyn Endpoint<S>>>,
     fallback: Option<Fallback>,
     pub(crate) settings: Settings,
     pub(crate) connections: Arc<Connections>,
-}
-
-/// The limits of a server.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) max_connections: usize,
-    pub(crate) handshake_timeout: Duration,
-    pub(crate) max_header_size: usize,
-    pub(crate) shutdown_timeout: Duration,
 }
 
 type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -71,12 +80,7 @@ impl<S: Send + Sync + 'static> Router<S> {
             paths: matchit::Router::new(),
             endpoints: Vec::new(),
             fallback: None,
-            settings: Settings {
-                max_connections: 65_536,
-                handshake_timeout: Duration::from_secs(10),
-                max_header_size: 16 << 10,
-                shutdown_timeout: Duration::from_secs(10),
-            },
+            settings: Settings::default(),
             connections: Arc::default(),
         }
     }
@@ -86,6 +90,21 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # Panics
     ///
     /// If another handler has a path that matches the same requests.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # async fn get(router: &ws_core::Router, path: &str) -> u16 {
+    /// #     let request = hyper::Request::get(path).body(String::new()).unwrap();
+    /// #     tower_service::Service::call(&mut router.clone(), request).await.unwrap().status().as_u16()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let router = Router::new().mount::<Echo>(); // `#[websocket(path = "/echo")]`
+    /// # let router: Router = router;
+    /// assert_eq!(get(&router, "/echo").await, 426); // Not a handshake, but somebody is there.
+    /// # }
+    /// ```
     #[track_caller]
     pub fn mount<H: Mounted + Handler<Upgrade: OnUpgrade<H, S>>>(self) -> Self {
         self.mount_at::<H>(H::DECLARED.path)
@@ -97,6 +116,21 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # Panics
     ///
     /// If the path is malformed, or another handler has one that matches the same requests.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # async fn get(router: &ws_core::Router, path: &str) -> u16 {
+    /// #     let request = hyper::Request::get(path).body(String::new()).unwrap();
+    /// #     tower_service::Service::call(&mut router.clone(), request).await.unwrap().status().as_u16()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let router = Router::new().mount_at::<Echo>("/v1/echo").mount_at::<Echo>("/v2/echo");
+    /// # let router: Router = router;
+    /// assert_eq!((get(&router, "/v2/echo").await, get(&router, "/echo").await), (426, 404));
+    /// # }
+    /// ```
     #[track_caller]
     pub fn mount_at<H: Handler<Upgrade: OnUpgrade<H, S>>>(mut self, path: &str) -> Self {
         assert!(path.starts_with('/'), "the path {path:?} does not start with `/`");
@@ -109,6 +143,24 @@ impl<S: Send + Sync + 'static> Router<S> {
 
     /// Supplies the state, of which `#[on_upgrade]` extracts parts with [`State`]. Mount the
     /// handlers first.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// #[derive(Clone)]
+    /// struct Motd(&'static str);
+    ///
+    /// #[websocket(path = "/")]
+    /// struct Greeter(&'static str);
+    ///
+    /// #[websocket]
+    /// impl Greeter {
+    ///     #[on_upgrade]
+    ///     fn make(State(Motd(text)): State<Motd>) -> Self {
+    ///         Self(text)
+    ///     }
+    /// }
+    /// let router: Router = Router::new().mount::<Greeter>().with_state(Motd("hello"));
+    /// ```
     pub fn with_state(self, state: S) -> Router {
         let state = Arc::new(state);
         let bind = |endpoint| Arc::new(Bound::new(endpoint, Arc::clone(&state))) as Arc<dyn Endpoint<()>>;
@@ -123,6 +175,22 @@ impl<S: Send + Sync + 'static> Router<S> {
 
     /// Answers requests for other paths: any `tower` service, an axum app among them. Without one
     /// they get 404.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # async fn get(router: &ws_core::Router, path: &str) -> u16 {
+    /// #     let request = hyper::Request::get(path).body(String::new()).unwrap();
+    /// #     tower_service::Service::call(&mut router.clone(), request).await.unwrap().status().as_u16()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let pages = axum::Router::new().route("/", axum::routing::get(async || "hello"));
+    /// let router = Router::new().mount::<Echo>().fallback(pages);
+    /// # let router: Router = router;
+    /// assert_eq!((get(&router, "/").await, get(&router, "/other").await), (200, 404));
+    /// # }
+    /// ```
     pub fn fallback<T>(mut self, service: T) -> Self
     where
         T: Service<Request<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -139,33 +207,6 @@ impl<S: Send + Sync + 'static> Router<S> {
         }));
         self
     }
-
-    /// The most connections that may be open at a time; a handshake beyond gets 503. Default
-    /// 65,536.
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.settings.max_connections = connections;
-        self
-    }
-
-    /// How long a client may take to send its request, and `#[on_upgrade]` to answer it. Default
-    /// 10 s.
-    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.handshake_timeout = timeout;
-        self
-    }
-
-    /// The most bytes that the head of a request may have when [`serve`](Router::serve) reads it;
-    /// a larger one gets 431. Default 16 KiB.
-    pub fn max_header_size(mut self, bytes: usize) -> Self {
-        self.settings.max_header_size = bytes;
-        self
-    }
-
-    /// How long connections get to end when the server shuts down. Default 10 s.
-    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.shutdown_timeout = timeout;
-        self
-    }
 }
 
 impl Router {
@@ -173,6 +214,20 @@ impl Router {
     /// as long as [`shutdown_timeout`](Router::shutdown_timeout) says. Messages that were accepted
     /// are still handled; handshakes get 503 from now on. For a router inside another server;
     /// [`serve_with_shutdown`](Router::serve_with_shutdown) does it by itself.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let handlers = Router::new().mount::<Echo>();
+    /// let app = axum::Router::new().nest_service("/live", handlers.clone());
+    /// # let stop = async {};
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// axum::serve(listener, app).with_graceful_shutdown(stop).await.unwrap();
+    /// handlers.shutdown().await;
+    /// # }
+    /// ```
     pub async fn shutdown(&self) {
         let timeout = self.settings.shutdown_timeout;
         self.connections.shut_down(now() + timeout);

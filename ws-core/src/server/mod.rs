@@ -37,6 +37,16 @@ impl<S> Router<S> {
     ///
     /// [`Error::Address`] or [`Error::Bind`], if the address cannot be listened on. Whatever
     /// happens to a connection is not the server's error.
+    ///
+    /// ```no_run
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// #[tokio::main]
+    /// async fn main() -> ws_core::Result<()> {
+    ///     Router::new().mount::<Echo>().serve("127.0.0.1:8080").await
+    /// }
+    /// ```
     pub async fn serve(self, addr: impl Display) -> Result<()>
     where
         Self: Complete,
@@ -51,6 +61,18 @@ impl<S> Router<S> {
     /// # Errors
     ///
     /// As [`serve`](Self::serve).
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # tokio::time::pause();
+    /// let stop = tokio::time::sleep(Duration::from_secs(3600)); // Or `tokio::signal::ctrl_c()`.
+    /// let server = Router::new().mount::<Echo>().serve_with_shutdown("127.0.0.1:0", stop);
+    /// assert!(server.await.is_ok());
+    /// # }
+    /// ```
     pub async fn serve_with_shutdown(
         self,
         addr: impl Display,
@@ -69,6 +91,28 @@ impl<S> Router<S> {
     /// # Errors
     ///
     /// None: whatever happens to a connection is not the server's error.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
+    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// let addr = listener.local_addr().unwrap();
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// let server = Router::new().mount::<Echo>().serve_listener(listener, async { _ = stopped.await });
+    /// let server = tokio::spawn(server);
+    ///
+    /// let mut client = TcpStream::connect(addr).await.unwrap();
+    /// client.write_all(b"GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    /// let mut answer = [0; 12];
+    /// client.read_exact(&mut answer).await.unwrap();
+    /// assert_eq!(&answer, b"HTTP/1.1 404");
+    /// drop(stop);
+    /// assert!(server.await.unwrap().is_ok());
+    /// # }
+    /// ```
     pub async fn serve_listener(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()>
     where
         Self: Complete,

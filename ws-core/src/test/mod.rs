@@ -3,43 +3,10 @@
 //! [`Test`] is a client in memory. It drives the same connection and the same generated code as the
 //! server, over the wire format, on a clock that jumps: a thousand seconds take milliseconds.
 //!
-//! ```
-//! use ws_core::prelude::*;
-//! use ws_core::test::Test;
-//!
-//! #[websocket(idle_timeout = 60s)]
-//! #[derive(Default)]
-//! struct Greeter;
-//!
-//! #[websocket]
-//! impl Greeter {
-//!     #[on_text]
-//!     fn greet(&mut self, name: &str) -> String {
-//!         format!("Hello, {name}!")
-//!     }
-//!
-//!     #[every(10s)]
-//!     fn tick(&mut self) -> &'static str {
-//!         "tick"
-//!     }
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
-//! let mut client = Test::open(Greeter).await;
-//! client.send("world").await;
-//! assert_eq!(client.text().await, "Hello, world!");
-//! client.nothing().await;
-//! client.advance(Duration::from_secs(10)).await;
-//! assert_eq!(client.text().await, "tick");
-//! client.close(1000).await;
-//! assert_eq!(client.reason().await, CloseReason::Remote(Some(Close::from(1000))));
-//! # }
-//! ```
-//!
 //! An expectation that fails panics with what happened instead, and with all that happened before,
-//! in order.
+//! in order. The guide has a chapter on [testing](crate::guide::testing).
 
+mod expect;
 mod frames;
 mod upgrade;
 
@@ -48,9 +15,9 @@ use std::panic::Location;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::address::Addr;
 use crate::close::{Close, CloseCode, CloseReason};
@@ -72,6 +39,40 @@ const QUIET: Duration = Duration::from_millis(1);
 /// A client of one handler, in memory and on a virtual clock.
 ///
 /// It needs a current-thread runtime, as `#[tokio::test]` makes one, and pauses its clock.
+///
+/// ```
+/// use ws_core::prelude::*;
+/// use ws_core::test::Test;
+///
+/// #[websocket(idle_timeout = 60s)]
+/// #[derive(Default)]
+/// struct Greeter;
+///
+/// #[websocket]
+/// impl Greeter {
+///     #[on_text]
+///     fn greet(&mut self, name: &str) -> String {
+///         format!("Hello, {name}!")
+///     }
+///
+///     #[every(10s)]
+///     fn tick(&mut self) -> &'static str {
+///         "tick"
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut client = Test::open(Greeter).await;
+/// client.send("world").await;
+/// assert_eq!(client.text().await, "Hello, world!");
+/// client.nothing().await;
+/// client.advance(Duration::from_secs(10)).await;
+/// assert_eq!(client.text().await, "tick");
+/// client.close(1000).await;
+/// assert_eq!(client.reason().await, CloseReason::Remote(Some(Close::from(1000))));
+/// # }
+/// ```
 pub struct Test<H: Handler> {
     /// `None` after [`abort`](Self::abort).
     io: Option<DuplexStream>,
@@ -115,9 +116,30 @@ impl<H: Handler> Test<H> {
         settle().await;
         test
     }
+}
 
-    // What the client does.
-
+/// What the client does.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// # #[websocket] impl Chat {
+/// #     #[on_text] fn text(&mut self, text: String) -> String { text }
+/// #     #[on_binary] fn binary(&mut self, bytes: Bytes) -> Bytes { bytes }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await; // An echo.
+/// client.send("text").await;
+/// assert_eq!(client.text().await, "text");
+/// client.send(vec![1, 2]).await;
+/// assert_eq!(client.binary().await, [1, 2][..]);
+/// client.ping("?").await;
+/// assert_eq!(client.ponged().await, "?");
+/// client.raw(&[0x81, 0x00]).await; // A frame that is not masked (RFC 6455 §5.1).
+/// assert_eq!(client.closed().await.code, CloseCode::Protocol);
+/// # }
+/// ```
+impl<H: Handler> Test<H> {
     /// Sends a message: `&str` and `String` as text, `&[u8]`, `Vec<u8>` and `Bytes` as binary, and
     /// whatever else a [`Message`] can be.
     pub async fn send(&mut self, message: impl Into<Message>) {
@@ -156,9 +178,30 @@ impl<H: Handler> Test<H> {
         self.io = None;
         settle().await;
     }
+}
 
-    // What the rest of the system does.
-
+/// What the rest of the system does.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// # #[websocket] impl Chat {
+/// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+/// #     #[every(60s)] fn tick(&mut self) -> Ping { Ping::from("tick") }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = Test::open(Chat).await;
+/// client.info("to #[on_info]").await;
+/// assert_eq!(client.text().await, "to #[on_info]");
+/// let addr = client.addr();
+/// tokio::spawn(async move { addr.send("from another task") });
+/// assert_eq!(client.text().await, "from another task");
+/// client.pong("").await; // So that a minute of silence does not end it.
+/// client.advance(Duration::from_secs(59)).await;
+/// client.nothing().await;
+/// # }
+/// ```
+impl<H: Handler> Test<H> {
     /// Sends a message to the handler's `#[on_info]`.
     ///
     /// # Panics
@@ -184,129 +227,9 @@ impl<H: Handler> Test<H> {
         tokio::time::sleep(time).await;
         settle().await;
     }
+}
 
-    // What the client sees.
-
-    /// The next message that the handler sends, if it has sent one. A close frame is answered, as
-    /// every client does.
-    pub async fn next(&mut self) -> Option<Message> {
-        loop {
-            if let Some((message, used)) = frames::decode(&self.received) {
-                self.received.drain(..used);
-                self.note(&format!("handler sent {}", frames::describe(&message)));
-                if let Message::Close(close) = &message {
-                    let answer = frames::encode(&Message::Close(close.clone()));
-                    self.raw(&answer).await;
-                }
-                return Some(message);
-            }
-            let io = self.io.as_mut()?;
-            match timeout(QUIET, io.read_buf(&mut self.received)).await {
-                Ok(Ok(1..)) => {}
-                _ => return None,
-            }
-        }
-    }
-
-    /// The next message, which must be text.
-    ///
-    /// # Panics
-    ///
-    /// If it is not, or if there is none; so do the others.
-    #[track_caller]
-    pub fn text(&mut self) -> impl Future<Output = String> {
-        self.expect("text", |message| match message {
-            Message::Text(text) => Some(text.to_string()),
-            _ => None,
-        })
-    }
-
-    /// The next message, which must be binary.
-    #[track_caller]
-    pub fn binary(&mut self) -> impl Future<Output = Bytes> {
-        self.expect("a binary message", |message| match message {
-            Message::Binary(bytes) => Some(bytes),
-            _ => None,
-        })
-    }
-
-    /// The payload of the next message, which must be a ping.
-    #[track_caller]
-    pub fn pinged(&mut self) -> impl Future<Output = Bytes> {
-        self.expect("a ping", |message| match message {
-            Message::Ping(ping) => Some(ping.0),
-            _ => None,
-        })
-    }
-
-    /// The payload of the next message, which must be a pong.
-    #[track_caller]
-    pub fn ponged(&mut self) -> impl Future<Output = Bytes> {
-        self.expect("a pong", |message| match message {
-            Message::Pong(pong) => Some(pong.0),
-            _ => None,
-        })
-    }
-
-    /// The next message, which must be a close frame; an empty one has the code 1005.
-    #[track_caller]
-    pub fn closed(&mut self) -> impl Future<Output = Close> {
-        self.expect("a close frame", |message| match message {
-            Message::Close(close) => Some(close),
-            _ => None,
-        })
-    }
-
-    /// Expects that the handler has sent nothing more.
-    #[track_caller]
-    pub fn nothing(&mut self) -> impl Future<Output = ()> {
-        let caller = Location::caller();
-        async move {
-            if let Some(message) = self.next().await {
-                self.fail(caller, &format!("expected nothing, but got {}", frames::describe(&message)));
-            }
-        }
-    }
-
-    /// What `#[on_close]` was told. It has run by then, and the handler is gone.
-    ///
-    /// # Panics
-    ///
-    /// If the connection has not ended, and does not once every timeout of an end is over.
-    #[track_caller]
-    pub fn reason(mut self) -> impl Future<Output = CloseReason> {
-        let caller = Location::caller();
-        async move {
-            while self.next().await.is_some() {}
-            // Longer than any timeout of an end, but not than one of an open connection.
-            let end = H::DECLARED.options.close_timeout + H::DECLARED.options.cancel_timeout + QUIET;
-            match timeout(end, &mut self.task).await {
-                Ok(Ok(reason)) => reason,
-                Ok(Err(error)) => self.fail(caller, &format!("the connection's task failed: {error}")),
-                Err(_) => self.fail(caller, "expected the end, but the connection is open"),
-            }
-        }
-    }
-
-    #[track_caller]
-    fn expect<R>(&mut self, what: &str, pick: impl FnOnce(Message) -> Option<R>) -> impl Future<Output = R> {
-        let caller = Location::caller();
-        async move {
-            let got = match self.next().await {
-                Some(message) => {
-                    let described = frames::describe(&message);
-                    match pick(message) {
-                        Some(picked) => return picked,
-                        None => described,
-                    }
-                }
-                None if self.task.is_finished() => "the connection has ended".to_owned(),
-                None => "nothing came".to_owned(),
-            };
-            self.fail(caller, &format!("expected {what}, but {got}"))
-        }
-    }
-
+impl<H: Handler> Test<H> {
     fn note(&mut self, what: &str) {
         let time = self.start.elapsed();
         let _ = writeln!(self.log, "  {time:>10.3?}  {what}");

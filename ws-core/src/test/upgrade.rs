@@ -8,6 +8,24 @@ use crate::handler::{Handler, OnUpgrade};
 use crate::router::prepare;
 
 /// A handshake that is being put together.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[derive(Clone)] struct Open(bool);
+/// # #[websocket(path = "/rooms/{room}")] struct Guest(String);
+/// # #[websocket] impl Guest {
+/// #     #[on_upgrade]
+/// #     fn join(Path(room): Path<String>, State(open): State<Open>) -> Result<Self, StatusCode> {
+/// #         if open.0 { Ok(Self(room)) } else { Err(StatusCode::LOCKED) }
+/// #     }
+/// #     #[on_open] fn open(&mut self) -> String { self.0.clone() }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let request = Test::<Guest>::upgrade("/rooms/lobby").header("origin", "http://localhost");
+/// let mut client = request.state(Open(true)).open().await.unwrap();
+/// assert_eq!(client.text().await, "lobby");
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TestUpgrade<H, S = ()> {
     request: http::request::Builder,
@@ -17,6 +35,18 @@ pub struct TestUpgrade<H, S = ()> {
 }
 
 /// What a refused handshake was answered with.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket(path = "/")] #[derive(Default)] struct Chat;
+/// # #[websocket] impl Chat { #[on_open] fn open(&mut self) {} }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let request = Test::<Chat>::upgrade("/").header("origin", "https://elsewhere.example");
+/// let refused = request.open().await.unwrap_err();
+/// assert_eq!(refused.status, StatusCode::FORBIDDEN);
+/// assert_eq!(refused.headers["content-type"], "text/plain; charset=utf-8");
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Rejection {
     /// The status.

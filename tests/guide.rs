@@ -1,0 +1,344 @@
+//! What the guide says and its programs do not show.
+
+use std::sync::{Arc, Mutex};
+
+use ws_core::prelude::*;
+use ws_core::test::Test;
+
+const S: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn note(&self, what: impl Into<String>) {
+        self.0.lock().unwrap().push(what.into());
+    }
+
+    #[track_caller]
+    fn check(&self, expect: &[&str]) {
+        assert_eq!(*self.0.lock().unwrap(), expect);
+    }
+}
+
+struct Info(&'static str);
+
+/// Works for a hundred seconds on whatever it is told.
+#[websocket(idle_timeout = 10s)]
+struct Busy(Log);
+
+#[websocket]
+impl Busy {
+    #[on_text]
+    async fn work(&mut self, text: &str, cx: &mut Context<Self>) {
+        self.0.note(format!("begin {text}"));
+        match text {
+            "close" => cx.close(4000),
+            "flood" => (0..40).for_each(|_| cx.send(vec![0; 64 << 10])),
+            _ => {}
+        }
+        tokio::time::sleep(100 * S).await;
+        self.0.note(format!("end {text}"));
+    }
+
+    #[on_info]
+    fn info(&mut self, Info(what): Info, cx: &mut Context<Self>) {
+        self.0.note(what);
+        if what == "close" {
+            cx.close(1000);
+        }
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.note(reason.to_string());
+        assert!(!matches!(reason, CloseReason::Lost(_)), "a panic in `#[on_close]`");
+    }
+}
+
+async fn busy() -> (Test<Busy>, Log) {
+    let log = Log::default();
+    (Test::open(Busy(log.clone())).await, log)
+}
+
+#[tokio::test]
+async fn idle_timeout_ends_a_method_that_waits() {
+    let (mut client, log) = busy().await;
+    client.send("it").await;
+    client.advance(12 * S).await;
+    log.check(&["begin it", "idle timeout"]);
+}
+
+#[tokio::test]
+async fn method_that_closed_goes_on() {
+    let (mut client, log) = busy().await;
+    client.send("close").await;
+    assert_eq!(client.closed().await.code, CloseCode::Library(4000));
+    client.abort().await;
+    client.advance(101 * S).await;
+    log.check(&["begin close", "end close", "closed by the handler: 4000"]);
+}
+
+#[tokio::test]
+async fn method_that_overflowed_ends_with_tcp() {
+    let (mut client, log) = busy().await;
+    client.send("flood").await;
+    client.advance(6 * S).await;
+    log.check(&["begin flood", "client reads too slowly"]);
+}
+
+#[tokio::test]
+async fn accepted_messages_and_the_end() {
+    // The client ends it: they are handled.
+    let (mut client, log) = busy().await;
+    client.addr().send(Info("a")).unwrap();
+    client.close(1000).await;
+    log.check(&["a", "closed by the client: 1000"]);
+    // The handler ends it: they are dropped.
+    let (mut client, log) = busy().await;
+    for what in ["a", "close", "b"] {
+        client.addr().send(Info(what)).unwrap();
+    }
+    client.advance(S).await;
+    log.check(&["a", "close", "closed by the handler: 1000"]);
+    // A method takes too long after the end: what waits behind it is dropped with it.
+    let (mut client, log) = busy().await;
+    client.send("it").await;
+    client.addr().send(Info("a")).unwrap();
+    client.close(1000).await;
+    client.advance(2 * S).await;
+    log.check(&["begin it", "closed by the client: 1000"]);
+}
+
+#[tokio::test]
+async fn panic_in_on_close_does_not_change_the_reason() {
+    let (mut client, log) = busy().await;
+    client.abort().await;
+    assert!(matches!(client.reason().await, CloseReason::Lost(_)));
+    assert_eq!(log.0.lock().unwrap().len(), 1);
+}
+
+#[websocket]
+struct Failing(Log);
+
+#[websocket]
+impl Failing {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.send_after(S, Info("panic"));
+    }
+
+    #[on_text]
+    fn text(&mut self, _: &str, cx: &mut Context<Self>) -> Result<(), &'static str> {
+        cx.close(4000);
+        Err("after the close")
+    }
+
+    #[on_info]
+    fn info(&mut self, Info(what): Info) {
+        panic!("{what}");
+    }
+
+    #[on_error]
+    fn error(&mut self, error: &HandlerError) -> &'static str {
+        self.0.note(error.to_string());
+        "unheard"
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.note(reason.to_string());
+    }
+}
+
+#[tokio::test]
+async fn method_that_closes_and_fails() {
+    let log = Log::default();
+    let mut client = Test::open(Failing(log.clone())).await;
+    client.send("x").await;
+    assert_eq!(client.closed().await.code, CloseCode::Library(4000));
+    client.nothing().await;
+    log.check(&["after the close", "closed by the handler: 4000"]);
+}
+
+#[websocket]
+struct Stillborn(Log);
+
+#[websocket]
+impl Stillborn {
+    #[on_open]
+    fn open(&mut self) {
+        panic!("at once");
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.note(reason.to_string());
+    }
+}
+
+#[tokio::test]
+async fn on_close_runs_even_if_on_open_panics() {
+    let log = Log::default();
+    Test::open(Stillborn(log.clone())).await.reason().await;
+    log.check(&["handler panicked: at once"]);
+}
+
+/// Fails, also at failing.
+#[websocket(unhandled = close)]
+#[derive(Default)]
+struct Hopeless;
+
+#[websocket]
+impl Hopeless {
+    #[every(5s)]
+    fn fail(&mut self) -> Result<(), &'static str> {
+        Err("first")
+    }
+
+    #[on_error]
+    fn error(&mut self, _: &HandlerError) -> Result<(), &'static str> {
+        Err("second")
+    }
+}
+
+#[tokio::test]
+async fn pings_are_welcome_and_an_error_in_on_error_closes() {
+    let mut client = Test::open(Hopeless).await;
+    client.ping("x").await;
+    assert_eq!(client.ponged().await, "x");
+    client.pong("y").await;
+    client.nothing().await;
+    client.advance(5 * S).await;
+    let expect = CloseReason::Error { code: CloseCode::Error, message: "second".into() };
+    assert_eq!(client.reason().await, expect);
+}
+
+/// Says more than a client in memory takes, and how much of it waits.
+#[websocket]
+#[derive(Default)]
+struct Talkative;
+
+#[websocket]
+impl Talkative {
+    #[on_text]
+    fn text(&mut self, _: &str) -> [Vec<u8>; 2] {
+        [vec![0; 300 << 10], vec![0; 300 << 10]]
+    }
+
+    #[every(1s)]
+    fn tick(&mut self, cx: &mut Context<Self>) -> String {
+        cx.buffered().to_string()
+    }
+}
+
+#[tokio::test]
+async fn timers_go_on_while_the_client_does_not_read() {
+    let mut client = Test::open(Talkative).await;
+    client.send("x").await;
+    client.advance(2 * S).await;
+    assert_eq!((client.binary().await.len(), client.binary().await.len()), (300 << 10, 300 << 10));
+    for _ in 0..2 {
+        let waited: usize = client.text().await.parse().unwrap();
+        assert!(waited > 300 << 10, "{waited}");
+    }
+}
+
+#[websocket(read_ahead = 100B)]
+#[derive(Default)]
+struct Ahead;
+
+#[websocket]
+impl Ahead {
+    #[on_text]
+    async fn text(&mut self, _: &str) {
+        tokio::time::sleep(S).await;
+    }
+}
+
+#[tokio::test]
+async fn beyond_read_ahead_pings_wait_too() {
+    let mut client = Test::open(Ahead).await;
+    client.send("x").await;
+    client.ping("a").await;
+    assert_eq!(client.ponged().await, "a");
+    client.send("x".repeat(100)).await;
+    client.ping("b").await;
+    client.nothing().await;
+    client.advance(3 * S).await;
+    assert_eq!(client.ponged().await, "b");
+}
+
+#[websocket]
+#[derive(Default)]
+struct Cancels(Vec<TimerId>);
+
+#[websocket]
+impl Cancels {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        self.0 = vec![cx.send_after(S, Info("one")), cx.send_after(S, Info("two"))];
+    }
+
+    #[on_info]
+    fn info(&mut self, Info(what): Info, cx: &mut Context<Self>) -> String {
+        format!("{what} {} {}", cx.cancel(self.0[0]), cx.cancel(self.0[1]))
+    }
+}
+
+#[tokio::test]
+async fn timer_that_is_due_can_be_cancelled() {
+    let mut client = Test::open(Cancels::default()).await;
+    client.advance(2 * S).await;
+    assert_eq!(client.text().await, "one false true");
+    client.nothing().await;
+}
+
+#[websocket(path = "/{id}")]
+struct Wrong;
+
+#[websocket]
+impl Wrong {
+    #[on_upgrade]
+    fn make(axum::extract::Path(_): axum::extract::Path<String>, Path(_): Path<String>) -> Self {
+        Self
+    }
+}
+
+#[tokio::test]
+async fn path_of_axum_is_answered_with_500() {
+    let refused = Test::<Wrong>::upgrade("/x").open().await.unwrap_err();
+    assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn paths_match_exactly() {
+    let paths = ["/chat", "/chat/{room}", "/files/{*path}"];
+    let router = paths.iter().fold(Router::new(), |router, path| router.mount_at::<Hopeless>(path));
+    let app: axum::Router =
+        axum::Router::new().nest_service("/live", router.clone()).fallback_service(router);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    for (path, there) in [
+        ("/chat", true),
+        ("/chat/", false),
+        ("/Chat", false),
+        ("/chat/lobby", true),
+        ("/chat/a/b", false),
+        ("/files", false),
+        ("/files/", false),
+        ("/files/a/b", true),
+        ("/live/chat", true),
+        ("/live", false),
+    ] {
+        let connected = tokio_tungstenite::connect_async(format!("ws://{addr}{path}")).await;
+        assert_eq!(connected.is_ok(), there, "{path}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "cannot mount")]
+fn paths_that_cannot_be_told_apart() {
+    let _: Router = Router::new().mount_at::<Hopeless>("/{a}").mount_at::<Hopeless>("/{b}");
+}

@@ -1,0 +1,148 @@
+//! The state of a connection, which commands act upon and the driver looks at.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Instant;
+
+use super::Context;
+use crate::address::Mailbox;
+use crate::error::HandlerError;
+use crate::handler::Handler;
+use crate::reply::{IntoReply, Replies};
+use crate::timer::Timers;
+use crate::wire::Connection;
+
+/// Where the state of the connection is. A handler without async methods has it for itself; one
+/// with them shares it with the driver, which answers pings while a method is pending. The lock is
+/// then taken for each command and never waited for: the driver runs when the method does not.
+pub(super) enum Place<H: Handler> {
+    Own(Box<Session<H>>),
+    Shared(Arc<Mutex<Session<H>>>),
+}
+
+impl<H: Handler> Context<H> {
+    pub(crate) fn new(
+        wire: Connection,
+        peer_addr: Option<SocketAddr>,
+        subprotocol: Option<Box<str>>,
+    ) -> Self {
+        let session = Session { wire, timers: Timers::new(), mailbox: None, waker: None, failure: None };
+        let place = if H::ASYNC {
+            Place::Shared(Arc::new(Mutex::new(session)))
+        } else {
+            Place::Own(Box::new(session))
+        };
+        Self { place, peer_addr, subprotocol }
+    }
+
+    /// Sends what a method returned. If one of its own sends failed before, that is the error.
+    pub(crate) fn reply(&mut self, reply: impl IntoReply) -> Result<(), HandlerError> {
+        let mut session = self.session();
+        let result = reply.into_reply(&mut Replies(&mut session.wire));
+        session.failure.take().map_or(result, Err)
+    }
+
+    pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
+        match &mut self.place {
+            Place::Own(session) => SessionGuard::Own(session),
+            Place::Shared(session) => SessionGuard::Shared(lock(session)),
+        }
+    }
+
+    /// The driver's way to the session while a method has the context.
+    pub(crate) fn share(&self) -> Option<Arc<Mutex<Session<H>>>> {
+        match &self.place {
+            Place::Own(_) => None,
+            Place::Shared(session) => Some(Arc::clone(session)),
+        }
+    }
+}
+
+/// The state that commands act upon.
+pub(crate) struct Session<H: Handler> {
+    pub(crate) wire: Connection,
+    pub(crate) timers: Timers<H::Info>,
+    pub(super) mailbox: Option<Arc<Mailbox<H::Info>>>,
+    /// The task of the connection, for a mailbox that is made later.
+    pub(super) waker: Option<Waker>,
+    /// What a `send` of the running method failed with.
+    pub(super) failure: Option<HandlerError>,
+}
+
+impl<H: Handler> Session<H> {
+    pub(crate) fn set_waker(&mut self, waker: &Waker) {
+        self.waker = Some(waker.clone());
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.register(waker);
+        }
+    }
+
+    /// When the next timer is due; at the end of the connection none is.
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        if self.wire.is_open() { self.timers.deadline() } else { None }
+    }
+
+    pub(crate) fn has_due_timer(&self, now: Instant) -> bool {
+        self.next_timer().is_some_and(|deadline| deadline <= now)
+    }
+
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_mail())
+    }
+
+    pub(crate) fn next_mail(&mut self) -> Option<H::Info> {
+        self.mailbox.as_ref()?.pop()
+    }
+
+    /// No more messages are accepted, and those that wait will not be handled.
+    pub(crate) fn end_mailbox(&self) -> VecDeque<H::Info> {
+        self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.end())
+    }
+
+    /// No more messages are accepted; those that wait can still be handled.
+    pub(crate) fn close_mailbox(&self) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.close();
+        }
+    }
+}
+
+/// Whoever still has the address is told that the connection is gone, however it went.
+impl<H: Handler> Drop for Session<H> {
+    fn drop(&mut self) {
+        self.end_mailbox();
+    }
+}
+
+pub(crate) enum SessionGuard<'a, H: Handler> {
+    Own(&'a mut Session<H>),
+    Shared(MutexGuard<'a, Session<H>>),
+}
+
+impl<H: Handler> Deref for SessionGuard<'_, H> {
+    type Target = Session<H>;
+
+    fn deref(&self) -> &Session<H> {
+        match self {
+            Self::Own(session) => session,
+            Self::Shared(session) => session,
+        }
+    }
+}
+
+impl<H: Handler> DerefMut for SessionGuard<'_, H> {
+    fn deref_mut(&mut self) -> &mut Session<H> {
+        match self {
+            Self::Own(session) => session,
+            Self::Shared(session) => session,
+        }
+    }
+}
+
+/// A reply that panics while it encodes poisons the lock; the outbox has dropped its frame.
+pub(crate) fn lock<H: Handler>(session: &Mutex<Session<H>>) -> MutexGuard<'_, Session<H>> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
+}

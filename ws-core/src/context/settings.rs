@@ -1,0 +1,93 @@
+//! What can be changed while a connection is open.
+
+use std::time::Duration;
+
+use super::{Context, now};
+use crate::handler::Handler;
+
+impl<H: Handler> Context<H> {
+    /// Turns reading from the client off and on; Cowboy's `{active, boolean()}`. While it is off
+    /// the client is pushed back by TCP, its pings and its close are not seen, and the idle timeout
+    /// runs on, as in Cowboy. Messages and timers are still handled.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_text]
+    ///     fn text(&mut self, text: String, cx: &mut Context<Self>) -> String {
+    ///         cx.set_active(false);
+    ///         cx.send_after(Duration::from_secs(1), ());
+    ///         text
+    ///     }
+    ///     #[on_info]
+    ///     fn go_on(&mut self, _: (), cx: &mut Context<Self>) {
+    ///         cx.set_active(true);
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.send("one").await;
+    /// client.send("two").await;
+    /// assert_eq!(client.text().await, "one");
+    /// client.nothing().await;
+    /// client.advance(Duration::from_secs(1)).await;
+    /// assert_eq!(client.text().await, "two");
+    /// # }
+    /// ```
+    pub fn set_active(&mut self, active: bool) {
+        self.session().wire.set_active(active);
+    }
+
+    /// Changes the idle timeout, and starts it again; `None` turns it off. Cowboy's
+    /// `{set_options, #{idle_timeout => …}}`.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_text]
+    ///     fn patience(&mut self, secs: &str, cx: &mut Context<Self>) {
+    ///         cx.set_idle_timeout(secs.parse().ok().map(Duration::from_secs));
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.send("forever").await;
+    /// client.advance(Duration::from_secs(10_000)).await;
+    /// client.send("5").await;
+    /// client.advance(Duration::from_secs(5)).await;
+    /// assert_eq!(client.reason().await, CloseReason::Timeout);
+    /// # }
+    /// ```
+    pub fn set_idle_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
+        let now = now();
+        self.session().wire.set_idle_timeout(timeout.into(), now);
+    }
+
+    /// Changes the largest message that is accepted, in bytes, from the next frame on. Cowboy's
+    /// `{set_options, #{max_frame_size => …}}`.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.set_max_message_size(5);
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Chat).await;
+    /// client.send("short").await;
+    /// client.send("longer").await;
+    /// assert_eq!(client.closed().await.code, CloseCode::Size);
+    /// # }
+    /// ```
+    pub fn set_max_message_size(&mut self, bytes: usize) {
+        self.session().wire.set_max_message_size(bytes);
+    }
+}

@@ -1,0 +1,120 @@
+//! The limits of a server.
+
+use std::time::Duration;
+
+use super::Router;
+
+/// The limits of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) max_connections: usize,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) max_header_size: usize,
+    pub(crate) shutdown_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_connections: 65_536,
+            handshake_timeout: Duration::from_secs(10),
+            max_header_size: 16 << 10,
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl<S: Send + Sync + 'static> Router<S> {
+    /// The most connections that may be open at a time; a handshake beyond gets 503. Default
+    /// 65,536.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut router = Router::new().mount::<Echo>().max_connections(0);
+    /// let handshake = hyper::Request::get("/echo")
+    ///     .header("host", "localhost")
+    ///     .header("connection", "upgrade")
+    ///     .header("upgrade", "websocket")
+    ///     .header("sec-websocket-version", "13")
+    ///     .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+    ///     .body(String::new());
+    /// let answer = tower_service::Service::call(&mut router, handshake.unwrap()).await.unwrap();
+    /// assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    /// # }
+    /// ```
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.settings.max_connections = connections;
+        self
+    }
+
+    /// How long a client may take to send its request, and `#[on_upgrade]` to answer it. Default
+    /// 10 s.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # use tokio::{io::{AsyncReadExt}, net::{TcpListener, TcpStream}};
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// # let addr = listener.local_addr().unwrap();
+    /// let router = Router::new().mount::<Echo>().handshake_timeout(Duration::from_millis(50));
+    /// # tokio::spawn(router.serve_listener(listener, std::future::pending()));
+    /// let mut silent = TcpStream::connect(addr).await.unwrap();
+    /// let mut answer = Vec::new();
+    /// silent.read_to_end(&mut answer).await.unwrap(); // The server ends the connection.
+    /// assert!(!answer.starts_with(b"HTTP/1.1 101"));
+    /// # }
+    /// ```
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.handshake_timeout = timeout;
+        self
+    }
+
+    /// The most bytes that the head of a request may have when [`serve`](Router::serve) reads it;
+    /// a larger one gets 431. Default 16 KiB.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// # let addr = listener.local_addr().unwrap();
+    /// let router = Router::new().mount::<Echo>().max_header_size(32 << 10);
+    /// # tokio::spawn(router.serve_listener(listener, std::future::pending()));
+    /// # let mut client = TcpStream::connect(addr).await.unwrap();
+    /// # let head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx-long: {}", "x".repeat(40 << 10));
+    /// # client.write_all(head.as_bytes()).await.unwrap();
+    /// # let mut answer = [0; 12];
+    /// # client.read_exact(&mut answer).await.unwrap();
+    /// # assert_eq!(&answer, b"HTTP/1.1 431");
+    /// # }
+    /// ```
+    pub fn max_header_size(mut self, bytes: usize) -> Self {
+        self.settings.max_header_size = bytes;
+        self
+    }
+
+    /// How long connections get to end when the server shuts down. Default 10 s.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let router = Router::new().mount::<Echo>().shutdown_timeout(Duration::from_secs(1));
+    /// let before = std::time::Instant::now();
+    /// router.serve_with_shutdown("127.0.0.1:0", async {}).await.unwrap();
+    /// assert!(before.elapsed() < Duration::from_secs(1)); // Nobody was there to wait for.
+    /// # }
+    /// ```
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.shutdown_timeout = timeout;
+        self
+    }
+}
