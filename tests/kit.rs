@@ -142,8 +142,42 @@ async fn upgrade_and_its_rejection() {
     let refused = Test::<Room>::upgrade("/rooms/lobby").state(false).open().await.unwrap_err();
     assert_eq!(refused.status, StatusCode::LOCKED);
 
+    assert!(refused.body.is_empty());
+
     let foreign = Test::<Room>::upgrade("/rooms/lobby").header("origin", "https://evil.example").state(true);
-    assert_eq!(foreign.open().await.unwrap_err().status, StatusCode::FORBIDDEN);
+    let refused = foreign.open().await.unwrap_err();
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(refused.body, "pages of this origin may not connect\n");
+}
+
+/// What a request may bring besides its path.
+#[websocket(subprotocols = ["v1"])]
+struct Visitor;
+
+#[websocket]
+impl Visitor {
+    #[on_upgrade]
+    fn come(peer: Option<PeerAddr>, Path(name): Path<String>) -> Upgrade<Self> {
+        let from = peer.map_or("nowhere".into(), |peer| peer.0.to_string());
+        Upgrade::new(Self).header("x-visitor", &format!("{name} from {from}"))
+    }
+
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) -> String {
+        format!("{:?} {:?}", cx.peer_addr(), cx.subprotocol())
+    }
+}
+
+#[tokio::test]
+async fn address_and_headers_of_an_upgrade() {
+    let request = Test::<Visitor>::upgrade_at("/{name}", "/alice").header("sec-websocket-protocol", "v1");
+    let mut client = request.peer_addr(([10, 0, 0, 1], 5000).into()).open().await.unwrap();
+    assert_eq!(client.headers()["x-visitor"], "alice from 10.0.0.1:5000");
+    assert_eq!(client.headers()["sec-websocket-protocol"], "v1");
+    assert_eq!(client.text().await, "Some(10.0.0.1:5000) Some(\"v1\")");
+
+    let client = Test::<Visitor>::upgrade_at("/{name}", "/bob").open().await.unwrap();
+    assert_eq!(client.headers()["x-visitor"], "bob from nowhere");
 }
 
 #[tokio::test]

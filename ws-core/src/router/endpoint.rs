@@ -13,6 +13,9 @@ use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade as Upgrading;
 
 #[cfg(feature = "test-util")]
+use hyper::HeaderMap;
+
+#[cfg(feature = "test-util")]
 use super::path::PathParams;
 use super::{PeerAddr, Settings};
 use crate::context::Context;
@@ -125,7 +128,7 @@ impl<H> Mount<H> {
     }
 }
 
-/// A handler and its context from a request, for tests that have no socket.
+/// A handler, its context and the headers of the 101 from a request, for tests that have no socket.
 ///
 /// # Panics
 ///
@@ -135,7 +138,7 @@ pub(crate) async fn prepare<H, S>(
     mut parts: Parts,
     pattern: &str,
     state: &S,
-) -> Result<(H, Context<H>), Response>
+) -> Result<((H, Context<H>), HeaderMap), Response>
 where
     S: Send + Sync,
     H: Handler<Upgrade: OnUpgrade<H, S>>,
@@ -147,8 +150,8 @@ where
     parts.extensions.insert(PathParams::new(&matched.params));
     let mount = Mount::<H>::new();
     let acceptance = upgrade::check(&parts, &mount.options).map_err(IntoResponse::into_response)?;
-    let (start, _) = mount.make(acceptance, &mut parts, state).await?;
-    Ok(start.ready(Vec::new()))
+    let (start, response) = mount.make(acceptance, &mut parts, state).await?;
+    Ok((start.ready(Vec::new()), response.into_parts().0.headers))
 }
 
 /// A panic in `#[on_upgrade]` is that request's.

@@ -15,6 +15,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::HeaderMap;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -77,6 +78,7 @@ pub struct Test<H: Handler> {
     /// `None` after [`abort`](Self::abort).
     io: Option<DuplexStream>,
     received: Vec<u8>,
+    headers: HeaderMap,
     addr: Addr<H>,
     task: JoinHandle<CloseReason>,
     start: Instant,
@@ -89,7 +91,7 @@ impl<H: Handler> Test<H> {
         let options = H::DECLARED.options;
         pause();
         let wire = Connection::new(options.into(), Vec::new(), driver::now());
-        Self::start(handler, Context::new(wire, None, None)).await
+        Self::start(handler, Context::new(wire, None, None), HeaderMap::new()).await
     }
 
     /// A request whose `#[on_upgrade]` makes the handler, at the path of its declaration.
@@ -100,13 +102,24 @@ impl<H: Handler> Test<H> {
         TestUpgrade::new(uri, H::DECLARED.path)
     }
 
-    async fn start(handler: H, mut cx: Context<H>) -> Self {
+    /// The same at a path of the test's, as [`Router::mount_at`](crate::Router::mount_at) mounts it.
+    pub fn upgrade_at(path: &str, uri: &str) -> TestUpgrade<H> {
+        TestUpgrade::new(uri, path)
+    }
+
+    /// The headers of the 101; without an upgrade there are none.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    async fn start(handler: H, mut cx: Context<H>, headers: HeaderMap) -> Self {
         let (client, server) = duplex(PIPE);
         let addr = cx.addr();
         let task = tokio::spawn(driver::run(handler, cx, server, None));
         let mut test = Self {
             io: Some(client),
             received: Vec::new(),
+            headers,
             addr,
             task,
             start: Instant::now(),

@@ -1,11 +1,18 @@
 //! A request in memory.
 
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use axum_core::body::Body;
+use bytes::{Bytes, BytesMut};
+use hyper::body::Body as _;
 use hyper::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper::{HeaderMap, Request, StatusCode, http};
 
 use super::{Test, pause};
 use crate::handler::{Handler, OnUpgrade};
-use crate::router::prepare;
+use crate::router::{PeerAddr, prepare};
 
 /// A handshake that is being put together.
 ///
@@ -45,6 +52,7 @@ pub struct TestUpgrade<H, S = ()> {
 /// let refused = request.open().await.unwrap_err();
 /// assert_eq!(refused.status, StatusCode::FORBIDDEN);
 /// assert_eq!(refused.headers["content-type"], "text/plain; charset=utf-8");
+/// assert_eq!(refused.body, "pages of this origin may not connect\n");
 /// # }
 /// ```
 #[derive(Debug)]
@@ -53,6 +61,8 @@ pub struct Rejection {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
 }
 
 impl<H: Handler> TestUpgrade<H> {
@@ -79,6 +89,12 @@ impl<H: Handler, S: Send + Sync> TestUpgrade<H, S> {
         self
     }
 
+    /// Where the client connects from; otherwise it has no address.
+    pub fn peer_addr(mut self, addr: SocketAddr) -> Self {
+        self.request = self.request.extension(PeerAddr(addr));
+        self
+    }
+
     /// Sends the request; a 101 opens the connection.
     ///
     /// # Errors
@@ -96,11 +112,22 @@ impl<H: Handler, S: Send + Sync> TestUpgrade<H, S> {
         let request = self.request.body(()).expect("a request");
         let (parts, ()) = request.into_parts();
         match prepare::<H, S>(parts, &self.pattern, &self.state).await {
-            Ok((handler, cx)) => Ok(Test::start(handler, cx).await),
+            Ok(((handler, cx), headers)) => Ok(Test::start(handler, cx, headers).await),
             Err(response) => {
-                let (parts, _) = response.into_parts();
-                Err(Rejection { status: parts.status, headers: parts.headers })
+                let (parts, body) = response.into_parts();
+                Err(Rejection { status: parts.status, headers: parts.headers, body: read(body).await })
             }
         }
     }
+}
+
+/// The whole of a body, or as much of it as there is without an error.
+async fn read(mut body: Body) -> Bytes {
+    let mut bytes = BytesMut::new();
+    while let Some(Ok(frame)) = poll_fn(|task| Pin::new(&mut body).poll_frame(task)).await {
+        if let Ok(data) = frame.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    bytes.freeze()
 }
