@@ -40,6 +40,7 @@ where
 {
     // Always shared where there is a method to call.
     let session = seat.cx.share()?;
+    lock(&session).wire.method_begins(now);
     // The one allocation of an async method: in the connection's own future it would cost every
     // waiting connection the size of the largest method.
     let mut method = Box::pin(seat.handler.call(call, &mut seat.cx));
@@ -56,6 +57,7 @@ where
         }
     })
     .await;
+    lock(&session).wire.method_ended();
     // A method that is dropped drops what it holds, which is the user's code.
     match (catch(|| drop(method)), result) {
         (Ok(()), Some(result)) => seat.ended(result),
