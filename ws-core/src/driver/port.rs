@@ -51,6 +51,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
         buffer: &'b mut ReadBuffer,
     ) -> Poll<Option<&'b mut [u8]>> {
         let Some(io) = &mut self.io else { return Poll::Pending };
+        wire.reads();
         let bytes = buffer.bytes();
         let held = wire.held();
         let mut read = ReadBuf::new(&mut bytes[held..]);

@@ -131,16 +131,6 @@ impl Connection {
         self.heard = now;
     }
 
-    /// Looks whether the client did something that brought no bytes; it counts like a byte.
-    pub(crate) fn look(&mut self, now: impl FnOnce() -> Instant) {
-        if self.assistance.as_ref().is_some_and(|activity| activity.take()) {
-            self.heard = now();
-            if self.is_pressed() {
-                self.goes_on();
-            }
-        }
-    }
-
     /// When the last bytes came: what time it is in the middle of a turn, without a look at the clock.
     pub(crate) fn last_heard(&self) -> Instant {
         self.heard
@@ -149,7 +139,7 @@ impl Connection {
     /// When `tick` wants to be called. The clock is only asked when an end begins.
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let timeout = match self.phase {
-            Phase::Open if self.deferred.is_some() => return self.deferred,
+            Phase::Open if self.deferred().is_some() => return self.deferred(),
             // While a method is pending and enough was read ahead, it is not the client who is late.
             Phase::Open if self.is_reading() && !self.has_room() => return None,
             Phase::Open => return self.idle_timeout.and_then(|timeout| self.heard.checked_add(timeout)),
@@ -169,8 +159,8 @@ impl Connection {
     pub(crate) fn tick(&mut self, now: Instant) -> bool {
         let due = self.deadline(|| now).is_some_and(|deadline| deadline <= now);
         if due && self.is_open() {
-            // What the client said meanwhile has not been read.
-            if self.deferred.take().is_none() {
+            // If reading was deferred, what the client said meanwhile is to be read first.
+            if !self.end_deferral() {
                 self.end(CloseReason::Timeout);
             }
             return false;

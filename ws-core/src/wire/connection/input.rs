@@ -1,41 +1,23 @@
 //! Input: from the bytes that were read to the messages that the handler gets.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use super::super::ahead::Incoming;
 use super::super::backlog::Backlog;
 use super::super::decoder::Decoded;
 use super::super::frame::Opcode;
-use super::{Connection, DEFERRAL, Phase};
+use super::{Connection, Phase};
 use crate::close::CloseReason;
 
 impl Connection {
     /// Whether bytes should be read from the socket.
     pub(crate) fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open if self.deferred.is_some() || self.writes_first() => false,
+            Phase::Open if self.deferred().is_some() || self.writes_first() => false,
             Phase::Open => self.is_reading() && self.has_room(),
             Phase::Ending(_) => false,
             Phase::Closing { awaits, .. } => awaits && !self.writes_first(),
         }
-    }
-
-    /// Whether a close frame that is read now would lose what waits for the client.
-    fn writes_first(&self) -> bool {
-        self.is_assisted() && !self.outbox.is_empty()
-    }
-
-    /// A method is run.
-    pub(crate) fn method_begins(&mut self, now: impl FnOnce() -> Instant) {
-        if self.is_assisted() && self.is_open() {
-            self.deferred = now().checked_add(self.options.cancel_timeout.min(DEFERRAL));
-        }
-    }
-
-    /// It has ended, or has been given up.
-    pub(crate) fn method_ended(&mut self) {
-        self.deferred = None;
     }
 
     /// Bytes that were read earlier and can be decoded now; they come before what the socket has.

@@ -1,12 +1,14 @@
 //! The protocol state of one connection.
 
+mod assistance;
 mod end;
 mod input;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::activity::Activity;
+use assistance::Assistance;
+
 use super::ahead::Ahead;
 use super::backlog::Backlog;
 use super::decoder::Decoder;
@@ -54,15 +56,9 @@ pub(crate) struct Connection {
     since: Option<Instant>,
     /// When the current phase ends by force, if somebody said so.
     limit: Option<Instant>,
-    /// Of a transport that speaks WebSocket itself ([`assisted`](Self::assisted)).
-    assistance: Option<Arc<Activity>>,
-    /// Until when such a transport is not read from, so that the pending method can still answer.
-    deferred: Option<Instant>,
+    /// What a transport that speaks WebSocket itself does, and needs.
+    assistance: Option<Box<Assistance>>,
 }
-
-/// How long a pending method keeps a transport from being read that would close over its answer:
-/// longer than most methods take, and shorter than anybody waits for a pong.
-const DEFERRAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 enum Phase {
@@ -92,22 +88,8 @@ impl Connection {
             since: None,
             limit: None,
             assistance: None,
-            deferred: None,
             options,
         }
-    }
-
-    /// An open connection over a transport that speaks WebSocket itself: it puts messages together,
-    /// answers pings, and answers a close frame when it reads it, after which it sends nothing more.
-    /// So that no answer is lost that way, what waits is written before more is read, and a method
-    /// that is pending has a moment to answer.
-    #[cfg(feature = "tungstenite")]
-    pub(crate) fn assisted(options: Arc<Options>, activity: Arc<Activity>, now: Instant) -> Self {
-        Self { assistance: Some(activity), ..Self::new(options, Vec::new(), now) }
-    }
-
-    pub(crate) fn is_assisted(&self) -> bool {
-        self.assistance.is_some()
     }
 
     pub(crate) fn options(&self) -> &Options {

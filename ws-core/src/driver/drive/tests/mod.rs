@@ -1,19 +1,19 @@
 //! Handlers over streams of tungstenite, with tungstenite at the other end too. That the promises
 //! of a connection hold here is tested with those of the others, in `driver/tests/assisted`.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+mod stream;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::Message;
+use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::CloseFrame;
-use tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::drive;
 use crate::handler::Handler;
@@ -38,6 +38,11 @@ impl Echo {
     fn text(&mut self, text: &str, cx: &mut Context<Self>) -> String {
         match text {
             "leave" => cx.close(Close::new(4001, "enough")),
+            "report" => _ = cx.send_after(Duration::from_secs(1), Report),
+            "enough" => {
+                (0..20).for_each(|_| cx.send(vec![0; 20_000]));
+                cx.close(Close::new(4001, "enough"));
+            }
             "flood" => (0..100).for_each(|_| cx.send(vec![0; 20_000])),
             _ => {}
         }
@@ -55,11 +60,18 @@ impl Echo {
         (payload == b"two").then(|| Pong::from("own"))
     }
 
+    #[on_info]
+    fn report(&mut self, _: Report, cx: &mut Context<Self>) {
+        self.0.send(format!("{} wait", cx.buffered())).unwrap();
+    }
+
     #[on_close]
     fn close(&mut self, reason: &CloseReason) {
         self.0.send(format!("{reason:?}")).unwrap();
     }
 }
+
+struct Report;
 
 /// Sleeps as many milliseconds as it is told, then says so.
 #[websocket]
@@ -68,9 +80,20 @@ struct Sleeper(Log);
 #[websocket]
 impl Sleeper {
     #[on_text]
-    async fn text(&mut self, text: String) -> String {
+    async fn text(&mut self, text: String, cx: &mut Context<Self>) -> String {
+        if text == "nap" {
+            let addr = cx.addr();
+            cx.send_after(Duration::ZERO, Nap(addr, Duration::from_millis(100)));
+            return text;
+        }
         sleep(Duration::from_millis(text.parse().unwrap())).await;
         text
+    }
+
+    #[on_info]
+    async fn nap(&mut self, Nap(address, time): Nap) {
+        sleep(time).await;
+        let _ = address.send(Nap(address.clone(), time));
     }
 
     #[on_ping]
@@ -83,6 +106,9 @@ impl Sleeper {
         self.0.send(format!("{reason:?}")).unwrap();
     }
 }
+
+/// Mail that keeps a handler busy: it sends itself the next.
+struct Nap(Addr<Sleeper>, Duration);
 
 struct Peer {
     socket: Socket,
@@ -232,6 +258,20 @@ async fn one_pong_a_ping_while_a_method_is_pending() {
     assert_eq!(peer.end().await.1, ["ping 3", "ping 3", "Remote(None)"]);
 }
 
+/// Methods that follow each other do not defer it for longer than one.
+#[tokio::test(start_paused = true)]
+async fn ping_is_answered_while_mail_keeps_methods_pending() {
+    let mut peer = connect(64, Role::Server, Sleeper).await;
+    peer.send("nap").await;
+    assert_eq!(peer.next().await, Some(Message::text("nap")));
+    for _ in 0..5 {
+        let start = Instant::now();
+        peer.send(Message::Ping("p".into())).await;
+        assert_eq!(peer.next().await, Some(Message::Pong("p".into())));
+        assert!(start.elapsed() < Duration::from_millis(300), "{:?}", start.elapsed());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn handler_closes_with_code_and_text() {
     for role in [Role::Server, Role::Client] {
@@ -256,6 +296,29 @@ async fn peer_that_does_not_read_overflows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_stream_has_not_flushed_waits() {
+    let mut peer = connect(1 << 10, Role::Server, Echo).await;
+    peer.send("report").await;
+    peer.send(Message::binary(vec![0; 10_000])).await;
+    assert_eq!(peer.log.recv().await.as_deref(), Some("10004 wait"));
+}
+
+/// So that it sees why, a client that goes on sending is told first, and left afterwards.
+#[tokio::test(start_paused = true)]
+async fn stream_is_shut_down_after_a_fault_before_it_is_dropped() {
+    let (mut near, far) = duplex(1 << 10);
+    let (log, _events) = unbounded_channel();
+    let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    tokio::spawn(drive(Echo(log), stream));
+    near.write_all(b"\x81\x04bare").await.unwrap();
+    let mut seen = Vec::new();
+    let end = timeout(Duration::from_secs(1), near.read_to_end(&mut seen)).await;
+    assert!(end.is_ok(), "the stream is not shut down");
+    assert_eq!(seen, b"\x88\x15\x03\xeaframe is not masked");
+    near.write_all(b"more").await.expect("it is still read from");
+}
+
+#[tokio::test(start_paused = true)]
 async fn client_role_refuses_masked_frames() {
     let (mut near, far) = duplex(64);
     let (log, _events) = unbounded_channel();
@@ -268,110 +331,6 @@ async fn client_role_refuses_masked_frames() {
     assert_eq!(task.await.unwrap().to_string(), "protocol fault: frame is masked");
 }
 
-/// A stream that was used before, and has bytes that were not asked for: two messages and a half.
-#[tokio::test(start_paused = true)]
-async fn what_the_stream_has_read_is_not_lost() {
-    let (mut near, far) = duplex(1 << 10);
-    let all = [frame(0x81, b"1"), frame(0x81, b"2"), frame(0x82, b"3"), frame(0x81, b"four")].concat();
-    let (now, later) = all.split_at(all.len() - 6);
-    near.write_all(now).await.unwrap();
-    let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
-    assert_eq!(stream.next().await.unwrap().unwrap(), Message::text("1"));
-    // And one that it has not sent.
-    stream.feed(Message::text("before")).await.unwrap();
-
-    let (log, _events) = unbounded_channel();
-    tokio::spawn(drive(Echo(log), stream));
-    near.write_all(later).await.unwrap();
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
-    for expect in ["before", "2", "3", "four"] {
-        assert_eq!(client.next().await.unwrap().unwrap().into_text().unwrap(), expect);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn stream_that_was_closed_before_is_lost() {
-    let (near, far) = duplex(1 << 10);
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
-    let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
-    client.send(Message::Close(None)).await.unwrap();
-    assert_eq!(stream.next().await.unwrap().unwrap(), Message::Close(None));
-    let (log, mut events) = unbounded_channel();
-    let reason = drive(Echo(log), stream).await;
-    assert_eq!(reason, CloseReason::Lost(std::io::ErrorKind::UnexpectedEof));
-    assert_eq!(events.recv().await.as_deref(), Some("Lost(UnexpectedEof)"));
-    assert_eq!(client.next().await.unwrap().unwrap(), Message::Close(None));
-}
-
-/// Runs an echo with a configuration against a client that says something, to the end.
-async fn configured(config: WebSocketConfig, say: Message) -> (Vec<Message>, CloseReason) {
-    let (near, far) = duplex(64);
-    let (log, _events) = unbounded_channel();
-    let stream = WebSocketStream::from_raw_socket(far, Role::Server, Some(config)).await;
-    let task = tokio::spawn(drive(Echo(log), stream));
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
-    // A fault may be found before all of it is out.
-    let _ = client.send(say).await;
-    let _ = client.send(Message::Close(None)).await;
-    let mut seen = Vec::new();
-    while let Some(Ok(message)) = client.next().await {
-        seen.push(message);
-    }
-    drop(client);
-    (seen, task.await.unwrap())
-}
-
-#[tokio::test(start_paused = true)]
-async fn limits_of_the_stream_count_too() {
-    let config = || WebSocketConfig::default().write_buffer_size(0);
-    let (seen, reason) = configured(config().max_message_size(Some(9)), Message::text("0123456789")).await;
-    assert_eq!(seen, [close_frame(1009, "message too big")]);
-    assert_eq!(reason.to_string(), "protocol fault: message too big");
-
-    // What does not fit its buffer at once goes out bit by bit.
-    let text = Message::text("x".repeat(900));
-    let (seen, reason) = configured(config().max_write_buffer_size(910), text.clone()).await;
-    assert_eq!(seen, [text, Message::Close(None)]);
-    assert_eq!(reason, CloseReason::Remote(None));
-
-    // What never will ends the connection.
-    let (seen, reason) =
-        configured(config().max_write_buffer_size(900), Message::text("x".repeat(900))).await;
-    assert_eq!(seen, []);
-    assert_eq!(reason, CloseReason::Lost(std::io::ErrorKind::FileTooLarge));
-}
-
-#[tokio::test(start_paused = true)]
-async fn several_frames_of_a_turn_fit_a_small_buffer_of_the_stream() {
-    #[websocket]
-    #[derive(Default)]
-    struct Many;
-
-    #[websocket]
-    impl Many {
-        #[on_open]
-        fn open(&mut self) -> Vec<Pong> {
-            (0..50).map(|n| Pong::from(vec![n; 100])).collect()
-        }
-
-        #[on_pong]
-        fn pong(&mut self) -> Close {
-            Close::default()
-        }
-    }
-
-    let (near, far) = duplex(64);
-    let config = WebSocketConfig::default().write_buffer_size(0).max_write_buffer_size(103);
-    let stream = WebSocketStream::from_raw_socket(far, Role::Server, Some(config)).await;
-    tokio::spawn(drive(Many, stream));
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
-    for n in 0..50 {
-        assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong(vec![n; 100].into()));
-    }
-    client.send(Message::Pong("".into())).await.unwrap();
-    assert_eq!(client.next().await.unwrap().unwrap(), close_frame(1000, ""));
-}
-
 #[tokio::test(start_paused = true)]
 async fn dropped_it_ends_without_a_word() {
     let mut peer = connect(64, Role::Server, Echo).await;
@@ -380,50 +339,6 @@ async fn dropped_it_ends_without_a_word() {
     peer.task.abort();
     assert!(peer.log.recv().await.is_none(), "`#[on_close]` does not run");
     assert!(peer.socket.next().await.unwrap().is_err());
-}
-
-/// How often a connection is polled while a client does something.
-async fn polls<H: Handler>(handler: H, client: impl AsyncFnOnce(&mut Socket)) -> u32 {
-    let (near, far) = duplex(1 << 10);
-    let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
-    let mut client_end = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
-    let mut driven = pin!(drive(handler, stream));
-    let mut polls = 0;
-    let counted = poll_fn(|task| {
-        polls += 1;
-        Pin::new(&mut driven).poll(task)
-    });
-    tokio::select! {
-        biased;
-        reason = counted => panic!("ended: {reason}"),
-        () = client(&mut client_end) => polls,
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn connection_that_waits_does_not_spin() {
-    let waiting = async |_: &mut Socket| sleep(Duration::from_secs(50)).await;
-    // As often as the client is, for it is the same task here.
-    let (log, _events) = unbounded_channel();
-    assert!(polls(Echo(log), waiting).await < 10);
-    // While a method is pending.
-    let (log, _events) = unbounded_channel();
-    let pending = async |socket: &mut Socket| {
-        socket.send(Message::text("60000")).await.unwrap();
-        socket.send(Message::Ping("p".into())).await.unwrap();
-        sleep(Duration::from_secs(50)).await;
-    };
-    assert!(polls(Sleeper(log), pending).await < 20);
-    // While the client does not read.
-    let (log, _events) = unbounded_channel();
-    let blocked = async |socket: &mut Socket| {
-        socket.send(Message::binary(vec![0; 900])).await.unwrap();
-        for _ in 0..3 {
-            let _ = timeout(Duration::from_secs(1), socket.send(Message::binary(vec![0; 900]))).await;
-        }
-        sleep(Duration::from_secs(40)).await;
-    };
-    assert!(polls(Echo(log), blocked).await < 30);
 }
 
 #[test]
