@@ -1,6 +1,7 @@
 //! The bridge by itself: what the engine reads and writes, byte by byte.
 
 use std::future::poll_fn;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, DuplexStream, duplex};
@@ -17,6 +18,11 @@ async fn bridge() -> (DuplexStream, Bridge<DuplexStream>) {
     (near, Bridge::new(stream, Arc::default()))
 }
 
+/// What is there already, or never comes.
+async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(5), future).await.expect("it never comes")
+}
+
 /// What the engine gets for what a client sends: the frame with the key zero.
 #[track_caller]
 fn check(first: u8, payload: &[u8], header: &[u8]) -> impl Future<Output = ()> {
@@ -28,7 +34,7 @@ fn check(first: u8, payload: &[u8], header: &[u8]) -> impl Future<Output = ()> {
             let mut read = Vec::new();
             while read.len() < header.len() + 4 + payload.len() {
                 let mut part = vec![0; at_once];
-                let len = bridge.read(&mut part).await.unwrap();
+                let len = soon(bridge.read(&mut part)).await.unwrap();
                 assert_ne!(len, 0, "{caller}: {read:02x?}");
                 read.extend_from_slice(&part[..len]);
             }
@@ -64,13 +70,13 @@ fn check_fault(bytes: &[u8], expect: Fault) -> impl Future<Output = ()> {
         // It can still be told why.
         bridge.write_all(b"\x88\x02\x03\xea").await.unwrap();
         let mut close = [0; 4];
-        near.read_exact(&mut close).await.unwrap();
+        soon(near.read_exact(&mut close)).await.unwrap();
         assert_eq!(close, *b"\x88\x02\x03\xea", "{caller}");
         // What it says then is nothing but bytes, until it hangs up.
         near.write_all(b"junk").await.unwrap();
         drop(near);
         let mut rest = Vec::new();
-        bridge.read_to_end(&mut rest).await.unwrap();
+        soon(bridge.read_to_end(&mut rest)).await.unwrap();
         assert_eq!(rest, b"junk", "{caller}");
     }
 }
@@ -112,7 +118,7 @@ async fn nothing_is_read_while_a_pong_waits() {
             near.write_all(&frame(0x89, &[0; 100])).await.unwrap();
         }
     };
-    let stalled = std::time::Duration::from_millis(50);
+    let stalled = Duration::from_millis(50);
     tokio::select! {
         () = writing => panic!("all pings are read"),
         () = reading => {}
@@ -161,6 +167,5 @@ async fn answer_to_a_close_is_flushed_through_a_stream_that_buffers() {
     assert_eq!(bridge.read_u8().await.unwrap(), 0x88);
     bridge.write_all(b"\x81\x04lost\x88\x00").await.unwrap();
     poll_fn(|task| Pin::new(&mut bridge).poll_flush(task)).await.unwrap();
-    let answer = tokio::time::timeout(std::time::Duration::from_secs(5), client.next()).await;
-    assert_eq!(answer.expect("it comes").unwrap().unwrap(), Message::Close(None));
+    assert_eq!(soon(client.next()).await.unwrap().unwrap(), Message::Close(None));
 }
