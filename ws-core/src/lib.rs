@@ -36,10 +36,14 @@ mod upgrade;
 mod wire;
 
 // Types of other crates in the public API: `CloseCode` and `Utf8Bytes` of tungstenite, `Bytes`,
-// the types of http, and the extractors and responses of axum-core.
+// the types of http, the extractors and responses of axum-core, and the stream of tokio-tungstenite.
 pub use axum_core;
 pub use bytes::Bytes;
+#[cfg(feature = "tungstenite")]
+pub use driver::drive;
 pub use hyper::{HeaderMap, Method, StatusCode, Uri};
+#[cfg(feature = "tungstenite")]
+pub use tokio_tungstenite;
 pub use tungstenite::Utf8Bytes;
 
 /// The attribute of a handler: `#[websocket(options…)]` on its `struct` or `enum`, `#[websocket]` on

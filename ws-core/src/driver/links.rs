@@ -61,8 +61,9 @@ impl<'a> Links<'a> {
         }
     }
 
-    /// Looks whether the server shuts down.
+    /// Looks whether the client gave a sign of life, and whether the server shuts down.
     pub(super) fn look(&self, wire: &mut Connection) {
+        wire.look(now);
         if let Some(deadline) = self.ticket.as_ref().and_then(Ticket::shutting_down) {
             wire.end_by(CloseReason::Shutdown, deadline);
         }

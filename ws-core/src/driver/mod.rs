@@ -6,6 +6,8 @@
 //! alive instead.
 
 mod clock;
+#[cfg(feature = "tungstenite")]
+mod drive;
 mod links;
 mod pace;
 mod port;
@@ -23,6 +25,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use clock::Clock;
 pub(crate) use clock::now;
+#[cfg(feature = "tungstenite")]
+pub use drive::drive;
 use links::Links;
 use pace::unhindered;
 use port::Port;

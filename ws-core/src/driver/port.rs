@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::clock;
 use super::pace::ROUNDS;
 use super::scratch::{self, ReadBuffer};
+use crate::close::Fault;
 use crate::wire::Connection;
 
 /// A byte stream and how far it is from its end.
@@ -50,6 +51,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
         buffer: &'b mut ReadBuffer,
     ) -> Poll<Option<&'b mut [u8]>> {
         let Some(io) = &mut self.io else { return Poll::Pending };
+        wire.reads();
         let bytes = buffer.bytes();
         let held = wire.held();
         let mut read = ReadBuf::new(&mut bytes[held..]);
@@ -58,6 +60,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                 let end = held + read.filled().len();
                 wire.resume(&mut bytes[..held]);
                 wire.heard(clock::now());
+                // Such a transport may have to send an answer of its own.
+                self.flushing |= wire.is_assisted();
                 Poll::Ready(Some(&mut bytes[..end]))
             }
             Poll::Ready(Ok(())) => {
@@ -65,7 +69,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                 Poll::Ready(None)
             }
             Poll::Ready(Err(error)) => {
-                wire.lost(error.kind());
+                match error.get_ref().and_then(|source| source.downcast_ref::<Fault>()) {
+                    Some(&fault) => wire.faulted(fault),
+                    None => wire.lost(error.kind()),
+                }
                 Poll::Ready(None)
             }
             Poll::Pending => Poll::Pending,
@@ -132,6 +139,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                     }
                     self.stage = Stage::Shutting;
                 }
+                // What waits goes out before the client's answer is read.
+                Stage::Open if !wire.wants_input() => return Poll::Pending,
                 Stage::Open => {
                     if let Some(mut backlog) = wire.take_backlog() {
                         let used = wire.read_ahead(backlog.bytes());

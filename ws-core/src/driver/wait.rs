@@ -40,6 +40,7 @@ where
 {
     // Always shared where there is a method to call.
     let session = seat.cx.share()?;
+    lock(&session).wire.method_begins(now);
     let mut method = seat.handler.call(call, &mut seat.cx);
     let result = poll_fn(|task| {
         begin_turn(&mut lock(&session).wire);
@@ -54,6 +55,7 @@ where
         }
     })
     .await;
+    lock(&session).wire.method_ended();
     // A method that is dropped drops what it holds, which is the user's code.
     match (catch(|| drop(method)), result) {
         (Ok(()), Some(result)) => seat.ended(result),

@@ -4,6 +4,7 @@
 //! meets them: [`frame`] reads the header, [`mask`] and [`utf8`] the payload, [`decoder`] puts
 //! messages together, [`outbox`] holds what goes the other way.
 
+mod activity;
 mod ahead;
 mod backlog;
 mod connection;
@@ -15,5 +16,7 @@ mod outbox;
 pub(crate) mod testing;
 mod utf8;
 
+#[cfg(feature = "tungstenite")]
+pub(crate) use activity::Activity;
 pub(crate) use ahead::Incoming;
 pub(crate) use connection::Connection;

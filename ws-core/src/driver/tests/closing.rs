@@ -89,7 +89,7 @@ async fn every_reason_once() {
     check(&text("fail"), &["before"], 1011, "Error { code: Error, message: \"cannot\" }").await;
     check(&text("bad close"), &["bad close"], 1011, "Error { code: Error, message: \"reply cannot").await;
     check(&text(""), &[""], 1000, "Timeout").await;
-    check(&[0x81, 0x05], &[], 1002, "Protocol(BadFrame(\"frame is not masked\"))").await;
+    check(b"\x81\x05hello", &[], 1002, "Protocol(BadFrame(\"frame is not masked\"))").await;
     check(&text(&"x".repeat(101)), &[], 1009, "Protocol(TooBig)").await;
     check(&frame(0x81, b"\xff"), &[], 1007, "Protocol(BadEncoding)").await;
 }

@@ -105,7 +105,9 @@ async fn client_that_has_closed_and_does_not_read_is_left() {
     requests.extend(frame(0x88, &1000_u16.to_be_bytes()));
     peer.raw(&requests).await;
     let end = async { while peer.event().await == "tick" {} };
-    timeout(Duration::from_secs(7), end).await.expect("`#[on_close]` runs");
+    // A close that is not read, because the answers before it could not be written, is silence.
+    let limit = if super::ASSISTED { 67 } else { 7 };
+    timeout(Duration::from_secs(limit), end).await.expect("`#[on_close]` runs");
     timeout(Duration::from_secs(7), peer.task).await.expect("the connection ends").unwrap();
 }
 

@@ -113,7 +113,7 @@ async fn first_reason_counts() {
     impl Late {
         #[on_text]
         async fn text(&mut self, _: &str) -> Close {
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(500)).await;
             Close::from(4000)
         }
 

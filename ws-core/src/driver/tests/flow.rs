@@ -174,7 +174,7 @@ async fn reading_off_holds_what_was_read_already() {
 async fn input_is_bounded_while_a_method_is_pending() {
     let (mut peer, addr) = start(|options| options.read_ahead = 1000).await;
     addr.send(Order::Hold(Duration::from_secs(3))).unwrap();
-    tokio::task::yield_now().await;
+    sleep(Duration::from_millis(300)).await;
     let sent = taken(&mut peer, 100_000).await;
     assert!((800..2000).contains(&sent), "the client could send {sent} bytes");
     for _ in 0..sent / 106 {
@@ -186,7 +186,9 @@ async fn input_is_bounded_while_a_method_is_pending() {
 async fn client_that_does_not_read_is_not_read_from() {
     let (mut peer, _addr) = start(|options| options.outbox_high_water = 1000).await;
     let sent = taken(&mut peer, 100_000).await;
-    assert!((1000..2000).contains(&sent), "the client could send {sent} bytes");
+    // Some of it waits in the buffers between the two.
+    let expect = if super::ASSISTED { 64..400 } else { 1000..2000 };
+    assert!(expect.contains(&sent), "the client could send {sent} bytes");
     for _ in 0..sent / 106 {
         assert_eq!(peer.text().await.len(), 100, "nothing is lost");
     }
@@ -227,9 +229,9 @@ async fn idle_timeout_is_reset_by_bytes_and_not_by_mail() {
         addr.send(Order::Say("news".into())).unwrap();
         assert_eq!(peer.text().await, "news");
     }
-    assert_eq!(peer.closed().await, 1000);
+    assert_eq!(peer.event().await, "Timeout");
     assert_eq!(start.elapsed().as_secs(), 16);
-    assert_eq!(peer.events().await, ["Timeout"]);
+    assert_eq!(peer.closed().await, 1000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,7 +43,7 @@ impl Sleeper {
     #[on_open]
     fn open(&mut self, cx: &mut Context<Self>) {
         if self.noting {
-            cx.send_after(Duration::from_millis(10), Note("note"));
+            cx.send_after(Duration::from_millis(280), Note("note"));
         }
     }
 
@@ -120,7 +120,7 @@ async fn lost_peer_is_seen_while_a_method_is_stuck() {
 #[tokio::test(start_paused = true)]
 async fn fault_after_a_message_does_not_overtake_it() {
     let mut peer = connect(sleeper);
-    peer.raw(&[frame(0x81, b"50"), vec![0x81, 0x05]].concat()).await;
+    peer.raw(&[frame(0x81, b"50"), b"\x81\x05hello".to_vec()].concat()).await;
     assert_eq!(peer.text().await, "begin 50");
     assert_eq!(peer.text().await, "end 50");
     assert_eq!(peer.closed().await, 1002);

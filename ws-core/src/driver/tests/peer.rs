@@ -9,11 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::context::Context;
-use crate::driver::{Connections, now, run};
+use super::start;
+use crate::driver::Connections;
 use crate::handler::Handler;
 use crate::options::Options;
-use crate::wire::Connection;
 pub(super) use crate::wire::testing::frame;
 
 /// What handlers say happened, in order.
@@ -50,8 +49,7 @@ pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: im
     let (log, events) = mpsc::unbounded_channel();
     let connections = Arc::<Connections>::default();
     let ticket = connections.admit(10);
-    let cx = Context::new(Connection::new(Arc::new(options), Vec::new(), now()), None, None);
-    let task = tokio::spawn(run(make(log), cx, server, ticket));
+    let task = start(make(log), options, server, ticket);
     Peer { io: client, log: events, task, connections }
 }
 

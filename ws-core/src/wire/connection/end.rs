@@ -7,7 +7,7 @@ use super::super::ahead::Ahead;
 use super::super::backlog::Backlog;
 use super::super::frame::Opcode;
 use super::{Connection, Phase};
-use crate::close::{Close, CloseReason};
+use crate::close::{Close, CloseReason, Fault};
 
 impl Connection {
     pub(crate) fn is_open(&self) -> bool {
@@ -30,6 +30,13 @@ impl Connection {
     pub(crate) fn lost(&mut self, kind: io::ErrorKind) {
         self.awaits_no_more();
         self.end(CloseReason::Lost(kind));
+    }
+
+    /// The transport found that the client broke the protocol. What it said before is still
+    /// handled.
+    pub(crate) fn faulted(&mut self, fault: Fault) {
+        self.awaits_no_more();
+        self.end(CloseReason::Protocol(fault));
     }
 
     /// The socket takes no more bytes.
@@ -132,6 +139,7 @@ impl Connection {
     /// When `tick` wants to be called. The clock is only asked when an end begins.
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let timeout = match self.phase {
+            Phase::Open if self.deferred().is_some() => return self.deferred(),
             // While a method is pending and enough was read ahead, it is not the client who is late.
             Phase::Open if self.is_reading() && !self.has_room() => return None,
             Phase::Open => return self.idle_timeout.and_then(|timeout| self.heard.checked_add(timeout)),
@@ -151,7 +159,10 @@ impl Connection {
     pub(crate) fn tick(&mut self, now: Instant) -> bool {
         let due = self.deadline(|| now).is_some_and(|deadline| deadline <= now);
         if due && self.is_open() {
-            self.end(CloseReason::Timeout);
+            // If reading was deferred, what the client said meanwhile is to be read first.
+            if !self.end_deferral() {
+                self.end(CloseReason::Timeout);
+            }
             return false;
         }
         due

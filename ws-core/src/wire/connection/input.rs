@@ -13,9 +13,10 @@ impl Connection {
     /// Whether bytes should be read from the socket.
     pub(crate) fn wants_input(&self) -> bool {
         match self.phase {
+            Phase::Open if self.deferred().is_some() || self.writes_first() => false,
             Phase::Open => self.is_reading() && self.has_room(),
             Phase::Ending(_) => false,
-            Phase::Closing { awaits, .. } => awaits,
+            Phase::Closing { awaits, .. } => awaits && !self.writes_first(),
         }
     }
 
@@ -82,7 +83,9 @@ impl Connection {
             Ok(Some(Decoded::Text(text))) => Some(Incoming::Text(text)),
             Ok(Some(Decoded::Binary(bytes))) => Some(Incoming::Binary(bytes)),
             Ok(Some(Decoded::Ping(payload))) => {
-                self.push(Opcode::Pong, payload);
+                if !self.is_assisted() {
+                    self.push(Opcode::Pong, payload);
+                }
                 Some(Incoming::Ping(Cow::Borrowed(payload)))
             }
             Ok(Some(Decoded::Pong(payload))) => Some(Incoming::Pong(Cow::Borrowed(payload))),

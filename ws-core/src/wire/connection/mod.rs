@@ -1,10 +1,13 @@
 //! The protocol state of one connection.
 
+mod assistance;
 mod end;
 mod input;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use assistance::Assistance;
 
 use super::ahead::Ahead;
 use super::backlog::Backlog;
@@ -53,6 +56,8 @@ pub(crate) struct Connection {
     since: Option<Instant>,
     /// When the current phase ends by force, if somebody said so.
     limit: Option<Instant>,
+    /// What a transport that speaks WebSocket itself does, and needs.
+    assistance: Option<Box<Assistance>>,
 }
 
 #[derive(Debug)]
@@ -82,6 +87,7 @@ impl Connection {
             heard: now,
             since: None,
             limit: None,
+            assistance: None,
             options,
         }
     }

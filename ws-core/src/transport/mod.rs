@@ -1,5 +1,8 @@
 //! The byte streams that connections run over.
 
+#[cfg(feature = "tungstenite")]
+pub(crate) mod tungstenite;
+
 use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;

@@ -1,0 +1,235 @@
+//! What a stream brings along: messages that it has read, limits of its own.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context as Task, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tungstenite::protocol::WebSocketConfig;
+
+use super::*;
+
+/// A stream that was used before, and has bytes that were not asked for: two messages and a half.
+#[tokio::test(start_paused = true)]
+async fn what_the_stream_has_read_is_not_lost() {
+    let (mut near, far) = duplex(1 << 10);
+    let all = [frame(0x81, b"1"), frame(0x81, b"2"), frame(0x82, b"3"), frame(0x81, b"four")].concat();
+    let (now, later) = all.split_at(all.len() - 6);
+    near.write_all(now).await.unwrap();
+    let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    assert_eq!(stream.next().await.unwrap().unwrap(), Message::text("1"));
+    // And one that it has not sent.
+    stream.feed(Message::text("before")).await.unwrap();
+
+    let (log, _events) = unbounded_channel();
+    tokio::spawn(drive(Echo(log), stream));
+    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    for expect in ["before", "2", "3"] {
+        assert_eq!(client.next().await.unwrap().unwrap().into_text().unwrap(), expect);
+    }
+    client.get_mut().write_all(later).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::text("four"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_stream_has_not_sent_is_not_lost() {
+    let (near, far) = duplex(1 << 10);
+    let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    for text in ["one", "two"] {
+        stream.feed(Message::text(text)).await.unwrap();
+    }
+    let (log, _events) = unbounded_channel();
+    tokio::spawn(drive(Echo(log), stream));
+    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let start = Instant::now();
+    for expect in ["one", "two"] {
+        assert_eq!(client.next().await.unwrap().unwrap().into_text().unwrap(), expect);
+    }
+    assert!(start.elapsed() < Duration::from_secs(1), "it is sent at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_that_was_closed_before_is_lost() {
+    let (near, far) = duplex(1 << 10);
+    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    client.send(Message::Close(None)).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), Message::Close(None));
+    let (log, mut events) = unbounded_channel();
+    let reason = drive(Echo(log), stream).await;
+    assert_eq!(reason, CloseReason::Lost(std::io::ErrorKind::UnexpectedEof));
+    assert_eq!(events.recv().await.as_deref(), Some("Lost(UnexpectedEof)"));
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::Close(None));
+}
+
+/// Runs an echo with a configuration against a client that says something, to the end.
+async fn configured(config: WebSocketConfig, say: Message) -> (Vec<Message>, CloseReason) {
+    let (near, far) = duplex(64);
+    let (log, _events) = unbounded_channel();
+    let stream = WebSocketStream::from_raw_socket(far, Role::Server, Some(config)).await;
+    let task = tokio::spawn(drive(Echo(log), stream));
+    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    // A fault may be found before all of it is out.
+    let _ = client.send(say).await;
+    let _ = client.send(Message::Close(None)).await;
+    let mut seen = Vec::new();
+    while let Some(Ok(message)) = client.next().await {
+        seen.push(message);
+    }
+    drop(client);
+    (seen, task.await.unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_of_the_stream_count_too() {
+    let config = || WebSocketConfig::default().write_buffer_size(0);
+    let (seen, reason) = configured(config().max_message_size(Some(9)), Message::text("0123456789")).await;
+    assert_eq!(seen, [close_frame(1009, "message too big")]);
+    assert_eq!(reason.to_string(), "protocol fault: message too big");
+
+    // What does not fit its buffer at once goes out bit by bit.
+    let text = Message::text("x".repeat(900));
+    let (seen, reason) = configured(config().max_write_buffer_size(910), text.clone()).await;
+    assert_eq!(seen, [text, Message::Close(None)]);
+    assert_eq!(reason, CloseReason::Remote(None));
+
+    // What never will ends the connection.
+    let (seen, reason) =
+        configured(config().max_write_buffer_size(900), Message::text("x".repeat(900))).await;
+    assert_eq!(seen, []);
+    assert_eq!(reason, CloseReason::Lost(std::io::ErrorKind::FileTooLarge));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_frames_of_a_turn_fit_a_small_buffer_of_the_stream() {
+    #[websocket]
+    #[derive(Default)]
+    struct Many;
+
+    #[websocket]
+    impl Many {
+        #[on_open]
+        fn open(&mut self) -> Vec<Pong> {
+            (0..50).map(|n| Pong::from(vec![n; 58])).collect()
+        }
+
+        #[on_pong]
+        fn pong(&mut self) -> (Pong, Close) {
+            (Pong::from(vec![50; 58]), Close::new(4000, "x".repeat(60)))
+        }
+    }
+
+    let (near, far) = duplex(64);
+    let config = WebSocketConfig::default().write_buffer_size(100).max_write_buffer_size(110);
+    let stream = WebSocketStream::from_raw_socket(far, Role::Server, Some(config)).await;
+    tokio::spawn(drive(Many, stream));
+    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let pong = |n| Message::Pong(vec![n; 58].into());
+    for n in 0..50 {
+        assert_eq!(client.next().await.unwrap().unwrap(), pong(n));
+    }
+    client.send(Message::Pong("".into())).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), pong(50));
+    assert!(
+        matches!(client.next().await.unwrap().unwrap(), Message::Close(Some(close)) if close.reason.len() == 60)
+    );
+}
+
+/// How often a connection is polled while a client does something.
+async fn polls<H: Handler>(handler: H, client: impl AsyncFnOnce(&mut Socket)) -> u32 {
+    let (near, far) = duplex(1 << 10);
+    let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    let mut client_end = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut driven = pin!(drive(handler, stream));
+    let mut polls = 0;
+    let counted = poll_fn(|task| {
+        polls += 1;
+        assert!(polls < 1000, "it spins");
+        Pin::new(&mut driven).poll(task)
+    });
+    tokio::select! {
+        biased;
+        reason = counted => panic!("ended: {reason}"),
+        () = client(&mut client_end) => polls,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_that_waits_does_not_spin() {
+    let waiting = async |_: &mut Socket| sleep(Duration::from_secs(50)).await;
+    // As often as the client is, for it is the same task here.
+    let (log, _events) = unbounded_channel();
+    assert!(polls(Echo(log), waiting).await < 10);
+    // While a method is pending.
+    let (log, _events) = unbounded_channel();
+    let pending = async |socket: &mut Socket| {
+        socket.send(Message::text("60000")).await.unwrap();
+        socket.send(Message::Ping("p".into())).await.unwrap();
+        sleep(Duration::from_secs(50)).await;
+    };
+    assert!(polls(Sleeper(log), pending).await < 20);
+    // While the client does not read.
+    let (log, _events) = unbounded_channel();
+    let blocked = async |socket: &mut Socket| {
+        socket.send(Message::binary(vec![0; 900])).await.unwrap();
+        for _ in 0..3 {
+            let _ = timeout(Duration::from_secs(1), socket.send(Message::binary(vec![0; 900]))).await;
+        }
+        sleep(Duration::from_secs(40)).await;
+    };
+    assert!(polls(Echo(log), blocked).await < 30);
+}
+
+/// A stream that takes every other write, so that it may take one just before it is read.
+struct Hesitant {
+    io: DuplexStream,
+    refuses: bool,
+}
+
+impl AsyncRead for Hesitant {
+    fn poll_read(self: Pin<&mut Self>, task: &mut Task<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_read(task, buf)
+    }
+}
+
+impl AsyncWrite for Hesitant {
+    fn poll_write(self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.refuses = !this.refuses;
+        if !this.refuses {
+            task.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut this.io).poll_write(task, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(task)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(task)
+    }
+}
+
+/// The stream would answer the one that it reads over the one that waits.
+#[tokio::test(start_paused = true)]
+async fn close_that_crosses_ours_does_not_overtake_it() {
+    for refuses in [false, true] {
+        let (near, io) = duplex(1 << 20);
+        let (log, _events) = unbounded_channel();
+        let far = Hesitant { io, refuses };
+        let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+        let task = tokio::spawn(drive(Echo(log), stream));
+        let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+        client.feed(Message::text("enough")).await.unwrap();
+        client.send(close_frame(1000, "")).await.unwrap();
+        for _ in 0..20 {
+            assert_eq!(client.next().await.unwrap().unwrap(), Message::binary(vec![0; 20_000]));
+        }
+        assert_eq!(client.next().await.unwrap().unwrap(), close_frame(4001, "enough"));
+        drop(client);
+        assert_eq!(task.await.unwrap(), CloseReason::Stop(Close::new(4001, "enough")));
+    }
+}

@@ -1,0 +1,58 @@
+//! The same promises over a stream of tungstenite, by the same tests; and what is special about it.
+
+// The point of it.
+#![allow(clippy::duplicate_mod)]
+
+#[path = "../budget.rs"]
+mod budget;
+#[path = "../closing.rs"]
+mod closing;
+#[path = "../errors.rs"]
+mod errors;
+#[path = "../fairness.rs"]
+mod fairness;
+#[path = "../faults.rs"]
+mod faults;
+#[path = "../flow.rs"]
+mod flow;
+#[path = "../order.rs"]
+mod order;
+#[path = "../peer.rs"]
+mod peer;
+#[path = "../pressure.rs"]
+mod pressure;
+#[path = "../timers.rs"]
+mod timers;
+
+use std::sync::Arc;
+
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tungstenite::protocol::Role;
+
+use crate::close::CloseReason;
+use crate::context::Context;
+use crate::driver::{Ticket, now, run};
+use crate::handler::Handler;
+use crate::options::Options;
+use crate::transport::tungstenite::Bridge;
+use crate::wire::{Activity, Connection};
+
+const ASSISTED: bool = true;
+
+/// Runs a handler at one end of a buffer, with tungstenite in between.
+fn start<H: Handler>(
+    handler: H,
+    options: Options,
+    io: DuplexStream,
+    ticket: Option<Ticket>,
+) -> JoinHandle<CloseReason> {
+    let activity = Arc::<Activity>::default();
+    let wire = Connection::assisted(options.into(), Arc::clone(&activity), now());
+    let cx = Context::new(wire, None, None);
+    tokio::spawn(async move {
+        let stream = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+        run(handler, cx, Bridge::new(stream, activity), ticket).await
+    })
+}
