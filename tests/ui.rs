@@ -10,8 +10,15 @@ fn ui() {
     cases.compile_fail("ui/fail/*/*.rs");
 }
 
-/// Those that hold more than one, to show that all are reported at once.
-const SEVERAL: [(&str, usize); 3] = [("many-mistakes-at-once", 6), ("lifetime", 2), ("elided-lifetime", 2)];
+/// Those that hold more than one mistake, to show that all are reported at once, or one in two places.
+const SEVERAL: [(&str, usize); 4] = [
+    ("many-mistakes-at-once", 6),
+    // A lifetime of the type is one of its `impl` too.
+    ("lifetime", 2),
+    ("elided-lifetime", 2),
+    // Once for what holds it, once for the method that is given it.
+    ("not-send-in-an-async-method", 2),
+];
 
 /// Every case goes on to use what is broken, and hears of its mistake only once, at a place of its
 /// own: an error that stands at the attribute does not know where.

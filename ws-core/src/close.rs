@@ -60,6 +60,13 @@ impl From<u16> for Close {
     }
 }
 
+/// As in `cx.close((4001, "kicked"))`.
+impl<C: Into<CloseCode>, R: Into<Utf8Bytes>> From<(C, R)> for Close {
+    fn from((code, reason): (C, R)) -> Self {
+        Self::new(code, reason)
+    }
+}
+
 impl fmt::Display for Close {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;

@@ -20,6 +20,24 @@ use crate::close::CloseCode;
 /// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
+/// The error of a method: whatever becomes a [`BoxError`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a method",
+    label = "not an error that can be sent between threads",
+    note = "use a type that is `std::error::Error + Send + Sync`, a `String`, a `&str`, `anyhow::Error`, or `ws_core::BoxError` for `Box<dyn Error>`"
+)]
+pub trait MethodError {
+    /// The error, whatever its type.
+    fn into_box(self) -> BoxError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> MethodError for E {
+    fn into_box(self) -> BoxError {
+        self.into()
+    }
+}
+
 /// The result of running a server.
 ///
 /// ```

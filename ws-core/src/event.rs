@@ -46,11 +46,10 @@ impl<C> Step<C> {
     pub fn failed(error: impl Into<HandlerError>) -> Self {
         Self::Failed(error.into())
     }
-}
 
-impl<C> From<Result<(), HandlerError>> for Step<C> {
+    /// A method has run.
     #[inline]
-    fn from(result: Result<(), HandlerError>) -> Self {
+    pub fn of(result: Result<(), HandlerError>) -> Self {
         match result {
             Ok(()) => Self::Done,
             Err(error) => Self::Failed(error),

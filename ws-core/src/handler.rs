@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
+use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 
@@ -193,7 +194,7 @@ impl<H: Default, S: Sync> OnUpgrade<H, S> for ByDefault {
     message = "`#[on_upgrade]` cannot take a `{Self}` from the request",
     label = "an argument of its `#[on_upgrade]` is no extractor",
     note = "extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`, and all that implement axum's `FromRequestParts`; the `T` of `Path` and `Query` is `serde::Deserialize`",
-    note = "the `T` of `State<T>` is what `.with_state(…)` is given, or a part of it by `FromRef`; here that is `{S}`"
+    note = "the `T` of `State<T>` is `Clone`, and what `.with_state(…)` (in a test `.state(…)`) is given, or a part of it by `FromRef`; here that is `{S}`"
 )]
 pub trait Extractor<S>: Sized {
     /// Makes the argument, or answers the request with the rejection.
@@ -314,12 +315,14 @@ pub trait IntoUpgrade<H> {
     fn into_upgrade(self) -> Result<Upgrade<H>, Response>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<H: Declared> IntoUpgrade<H> for H {
     fn into_upgrade(self) -> Result<Upgrade<H>, Response> {
         Ok(Upgrade::new(self))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<H> IntoUpgrade<H> for Upgrade<H> {
     fn into_upgrade(self) -> Result<Upgrade<H>, Response> {
         Ok(self)
@@ -329,6 +332,15 @@ impl<H> IntoUpgrade<H> for Upgrade<H> {
 #[diagnostic::do_not_recommend]
 impl<H, U: IntoUpgrade<H>, E: IntoResponse> IntoUpgrade<H> for Result<U, E> {
     fn into_upgrade(self) -> Result<Upgrade<H>, Response> {
-        self.map_err(IntoResponse::into_response)?.into_upgrade()
+        self.map_err(|error| refusal(error.into_response()))?.into_upgrade()
     }
+}
+
+/// An error whose response would be a success, as that of a `String` is, refuses all the same.
+fn refusal(mut response: Response) -> Response {
+    if response.status().is_informational() || response.status().is_success() {
+        tracing::error!(status = %response.status(), "an error of `#[on_upgrade]` is no refusal: sending 500");
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    response
 }

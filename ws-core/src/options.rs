@@ -177,22 +177,52 @@ impl Declaration {
     ///
     /// If there are some; as this is evaluated while compiling, that is a compile error.
     pub const fn path_untaken(self) -> Self {
-        let path = self.path.as_bytes();
-        let mut at = 0;
-        while at + 1 < path.len() {
-            let (this, next) = (path[at], path[at + 1]);
-            if this == b'{' && next == b'{' {
-                at += 1;
-            } else {
-                assert!(
-                    this != b'{' || next == b'_' || next == b'*',
-                    "the path has a parameter that no extractor takes: \
-                     take it with `#[on_upgrade] fn …(Path(name): Path<String>) -> Self`, \
-                     or call it `{{_name}}` in the path",
-                );
-            }
-            at += 1;
+        assert!(
+            parameters(self.path).0 == 0,
+            "the path has a parameter that no extractor takes: \
+             take it with `#[on_upgrade] fn …(Path(name): Path<String>) -> Self`, \
+             or call it `{{_name}}` in the path",
+        );
+        self
+    }
+
+    /// The same, if `#[on_upgrade]` takes so many parameters of the path.
+    ///
+    /// # Panics
+    ///
+    /// If there are more or fewer; as this is evaluated while compiling, that is a compile error.
+    pub const fn path_takes(self, count: usize) -> Self {
+        // A path that is given when the handler is mounted is not known here.
+        if !self.path.is_empty() {
+            let (names, rests) = parameters(self.path);
+            assert!(
+                names + rests >= count,
+                "`Path<…>` takes more parameters than the path has: \
+                 write `{{name}}` into the path for each, or take fewer",
+            );
+            assert!(
+                names + rests <= count,
+                "the path has more parameters than `Path<…>` takes: \
+                 take all of them, as `Path<(String, u32)>`, or call those `{{_name}}` that are not to be taken",
+            );
         }
         self
     }
+}
+
+/// How many parameters of a path are to be taken: `{name}`, and `{*rest}`.
+const fn parameters(path: &str) -> (usize, usize) {
+    let path = path.as_bytes();
+    let (mut names, mut rests) = (0, 0);
+    let mut at = 0;
+    while at + 1 < path.len() {
+        match (path[at], path[at + 1]) {
+            (b'{', b'{') => at += 1,
+            (b'{', b'*') => rests += (at + 2 >= path.len() || path[at + 2] != b'_') as usize,
+            (b'{', next) => names += (next != b'_') as usize,
+            _ => {}
+        }
+        at += 1;
+    }
+    (names, rests)
 }

@@ -25,6 +25,18 @@ pub const fn nanos(nanos: u64) -> Duration {
     Duration::from_nanos(nanos)
 }
 
+/// A number of bytes as the options write it.
+///
+/// # Panics
+///
+/// If the target cannot count as many; as this is evaluated while compiling, that is a compile
+/// error.
+#[expect(clippy::cast_possible_truncation, reason = "it is looked at")]
+pub const fn bytes(bytes: u64) -> usize {
+    assert!(bytes as usize as u64 == bytes, "this size is too large for the target");
+    bytes as usize
+}
+
 /// Sends what a method returned.
 ///
 /// # Errors

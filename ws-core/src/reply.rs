@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tungstenite::Utf8Bytes;
 
 use crate::close::{Close, may_be_sent};
-use crate::error::{BoxError, HandlerError};
+use crate::error::{BoxError, HandlerError, MethodError};
 use crate::message::{MAX_CONTROL_PAYLOAD, Message, Ping, Pong};
 use crate::wire::Connection;
 
@@ -245,11 +245,11 @@ impl<R: IntoReply> IntoReply for Option<R> {
     }
 }
 
-impl<R: IntoReply, E: Into<BoxError>> IntoReply for Result<R, E> {
+impl<R: IntoReply, E: MethodError> IntoReply for Result<R, E> {
     fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         match self {
             Ok(reply) => reply.into_reply(to),
-            Err(error) => Err(HandlerError::Method(error.into())),
+            Err(error) => Err(HandlerError::Method(error.into_box())),
         }
     }
 }

@@ -3,10 +3,10 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{GenericParam, Generics};
+use syn::{FnArg, GenericParam, Generics, PathArguments, Type};
 
 use crate::expand::{owned, scope, with_statics};
-use crate::parse::{Block, Declaration};
+use crate::parse::{Block, Declaration, Member};
 use crate::report::Report;
 
 pub(crate) fn declaration(declaration: &Declaration, report: Report) -> TokenStream {
@@ -14,7 +14,7 @@ pub(crate) fn declaration(declaration: &Declaration, report: Report) -> TokenStr
     let errors = report.into_errors();
     let (impl_generics, where_clause) = head(&declaration.generics);
     let (_, type_generics, _) = declaration.generics.split_for_impl();
-    let (ident, type_generics) = (&declaration.ident, with_statics(type_generics));
+    let (ident, type_generics) = (&declaration.ident, with_statics(type_generics, &declaration.generics));
     let code = scope(&quote! {
         #[automatically_derived]
         impl #impl_generics __ws::Declared for #ident #type_generics #where_clause {
@@ -27,12 +27,13 @@ pub(crate) fn declaration(declaration: &Declaration, report: Report) -> TokenStr
     quote!(#item #errors #code)
 }
 
-pub(crate) fn machine(block: &Block, report: Report) -> TokenStream {
+pub(crate) fn machine(mut block: Block, report: Report) -> TokenStream {
+    repair(&mut block);
     let errors = report.into_errors();
     if block.of_trait.is_some() {
         return quote!(#block #errors);
     }
-    let self_ty = with_statics(&block.self_ty);
+    let self_ty = with_statics(&block.self_ty, &block.generics);
     let (impl_generics, where_clause) = head(&block.generics);
     let (of_message, _) = head(&with_param(&block.generics, syn::parse_quote!(__M)));
     let of_state = syn::parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync);
@@ -74,14 +75,32 @@ pub(crate) fn machine(block: &Block, report: Report) -> TokenStream {
     quote!(#block #errors #code)
 }
 
+/// Completes `Context` without its handler, of which the compiler would complain again.
+fn repair(block: &mut Block) {
+    for member in &mut block.members {
+        let Member::Method(method) = member else { continue };
+        for input in &mut method.sig.inputs {
+            if let FnArg::Typed(input) = input
+                && let Type::Reference(reference) = &mut *input.ty
+                && let Type::Path(path) = &mut *reference.elem
+                && let Some(last) = path.path.segments.last_mut()
+                && last.ident == "Context"
+                && last.arguments.is_none()
+            {
+                last.arguments = PathArguments::AngleBracketed(syn::parse_quote!(<Self>));
+            }
+        }
+    }
+}
+
 /// Generics and where clause of an impl. A handler cannot borrow; as if everything lived for ever,
 /// one that does can be taken for one.
-fn head(generics: &Generics) -> (TokenStream, TokenStream) {
-    let mut generics = owned(generics);
+fn head(of: &Generics) -> (TokenStream, TokenStream) {
+    let mut generics = owned(of);
     let params = std::mem::take(&mut generics.params).into_iter();
     generics.params = params.filter(|param| !matches!(param, GenericParam::Lifetime(_))).collect();
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    (with_statics(impl_generics), with_statics(where_clause))
+    (with_statics(impl_generics, of), with_statics(where_clause, of))
 }
 
 fn with_param(generics: &Generics, param: GenericParam) -> Generics {

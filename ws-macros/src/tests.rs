@@ -78,3 +78,25 @@ fn tokens_of_a_body_come_out_once() {
     let output = websocket(TokenStream::new(), &input).to_string();
     assert_eq!(output.matches("marker").count(), 1, "{output}");
 }
+
+/// What does not parse comes out for the compiler to complain about; the rest is still a handler.
+#[test]
+fn broken_members_do_not_break_the_others() {
+    let input: TokenStream =
+        "impl Chat { #[on_open] fn half(&mut self, text) {} #[on_text] fn said(&mut self, text: &str) {} }"
+            .parse()
+            .unwrap();
+    let output = websocket(TokenStream::new(), &input).to_string();
+    assert!(output.contains("fn half (& mut self , text) { }"), "{output}");
+    assert!(output.contains("Event :: Text") && !output.contains("compile_error"), "{output}");
+    assert!(!output.contains("on_open"), "{output}");
+}
+
+/// An attribute that is near to one of ours may be somebody else's.
+#[test]
+fn attributes_of_others_are_left_alone() {
+    let input: TokenStream =
+        "impl Chat { #[query] #[other::on_event] #[on_open] fn open(&mut self) {} }".parse().unwrap();
+    let output = websocket(TokenStream::new(), &input).to_string();
+    assert!(output.contains("# [query] # [other :: on_event]"), "{output}");
+}

@@ -26,7 +26,7 @@ pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
             parse::no_options(args, &mut report);
             match model::machine(&block, &mut report).filter(|_| report.is_empty()) {
                 Some(model) => expand::machine(&block, &model),
-                None => fallback::machine(&block, report),
+                None => fallback::machine(*block, report),
             }
         }
     }

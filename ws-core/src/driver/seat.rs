@@ -70,7 +70,7 @@ impl<H: Handler> Seat<H> {
 
     /// An async method has ended; `#[on_error]` may be the next.
     pub(super) fn ended(&mut self, result: Result<Result<(), HandlerError>, Panic>) -> Option<H::Call> {
-        let step = result.map(Step::from);
+        let step = result.map(Step::of);
         let call = self.perform(step);
         self.failing &= call.is_some();
         call

@@ -10,11 +10,12 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::path::{PathParams, deserialize};
+use super::path::{Error, PathParams, deserialize};
 
 /// The parameters of the path: `Path<String>` for one, `Path<(String, u32)>` for several in order,
-/// `Path<T>` of a `Deserialize` struct by name. They are percent-decoded; one that does not parse
-/// is answered with 400.
+/// `Path<T>` of a `Deserialize` struct by name; `{_name}` is not among them. They are
+/// percent-decoded; one that does not parse is answered with 400. A `Path` of more or fewer than
+/// the handler's path has is a compile error where it can be seen, and is answered with 500.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::Test};
@@ -50,7 +51,13 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let none = PathParams::default();
         let params = parts.extensions.get().unwrap_or(&none);
-        deserialize(params).map(Self).map_err(|error| bad_request("path", &error))
+        deserialize(params).map(Self).map_err(|error| match error {
+            Error::Value(_) => bad_request("path", &error),
+            Error::Shape(_) => {
+                tracing::error!(%error, path = parts.uri.path(), "`Path` does not fit the handler's path");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        })
     }
 }
 

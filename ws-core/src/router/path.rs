@@ -1,18 +1,58 @@
 //! Parameters of a path, as serde sees them.
 
+use std::fmt::{self, Display};
+
 use percent_encoding::percent_decode_str;
-use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
+use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Names and decoded values, in order.
+/// Names and decoded values, in order; without those that are not to be taken, `{_name}`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PathParams(Vec<(String, String)>);
 
 impl PathParams {
     pub(super) fn new(params: &matchit::Params<'_, '_>) -> Self {
         let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
-        Self(params.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect())
+        let taken = params.iter().filter(|(name, _)| !name.starts_with('_'));
+        Self(taken.map(|(name, value)| (name.to_owned(), decode(value))).collect())
+    }
+}
+
+/// Why the parameters are not what is asked for.
+#[derive(Debug)]
+pub(super) enum Error {
+    /// The path of the handler has not as many, or not of that name.
+    Shape(String),
+    /// The client's path has something else there.
+    Value(String),
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape(text) | Self::Value(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl de::Error for Error {
+    fn custom<T: Display>(text: T) -> Self {
+        Self::Value(text.to_string())
+    }
+
+    fn invalid_length(len: usize, expected: &dyn de::Expected) -> Self {
+        Self::Shape(format!("{len} parameters where {expected} is expected"))
+    }
+
+    fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
+        Self::Shape(format!("nothing takes the parameter `{field}`"))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::Shape(format!("no parameter `{field}`"))
     }
 }
 
@@ -27,7 +67,7 @@ impl<'a> Params<'a> {
     fn only(&self) -> Result<Value<'a>, Error> {
         match self.0 {
             [(_, value)] => Ok(Value(value)),
-            more => Err(de::Error::custom(format_args!("{} parameters where one is expected", more.len()))),
+            more => Err(Error::Shape(format!("{} parameters where one is expected", more.len()))),
         }
     }
 }
@@ -55,7 +95,7 @@ impl<'de> Deserializer<'de> for Params<'de> {
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
         if self.0.len() != len {
             let count = self.0.len();
-            return Err(de::Error::custom(format_args!("{count} parameters where {len} are expected")));
+            return Err(Error::Shape(format!("{count} parameters where {len} are expected")));
         }
         self.deserialize_seq(visitor)
     }
@@ -99,7 +139,7 @@ impl<'de> Deserializer<'de> for Params<'de> {
 /// One value, which parses as whatever is asked for.
 struct Value<'a>(&'a str);
 
-impl<'de> IntoDeserializer<'de> for Value<'de> {
+impl<'de> IntoDeserializer<'de, Error> for Value<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -213,5 +253,6 @@ mod tests {
         check::<u8>(&[("id", "256")], Err("\"256\" is no u8"));
         check::<String>(two, Err("2 parameters where one is expected"));
         check::<(u8,)>(two, Err("2 parameters where 1 are expected"));
+        check::<Seat>(&[("seat", "7")], Err("no parameter `room`"));
     }
 }

@@ -47,11 +47,11 @@ impl<S> Router<S> {
     ///     Router::new().mount::<Echo>().serve("127.0.0.1:8080").await
     /// }
     /// ```
-    pub async fn serve(self, addr: impl Display) -> Result<()>
+    pub fn serve(self, addr: impl Display) -> impl Future<Output = Result<()>>
     where
         Self: Complete,
     {
-        self.serve_with_shutdown(addr, future::pending()).await
+        listen(self.complete(), addr.to_string(), future::pending())
     }
 
     /// Serves the router until `shutdown` is ready. No more connections are accepted then, those
@@ -73,16 +73,12 @@ impl<S> Router<S> {
     /// assert!(server.await.is_ok());
     /// # }
     /// ```
-    pub async fn serve_with_shutdown(
-        self,
-        addr: impl Display,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<()>
+    pub fn serve_with_shutdown<F>(self, addr: impl Display, shutdown: F) -> impl Future<Output = Result<()>>
     where
+        F: Future<Output = ()>,
         Self: Complete,
     {
-        let listener = bind(&addr.to_string()).await?;
-        self.serve_listener(listener, shutdown).await
+        listen(self.complete(), addr.to_string(), shutdown)
     }
 
     /// Serves the router on a listener, which knows its own port if it was bound to port 0, until
@@ -113,44 +109,55 @@ impl<S> Router<S> {
     /// assert!(server.await.unwrap().is_ok());
     /// # }
     /// ```
-    pub async fn serve_listener(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()>
+    pub fn serve_listener<F>(self, listener: TcpListener, shutdown: F) -> impl Future<Output = Result<()>>
     where
+        F: Future<Output = ()>,
         Self: Complete,
     {
-        let server = Arc::new(self.complete());
-        // Dropping the guard, on return or with the future, ends everything.
-        let guard = ShutdownGuard { server: Arc::clone(&server), stop: watch::Sender::new(()) };
-        let mut shutdown = pin!(shutdown);
-        let handshakes = Arc::<Connections>::default();
-        loop {
-            let next = poll_fn(|task| match shutdown.as_mut().poll(task) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => listener.poll_accept(task).map(Some),
-            });
-            match next.await {
-                None => break,
-                Some(Ok((stream, peer))) => {
-                    // As many may speak HTTP as may be connected; a few more, so that they get a 503.
-                    let most = server.settings.max_connections.saturating_add(SPARE_HANDSHAKES);
-                    if let Some(ticket) = handshakes.admit(most) {
-                        let http = http(Arc::clone(&server), stream, peer, guard.stop.subscribe(), ticket);
-                        tokio::spawn(http);
-                    }
-                }
-                Some(Err(error)) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+        accept(self.complete(), listener, shutdown)
+    }
+}
+
+async fn listen(server: Router, addr: String, shutdown: impl Future<Output = ()>) -> Result<()> {
+    let listener = bind(&addr).await?;
+    accept(server, listener, shutdown).await
+}
+
+/// Serves until the future is ready, then drains.
+async fn accept(server: Router, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
+    let server = Arc::new(server);
+    // Dropping the guard, on return or with the future, ends everything.
+    let guard = ShutdownGuard { server: Arc::clone(&server), stop: watch::Sender::new(()) };
+    let mut shutdown = pin!(shutdown);
+    let handshakes = Arc::<Connections>::default();
+    loop {
+        let next = poll_fn(|task| match shutdown.as_mut().poll(task) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => listener.poll_accept(task).map(Some),
+        });
+        match next.await {
+            None => break,
+            Some(Ok((stream, peer))) => {
+                // As many may speak HTTP as may be connected; a few more, so that they get a 503.
+                let most = server.settings.max_connections.saturating_add(SPARE_HANDSHAKES);
+                if let Some(ticket) = handshakes.admit(most) {
+                    let http = http(Arc::clone(&server), stream, peer, guard.stop.subscribe(), ticket);
+                    tokio::spawn(http);
                 }
             }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
-        drop(listener);
-        drop(guard);
-        let deadline = tokio::time::Instant::now() + server.settings.shutdown_timeout;
-        server.shutdown().await;
-        // Answers that are under way are finished in the same time.
-        let _ = tokio::time::timeout_at(deadline, handshakes.ended()).await;
-        Ok(())
     }
+    drop(listener);
+    drop(guard);
+    let deadline = tokio::time::Instant::now() + server.settings.shutdown_timeout;
+    server.shutdown().await;
+    // Answers that are under way are finished in the same time.
+    let _ = tokio::time::timeout_at(deadline, handshakes.ended()).await;
+    Ok(())
 }
 
 /// Tells every connection, and every handshake, that the server is gone.

@@ -1,4 +1,4 @@
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::scope;
@@ -10,17 +10,19 @@ pub(crate) fn declaration(item: &TokenStream, model: &Declaration) -> TokenStrea
     let Declaration { ident, generics, path, settings } = model;
     let generics = owned(generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let path_setting = path.as_ref().map(|path| quote!(declaration.path = #path;));
-    let settings_of = settings.iter().map(|(name, value)| quote!(declaration.options.#name = #value;));
+    // Named here, so that it is found from wherever an option comes.
+    let declaration = Ident::new("declaration", Span::call_site());
+    let path_setting = path.as_ref().map(|path| quote!(#declaration.path = #path;));
+    let settings_of = settings.iter().map(|(name, value)| quote!(#declaration.options.#name = #value;));
     // What the options say together is checked where one of them stands.
     let two = settings.iter().rfind(|(name, _)| name == "outbox_high_water" || name == "outbox_limit");
     let span = two.or(settings.first()).map_or_else(Span::call_site, |(name, _)| name.span());
     let value = if path.is_none() && settings.is_empty() {
         quote!(__ws::Declaration::DEFAULT)
     } else {
-        let checked = quote_spanned!(span=> declaration.checked());
+        let checked = quote_spanned!(span=> __ws::Declaration::checked(#declaration));
         quote!({
-            let mut declaration = __ws::Declaration::DEFAULT;
+            let mut #declaration = __ws::Declaration::DEFAULT;
             #path_setting
             #(#settings_of)*
             #checked

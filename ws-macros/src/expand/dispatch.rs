@@ -4,12 +4,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use crate::model::{Arg, Event, Method, borrows};
+use crate::model::{Arg, Event, Held, Method};
 
 /// One arm of `event`: a sync method runs, an async one is told to.
 pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
     let Method { cfgs, ident, variant, event, is_async, .. } = method;
-    let payload = &payload(method);
+    let (payload, value) = (payload(method), value(method));
     let pattern = match event {
         Event::Open => quote!(Open),
         Event::Text => quote!(Text(#payload)),
@@ -22,73 +22,63 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
         Event::Close => quote!(Close(#payload)),
     };
     let body = if *is_async {
-        let keep = keep(method, payload);
+        let keep = keep(method);
         quote!(__ws::Step::Call(__Call::#variant #keep))
     } else {
-        let decode = decode(method);
+        let is_decoded = matches!(event, Event::Text | Event::Binary | Event::Ping | Event::Pong);
+        let decode = (is_decoded && method.payload().is_some()).then(|| {
+            let decoded = decoded(method);
+            quote!(let #payload = #decoded;)
+        });
         let args = args(method, matches!(event, Event::Error));
+        let called = quote_spanned!(ident.span()=> Self::#ident);
         let reply = reply(method);
         quote! {
             #decode
-            let reply = self.#ident(#args);
-            __ws::Step::from(#reply)
+            let #value = #called(#args);
+            __ws::Step::of(#reply)
         }
     };
     quote!(#(#cfgs)* __ws::Event::#pattern => { #body })
 }
 
 /// What an async method's call is made of.
-fn keep(method: &Method, payload: &Ident) -> Option<TokenStream> {
-    let borrowed = method.payload().is_some_and(borrows);
-    let kept = match method.event {
-        Event::Open | Event::Timer { .. } => return None,
-        Event::Close => quote!(::core::clone::Clone::clone(#payload)),
-        Event::Error | Event::Info => quote!(#payload),
-        _ if method.payload().is_none() => return None,
-        Event::Text if borrowed => quote!(__ws::String::from(#payload)),
-        _ if borrowed => quote!(__ws::Vec::from(#payload)),
-        _ => decoded(method, payload),
+fn keep(method: &Method) -> Option<TokenStream> {
+    let payload = payload(method);
+    let kept = match (method.held(), &method.event) {
+        (Held::Nothing, _) => return None,
+        (Held::Reason, _) => quote!(::core::clone::Clone::clone(#payload)),
+        (Held::Text | Held::Bytes, _) => quote!(::core::convert::From::from(#payload)),
+        (Held::Error, _) | (Held::Value(_), Event::Info) => quote!(#payload),
+        (Held::Value(_), _) => decoded(method),
     };
     Some(quote!((#kept)))
 }
 
 /// One arm of `call`. That the method's future is `Send` is demanded at its name.
 pub(super) fn call_arm(method: &Method) -> TokenStream {
-    let Method { cfgs, ident, variant, event, .. } = method;
-    let payload = &payload(method);
-    let takes_payload = method.payload().is_some();
-    let borrowed = method.payload().is_some_and(borrows);
-    let holds = takes_payload || matches!(event, Event::Close);
-    let pattern = holds.then(|| quote!((#payload)));
-    let by_reference = matches!(event, Event::Error | Event::Close);
-    let decode = (borrowed && !by_reference && !matches!(event, Event::Info)).then(|| {
+    let Method { cfgs, ident, variant, .. } = method;
+    let (payload, value) = (payload(method), value(method));
+    let held = method.held();
+    let pattern = (!matches!(held, Held::Nothing)).then(|| quote!((#payload)));
+    let decode = matches!(held, Held::Text | Held::Bytes).then(|| {
         let decoder = decoder(method, &quote!(&#payload));
         quote!(let #payload = #decoder?;)
     });
-    let args = args(method, by_reference);
+    let args = args(method, matches!(held, Held::Error | Held::Reason));
     let reply = reply(method);
     let method = quote_spanned! {ident.span()=> async move {
         #decode
-        let reply = self.#ident(#args).await;
+        let #value = Self::#ident(#args).await;
         #reply
     }};
     let run = quote_spanned!(ident.span()=> __ws::run(#method));
     quote!(#(#cfgs)* __Call::#variant #pattern => #run,)
 }
 
-/// `let payload = …`, where it is decoded.
-fn decode(method: &Method) -> Option<TokenStream> {
-    if !matches!(method.event, Event::Text | Event::Binary | Event::Ping | Event::Pong) {
-        return None;
-    }
-    method.payload()?;
+/// A payload, or the end of the event if it does not decode.
+fn decoded(method: &Method) -> TokenStream {
     let payload = payload(method);
-    let value = decoded(method, &payload);
-    Some(quote!(let #payload = #value;))
-}
-
-/// A payload that does not decode ends the event.
-fn decoded(method: &Method, payload: &Ident) -> TokenStream {
     let decoder = decoder(method, &quote!(#payload));
     quote! {
         match #decoder {
@@ -107,28 +97,37 @@ fn decoder(method: &Method, from: &TokenStream) -> TokenStream {
     }
 }
 
-/// The variable of what the event brings: none that a constant of the user could shadow, and
-/// where the method says what it takes.
-fn payload(method: &Method) -> Ident {
-    let span = method.payload().map_or_else(Span::call_site, Spanned::span);
-    Ident::new("payload", Span::mixed_site().located_at(span))
-}
-
-/// The arguments, each where its type stands.
+/// The handler and the arguments, each where its type stands.
 fn args(method: &Method, by_reference: bool) -> TokenStream {
+    let this = Ident::new("self", Span::call_site());
     let payload = payload(method);
     let args = method.args.iter().map(|arg| match arg {
-        Arg::Context(span) => quote_spanned!(*span=> cx),
+        Arg::Context(span) => {
+            // The variable is ours, the parentheses stand where the user's type does.
+            let cx = Ident::new("cx", Span::call_site().located_at(*span));
+            quote_spanned!(*span=> (#cx))
+        }
         Arg::Payload(ty) if by_reference => quote_spanned!(ty.span()=> &#payload),
         Arg::Payload(_) => quote!(#payload),
     });
-    quote!(#(#args),*)
+    quote!(#this, #(#args),*)
 }
 
 /// The conversion of a reply stands where its type does, and so does its error.
 fn reply(method: &Method) -> TokenStream {
+    let (cx, value) = (Ident::new("cx", Span::call_site()), value(method));
     match method.event {
-        Event::Close => quote!(::core::result::Result::Ok(reply)),
-        _ => quote_spanned!(method.output=> __ws::reply(cx, reply)),
+        Event::Close => quote!(::core::result::Result::Ok(#value)),
+        _ => quote_spanned!(method.output=> __ws::reply(#cx, #value)),
     }
+}
+
+/// The variable of what the event brings, at its type.
+fn payload(method: &Method) -> Ident {
+    Ident::new("payload", method.payload().map_or_else(Span::call_site, Spanned::span))
+}
+
+/// The variable of what the method returns, at its type.
+fn value(method: &Method) -> Ident {
+    Ident::new("reply", method.output)
 }

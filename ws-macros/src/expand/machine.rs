@@ -5,9 +5,9 @@ use syn::{Generics, Type};
 
 use super::dispatch::{call_arm, event_arm};
 use super::scope;
-use super::types::{at, owned, without_self};
+use super::types::{at, conditions, owned, without_self};
 use super::upgrade::{upgrade, upgrade_type};
-use crate::model::{Event, Machine, Method, borrows};
+use crate::model::{Both, Event, Held, Machine, Method, PathUse};
 use crate::parse::Block;
 
 /// The block as it was written, and its state machine.
@@ -15,12 +15,17 @@ pub(crate) fn machine(block: &Block, model: &Machine) -> TokenStream {
     let generics = owned(&model.generics);
     let enums = [info_enum(model, &generics), call_enum(model, &generics)];
     let infos = info_impls(model, &generics);
-    let upgrade = upgrade(model);
+    let upgrades = model.upgrades.iter().map(|one| upgrade(model, one));
+    let exclusive = model.exclusive.iter().map(|Both { cfgs, span, text }| {
+        let any = conditions(std::iter::once(&**cfgs));
+        quote_spanned!(*span=> #[cfg(#any)] ::core::compile_error!(#text);)
+    });
     let handler = handler_impl(model, &generics);
     let code = scope(&quote! {
         #(#enums)*
         #(#infos)*
-        #upgrade
+        #(#exclusive)*
+        #(#upgrades)*
         #handler
     });
     quote! {
@@ -29,8 +34,10 @@ pub(crate) fn machine(block: &Block, model: &Machine) -> TokenStream {
         #[allow(
             dead_code,
             private_interfaces,
+            deprecated,
             unit_bindings,
             unreachable_patterns,
+            unused_parens,
             unused_qualifications,
             unused_variables,
             clippy::large_enum_variant,
@@ -73,27 +80,23 @@ fn sum(name: &Ident, variants: &[TokenStream], model: &Machine, generics: &Gener
     // A parameter that no variant names would be an error.
     let types = generics.type_params().map(|param| &param.ident);
     let unused = (!generics.params.is_empty()).then(
-        || quote!(__Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (#(#types,)*)>),),
+        || quote!(__Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (#(::core::marker::PhantomData<#types>,)*)>),),
     );
     Some(quote! {
         pub enum #name #generics #where_clause { #(#variants,)* #unused }
     })
 }
 
-/// What a call holds until its method runs. What borrows is held as what it borrows from; in an
-/// `async fn` every lifetime is visible.
+/// What a call holds until its method runs.
 fn held(method: &Method, self_ty: &Type) -> Option<TokenStream> {
-    let ty = method.payload();
-    match method.event {
-        Event::Open | Event::Timer { .. } => None,
-        Event::Error => Some(quote!(__ws::HandlerError)),
-        Event::Close => Some(quote!(__ws::CloseReason)),
-        Event::Text if ty.is_some_and(borrows) => Some(quote!(__ws::String)),
-        Event::Binary | Event::Ping | Event::Pong if ty.is_some_and(borrows) => {
-            Some(quote!(__ws::Vec<::core::primitive::u8>))
-        }
-        _ => ty.map(|ty| without_self(ty, self_ty)),
-    }
+    Some(match method.held() {
+        Held::Nothing => return None,
+        Held::Value(ty) => without_self(ty, self_ty),
+        Held::Text => quote!(__ws::String),
+        Held::Bytes => quote!(__ws::Vec<::core::primitive::u8>),
+        Held::Error => quote!(__ws::HandlerError),
+        Held::Reason => quote!(__ws::CloseReason),
+    })
 }
 
 fn info_impls(model: &Machine, generics: &Generics) -> Vec<TokenStream> {
@@ -104,16 +107,18 @@ fn info_impls(model: &Machine, generics: &Generics) -> Vec<TokenStream> {
         let Method { cfgs, variant, .. } = method;
         let ty = method.payload();
         // Two names of one type are found by the compiler, which then points at both.
-        let self_ty = at(ty.span(), self_ty);
-        quote_spanned! {ty.span()=>
-            #(#cfgs)*
-            #[automatically_derived]
-            impl #impl_generics __ws::OnInfo<#ty> for #self_ty #where_clause {
-                fn info(message: #ty) -> __Info #type_generics {
-                    __Info::#variant(message)
+        at(
+            ty.span(),
+            quote! {
+                #(#cfgs)*
+                #[automatically_derived]
+                impl #impl_generics __ws::OnInfo<#ty> for #self_ty #where_clause {
+                    fn info(message: #ty) -> __Info #type_generics {
+                        __Info::#variant(message)
+                    }
                 }
-            }
-        }
+            },
+        )
     });
     impls.collect()
 }
@@ -127,25 +132,24 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
     let never = quote!(::core::convert::Infallible);
     let info = if has_info { quote!(__Info #type_generics) } else { never.clone() };
     let call = if is_async { quote!(__Call #type_generics) } else { never };
-    // A message that is not `Send` is pointed at, if it can only be that one.
-    let mut messages = methods.iter().filter(|method| matches!(method.event, Event::Info));
-    let message = match (messages.next(), messages.next()) {
-        (Some(only), None) => only.payload().span(),
+    // What is not `Send` is pointed at, if it can only be that one.
+    let only = |mut types: Vec<&Type>| match (types.pop(), types.pop()) {
+        (Some(only), None) => only.span(),
         _ => self_ty.span(),
     };
-    let info_type = at(message, quote!(type Info = #info;));
+    let messages = methods.iter().filter(|method| matches!(method.event, Event::Info));
+    let info_type = at(only(messages.filter_map(Method::payload).collect()), quote!(type Info = #info;));
+    let calls = methods.iter().filter(|method| method.is_async);
+    let values = calls.filter_map(|method| match method.held() {
+        Held::Value(ty) if !matches!(method.event, Event::Info) => Some(ty),
+        _ => None,
+    });
+    let call_type = at(only(values.collect()), quote!(type Call = #call;));
     let upgrade = upgrade_type(model);
     let timers = timers(methods);
-    let on_error = methods.iter().find(|method| matches!(method.event, Event::Error)).map(|method| {
-        let cfgs = &method.cfgs;
-        quote!(#(#cfgs)* const ON_ERROR: ::core::primitive::bool = true;)
-    });
+    let on_error = flag("ON_ERROR", methods.iter().filter(|method| matches!(method.event, Event::Error)));
+    let async_const = flag("ASYNC", methods.iter().filter(|method| method.is_async));
     let arms = methods.iter().enumerate().map(|(id, method)| event_arm(id, method));
-    let async_const = is_async.then(|| {
-        quote!(
-            const ASYNC: ::core::primitive::bool = true;
-        )
-    });
     let call_fn = is_async.then(|| {
         let calls = methods.iter().filter(|method| method.is_async).map(call_arm);
         let unused =
@@ -164,7 +168,7 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics __ws::Handler for #self_ty #where_clause {
             #info_type
-            type Call = #call;
+            #call_type
             #upgrade
             const DECLARED: __ws::Declaration = #declared;
             #timers
@@ -193,14 +197,28 @@ fn declared(model: &Machine, generics: &Generics) -> (Option<TokenStream>, Token
     let self_ty = &model.self_ty;
     // A type that is not declared is pointed at.
     let mut declared = quote_spanned!(self_ty.span()=> <#self_ty as __ws::Declared>::DECLARATION);
-    if let Some(span) = model.path_untaken {
-        declared = quote_spanned!(span=> __ws::Declaration::path_untaken(#declared));
-    }
+    let (path_use, span) = model.path_use;
+    declared = match path_use {
+        PathUse::Nothing => quote_spanned!(span=> __ws::Declaration::path_untaken(#declared)),
+        PathUse::Exactly(count) => quote_spanned!(span=> __ws::Declaration::path_takes(#declared, #count)),
+        PathUse::Unknown => declared,
+    };
     if generics.params.is_empty() {
         (Some(quote!(const __DECLARED: __ws::Declaration = #declared;)), quote!(__DECLARED))
     } else {
         (None, declared)
     }
+}
+
+/// A constant that says that there is such a method.
+fn flag<'a>(name: &str, methods: impl Iterator<Item = &'a Method> + Clone) -> Option<TokenStream> {
+    methods.clone().next()?;
+    let name = format_ident!("{name}");
+    let value = match conditions(methods.map(|method| &*method.cfgs)) {
+        Some(any) => quote!(::core::cfg!(#any)),
+        None => quote!(true),
+    };
+    Some(quote!(const #name: ::core::primitive::bool = #value;))
 }
 
 /// A timer has the number of its method.

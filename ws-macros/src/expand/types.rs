@@ -2,20 +2,31 @@
 
 use proc_macro2::{Group, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Generics, Type};
+use syn::{Attribute, Generics, Type, TypeParamBound, parse_quote};
 
 /// The generics of a handler. It moves to a task of its own, so its parameters do too; nobody need
 /// write that.
 pub(crate) fn owned(generics: &Generics) -> Generics {
     let mut owned = generics.clone();
-    let params: Vec<_> = generics.type_params().map(|param| param.ident.clone()).collect();
-    if !params.is_empty() {
-        let predicates = &mut owned.make_where_clause().predicates;
-        for ident in params {
-            predicates.push(syn::parse_quote!(#ident: ::core::marker::Send + 'static));
-        }
+    for param in owned.type_params_mut() {
+        param
+            .bounds
+            .extend([parse_quote!(::core::marker::Send), parse_quote!('static)] as [TypeParamBound; 2]);
     }
     owned
+}
+
+/// Under which condition one of several is there; none if one always is.
+pub(super) fn conditions<'a>(of_each: impl Iterator<Item = &'a [Attribute]>) -> Option<TokenStream> {
+    let mut all = Vec::new();
+    for cfgs in of_each {
+        if cfgs.is_empty() {
+            return None;
+        }
+        let each = cfgs.iter().filter_map(|cfg| cfg.meta.require_list().ok()).map(|list| &list.tokens);
+        all.push(quote!(all(#(#each),*)));
+    }
+    (!all.is_empty()).then(|| quote!(any(#(#all),*)))
 }
 
 /// The same, standing somewhere else.
@@ -56,25 +67,34 @@ pub(super) fn without_self(syntax: impl ToTokens, self_ty: &Type) -> TokenStream
     replace(syntax.to_token_stream(), self_ty)
 }
 
-/// A type, or what is said of one, with `'static` for every lifetime.
-pub(crate) fn with_statics(syntax: impl ToTokens) -> TokenStream {
-    fn replace(tokens: TokenStream) -> TokenStream {
-        let mut tokens = tokens.into_iter();
+/// A type, or what is said of one, with `'static` for the lifetimes of a handler, and for those
+/// that are not named.
+pub(crate) fn with_statics(syntax: impl ToTokens, generics: &Generics) -> TokenStream {
+    fn replace(tokens: TokenStream, is_ours: &dyn Fn(&str) -> bool) -> TokenStream {
+        let mut tokens = tokens.into_iter().peekable();
         let mut replaced = TokenStream::new();
         while let Some(token) = tokens.next() {
-            match token {
-                TokenTree::Punct(punct) if punct.as_char() == '\'' => {
-                    replaced.extend(quote!('static));
+            let name = match (&token, tokens.peek()) {
+                (TokenTree::Punct(punct), Some(TokenTree::Ident(name))) if punct.as_char() == '\'' => {
+                    Some(name.to_string())
+                }
+                _ => None,
+            };
+            match (token, name) {
+                (_, Some(name)) if is_ours(&name) => {
                     tokens.next();
+                    replaced.extend(quote!('static));
                 }
-                TokenTree::Group(group) => {
-                    replaced
-                        .extend([TokenTree::Group(Group::new(group.delimiter(), replace(group.stream())))]);
+                (TokenTree::Group(group), _) => {
+                    let mut inner = Group::new(group.delimiter(), replace(group.stream(), is_ours));
+                    inner.set_span(group.span());
+                    replaced.extend([TokenTree::Group(inner)]);
                 }
-                other => replaced.extend([other]),
+                (other, _) => replaced.extend([other]),
             }
         }
         replaced
     }
-    replace(syntax.to_token_stream())
+    let named = |name: &str| generics.lifetimes().any(|param| param.lifetime.ident == name);
+    replace(syntax.to_token_stream(), &|name| name == "_" || named(name))
 }

@@ -5,6 +5,7 @@ use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Generics, Lit};
 
+use super::value::peeled;
 use super::{no_lifetimes, one_websocket, value};
 use crate::parse::{self, Opt, OptValue};
 use crate::report::{Report, nearest};
@@ -18,7 +19,7 @@ pub(crate) struct Declaration {
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
 
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 13] = [
     "path",
     "subprotocols",
     "idle_timeout",
@@ -32,7 +33,6 @@ const OPTIONS: [&str; 14] = [
     "cancel_timeout",
     "unhandled",
     "origins",
-    "compress",
 ];
 
 /// What other frameworks, Cowboy and people call them.
@@ -93,11 +93,20 @@ fn contradiction(options: &[Opt]) -> syn::Result<()> {
     let (high_water, limit) = (given("outbox_high_water"), given("outbox_limit"));
     let span = high_water.or(limit).map_or_else(Span::call_site, |option| option.name.span());
     match (bytes(high_water, 64 << 10), bytes(limit, 1 << 20)) {
-        (Some(first), Some(second)) if first > second => Err(syn::Error::new(
-            span,
-            "`outbox_high_water` is above `outbox_limit`, which are 64KiB and 1MiB if not given\n\
-             help: at the first, reading stops; at the second, the connection closes: make the second the larger one",
-        )),
+        (Some(first), Some(second)) if first > second => {
+            let defaults = match (high_water, limit) {
+                (Some(_), Some(_)) => "",
+                (Some(_), None) => ", which is 1MiB if it is not given",
+                _ => "; the first is 64KiB if it is not given",
+            };
+            Err(syn::Error::new(
+                span,
+                format!(
+                    "`outbox_high_water` is above `outbox_limit`{defaults}\n\
+                     help: at the first, reading stops; at the second, the connection closes: make it the larger one"
+                ),
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -113,21 +122,20 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
     if !OPTIONS.contains(&name.as_str()) {
         return Err(syn::Error::new(span, unknown(&name)));
     }
-    if name == "compress" {
-        return Err(syn::Error::new(span, "`compress` is not supported yet\nhelp: leave it out for now"));
-    }
     let Some(given) = &option.value else {
         return Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage(&name))));
     };
     let field = match (name.as_str(), given) {
         ("path", OptValue::Expr(value)) => return path(value).map(Setting::Path),
         ("subprotocols", OptValue::List(items, _)) => strings(items, subprotocol)?,
+        ("subprotocols", OptValue::Expr(value @ Expr::Path(_))) => quote!(#value),
         ("origins", OptValue::List(items, _)) => {
             let list = strings(items, origin)?;
             quote!(__ws::Origins::List(#list))
         }
         ("origins", OptValue::Expr(value)) => match word(value).as_deref() {
             Some("any") => quote!(__ws::Origins::Any),
+            _ if matches!(peeled(value), Expr::Path(_)) => quote!(__ws::Origins::List(#value)),
             _ => return Err(wrong(value.span(), &name)),
         },
         ("unhandled", OptValue::Expr(value)) => {
@@ -143,25 +151,49 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
             Expr::Path(_) if word(value).as_deref() != Some("off") => quote!(#value),
             _ => return Err(wrong(value.span(), &name)),
         },
-        ("idle_timeout", OptValue::Expr(value)) if word(value).as_deref() == Some("none") => {
+        ("idle_timeout", OptValue::Expr(value))
+            if matches!(word(value).as_deref(), Some("none" | "None")) =>
+        {
             quote!(::core::option::Option::None)
         }
         ("idle_timeout", OptValue::Expr(value)) => {
             let value = value::duration(value)?;
             quote!(::core::option::Option::Some(#value))
         }
-        ("close_timeout" | "cancel_timeout", OptValue::Expr(value)) => value::duration(value)?,
+        ("close_timeout" | "cancel_timeout", OptValue::Expr(value)) => value::duration_or_zero(value)?,
         ("max_message_size" | "outbox_high_water" | "outbox_limit" | "read_ahead", OptValue::Expr(value)) => {
             value::size(value)?
         }
         ("mailbox", OptValue::Expr(value)) => count(value)?,
         (_, OptValue::Expr(value)) => return Err(wrong(value.span(), &name)),
         (_, OptValue::List(_, span) | OptValue::None(span)) => return Err(wrong(*span, &name)),
+        (_, OptValue::Tokens(tokens)) => {
+            let apart = match name.as_str() {
+                "idle_timeout" | "close_timeout" | "cancel_timeout" => value::duration_apart(tokens),
+                _ => value::size_apart(tokens),
+            };
+            let text = apart.unwrap_or_else(|| wrong(span, &name).to_string());
+            return Err(syn::Error::new_spanned(tokens, text));
+        }
     };
     Ok(Setting::Field(field))
 }
 
 fn unknown(name: &str) -> String {
+    let elsewhere = match name {
+        "compress" => "help: compression is not there yet: leave it out for now",
+        "ping_interval" | "heartbeat" | "keep_alive" | "ping" => {
+            "help: write a method: `#[every(30s)] fn keep_alive(&mut self) -> Ping { Ping::default() }`"
+        }
+        "max_connections" | "handshake_timeout" | "max_header_size" | "shutdown_timeout" => {
+            "help: it is the router's, for all handlers: `Router::new()` has a method of that name"
+        }
+        "state" => "help: the router has it: `.with_state(…)`, and `State<T>` in `#[on_upgrade]`",
+        _ => "",
+    };
+    if !elsewhere.is_empty() {
+        return format!("unknown option `{name}`\n{elsewhere}");
+    }
     match nearest(name, &OPTIONS, &OTHER_NAMES) {
         Some(near) => format!("unknown option `{name}`\nhelp: write {}", usage(near)),
         None => format!("unknown option `{name}`\nhelp: the options are `{}`", OPTIONS.join("`, `")),
@@ -187,19 +219,18 @@ fn usage(name: &str) -> &'static str {
         "close_timeout" => "`close_timeout = 5s`",
         "cancel_timeout" => "`cancel_timeout = 1s`",
         "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
-        "origins" => "`origins = [\"https://example.com\"]`, or `origins = any`",
-        _ => "`compress`",
+        _ => "`origins = [\"https://example.com\"]`, or `origins = any`",
     }
 }
 
 /// A single word, as `close`.
 fn word(value: &Expr) -> Option<String> {
-    let Expr::Path(path) = value else { return None };
+    let Expr::Path(path) = peeled(value) else { return None };
     path.path.get_ident().map(ToString::to_string)
 }
 
 fn count(value: &Expr) -> syn::Result<TokenStream> {
-    match value {
+    match peeled(value) {
         Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) if lit.suffix().is_empty() => {
             match lit.base10_parse::<usize>() {
                 Ok(0) | Err(_) => Err(syn::Error::new(
@@ -214,21 +245,22 @@ fn count(value: &Expr) -> syn::Result<TokenStream> {
     }
 }
 
+/// A list of texts; one that is a constant nobody looks at.
 fn strings(items: &[Expr], check: fn(&str) -> Result<(), &'static str>) -> syn::Result<TokenStream> {
     let mut seen = Vec::new();
     for item in items {
-        let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = item else {
-            return Err(syn::Error::new(
-                item.span(),
-                "not a string\nhelp: write it in quotes, as `\"chat.v1\"`",
-            ));
+        let text = match peeled(item) {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
+            Expr::Path(_) | Expr::Macro(_) => continue,
+            _ => {
+                let why = "not a string\nhelp: write it in quotes, as `\"chat.v1\"`";
+                return Err(syn::Error::new(item.span(), why));
+            }
         };
         check(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
         if seen.contains(&text.value()) {
-            return Err(syn::Error::new(
-                text.span(),
-                format!("{} stands twice\nhelp: remove one of them", text.token()),
-            ));
+            let why = format!("{} stands twice\nhelp: remove one of them", text.token());
+            return Err(syn::Error::new(text.span(), why));
         }
         seen.push(text.value());
     }
@@ -245,11 +277,16 @@ fn subprotocol(name: &str) -> Result<(), &'static str> {
     }
 }
 
+/// As a browser writes it (RFC 6454 §6.2); `null` is that of a page in a sandbox.
 fn origin(text: &str) -> Result<(), &'static str> {
+    if text.contains('*') {
+        return Err("origins are compared as a whole\nhelp: write each of them, or `origins = any`");
+    }
     match text.split_once("://") {
         Some((scheme, host)) if !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '?', '#']) => {
             Ok(())
         }
+        _ if text == "null" => Ok(()),
         _ => Err(
             "not an origin\nhelp: write it as the browser sends it, without a path: `https://example.com`",
         ),
@@ -257,12 +294,12 @@ fn origin(text: &str) -> Result<(), &'static str> {
 }
 
 fn path(value: &Expr) -> syn::Result<TokenStream> {
-    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else {
-        return match value {
-            Expr::Path(_) => Ok(quote!(#value)),
-            _ => Err(wrong(value.span(), "path")),
-        };
-    };
-    super::path::pattern(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
-    Ok(quote!(#text))
+    match peeled(value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            super::path::pattern(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
+            Ok(quote!(#text))
+        }
+        Expr::Path(_) | Expr::Macro(_) | Expr::Call(_) | Expr::Block(_) => Ok(quote!(#value)),
+        _ => Err(wrong(value.span(), "path")),
+    }
 }

@@ -1,20 +1,24 @@
 //! All the rules. What comes out is valid by construction.
 
+mod argument;
 mod declaration;
 mod machine;
+mod method;
 mod path;
-mod signature;
+mod types;
+mod upgrade;
 mod value;
 
-use proc_macro2::{TokenStream, TokenTree};
-use quote::ToTokens;
-use syn::{Attribute, GenericParam, Generics, Type};
+use proc_macro2::Span;
+use syn::{Attribute, GenericParam, Generics};
 
 use crate::report::Report;
 
+pub(crate) use argument::Arg;
 pub(crate) use declaration::{Declaration, declaration};
-pub(crate) use machine::{Event, Machine, Method, Upgrade, machine};
-pub(crate) use signature::Arg;
+pub(crate) use machine::{Both, Machine, PathUse, machine};
+pub(crate) use method::{Event, Held, Method};
+pub(crate) use upgrade::Upgrade;
 
 const NO_BORROW: &str = "a handler cannot borrow: it lives as long as its connection\n\
                          help: let it own its data, or share it as an `Arc`";
@@ -30,7 +34,7 @@ fn no_lifetimes(generics: &Generics, report: &mut Report) {
 
 /// A second `#[websocket]` on one item.
 fn one_websocket(attrs: &[Attribute], what: &str, report: &mut Report) {
-    for attr in attrs.iter().filter(|attr| crate::parse::is_websocket(attr)) {
+    for attr in attrs {
         report.error_at(
             attr.path(),
             format!("a second `#[websocket]` on one {what}\nhelp: keep one, with all the options"),
@@ -38,24 +42,15 @@ fn one_websocket(attrs: &[Attribute], what: &str, report: &mut Report) {
     }
 }
 
-/// Whether a type names a lifetime, as `&str` and `Command<'_>` do.
-pub(crate) fn borrows(ty: &Type) -> bool {
-    fn any(tokens: TokenStream) -> bool {
-        let mut tokens = tokens.into_iter().peekable();
-        while let Some(token) = tokens.next() {
-            match token {
-                TokenTree::Punct(punct) if punct.as_char() == '&' => return true,
-                TokenTree::Punct(punct) if punct.as_char() == '\'' => {
-                    let name = tokens.next().map(|name| name.to_string());
-                    if name.as_deref() != Some("static") {
-                        return true;
-                    }
-                }
-                TokenTree::Group(group) if any(group.stream()) => return true,
-                _ => {}
-            }
-        }
-        false
+/// The conditions under which a method is there at all.
+fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
+}
+
+/// Where a return type stands, or the function's name if it has none.
+fn output_span(sig: &syn::Signature) -> Span {
+    match &sig.output {
+        syn::ReturnType::Default => sig.ident.span(),
+        syn::ReturnType::Type(_, ty) => syn::spanned::Spanned::span(ty),
     }
-    any(ty.to_token_stream())
 }

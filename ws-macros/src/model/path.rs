@@ -1,33 +1,29 @@
 //! Patterns of paths.
 
-use syn::Type;
+use syn::{GenericArgument, PathArguments, Type};
+
+use super::types::{last_name, peeled};
 
 /// Whether a pattern is one that the router takes: segments, `{name}` for one, `{*name}` for the rest.
 pub(super) fn pattern(path: &str) -> Result<(), String> {
+    if path.contains("://") {
+        return Err("a path has no scheme and no host\nhelp: write `\"/chat\"`".into());
+    }
     if !path.starts_with('/') {
         return Err(format!("a path starts with `/`\nhelp: write `\"/{path}\"`"));
     }
     let mut names = Vec::new();
-    let mut rest = path;
-    while let Some(open) = rest.find(['{', '}']) {
-        if rest[open..].starts_with("{{") || rest[open..].starts_with("}}") {
-            rest = &rest[open + 2..];
-            continue;
+    let mut segments = path[1..].split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        if segment.is_empty() && !is_last {
+            return Err("two slashes in a row\nhelp: write one".into());
         }
-        let close = rest[open..].find('}').filter(|_| rest[open..].starts_with('{'));
-        let Some(close) = close else {
-            return Err("unbalanced braces in a path\nhelp: a parameter is `{name}`, a brace `{{`".into());
-        };
-        let name = rest[open + 1..open + close].trim_start_matches('*');
-        let catch_all = rest[open + 1..].starts_with('*');
-        if name.is_empty() || name.contains(['/', '{', '*']) {
-            return Err(
-                "a parameter of a path needs a name\nhelp: write `{room}`, or `{*rest}` for all that follows"
-                    .into(),
-            );
-        }
-        if rest[..open].is_empty() && !names.is_empty() {
-            return Err(format!("`{{{name}}}` follows another parameter\nhelp: put a `/` between them"));
+        let Some((is_rest, name)) = parameter(segment)? else { continue };
+        if is_rest && !is_last {
+            return Err(format!(
+                "`{{*{name}}}` takes all that follows, so it comes last\nhelp: write `{{{name}}}` for one segment"
+            ));
         }
         if names.contains(&name) {
             return Err(format!(
@@ -35,26 +31,142 @@ pub(super) fn pattern(path: &str) -> Result<(), String> {
             ));
         }
         names.push(name);
-        rest = &rest[open + close + 1..];
-        if catch_all && !rest.is_empty() {
+    }
+    Ok(())
+}
+
+/// The parameter of a segment, and whether it takes all that follows.
+fn parameter(segment: &str) -> Result<Option<(bool, &str)>, String> {
+    let mut found = None;
+    let mut rest = segment;
+    while let Some(at) = rest.find(['{', '}']) {
+        let tail = &rest[at..];
+        if tail.starts_with("{{") || tail.starts_with("}}") {
+            rest = &tail[2..];
+            continue;
+        }
+        let Some(close) = tail.find('}').filter(|_| tail.starts_with('{')) else {
+            return Err("unbalanced braces in a path\nhelp: a parameter is `{name}`, a brace `{{`".into());
+        };
+        let inside = &tail[1..close];
+        let name = inside.strip_prefix('*').unwrap_or(inside);
+        if name.is_empty() {
+            return Err(
+                "a parameter of a path needs a name\nhelp: write `{room}`, or `{*rest}` for all that follows"
+                    .into(),
+            );
+        }
+        if !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
             return Err(format!(
-                "`{{*{name}}}` takes all that follows, so it comes last\nhelp: write `{{{name}}}` for one segment"
+                "`{name}` is no name of a parameter\n\
+                 help: it has letters, digits and `_`; what it may hold is checked by its type in `Path<…>`"
             ));
         }
+        if found.is_some() {
+            return Err(format!("`{{{name}}}` follows another parameter\nhelp: put a `/` between them"));
+        }
+        found = Some((name.len() < inside.len(), name));
+        rest = &tail[close + 1..];
     }
-    if let Some(colon) = path.find("/:") {
-        let name: String = path[colon + 2..].chars().take_while(|c| *c != '/').collect();
+    if found.is_none() {
+        literal(segment)?;
+    }
+    Ok(found)
+}
+
+/// What other routers write for parameters is no text of a path.
+fn literal(segment: &str) -> Result<(), String> {
+    let bracketed = segment.strip_prefix('<').and_then(|segment| segment.strip_suffix('>'));
+    if let Some(name) = segment.strip_prefix(':').or(bracketed) {
         return Err(format!(
-            "parameters of a path are written in braces\nhelp: write `{{{name}}}` for `:{name}`"
+            "parameters of a path are written in braces\nhelp: write `{{{name}}}` for `{segment}`"
+        ));
+    }
+    if let Some(name) = segment.strip_prefix('*') {
+        let name = if name.is_empty() { "rest" } else { name };
+        return Err(format!(
+            "what takes all that follows is written in braces\nhelp: write `{{*{name}}}` for `{segment}`"
+        ));
+    }
+    if let Some(mark) = segment.find(['?', '#']) {
+        return Err(format!(
+            "a path has no `{}`\nhelp: the query is extracted by `Query<T>` in `#[on_upgrade]`",
+            &segment[mark..=mark]
         ));
     }
     Ok(())
 }
 
-/// Whether an extractor could take a parameter of the path. The ones that are known not to cannot;
-/// of all others nobody knows.
-pub(super) fn may_take_path(extractor: &Type) -> bool {
-    let Type::Path(path) = extractor else { return true };
+/// Who takes the parameters of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PathUse {
+    /// Nobody.
+    Nothing,
+    /// A `Path` of so many values.
+    Exactly(usize),
+    /// Somebody, perhaps: a struct, or an extractor that nobody knows.
+    Unknown,
+}
+
+/// What the extractors take of the path, as far as their names say.
+pub(super) fn path_use(extractors: &[Type]) -> PathUse {
     let others = ["Query", "State", "HeaderMap", "PeerAddr", "Method", "Version"];
-    path.path.segments.last().is_none_or(|last| others.iter().all(|name| last.ident != name))
+    let mut takers =
+        extractors.iter().filter(|ty| last_name(ty).is_none_or(|name| !others.contains(&name.as_str())));
+    match (takers.next(), takers.next()) {
+        (None, _) => PathUse::Nothing,
+        (Some(ty), None) => values(ty).map_or(PathUse::Unknown, PathUse::Exactly),
+        _ => PathUse::Unknown,
+    }
+}
+
+/// How many values a `Path<…>` is made of, if that can be seen.
+fn values(ty: &Type) -> Option<usize> {
+    let Type::Path(path) = peeled(ty) else { return None };
+    let segment = path.path.segments.last().filter(|last| last.ident == "Path")?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    let Some(GenericArgument::Type(ty)) = arguments.args.first() else { return None };
+    if let Type::Tuple(tuple) = peeled(ty) {
+        return Some(tuple.elems.len());
+    }
+    let single = [
+        "String", "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
+        "i128", "isize", "f32", "f64",
+    ];
+    single.contains(&last_name(ty)?.as_str()).then_some(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expect: &str) {
+        let got = pattern(path).err().unwrap_or_default();
+        assert_eq!(got.lines().next().unwrap_or_default(), expect, "{path}");
+    }
+
+    #[test]
+    fn patterns() {
+        for good in
+            ["/", "/chat", "/chat/", "/{room}/{_seat}", "/{room}.json", "/{{x}}/{*rest}", "/raum/{größe}"]
+        {
+            check(good, "");
+        }
+        check("chat", "a path starts with `/`");
+        check("wss://example.com/chat", "a path has no scheme and no host");
+        check("//chat", "two slashes in a row");
+        check("/{room", "unbalanced braces in a path");
+        check("/room}", "unbalanced braces in a path");
+        check("/{}", "a parameter of a path needs a name");
+        check("/{*}", "a parameter of a path needs a name");
+        check("/{id:[0-9]+}", "`id:[0-9]+` is no name of a parameter");
+        check("/{a}-{b}", "`{b}` follows another parameter");
+        check("/{a}/{a}", "parameter `a` stands twice in the path");
+        check("/{*rest}/more", "`{*rest}` takes all that follows, so it comes last");
+        check("/:room", "parameters of a path are written in braces");
+        check("/<room>", "parameters of a path are written in braces");
+        check("/*rest", "what takes all that follows is written in braces");
+        check("/chat?x=1", "a path has no `?`");
+    }
 }

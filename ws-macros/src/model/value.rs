@@ -1,11 +1,9 @@
 //! Durations and sizes.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Lit, MetaList};
-
-use crate::parse::apart;
+use syn::{Expr, ExprLit, Lit, Meta};
 
 /// What is measured: its word, its units with other names that people know them by, and examples.
 struct Quantity {
@@ -38,7 +36,7 @@ const SIZE: Quantity = Quantity {
         ("GiB", 1 << 30, &["GB", "gB", "gb", "G", "g", "gib", "GIB"]),
     ],
     example: "64KiB",
-    most: "15GiB",
+    most: "17179869183GiB",
     expected: "a size as `64KiB` or `1MiB`, or a `const` of type `usize`",
 };
 
@@ -46,15 +44,28 @@ const SIZE: Quantity = Quantity {
 pub(super) fn duration(value: &Expr) -> syn::Result<TokenStream> {
     let Some(number) = Number::of(value) else { return constant(value, &TIME) };
     let nanos = number.scaled(&TIME)?;
+    if nanos == 0 {
+        return Err(number.zero(&TIME));
+    }
     Ok(quote_spanned!(number.span=> __ws::nanos(#nanos)))
+}
+
+/// A `Duration` that may also be zero: not to wait at all.
+pub(super) fn duration_or_zero(value: &Expr) -> syn::Result<TokenStream> {
+    match Number::of(value).map(|number| (number.scaled(&TIME), number.span)) {
+        Some((Ok(0), span)) => Ok(quote_spanned!(span=> __ws::nanos(0))),
+        _ => duration(value),
+    }
 }
 
 /// A number of bytes, as an expression of type `usize`.
 pub(super) fn size(value: &Expr) -> syn::Result<TokenStream> {
     let Some(number) = Number::of_bytes(value) else { return constant(value, &SIZE) };
     let bytes = number.scaled(&SIZE)?;
-    let bytes = usize::try_from(bytes).map_err(|_| number.too_much(&SIZE))?;
-    Ok(quote_spanned!(number.span=> #bytes))
+    if bytes == 0 {
+        return Err(number.zero(&SIZE));
+    }
+    Ok(quote_spanned!(number.span=> __ws::bytes(#bytes)))
 }
 
 /// The number of bytes of a literal that is right.
@@ -63,39 +74,101 @@ pub(super) fn bytes(value: &Expr) -> Option<u64> {
 }
 
 /// The duration of `#[every(…)]` and `#[after(…)]`.
-pub(super) fn delay(list: &MetaList, name: &str) -> syn::Result<TokenStream> {
-    if let Ok(value) = syn::parse2::<Expr>(list.tokens.clone()) {
-        return duration(&value);
-    }
-    let text = match apart(list.tokens.clone()) {
-        Some(text) => text,
-        None if list.tokens.is_empty() => {
-            format!("`#[{name}]` without a duration\nhelp: write `#[{name}(1s)]`")
+pub(super) fn delay(meta: &Meta, name: &str) -> syn::Result<TokenStream> {
+    let without = format!("`#[{name}]` without a duration\nhelp: write `#[{name}(1s)]`");
+    match meta {
+        Meta::Path(path) => Err(syn::Error::new_spanned(path, without)),
+        Meta::NameValue(set) => {
+            let text =
+                format!("the duration of `#[{name}]` stands in parentheses\nhelp: write `#[{name}(1s)]`");
+            Err(syn::Error::new_spanned(&set.value, text))
         }
-        None => format!("`#[{name}]` takes one duration\nhelp: write {}", TIME.expected),
-    };
-    Err(if list.tokens.is_empty() {
-        syn::Error::new_spanned(list, text)
-    } else {
-        syn::Error::new_spanned(&list.tokens, text)
-    })
+        Meta::List(list) if list.tokens.is_empty() => Err(syn::Error::new_spanned(list, without)),
+        Meta::List(list) => match syn::parse2::<Expr>(list.tokens.clone()) {
+            Ok(value) => duration(&value),
+            Err(_) => {
+                let one = || format!("`#[{name}]` takes one duration\nhelp: write {}", TIME.expected);
+                let text = duration_apart(&list.tokens).unwrap_or_else(one);
+                Err(syn::Error::new_spanned(&list.tokens, text))
+            }
+        },
+    }
 }
 
-/// A path to a constant, or a call of a `const fn`.
+/// What to say of a number and a unit with a space between them, as `1 s`.
+pub(super) fn duration_apart(tokens: &TokenStream) -> Option<String> {
+    apart(tokens, &TIME)
+}
+
+/// The same of `64 KiB`.
+pub(super) fn size_apart(tokens: &TokenStream) -> Option<String> {
+    apart(tokens, &SIZE)
+}
+
+fn apart(tokens: &TokenStream, quantity: &Quantity) -> Option<String> {
+    let mut tokens = tokens.clone().into_iter();
+    let (number, unit) = match (tokens.next(), tokens.next(), tokens.next()) {
+        (Some(TokenTree::Literal(number)), Some(TokenTree::Ident(unit)), None) => (number, unit.to_string()),
+        _ => return None,
+    };
+    let is = |(name, _, others): &&(&str, u64, &[&str])| *name == unit || others.contains(&unit.as_str());
+    let (unit, ..) = quantity.units.iter().find(is)?;
+    Some(format!("a number and its unit are one word\nhelp: write `{number}{unit}`"))
+}
+
+/// A constant, or a call of a `const fn`.
 fn constant(value: &Expr, quantity: &Quantity) -> syn::Result<TokenStream> {
-    let (name, expected) = (quantity.name, quantity.expected);
-    match value {
+    let Quantity { name, expected, .. } = quantity;
+    let text = match peeled(value) {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if syn::parse_str::<Lit>(&text.value()).is_ok() => {
-            let unquoted = text.value();
-            Err(syn::Error::new(text.span(), format!("a {name} has no quotes\nhelp: write `{unquoted}`")))
+            format!("a {name} has no quotes\nhelp: write `{}`", text.value())
         }
-        Expr::Unary(unary) => {
-            let text = format!("a {name} cannot be negative\nhelp: write {expected}");
-            Err(syn::Error::new_spanned(unary, text))
+        Expr::Unary(_) => format!("a {name} cannot be negative\nhelp: write {expected}"),
+        other if names_self(other) => {
+            format!(
+                "a {name} that is only known at run time\nhelp: write {expected}; or start the timer with `cx.send_every`"
+            )
         }
-        Expr::Lit(_) => Err(syn::Error::new(value.span(), format!("not a {name}\nhelp: write {expected}"))),
-        _ => Ok(quote_spanned!(value.span()=> #value)),
+        Expr::Path(_)
+        | Expr::Call(_)
+        | Expr::MethodCall(_)
+        | Expr::Macro(_)
+        | Expr::Block(_)
+        | Expr::Const(_)
+        | Expr::Binary(_)
+            if !has_unit(value.to_token_stream(), quantity) =>
+        {
+            return Ok(quote_spanned!(value.span()=> #value));
+        }
+        _ => format!("not a {name}\nhelp: write {expected}"),
+    };
+    Err(syn::Error::new_spanned(value, text))
+}
+
+/// What is in parentheses, or was put together by a macro.
+pub(super) fn peeled(value: &Expr) -> &Expr {
+    match value {
+        Expr::Group(group) => peeled(&group.expr),
+        Expr::Paren(paren) => peeled(&paren.expr),
+        other => other,
     }
+}
+
+fn names_self(value: &Expr) -> bool {
+    value.to_token_stream().into_iter().next().is_some_and(|token| token.to_string() == "self")
+}
+
+/// Whether there is a literal with a unit somewhere inside, as in `2 * 1s`.
+fn has_unit(tokens: TokenStream, quantity: &Quantity) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => has_unit(group.stream(), quantity),
+        TokenTree::Literal(literal) => match Lit::new(literal) {
+            Lit::Int(lit) => quantity.units.iter().any(|(unit, ..)| lit.suffix() == *unit),
+            Lit::Float(lit) => quantity.units.iter().any(|(unit, ..)| lit.suffix() == *unit),
+            _ => false,
+        },
+        _ => false,
+    })
 }
 
 /// A literal.
@@ -107,7 +180,7 @@ struct Number {
 
 impl Number {
     fn of(value: &Expr) -> Option<Self> {
-        let Expr::Lit(ExprLit { lit, .. }) = value else { return None };
+        let Expr::Lit(ExprLit { lit, .. }) = peeled(value) else { return None };
         let (digits, suffix) = match lit {
             Lit::Int(lit) => (lit.base10_digits(), lit.suffix()),
             Lit::Float(lit) => (lit.base10_digits(), lit.suffix()),
@@ -125,7 +198,7 @@ impl Number {
         Some(number)
     }
 
-    /// Digits times the unit, exactly: `1.5s` is 1,500,000,000 ns. Never zero.
+    /// Digits times the unit, exactly: `1.5s` is 1,500,000,000 ns.
     fn scaled(&self, quantity: &Quantity) -> syn::Result<u64> {
         let unit = self.unit(quantity)?;
         let (whole, fraction) = self.digits.split_once('.').unwrap_or((&self.digits, ""));
@@ -139,14 +212,11 @@ impl Number {
             let fraction = u128::from(parse(fraction)?) * u128::from(unit) / u128::from(scale?);
             whole.checked_add(u64::try_from(fraction).ok()?)
         })();
-        match scaled {
-            None => Err(self.too_much(quantity)),
-            Some(0) => Err(self.error(
-                &format!("a {} of zero", quantity.name),
-                &format!("write how much, as `{}`", quantity.example),
-            )),
-            Some(scaled) => Ok(scaled),
-        }
+        let too_much = || {
+            let what = format!("this {} is too large", quantity.name);
+            self.error(&what, &format!("it may be up to `{}`", quantity.most))
+        };
+        scaled.ok_or_else(too_much)
     }
 
     fn unit(&self, quantity: &Quantity) -> syn::Result<u64> {
@@ -158,6 +228,8 @@ impl Number {
             quantity.units.iter().map(|(name, ..)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let Quantity { name, example, .. } = quantity;
         if suffix.is_empty() {
+            let digits =
+                if digits.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0') { digits } else { "60" };
             let help = format!("write `{digits}` with one of {names}, as `{digits}s`");
             return Err(self.error(&format!("a {name} without a unit"), &help));
         }
@@ -173,9 +245,11 @@ impl Number {
         Err(self.error(&format!("unknown unit `{suffix}`"), &help))
     }
 
-    fn too_much(&self, quantity: &Quantity) -> syn::Error {
-        let what = format!("this {} is too large", quantity.name);
-        self.error(&what, &format!("it may be up to `{}`", quantity.most))
+    fn zero(&self, quantity: &Quantity) -> syn::Error {
+        self.error(
+            &format!("a {} of zero", quantity.name),
+            &format!("write how much, as `{}`", quantity.example),
+        )
     }
 
     fn error(&self, what: &str, help: &str) -> syn::Error {
@@ -205,6 +279,13 @@ mod tests {
         check(duration, "1h", "(3600000000000u64)");
         check(duration, "5124095h", "(18446742000000000000u64)");
         check(duration, "HEARTBEAT", "HEARTBEAT");
+        check(duration, "Duration::from_secs(5)", "Duration");
+        check(duration, "(2m)", "(120000000000u64)");
+        check(duration_or_zero, "0s", "(0)");
+        check(duration, "Some(5s)", "error: not a duration");
+        check(duration, "1s..2s", "error: not a duration");
+        check(duration, "self.period", "error: a duration that is only known at run time");
+        check(duration, "0", "write `60` with");
         check(duration, "0s", "error: a duration of zero");
         check(duration, "0.0000000001s", "error: a duration of zero");
         check(duration, "5", "error: a duration without a unit");
@@ -220,9 +301,11 @@ mod tests {
 
     #[test]
     fn sizes() {
-        check(size, "64KiB", "65536usize");
-        check(size, "1MiB", "1048576usize");
-        check(size, "1000", "1000usize");
+        check(size, "64KiB", "bytes (65536u64)");
+        check(size, "(1MiB)", "bytes (1048576u64)");
+        check(size, "1000", "bytes (1000u64)");
+        check(size, "64 * 1024", "64 * 1024");
+        check(size, "2 * 1KiB", "error: not a size");
         check(size, "64KB", "help: write `64KiB`");
         check(size, "LIMIT", "LIMIT");
     }

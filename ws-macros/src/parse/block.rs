@@ -1,41 +1,12 @@
 //! An `impl` block whose bodies are never parsed, so that half-typed ones keep their completions.
 
-use crate::report::nearest;
-use proc_macro2::{Group, TokenStream};
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Generics, ImplItem, Signature, Token, Type, Visibility, braced};
 
-/// The names of the helper attributes.
-pub(crate) const HELPERS: [&str; 11] = [
-    "on_upgrade",
-    "on_open",
-    "on_text",
-    "on_binary",
-    "on_ping",
-    "on_pong",
-    "on_info",
-    "every",
-    "after",
-    "on_error",
-    "on_close",
-];
-
-/// What other frameworks, and other people, call them.
-pub(crate) const OTHER_NAMES: [(&str, &[&str]); 9] = [
-    ("on_upgrade", &["on_handshake", "on_request", "on_accept", "on_init"]),
-    ("on_open", &["on_connect", "on_connected", "on_connection", "on_start", "on_join"]),
-    ("on_text", &["on_message", "on_msg", "on_string", "on_receive"]),
-    ("on_binary", &["on_bytes", "on_data"]),
-    ("on_info", &["on_event", "on_notify", "on_notification"]),
-    ("every", &["on_every", "on_tick", "on_interval"]),
-    ("after", &["on_after", "on_timer", "on_timeout"]),
-    ("on_error", &["on_failure", "on_fail"]),
-    (
-        "on_close",
-        &["on_closed", "on_disconnect", "on_disconnected", "on_terminate", "on_stop", "on_leave", "on_end"],
-    ),
-];
+use super::helper::{is_helper, is_websocket};
 
 pub(crate) struct Block {
     /// Attributes that are `#[websocket]` again, which are not emitted.
@@ -54,6 +25,8 @@ pub(crate) enum Member {
     Method(Box<Method>),
     /// A constant, a type, a macro.
     Other(TokenStream),
+    /// What does not parse. The compiler has something to say about that.
+    Broken(TokenStream),
 }
 
 pub(crate) struct Method {
@@ -62,7 +35,8 @@ pub(crate) struct Method {
     pub(crate) attrs: Vec<Attribute>,
     vis: Visibility,
     pub(crate) sig: Signature,
-    body: Group,
+    /// In braces; a semicolon where somebody has not come that far.
+    body: TokenTree,
 }
 
 pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Block> {
@@ -90,20 +64,42 @@ pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Block> {
 impl Parse for Member {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let ahead = input.fork();
-        ahead.call(Attribute::parse_outer)?;
-        ahead.parse::<Visibility>()?;
-        if !is_method(&ahead) {
-            return Ok(Self::Other(input.parse::<ImplItem>()?.into_token_stream()));
+        if let Ok(member) = member(&ahead) {
+            input.advance_to(&ahead);
+            return Ok(member);
         }
-        let (helpers, attrs) = input.call(Attribute::parse_outer)?.into_iter().partition(is_helper);
-        Ok(Self::Method(Box::new(Method {
-            helpers,
-            attrs,
-            vis: input.parse()?,
-            sig: input.parse()?,
-            body: input.parse()?,
-        })))
+        let attrs = input.call(Attribute::parse_outer).unwrap_or_default();
+        let attrs = attrs.iter().filter(|attr| !is_helper(attr));
+        let mut broken = quote!(#(#attrs)*);
+        while !input.is_empty() {
+            let token: TokenTree = input.parse()?;
+            let is_end = match &token {
+                TokenTree::Group(group) => group.delimiter() == proc_macro2::Delimiter::Brace,
+                TokenTree::Punct(punct) => punct.as_char() == ';',
+                _ => false,
+            };
+            broken.extend([token]);
+            if is_end {
+                break;
+            }
+        }
+        Ok(Self::Broken(broken))
     }
+}
+
+fn member(input: ParseStream<'_>) -> syn::Result<Member> {
+    let ahead = input.fork();
+    ahead.call(Attribute::parse_outer)?;
+    ahead.parse::<Visibility>()?;
+    if !is_method(&ahead) {
+        return Ok(Member::Other(input.parse::<ImplItem>()?.into_token_stream()));
+    }
+    let (helpers, attrs) = input.call(Attribute::parse_outer)?.into_iter().partition(is_helper);
+    let (vis, sig) = (input.parse()?, input.parse()?);
+    if !input.peek(syn::token::Brace) && !input.peek(Token![;]) {
+        return Err(input.error("expected a body"));
+    }
+    Ok(Member::Method(Box::new(Method { helpers, attrs, vis, sig, body: input.parse()? })))
 }
 
 /// Whether `fn` follows, behind the words that may stand before it.
@@ -117,27 +113,10 @@ fn is_method(ahead: ParseStream<'_>) -> bool {
             || ahead.peek(Token![unsafe])
             || ahead.peek(Token![extern])
             || ahead.peek(syn::LitStr);
-        if !word || ahead.parse::<proc_macro2::TokenTree>().is_err() {
+        if !word || ahead.parse::<TokenTree>().is_err() {
             return false;
         }
     }
-}
-
-/// The name of a helper attribute, however it is imported.
-pub(crate) fn helper_name(attribute: &Attribute) -> Option<String> {
-    Some(attribute.path().segments.last()?.ident.to_string())
-}
-
-/// Whether an attribute is the one that we are called for, however it is imported.
-pub(crate) fn is_websocket(attribute: &Attribute) -> bool {
-    helper_name(attribute).is_some_and(|name| name == "websocket")
-}
-
-/// Whether an attribute is ours, or is meant to be: the compiler need not complain about a misspelt
-/// one again.
-fn is_helper(attribute: &Attribute) -> bool {
-    helper_name(attribute)
-        .is_some_and(|name| name.starts_with("on_") || nearest(&name, &HELPERS, &[]).is_some())
 }
 
 /// The block as it was written, without the helper attributes.
@@ -168,7 +147,7 @@ impl ToTokens for Member {
                 });
                 tokens.extend(quote!(#(#attrs)* #allow #vis #sig #body));
             }
-            Self::Other(other) => other.to_tokens(tokens),
+            Self::Other(other) | Self::Broken(other) => other.to_tokens(tokens),
         }
     }
 }

@@ -1,15 +1,17 @@
 //! The grammar: what is written, without asking whether it makes sense.
 
 mod block;
+mod helper;
 mod options;
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::quote;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Generics, Ident, Token, Visibility};
 
-pub(crate) use block::{Block, HELPERS, Member, Method, OTHER_NAMES, helper_name, is_websocket};
-pub(crate) use options::{Opt, OptValue, apart, options};
+pub(crate) use block::{Block, Member, Method};
+pub(crate) use helper::{HELPERS, OTHER_NAMES, hidden, is_websocket, name};
+pub(crate) use options::{Opt, OptValue, options};
 
 use crate::report::Report;
 
@@ -37,26 +39,8 @@ pub(crate) fn item(tokens: &TokenStream, report: &mut Report) -> Option<Item> {
         ahead.parse::<Visibility>()?;
         if ahead.peek(Token![impl]) || ahead.peek(Token![unsafe]) && ahead.peek2(Token![impl]) {
             input.parse().map(|block| Item::Block(Box::new(block)))
-        } else if ahead.peek(Token![struct]) {
-            let mut item: syn::ItemStruct = input.parse()?;
-            let websockets = item.attrs.extract_if(.., |attr| is_websocket(attr)).collect();
-            let tokens = item.to_token_stream();
-            Ok(Item::Declaration(Declaration {
-                websockets,
-                tokens,
-                ident: item.ident,
-                generics: item.generics,
-            }))
-        } else if ahead.peek(Token![enum]) {
-            let mut item: syn::ItemEnum = input.parse()?;
-            let websockets = item.attrs.extract_if(.., |attr| is_websocket(attr)).collect();
-            let tokens = item.to_token_stream();
-            Ok(Item::Declaration(Declaration {
-                websockets,
-                tokens,
-                ident: item.ident,
-                generics: item.generics,
-            }))
+        } else if ahead.peek(Token![struct]) || ahead.peek(Token![enum]) {
+            input.parse().map(Item::Declaration)
         } else {
             let help = "help: it goes on a `struct` or `enum`, to declare a handler, and on its `impl`";
             let text = match what(&ahead) {
@@ -79,15 +63,53 @@ fn what(ahead: ParseStream<'_>) -> Option<&'static str> {
         ("type", "type alias"),
         ("static", "static"),
         ("use", "import"),
+        ("macro_rules", "macro"),
     ];
     let rest: TokenStream = ahead.fork().parse().ok()?;
-    let idents = rest.into_iter().filter_map(|token| match token {
-        TokenTree::Ident(ident) => Some(ident.to_string()),
-        _ => None,
-    });
-    let word = |ident: String| words.iter().find(|(word, _)| *word == ident).map(|(_, what)| *what);
-    // Before `fn` there may be `async`, `const`, `unsafe` and `extern`.
-    idents.take(4).find_map(word)
+    // Before `fn` there may be these; without it, the first two are something themselves.
+    let mut words_before = Vec::new();
+    for token in rest {
+        let word = token.to_string();
+        match word.as_str() {
+            "async" | "unsafe" | "const" | "extern" => words_before.push(word),
+            _ if word.starts_with('"') => {}
+            _ => {
+                let found = words.iter().find(|(name, _)| *name == word).map(|(_, what)| *what);
+                let before = |word: &str| words_before.iter().any(|before| before == word);
+                return found
+                    .or_else(|| before("const").then_some("constant"))
+                    .or_else(|| before("extern").then_some("foreign block"));
+            }
+        }
+    }
+    None
+}
+
+impl Parse for Declaration {
+    /// Reads on behind the head as if it were all right: the compiler says if it is not.
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let (websockets, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(is_websocket);
+        let rest = input.fork().parse::<TokenStream>()?;
+        input.parse::<Visibility>()?;
+        input.parse::<TokenTree>()?;
+        let ident = input.parse()?;
+        let mut generics: Generics = input.parse()?;
+        generics.where_clause = input.parse()?;
+        if input.peek(syn::token::Paren) {
+            // That of a tuple stands behind it.
+            input.parse::<TokenTree>()?;
+            generics.where_clause = input.parse()?;
+        }
+        input.parse::<TokenStream>()?;
+        Ok(Self { websockets, tokens: quote!(#(#attrs)* #rest), ident, generics })
+    }
+}
+
+impl Parse for Block {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        block::parse(input)
+    }
 }
 
 /// The attribute on an `impl` takes no options.
@@ -97,11 +119,5 @@ pub(crate) fn no_options(args: TokenStream, report: &mut Report) {
             args,
             "options on an `impl` block\nhelp: options of a handler go into the `#[websocket(…)]` on its `struct` or `enum`",
         );
-    }
-}
-
-impl Parse for Block {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        block::parse(input)
     }
 }

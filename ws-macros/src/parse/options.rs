@@ -6,9 +6,8 @@ use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
 use syn::token::{Bracket, Paren};
-use syn::{Expr, Ident, LitStr, Token};
+use syn::{Expr, Ident, Lit, LitStr, Token};
 
 use crate::report::Report;
 
@@ -23,7 +22,9 @@ pub(crate) enum OptValue {
     List(Vec<Expr>, Span),
     /// Anything else: a literal, a constant, a word.
     Expr(Expr),
-    /// What is no value at all.
+    /// What is no value, or not one that parses.
+    Tokens(TokenStream),
+    /// Nothing, or a list that does not parse.
     None(Span),
 }
 
@@ -80,7 +81,10 @@ fn value(input: ParseStream<'_>) -> syn::Result<OptValue> {
     if input.peek(Bracket) {
         let content;
         let bracket = syn::bracketed!(content in input);
-        return Ok(match Punctuated::<Expr, Token![,]>::parse_terminated(&content) {
+        let items = Punctuated::<Expr, Token![,]>::parse_terminated(&content);
+        // What is left would be complained about in the parser's own words.
+        content.parse::<TokenStream>()?;
+        return Ok(match items {
             Ok(items) => OptValue::List(items.into_iter().collect(), bracket.span.join()),
             Err(_) => OptValue::None(bracket.span.join()),
         });
@@ -91,30 +95,20 @@ fn value(input: ParseStream<'_>) -> syn::Result<OptValue> {
             input.advance_to(&ahead);
             return Ok(OptValue::Expr(value));
         }
-        let whole = skip_to_comma(&input.fork());
-        if let Some(text) = apart(whole.clone()) {
-            skip_to_comma(input);
-            return Err(syn::Error::new_spanned(whole, text));
-        }
-        if ahead.peek(Ident::peek_any) {
+        if !is_unit(&value, &ahead) && ahead.peek(Ident::peek_any) {
             // The next option, it seems.
             input.advance_to(&ahead);
             return Ok(OptValue::Expr(value));
         }
     }
     let tokens = skip_to_comma(input);
-    Ok(OptValue::None(if tokens.is_empty() { start } else { tokens.span() }))
+    Ok(if tokens.is_empty() { OptValue::None(start) } else { OptValue::Tokens(tokens) })
 }
 
-/// What to say of a number and a unit with a space between them.
-pub(crate) fn apart(tokens: TokenStream) -> Option<String> {
-    let mut tokens = tokens.into_iter();
-    match (tokens.next(), tokens.next(), tokens.next()) {
-        (Some(TokenTree::Literal(number)), Some(TokenTree::Ident(unit)), None) => {
-            Some(format!("a number and its unit are one word\nhelp: write `{number}{unit}`"))
-        }
-        _ => None,
-    }
+/// Whether a number is followed by a word alone, which is meant to be its unit.
+fn is_unit(value: &Expr, ahead: ParseStream<'_>) -> bool {
+    let number = matches!(value, Expr::Lit(lit) if matches!(lit.lit, Lit::Int(_) | Lit::Float(_)));
+    number && ahead.peek(Ident::peek_any) && !ahead.peek2(Token![=])
 }
 
 /// What stands before the next comma.

@@ -13,8 +13,8 @@ const _: () = {
             declaration.options.idle_timeout = ::core::option::Option::Some(
                 __ws::nanos(60000000000u64),
             );
-            declaration.options.max_message_size = 65536usize;
-            declaration.checked()
+            declaration.options.max_message_size = __ws::bytes(65536u64);
+            __ws::Declaration::checked(declaration)
         };
     }
     #[automatically_derived]
@@ -129,8 +129,10 @@ impl Chat {
 #[allow(
     dead_code,
     private_interfaces,
+    deprecated,
     unit_bindings,
     unreachable_patterns,
+    unused_parens,
     unused_qualifications,
     unused_variables,
     clippy::large_enum_variant,
@@ -183,7 +185,10 @@ const _: () = {
             __ws::IntoUpgrade::<Chat>::into_upgrade(made)
         }
     }
-    const __DECLARED: __ws::Declaration = <Chat as __ws::Declared>::DECLARATION;
+    const __DECLARED: __ws::Declaration = __ws::Declaration::path_takes(
+        <Chat as __ws::Declared>::DECLARATION,
+        1usize,
+    );
     #[automatically_derived]
     impl __ws::Handler for Chat {
         type Info = __Info;
@@ -216,30 +221,32 @@ const _: () = {
                     )
                 }
                 __ws::Event::Binary(payload) => {
-                    __ws::Step::Call(__Call::Picture(__ws::Vec::from(payload)))
+                    __ws::Step::Call(
+                        __Call::Picture(::core::convert::From::from(payload)),
+                    )
                 }
                 __ws::Event::Ping(payload) => {
-                    let reply = self.pinged();
-                    __ws::Step::from(__ws::reply(cx, reply))
+                    let reply = Self::pinged(self);
+                    __ws::Step::of(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Heard(payload)) => {
-                    let reply = self.heard(payload);
-                    __ws::Step::from(__ws::reply(cx, reply))
+                    let reply = Self::heard(self, payload);
+                    __ws::Step::of(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Leave(payload)) => {
                     __ws::Step::Call(__Call::Leave(payload))
                 }
                 __ws::Event::Timer(6usize) => {
-                    let reply = self.keep_alive();
-                    __ws::Step::from(__ws::reply(cx, reply))
+                    let reply = Self::keep_alive(self);
+                    __ws::Step::of(__ws::reply(cx, reply))
                 }
                 __ws::Event::Timer(7usize) => {
-                    let reply = self.long_enough(cx);
-                    __ws::Step::from(__ws::reply(cx, reply))
+                    let reply = Self::long_enough(self, (cx));
+                    __ws::Step::of(__ws::reply(cx, reply))
                 }
                 __ws::Event::Error(payload) => {
-                    let reply = self.failed(&payload);
-                    __ws::Step::from(__ws::reply(cx, reply))
+                    let reply = Self::failed(self, &payload);
+                    __ws::Step::of(__ws::reply(cx, reply))
                 }
                 __ws::Event::Close(payload) => {
                     __ws::Step::Call(__Call::Left(::core::clone::Clone::clone(payload)))
@@ -255,32 +262,32 @@ const _: () = {
             match call {
                 __Call::Open => {
                     __ws::run(async move {
-                        let reply = self.open(cx).await;
+                        let reply = Self::open(self, (cx)).await;
                         __ws::reply(cx, reply)
                     })
                 }
                 __Call::Said(payload) => {
                     __ws::run(async move {
-                        let reply = self.said(payload).await;
+                        let reply = Self::said(self, payload).await;
                         __ws::reply(cx, reply)
                     })
                 }
                 __Call::Picture(payload) => {
                     __ws::run(async move {
                         let payload = __ws::FromBinary::from_binary(&payload)?;
-                        let reply = self.picture(payload, cx).await;
+                        let reply = Self::picture(self, payload, (cx)).await;
                         __ws::reply(cx, reply)
                     })
                 }
                 __Call::Leave(payload) => {
                     __ws::run(async move {
-                        let reply = self.leave(payload).await;
+                        let reply = Self::leave(self, payload).await;
                         __ws::reply(cx, reply)
                     })
                 }
                 __Call::Left(payload) => {
                     __ws::run(async move {
-                        let reply = self.left(&payload).await;
+                        let reply = Self::left(self, &payload).await;
                         ::core::result::Result::Ok(reply)
                     })
                 }

@@ -2,10 +2,8 @@ struct Relay<M, const N: usize>([Option<M>; N]);
 const _: () = {
     use ::ws_core::private as __ws;
     #[automatically_derived]
-    impl<M, const N: usize> __ws::Declared for Relay<M, N>
-    where
-        M: ::core::marker::Send + 'static,
-    {
+    impl<M: ::core::marker::Send + 'static, const N: usize> __ws::Declared
+    for Relay<M, N> {
         const DECLARATION: __ws::Declaration = __ws::Declaration::DEFAULT;
     }
 };
@@ -38,8 +36,10 @@ where
 #[allow(
     dead_code,
     private_interfaces,
+    deprecated,
     unit_bindings,
     unreachable_patterns,
+    unused_parens,
     unused_qualifications,
     unused_variables,
     clippy::large_enum_variant,
@@ -49,30 +49,34 @@ where
 )]
 const _: () = {
     use ::ws_core::private as __ws;
-    pub enum __Info<M: Clone, const N: usize>
+    pub enum __Info<M: Clone + ::core::marker::Send + 'static, const N: usize>
     where
         Relay<M, N>: Encode<M>,
-        M: ::core::marker::Send + 'static,
     {
         Message(M),
         #[cfg(feature = "slow")]
         All([M; N]),
-        __Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (M,)>),
+        __Unused(
+            ::core::convert::Infallible,
+            ::core::marker::PhantomData<fn() -> (::core::marker::PhantomData<M>,)>,
+        ),
     }
-    pub enum __Call<M: Clone, const N: usize>
+    pub enum __Call<M: Clone + ::core::marker::Send + 'static, const N: usize>
     where
         Relay<M, N>: Encode<M>,
-        M: ::core::marker::Send + 'static,
     {
         #[cfg(feature = "slow")]
         All([M; N]),
-        __Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (M,)>),
+        __Unused(
+            ::core::convert::Infallible,
+            ::core::marker::PhantomData<fn() -> (::core::marker::PhantomData<M>,)>,
+        ),
     }
     #[automatically_derived]
-    impl<M: Clone, const N: usize> __ws::OnInfo<M> for Relay<M, N>
+    impl<M: Clone + ::core::marker::Send + 'static, const N: usize> __ws::OnInfo<M>
+    for Relay<M, N>
     where
         Self: Encode<M>,
-        M: ::core::marker::Send + 'static,
     {
         fn info(message: M) -> __Info<M, N> {
             __Info::Message(message)
@@ -80,20 +84,20 @@ const _: () = {
     }
     #[cfg(feature = "slow")]
     #[automatically_derived]
-    impl<M: Clone, const N: usize> __ws::OnInfo<[M; N]> for Relay<M, N>
+    impl<M: Clone + ::core::marker::Send + 'static, const N: usize> __ws::OnInfo<[M; N]>
+    for Relay<M, N>
     where
         Self: Encode<M>,
-        M: ::core::marker::Send + 'static,
     {
         fn info(message: [M; N]) -> __Info<M, N> {
             __Info::All(message)
         }
     }
     #[automatically_derived]
-    impl<M: Clone, const N: usize> __ws::Handler for Relay<M, N>
+    impl<M: Clone + ::core::marker::Send + 'static, const N: usize> __ws::Handler
+    for Relay<M, N>
     where
         Self: Encode<M>,
-        M: ::core::marker::Send + 'static,
     {
         type Info = __Info<M, N>;
         type Call = __Call<M, N>;
@@ -101,7 +105,7 @@ const _: () = {
         const DECLARED: __ws::Declaration = __ws::Declaration::path_untaken(
             <Relay<M, N> as __ws::Declared>::DECLARATION,
         );
-        const ASYNC: ::core::primitive::bool = true;
+        const ASYNC: ::core::primitive::bool = ::core::cfg!(any(all(feature = "slow")));
         fn event(
             &mut self,
             event: __ws::Event<'_, __Info<M, N>>,
@@ -109,8 +113,8 @@ const _: () = {
         ) -> __ws::Step<__Call<M, N>> {
             match event {
                 __ws::Event::Info(__Info::Message(payload)) => {
-                    let reply = self.message(payload);
-                    __ws::Step::from(__ws::reply(cx, reply))
+                    let reply = Self::message(self, payload);
+                    __ws::Step::of(__ws::reply(cx, reply))
                 }
                 #[cfg(feature = "slow")]
                 __ws::Event::Info(__Info::All(payload)) => {
@@ -128,7 +132,7 @@ const _: () = {
                 #[cfg(feature = "slow")]
                 __Call::All(payload) => {
                     __ws::run(async move {
-                        let reply = self.all(payload, cx).await;
+                        let reply = Self::all(self, payload, (cx)).await;
                         __ws::reply(cx, reply)
                     })
                 }

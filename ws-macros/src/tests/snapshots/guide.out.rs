@@ -7,7 +7,7 @@ const _: () = {
         const DECLARATION: __ws::Declaration = {
             let mut declaration = __ws::Declaration::DEFAULT;
             declaration.path = "/websocket";
-            declaration.checked()
+            __ws::Declaration::checked(declaration)
         };
     }
     #[automatically_derived]
@@ -46,8 +46,10 @@ impl MyHandler {
 #[allow(
     dead_code,
     private_interfaces,
+    deprecated,
     unit_bindings,
     unreachable_patterns,
+    unused_parens,
     unused_qualifications,
     unused_variables,
     clippy::large_enum_variant,
@@ -82,8 +84,8 @@ const _: () = {
         ) -> __ws::Step<::core::convert::Infallible> {
             match event {
                 __ws::Event::Open => {
-                    let reply = self.open(cx);
-                    __ws::Step::from(__ws::reply(cx, reply))
+                    let reply = Self::open(self, (cx));
+                    __ws::Step::of(__ws::reply(cx, reply))
                 }
                 __ws::Event::Text(payload) => {
                     let payload = match __ws::FromText::from_text(payload) {
@@ -92,12 +94,12 @@ const _: () = {
                             return __ws::Step::failed(error);
                         }
                     };
-                    let reply = self.echo(payload);
-                    __ws::Step::from(__ws::reply(cx, reply))
+                    let reply = Self::echo(self, payload);
+                    __ws::Step::of(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Say(payload)) => {
-                    let reply = self.say(payload, cx);
-                    __ws::Step::from(__ws::reply(cx, reply))
+                    let reply = Self::say(self, payload, (cx));
+                    __ws::Step::of(__ws::reply(cx, reply))
                 }
                 _ => __ws::Step::Unhandled,
             }

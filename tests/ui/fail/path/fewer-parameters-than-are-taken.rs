@@ -1,0 +1,16 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/chat")]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_upgrade]
+    fn join(_: Path<String>) -> Self {
+        Self
+    }
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}

@@ -1,0 +1,17 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_text]
+    fn said(&mut self, _: &str) -> Result<String, Box<dyn std::error::Error>> {
+        Ok(String::new())
+    }
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}

@@ -1,0 +1,17 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context) {
+        cx.send("hello");
+    }
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}

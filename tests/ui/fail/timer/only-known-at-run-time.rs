@@ -1,0 +1,16 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[every(self.period)]
+    fn tick(&mut self) {}
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+    Chat.tick();
+}

@@ -1,0 +1,240 @@
+//! The arguments of a method for an event.
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+use syn::{FnArg, ReceiverKind, Signature, Type};
+
+use super::method::Kind;
+use super::types::{borrows, is_mut_reference, is_reference, is_static, last_name, peeled};
+use crate::report::Report;
+
+pub(crate) enum Arg {
+    /// `cx: &mut Context<Self>`, and where its type stands.
+    Context(Span),
+    /// What the event brings, and its type.
+    Payload(Box<Type>),
+}
+
+/// The arguments in the order in which they are written, if they are right.
+pub(super) fn arguments(sig: &Signature, kind: Kind, report: &mut Report) -> Option<Vec<Arg>> {
+    let (name, usage) = (kind.name(), usage(sig, kind));
+    if !receiver(sig, name, &usage, report) {
+        return None;
+    }
+    let mut args = Vec::new();
+    let mut aliases = Vec::new();
+    for input in &sig.inputs {
+        let FnArg::Typed(input) = input else { continue };
+        if let Some(attr) = input.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
+            report
+                .error_at(attr, "an argument cannot depend on a `cfg`\nhelp: put it on two methods instead");
+            return None;
+        }
+        match argument(&input.ty, &args, kind) {
+            Ok(arg) => {
+                if matches!(arg, Arg::Context(_)) && !names_context(&input.ty) {
+                    aliases.push(&input.ty);
+                }
+                args.push(arg);
+            }
+            Err(why) if why.contains("\nhelp: ") => {
+                report.error_at(&input.ty, why);
+                return None;
+            }
+            Err(why) => {
+                report.error_at(&input.ty, format!("{why}\nhelp: write {usage}"));
+                return None;
+            }
+        }
+    }
+    if kind.needs_payload() && !args.iter().any(|arg| matches!(arg, Arg::Payload(_))) {
+        let text = match kind {
+            Kind::Text => "`#[on_text]` takes the text",
+            Kind::Binary => "`#[on_binary]` takes the bytes",
+            Kind::Info => "`#[on_info]` takes the message, whose type says which messages it is for",
+            _ => "`#[on_error]` takes the error",
+        };
+        match aliases.first() {
+            // It was meant to be that.
+            Some(ty) => {
+                let text = match kind {
+                    Kind::Info => "a message is owned: whoever sent it does not wait for it",
+                    _ => "what an event brings is not borrowed mutably",
+                };
+                report.error_at(ty, format!("{text}\nhelp: write {usage}"));
+            }
+            None => report.error(sig.ident.span(), format!("{text}\nhelp: write {usage}")),
+        }
+        return None;
+    }
+    Some(args)
+}
+
+fn receiver(sig: &Signature, name: &str, usage: &str, report: &mut Report) -> bool {
+    match sig.receiver() {
+        Some(receiver) => {
+            let borrows = match &receiver.kind {
+                ReceiverKind::Reference(..) => true,
+                ReceiverKind::Typed(_, ty) => is_reference(ty),
+                _ => false,
+            };
+            if !borrows {
+                report.error_at(
+                    receiver,
+                    format!("`#[{name}]` borrows the handler, which goes on after it\nhelp: write {usage}"),
+                );
+            }
+            borrows
+        }
+        None => {
+            report.error(
+                sig.ident.span(),
+                format!("`#[{name}]` on a function without `self`\nhelp: write {usage}"),
+            );
+            false
+        }
+    }
+}
+
+/// One argument behind those that are known.
+fn argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
+    let name = kind.name();
+    let has_payload = before.iter().any(|arg| matches!(arg, Arg::Payload(_)));
+    if is_context(ty, kind) {
+        return context(ty, before, kind);
+    }
+    if let Some(text) = stranger(ty, kind) {
+        return Err(text.into());
+    }
+    match kind {
+        Kind::Open | Kind::Every | Kind::After => {
+            return Err(format!("`#[{name}]` takes nothing but `cx: &mut Context<Self>`"));
+        }
+        Kind::Close if has_payload => return Err("`#[on_close]` takes the reason, and nothing else".into()),
+        _ if has_payload => {
+            return Err(format!("`#[{name}]` takes one argument, and `cx: &mut Context<Self>`"));
+        }
+        Kind::Close if !is_reference(ty) => {
+            return Err("`#[on_close]` takes `&CloseReason`, which has the code and the reason".into());
+        }
+        Kind::Error if !is_reference(ty) => return Err("`#[on_error]` takes `&HandlerError`".into()),
+        Kind::Info if borrows(ty) => {
+            let owned = match peeled(ty) {
+                Type::Reference(reference) => match last_name(&reference.elem) {
+                    Some(name) if name != "str" => name,
+                    _ => "String".into(),
+                },
+                _ => String::new(),
+            };
+            let help = match &*owned {
+                "" => "put owned values into it, as `String` for `&str`".to_owned(),
+                owned => format!("take `{owned}`, by value"),
+            };
+            return Err(format!("a message is owned: whoever sent it does not wait for it\nhelp: {help}"));
+        }
+        Kind::Text | Kind::Binary | Kind::Ping | Kind::Pong => match peeled(ty) {
+            Type::Reference(reference) if reference.mutability.is_some() => {
+                return Err("a payload is not borrowed mutably: it may be shared".into());
+            }
+            Type::Reference(reference) if is_static(reference) => {
+                return Err("a payload is borrowed for the call, not for ever".into());
+            }
+            Type::Reference(reference) if is_owned_payload(&reference.elem) => {
+                return Err(
+                    "a payload is `&str` or `&[u8]`, or owned: not a reference to what is owned".into()
+                );
+            }
+            _ => {}
+        },
+        _ => {}
+    }
+    if let Type::ImplTrait(_) = peeled(ty) {
+        return Err(format!("`#[{name}]` needs to know the type"));
+    }
+    Ok(Arg::Payload(Box::new(ty.clone())))
+}
+
+fn context(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
+    if names_context(ty) && !has_arguments(ty) {
+        return Err("`Context` is that of a handler\nhelp: write `cx: &mut Context<Self>`".into());
+    }
+    match kind {
+        _ if !is_mut_reference(ty) => {
+            Err("`cx` is borrowed for the call\nhelp: write `cx: &mut Context<Self>`".into())
+        }
+        Kind::Close => Err("`#[on_close]` has no `cx`: nothing can be sent any more".into()),
+        _ if before.iter().any(|arg| matches!(arg, Arg::Context(_))) => {
+            Err("a second `cx`\nhelp: remove one of them".into())
+        }
+        _ => Ok(Arg::Context(ty.span())),
+    }
+}
+
+/// What people look for in the arguments, and where it is.
+fn stranger(ty: &Type, kind: Kind) -> Option<&'static str> {
+    if matches!(kind, Kind::Info) {
+        return None;
+    }
+    match last_name(ty)?.as_str() {
+        "State" | "Path" | "Query" | "PeerAddr" | "HeaderMap" | "Extension" => Some(
+            "an extractor: there is no request any more\n\
+             help: extract it in `#[on_upgrade]`, and keep it in a field",
+        ),
+        "Addr" => {
+            Some("the address is not an argument\nhelp: take `cx: &mut Context<Self>`, and call `cx.addr()`")
+        }
+        _ => None,
+    }
+}
+
+/// Whether this is the context, or meant to be. An alias of it is only known as what is borrowed
+/// mutably.
+fn is_context(ty: &Type, kind: Kind) -> bool {
+    if names_context(ty) {
+        // A message may have that name.
+        return is_reference(ty) || !matches!(kind, Kind::Info);
+    }
+    let Type::Reference(reference) = peeled(ty) else { return false };
+    let ours = ["str", "CloseReason", "HandlerError"];
+    reference.mutability.is_some()
+        && last_name(&reference.elem).is_some_and(|name| !ours.contains(&name.as_str()))
+        && !is_owned_payload(&reference.elem)
+}
+
+/// Whether this is `Context<…>`, borrowed or boxed or not.
+pub(super) fn names_context(ty: &Type) -> bool {
+    context_of(ty).is_some()
+}
+
+fn context_of(ty: &Type) -> Option<&syn::PathSegment> {
+    match peeled(ty) {
+        Type::Path(path) => path.path.segments.last().filter(|last| last.ident == "Context"),
+        Type::Reference(reference) => context_of(&reference.elem),
+        _ => None,
+    }
+}
+
+fn has_arguments(ty: &Type) -> bool {
+    context_of(ty).is_some_and(|segment| !segment.arguments.is_none())
+}
+
+fn is_owned_payload(ty: &Type) -> bool {
+    let payloads = ["String", "Utf8Bytes", "Vec", "Bytes", "Json"];
+    last_name(ty).is_some_and(|name| payloads.contains(&name.as_str()))
+}
+
+/// The signature that would be right.
+pub(super) fn usage(sig: &Signature, kind: Kind) -> String {
+    let keyword = if sig.asyncness.is_some() { "async fn" } else { "fn" };
+    let name = &sig.ident;
+    let arguments = match kind {
+        Kind::Open | Kind::Every | Kind::After => "",
+        Kind::Text => ", text: &str",
+        Kind::Binary => ", bytes: &[u8]",
+        Kind::Ping | Kind::Pong => ", payload: &[u8]",
+        Kind::Info => ", message: MyMessage",
+        Kind::Error => ", error: &HandlerError",
+        Kind::Close => return format!("`{keyword} {name}(&mut self, reason: &CloseReason)`"),
+    };
+    format!("`{keyword} {name}(&mut self{arguments})`, with `cx: &mut Context<Self>` if you need it")
+}

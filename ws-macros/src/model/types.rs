@@ -1,0 +1,100 @@
+//! What can be seen of a type without knowing what its names stand for.
+
+use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound, TypePath};
+
+/// What is in parentheses, or was put together by a macro.
+pub(super) fn peeled(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => peeled(&group.elem),
+        Type::Paren(paren) => peeled(&paren.elem),
+        other => other,
+    }
+}
+
+/// The last name of a path.
+pub(super) fn last_name(ty: &Type) -> Option<String> {
+    match peeled(ty) {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether a type names a lifetime, as `&str` and `Command<'_>` do. Those of functions, as in
+/// `fn(&str)`, are their own.
+pub(crate) fn borrows(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => !is_static(reference) || borrows(&reference.elem),
+        Type::Group(group) => borrows(&group.elem),
+        Type::Paren(paren) => borrows(&paren.elem),
+        Type::Array(array) => borrows(&array.elem),
+        Type::Slice(slice) => borrows(&slice.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().any(borrows),
+        Type::Path(path) => path_borrows(path),
+        Type::TraitObject(object) => object.bounds.iter().any(bound_borrows),
+        Type::ImplTrait(object) => object.bounds.iter().any(bound_borrows),
+        _ => false,
+    }
+}
+
+fn path_borrows(path: &TypePath) -> bool {
+    path.qself.as_ref().is_some_and(|qself| borrows(&qself.ty)) || segments_borrow(&path.path)
+}
+
+fn segments_borrow(path: &syn::Path) -> bool {
+    path.segments.iter().any(|segment| match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) => arguments.args.iter().any(|argument| match argument {
+            GenericArgument::Lifetime(lifetime) => lifetime.ident != "static",
+            GenericArgument::Type(ty) => borrows(ty),
+            GenericArgument::AssocType(assoc) => borrows(&assoc.ty),
+            _ => false,
+        }),
+        _ => false,
+    })
+}
+
+fn bound_borrows(bound: &TypeParamBound) -> bool {
+    match bound {
+        TypeParamBound::Lifetime(lifetime) => lifetime.ident != "static",
+        TypeParamBound::Trait(bound) => bound.lifetimes.is_none() && segments_borrow(&bound.path),
+        _ => false,
+    }
+}
+
+pub(super) fn is_reference(ty: &Type) -> bool {
+    matches!(peeled(ty), Type::Reference(_))
+}
+
+pub(super) fn is_mut_reference(ty: &Type) -> bool {
+    matches!(peeled(ty), Type::Reference(reference) if reference.mutability.is_some())
+}
+
+pub(super) fn is_static(reference: &syn::TypeReference) -> bool {
+    reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
+}
+
+/// Whether an `impl Trait` that is returned takes all lifetimes with it, as it does unless it says
+/// `use<…>`.
+pub(super) fn captures_all(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, ty) = output else { return false };
+    let Type::ImplTrait(object) = peeled(ty) else { return false };
+    !object.bounds.iter().any(|bound| matches!(bound, TypeParamBound::PreciseCapture(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borrowing() {
+        let borrowed =
+            ["&str", "&'a [u8]", "Command<'_>", "(u8, &str)", "Json<&str>", "[&str; 3]", "Box<dyn Run + 'a>"];
+        let owned =
+            ["String", "&'static str", "Command<'static>", "fn(&str)", "Box<dyn Fn(&str)>", "Json<Vec<u8>>"];
+        for text in borrowed {
+            assert!(borrows(&syn::parse_str(text).unwrap()), "{text}");
+        }
+        for text in owned {
+            assert!(!borrows(&syn::parse_str(text).unwrap()), "{text}");
+        }
+    }
+}

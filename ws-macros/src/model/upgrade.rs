@@ -1,0 +1,76 @@
+//! `#[on_upgrade]`.
+
+use proc_macro2::{Ident, Span};
+use syn::{Attribute, FnArg, ReturnType, Type};
+
+use super::argument::names_context;
+use super::method::{check, no_arguments};
+use super::types::{borrows, peeled};
+use super::{cfgs, output_span};
+use crate::parse;
+use crate::report::Report;
+
+pub(crate) struct Upgrade {
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) ident: Ident,
+    pub(crate) is_async: bool,
+    /// The extractors.
+    pub(crate) args: Vec<Type>,
+    /// Where the return type stands.
+    pub(crate) output: Span,
+}
+
+pub(super) fn upgrade(method: &parse::Method, helper: &Attribute, report: &mut Report) -> Option<Upgrade> {
+    let sig = &method.sig;
+    no_arguments(helper, report);
+    check(sig, "`#[on_upgrade]`", report);
+    if let Some(receiver) = sig.receiver() {
+        report.error_at(
+            receiver,
+            "`#[on_upgrade]` makes the handler, so there is no `self` yet\n\
+             help: write an associated function: `async fn join(Path(room): Path<String>) -> Self`",
+        );
+        return None;
+    }
+    if matches!(sig.output, ReturnType::Default) {
+        report.error(
+            sig.ident.span(),
+            "`#[on_upgrade]` makes the handler, but returns nothing\n\
+             help: return `Self`, `Upgrade<Self>`, or a `Result` of one of them",
+        );
+        return None;
+    }
+    let mut args = Vec::new();
+    for input in &sig.inputs {
+        let FnArg::Typed(input) = input else { continue };
+        match wrong(&input.ty) {
+            None => args.push((*input.ty).clone()),
+            Some(why) => report.error_at(
+                &input.ty,
+                format!(
+                    "{why}\nhelp: extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`…"
+                ),
+            ),
+        }
+    }
+    Some(Upgrade {
+        cfgs: cfgs(&method.attrs),
+        ident: sig.ident.clone(),
+        is_async: sig.asyncness.is_some(),
+        args,
+        output: output_span(sig),
+    })
+}
+
+/// Why a type can be no extractor.
+fn wrong(ty: &Type) -> Option<&'static str> {
+    match peeled(ty) {
+        ty if names_context(ty) => {
+            Some("there is no `cx` before the connection is open: `#[on_open]` has one")
+        }
+        Type::Reference(_) => Some("an extractor is taken by value, not by reference"),
+        Type::ImplTrait(_) => Some("`#[on_upgrade]` needs to know the type of an extractor"),
+        ty if borrows(ty) => Some("an extractor borrows nothing: the request is gone by then"),
+        _ => None,
+    }
+}
