@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tests::{Raw, Server, frame, handshake, serve};
 use ws_core::prelude::*;
+use ws_core::test::Test;
 
 #[websocket(path = "/echo", subprotocols = ["chat.v2", "chat.v1"])]
 #[derive(Default)]
@@ -182,4 +183,55 @@ impl Slow {
 async fn slow_upgrade_is_ended_by_the_handshake_timeout() {
     let server = serve(Router::new().mount::<Slow>().handshake_timeout(Duration::from_millis(200))).await;
     assert_eq!(server.raw().await.ask(&handshake("/slow", "")).await.status, 503);
+}
+
+/// Refuses with what axum would send as 200.
+#[websocket(path = "/mute/{name}")]
+struct Mute;
+
+#[websocket]
+impl Mute {
+    #[on_upgrade]
+    fn come(Path(name): Path<String>) -> Result<Self, String> {
+        if name == "nobody" { Err("nobody by that name".into()) } else { Ok(Self) }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Seat {
+    seat: u8,
+}
+
+/// Looks for a parameter by a name that only one of its paths has.
+#[websocket]
+struct Seated;
+
+#[websocket]
+impl Seated {
+    #[on_upgrade]
+    fn sit(Path(Seat { seat }): Path<Seat>) -> Result<Self, StatusCode> {
+        if seat == 0 { Err(StatusCode::CONFLICT) } else { Ok(Self) }
+    }
+}
+
+#[tokio::test]
+async fn errors_of_an_upgrade_are_no_success() {
+    let refused = Test::<Mute>::upgrade("/mute/nobody").open().await.unwrap_err();
+    assert_eq!(
+        (refused.status, &*refused.body),
+        (StatusCode::INTERNAL_SERVER_ERROR, &b"nobody by that name"[..])
+    );
+    assert!(Test::<Mute>::upgrade("/mute/alice").open().await.is_ok());
+}
+
+#[tokio::test]
+async fn path_that_does_not_fit_is_the_servers_fault() {
+    for (path, uri, expect) in
+        [("/{seat}", "/0", 409), ("/{seat}", "/300", 400), ("/{seat}", "/left", 400), ("/{chair}", "/7", 500)]
+    {
+        let refused = Test::<Seated>::upgrade_at(path, uri).open().await.unwrap_err();
+        assert_eq!(refused.status.as_u16(), expect, "{path} {uri}");
+    }
+    // What is not to be taken is not there.
+    assert!(Test::<Seated>::upgrade_at("/{_row}/{seat}", "/a/7").open().await.is_ok());
 }
