@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{FnArg, ReceiverKind, Signature, Type};
 
-use super::method::Kind;
+use super::kind::Kind;
 use super::types::{borrows, is_mut_reference, is_reference, is_static, last_name, peeled};
 use crate::report::Report;
 

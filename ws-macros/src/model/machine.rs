@@ -4,7 +4,8 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{Attribute, Generics, Type};
 
-use super::method::{Kind, Method, method};
+use super::kind::Kind;
+use super::method::{Method, method};
 use super::path::{PathUse as Use, path_use};
 use super::types::borrows;
 use super::upgrade::{Upgrade, upgrade};

@@ -5,6 +5,7 @@ use quote::format_ident;
 use syn::{Attribute, GenericParam, Meta, ReturnType, Signature, Type};
 
 use super::argument::{Arg, arguments, usage};
+use super::kind::Kind;
 use super::types::{borrows, captures_all, peeled};
 use super::{cfgs, output_span, value};
 use crate::parse;
@@ -80,59 +81,6 @@ impl Method {
             }
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         }
-    }
-}
-
-/// Which attribute it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Open,
-    Text,
-    Binary,
-    Ping,
-    Pong,
-    Info,
-    Every,
-    After,
-    Error,
-    Close,
-}
-
-impl Kind {
-    const ALL: [Self; 10] = [
-        Self::Open,
-        Self::Text,
-        Self::Binary,
-        Self::Ping,
-        Self::Pong,
-        Self::Info,
-        Self::Every,
-        Self::After,
-        Self::Error,
-        Self::Close,
-    ];
-
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Open => "on_open",
-            Self::Text => "on_text",
-            Self::Binary => "on_binary",
-            Self::Ping => "on_ping",
-            Self::Pong => "on_pong",
-            Self::Info => "on_info",
-            Self::Every => "every",
-            Self::After => "after",
-            Self::Error => "on_error",
-            Self::Close => "on_close",
-        }
-    }
-
-    pub(super) fn needs_payload(self) -> bool {
-        matches!(self, Self::Text | Self::Binary | Self::Info | Self::Error)
     }
 }
 

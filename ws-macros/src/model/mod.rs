@@ -2,6 +2,7 @@
 
 mod argument;
 mod declaration;
+mod kind;
 mod machine;
 mod method;
 mod path;
