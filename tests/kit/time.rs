@@ -26,7 +26,7 @@ impl Late {
     async fn text(&mut self, text: &str, cx: &mut Context<Self>) -> Option<String> {
         match text {
             "block" => {
-                let sleep = || std::thread::sleep(Duration::from_millis(20));
+                let sleep = || std::thread::sleep(10 * MS);
                 tokio::task::spawn_blocking(sleep).await.unwrap();
                 Some("blocked".into())
             }
@@ -160,7 +160,6 @@ async fn log_has_what_nobody_has_read_when_it_came() {
 async fn other_threads_and_long_chains_of_tasks_are_waited_for() {
     let mut client = Test::open(Late).await;
     client.send("block").await;
-    client.nothing().await;
     assert_eq!(client.text().await, "blocked");
     client.send("block").await;
     client.advance(MS).await;
