@@ -5,7 +5,7 @@
 //! address is its first argument.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::response::Html;
 use axum::routing::get;
@@ -20,19 +20,29 @@ struct Rooms(Arc<Mutex<HashMap<String, Vec<Addr<Guest>>>>>);
 struct Line(Arc<str>);
 
 impl Rooms {
-    fn enter(&self, room: &str, guest: Addr<Guest>) {
-        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rooms.entry(room.to_owned()).or_default().push(guest);
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Addr<Guest>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells everybody, and forgets who has left. Whoever is too slow misses the line.
-    fn tell(&self, room: &str, text: &str) {
-        let line = Line(text.into());
-        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn enter(&self, room: &str, guest: Addr<Guest>) {
+        self.lock().entry(room.to_owned()).or_default().push(guest);
+    }
+
+    /// A room that nobody is in is forgotten.
+    fn leave(&self, room: &str, guest: &Addr<Guest>) {
+        let mut rooms = self.lock();
         let Some(guests) = rooms.get_mut(room) else { return };
-        guests.retain(|guest| guest.send(line.clone()).map_or_else(|error| !error.is_closed(), |()| true));
+        guests.retain(|other| other != guest);
         if guests.is_empty() {
             rooms.remove(room);
+        }
+    }
+
+    /// Tells everybody. Whoever is too slow misses the line.
+    fn tell(&self, room: &str, text: &str) {
+        let line = Line(text.into());
+        for guest in self.lock().get(room).into_iter().flatten() {
+            let _ = guest.send(line.clone());
         }
     }
 }
@@ -47,6 +57,8 @@ struct Guest {
     name: String,
     room: String,
     rooms: Rooms,
+    /// Our own: `#[on_close]` has no context to ask.
+    addr: Option<Addr<Self>>,
 }
 
 #[websocket]
@@ -60,11 +72,12 @@ impl Guest {
         if who.name.trim().is_empty() {
             return Err(StatusCode::BAD_REQUEST);
         }
-        Ok(Self { name: who.name, room, rooms })
+        Ok(Self { name: who.name, room, rooms, addr: None })
     }
 
     #[on_open]
     fn open(&mut self, cx: &mut Context<Self>) {
+        self.addr = Some(cx.addr());
         self.rooms.enter(&self.room, cx.addr());
         self.rooms.tell(&self.room, &format!("{} is here", self.name));
     }
@@ -86,6 +99,9 @@ impl Guest {
 
     #[on_close]
     fn left(&mut self) {
+        if let Some(addr) = &self.addr {
+            self.rooms.leave(&self.room, addr);
+        }
         self.rooms.tell(&self.room, &format!("{} has left", self.name));
     }
 }

@@ -13,7 +13,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 struct Clock {
     seconds: u64,
     period: Option<Duration>,
-    beat: Option<ws_core::TimerId>,
+    beat: Option<TimerId>,
 }
 
 #[derive(Clone)]

@@ -118,6 +118,40 @@ async fn panic_in_on_close_does_not_change_the_reason() {
     assert_eq!(log.0.lock().unwrap().len(), 1);
 }
 
+/// Panics at the end, at once or after a while.
+#[websocket]
+struct Clumsy(Log, bool);
+
+#[websocket]
+impl Clumsy {
+    #[on_close]
+    async fn close(&mut self) {
+        self.0.note("close");
+        if self.1 {
+            tokio::time::sleep(S).await;
+        }
+        panic!("in `#[on_close]`");
+    }
+}
+
+impl Drop for Clumsy {
+    fn drop(&mut self) {
+        self.0.note("drop");
+    }
+}
+
+#[tokio::test]
+async fn panic_in_on_close_keeps_nothing_from_ending() {
+    for waits in [false, true] {
+        let log = Log::default();
+        let mut client = Test::open(Clumsy(log.clone(), waits)).await;
+        client.close(4000).await;
+        assert_eq!(client.closed().await.code, CloseCode::Library(4000));
+        assert_eq!(client.reason().await, CloseReason::Remote(Some(Close::from(4000))));
+        log.check(&["close", "drop"]);
+    }
+}
+
 #[websocket]
 struct Failing(Log);
 
@@ -292,6 +326,64 @@ async fn timer_that_is_due_can_be_cancelled() {
     client.advance(2 * S).await;
     assert_eq!(client.text().await, "one false true");
     client.nothing().await;
+}
+
+/// Everything at ten seconds, which is the idle timeout's half.
+#[websocket(idle_timeout = 20s)]
+#[derive(Default)]
+struct Prompt;
+
+#[websocket]
+impl Prompt {
+    #[on_open]
+    fn open(&self, cx: &mut Context<Self>) {
+        cx.send_after(10 * S, Info("set first"));
+        cx.send_after(10 * S, Info("set second"));
+        cx.send_after(4 * S, Info("soon"));
+    }
+
+    #[every(Duration::from_secs(5))]
+    fn tick(&self) -> &'static str {
+        "tick"
+    }
+
+    #[after(10s)]
+    fn once(&self) -> &'static str {
+        "once"
+    }
+
+    #[every(S)]
+    async fn second(&self) {}
+
+    #[on_text]
+    async fn text(&self, _: &mut Context<Self>, _: &str) {
+        tokio::time::sleep(7 * S).await;
+    }
+
+    #[on_info]
+    fn info(&self, _: &mut Context<Self>, Info(what): Info) -> &'static str {
+        what
+    }
+}
+
+#[tokio::test]
+async fn order_of_timers_that_are_due() {
+    let mut client = Test::open(Prompt).await;
+    client.advance(10 * S).await;
+    for expect in ["soon", "tick", "tick", "once", "set first", "set second"] {
+        assert_eq!(client.text().await, expect);
+    }
+    // The idle timeout is due with the fourth tick.
+    client.advance(10 * S).await;
+    assert_eq!(client.text().await, "tick");
+    assert_eq!(client.closed().await.code, CloseCode::Normal);
+    assert_eq!(client.reason().await, CloseReason::Timeout);
+
+    // After a method that took long, in the order of their times.
+    let mut client = Test::open(Prompt).await;
+    client.send("work").await;
+    client.advance(7 * S).await;
+    assert_eq!((client.text().await, client.text().await), ("soon".into(), "tick".into()));
 }
 
 #[websocket(path = "/{id}")]

@@ -1,9 +1,14 @@
 //! The test kit, as a user would use it.
 
+#[path = "kit/time.rs"]
+mod time;
+
 use std::time::Duration;
 
 use ws_core::prelude::*;
 use ws_core::test::Test;
+
+use time::{Late, Say};
 
 /// One of everything.
 #[websocket(path = "/rooms/{room}", idle_timeout = 60s, max_message_size = 1KiB)]
@@ -180,25 +185,101 @@ async fn address_and_headers_of_an_upgrade() {
     assert_eq!(client.headers()["x-visitor"], "bob from nowhere");
 }
 
+/// What a test that fails says.
+async fn failure(test: impl Future<Output = ()> + Send + 'static) -> String {
+    let panic = tokio::spawn(test).await.unwrap_err().into_panic();
+    panic.downcast_ref::<String>().unwrap().clone()
+}
+
+/// The list of what happened in a failure or in `{:?}`, without the padding.
+fn happened(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| line.starts_with("  ")).map(str::trim_start).collect()
+}
+
 #[tokio::test]
 async fn failed_expectation_says_what_happened() {
-    let failed = tokio::spawn(async {
+    let message = failure(async {
         let mut client = room().await;
         client.send("hi").await;
         client.advance(Duration::from_secs(1)).await;
         client.binary().await;
     });
-    let panic = failed.await.unwrap_err().into_panic();
-    let message = panic.downcast_ref::<String>().unwrap();
-    let lines: Vec<&str> = message.lines().collect();
-    assert!(lines[0].ends_with("expected a binary message, but text \"HI\""), "{message}");
-    for (line, expect) in lines[2..].iter().zip([
-        "opened",
-        "handler sent text \"welcome to \"",
-        "client sent text \"hi\"",
-        "1s pass",
-        "handler sent text \"HI\"",
-    ]) {
-        assert!(line.ends_with(expect), "{message}");
+    let message = message.await;
+    let first = message.lines().next().unwrap();
+    assert!(first.ends_with("expected a binary message, but text \"HI\""), "{message}");
+    let expect = [
+        "0ns  opened",
+        "0ns  handler sent text \"welcome to \"",
+        "0ns  client sent text \"hi\"",
+        "0ns  1s pass",
+        "500ms  handler sent text \"HI\"",
+    ];
+    assert_eq!(happened(&message), expect);
+}
+
+#[tokio::test]
+async fn failures_name_the_line_of_the_test() {
+    #[track_caller]
+    fn check(line: u32, message: &str, expect: &str) {
+        let rest = message.strip_prefix(&format!("{}:{line}:", file!()));
+        assert!(rest.is_some_and(|rest| rest.contains(expect)), "line {line}: {message}");
+    }
+    let line = line!() + 1;
+    let wrong = failure(async { drop(Test::<Room>::upgrade("/attic").state(true).open().await) }).await;
+    check(line, &wrong, "\"/attic\" does not match \"/rooms/{room}\"");
+    let line = line!() + 1;
+    let wrong = failure(async { drop(Test::<Visitor>::upgrade_at("/{a", "/a").open().await) }).await;
+    check(line, &wrong, "cannot mount a handler at \"/{a\"");
+    let wrong = Test::<Visitor>::upgrade_at("/{name}", "/a").header("no header", "");
+    let line = line!() + 1;
+    let wrong = failure(async { drop(wrong.open().await) }).await;
+    check(line, &wrong, "invalid HTTP header name");
+
+    let mut gone = room().await;
+    gone.info(Shout("hey")).await;
+    gone.abort().await;
+    assert_eq!(gone.pinged().await, "?", "it came before");
+    let log = format!("{gone:?}");
+    let expect = "the client went away with `abort()`, so it can do nothing more";
+    for act in ["send", "ping", "pong", "close", "raw"] {
+        let mut gone = room().await;
+        gone.abort().await;
+        let (line, wrong) = match act {
+            "send" => (line!(), failure(async move { gone.send("hi").await }).await),
+            "ping" => (line!(), failure(async move { gone.ping("hi").await }).await),
+            "pong" => (line!(), failure(async move { gone.pong("hi").await }).await),
+            "close" => (line!(), failure(async move { gone.close(1000).await }).await),
+            _ => (line!(), failure(async move { gone.raw(b"hi").await }).await),
+        };
+        check(line, &wrong, expect);
+        assert!(!wrong.contains("client sent"), "{wrong}");
+    }
+    assert_eq!(happened(&log).last(), Some(&"0ns  client went away"));
+}
+
+#[derive(serde::Deserialize, PartialEq, Debug)]
+struct Point {
+    x: i32,
+}
+
+#[tokio::test]
+async fn json_is_text_that_deserializes() {
+    let mut client = Test::open(Late).await;
+    client.info(Say("{ \"x\": 3 }")).await;
+    assert_eq!(client.json::<Point>().await, Point { x: 3 });
+    for (said, expect) in [
+        ("{}", "but text \"{}\": missing field `x` at line 1 column 2"),
+        ("ping", "but ping b\"\""),
+        ("", "but nothing came"),
+    ] {
+        let wrong = failure(async move {
+            let mut client = Test::open(Late).await;
+            client.info(Say(said)).await;
+            client.json::<Point>().await;
+        });
+        let wrong = wrong.await;
+        let first = wrong.lines().next().unwrap();
+        assert!(first.starts_with(&format!("{}:{}:", file!(), line!() - 4)), "{first}");
+        assert!(first.ends_with(&format!("expected JSON of `kit::Point`, {expect}")), "{first}");
     }
 }

@@ -60,7 +60,8 @@ pub use ws_macros::after;
 /// self` and `cx`, and returns a reply; Cowboy's `timer:send_interval/2`. Ticks that were missed are
 /// skipped: see [timers](crate::guide::timers).
 ///
-/// The period is `250ms`, `1.5s`, `2m`, `1h`, or a `const` of type `Duration`; zero is a compile error.
+/// The period is `250ms`, `1.5s`, `2m`, `1h`, or a constant expression of type `Duration`; zero is a
+/// compile error.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::Test};

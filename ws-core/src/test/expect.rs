@@ -2,14 +2,21 @@
 
 use std::panic::Location;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use tokio::io::AsyncReadExt;
+#[cfg(feature = "json")]
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::{QUIET, Test, frames};
+use super::{Test, clock, frames};
 use crate::close::{Close, CloseReason};
 use crate::handler::Handler;
 use crate::message::Message;
+
+/// How often an expectation looks again, each time after a millisecond of real time, before it
+/// fails: other threads (`spawn_blocking`, a resolver of names) may have an answer under way.
+const PATIENCE: u32 = 50;
 
 /// What the client sees.
 ///
@@ -33,37 +40,52 @@ use crate::message::Message;
 /// # }
 /// ```
 impl<H: Handler> Test<H> {
-    /// The next message that the handler sends, if it has sent one. A close frame is answered, as
-    /// every client does.
+    /// The next message that the handler has sent, if it has sent one. A close frame is answered, as
+    /// every client does. Like [`nothing`](Self::nothing), this does not wait for other threads.
     pub async fn next(&mut self) -> Option<Message> {
-        loop {
-            if let Some((message, used)) = frames::decode(&self.received) {
-                self.received.drain(..used);
-                self.note(&format!("handler sent {}", frames::describe(&message)));
-                if let Message::Close(close) = &message {
-                    let answer = frames::encode(&Message::Close(close.clone()));
-                    self.raw(&answer).await;
-                }
-                return Some(message);
-            }
-            let io = self.io.as_mut()?;
-            match timeout(QUIET, io.read_buf(&mut self.received)).await {
-                Ok(Ok(1..)) => {}
-                _ => return None,
-            }
-        }
+        self.take(0).await
     }
 
     /// The next message, which must be text.
     ///
     /// # Panics
     ///
-    /// If it is not, or if there is none; so do the others.
+    /// If it is not, or if there is none; so do the others. Before that, they wait some fifty
+    /// milliseconds of real time for what other threads do, as `spawn_blocking`.
     #[track_caller]
     pub fn text(&mut self) -> impl Future<Output = String> {
         self.expect("text", |message| match message {
-            Message::Text(text) => Some(text.to_string()),
-            _ => None,
+            Message::Text(text) => Ok(text.to_string()),
+            _ => Err(None),
+        })
+    }
+
+    /// The next message, which must be text that is JSON of a `T` (feature `json`).
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    /// struct Sum { sum: i64 }
+    /// # #[websocket] #[derive(Default)] struct Adder;
+    /// # #[websocket] impl Adder {
+    /// #[on_text]
+    /// fn add(&mut self, Json((a, b)): Json<(i64, i64)>) -> Json<Sum> {
+    ///     Json(Sum { sum: a + b })
+    /// }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut client = Test::open(Adder).await;
+    /// client.send("[1, 2]").await;
+    /// assert_eq!(client.json::<Sum>().await, Sum { sum: 3 });
+    /// # }
+    /// ```
+    #[cfg(feature = "json")]
+    #[track_caller]
+    pub fn json<T: DeserializeOwned>(&mut self) -> impl Future<Output = T> {
+        let what = format!("JSON of `{}`", std::any::type_name::<T>());
+        self.expect(what, |message| match message {
+            Message::Text(text) => serde_json::from_str(&text).map_err(|error| Some(error.to_string())),
+            _ => Err(None),
         })
     }
 
@@ -71,8 +93,8 @@ impl<H: Handler> Test<H> {
     #[track_caller]
     pub fn binary(&mut self) -> impl Future<Output = Bytes> {
         self.expect("a binary message", |message| match message {
-            Message::Binary(bytes) => Some(bytes),
-            _ => None,
+            Message::Binary(bytes) => Ok(bytes),
+            _ => Err(None),
         })
     }
 
@@ -80,8 +102,8 @@ impl<H: Handler> Test<H> {
     #[track_caller]
     pub fn pinged(&mut self) -> impl Future<Output = Bytes> {
         self.expect("a ping", |message| match message {
-            Message::Ping(ping) => Some(ping.0),
-            _ => None,
+            Message::Ping(ping) => Ok(ping.0),
+            _ => Err(None),
         })
     }
 
@@ -89,8 +111,8 @@ impl<H: Handler> Test<H> {
     #[track_caller]
     pub fn ponged(&mut self) -> impl Future<Output = Bytes> {
         self.expect("a pong", |message| match message {
-            Message::Pong(pong) => Some(pong.0),
-            _ => None,
+            Message::Pong(pong) => Ok(pong.0),
+            _ => Err(None),
         })
     }
 
@@ -98,8 +120,8 @@ impl<H: Handler> Test<H> {
     #[track_caller]
     pub fn closed(&mut self) -> impl Future<Output = Close> {
         self.expect("a close frame", |message| match message {
-            Message::Close(close) => Some(close),
-            _ => None,
+            Message::Close(close) => Ok(close),
+            _ => Err(None),
         })
     }
 
@@ -108,7 +130,7 @@ impl<H: Handler> Test<H> {
     pub fn nothing(&mut self) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move {
-            if let Some(message) = self.next().await {
+            if let Some(message) = self.take(0).await {
                 self.fail(caller, &format!("expected nothing, but got {}", frames::describe(&message)));
             }
         }
@@ -123,9 +145,10 @@ impl<H: Handler> Test<H> {
     pub fn reason(mut self) -> impl Future<Output = CloseReason> {
         let caller = Location::caller();
         async move {
-            while self.next().await.is_some() {}
+            while self.take(0).await.is_some() {}
             // Longer than any timeout of an end, but not than one of an open connection.
-            let end = H::DECLARED.options.close_timeout + H::DECLARED.options.cancel_timeout + QUIET;
+            let options = H::DECLARED.options;
+            let end = options.close_timeout + options.cancel_timeout + Duration::from_millis(1);
             match timeout(end, &mut self.task).await {
                 Ok(Ok(reason)) => reason,
                 Ok(Err(error)) => self.fail(caller, &format!("the connection's task failed: {error}")),
@@ -134,16 +157,22 @@ impl<H: Handler> Test<H> {
         }
     }
 
+    /// The next message, which `pick` takes, or says what is wrong with it.
     #[track_caller]
-    fn expect<R>(&mut self, what: &str, pick: impl FnOnce(Message) -> Option<R>) -> impl Future<Output = R> {
+    fn expect<R>(
+        &mut self,
+        what: impl std::fmt::Display,
+        pick: impl FnOnce(Message) -> Result<R, Option<String>>,
+    ) -> impl Future<Output = R> {
         let caller = Location::caller();
         async move {
-            let got = match self.next().await {
+            let got = match self.take(PATIENCE).await {
                 Some(message) => {
                     let described = frames::describe(&message);
                     match pick(message) {
-                        Some(picked) => return picked,
-                        None => described,
+                        Ok(picked) => return picked,
+                        Err(None) => described,
+                        Err(Some(why)) => format!("{described}: {why}"),
                     }
                 }
                 None if self.task.is_finished() => "the connection has ended".to_owned(),
@@ -151,5 +180,26 @@ impl<H: Handler> Test<H> {
             };
             self.fail(caller, &format!("expected {what}, but {got}"))
         }
+    }
+
+    /// The next message that comes without time passing; a close frame is answered.
+    async fn take(&mut self, patience: u32) -> Option<Message> {
+        let mut message = self.line.take();
+        for attempt in 0..=patience {
+            if message.is_some() || self.line.has_ended() {
+                break;
+            }
+            if attempt > 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            self.line.ask();
+            clock::settle().await;
+            message = self.line.take();
+        }
+        if let Some(Message::Close(close)) = &message {
+            self.line.send(&frames::encode(&Message::Close(close.clone())));
+            clock::settle().await;
+        }
+        message
     }
 }

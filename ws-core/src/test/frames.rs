@@ -6,7 +6,6 @@ use bytes::Bytes;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::no_status;
 use crate::close::{Close, CloseCode};
 use crate::message::{Message, Ping, Pong};
 
@@ -47,7 +46,8 @@ pub(super) fn decode(received: &[u8]) -> Option<(Message, usize)> {
         OpCode::Control(Control::Pong) => Message::Pong(Pong(Bytes::copy_from_slice(payload))),
         OpCode::Control(Control::Close) => Message::Close(match payload.split_first_chunk() {
             Some((code, text)) => Close::new(u16::from_be_bytes(*code), &*String::from_utf8_lossy(text)),
-            None => no_status(),
+            // An empty one, which stands for this code (RFC 6455 §7.1.5).
+            None => CloseCode::Status.into(),
         }),
         _ => Message::binary(Bytes::copy_from_slice(payload)),
     };

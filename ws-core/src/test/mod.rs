@@ -1,45 +1,44 @@
 //! Testing a handler without a socket and without waiting (feature `test-util`).
 //!
 //! [`Test`] is a client in memory. It drives the same connection and the same generated code as the
-//! server, over the wire format, on a clock that jumps: a thousand seconds take milliseconds.
+//! server, over the wire format, on a clock that jumps: a thousand seconds take milliseconds. Nothing
+//! but [`Test::advance`] moves it.
 //!
 //! An expectation that fails panics with what happened instead, and with all that happened before,
-//! in order. The guide has a chapter on [testing](crate::guide::testing).
+//! in order and with its time. The guide has a chapter on [testing](crate::guide::testing).
 
+mod clock;
 mod expect;
 mod frames;
+mod line;
 mod upgrade;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
-use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::duplex;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::address::Addr;
-use crate::close::{Close, CloseCode, CloseReason};
+use crate::close::{Close, CloseReason};
 use crate::context::Context;
 use crate::driver;
 use crate::handler::{Handler, InfoOf, Mounted};
 use crate::message::Message;
 use crate::wire::Connection;
 
+use clock::settle;
+use line::Line;
 pub use upgrade::{Rejection, TestUpgrade};
-
-/// Enough for whatever a test lets wait; a handler that fills it feels a slow client.
-const PIPE: usize = 256 << 10;
-
-/// How long nothing may happen before an expectation fails: the clock only jumps when every task
-/// waits, so this is no waiting at all.
-const QUIET: Duration = Duration::from_millis(1);
 
 /// A client of one handler, in memory and on a virtual clock.
 ///
-/// It needs a current-thread runtime, as `#[tokio::test]` makes one, and pauses its clock.
+/// It needs a current-thread runtime, as `#[tokio::test]` makes one, and pauses its clock, which is
+/// that of all clients of the test. A client takes at most 256 KiB that it is not asked for; a
+/// handler that sends more feels a slow one.
 ///
 /// ```
 /// use ws_core::prelude::*;
@@ -75,21 +74,17 @@ const QUIET: Duration = Duration::from_millis(1);
 /// # }
 /// ```
 pub struct Test<H: Handler> {
-    /// `None` after [`abort`](Self::abort).
-    io: Option<DuplexStream>,
-    received: Vec<u8>,
+    line: Line,
     headers: HeaderMap,
     addr: Addr<H>,
     task: JoinHandle<CloseReason>,
-    start: Instant,
-    log: String,
 }
 
 impl<H: Handler> Test<H> {
     /// Opens a connection to a handler; `#[on_open]` runs.
     pub async fn open(handler: H) -> Self {
         let options = H::DECLARED.options;
-        pause();
+        clock::stop().await;
         let wire = Connection::new(options.into(), Vec::new(), driver::now());
         Self::start(handler, Context::new(wire, None, None), HeaderMap::new()).await
     }
@@ -113,19 +108,13 @@ impl<H: Handler> Test<H> {
     }
 
     async fn start(handler: H, mut cx: Context<H>, headers: HeaderMap) -> Self {
-        let (client, server) = duplex(PIPE);
+        let (client, server) = duplex(line::PIPE);
         let addr = cx.addr();
+        let line = Line::new(client);
+        line.note("opened");
+        tokio::spawn(line.clone().run());
         let task = tokio::spawn(driver::run(handler, cx, server, None));
-        let mut test = Self {
-            io: Some(client),
-            received: Vec::new(),
-            headers,
-            addr,
-            task,
-            start: Instant::now(),
-            log: String::new(),
-        };
-        test.note("opened");
+        let test = Self { line, headers, addr, task };
         settle().await;
         test
     }
@@ -155,40 +144,58 @@ impl<H: Handler> Test<H> {
 impl<H: Handler> Test<H> {
     /// Sends a message: `&str` and `String` as text, `&[u8]`, `Vec<u8>` and `Bytes` as binary, and
     /// whatever else a [`Message`] can be.
-    pub async fn send(&mut self, message: impl Into<Message>) {
+    ///
+    /// # Panics
+    ///
+    /// If the client has gone away ([`abort`](Self::abort)); so do the others.
+    #[track_caller]
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = ()> {
+        let caller = Location::caller();
         let message = message.into();
-        self.note(&format!("client sent {}", frames::describe(&message)));
-        self.raw(&frames::encode(&message)).await;
+        async move {
+            let what = frames::describe(&message);
+            self.act(caller, &what, &frames::encode(&message)).await;
+        }
     }
 
     /// Sends a ping.
-    pub async fn ping(&mut self, payload: impl Into<Bytes>) {
-        self.send(crate::Ping(payload.into())).await;
+    #[track_caller]
+    pub fn ping(&mut self, payload: impl Into<Bytes>) -> impl Future<Output = ()> {
+        self.send(crate::Ping(payload.into()))
     }
 
     /// Sends a pong.
-    pub async fn pong(&mut self, payload: impl Into<Bytes>) {
-        self.send(crate::Pong(payload.into())).await;
+    #[track_caller]
+    pub fn pong(&mut self, payload: impl Into<Bytes>) -> impl Future<Output = ()> {
+        self.send(crate::Pong(payload.into()))
     }
 
     /// Sends a close frame.
-    pub async fn close(&mut self, close: impl Into<Close>) {
-        self.send(close.into()).await;
+    #[track_caller]
+    pub fn close(&mut self, close: impl Into<Close>) -> impl Future<Output = ()> {
+        self.send(close.into())
     }
 
     /// Sends bytes as they are, for a client that breaks the protocol.
-    pub async fn raw(&mut self, bytes: &[u8]) {
-        if let Some(io) = &mut self.io {
-            // A handler that has ended takes no more; what it said tells why.
-            let _ = io.write_all(bytes).await;
-        }
+    #[track_caller]
+    pub fn raw(&mut self, bytes: &[u8]) -> impl Future<Output = ()> {
+        let caller = Location::caller();
+        async move { self.act(caller, &format!("{} bytes", bytes.len()), bytes).await }
+    }
+
+    /// Goes away without a word. What came before can still be looked at.
+    pub async fn abort(&mut self) {
+        self.line.note("client went away");
+        self.line.close();
         settle().await;
     }
 
-    /// Goes away without a word.
-    pub async fn abort(&mut self) {
-        self.note("client went away");
-        self.io = None;
+    async fn act(&mut self, caller: &Location<'_>, what: &str, bytes: &[u8]) {
+        if !self.line.is_open() {
+            self.fail(caller, "the client went away with `abort()`, so it can do nothing more");
+        }
+        self.line.note(&format!("client sent {what}"));
+        self.line.send(bytes);
         settle().await;
     }
 }
@@ -222,7 +229,7 @@ impl<H: Handler> Test<H> {
     /// If its mailbox is full or the connection has ended.
     #[track_caller]
     pub fn info<M: InfoOf<H>>(&mut self, message: M) -> impl Future<Output = ()> {
-        self.note(&format!("message {}", std::any::type_name::<M>()));
+        self.line.note(&format!("message {}", std::any::type_name::<M>()));
         if let Err(error) = self.addr.send(message) {
             self.fail(Location::caller(), &format!("cannot send the message: {error}"));
         }
@@ -234,49 +241,51 @@ impl<H: Handler> Test<H> {
         self.addr.clone()
     }
 
-    /// Lets time pass: every timer on the way fires in its turn.
+    /// Lets time pass: every timer on the way fires in its turn, those of all clients and tasks of
+    /// the test. What is due at the end of it has fired.
+    ///
+    /// The clock counts in milliseconds. A time that is none goes on to the next one, and the rest is
+    /// part of the next `advance`: ten times 100 µs are a millisecond.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// # #[websocket] impl Chat {
+    /// #[after(100ms)]
+    /// fn late(&mut self) -> &'static str {
+    ///     "late"
+    /// }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut client = Test::open(Chat).await;
+    /// client.advance(Duration::from_millis(99)).await;
+    /// client.nothing().await;
+    /// client.advance(Duration::from_millis(1)).await;
+    /// assert_eq!(client.text().await, "late");
+    /// # }
+    /// ```
     pub async fn advance(&mut self, time: Duration) {
-        self.note(&format!("{time:?} pass"));
-        tokio::time::sleep(time).await;
-        settle().await;
+        self.line.note(&format!("{time:?} pass"));
+        clock::advance(time).await;
     }
 }
 
 impl<H: Handler> Test<H> {
-    fn note(&mut self, what: &str) {
-        let time = self.start.elapsed();
-        let _ = writeln!(self.log, "  {time:>10.3?}  {what}");
-    }
-
     fn fail(&self, caller: &Location<'_>, what: &str) -> ! {
-        panic!("{caller}: {what}\nwhat happened:\n{}", self.log)
+        panic!("{caller}: {what}\nwhat happened:\n{}", self.line.log())
+    }
+}
+
+/// A client that is dropped goes away.
+impl<H: Handler> Drop for Test<H> {
+    fn drop(&mut self) {
+        self.line.close();
     }
 }
 
 /// What happened so far.
 impl<H: Handler> fmt::Debug for Test<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Test of {}\n{}", std::any::type_name::<H>(), self.log)
+        write!(f, "Test of {}\n{}", std::any::type_name::<H>(), self.line.log())
     }
-}
-
-/// Lets every task run until it waits.
-async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Stops the clock, if the test has not.
-fn pause() {
-    let before = Instant::now();
-    std::thread::sleep(Duration::from_micros(10));
-    if Instant::now() != before {
-        tokio::time::pause();
-    }
-}
-
-/// A close frame without a code, as the client sees it (RFC 6455 §7.1.5).
-fn no_status() -> Close {
-    Close::from(CloseCode::Status)
 }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 
 use axum_core::body::Body;
@@ -10,7 +11,7 @@ use hyper::body::Body as _;
 use hyper::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper::{HeaderMap, Request, StatusCode, http};
 
-use super::{Test, pause};
+use super::{Test, clock};
 use crate::handler::{Handler, OnUpgrade};
 use crate::router::{PeerAddr, prepare};
 
@@ -82,7 +83,11 @@ impl<H: Handler> TestUpgrade<H> {
     }
 }
 
-impl<H: Handler, S: Send + Sync> TestUpgrade<H, S> {
+/// Of no more types than these, so that the compiler says once that an extractor's bound is missing:
+/// an `impl Future` would repeat the bounds of its function, and so would each use of it.
+type Opening<H> = Pin<Box<dyn Future<Output = Result<Test<H>, Rejection>> + Send>>;
+
+impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
     /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
@@ -104,21 +109,36 @@ impl<H: Handler, S: Send + Sync> TestUpgrade<H, S> {
     /// # Panics
     ///
     /// If the URI or a header is none, or the path is not the handler's.
-    pub async fn open(self) -> Result<Test<H>, Rejection>
+    #[track_caller]
+    pub fn open(self) -> Opening<H>
     where
         H::Upgrade: OnUpgrade<H, S>,
     {
-        pause();
-        let request = self.request.body(()).expect("a request");
-        let (parts, ()) = request.into_parts();
-        match prepare::<H, S>(parts, &self.pattern, &self.state).await {
-            Ok(((handler, cx), headers)) => Ok(Test::start(handler, cx, headers).await),
-            Err(response) => {
-                let (parts, body) = response.into_parts();
-                Err(Rejection { status: parts.status, headers: parts.headers, body: read(body).await })
+        let caller = Location::caller();
+        Box::pin(async move {
+            let request = self.request.body(()).unwrap_or_else(|error| panic!("{caller}: {error}"));
+            let (parts, ()) = request.into_parts();
+            check_path(&self.pattern, parts.uri.path(), caller);
+            clock::stop().await;
+            match prepare::<H, S>(parts, &self.pattern, &self.state).await {
+                Ok(((handler, cx), headers)) => Ok(Test::start(handler, cx, headers).await),
+                Err(response) => {
+                    let (parts, body) = response.into_parts();
+                    Err(Rejection { status: parts.status, headers: parts.headers, body: read(body).await })
+                }
             }
-        }
+        })
     }
+}
+
+/// No request to another path comes to the handler, so this is a mistake of the test.
+fn check_path(pattern: &str, path: &str, caller: &Location<'_>) {
+    let mut paths = matchit::Router::new();
+    if let Err(error) = paths.insert(pattern, ()) {
+        panic!("{caller}: cannot mount a handler at {pattern:?}: {error}");
+    }
+    let matches = paths.at(path).is_ok();
+    assert!(matches, "{caller}: {path:?} does not match {pattern:?}, the path of the handler");
 }
 
 /// The whole of a body, or as much of it as there is without an error.

@@ -1,0 +1,181 @@
+//! The client's end of the connection, and the log of the test.
+//!
+//! A task of its own moves the bytes, so that what the handler sends is seen when it comes: while the
+//! test sleeps, waits for something else, or is busy with another client.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as Task, Poll, Waker};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::time::Instant;
+
+use super::frames;
+use crate::message::Message;
+
+/// What is on its way in each direction.
+pub(super) const PIPE: usize = 64 << 10;
+
+/// What a client takes that is not asked. With what is on its way, it is a slow one at 256 KiB.
+const UNASKED: usize = 192 << 10;
+
+/// The line of one client; clones are the same line.
+#[derive(Clone)]
+pub(super) struct Line(Arc<Mutex<End>>);
+
+struct End {
+    /// `None` when the client has gone away.
+    io: Option<DuplexStream>,
+    /// The task that moves the bytes.
+    waker: Option<Waker>,
+    unsent: BytesMut,
+    /// The beginning of a frame.
+    received: BytesMut,
+    /// What came and was not taken, each with the bytes of its frame, and their sum.
+    messages: VecDeque<(Message, usize)>,
+    held: usize,
+    /// The test waits for a message, however large it is.
+    asked: bool,
+    /// The handler sends no more.
+    ended: bool,
+    start: Instant,
+    log: String,
+}
+
+impl Line {
+    pub(super) fn new(io: DuplexStream) -> Self {
+        Self(Arc::new(Mutex::new(End {
+            io: Some(io),
+            waker: None,
+            unsent: BytesMut::new(),
+            received: BytesMut::new(),
+            messages: VecDeque::new(),
+            held: 0,
+            asked: false,
+            ended: false,
+            start: Instant::now(),
+            log: String::new(),
+        })))
+    }
+
+    /// Moves bytes until the client goes away.
+    pub(super) async fn run(self) {
+        poll_fn(|task| self.lock().poll(task)).await;
+    }
+
+    /// Sends bytes, as soon as the handler takes them.
+    pub(super) fn send(&self, bytes: &[u8]) {
+        let mut end = self.lock();
+        end.unsent.extend_from_slice(bytes);
+        end.wake();
+    }
+
+    /// The next message, if it has come whole.
+    pub(super) fn take(&self) -> Option<Message> {
+        let mut end = self.lock();
+        let (message, len) = end.messages.pop_front()?;
+        end.held -= len;
+        end.asked = false;
+        end.wake();
+        Some(message)
+    }
+
+    /// Takes all of the next message, even if it is larger than what a client takes unasked.
+    pub(super) fn ask(&self) {
+        let mut end = self.lock();
+        end.asked = true;
+        end.wake();
+    }
+
+    /// Whether nothing will come any more.
+    pub(super) fn has_ended(&self) -> bool {
+        let end = self.lock();
+        end.messages.is_empty() && (end.ended || end.io.is_none())
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().io.is_some()
+    }
+
+    /// Goes away, and takes with it what was not sent.
+    pub(super) fn close(&self) {
+        let mut end = self.lock();
+        end.wake();
+        let io = end.io.take();
+        drop(end);
+        // This wakes the handler.
+        drop(io);
+    }
+
+    pub(super) fn note(&self, what: &str) {
+        self.lock().note(what);
+    }
+
+    pub(super) fn log(&self) -> String {
+        self.lock().log.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, End> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl End {
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        self.waker = Some(task.waker().clone());
+        let Some(mut io) = self.io.take() else { return Poll::Ready(()) };
+        self.write(task, &mut io);
+        self.read(task, &mut io);
+        self.io = Some(io);
+        Poll::Pending
+    }
+
+    fn write(&mut self, task: &mut Task<'_>, io: &mut DuplexStream) {
+        while !self.unsent.is_empty() {
+            match Pin::new(&mut *io).poll_write(task, &self.unsent) {
+                Poll::Ready(Ok(len)) => self.unsent.advance(len),
+                // A handler that has ended takes no more; what it said tells why.
+                Poll::Ready(Err(_)) => self.unsent.clear(),
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn read(&mut self, task: &mut Task<'_>, io: &mut DuplexStream) {
+        let mut bytes = [0; 8 << 10];
+        while !self.ended {
+            let room = if self.asked && self.messages.is_empty() {
+                bytes.len()
+            } else {
+                bytes.len().min(UNASKED.saturating_sub(self.held + self.received.len()))
+            };
+            let mut read = ReadBuf::new(&mut bytes[..room]);
+            if room == 0 || Pin::new(&mut *io).poll_read(task, &mut read).is_pending() {
+                return;
+            }
+            self.ended = read.filled().is_empty();
+            self.received.extend_from_slice(read.filled());
+            while let Some((message, len)) = frames::decode(&self.received) {
+                self.received.advance(len);
+                self.note(&format!("handler sent {}", frames::describe(&message)));
+                self.messages.push_back((message, len));
+                self.held += len;
+            }
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        let time = self.start.elapsed();
+        let _ = writeln!(self.log, "  {time:>10?}  {what}");
+    }
+}
