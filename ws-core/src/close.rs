@@ -19,6 +19,7 @@ const MAX_CLOSE_REASON: usize = 123;
 /// let close = Close::new(CloseCode::Policy, "one message a second, please");
 /// assert_eq!(u16::from(close.code), 1008);
 /// assert_eq!(Close::from(4001).code, CloseCode::Library(4001));
+/// assert_eq!(Close::from((4001, "kicked")), Close::new(4001, "kicked"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
