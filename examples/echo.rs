@@ -2,11 +2,12 @@
 //!
 //! Run it with `cargo run --release --example echo` and talk to `ws://127.0.0.1:8080/`. Another
 //! address is its first argument: `cargo run --release --example echo -- 127.0.0.1:9001`. The
-//! Autobahn suite runs against this one.
+//! Autobahn suite and the clients of `tests/interop` run against this one.
 
 use ws_core::prelude::*;
 
-#[websocket(path = "/", max_message_size = 64MiB)]
+/// It has nothing to lose, so pages from anywhere may connect.
+#[websocket(path = "/", max_message_size = 64MiB, origins = any)]
 #[derive(Default)]
 struct Echo;
 
