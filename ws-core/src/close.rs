@@ -119,8 +119,11 @@ pub enum CloseReason {
     /// The handler closed, with [`Context::close`](crate::Context::close) or a [`Close`] reply.
     /// Cowboy's `stop`.
     Stop(Close),
-    /// Nothing came from the client for the idle timeout; 1000. Cowboy's `timeout`.
+    /// Nothing came from the client for the idle timeout, or for `pong_timeout` after a ping of
+    /// `ping_interval`; 1000. Cowboy's `timeout`.
     Timeout,
+    /// The connection is as old as `max_lifetime` allows; 1001.
+    Expired,
     /// The client broke the protocol; 1002, 1007 or 1009. Cowboy's `{error, badframe}`,
     /// `{error, badencoding}` and `{error, badsize}`.
     Protocol(Fault),
@@ -157,6 +160,7 @@ impl CloseReason {
             Self::Remote(frame) => frame.as_ref().map(|close| close.code.into()),
             Self::Stop(close) => Some(close.clone()),
             Self::Timeout => with(CloseCode::Normal, "idle timeout"),
+            Self::Expired => with(CloseCode::Away, "connected for long enough"),
             Self::Protocol(fault) => with(fault.code(), fault.text()),
             Self::Unsupported => with(CloseCode::Unsupported, "unsupported kind of message"),
             Self::Error { code, .. } => Some((*code).into()),
@@ -175,6 +179,7 @@ impl fmt::Display for CloseReason {
             Self::Remote(None) => f.write_str("closed by the client"),
             Self::Stop(close) => write!(f, "closed by the handler: {close}"),
             Self::Timeout => f.write_str("idle timeout"),
+            Self::Expired => f.write_str("connected for long enough"),
             Self::Protocol(fault) => write!(f, "protocol fault: {fault}"),
             Self::Unsupported => f.write_str("unsupported kind of message"),
             Self::Error { message, .. } => write!(f, "handler failed: {message}"),

@@ -24,6 +24,17 @@ pub struct Options {
     /// How long nothing may come from the client before the connection closes with 1000; any byte
     /// counts, pongs included. `None` for no limit. Default 60 s. Cowboy's `idle_timeout`.
     pub idle_timeout: Option<Duration>,
+    /// How long nothing may come from the client before it is sent an empty ping, to find out whether
+    /// it is still there (RFC 6455 §5.5.2). The answer is a pong, which `#[on_pong]` sees too; any
+    /// byte will do. `None` for never. Default `None`.
+    pub ping_interval: Option<Duration>,
+    /// How long the client may take to answer such a ping before the connection closes with
+    /// [`CloseReason::Timeout`](crate::CloseReason::Timeout); what was queued before the ping is read
+    /// in that time too. Default 20 s.
+    pub pong_timeout: Duration,
+    /// How long the connection may last, however busy it is, before it closes with 1001, so that
+    /// clients come again and are spread anew. `None` for no limit. Default `None`.
+    pub max_lifetime: Option<Duration>,
     /// The largest message a client may send, in bytes, with all its fragments together; a larger
     /// one closes with 1009 when its header is read. Default 1 MiB. Cowboy's `max_frame_size`.
     pub max_message_size: usize,
@@ -60,6 +71,9 @@ impl Options {
     /// The defaults, for declarations to start from.
     pub const DEFAULT: Self = Self {
         idle_timeout: Some(Duration::from_mins(1)),
+        ping_interval: None,
+        pong_timeout: Duration::from_secs(20),
+        max_lifetime: None,
         max_message_size: 1 << 20,
         validate_utf8: true,
         mailbox: 1024,
@@ -155,8 +169,8 @@ impl Declaration {
     ///
     /// If they do not; as this is evaluated while compiling, that is a compile error.
     pub const fn checked(self) -> Self {
-        let Options { idle_timeout, max_message_size, mailbox, outbox_high_water, outbox_limit, .. } =
-            &self.options;
+        let Options { idle_timeout, ping_interval, max_lifetime, .. } = &self.options;
+        let Options { max_message_size, mailbox, outbox_high_water, outbox_limit, .. } = &self.options;
         assert!(
             *outbox_high_water <= *outbox_limit,
             "`outbox_high_water` is above `outbox_limit`: reading is to stop before the connection closes",
@@ -166,6 +180,14 @@ impl Declaration {
         assert!(
             !matches!(idle_timeout, Some(timeout) if timeout.is_zero()),
             "`idle_timeout` is zero: write how long, as `60s`, or `none`",
+        );
+        assert!(
+            !matches!(ping_interval, Some(interval) if interval.is_zero()),
+            "`ping_interval` is zero: write how long, as `30s`, or `none`",
+        );
+        assert!(
+            !matches!(max_lifetime, Some(lifetime) if lifetime.is_zero()),
+            "`max_lifetime` is zero: write how long, as `1h`, or `none`",
         );
         self
     }

@@ -19,10 +19,13 @@ pub(crate) struct Declaration {
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
 
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 16] = [
     "path",
     "subprotocols",
     "idle_timeout",
+    "ping_interval",
+    "pong_timeout",
+    "max_lifetime",
     "max_message_size",
     "validate_utf8",
     "mailbox",
@@ -36,10 +39,12 @@ const OPTIONS: [&str; 13] = [
 ];
 
 /// What other frameworks, Cowboy and people call them.
-const OTHER_NAMES: [(&str, &[&str]); 6] = [
+const OTHER_NAMES: [(&str, &[&str]); 8] = [
     ("path", &["route", "url", "uri", "at"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
+    ("ping_interval", &["heartbeat", "heartbeat_interval", "keep_alive", "ping"]),
+    ("pong_timeout", &["ping_timeout", "heartbeat_timeout"]),
     (
         "max_message_size",
         &["max_frame_size", "max_size", "max_payload", "max_payload_length", "message_size"],
@@ -151,15 +156,16 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
             Expr::Path(_) if word(value).as_deref() != Some("off") => quote!(#value),
             _ => return Err(wrong(value.span(), &name)),
         },
-        ("idle_timeout", OptValue::Expr(value))
+        ("idle_timeout" | "ping_interval" | "max_lifetime", OptValue::Expr(value))
             if matches!(word(value).as_deref(), Some("none" | "None")) =>
         {
             quote!(::core::option::Option::None)
         }
-        ("idle_timeout", OptValue::Expr(value)) => {
+        ("idle_timeout" | "ping_interval" | "max_lifetime", OptValue::Expr(value)) => {
             let value = value::duration(value)?;
             quote!(::core::option::Option::Some(#value))
         }
+        ("pong_timeout", OptValue::Expr(value)) => value::duration(value)?,
         ("close_timeout" | "cancel_timeout", OptValue::Expr(value)) => value::duration_or_zero(value)?,
         ("max_message_size" | "outbox_high_water" | "outbox_limit" | "read_ahead", OptValue::Expr(value)) => {
             value::size(value)?
@@ -169,7 +175,8 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
         (_, OptValue::List(_, span) | OptValue::None(span)) => return Err(wrong(*span, &name)),
         (_, OptValue::Tokens(tokens)) => {
             let apart = match name.as_str() {
-                "idle_timeout" | "close_timeout" | "cancel_timeout" => value::duration_apart(tokens),
+                "idle_timeout" | "ping_interval" | "pong_timeout" | "max_lifetime" | "close_timeout"
+                | "cancel_timeout" => value::duration_apart(tokens),
                 _ => value::size_apart(tokens),
             };
             let text = apart.unwrap_or_else(|| wrong(span, &name).to_string());
@@ -182,9 +189,6 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
 fn unknown(name: &str) -> String {
     let elsewhere = match name {
         "compress" => "help: compression is not there yet: leave it out for now",
-        "ping_interval" | "heartbeat" | "keep_alive" | "ping" => {
-            "help: write a method: `#[every(30s)] fn keep_alive(&mut self) -> Ping { Ping::default() }`"
-        }
         "max_connections" | "handshake_timeout" | "max_header_size" | "shutdown_timeout" => {
             "help: it is the router's, for all handlers: `Router::new()` has a method of that name"
         }
@@ -210,6 +214,9 @@ fn usage(name: &str) -> &'static str {
         "path" => "`path = \"/chat/{room}\"`",
         "subprotocols" => "`subprotocols = [\"chat.v2\", \"chat.v1\"]`",
         "idle_timeout" => "`idle_timeout = 60s`, or `idle_timeout = none`",
+        "ping_interval" => "`ping_interval = 30s`, or `ping_interval = none`",
+        "pong_timeout" => "`pong_timeout = 20s`",
+        "max_lifetime" => "`max_lifetime = 1h`, or `max_lifetime = none`",
         "max_message_size" => "`max_message_size = 64KiB`",
         "validate_utf8" => "`validate_utf8 = false`",
         "mailbox" => "`mailbox = 1024`",

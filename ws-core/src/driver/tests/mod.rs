@@ -8,6 +8,7 @@ mod errors;
 mod fairness;
 mod faults;
 mod flow;
+mod life;
 mod order;
 mod peer;
 mod pressure;

@@ -50,7 +50,7 @@ impl Connection {
     /// Looks whether the client did something that brought no bytes; it counts like a byte.
     pub(crate) fn look(&mut self, now: impl FnOnce() -> Instant) {
         if self.assistance.as_ref().is_some_and(|assistance| assistance.activity.take()) {
-            self.heard = now();
+            self.heard(now());
             if self.is_pressed() {
                 self.goes_on();
             }

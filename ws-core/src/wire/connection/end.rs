@@ -129,6 +129,9 @@ impl Connection {
     /// Bytes came from the client.
     pub(crate) fn heard(&mut self, now: Instant) {
         self.heard = now;
+        if let Some(life) = &mut self.life {
+            life.heard();
+        }
     }
 
     /// When the last bytes came: what time it is in the middle of a turn, without a look at the clock.
@@ -140,9 +143,7 @@ impl Connection {
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let timeout = match self.phase {
             Phase::Open if self.deferred().is_some() => return self.deferred(),
-            // While a method is pending and enough was read ahead, it is not the client who is late.
-            Phase::Open if self.is_reading() && !self.has_room() => return None,
-            Phase::Open => return self.idle_timeout.and_then(|timeout| self.heard.checked_add(timeout)),
+            Phase::Open => return self.life_deadline(),
             Phase::Ending(_) if !self.holds_back() => self.options.cancel_timeout,
             Phase::Ending(_) | Phase::Closing { .. } => self.options.close_timeout,
         };
@@ -161,7 +162,7 @@ impl Connection {
         if due && self.is_open() {
             // If reading was deferred, what the client said meanwhile is to be read first.
             if !self.end_deferral() {
-                self.end(CloseReason::Timeout);
+                self.live(now);
             }
             return false;
         }

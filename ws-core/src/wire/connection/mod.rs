@@ -3,11 +3,13 @@
 mod assistance;
 mod end;
 mod input;
+mod life;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use assistance::Assistance;
+use life::Life;
 
 use super::ahead::Ahead;
 use super::backlog::Backlog;
@@ -58,6 +60,8 @@ pub(crate) struct Connection {
     limit: Option<Instant>,
     /// What a transport that speaks WebSocket itself does, and needs.
     assistance: Option<Box<Assistance>>,
+    /// Whether it is asked for signs of life, or has only so long to live.
+    life: Option<Box<Life>>,
 }
 
 #[derive(Debug)]
@@ -88,6 +92,7 @@ impl Connection {
             since: None,
             limit: None,
             assistance: None,
+            life: Life::of(&options, now),
             options,
         }
     }
@@ -154,7 +159,7 @@ impl Connection {
     /// client as a byte from it would.
     pub(crate) fn sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
         if self.is_pressed() {
-            self.heard = now();
+            self.heard(now());
             self.goes_on();
         }
         self.outbox.sent(len);

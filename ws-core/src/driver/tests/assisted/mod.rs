@@ -15,6 +15,8 @@ mod fairness;
 mod faults;
 #[path = "../flow.rs"]
 mod flow;
+#[path = "../life.rs"]
+mod life;
 #[path = "../order.rs"]
 mod order;
 #[path = "../peer.rs"]

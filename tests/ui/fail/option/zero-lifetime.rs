@@ -1,6 +1,6 @@
 use ws_core::prelude::*;
 
-#[websocket(path = "/", ping_interval = 30s)]
+#[websocket(path = "/", max_lifetime = 0s)]
 #[derive(Default)]
 struct Chat;
 
