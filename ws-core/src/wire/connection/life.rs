@@ -59,9 +59,9 @@ impl Connection {
         if is_over(self.life.as_ref().and_then(|life| life.expires)) {
             return self.end(CloseReason::Expired);
         }
-        let is_silent = is_over(self.idle_deadline()) || !is_over(self.ping_deadline());
+        let is_late = !is_over(self.ping_deadline());
         match &mut self.life {
-            Some(life) if life.asked.is_none() && !is_silent => {
+            Some(life) if life.asked.is_none() && !is_late => {
                 life.asked = Some(now);
                 self.ping(&[]);
             }
