@@ -97,6 +97,8 @@ pub use close::{Close, CloseReason, Fault};
 pub use close::CloseCode;
 
 pub use context::Context;
+#[cfg(feature = "tls")]
+pub use error::TlsError;
 pub use error::{BoxError, DecodeError, Error, HandlerError, Result, SendError};
 pub use handler::{Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
@@ -106,4 +108,6 @@ pub use options::{Options, Origins, Unhandled};
 pub use payload::{FromBinary, FromText};
 pub use reply::{IntoReply, Replies};
 pub use router::{Path, PeerAddr, Query, Router, State};
+#[cfg(feature = "tls")]
+pub use server::Tls;
 pub use timer::TimerId;

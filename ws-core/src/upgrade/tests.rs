@@ -65,7 +65,7 @@ fn refusals() {
     refused(&[("transfer-encoding", "chunked")], Refusal::Body);
     accepted(&[("content-length", "0")], &Options::DEFAULT);
     for version in ["", "12", "14", "0", "x", "13, 8"] {
-        refused(&[("sec-websocket-version", version)], Refusal::Version);
+        refused(&[("sec-websocket-version", version)], Refusal::Version { upgrade: true });
     }
     for key in
         ["", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ=====", "dGhlIHNhbXBsZSBub25j*Q=="]
@@ -139,12 +139,15 @@ fn subprotocols_by_the_servers_preference() {
 #[test]
 fn statuses() {
     let status = |refusal: Refusal| refusal.into_response().status().as_u16();
-    assert_eq!(status(Refusal::Method), 405);
-    assert_eq!(Refusal::Method.into_response().headers()[ALLOW], "GET");
+    assert_eq!(status(Refusal::Method("GET")), 405);
+    assert_eq!(Refusal::Method("GET").into_response().headers()[ALLOW], "GET");
     assert_eq!(status(Refusal::NoUpgrade), 426);
     assert_eq!(Refusal::NoUpgrade.into_response().headers()[UPGRADE], "websocket");
-    assert_eq!(status(Refusal::Version), 426);
-    assert_eq!(Refusal::Version.into_response().headers()[SEC_WEBSOCKET_VERSION], "13, 8, 7");
+    assert_eq!(status(Refusal::Version { upgrade: true }), 426);
+    assert_eq!(
+        Refusal::Version { upgrade: true }.into_response().headers()[SEC_WEBSOCKET_VERSION],
+        "13, 8, 7"
+    );
     assert_eq!(status(Refusal::Key("")), 400);
     assert_eq!(status(Refusal::Origin), 403);
     assert_eq!(status(Refusal::Capacity), 503);
