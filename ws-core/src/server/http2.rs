@@ -1,4 +1,4 @@
-//! HTTP/2 with WebSockets in its streams (RFC 8441), by h2. hyper's server for it ends a stream that
+//! HTTP/2, and the sockets in its streams (RFC 8441), by h2. hyper's server for it ends a stream that
 //! is dropped in order, where it must be reset, keeps what waits for a client that does not read,
 //! and has a task and a channel for each.
 
@@ -172,7 +172,7 @@ impl Life<'_> {
 
 fn after(time: Duration) -> Instant {
     /// For a time that no clock reaches.
-    const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    const FAR: Duration = Duration::from_hours(365 * 24);
     let now = Instant::now();
     now.checked_add(time).unwrap_or(now + FAR)
 }

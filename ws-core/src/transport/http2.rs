@@ -1,5 +1,5 @@
 //! A stream of an HTTP/2 connection as a byte stream (RFC 8441 §5): the orderly end of TCP is
-//! END_STREAM, its reset is RST_STREAM with CANCEL.
+//! `END_STREAM`, its reset is `RST_STREAM` with `CANCEL`.
 
 use std::io;
 use std::pin::Pin;
@@ -27,7 +27,7 @@ pub(crate) struct Http2 {
 #[derive(PartialEq, Eq)]
 enum Stage {
     Open,
-    /// Our END_STREAM is on its way, the client's is not here.
+    /// Our `END_STREAM` is on its way, the client's is not here.
     Ended,
     /// Both have ended, or the stream was reset.
     Over,
