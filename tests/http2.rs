@@ -225,14 +225,50 @@ async fn refusals_have_the_statuses_of_http1() {
 }
 
 #[tokio::test]
-async fn upgrade_of_http1_is_malformed() {
+async fn upgrade_of_http1_is_refused() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let request = Request::get("http://server.example.com/echo/a")
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
-    // "Connection-specific header fields" (RFC 9113 §8.2.2) are for h2 to refuse; the rest is ours.
     assert_eq!(client.ask(request.body(()).unwrap(), Some(b"")).await.unwrap().status, 405);
+}
+
+/// Says what it hears, inside another server.
+#[websocket(path = "/nested")]
+#[derive(Default)]
+struct Nested;
+
+#[websocket]
+impl Nested {
+    #[on_text]
+    fn text(&mut self, text: String) -> String {
+        text
+    }
+}
+
+#[tokio::test]
+async fn router_nests_in_axum() {
+    let router = Router::new().mount::<Nested>();
+    let app = axum::Router::new().nest_service("/live", router.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let client = Connection::new(tokio::net::TcpStream::connect(addr).await.unwrap()).await;
+    let mut socket = client.open("/live/nested").await;
+    socket.text("hello").await;
+    assert_eq!(socket.heard().await, "hello");
+    let get = Request::get("http://server.example.com/live/nested").body(()).unwrap();
+    assert_eq!(client.ask(get, Some(b"")).await.unwrap().status, 405);
+    let (ended, ()) = tokio::join!(
+        async {
+            assert_eq!(socket.closed().await, 1001);
+            socket.close(1001).await;
+            socket.frame().await
+        },
+        router.shutdown()
+    );
+    assert_eq!(ended, None);
 }
 
 #[tokio::test]
@@ -430,6 +466,10 @@ async fn fallback_answers_other_requests() {
     let pages = axum::Router::new()
         .route("/", axum::routing::get(async || "a page"))
         .route("/large", axum::routing::get(async || "x".repeat(1 << 20)))
+        .route(
+            "/old",
+            axum::routing::get(async || ([("connection", "close"), ("keep-alive", "5")], "a page")),
+        )
         .route("/count", axum::routing::post(async |body: axum::body::Bytes| body.len().to_string()));
     let setup = setup_with(|router| router.fallback(pages)).await;
     let client = setup.server.http2().await;
@@ -439,6 +479,9 @@ async fn fallback_answers_other_requests() {
     assert_eq!(page.headers["content-length"], "6");
     assert!(page.headers.contains_key("date"));
     assert_eq!(client.ask(get("/large"), Some(b"")).await.unwrap().body.len(), 1 << 20);
+    // As it would be answered over HTTP/1.1.
+    let old = client.ask(get("/old"), Some(b"")).await.unwrap();
+    assert_eq!((old.status, old.headers.get("connection"), old.headers.get("keep-alive")), (200, None, None));
     assert_eq!(client.ask(get("/none"), Some(b"")).await.unwrap().status, 404);
     let post = Request::post("http://server.example.com/count").body(()).unwrap();
     assert_eq!(client.ask(post, Some(&[1; 200_000])).await.unwrap().body, "200000");

@@ -49,6 +49,7 @@ const ALPN_HTTP1: &[u8] = b"http/1.1";
 /// if let Err(error) = renewed.reload() {
 ///     eprintln!("still using the old certificate: {error}");
 /// }
+/// # std::fs::remove_dir_all(folder).unwrap();
 /// # };
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
 /// Router::new().mount::<Echo>().serve_tls_listener(listener, tls, stop).await
