@@ -366,6 +366,27 @@ async fn inactive_handler_shuts_the_window() {
 }
 
 #[tokio::test]
+async fn windows_of_lost_streams_come_back() {
+    let mut setup = setup().await;
+    let client = setup.server.http2().await;
+    // 24 MB that nobody reads, against a window of 16 for the connection.
+    let unread = Bytes::from([&[0x82, 0xfe, 0xea, 0x60, 0, 0, 0, 0][..], &[1; 60_000]].concat());
+    for round in 0..400 {
+        let mut socket = client.open("/echo/a").await;
+        socket.text("pause").await;
+        assert_eq!(socket.heard().await, "pause", "{round}");
+        socket.raw(unread.clone()).await;
+        socket.send.send_reset(Reason::CANCEL);
+        // It would be seen when the socket is read from again.
+        setup.shared.addr.lock().unwrap().take().unwrap().send(Active(true)).unwrap();
+        setup.reason().await;
+    }
+    let mut last = client.open("/echo/a").await;
+    last.raw(unread).await;
+    assert_eq!(last.heard().await, "60000");
+}
+
+#[tokio::test]
 async fn shutdown_tells_sockets_and_connection() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;

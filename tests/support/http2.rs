@@ -39,7 +39,9 @@ pub struct Socket {
 impl Server {
     /// A connection without TLS: the server is known to speak HTTP/2.
     pub async fn http2(&self) -> Connection {
-        Connection::new(TcpStream::connect(self.addr).await.unwrap()).await
+        let stream = TcpStream::connect(self.addr).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Connection::new(stream).await
     }
 }
 

@@ -90,11 +90,11 @@ impl Peer {
 /// Looks at the first bytes without taking them: a method "PRI" is nothing else (RFC 9113 §11.6).
 #[cfg(feature = "http2")]
 async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
-    /// For the next segment of a client that sends single bytes; it cannot be waited for, as there
-    /// is something to read already.
-    const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
     const PREFACE: &[u8] = b"PRI ";
     let mut seen = [0; PREFACE.len()];
+    // The next segment of a client that sends single bytes cannot be waited for, as there is
+    // something to read already. Whoever sends no more is asked less and less often.
+    let mut pause = std::time::Duration::from_millis(5);
     loop {
         let len = stream.peek(&mut seen).await?;
         if len == 0 || !PREFACE.starts_with(&seen[..len]) {
@@ -103,6 +103,7 @@ async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
         if len == PREFACE.len() {
             return Ok(true);
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause *= 2;
     }
 }

@@ -128,6 +128,8 @@ impl AsyncWrite for Http2 {
 
 impl Drop for Http2 {
     fn drop(&mut self) {
+        // The window of the connection is for the other streams too.
+        self.release(self.rest.len());
         if self.stage != Stage::Over {
             // What waits for a client that does not read goes with it.
             self.send.send_reset(Reason::CANCEL);
