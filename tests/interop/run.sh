@@ -2,8 +2,8 @@
 # tests/interop/run.sh
 # Talks to `examples/echo` with the clients that people use: npm's ws and undici, PyPI's websockets,
 # aiohttp and picows, and headless Chromium. Each sends text, bytes, nothing, a megabyte and (where
-# it can) fragments and pings, gets all of it back, and closes. Prints a line for each; fails if one
-# does.
+# it can) fragments and pings, gets all of it back, and closes. Then over HTTP/2 with PyPI's h2 and
+# wsproto, to `examples/wss` too. Prints a line for each; fails if one does.
 #
 # What it installs goes to target/interop; Debian's packages are installed where they are missing.
 set -euo pipefail
@@ -21,25 +21,35 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
+venv=$home/venv
 if [ ! -f "$home/.ready" ]; then
-    python3 -m venv "$home/venv"
-    "$home/venv/bin/pip" install -q websockets==17.4 aiohttp==3.14.5 picows==2.3.1
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q websockets==17.4 aiohttp==3.14.5 picows==2.3.1 h2==4.4.1 wsproto==1.3.2
     npm install --silent --no-audit --no-fund --prefix "$home" ws@8.23.0 undici@7.30.2
     touch "$home/.ready"
 fi
 
-cargo build --quiet --release --example echo
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-target/release/examples/echo "127.0.0.1:$port" > "$home/echo.log" &
-server=$!
-trap 'kill $server 2>/dev/null || true' EXIT
-for _ in $(seq 50); do
-    if python3 -c "import socket; socket.create_connection(('127.0.0.1', $port))" 2>/dev/null; then break; fi
-    sleep 0.1
-done
+cargo build --quiet --release -p examples --example echo --example wss
+servers=()
+trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
 
-url="ws://127.0.0.1:$port/"
+# serve NAME: starts an example on a free port, which it leaves in $port.
+serve() {
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    "target/release/examples/$1" "127.0.0.1:$port" < /dev/null > "$home/$1.log" &
+    servers+=($!)
+    for _ in $(seq 50); do
+        if python3 -c "import socket; socket.create_connection(('127.0.0.1', $port))" 2>/dev/null; then return; fi
+        sleep 0.1
+    done
+}
+
+serve echo
 # Modules are looked for beside the script that wants them.
 cp "$here/clients.mjs" "$home/"
-node "$home/clients.mjs" "$url"
-"$home/venv/bin/python" "$here/clients.py" "$url"
+node "$home/clients.mjs" "ws://127.0.0.1:$port/"
+"$venv/bin/python" "$here/clients.py" "ws://127.0.0.1:$port/"
+"$venv/bin/python" "$here/http2.py" "127.0.0.1:$port" / ""
+serve wss
+"$venv/bin/python" "$here/http2.py" "127.0.0.1:$port" /echo ", said in private" --tls

@@ -1,5 +1,7 @@
 //! What the tests share: a server on a free port, clients polite and raw.
 
+pub mod http2;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

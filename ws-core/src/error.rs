@@ -1,8 +1,13 @@
 //! Errors as values.
 
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::{error::Error as StdError, fmt, io, net::SocketAddr};
 
 use crate::close::CloseCode;
+#[cfg(feature = "tls")]
+pub use tls::TlsError;
 
 /// A boxed error of any type.
 ///
@@ -82,6 +87,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The certificate or its key cannot be used.
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
 }
 
 impl fmt::Display for Error {
@@ -89,6 +97,8 @@ impl fmt::Display for Error {
         match self {
             Self::Address { addr, source } => write!(f, "`{addr}` is no address to listen on: {source}"),
             Self::Bind { addr, source } => write!(f, "cannot listen on {addr}: {source}"),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.fmt(f),
         }
     }
 }
@@ -97,7 +107,16 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Address { source, .. } | Self::Bind { source, .. } => Some(source),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.source(),
         }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsError> for Error {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 

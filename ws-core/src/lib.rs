@@ -1,7 +1,10 @@
 #![doc = include_str!("guide.links")]
 #![doc = include_str!("../README.md")]
 // The documentation is that of all features; without some of them, what it links to is not there.
-#![cfg_attr(not(all(feature = "json", feature = "test-util")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "json", feature = "test-util", feature = "tls")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 // Tests take shortcuts that the code does not.
 #![cfg_attr(test, allow(clippy::pedantic))]
 
@@ -97,6 +100,8 @@ pub use close::{Close, CloseReason, Fault};
 pub use close::CloseCode;
 
 pub use context::Context;
+#[cfg(feature = "tls")]
+pub use error::TlsError;
 pub use error::{BoxError, DecodeError, Error, HandlerError, Result, SendError};
 pub use handler::{Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
@@ -106,4 +111,6 @@ pub use options::{Options, Origins, Unhandled};
 pub use payload::{FromBinary, FromText};
 pub use reply::{IntoReply, Replies};
 pub use router::{Path, PeerAddr, Query, Router, State};
+#[cfg(feature = "tls")]
+pub use server::Tls;
 pub use timer::TimerId;

@@ -1,4 +1,5 @@
-//! The opening handshake (RFC 6455 §4.2), pure: a request in, an acceptance or a refusal out.
+//! The opening handshake (RFC 6455 §4.2, over HTTP/2 RFC 8441 §5), pure: a request in, an acceptance
+//! or a refusal out.
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -22,19 +23,26 @@ const DRAFT_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin")
 /// A handshake that is in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Acceptance {
-    accept: HeaderValue,
+    /// What proves that the key was understood; HTTP/2 has none, and is accepted with 200.
+    accept: Option<HeaderValue>,
     pub(crate) subprotocol: Option<HeaderValue>,
 }
 
 /// Why a request does not become a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The path is there, but not for this method.
-    Method,
+    /// The path is there, but not for this method; the one that it is for.
+    Method(&'static str),
+    /// It asks for a protocol that is not WebSocket.
+    #[cfg(feature = "http2")]
+    Protocol,
+    /// Its scheme is not that of HTTP.
+    #[cfg(feature = "http2")]
+    Scheme,
     /// It does not ask for an upgrade.
     NoUpgrade,
-    /// It asks for a version that nobody knows.
-    Version,
+    /// It asks for a version that nobody knows. Whether an upgrade may be offered: HTTP/2 has none.
+    Version { upgrade: bool },
     /// Its key is missing or malformed.
     Key(&'static str),
     /// It does not name one host, as HTTP/1.1 demands.
@@ -57,8 +65,21 @@ pub(crate) enum Refusal {
 
 /// Checks a request, in the order of the statuses that it can get.
 pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refusal> {
+    let accept = match parts.version {
+        #[cfg(feature = "http2")]
+        Version::HTTP_2 => check_connect(parts)?,
+        _ => check_get(parts)?,
+    };
+    if !origin_allowed(&parts.headers, &parts.uri, options.origins) {
+        return Err(Refusal::Origin);
+    }
+    Ok(Acceptance { accept, subprotocol: subprotocol(&parts.headers, options.subprotocols) })
+}
+
+/// The opening handshake of HTTP/1.1.
+fn check_get(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
     if parts.method != Method::GET {
-        return Err(Refusal::Method);
+        return Err(Refusal::Method("GET"));
     }
     let headers = &parts.headers;
     let asks = lists(headers, &CONNECTION, "upgrade") && lists(headers, &UPGRADE, "websocket");
@@ -66,39 +87,72 @@ pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refu
     if !asks || parts.version < Version::HTTP_11 {
         return Err(Refusal::NoUpgrade);
     }
-    match one(headers, &SEC_WEBSOCKET_VERSION) {
-        Some(b"13" | b"8" | b"7") => {}
-        _ => return Err(Refusal::Version),
+    if !is_known_version(headers) {
+        return Err(Refusal::Version { upgrade: true });
     }
     let key = key(headers)?;
     if one(headers, &HOST).is_none() {
         return Err(Refusal::Host);
     }
     // What came as a body would be taken for frames.
-    if headers.contains_key(TRANSFER_ENCODING)
-        || headers.get(CONTENT_LENGTH).is_some_and(|len| len.as_bytes() != b"0")
-    {
+    if headers.contains_key(TRANSFER_ENCODING) || has_length(headers) {
         return Err(Refusal::Body);
     }
-    if !origin_allowed(headers, &parts.uri, options.origins) {
-        return Err(Refusal::Origin);
-    }
     let accept = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| Refusal::Response)?;
-    Ok(Acceptance { accept, subprotocol: subprotocol(headers, options.subprotocols) })
+    Ok(Some(accept))
+}
+
+/// That of HTTP/2: an extended CONNECT takes the place of the upgrade and of the key.
+#[cfg(feature = "http2")]
+fn check_connect(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
+    if parts.method != Method::CONNECT {
+        return Err(Refusal::Method("CONNECT"));
+    }
+    match parts.extensions.get::<hyper::ext::Protocol>() {
+        Some(protocol) if protocol.as_str().eq_ignore_ascii_case("websocket") => {}
+        Some(_) => return Err(Refusal::Protocol),
+        // A tunnel to somewhere else.
+        None => return Err(Refusal::Method("CONNECT")),
+    }
+    // "The scheme of the target URI MUST be "https" for "wss" and "http" for "ws"."
+    if !matches!(parts.uri.scheme_str(), Some("https" | "http")) {
+        return Err(Refusal::Scheme);
+    }
+    let headers = &parts.headers;
+    if !is_known_version(headers) {
+        return Err(Refusal::Version { upgrade: false });
+    }
+    if parts.uri.authority().is_none() && one(headers, &HOST).is_none() {
+        return Err(Refusal::Host);
+    }
+    if has_length(headers) {
+        return Err(Refusal::Body);
+    }
+    Ok(None)
+}
+
+fn is_known_version(headers: &HeaderMap) -> bool {
+    matches!(one(headers, &SEC_WEBSOCKET_VERSION), Some(b"13" | b"8" | b"7"))
+}
+
+fn has_length(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_LENGTH).is_some_and(|len| len.as_bytes() != b"0")
 }
 
 impl Acceptance {
-    /// The 101.
+    /// The 101, or the 200 of HTTP/2.
     pub(crate) fn into_response(self, more: HeaderMap) -> Response {
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         headers.extend(more);
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
+        if let Some(accept) = self.accept {
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        }
         if let Some(subprotocol) = self.subprotocol {
-            headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
         }
         response
     }
@@ -107,11 +161,21 @@ impl Acceptance {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, why) = match self {
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET"),
+            Self::Method("CONNECT") => {
+                (StatusCode::METHOD_NOT_ALLOWED, "over HTTP/2 a WebSocket is opened with an extended CONNECT")
+            }
+            Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET"),
+            #[cfg(feature = "http2")]
+            // RFC 9220 §3 says so of HTTP/3; RFC 8441 names no status.
+            Self::Protocol => (StatusCode::NOT_IMPLEMENTED, "the only :protocol here is websocket"),
+            #[cfg(feature = "http2")]
+            Self::Scheme => (StatusCode::BAD_REQUEST, "the :scheme of a WebSocket is http or https"),
             Self::NoUpgrade => {
                 (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: ask for an upgrade to it")
             }
-            Self::Version => (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7"),
+            Self::Version { .. } => {
+                (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7")
+            }
             Self::Key(why) => (StatusCode::BAD_REQUEST, why),
             Self::Host => (StatusCode::BAD_REQUEST, "Host must stand once"),
             Self::Body => (StatusCode::BAD_REQUEST, "a handshake has no body"),
@@ -127,14 +191,16 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         match self {
-            Self::Method => _ = headers.insert(ALLOW, HeaderValue::from_static("GET")),
-            Self::NoUpgrade | Self::Version => {
-                // RFC 9110 §15.5.22: a 426 says what to upgrade to.
-                headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            Self::Method(allowed) => _ = headers.insert(ALLOW, HeaderValue::from_static(allowed)),
+            Self::NoUpgrade | Self::Version { .. } => {
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSIONS));
             }
             _ => {}
+        }
+        if matches!(self, Self::NoUpgrade | Self::Version { upgrade: true }) {
+            // RFC 9110 §15.5.22: a 426 says what to upgrade to.
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
         response
     }

@@ -10,7 +10,6 @@ use std::task::Poll;
 
 use axum_core::response::{IntoResponse, Response};
 use hyper::http::request::Parts;
-use hyper::upgrade::OnUpgrade as Upgrading;
 
 #[cfg(feature = "test-util")]
 use hyper::HeaderMap;
@@ -22,7 +21,7 @@ use crate::context::Context;
 use crate::driver::{self, Connections, Ticket, now};
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
-use crate::transport::{self, Stream};
+use crate::transport::{Stream, Upgrading};
 use crate::upgrade::{self, Acceptance, Refusal};
 use crate::wire::Connection;
 
@@ -75,24 +74,24 @@ impl<H> Mount<H> {
         let acceptance = upgrade::check(&parts, &self.options).map_err(refuse)?;
         let ticket = shared.connections.admit(shared.settings.max_connections);
         let ticket = ticket.ok_or_else(|| refuse(Refusal::Capacity))?;
-        let upgrading = parts.extensions.remove::<Upgrading>();
+        let upgrading = Upgrading::of(&mut parts.extensions);
         let upgrading = upgrading.ok_or_else(|| refuse(Refusal::NotUpgradable))?;
 
         let made = self.make(acceptance, &mut parts, state);
         let made = tokio::time::timeout(shared.settings.handshake_timeout, made);
         let (start, response) = made.await.map_err(|_| refuse(Refusal::Timeout))??;
-        // The socket comes when the 101 has been written; the task that waits for it ends then, so
+        // The socket comes when the acceptance has been written; the task that waits for it ends then, so
         // that the connection's own task holds nothing of the handshake.
         tokio::spawn(async move {
-            match upgrading.await {
-                Ok(upgraded) => start.spawn(transport::take(upgraded), ticket),
+            match upgrading.stream().await {
+                Ok(stream) => start.spawn(stream, ticket),
                 Err(error) => tracing::debug!(%error, "client left during the handshake"),
             }
         });
         Ok(response)
     }
 
-    /// Asks the handler, and writes the 101.
+    /// Asks the handler, and writes the acceptance.
     async fn make<S>(
         &self,
         mut acceptance: Acceptance,
@@ -177,6 +176,10 @@ impl<H: Handler> Start<H> {
         let (handler, cx) = self.ready(input);
         match stream {
             Stream::Tcp(tcp) => tokio::spawn(driver::run(handler, cx, tcp, Some(ticket))),
+            #[cfg(feature = "tls")]
+            Stream::Tls(tls) => tokio::spawn(driver::run(handler, cx, tls, Some(ticket))),
+            #[cfg(feature = "http2")]
+            Stream::Http2(io) => tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
             Stream::Other(io) => tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
         };
     }

@@ -43,6 +43,16 @@ use crate::handler::{Handler, Mounted, OnUpgrade};
 /// | foreign `Origin` | 403 |
 /// | over [`max_connections`](Router::max_connections) | 503 |
 ///
+/// With the feature `http2`, over HTTP/2:
+///
+/// | request | answer |
+/// |---|---|
+/// | CONNECT with `:protocol` `websocket` | 200, or what `#[on_upgrade]` returned as an error |
+/// | another `:protocol` | 501 |
+/// | other method than CONNECT | 405 with `Allow: CONNECT` |
+/// | unknown version | 426 with `Sec-WebSocket-Version: 13, 8, 7` |
+/// | all else | as over HTTP/1.1 |
+///
 /// `S` is the state that handlers' `#[on_upgrade]` extracts with [`State`], until
 /// [`with_state`](Router::with_state) supplies it.
 ///

@@ -1,25 +1,30 @@
 //! A router on a TCP listener.
 
+mod http1;
+#[cfg(feature = "http2")]
+mod http2;
+#[cfg(feature = "http2")]
+mod pages;
+mod spoken;
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::fmt::Display;
 use std::future::{self, Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum_core::body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use spoken::{Peer, Security};
+#[cfg(feature = "tls")]
+pub use tls::Tls;
+use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::watch;
 
-use crate::driver::{Connections, Ticket, now};
+use crate::driver::{Connections, now};
 use crate::error::{Error, Result};
-use crate::router::{Complete, PeerAddr, Router};
+use crate::router::{Complete, Router};
 
 /// How long to wait after the system could not give us a connection, as when there are no more
 /// file descriptors.
@@ -114,17 +119,22 @@ impl<S> Router<S> {
         F: Future<Output = ()>,
         Self: Complete,
     {
-        accept(self.complete(), listener, shutdown)
+        accept(self.complete(), listener, Security::Plain, shutdown)
     }
 }
 
 async fn listen(server: Router, addr: String, shutdown: impl Future<Output = ()>) -> Result<()> {
     let listener = bind(&addr).await?;
-    accept(server, listener, shutdown).await
+    accept(server, listener, Security::Plain, shutdown).await
 }
 
 /// Serves until the future is ready, then drains.
-async fn accept(server: Router, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
+async fn accept(
+    server: Router,
+    listener: TcpListener,
+    security: Security,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
     let server = Arc::new(server);
     // Dropping the guard, on return or with the future, ends everything.
     let guard = ShutdownGuard { server: Arc::clone(&server), stop: watch::Sender::new(()) };
@@ -141,8 +151,9 @@ async fn accept(server: Router, listener: TcpListener, shutdown: impl Future<Out
                 // As many may speak HTTP as may be connected; a few more, so that they get a 503.
                 let most = server.settings.max_connections.saturating_add(SPARE_HANDSHAKES);
                 if let Some(ticket) = handshakes.admit(most) {
-                    let http = http(Arc::clone(&server), stream, peer, guard.stop.subscribe(), ticket);
-                    tokio::spawn(http);
+                    let server = Arc::clone(&server);
+                    let peer = Peer { server, addr: peer, stop: guard.stop.subscribe(), _ticket: ticket };
+                    tokio::spawn(peer.serve(stream, security.clone()));
                 }
             }
             Some(Err(error)) => {
@@ -183,42 +194,4 @@ async fn bind(addr: &str) -> Result<TcpListener> {
         }
     }
     Err(last.unwrap_or_else(|| unknown(std::io::ErrorKind::AddrNotAvailable.into())))
-}
-
-/// Speaks HTTP/1.1 until the connection ends or becomes a WebSocket.
-async fn http(
-    server: Arc<Router>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    mut stop: watch::Receiver<()>,
-    ticket: Ticket,
-) {
-    // Frames go out when they are written; without this the kernel waits for more.
-    let _ = stream.set_nodelay(true);
-    let settings = server.settings.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(PeerAddr(peer));
-        let response = server.respond(request.map(Body::new));
-        async move { Ok::<Response<Body>, std::convert::Infallible>(response.await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.handshake_timeout)
-        .max_header_size(settings.max_header_size)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let mut stopped = pin!(stop.changed());
-    let mut stopping = false;
-    let result = poll_fn(|task| {
-        if !stopping && stopped.as_mut().poll(task).is_ready() {
-            stopping = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        connection.as_mut().poll(task)
-    });
-    if let Err(error) = result.await {
-        tracing::debug!(%error, %peer, "HTTP connection failed");
-    }
-    drop(ticket);
 }

@@ -1,25 +1,75 @@
 //! The byte streams that connections run over.
 
+#[cfg(feature = "http2")]
+pub(crate) mod http2;
 #[cfg(feature = "tungstenite")]
 pub(crate) mod tungstenite;
 
-use hyper::upgrade::{Parts, Upgraded};
+use hyper::http::Extensions;
+use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
 
-/// What the HTTP server gave away with its 101.
+use crate::error::BoxError;
+
+/// What the HTTP server gave away with its acceptance.
 pub(crate) enum Stream {
     /// The socket itself, where our own server accepted it.
     Tcp(TcpStream),
+    /// The socket inside TLS, where our own server accepted it.
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream<TcpStream>>),
+    /// A stream of an HTTP/2 connection of our own server.
+    #[cfg(feature = "http2")]
+    Http2(http2::Http2),
     /// Whatever another server wrapped it in.
     Other(TokioIo<Upgraded>),
 }
 
-/// Takes the socket out of the HTTP server's hands, with the bytes that it has read too far.
-pub(crate) fn take(upgraded: Upgraded) -> (Stream, Vec<u8>) {
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(Parts { io, read_buf, .. }) => (Stream::Tcp(io.into_inner()), read_buf.to_vec()),
-        // The bytes stay in front of the stream.
-        Err(upgraded) => (Stream::Other(TokioIo::new(upgraded)), Vec::new()),
+/// A byte stream that comes when the acceptance has been written.
+pub(crate) enum Upgrading {
+    Hyper(OnUpgrade),
+    #[cfg(feature = "http2")]
+    Http2(tokio::sync::oneshot::Receiver<http2::Http2>),
+}
+
+impl Upgrading {
+    /// What the server below put into the request, if it can be upgraded.
+    pub(crate) fn of(extensions: &mut Extensions) -> Option<Self> {
+        #[cfg(feature = "http2")]
+        if let Some(stream) = extensions.remove::<http2::Handover>().and_then(http2::Handover::take) {
+            return Some(Self::Http2(stream));
+        }
+        extensions.remove::<OnUpgrade>().map(Self::Hyper)
     }
+
+    /// The stream, with the bytes that the server has read too far.
+    ///
+    /// # Errors
+    ///
+    /// The client left before.
+    pub(crate) async fn stream(self) -> Result<(Stream, Vec<u8>), BoxError> {
+        match self {
+            Self::Hyper(upgrade) => Ok(take(upgrade.await?)),
+            #[cfg(feature = "http2")]
+            Self::Http2(stream) => Ok((Stream::Http2(stream.await?), Vec::new())),
+        }
+    }
+}
+
+/// Takes the socket out of the HTTP server's hands.
+fn take(upgraded: Upgraded) -> (Stream, Vec<u8>) {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(Parts { io, read_buf, .. }) => return (Stream::Tcp(io.into_inner()), read_buf.to_vec()),
+        Err(upgraded) => upgraded,
+    };
+    #[cfg(feature = "tls")]
+    let upgraded = match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        Ok(Parts { io, read_buf, .. }) => return (Stream::Tls(Box::new(io.into_inner())), read_buf.to_vec()),
+        Err(upgraded) => upgraded,
+    };
+    // The bytes stay in front of the stream.
+    (Stream::Other(TokioIo::new(upgraded)), Vec::new())
 }

@@ -65,7 +65,7 @@ fn refusals() {
     refused(&[("transfer-encoding", "chunked")], Refusal::Body);
     accepted(&[("content-length", "0")], &Options::DEFAULT);
     for version in ["", "12", "14", "0", "x", "13, 8"] {
-        refused(&[("sec-websocket-version", version)], Refusal::Version);
+        refused(&[("sec-websocket-version", version)], Refusal::Version { upgrade: true });
     }
     for key in
         ["", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ=====", "dGhlIHNhbXBsZSBub25j*Q=="]
@@ -139,13 +139,74 @@ fn subprotocols_by_the_servers_preference() {
 #[test]
 fn statuses() {
     let status = |refusal: Refusal| refusal.into_response().status().as_u16();
-    assert_eq!(status(Refusal::Method), 405);
-    assert_eq!(Refusal::Method.into_response().headers()[ALLOW], "GET");
+    assert_eq!(status(Refusal::Method("GET")), 405);
+    assert_eq!(Refusal::Method("GET").into_response().headers()[ALLOW], "GET");
     assert_eq!(status(Refusal::NoUpgrade), 426);
     assert_eq!(Refusal::NoUpgrade.into_response().headers()[UPGRADE], "websocket");
-    assert_eq!(status(Refusal::Version), 426);
-    assert_eq!(Refusal::Version.into_response().headers()[SEC_WEBSOCKET_VERSION], "13, 8, 7");
+    assert_eq!(status(Refusal::Version { upgrade: true }), 426);
+    assert_eq!(
+        Refusal::Version { upgrade: true }.into_response().headers()[SEC_WEBSOCKET_VERSION],
+        "13, 8, 7"
+    );
     assert_eq!(status(Refusal::Key("")), 400);
     assert_eq!(status(Refusal::Origin), 403);
     assert_eq!(status(Refusal::Capacity), 503);
+}
+
+/// The handshake of RFC 8441 §5.1, with some changes as above; `:protocol` is one of them.
+#[cfg(feature = "http2")]
+#[track_caller]
+fn check_connect_with(uri: &str, changes: &[(&str, &str)]) -> Result<Acceptance, Refusal> {
+    let mut headers = vec![("origin", "http://server.example.com"), ("sec-websocket-version", "13")];
+    headers.retain(|(name, _)| changes.iter().all(|(changed, _)| name != changed));
+    headers.extend(changes.iter().filter(|(name, value)| !name.starts_with(':') && !value.is_empty()));
+    let mut request = Request::connect(uri).version(Version::HTTP_2);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let protocol =
+        changes.iter().find(|(name, _)| *name == ":protocol").map_or("websocket", |(_, value)| value);
+    if !protocol.is_empty() {
+        request = request.extension(hyper::ext::Protocol::from(protocol));
+    }
+    let options = Options { subprotocols: &["chat.v1"], ..Options::DEFAULT };
+    check(&request.body(()).unwrap().into_parts().0, &options)
+}
+
+#[cfg(feature = "http2")]
+#[test]
+fn extended_connect() {
+    const URI: &str = "http://server.example.com/chat";
+    let check = |changes: &[(&str, &str)]| check_connect_with(URI, changes);
+    let more = HeaderMap::from_iter([(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("replaced"))]);
+    let response = check(&[("sec-websocket-protocol", "chat.v1")]).unwrap().into_response(more);
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()[SEC_WEBSOCKET_PROTOCOL], "chat.v1");
+    assert_eq!(response.headers().len(), 1, "no Upgrade, no Connection, no Sec-WebSocket-Accept");
+
+    for version in ["8", "7"] {
+        assert!(check(&[("sec-websocket-version", version)]).is_ok());
+    }
+    for version in ["", "12", "13, 8"] {
+        let refusal = check(&[("sec-websocket-version", version)]).unwrap_err();
+        assert_eq!(refusal, Refusal::Version { upgrade: false });
+        let response = refusal.into_response();
+        assert_eq!((response.status().as_u16(), response.headers().contains_key(UPGRADE)), (426, false));
+    }
+    assert!(check(&[(":protocol", "WebSocket")]).is_ok());
+    assert_eq!(check(&[(":protocol", "connect-udp")]), Err(Refusal::Protocol));
+    assert_eq!(check(&[(":protocol", "")]), Err(Refusal::Method("CONNECT")));
+    assert_eq!(check(&[("origin", "http://evil.example")]), Err(Refusal::Origin));
+    assert_eq!(check(&[("content-length", "5")]), Err(Refusal::Body));
+    // What takes the place of the key is not looked at.
+    assert!(check(&[("sec-websocket-key", "short")]).is_ok());
+    assert_eq!(check_connect_with("ftp://server.example.com/chat", &[]), Err(Refusal::Scheme));
+    assert_eq!(check_connect_with("/chat", &[]), Err(Refusal::Scheme));
+
+    let mut request = Request::get(URI).version(Version::HTTP_2).body(()).unwrap();
+    for (name, value) in [("sec-websocket-version", "13"), ("sec-websocket-key", KEY)] {
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    let refusal = super::check(&request.into_parts().0, &Options::DEFAULT).unwrap_err();
+    assert_eq!(refusal.into_response().headers()[ALLOW], "CONNECT");
 }

@@ -1,0 +1,205 @@
+//! A client that speaks HTTP/2, with h2, and frames in its streams.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use h2::client::{Builder, SendRequest};
+use h2::ext::Protocol;
+use h2::{RecvStream, SendStream};
+use hyper::{HeaderMap, Method, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use crate::{PATIENCE, Server, frame};
+
+/// One connection.
+pub struct Connection {
+    pub requests: SendRequest<Bytes>,
+    /// Drives it; ends when it has ended.
+    pub task: JoinHandle<Result<(), h2::Error>>,
+}
+
+/// What a request without an answer in a body gets.
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+/// A WebSocket in one stream.
+pub struct Socket {
+    pub response: Response<()>,
+    pub send: SendStream<Bytes>,
+    pub recv: RecvStream,
+    read: BytesMut,
+}
+
+impl Server {
+    /// A connection without TLS: the server is known to speak HTTP/2.
+    pub async fn http2(&self) -> Connection {
+        let stream = TcpStream::connect(self.addr).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Connection::new(stream).await
+    }
+}
+
+/// The handshake of RFC 8441 §5.1, over HTTP/2.
+pub fn connect(path: &str) -> Request<()> {
+    let uri = format!("http://server.example.com{path}");
+    Request::builder()
+        .method(Method::CONNECT)
+        .uri(uri)
+        .extension(Protocol::from_static("websocket"))
+        .header("sec-websocket-version", "13")
+        .header("origin", "http://server.example.com")
+        .body(())
+        .unwrap()
+}
+
+impl Connection {
+    pub async fn new(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        // Wide enough that only the streams' windows count.
+        let handshake = Builder::new().initial_connection_window_size(16 << 20).handshake(stream);
+        let (requests, connection) = handshake.await.unwrap();
+        let task = tokio::spawn(connection);
+        let mut requests: SendRequest<Bytes> = requests.ready().await.unwrap();
+        for _ in 0..200 {
+            if requests.is_extended_connect_protocol_enabled() {
+                return Self { requests, task };
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            requests = requests.ready().await.unwrap();
+        }
+        panic!("the server does not offer the extended CONNECT");
+    }
+
+    /// A WebSocket at a path.
+    pub async fn open(&self, path: &str) -> Socket {
+        self.socket(connect(path)).await
+    }
+
+    pub async fn socket(&self, request: Request<()>) -> Socket {
+        let mut requests = self.requests.clone().ready().await.unwrap();
+        let (response, send) = requests.send_request(request, false).unwrap();
+        let response = tokio::time::timeout(PATIENCE, response).await.expect("an answer").unwrap();
+        assert_eq!(response.status(), 200);
+        let (parts, recv) = response.into_parts();
+        Socket { response: Response::from_parts(parts, ()), send, recv, read: BytesMut::new() }
+    }
+
+    /// Any request, with a body, and the whole answer. `None` leaves the stream open.
+    pub async fn ask(&self, request: Request<()>, body: Option<&[u8]>) -> Result<Reply, h2::Error> {
+        let mut requests = self.requests.clone().ready().await?;
+        let (response, mut send) = requests.send_request(request, body == Some(b""))?;
+        if let Some(body) = body.filter(|body| !body.is_empty()) {
+            send.send_data(Bytes::copy_from_slice(body), true)?;
+        }
+        let response = tokio::time::timeout(PATIENCE, response).await.expect("an answer")?;
+        let (parts, mut recv) = response.into_parts();
+        let mut read = BytesMut::new();
+        while let Some(data) = recv.data().await {
+            let data = data?;
+            recv.flow_control().release_capacity(data.len())?;
+            read.extend_from_slice(&data);
+        }
+        let body = String::from_utf8(read.to_vec()).unwrap();
+        Ok(Reply { status: parts.status.as_u16(), headers: parts.headers, body })
+    }
+
+    /// Waits until the server has ended the connection.
+    pub async fn ended(self) -> Result<(), h2::Error> {
+        drop(self.requests);
+        tokio::time::timeout(PATIENCE, self.task).await.expect("the connection ends").unwrap()
+    }
+}
+
+impl Socket {
+    /// Sends bytes, as the windows allow.
+    pub async fn raw(&mut self, mut bytes: Bytes) {
+        while !bytes.is_empty() {
+            let len = self.capacity(bytes.len()).await.expect("room");
+            self.send.send_data(bytes.split_to(len.min(bytes.len())), false).unwrap();
+        }
+    }
+
+    /// How much can be sent; `None` if the window stays shut for a while.
+    pub async fn capacity(&mut self, len: usize) -> Option<usize> {
+        self.send.reserve_capacity(len);
+        if self.send.capacity() > 0 {
+            return Some(self.send.capacity());
+        }
+        let capacity = poll_fn(|task| self.send.poll_capacity(task));
+        match tokio::time::timeout(Duration::from_millis(500), capacity).await {
+            Ok(capacity) => Some(capacity.unwrap().unwrap()),
+            Err(_) => None,
+        }
+    }
+
+    pub async fn text(&mut self, text: &str) {
+        self.raw(frame(0x81, text.as_bytes()).into()).await;
+    }
+
+    pub async fn close(&mut self, code: u16) {
+        self.raw(frame(0x88, &code.to_be_bytes()).into()).await;
+    }
+
+    /// Sends END_STREAM.
+    pub fn end(&mut self) {
+        self.send.send_data(Bytes::new(), true).unwrap();
+    }
+
+    /// The next frame: its first byte and its payload; `None` at END_STREAM.
+    pub async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        self.try_frame().await.unwrap()
+    }
+
+    /// The same, where the stream may be reset.
+    pub async fn try_frame(&mut self) -> Result<Option<(u8, Vec<u8>)>, h2::Error> {
+        loop {
+            if let Some((head, len)) = self.head()
+                && self.read.len() >= head + len
+            {
+                let frame = self.read.split_to(head + len);
+                return Ok(Some((frame[0], frame[head..].to_vec())));
+            }
+            let data = tokio::time::timeout(PATIENCE, self.recv.data()).await.expect("the server goes on");
+            let Some(data) = data.transpose()? else { return Ok(None) };
+            self.recv.flow_control().release_capacity(data.len())?;
+            self.read.extend_from_slice(&data);
+        }
+    }
+
+    /// The lengths of the next frame's head and payload.
+    fn head(&self) -> Option<(usize, usize)> {
+        match *self.read.get(1)? {
+            126 => Some((4, u16::from_be_bytes(self.read.get(2..4)?.try_into().unwrap()).into())),
+            127 => {
+                let len = u64::from_be_bytes(self.read.get(2..10)?.try_into().unwrap());
+                Some((10, len.try_into().unwrap()))
+            }
+            len => Some((2, len.into())),
+        }
+    }
+
+    /// The next text.
+    pub async fn heard(&mut self) -> String {
+        let (first, payload) = self.frame().await.expect("a frame");
+        assert_eq!(first, 0x81, "{payload:?}");
+        String::from_utf8(payload).unwrap()
+    }
+
+    /// The code of the close frame that comes next.
+    pub async fn closed(&mut self) -> u16 {
+        let (first, payload) = self.frame().await.expect("a frame");
+        assert_eq!(first, 0x88, "{payload:?}");
+        u16::from_be_bytes([payload[0], payload[1]])
+    }
+
+    /// The code of the server's RST_STREAM, if it comes.
+    pub async fn reset(&mut self, within: Duration) -> Option<h2::Reason> {
+        let reset = poll_fn(|task| self.send.poll_reset(task));
+        tokio::time::timeout(within, reset).await.ok().map(Result::unwrap)
+    }
+}

@@ -1,0 +1,262 @@
+//! HTTP/2, and the sockets in its streams (RFC 8441), by h2. hyper's server for it ends a stream that
+//! is dropped in order, where it must be reset, keeps what waits for a client that does not read,
+//! and has a task and a channel for each.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
+use bytes::Bytes;
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, DATE, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+
+use super::pages::{Incoming, send_body};
+use super::spoken::Peer;
+use crate::router::{PeerAddr, Router, Settings};
+use crate::transport::http2::{Handover, Http2};
+
+/// The sockets and requests of one connection at a time.
+const MAX_STREAMS: u32 = 256;
+
+/// What a client may send on a stream before it is read.
+const STREAM_WINDOW: u32 = 64 << 10;
+
+/// The same for all streams of a connection: enough for each, so that none holds up another.
+const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
+
+/// What waits in a stream for the connection to take it.
+const SEND_BUFFER: usize = 64 << 10;
+
+/// How many more requests a client may reset than it waits for ("rapid reset", CVE-2023-44487).
+const MAX_WASTED: usize = 100;
+
+/// These are about an HTTP/1.1 connection, and no part of HTTP/2 (RFC 9113 §8.2.2).
+const CONNECTION_HEADERS: [HeaderName; 5] = [
+    CONNECTION,
+    UPGRADE,
+    TRANSFER_ENCODING,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+impl Peer {
+    /// Speaks HTTP/2 until the connection ends.
+    pub(super) async fn http2<T>(mut self, stream: T)
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let settings = self.server.settings.clone();
+        let handshake = builder(&settings).handshake(stream);
+        let mut connection =
+            match self.or_stop(tokio::time::timeout(settings.handshake_timeout, handshake)).await {
+                Some(Ok(Ok(connection))) => connection,
+                Some(Ok(Err(error))) => {
+                    return tracing::debug!(%error, peer = %self.addr, "no HTTP/2 connection");
+                }
+                _ => return tracing::debug!(peer = %self.addr, "no HTTP/2 connection in time"),
+            };
+        let wasted = Arc::new(AtomicUsize::new(0));
+        let mut stopped = pin!(self.stop.changed());
+        let mut clock = pin!(tokio::time::sleep(settings.handshake_timeout));
+        let mut life = Life { stage: Stage::Open, quiet: true, settings: &settings };
+        loop {
+            let next = poll_fn(|task| {
+                if life.stage != Stage::Stopping && stopped.as_mut().poll(task).is_ready() {
+                    life.stop(&mut connection, clock.as_mut());
+                }
+                if life.poll_clock(task, &mut connection, clock.as_mut()).is_ready() {
+                    return Poll::Ready(None);
+                }
+                connection.poll_accept(task)
+            });
+            match next.await {
+                Some(Ok((request, respond))) => {
+                    life.quiet = false;
+                    if wasted.load(Ordering::Relaxed) > MAX_WASTED {
+                        connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                    }
+                    let (server, wasted) = (Arc::clone(&self.server), Arc::clone(&wasted));
+                    tokio::spawn(answer(server, PeerAddr(self.addr), request, respond, wasted));
+                }
+                Some(Err(error)) => {
+                    return tracing::debug!(%error, peer = %self.addr, "HTTP/2 connection failed");
+                }
+                None => return,
+            }
+        }
+    }
+}
+
+fn builder(settings: &Settings) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .enable_connect_protocol()
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_header_list_size(u32::try_from(settings.max_header_size).unwrap_or(u32::MAX));
+    builder
+}
+
+/// When a connection is to end.
+struct Life<'a> {
+    stage: Stage,
+    /// Whether no request has come since the clock was looked at.
+    quiet: bool,
+    settings: &'a Settings,
+}
+
+#[derive(PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// Nobody used it, and the client has been told so.
+    Unused,
+    /// The server shuts down.
+    Stopping,
+}
+
+impl Life<'_> {
+    /// No more requests; those that are there, and the sockets, have the time of a shutdown.
+    fn stop<T>(&mut self, connection: &mut Connection<T, Bytes>, clock: Pin<&mut Sleep>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.stage = Stage::Stopping;
+        if connection.has_streams() {
+            connection.graceful_shutdown();
+        } else {
+            // The other would wait for the client's answer to a ping.
+            connection.abrupt_shutdown(Reason::NO_ERROR);
+        }
+        clock.reset(after(self.settings.shutdown_timeout));
+    }
+
+    /// Ready when the connection has had its time. One that has had no stream for a while is
+    /// told to go.
+    fn poll_clock<T>(
+        &mut self,
+        task: &mut Task<'_>,
+        connection: &mut Connection<T, Bytes>,
+        mut clock: Pin<&mut Sleep>,
+    ) -> Poll<()>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        while clock.as_mut().poll(task).is_ready() {
+            if self.stage != Stage::Open {
+                return Poll::Ready(());
+            }
+            if self.quiet && !connection.has_streams() {
+                self.stage = Stage::Unused;
+                connection.abrupt_shutdown(Reason::NO_ERROR);
+            }
+            self.quiet = true;
+            clock.as_mut().reset(after(self.settings.handshake_timeout));
+        }
+        Poll::Pending
+    }
+}
+
+fn after(time: Duration) -> Instant {
+    /// For a time that no clock reaches.
+    const FAR: Duration = Duration::from_hours(365 * 24);
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + FAR)
+}
+
+/// Answers one request; an acceptance gives its stream to the socket.
+async fn answer(
+    server: Arc<Router>,
+    peer: PeerAddr,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    wasted: Arc<AtomicUsize>,
+) {
+    let (mut parts, recv) = request.into_parts();
+    parts.extensions.insert(peer);
+    let is_head = parts.method == Method::HEAD;
+    let (response, socket) = if parts.method == Method::CONNECT {
+        let (handover, waiting) = Handover::new();
+        parts.extensions.insert(waiting);
+        (ask(&server, parts, Body::empty(), &mut respond).await, Some((handover, recv)))
+    } else {
+        (ask(&server, parts, Body::new(Incoming(recv)), &mut respond).await, None)
+    };
+    let Some(response) = response else {
+        wasted.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
+    let _ = wasted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |wasted| wasted.checked_sub(1));
+
+    let (head, body) = head_of(response);
+    match socket {
+        // Nobody else takes the stream, whatever they answer.
+        Some((handover, recv)) if head.status().is_success() && !handover.is_closed() => {
+            match respond.send_response(head, false) {
+                Ok(send) => _ = handover.send(Http2::new(send, recv)),
+                Err(error) => tracing::debug!(%error, "client left during the handshake"),
+            }
+        }
+        _ => {
+            if let Err(error) = send_body(&mut respond, head, body, is_head).await {
+                tracing::debug!(%error, "response not sent");
+            }
+        }
+    }
+}
+
+/// The router's response, or `None` if the client does not wait for it any more.
+async fn ask(
+    server: &Router,
+    mut parts: Parts,
+    body: Body,
+    respond: &mut SendResponse<Bytes>,
+) -> Option<Response> {
+    if let Some(protocol) = parts.extensions.remove::<h2::ext::Protocol>() {
+        parts.extensions.insert(hyper::ext::Protocol::from(protocol.as_str()));
+    } else if parts.method == Method::CONNECT {
+        // A tunnel to another server, which this is not a proxy for.
+        return Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")], "no proxy\n").into_response());
+    }
+    let mut response = pin!(server.respond(Request::from_parts(parts, body)));
+    let next = poll_fn(|task| match respond.poll_reset(task) {
+        Poll::Ready(_) => Poll::Ready(None),
+        Poll::Pending => response.as_mut().poll(task).map(Some),
+    });
+    next.await
+}
+
+/// The head of a response, as HTTP/2 has it.
+fn head_of(response: Response) -> (hyper::Response<()>, Body) {
+    let (mut parts, body) = response.into_parts();
+    let headers = &mut parts.headers;
+    for name in CONNECTION_HEADERS {
+        headers.remove(name);
+    }
+    if !headers.contains_key(DATE) {
+        let date = httpdate::fmt_http_date(std::time::SystemTime::now());
+        if let Ok(date) = HeaderValue::try_from(date) {
+            headers.insert(DATE, date);
+        }
+    }
+    let len = hyper::body::Body::size_hint(&body).exact().filter(|len| *len > 0);
+    if let Some(len) = len
+        && !headers.contains_key(CONTENT_LENGTH)
+    {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+    }
+    (hyper::Response::from_parts(parts, ()), body)
+}

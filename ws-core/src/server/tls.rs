@@ -1,0 +1,234 @@
+//! TLS, by rustls.
+
+use std::fmt::Display;
+use std::future::{self, Future};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::ServerConfig;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{self, InconsistentKeys};
+use tokio_rustls::server::TlsStream;
+
+use super::spoken::Security;
+use super::{accept, bind};
+use crate::error::{Result, TlsError};
+use crate::router::{Complete, Router};
+
+#[cfg(feature = "http2")]
+pub(super) const ALPN_HTTP2: &[u8] = b"h2";
+const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// A certificate and its key, from PEM files, that can be [reloaded](Tls::reload) while they are in
+/// use. A clone is the same.
+///
+/// It is what [`serve_tls_listener`](Router::serve_tls_listener) takes. TLS 1.2 and 1.3 are spoken,
+/// and clients are not asked for certificates.
+///
+/// ```
+/// use ws_core::{Tls, prelude::*};
+/// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+/// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ws_core::Result<()> {
+/// # let folder = std::env::temp_dir().join(format!("ws-core-tls-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder).unwrap();
+/// # let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+/// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+/// # std::fs::write(&cert, made.cert.pem()).unwrap();
+/// # std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+/// let tls = Tls::load(&cert, &key)?;
+/// let renewed = tls.clone();
+/// # let stop = async move {
+/// // Whenever there is a new certificate, as on a signal or once a day:
+/// if let Err(error) = renewed.reload() {
+///     eprintln!("still using the old certificate: {error}");
+/// }
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # };
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// Router::new().mount::<Echo>().serve_tls_listener(listener, tls, stop).await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Tls(Arc<Inner>);
+
+struct Inner {
+    cert: PathBuf,
+    key: PathBuf,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Reads a certificate, with those that vouch for it behind it, and its key: two PEM files, or
+    /// one with both. It waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`](crate::Error::Tls), which says what is wrong with which file.
+    pub fn load(cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
+        let (cert, key) = (cert.as_ref().to_owned(), key.as_ref().to_owned());
+        let config = RwLock::new(Arc::new(config(&cert, &key)?));
+        Ok(Self(Arc::new(Inner { cert, key, config })))
+    }
+
+    /// Reads the files again, for the handshakes that follow. Connections that are open go on with
+    /// what they have. It waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); the old certificate stays in use then.
+    pub fn reload(&self) -> Result<()> {
+        let config = Arc::new(config(&self.0.cert, &self.0.key)?);
+        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let config = Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner));
+        TlsAcceptor::from(config).accept(stream).await
+    }
+}
+
+/// Without the key.
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("cert", &self.0.cert).field("key", &self.0.key).finish_non_exhaustive()
+    }
+}
+
+/// Reads the files and makes sure that they belong together.
+fn config(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(&read(cert)?).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|error| malformed(cert, error))?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate(cert.to_owned()));
+    }
+    let signs = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| match error {
+        pem::Error::NoItemsFound => TlsError::NoKey(key.to_owned()),
+        error => malformed(key, error),
+    })?;
+    let provider = Arc::new(ring::default_provider());
+    made(chain, signs, provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            TlsError::Mismatch { cert: cert.to_owned(), key: key.to_owned() }
+        }
+        error => TlsError::Unusable { cert: cert.to_owned(), source: error.into() },
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
+}
+
+fn malformed(path: &Path, error: pem::Error) -> TlsError {
+    TlsError::Malformed { path: path.to_owned(), source: error.into() }
+}
+
+fn made(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: Arc<CryptoProvider>,
+) -> Result<ServerConfig, rustls::Error> {
+    let certified = CertifiedKey::from_der(chain, key, &provider)?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    #[cfg(feature = "http2")]
+    config.alpn_protocols.push(ALPN_HTTP2.to_vec());
+    config.alpn_protocols.push(ALPN_HTTP1.to_vec());
+    Ok(config)
+}
+
+impl<S> Router<S> {
+    /// Serves the router inside TLS, `https` and `wss`, with a certificate and a key from PEM files,
+    /// until the future is dropped. It is [`serve`](Self::serve) otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`](crate::Error::Tls) if the files are no certificate and its key, and those of
+    /// [`serve`](Self::serve).
+    ///
+    /// ```no_run
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// #[tokio::main]
+    /// async fn main() -> ws_core::Result<()> {
+    ///     Router::new().mount::<Echo>().serve_tls("0.0.0.0:443", "cert.pem", "key.pem").await
+    /// }
+    /// ```
+    pub fn serve_tls(
+        self,
+        addr: impl Display,
+        cert: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> impl Future<Output = Result<()>>
+    where
+        Self: Complete,
+    {
+        self.serve_tls_with_shutdown(addr, cert, key, future::pending())
+    }
+
+    /// Serves the router inside TLS until `shutdown` is ready, and drains as
+    /// [`serve_with_shutdown`](Self::serve_with_shutdown) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve_tls`](Self::serve_tls).
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let stop = async {}; // Or `tokio::signal::ctrl_c()`.
+    /// let router = Router::new().mount::<Echo>();
+    /// let server = router.serve_tls_with_shutdown("127.0.0.1:0", "no-cert.pem", "no-key.pem", stop);
+    /// assert!(matches!(server.await, Err(ws_core::Error::Tls(_))));
+    /// # }
+    /// ```
+    pub fn serve_tls_with_shutdown<F>(
+        self,
+        addr: impl Display,
+        cert: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+        shutdown: F,
+    ) -> impl Future<Output = Result<()>>
+    where
+        F: Future<Output = ()>,
+        Self: Complete,
+    {
+        let (server, addr, tls) = (self.complete(), addr.to_string(), Tls::load(cert, key));
+        async move {
+            let tls = tls?;
+            let listener = bind(&addr).await?;
+            accept(server, listener, Security::Tls(tls), shutdown).await
+        }
+    }
+
+    /// Serves the router inside TLS on a listener, with a certificate that can be reloaded, until
+    /// `shutdown` is ready. [`Tls`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// None: whatever happens to a connection is not the server's error.
+    pub fn serve_tls_listener<F>(
+        self,
+        listener: TcpListener,
+        tls: Tls,
+        shutdown: F,
+    ) -> impl Future<Output = Result<()>>
+    where
+        F: Future<Output = ()>,
+        Self: Complete,
+    {
+        accept(self.complete(), listener, Security::Tls(tls), shutdown)
+    }
+}
