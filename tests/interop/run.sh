@@ -22,12 +22,14 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 venv=$home/venv
-if [ ! -f "$home/.ready" ]; then
+# Anew when the versions below change.
+ready=$home/.ready-$(grep -E 'pip" install|npm install' "$here/run.sh" | cksum | cut -d' ' -f1)
+if [ ! -f "$ready" ]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install -q websockets==17.4 aiohttp==3.14.5 picows==2.3.1 h2==4.4.1 wsproto==1.3.2
     npm install --silent --no-audit --no-fund --prefix "$home" ws@8.23.0 undici@7.30.2
-    touch "$home/.ready"
+    touch "$ready"
 fi
 
 cargo build --quiet --release -p examples --example echo --example wss
