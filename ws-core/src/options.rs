@@ -1,6 +1,10 @@
 //! What a handler declares about its connections.
 
+mod compress;
+
 use std::time::Duration;
+
+pub use compress::Compress;
 
 /// The settings of a handler's connections, as declared in `#[websocket(…)]`.
 ///
@@ -30,6 +34,11 @@ pub struct Options {
     /// Whether text that is not UTF-8 closes with 1007, as RFC 6455 §8.1 demands. Otherwise each
     /// bad sequence reaches the handler as U+FFFD. Default true. Cowboy's `validate_utf8`.
     pub validate_utf8: bool,
+    /// Whether messages are compressed with clients that can (permessage-deflate, RFC 7692), and
+    /// how. `#[on_upgrade]` may still change it for one connection, as the extension is negotiated
+    /// after that. Without the feature `deflate` it has no effect. Default `None`: they are not.
+    /// Cowboy's `compress` and `deflate_opts`.
+    pub compress: Option<Compress>,
     /// How many messages may wait for the handler, counted when [`Addr::send`](crate::Addr::send)
     /// is called. Default 1,024.
     pub mailbox: usize,
@@ -62,6 +71,7 @@ impl Options {
         idle_timeout: Some(Duration::from_mins(1)),
         max_message_size: 1 << 20,
         validate_utf8: true,
+        compress: None,
         mailbox: 1024,
         outbox_high_water: 64 << 10,
         outbox_limit: 1 << 20,
@@ -155,8 +165,15 @@ impl Declaration {
     ///
     /// If they do not; as this is evaluated while compiling, that is a compile error.
     pub const fn checked(self) -> Self {
-        let Options { idle_timeout, max_message_size, mailbox, outbox_high_water, outbox_limit, .. } =
-            &self.options;
+        let Options {
+            idle_timeout,
+            max_message_size,
+            compress,
+            mailbox,
+            outbox_high_water,
+            outbox_limit,
+            ..
+        } = &self.options;
         assert!(
             *outbox_high_water <= *outbox_limit,
             "`outbox_high_water` is above `outbox_limit`: reading is to stop before the connection closes",
@@ -167,6 +184,9 @@ impl Declaration {
             !matches!(idle_timeout, Some(timeout) if timeout.is_zero()),
             "`idle_timeout` is zero: write how long, as `60s`, or `none`",
         );
+        if let Some(compress) = compress {
+            compress.check();
+        }
         self
     }
 

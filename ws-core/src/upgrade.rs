@@ -1,17 +1,23 @@
 //! The opening handshake (RFC 6455 §4.2), pure: a request in, an acceptance or a refusal out.
 
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(feature = "deflate")]
+mod extensions;
+
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    TRANSFER_ENCODING, UPGRADE,
+    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Uri, Version};
 use tungstenite::handshake::derive_accept_key;
 
-use crate::options::{Options, Origins};
+use crate::options::{Compress, Options, Origins};
+use crate::wire::Agreed;
 
 /// The final version and the drafts that browsers shipped; on the wire they are the same.
 const VERSIONS: &str = "13, 8, 7";
@@ -24,6 +30,7 @@ const DRAFT_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin")
 pub(crate) struct Acceptance {
     accept: HeaderValue,
     pub(crate) subprotocol: Option<HeaderValue>,
+    extensions: Option<HeaderValue>,
 }
 
 /// Why a request does not become a WebSocket.
@@ -84,10 +91,19 @@ pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refu
         return Err(Refusal::Origin);
     }
     let accept = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| Refusal::Response)?;
-    Ok(Acceptance { accept, subprotocol: subprotocol(headers, options.subprotocols) })
+    let subprotocol = subprotocol(headers, options.subprotocols);
+    Ok(Acceptance { accept, subprotocol, extensions: None })
 }
 
 impl Acceptance {
+    /// Answers what the client offers for messages to be compressed. This comes after
+    /// `#[on_upgrade]`, which may have a say in it.
+    pub(crate) fn negotiate(&mut self, headers: &HeaderMap, compress: Option<Compress>) -> Option<Agreed> {
+        let (agreed, answer) = deflate::negotiate(headers, compress?)?;
+        self.extensions = Some(answer);
+        Some(agreed)
+    }
+
     /// The 101.
     pub(crate) fn into_response(self, more: HeaderMap) -> Response {
         let mut response = Response::new(Body::empty());
@@ -99,6 +115,11 @@ impl Acceptance {
         headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
         if let Some(subprotocol) = self.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        }
+        // An extension that a handler names by itself is one that nobody here speaks.
+        headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+        if let Some(extensions) = self.extensions {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, extensions);
         }
         response
     }
@@ -225,6 +246,16 @@ fn name_and_port(authority: &str) -> (&str, Option<&str>) {
         // The colons of an IPv6 address are inside its brackets.
         Some((name, port)) if !port.contains(']') => (name, Some(port).filter(|port| !port.is_empty())),
         _ => (authority, None),
+    }
+}
+
+/// Without the feature there is nothing to agree upon.
+#[cfg(not(feature = "deflate"))]
+mod deflate {
+    use super::{Agreed, Compress, HeaderMap, HeaderValue};
+
+    pub(super) fn negotiate(_: &HeaderMap, _: Compress) -> Option<(Agreed, HeaderValue)> {
+        None
     }
 }
 

@@ -235,8 +235,10 @@ fn handle<H: Handler>(seat: &mut Seat<H>, input: &mut [u8]) -> (Option<H::Call>,
     let mut rest = input;
     loop {
         let message = seat.cx.session().wire.next(&mut rest);
-        let call = message.as_ref().and_then(|message| seat.hear(message));
-        if message.is_none() || call.is_some() {
+        let Some(message) = message else { return (None, len - rest.len()) };
+        let call = seat.hear(&message);
+        message.release();
+        if call.is_some() {
             return (call, len - rest.len());
         }
     }

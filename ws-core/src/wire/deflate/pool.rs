@@ -1,0 +1,81 @@
+//! The codecs that no connection needs at the moment, a few for each thread.
+
+use std::cell::RefCell;
+
+use zlib_rs::{Deflate, DeflateConfig, Inflate, Method, Strategy};
+
+use super::Agreed;
+
+/// How many of each are kept. A message that is whole needs one; more are for those whose rest has
+/// not come, and for handlers with other parameters.
+const KEPT: usize = 4;
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { inflates: Vec::new(), deflates: Vec::new() }) };
+}
+
+// What it holds has an address of its own, because a connection that waits has only that.
+#[expect(clippy::vec_box)]
+struct Pool {
+    inflates: Vec<Box<Inflate>>,
+    deflates: Vec<(Config, Box<Deflate>)>,
+}
+
+/// What makes one encoder differ from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Config {
+    pub(super) level: u8,
+    pub(super) mem_level: u8,
+    pub(super) window_bits: u8,
+}
+
+impl From<&Agreed> for Config {
+    fn from(&Agreed { level, mem_level, window_bits, .. }: &Agreed) -> Self {
+        Self { level, mem_level, window_bits }
+    }
+}
+
+/// A decoder at the beginning of a stream. Its window is the largest one whatever was agreed upon,
+/// as that makes no difference to its memory.
+pub(super) fn inflate() -> Box<Inflate> {
+    let pooled = POOL.with_borrow_mut(|pool| pool.inflates.pop());
+    pooled.unwrap_or_else(|| Box::new(Inflate::new(false, 15)))
+}
+
+pub(super) fn put_inflate(mut inflate: Box<Inflate>) {
+    POOL.with_borrow_mut(|pool| {
+        if pool.inflates.len() < KEPT {
+            inflate.reset(false);
+            pool.inflates.push(inflate);
+        }
+    });
+}
+
+/// An encoder at the beginning of a stream.
+pub(super) fn deflate(config: Config) -> Box<Deflate> {
+    let pooled = POOL.with_borrow_mut(|pool| {
+        let at = pool.deflates.iter().position(|(is, _)| *is == config)?;
+        Some(pool.deflates.swap_remove(at).1)
+    });
+    pooled.unwrap_or_else(|| {
+        Box::new(Deflate::new_with_config(DeflateConfig {
+            level: i32::from(config.level),
+            method: Method::Deflated,
+            // Negative for a stream without zlib's header.
+            window_bits: -i32::from(config.window_bits),
+            mem_level: i32::from(config.mem_level),
+            strategy: Strategy::Default,
+        }))
+    })
+}
+
+pub(super) fn put_deflate(config: Config, mut deflate: Box<Deflate>) {
+    deflate.reset();
+    POOL.with_borrow_mut(|pool| {
+        // Those that are asked for come to stay.
+        if pool.deflates.len() >= KEPT {
+            pool.deflates.remove(0);
+        }
+        pool.deflates.push((config, deflate));
+    });
+}
