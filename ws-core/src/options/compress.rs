@@ -75,6 +75,7 @@ impl Compress {
 
     /// Whether the parameters are in range and there is an encoder; those that are literals have
     /// been looked at by the macro.
+    #[allow(clippy::assertions_on_constants)] // Which of the two is what the feature is about.
     pub(super) const fn check(&self) {
         assert!(
             cfg!(feature = "deflate"),

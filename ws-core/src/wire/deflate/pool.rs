@@ -1,4 +1,6 @@
-//! The codecs that no connection needs at the moment, a few for each thread.
+//! The codecs that no connection needs at the moment, a few for each thread. They are boxed, because
+//! a connection that has none is to be no larger for it.
+#![expect(clippy::unnecessary_box_returns, clippy::vec_box, reason = "boxed is what they stay")]
 
 use std::cell::RefCell;
 
@@ -14,8 +16,6 @@ thread_local! {
     static POOL: RefCell<Pool> = const { RefCell::new(Pool { inflates: Vec::new(), deflates: Vec::new() }) };
 }
 
-// What it holds has an address of its own, because a connection that waits has only that.
-#[expect(clippy::vec_box)]
 struct Pool {
     inflates: Vec<Box<Inflate>>,
     deflates: Vec<(Config, Box<Deflate>)>,

@@ -1,11 +1,16 @@
+use std::borrow::Cow;
+use std::time::Instant;
+
 use flate2::{Compress as Miniz, Compression, Decompress, FlushCompress, FlushDecompress};
 use proptest::prelude::*;
 use zlib_rs::{Inflate, InflateFlush};
 
 use super::*;
-use crate::close::Fault;
+use crate::close::{CloseReason, Fault};
+use crate::options::Options;
 use crate::wire::decoder::{Decoded, Decoder};
 use crate::wire::testing::frame;
+use crate::wire::{Connection, Incoming};
 
 const AGREED: Agreed = Agreed {
     level: 6,
@@ -364,4 +369,53 @@ proptest! {
         prop_assert_eq!(whole.len(), 1);
         prop_assert_eq!(decode(&mut inflating(true, 10_000), &stream, &cuts), whole);
     }
+}
+
+fn connection(change: impl FnOnce(&mut Options)) -> Connection {
+    let mut options = Options::DEFAULT;
+    change(&mut options);
+    Connection::new(options.into(), Vec::new(), Instant::now()).compressed(Some(AGREED))
+}
+
+#[test]
+fn what_is_read_ahead_counts_as_it_inflates() {
+    let mut wire = connection(|options| options.read_ahead = 10_000);
+    let message = frame(0xc2, &deflated(&[0; 4000], AGREED));
+    let mut input = message.repeat(100);
+    let used = wire.read_ahead(&mut input);
+    assert_eq!(used, 3 * message.len(), "two fit, and the last one may exceed it");
+    for _ in 0..3 {
+        let Some(Incoming::Binary(bytes)) = wire.next_ahead() else { panic!("a message") };
+        // It is kept in memory of its own, not in what was lent to inflate it.
+        assert!(matches!(&bytes, Cow::Owned(bytes) if bytes.len() == 4000 && bytes.capacity() <= 8000));
+    }
+    assert_eq!(wire.next_ahead(), None);
+}
+
+#[test]
+fn outbox_counts_what_is_queued() {
+    let mut wire = connection(|options| options.outbox_limit = 1000);
+    for _ in 0..20 {
+        wire.binary(&[0; 4000]);
+    }
+    assert!(wire.is_open() && wire.outbox().len() < 1000);
+    wire.set_compress(false);
+    wire.binary(&[0; 4000]);
+    assert_eq!(wire.reason(), Some(&CloseReason::Overflow));
+    let waiting = wire.outbox().len();
+    wire.text("after the end");
+    assert_eq!(wire.outbox().len(), waiting);
+}
+
+#[test]
+fn buffers_come_back_to_the_thread() {
+    let mut wire = connection(|_| {});
+    let mut input = frame(0xc1, &deflated(&[b'a'; 4000], AGREED));
+    let message = wire.next(&mut &mut input[..]).unwrap();
+    let Incoming::Text(Cow::Owned(text)) = &message else { panic!("text of its own") };
+    let place = text.as_ptr();
+    message.release();
+    let buffer = Scratch::INFLATED.take();
+    assert_eq!(buffer.as_ptr(), place);
+    Scratch::INFLATED.give_back(buffer);
 }
