@@ -16,7 +16,7 @@ COUNT = int(os.environ.get("COUNT", "5000"))
 DEFLATE = "DEFLATE" in os.environ
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate\r\n" if DEFLATE else ""
 REQUEST = (f"GET {PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{OFFER}\r\n").encode()
+           f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{OFFER}\r\n").encode()
 MESSAGE = b"\x81\x85\x01\x02\x03\x04" + bytes(b ^ k for b, k in zip(b"hello", b"\x01\x02\x03\x04\x01"))
 if DEFLATE:
     codec = zlib.compressobj(wbits=-15)

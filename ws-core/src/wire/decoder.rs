@@ -84,6 +84,14 @@ impl Decoder {
     /// Takes the next message or control frame off the front of the input. `None` asks for more
     /// input behind what is left of this one, which is less than a header and a control frame.
     pub(crate) fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Decoded<'a>>, Fault> {
+        // Two functions, so that messages that cannot be compressed do not pay for those that can.
+        if self.inflater.is_none() { self.run::<false>(input) } else { self.run::<true>(input) }
+    }
+
+    fn run<'a, const INFLATES: bool>(
+        &mut self,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Decoded<'a>>, Fault> {
         loop {
             if let Some(frame) = self.frame {
                 match self.resume(frame, input)? {
@@ -92,9 +100,9 @@ impl Decoder {
                     Progress::Message(message) => return Ok(Some(message)),
                 }
             }
-            let (mut room, mut compressed_room) =
-                (self.max_message_size.saturating_sub(self.payload.len()), None);
-            if let Some(inflater) = &self.inflater {
+            let mut room = self.max_message_size.saturating_sub(self.payload.len());
+            let mut compressed_room = None;
+            if INFLATES && let Some(inflater) = &self.inflater {
                 compressed_room = Some(inflater.room(self.max_message_size));
                 // The frames that follow count like the first.
                 room = if inflater.is_active() { inflater.room(self.max_message_size) } else { room };
@@ -111,7 +119,7 @@ impl Decoder {
             }
             if header.fin && self.message.is_none() && arrived >= header.len {
                 let payload = take_payload(input, &header);
-                if header.compressed {
+                if INFLATES && header.compressed {
                     return self.whole_compressed(header.opcode, payload).map(Some);
                 }
                 return self.whole(header.opcode, payload).map(Some);

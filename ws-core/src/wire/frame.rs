@@ -53,6 +53,7 @@ impl Header {
     /// `continues` says whether a fragmented message is open, `room` how many bytes a message may
     /// still grow by, `compressed_room` how many one that is compressed may have, if there may be
     /// such.
+    #[inline]
     pub(crate) fn parse(
         input: &[u8],
         continues: bool,

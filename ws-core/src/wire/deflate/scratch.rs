@@ -38,6 +38,7 @@ impl Scratch {
 }
 
 /// A message that was put together has been handled: its buffer is the thread's again.
+#[cold]
 pub(crate) fn release(buffer: Vec<u8>) {
     Scratch::INFLATED.give_back(buffer);
 }
