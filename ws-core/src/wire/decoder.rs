@@ -146,7 +146,7 @@ impl Decoder {
     /// back when the message has been handled.
     fn whole_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Decoded<'static>, Fault> {
         self.message = Some(if opcode == Opcode::Binary { Kind::Binary } else { Kind::Text });
-        self.payload = Scratch::INFLATED.take();
+        self.payload = Scratch::Inflated.take();
         if let Some(inflater) = &mut self.inflater {
             inflater.begin();
         }

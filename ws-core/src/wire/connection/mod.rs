@@ -146,10 +146,10 @@ impl Connection {
         }
         if self.deflater.is_some() {
             // Lost if this fails, which is not what happens every time.
-            let mut draft = Scratch::DRAFT.take();
+            let mut draft = Scratch::Draft.take();
             write(&mut draft)?;
             self.message(Opcode::Text, &draft);
-            Scratch::DRAFT.give_back(draft);
+            Scratch::Draft.give_back(draft);
             return Ok(());
         }
         if !self.outbox.push_with(Opcode::Text, write)? {

@@ -1,44 +1,51 @@
-//! The buffers of a thread, lent for one message at a time: what was inflated, while the handler
-//! looks at it, and what is to be deflated. So that a message allocates nothing.
+//! The buffers of a thread, lent for one message at a time, so that a message allocates nothing.
 
 use std::cell::Cell;
-use std::thread::LocalKey;
 
 /// A buffer that has grown beyond this is freed after use.
 const KEPT_CAPACITY: usize = 256 << 10;
-
-/// One of the buffers.
-#[derive(Clone, Copy)]
-pub(crate) struct Scratch(&'static LocalKey<Cell<Vec<u8>>>);
 
 thread_local! {
     static INFLATED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static DRAFT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-impl Scratch {
-    pub(crate) const INFLATED: Self = Self(&INFLATED);
-    pub(crate) const DRAFT: Self = Self(&DRAFT);
+/// One of the buffers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scratch {
+    /// What was inflated, while the handler looks at it.
+    Inflated,
+    /// What is to be deflated, while it is written.
+    Draft,
+}
 
+impl Scratch {
     /// The buffer, empty. One that is asked for while it is lent, by a handler that runs another
     /// connection inside a method, is made anew.
     pub(crate) fn take(self) -> Vec<u8> {
-        self.0.take()
+        self.swap(Vec::new())
     }
 
-    /// Gives it back.
+    /// Gives it back; the larger one stays.
     pub(crate) fn give_back(self, mut buffer: Vec<u8>) {
-        let other = self.0.take();
+        let other = self.take();
         if buffer.capacity() > KEPT_CAPACITY || buffer.capacity() < other.capacity() {
             buffer = other;
         }
         buffer.clear();
-        self.0.set(buffer);
+        self.swap(buffer);
+    }
+
+    fn swap(self, buffer: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Inflated => INFLATED.replace(buffer),
+            Self::Draft => DRAFT.replace(buffer),
+        }
     }
 }
 
 /// A message that was put together has been handled: its buffer is the thread's again.
 #[cold]
 pub(crate) fn release(buffer: Vec<u8>) {
-    Scratch::INFLATED.give_back(buffer);
+    Scratch::Inflated.give_back(buffer);
 }

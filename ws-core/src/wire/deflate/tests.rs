@@ -415,7 +415,7 @@ fn buffers_come_back_to_the_thread() {
     let Incoming::Text(Cow::Owned(text)) = &message else { panic!("text of its own") };
     let place = text.as_ptr();
     message.release();
-    let buffer = Scratch::INFLATED.take();
+    let buffer = Scratch::Inflated.take();
     assert_eq!(buffer.as_ptr(), place);
-    Scratch::INFLATED.give_back(buffer);
+    Scratch::Inflated.give_back(buffer);
 }
