@@ -28,8 +28,9 @@ pub struct Options {
     /// How long nothing may come from the client before the connection closes with 1000; any byte
     /// counts, pongs included. `None` for no limit. Default 60 s. Cowboy's `idle_timeout`.
     pub idle_timeout: Option<Duration>,
-    /// The largest message a client may send, in bytes, with all its fragments together; a larger
-    /// one closes with 1009 when its header is read. Default 1 MiB. Cowboy's `max_frame_size`.
+    /// The largest message a client may send, in bytes, with all its fragments together and
+    /// inflated; a larger one closes with 1009 when its header is read, or when it has inflated to
+    /// so much. Default 1 MiB. Cowboy's `max_frame_size`.
     pub max_message_size: usize,
     /// Whether text that is not UTF-8 closes with 1007, as RFC 6455 §8.1 demands. Otherwise each
     /// bad sequence reaches the handler as U+FFFD. Default true. Cowboy's `validate_utf8`.

@@ -53,13 +53,14 @@ impl Ahead {
 }
 
 impl Incoming<'_> {
-    /// It has been handled. What was lent for it goes back to the thread.
+    /// It has been handled. What was lent for it goes back to the thread; says how many bytes it
+    /// held.
     #[inline]
-    pub(crate) fn release(self) {
+    pub(crate) fn release(self) -> usize {
         match self {
             Self::Text(Cow::Owned(text)) => release(text.into_bytes()),
             Self::Binary(Cow::Owned(bytes)) => release(bytes),
-            _ => {}
+            _ => 0,
         }
     }
 

@@ -77,6 +77,17 @@ impl Decoder {
         self.inflater = Some(Box::new(inflater));
     }
 
+    /// Messages are told apart from now on, but not what they say.
+    pub(crate) fn discard(&mut self) {
+        if self.is_compressed() {
+            self.payload = Vec::new();
+            self.utf8 = Utf8::default();
+        }
+        if let Some(inflater) = &mut self.inflater {
+            inflater.discard();
+        }
+    }
+
     pub(crate) fn set_max_message_size(&mut self, bytes: usize) {
         self.max_message_size = bytes;
     }

@@ -316,5 +316,8 @@ mod tests {
         check(size, "2 * 1KiB", "error: not a size");
         check(size, "64KB", "help: write `64KiB`");
         check(size, "LIMIT", "LIMIT");
+        check(size, "0", "error: a size of zero");
+        check(size_or_zero, "0", "bytes (0)");
+        check(size_or_zero, "1KiB", "bytes (1024u64)");
     }
 }

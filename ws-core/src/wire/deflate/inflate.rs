@@ -17,36 +17,51 @@ const WINDOW: usize = 32 << 10;
 pub(crate) struct Inflater {
     takeover: bool,
     codec: Option<Box<Inflate>>,
-    /// Whether the message that is arriving is compressed.
-    is_active: bool,
-    /// Whether bytes have come since the message, or a final block in it, began.
-    is_inside: bool,
+    stage: Stage,
     /// How many compressed bytes the message has so far.
     taken: usize,
+    /// Whether nobody wants to know any more what the messages say.
+    is_over: bool,
+}
+
+/// Where in a message it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// In none that is compressed.
+    Outside,
+    /// At its beginning, or behind a final block in it.
+    Fresh,
+    /// In its stream.
+    Inside,
 }
 
 impl Inflater {
     pub(crate) fn new(takeover: bool) -> Self {
-        Self { takeover, codec: None, is_active: false, is_inside: false, taken: 0 }
+        Self { takeover, codec: None, stage: Stage::Outside, taken: 0, is_over: false }
+    }
+
+    /// What comes now is dropped: it is not worth the work, which is more than the bytes show.
+    pub(crate) fn discard(&mut self) {
+        self.is_over = true;
+        self.codec = None;
     }
 
     /// A compressed message begins.
     pub(crate) fn begin(&mut self) {
-        self.is_active = true;
-        self.is_inside = false;
+        self.stage = Stage::Fresh;
         self.taken = 0;
     }
 
     /// Whether the message that is arriving is compressed.
     pub(crate) fn is_active(&self) -> bool {
-        self.is_active
+        self.stage != Stage::Outside
     }
 
     /// How many compressed bytes may still come for a message that is to have at most `max`: a
     /// stream that says nothing ends too, and the worst encoder adds less than this.
     pub(crate) fn room(&self, max: usize) -> usize {
         let most = max.saturating_add(max / 4).saturating_add(256);
-        most.saturating_sub(if self.is_active { self.taken } else { 0 })
+        most.saturating_sub(if self.is_active() { self.taken } else { 0 })
     }
 
     /// Inflates the next bytes of the message behind those before, `max` of them at most. Each
@@ -62,6 +77,9 @@ impl Inflater {
             return Ok(());
         }
         self.taken = self.taken.saturating_add(input.len());
+        if self.is_over {
+            return Ok(());
+        }
         let codec = self.codec.get_or_insert_with(pool::inflate);
         loop {
             let start = out.len();
@@ -71,7 +89,7 @@ impl Inflater {
             let (read, written) = (advance(read, codec.total_in()), advance(written, codec.total_out()));
             out.truncate(start + written);
             input = input.get(read..).unwrap_or_default();
-            self.is_inside = true;
+            self.stage = Stage::Inside;
             if out.len() > max {
                 return Err(Fault::TooBig);
             }
@@ -83,7 +101,7 @@ impl Inflater {
                     codec.reset(false);
                     let behind = &out[out.len().saturating_sub(WINDOW)..];
                     codec.set_dictionary(behind).map_err(|_| Fault::BadEncoding)?;
-                    self.is_inside = false;
+                    self.stage = Stage::Fresh;
                     if input.is_empty() {
                         return Ok(());
                     }
@@ -103,12 +121,12 @@ impl Inflater {
         max: usize,
         look: impl FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        self.is_active = false;
         // Some senders compress nothing to nothing, and some take the tail off behind a final block.
-        if self.is_inside {
+        if self.stage == Stage::Inside {
             self.feed(&TAIL, out, max, look)?;
             self.probe()?;
         }
+        self.stage = Stage::Outside;
         if !self.takeover
             && let Some(codec) = self.codec.take()
         {
@@ -122,7 +140,7 @@ impl Inflater {
     /// Anywhere else these bits are something to write, or end a block earlier, or nowhere.
     fn probe(&mut self) -> Result<(), Fault> {
         let Some(codec) = &mut self.codec else { return Ok(()) };
-        if !self.is_inside {
+        if self.stage != Stage::Inside {
             // The empty block that the tail belongs to said that it is the last.
             return Ok(());
         }

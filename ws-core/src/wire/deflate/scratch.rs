@@ -44,8 +44,11 @@ impl Scratch {
     }
 }
 
-/// A message that was put together has been handled: its buffer is the thread's again.
+/// A message that was put together has been handled: its buffer is the thread's again. Says how
+/// large the message was.
 #[cold]
-pub(crate) fn release(buffer: Vec<u8>) {
+pub(crate) fn release(buffer: Vec<u8>) -> usize {
+    let len = buffer.len();
     Scratch::Inflated.give_back(buffer);
+    len
 }

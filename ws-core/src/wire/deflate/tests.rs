@@ -419,3 +419,20 @@ fn buffers_come_back_to_the_thread() {
     assert_eq!(buffer.as_ptr(), place);
     Scratch::Inflated.give_back(buffer);
 }
+
+#[test]
+fn what_crosses_the_close_frame_is_not_inflated() {
+    let mut wire = connection(|_| {});
+    let message = frame(0xc2, &deflated(&[0; 4000], AGREED));
+    let mut input = message.clone();
+    assert!(wire.next(&mut &mut input[..]).is_some());
+    let cut = deflated("Hell\u{f6}".repeat(100).as_bytes(), AGREED);
+    assert!(wire.next(&mut &mut frame(0x41, &cut[..8])[..]).is_none());
+    assert!(format!("{wire:?}").contains("holds_codec: true"));
+    wire.close(1000.into());
+    assert!(!format!("{wire:?}").contains("holds_codec: true"));
+    // Not even what is no stream at all, nor the rest of what had begun.
+    let mut crossing = [frame(0x80, b"x"), message, frame(0xc1, &[0xff; 9]), frame(0x88, &[3, 232])].concat();
+    wire.read_ahead(&mut crossing);
+    assert!(wire.is_finished() && format!("{wire:?}").contains("holds_codec: false"));
+}
