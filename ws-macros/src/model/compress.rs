@@ -38,6 +38,7 @@ const OTHER_NAMES: [(&str, &[&str]); 7] = [
 pub(super) fn parameters(value: Option<&OptValue>, report: &mut Report) -> Option<TokenStream> {
     let given = match value {
         None => return Some(quote!(::core::option::Option::Some(__ws::Compress::DEFAULT))),
+        Some(OptValue::Nested(given, _)) if given.is_empty() => return parameters(None, report),
         Some(OptValue::Nested(given, _)) => given,
         Some(OptValue::List(_, span) | OptValue::None(span)) => {
             report.add(wrong(*span, "compress"));

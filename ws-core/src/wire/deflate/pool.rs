@@ -79,3 +79,26 @@ pub(super) fn put_deflate(config: Config, mut deflate: Box<Deflate>) {
         pool.deflates.push((config, deflate));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_are_kept() {
+        for level in 0..=9 {
+            let config = Config { level, mem_level: 1, window_bits: 9 };
+            put_deflate(config, deflate(config));
+        }
+        let taken: Vec<_> = (0..10).map(|_| inflate()).collect();
+        taken.into_iter().for_each(put_inflate);
+        POOL.with_borrow(|pool| {
+            let levels: Vec<u8> = pool.deflates.iter().map(|(config, _)| config.level).collect();
+            assert_eq!(levels, [6, 7, 8, 9]);
+            assert_eq!(pool.inflates.len(), KEPT);
+        });
+        let config = Config { level: 8, mem_level: 1, window_bits: 9 };
+        let _codec = deflate(config);
+        assert_eq!(POOL.with_borrow(|pool| pool.deflates.len()), KEPT - 1);
+    }
+}
