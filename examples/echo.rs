@@ -1,4 +1,4 @@
-//! Sends back what it gets: text and binary, up to 64 MiB a message.
+//! Sends back what it gets: text and binary, up to 64 MiB a message, compressed with clients that can.
 //!
 //! Run it with `cargo run --release --example echo` and talk to `ws://127.0.0.1:8080/`. Another
 //! address is its first argument: `cargo run --release --example echo -- 127.0.0.1:9001`. The
@@ -7,7 +7,7 @@
 use ws_core::prelude::*;
 
 /// It has nothing to lose, so pages from anywhere may connect.
-#[websocket(path = "/", max_message_size = 64MiB, origins = any)]
+#[websocket(path = "/", max_message_size = 64MiB, compress, origins = any)]
 #[derive(Default)]
 struct Echo;
 

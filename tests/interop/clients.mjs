@@ -42,7 +42,9 @@ function run(name, Client, extra = async () => 0) {
     client.onclose = ({ code, wasClean }) => {
       clearTimeout(timer);
       if (!wasClean || code !== 1000) return reject(new Error(`${name}: closed ${code} ${wasClean}`));
-      const extensions = client.extensions || 'no extensions';
+      // They offer compression, and the server speaks it.
+      const { extensions } = client;
+      if (!extensions.startsWith('permessage-deflate')) return reject(new Error(`${name}: ${extensions}`));
       console.log(`${name.padEnd(24)} ${checks + 1} checks   ${extensions}`);
       resolve();
     };

@@ -26,8 +26,9 @@ PAYLOADS = [
 ]
 
 
-def report(name, checks, extensions):
-    print(f"{name:24} {checks} checks   {extensions or 'no extensions'}", flush=True)
+def report(name, checks, extensions, compresses=True):
+    assert (extensions or "").startswith("permessage-deflate") == compresses, extensions
+    print(f"{name:24} {checks} checks   {extensions or 'offers no extensions'}", flush=True)
 
 
 def named(package):
@@ -88,7 +89,7 @@ async def with_picows():
     transport.send_close(picows.WSCloseCode.OK, b"done")
     assert await asyncio.wait_for(received.get(), 10) == ("close", 1000)
     await asyncio.wait_for(transport.wait_disconnected(), 10)
-    report(named("picows"), len(PAYLOADS) + 2, None)
+    report(named("picows"), len(PAYLOADS) + 2, None, compresses=False)
 
 
 PAGE = """<!doctype html><script>

@@ -37,8 +37,35 @@ impl AsyncEcho {
     fn note(&mut self, _: Note) {}
 }
 
+/// Echoes of text that are compressed, with the memory that their parameters ask for.
+macro_rules! compressed {
+    ($($name:ident at $path:literal $options:tt)*) => {$(
+        #[websocket(path = $path, compress $options)]
+        #[derive(Default)]
+        struct $name;
+
+        #[websocket]
+        impl $name {
+            #[on_text]
+            fn text<'a>(&mut self, text: &'a str) -> &'a str {
+                text
+            }
+        }
+    )*};
+}
+
+compressed! {
+    Wide at "/15-8" (min_size = 0)
+    Middle at "/12-5" (server_max_window_bits = 12, mem_level = 5, min_size = 0)
+    Narrow at "/9-1" (server_max_window_bits = 9, mem_level = 1, min_size = 0)
+    Inflates at "/inflate" (min_size = 1GiB)
+    Forgets at "/alone" (server_no_context_takeover, client_no_context_takeover, min_size = 0)
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ws_core::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    Router::new().mount::<Echo>().mount::<AsyncEcho>().serve(addr).await
+    let router = Router::new().mount::<Echo>().mount::<AsyncEcho>();
+    let router = router.mount::<Wide>().mount::<Middle>().mount::<Narrow>();
+    router.mount::<Inflates>().mount::<Forgets>().serve(addr).await
 }

@@ -37,7 +37,8 @@ pub struct Leave;
 const ALIVE: Duration = Duration::from_secs(30);
 
 /// Every kind of method, as `fn` and `async fn`.
-#[websocket(path = "/{room}", subprotocols = ["v1"], idle_timeout = 5m, mailbox = 16, unhandled = close)]
+#[websocket(path = "/{room}", subprotocols = ["v1"], idle_timeout = 5m, mailbox = 16, unhandled = close,
+    compress(level = 1, client_no_context_takeover))]
 #[derive(Debug)]
 pub struct Everything {
     /// The room.
@@ -179,7 +180,7 @@ pub mod module {
 #[must_use]
 pub fn router() -> Router {
     /// It is only known here.
-    #[websocket(path = "/local")]
+    #[websocket(path = "/local", compress())]
     #[derive(Default)]
     struct Local;
 

@@ -1,6 +1,10 @@
 //! What a handler declares about its connections.
 
+mod compress;
+
 use std::time::Duration;
+
+pub use compress::Compress;
 
 /// The settings of a handler's connections, as declared in `#[websocket(…)]`.
 ///
@@ -35,12 +39,18 @@ pub struct Options {
     /// How long the connection may last, however busy it is, before it closes with 1001, so that
     /// clients come again and are spread anew. `None` for no limit. Default `None`.
     pub max_lifetime: Option<Duration>,
-    /// The largest message a client may send, in bytes, with all its fragments together; a larger
-    /// one closes with 1009 when its header is read. Default 1 MiB. Cowboy's `max_frame_size`.
+    /// The largest message a client may send, in bytes, with all its fragments together and
+    /// inflated; a larger one closes with 1009 when its header is read, or when it has inflated to
+    /// so much. Default 1 MiB. Cowboy's `max_frame_size`.
     pub max_message_size: usize,
     /// Whether text that is not UTF-8 closes with 1007, as RFC 6455 §8.1 demands. Otherwise each
     /// bad sequence reaches the handler as U+FFFD. Default true. Cowboy's `validate_utf8`.
     pub validate_utf8: bool,
+    /// Whether messages are compressed with clients that can (permessage-deflate, RFC 7692), and
+    /// how. `#[on_upgrade]` may still change it for one connection, as the extension is negotiated
+    /// after that. Without the feature `deflate` it has no effect. Default `None`: they are not.
+    /// Cowboy's `compress` and `deflate_opts`.
+    pub compress: Option<Compress>,
     /// How many messages may wait for the handler, counted when [`Addr::send`](crate::Addr::send)
     /// is called. Default 1,024.
     pub mailbox: usize,
@@ -76,6 +86,7 @@ impl Options {
         max_lifetime: None,
         max_message_size: 1 << 20,
         validate_utf8: true,
+        compress: None,
         mailbox: 1024,
         outbox_high_water: 64 << 10,
         outbox_limit: 1 << 20,
@@ -170,7 +181,8 @@ impl Declaration {
     /// If they do not; as this is evaluated while compiling, that is a compile error.
     pub const fn checked(self) -> Self {
         let Options { idle_timeout, ping_interval, max_lifetime, .. } = &self.options;
-        let Options { max_message_size, mailbox, outbox_high_water, outbox_limit, .. } = &self.options;
+        let Options { max_message_size, compress, mailbox, outbox_high_water, outbox_limit, .. } =
+            &self.options;
         assert!(
             *outbox_high_water <= *outbox_limit,
             "`outbox_high_water` is above `outbox_limit`: reading is to stop before the connection closes",
@@ -189,6 +201,9 @@ impl Declaration {
             !matches!(max_lifetime, Some(lifetime) if lifetime.is_zero()),
             "`max_lifetime` is zero: write how long, as `1h`, or `none`",
         );
+        if let Some(compress) = compress {
+            compress.check();
+        }
         self
     }
 

@@ -1,18 +1,24 @@
 //! The opening handshake (RFC 6455 §4.2, over HTTP/2 RFC 8441 §5), pure: a request in, an acceptance
 //! or a refusal out.
 
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(feature = "deflate")]
+mod extensions;
+
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    TRANSFER_ENCODING, UPGRADE,
+    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Uri, Version};
 use tungstenite::handshake::derive_accept_key;
 
-use crate::options::{Options, Origins};
+use crate::options::{Compress, Options, Origins};
+use crate::wire::Agreed;
 
 /// The final version and the drafts that browsers shipped; on the wire they are the same.
 const VERSIONS: &str = "13, 8, 7";
@@ -26,6 +32,7 @@ pub(crate) struct Acceptance {
     /// What proves that the key was understood; HTTP/2 has none, and is accepted with 200.
     accept: Option<HeaderValue>,
     pub(crate) subprotocol: Option<HeaderValue>,
+    extensions: Option<HeaderValue>,
 }
 
 /// Why a request does not become a WebSocket.
@@ -73,7 +80,8 @@ pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refu
     if !origin_allowed(&parts.headers, &parts.uri, options.origins) {
         return Err(Refusal::Origin);
     }
-    Ok(Acceptance { accept, subprotocol: subprotocol(&parts.headers, options.subprotocols) })
+    let subprotocol = subprotocol(&parts.headers, options.subprotocols);
+    Ok(Acceptance { accept, subprotocol, extensions: None })
 }
 
 /// The opening handshake of HTTP/1.1.
@@ -140,19 +148,34 @@ fn has_length(headers: &HeaderMap) -> bool {
 }
 
 impl Acceptance {
+    /// Answers what the client offers for messages to be compressed. This comes after
+    /// `#[on_upgrade]`, which may have a say in it.
+    pub(crate) fn negotiate(&mut self, headers: &HeaderMap, compress: Option<Compress>) -> Option<Agreed> {
+        let (agreed, answer) = deflate::negotiate(headers, compress?)?;
+        self.extensions = Some(answer);
+        Some(agreed)
+    }
+
     /// The 101, or the 200 of HTTP/2.
     pub(crate) fn into_response(self, more: HeaderMap) -> Response {
         let mut response = Response::new(Body::empty());
+        if self.accept.is_some() {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        }
         let headers = response.headers_mut();
         headers.extend(more);
         if let Some(accept) = self.accept {
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         }
         if let Some(subprotocol) = self.subprotocol {
-            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        }
+        // An extension that a handler names by itself is one that nobody here speaks.
+        headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+        if let Some(extensions) = self.extensions {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, extensions);
         }
         response
     }
@@ -291,6 +314,16 @@ fn name_and_port(authority: &str) -> (&str, Option<&str>) {
         // The colons of an IPv6 address are inside its brackets.
         Some((name, port)) if !port.contains(']') => (name, Some(port).filter(|port| !port.is_empty())),
         _ => (authority, None),
+    }
+}
+
+/// Without the feature there is nothing to agree upon.
+#[cfg(not(feature = "deflate"))]
+mod deflate {
+    use super::{Agreed, Compress, HeaderMap, HeaderValue};
+
+    pub(super) fn negotiate(_: &HeaderMap, _: Compress) -> Option<(Agreed, HeaderValue)> {
+        None
     }
 }
 

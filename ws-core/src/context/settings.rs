@@ -90,4 +90,32 @@ impl<H: Handler> Context<H> {
     pub fn set_max_message_size(&mut self, bytes: usize) {
         self.session().wire.set_max_message_size(bytes);
     }
+
+    /// Turns compression off and on for the messages that follow; Cowboy's `{deflate, boolean()}`.
+    /// It saves the work for what is compressed already, as pictures, and does nothing where none
+    /// was agreed upon. What the client sends may be compressed as before.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket(path = "/", compress)] #[derive(Default)] struct Gallery;
+    /// #[websocket]
+    /// impl Gallery {
+    ///     #[on_text]
+    ///     fn picture(&mut self, name: &str, cx: &mut Context<Self>) {
+    ///         cx.send(format!("here is {name}"));
+    ///         cx.set_compress(false);
+    ///         cx.send(vec![0xff, 0xd8, 0xff]);
+    ///         cx.set_compress(true);
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = Test::open(Gallery).await;
+    /// client.send("a.jpeg").await;
+    /// assert_eq!(client.text().await, "here is a.jpeg");
+    /// assert_eq!(client.binary().await.len(), 3);
+    /// # }
+    /// ```
+    pub fn set_compress(&mut self, on: bool) {
+        self.session().wire.set_compress(on);
+    }
 }

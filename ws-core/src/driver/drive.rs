@@ -18,8 +18,8 @@ use crate::wire::{Activity, Connection};
 ///
 /// The stream may come from another server or from a client's handshake, in either role, and may
 /// have been read from: what it has read and not given away reaches the handler first. The handler
-/// needs neither a path nor `Default`; of its declaration, `path`, `subprotocols` and `origins`
-/// have no meaning here. [`Context::peer_addr`](crate::Context::peer_addr) and
+/// needs neither a path nor `Default`; of its declaration, `path`, `subprotocols`, `origins` and
+/// `compress` have no meaning here. [`Context::peer_addr`](crate::Context::peer_addr) and
 /// [`subprotocol`](crate::Context::subprotocol) are `None`. Cowboy has no such function: there a
 /// handler only ever runs where its listener accepted it.
 ///

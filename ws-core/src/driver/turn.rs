@@ -13,6 +13,10 @@ use crate::event::Event;
 use crate::handler::Handler;
 use crate::timer::Due;
 
+/// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
+/// many bytes the rest of it is another round's.
+const MUCH: usize = 256 << 10;
+
 /// What a turn ends with, if not with waiting.
 pub(super) enum Turn<C> {
     /// An async method is to be run.
@@ -214,14 +218,14 @@ where
     match read {
         Ok(Poll::Ready(Some(input))) => {
             links.pace.next_round();
-            let (call, used) = handle(seat, input);
+            let (call, used) = handle(seat, links, input);
             seat.cx.session().wire.keep(&input[used..]);
             call.map_or(Read::Some, Read::Call)
         }
         Ok(Poll::Ready(None)) => Read::Some,
         Ok(Poll::Pending) => Read::Nothing,
         Err(mut backlog) => {
-            let (call, used) = handle(seat, backlog.bytes());
+            let (call, used) = handle(seat, links, backlog.bytes());
             seat.cx.session().wire.put_back(backlog, used);
             call.map_or(Read::Some, Read::Call)
         }
@@ -230,14 +234,25 @@ where
 
 /// Handles the messages of an input until it is used up, a method is to be awaited, or nothing
 /// more may be read. Returns how many bytes it used.
-fn handle<H: Handler>(seat: &mut Seat<H>, input: &mut [u8]) -> (Option<H::Call>, usize) {
+fn handle<H: Handler>(
+    seat: &mut Seat<H>,
+    links: &mut Links<'_>,
+    input: &mut [u8],
+) -> (Option<H::Call>, usize) {
     let len = input.len();
     let mut rest = input;
+    let mut inflated = 0;
     loop {
         let message = seat.cx.session().wire.next(&mut rest);
-        let call = message.as_ref().and_then(|message| seat.hear(message));
-        if message.is_none() || call.is_some() {
+        let Some(message) = message else { return (None, len - rest.len()) };
+        let call = seat.hear(&message);
+        inflated += message.release();
+        if call.is_some() {
             return (call, len - rest.len());
+        }
+        if inflated > MUCH {
+            links.pace.next_round();
+            return (None, len - rest.len());
         }
     }
 }

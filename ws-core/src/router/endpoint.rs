@@ -12,7 +12,7 @@ use axum_core::response::{IntoResponse, Response};
 use hyper::http::request::Parts;
 
 #[cfg(feature = "test-util")]
-use hyper::HeaderMap;
+use hyper::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
 
 #[cfg(feature = "test-util")]
 use super::path::PathParams;
@@ -23,7 +23,7 @@ use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::transport::{Stream, Upgrading};
 use crate::upgrade::{self, Acceptance, Refusal};
-use crate::wire::Connection;
+use crate::wire::{Agreed, Connection};
 
 /// What all endpoints of a router have.
 pub(super) struct Shared {
@@ -117,9 +117,11 @@ impl<H> Mount<H> {
             tracing::error!(fault, "invalid `Upgrade`");
             return Err(refuse(Refusal::Response));
         }
+        let options = options.map_or_else(|| Arc::clone(&self.options), Arc::new);
         let start = Start {
             handler,
-            options: options.map_or_else(|| Arc::clone(&self.options), Arc::new),
+            agreed: acceptance.negotiate(&parts.headers, options.compress),
+            options,
             peer_addr: parts.extensions.get::<PeerAddr>().map(|addr| addr.0),
             subprotocol: acceptance.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into),
         };
@@ -147,6 +149,8 @@ where
     let path = parts.uri.path().to_owned();
     let matched = paths.at(&path).unwrap_or_else(|_| panic!("{path} does not match {pattern}"));
     parts.extensions.insert(PathParams::new(&matched.params));
+    // The client of the kit understands no extension.
+    parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
     let mount = Mount::<H>::new();
     let acceptance = upgrade::check(&parts, &mount.options).map_err(IntoResponse::into_response)?;
     let (start, response) = mount.make(acceptance, &mut parts, state).await?;
@@ -167,6 +171,7 @@ async fn caught<F: Future>(upgrade: F) -> Result<F::Output, ()> {
 struct Start<H> {
     handler: H,
     options: Arc<Options>,
+    agreed: Option<Agreed>,
     peer_addr: Option<SocketAddr>,
     subprotocol: Option<Box<str>>,
 }
@@ -186,7 +191,7 @@ impl<H: Handler> Start<H> {
 
     /// What the driver needs.
     fn ready(self, input: Vec<u8>) -> (H, Context<H>) {
-        let wire = Connection::new(self.options, input, now());
+        let wire = Connection::new(self.options, input, now()).compressed(self.agreed);
         (self.handler, Context::new(wire, self.peer_addr, self.subprotocol))
     }
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use super::deflate::release;
+
 /// What the handler may want to see of what the client said.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Incoming<'a> {
@@ -51,8 +53,30 @@ impl Ahead {
 }
 
 impl Incoming<'_> {
+    /// It has been handled. What was lent for it goes back to the thread; says how many bytes it
+    /// held.
+    #[inline]
+    pub(crate) fn release(self) -> usize {
+        match self {
+            Self::Text(Cow::Owned(text)) => release(text.into_bytes()),
+            Self::Binary(Cow::Owned(bytes)) => release(bytes),
+            _ => 0,
+        }
+    }
+
+    /// The same in memory of its own, and in no more than it needs.
     fn into_owned(self) -> Incoming<'static> {
         match self {
+            Self::Text(Cow::Owned(text)) if text.capacity() > 2 * text.len() => {
+                let kept = text.as_str().to_owned();
+                release(text.into_bytes());
+                Incoming::Text(Cow::Owned(kept))
+            }
+            Self::Binary(Cow::Owned(bytes)) if bytes.capacity() > 2 * bytes.len() => {
+                let kept = bytes.as_slice().to_owned();
+                release(bytes);
+                Incoming::Binary(Cow::Owned(kept))
+            }
             Self::Text(text) => Incoming::Text(Cow::Owned(text.into_owned())),
             Self::Binary(bytes) => Incoming::Binary(Cow::Owned(bytes.into_owned())),
             Self::Ping(payload) => Incoming::Ping(Cow::Owned(payload.into_owned())),

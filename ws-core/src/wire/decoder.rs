@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::deflate::{Inflater, Scratch};
 use super::frame::{Header, Opcode};
 use super::mask;
 use super::utf8::Utf8;
@@ -28,6 +29,8 @@ pub(crate) struct Decoder {
     message: Option<Kind>,
     payload: Vec<u8>,
     utf8: Utf8,
+    /// What compressed messages go through, if there may be such.
+    inflater: Option<Box<Inflater>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,24 @@ impl Decoder {
             message: None,
             payload: Vec::new(),
             utf8: Utf8::default(),
+            inflater: None,
+        }
+    }
+
+    /// From now on messages may be compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_inflater(&mut self, inflater: Inflater) {
+        self.inflater = Some(Box::new(inflater));
+    }
+
+    /// Messages are told apart from now on, but not what they say.
+    pub(crate) fn discard(&mut self) {
+        if self.is_compressed() {
+            self.payload = Vec::new();
+            self.utf8 = Utf8::default();
+        }
+        if let Some(inflater) = &mut self.inflater {
+            inflater.discard();
         }
     }
 
@@ -74,6 +95,14 @@ impl Decoder {
     /// Takes the next message or control frame off the front of the input. `None` asks for more
     /// input behind what is left of this one, which is less than a header and a control frame.
     pub(crate) fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Decoded<'a>>, Fault> {
+        // Two functions, so that messages that cannot be compressed do not pay for those that can.
+        if self.inflater.is_none() { self.run::<false>(input) } else { self.run::<true>(input) }
+    }
+
+    fn run<'a, const INFLATES: bool>(
+        &mut self,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Decoded<'a>>, Fault> {
         loop {
             if let Some(frame) = self.frame {
                 match self.resume(frame, input)? {
@@ -82,8 +111,15 @@ impl Decoder {
                     Progress::Message(message) => return Ok(Some(message)),
                 }
             }
-            let room = self.max_message_size.saturating_sub(self.payload.len());
-            let Some(header) = Header::parse(input, self.message.is_some(), room)? else { return Ok(None) };
+            let mut room = self.max_message_size.saturating_sub(self.payload.len());
+            let mut compressed_room = None;
+            if INFLATES && let Some(inflater) = &self.inflater {
+                compressed_room = Some(inflater.room(self.max_message_size));
+                // The frames that follow count like the first.
+                room = if inflater.is_active() { inflater.room(self.max_message_size) } else { room };
+            }
+            let header = Header::parse(input, self.message.is_some(), room, compressed_room)?;
+            let Some(header) = header else { return Ok(None) };
             let arrived = input.len() - header.size;
             if header.opcode.is_control() {
                 return if arrived < header.len {
@@ -94,14 +130,13 @@ impl Decoder {
             }
             if header.fin && self.message.is_none() && arrived >= header.len {
                 let payload = take_payload(input, &header);
+                if INFLATES && header.compressed {
+                    return self.whole_compressed(header.opcode, payload).map(Some);
+                }
                 return self.whole(header.opcode, payload).map(Some);
             }
             take(input, header.size);
-            match header.opcode {
-                Opcode::Text => self.message = Some(Kind::Text),
-                Opcode::Binary => self.message = Some(Kind::Binary),
-                _ => {}
-            }
+            self.begin(&header);
             self.frame = Some(Partial { fin: header.fin, mask: header.mask, remaining: header.len });
         }
     }
@@ -118,15 +153,57 @@ impl Decoder {
         }
     }
 
+    /// The same of a compressed one. It is inflated into a buffer of the thread, which is to come
+    /// back when the message has been handled.
+    fn whole_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Decoded<'static>, Fault> {
+        self.message = Some(if opcode == Opcode::Binary { Kind::Binary } else { Kind::Text });
+        self.payload = Scratch::Inflated.take();
+        if let Some(inflater) = &mut self.inflater {
+            inflater.begin();
+        }
+        self.inflate(payload)?;
+        self.finish()
+    }
+
+    /// A data frame whose payload has not arrived, or which is not all of its message.
+    fn begin(&mut self, header: &Header) {
+        match header.opcode {
+            Opcode::Text => self.message = Some(Kind::Text),
+            Opcode::Binary => self.message = Some(Kind::Binary),
+            _ => {}
+        }
+        if header.compressed
+            && let Some(inflater) = &mut self.inflater
+        {
+            inflater.begin();
+        }
+    }
+
+    /// Whether the message that is arriving is compressed.
+    fn is_compressed(&self) -> bool {
+        self.inflater.as_ref().is_some_and(|inflater| inflater.is_active())
+    }
+
+    fn inflate(&mut self, part: &[u8]) -> Result<(), Fault> {
+        let Self { inflater: Some(inflater), payload, utf8, .. } = self else { return Ok(()) };
+        let validates = self.validate_utf8 && self.message == Some(Kind::Text);
+        let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
+        inflater.feed(part, payload, self.max_message_size, look)
+    }
+
     /// Goes on with a data frame.
     fn resume(&mut self, mut frame: Partial, input: &mut &mut [u8]) -> Result<Progress, Fault> {
         let part = take(input, frame.remaining.min(input.len()));
         mask::apply(part, frame.mask);
-        if self.validate_utf8 && self.message == Some(Kind::Text) {
-            self.utf8.feed(part)?;
+        if self.is_compressed() {
+            self.inflate(part)?;
+        } else {
+            if self.validate_utf8 && self.message == Some(Kind::Text) {
+                self.utf8.feed(part)?;
+            }
+            reserve(&mut self.payload, part.len(), frame.remaining);
+            self.payload.extend_from_slice(part);
         }
-        reserve(&mut self.payload, part.len(), frame.remaining);
-        self.payload.extend_from_slice(part);
         frame.mask = mask::advance(frame.mask, part.len());
         frame.remaining -= part.len();
         if frame.remaining > 0 {
@@ -139,6 +216,13 @@ impl Decoder {
 
     /// The last frame of a message has arrived.
     fn finish(&mut self) -> Result<Decoded<'static>, Fault> {
+        if let Self { inflater: Some(inflater), payload, utf8, .. } = self
+            && inflater.is_active()
+        {
+            let validates = self.validate_utf8 && self.message == Some(Kind::Text);
+            let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
+            inflater.finish(payload, self.max_message_size, look)?;
+        }
         let payload = std::mem::take(&mut self.payload);
         if self.message.take() == Some(Kind::Binary) {
             return Ok(Decoded::Binary(Cow::Owned(payload)));

@@ -37,6 +37,8 @@ impl Opcode {
 pub(crate) struct Header {
     pub(crate) fin: bool,
     pub(crate) opcode: Opcode,
+    /// Whether a compressed message begins.
+    pub(crate) compressed: bool,
     pub(crate) mask: [u8; 4],
     /// Bytes of payload.
     pub(crate) len: usize,
@@ -49,12 +51,25 @@ impl Header {
     /// `None` if it is not complete yet.
     ///
     /// `continues` says whether a fragmented message is open, `room` how many bytes a message may
-    /// still grow by.
-    pub(crate) fn parse(input: &[u8], continues: bool, room: usize) -> Result<Option<Self>, Fault> {
+    /// still grow by, `compressed_room` how many one that is compressed may have, if there may be
+    /// such.
+    #[inline]
+    pub(crate) fn parse(
+        input: &[u8],
+        continues: bool,
+        mut room: usize,
+        compressed_room: Option<usize>,
+    ) -> Result<Option<Self>, Fault> {
         let Some(&first) = input.first() else { return Ok(None) };
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
-        if first & 0x70 != 0 {
-            return Err(Fault::BadFrame("reserved bits are set"));
+        // RFC 7692 §6 does so for the first bit, on the first frame of a message.
+        let compressed = first & 0x70 != 0;
+        if compressed {
+            let begins = matches!(first & 0x0f, 1 | 2);
+            match compressed_room {
+                Some(more) if begins && first & 0x70 == 0x40 => room = more,
+                _ => return Err(Fault::BadFrame("reserved bits are set")),
+            }
         }
         let fin = first & 0x80 != 0;
         let opcode = Opcode::parse(first & 0x0f).ok_or(Fault::BadFrame("opcode is unknown"))?;
@@ -98,6 +113,7 @@ impl Header {
         Ok(input.get(at..).and_then(<[u8]>::first_chunk).map(|&mask| Self {
             fin,
             opcode,
+            compressed,
             mask,
             len,
             size: at + 4,
@@ -121,9 +137,14 @@ fn minimal(len: u64, least: u64) -> Result<usize, Fault> {
 /// The most bytes of header that a frame to a client has.
 pub(crate) const MAX_HEADER: usize = 10;
 
+const FIN: u8 = 0x80;
+
+/// The bit that says that a message is compressed (RFC 7692 §6).
+pub(crate) const COMPRESSED: u8 = 0x40;
+
 /// Writes the header of a whole, unmasked message or control frame; returns how long it is.
 pub(crate) fn write_header(to: &mut [u8; MAX_HEADER], opcode: Opcode, len: usize) -> usize {
-    to[0] = 0x80 | opcode as u8;
+    to[0] = FIN | opcode as u8;
     if let Some(len) = u8::try_from(len).ok().filter(|&len| usize::from(len) <= MAX_CONTROL_PAYLOAD) {
         to[1] = len;
         2
@@ -144,7 +165,7 @@ mod tests {
 
     #[track_caller]
     fn check(input: &[u8], expect: Result<Option<(bool, Opcode, usize, usize)>, Fault>) {
-        let got = Header::parse(input, false, 1 << 20);
+        let got = Header::parse(input, false, 1 << 20, None);
         assert_eq!(got.map(|h| h.map(|h| (h.fin, h.opcode, h.len, h.size))), expect, "{input:02x?}");
     }
 
@@ -177,8 +198,8 @@ mod tests {
     #[test]
     fn message_inside_a_fragmented_one() {
         let inside = Err(Fault::BadFrame("new message inside a fragmented one"));
-        assert_eq!(Header::parse(&[0x81], true, 10), inside);
-        assert_eq!(Header::parse(&[0x80], true, 10), Ok(None));
-        assert_eq!(Header::parse(&[0x89], true, 10), Ok(None));
+        assert_eq!(Header::parse(&[0x81], true, 10, None), inside);
+        assert_eq!(Header::parse(&[0x80], true, 10, None), Ok(None));
+        assert_eq!(Header::parse(&[0x89], true, 10, None), Ok(None));
     }
 }

@@ -1,14 +1,15 @@
 //! The wire engine: RFC 6455, server side, without I/O and without a clock.
 //!
 //! [`Connection`] is the machine; the other modules are its parts, in the order in which a byte
-//! meets them: [`frame`] reads the header, [`mask`] and [`utf8`] the payload, [`decoder`] puts
-//! messages together, [`outbox`] holds what goes the other way.
+//! meets them: [`frame`] reads the header, [`mask`], [`deflate`] and [`utf8`] the payload,
+//! [`decoder`] puts messages together, [`outbox`] holds what goes the other way.
 
 mod activity;
 mod ahead;
 mod backlog;
 mod connection;
 mod decoder;
+mod deflate;
 mod frame;
 mod mask;
 mod outbox;
@@ -20,3 +21,4 @@ mod utf8;
 pub(crate) use activity::Activity;
 pub(crate) use ahead::Incoming;
 pub(crate) use connection::Connection;
+pub(crate) use deflate::Agreed;

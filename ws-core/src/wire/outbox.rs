@@ -1,6 +1,7 @@
 //! Frames on their way to the client.
 
-use crate::wire::frame::{MAX_HEADER, Opcode, write_header};
+use super::deflate::Deflater;
+use super::frame::{COMPRESSED, MAX_HEADER, Opcode, write_header};
 
 /// The bytes that wait for the socket, in order.
 ///
@@ -78,6 +79,32 @@ impl Outbox {
         opcode: Opcode,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<bool, E> {
+        self.push_marked(opcode, 0, write)
+    }
+
+    /// Appends a message, compressed if that makes it smaller or if the ones that follow refer to
+    /// it; false if it would exceed the limit.
+    #[must_use]
+    pub(crate) fn push_compressed(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        deflater: &mut Deflater,
+    ) -> bool {
+        let compress = |out: &mut Vec<u8>| if deflater.compress(payload, out) { Ok(()) } else { Err(AsItIs) };
+        match self.push_marked(opcode, COMPRESSED, compress) {
+            Ok(fits) => fits,
+            Err(AsItIs) => self.push(opcode, payload),
+        }
+    }
+
+    /// Appends a frame with reserved bits.
+    fn push_marked<E>(
+        &mut self,
+        opcode: Opcode,
+        bits: u8,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<bool, E> {
         let waiting = self.len();
         let start = self.bytes.len();
         let mut draft = Draft { bytes: &mut self.bytes, keep: start };
@@ -90,6 +117,7 @@ impl Outbox {
         }
         let mut header = [0; MAX_HEADER];
         let size = write_header(&mut header, opcode, len);
+        header[0] |= bits;
         draft.bytes.splice(start..start + 2, header[..size].iter().copied());
         draft.keep = draft.bytes.len();
         drop(draft);
@@ -140,6 +168,9 @@ impl Outbox {
 fn fits(waiting: usize, len: usize, ceiling: usize) -> bool {
     waiting == 0 || waiting + len <= ceiling
 }
+
+/// A message that is not smaller when it is compressed.
+struct AsItIs;
 
 /// A frame that is being written; dropped early, it leaves no trace.
 struct Draft<'a> {

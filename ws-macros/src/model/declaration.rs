@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Generics, Lit};
 
 use super::value::peeled;
-use super::{no_lifetimes, one_websocket, value};
+use super::{compress, no_lifetimes, one_websocket, value};
 use crate::parse::{self, Opt, OptValue};
 use crate::report::{Report, nearest};
 
@@ -19,7 +19,7 @@ pub(crate) struct Declaration {
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
 
-const OPTIONS: [&str; 16] = [
+const OPTIONS: [&str; 17] = [
     "path",
     "subprotocols",
     "idle_timeout",
@@ -28,6 +28,7 @@ const OPTIONS: [&str; 16] = [
     "max_lifetime",
     "max_message_size",
     "validate_utf8",
+    "compress",
     "mailbox",
     "outbox_high_water",
     "outbox_limit",
@@ -39,7 +40,7 @@ const OPTIONS: [&str; 16] = [
 ];
 
 /// What other frameworks, Cowboy and people call them.
-const OTHER_NAMES: [(&str, &[&str]); 8] = [
+const OTHER_NAMES: [(&str, &[&str]); 9] = [
     ("path", &["route", "url", "uri", "at"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
@@ -49,6 +50,7 @@ const OTHER_NAMES: [(&str, &[&str]); 8] = [
         "max_message_size",
         &["max_frame_size", "max_size", "max_payload", "max_payload_length", "message_size"],
     ),
+    ("compress", &["compression", "deflate", "permessage_deflate", "deflate_opts", "per_message_deflate"]),
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
     ("origins", &["origin", "allowed_origins", "cors"]),
 ];
@@ -77,6 +79,11 @@ pub(crate) fn declaration(
             continue;
         }
         seen.push(option.name.clone());
+        if option.name == "compress" {
+            let compress = compress::parameters(option.value.as_ref(), report);
+            model.settings.extend(compress.map(|tokens| (option.name, tokens)));
+            continue;
+        }
         let result = setting(&option);
         match report.ok(result) {
             Some(Setting::Path(path)) => model.path = Some(path),
@@ -172,7 +179,9 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
         }
         ("mailbox", OptValue::Expr(value)) => count(value)?,
         (_, OptValue::Expr(value)) => return Err(wrong(value.span(), &name)),
-        (_, OptValue::List(_, span) | OptValue::None(span)) => return Err(wrong(*span, &name)),
+        (_, OptValue::List(_, span) | OptValue::Nested(_, span) | OptValue::None(span)) => {
+            return Err(wrong(*span, &name));
+        }
         (_, OptValue::Tokens(tokens)) => {
             let apart = match name.as_str() {
                 "idle_timeout" | "ping_interval" | "pong_timeout" | "max_lifetime" | "close_timeout"
@@ -188,7 +197,6 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
 
 fn unknown(name: &str) -> String {
     let elsewhere = match name {
-        "compress" => "help: compression is not there yet: leave it out for now",
         "max_connections" | "handshake_timeout" | "max_header_size" | "shutdown_timeout" => {
             "help: it is the router's, for all handlers: `Router::new()` has a method of that name"
         }
@@ -204,7 +212,7 @@ fn unknown(name: &str) -> String {
     }
 }
 
-fn wrong(span: Span, name: &str) -> syn::Error {
+pub(super) fn wrong(span: Span, name: &str) -> syn::Error {
     syn::Error::new(span, format!("not a value of `{name}`\nhelp: write {}", usage(name)))
 }
 
@@ -219,6 +227,7 @@ fn usage(name: &str) -> &'static str {
         "max_lifetime" => "`max_lifetime = 1h`, or `max_lifetime = none`",
         "max_message_size" => "`max_message_size = 64KiB`",
         "validate_utf8" => "`validate_utf8 = false`",
+        "compress" => "`compress`, or `compress(level = 6, server_no_context_takeover)`",
         "mailbox" => "`mailbox = 1024`",
         "outbox_high_water" => "`outbox_high_water = 64KiB`",
         "outbox_limit" => "`outbox_limit = 1MiB`",

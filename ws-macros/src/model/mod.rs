@@ -1,6 +1,7 @@
 //! All the rules. What comes out is valid by construction.
 
 mod argument;
+mod compress;
 mod declaration;
 mod kind;
 mod machine;

@@ -68,6 +68,14 @@ pub(super) fn size(value: &Expr) -> syn::Result<TokenStream> {
     Ok(quote_spanned!(number.span=> __ws::bytes(#bytes)))
 }
 
+/// A number of bytes that may also be zero.
+pub(super) fn size_or_zero(value: &Expr) -> syn::Result<TokenStream> {
+    match Number::of_bytes(value).map(|number| (number.scaled(&SIZE), number.span)) {
+        Some((Ok(0), span)) => Ok(quote_spanned!(span=> __ws::bytes(0))),
+        _ => size(value),
+    }
+}
+
 /// The number of bytes of a literal that is right.
 pub(super) fn bytes(value: &Expr) -> Option<u64> {
     Number::of_bytes(value)?.scaled(&SIZE).ok()
@@ -308,5 +316,8 @@ mod tests {
         check(size, "2 * 1KiB", "error: not a size");
         check(size, "64KB", "help: write `64KiB`");
         check(size, "LIMIT", "LIMIT");
+        check(size, "0", "error: a size of zero");
+        check(size_or_zero, "0", "bytes (0)");
+        check(size_or_zero, "1KiB", "bytes (1024u64)");
     }
 }

@@ -1,4 +1,4 @@
-//! `name`, `name = value`, separated by commas.
+//! `name`, `name = value`, `name(options…)`, separated by commas.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -20,6 +20,8 @@ pub(crate) struct Opt {
 pub(crate) enum OptValue {
     /// `["a", "b"]`
     List(Vec<Expr>, Span),
+    /// `(level = 6, …)`, and where it stands.
+    Nested(Vec<Opt>, Span),
     /// Anything else: a literal, a constant, a word.
     Expr(Expr),
     /// What is no value, or not one that parses.
@@ -30,33 +32,34 @@ pub(crate) enum OptValue {
 
 /// Parses the options; a broken one does not hide the others.
 pub(crate) fn options(args: TokenStream, report: &mut Report) -> Vec<Opt> {
-    let parser = |input: ParseStream<'_>| {
-        let mut options = Vec::new();
-        while !input.is_empty() {
-            match option(input) {
-                Ok(option) => options.push(option),
-                Err(error) => {
-                    report.add(error);
-                    skip_to_comma(input);
-                }
-            }
-            if input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
-                report.add(input.error(
-                    "a comma is missing here\nhelp: options are separated by commas: `name = value, name = value`",
-                ));
-                if !input.peek(Ident::peek_any) {
-                    skip_to_comma(input);
-                    input.parse::<Option<Token![,]>>()?;
-                }
-            }
-        }
-        Ok(options)
-    };
-    let result = parser.parse2(args);
+    let result = (|input: ParseStream<'_>| list(input, report)).parse2(args);
     report.ok(result).unwrap_or_default()
 }
 
-fn option(input: ParseStream<'_>) -> syn::Result<Opt> {
+fn list(input: ParseStream<'_>, report: &mut Report) -> syn::Result<Vec<Opt>> {
+    let mut options = Vec::new();
+    while !input.is_empty() {
+        match option(input, report) {
+            Ok(option) => options.push(option),
+            Err(error) => {
+                report.add(error);
+                skip_to_comma(input);
+            }
+        }
+        if input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
+            report.add(input.error(
+                "a comma is missing here\nhelp: options are separated by commas: `name = value, name = value`",
+            ));
+            if !input.peek(Ident::peek_any) {
+                skip_to_comma(input);
+                input.parse::<Option<Token![,]>>()?;
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn option(input: ParseStream<'_>, report: &mut Report) -> syn::Result<Opt> {
     if let Some(text) = input.parse::<Option<LitStr>>()? {
         let text = text.to_token_stream();
         let error = format!("a value without a name\nhelp: write `path = {text}`");
@@ -66,6 +69,12 @@ fn option(input: ParseStream<'_>) -> syn::Result<Opt> {
     let Ok(name) = input.call(Ident::parse_any) else {
         return Err(input.error("expected an option\nhelp: write `name = value`, as `path = \"/chat\"`"));
     };
+    if name == "compress" && input.peek(Paren) {
+        let content;
+        let paren = syn::parenthesized!(content in input);
+        let options = list(&content, report)?;
+        return Ok(Opt { name, value: Some(OptValue::Nested(options, paren.span.join())) });
+    }
     if input.peek(Token![:]) || input.peek(Paren) {
         return Err(input.error(format!("an option is set with `=`\nhelp: write `{name} = …`")));
     }

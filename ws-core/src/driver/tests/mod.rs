@@ -4,6 +4,8 @@
 mod assisted;
 mod budget;
 mod closing;
+#[cfg(feature = "deflate")]
+mod compression;
 mod errors;
 mod fairness;
 mod faults;

@@ -75,6 +75,7 @@ impl Connection {
         let over = matches!(reason, CloseReason::Remote(_) | CloseReason::Protocol(_) | CloseReason::Lost(_));
         let awaits = !over && !self.is_broken;
         self.phase = Phase::Closing { reason, awaits };
+        self.decoder.discard();
         self.limit = None;
         self.since = None;
         self.ahead = Ahead::default();

@@ -14,6 +14,9 @@ use life::Life;
 use super::ahead::Ahead;
 use super::backlog::Backlog;
 use super::decoder::Decoder;
+#[cfg(feature = "deflate")]
+use super::deflate::Inflater;
+use super::deflate::{Agreed, Deflater, Scratch};
 use super::frame::Opcode;
 use super::outbox::Outbox;
 use crate::close::CloseReason;
@@ -40,6 +43,8 @@ pub(crate) struct Connection {
     options: Arc<Options>,
     decoder: Decoder,
     outbox: Outbox,
+    /// What messages for the client go through, if it understands compressed ones.
+    deflater: Option<Box<Deflater>>,
     /// Bytes that were read and not decoded: the beginning of a frame, or, if not `starved`, whole
     /// frames behind which reading was stopped.
     input: Backlog,
@@ -81,6 +86,7 @@ impl Connection {
         Self {
             decoder: Decoder::new(options.max_message_size, options.validate_utf8),
             outbox: Outbox::new(options.outbox_limit),
+            deflater: None,
             input: Backlog::from(input),
             starved: false,
             ahead: Ahead::default(),
@@ -97,16 +103,32 @@ impl Connection {
         }
     }
 
+    /// The same, with messages compressed in the way that was agreed upon.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compressed(mut self, agreed: Option<Agreed>) -> Self {
+        if let Some(agreed) = agreed {
+            self.decoder.set_inflater(Inflater::new(agreed.client_takeover));
+            self.deflater = Some(Box::new(Deflater::new(&agreed)));
+        }
+        self
+    }
+
+    /// The same: nothing can be agreed upon.
+    #[cfg(not(feature = "deflate"))]
+    pub(crate) fn compressed(self, _: Option<Agreed>) -> Self {
+        self
+    }
+
     pub(crate) fn options(&self) -> &Options {
         &self.options
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        self.push(Opcode::Text, text.as_bytes());
+        self.message(Opcode::Text, text.as_bytes());
     }
 
     pub(crate) fn binary(&mut self, bytes: &[u8]) {
-        self.push(Opcode::Binary, bytes);
+        self.message(Opcode::Binary, bytes);
     }
 
     /// Sends a ping of at most 125 bytes.
@@ -127,10 +149,25 @@ impl Connection {
         if self.is_closing() || self.is_broken {
             return Ok(());
         }
+        if self.deflater.is_some() {
+            // Lost if this fails, which is not what happens every time.
+            let mut draft = Scratch::Draft.take();
+            write(&mut draft)?;
+            self.message(Opcode::Text, &draft);
+            Scratch::Draft.give_back(draft);
+            return Ok(());
+        }
         if !self.outbox.push_with(Opcode::Text, write)? {
             self.close_with(CloseReason::Overflow);
         }
         Ok(())
+    }
+
+    /// Whether the messages that follow are compressed, where they can be.
+    pub(crate) fn set_compress(&mut self, on: bool) {
+        if let Some(deflater) = &mut self.deflater {
+            deflater.set(on);
+        }
     }
 
     pub(crate) fn set_active(&mut self, active: bool) {
@@ -163,6 +200,22 @@ impl Connection {
             self.goes_on();
         }
         self.outbox.sent(len);
+    }
+
+    /// Sends a message, compressed if that was agreed upon and is worth it.
+    fn message(&mut self, opcode: Opcode, payload: &[u8]) {
+        match &mut self.deflater {
+            Some(deflater)
+                if deflater.takes(payload.len())
+                    && !matches!(self.phase, Phase::Closing { .. })
+                    && !self.is_broken =>
+            {
+                if !self.outbox.push_compressed(opcode, payload, deflater) {
+                    self.close_with(CloseReason::Overflow);
+                }
+            }
+            _ => self.push(opcode, payload),
+        }
     }
 
     fn push(&mut self, opcode: Opcode, payload: &[u8]) {

@@ -1,4 +1,4 @@
-#[websocket(path = "/chat/{room}", subprotocols = ["chat.v2", "chat.v1"], idle_timeout = 60s, max_message_size = 64KiB)]
+#[websocket(path = "/chat/{room}", subprotocols = ["chat.v2", "chat.v1"], idle_timeout = 60s, max_message_size = 64KiB, compress(level = 1))]
 struct Chat {
     name: String,
     room: Room,

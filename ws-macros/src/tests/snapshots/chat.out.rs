@@ -14,6 +14,11 @@ const _: () = {
                 __ws::nanos(60000000000u64),
             );
             declaration.options.max_message_size = __ws::bytes(65536u64);
+            declaration.options.compress = {
+                let mut compress = __ws::Compress::DEFAULT;
+                compress.level = 1;
+                ::core::option::Option::Some(compress)
+            };
             __ws::Declaration::checked(declaration)
         };
     }

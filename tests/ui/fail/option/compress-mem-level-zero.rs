@@ -1,6 +1,6 @@
 use ws_core::prelude::*;
 
-#[websocket(path = "/", compress)]
+#[websocket(path = "/", compress(mem_level = 0))]
 #[derive(Default)]
 struct Chat;
 

@@ -1,0 +1,69 @@
+//! What a few compressed bytes can ask for.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::Poll;
+
+use flate2::{Compress, Compression, FlushCompress};
+use tokio::io::{AsyncWriteExt, duplex};
+
+use super::peer::frame;
+use crate::context::Context as Cx;
+use crate::driver::{now, run};
+use crate::handler::Handler;
+use crate::prelude::*;
+use crate::wire::{Agreed, Connection};
+
+/// Counts messages.
+#[websocket]
+struct Counts(Arc<AtomicUsize>);
+
+#[websocket]
+impl Counts {
+    #[on_binary]
+    fn binary(&mut self, bytes: &[u8]) {
+        assert_eq!(bytes.len(), 1 << 20);
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+const AGREED: Agreed = Agreed {
+    level: 6,
+    mem_level: 8,
+    window_bits: 15,
+    server_takeover: true,
+    client_takeover: false,
+    min_size: 0,
+};
+
+/// A mebibyte of nothing, as a message of a kibibyte.
+fn message() -> Vec<u8> {
+    let mut payload = Vec::with_capacity(4096);
+    let mut codec = Compress::new(Compression::best(), false);
+    codec.compress_vec(&vec![0; 1 << 20], &mut payload, FlushCompress::Sync).unwrap();
+    payload.truncate(payload.len() - 4);
+    frame(0xc2, &payload)
+}
+
+#[tokio::test]
+async fn client_that_sends_little_and_means_much_does_not_keep_the_thread() {
+    let (mut client, server) = duplex(1 << 20);
+    let wire =
+        Connection::new(Arc::new(Counts::DECLARED.options), Vec::new(), now()).compressed(Some(AGREED));
+    let seen = Arc::new(AtomicUsize::new(0));
+    client.write_all(&message().repeat(60)).await.unwrap();
+    tokio::spawn(run(Counts(Arc::clone(&seen)), Cx::new(wire, None, None), server, None));
+    // A task that is always ready has its turn when the connection has had one.
+    let (mut before, mut most) = (0, 0);
+    let neighbour = poll_fn(move |task| {
+        let now = seen.load(Relaxed);
+        most = most.max(now - before);
+        before = now;
+        task.waker().wake_by_ref();
+        if now < 60 { Poll::Pending } else { Poll::Ready(most) }
+    });
+    let most = tokio::spawn(neighbour).await.unwrap();
+    // One of them is a round.
+    assert!(most <= 16, "{most} mebibytes at a time");
+}

@@ -1,0 +1,108 @@
+//! The negotiation of permessage-deflate (RFC 7692 §5 and §7.1).
+
+use std::fmt::Write;
+
+use hyper::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
+
+use super::extensions;
+use crate::options::Compress;
+use crate::wire::Agreed;
+
+/// One offer of the extension, as far as its parameters make sense.
+#[derive(Debug, Default)]
+struct Offer {
+    /// Whether a parameter is unknown, stands twice, or has a value that it cannot have.
+    is_wrong: bool,
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: Option<u8>,
+    /// Whether the client can be told a window, and how large its own would be.
+    client_max_window_bits: Option<u8>,
+}
+
+/// Takes the first offer of the client that can be met: what is in force then, and the answer that
+/// says so. An offer that cannot be met is declined, and never the handshake (§5.1).
+pub(super) fn negotiate(headers: &HeaderMap, compress: Compress) -> Option<(Agreed, HeaderValue)> {
+    let compress = compress.in_range();
+    let mut agreed = None;
+    for line in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
+        // What cannot be read as a whole is not guessed at.
+        for extension in extensions::parse(line.as_bytes())? {
+            if agreed.is_none() && extension.name.eq_ignore_ascii_case(b"permessage-deflate") {
+                let mut offer = Offer::default();
+                for (name, value) in &extension.parameters {
+                    offer.add(name, value.as_deref());
+                }
+                agreed = offer.meet(&compress);
+            }
+        }
+    }
+    agreed
+}
+
+impl Offer {
+    fn add(&mut self, name: &[u8], value: Option<&[u8]>) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let is_right = match value {
+            None if is("server_no_context_takeover") => once(&mut self.server_no_context_takeover),
+            None if is("client_no_context_takeover") => once(&mut self.client_no_context_takeover),
+            // §7.1.2.2: "it doesn't have a value": as large as there is, but it may be made smaller.
+            None if is("client_max_window_bits") => self.client_max_window_bits.replace(15).is_none(),
+            Some(value) if is("client_max_window_bits") => {
+                window(value).is_some_and(|bits| self.client_max_window_bits.replace(bits).is_none())
+            }
+            Some(value) if is("server_max_window_bits") => {
+                window(value).is_some_and(|bits| self.server_max_window_bits.replace(bits).is_none())
+            }
+            _ => false,
+        };
+        self.is_wrong |= !is_right;
+    }
+
+    fn meet(self, compress: &Compress) -> Option<(Agreed, HeaderValue)> {
+        let server_bits = compress.server_max_window_bits.min(self.server_max_window_bits.unwrap_or(15));
+        // The encoder writes no stream with a window of 8 bits, so that is not promised.
+        if self.is_wrong || server_bits < 9 {
+            return None;
+        }
+        let server_takeover = !(self.server_no_context_takeover || compress.server_no_context_takeover);
+        let client_takeover = !(self.client_no_context_takeover || compress.client_no_context_takeover);
+
+        let mut answer = String::from("permessage-deflate");
+        if !server_takeover {
+            answer.push_str("; server_no_context_takeover");
+        }
+        if !client_takeover {
+            answer.push_str("; client_no_context_takeover");
+        }
+        if self.server_max_window_bits.is_some() || server_bits < 15 {
+            let _ = write!(answer, "; server_max_window_bits={server_bits}");
+        }
+        if let Some(offered) = self.client_max_window_bits {
+            let bits = compress.client_max_window_bits.min(offered);
+            let _ = write!(answer, "; client_max_window_bits={bits}");
+        }
+        let agreed = Agreed {
+            level: compress.level,
+            mem_level: compress.mem_level,
+            window_bits: server_bits,
+            server_takeover,
+            client_takeover,
+            min_size: compress.min_size,
+        };
+        Some((agreed, HeaderValue::try_from(answer).ok()?))
+    }
+}
+
+/// Sets what may be set once.
+fn once(flag: &mut bool) -> bool {
+    !std::mem::replace(flag, true)
+}
+
+/// "A decimal integer value without leading zeroes between 8 to 15, inclusive."
+fn window(value: &[u8]) -> Option<u8> {
+    (8..=15).find(|bits: &u8| bits.to_string().as_bytes() == value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! `Sec-WebSocket-Extensions` (RFC 6455 §9.1).
+
+/// One element of the list.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Extension<'a> {
+    pub(super) name: &'a [u8],
+    /// A value is without its quotes.
+    pub(super) parameters: Vec<(&'a [u8], Option<Vec<u8>>)>,
+}
+
+/// The extensions of a line; `None` if it is not in the grammar:
+///
+/// ```text
+/// extension-list = 1#extension
+/// extension = extension-token *( ";" extension-param )
+/// extension-param = token [ "=" (token | quoted-string) ]
+/// ```
+pub(super) fn parse(line: &[u8]) -> Option<Vec<Extension<'_>>> {
+    let mut rest = Rest(line);
+    let mut found = Vec::new();
+    loop {
+        rest.space();
+        // RFC 9110 §5.6.1: a recipient takes empty elements.
+        if !matches!(rest.0.first(), None | Some(b',')) {
+            found.push(rest.extension()?);
+        }
+        if rest.0.is_empty() {
+            return Some(found);
+        }
+        if !rest.symbol(b',') {
+            return None;
+        }
+    }
+}
+
+/// What has not been read.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn extension(&mut self) -> Option<Extension<'a>> {
+        let name = self.token()?;
+        let mut parameters = Vec::new();
+        while self.symbol(b';') {
+            let name = self.token()?;
+            let value = if self.symbol(b'=') { Some(self.value()?) } else { None };
+            parameters.push((name, value));
+        }
+        Some(Extension { name, parameters })
+    }
+
+    fn value(&mut self) -> Option<Vec<u8>> {
+        if self.0.first() != Some(&b'"') {
+            return self.token().map(Into::into);
+        }
+        self.skip(1);
+        let mut value = Vec::new();
+        loop {
+            match *self.0 {
+                [b'"', ..] => break,
+                [b'\\', byte, ..] => {
+                    value.push(byte);
+                    self.skip(2);
+                }
+                [byte, ..] => {
+                    value.push(byte);
+                    self.skip(1);
+                }
+                [] => return None,
+            }
+        }
+        self.skip(1);
+        self.space();
+        // "The value after quoted-string unescaping MUST conform to the 'token' ABNF."
+        (!value.is_empty() && value.iter().copied().all(is_token)).then_some(value)
+    }
+
+    /// A token, and the space behind it.
+    fn token(&mut self) -> Option<&'a [u8]> {
+        let len = self.0.iter().take_while(|byte| is_token(**byte)).count();
+        let (token, rest) = self.0.split_at_checked(len).filter(|(token, _)| !token.is_empty())?;
+        self.0 = rest;
+        self.space();
+        Some(token)
+    }
+
+    /// Takes a symbol and the space behind it, if it is the next.
+    fn symbol(&mut self, symbol: u8) -> bool {
+        let is_next = self.0.first() == Some(&symbol);
+        if is_next {
+            self.skip(1);
+            self.space();
+        }
+        is_next
+    }
+
+    fn space(&mut self) {
+        let len = self.0.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        self.skip(len);
+    }
+
+    fn skip(&mut self, len: usize) {
+        self.0 = self.0.get(len..).unwrap_or_default();
+    }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The extensions as text, values in brackets.
+    #[track_caller]
+    fn check(line: &str, expect: Option<&str>) {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let parameter = |(name, value): &(&[u8], Option<Vec<u8>>)| {
+            let value = value.as_deref().map(|value| format!("[{}]", text(value)));
+            format!(";{}{}", text(name), value.unwrap_or_default())
+        };
+        let one =
+            |it: &Extension<'_>| text(it.name) + &it.parameters.iter().map(parameter).collect::<String>();
+        let got = parse(line.as_bytes()).map(|all| all.iter().map(one).collect::<Vec<_>>().join(" "));
+        assert_eq!(got.as_deref(), expect, "{line}");
+    }
+
+    #[test]
+    fn the_grammar() {
+        check("", Some(""));
+        check("a", Some("a"));
+        check("a,b", Some("a b"));
+        check(" a ; x = 1 ;y , , b\t;z=\"q\" ,", Some("a;x[1];y b;z[q]"));
+        check("a; x=\"1\\5\"", Some("a;x[15]"));
+        check("a; x=\"1,5\"", None);
+        check("a; x=\"\"", None);
+        check("a; x=\"1", None);
+        check("a; x=\"1\\", None);
+        check("a; x=", None);
+        check("a; =1", None);
+        check("a;", None);
+        check("a b", None);
+        check("a; x y", None);
+        check(";x", None);
+        check("a; x=ä", None);
+        check("a; x=1=2", None);
+    }
+}

@@ -1,0 +1,102 @@
+//! From messages to compressed payloads.
+
+use std::fmt;
+
+use zlib_rs::{Deflate, DeflateFlush};
+
+use super::pool::{self, Config};
+use super::{Agreed, TAIL};
+
+/// The most that one step writes.
+const STEP: usize = 64 << 10;
+
+/// The server's direction of a connection that compresses.
+pub(crate) struct Deflater {
+    config: Config,
+    takeover: bool,
+    is_on: bool,
+    min_size: usize,
+    codec: Option<Box<Deflate>>,
+}
+
+impl Deflater {
+    pub(crate) fn new(agreed: &Agreed) -> Self {
+        Self {
+            config: Config::from(agreed),
+            takeover: agreed.server_takeover,
+            is_on: true,
+            min_size: agreed.min_size,
+            codec: None,
+        }
+    }
+
+    /// Whether the messages that follow are compressed.
+    pub(crate) fn set(&mut self, on: bool) {
+        self.is_on = on;
+    }
+
+    /// Whether a message of that size is.
+    pub(crate) fn takes(&self, len: usize) -> bool {
+        self.is_on && len >= self.min_size
+    }
+
+    /// Appends the compressed message; false, and nothing, if it is better sent as it is.
+    #[must_use]
+    pub(crate) fn compress(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        if payload.is_empty() {
+            // §7.2.3.6: an empty block, of which the codec writes one only where something changed.
+            out.push(0x00);
+            return true;
+        }
+        let mut codec = self.codec.take().unwrap_or_else(|| pool::deflate(self.config));
+        if !run(&mut codec, payload, out) || !out[start..].ends_with(&TAIL) {
+            // A codec that fails is replaced: one that starts anew refers to nothing.
+            out.truncate(start);
+            return false;
+        }
+        out.truncate(out.len() - TAIL.len());
+        if self.takeover {
+            self.codec = Some(codec);
+            return true;
+        }
+        pool::put_deflate(self.config, codec);
+        let smaller = out.len() - start < payload.len();
+        if !smaller {
+            out.truncate(start);
+        }
+        smaller
+    }
+}
+
+/// Compresses all of the input and flushes; false if the codec failed.
+fn run(codec: &mut Deflate, mut input: &[u8], out: &mut Vec<u8>) -> bool {
+    loop {
+        let start = out.len();
+        // More than six bytes, or the codec flushes again and again.
+        let room = input.len().min(STEP) + 64;
+        out.resize(start + room, 0);
+        let (read, written) = (codec.total_in(), codec.total_out());
+        let status = codec.compress(input, &mut out[start..], DeflateFlush::SyncFlush);
+        let (read, written) = (codec.total_in() - read, codec.total_out() - written);
+        let (Ok(read), Ok(written)) = (usize::try_from(read), usize::try_from(written)) else { return false };
+        out.truncate(start + written);
+        input = input.get(read..).unwrap_or_default();
+        match status {
+            Ok(_) if input.is_empty() && written < room => return true,
+            Ok(_) if read > 0 || written > 0 => {}
+            _ => return false,
+        }
+    }
+}
+
+impl fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflater")
+            .field("config", &self.config)
+            .field("takeover", &self.takeover)
+            .field("is_on", &self.is_on)
+            .field("holds_codec", &self.codec.is_some())
+            .finish_non_exhaustive()
+    }
+}

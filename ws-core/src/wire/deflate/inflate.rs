@@ -1,0 +1,181 @@
+//! From compressed payloads to messages.
+
+use std::fmt;
+
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use super::{TAIL, pool};
+use crate::close::Fault;
+
+/// The most that one step inflates to, before it is looked at.
+const STEP: usize = 64 << 10;
+
+/// How far back a message can refer.
+const WINDOW: usize = 32 << 10;
+
+/// The client's direction of a connection that compresses.
+pub(crate) struct Inflater {
+    takeover: bool,
+    codec: Option<Box<Inflate>>,
+    stage: Stage,
+    /// How many compressed bytes the message has so far.
+    taken: usize,
+    /// Whether nobody wants to know any more what the messages say.
+    is_over: bool,
+}
+
+/// Where in a message it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// In none that is compressed.
+    Outside,
+    /// At its beginning, or behind a final block in it.
+    Fresh,
+    /// In its stream.
+    Inside,
+}
+
+impl Inflater {
+    pub(crate) fn new(takeover: bool) -> Self {
+        Self { takeover, codec: None, stage: Stage::Outside, taken: 0, is_over: false }
+    }
+
+    /// What comes now is dropped: it is not worth the work, which is more than the bytes show.
+    pub(crate) fn discard(&mut self) {
+        self.is_over = true;
+        self.codec = None;
+    }
+
+    /// A compressed message begins.
+    pub(crate) fn begin(&mut self) {
+        self.stage = Stage::Fresh;
+        self.taken = 0;
+    }
+
+    /// Whether the message that is arriving is compressed.
+    pub(crate) fn is_active(&self) -> bool {
+        self.stage != Stage::Outside
+    }
+
+    /// How many compressed bytes may still come for a message that is to have at most `max`: a
+    /// stream that says nothing ends too, and the worst encoder adds less than this.
+    pub(crate) fn room(&self, max: usize) -> usize {
+        let most = max.saturating_add(max / 4).saturating_add(256);
+        most.saturating_sub(if self.is_active() { self.taken } else { 0 })
+    }
+
+    /// Inflates the next bytes of the message behind those before, `max` of them at most. Each
+    /// piece that comes out is shown to `look`.
+    pub(crate) fn feed(
+        &mut self,
+        mut input: &[u8],
+        out: &mut Vec<u8>,
+        max: usize,
+        mut look: impl FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if input.is_empty() {
+            return Ok(());
+        }
+        self.taken = self.taken.saturating_add(input.len());
+        if self.is_over {
+            return Ok(());
+        }
+        let codec = self.codec.get_or_insert_with(pool::inflate);
+        loop {
+            let start = out.len();
+            let room = make_room(out, input.len(), max);
+            let (read, written) = (codec.total_in(), codec.total_out());
+            let status = codec.decompress(input, &mut out[start..], InflateFlush::SyncFlush);
+            let (read, written) = (advance(read, codec.total_in()), advance(written, codec.total_out()));
+            out.truncate(start + written);
+            input = input.get(read..).unwrap_or_default();
+            self.stage = Stage::Inside;
+            if out.len() > max {
+                return Err(Fault::TooBig);
+            }
+            look(&out[start..])?;
+            match status {
+                // §7.2.3.4: a block that says it is the last one ends nothing; padded to a byte, the
+                // next one follows. What comes after may refer to this message.
+                Ok(Status::StreamEnd) => {
+                    codec.reset(false);
+                    let behind = &out[out.len().saturating_sub(WINDOW)..];
+                    codec.set_dictionary(behind).map_err(|_| Fault::BadEncoding)?;
+                    self.stage = Stage::Fresh;
+                    if input.is_empty() {
+                        return Ok(());
+                    }
+                }
+                Ok(_) if input.is_empty() && written < room => return Ok(()),
+                Ok(_) if read == 0 && written == 0 => return Err(Fault::BadEncoding),
+                Ok(_) => {}
+                Err(_) => return Err(Fault::BadEncoding),
+            }
+        }
+    }
+
+    /// Ends the message: what its sender took off comes back, and must end a block.
+    pub(crate) fn finish(
+        &mut self,
+        out: &mut Vec<u8>,
+        max: usize,
+        look: impl FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        // Some senders compress nothing to nothing, and some take the tail off behind a final block.
+        if self.stage == Stage::Inside {
+            self.feed(&TAIL, out, max, look)?;
+            self.probe()?;
+        }
+        self.stage = Stage::Outside;
+        if !self.takeover
+            && let Some(codec) = self.codec.take()
+        {
+            pool::put_inflate(codec);
+        }
+        Ok(())
+    }
+
+    /// Whether the stream is between two blocks, where it has to be at the end of a message. The
+    /// codec does not say; but only there it takes an empty block whole, and stops behind it.
+    /// Anywhere else these bits are something to write, or end a block earlier, or nowhere.
+    fn probe(&mut self) -> Result<(), Fault> {
+        let Some(codec) = &mut self.codec else { return Ok(()) };
+        if self.stage != Stage::Inside {
+            // The empty block that the tail belongs to said that it is the last.
+            return Ok(());
+        }
+        let (read, written) = (codec.total_in(), codec.total_out());
+        let block_and_more = [0x00, 0x00, 0x00, 0xff, 0xff, 0x00];
+        let status = codec.decompress(&block_and_more, &mut [0; 16], InflateFlush::Block);
+        let (read, written) = (advance(read, codec.total_in()), advance(written, codec.total_out()));
+        if status == Ok(Status::Ok) && (read, written) == (5, 0) { Ok(()) } else { Err(Fault::BadEncoding) }
+    }
+}
+
+/// Makes room behind what is there, and fills it with zeros; says how much. The buffer doubles, up
+/// to one byte more than the message may have, which tells that it is too big.
+fn make_room(out: &mut Vec<u8>, input: usize, max: usize) -> usize {
+    let most = max.saturating_add(1).saturating_sub(out.len()).max(1);
+    let room = input.saturating_mul(4).clamp(256, STEP).min(most);
+    let needed = out.len() + room;
+    if needed > out.capacity() {
+        let target = needed.max(out.capacity().saturating_mul(2)).min(out.len().saturating_add(most));
+        out.reserve_exact(target - out.len());
+    }
+    out.resize(needed, 0);
+    room
+}
+
+/// By how much a counter has gone on.
+fn advance(before: u64, after: u64) -> usize {
+    usize::try_from(after.wrapping_sub(before)).unwrap_or(usize::MAX)
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("takeover", &self.takeover)
+            .field("holds_codec", &self.codec.is_some())
+            .finish_non_exhaustive()
+    }
+}

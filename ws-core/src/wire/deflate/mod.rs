@@ -1,0 +1,45 @@
+//! permessage-deflate (RFC 7692): messages whose payload is deflated as a whole.
+//!
+//! An [`Inflater`] and a [`Deflater`] are the two directions of a connection. They hold a codec
+//! only while it is needed: from the first compressed message on if what came before is referred
+//! to, and else while a message is in progress; then it goes to the [`pool`] of the thread.
+
+#[cfg(feature = "deflate")]
+mod compress;
+#[cfg(feature = "deflate")]
+mod inflate;
+#[cfg(not(feature = "deflate"))]
+mod off;
+#[cfg(feature = "deflate")]
+mod pool;
+mod scratch;
+
+#[cfg(not(feature = "deflate"))]
+pub(super) use off::{Deflater, Inflater};
+pub(super) use scratch::{Scratch, release};
+#[cfg(feature = "deflate")]
+pub(super) use {compress::Deflater, inflate::Inflater};
+
+/// What the two sides agreed upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    /// How hard the encoder tries, 0 to 9.
+    pub(crate) level: u8,
+    /// The memory of the encoder, 1 to 9.
+    pub(crate) mem_level: u8,
+    /// The window of the encoder, 9 to 15.
+    pub(crate) window_bits: u8,
+    /// Whether the encoder refers to earlier messages.
+    pub(crate) server_takeover: bool,
+    /// Whether the client does.
+    pub(crate) client_takeover: bool,
+    /// The smallest message that is compressed.
+    pub(crate) min_size: usize,
+}
+
+/// What ends each message and is not sent (§7.2.1).
+#[cfg(feature = "deflate")]
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+#[cfg(all(test, feature = "deflate"))]
+mod tests;

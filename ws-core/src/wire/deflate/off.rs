@@ -1,0 +1,62 @@
+//! Without the feature `deflate`: there is no connection that compresses.
+
+use crate::close::Fault;
+
+/// Never there.
+#[derive(Debug)]
+pub(crate) enum Inflater {}
+
+impl Inflater {
+    pub(crate) fn discard(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn begin(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn room(&self, _: usize) -> usize {
+        match *self {}
+    }
+
+    pub(crate) fn feed(
+        &mut self,
+        _: &[u8],
+        _: &mut Vec<u8>,
+        _: usize,
+        _: impl FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        match *self {}
+    }
+
+    pub(crate) fn finish(
+        &mut self,
+        _: &mut Vec<u8>,
+        _: usize,
+        _: impl FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        match *self {}
+    }
+}
+
+/// Never there.
+#[derive(Debug)]
+pub(crate) enum Deflater {}
+
+impl Deflater {
+    pub(crate) fn set(&mut self, _: bool) {
+        match *self {}
+    }
+
+    pub(crate) fn takes(&self, _: usize) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn compress(&mut self, _: &[u8], _: &mut Vec<u8>) -> bool {
+        match *self {}
+    }
+}

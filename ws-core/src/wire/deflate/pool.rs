@@ -1,0 +1,104 @@
+//! The codecs that no connection needs at the moment, a few for each thread. They are boxed, because
+//! a connection that has none is to be no larger for it.
+#![expect(clippy::unnecessary_box_returns, clippy::vec_box, reason = "boxed is what they stay")]
+
+use std::cell::RefCell;
+
+use zlib_rs::{Deflate, DeflateConfig, Inflate, Method, Strategy};
+
+use super::Agreed;
+
+/// How many of each are kept. A message that is whole needs one; more are for those whose rest has
+/// not come, and for handlers with other parameters.
+const KEPT: usize = 4;
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { inflates: Vec::new(), deflates: Vec::new() }) };
+}
+
+struct Pool {
+    inflates: Vec<Box<Inflate>>,
+    deflates: Vec<(Config, Box<Deflate>)>,
+}
+
+/// What makes one encoder differ from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Config {
+    pub(super) level: u8,
+    pub(super) mem_level: u8,
+    pub(super) window_bits: u8,
+}
+
+impl From<&Agreed> for Config {
+    fn from(&Agreed { level, mem_level, window_bits, .. }: &Agreed) -> Self {
+        Self { level, mem_level, window_bits }
+    }
+}
+
+/// A decoder at the beginning of a stream. Its window is the largest one whatever was agreed upon,
+/// as that makes no difference to its memory.
+pub(super) fn inflate() -> Box<Inflate> {
+    let pooled = POOL.with_borrow_mut(|pool| pool.inflates.pop());
+    pooled.unwrap_or_else(|| Box::new(Inflate::new(false, 15)))
+}
+
+pub(super) fn put_inflate(mut inflate: Box<Inflate>) {
+    POOL.with_borrow_mut(|pool| {
+        if pool.inflates.len() < KEPT {
+            inflate.reset(false);
+            pool.inflates.push(inflate);
+        }
+    });
+}
+
+/// An encoder at the beginning of a stream.
+pub(super) fn deflate(config: Config) -> Box<Deflate> {
+    let pooled = POOL.with_borrow_mut(|pool| {
+        let at = pool.deflates.iter().position(|(is, _)| *is == config)?;
+        Some(pool.deflates.swap_remove(at).1)
+    });
+    pooled.unwrap_or_else(|| {
+        Box::new(Deflate::new_with_config(DeflateConfig {
+            level: i32::from(config.level),
+            method: Method::Deflated,
+            // Negative for a stream without zlib's header.
+            window_bits: -i32::from(config.window_bits),
+            mem_level: i32::from(config.mem_level),
+            strategy: Strategy::Default,
+        }))
+    })
+}
+
+pub(super) fn put_deflate(config: Config, mut deflate: Box<Deflate>) {
+    deflate.reset();
+    POOL.with_borrow_mut(|pool| {
+        // Those that are asked for come to stay.
+        if pool.deflates.len() >= KEPT {
+            pool.deflates.remove(0);
+        }
+        pool.deflates.push((config, deflate));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_are_kept() {
+        for level in 0..=9 {
+            let config = Config { level, mem_level: 1, window_bits: 9 };
+            put_deflate(config, deflate(config));
+        }
+        let taken: Vec<_> = (0..10).map(|_| inflate()).collect();
+        taken.into_iter().for_each(put_inflate);
+        POOL.with_borrow(|pool| {
+            let levels: Vec<u8> = pool.deflates.iter().map(|(config, _)| config.level).collect();
+            assert_eq!(levels, [6, 7, 8, 9]);
+            assert_eq!(pool.inflates.len(), KEPT);
+        });
+        let config = Config { level: 8, mem_level: 1, window_bits: 9 };
+        let _codec = deflate(config);
+        assert_eq!(POOL.with_borrow(|pool| pool.deflates.len()), KEPT - 1);
+    }
+}

@@ -1,0 +1,245 @@
+mod connection;
+mod random;
+
+use super::*;
+use crate::close::Fault;
+use crate::wire::decoder::{Decoded, Decoder};
+use crate::wire::testing::frame;
+
+const AGREED: Agreed = Agreed {
+    level: 6,
+    mem_level: 8,
+    window_bits: 15,
+    server_takeover: true,
+    client_takeover: true,
+    min_size: 0,
+};
+
+fn inflating(takeover: bool, max: usize) -> Decoder {
+    let mut decoder = Decoder::new(max, true);
+    decoder.set_inflater(Inflater::new(takeover));
+    decoder
+}
+
+fn describe(decoded: &Decoded<'_>) -> String {
+    match decoded {
+        Decoded::Text(text) => text.to_string(),
+        Decoded::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Decoded::Ping(_) => "ping".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// What a decoder makes of a stream that is cut into pieces.
+fn decode(decoder: &mut Decoder, stream: &[u8], cuts: &[usize]) -> Vec<String> {
+    let (mut seen, mut held, mut at) = (Vec::new(), Vec::new(), 0);
+    for cut in cuts.iter().copied().chain([stream.len()]) {
+        held.extend_from_slice(&stream[at..cut]);
+        at = cut;
+        let mut input = &mut held[..];
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Some(decoded)) => seen.push(describe(&decoded)),
+                Ok(None) => break,
+                Err(fault) => {
+                    seen.push(u16::from(fault.code()).to_string());
+                    return seen;
+                }
+            }
+        }
+        held = input.to_vec();
+    }
+    seen
+}
+
+/// Every way to cut the stream in two, and byte by byte, gives the same.
+#[track_caller]
+fn check(frames: &[(u8, &[u8])], expect: &[&str]) {
+    let stream: Vec<u8> = frames.iter().flat_map(|(first, payload)| frame(*first, payload)).collect();
+    for cut in 0..=stream.len() {
+        assert_eq!(decode(&mut inflating(true, 1 << 20), &stream, &[cut]), expect, "cut at {cut}");
+    }
+    let every: Vec<usize> = (0..stream.len()).collect();
+    assert_eq!(decode(&mut inflating(true, 1 << 20), &stream, &every), expect, "byte by byte");
+}
+
+const HELLO: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+#[test]
+fn examples_of_the_rfc() {
+    // §7.2.3.1, in one frame and in two.
+    check(&[(0xc1, HELLO)], &["Hello"]);
+    check(&[(0x41, &HELLO[..3]), (0x80, &HELLO[3..])], &["Hello"]);
+    check(&[(0x41, &HELLO[..3]), (0x89, b"x"), (0x00, b""), (0x80, &HELLO[3..])], &["ping", "Hello"]);
+    // §7.2.3.2: the second one refers to the first.
+    check(&[(0xc1, HELLO), (0xc1, &[0xf2, 0x00, 0x11, 0x00, 0x00])], &["Hello", "Hello"]);
+    check(&[(0xc1, HELLO), (0x81, b"plain"), (0xc1, HELLO)], &["Hello", "plain", "Hello"]);
+    // §7.2.3.3: not compressed.
+    let stored = &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00];
+    check(&[(0xc1, stored)], &["Hello"]);
+    // §7.2.3.4: a final block; what follows it may refer to it.
+    let last = &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
+    check(&[(0xc1, last), (0xc1, last)], &["Hello", "Hello"]);
+    check(&[(0xc1, last), (0xc1, &[0xf2, 0x00, 0x11, 0x00, 0x00])], &["Hello", "Hello"]);
+    check(&[(0xc2, &[&last[..7], HELLO].concat())], &["HelloHello"]);
+    // §7.2.3.5: two blocks.
+    let two = &[0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00];
+    check(&[(0xc1, two)], &["Hello"]);
+    // §7.2.3.6: nothing.
+    check(&[(0xc1, &[0x00]), (0xc1, HELLO)], &["", "Hello"]);
+}
+
+#[test]
+fn messages_that_some_peers_send() {
+    // Nothing at all for nothing, and no tail behind a final block.
+    check(&[(0xc1, b""), (0xc1, HELLO)], &["", "Hello"]);
+    check(&[(0x41, b""), (0x80, b""), (0xc1, HELLO)], &["", "Hello"]);
+    check(&[(0xc1, &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]), (0xc1, HELLO)], &["Hello", "Hello"]);
+    // The empty block at the end says that it is the last.
+    check(&[(0xc1, &[0x01]), (0xc1, HELLO)], &["", "Hello"]);
+}
+
+#[test]
+fn garbage_closes_with_1007() {
+    check(&[(0xc1, &[0xff, 0xff, 0xff])], &["1007"]);
+    check(&[(0xc1, HELLO), (0xc1, &[0x06, 0x00])], &["Hello", "1007"]);
+    // Every end that is too early.
+    for len in 1..HELLO.len() {
+        check(&[(0xc1, &HELLO[..len])], &["1007"]);
+    }
+    let stored = &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00];
+    for len in 2..stored.len() {
+        check(&[(0xc1, &stored[..len])], &["1007"]);
+    }
+    // What refers to what never was.
+    check(&[(0xc1, &[0xf2, 0x00, 0x11, 0x00, 0x00])], &["1007"]);
+    // Behind a final block.
+    check(&[(0xc1, &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0xff])], &["1007"]);
+}
+
+#[test]
+fn without_takeover_nothing_is_referred_to() {
+    let again = [frame(0xc1, HELLO), frame(0xc1, &[0xf2, 0x00, 0x11, 0x00, 0x00])].concat();
+    assert_eq!(decode(&mut inflating(false, 100), &again, &[]), ["Hello", "1007"]);
+}
+
+#[test]
+fn text_is_validated_as_it_inflates() {
+    let bad = deflated(&[b"ab\xff".as_slice(), &[b'a'; 1000]].concat(), AGREED);
+    check(
+        &[(0xc2, &bad), (0xc1, &bad)],
+        &[&String::from_utf8_lossy(&[b"ab\xff".as_slice(), &[b'a'; 1000]].concat()), "1007"],
+    );
+    // The end is not waited for.
+    let mut stream = frame(0x41, &bad);
+    stream.truncate(stream.len() - 3);
+    assert_eq!(decode(&mut inflating(true, 1 << 20), &stream, &[]), ["1007"]);
+    let half = deflated(b"caf\xc3", AGREED);
+    check(&[(0xc1, &half)], &["1007"]);
+    let mut decoder = Decoder::new(100, false);
+    decoder.set_inflater(Inflater::new(true));
+    assert_eq!(decode(&mut decoder, &frame(0xc1, &half), &[]), ["caf\u{fffd}"]);
+}
+
+#[test]
+fn reserved_bits_where_they_mean_nothing() {
+    check(&[(0xc9, b"")], &["1002"]);
+    check(&[(0xc8, b"")], &["1002"]);
+    check(&[(0x41, HELLO), (0xc0, b"")], &["1002"]);
+    check(&[(0x01, b"a"), (0xc0, HELLO)], &["1002"]);
+    check(&[(0xa1, HELLO)], &["1002"]);
+    check(&[(0x91, HELLO)], &["1002"]);
+    check(&[(0xe1, HELLO)], &["1002"]);
+    check(&[(0xd1, HELLO)], &["1002"]);
+    check(&[(0xc3, HELLO)], &["1002"]);
+    let plain = &mut Decoder::new(100, true);
+    assert_eq!(decode(plain, &frame(0xc1, HELLO), &[]), ["1002"]);
+}
+
+fn deflated(message: &[u8], agreed: Agreed) -> Vec<u8> {
+    let mut out = Vec::new();
+    assert!(Deflater::new(&agreed).compress(message, &mut out));
+    out
+}
+
+#[test]
+fn inflated_size_is_counted_while_it_inflates() {
+    let limit = 100_000;
+    let message = |len| frame(0xc2, &deflated(&vec![b'x'; len], AGREED));
+    assert_eq!(decode(&mut inflating(true, limit), &message(limit), &[])[0].len(), limit);
+    assert_eq!(decode(&mut inflating(true, limit), &message(limit + 1), &[]), ["1009"]);
+    // 64 MiB in 64 KiB: what is allocated is what may be there.
+    let bomb = message(64 << 20);
+    assert!(bomb.len() < 70_000);
+    let mut out = Vec::new();
+    let mut inflater = Inflater::new(true);
+    inflater.begin();
+    assert_eq!(
+        inflater.feed(&deflated(&vec![0; 64 << 20], AGREED), &mut out, limit, |_| Ok(())),
+        Err(Fault::TooBig)
+    );
+    assert!(out.capacity() <= limit + 1, "{}", out.capacity());
+    assert_eq!(decode(&mut inflating(true, limit), &bomb, &[]), ["1009"]);
+    // Cut by TCP, it is not taken to its end either.
+    assert_eq!(decode(&mut inflating(true, limit), &bomb[..1000], &[20, 500]), ["1009"]);
+}
+
+#[test]
+fn compressed_size_is_bounded_too() {
+    // Blocks of nothing make no message larger, but they end.
+    let empty: Vec<u8> = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(60);
+    let mut stream = frame(0x42, &empty);
+    for _ in 0..10 {
+        stream.extend(frame(0x00, &empty));
+    }
+    assert_eq!(decode(&mut inflating(true, 100), &stream, &[]), ["1009"]);
+    // Known from the header.
+    assert_eq!(decode(&mut inflating(true, 100), &frame(0xc2, &[0; 400])[..8], &[]), ["1009"]);
+    // What does not compress has its room.
+    let noise: Vec<u8> = (0..1000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let packed = deflated(&noise, Agreed { level: 0, ..AGREED });
+    assert!(packed.len() > noise.len());
+    assert_eq!(decode(&mut inflating(true, 1000), &frame(0xc2, &packed), &[]).len(), 1);
+}
+
+#[test]
+fn sent_as_the_rfc_says() {
+    assert_eq!(deflated(b"Hello", AGREED), HELLO);
+    assert_eq!(deflated(b"", AGREED), [0x00]);
+    let mut deflater = Deflater::new(&AGREED);
+    let (mut first, mut second, mut third) = (Vec::new(), Vec::new(), Vec::new());
+    assert!(deflater.compress(b"Hello", &mut first) && deflater.compress(b"Hello", &mut second));
+    assert_eq!((first.as_slice(), second.as_slice()), (HELLO, [0xf2, 0x00, 0x11, 0x00, 0x00].as_slice()));
+    assert!(deflater.compress(b"", &mut third));
+    assert_eq!(third, [0x00]);
+
+    let mut alone = Deflater::new(&Agreed { server_takeover: false, ..AGREED });
+    let text = "Hello".repeat(10);
+    let (mut first, mut second) = (b"before".to_vec(), Vec::new());
+    assert!(alone.compress(text.as_bytes(), &mut first) && alone.compress(text.as_bytes(), &mut second));
+    assert_eq!(first[6..], second);
+    // What gets no smaller goes as it is.
+    assert!(!alone.compress(b"Hello", &mut first));
+    assert_eq!(first[6..], second);
+}
+
+#[test]
+fn codecs_are_there_while_they_are_needed() {
+    let mut alone = Deflater::new(&Agreed { server_takeover: false, ..AGREED });
+    assert!(alone.compress(&[0; 100], &mut Vec::new()));
+    assert!(format!("{alone:?}").contains("holds_codec: false"));
+    let mut kept = Deflater::new(&AGREED);
+    assert!(format!("{kept:?}").contains("holds_codec: false"));
+    assert!(kept.compress(&[0; 100], &mut Vec::new()));
+    assert!(format!("{kept:?}").contains("holds_codec: true"));
+    for (takeover, holds) in [(false, "holds_codec: false"), (true, "holds_codec: true")] {
+        let mut inflater = Inflater::new(takeover);
+        assert!(format!("{inflater:?}").contains("holds_codec: false"));
+        inflater.begin();
+        let mut out = Vec::new();
+        inflater.feed(HELLO, &mut out, 100, |_| Ok(())).unwrap();
+        assert!(format!("{inflater:?}").contains("holds_codec: true"));
+        inflater.finish(&mut out, 100, |_| Ok(())).unwrap();
+        assert!(format!("{inflater:?}").contains(holds));
+    }
+}

@@ -1,0 +1,128 @@
+//! Random messages and cuts, against an encoder and a decoder by somebody else.
+
+use flate2::{Compress as Miniz, Compression, Decompress, FlushCompress, FlushDecompress};
+use proptest::prelude::*;
+use zlib_rs::{Inflate, InflateFlush};
+
+use super::*;
+
+/// What a client that was written by somebody else makes of a payload.
+fn peer_inflates(peer: &mut Decompress, payload: &[u8]) -> Vec<u8> {
+    let input = [payload, &TAIL].concat();
+    let mut out = Vec::new();
+    let start = peer.total_in();
+    loop {
+        out.reserve(4096);
+        let at = usize::try_from(peer.total_in() - start).unwrap();
+        peer.decompress_vec(&input[at..], &mut out, FlushDecompress::Sync).unwrap();
+        if peer.total_in() - start == input.len() as u64 && out.len() < out.capacity() {
+            return out;
+        }
+    }
+}
+
+/// And the other way.
+fn peer_deflates(peer: &mut Miniz, message: &[u8]) -> Vec<u8> {
+    if message.is_empty() {
+        return vec![0x00];
+    }
+    let mut out = Vec::with_capacity(message.len() + 200);
+    peer.compress_vec(message, &mut out, FlushCompress::Sync).unwrap();
+    assert!(out.ends_with(&TAIL));
+    out.truncate(out.len() - 4);
+    out
+}
+
+/// Messages that compress more or less.
+fn message() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        "[a-d]{0,80}".prop_map(String::into_bytes),
+        ("[a-z ]{1,20}", 1..3000_usize).prop_map(|(text, times)| text.repeat(times).into_bytes()),
+        prop::collection::vec(any::<u8>(), 0..3000),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn others_understand_what_is_sent(
+        messages in prop::collection::vec(message(), 1..6),
+        level in 0..=9_u8,
+        mem_level in 1..=9_u8,
+        window_bits in 9..=15_u8,
+        server_takeover in any::<bool>(),
+    ) {
+        let agreed = Agreed { level, mem_level, window_bits, server_takeover, ..AGREED };
+        let mut deflater = Deflater::new(&agreed);
+        let mut peer = Decompress::new(false);
+        // Byte by byte, a decoder remembers no more than its window.
+        let mut narrow = Inflate::new(false, window_bits);
+        for message in messages {
+            let mut payload = Vec::new();
+            if !deflater.compress(&message, &mut payload) {
+                prop_assert!(!server_takeover && payload.is_empty());
+                continue;
+            }
+            if !server_takeover {
+                peer = Decompress::new(false);
+                narrow.reset(false);
+                narrow = Inflate::new(false, window_bits);
+            }
+            prop_assert_eq!(&peer_inflates(&mut peer, &payload), &message);
+            let input = [&payload[..], &TAIL].concat();
+            let (start, mut out) = (narrow.total_in(), Vec::new());
+            while out.len() < message.len() {
+                let mut byte = [0];
+                let (at, had) = (usize::try_from(narrow.total_in() - start).unwrap(), narrow.total_out());
+                narrow.decompress(&input[at..], &mut byte, InflateFlush::SyncFlush).unwrap();
+                prop_assert!(narrow.total_out() > had);
+                out.extend(byte);
+            }
+            let at = usize::try_from(narrow.total_in() - start).unwrap();
+            narrow.decompress(&input[at..], &mut [0], InflateFlush::SyncFlush).unwrap();
+            prop_assert_eq!(out, message);
+        }
+    }
+
+    #[test]
+    fn what_others_send_is_understood(
+        messages in prop::collection::vec(message(), 1..6),
+        level in 0..=9_u32,
+        takeover in any::<bool>(),
+        fragment in 1..2000_usize,
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let mut peer = Miniz::new(Compression::new(level), false);
+        let (mut stream, mut expect) = (Vec::new(), Vec::new());
+        for message in messages {
+            if !takeover {
+                peer.reset();
+            }
+            let payload = peer_deflates(&mut peer, &message);
+            let parts: Vec<&[u8]> = payload.chunks(fragment).collect();
+            for (at, part) in parts.iter().enumerate() {
+                let first = if at == 0 { 0x42 } else { 0x00 };
+                let fin = if at + 1 == parts.len() { 0x80 } else { 0x00 };
+                stream.extend(frame(first | fin, part));
+            }
+            expect.push(String::from_utf8_lossy(&message).into_owned());
+        }
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+        cuts.sort_unstable();
+        prop_assert_eq!(decode(&mut inflating(takeover, 1 << 20), &stream, &cuts), expect);
+    }
+
+    #[test]
+    fn noise_ends_in_a_fault_or_a_message(
+        payload in prop::collection::vec(any::<u8>(), 0..300),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let stream = frame(0xc2, &payload);
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+        cuts.sort_unstable();
+        let whole = decode(&mut inflating(true, 10_000), &stream, &[]);
+        prop_assert_eq!(whole.len(), 1);
+        prop_assert_eq!(decode(&mut inflating(true, 10_000), &stream, &cuts), whole);
+    }
+}

@@ -1,0 +1,147 @@
+//! The parameters of `compress`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, Lit};
+
+use super::declaration::wrong;
+use super::value::{self, peeled};
+use crate::parse::{Opt, OptValue};
+use crate::report::{Report, nearest};
+
+const PARAMETERS: [&str; 7] = [
+    "level",
+    "mem_level",
+    "server_max_window_bits",
+    "client_max_window_bits",
+    "server_no_context_takeover",
+    "client_no_context_takeover",
+    "min_size",
+];
+
+/// What Cowboy, zlib and other frameworks call them.
+const OTHER_NAMES: [(&str, &[&str]); 7] = [
+    ("level", &["compression_level", "quality"]),
+    ("mem_level", &["memory_level", "memory"]),
+    (
+        "server_max_window_bits",
+        &["server_max_window", "server_window_bits", "window_bits", "max_window_bits"],
+    ),
+    ("client_max_window_bits", &["client_max_window", "client_window_bits"]),
+    ("server_no_context_takeover", &["no_context_takeover", "server_takeover", "no_takeover"]),
+    ("client_no_context_takeover", &["client_takeover"]),
+    ("min_size", &["threshold", "compression_threshold", "min_length", "min"]),
+];
+
+/// What `compress` sets `Options::compress` to.
+pub(super) fn parameters(value: Option<&OptValue>, report: &mut Report) -> Option<TokenStream> {
+    let given = match value {
+        None => return Some(quote!(::core::option::Option::Some(__ws::Compress::DEFAULT))),
+        Some(OptValue::Nested(given, _)) if given.is_empty() => return parameters(None, report),
+        Some(OptValue::Nested(given, _)) => given,
+        Some(OptValue::List(_, span) | OptValue::None(span)) => {
+            report.add(wrong(*span, "compress"));
+            return None;
+        }
+        Some(OptValue::Expr(value)) => {
+            report.add(wrong(value.span(), "compress"));
+            return None;
+        }
+        Some(OptValue::Tokens(tokens)) => {
+            report.add(wrong(tokens.span(), "compress"));
+            return None;
+        }
+    };
+    let mut settings = Vec::new();
+    let mut seen: Vec<&Ident> = Vec::new();
+    for parameter in given {
+        let name = &parameter.name;
+        if seen.contains(&name) {
+            let text = format!("`{name}` of `compress` is given twice\nhelp: keep one of the two");
+            report.error(name.span(), text);
+            continue;
+        }
+        seen.push(name);
+        let set = setting(parameter);
+        settings.extend(report.ok(set).map(|value| quote!(compress.#name = #value;)));
+    }
+    // In a block of its own, so that the name meets no other.
+    Some(quote!({
+        let mut compress = __ws::Compress::DEFAULT;
+        #(#settings)*
+        ::core::option::Option::Some(compress)
+    }))
+}
+
+fn setting(parameter: &Opt) -> syn::Result<TokenStream> {
+    let name = parameter.name.to_string();
+    let span = parameter.name.span();
+    if !PARAMETERS.contains(&name.as_str()) {
+        let help = match nearest(&name, &PARAMETERS, &OTHER_NAMES) {
+            Some(near) => format!("write {}", usage(near)),
+            None => format!("its parameters are `{}`", PARAMETERS.join("`, `")),
+        };
+        return Err(syn::Error::new(span, format!("unknown parameter `{name}` of `compress`\nhelp: {help}")));
+    }
+    let is_flag = name.ends_with("takeover");
+    let not = |span| {
+        let text = format!("not a value of `{name}`\nhelp: write {}", usage(&name));
+        syn::Error::new(span, text)
+    };
+    match &parameter.value {
+        None if is_flag => Ok(quote!(true)),
+        None => Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage(&name)))),
+        Some(OptValue::Expr(value)) if is_flag => match peeled(value) {
+            Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => Ok(quote!(#on)),
+            Expr::Path(_) => Ok(quote!(#value)),
+            _ => Err(not(value.span())),
+        },
+        Some(OptValue::Expr(value)) if name == "min_size" => value::size_or_zero(value),
+        Some(OptValue::Expr(value)) => {
+            number(&name, value).map_err(|why| why.unwrap_or_else(|| not(value.span())))
+        }
+        Some(OptValue::Tokens(tokens)) => {
+            let text = value::size_apart(tokens).filter(|_| name == "min_size");
+            Err(syn::Error::new_spanned(tokens, text.unwrap_or_else(|| not(span).to_string())))
+        }
+        Some(OptValue::List(_, span) | OptValue::Nested(_, span) | OptValue::None(span)) => Err(not(*span)),
+    }
+}
+
+/// A number in the range of its parameter, or a constant, which the compiler looks at.
+fn number(name: &str, value: &Expr) -> Result<TokenStream, Option<syn::Error>> {
+    let (least, most) = match name {
+        "level" => (0, 9),
+        "mem_level" => (1, 9),
+        _ => (9, 15),
+    };
+    match peeled(value) {
+        Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) if lit.suffix().is_empty() => {
+            match lit.base10_parse::<u8>() {
+                Ok(number) if (least..=most).contains(&number) => Ok(quote!(#lit)),
+                _ => {
+                    // RFC 7692 has it, and zlib writes no such stream.
+                    let why = if name.ends_with("bits") { ": a window has 512 bytes to 32 KiB" } else { "" };
+                    let text = format!("`{name}` is {least} to {most}{why}\nhelp: write {}", usage(name));
+                    Err(Some(syn::Error::new(lit.span(), text)))
+                }
+            }
+        }
+        Expr::Lit(_) | Expr::Unary(_) => Err(None),
+        constant => Ok(quote!(#constant)),
+    }
+}
+
+/// How a parameter is written.
+fn usage(name: &str) -> &'static str {
+    match name {
+        "level" => "`compress(level = 6)`, from 0 to 9",
+        "mem_level" => "`compress(mem_level = 8)`, from 1 to 9",
+        "server_max_window_bits" => "`compress(server_max_window_bits = 12)`, from 9 to 15",
+        "client_max_window_bits" => "`compress(client_max_window_bits = 12)`, from 9 to 15",
+        "server_no_context_takeover" => "`compress(server_no_context_takeover)`",
+        "client_no_context_takeover" => "`compress(client_no_context_takeover)`",
+        _ => "`compress(min_size = 64)`, in bytes or as `1KiB`",
+    }
+}
