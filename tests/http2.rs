@@ -366,6 +366,43 @@ async fn inactive_handler_shuts_the_window() {
 }
 
 #[tokio::test]
+async fn many_small_frames_are_no_offence() {
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut sockets = Vec::new();
+    for _ in 0..100 {
+        sockets.push(client.open("/echo/a").await);
+    }
+    let small = Bytes::from(frame(0x82, b"x"));
+    for socket in &mut sockets {
+        for _ in 0..1000 {
+            socket.send.send_data(small.clone(), false).unwrap();
+        }
+    }
+    for socket in &mut sockets {
+        for _ in 0..1000 {
+            assert_eq!(socket.heard().await, "1");
+        }
+    }
+}
+
+#[tokio::test]
+async fn streams_of_a_connection_are_bounded() {
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut sockets = Vec::new();
+    for _ in 0..256 {
+        sockets.push(client.open("/echo/a").await);
+    }
+    let mut more = std::pin::pin!(client.open("/echo/a"));
+    assert!(tokio::time::timeout(Duration::from_millis(200), more.as_mut()).await.is_err());
+    drop(sockets.pop());
+    let mut more = tokio::time::timeout(PATIENCE, more).await.unwrap();
+    more.text("hello").await;
+    assert_eq!(more.heard().await, "hello");
+}
+
+#[tokio::test]
 async fn windows_of_lost_streams_come_back() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
