@@ -9,7 +9,7 @@ use h2::ext::Protocol;
 use hyper::Request;
 use tests::http2::{Connection, connect};
 use tests::{PATIENCE, Server, frame, serve};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use ws_core::prelude::*;
 
@@ -303,6 +303,27 @@ async fn lost_streams_end_their_sockets_alone() {
 }
 
 #[tokio::test]
+async fn what_came_before_the_end_of_a_stream_is_handled() {
+    let mut setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut socket = client.open("/echo/a").await;
+    for n in 0..3 {
+        socket.text(&n.to_string()).await;
+    }
+    socket.end();
+    for n in 0..3 {
+        assert_eq!(socket.heard().await, n.to_string());
+    }
+    assert_eq!(socket.frame().await, None);
+    assert_eq!(setup.reason().await, CloseReason::Lost(std::io::ErrorKind::UnexpectedEof));
+
+    let mut socket = client.open("/echo/a").await;
+    socket.text("hello").await;
+    socket.send.send_reset(Reason::CANCEL);
+    assert_eq!(setup.reason().await, CloseReason::Lost(std::io::ErrorKind::ConnectionReset));
+}
+
+#[tokio::test]
 async fn fault_is_told_before_the_end() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
@@ -363,6 +384,104 @@ async fn inactive_handler_shuts_the_window() {
         held.send.send_data(rest.split_to(capacity), false).unwrap();
     }
     assert_eq!(held.heard().await, "4096");
+}
+
+#[tokio::test]
+async fn many_small_frames_are_no_offence() {
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut sockets = Vec::new();
+    for _ in 0..100 {
+        sockets.push(client.open("/echo/a").await);
+    }
+    let small = Bytes::from(frame(0x82, b"x"));
+    for socket in &mut sockets {
+        for _ in 0..1000 {
+            socket.send.send_data(small.clone(), false).unwrap();
+        }
+    }
+    for socket in &mut sockets {
+        for _ in 0..1000 {
+            assert_eq!(socket.heard().await, "1");
+        }
+    }
+}
+
+/// A frame of HTTP/2.
+fn frame2(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// The same, but so that all of it is there when the server begins to read.
+#[tokio::test]
+async fn many_small_frames_may_come_at_once() {
+    const SOCKETS: u32 = 40;
+    const MESSAGES: usize = 1500;
+    let setup = setup().await;
+    let head: Vec<u8> = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "http"),
+        (":path", "/echo/a"),
+        (":authority", "server.example.com"),
+        ("sec-websocket-version", "13"),
+    ]
+    .iter()
+    .flat_map(|(name, value)| {
+        let len = |text: &str| [u8::try_from(text.len()).unwrap()];
+        [&[0], &len(name)[..], name.as_bytes(), &len(value), value.as_bytes()].concat()
+    })
+    .collect();
+    // A window of 1 MiB for a stream, and of 16 for the connection.
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame2(4, 0, 0, &[0, 4, 0, 0x10, 0, 0]));
+    bytes.extend(frame2(8, 0, 0, &(16_u32 << 20).to_be_bytes()));
+    for socket in 0..SOCKETS {
+        bytes.extend(frame2(1, 4, socket * 2 + 1, &head));
+        let message = frame2(0, 0, socket * 2 + 1, &frame(0x82, b"x"));
+        bytes.extend(message.repeat(MESSAGES));
+    }
+    let mut raw = setup.server.raw().await;
+    // Nobody else gets to run meanwhile.
+    let mut sent = 0;
+    while sent < bytes.len()
+        && let Ok(len) = raw.0.try_write(&bytes[sent..])
+    {
+        sent += len;
+    }
+    assert!(sent > 200_000, "{sent} bytes were taken");
+    let (mut read, mut write) = raw.0.split();
+    let answers = async {
+        let mut left = usize::try_from(SOCKETS).unwrap() * MESSAGES * 3;
+        while left > 0 {
+            let mut head = [0; 9];
+            read.read_exact(&mut head).await.unwrap();
+            let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+            read.read_exact(&mut payload).await.unwrap();
+            assert_ne!(head[3], 7, "GOAWAY {}", String::from_utf8_lossy(&payload[8..]));
+            left -= if head[3] == 0 { payload.len() } else { 0 };
+        }
+    };
+    let rest = async { write.write_all(&bytes[sent..]).await.unwrap() };
+    let both = async { tokio::join!(answers, rest) };
+    tokio::time::timeout(PATIENCE, both).await.expect("all is answered");
+}
+
+#[tokio::test]
+async fn streams_of_a_connection_are_bounded() {
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut sockets = Vec::new();
+    for _ in 0..256 {
+        sockets.push(client.open("/echo/a").await);
+    }
+    let mut more = std::pin::pin!(client.open("/echo/a"));
+    assert!(tokio::time::timeout(Duration::from_millis(200), more.as_mut()).await.is_err());
+    drop(sockets.pop());
+    let mut more = tokio::time::timeout(PATIENCE, more).await.unwrap();
+    more.text("hello").await;
+    assert_eq!(more.heard().await, "hello");
 }
 
 #[tokio::test]
@@ -432,7 +551,7 @@ async fn preface_may_come_in_pieces() {
     let mut far = tokio::net::TcpStream::connect(setup.server.addr).await.unwrap();
     tokio::spawn(async move {
         let mut first = [0; 2];
-        tokio::io::AsyncReadExt::read_exact(&mut near, &mut first).await.unwrap();
+        near.read_exact(&mut first).await.unwrap();
         for byte in first {
             far.write_all(&[byte]).await.unwrap();
             tokio::time::sleep(Duration::from_millis(30)).await;

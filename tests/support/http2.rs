@@ -61,7 +61,9 @@ pub fn connect(path: &str) -> Request<()> {
 impl Connection {
     pub async fn new(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         // Wide enough that only the streams' windows count.
-        let handshake = Builder::new().initial_connection_window_size(16 << 20).handshake(stream);
+        let mut builder = Builder::new();
+        builder.initial_connection_window_size(16 << 20).data_frame_budget(1 << 30);
+        let handshake = builder.handshake(stream);
         let (requests, connection) = handshake.await.unwrap();
         let task = tokio::spawn(connection);
         let mut requests: SendRequest<Bytes> = requests.ready().await.unwrap();

@@ -22,6 +22,7 @@ use hyper::{Method, Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
+use super::fair::Fair;
 use super::pages::{Incoming, send_body};
 use super::spoken::Peer;
 use crate::router::{PeerAddr, Router, Settings};
@@ -58,7 +59,7 @@ impl Peer {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let settings = self.server.settings.clone();
-        let handshake = builder(&settings).handshake(stream);
+        let handshake = builder(&settings).handshake(Fair::new(stream));
         let mut connection =
             match self.or_stop(tokio::time::timeout(settings.handshake_timeout, handshake)).await {
                 Some(Ok(Ok(connection))) => connection,

@@ -1,5 +1,7 @@
 //! A router on a TCP listener.
 
+#[cfg(feature = "http2")]
+mod fair;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;

@@ -57,23 +57,30 @@ impl Http2 {
 }
 
 impl AsyncRead for Http2 {
+    /// Takes what is there, in one go: a client may send each message as a frame of HTTP/2.
     fn poll_read(self: Pin<&mut Self>, task: &mut Task<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        while this.rest.is_empty() {
-            match ready!(this.recv.poll_data(task)) {
-                Some(Ok(data)) => this.rest = data,
-                Some(Err(error)) => return Poll::Ready(Err(this.fail(error))),
-                None => return Poll::Ready(Ok(())),
+        let before = into.filled().len();
+        while into.remaining() > 0 {
+            if this.rest.is_empty() {
+                match this.recv.poll_data(task) {
+                    Poll::Ready(Some(Ok(data))) => this.rest = data,
+                    // An end that comes behind data is found again by the next read.
+                    _ if into.filled().len() > before => break,
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(this.fail(error))),
+                    Poll::Ready(None) => break,
+                    Poll::Pending => return Poll::Pending,
+                }
             }
+            let len = this.rest.len().min(into.remaining());
+            into.put_slice(&this.rest[..len]);
+            this.rest.advance(len);
+            this.release(len);
         }
-        let len = this.rest.len().min(into.remaining());
-        into.put_slice(&this.rest[..len]);
-        this.rest.advance(len);
         if this.rest.is_empty() {
             // An empty slice would keep the frame.
             this.rest = Bytes::new();
         }
-        this.release(len);
         Poll::Ready(Ok(()))
     }
 }

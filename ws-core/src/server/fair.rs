@@ -1,0 +1,72 @@
+//! A byte stream that lets others have their turn.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How much is read at a time.
+const SHARE: usize = 64 << 10;
+
+/// The stream below an HTTP/2 connection, whose task would read for as long as there is something
+/// to read, and collect frames faster than the sockets that they are for get to run.
+pub(super) struct Fair<T> {
+    io: T,
+    /// What has been read without a pause.
+    read: usize,
+}
+
+impl<T> Fair<T> {
+    pub(super) fn new(io: T) -> Self {
+        Self { io, read: 0 }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Fair<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.read >= SHARE {
+            self.read = 0;
+            task.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = into.filled().len();
+        let poll = Pin::new(&mut self.io).poll_read(task, into);
+        if poll.is_pending() {
+            self.read = 0;
+        }
+        ready!(poll)?;
+        self.read += into.filled().len() - before;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Fair<T> {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(task, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(task, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(task)
+    }
+}
