@@ -2,8 +2,8 @@
 # tests/interop/run.sh
 # Talks to `examples/echo` with the clients that people use: npm's ws and undici, PyPI's websockets,
 # aiohttp and picows, and headless Chromium. Each sends text, bytes, nothing, a megabyte and (where
-# it can) fragments and pings, gets all of it back, compressed if it offers that, and closes. Then over HTTP/2 with PyPI's h2 and
-# wsproto, to `examples/wss` too. Prints a line for each; fails if one does.
+# it can) fragments and pings, gets all of it back, compressed if it offers that, and closes. Then
+# over HTTP/2 with PyPI's h2 and wsproto, to `examples/wss` too. Prints a line for each; fails if one does.
 #
 # What it installs goes to target/interop; Debian's packages are installed where they are missing.
 set -euo pipefail
