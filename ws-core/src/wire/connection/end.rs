@@ -144,7 +144,7 @@ impl Connection {
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let timeout = match self.phase {
             Phase::Open if self.deferred().is_some() => return self.deferred(),
-            Phase::Open => return self.life_deadline(),
+            Phase::Open => return self.open_deadline(),
             Phase::Ending(_) if !self.holds_back() => self.options.cancel_timeout,
             Phase::Ending(_) | Phase::Closing { .. } => self.options.close_timeout,
         };

@@ -31,12 +31,16 @@ impl Life {
 
 impl Connection {
     /// When the open connection wants to be looked at.
-    pub(super) fn life_deadline(&self) -> Option<Instant> {
+    #[inline]
+    pub(super) fn open_deadline(&self) -> Option<Instant> {
         // While enough was read ahead, it is not the client who is late.
         let is_late = !self.is_reading() || self.has_room();
-        let idle = is_late.then(|| self.idle_deadline()).flatten();
-        let expires = self.life.as_ref().and_then(|life| life.expires);
-        [idle, expires, self.ping_deadline()].into_iter().flatten().min()
+        let idle = if is_late { self.idle_deadline() } else { None };
+        match &self.life {
+            // This is asked every turn, and most connections have nothing else.
+            None => idle,
+            Some(life) => [idle, life.expires, self.ping_deadline()].into_iter().flatten().min(),
+        }
     }
 
     fn idle_deadline(&self) -> Option<Instant> {
