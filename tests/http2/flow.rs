@@ -1,0 +1,173 @@
+//! Windows, and frames that are many.
+
+use super::*;
+
+#[tokio::test]
+async fn client_that_does_not_read_holds_up_nobody_else() {
+    let mut setup = setup().await;
+    let client = setup.server.http2().await;
+    let (mut slow, mut other) = (client.open("/echo/slow").await, client.open("/echo/b").await);
+    // 1 MB against a window of 64 KiB.
+    slow.text("flood").await;
+    for _ in 0..20 {
+        other.text("quick").await;
+        assert_eq!(other.heard().await, "quick");
+    }
+    assert_eq!(setup.reason().await, CloseReason::Overflow);
+    // What it was owed is dropped with the stream.
+    assert_eq!(slow.reset(PATIENCE).await, Some(Reason::CANCEL));
+    other.text("alive").await;
+    assert_eq!(other.heard().await, "alive");
+}
+
+#[tokio::test]
+async fn inactive_handler_shuts_the_window() {
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut held = client.open("/echo/held").await;
+    held.text("pause").await;
+    assert_eq!(held.heard().await, "pause");
+    let addr = setup.shared.addr.lock().unwrap().take().unwrap();
+    let mut other = client.open("/echo/b").await;
+    let message = Bytes::from([&[0x82, 0xfe, 0x10, 0x00, 0, 0, 0, 0][..], &[1; 4096]].concat());
+    let mut sent = 0;
+    while held.capacity(message.len()).await.is_some_and(|capacity| capacity >= message.len()) {
+        held.send.send_data(message.clone(), false).unwrap();
+        sent += 1;
+        assert!(sent < 100, "the window stays open");
+    }
+    // The window, and what the driver read before it was told to stop.
+    assert!((10..=32).contains(&sent), "{sent}");
+    other.text("alive").await;
+    assert_eq!(other.heard().await, "alive");
+    addr.send(Active(true)).unwrap();
+    for _ in 0..sent {
+        assert_eq!(held.heard().await, "4096");
+    }
+    // It is open again.
+    let mut rest = message.clone();
+    while !rest.is_empty() {
+        let capacity = held.capacity(rest.len()).await.expect("the window opens").min(rest.len());
+        held.send.send_data(rest.split_to(capacity), false).unwrap();
+    }
+    assert_eq!(held.heard().await, "4096");
+}
+
+#[tokio::test]
+async fn many_small_frames_are_no_offence() {
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut sockets = Vec::new();
+    for _ in 0..100 {
+        sockets.push(client.open("/echo/a").await);
+    }
+    let small = Bytes::from(frame(0x82, b"x"));
+    for socket in &mut sockets {
+        for _ in 0..1000 {
+            socket.send.send_data(small.clone(), false).unwrap();
+        }
+    }
+    for socket in &mut sockets {
+        for _ in 0..1000 {
+            assert_eq!(socket.heard().await, "1");
+        }
+    }
+}
+
+/// A frame of HTTP/2.
+fn frame2(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// The same, but so that all of it is there when the server begins to read.
+#[tokio::test]
+async fn many_small_frames_may_come_at_once() {
+    const SOCKETS: u32 = 40;
+    const MESSAGES: usize = 1500;
+    let setup = setup().await;
+    let head: Vec<u8> = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "http"),
+        (":path", "/echo/a"),
+        (":authority", "server.example.com"),
+        ("sec-websocket-version", "13"),
+    ]
+    .iter()
+    .flat_map(|(name, value)| {
+        let len = |text: &str| [u8::try_from(text.len()).unwrap()];
+        [&[0], &len(name)[..], name.as_bytes(), &len(value), value.as_bytes()].concat()
+    })
+    .collect();
+    // A window of 1 MiB for a stream, and of 16 for the connection.
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame2(4, 0, 0, &[0, 4, 0, 0x10, 0, 0]));
+    bytes.extend(frame2(8, 0, 0, &(16_u32 << 20).to_be_bytes()));
+    for socket in 0..SOCKETS {
+        bytes.extend(frame2(1, 4, socket * 2 + 1, &head));
+        let message = frame2(0, 0, socket * 2 + 1, &frame(0x82, b"x"));
+        bytes.extend(message.repeat(MESSAGES));
+    }
+    let mut raw = setup.server.raw().await;
+    // Nobody else gets to run meanwhile.
+    let mut sent = 0;
+    while sent < bytes.len()
+        && let Ok(len) = raw.0.try_write(&bytes[sent..])
+    {
+        sent += len;
+    }
+    assert!(sent > 200_000, "{sent} bytes were taken");
+    let (mut read, mut write) = raw.0.split();
+    let answers = async {
+        let mut left = usize::try_from(SOCKETS).unwrap() * MESSAGES * 3;
+        while left > 0 {
+            let mut head = [0; 9];
+            read.read_exact(&mut head).await.unwrap();
+            let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+            read.read_exact(&mut payload).await.unwrap();
+            assert_ne!(head[3], 7, "GOAWAY {}", String::from_utf8_lossy(&payload[8..]));
+            left -= if head[3] == 0 { payload.len() } else { 0 };
+        }
+    };
+    let rest = async { write.write_all(&bytes[sent..]).await.unwrap() };
+    let both = async { tokio::join!(answers, rest) };
+    tokio::time::timeout(PATIENCE, both).await.expect("all is answered");
+}
+
+#[tokio::test]
+async fn streams_of_a_connection_are_bounded() {
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut sockets = Vec::new();
+    for _ in 0..256 {
+        sockets.push(client.open("/echo/a").await);
+    }
+    let mut more = std::pin::pin!(client.open("/echo/a"));
+    assert!(tokio::time::timeout(Duration::from_millis(200), more.as_mut()).await.is_err());
+    drop(sockets.pop());
+    let mut more = tokio::time::timeout(PATIENCE, more).await.unwrap();
+    more.text("hello").await;
+    assert_eq!(more.heard().await, "hello");
+}
+
+#[tokio::test]
+async fn windows_of_lost_streams_come_back() {
+    let mut setup = setup().await;
+    let client = setup.server.http2().await;
+    // 24 MB that nobody reads, against a window of 16 for the connection.
+    let unread = Bytes::from([&[0x82, 0xfe, 0xea, 0x60, 0, 0, 0, 0][..], &[1; 60_000]].concat());
+    for round in 0..400 {
+        let mut socket = client.open("/echo/a").await;
+        socket.text("pause").await;
+        assert_eq!(socket.heard().await, "pause", "{round}");
+        socket.raw(unread.clone()).await;
+        socket.send.send_reset(Reason::CANCEL);
+        // It would be seen when the socket is read from again.
+        setup.shared.addr.lock().unwrap().take().unwrap().send(Active(true)).unwrap();
+        setup.reason().await;
+    }
+    let mut last = client.open("/echo/a").await;
+    last.raw(unread).await;
+    assert_eq!(last.heard().await, "60000");
+}

@@ -1,0 +1,132 @@
+//! The server around the sockets: its end, its limits, and the other things that it speaks.
+
+use super::*;
+
+#[tokio::test]
+async fn shutdown_tells_sockets_and_connection() {
+    let mut setup = setup().await;
+    let client = setup.server.http2().await;
+    let (mut one, mut other) = (client.open("/echo/a").await, client.open("/echo/b").await);
+    let idle = setup.server.http2().await;
+    setup.server.stop();
+    for socket in [&mut one, &mut other] {
+        assert_eq!(socket.closed().await, 1001);
+        socket.close(1001).await;
+        assert_eq!(socket.frame().await, None);
+        socket.end();
+    }
+    assert_eq!((setup.reason().await, setup.reason().await), (CloseReason::Shutdown, CloseReason::Shutdown));
+    drop((one, other));
+    let start = std::time::Instant::now();
+    setup.server.ended().await;
+    idle.ended().await.unwrap();
+    client.ended().await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn http1_is_spoken_on_the_same_port() {
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut new = client.open("/echo/a").await;
+    let mut old = setup.server.connect("/echo/b").await;
+    new.text("over HTTP/2").await;
+    old.send("over HTTP/1.1").await;
+    assert_eq!(old.text().await, "over HTTP/1.1");
+    assert_eq!(new.heard().await, "over HTTP/2");
+    // A method that begins as the preface does, in pieces.
+    let mut raw = setup.server.raw().await;
+    raw.send("P").await;
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert_eq!(raw.ask("UT / HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
+}
+
+#[tokio::test]
+async fn preface_may_come_in_pieces() {
+    let setup = setup().await;
+    let (client, mut near) = tokio::io::duplex(1024);
+    let mut far = tokio::net::TcpStream::connect(setup.server.addr).await.unwrap();
+    tokio::spawn(async move {
+        let mut first = [0; 2];
+        near.read_exact(&mut first).await.unwrap();
+        for byte in first {
+            far.write_all(&[byte]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        tokio::io::copy_bidirectional(&mut near, &mut far).await
+    });
+    let mut socket = Connection::new(client).await.open("/echo/a").await;
+    socket.text("hello").await;
+    assert_eq!(socket.heard().await, "hello");
+}
+
+#[tokio::test]
+async fn silent_clients_are_cut_off() {
+    let setup = setup_with(|router| router.handshake_timeout(Duration::from_millis(200))).await;
+    let start = std::time::Instant::now();
+    for words in ["", "P", "PRI * HTTP/2.0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut raw = setup.server.raw().await;
+        raw.send(words).await;
+        while raw.byte().await.is_some() {}
+    }
+    // One that speaks and has no streams is told.
+    let idle = setup.server.http2().await;
+    idle.ended().await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+
+    // A socket is a stream, however quiet.
+    let client = setup.server.http2().await;
+    let mut socket = client.open("/echo/a").await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    socket.text("hello").await;
+    assert_eq!(socket.heard().await, "hello");
+}
+
+#[tokio::test]
+async fn rapid_resets_end_the_connection() {
+    let slow = axum::Router::new().fallback(async || std::future::pending::<()>().await);
+    let setup = setup_with(|router| router.fallback(slow)).await;
+    let client = setup.server.http2().await;
+    for _ in 0..1000 {
+        let Ok(mut requests) = client.requests.clone().ready().await else { break };
+        let request = Request::get("http://server.example.com/").body(()).unwrap();
+        let Ok((_, mut send)) = requests.send_request(request, false) else { break };
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        send.send_reset(Reason::CANCEL);
+    }
+    let error = client.ended().await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::ENHANCE_YOUR_CALM), "{error}");
+}
+
+#[tokio::test]
+async fn fallback_answers_other_requests() {
+    let pages = axum::Router::new()
+        .route("/", axum::routing::get(async || "a page"))
+        .route("/large", axum::routing::get(async || "x".repeat(1 << 20)))
+        .route(
+            "/old",
+            axum::routing::get(async || ([("connection", "close"), ("keep-alive", "5")], "a page")),
+        )
+        .route("/count", axum::routing::post(async |body: axum::body::Bytes| body.len().to_string()));
+    let setup = setup_with(|router| router.fallback(pages)).await;
+    let client = setup.server.http2().await;
+    let get = |path: &str| Request::get(format!("http://server.example.com{path}")).body(()).unwrap();
+    let page = client.ask(get("/"), Some(b"")).await.unwrap();
+    assert_eq!((page.status, page.body.as_str()), (200, "a page"));
+    assert_eq!(page.headers["content-length"], "6");
+    assert!(page.headers.contains_key("date"));
+    assert_eq!(client.ask(get("/large"), Some(b"")).await.unwrap().body.len(), 1 << 20);
+    // As it would be answered over HTTP/1.1.
+    let old = client.ask(get("/old"), Some(b"")).await.unwrap();
+    assert_eq!((old.status, old.headers.get("connection"), old.headers.get("keep-alive")), (200, None, None));
+    assert_eq!(client.ask(get("/none"), Some(b"")).await.unwrap().status, 404);
+    let post = Request::post("http://server.example.com/count").body(()).unwrap();
+    assert_eq!(client.ask(post, Some(&[1; 200_000])).await.unwrap().body, "200000");
+    let head = Request::head("http://server.example.com/").body(()).unwrap();
+    let head = client.ask(head, Some(b"")).await.unwrap();
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    // A handler at a path that the fallback has no part in.
+    let mut socket = client.open("/echo/a").await;
+    socket.raw(frame(0x81, b"hello").into()).await;
+    assert_eq!(socket.heard().await, "hello");
+}
