@@ -124,7 +124,7 @@ pub enum CloseReason {
     Timeout,
     /// The connection is as old as `max_lifetime` allows; 1001.
     Expired,
-    /// The client broke the protocol; 1002, 1007 or 1009. Cowboy's `{error, badframe}`,
+    /// The client broke the protocol or went over a limit; 1002, 1007, 1008 or 1009. Cowboy's `{error, badframe}`,
     /// `{error, badencoding}` and `{error, badsize}`.
     Protocol(Fault),
     /// The client sent a kind of message that no method handles, and the handler is declared
@@ -212,8 +212,11 @@ pub enum Fault {
     BadFrame(&'static str),
     /// Text that is not UTF-8; 1007.
     BadEncoding,
-    /// A message over `max_message_size`; 1009.
+    /// A message over `max_message_size`, or a frame over `max_frame_size`; 1009.
     TooBig,
+    /// More messages in a second than `max_message_rate`, more pings and pongs than
+    /// `max_control_rate`, or a message with more than 1,024 fragments that are empty; 1008.
+    TooMany,
 }
 
 impl Fault {
@@ -223,6 +226,7 @@ impl Fault {
             Self::BadFrame(_) => CloseCode::Protocol,
             Self::BadEncoding => CloseCode::Invalid,
             Self::TooBig => CloseCode::Size,
+            Self::TooMany => CloseCode::Policy,
         }
     }
 
@@ -231,6 +235,7 @@ impl Fault {
             Self::BadFrame(what) => what,
             Self::BadEncoding => "text is not UTF-8",
             Self::TooBig => "message too big",
+            Self::TooMany => "too many messages or frames",
         }
     }
 }

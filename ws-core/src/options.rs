@@ -43,6 +43,18 @@ pub struct Options {
     /// inflated; a larger one closes with 1009 when its header is read, or when it has inflated to
     /// so much. Default 1 MiB. Cowboy's `max_frame_size`.
     pub max_message_size: usize,
+    /// The largest data frame a client may send, in bytes of payload as it is on the wire; a larger
+    /// one closes with 1009 when its header is read. `None` for no limit but that of the message.
+    /// Default `None`. It has no effect in [`drive`](crate::drive), where another library reads the
+    /// frames.
+    pub max_frame_size: Option<usize>,
+    /// How many messages a client may send in a second; one more closes with 1008. As many may come
+    /// at once, after which each is allowed as its part of a second passes. What waited because
+    /// reading was off is not taken for a burst. `None` for no limit. Default `None`.
+    pub max_message_rate: Option<u32>,
+    /// How many pings and pongs a client may send in a second; one more closes with 1008. `None`
+    /// for no limit. Default 1,000.
+    pub max_control_rate: Option<u32>,
     /// Whether text that is not UTF-8 closes with 1007, as RFC 6455 §8.1 demands. Otherwise each
     /// bad sequence reaches the handler as U+FFFD. Default true. Cowboy's `validate_utf8`.
     pub validate_utf8: bool,
@@ -85,6 +97,9 @@ impl Options {
         pong_timeout: Duration::from_secs(20),
         max_lifetime: None,
         max_message_size: 1 << 20,
+        max_frame_size: None,
+        max_message_rate: None,
+        max_control_rate: Some(1000),
         validate_utf8: true,
         compress: None,
         mailbox: 1024,
@@ -181,14 +196,27 @@ impl Declaration {
     /// If they do not; as this is evaluated while compiling, that is a compile error.
     pub const fn checked(self) -> Self {
         let Options { idle_timeout, ping_interval, max_lifetime, .. } = &self.options;
-        let Options { max_message_size, compress, mailbox, outbox_high_water, outbox_limit, .. } =
+        let Options { max_message_size, max_frame_size, max_message_rate, max_control_rate, .. } =
             &self.options;
+        let Options { compress, mailbox, outbox_high_water, outbox_limit, .. } = &self.options;
         assert!(
             *outbox_high_water <= *outbox_limit,
             "`outbox_high_water` is above `outbox_limit`: reading is to stop before the connection closes",
         );
         assert!(*mailbox > 0, "`mailbox` is zero: it would take no message");
         assert!(*max_message_size > 0, "`max_message_size` is zero: it would take no message");
+        assert!(
+            !matches!(max_frame_size, Some(0)),
+            "`max_frame_size` is zero: write how many bytes, as `16KiB`, or `none`",
+        );
+        assert!(
+            !matches!(max_message_rate, Some(0)),
+            "`max_message_rate` is zero: write how many a second, as `100`, or `none`",
+        );
+        assert!(
+            !matches!(max_control_rate, Some(0)),
+            "`max_control_rate` is zero: write how many a second, as `100`, or `none`",
+        );
         assert!(
             !matches!(idle_timeout, Some(timeout) if timeout.is_zero()),
             "`idle_timeout` is zero: write how long, as `60s`, or `none`",

@@ -10,7 +10,7 @@ use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
@@ -62,6 +62,10 @@ pub(crate) enum Refusal {
     Origin,
     /// The server has as many connections as it may.
     Capacity,
+    /// As many of them as may come from the client's address.
+    Address,
+    /// As many have come in this second as may.
+    Rate,
     /// `#[on_upgrade]` took longer than the handshake may.
     Timeout,
     /// The server below has no connection to give.
@@ -205,6 +209,10 @@ impl IntoResponse for Refusal {
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
             Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
             Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),
+            Self::Address => (StatusCode::TOO_MANY_REQUESTS, "too many connections from this address"),
+            Self::Rate => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too many connections at once: try again in a second")
+            }
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long"),
             Self::NotUpgradable => (StatusCode::INTERNAL_SERVER_ERROR, "this connection cannot be upgraded"),
             Self::Response => (StatusCode::INTERNAL_SERVER_ERROR, "the handler's response is invalid"),
@@ -218,6 +226,8 @@ impl IntoResponse for Refusal {
             Self::NoUpgrade | Self::Version { .. } => {
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSIONS));
             }
+            // In seconds.
+            Self::Rate => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => {}
         }
         if matches!(self, Self::NoUpgrade | Self::Version { upgrade: true }) {

@@ -5,6 +5,7 @@
 //! nothing is left, then writes once. While an async method is pending, [`wait`] keeps the wire
 //! alive instead.
 
+mod admission;
 mod clock;
 #[cfg(feature = "tungstenite")]
 mod drive;
@@ -23,6 +24,7 @@ use std::pin::pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub(crate) use admission::{Full, Limits};
 use clock::Clock;
 pub(crate) use clock::now;
 #[cfg(feature = "tungstenite")]

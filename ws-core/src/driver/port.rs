@@ -75,7 +75,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                 }
                 Poll::Ready(None)
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                wire.drained();
+                Poll::Pending
+            }
         }
     }
 

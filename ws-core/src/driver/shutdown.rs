@@ -1,5 +1,7 @@
-//! Telling all connections that the server shuts down, and waiting for them.
+//! The open connections of a server: letting them in, telling them that it shuts down, waiting for
+//! them.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -8,44 +10,74 @@ use std::time::Instant;
 use slab::Slab;
 use tokio::sync::Notify;
 
+use super::admission::{Addresses, Full, Limits, Network};
+use super::clock::now;
+use crate::wire::Rate;
+
 /// The open connections of a server. It costs a connection one entry here and one relaxed load a
 /// turn; a cancellation token would cost a list node in every task and a poll of it every turn.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     shutting_down: AtomicBool,
     open: AtomicUsize,
-    wakers: Mutex<Wakers>,
+    list: Mutex<List>,
     /// Told when the last connection has ended.
     empty: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Wakers {
+struct List {
     tasks: Slab<Option<Waker>>,
+    addresses: Addresses,
+    /// How many came, if that has a limit.
+    arrivals: Option<Rate>,
     /// When connections that shut down stop waiting for their methods.
     deadline: Option<Instant>,
 }
 
+impl List {
+    fn leave(&mut self, network: Option<Network>) {
+        if let Some(network) = network {
+            self.addresses.leave(network);
+        }
+    }
+}
+
 impl Connections {
-    /// Admits one more connection, unless there are `limit` already or the server shuts down.
-    pub(crate) fn admit(self: &Arc<Self>, limit: usize) -> Option<Ticket> {
-        let mut wakers = self.lock();
-        if self.shutting_down.load(Ordering::Acquire) || self.open.load(Ordering::Acquire) >= limit {
-            return None;
+    /// Admits one more connection, from an address if that is known.
+    pub(crate) fn admit(self: &Arc<Self>, limits: &Limits, addr: Option<IpAddr>) -> Result<Ticket, Full> {
+        let mut list = self.lock();
+        let is_full = self.open.load(Ordering::Acquire) >= limits.connections;
+        if is_full || self.shutting_down.load(Ordering::Acquire) {
+            return Err(Full::Server);
+        }
+        let counted = addr.zip(limits.per_address).map(|(addr, most)| (Network::from(addr), most));
+        if let Some((network, most)) = counted
+            && !list.addresses.enter(network, most)
+        {
+            return Err(Full::Address);
+        }
+        let network = counted.map(|(network, _)| network);
+        if let Some(rate) = limits.rate {
+            let now = now();
+            if !list.arrivals.get_or_insert_with(|| Rate::new(now)).allows(rate, now) {
+                list.leave(network);
+                return Err(Full::Rate);
+            }
         }
         self.open.fetch_add(1, Ordering::AcqRel);
-        let key = wakers.tasks.insert(None);
-        drop(wakers);
-        Some(Ticket { connections: Arc::clone(self), key })
+        let key = list.tasks.insert(None);
+        drop(list);
+        Ok(Ticket { connections: Arc::clone(self), key, network })
     }
 
     /// Tells every connection to end; until `deadline` they may finish what they do.
     pub(crate) fn shut_down(&self, deadline: Instant) {
-        let mut wakers = self.lock();
-        wakers.deadline.get_or_insert(deadline);
+        let mut list = self.lock();
+        list.deadline.get_or_insert(deadline);
         self.shutting_down.store(true, Ordering::Release);
-        let tasks: Vec<Waker> = wakers.tasks.iter().filter_map(|(_, task)| task.clone()).collect();
-        drop(wakers);
+        let tasks: Vec<Waker> = list.tasks.iter().filter_map(|(_, task)| task.clone()).collect();
+        drop(list);
         tasks.into_iter().for_each(Waker::wake);
     }
 
@@ -60,8 +92,8 @@ impl Connections {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Wakers> {
-        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,6 +102,8 @@ impl Connections {
 pub(crate) struct Ticket {
     connections: Arc<Connections>,
     key: usize,
+    /// Where it comes from, if that is counted.
+    network: Option<Network>,
 }
 
 impl Ticket {
@@ -91,9 +125,39 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.connections.lock().tasks.try_remove(self.key);
+        let mut list = self.connections.lock();
+        list.tasks.try_remove(self.key);
+        list.leave(self.network);
+        drop(list);
         if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.connections.empty.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_admitted() {
+        let connections = Arc::<Connections>::default();
+        let limits = Limits { connections: 4, per_address: Some(2), rate: Some(4) };
+        let admit = |last| connections.admit(&limits, Some(IpAddr::from([10, 0, 0, last])));
+        let _first = admit(1).unwrap();
+        let second = admit(1).unwrap();
+        assert_eq!(admit(1).err(), Some(Full::Address));
+        // What was refused is not counted.
+        let _third = admit(2).unwrap();
+        drop(second);
+        let _fourth = admit(1).unwrap();
+        assert_eq!(admit(3).err(), Some(Full::Rate));
+        tokio::time::advance(Duration::from_millis(250)).await;
+        let _fifth = admit(3).unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(admit(3).err(), Some(Full::Server));
+        assert_eq!(connections.admit(&Limits::of(6), None).err(), None);
     }
 }

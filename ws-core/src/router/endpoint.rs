@@ -18,7 +18,7 @@ use hyper::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
 use super::path::PathParams;
 use super::{PeerAddr, Settings};
 use crate::context::Context;
-use crate::driver::{self, Connections, Ticket, now};
+use crate::driver::{self, Connections, Full, Ticket, now};
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::transport::{Stream, Upgrading};
@@ -72,8 +72,16 @@ impl<H> Mount<H> {
     {
         let refuse = IntoResponse::into_response;
         let acceptance = upgrade::check(&parts, &self.options).map_err(refuse)?;
-        let ticket = shared.connections.admit(shared.settings.max_connections);
-        let ticket = ticket.ok_or_else(|| refuse(Refusal::Capacity))?;
+        let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0.ip());
+        let ticket = shared.connections.admit(&shared.settings.connections, peer);
+        let ticket = ticket.map_err(|full| {
+            tracing::debug!(?full, peer = ?peer, "connection refused");
+            refuse(match full {
+                Full::Server => Refusal::Capacity,
+                Full::Address => Refusal::Address,
+                Full::Rate => Refusal::Rate,
+            })
+        })?;
         let upgrading = Upgrading::of(&mut parts.extensions);
         let upgrading = upgrading.ok_or_else(|| refuse(Refusal::NotUpgradable))?;
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::Router;
+use crate::driver::Limits;
 
 /// The limits of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) max_connections: usize,
+    pub(crate) connections: Limits,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_header_size: usize,
     pub(crate) shutdown_timeout: Duration,
@@ -16,7 +17,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            max_connections: 65_536,
+            connections: Limits::of(65_536),
             handshake_timeout: Duration::from_secs(10),
             max_header_size: 16 << 10,
             shutdown_timeout: Duration::from_secs(10),
@@ -46,7 +47,44 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # }
     /// ```
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.settings.max_connections = connections;
+        self.settings.connections.connections = connections;
+        self
+    }
+
+    /// The most connections that may be open at a time from one address; a handshake beyond gets
+    /// 429. Of an IPv6 address the first 64 bits count, which are one subscriber's. Default: no
+    /// limit but [`max_connections`](Self::max_connections).
+    ///
+    /// The address is that of the TCP connection: behind a proxy it is the proxy's, and people
+    /// behind one NAT share theirs. [`serve`](Router::serve) also ends TCP connections that come
+    /// while as many from the address, and 32 more, speak HTTP. Inside another server
+    /// the address is what a [`PeerAddr`](crate::PeerAddr) in the request's extensions says; without
+    /// one, nothing is counted.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// let router: Router = Router::new().mount::<Echo>().max_connections_per_address(100);
+    /// ```
+    pub fn max_connections_per_address(mut self, connections: usize) -> Self {
+        self.settings.connections.per_address = Some(connections);
+        self
+    }
+
+    /// How many handshakes are accepted in a second; one more gets 503 with `Retry-After: 1`, before
+    /// `#[on_upgrade]` is asked. As many may come at once, after which each is accepted as its part
+    /// of a second passes: the clients of a server that was restarted all come back together.
+    /// Default: no limit.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// let router: Router = Router::new().mount::<Echo>().max_upgrade_rate(500);
+    /// ```
+    pub fn max_upgrade_rate(mut self, per_second: u32) -> Self {
+        self.settings.connections.rate = Some(per_second);
         self
     }
 

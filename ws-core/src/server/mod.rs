@@ -24,7 +24,7 @@ pub use tls::Tls;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::watch;
 
-use crate::driver::{Connections, now};
+use crate::driver::{Connections, Limits, now};
 use crate::error::{Error, Result};
 use crate::router::{Complete, Router};
 
@@ -34,6 +34,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How many TCP connections may be there to be told that there are too many.
 const SPARE_HANDSHAKES: usize = 1024;
+
+/// The same of one address.
+const SPARE_PER_ADDRESS: usize = 32;
 
 impl<S> Router<S> {
     /// Serves the router on an address (`"127.0.0.1:8080"`, `"localhost:8080"`, a `SocketAddr`)
@@ -142,6 +145,14 @@ async fn accept(
     let guard = ShutdownGuard { server: Arc::clone(&server), stop: watch::Sender::new(()) };
     let mut shutdown = pin!(shutdown);
     let handshakes = Arc::<Connections>::default();
+    // As many may speak HTTP as may be connected; a few more, so that they are told that there are too
+    // many.
+    let Limits { connections, per_address, .. } = server.settings.connections;
+    let limits = Limits {
+        connections: connections.saturating_add(SPARE_HANDSHAKES),
+        per_address: per_address.map(|most| most.saturating_add(SPARE_PER_ADDRESS)),
+        rate: None,
+    };
     loop {
         let next = poll_fn(|task| match shutdown.as_mut().poll(task) {
             Poll::Ready(()) => Poll::Ready(None),
@@ -150,9 +161,7 @@ async fn accept(
         match next.await {
             None => break,
             Some(Ok((stream, peer))) => {
-                // As many may speak HTTP as may be connected; a few more, so that they get a 503.
-                let most = server.settings.max_connections.saturating_add(SPARE_HANDSHAKES);
-                if let Some(ticket) = handshakes.admit(most) {
+                if let Ok(ticket) = handshakes.admit(&limits, Some(peer.ip())) {
                     let server = Arc::clone(&server);
                     let peer = Peer { server, addr: peer, stop: guard.stop.subscribe(), _ticket: ticket };
                     tokio::spawn(peer.serve(stream, security.clone()));

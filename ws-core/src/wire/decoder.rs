@@ -8,6 +8,10 @@ use super::mask;
 use super::utf8::Utf8;
 use crate::close::{Close, CloseCode, Fault, may_be_sent};
 
+/// How many fragments of a message may be empty. They do not count towards its size, and would
+/// otherwise go on for ever; RFC 6455 §5.4 allows them, and has no use for them.
+const MAX_EMPTY_FRAGMENTS: u16 = 1024;
+
 /// What a client said. A payload that arrived in one piece is borrowed from the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decoded<'a> {
@@ -22,7 +26,10 @@ pub(crate) enum Decoded<'a> {
 #[derive(Debug)]
 pub(crate) struct Decoder {
     max_message_size: usize,
+    max_frame_size: usize,
     validate_utf8: bool,
+    /// How many fragments of the message were empty.
+    empty: u16,
     /// The data frame whose payload is arriving.
     frame: Option<Partial>,
     /// The message whose last frame has not arrived, and its payload so far: unmasked, validated.
@@ -62,7 +69,9 @@ impl Decoder {
     pub(crate) fn new(max_message_size: usize, validate_utf8: bool) -> Self {
         Self {
             max_message_size,
+            max_frame_size: usize::MAX,
             validate_utf8,
+            empty: 0,
             frame: None,
             message: None,
             payload: Vec::new(),
@@ -92,6 +101,10 @@ impl Decoder {
         self.max_message_size = bytes;
     }
 
+    pub(crate) fn set_max_frame_size(&mut self, bytes: Option<usize>) {
+        self.max_frame_size = bytes.unwrap_or(usize::MAX);
+    }
+
     /// Takes the next message or control frame off the front of the input. `None` asks for more
     /// input behind what is left of this one, which is less than a header and a control frame.
     pub(crate) fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Decoded<'a>>, Fault> {
@@ -118,6 +131,8 @@ impl Decoder {
                 // The frames that follow count like the first.
                 room = if inflater.is_active() { inflater.room(self.max_message_size) } else { room };
             }
+            room = room.min(self.max_frame_size);
+            compressed_room = compressed_room.map(|room| room.min(self.max_frame_size));
             let header = Header::parse(input, self.message.is_some(), room, compressed_room)?;
             let Some(header) = header else { return Ok(None) };
             let arrived = input.len() - header.size;
@@ -136,7 +151,7 @@ impl Decoder {
                 return self.whole(header.opcode, payload).map(Some);
             }
             take(input, header.size);
-            self.begin(&header);
+            self.begin(&header)?;
             self.frame = Some(Partial { fin: header.fin, mask: header.mask, remaining: header.len });
         }
     }
@@ -166,17 +181,24 @@ impl Decoder {
     }
 
     /// A data frame whose payload has not arrived, or which is not all of its message.
-    fn begin(&mut self, header: &Header) {
+    fn begin(&mut self, header: &Header) -> Result<(), Fault> {
         match header.opcode {
             Opcode::Text => self.message = Some(Kind::Text),
             Opcode::Binary => self.message = Some(Kind::Binary),
             _ => {}
+        }
+        if header.len == 0 {
+            self.empty += 1;
+            if self.empty > MAX_EMPTY_FRAGMENTS {
+                return Err(Fault::TooMany);
+            }
         }
         if header.compressed
             && let Some(inflater) = &mut self.inflater
         {
             inflater.begin();
         }
+        Ok(())
     }
 
     /// Whether the message that is arriving is compressed.
@@ -223,6 +245,7 @@ impl Decoder {
             let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
             inflater.finish(payload, self.max_message_size, look)?;
         }
+        self.empty = 0;
         let payload = std::mem::take(&mut self.payload);
         if self.message.take() == Some(Kind::Binary) {
             return Ok(Decoded::Binary(Cow::Owned(payload)));

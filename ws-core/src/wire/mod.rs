@@ -13,6 +13,7 @@ mod deflate;
 mod frame;
 mod mask;
 mod outbox;
+mod rate;
 #[cfg(test)]
 pub(crate) mod testing;
 mod utf8;
@@ -22,3 +23,4 @@ pub(crate) use activity::Activity;
 pub(crate) use ahead::Incoming;
 pub(crate) use connection::Connection;
 pub(crate) use deflate::Agreed;
+pub(crate) use rate::Rate;

@@ -19,7 +19,7 @@ pub(crate) struct Declaration {
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
 
-const OPTIONS: [&str; 17] = [
+const OPTIONS: [&str; 20] = [
     "path",
     "subprotocols",
     "idle_timeout",
@@ -27,6 +27,9 @@ const OPTIONS: [&str; 17] = [
     "pong_timeout",
     "max_lifetime",
     "max_message_size",
+    "max_frame_size",
+    "max_message_rate",
+    "max_control_rate",
     "validate_utf8",
     "compress",
     "mailbox",
@@ -40,7 +43,7 @@ const OPTIONS: [&str; 17] = [
 ];
 
 /// What other frameworks, Cowboy and people call them.
-const OTHER_NAMES: [(&str, &[&str]); 9] = [
+const OTHER_NAMES: [(&str, &[&str]); 11] = [
     ("path", &["route", "url", "uri", "at"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
@@ -48,8 +51,13 @@ const OTHER_NAMES: [(&str, &[&str]); 9] = [
     ("pong_timeout", &["ping_timeout", "heartbeat_timeout"]),
     (
         "max_message_size",
-        &["max_frame_size", "max_size", "max_payload", "max_payload_length", "message_size"],
+        &["max_size", "max_payload", "max_payload_length", "message_size", "max_message_length"],
     ),
+    (
+        "max_message_rate",
+        &["rate_limit", "rate", "message_rate", "messages_per_second", "max_messages_per_second", "throttle"],
+    ),
+    ("max_control_rate", &["ping_rate", "max_ping_rate", "control_rate"]),
     ("compress", &["compression", "deflate", "permessage_deflate", "deflate_opts", "per_message_deflate"]),
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
     ("origins", &["origin", "allowed_origins", "cors"]),
@@ -163,13 +171,23 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
             Expr::Path(_) if word(value).as_deref() != Some("off") => quote!(#value),
             _ => return Err(wrong(value.span(), &name)),
         },
-        ("idle_timeout" | "ping_interval" | "max_lifetime", OptValue::Expr(value))
-            if matches!(word(value).as_deref(), Some("none" | "None")) =>
-        {
+        (
+            "idle_timeout" | "ping_interval" | "max_lifetime" | "max_frame_size" | "max_message_rate"
+            | "max_control_rate",
+            OptValue::Expr(value),
+        ) if matches!(word(value).as_deref(), Some("none" | "None")) => {
             quote!(::core::option::Option::None)
         }
         ("idle_timeout" | "ping_interval" | "max_lifetime", OptValue::Expr(value)) => {
             let value = value::duration(value)?;
+            quote!(::core::option::Option::Some(#value))
+        }
+        ("max_frame_size", OptValue::Expr(value)) => {
+            let value = value::size(value)?;
+            quote!(::core::option::Option::Some(#value))
+        }
+        ("max_message_rate" | "max_control_rate", OptValue::Expr(value)) => {
+            let value = count(value, &name)?;
             quote!(::core::option::Option::Some(#value))
         }
         ("pong_timeout", OptValue::Expr(value)) => value::duration(value)?,
@@ -177,7 +195,7 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
         ("max_message_size" | "outbox_high_water" | "outbox_limit" | "read_ahead", OptValue::Expr(value)) => {
             value::size(value)?
         }
-        ("mailbox", OptValue::Expr(value)) => count(value)?,
+        ("mailbox", OptValue::Expr(value)) => count(value, &name)?,
         (_, OptValue::Expr(value)) => return Err(wrong(value.span(), &name)),
         (_, OptValue::List(_, span) | OptValue::Nested(_, span) | OptValue::None(span)) => {
             return Err(wrong(*span, &name));
@@ -197,7 +215,12 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
 
 fn unknown(name: &str) -> String {
     let elsewhere = match name {
-        "max_connections" | "handshake_timeout" | "max_header_size" | "shutdown_timeout" => {
+        "max_connections"
+        | "max_connections_per_address"
+        | "max_upgrade_rate"
+        | "handshake_timeout"
+        | "max_header_size"
+        | "shutdown_timeout" => {
             "help: it is the router's, for all handlers: `Router::new()` has a method of that name"
         }
         "state" => "help: the router has it: `.with_state(…)`, and `State<T>` in `#[on_upgrade]`",
@@ -226,6 +249,9 @@ fn usage(name: &str) -> &'static str {
         "pong_timeout" => "`pong_timeout = 20s`",
         "max_lifetime" => "`max_lifetime = 1h`, or `max_lifetime = none`",
         "max_message_size" => "`max_message_size = 64KiB`",
+        "max_frame_size" => "`max_frame_size = 16KiB`, or `max_frame_size = none`",
+        "max_message_rate" => "`max_message_rate = 100`, which is a second, or `max_message_rate = none`",
+        "max_control_rate" => "`max_control_rate = 100`, which is a second, or `max_control_rate = none`",
         "validate_utf8" => "`validate_utf8 = false`",
         "compress" => "`compress`, or `compress(level = 6, server_no_context_takeover)`",
         "mailbox" => "`mailbox = 1024`",
@@ -245,18 +271,25 @@ fn word(value: &Expr) -> Option<String> {
     path.path.get_ident().map(ToString::to_string)
 }
 
-fn count(value: &Expr) -> syn::Result<TokenStream> {
+/// A number that is not zero.
+fn count(value: &Expr, name: &str) -> syn::Result<TokenStream> {
     match peeled(value) {
         Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) if lit.suffix().is_empty() => {
-            match lit.base10_parse::<usize>() {
-                Ok(0) | Err(_) => Err(syn::Error::new(
-                    lit.span(),
-                    "a mailbox holds at least one message\nhelp: write `mailbox = 1024`",
-                )),
-                Ok(_) => Ok(quote!(#lit)),
+            let zero = match name {
+                "mailbox" => "a mailbox holds at least one message",
+                _ => "a client may say at least one thing in a second",
+            };
+            match lit.base10_parse::<u64>() {
+                Ok(0) => Err(syn::Error::new(lit.span(), format!("{zero}\nhelp: write {}", usage(name)))),
+                // What is too large for its type, the compiler says.
+                _ => Ok(quote!(#lit)),
             }
         }
-        Expr::Lit(_) => Err(wrong(value.span(), "mailbox")),
+        Expr::Lit(_) => Err(wrong(value.span(), name)),
+        // `100/s`.
+        Expr::Binary(per) if matches!(word(&per.right).as_deref(), Some("s" | "sec" | "second")) => {
+            Err(wrong(value.span(), name))
+        }
         constant => Ok(quote!(#constant)),
     }
 }

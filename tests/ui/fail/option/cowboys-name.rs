@@ -1,6 +1,6 @@
 use ws_core::prelude::*;
 
-#[websocket(path = "/", max_frame_size = 64KiB)]
+#[websocket(path = "/", deflate_opts = true)]
 #[derive(Default)]
 struct Chat;
 

@@ -10,10 +10,12 @@ mod errors;
 mod fairness;
 mod faults;
 mod flow;
+mod frames;
 mod life;
 mod order;
 mod peer;
 mod pressure;
+mod rates;
 mod timers;
 
 use tokio::io::DuplexStream;

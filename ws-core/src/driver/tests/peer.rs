@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::start;
-use crate::driver::Connections;
+use crate::driver::{Connections, Limits};
 use crate::handler::Handler;
 use crate::options::Options;
 pub(super) use crate::wire::testing::frame;
@@ -48,7 +48,7 @@ pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: im
     let (client, server) = duplex(buffer);
     let (log, events) = mpsc::unbounded_channel();
     let connections = Arc::<Connections>::default();
-    let ticket = connections.admit(10);
+    let ticket = connections.admit(&Limits::of(10), None).ok();
     let task = start(make(log), options, server, ticket);
     Peer { io: client, log: events, task, connections }
 }

@@ -40,7 +40,10 @@ impl Connection {
     #[cfg(feature = "tungstenite")]
     pub(crate) fn assisted(options: Arc<Options>, activity: Arc<Activity>, now: Instant) -> Self {
         let assistance = Assistance { activity, deferral: Deferral::Fresh, is_pending: false };
-        Self { assistance: Some(Box::new(assistance)), ..Self::new(options, Vec::new(), now) }
+        let mut wire = Self { assistance: Some(Box::new(assistance)), ..Self::new(options, Vec::new(), now) };
+        // Its messages come whole, whatever frames they had.
+        wire.decoder.set_max_frame_size(None);
+        wire
     }
 
     pub(crate) fn is_assisted(&self) -> bool {

@@ -7,7 +7,7 @@ use super::super::backlog::Backlog;
 use super::super::decoder::Decoded;
 use super::super::frame::Opcode;
 use super::{Connection, Phase};
-use crate::close::CloseReason;
+use crate::close::{CloseReason, Fault};
 
 impl Connection {
     /// Whether bytes should be read from the socket.
@@ -80,6 +80,10 @@ impl Connection {
             return None;
         }
         match self.decoder.decode(input) {
+            Ok(Some(message)) if !self.admits(&message) => {
+                self.end(CloseReason::Protocol(Fault::TooMany));
+                None
+            }
             Ok(Some(Decoded::Text(text))) => Some(Incoming::Text(text)),
             Ok(Some(Decoded::Binary(bytes))) => Some(Incoming::Binary(bytes)),
             Ok(Some(Decoded::Ping(payload))) => {

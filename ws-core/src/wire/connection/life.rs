@@ -1,26 +1,34 @@
-//! Signs of life that are asked for, and the end of a life that is long enough.
+//! Signs of life that are asked for, the end of a life that is long enough, and how much may be said
+//! in a second of it.
 
 use std::time::Instant;
 
+use super::super::decoder::Decoded;
+use super::super::rate::Rate;
 use super::Connection;
 use crate::close::CloseReason;
 use crate::options::Options;
 
-/// What a connection knows that is asked whether it lives, or that lives for so long.
+/// What a connection knows that is asked whether it lives, that lives for so long, or that may say so
+/// much.
 #[derive(Debug)]
 pub(super) struct Life {
     /// When it was asked; nothing has come since.
     asked: Option<Instant>,
     /// When it is as old as it may be.
     expires: Option<Instant>,
+    /// The messages of the client.
+    messages: Rate,
+    /// Since when what the client says may have been waiting, because reading was off.
+    waiting: Option<Instant>,
 }
 
 impl Life {
-    /// Nothing, if the options want neither.
+    /// Nothing, if the options want none of it.
     pub(super) fn of(options: &Options, now: Instant) -> Option<Box<Self>> {
         let expires = options.max_lifetime.and_then(|lifetime| now.checked_add(lifetime));
-        (options.ping_interval.is_some() || expires.is_some())
-            .then(|| Box::new(Self { asked: None, expires }))
+        (options.ping_interval.is_some() || expires.is_some() || options.max_message_rate.is_some())
+            .then(|| Box::new(Self { asked: None, expires, messages: Rate::new(now), waiting: None }))
     }
 
     /// Bytes came from the client.
@@ -32,15 +40,21 @@ impl Life {
 impl Connection {
     /// When the open connection wants to be looked at.
     #[inline]
-    pub(super) fn open_deadline(&self) -> Option<Instant> {
+    pub(super) fn open_deadline(&mut self) -> Option<Instant> {
         // While enough was read ahead, it is not the client who is late.
         let is_late = !self.is_reading() || self.has_room();
         let idle = if is_late { self.idle_deadline() } else { None };
-        match &self.life {
-            // This is asked every turn, and most connections have nothing else.
-            None => idle,
-            Some(life) => [idle, life.expires, self.ping_deadline()].into_iter().flatten().min(),
+        // This is asked every turn, and most connections have nothing else.
+        if self.life.is_none() {
+            return idle;
         }
+        let is_read = self.is_reading() && self.has_room();
+        let ping = self.ping_deadline();
+        let life = self.life.as_mut()?;
+        if !is_read {
+            life.waiting.get_or_insert(self.heard);
+        }
+        [idle, life.expires, ping].into_iter().flatten().min()
     }
 
     fn idle_deadline(&self) -> Option<Instant> {
@@ -54,6 +68,32 @@ impl Connection {
         match self.life.as_ref()?.asked {
             Some(asked) => asked.checked_add(self.options.pong_timeout),
             None => self.heard.checked_add(interval),
+        }
+    }
+
+    /// Whether the client may say this as well.
+    #[inline]
+    pub(super) fn admits(&mut self, message: &Decoded<'_>) -> bool {
+        match message {
+            Decoded::Text(_) | Decoded::Binary(_) => match (&mut self.life, self.options.max_message_rate) {
+                (Some(life), Some(rate)) => {
+                    life.messages.allowed(rate, life.waiting.unwrap_or(self.heard), self.heard)
+                }
+                // Most connections have no such limit.
+                _ => true,
+            },
+            Decoded::Ping(_) | Decoded::Pong(_) => {
+                self.options.max_control_rate.is_none_or(|rate| self.controls.allows(rate, self.heard))
+            }
+            Decoded::Close(_) => true,
+        }
+    }
+
+    /// Everything that has come was read: what comes next has not waited.
+    #[inline]
+    pub(crate) fn drained(&mut self) {
+        if let Some(life) = &mut self.life {
+            life.waiting = None;
         }
     }
 

@@ -19,6 +19,7 @@ use super::deflate::Inflater;
 use super::deflate::{Agreed, Deflater, Scratch};
 use super::frame::Opcode;
 use super::outbox::Outbox;
+use super::rate::Rate;
 use crate::close::CloseReason;
 use crate::options::Options;
 
@@ -65,8 +66,10 @@ pub(crate) struct Connection {
     limit: Option<Instant>,
     /// What a transport that speaks WebSocket itself does, and needs.
     assistance: Option<Box<Assistance>>,
-    /// Whether it is asked for signs of life, or has only so long to live.
+    /// Whether it is asked for signs of life, has only so long to live, or may only say so much.
     life: Option<Box<Life>>,
+    /// How many pings and pongs came from the client.
+    controls: Rate,
 }
 
 #[derive(Debug)]
@@ -83,8 +86,10 @@ enum Phase {
 impl Connection {
     /// An open connection. `input` is what came in the same packet as the handshake.
     pub(crate) fn new(options: Arc<Options>, input: Vec<u8>, now: Instant) -> Self {
+        let mut decoder = Decoder::new(options.max_message_size, options.validate_utf8);
+        decoder.set_max_frame_size(options.max_frame_size);
         Self {
-            decoder: Decoder::new(options.max_message_size, options.validate_utf8),
+            decoder,
             outbox: Outbox::new(options.outbox_limit),
             deflater: None,
             input: Backlog::from(input),
@@ -99,6 +104,7 @@ impl Connection {
             limit: None,
             assistance: None,
             life: Life::of(&options, now),
+            controls: Rate::new(now),
             options,
         }
     }

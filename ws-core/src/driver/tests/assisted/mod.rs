@@ -23,6 +23,8 @@ mod order;
 mod peer;
 #[path = "../pressure.rs"]
 mod pressure;
+#[path = "../rates.rs"]
+mod rates;
 #[path = "../timers.rs"]
 mod timers;
 

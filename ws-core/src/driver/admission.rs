@@ -1,0 +1,108 @@
+//! Who may connect: how many in all, from one address, and in a second.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+
+/// What is looked at before a connection is admitted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How many there may be.
+    pub(crate) connections: usize,
+    /// How many of them may come from one address.
+    pub(crate) per_address: Option<usize>,
+    /// How many may come in a second.
+    pub(crate) rate: Option<u32>,
+}
+
+impl Limits {
+    /// So many, from wherever and however fast they come.
+    pub(crate) const fn of(connections: usize) -> Self {
+        Self { connections, per_address: None, rate: None }
+    }
+}
+
+/// Why one more is not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// There are as many as there may be, or the server shuts down.
+    Server,
+    /// There are as many as may come from its address.
+    Address,
+    /// As many have come in this second as may.
+    Rate,
+}
+
+/// How many connections there are from where.
+#[derive(Debug, Default)]
+pub(super) struct Addresses(HashMap<Network, usize>);
+
+impl Addresses {
+    /// Counts one more, unless there are `most`.
+    pub(super) fn enter(&mut self, network: Network, most: usize) -> bool {
+        let count = self.0.get(&network).copied().unwrap_or(0);
+        if count < most {
+            self.0.insert(network, count + 1);
+        }
+        count < most
+    }
+
+    /// One that was counted has ended.
+    pub(super) fn leave(&mut self, network: Network) {
+        if let Entry::Occupied(mut count) = self.0.entry(network) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// What counts as one address: an IPv4 address, or the 64 bits of an IPv6 address in front of those
+/// that its owner chooses (RFC 4291 §2.5.4). Eight bytes, as every connection keeps one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Network(u64);
+
+impl From<IpAddr> for Network {
+    fn from(addr: IpAddr) -> Self {
+        match addr.to_canonical() {
+            // Of IPv6, `0:ffff::/32` is reserved and will be nobody's.
+            IpAddr::V4(addr) => Self(0xffff << 32 | u64::from(addr.to_bits())),
+            IpAddr::V6(addr) => Self((addr.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(addr: &str) -> Network {
+        addr.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn what_counts_as_one_address() {
+        assert_ne!(network("10.0.0.1"), network("10.0.0.2"));
+        // What a listener for both sees of an IPv4 client.
+        assert_eq!(network("10.0.0.1"), network("::ffff:10.0.0.1"));
+        assert_eq!(network("2001:db8:0:1::1"), network("2001:db8:0:1:ffff::2"));
+        assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
+        assert_ne!(network("::1"), network("0.0.0.0"));
+    }
+
+    #[test]
+    fn addresses_are_forgotten() {
+        let mut addresses = Addresses::default();
+        let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
+        assert!(addresses.enter(one, 2) && addresses.enter(one, 2) && addresses.enter(other, 2));
+        assert!(!addresses.enter(one, 2));
+        addresses.leave(one);
+        assert!(addresses.enter(one, 2));
+        for network in [one, one, other] {
+            addresses.leave(network);
+        }
+        assert!(addresses.0.is_empty());
+        assert!(!addresses.enter(one, 0) && addresses.0.is_empty());
+    }
+}
