@@ -39,16 +39,23 @@ impl<H: Handler> Context<H> {
     }
 
     /// Sends what a method returned. If one of its own sends failed before, that is the error.
+    #[inline(always)]
     pub(crate) fn reply(&mut self, reply: impl IntoReply) -> Result<(), HandlerError> {
         let mut session = self.session();
         let result = reply.into_reply(&mut Replies(&mut session.wire));
+        if session.failure.is_none() {
+            return result;
+        }
         session.failure.take().map_or(result, Err)
     }
 
+    #[inline(always)]
     pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
+        // Which of the two it is has been decided by `H`, so that the compiler sees one.
         match &mut self.place {
-            Place::Own(session) => SessionGuard::Own(session),
-            Place::Shared(session) => SessionGuard::Shared(lock(session)),
+            Place::Own(session) if !H::ASYNC => SessionGuard::Own(session),
+            Place::Shared(session) if H::ASYNC => SessionGuard::Shared(lock(session)),
+            _ => unreachable!("the place is that of another kind of handler"),
         }
     }
 
@@ -81,14 +88,17 @@ impl<H: Handler> Session<H> {
     }
 
     /// When the next timer is due; at the end of the connection none is.
+    #[inline(always)]
     pub(crate) fn next_timer(&self) -> Option<Instant> {
         if self.wire.is_open() { self.timers.deadline() } else { None }
     }
 
+    #[inline(always)]
     pub(crate) fn has_due_timer(&self, now: Instant) -> bool {
         self.next_timer().is_some_and(|deadline| deadline <= now)
     }
 
+    #[inline(always)]
     pub(crate) fn has_mail(&self) -> bool {
         self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_mail())
     }
@@ -125,6 +135,7 @@ pub(crate) enum SessionGuard<'a, H: Handler> {
 impl<H: Handler> Deref for SessionGuard<'_, H> {
     type Target = Session<H>;
 
+    #[inline(always)]
     fn deref(&self) -> &Session<H> {
         match self {
             Self::Own(session) => session,
@@ -134,6 +145,7 @@ impl<H: Handler> Deref for SessionGuard<'_, H> {
 }
 
 impl<H: Handler> DerefMut for SessionGuard<'_, H> {
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut Session<H> {
         match self {
             Self::Own(session) => session,

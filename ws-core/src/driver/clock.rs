@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
+use super::pace::unhindered;
+
 /// Wakes the connection at its next deadline. It is not moved when a deadline moves back, as the
 /// idle timeout does with each byte: it fires too early, once, and is then set again.
 pub(super) struct Clock<'a> {
@@ -45,7 +47,7 @@ impl<'a> Clock<'a> {
         }
         self.sleep.as_mut().reset(deadline.into());
         self.armed = Some(deadline);
-        let passed = self.sleep.as_mut().poll(task).is_ready();
+        let passed = unhindered(task, |task| self.sleep.as_mut().poll(task)).is_ready();
         if passed {
             self.armed = None;
         }

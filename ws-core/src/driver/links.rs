@@ -28,7 +28,14 @@ impl<'a> Links<'a> {
         Self { clock, ticket, due: None, pace: Pace::new() }
     }
 
+    /// Whether the clock has not fired, and the server goes on.
+    #[inline(always)]
+    pub(super) fn is_calm(&self) -> bool {
+        self.due.is_none() && self.ticket.as_ref().is_none_or(|ticket| ticket.shutting_down().is_none())
+    }
+
     /// Asks to be woken when the next thing is due.
+    #[inline(always)]
     pub(super) fn set_clock<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) {
         let wire = session.wire.deadline(now);
         let next = wire.into_iter().chain(session.next_timer()).min();

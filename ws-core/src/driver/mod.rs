@@ -68,8 +68,14 @@ where
                 next = wait(&mut seat, call, &mut port, &mut links, Until::Cancelled).await;
                 continue;
             }
-            let next_turn =
-                poll_fn(|task| unhindered(task, |task| turn(task, &mut seat, &mut port, &mut links)));
+            let next_turn = poll_fn(|task| {
+                if H::ASYNC {
+                    unhindered(task, |task| turn(task, &mut seat, &mut port, &mut links))
+                } else {
+                    // No method has used the budget, and what the turn needs is less than that.
+                    turn(task, &mut seat, &mut port, &mut links)
+                }
+            });
             match next_turn.await {
                 Turn::Call(call) => next = Some(call),
                 Turn::Closed => break,

@@ -6,7 +6,7 @@ use std::task::{Context as Task, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::clock;
-use super::pace::ROUNDS;
+use super::pace::{ROUNDS, unhindered};
 use super::scratch::{self, ReadBuffer};
 use crate::close::Fault;
 use crate::wire::Connection;
@@ -44,6 +44,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
 
     /// Reads once, behind the unfinished frame of the last time. Ready with the input, or with
     /// `None` if the client is gone, of which the connection has then been told.
+    #[inline(always)]
     pub(super) fn poll_read<'b>(
         &mut self,
         task: &mut Task<'_>,
@@ -83,6 +84,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     }
 
     /// Writes what is in the outbox, as far as the socket takes it.
+    #[inline(always)]
     pub(super) fn write(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
         let Some(io) = &mut self.io else { return };
         while !wire.outbox().is_empty() {
@@ -108,11 +110,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     /// the socket does not take counts against the client.
     pub(super) fn relieve(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
         if wire.is_pressed() {
-            self.write(task, wire);
+            // That may be once for every message of a turn, more often than the runtime's budget allows.
+            let _ = unhindered(task, |task| {
+                self.write(task, wire);
+                Poll::Ready(())
+            });
         }
     }
 
     /// Writes, and returns the write buffer if the socket took everything.
+    #[inline(always)]
     pub(super) fn end_turn(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
         if self.flushing || !wire.outbox().is_empty() {
             self.write(task, wire);

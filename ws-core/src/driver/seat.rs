@@ -50,6 +50,24 @@ impl<H: Handler> Seat<H> {
 
     /// Runs the method for a message.
     pub(super) fn hear(&mut self, incoming: &Incoming<'_>) -> Option<H::Call> {
+        self.catching(|seat| seat.hear_uncaught(incoming))
+    }
+
+    /// Hears messages; a panic ends that, and the connection.
+    #[inline(always)]
+    pub(super) fn catching(&mut self, hear: impl FnOnce(&mut Self) -> Option<H::Call>) -> Option<H::Call> {
+        match catch(|| hear(self)) {
+            Ok(call) => call,
+            Err(panic) => {
+                self.crash(panic);
+                None
+            }
+        }
+    }
+
+    /// Runs the method for a message, for those who catch panics themselves.
+    #[inline(always)]
+    pub(super) fn hear_uncaught(&mut self, incoming: &Incoming<'_>) -> Option<H::Call> {
         let event = match incoming {
             Incoming::Text(text) => Event::Text(text),
             Incoming::Binary(bytes) => Event::Binary(bytes),
@@ -57,15 +75,22 @@ impl<H: Handler> Seat<H> {
             Incoming::Pong(payload) => Event::Pong(payload),
         };
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
-        let step = catch(|| self.handler.event(event, &mut self.cx));
-        if is_data && matches!(step, Ok(Step::Unhandled)) {
-            let wire = &mut self.cx.session().wire;
-            if wire.options().unhandled == Unhandled::Close {
-                wire.close_with(CloseReason::Unsupported);
+        match self.handler.event(event, &mut self.cx) {
+            Step::Done => None,
+            Step::Unhandled if is_data => {
+                self.unhandled();
+                None
             }
-            return None;
+            step => self.perform(Ok(step)),
         }
-        self.perform(step)
+    }
+
+    /// No method takes such a message.
+    fn unhandled(&mut self) {
+        let wire = &mut self.cx.session().wire;
+        if wire.options().unhandled == Unhandled::Close {
+            wire.close_with(CloseReason::Unsupported);
+        }
     }
 
     /// An async method has ended; `#[on_error]` may be the next.

@@ -114,6 +114,7 @@ impl Ticket {
     }
 
     /// When the server shuts down: until when methods may go on.
+    #[inline]
     pub(crate) fn shutting_down(&self) -> Option<Instant> {
         if self.connections.shutting_down.load(Ordering::Acquire) {
             self.connections.lock().deadline

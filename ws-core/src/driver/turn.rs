@@ -9,6 +9,7 @@ use super::links::Links;
 use super::port::{Port, begin_turn};
 use super::scratch::ReadBuffer;
 use super::seat::{Seat, catch};
+use crate::context::Session;
 use crate::event::Event;
 use crate::handler::Handler;
 use crate::timer::Due;
@@ -44,7 +45,24 @@ where
     }
     let mut buffer = ReadBuffer::take();
     while links.pace.goes_on() {
-        // Most turns have nothing but the socket; they find that out with one look.
+        // Most turns have nothing but the socket, and find that out with one look.
+        if is_calm(&seat.cx.session(), links) {
+            match read_socket(task, seat, port, links, &mut buffer) {
+                Read::Call(call) => return Poll::Ready(Turn::Call(call)),
+                Read::Some => continue,
+                Read::Nothing => {}
+            }
+            let session = &mut *seat.cx.session();
+            port.end_turn(task, &mut session.wire);
+            links.set_clock(task, session);
+            if is_calm(session, links) {
+                links.pace.rest();
+                return Poll::Pending;
+            }
+            begin_turn(&mut session.wire);
+            links.pace.next_round();
+            continue;
+        }
         let (quiet, ends) = {
             let session = &mut *seat.cx.session();
             links.look(&mut session.wire);
@@ -93,6 +111,15 @@ where
     links.note_due(session, now());
     task.waker().wake_by_ref();
     Poll::Pending
+}
+
+/// Whether nothing is to be done but to read from the socket, and to write to it what that brings.
+#[inline(always)]
+fn is_calm<H: Handler>(session: &Session<H>, links: &Links<'_>) -> bool {
+    session.wire.is_calm()
+        && links.is_calm()
+        && !session.has_mail()
+        && !session.has_due_timer(session.wire.last_heard())
 }
 
 /// Handles what does not come from the socket, oldest first.
@@ -200,7 +227,7 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let read = {
+    let backlog = {
         let wire = &mut seat.cx.session().wire;
         if wire.can_deliver_ahead() {
             // These come before anything new, but timers and mail get their turn between them.
@@ -210,30 +237,43 @@ where
         if !wire.wants_input() {
             return Read::Nothing;
         }
-        match wire.take_backlog() {
-            Some(backlog) => Err(backlog),
-            None => Ok(port.poll_read(task, wire, buffer)),
-        }
+        wire.take_backlog()
     };
+    let Some(mut backlog) = backlog else { return read_socket(task, seat, port, links, buffer) };
+    let (call, used) = handle(seat, links, backlog.bytes());
+    seat.cx.session().wire.put_back(backlog, used);
+    call.map_or(Read::Some, Read::Call)
+}
+
+/// The same of the socket.
+#[inline(always)]
+fn read_socket<H, T>(
+    task: &mut Task<'_>,
+    seat: &mut Seat<H>,
+    port: &mut Port<T>,
+    links: &mut Links<'_>,
+    buffer: &mut ReadBuffer,
+) -> Read<H::Call>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let read = port.poll_read(task, &mut seat.cx.session().wire, buffer);
     match read {
-        Ok(Poll::Ready(Some(input))) => {
+        Poll::Ready(Some(input)) => {
             links.pace.next_round();
             let (call, used) = handle(seat, links, input);
             seat.cx.session().wire.keep(&input[used..]);
             call.map_or(Read::Some, Read::Call)
         }
-        Ok(Poll::Ready(None)) => Read::Some,
-        Ok(Poll::Pending) => Read::Nothing,
-        Err(mut backlog) => {
-            let (call, used) = handle(seat, links, backlog.bytes());
-            seat.cx.session().wire.put_back(backlog, used);
-            call.map_or(Read::Some, Read::Call)
-        }
+        Poll::Ready(None) => Read::Some,
+        Poll::Pending => Read::Nothing,
     }
 }
 
 /// Handles the messages of an input until it is used up, a method is to be awaited, or nothing
 /// more may be read. Returns how many bytes it used.
+#[inline(always)]
 fn handle<H: Handler>(
     seat: &mut Seat<H>,
     links: &mut Links<'_>,
@@ -241,18 +281,24 @@ fn handle<H: Handler>(
 ) -> (Option<H::Call>, usize) {
     let len = input.len();
     let mut rest = input;
+    // One for all of them, as a panic ends them all.
+    let call = seat.catching(|seat| hear(seat, links, &mut rest));
+    (call, len - rest.len())
+}
+
+#[inline(always)]
+fn hear<H: Handler>(seat: &mut Seat<H>, links: &mut Links<'_>, input: &mut &mut [u8]) -> Option<H::Call> {
     let mut inflated = 0;
     loop {
-        let message = seat.cx.session().wire.next(&mut rest);
-        let Some(message) = message else { return (None, len - rest.len()) };
-        let call = seat.hear(&message);
+        let message = seat.cx.session().wire.next(input)?;
+        let call = seat.hear_uncaught(&message);
         inflated += message.release();
         if call.is_some() {
-            return (call, len - rest.len());
+            return call;
         }
         if inflated > MUCH {
             links.pace.next_round();
-            return (None, len - rest.len());
+            return None;
         }
     }
 }

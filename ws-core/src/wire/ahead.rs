@@ -26,11 +26,13 @@ struct Queue {
 }
 
 impl Ahead {
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
     /// How much memory they take.
+    #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.bytes)
     }

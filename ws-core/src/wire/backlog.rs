@@ -12,10 +12,12 @@ impl Backlog {
         &mut self.bytes[self.used..]
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.used
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -27,6 +27,8 @@ pub(crate) enum Decoded<'a> {
 pub(crate) struct Decoder {
     max_message_size: usize,
     max_frame_size: usize,
+    /// The larger a frame that is a message may be: the smaller of the two.
+    max_whole: usize,
     validate_utf8: bool,
     /// How many fragments of the message were empty.
     empty: u16,
@@ -70,6 +72,7 @@ impl Decoder {
         Self {
             max_message_size,
             max_frame_size: usize::MAX,
+            max_whole: max_message_size,
             validate_utf8,
             empty: 0,
             frame: None,
@@ -99,10 +102,35 @@ impl Decoder {
 
     pub(crate) fn set_max_message_size(&mut self, bytes: usize) {
         self.max_message_size = bytes;
+        self.max_whole = self.max_message_size.min(self.max_frame_size);
     }
 
     pub(crate) fn set_max_frame_size(&mut self, bytes: Option<usize>) {
         self.max_frame_size = bytes.unwrap_or(usize::MAX);
+        self.max_whole = self.max_message_size.min(self.max_frame_size);
+    }
+
+    /// The common case by itself: a message of at most 125 bytes in one frame that is all there.
+    /// `None` leaves everything else, and what is wrong with it, to [`decode`](Self::decode).
+    #[inline(always)]
+    pub(crate) fn decode_short<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+    ) -> Option<Result<Decoded<'a>, Fault>> {
+        let [first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = **input else { return None };
+        let len = usize::from(second & 0x7f);
+        if self.message.is_some() || len > self.max_whole {
+            return None;
+        }
+        let payload = input.split_off_mut(..6 + len)?.get_mut(6..)?;
+        mask::apply(payload, [a, b, c, d]);
+        if first == 0x82 {
+            return Some(Ok(Decoded::Binary(Cow::Borrowed(payload))));
+        }
+        match simdutf8::basic::from_utf8(payload) {
+            Ok(text) => Some(Ok(Decoded::Text(Cow::Borrowed(text)))),
+            Err(_) => Some(self.no_utf8(payload)),
+        }
     }
 
     /// Takes the next message or control frame off the front of the input. `None` asks for more
@@ -156,16 +184,24 @@ impl Decoder {
         }
     }
 
-    /// A message in one frame that is all there: the common case.
+    /// A message in one frame that is all there.
     fn whole<'a>(&self, opcode: Opcode, payload: &'a mut [u8]) -> Result<Decoded<'a>, Fault> {
         if opcode == Opcode::Binary {
             return Ok(Decoded::Binary(Cow::Borrowed(payload)));
         }
         match simdutf8::basic::from_utf8(payload) {
             Ok(text) => Ok(Decoded::Text(Cow::Borrowed(text))),
-            Err(_) if self.validate_utf8 => Err(Fault::BadEncoding),
-            Err(_) => Ok(Decoded::Text(String::from_utf8_lossy(payload))),
+            Err(_) => self.no_utf8(payload),
         }
+    }
+
+    /// Text that is not UTF-8 is a fault, or made to be UTF-8.
+    #[cold]
+    fn no_utf8<'a>(&self, payload: &'a [u8]) -> Result<Decoded<'a>, Fault> {
+        if self.validate_utf8 {
+            return Err(Fault::BadEncoding);
+        }
+        Ok(Decoded::Text(String::from_utf8_lossy(payload)))
     }
 
     /// The same of a compressed one. It is inflated into a buffer of the thread, which is to come

@@ -142,11 +142,18 @@ const FIN: u8 = 0x80;
 /// The bit that says that a message is compressed (RFC 7692 §6).
 pub(crate) const COMPRESSED: u8 = 0x40;
 
+/// The header of a short one.
+#[inline]
+pub(crate) fn short_header(opcode: Opcode, len: usize) -> Option<[u8; 2]> {
+    let len = u8::try_from(len).ok().filter(|&len| usize::from(len) <= MAX_CONTROL_PAYLOAD)?;
+    Some([FIN | opcode as u8, len])
+}
+
 /// Writes the header of a whole, unmasked message or control frame; returns how long it is.
 pub(crate) fn write_header(to: &mut [u8; MAX_HEADER], opcode: Opcode, len: usize) -> usize {
     to[0] = FIN | opcode as u8;
-    if let Some(len) = u8::try_from(len).ok().filter(|&len| usize::from(len) <= MAX_CONTROL_PAYLOAD) {
-        to[1] = len;
+    if let Some(short) = short_header(opcode, len) {
+        to[..2].copy_from_slice(&short);
         2
     } else if let Ok(len) = u16::try_from(len) {
         to[1] = 126;

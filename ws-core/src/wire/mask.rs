@@ -2,14 +2,19 @@
 
 /// Masks or unmasks in place: eight bytes at a time, which the compiler widens to what the
 /// processor has.
+#[inline]
 pub(crate) fn apply(data: &mut [u8], key: [u8; 4]) {
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (words, rest) = data.as_chunks_mut::<8>();
+    let key = u32::from_ne_bytes(key);
+    let wide = u128::from(key) * 0x0000_0001_0000_0001_0000_0001_0000_0001;
+    let (words, rest) = data.as_chunks_mut::<16>();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        *word = (u128::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
+    let (words, rest) = rest.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ key).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
         *byte ^= key;
     }
 }

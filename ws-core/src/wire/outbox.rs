@@ -1,7 +1,7 @@
 //! Frames on their way to the client.
 
 use super::deflate::Deflater;
-use super::frame::{COMPRESSED, MAX_HEADER, Opcode, write_header};
+use super::frame::{COMPRESSED, MAX_HEADER, Opcode, short_header, write_header};
 
 /// The bytes that wait for the socket, in order.
 ///
@@ -24,20 +24,24 @@ impl Outbox {
     }
 
     /// How many bytes wait.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.sent
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// What waits.
+    #[inline]
     pub(crate) fn waiting(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
     /// The socket took that many bytes.
+    #[inline(always)]
     pub(crate) fn sent(&mut self, len: usize) {
         self.sent += len;
         if self.is_empty() {
@@ -53,6 +57,7 @@ impl Outbox {
 
     /// Appends a frame; false if it would exceed the limit, and nothing is appended.
     #[must_use]
+    #[inline(always)]
     pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let waiting = self.len();
         let fits = fits(waiting, payload.len(), self.ceiling);
@@ -64,11 +69,21 @@ impl Outbox {
     }
 
     /// Appends a frame whatever the limit says: the close frame, which is the last.
+    #[inline(always)]
     pub(crate) fn push_last(&mut self, opcode: Opcode, payload: &[u8]) {
-        let mut header = [0; MAX_HEADER];
-        let size = write_header(&mut header, opcode, payload.len());
-        self.make_room(size + payload.len());
-        self.bytes.extend_from_slice(&header[..size]);
+        if self.sent > 0 {
+            self.make_room(MAX_HEADER + payload.len());
+        }
+        // Most messages are short, and their header is then two bytes.
+        if let Some(header) = short_header(opcode, payload.len()) {
+            self.bytes.reserve(header.len() + payload.len());
+            self.bytes.extend_from_slice(&header);
+        } else {
+            let mut header = [0; MAX_HEADER];
+            let size = write_header(&mut header, opcode, payload.len());
+            self.bytes.reserve(size + payload.len());
+            self.bytes.extend_from_slice(&header[..size]);
+        }
         self.bytes.extend_from_slice(payload);
     }
 
@@ -126,6 +141,7 @@ impl Outbox {
     }
 
     /// A single message may be larger than the limit; it does not use up what others may have.
+    #[inline(always)]
     fn pushed(&mut self, waiting: usize) {
         if waiting == 0 {
             let first = self.len();
@@ -134,6 +150,7 @@ impl Outbox {
     }
 
     /// Takes a buffer to write to, if there is nothing here yet.
+    #[inline]
     pub(crate) fn lend(&mut self, buffer: impl FnOnce() -> Vec<u8>) {
         if self.bytes.capacity() == 0 {
             self.bytes = buffer();
@@ -142,6 +159,7 @@ impl Outbox {
 
     /// Gives the buffer back if nothing waits. What does wait is kept in no more memory than it
     /// needs.
+    #[inline(always)]
     pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
         if self.is_empty() {
             self.sent = 0;

@@ -46,11 +46,13 @@ impl Connection {
         wire
     }
 
+    #[inline]
     pub(crate) fn is_assisted(&self) -> bool {
         self.assistance.is_some()
     }
 
     /// Looks whether the client did something that brought no bytes; it counts like a byte.
+    #[inline]
     pub(crate) fn look(&mut self, now: impl FnOnce() -> Instant) {
         if self.assistance.as_ref().is_some_and(|assistance| assistance.activity.take()) {
             self.heard(now());
@@ -78,6 +80,7 @@ impl Connection {
     }
 
     /// The transport is read.
+    #[inline]
     pub(crate) fn reads(&mut self) {
         if let Some(assistance) = &mut self.assistance {
             assistance.deferral = Deferral::Fresh;
@@ -85,11 +88,13 @@ impl Connection {
     }
 
     /// Whether a close frame that is read now would lose what waits for the client.
+    #[inline]
     pub(super) fn writes_first(&self) -> bool {
         self.is_assisted() && !self.outbox.is_empty()
     }
 
     /// Until when the transport is not read, because a method is pending.
+    #[inline]
     pub(super) fn deferred(&self) -> Option<Instant> {
         match self.assistance.as_ref().map(|assistance| (assistance.deferral, assistance.is_pending)) {
             Some((Deferral::Until(end), true)) => Some(end),

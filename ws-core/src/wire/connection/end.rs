@@ -10,15 +10,18 @@ use super::{Connection, Phase};
 use crate::close::{Close, CloseReason, Fault};
 
 impl Connection {
+    #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }
 
+    #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing { .. })
     }
 
     /// Why the connection ends, once it does.
+    #[inline]
     pub(crate) fn reason(&self) -> Option<&CloseReason> {
         match &self.phase {
             Phase::Open => None,
@@ -112,6 +115,7 @@ impl Connection {
         matches!(self.phase, Phase::Ending(_)) && self.is_pressed() && !self.is_broken
     }
 
+    #[inline]
     pub(crate) fn is_broken(&self) -> bool {
         self.is_broken
     }
@@ -128,6 +132,7 @@ impl Connection {
     }
 
     /// Bytes came from the client.
+    #[inline]
     pub(crate) fn heard(&mut self, now: Instant) {
         self.heard = now;
         if let Some(life) = &mut self.life {
@@ -136,11 +141,13 @@ impl Connection {
     }
 
     /// When the last bytes came: what time it is in the middle of a turn, without a look at the clock.
+    #[inline]
     pub(crate) fn last_heard(&self) -> Instant {
         self.heard
     }
 
     /// When `tick` wants to be called. The clock is only asked when an end begins.
+    #[inline(always)]
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let timeout = match self.phase {
             Phase::Open if self.deferred().is_some() => return self.deferred(),

@@ -11,6 +11,7 @@ use crate::close::{CloseReason, Fault};
 
 impl Connection {
     /// Whether bytes should be read from the socket.
+    #[inline]
     pub(crate) fn wants_input(&self) -> bool {
         match self.phase {
             Phase::Open if self.deferred().is_some() || self.writes_first() => false,
@@ -21,6 +22,7 @@ impl Connection {
     }
 
     /// Bytes that were read earlier and can be decoded now; they come before what the socket has.
+    #[inline]
     pub(crate) fn take_backlog(&mut self) -> Option<Backlog> {
         (!self.input.is_empty() && !self.starved && self.wants_input())
             .then(|| std::mem::take(&mut self.input))
@@ -38,11 +40,13 @@ impl Connection {
 
     /// How many bytes of an unfinished header or control frame come before what is read next: at
     /// most 138.
+    #[inline]
     pub(crate) fn held(&self) -> usize {
         self.input.len()
     }
 
     /// Moves these bytes to where they belong, in front of what was read.
+    #[inline]
     pub(crate) fn resume(&mut self, front: &mut [u8]) {
         if !front.is_empty() {
             front.copy_from_slice(self.input.bytes());
@@ -51,6 +55,7 @@ impl Connection {
     }
 
     /// Keeps what `next` or `read_ahead` left of the input.
+    #[inline]
     pub(crate) fn keep(&mut self, rest: &[u8]) {
         if !rest.is_empty() && self.keeps_input() {
             self.input = Backlog::from(rest.to_vec());
@@ -59,7 +64,24 @@ impl Connection {
 
     /// Takes the next message off the front of the input. `None` if it needs more input, if
     /// reading is off, or if the connection ends.
+    #[inline(always)]
     pub(crate) fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
+        // What most messages are is found out with a few looks; all the rest is not inlined.
+        if self.is_open() && self.is_reading() && self.life.is_none() {
+            match self.decoder.decode_short(input) {
+                Some(Ok(Decoded::Text(text))) => return Some(Incoming::Text(text)),
+                Some(Ok(Decoded::Binary(bytes))) => return Some(Incoming::Binary(bytes)),
+                Some(Err(fault)) => {
+                    self.end(CloseReason::Protocol(fault));
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        self.next_of_any(input)
+    }
+
+    fn next_of_any<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
         if input.is_empty() {
             self.starved = true;
             return None;
@@ -120,6 +142,7 @@ impl Connection {
         len - rest.len()
     }
 
+    #[inline]
     pub(crate) fn has_ahead(&self) -> bool {
         !self.ahead.is_empty()
     }
@@ -130,6 +153,7 @@ impl Connection {
     }
 
     /// Whether it may be handled now. At the end it may, even if reading was off.
+    #[inline]
     pub(crate) fn can_deliver_ahead(&self) -> bool {
         let allowed = match self.phase {
             Phase::Open => self.is_reading(),

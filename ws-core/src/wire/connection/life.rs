@@ -39,7 +39,7 @@ impl Life {
 
 impl Connection {
     /// When the open connection wants to be looked at.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open_deadline(&mut self) -> Option<Instant> {
         // While enough was read ahead, it is not the client who is late.
         let is_late = !self.is_reading() || self.has_room();

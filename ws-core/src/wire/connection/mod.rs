@@ -125,14 +125,17 @@ impl Connection {
         self
     }
 
+    #[inline]
     pub(crate) fn options(&self) -> &Options {
         &self.options
     }
 
+    #[inline]
     pub(crate) fn text(&mut self, text: &str) {
         self.message(Opcode::Text, text.as_bytes());
     }
 
+    #[inline]
     pub(crate) fn binary(&mut self, bytes: &[u8]) {
         self.message(Opcode::Binary, bytes);
     }
@@ -189,17 +192,20 @@ impl Connection {
         self.decoder.set_max_message_size(bytes);
     }
 
+    #[inline]
     pub(crate) fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox
     }
 
     /// Whether so much waits for the client that reading stops.
+    #[inline(always)]
     pub(crate) fn is_pressed(&self) -> bool {
-        !self.outbox.is_empty() && self.outbox.len() >= self.options.outbox_high_water
+        self.outbox.len() >= self.options.outbox_high_water.max(1)
     }
 
     /// The socket took that many bytes. If that is what reading waited for, it tells as much of the
     /// client as a byte from it would.
+    #[inline(always)]
     pub(crate) fn sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
         if self.is_pressed() {
             self.heard(now());
@@ -209,7 +215,16 @@ impl Connection {
     }
 
     /// Sends a message, compressed if that was agreed upon and is worth it.
+    #[inline(always)]
     fn message(&mut self, opcode: Opcode, payload: &[u8]) {
+        if self.deflater.is_none() {
+            self.push(opcode, payload);
+        } else {
+            self.compress(opcode, payload);
+        }
+    }
+
+    fn compress(&mut self, opcode: Opcode, payload: &[u8]) {
         match &mut self.deflater {
             Some(deflater)
                 if deflater.takes(payload.len())
@@ -224,6 +239,7 @@ impl Connection {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, opcode: Opcode, payload: &[u8]) {
         if self.is_closing() || self.is_broken {
             return;
@@ -233,11 +249,23 @@ impl Connection {
         }
     }
 
+    /// Whether it is open and reads from the client, and nothing that was read waits.
+    #[inline(always)]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.is_open()
+            && self.is_reading()
+            && self.ahead.is_empty()
+            && self.input.is_empty()
+            && self.assistance.is_none()
+    }
+
     /// Whether messages may be taken from the client now.
+    #[inline(always)]
     fn is_reading(&self) -> bool {
         self.active && !self.is_pressed()
     }
 
+    #[inline]
     fn has_room(&self) -> bool {
         self.ahead.is_empty() || self.ahead.bytes() < self.options.read_ahead
     }
