@@ -7,7 +7,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as Task, Poll};
-use std::time::Duration;
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -142,7 +141,7 @@ impl Life<'_> {
             // The other would wait for the client's answer to a ping.
             connection.abrupt_shutdown(Reason::NO_ERROR);
         }
-        clock.reset(after(self.settings.shutdown_timeout));
+        clock.reset(Instant::now() + self.settings.shutdown_timeout);
     }
 
     /// Ready when the connection has had its time. One that has had no stream for a while is
@@ -165,17 +164,10 @@ impl Life<'_> {
                 connection.abrupt_shutdown(Reason::NO_ERROR);
             }
             self.quiet = true;
-            clock.as_mut().reset(after(self.settings.handshake_timeout));
+            clock.as_mut().reset(Instant::now() + self.settings.handshake_timeout);
         }
         Poll::Pending
     }
-}
-
-fn after(time: Duration) -> Instant {
-    /// For a time that no clock reaches.
-    const FAR: Duration = Duration::from_hours(365 * 24);
-    let now = Instant::now();
-    now.checked_add(time).unwrap_or(now + FAR)
 }
 
 /// Answers one request; an acceptance gives its stream to the socket.
