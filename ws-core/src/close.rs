@@ -212,6 +212,8 @@ pub enum Fault {
     BadFrame(&'static str),
     /// Text that is not UTF-8; 1007.
     BadEncoding,
+    /// A compressed message that cannot be inflated; 1007.
+    BadCompression,
     /// A message over `max_message_size`; 1009.
     TooBig,
 }
@@ -221,7 +223,7 @@ impl Fault {
     pub fn code(self) -> CloseCode {
         match self {
             Self::BadFrame(_) => CloseCode::Protocol,
-            Self::BadEncoding => CloseCode::Invalid,
+            Self::BadEncoding | Self::BadCompression => CloseCode::Invalid,
             Self::TooBig => CloseCode::Size,
         }
     }
@@ -230,6 +232,7 @@ impl Fault {
         match self {
             Self::BadFrame(what) => what,
             Self::BadEncoding => "text is not UTF-8",
+            Self::BadCompression => "message cannot be inflated",
             Self::TooBig => "message too big",
         }
     }

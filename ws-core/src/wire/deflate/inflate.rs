@@ -113,16 +113,16 @@ impl Inflater {
                     }
                     codec.reset(false);
                     let behind = &out[out.len().saturating_sub(WINDOW)..];
-                    codec.set_dictionary(behind).map_err(|_| Fault::BadEncoding)?;
+                    codec.set_dictionary(behind).map_err(|_| Fault::BadCompression)?;
                     self.stage = Stage::Fresh;
                     if input.is_empty() {
                         return Ok(());
                     }
                 }
                 Ok(_) if input.is_empty() && written < room => return Ok(()),
-                Ok(_) if read == 0 && written == 0 => return Err(Fault::BadEncoding),
+                Ok(_) if read == 0 && written == 0 => return Err(Fault::BadCompression),
                 Ok(_) => {}
-                Err(_) => return Err(Fault::BadEncoding),
+                Err(_) => return Err(Fault::BadCompression),
             }
         }
     }
@@ -161,7 +161,7 @@ impl Inflater {
         let block_and_more = [0x00, 0x00, 0x00, 0xff, 0xff, 0x00];
         let status = codec.decompress(&block_and_more, &mut [0; 16], InflateFlush::Block);
         let (read, written) = (advance(read, codec.total_in()), advance(written, codec.total_out()));
-        if status == Ok(Status::Ok) && (read, written) == (5, 0) { Ok(()) } else { Err(Fault::BadEncoding) }
+        if status == Ok(Status::Ok) && (read, written) == (5, 0) { Ok(()) } else { Err(Fault::BadCompression) }
     }
 }
 
