@@ -161,7 +161,11 @@ impl Inflater {
         let block_and_more = [0x00, 0x00, 0x00, 0xff, 0xff, 0x00];
         let status = codec.decompress(&block_and_more, &mut [0; 16], InflateFlush::Block);
         let (read, written) = (advance(read, codec.total_in()), advance(written, codec.total_out()));
-        if status == Ok(Status::Ok) && (read, written) == (5, 0) { Ok(()) } else { Err(Fault::BadCompression) }
+        if status == Ok(Status::Ok) && (read, written) == (5, 0) {
+            Ok(())
+        } else {
+            Err(Fault::BadCompression)
+        }
     }
 }
 
