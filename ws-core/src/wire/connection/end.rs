@@ -43,6 +43,7 @@ impl Connection {
     pub(crate) fn broken(&mut self, kind: io::ErrorKind) {
         self.lost(kind);
         self.is_broken = true;
+        self.deflater = None;
         self.outbox.clear();
     }
 
@@ -74,6 +75,7 @@ impl Connection {
         let awaits = is_answered(&reason) && !self.is_broken;
         self.phase = Phase::Closing { reason, awaits };
         self.decoder.discard();
+        self.deflater = None;
         self.limit = None;
         self.since = None;
         self.ahead = Ahead::default();
