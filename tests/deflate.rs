@@ -104,9 +104,14 @@ impl Client {
     }
 
     async fn close_code(&mut self) -> u16 {
+        self.closed().await.0
+    }
+
+    /// The code of the close frame, and its text.
+    async fn closed(&mut self) -> (u16, String) {
         let (first, payload) = self.next().await;
         assert_eq!(first, 0x88);
-        u16::from_be_bytes([payload[0], payload[1]])
+        (u16::from_be_bytes([payload[0], payload[1]]), String::from_utf8(payload[2..].to_vec()).unwrap())
     }
 }
 
@@ -299,6 +304,9 @@ async fn faults_have_their_codes() {
     let payload = bomb.deflated(&vec![0; 50 << 20]);
     bomb.raw.send(frame(0xc2, &payload[..1000])).await;
     assert_eq!(bomb.close_code().await, 1009);
+    let mut noise = connect(&server, "/echo", OFFER).await;
+    noise.raw.send(frame(0xc2, &[0xff, 0xff])).await;
+    assert_eq!(noise.closed().await, (1007, "message cannot be inflated".to_owned()));
     for (first, payload, code) in
         [(0xc1, &[0xff, 0xff][..], 1007), (0xc9, b"", 1002), (0xa1, b"", 1002), (0xc0, b"", 1002)]
     {

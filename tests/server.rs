@@ -204,3 +204,17 @@ async fn overlapping_paths_are_refused_at_once() {
     let message = message.downcast_ref::<String>().unwrap();
     assert!(message.starts_with("cannot mount a handler at \"/worker\": "), "{message}");
 }
+
+#[tokio::test]
+async fn times_may_be_without_end() {
+    let (router, ..) = worker();
+    let mut server = serve(router.handshake_timeout(Duration::MAX).shutdown_timeout(Duration::MAX)).await;
+    let mut raw = server.raw().await;
+    assert_eq!(raw.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
+    let mut client = server.connect("/worker").await;
+    client.text().await;
+    server.stop();
+    assert_eq!(client.close_code().await, 1001);
+    drop(raw);
+    server.ended().await;
+}

@@ -80,13 +80,9 @@ fn frame2(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// The same, but so that all of it is there when the server begins to read.
-#[tokio::test]
-async fn many_small_frames_may_come_at_once() {
-    const SOCKETS: u32 = 40;
-    const MESSAGES: usize = 1500;
-    let setup = setup().await;
-    let head: Vec<u8> = [
+/// The head of a handshake for `/echo/a`.
+fn head() -> Vec<u8> {
+    [
         (":method", "CONNECT"),
         (":protocol", "websocket"),
         (":scheme", "http"),
@@ -99,13 +95,25 @@ async fn many_small_frames_may_come_at_once() {
         let len = |text: &str| [u8::try_from(text.len()).unwrap()];
         [&[0], &len(name)[..], name.as_bytes(), &len(value), value.as_bytes()].concat()
     })
-    .collect();
-    // A window of 1 MiB for a stream, and of 16 for the connection.
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    bytes.extend(frame2(4, 0, 0, &[0, 4, 0, 0x10, 0, 0]));
-    bytes.extend(frame2(8, 0, 0, &(16_u32 << 20).to_be_bytes()));
+    .collect()
+}
+
+/// What a client begins with: a window of 1 MiB for a stream, and of 16 for the connection.
+fn preface() -> Vec<u8> {
+    let settings = frame2(4, 0, 0, &[0, 4, 0, 0x10, 0, 0]);
+    let window = frame2(8, 0, 0, &(16_u32 << 20).to_be_bytes());
+    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], &window].concat()
+}
+
+/// The same, but so that all of it is there when the server begins to read.
+#[tokio::test]
+async fn many_small_frames_may_come_at_once() {
+    const SOCKETS: u32 = 40;
+    const MESSAGES: usize = 1500;
+    let setup = setup().await;
+    let mut bytes = preface();
     for socket in 0..SOCKETS {
-        bytes.extend(frame2(1, 4, socket * 2 + 1, &head));
+        bytes.extend(frame2(1, 4, socket * 2 + 1, &head()));
         let message = frame2(0, 0, socket * 2 + 1, &frame(0x82, b"x"));
         bytes.extend(message.repeat(MESSAGES));
     }
@@ -170,4 +178,30 @@ async fn windows_of_lost_streams_come_back() {
     let mut last = client.open("/echo/a").await;
     last.raw(unread).await;
     assert_eq!(last.heard().await, "60000");
+}
+
+/// Its sockets end in time, but the resets cannot be written.
+#[tokio::test]
+async fn client_that_never_reads_again_does_not_keep_its_connection() {
+    const SOCKETS: u32 = 100;
+    let mut setup = setup_with(|router| router.handshake_timeout(Duration::from_millis(200))).await;
+    let mut bytes = preface();
+    for socket in 0..SOCKETS {
+        bytes.extend(frame2(1, 4, socket * 2 + 1, &head()));
+        // 256 KiB each, against a kernel that takes a few MiB.
+        bytes.extend(frame2(0, 0, socket * 2 + 1, &frame(0x81, b"flood")));
+    }
+    let raw = setup.server.raw().await;
+    let mut raw = raw.0;
+    raw.write_all(&bytes).await.unwrap();
+    for _ in 0..SOCKETS {
+        assert_eq!(setup.reason().await, CloseReason::Overflow);
+    }
+    // An unknown frame is ignored, for as long as there is a connection.
+    let ended = async {
+        while raw.write_all(&frame2(0xbb, 0, 0, &[])).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("the connection ends");
 }

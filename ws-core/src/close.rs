@@ -212,6 +212,8 @@ pub enum Fault {
     BadFrame(&'static str),
     /// Text that is not UTF-8; 1007.
     BadEncoding,
+    /// A compressed message that cannot be inflated; 1007.
+    BadCompression,
     /// A message over `max_message_size`, or a frame over `max_frame_size`; 1009.
     TooBig,
     /// More messages in a second than `max_message_rate`, more pings and pongs than
@@ -224,7 +226,7 @@ impl Fault {
     pub fn code(self) -> CloseCode {
         match self {
             Self::BadFrame(_) => CloseCode::Protocol,
-            Self::BadEncoding => CloseCode::Invalid,
+            Self::BadEncoding | Self::BadCompression => CloseCode::Invalid,
             Self::TooBig => CloseCode::Size,
             Self::TooMany => CloseCode::Policy,
         }
@@ -234,6 +236,7 @@ impl Fault {
         match self {
             Self::BadFrame(what) => what,
             Self::BadEncoding => "text is not UTF-8",
+            Self::BadCompression => "message cannot be inflated",
             Self::TooBig => "message too big",
             Self::TooMany => "too many messages or frames",
         }

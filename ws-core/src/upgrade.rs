@@ -3,7 +3,6 @@
 
 #[cfg(feature = "deflate")]
 mod deflate;
-#[cfg(feature = "deflate")]
 mod extensions;
 
 use axum_core::body::Body;
@@ -56,6 +55,8 @@ pub(crate) enum Refusal {
     Host,
     /// It has a body.
     Body,
+    /// What it says of extensions is not in the grammar.
+    Extensions,
     /// `#[on_upgrade]` panicked.
     Panic,
     /// A browser sent it from a page of another host.
@@ -81,6 +82,9 @@ pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refu
         Version::HTTP_2 => check_connect(parts)?,
         _ => check_get(parts)?,
     };
+    if !extensions::are_well_formed(&parts.headers) {
+        return Err(Refusal::Extensions);
+    }
     if !origin_allowed(&parts.headers, &parts.uri, options.origins) {
         return Err(Refusal::Origin);
     }
@@ -206,6 +210,7 @@ impl IntoResponse for Refusal {
             Self::Key(why) => (StatusCode::BAD_REQUEST, why),
             Self::Host => (StatusCode::BAD_REQUEST, "Host must stand once"),
             Self::Body => (StatusCode::BAD_REQUEST, "a handshake has no body"),
+            Self::Extensions => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Extensions is malformed"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
             Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
             Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),

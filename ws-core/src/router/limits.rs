@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::Router;
 use crate::driver::Limits;
 
+/// A time that is not reached: what is longer than this no clock could add.
+const FAR: Duration = Duration::from_hours(365 * 24);
+
 /// The limits of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -88,8 +91,8 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// How long a client may take to send its request, and `#[on_upgrade]` to answer it. Default
-    /// 10 s.
+    /// How long a client may take to send its request, and `#[on_upgrade]` to answer it; at most a
+    /// year. Default 10 s.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -108,7 +111,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # }
     /// ```
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.handshake_timeout = timeout;
+        self.settings.handshake_timeout = timeout.min(FAR);
         self
     }
 
@@ -138,7 +141,7 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// How long connections get to end when the server shuts down. Default 10 s.
+    /// How long connections get to end when the server shuts down; at most a year. Default 10 s.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -152,7 +155,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # }
     /// ```
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.shutdown_timeout = timeout;
+        self.settings.shutdown_timeout = timeout.min(FAR);
         self
     }
 }

@@ -39,7 +39,7 @@ use crate::handler::{Handler, Mounted, OnUpgrade};
 /// | unknown path | the [`fallback`](Router::fallback), or 404 |
 /// | other method than GET | 405 with `Allow: GET` |
 /// | no upgrade, or an unknown version | 426 with `Upgrade: websocket` and `Sec-WebSocket-Version: 13, 8, 7` |
-/// | missing or malformed key | 400 |
+/// | missing or malformed key, malformed extensions | 400 |
 /// | foreign `Origin` | 403 |
 /// | over [`max_connections`](Router::max_connections) | 503 |
 ///

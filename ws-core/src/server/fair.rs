@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as Task, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,11 +17,20 @@ pub(super) struct Fair<T> {
     io: T,
     /// What has been read without a pause.
     read: usize,
+    /// Set when the client takes something.
+    wrote: Arc<AtomicBool>,
 }
 
 impl<T> Fair<T> {
-    pub(super) fn new(io: T) -> Self {
-        Self { io, read: 0 }
+    pub(super) fn new(io: T, wrote: Arc<AtomicBool>) -> Self {
+        Self { io, read: 0, wrote }
+    }
+
+    fn note(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if poll.is_ready() {
+            self.wrote.store(true, Ordering::Relaxed);
+        }
+        poll
     }
 }
 
@@ -47,7 +58,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Fair<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Fair<T> {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(task, bytes)
+        let poll = Pin::new(&mut self.io).poll_write(task, bytes);
+        self.note(poll)
     }
 
     fn poll_write_vectored(
@@ -55,7 +67,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Fair<T> {
         task: &mut Task<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(task, bytes)
+        let poll = Pin::new(&mut self.io).poll_write_vectored(task, bytes);
+        self.note(poll)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -5,9 +5,8 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context as Task, Poll};
-use std::time::Duration;
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -59,7 +58,8 @@ impl Peer {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let settings = self.server.settings.clone();
-        let handshake = builder(&settings).handshake(Fair::new(stream));
+        let wrote = Arc::<AtomicBool>::default();
+        let handshake = builder(&settings).handshake(Fair::new(stream, Arc::clone(&wrote)));
         let mut connection =
             match self.or_stop(tokio::time::timeout(settings.handshake_timeout, handshake)).await {
                 Some(Ok(Ok(connection))) => connection,
@@ -71,7 +71,8 @@ impl Peer {
         let wasted = Arc::new(AtomicUsize::new(0));
         let mut stopped = pin!(self.stop.changed());
         let mut clock = pin!(tokio::time::sleep(settings.handshake_timeout));
-        let mut life = Life { stage: Stage::Open, quiet: true, settings: &settings };
+        let users = Arc::new(());
+        let mut life = Life { stage: Stage::Open, quiet: true, users, wrote, settings: &settings };
         loop {
             let next = poll_fn(|task| {
                 if life.stage != Stage::Stopping && stopped.as_mut().poll(task).is_ready() {
@@ -89,7 +90,8 @@ impl Peer {
                         connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                     }
                     let (server, wasted) = (Arc::clone(&self.server), Arc::clone(&wasted));
-                    tokio::spawn(answer(server, PeerAddr(self.addr), request, respond, wasted));
+                    let user = Arc::clone(&life.users);
+                    tokio::spawn(answer(server, PeerAddr(self.addr), request, respond, wasted, user));
                 }
                 Some(Err(error)) => {
                     return tracing::debug!(%error, peer = %self.addr, "HTTP/2 connection failed");
@@ -117,6 +119,10 @@ struct Life<'a> {
     stage: Stage,
     /// Whether no request has come since the clock was looked at.
     quiet: bool,
+    /// Each request and each socket has a clone.
+    users: Arc<()>,
+    /// Whether the client has taken something since then.
+    wrote: Arc<AtomicBool>,
     settings: &'a Settings,
 }
 
@@ -142,11 +148,11 @@ impl Life<'_> {
             // The other would wait for the client's answer to a ping.
             connection.abrupt_shutdown(Reason::NO_ERROR);
         }
-        clock.reset(after(self.settings.shutdown_timeout));
+        clock.reset(Instant::now() + self.settings.shutdown_timeout);
     }
 
-    /// Ready when the connection has had its time. One that has had no stream for a while is
-    /// told to go.
+    /// Ready when the connection has had its time. One that nobody has used for a while is told to
+    /// go.
     fn poll_clock<T>(
         &mut self,
         task: &mut Task<'_>,
@@ -160,22 +166,18 @@ impl Life<'_> {
             if self.stage != Stage::Open {
                 return Poll::Ready(());
             }
-            if self.quiet && !connection.has_streams() {
+            // A stream is there until its reset is written, and who does not read takes none.
+            let wrote = self.wrote.swap(false, Ordering::Relaxed);
+            let is_stuck = !wrote && Arc::strong_count(&self.users) == 1;
+            if self.quiet && (is_stuck || !connection.has_streams()) {
                 self.stage = Stage::Unused;
                 connection.abrupt_shutdown(Reason::NO_ERROR);
             }
             self.quiet = true;
-            clock.as_mut().reset(after(self.settings.handshake_timeout));
+            clock.as_mut().reset(Instant::now() + self.settings.handshake_timeout);
         }
         Poll::Pending
     }
-}
-
-fn after(time: Duration) -> Instant {
-    /// For a time that no clock reaches.
-    const FAR: Duration = Duration::from_hours(365 * 24);
-    let now = Instant::now();
-    now.checked_add(time).unwrap_or(now + FAR)
 }
 
 /// Answers one request; an acceptance gives its stream to the socket.
@@ -185,6 +187,7 @@ async fn answer(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     wasted: Arc<AtomicUsize>,
+    user: Arc<()>,
 ) {
     let (mut parts, recv) = request.into_parts();
     parts.extensions.insert(peer);
@@ -207,7 +210,7 @@ async fn answer(
         // Nobody else takes the stream, whatever they answer.
         Some((handover, recv)) if head.status().is_success() && !handover.is_closed() => {
             match respond.send_response(head, false) {
-                Ok(send) => _ = handover.send(Http2::new(send, recv)),
+                Ok(send) => _ = handover.send(Http2::new(send, recv, user)),
                 Err(error) => tracing::debug!(%error, "client left during the handshake"),
             }
         }

@@ -22,6 +22,8 @@ pub(crate) struct Http2 {
     /// What did not fit into the reader's buffer.
     rest: Bytes,
     stage: Stage,
+    /// Tells the connection that it is used.
+    _user: Arc<()>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -34,8 +36,8 @@ enum Stage {
 }
 
 impl Http2 {
-    pub(crate) fn new(send: SendStream<Bytes>, recv: RecvStream) -> Self {
-        Self { send, recv, rest: Bytes::new(), stage: Stage::Open }
+    pub(crate) fn new(send: SendStream<Bytes>, recv: RecvStream, user: Arc<()>) -> Self {
+        Self { send, recv, rest: Bytes::new(), stage: Stage::Open, _user: user }
     }
 
     /// The bytes have been taken, so that the client may send as many again.

@@ -1,5 +1,13 @@
 //! `Sec-WebSocket-Extensions` (RFC 6455 §9.1).
 
+use hyper::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
+
+/// Whether every line is in the grammar. A handshake in which one is not must fail, whether or not
+/// there is an extension to agree upon; in Cowboy it does too.
+pub(super) fn are_well_formed(headers: &HeaderMap) -> bool {
+    headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().all(|line| parse(line.as_bytes()).is_some())
+}
+
 /// One element of the list.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Extension<'a> {

@@ -64,6 +64,15 @@ fn refusals() {
     refused(&[("content-length", "5")], Refusal::Body);
     refused(&[("transfer-encoding", "chunked")], Refusal::Body);
     accepted(&[("content-length", "0")], &Options::DEFAULT);
+    for malformed in ["permessage-deflate;", "foo; bar=", "foo bar", "foo; bar=\"a b\"", "foo, bar=1"] {
+        refused(&[("sec-websocket-extensions", malformed)], Refusal::Extensions);
+        let second =
+            [("sec-websocket-extensions", "permessage-deflate"), ("sec-websocket-extensions", malformed)];
+        refused(&second, Refusal::Extensions);
+    }
+    for unknown in ["foo; bar=\"baz\", permessage-deflate; foo", " , foo ,"] {
+        accepted(&[("sec-websocket-extensions", unknown)], &Options::DEFAULT);
+    }
     for version in ["", "12", "14", "0", "x", "13, 8"] {
         refused(&[("sec-websocket-version", version)], Refusal::Version { upgrade: true });
     }
@@ -149,6 +158,7 @@ fn statuses() {
         "13, 8, 7"
     );
     assert_eq!(status(Refusal::Key("")), 400);
+    assert_eq!(status(Refusal::Extensions), 400);
     assert_eq!(status(Refusal::Origin), 403);
     assert_eq!(status(Refusal::Capacity), 503);
 }
@@ -198,6 +208,7 @@ fn extended_connect() {
     assert_eq!(check(&[(":protocol", "")]), Err(Refusal::Method("CONNECT")));
     assert_eq!(check(&[("origin", "http://evil.example")]), Err(Refusal::Origin));
     assert_eq!(check(&[("content-length", "5")]), Err(Refusal::Body));
+    assert_eq!(check(&[("sec-websocket-extensions", "foo;")]), Err(Refusal::Extensions));
     // What takes the place of the key is not looked at.
     assert!(check(&[("sec-websocket-key", "short")]).is_ok());
     assert_eq!(check_connect_with("ftp://server.example.com/chat", &[]), Err(Refusal::Scheme));

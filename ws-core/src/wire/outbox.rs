@@ -121,6 +121,10 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<bool, E> {
         let waiting = self.len();
+        if self.sent > waiting {
+            // Nobody knows yet how much is needed; so this is done when it costs little.
+            self.drop_sent();
+        }
         let start = self.bytes.len();
         let mut draft = Draft { bytes: &mut self.bytes, keep: start };
         // Most payloads have a header of two bytes; a longer one is moved up afterwards.
@@ -176,9 +180,13 @@ impl Outbox {
     /// Before a long buffer grows, what the socket has taken makes room.
     fn make_room(&mut self, len: usize) {
         if self.sent > 0 && self.bytes.capacity() - self.bytes.len() < len {
-            self.bytes.drain(..self.sent);
-            self.sent = 0;
+            self.drop_sent();
         }
+    }
+
+    fn drop_sent(&mut self) {
+        self.bytes.drain(..self.sent);
+        self.sent = 0;
     }
 }
 
@@ -269,6 +277,21 @@ mod tests {
         assert!(outbox.reclaim().is_some());
         assert_eq!(outbox.bytes.capacity(), 0);
         assert!(outbox.reclaim().is_none());
+    }
+
+    #[test]
+    fn what_the_socket_has_taken_is_not_kept() {
+        let mut outbox = Outbox::new(1000);
+        for _ in 0..1000 {
+            let written = outbox.push_with(Opcode::Text, |to| {
+                to.extend_from_slice(&[b'x'; 100]);
+                Ok::<_, ()>(())
+            });
+            assert_eq!(written, Ok(true));
+            outbox.sent(outbox.len() - 1);
+        }
+        assert!(outbox.bytes.capacity() < 2000, "{}", outbox.bytes.capacity());
+        assert_eq!(outbox.waiting(), b"x");
     }
 
     #[test]

@@ -180,6 +180,21 @@ async fn close_that_crosses_data_is_seen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn end_between_two_parts_of_a_frame_waits_for_the_answer() {
+    let crossing = text("crossing");
+    for cut in 0..crossing.len() {
+        let mut peer = connect(Obedient);
+        peer.raw(&crossing[..cut]).await;
+        assert_eq!(peer.frame().await.unwrap().opcode, 8, "the idle timeout");
+        peer.raw(&crossing[cut..]).await;
+        assert!(peer.is_silent(Duration::from_secs(1)).await, "TCP is kept open, cut at {cut}");
+        peer.close(1000).await;
+        assert_eq!(peer.frame().await, None);
+        assert_eq!(peer.event().await, "Timeout");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn client_that_never_reads_its_close_is_left() {
     let mut peer = connect(Obedient);
     peer.raw(&[text("flood"), frame(0x88, &[])].concat()).await;

@@ -46,6 +46,7 @@ impl Connection {
     pub(crate) fn broken(&mut self, kind: io::ErrorKind) {
         self.lost(kind);
         self.is_broken = true;
+        self.deflater = None;
         self.outbox.clear();
     }
 
@@ -74,11 +75,10 @@ impl Connection {
                 (_, None) => {}
             }
         }
-        // After a fault nothing that follows can be understood (§7.1.7).
-        let over = matches!(reason, CloseReason::Remote(_) | CloseReason::Protocol(_) | CloseReason::Lost(_));
-        let awaits = !over && !self.is_broken;
+        let awaits = is_answered(&reason) && !self.is_broken;
         self.phase = Phase::Closing { reason, awaits };
         self.decoder.discard();
+        self.deflater = None;
         self.limit = None;
         self.since = None;
         self.ahead = Ahead::default();
@@ -87,10 +87,12 @@ impl Connection {
     /// Ends the connection in order: nothing more is read, and what was read is handled first.
     pub(crate) fn end(&mut self, reason: CloseReason) {
         if self.is_open() {
+            if !is_answered(&reason) {
+                self.input = Backlog::default();
+            }
             self.phase = Phase::Ending(reason);
             self.limit = None;
             self.since = None;
-            self.input = Backlog::default();
         }
     }
 
@@ -190,4 +192,10 @@ impl Connection {
             *awaits = false;
         }
     }
+}
+
+/// Whether the client's close frame is awaited when the connection ends for that reason. After a
+/// fault nothing that follows can be understood (§7.1.7).
+pub(super) fn is_answered(reason: &CloseReason) -> bool {
+    !matches!(reason, CloseReason::Remote(_) | CloseReason::Protocol(_) | CloseReason::Lost(_))
 }

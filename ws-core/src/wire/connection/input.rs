@@ -6,6 +6,7 @@ use super::super::ahead::Incoming;
 use super::super::backlog::Backlog;
 use super::super::decoder::Decoded;
 use super::super::frame::Opcode;
+use super::end::is_answered;
 use super::{Connection, Phase};
 use crate::close::{CloseReason, Fault};
 
@@ -163,8 +164,12 @@ impl Connection {
         allowed && !self.ahead.is_empty()
     }
 
-    /// Whether what was read may still be of use.
+    /// Whether what was read may still be of use. At an end that the client answers, its close frame
+    /// is only found behind that.
     fn keeps_input(&self) -> bool {
-        !matches!(self.phase, Phase::Ending(_))
+        match &self.phase {
+            Phase::Ending(reason) => is_answered(reason),
+            Phase::Open | Phase::Closing { .. } => true,
+        }
     }
 }

@@ -103,9 +103,9 @@ impl Connection {
         if is_over(self.life.as_ref().and_then(|life| life.expires)) {
             return self.end(CloseReason::Expired);
         }
-        let is_late = !is_over(self.ping_deadline());
+        let asks = is_over(self.ping_deadline());
         match &mut self.life {
-            Some(life) if life.asked.is_none() && !is_late => {
+            Some(life) if life.asked.is_none() && asks => {
                 life.asked = Some(now);
                 self.ping(&[]);
             }

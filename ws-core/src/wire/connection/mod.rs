@@ -44,7 +44,8 @@ pub(crate) struct Connection {
     options: Arc<Options>,
     decoder: Decoder,
     outbox: Outbox,
-    /// What messages for the client go through, if it understands compressed ones.
+    /// What messages for the client go through, if it understands compressed ones; gone when
+    /// nothing more is sent.
     deflater: Option<Box<Deflater>>,
     /// Bytes that were read and not decoded: the beginning of a frame, or, if not `starved`, whole
     /// frames behind which reading was stopped.
@@ -226,11 +227,7 @@ impl Connection {
 
     fn compress(&mut self, opcode: Opcode, payload: &[u8]) {
         match &mut self.deflater {
-            Some(deflater)
-                if deflater.takes(payload.len())
-                    && !matches!(self.phase, Phase::Closing { .. })
-                    && !self.is_broken =>
-            {
+            Some(deflater) if deflater.takes(payload.len()) => {
                 if !self.outbox.push_compressed(opcode, payload, deflater) {
                     self.close_with(CloseReason::Overflow);
                 }

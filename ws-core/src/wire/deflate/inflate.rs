@@ -13,6 +13,12 @@ const STEP: usize = 64 << 10;
 /// How far back a message can refer.
 const WINDOW: usize = 32 << 10;
 
+/// How many final blocks a message may have, and for how many bytes of it there may be one more.
+/// Each may cost a copy of the window, and takes two bytes to say; whoever sends them sends one a
+/// message.
+const FINAL_BLOCKS: usize = 64;
+const BYTES_A_FINAL_BLOCK: usize = 1 << 10;
+
 /// The client's direction of a connection that compresses.
 pub(crate) struct Inflater {
     takeover: bool,
@@ -20,6 +26,8 @@ pub(crate) struct Inflater {
     stage: Stage,
     /// How many compressed bytes the message has so far.
     taken: usize,
+    /// How many final blocks it has so far.
+    finals: usize,
     /// Whether nobody wants to know any more what the messages say.
     is_over: bool,
 }
@@ -37,7 +45,7 @@ enum Stage {
 
 impl Inflater {
     pub(crate) fn new(takeover: bool) -> Self {
-        Self { takeover, codec: None, stage: Stage::Outside, taken: 0, is_over: false }
+        Self { takeover, codec: None, stage: Stage::Outside, taken: 0, finals: 0, is_over: false }
     }
 
     /// What comes now is dropped: it is not worth the work, which is more than the bytes show.
@@ -50,6 +58,7 @@ impl Inflater {
     pub(crate) fn begin(&mut self) {
         self.stage = Stage::Fresh;
         self.taken = 0;
+        self.finals = 0;
     }
 
     /// Whether the message that is arriving is compressed.
@@ -98,18 +107,22 @@ impl Inflater {
                 // §7.2.3.4: a block that says it is the last one ends nothing; padded to a byte, the
                 // next one follows. What comes after may refer to this message.
                 Ok(Status::StreamEnd) => {
+                    self.finals += 1;
+                    if self.finals > FINAL_BLOCKS + out.len() / BYTES_A_FINAL_BLOCK {
+                        return Err(Fault::TooBig);
+                    }
                     codec.reset(false);
                     let behind = &out[out.len().saturating_sub(WINDOW)..];
-                    codec.set_dictionary(behind).map_err(|_| Fault::BadEncoding)?;
+                    codec.set_dictionary(behind).map_err(|_| Fault::BadCompression)?;
                     self.stage = Stage::Fresh;
                     if input.is_empty() {
                         return Ok(());
                     }
                 }
                 Ok(_) if input.is_empty() && written < room => return Ok(()),
-                Ok(_) if read == 0 && written == 0 => return Err(Fault::BadEncoding),
+                Ok(_) if read == 0 && written == 0 => return Err(Fault::BadCompression),
                 Ok(_) => {}
-                Err(_) => return Err(Fault::BadEncoding),
+                Err(_) => return Err(Fault::BadCompression),
             }
         }
     }
@@ -148,7 +161,11 @@ impl Inflater {
         let block_and_more = [0x00, 0x00, 0x00, 0xff, 0xff, 0x00];
         let status = codec.decompress(&block_and_more, &mut [0; 16], InflateFlush::Block);
         let (read, written) = (advance(read, codec.total_in()), advance(written, codec.total_out()));
-        if status == Ok(Status::Ok) && (read, written) == (5, 0) { Ok(()) } else { Err(Fault::BadEncoding) }
+        if status == Ok(Status::Ok) && (read, written) == (5, 0) {
+            Ok(())
+        } else {
+            Err(Fault::BadCompression)
+        }
     }
 }
 

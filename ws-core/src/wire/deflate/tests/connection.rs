@@ -73,3 +73,23 @@ fn what_crosses_the_close_frame_is_not_inflated() {
     wire.read_ahead(&mut crossing);
     assert!(wire.is_finished() && format!("{wire:?}").contains("holds_codec: false"));
 }
+
+#[test]
+fn connection_that_closes_gives_its_encoder_back() {
+    let mut wire = connection(|_| {});
+    wire.binary(&[0; 4000]);
+    assert!(format!("{wire:?}").contains("holds_codec: true"));
+    wire.close(1000.into());
+    assert!(!format!("{wire:?}").contains("holds_codec: true"));
+    let waiting = wire.outbox().len();
+    wire.binary(&[0; 4000]);
+    wire.text_with(|_| -> Result<(), ()> { unreachable!("nobody gets it") }).unwrap();
+    assert_eq!(wire.outbox().len(), waiting);
+
+    let mut wire = connection(|_| {});
+    wire.binary(&[0; 4000]);
+    wire.broken(std::io::ErrorKind::BrokenPipe);
+    assert!(!format!("{wire:?}").contains("holds_codec: true"));
+    wire.binary(&[0; 4000]);
+    assert!(wire.outbox().is_empty());
+}

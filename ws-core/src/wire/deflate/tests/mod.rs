@@ -203,6 +203,23 @@ fn compressed_size_is_bounded_too() {
 }
 
 #[test]
+fn final_blocks_are_bounded() {
+    // Two bytes that say nothing, and make the decoder begin anew.
+    let last =
+        |times: usize| [&deflated(&[0; 40_000], AGREED)[..], &TAIL, &[0x03, 0x00].repeat(times)].concat();
+    let mut decoder = inflating(true, 1 << 20);
+    assert_eq!(decode(&mut decoder, &frame(0xc2, &last(60)), &[])[0].len(), 40_000);
+    // Each message has its own.
+    assert_eq!(decode(&mut decoder, &frame(0xc2, &last(60)), &[])[0].len(), 40_000);
+    assert!(decode(&mut decoder, &frame(0xc2, &last(1000)), &[]) == ["1009"]);
+    // A large message that is flushed that way, now and then.
+    let piece = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    let filler = [&[0x00, 0x00, 0x08, 0xff, 0xf7][..], &[b'x'; 2048]].concat();
+    let large = [&filler[..], &piece].concat().repeat(200);
+    assert_eq!(decode(&mut inflating(true, 1 << 20), &frame(0xc2, &large), &[])[0].len(), 200 * 2053);
+}
+
+#[test]
 fn sent_as_the_rfc_says() {
     assert_eq!(deflated(b"Hello", AGREED), HELLO);
     assert_eq!(deflated(b"", AGREED), [0x00]);
