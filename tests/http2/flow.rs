@@ -74,32 +74,13 @@ async fn many_small_frames_are_no_offence() {
     }
 }
 
-/// A frame of HTTP/2.
-fn frame2(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
 /// The same, but so that all of it is there when the server begins to read.
 #[tokio::test]
 async fn many_small_frames_may_come_at_once() {
     const SOCKETS: u32 = 40;
     const MESSAGES: usize = 1500;
     let setup = setup().await;
-    let head: Vec<u8> = [
-        (":method", "CONNECT"),
-        (":protocol", "websocket"),
-        (":scheme", "http"),
-        (":path", "/echo/a"),
-        (":authority", "server.example.com"),
-        ("sec-websocket-version", "13"),
-    ]
-    .iter()
-    .flat_map(|(name, value)| {
-        let len = |text: &str| [u8::try_from(text.len()).unwrap()];
-        [&[0], &len(name)[..], name.as_bytes(), &len(value), value.as_bytes()].concat()
-    })
-    .collect();
+    let head = handshake();
     // A window of 1 MiB for a stream, and of 16 for the connection.
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame2(4, 0, 0, &[0, 4, 0, 0x10, 0, 0]));
@@ -155,7 +136,7 @@ async fn streams_of_a_connection_are_bounded() {
 async fn windows_of_lost_streams_come_back() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
-    // 24 MB that nobody reads, against a window of 16 for the connection.
+    // 24 MB that nobody reads, against a window of 1.5 for the connection.
     let unread = Bytes::from([&[0x82, 0xfe, 0xea, 0x60, 0, 0, 0, 0][..], &[1; 60_000]].concat());
     for round in 0..400 {
         let mut socket = client.open("/echo/a").await;

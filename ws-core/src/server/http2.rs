@@ -25,17 +25,9 @@ use tokio::time::{Instant, Sleep};
 use super::fair::Fair;
 use super::pages::{Incoming, send_body};
 use super::spoken::Peer;
+use super::windows::Windows;
 use crate::router::{PeerAddr, Router, Settings};
-use crate::transport::http2::{Handover, Http2};
-
-/// The sockets and requests of one connection at a time.
-const MAX_STREAMS: u32 = 256;
-
-/// What a client may send on a stream before it is read.
-const STREAM_WINDOW: u32 = 64 << 10;
-
-/// The same for all streams of a connection: enough for each, so that none holds up another.
-const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
+use crate::transport::http2::{Handover, Http2, Place};
 
 /// What waits in a stream for the connection to take it.
 const SEND_BUFFER: usize = 64 << 10;
@@ -59,7 +51,9 @@ impl Peer {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let settings = self.server.settings.clone();
-        let handshake = builder(&settings).handshake(Fair::new(stream));
+        let mut builder = builder(&settings);
+        let mut windows = Windows::new(&mut builder);
+        let handshake = builder.handshake(Fair::new(stream));
         let mut connection =
             match self.or_stop(tokio::time::timeout(settings.handshake_timeout, handshake)).await {
                 Some(Ok(Ok(connection))) => connection,
@@ -80,6 +74,7 @@ impl Peer {
                 if life.poll_clock(task, &mut connection, clock.as_mut()).is_ready() {
                     return Poll::Ready(None);
                 }
+                windows.fit(&mut connection);
                 connection.poll_accept(task)
             });
             match next.await {
@@ -89,7 +84,8 @@ impl Peer {
                         connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                     }
                     let (server, wasted) = (Arc::clone(&self.server), Arc::clone(&wasted));
-                    tokio::spawn(answer(server, PeerAddr(self.addr), request, respond, wasted));
+                    let stream = Stream { request, respond, place: windows.place() };
+                    tokio::spawn(answer(server, PeerAddr(self.addr), stream, wasted));
                 }
                 Some(Err(error)) => {
                     return tracing::debug!(%error, peer = %self.addr, "HTTP/2 connection failed");
@@ -104,9 +100,6 @@ fn builder(settings: &Settings) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_connect_protocol()
-        .max_concurrent_streams(MAX_STREAMS)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(settings.max_header_size).unwrap_or(u32::MAX));
     builder
@@ -178,14 +171,16 @@ fn after(time: Duration) -> Instant {
     now.checked_add(time).unwrap_or(now + FAR)
 }
 
-/// Answers one request; an acceptance gives its stream to the socket.
-async fn answer(
-    server: Arc<Router>,
-    peer: PeerAddr,
+/// One request, and the ways of its answer.
+struct Stream {
     request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
-    wasted: Arc<AtomicUsize>,
-) {
+    respond: SendResponse<Bytes>,
+    place: Place,
+}
+
+/// Answers one request; an acceptance gives its stream to the socket.
+async fn answer(server: Arc<Router>, peer: PeerAddr, stream: Stream, wasted: Arc<AtomicUsize>) {
+    let Stream { request, mut respond, place } = stream;
     let (mut parts, recv) = request.into_parts();
     parts.extensions.insert(peer);
     let is_head = parts.method == Method::HEAD;
@@ -207,7 +202,7 @@ async fn answer(
         // Nobody else takes the stream, whatever they answer.
         Some((handover, recv)) if head.status().is_success() && !handover.is_closed() => {
             match respond.send_response(head, false) {
-                Ok(send) => _ = handover.send(Http2::new(send, recv)),
+                Ok(send) => _ = handover.send(Http2::new(send, recv, place)),
                 Err(error) => tracing::debug!(%error, "client left during the handshake"),
             }
         }
