@@ -1,5 +1,7 @@
 //! WebSockets over HTTP/2 (RFC 8441).
 
+#[path = "http2/deflate.rs"]
+mod deflate;
 #[path = "http2/flow.rs"]
 mod flow;
 #[path = "http2/server.rs"]

@@ -1,5 +1,6 @@
 //! What the tests share: a server on a free port, clients polite and raw.
 
+pub mod deflate;
 pub mod http2;
 
 use std::net::SocketAddr;
@@ -128,10 +129,19 @@ pub fn handshake(path: &str, more: &str) -> String {
     )
 }
 
-/// A masked frame with a payload of at most 125 bytes.
+/// A masked frame.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let key = [1, 2, 3, 4];
-    let mut out = vec![first, 0x80 | u8::try_from(payload.len()).unwrap()];
+    let mut out = vec![first];
+    if let Ok(len @ 0..=125) = u8::try_from(payload.len()) {
+        out.push(0x80 | len);
+    } else if let Ok(len) = u16::try_from(payload.len()) {
+        out.push(0x80 | 126);
+        out.extend(len.to_be_bytes());
+    } else {
+        out.push(0x80 | 127);
+        out.extend((payload.len() as u64).to_be_bytes());
+    }
     out.extend(key);
     out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
     out
