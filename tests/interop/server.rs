@@ -5,7 +5,7 @@ use axum::http::Version;
 use axum::response::Html;
 use axum::routing::{get, post};
 use ws_core::prelude::*;
-use ws_core::{BoxError, Method, Tls};
+use ws_core::{BoxError, Method};
 
 /// Says first by which method of which version of HTTP it was asked for, and on which connection.
 #[websocket(path = "/echo", compress)]
@@ -38,19 +38,6 @@ impl Echo {
     }
 }
 
-/// A TLS identity for as long as the process lives.
-fn identity() -> Result<Tls, BoxError> {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
-    let folder = std::env::temp_dir().join(format!("interop-{}", std::process::id()));
-    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    std::fs::create_dir_all(&folder)?;
-    std::fs::write(&cert, made.cert.pem())?;
-    std::fs::write(&key, made.signing_key.serialize_pem())?;
-    let tls = Tls::load(&cert, &key);
-    std::fs::remove_dir_all(folder)?;
-    Ok(tls?)
-}
-
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let pages = axum::Router::new()
@@ -60,5 +47,5 @@ async fn main() -> Result<(), BoxError> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
     let router = Router::new().mount::<Echo>().fallback(pages);
-    Ok(router.serve_tls_listener(listener, identity()?, std::future::pending()).await?)
+    Ok(router.serve_tls_listener(listener, tests::identity()?, std::future::pending()).await?)
 }

@@ -15,10 +15,23 @@ pub use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
-use ws_core::Router;
+use ws_core::{BoxError, Router, Tls};
 
 /// Long enough for any answer on this machine; a test that waits for it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A certificate that nobody trusts, for a server that runs by itself.
+pub fn identity() -> Result<Tls, BoxError> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let folder = std::env::temp_dir().join(format!("ws-core-{}", std::process::id()));
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(&cert, made.cert.pem())?;
+    std::fs::write(&key, made.signing_key.serialize_pem())?;
+    let tls = Tls::load(&cert, &key);
+    std::fs::remove_dir_all(folder)?;
+    Ok(tls?)
+}
 
 /// A running server; dropped, it shuts down.
 pub struct Server {
