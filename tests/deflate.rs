@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use flate2::{Compress as Miniz, Compression, Decompress, FlushCompress, FlushDecompress};
-use tests::{Raw, Server, handshake, serve};
+use tests::deflate::Codec;
+use tests::{Raw, Server, frame, handshake, serve};
 use tokio::io::AsyncReadExt;
 use ws_core::prelude::*;
 
@@ -14,8 +14,7 @@ const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 struct Client {
     raw: Raw,
     extensions: Option<String>,
-    deflate: Miniz,
-    inflate: Decompress,
+    codec: Codec,
 }
 
 async fn connect(server: &Server, path: &str, offer: &str) -> Client {
@@ -23,41 +22,12 @@ async fn connect(server: &Server, path: &str, offer: &str) -> Client {
     let answer = raw.ask(&handshake(path, offer)).await;
     assert_eq!(answer.status, 101);
     let extensions = answer.header("sec-websocket-extensions").map(Into::into);
-    Client {
-        raw,
-        extensions,
-        deflate: Miniz::new(Compression::default(), false),
-        inflate: Decompress::new(false),
-    }
-}
-
-/// A masked frame of any size.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first, 0xff];
-    if let Ok(len @ 0..=125) = u8::try_from(payload.len()) {
-        out[1] = 0x80 | len;
-    } else if let Ok(len) = u16::try_from(payload.len()) {
-        out[1] = 0xfe;
-        out.extend(len.to_be_bytes());
-    } else {
-        out.extend((payload.len() as u64).to_be_bytes());
-    }
-    out.extend([0; 4]);
-    out.extend(payload);
-    out
+    Client { raw, extensions, codec: Codec::default() }
 }
 
 impl Client {
-    fn deflated(&mut self, message: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(message.len() + 200);
-        self.deflate.compress_vec(message, &mut out, FlushCompress::Sync).unwrap();
-        assert!(out.ends_with(&[0, 0, 0xff, 0xff]));
-        out.truncate(out.len() - 4);
-        out
-    }
-
     async fn send(&mut self, text: &str) {
-        let payload = self.deflated(text.as_bytes());
+        let payload = self.codec.deflated(text.as_bytes());
         self.raw.send(frame(0xc1, &payload)).await;
     }
 
@@ -72,22 +42,9 @@ impl Client {
         let mut payload = vec![0; len];
         self.raw.0.read_exact(&mut payload).await.unwrap();
         if first & 0x40 != 0 {
-            payload.extend([0, 0, 0xff, 0xff]);
-            payload = self.inflated(&payload);
+            payload = self.codec.inflated(&payload);
         }
         (first, payload)
-    }
-
-    fn inflated(&mut self, payload: &[u8]) -> Vec<u8> {
-        let (start, mut out) = (self.inflate.total_in(), Vec::new());
-        loop {
-            out.reserve(4096);
-            let at = usize::try_from(self.inflate.total_in() - start).unwrap();
-            self.inflate.decompress_vec(&payload[at..], &mut out, FlushDecompress::Sync).unwrap();
-            if self.inflate.total_in() - start == payload.len() as u64 && out.len() < out.capacity() {
-                return out;
-            }
-        }
     }
 
     #[track_caller]
@@ -257,8 +214,8 @@ async fn messages_in_pieces_and_while_a_method_is_pending() {
         all
     });
     for text in &texts {
-        client.deflate.reset();
-        let payload = client.deflated(text.as_bytes());
+        client.codec.deflate.reset();
+        let payload = client.codec.deflated(text.as_bytes());
         let (first, second) = payload.split_at(payload.len() / 2);
         stream.extend([frame(0x41, first), frame(0x89, b""), frame(0x80, second)].concat());
     }
@@ -267,7 +224,7 @@ async fn messages_in_pieces_and_while_a_method_is_pending() {
     }
     let mut seen = 0;
     while seen < texts.len() {
-        client.inflate = Decompress::new(false);
+        client.codec.inflate.reset(false);
         let (first, payload) = client.next().await;
         if first != 0x8a {
             assert!(first == 0xc1 && payload == texts[seen].as_bytes(), "{seen}");
@@ -301,7 +258,7 @@ async fn a_pause_holds_compressed_messages() {
 async fn faults_have_their_codes() {
     let server = server().await;
     let mut bomb = connect(&server, "/echo", OFFER).await;
-    let payload = bomb.deflated(&vec![0; 50 << 20]);
+    let payload = bomb.codec.deflated(&vec![0; 50 << 20]);
     bomb.raw.send(frame(0xc2, &payload[..1000])).await;
     assert_eq!(bomb.close_code().await, 1009);
     let mut noise = connect(&server, "/echo", OFFER).await;

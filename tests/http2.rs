@@ -1,9 +1,13 @@
 //! WebSockets over HTTP/2 (RFC 8441).
 
+#[path = "http2/deflate.rs"]
+mod deflate;
 #[path = "http2/flow.rs"]
 mod flow;
 #[path = "http2/server.rs"]
 mod server;
+#[path = "http2/windows.rs"]
+mod windows;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +16,7 @@ use bytes::Bytes;
 use h2::Reason;
 use h2::ext::Protocol;
 use hyper::Request;
-use tests::http2::{Connection, connect};
+use tests::http2::{Connection, Socket, connect};
 use tests::{PATIENCE, Server, frame, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -338,4 +342,28 @@ async fn fault_is_told_before_the_end() {
     assert_eq!(socket.frame().await, None);
     socket.end();
     assert!(matches!(setup.reason().await, CloseReason::Protocol(_)));
+}
+
+/// A frame of HTTP/2.
+fn frame2(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// The header block of a handshake, without compression.
+fn handshake() -> Vec<u8> {
+    [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "http"),
+        (":path", "/echo/a"),
+        (":authority", "server.example.com"),
+        ("sec-websocket-version", "13"),
+    ]
+    .iter()
+    .flat_map(|(name, value)| {
+        let len = |text: &str| [u8::try_from(text.len()).unwrap()];
+        [&[0], &len(name)[..], name.as_bytes(), &len(value), value.as_bytes()].concat()
+    })
+    .collect()
 }

@@ -74,30 +74,6 @@ async fn many_small_frames_are_no_offence() {
     }
 }
 
-/// A frame of HTTP/2.
-fn frame2(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-/// The head of a handshake for `/echo/a`.
-fn head() -> Vec<u8> {
-    [
-        (":method", "CONNECT"),
-        (":protocol", "websocket"),
-        (":scheme", "http"),
-        (":path", "/echo/a"),
-        (":authority", "server.example.com"),
-        ("sec-websocket-version", "13"),
-    ]
-    .iter()
-    .flat_map(|(name, value)| {
-        let len = |text: &str| [u8::try_from(text.len()).unwrap()];
-        [&[0], &len(name)[..], name.as_bytes(), &len(value), value.as_bytes()].concat()
-    })
-    .collect()
-}
-
 /// What a client begins with: a window of 1 MiB for a stream, and of 16 for the connection.
 fn preface() -> Vec<u8> {
     let settings = frame2(4, 0, 0, &[0, 4, 0, 0x10, 0, 0]);
@@ -113,7 +89,7 @@ async fn many_small_frames_may_come_at_once() {
     let setup = setup().await;
     let mut bytes = preface();
     for socket in 0..SOCKETS {
-        bytes.extend(frame2(1, 4, socket * 2 + 1, &head()));
+        bytes.extend(frame2(1, 4, socket * 2 + 1, &handshake()));
         let message = frame2(0, 0, socket * 2 + 1, &frame(0x82, b"x"));
         bytes.extend(message.repeat(MESSAGES));
     }
@@ -163,7 +139,7 @@ async fn streams_of_a_connection_are_bounded() {
 async fn windows_of_lost_streams_come_back() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
-    // 24 MB that nobody reads, against a window of 16 for the connection.
+    // 24 MB that nobody reads, against a window of 1.5 for the connection.
     let unread = Bytes::from([&[0x82, 0xfe, 0xea, 0x60, 0, 0, 0, 0][..], &[1; 60_000]].concat());
     for round in 0..400 {
         let mut socket = client.open("/echo/a").await;
@@ -187,7 +163,7 @@ async fn client_that_never_reads_again_does_not_keep_its_connection() {
     let mut setup = setup_with(|router| router.handshake_timeout(Duration::from_millis(200))).await;
     let mut bytes = preface();
     for socket in 0..SOCKETS {
-        bytes.extend(frame2(1, 4, socket * 2 + 1, &head()));
+        bytes.extend(frame2(1, 4, socket * 2 + 1, &handshake()));
         // 256 KiB each, against a kernel that takes a few MiB.
         bytes.extend(frame2(0, 0, socket * 2 + 1, &frame(0x81, b"flood")));
     }

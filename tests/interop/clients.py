@@ -3,14 +3,11 @@ import asyncio
 import http.server
 import importlib.metadata
 import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import threading
 
 import aiohttp
+import chromium
 import picows
 import websockets
 
@@ -136,21 +133,13 @@ def with_chromium():
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    profile = tempfile.mkdtemp()
-    browser = subprocess.Popen(
-        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-         f"--user-data-dir={profile}", f"http://127.0.0.1:{server.server_port}/"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        assert done.wait(60), "Chromium said nothing for a minute"
+        with chromium.at(f"http://127.0.0.1:{server.server_port}/"):
+            assert done.wait(60), "Chromium said nothing for a minute"
     finally:
-        browser.terminate()
-        browser.wait()
         server.shutdown()
-        shutil.rmtree(profile, ignore_errors=True)
     assert result.get("code") == 1000 and result["wasClean"] and result["checks"] == len(PAYLOADS), result
-    agent = next(word for word in result["agent"].split() if "Chrome/" in word)
-    report(f"Chromium {agent.split('/')[1]}", result["checks"] + 1, result["extensions"])
+    report(chromium.name(result["agent"]), result["checks"] + 1, result["extensions"])
 
 
 asyncio.run(with_websockets())

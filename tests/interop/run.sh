@@ -3,10 +3,12 @@
 # Talks to `examples/echo` with the clients that people use: npm's ws and undici, PyPI's websockets,
 # aiohttp and picows, and headless Chromium. Each sends text, bytes, nothing, a megabyte and (where
 # it can) fragments and pings, gets all of it back, compressed if it offers that, and closes. Then
-# over HTTP/2 with PyPI's h2 and wsproto, to `examples/wss` too. Prints a line for each; fails if one does.
+# over HTTP/2 with PyPI's h2 and wsproto, to `examples/wss` too, and with Chromium, to the server beside
+# this file. Prints a line for each; fails if one does.
 #
 # What it installs goes to target/interop; Debian's packages are installed where they are missing.
 set -euo pipefail
+export PYTHONDONTWRITEBYTECODE=1
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 home=$PWD/target/interop
@@ -33,6 +35,7 @@ if [ ! -f "$ready" ]; then
 fi
 
 cargo build --quiet --release -p examples --example echo --example wss
+cargo build --quiet --release -p tests --bin interop-server
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
 
@@ -55,3 +58,4 @@ node "$home/clients.mjs" "ws://127.0.0.1:$port/"
 "$venv/bin/python" "$here/http2.py" "127.0.0.1:$port" / ""
 serve wss
 "$venv/bin/python" "$here/http2.py" "127.0.0.1:$port" /echo ", said in private" --tls
+"$venv/bin/python" "$here/chromium.py" target/release/interop-server

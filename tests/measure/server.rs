@@ -1,8 +1,12 @@
-//! What the measuring scripts beside this file talk to: an echo of text on one thread.
+//! What the measuring scripts beside this file talk to: an echo of text on one thread, inside TLS if its
+//! second argument is `--tls`.
 
 use ws_core::prelude::*;
 
-#[websocket(path = "/")]
+/// Thousands of clients may take their time to connect.
+const IDLE: Duration = Duration::from_secs(600);
+
+#[websocket(path = "/", idle_timeout = IDLE)]
 #[derive(Default)]
 struct Echo;
 
@@ -15,7 +19,7 @@ impl Echo {
 }
 
 /// The same with a mailbox and an async method.
-#[websocket(path = "/async")]
+#[websocket(path = "/async", idle_timeout = IDLE)]
 #[derive(Default)]
 struct AsyncEcho;
 
@@ -40,7 +44,7 @@ impl AsyncEcho {
 /// Echoes of text that are compressed, with the memory that their parameters ask for.
 macro_rules! compressed {
     ($($name:ident at $path:literal $options:tt)*) => {$(
-        #[websocket(path = $path, compress $options)]
+        #[websocket(path = $path, idle_timeout = IDLE, compress $options)]
         #[derive(Default)]
         struct $name;
 
@@ -63,9 +67,16 @@ compressed! {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ws_core::Result<()> {
+async fn main() -> Result<(), ws_core::BoxError> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let router = Router::new().mount::<Echo>().mount::<AsyncEcho>();
     let router = router.mount::<Wide>().mount::<Middle>().mount::<Narrow>();
-    router.mount::<Inflates>().mount::<Forgets>().serve(addr).await
+    let router = router.mount::<Inflates>().mount::<Forgets>();
+    if std::env::args().nth(2).as_deref() == Some("--tls") {
+        let listener = tokio::net::TcpListener::bind(addr).await?;
+        router.serve_tls_listener(listener, tests::identity()?, std::future::pending()).await?;
+    } else {
+        router.serve(addr).await?;
+    }
+    Ok(())
 }

@@ -60,8 +60,15 @@ pub fn connect(path: &str) -> Request<()> {
 
 impl Connection {
     pub async fn new(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        Self::with(stream, &mut Builder::new()).await
+    }
+
+    /// With windows of the client's own.
+    pub async fn with(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        builder: &mut Builder,
+    ) -> Self {
         // Wide enough that only the streams' windows count.
-        let mut builder = Builder::new();
         builder.initial_connection_window_size(16 << 20).data_frame_budget(1 << 30);
         let handshake = builder.handshake(stream);
         let (requests, connection) = handshake.await.unwrap();

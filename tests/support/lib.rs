@@ -1,5 +1,6 @@
 //! What the tests share: a server on a free port, clients polite and raw.
 
+pub mod deflate;
 pub mod http2;
 
 use std::net::SocketAddr;
@@ -14,10 +15,23 @@ pub use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
-use ws_core::Router;
+use ws_core::{BoxError, Router, Tls};
 
 /// Long enough for any answer on this machine; a test that waits for it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A certificate that nobody trusts, for a server that runs by itself.
+pub fn identity() -> Result<Tls, BoxError> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let folder = std::env::temp_dir().join(format!("ws-core-{}", std::process::id()));
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(&cert, made.cert.pem())?;
+    std::fs::write(&key, made.signing_key.serialize_pem())?;
+    let tls = Tls::load(&cert, &key);
+    std::fs::remove_dir_all(folder)?;
+    Ok(tls?)
+}
 
 /// A running server; dropped, it shuts down.
 pub struct Server {
@@ -128,10 +142,19 @@ pub fn handshake(path: &str, more: &str) -> String {
     )
 }
 
-/// A masked frame with a payload of at most 125 bytes.
+/// A masked frame.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let key = [1, 2, 3, 4];
-    let mut out = vec![first, 0x80 | u8::try_from(payload.len()).unwrap()];
+    let mut out = vec![first];
+    if let Ok(len @ 0..=125) = u8::try_from(payload.len()) {
+        out.push(0x80 | len);
+    } else if let Ok(len) = u16::try_from(payload.len()) {
+        out.push(0x80 | 126);
+        out.extend(len.to_be_bytes());
+    } else {
+        out.push(0x80 | 127);
+        out.extend((payload.len() as u64).to_be_bytes());
+    }
     out.extend(key);
     out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
     out

@@ -24,17 +24,9 @@ use tokio::time::{Instant, Sleep};
 use super::fair::Fair;
 use super::pages::{Incoming, send_body};
 use super::spoken::Peer;
+use super::windows::Windows;
 use crate::router::{PeerAddr, Router, Settings};
-use crate::transport::http2::{Handover, Http2};
-
-/// The sockets and requests of one connection at a time.
-const MAX_STREAMS: u32 = 256;
-
-/// What a client may send on a stream before it is read.
-const STREAM_WINDOW: u32 = 64 << 10;
-
-/// The same for all streams of a connection: enough for each, so that none holds up another.
-const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
+use crate::transport::http2::{Handover, Http2, Place};
 
 /// What waits in a stream for the connection to take it.
 const SEND_BUFFER: usize = 64 << 10;
@@ -59,7 +51,9 @@ impl Peer {
     {
         let settings = self.server.settings.clone();
         let wrote = Arc::<AtomicBool>::default();
-        let handshake = builder(&settings).handshake(Fair::new(stream, Arc::clone(&wrote)));
+        let mut builder = builder(&settings);
+        let mut windows = Windows::new(&mut builder);
+        let handshake = builder.handshake(Fair::new(stream, Arc::clone(&wrote)));
         let mut connection =
             match self.or_stop(tokio::time::timeout(settings.handshake_timeout, handshake)).await {
                 Some(Ok(Ok(connection))) => connection,
@@ -71,16 +65,16 @@ impl Peer {
         let wasted = Arc::new(AtomicUsize::new(0));
         let mut stopped = pin!(self.stop.changed());
         let mut clock = pin!(tokio::time::sleep(settings.handshake_timeout));
-        let users = Arc::new(());
-        let mut life = Life { stage: Stage::Open, quiet: true, users, wrote, settings: &settings };
+        let mut life = Life { stage: Stage::Open, quiet: true, wrote, settings: &settings };
         loop {
             let next = poll_fn(|task| {
                 if life.stage != Stage::Stopping && stopped.as_mut().poll(task).is_ready() {
                     life.stop(&mut connection, clock.as_mut());
                 }
-                if life.poll_clock(task, &mut connection, clock.as_mut()).is_ready() {
+                if life.poll_clock(task, &mut connection, clock.as_mut(), windows.are_used()).is_ready() {
                     return Poll::Ready(None);
                 }
+                windows.fit(&mut connection);
                 connection.poll_accept(task)
             });
             match next.await {
@@ -90,8 +84,8 @@ impl Peer {
                         connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                     }
                     let (server, wasted) = (Arc::clone(&self.server), Arc::clone(&wasted));
-                    let user = Arc::clone(&life.users);
-                    tokio::spawn(answer(server, PeerAddr(self.addr), request, respond, wasted, user));
+                    let stream = Stream { request, respond, place: windows.place() };
+                    tokio::spawn(answer(server, PeerAddr(self.addr), stream, wasted));
                 }
                 Some(Err(error)) => {
                     return tracing::debug!(%error, peer = %self.addr, "HTTP/2 connection failed");
@@ -106,9 +100,6 @@ fn builder(settings: &Settings) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_connect_protocol()
-        .max_concurrent_streams(MAX_STREAMS)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(settings.max_header_size).unwrap_or(u32::MAX));
     builder
@@ -119,8 +110,6 @@ struct Life<'a> {
     stage: Stage,
     /// Whether no request has come since the clock was looked at.
     quiet: bool,
-    /// Each request and each socket has a clone.
-    users: Arc<()>,
     /// Whether the client has taken something since then.
     wrote: Arc<AtomicBool>,
     settings: &'a Settings,
@@ -158,6 +147,7 @@ impl Life<'_> {
         task: &mut Task<'_>,
         connection: &mut Connection<T, Bytes>,
         mut clock: Pin<&mut Sleep>,
+        is_used: bool,
     ) -> Poll<()>
     where
         T: AsyncRead + AsyncWrite + Unpin,
@@ -168,7 +158,7 @@ impl Life<'_> {
             }
             // A stream is there until its reset is written, and who does not read takes none.
             let wrote = self.wrote.swap(false, Ordering::Relaxed);
-            let is_stuck = !wrote && Arc::strong_count(&self.users) == 1;
+            let is_stuck = !wrote && !is_used;
             if self.quiet && (is_stuck || !connection.has_streams()) {
                 self.stage = Stage::Unused;
                 connection.abrupt_shutdown(Reason::NO_ERROR);
@@ -180,15 +170,16 @@ impl Life<'_> {
     }
 }
 
-/// Answers one request; an acceptance gives its stream to the socket.
-async fn answer(
-    server: Arc<Router>,
-    peer: PeerAddr,
+/// One request, and the ways of its answer.
+struct Stream {
     request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
-    wasted: Arc<AtomicUsize>,
-    user: Arc<()>,
-) {
+    respond: SendResponse<Bytes>,
+    place: Place,
+}
+
+/// Answers one request; an acceptance gives its stream to the socket.
+async fn answer(server: Arc<Router>, peer: PeerAddr, stream: Stream, wasted: Arc<AtomicUsize>) {
+    let Stream { request, mut respond, place } = stream;
     let (mut parts, recv) = request.into_parts();
     parts.extensions.insert(peer);
     let is_head = parts.method == Method::HEAD;
@@ -210,7 +201,7 @@ async fn answer(
         // Nobody else takes the stream, whatever they answer.
         Some((handover, recv)) if head.status().is_success() && !handover.is_closed() => {
             match respond.send_response(head, false) {
-                Ok(send) => _ = handover.send(Http2::new(send, recv, user)),
+                Ok(send) => _ = handover.send(Http2::new(send, recv, place)),
                 Err(error) => tracing::debug!(%error, "client left during the handshake"),
             }
         }

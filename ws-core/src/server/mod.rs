@@ -10,6 +10,8 @@ mod pages;
 mod spoken;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "http2")]
+mod windows;
 
 use std::fmt::Display;
 use std::future::{self, Future, poll_fn};

@@ -22,8 +22,18 @@ pub(crate) struct Http2 {
     /// What did not fit into the reader's buffer.
     rest: Bytes,
     stage: Stage,
-    /// Tells the connection that it is used.
-    _user: Arc<()>,
+    _place: Place,
+}
+
+/// Of a stream among those of its connection, which are counted.
+#[derive(Clone, Default)]
+pub(crate) struct Place(Arc<()>);
+
+impl Place {
+    /// How many there are beside this.
+    pub(crate) fn others(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -36,8 +46,8 @@ enum Stage {
 }
 
 impl Http2 {
-    pub(crate) fn new(send: SendStream<Bytes>, recv: RecvStream, user: Arc<()>) -> Self {
-        Self { send, recv, rest: Bytes::new(), stage: Stage::Open, _user: user }
+    pub(crate) fn new(send: SendStream<Bytes>, recv: RecvStream, place: Place) -> Self {
+        Self { send, recv, rest: Bytes::new(), stage: Stage::Open, _place: place }
     }
 
     /// The bytes have been taken, so that the client may send as many again.

@@ -23,3 +23,32 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     mask::apply(&mut out[start..], key);
     out
 }
+
+/// What a client that was written by somebody else makes of a compressed payload.
+#[cfg(feature = "deflate")]
+pub(crate) fn peer_inflates(peer: &mut flate2::Decompress, payload: &[u8]) -> Vec<u8> {
+    let input = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
+    let mut out = Vec::new();
+    let start = peer.total_in();
+    loop {
+        out.reserve(4096);
+        let at = usize::try_from(peer.total_in() - start).unwrap();
+        peer.decompress_vec(&input[at..], &mut out, flate2::FlushDecompress::Sync).unwrap();
+        if peer.total_in() - start == input.len() as u64 && out.len() < out.capacity() {
+            return out;
+        }
+    }
+}
+
+/// And the other way.
+#[cfg(feature = "deflate")]
+pub(crate) fn peer_deflates(peer: &mut flate2::Compress, message: &[u8]) -> Vec<u8> {
+    if message.is_empty() {
+        return vec![0x00];
+    }
+    let mut out = Vec::with_capacity(message.len() + 200);
+    peer.compress_vec(message, &mut out, flate2::FlushCompress::Sync).unwrap();
+    assert!(out.ends_with(&[0x00, 0x00, 0xff, 0xff]));
+    out.truncate(out.len() - 4);
+    out
+}

@@ -1,5 +1,7 @@
 //! What a few compressed bytes can ask for.
 
+mod random;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

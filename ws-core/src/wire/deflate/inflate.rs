@@ -170,13 +170,15 @@ impl Inflater {
 }
 
 /// Makes room behind what is there, and fills it with zeros; says how much. The buffer doubles, up
-/// to one byte more than the message may have, which tells that it is too big.
+/// to one byte more than the message may have, which tells that it is too big. One that would come
+/// near that has it at once, so that it is not copied again for the rest.
 fn make_room(out: &mut Vec<u8>, input: usize, max: usize) -> usize {
     let most = max.saturating_add(1).saturating_sub(out.len()).max(1);
     let room = input.saturating_mul(4).clamp(256, STEP).min(most);
     let needed = out.len() + room;
     if needed > out.capacity() {
-        let target = needed.max(out.capacity().saturating_mul(2)).min(out.len().saturating_add(most));
+        let (doubled, limit) = (needed.max(out.capacity().saturating_mul(2)), out.len().saturating_add(most));
+        let target = if doubled.saturating_add(doubled / 8) < limit { doubled } else { limit };
         out.reserve_exact(target - out.len());
     }
     out.resize(needed, 0);

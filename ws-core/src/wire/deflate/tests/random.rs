@@ -1,37 +1,11 @@
 //! Random messages and cuts, against an encoder and a decoder by somebody else.
 
-use flate2::{Compress as Miniz, Compression, Decompress, FlushCompress, FlushDecompress};
+use flate2::{Compress as Miniz, Compression, Decompress};
 use proptest::prelude::*;
 use zlib_rs::{Inflate, InflateFlush};
 
 use super::*;
-
-/// What a client that was written by somebody else makes of a payload.
-fn peer_inflates(peer: &mut Decompress, payload: &[u8]) -> Vec<u8> {
-    let input = [payload, &TAIL].concat();
-    let mut out = Vec::new();
-    let start = peer.total_in();
-    loop {
-        out.reserve(4096);
-        let at = usize::try_from(peer.total_in() - start).unwrap();
-        peer.decompress_vec(&input[at..], &mut out, FlushDecompress::Sync).unwrap();
-        if peer.total_in() - start == input.len() as u64 && out.len() < out.capacity() {
-            return out;
-        }
-    }
-}
-
-/// And the other way.
-fn peer_deflates(peer: &mut Miniz, message: &[u8]) -> Vec<u8> {
-    if message.is_empty() {
-        return vec![0x00];
-    }
-    let mut out = Vec::with_capacity(message.len() + 200);
-    peer.compress_vec(message, &mut out, FlushCompress::Sync).unwrap();
-    assert!(out.ends_with(&TAIL));
-    out.truncate(out.len() - 4);
-    out
-}
+use crate::wire::testing::{peer_deflates, peer_inflates};
 
 /// Messages that compress more or less.
 fn message() -> impl Strategy<Value = Vec<u8>> {

@@ -1,0 +1,172 @@
+//! What one connection may hold unread.
+
+use std::collections::HashMap;
+
+use super::*;
+
+/// The windows: of a stream where there are up to eight, of a stream where there are more, and of all.
+const WIDE: usize = 64 << 10;
+const NARROW: usize = 4 << 10;
+const CONNECTION: usize = 8 * WIDE + 248 * NARROW;
+
+/// A binary message of four kibibytes.
+fn message() -> Bytes {
+    Bytes::from([&[0x82, 0xfe, 0x10, 0x00, 0, 0, 0, 0][..], &[1; 4096]].concat())
+}
+
+impl Setup {
+    /// A socket that is not read from any more, and its address.
+    async fn held(&self, client: &Connection) -> (Socket, Addr<Echo>) {
+        let mut socket = client.open("/echo/held").await;
+        socket.text("pause").await;
+        assert_eq!(socket.heard().await, "pause");
+        let addr = self.shared.addr.lock().unwrap().take().unwrap();
+        (socket, addr)
+    }
+}
+
+#[tokio::test]
+async fn all_but_one_may_be_held() {
+    const MESSAGES: usize = 25;
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let mut held = Vec::new();
+    for _ in 0..255 {
+        let (mut socket, addr) = setup.held(&client).await;
+        // More than any window: the client sends what it may.
+        for _ in 0..MESSAGES {
+            socket.send.send_data(message(), false).unwrap();
+        }
+        held.push((socket, addr));
+    }
+    let mut other = client.open("/echo/b").await;
+    let mut large = vec![0x82, 0xff];
+    large.extend((1_u64 << 20).to_be_bytes());
+    large.resize(large.len() + 4 + (1 << 20), 0);
+    for _ in 0..2 {
+        other.raw(Bytes::from(large.clone())).await;
+        assert_eq!(other.heard().await, "1048576");
+    }
+    // Nothing was lost.
+    for (_, addr) in &held {
+        addr.send(Active(true)).unwrap();
+    }
+    for (socket, _) in &mut held {
+        for _ in 0..MESSAGES {
+            assert_eq!(socket.heard().await, "4096");
+        }
+    }
+}
+
+#[tokio::test]
+async fn windows_are_narrow_while_streams_are_many() {
+    let setup = setup().await;
+    let client = setup.server.http2().await;
+    let window = |socket: &mut Socket| {
+        socket.send.reserve_capacity(2 * WIDE);
+        socket.send.capacity()
+    };
+    let mut sockets = Vec::new();
+    for n in 1..=20 {
+        let mut socket = client.open("/echo/a").await;
+        // A socket knows it when it is opened.
+        assert_eq!(window(&mut socket), if n <= 8 { WIDE } else { NARROW }, "{n}");
+        sockets.push(socket);
+    }
+    assert_eq!(window(&mut sockets[0]), NARROW);
+    for mut socket in sockets.drain(4..) {
+        socket.close(1000).await;
+        assert_eq!(socket.closed().await, 1000);
+        socket.end();
+        assert_eq!(socket.frame().await, None);
+    }
+    // Whatever happens next on the connection tells the client.
+    let widens = async {
+        while window(&mut sockets[0]) != WIDE {
+            sockets[1].text("and now?").await;
+            assert_eq!(sockets[1].heard().await, "and now?");
+        }
+    };
+    tokio::time::timeout(PATIENCE, widens).await.expect("windows are wide again");
+    sockets[0].raw(message()).await;
+    assert_eq!(sockets[0].heard().await, "4096");
+}
+
+/// A connection of frames, that acknowledges nothing.
+struct Stubborn {
+    raw: tests::Raw,
+    /// What it may send yet on the connection.
+    room: usize,
+    /// What came on each stream.
+    heard: HashMap<u32, Vec<u8>>,
+    pongs: usize,
+    goaway: Option<u32>,
+}
+
+impl Stubborn {
+    async fn new(server: &Server) -> Self {
+        let mut raw = server.raw().await;
+        raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        raw.send(frame2(4, 0, 0, &[])).await;
+        Self { raw, room: 65_535, heard: HashMap::new(), pongs: 0, goaway: None }
+    }
+
+    async fn data(&mut self, stream: u32, bytes: &[u8]) {
+        for part in bytes.chunks(16 << 10) {
+            self.raw.send(frame2(0, 0, stream, part)).await;
+        }
+        self.room -= bytes.len();
+    }
+
+    /// Reads frames until something is so.
+    async fn until(&mut self, what: impl Fn(&Self) -> bool) {
+        while !what(self) {
+            let mut head = [0; 9];
+            let read = self.raw.0.read_exact(&mut head);
+            tokio::time::timeout(PATIENCE, read).await.expect("a frame").unwrap();
+            let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+            self.raw.0.read_exact(&mut payload).await.unwrap();
+            let stream = u32::from_be_bytes(head[5..].try_into().unwrap());
+            let word = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
+            match head[3] {
+                0 => self.heard.entry(stream).or_default().extend(&payload),
+                6 if head[4] == 1 => self.pongs += 1,
+                7 => self.goaway = Some(word(4)),
+                8 if stream == 0 => self.room += word(0) as usize,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn client_that_heeds_no_settings_has_the_window_of_the_connection() {
+    let setup = setup().await;
+    let mut client = Stubborn::new(&setup.server).await;
+    let mut streams = Vec::new();
+    // Each has a wide window, as far as it has acknowledged.
+    for stream in (1..).step_by(2).take(CONNECTION / WIDE + 1) {
+        client.raw.send(frame2(1, 4, stream, &handshake())).await;
+        client.data(stream, &frame(0x81, b"pause")).await;
+        client.until(|client| client.heard.get(&stream).is_some_and(|heard| heard.ends_with(b"pause"))).await;
+        streams.push(stream);
+    }
+    let mut unread = 0;
+    for &stream in &streams {
+        let mut left = (WIDE - 100).min(CONNECTION - unread);
+        while left > 0 {
+            // What was read of the first messages is given back in time.
+            client.until(|client| client.room > 0).await;
+            let len = client.room.min(left);
+            client.data(stream, &vec![0; len]).await;
+            (left, unread) = (left - len, unread + len);
+        }
+    }
+    client.raw.send(frame2(6, 0, 0, &[0; 8])).await;
+    client.until(|client| client.pongs > 0).await;
+    assert_eq!((unread, client.room, client.goaway), (CONNECTION, 0, None));
+    // FLOW_CONTROL_ERROR.
+    client.raw.send(frame2(0, 0, streams[0], &[0])).await;
+    client.until(|client| client.goaway.is_some()).await;
+    assert_eq!(client.goaway, Some(3));
+}

@@ -1,0 +1,54 @@
+"""Chromium, without a window. Run with the path of the server beside this file, it opens a page over
+HTTP/2 and many sockets in streams of the same connection (RFC 8441); the server says how it was asked
+for each, and a socket over HTTP/1.1 fails. clients.py has a page of its own for it.
+"""
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+
+@contextlib.contextmanager
+def at(url, *flags):
+    """The browser, at a page, for as long as the block runs."""
+    profile = tempfile.mkdtemp()
+    browser = subprocess.Popen(
+        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+         f"--user-data-dir={profile}", *flags, url],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        browser.terminate()
+        browser.wait()
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+def name(agent):
+    return "Chromium " + next(word for word in agent.split() if "Chrome/" in word).split("/")[1]
+
+
+def main(path):
+    server = subprocess.Popen([path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    patience = threading.Timer(120, server.kill)
+    patience.start()
+    try:
+        port = int(server.stdout.readline())
+        with at(f"https://127.0.0.1:{port}/", "--ignore-certificate-errors"):
+            said = server.stdout.readline()
+    finally:
+        patience.cancel()
+        server.kill()
+        server.wait()
+    assert said, "Chromium said nothing for two minutes"
+    result = json.loads(said)
+    assert "error" not in result, result["error"]
+    print(f"{name(result['agent']):24} {result['checks']} checks   {result['extensions']}, "
+          f"{result['sockets']} sockets over one HTTP/2 connection")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
