@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::deflate::{Inflater, Scratch};
-use super::frame::{Header, Opcode};
+use super::frame::{Compression, Header, Opcode};
 use super::mask;
 use super::utf8::Utf8;
 use crate::close::{Close, CloseCode, Fault, may_be_sent};
@@ -79,13 +79,15 @@ impl Decoder {
 
     /// Messages are told apart from now on, but not what they say.
     pub(crate) fn discard(&mut self) {
-        if self.is_compressed() {
+        let Some(inflater) = &mut self.inflater else { return };
+        inflater.discard();
+        let per_frame = inflater.is_per_frame();
+        if per_frame || inflater.is_active() {
             self.payload = Vec::new();
             self.utf8 = Utf8::default();
         }
-        if let Some(inflater) = &mut self.inflater {
-            inflater.discard();
-        }
+        // What lacks some of its frames is no text any more.
+        self.validate_utf8 &= !per_frame;
     }
 
     pub(crate) fn set_max_message_size(&mut self, bytes: usize) {
@@ -112,13 +114,14 @@ impl Decoder {
                 }
             }
             let mut room = self.max_message_size.saturating_sub(self.payload.len());
-            let mut compressed_room = None;
+            let mut compression = None;
             if INFLATES && let Some(inflater) = &self.inflater {
-                compressed_room = Some(inflater.room(self.max_message_size));
+                let more = inflater.room(self.max_message_size);
+                compression = Some(Compression { room: more, per_frame: inflater.is_per_frame() });
                 // The frames that follow count like the first.
-                room = if inflater.is_active() { inflater.room(self.max_message_size) } else { room };
+                room = if inflater.is_active() { more } else { room };
             }
-            let header = Header::parse(input, self.message.is_some(), room, compressed_room)?;
+            let header = Header::parse(input, self.message.is_some(), room, compression)?;
             let Some(header) = header else { return Ok(None) };
             let arrived = input.len() - header.size;
             if header.opcode.is_control() {
@@ -159,7 +162,7 @@ impl Decoder {
         self.message = Some(if opcode == Opcode::Binary { Kind::Binary } else { Kind::Text });
         self.payload = Scratch::Inflated.take();
         if let Some(inflater) = &mut self.inflater {
-            inflater.begin();
+            inflater.begin(0);
         }
         self.inflate(payload)?;
         self.finish()
@@ -175,11 +178,11 @@ impl Decoder {
         if header.compressed
             && let Some(inflater) = &mut self.inflater
         {
-            inflater.begin();
+            inflater.begin(self.payload.len());
         }
     }
 
-    /// Whether the message that is arriving is compressed.
+    /// Whether the message that is arriving is compressed, or the frame.
     fn is_compressed(&self) -> bool {
         self.inflater.as_ref().is_some_and(|inflater| inflater.is_active())
     }
@@ -211,17 +214,32 @@ impl Decoder {
             return Ok(Progress::Starved);
         }
         self.frame = None;
-        if frame.fin { self.finish().map(Progress::Message) } else { Ok(Progress::Frame) }
+        if frame.fin {
+            return self.finish().map(Progress::Message);
+        }
+        if self.inflater.as_ref().is_some_and(|inflater| inflater.is_per_frame()) {
+            self.finish_inflating()?;
+        }
+        Ok(Progress::Frame)
     }
 
-    /// The last frame of a message has arrived.
-    fn finish(&mut self) -> Result<Decoded<'static>, Fault> {
+    /// What was compressed has arrived: a message, or a frame of it.
+    fn finish_inflating(&mut self) -> Result<(), Fault> {
         if let Self { inflater: Some(inflater), payload, utf8, .. } = self
             && inflater.is_active()
         {
             let validates = self.validate_utf8 && self.message == Some(Kind::Text);
             let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
             inflater.finish(payload, self.max_message_size, look)?;
+        }
+        Ok(())
+    }
+
+    /// The last frame of a message has arrived.
+    fn finish(&mut self) -> Result<Decoded<'static>, Fault> {
+        self.finish_inflating()?;
+        if let Some(inflater) = &mut self.inflater {
+            inflater.message_ended();
         }
         let payload = std::mem::take(&mut self.payload);
         if self.message.take() == Some(Kind::Binary) {

@@ -16,10 +16,14 @@ const WINDOW: usize = 32 << 10;
 /// The client's direction of a connection that compresses.
 pub(crate) struct Inflater {
     takeover: bool,
+    /// Whether each frame is a stream of its own, and not each message.
+    per_frame: bool,
     codec: Option<Box<Inflate>>,
     stage: Stage,
     /// How many compressed bytes the message has so far.
     taken: usize,
+    /// Where in the message it began.
+    start: usize,
     /// Whether nobody wants to know any more what the messages say.
     is_over: bool,
 }
@@ -27,7 +31,7 @@ pub(crate) struct Inflater {
 /// Where in a message it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// In none that is compressed.
+    /// In none that is compressed, or between its frames.
     Outside,
     /// At its beginning, or behind a final block in it.
     Fresh,
@@ -36,8 +40,12 @@ enum Stage {
 }
 
 impl Inflater {
-    pub(crate) fn new(takeover: bool) -> Self {
-        Self { takeover, codec: None, stage: Stage::Outside, taken: 0, is_over: false }
+    pub(crate) fn new(takeover: bool, per_frame: bool) -> Self {
+        Self { takeover, per_frame, codec: None, stage: Stage::Outside, taken: 0, start: 0, is_over: false }
+    }
+
+    pub(crate) fn is_per_frame(&self) -> bool {
+        self.per_frame
     }
 
     /// What comes now is dropped: it is not worth the work, which is more than the bytes show.
@@ -46,13 +54,18 @@ impl Inflater {
         self.codec = None;
     }
 
-    /// A compressed message begins.
-    pub(crate) fn begin(&mut self) {
+    /// A compressed message begins, or a compressed frame of one that has so many bytes.
+    pub(crate) fn begin(&mut self, start: usize) {
         self.stage = Stage::Fresh;
+        self.start = start;
+    }
+
+    /// The message is complete, compressed or not.
+    pub(crate) fn message_ended(&mut self) {
         self.taken = 0;
     }
 
-    /// Whether the message that is arriving is compressed.
+    /// Whether the message that is arriving is compressed, or the frame.
     pub(crate) fn is_active(&self) -> bool {
         self.stage != Stage::Outside
     }
@@ -61,7 +74,7 @@ impl Inflater {
     /// stream that says nothing ends too, and the worst encoder adds less than this.
     pub(crate) fn room(&self, max: usize) -> usize {
         let most = max.saturating_add(max / 4).saturating_add(256);
-        most.saturating_sub(if self.is_active() { self.taken } else { 0 })
+        most.saturating_sub(self.taken)
     }
 
     /// Inflates the next bytes of the message behind those before, `max` of them at most. Each
@@ -99,7 +112,7 @@ impl Inflater {
                 // next one follows. What comes after may refer to this message.
                 Ok(Status::StreamEnd) => {
                     codec.reset(false);
-                    let behind = &out[out.len().saturating_sub(WINDOW)..];
+                    let behind = &out[out.len().saturating_sub(WINDOW).max(self.start)..];
                     codec.set_dictionary(behind).map_err(|_| Fault::BadEncoding)?;
                     self.stage = Stage::Fresh;
                     if input.is_empty() {
@@ -114,7 +127,7 @@ impl Inflater {
         }
     }
 
-    /// Ends the message: what its sender took off comes back, and must end a block.
+    /// Ends the message, or the frame: what its sender took off comes back, and must end a block.
     pub(crate) fn finish(
         &mut self,
         out: &mut Vec<u8>,

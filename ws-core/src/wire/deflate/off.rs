@@ -11,7 +11,15 @@ impl Inflater {
         match *self {}
     }
 
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, _: usize) {
+        match *self {}
+    }
+
+    pub(crate) fn message_ended(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn is_per_frame(&self) -> bool {
         match *self {}
     }
 

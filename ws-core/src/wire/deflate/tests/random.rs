@@ -22,7 +22,7 @@ fn peer_inflates(peer: &mut Decompress, payload: &[u8]) -> Vec<u8> {
 }
 
 /// And the other way.
-fn peer_deflates(peer: &mut Miniz, message: &[u8]) -> Vec<u8> {
+pub(super) fn peer_deflates(peer: &mut Miniz, message: &[u8]) -> Vec<u8> {
     if message.is_empty() {
         return vec![0x00];
     }
@@ -34,7 +34,7 @@ fn peer_deflates(peer: &mut Miniz, message: &[u8]) -> Vec<u8> {
 }
 
 /// Messages that compress more or less.
-fn message() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn message() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         "[a-d]{0,80}".prop_map(String::into_bytes),
         ("[a-z ]{1,20}", 1..3000_usize).prop_map(|(text, times)| text.repeat(times).into_bytes()),
