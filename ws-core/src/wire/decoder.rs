@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::deflate::{Inflater, Scratch};
-use super::frame::{Compression, Header, Opcode};
+use super::frame::{COMPRESSED, Header, MAX_CLIENT_HEADER, Opcode};
 use super::mask;
 use super::utf8::Utf8;
 use crate::close::{Close, CloseCode, Fault, may_be_sent};
@@ -114,14 +114,17 @@ impl Decoder {
                 }
             }
             let mut room = self.max_message_size.saturating_sub(self.payload.len());
-            let mut compression = None;
+            let mut compressed_room = None;
             if INFLATES && let Some(inflater) = &self.inflater {
-                let more = inflater.room(self.max_message_size);
-                compression = Some(Compression { room: more, per_frame: inflater.is_per_frame() });
+                compressed_room = Some(inflater.room(self.max_message_size));
                 // The frames that follow count like the first.
-                room = if inflater.is_active() { more } else { room };
+                room = if inflater.is_active() { inflater.room(self.max_message_size) } else { room };
             }
-            let header = Header::parse(input, self.message.is_some(), room, compression)?;
+            let header = if INFLATES && input.first().is_some_and(|first| first & 0x7f == COMPRESSED) {
+                self.compressed_fragment(input, room)?
+            } else {
+                Header::parse(input, self.message.is_some(), room, compressed_room)?
+            };
             let Some(header) = header else { return Ok(None) };
             let arrived = input.len() - header.size;
             if header.opcode.is_control() {
@@ -162,6 +165,7 @@ impl Decoder {
         self.message = Some(if opcode == Opcode::Binary { Kind::Binary } else { Kind::Text });
         self.payload = Scratch::Inflated.take();
         if let Some(inflater) = &mut self.inflater {
+            inflater.message_begins();
             inflater.begin(0);
         }
         self.inflate(payload)?;
@@ -175,11 +179,30 @@ impl Decoder {
             Opcode::Binary => self.message = Some(Kind::Binary),
             _ => {}
         }
-        if header.compressed
-            && let Some(inflater) = &mut self.inflater
-        {
-            inflater.begin(self.payload.len());
+        if let Some(inflater) = &mut self.inflater {
+            if header.opcode != Opcode::Continuation {
+                inflater.message_begins();
+            }
+            if header.compressed {
+                inflater.begin(self.payload.len());
+            }
         }
+    }
+
+    /// The header of a frame that goes on with a message and says that it is compressed. RFC 7692 has
+    /// none; where there is one, the bit is looked away from.
+    #[cold]
+    fn compressed_fragment(&self, input: &[u8], room: usize) -> Result<Option<Header>, Fault> {
+        let per_frame = self.inflater.as_ref().filter(|inflater| inflater.is_per_frame());
+        let (Some(inflater), Some(_)) = (per_frame, self.message) else {
+            return Header::parse(input, self.message.is_some(), room, None);
+        };
+        let mut head = [0; MAX_CLIENT_HEADER];
+        let len = input.len().min(head.len());
+        head[..len].copy_from_slice(&input[..len]);
+        head[0] &= !COMPRESSED;
+        let header = Header::parse(&head[..len], true, inflater.rest(self.max_message_size), None)?;
+        Ok(header.map(|header| Header { compressed: true, ..header }))
     }
 
     /// Whether the message that is arriving is compressed, or the frame.
@@ -218,28 +241,31 @@ impl Decoder {
             return self.finish().map(Progress::Message);
         }
         if self.inflater.as_ref().is_some_and(|inflater| inflater.is_per_frame()) {
-            self.finish_inflating()?;
+            self.finish_fragment()?;
         }
         Ok(Progress::Frame)
     }
 
-    /// What was compressed has arrived: a message, or a frame of it.
-    fn finish_inflating(&mut self) -> Result<(), Fault> {
+    /// A frame has arrived that may have been compressed by itself, and is not the last.
+    #[cold]
+    fn finish_fragment(&mut self) -> Result<(), Fault> {
+        let Self { inflater: Some(inflater), payload, utf8, .. } = self else { return Ok(()) };
+        if !inflater.is_active() {
+            return Ok(());
+        }
+        let validates = self.validate_utf8 && self.message == Some(Kind::Text);
+        let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
+        inflater.finish(payload, self.max_message_size, look)
+    }
+
+    /// The last frame of a message has arrived.
+    fn finish(&mut self) -> Result<Decoded<'static>, Fault> {
         if let Self { inflater: Some(inflater), payload, utf8, .. } = self
             && inflater.is_active()
         {
             let validates = self.validate_utf8 && self.message == Some(Kind::Text);
             let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
             inflater.finish(payload, self.max_message_size, look)?;
-        }
-        Ok(())
-    }
-
-    /// The last frame of a message has arrived.
-    fn finish(&mut self) -> Result<Decoded<'static>, Fault> {
-        self.finish_inflating()?;
-        if let Some(inflater) = &mut self.inflater {
-            inflater.message_ended();
         }
         let payload = std::mem::take(&mut self.payload);
         if self.message.take() == Some(Kind::Binary) {

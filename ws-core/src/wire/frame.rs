@@ -37,7 +37,7 @@ impl Opcode {
 pub(crate) struct Header {
     pub(crate) fin: bool,
     pub(crate) opcode: Opcode,
-    /// Whether a compressed message begins, or its payload is compressed by itself.
+    /// Whether a compressed message begins, or a frame is compressed by itself.
     pub(crate) compressed: bool,
     pub(crate) mask: [u8; 4],
     /// Bytes of payload.
@@ -46,27 +46,19 @@ pub(crate) struct Header {
     pub(crate) size: usize,
 }
 
-/// What may be compressed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Compression {
-    /// How many bytes a message that is compressed may still have.
-    pub(crate) room: usize,
-    /// Whether each frame says for itself whether it is, and not the first for all.
-    pub(crate) per_frame: bool,
-}
-
 impl Header {
     /// Reads a header in wire order, so that each fault is found at the byte that makes it one.
     /// `None` if it is not complete yet.
     ///
     /// `continues` says whether a fragmented message is open, `room` how many bytes a message may
-    /// still grow by, `compression` how it is with those that are compressed, if there may be such.
+    /// still grow by, `compressed_room` how many one that is compressed may have, if there may be
+    /// such.
     #[inline]
     pub(crate) fn parse(
         input: &[u8],
         continues: bool,
         mut room: usize,
-        compression: Option<Compression>,
+        compressed_room: Option<usize>,
     ) -> Result<Option<Self>, Fault> {
         let Some(&first) = input.first() else { return Ok(None) };
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
@@ -74,12 +66,8 @@ impl Header {
         let compressed = first & 0x70 != 0;
         if compressed {
             let begins = matches!(first & 0x0f, 1 | 2);
-            match compression {
-                Some(Compression { room: more, per_frame })
-                    if (begins || per_frame && first & 0x0f == 0) && first & 0x70 == 0x40 =>
-                {
-                    room = more;
-                }
+            match compressed_room {
+                Some(more) if begins && first & 0x70 == 0x40 => room = more,
                 _ => return Err(Fault::BadFrame("reserved bits are set")),
             }
         }
@@ -145,6 +133,9 @@ fn minimal(len: u64, least: u64) -> Result<usize, Fault> {
     // What does not fit the address space is over every limit.
     Ok(usize::try_from(len).unwrap_or(usize::MAX))
 }
+
+/// The most bytes of header that a frame from a client has.
+pub(crate) const MAX_CLIENT_HEADER: usize = 14;
 
 /// The most bytes of header that a frame to a client has.
 pub(crate) const MAX_HEADER: usize = 10;

@@ -10,6 +10,7 @@ mod errors;
 mod fairness;
 mod faults;
 mod flow;
+mod hixie;
 mod life;
 mod order;
 mod peer;

@@ -60,8 +60,8 @@ impl Inflater {
         self.start = start;
     }
 
-    /// The message is complete, compressed or not.
-    pub(crate) fn message_ended(&mut self) {
+    /// A message begins, of which something may be compressed.
+    pub(crate) fn message_begins(&mut self) {
         self.taken = 0;
     }
 
@@ -73,8 +73,12 @@ impl Inflater {
     /// How many compressed bytes may still come for a message that is to have at most `max`: a
     /// stream that says nothing ends too, and the worst encoder adds less than this.
     pub(crate) fn room(&self, max: usize) -> usize {
-        let most = max.saturating_add(max / 4).saturating_add(256);
-        most.saturating_sub(self.taken)
+        if self.is_active() { self.rest(max) } else { most(max) }
+    }
+
+    /// The same of the message that is arriving, if its next frame is compressed by itself.
+    pub(crate) fn rest(&self, max: usize) -> usize {
+        most(max).saturating_sub(self.taken)
     }
 
     /// Inflates the next bytes of the message behind those before, `max` of them at most. Each
@@ -163,6 +167,11 @@ impl Inflater {
         let (read, written) = (advance(read, codec.total_in()), advance(written, codec.total_out()));
         if status == Ok(Status::Ok) && (read, written) == (5, 0) { Ok(()) } else { Err(Fault::BadEncoding) }
     }
+}
+
+/// How many compressed bytes make a message of at most `max` bytes.
+fn most(max: usize) -> usize {
+    max.saturating_add(max / 4).saturating_add(256)
 }
 
 /// Makes room behind what is there, and fills it with zeros; says how much. The buffer doubles, up

@@ -15,7 +15,11 @@ impl Inflater {
         match *self {}
     }
 
-    pub(crate) fn message_ended(&mut self) {
+    pub(crate) fn message_begins(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn rest(&self, _: usize) -> usize {
         match *self {}
     }
 

@@ -131,7 +131,7 @@ fn what_crosses_the_close_frame_is_dropped() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn what_others_send_is_understood(
