@@ -95,7 +95,7 @@ fn number(key: &[u8]) -> Option<u32> {
         let next = product.unwrap_or(0_u32).checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
         product = Some(next);
     }
-    let spaces = u32::try_from(key.iter().filter(|byte| **byte == b' ').count()).ok()?;
+    let spaces = u32::try_from(key.split(|byte| *byte == b' ').count() - 1).ok()?;
     let product = product?;
     (product.checked_rem(spaces)? == 0).then_some(product / spaces)
 }

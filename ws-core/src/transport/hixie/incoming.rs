@@ -139,18 +139,19 @@ impl Incoming {
     fn text(&mut self, text: &[u8], ends: bool, out: &mut impl FnMut(&[u8])) {
         let opcode = if self.is_begun { 0 } else { TEXT };
         let first = if ends { FIN | opcode } else { opcode };
-        // A key of zeros leaves the payload as it is.
         match (u8::try_from(text.len()), u16::try_from(text.len())) {
-            (Ok(len @ 0..=125), _) => out(&[first, MASKED | len, 0, 0, 0, 0]),
+            (Ok(len @ 0..=125), _) => out(&[first, MASKED | len]),
             (_, Ok(len)) => {
-                let [high, low] = len.to_be_bytes();
-                out(&[first, MASKED | 126, high, low, 0, 0, 0, 0]);
+                out(&[first, MASKED | 0x7e]);
+                out(&len.to_be_bytes());
             }
             _ => {
-                let [a, b, c, d, e, f, g, h] = (text.len() as u64).to_be_bytes();
-                out(&[first, MASKED | 127, a, b, c, d, e, f, g, h, 0, 0, 0, 0]);
+                out(&[first, MASKED | 0x7f]);
+                out(&(text.len() as u64).to_be_bytes());
             }
         }
+        // A key of zeros leaves the payload as it is.
+        out(&[0; 4]);
         out(text);
         self.is_begun = !ends;
         if ends {

@@ -106,9 +106,9 @@ impl Outgoing {
 /// How long the payload is, if this is all of the header. Frames to a client have no mask.
 fn len(header: &[u8]) -> Option<u64> {
     match *header {
-        [_, 126, a, b] => Some(u64::from(u16::from_be_bytes([a, b]))),
-        [_, 127, a, b, c, d, e, f, g, h] => Some(u64::from_be_bytes([a, b, c, d, e, f, g, h])),
-        [_, short] if !matches!(short, 126 | 127) => Some(u64::from(short)),
+        [_, 126, ref len @ ..] => Some(u64::from(u16::from_be_bytes(len.try_into().ok()?))),
+        [_, 127, ref len @ ..] => Some(u64::from_be_bytes(len.try_into().ok()?)),
+        [_, short] => Some(u64::from(short)),
         _ => None,
     }
 }
