@@ -289,7 +289,7 @@ impl<H> Upgrade<H> {
     }
 
     /// Changes the declared options for this connection. Those of the handshake itself
-    /// (`subprotocols`, `origins`) have been used by then; `compress` has not.
+    /// (`subprotocols`, `origins`, `legacy` for draft 76) have been used by then; `compress` has not.
     pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self
     where
         H: Declared,

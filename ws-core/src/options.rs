@@ -87,6 +87,12 @@ pub struct Options {
     pub subprotocols: &'static [&'static str],
     /// Which pages of a browser may connect (RFC 6455 §10.2). Default [`Origins::SameHost`].
     pub origins: Origins,
+    /// Whether browsers from before RFC 6455 are served too: the handshake and the frames of draft 76
+    /// ("hixie-76"), which knows text only, and, with [`compress`](Self::compress), the extension
+    /// `x-webkit-deflate-frame`. Which handshakes are taken is decided before `#[on_upgrade]`, by what
+    /// is declared; what `#[on_upgrade]` makes of it counts for the extension. Default false. What
+    /// Cowboy had until 0.8, and what it answers Safari.
+    pub legacy: bool,
 }
 
 impl Options {
@@ -111,6 +117,7 @@ impl Options {
         unhandled: Unhandled::Ignore,
         subprotocols: &[],
         origins: Origins::SameHost,
+        legacy: false,
     };
 }
 

@@ -4,6 +4,9 @@
 #[cfg(feature = "deflate")]
 mod deflate;
 mod extensions;
+mod hixie;
+#[cfg(feature = "deflate")]
+mod webkit;
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -16,7 +19,11 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Uri, Version};
 use tungstenite::handshake::derive_accept_key;
 
-use crate::options::{Compress, Options, Origins};
+pub(crate) use hixie::{ANSWER, BODY, Challenge};
+
+#[cfg(not(feature = "deflate"))]
+use crate::options::Compress;
+use crate::options::{Options, Origins};
 use crate::wire::Agreed;
 
 /// The final version and the drafts that browsers shipped; on the wire they are the same.
@@ -28,11 +35,26 @@ const DRAFT_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin")
 /// A handshake that is in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Acceptance {
-    /// What proves that the key was understood; HTTP/2 has none, and is accepted with 200.
-    accept: Option<HeaderValue>,
+    proof: Proof,
     pub(crate) subprotocol: Option<HeaderValue>,
     extensions: Option<HeaderValue>,
 }
+
+/// What shows the client that its handshake was understood.
+#[derive(Debug, PartialEq, Eq)]
+enum Proof {
+    /// The answer to its key.
+    Accept(HeaderValue),
+    /// What draft 76 wants in the head. The answer to its keys follows it.
+    Hixie(hixie::Handshake),
+    /// HTTP/2 needs none, and is accepted with 200.
+    #[cfg(feature = "http2")]
+    None,
+}
+
+/// An extension of requests that came inside TLS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InsideTls;
 
 /// Why a request does not become a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +99,10 @@ pub(crate) enum Refusal {
 
 /// Checks a request, in the order of the statuses that it can get.
 pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refusal> {
-    let accept = match parts.version {
+    let proof = match parts.version {
         #[cfg(feature = "http2")]
         Version::HTTP_2 => check_connect(parts)?,
-        _ => check_get(parts)?,
+        _ => check_get(parts, options)?,
     };
     if !extensions::are_well_formed(&parts.headers) {
         return Err(Refusal::Extensions);
@@ -89,11 +111,17 @@ pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refu
         return Err(Refusal::Origin);
     }
     let subprotocol = subprotocol(&parts.headers, options.subprotocols);
-    Ok(Acceptance { accept, subprotocol, extensions: None })
+    Ok(Acceptance { proof, subprotocol, extensions: None })
+}
+
+/// Whether a request is one of draft 76, where that is spoken: eight bytes come behind it that are no
+/// other request.
+pub(crate) fn is_draft_76(parts: &Parts, options: &Options) -> bool {
+    options.legacy && parts.version <= Version::HTTP_11 && hixie::is_meant(&parts.headers)
 }
 
 /// The opening handshake of HTTP/1.1.
-fn check_get(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
+fn check_get(parts: &Parts, options: &Options) -> Result<Proof, Refusal> {
     if parts.method != Method::GET {
         return Err(Refusal::Method("GET"));
     }
@@ -103,10 +131,14 @@ fn check_get(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
     if !asks || parts.version < Version::HTTP_11 {
         return Err(Refusal::NoUpgrade);
     }
-    if !is_known_version(headers) {
+    let proof = if is_draft_76(parts, options) {
+        Proof::Hixie(hixie::Handshake::of(parts)?)
+    } else if is_known_version(headers) {
+        let accept = derive_accept_key(key(headers)?);
+        Proof::Accept(HeaderValue::try_from(accept).map_err(|_| Refusal::Response)?)
+    } else {
         return Err(Refusal::Version { upgrade: true });
-    }
-    let key = key(headers)?;
+    };
     if one(headers, &HOST).is_none() {
         return Err(Refusal::Host);
     }
@@ -114,13 +146,12 @@ fn check_get(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
     if headers.contains_key(TRANSFER_ENCODING) || has_length(headers) {
         return Err(Refusal::Body);
     }
-    let accept = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| Refusal::Response)?;
-    Ok(Some(accept))
+    Ok(proof)
 }
 
 /// That of HTTP/2: an extended CONNECT takes the place of the upgrade and of the key.
 #[cfg(feature = "http2")]
-fn check_connect(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
+fn check_connect(parts: &Parts) -> Result<Proof, Refusal> {
     if parts.method != Method::CONNECT {
         return Err(Refusal::Method("CONNECT"));
     }
@@ -144,7 +175,7 @@ fn check_connect(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
     if has_length(headers) {
         return Err(Refusal::Body);
     }
-    Ok(None)
+    Ok(Proof::None)
 }
 
 fn is_known_version(headers: &HeaderMap) -> bool {
@@ -156,10 +187,17 @@ fn has_length(headers: &HeaderMap) -> bool {
 }
 
 impl Acceptance {
+    /// What is to be answered behind the head, if this is a handshake of draft 76.
+    pub(crate) fn challenge(&self) -> Option<Challenge> {
+        if let Proof::Hixie(handshake) = &self.proof { Some(handshake.challenge) } else { None }
+    }
+
     /// Answers what the client offers for messages to be compressed. This comes after
     /// `#[on_upgrade]`, which may have a say in it.
-    pub(crate) fn negotiate(&mut self, headers: &HeaderMap, compress: Option<Compress>) -> Option<Agreed> {
-        let (agreed, answer) = deflate::negotiate(headers, compress?)?;
+    pub(crate) fn negotiate(&mut self, headers: &HeaderMap, options: &Options) -> Option<Agreed> {
+        let compress = options.compress.filter(|_| self.challenge().is_none())?;
+        let older = || if options.legacy { webkit::negotiate(headers, compress) } else { None };
+        let (agreed, answer) = deflate::negotiate(headers, compress).or_else(older)?;
         self.extensions = Some(answer);
         Some(agreed)
     }
@@ -167,16 +205,20 @@ impl Acceptance {
     /// The 101, or the 200 of HTTP/2.
     pub(crate) fn into_response(self, more: HeaderMap) -> Response {
         let mut response = Response::new(Body::empty());
-        if self.accept.is_some() {
-            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        response.headers_mut().extend(more);
+        match self.proof {
+            Proof::Accept(accept) => {
+                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                let headers = response.headers_mut();
+                headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+            }
+            Proof::Hixie(handshake) => handshake.accept(&mut response),
+            #[cfg(feature = "http2")]
+            Proof::None => {}
         }
         let headers = response.headers_mut();
-        headers.extend(more);
-        if let Some(accept) = self.accept {
-            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-        }
         if let Some(subprotocol) = self.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
         }
@@ -341,6 +383,9 @@ mod deflate {
         None
     }
 }
+
+#[cfg(not(feature = "deflate"))]
+use deflate as webkit;
 
 #[cfg(test)]
 mod tests;

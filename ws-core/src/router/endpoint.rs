@@ -7,8 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum_core::response::{IntoResponse, Response};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::http::request::Parts;
 
 #[cfg(feature = "test-util")]
@@ -19,10 +21,12 @@ use super::path::PathParams;
 use super::{PeerAddr, Settings};
 use crate::context::Context;
 use crate::driver::{self, Connections, Full, Ticket, now};
+use crate::error::BoxError;
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
+use crate::transport::hixie::Hixie;
 use crate::transport::{Stream, Upgrading};
-use crate::upgrade::{self, Acceptance, Refusal};
+use crate::upgrade::{self, Acceptance, Challenge, Refusal};
 use crate::wire::{Agreed, Connection};
 
 /// What all endpoints of a router have.
@@ -52,9 +56,14 @@ impl<H: Handler> Mount<H> {
 impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount<H> {
     fn upgrade<'a>(&'a self, parts: Parts, state: &'a S, shared: Shared) -> ResponseFuture<'a> {
         Box::pin(async move {
+            let is_draft_76 = upgrade::is_draft_76(&parts, &self.options);
             match self.accept(parts, state, shared).await {
                 Ok(response) => response,
-                Err(response) => {
+                Err(mut response) => {
+                    if is_draft_76 {
+                        // What follows its head would be taken for a request.
+                        response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
+                    }
                     tracing::debug!(status = %response.status(), "handshake refused");
                     response
                 }
@@ -85,17 +94,19 @@ impl<H> Mount<H> {
         let upgrading = Upgrading::of(&mut parts.extensions);
         let upgrading = upgrading.ok_or_else(|| refuse(Refusal::NotUpgradable))?;
 
-        let made = self.make(acceptance, &mut parts, state);
-        let made = tokio::time::timeout(shared.settings.handshake_timeout, made);
+        let timeout = shared.settings.handshake_timeout;
+        let challenge = acceptance.challenge();
+        let made = tokio::time::timeout(timeout, self.make(acceptance, &mut parts, state));
         let (start, response) = made.await.map_err(|_| refuse(Refusal::Timeout))??;
         // The socket comes when the acceptance has been written; the task that waits for it ends then, so
         // that the connection's own task holds nothing of the handshake.
-        tokio::spawn(async move {
-            match upgrading.stream().await {
-                Ok(stream) => start.spawn(stream, ticket),
-                Err(error) => tracing::debug!(%error, "client left during the handshake"),
+        match challenge {
+            // Asked of a constant, so that other handlers have no code for it.
+            Some(challenge) if const { H::DECLARED.options.legacy } => {
+                tokio::spawn(start.spawn_hixie(upgrading, challenge, timeout, ticket));
             }
-        });
+            _ => _ = tokio::spawn(start.spawn(upgrading, ticket)),
+        }
         Ok(response)
     }
 
@@ -125,10 +136,14 @@ impl<H> Mount<H> {
             tracing::error!(fault, "invalid `Upgrade`");
             return Err(refuse(Refusal::Response));
         }
-        let options = options.map_or_else(|| Arc::clone(&self.options), Arc::new);
+        let mut options = options.map_or_else(|| Arc::clone(&self.options), Arc::new);
+        if acceptance.challenge().is_some() && options.ping_interval.is_some() {
+            // Draft 76 has no pings.
+            Arc::make_mut(&mut options).ping_interval = None;
+        }
         let start = Start {
             handler,
-            agreed: acceptance.negotiate(&parts.headers, options.compress),
+            agreed: acceptance.negotiate(&parts.headers, &options),
             options,
             peer_addr: parts.extensions.get::<PeerAddr>().map(|addr| addr.0),
             subprotocol: acceptance.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into),
@@ -185,7 +200,11 @@ struct Start<H> {
 }
 
 impl<H: Handler> Start<H> {
-    fn spawn(self, (stream, input): (Stream, Vec<u8>), ticket: Ticket) {
+    async fn spawn(self, upgrading: Upgrading, ticket: Ticket) {
+        let (stream, input) = match upgrading.stream().await {
+            Ok(stream) => stream,
+            Err(error) => return tracing::debug!(%error, "client left during the handshake"),
+        };
         let (handler, cx) = self.ready(input);
         match stream {
             Stream::Tcp(tcp) => tokio::spawn(driver::run(handler, cx, tcp, Some(ticket))),
@@ -195,6 +214,39 @@ impl<H: Handler> Start<H> {
             Stream::Http2(io) => tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
             Stream::Other(io) => tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
         };
+    }
+
+    /// The same over draft 76, once the client has sent what belongs to its keys.
+    async fn spawn_hixie(
+        self,
+        upgrading: Upgrading,
+        challenge: Challenge,
+        timeout: Duration,
+        ticket: Ticket,
+    ) {
+        let limit = self.options.max_message_size;
+        let begun = async {
+            let (stream, input) = upgrading.stream().await?;
+            Ok::<_, BoxError>(Hixie::begin(stream.boxed(), input, challenge, limit).await?)
+        };
+        let mut begun = pin!(tokio::time::timeout(timeout, begun));
+        let begun = poll_fn(|task| {
+            ticket.register(task.waker());
+            // Nothing has been promised yet that a shutdown would wait for.
+            if ticket.shutting_down().is_some() {
+                Poll::Ready(None)
+            } else {
+                begun.as_mut().poll(task).map(Some)
+            }
+        });
+        match begun.await {
+            Some(Ok(Ok(io))) => {
+                let (handler, cx) = self.ready(Vec::new());
+                tokio::spawn(driver::run(handler, cx, io, Some(ticket)));
+            }
+            // It is gone, or said nothing, or we shut down before it did.
+            _ => tracing::debug!("client did not send what belongs to its keys"),
+        }
     }
 
     /// What the driver needs.

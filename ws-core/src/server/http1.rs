@@ -15,10 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::spoken::Peer;
 use crate::router::PeerAddr;
+use crate::upgrade::InsideTls;
 
 impl Peer {
     /// Speaks HTTP/1.1 until the connection ends or becomes a WebSocket.
-    pub(super) async fn http1<T>(mut self, stream: T)
+    pub(super) async fn http1<T>(mut self, stream: T, is_secure: bool)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -27,6 +28,9 @@ impl Peer {
         let server = Arc::clone(&self.server);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(PeerAddr(addr));
+            if is_secure {
+                request.extensions_mut().insert(InsideTls);
+            }
             let response = server.respond(request.map(Body::new));
             async move { Ok::<Response<Body>, Infallible>(response.await) }
         });

@@ -42,7 +42,7 @@ impl Peer {
 
     #[cfg(not(feature = "http2"))]
     async fn serve_plain(self, stream: TcpStream) {
-        self.http1(stream).await;
+        self.http1(stream, false).await;
     }
 
     /// A client that knows that we speak HTTP/2 begins with it (RFC 9113 §3.3).
@@ -52,7 +52,7 @@ impl Peer {
         let begins = self.or_stop(tokio::time::timeout(timeout, begins_http2(&stream)));
         match begins.await {
             Some(Ok(Ok(true))) => self.http2(stream).await,
-            Some(Ok(Ok(false))) => self.http1(stream).await,
+            Some(Ok(Ok(false))) => self.http1(stream, false).await,
             // It is gone, or said nothing, or we shut down before it did.
             _ => tracing::debug!(peer = %self.addr, "client sent no request"),
         }
@@ -66,7 +66,7 @@ impl Peer {
             Some(Ok(Ok(stream))) => match stream.get_ref().1.alpn_protocol() {
                 #[cfg(feature = "http2")]
                 Some(super::tls::ALPN_HTTP2) => self.http2(stream).await,
-                _ => self.http1(stream).await,
+                _ => self.http1(stream, true).await,
             },
             Some(Ok(Err(error))) => tracing::debug!(%error, peer = %self.addr, "TLS handshake failed"),
             _ => tracing::debug!(peer = %self.addr, "no TLS handshake in time"),

@@ -1,5 +1,6 @@
 //! The byte streams that connections run over.
 
+pub(crate) mod hixie;
 #[cfg(feature = "http2")]
 pub(crate) mod http2;
 #[cfg(feature = "tungstenite")]
@@ -8,6 +9,7 @@ pub(crate) mod tungstenite;
 use hyper::http::Extensions;
 use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
@@ -26,6 +28,25 @@ pub(crate) enum Stream {
     Http2(http2::Http2),
     /// Whatever another server wrapped it in.
     Other(TokioIo<Upgraded>),
+}
+
+/// A byte stream of any type.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+impl Stream {
+    /// The stream, whatever it is, for what is worth no code of its own.
+    pub(crate) fn boxed(self) -> Box<dyn ByteStream> {
+        match self {
+            Self::Tcp(tcp) => Box::new(tcp),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls,
+            #[cfg(feature = "http2")]
+            Self::Http2(io) => Box::new(io),
+            Self::Other(io) => Box::new(io),
+        }
+    }
 }
 
 /// A byte stream that comes when the acceptance has been written.

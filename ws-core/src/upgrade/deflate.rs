@@ -89,18 +89,19 @@ impl Offer {
             server_takeover,
             client_takeover,
             min_size: compress.min_size,
+            per_frame: false,
         };
         Some((agreed, HeaderValue::try_from(answer).ok()?))
     }
 }
 
 /// Sets what may be set once.
-fn once(flag: &mut bool) -> bool {
+pub(super) fn once(flag: &mut bool) -> bool {
     !std::mem::replace(flag, true)
 }
 
 /// "A decimal integer value without leading zeroes between 8 to 15, inclusive."
-fn window(value: &[u8]) -> Option<u8> {
+pub(super) fn window(value: &[u8]) -> Option<u8> {
     (8..=15).find(|bits: &u8| bits.to_string().as_bytes() == value)
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::deflate::{Inflater, Scratch};
-use super::frame::{Header, Opcode};
+use super::frame::{COMPRESSED, Header, MAX_CLIENT_HEADER, Opcode};
 use super::mask;
 use super::utf8::Utf8;
 use crate::close::{Close, CloseCode, Fault, may_be_sent};
@@ -91,13 +91,15 @@ impl Decoder {
 
     /// Messages are told apart from now on, but not what they say.
     pub(crate) fn discard(&mut self) {
-        if self.is_compressed() {
+        let Some(inflater) = &mut self.inflater else { return };
+        inflater.discard();
+        let per_frame = inflater.is_per_frame();
+        if per_frame || inflater.is_active() {
             self.payload = Vec::new();
             self.utf8 = Utf8::default();
         }
-        if let Some(inflater) = &mut self.inflater {
-            inflater.discard();
-        }
+        // What lacks some of its frames is no text any more.
+        self.validate_utf8 &= !per_frame;
     }
 
     pub(crate) fn set_max_message_size(&mut self, bytes: usize) {
@@ -161,7 +163,11 @@ impl Decoder {
             }
             room = room.min(self.max_frame_size);
             compressed_room = compressed_room.map(|room| room.min(self.max_frame_size));
-            let header = Header::parse(input, self.message.is_some(), room, compressed_room)?;
+            let header = if INFLATES && input.first().is_some_and(|first| first & 0x7f == COMPRESSED) {
+                self.compressed_fragment(input, room)?
+            } else {
+                Header::parse(input, self.message.is_some(), room, compressed_room)?
+            };
             let Some(header) = header else { return Ok(None) };
             let arrived = input.len() - header.size;
             if header.opcode.is_control() {
@@ -210,7 +216,8 @@ impl Decoder {
         self.message = Some(if opcode == Opcode::Binary { Kind::Binary } else { Kind::Text });
         self.payload = Scratch::Inflated.take();
         if let Some(inflater) = &mut self.inflater {
-            inflater.begin();
+            inflater.message_begins();
+            inflater.begin(0);
         }
         self.inflate(payload)?;
         self.finish()
@@ -229,15 +236,35 @@ impl Decoder {
                 return Err(Fault::TooMany);
             }
         }
-        if header.compressed
-            && let Some(inflater) = &mut self.inflater
-        {
-            inflater.begin();
+        if let Some(inflater) = &mut self.inflater {
+            if header.opcode != Opcode::Continuation {
+                inflater.message_begins();
+            }
+            if header.compressed {
+                inflater.begin(self.payload.len());
+            }
         }
         Ok(())
     }
 
-    /// Whether the message that is arriving is compressed.
+    /// The header of a frame that goes on with a message and says that it is compressed. RFC 7692 has
+    /// none; where there is one, the bit is looked away from.
+    #[cold]
+    fn compressed_fragment(&self, input: &[u8], room: usize) -> Result<Option<Header>, Fault> {
+        let per_frame = self.inflater.as_ref().filter(|inflater| inflater.is_per_frame());
+        let (Some(inflater), Some(_)) = (per_frame, self.message) else {
+            return Header::parse(input, self.message.is_some(), room, None);
+        };
+        let mut head = [0; MAX_CLIENT_HEADER];
+        let len = input.len().min(head.len());
+        head[..len].copy_from_slice(&input[..len]);
+        head[0] &= !COMPRESSED;
+        let room = inflater.rest(self.max_message_size).min(self.max_frame_size);
+        let header = Header::parse(&head[..len], true, room, None)?;
+        Ok(header.map(|header| Header { compressed: true, ..header }))
+    }
+
+    /// Whether the message that is arriving is compressed, or the frame.
     fn is_compressed(&self) -> bool {
         self.inflater.as_ref().is_some_and(|inflater| inflater.is_active())
     }
@@ -269,7 +296,25 @@ impl Decoder {
             return Ok(Progress::Starved);
         }
         self.frame = None;
-        if frame.fin { self.finish().map(Progress::Message) } else { Ok(Progress::Frame) }
+        if frame.fin {
+            return self.finish().map(Progress::Message);
+        }
+        if self.inflater.as_ref().is_some_and(|inflater| inflater.is_per_frame()) {
+            self.finish_fragment()?;
+        }
+        Ok(Progress::Frame)
+    }
+
+    /// A frame has arrived that may have been compressed by itself, and is not the last.
+    #[cold]
+    fn finish_fragment(&mut self) -> Result<(), Fault> {
+        let Self { inflater: Some(inflater), payload, utf8, .. } = self else { return Ok(()) };
+        if !inflater.is_active() {
+            return Ok(());
+        }
+        let validates = self.validate_utf8 && self.message == Some(Kind::Text);
+        let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
+        inflater.finish(payload, self.max_message_size, look)
     }
 
     /// The last frame of a message has arrived.

@@ -37,7 +37,7 @@ impl Opcode {
 pub(crate) struct Header {
     pub(crate) fin: bool,
     pub(crate) opcode: Opcode,
-    /// Whether a compressed message begins.
+    /// Whether a compressed message begins, or a frame is compressed by itself.
     pub(crate) compressed: bool,
     pub(crate) mask: [u8; 4],
     /// Bytes of payload.
@@ -133,6 +133,9 @@ fn minimal(len: u64, least: u64) -> Result<usize, Fault> {
     // What does not fit the address space is over every limit.
     Ok(usize::try_from(len).unwrap_or(usize::MAX))
 }
+
+/// The most bytes of header that a frame from a client has.
+pub(crate) const MAX_CLIENT_HEADER: usize = 14;
 
 /// The most bytes of header that a frame to a client has.
 pub(crate) const MAX_HEADER: usize = 10;

@@ -19,7 +19,7 @@ pub(crate) struct Declaration {
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
 
-const OPTIONS: [&str; 20] = [
+const OPTIONS: [&str; 21] = [
     "path",
     "subprotocols",
     "idle_timeout",
@@ -40,10 +40,11 @@ const OPTIONS: [&str; 20] = [
     "cancel_timeout",
     "unhandled",
     "origins",
+    "legacy",
 ];
 
 /// What other frameworks, Cowboy and people call them.
-const OTHER_NAMES: [(&str, &[&str]); 11] = [
+const OTHER_NAMES: [(&str, &[&str]); 12] = [
     ("path", &["route", "url", "uri", "at"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
@@ -61,6 +62,7 @@ const OTHER_NAMES: [(&str, &[&str]); 11] = [
     ("compress", &["compression", "deflate", "permessage_deflate", "deflate_opts", "per_message_deflate"]),
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
     ("origins", &["origin", "allowed_origins", "cors"]),
+    ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
 ];
 
 pub(crate) fn declaration(
@@ -143,6 +145,9 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
         return Err(syn::Error::new(span, unknown(&name)));
     }
     let Some(given) = &option.value else {
+        if name == "legacy" {
+            return Ok(Setting::Field(quote!(true)));
+        }
         return Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage(&name))));
     };
     let field = match (name.as_str(), given) {
@@ -166,9 +171,9 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
             };
             quote!(__ws::Unhandled::#variant)
         }
-        ("validate_utf8", OptValue::Expr(value)) => match value {
+        ("validate_utf8" | "legacy", OptValue::Expr(value)) => match value {
             Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => quote!(#on),
-            Expr::Path(_) if word(value).as_deref() != Some("off") => quote!(#value),
+            Expr::Path(_) if !matches!(word(value).as_deref(), Some("on" | "off")) => quote!(#value),
             _ => return Err(wrong(value.span(), &name)),
         },
         (
@@ -261,6 +266,7 @@ fn usage(name: &str) -> &'static str {
         "close_timeout" => "`close_timeout = 5s`",
         "cancel_timeout" => "`cancel_timeout = 1s`",
         "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
+        "legacy" => "`legacy`, or `legacy = false`",
         _ => "`origins = [\"https://example.com\"]`, or `origins = any`",
     }
 }

@@ -37,6 +37,7 @@ const AGREED: Agreed = Agreed {
     server_takeover: true,
     client_takeover: false,
     min_size: 0,
+    per_frame: false,
 };
 
 /// A mebibyte of nothing, as a message of a kibibyte.

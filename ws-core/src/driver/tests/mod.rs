@@ -11,6 +11,7 @@ mod fairness;
 mod faults;
 mod flow;
 mod frames;
+mod hixie;
 mod life;
 mod order;
 mod peer;

@@ -114,7 +114,7 @@ impl Connection {
     #[cfg(feature = "deflate")]
     pub(crate) fn compressed(mut self, agreed: Option<Agreed>) -> Self {
         if let Some(agreed) = agreed {
-            self.decoder.set_inflater(Inflater::new(agreed.client_takeover));
+            self.decoder.set_inflater(Inflater::new(agreed.client_takeover, agreed.per_frame));
             self.deflater = Some(Box::new(Deflater::new(&agreed)));
         }
         self

@@ -22,12 +22,16 @@ const BYTES_A_FINAL_BLOCK: usize = 1 << 10;
 /// The client's direction of a connection that compresses.
 pub(crate) struct Inflater {
     takeover: bool,
+    /// Whether each frame is a stream of its own, and not each message.
+    per_frame: bool,
     codec: Option<Box<Inflate>>,
     stage: Stage,
     /// How many compressed bytes the message has so far.
     taken: usize,
     /// How many final blocks it has so far.
     finals: usize,
+    /// Where in the message it began.
+    start: usize,
     /// Whether nobody wants to know any more what the messages say.
     is_over: bool,
 }
@@ -35,7 +39,7 @@ pub(crate) struct Inflater {
 /// Where in a message it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// In none that is compressed.
+    /// In none that is compressed, or between its frames.
     Outside,
     /// At its beginning, or behind a final block in it.
     Fresh,
@@ -44,8 +48,21 @@ enum Stage {
 }
 
 impl Inflater {
-    pub(crate) fn new(takeover: bool) -> Self {
-        Self { takeover, codec: None, stage: Stage::Outside, taken: 0, finals: 0, is_over: false }
+    pub(crate) fn new(takeover: bool, per_frame: bool) -> Self {
+        Self {
+            takeover,
+            per_frame,
+            codec: None,
+            stage: Stage::Outside,
+            taken: 0,
+            finals: 0,
+            start: 0,
+            is_over: false,
+        }
+    }
+
+    pub(crate) fn is_per_frame(&self) -> bool {
+        self.per_frame
     }
 
     /// What comes now is dropped: it is not worth the work, which is more than the bytes show.
@@ -54,14 +71,19 @@ impl Inflater {
         self.codec = None;
     }
 
-    /// A compressed message begins.
-    pub(crate) fn begin(&mut self) {
+    /// A compressed message begins, or a compressed frame of one that has so many bytes.
+    pub(crate) fn begin(&mut self, start: usize) {
         self.stage = Stage::Fresh;
+        self.start = start;
+    }
+
+    /// A message begins, of which something may be compressed.
+    pub(crate) fn message_begins(&mut self) {
         self.taken = 0;
         self.finals = 0;
     }
 
-    /// Whether the message that is arriving is compressed.
+    /// Whether the message that is arriving is compressed, or the frame.
     pub(crate) fn is_active(&self) -> bool {
         self.stage != Stage::Outside
     }
@@ -69,8 +91,12 @@ impl Inflater {
     /// How many compressed bytes may still come for a message that is to have at most `max`: a
     /// stream that says nothing ends too, and the worst encoder adds less than this.
     pub(crate) fn room(&self, max: usize) -> usize {
-        let most = max.saturating_add(max / 4).saturating_add(256);
-        most.saturating_sub(if self.is_active() { self.taken } else { 0 })
+        if self.is_active() { self.rest(max) } else { most(max) }
+    }
+
+    /// The same of the message that is arriving, if its next frame is compressed by itself.
+    pub(crate) fn rest(&self, max: usize) -> usize {
+        most(max).saturating_sub(self.taken)
     }
 
     /// Inflates the next bytes of the message behind those before, `max` of them at most. Each
@@ -112,7 +138,7 @@ impl Inflater {
                         return Err(Fault::TooBig);
                     }
                     codec.reset(false);
-                    let behind = &out[out.len().saturating_sub(WINDOW)..];
+                    let behind = &out[out.len().saturating_sub(WINDOW).max(self.start)..];
                     codec.set_dictionary(behind).map_err(|_| Fault::BadCompression)?;
                     self.stage = Stage::Fresh;
                     if input.is_empty() {
@@ -127,7 +153,7 @@ impl Inflater {
         }
     }
 
-    /// Ends the message: what its sender took off comes back, and must end a block.
+    /// Ends the message, or the frame: what its sender took off comes back, and must end a block.
     pub(crate) fn finish(
         &mut self,
         out: &mut Vec<u8>,
@@ -167,6 +193,11 @@ impl Inflater {
             Err(Fault::BadCompression)
         }
     }
+}
+
+/// How many compressed bytes make a message of at most `max` bytes.
+fn most(max: usize) -> usize {
+    max.saturating_add(max / 4).saturating_add(256)
 }
 
 /// Makes room behind what is there, and fills it with zeros; says how much. The buffer doubles, up

@@ -35,6 +35,9 @@ pub(crate) struct Agreed {
     pub(crate) client_takeover: bool,
     /// The smallest message that is compressed.
     pub(crate) min_size: usize,
+    /// Whether it is the frames that are compressed, each by itself, and not the messages: the
+    /// extension before RFC 7692.
+    pub(crate) per_frame: bool,
 }
 
 /// What ends each message and is not sent (§7.2.1).

@@ -11,7 +11,19 @@ impl Inflater {
         match *self {}
     }
 
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, _: usize) {
+        match *self {}
+    }
+
+    pub(crate) fn message_begins(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn rest(&self, _: usize) -> usize {
+        match *self {}
+    }
+
+    pub(crate) fn is_per_frame(&self) -> bool {
         match *self {}
     }
 

@@ -81,6 +81,7 @@ fn agreed() -> impl Strategy<Value = Agreed> {
     let takeover = (any::<bool>(), any::<bool>());
     (0..=9_u8, 1..=9_u8, 9..=15_u8, takeover, 0..200_usize).prop_map(
         |(level, mem_level, window_bits, (server_takeover, client_takeover), min_size)| Agreed {
+            per_frame: false,
             level,
             mem_level,
             window_bits,

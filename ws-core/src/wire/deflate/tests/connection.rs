@@ -9,9 +9,13 @@ use crate::options::Options;
 use crate::wire::{Connection, Incoming};
 
 fn connection(change: impl FnOnce(&mut Options)) -> Connection {
+    connection_with(AGREED, change)
+}
+
+pub(super) fn connection_with(agreed: Agreed, change: impl FnOnce(&mut Options)) -> Connection {
     let mut options = Options::DEFAULT;
     change(&mut options);
-    Connection::new(options.into(), Vec::new(), Instant::now()).compressed(Some(AGREED))
+    Connection::new(options.into(), Vec::new(), Instant::now()).compressed(Some(agreed))
 }
 
 #[test]

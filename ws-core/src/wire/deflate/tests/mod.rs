@@ -1,4 +1,5 @@
 mod connection;
+mod frames;
 mod random;
 
 use super::*;
@@ -13,11 +14,12 @@ const AGREED: Agreed = Agreed {
     server_takeover: true,
     client_takeover: true,
     min_size: 0,
+    per_frame: false,
 };
 
 fn inflating(takeover: bool, max: usize) -> Decoder {
     let mut decoder = Decoder::new(max, true);
-    decoder.set_inflater(Inflater::new(takeover));
+    decoder.set_inflater(Inflater::new(takeover, false));
     decoder
 }
 
@@ -137,7 +139,7 @@ fn text_is_validated_as_it_inflates() {
     let half = deflated(b"caf\xc3", AGREED);
     check(&[(0xc1, &half)], &["1007"]);
     let mut decoder = Decoder::new(100, false);
-    decoder.set_inflater(Inflater::new(true));
+    decoder.set_inflater(Inflater::new(true, false));
     assert_eq!(decode(&mut decoder, &frame(0xc1, &half), &[]), ["caf\u{fffd}"]);
 }
 
@@ -172,8 +174,8 @@ fn inflated_size_is_counted_while_it_inflates() {
     let bomb = message(64 << 20);
     assert!(bomb.len() < 70_000);
     let mut out = Vec::new();
-    let mut inflater = Inflater::new(true);
-    inflater.begin();
+    let mut inflater = Inflater::new(true, false);
+    inflater.begin(0);
     assert_eq!(
         inflater.feed(&deflated(&vec![0; 64 << 20], AGREED), &mut out, limit, |_| Ok(())),
         Err(Fault::TooBig)
@@ -250,9 +252,9 @@ fn codecs_are_there_while_they_are_needed() {
     assert!(kept.compress(&[0; 100], &mut Vec::new()));
     assert!(format!("{kept:?}").contains("holds_codec: true"));
     for (takeover, holds) in [(false, "holds_codec: false"), (true, "holds_codec: true")] {
-        let mut inflater = Inflater::new(takeover);
+        let mut inflater = Inflater::new(takeover, false);
         assert!(format!("{inflater:?}").contains("holds_codec: false"));
-        inflater.begin();
+        inflater.begin(0);
         let mut out = Vec::new();
         inflater.feed(HELLO, &mut out, 100, |_| Ok(())).unwrap();
         assert!(format!("{inflater:?}").contains("holds_codec: true"));

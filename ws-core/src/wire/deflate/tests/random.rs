@@ -8,7 +8,7 @@ use super::*;
 use crate::wire::testing::{peer_deflates, peer_inflates};
 
 /// Messages that compress more or less.
-fn message() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn message() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         "[a-d]{0,80}".prop_map(String::into_bytes),
         ("[a-z ]{1,20}", 1..3000_usize).prop_map(|(text, times)| text.repeat(times).into_bytes()),

@@ -1,0 +1,246 @@
+mod stream;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::close::Fault;
+use crate::options::Options;
+use crate::wire::{Connection, Incoming as Heard};
+
+/// How many bytes of a frame are skipped here.
+const LIMIT: usize = 300;
+
+fn connection() -> Connection {
+    Connection::new(Options::DEFAULT.into(), Vec::new(), std::time::Instant::now())
+}
+
+/// Where a stream is cut.
+fn cut<'a>(stream: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+    let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
+    ends.extend([0, stream.len()]);
+    ends.sort_unstable();
+    ends.windows(2).map(|ends| &stream[ends[0]..ends[1]]).collect()
+}
+
+/// What the engine makes of what the translation makes of a client.
+fn heard(stream: &[u8], cuts: &[usize]) -> Vec<String> {
+    let (mut incoming, mut wire) = (Incoming::new(LIMIT), connection());
+    let (mut seen, mut held) = (Vec::new(), Vec::new());
+    for piece in cut(stream, cuts) {
+        let before = held.len();
+        let was_over = incoming.is_over();
+        incoming.translate(piece, |part| held.extend_from_slice(part));
+        let len = held.len() - before;
+        assert!(len <= 3 * piece.len() + 16, "{} bytes became {len}", piece.len());
+        assert!(len > 0 || piece.is_empty() || was_over || incoming.is_over(), "nothing is heard");
+        let mut input = &mut held[..];
+        while let Some(message) = wire.next(&mut input) {
+            let Heard::Text(text) = message else { panic!("not text: {message:?}") };
+            seen.push(text.into_owned());
+        }
+        held = input.to_vec();
+        if let Some(reason) = wire.reason() {
+            seen.push(format!("{reason:?}"));
+            return seen;
+        }
+        assert_eq!(held, b"", "whole frames come out");
+    }
+    seen.extend(incoming.take_fault().map(|fault| format!("{fault:?}")));
+    seen
+}
+
+/// Every way to cut the stream in two, and byte by byte, gives the same.
+#[track_caller]
+fn check(stream: &[u8], expect: &[&str]) {
+    for at in 0..=stream.len() {
+        assert_eq!(heard(stream, &[at]), expect, "cut at {at}");
+    }
+    let every: Vec<usize> = (0..stream.len()).collect();
+    assert_eq!(heard(stream, &every), expect, "byte by byte");
+}
+
+#[test]
+fn messages_in_any_pieces() {
+    check(b"\x00Hello\xff", &["Hello"]);
+    check(b"\x00\xff\x00a\xff\x00\xff", &["", "a", ""]);
+    check(
+        "\u{0}κό\u{0}σ".as_bytes().iter().copied().chain([0xff]).collect::<Vec<_>>().as_slice(),
+        &["κό\u{0}σ"],
+    );
+    for len in [125, 126, 1000] {
+        let text = "x".repeat(len);
+        check(&[b"\x00", text.as_bytes(), b"\xff\x00b\xff"].concat(), &[&text, "b"]);
+    }
+    let large = "x".repeat(70_000);
+    assert_eq!(heard(&[b"\x00", large.as_bytes(), b"\xff"].concat(), &[]), [large]);
+    // Without its end it is no message.
+    check(b"\x00a\xff\x00b", &["a"]);
+}
+
+#[test]
+fn close() {
+    check(b"\xff\x00", &["Remote(None)"]);
+    check(b"\x00a\xff\xff\x00\x00b\xff", &["a", "Remote(None)"]);
+    // An empty length in more bytes than it needs.
+    check(b"\xff\x80\x80\x00", &["Remote(None)"]);
+    check(b"\xff", &[]);
+}
+
+#[test]
+fn other_frames_are_skipped() {
+    check(b"\x01what\xff\x00a\xff", &["a"]);
+    check(b"\x7f\xff\x00a\xff", &["a"]);
+    check(b"\x80\x00\x00a\xff", &["a"]);
+    check(b"\x80\x03\xff\x00\xff\x00a\xff", &["a"]);
+    // Of type 0xFF too, if they are not empty.
+    check(b"\xff\x02\xff\x00\x00a\xff", &["a"]);
+    // 0x81 0x02 is 130.
+    check(&[b"\xfe\x81\x02", &[0; 130][..], b"\x00a\xff"].concat(), &["a"]);
+}
+
+#[test]
+fn frames_that_do_not_end() {
+    check(&[b"\x00a\xff\x01", &[b'x'; LIMIT][..], b"\xff\x00b\xff"].concat(), &["a", "b"]);
+    check(&[b"\x00a\xff\x01", &[b'x'; LIMIT + 1][..], b"\xff\x00b\xff"].concat(), &["a", "TooBig"]);
+    check(&[b"\x80\x82\x2c", &[0; LIMIT][..], b"\x00b\xff"].concat(), &["b"]);
+    // Known from the length.
+    check(b"\x80\x82\x2d", &["TooBig"]);
+    check(b"\x00a\xff\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", &["a", "TooBig"]);
+    let endless = r#"BadFrame("length does not end")"#;
+    check(&[b"\x80", &[0x80; 9][..]].concat(), &[endless]);
+    check(&[b"\xff", &[0x80; 1000][..]].concat(), &[endless]);
+    check(&[b"\xff", &[0x80; 8][..], b"\0"].concat(), &["Remote(None)"]);
+}
+
+#[test]
+fn faults_of_the_engine_are_found_as_ever() {
+    check(b"\x00caf\xc3\xff", &["Protocol(BadEncoding)"]);
+    let (mut incoming, mut frames) = (Incoming::new(LIMIT), Vec::new());
+    let options = Options { max_message_size: 10, ..Options::DEFAULT };
+    let mut wire = Connection::new(options.into(), Vec::new(), std::time::Instant::now());
+    // No end of the message is waited for.
+    incoming.translate(b"\x0001234", |part| frames.extend_from_slice(part));
+    incoming.translate(b"567890", |part| frames.extend_from_slice(part));
+    assert!(wire.next(&mut &mut frames[..]).is_none());
+    assert_eq!(wire.reason(), Some(&crate::CloseReason::Protocol(Fault::TooBig)));
+}
+
+/// A frame of a client, and the text in it.
+fn frame() -> impl Strategy<Value = (Vec<u8>, Option<String>)> {
+    let text = "[a-zé\u{0}☃]{0,200}";
+    prop_oneof![
+        4 => text.prop_map(|text| ([b"\x00", text.as_bytes(), b"\xff"].concat(), Some(text))),
+        1 => (1..0x80_u8, prop::collection::vec(0..0xff_u8, 0..LIMIT))
+            .prop_map(|(kind, bytes)| ([&[kind][..], &bytes, b"\xff"].concat(), None)),
+        1 => (0x80..=0xff_u8, prop::collection::vec(any::<u8>(), 1..LIMIT)).prop_map(|(kind, bytes)| {
+            let len = [0x80 | (bytes.len() >> 7) as u8, bytes.len() as u8 & 0x7f];
+            ([&[kind][..], &len, &bytes].concat(), None)
+        }),
+    ]
+}
+
+/// What a client of the draft reads, until the close.
+fn understood(mut bytes: &[u8]) -> Vec<String> {
+    let mut seen = Vec::new();
+    while let Some((&kind, rest)) = bytes.split_first() {
+        if kind == 0xff {
+            assert_eq!(rest, [0x00], "nothing follows the close");
+            seen.push("close".into());
+            return seen;
+        }
+        assert_eq!(kind, 0x00);
+        let end = rest.iter().position(|byte| *byte == 0xff).expect("an end");
+        seen.push(String::from_utf8(rest[..end].to_vec()).unwrap());
+        bytes = &rest[end + 1..];
+    }
+    seen
+}
+
+#[derive(Clone, Debug)]
+enum Said {
+    Text(String),
+    Binary(usize),
+    Ping(usize),
+    Close,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn what_a_client_sends_is_heard(
+        frames in prop::collection::vec(frame(), 0..8),
+        closes in any::<bool>(),
+        cuts in prop::collection::vec(any::<usize>(), 0..20),
+    ) {
+        let mut stream: Vec<u8> = frames.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
+        let mut expect: Vec<String> = frames.into_iter().filter_map(|(_, text)| text).collect();
+        if closes {
+            stream.extend(b"\xff\x00and more");
+            expect.push("Remote(None)".into());
+        }
+        prop_assert_eq!(heard(&stream, &cuts), expect);
+    }
+
+    #[test]
+    fn noise_is_the_same_in_any_pieces(
+        stream in prop::collection::vec(prop_oneof![any::<u8>(), Just(0), Just(0xff), Just(b'a')], 0..300),
+        cuts in prop::collection::vec(any::<usize>(), 0..20),
+    ) {
+        prop_assert_eq!(heard(&stream, &cuts), heard(&stream, &[]));
+    }
+
+    #[test]
+    fn what_is_said_is_understood(
+        said in prop::collection::vec(prop_oneof![
+            4 => "[a-zé☃]{0,150}".prop_map(Said::Text),
+            1 => (60_000..70_000_usize).prop_map(|len| Said::Text("x".repeat(len))),
+            2 => (0..70_000_usize).prop_map(Said::Binary),
+            1 => (0..126_usize).prop_map(Said::Ping),
+            1 => Just(Said::Close),
+        ], 0..8),
+        cuts in prop::collection::vec(any::<usize>(), 0..20),
+        most in 1..2000_usize,
+    ) {
+        let (mut wire, mut expect) = (connection(), Vec::new());
+        for said in said {
+            match said {
+                Said::Text(text) => {
+                    wire.text(&text);
+                    expect.push(text);
+                }
+                Said::Binary(len) => wire.binary(&vec![0; len]),
+                Said::Ping(len) => wire.ping(&vec![0; len]),
+                Said::Close => {
+                    wire.close((4000, "a reason").into());
+                    expect.push("close".into());
+                    break;
+                }
+            }
+        }
+        let mut outgoing = Outgoing::default();
+        let mut all = Vec::new();
+        for mut piece in cut(wire.outbox().waiting(), &cuts) {
+            while !piece.is_empty() {
+                let mut out = Vec::new();
+                let taken = outgoing.translate(piece, &mut out, most);
+                prop_assert!(taken > 0 && out.len() <= most + 2);
+                piece = &piece[taken..];
+                all.extend(out);
+            }
+        }
+        prop_assert_eq!(understood(&all), expect);
+    }
+}
+
+#[test]
+fn fragments_of_a_reply_are_one_message() {
+    let mut out = Vec::new();
+    let frames = b"\x01\x02ab\x89\x01p\x00\x00\x80\x01c\x02\x01x\x80\x01y\x81\x00\x88\x02\x03\xe8\x81\x01z";
+    assert_eq!(Outgoing::default().translate(frames, &mut out, 1000), frames.len());
+    assert_eq!(out, b"\x00abc\xff\x00\xff\xff\x00");
+    // An empty message does not wait for what comes behind it.
+    let mut out = Vec::new();
+    assert_eq!(Outgoing::default().translate(b"\x81\x00", &mut out, 1), 2);
+    assert_eq!(out, b"\x00\xff");
+}

@@ -1,0 +1,138 @@
+use hyper::Request;
+use hyper::header::SEC_WEBSOCKET_PROTOCOL;
+
+use super::super::{Acceptance, check};
+use super::*;
+use crate::options::{Options, Origins};
+
+const LEGACY: Options = Options { legacy: true, origins: Origins::Any, ..Options::DEFAULT };
+
+/// The handshake of the draft's introduction, with some headers changed; an empty value takes one
+/// away.
+fn with(changes: &[(&str, &str)], options: &Options) -> Result<Acceptance, Refusal> {
+    let mut headers = vec![
+        ("host", "example.com"),
+        ("connection", "Upgrade"),
+        ("sec-websocket-key2", "12998 5 Y3 1  .P00"),
+        ("sec-websocket-protocol", "sample"),
+        ("upgrade", "WebSocket"),
+        ("sec-websocket-key1", "4 @1  46546xW%0l 1 5"),
+        ("origin", "http://example.com"),
+    ];
+    headers.retain(|(kept, _)| changes.iter().all(|(name, _)| name != kept));
+    headers.extend(changes.iter().filter(|(name, value)| !name.starts_with(':') && !value.is_empty()));
+    let uri = changes.iter().find(|(name, _)| *name == ":uri").map_or("/demo", |(_, uri)| uri);
+    let mut request = Request::get(uri);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    if changes.contains(&(":tls", "")) {
+        request = request.extension(InsideTls);
+    }
+    check(&request.body(()).unwrap().into_parts().0, options)
+}
+
+#[test]
+fn the_handshake_of_the_draft() {
+    let acceptance = with(&[], &Options { subprotocols: &["sample"], ..LEGACY }).unwrap();
+    let answer = acceptance.challenge().unwrap().answer(*b"^n:ds[4U");
+    assert_eq!(&answer, b"8jKS'y:G*Co,Wxa-");
+    let response = acceptance.into_response(HeaderMap::new());
+    assert_eq!(response.status(), 101);
+    assert_eq!(response.extensions().get(), Some(&REASON));
+    let expect = [
+        (CONNECTION, "Upgrade"),
+        (UPGRADE, "WebSocket"),
+        (DRAFT_ORIGIN, "http://example.com"),
+        (LOCATION, "ws://example.com/demo"),
+        (SEC_WEBSOCKET_PROTOCOL, "sample"),
+    ];
+    for (name, value) in &expect {
+        assert_eq!(response.headers()[name], value);
+    }
+    assert_eq!(response.headers().len(), expect.len());
+}
+
+/// What its client compares with the URL that it was given.
+#[track_caller]
+fn located(changes: &[(&str, &str)], expect: &str) {
+    let response = with(changes, &LEGACY).unwrap().into_response(HeaderMap::new());
+    assert_eq!(response.headers()[LOCATION], expect);
+}
+
+#[test]
+fn location_is_what_was_asked_for() {
+    located(&[("host", "example.com:8080"), (":uri", "/a?b=c&d")], "ws://example.com:8080/a?b=c&d");
+    located(&[(":tls", "")], "wss://example.com/demo");
+    located(&[(":uri", "http://other.example/a")], "ws://other.example/a");
+    located(&[(":uri", "https://other.example/a")], "wss://other.example/a");
+    // Behind a proxy the handler knows better.
+    let known = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static("wss://app.example/demo"))]);
+    let response = with(&[], &LEGACY).unwrap().into_response(known);
+    assert_eq!(response.headers()[LOCATION], "wss://app.example/demo");
+    assert_eq!(response.headers().get_all(LOCATION).iter().count(), 1);
+}
+
+#[test]
+fn client_that_is_no_browser_gets_no_origin() {
+    let made_up = HeaderMap::from_iter([(DRAFT_ORIGIN, HeaderValue::from_static("http://a.example"))]);
+    let response = with(&[("origin", "")], &LEGACY).unwrap().into_response(made_up);
+    assert!(!response.headers().contains_key(DRAFT_ORIGIN));
+}
+
+#[test]
+fn is_checked_like_the_final_version() {
+    assert_eq!(with(&[("host", "")], &LEGACY), Err(Refusal::Host));
+    assert_eq!(with(&[("host", "a"), ("host", "b")], &LEGACY), Err(Refusal::Host));
+    assert_eq!(with(&[("content-length", "8")], &LEGACY), Err(Refusal::Body));
+    assert_eq!(with(&[("transfer-encoding", "chunked")], &LEGACY), Err(Refusal::Body));
+    assert_eq!(with(&[("connection", "close")], &LEGACY), Err(Refusal::NoUpgrade));
+    let same_host = Options { origins: Origins::SameHost, ..LEGACY };
+    assert!(with(&[], &same_host).is_ok());
+    assert_eq!(with(&[("origin", "http://evil.example")], &same_host), Err(Refusal::Origin));
+}
+
+#[test]
+fn only_where_it_is_declared_and_only_without_a_version() {
+    let version = Err(Refusal::Version { upgrade: true });
+    assert_eq!(with(&[], &Options { legacy: false, ..LEGACY }), version);
+    assert_eq!(with(&[("sec-websocket-version", "0")], &LEGACY), version);
+    assert_eq!(with(&[("sec-websocket-key1", ""), ("sec-websocket-key2", "")], &LEGACY), version);
+    let both = [("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")];
+    assert_eq!(with(&both, &LEGACY).unwrap().challenge(), None);
+    #[cfg(feature = "deflate")]
+    {
+        let offer = [("sec-websocket-extensions", "permessage-deflate, x-webkit-deflate-frame")];
+        let options = Options { compress: Some(crate::options::Compress::DEFAULT), ..LEGACY };
+        let headers = HeaderMap::from_iter([(
+            hyper::header::SEC_WEBSOCKET_EXTENSIONS,
+            HeaderValue::from_static(offer[0].1),
+        )]);
+        assert_eq!(with(&offer, &options).unwrap().negotiate(&headers, &options), None);
+    }
+}
+
+#[test]
+fn keys() {
+    let is = |key: &str, expect: Option<u32>| assert_eq!(number(key.as_bytes()), expect, "{key:?}");
+    is("4 @1  46546xW%0l 1 5", Some(829_309_203));
+    is("12998 5 Y3 1  .P00", Some(259_970_620));
+    is("3e6b263  4 17 80", Some(906_585_445));
+    is("1 0", Some(10));
+    is("x 0", Some(0));
+    is("4294967295 ", Some(u32::MAX));
+    is("00000000000000000000 8 ", Some(4));
+    // No spaces, no digits, not divisible, more than 32 bits.
+    is("1234", None);
+    is("  ", None);
+    is("", None);
+    is("1 3 ", None);
+    is("4294967296 ", None);
+    is("99999999999999999999999999 ", None);
+    is("7\t", None);
+    for key in ["sec-websocket-key1", "sec-websocket-key2"] {
+        assert!(matches!(with(&[(key, "")], &LEGACY), Err(Refusal::Key(_))));
+        assert!(matches!(with(&[(key, "12")], &LEGACY), Err(Refusal::Key(_))));
+        assert!(matches!(with(&[(key, "1 0"), (key, "1 0")], &LEGACY), Err(Refusal::Key(_))));
+    }
+}
