@@ -1,8 +1,9 @@
 //! Sends back what it gets: text and binary, up to 64 MiB a message, compressed with clients that can.
 //!
 //! Run it with `cargo run --release --example echo` and talk to `ws://127.0.0.1:8080/`. Another
-//! address is its first argument: `cargo run --release --example echo -- 127.0.0.1:9001`. The
-//! Autobahn suite and the clients of `tests/interop` run against this one.
+//! address is its first argument: `cargo run --release --example echo -- 127.0.0.1:9001`; a number of
+//! threads that connections have for themselves may follow. The Autobahn suite and the clients of
+//! `tests/interop` run against this one.
 
 use ws_core::prelude::*;
 
@@ -26,7 +27,9 @@ impl Echo {
 
 #[tokio::main]
 async fn main() -> ws_core::Result<()> {
-    let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    let mut args = std::env::args().skip(1);
+    let addr = args.next().unwrap_or_else(|| "127.0.0.1:8080".into());
+    let workers = args.next().and_then(|workers| workers.parse().ok()).unwrap_or(0);
     println!("listening on ws://{addr}/");
-    Router::new().mount::<Echo>().serve(addr).await
+    Router::new().mount::<Echo>().workers(workers).serve(addr).await
 }

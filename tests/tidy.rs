@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["payload", "reply", "event", "json"],
     &["handler", "context", "address"],
     &["transport", "upgrade"],
-    &["driver"],
+    &["driver", "worker"],
     &["router", "server", "test"],
     &["private", "prelude", "guide"],
 ];

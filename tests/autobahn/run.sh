@@ -31,7 +31,7 @@ fi
 
 cargo build --quiet --release --example echo
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-target/release/examples/echo "127.0.0.1:$port" > "$home/echo.log" &
+target/release/examples/echo "127.0.0.1:$port" "${WORKERS:-0}" > "$home/echo.log" &
 server=$!
 trap 'kill $server 2>/dev/null || true' EXIT
 for _ in $(seq 50); do

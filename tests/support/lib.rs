@@ -40,8 +40,12 @@ pub struct Server {
     task: JoinHandle<ws_core::Result<()>>,
 }
 
-/// Serves a router on a free port.
-pub async fn serve(router: Router) -> Server {
+/// Serves a router on a free port; with as many workers as the variable `WORKERS` says, if it is
+/// there, so that all of this can be tested over them too.
+pub async fn serve(mut router: Router) -> Server {
+    if let Some(workers) = std::env::var("WORKERS").ok().and_then(|workers| workers.parse().ok()) {
+        router = router.workers(workers);
+    }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

@@ -87,6 +87,11 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The threads that [`Router::workers`](crate::Router::workers) asks for could not be started.
+    Workers {
+        /// What the system said.
+        source: io::Error,
+    },
     /// The certificate or its key cannot be used.
     #[cfg(feature = "tls")]
     Tls(TlsError),
@@ -97,6 +102,7 @@ impl fmt::Display for Error {
         match self {
             Self::Address { addr, source } => write!(f, "`{addr}` is no address to listen on: {source}"),
             Self::Bind { addr, source } => write!(f, "cannot listen on {addr}: {source}"),
+            Self::Workers { source } => write!(f, "cannot start the workers: {source}"),
             #[cfg(feature = "tls")]
             Self::Tls(error) => error.fmt(f),
         }
@@ -106,7 +112,9 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Address { source, .. } | Self::Bind { source, .. } => Some(source),
+            Self::Address { source, .. } | Self::Bind { source, .. } | Self::Workers { source } => {
+                Some(source)
+            }
             #[cfg(feature = "tls")]
             Self::Tls(error) => error.source(),
         }

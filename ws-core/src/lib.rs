@@ -37,6 +37,7 @@ mod timer;
 mod transport;
 mod upgrade;
 mod wire;
+mod worker;
 
 // Types of other crates in the public API: `CloseCode` and `Utf8Bytes` of tungstenite, `Bytes`,
 // the types of http, the extractors and responses of axum-core, and the stream of tokio-tungstenite.

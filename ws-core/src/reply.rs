@@ -89,11 +89,13 @@ pub struct Replies<'a>(pub(crate) &'a mut Connection);
 
 impl Replies<'_> {
     /// Sends a text message.
+    #[inline]
     pub fn text(&mut self, text: &str) {
         self.0.text(text);
     }
 
     /// Sends a binary message.
+    #[inline]
     pub fn binary(&mut self, bytes: &[u8]) {
         self.0.binary(bytes);
     }

@@ -28,11 +28,13 @@ use crate::transport::hixie::Hixie;
 use crate::transport::{Stream, Upgrading};
 use crate::upgrade::{self, Acceptance, Challenge, Refusal};
 use crate::wire::{Agreed, Connection};
+use crate::worker::Workers;
 
 /// What all endpoints of a router have.
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) connections: Arc<Connections>,
+    pub(super) workers: Option<Arc<Workers>>,
 }
 
 type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
@@ -105,7 +107,7 @@ impl<H> Mount<H> {
             Some(challenge) if const { H::DECLARED.options.legacy } => {
                 tokio::spawn(start.spawn_hixie(upgrading, challenge, timeout, ticket));
             }
-            _ => _ = tokio::spawn(start.spawn(upgrading, ticket)),
+            _ => _ = tokio::spawn(start.spawn(upgrading, ticket, shared.workers)),
         }
         Ok(response)
     }
@@ -200,20 +202,26 @@ struct Start<H> {
 }
 
 impl<H: Handler> Start<H> {
-    async fn spawn(self, upgrading: Upgrading, ticket: Ticket) {
+    async fn spawn(self, upgrading: Upgrading, ticket: Ticket, workers: Option<Arc<Workers>>) {
         let (stream, input) = match upgrading.stream().await {
             Ok(stream) => stream,
             Err(error) => return tracing::debug!(%error, "client left during the handshake"),
         };
         let (handler, cx) = self.ready(input);
         match stream {
-            Stream::Tcp(tcp) => tokio::spawn(driver::run(handler, cx, tcp, Some(ticket))),
+            Stream::Tcp(tcp) if let Some(workers) = workers => {
+                let spawned = workers.spawn(tcp, |socket| driver::run(handler, cx, socket, Some(ticket)));
+                if let Err(error) = spawned {
+                    tracing::error!(%error, "a worker cannot take a connection");
+                }
+            }
+            Stream::Tcp(tcp) => _ = tokio::spawn(driver::run(handler, cx, tcp, Some(ticket))),
             #[cfg(feature = "tls")]
-            Stream::Tls(tls) => tokio::spawn(driver::run(handler, cx, tls, Some(ticket))),
+            Stream::Tls(tls) => _ = tokio::spawn(driver::run(handler, cx, tls, Some(ticket))),
             #[cfg(feature = "http2")]
-            Stream::Http2(io) => tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
-            Stream::Other(io) => tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
-        };
+            Stream::Http2(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
+            Stream::Other(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
+        }
     }
 
     /// The same over draft 76, once the client has sent what belongs to its keys.

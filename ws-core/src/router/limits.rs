@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_header_size: usize,
     pub(crate) shutdown_timeout: Duration,
+    /// Threads that run connections; none means that the runtime does.
+    pub(crate) workers: usize,
 }
 
 impl Default for Settings {
@@ -24,6 +26,7 @@ impl Default for Settings {
             handshake_timeout: Duration::from_secs(10),
             max_header_size: 16 << 10,
             shutdown_timeout: Duration::from_secs(10),
+            workers: 0,
         }
     }
 }
@@ -138,6 +141,31 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     pub fn max_header_size(mut self, bytes: usize) -> Self {
         self.settings.max_header_size = bytes;
+        self
+    }
+
+    /// Threads that [`serve`](Router::serve) starts for connections over plain TCP, and for nothing
+    /// else. Each connection stays on the thread that had the fewest when it came, and a message costs
+    /// fewer than half of the instructions that it costs on a runtime. Default 0: the runtime's
+    /// threads share them, and take over from each other.
+    ///
+    /// What methods spawn, and their timers and sockets, is the runtime's that `serve` is called on,
+    /// as are the handshake, TLS and HTTP/2. A method that blocks holds up all connections of its
+    /// thread, where a runtime with several threads would hold up fewer. So this is for many
+    /// connections that each do little; as many threads as there are cores, less what the runtime
+    /// has to do, is a good number.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let router = Router::new().mount::<Echo>().workers(2);
+    /// assert!(router.serve_with_shutdown("127.0.0.1:0", async {}).await.is_ok());
+    /// # }
+    /// ```
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.settings.workers = threads;
         self
     }
 

@@ -27,6 +27,7 @@ use path::PathParams;
 use crate::driver::{Connections, now};
 use crate::error::BoxError;
 use crate::handler::{Handler, Mounted, OnUpgrade};
+use crate::worker::Workers;
 
 /// Handlers at paths, and the limits of their server.
 ///
@@ -78,6 +79,8 @@ pub struct Router<S = ()> {
     fallback: Option<Fallback>,
     pub(crate) settings: Settings,
     pub(crate) connections: Arc<Connections>,
+    /// The threads that were started for them.
+    pub(crate) workers: Option<Arc<Workers>>,
 }
 
 type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -92,6 +95,7 @@ impl<S: Send + Sync + 'static> Router<S> {
             fallback: None,
             settings: Settings::default(),
             connections: Arc::default(),
+            workers: None,
         }
     }
 
@@ -180,6 +184,7 @@ impl<S: Send + Sync + 'static> Router<S> {
             fallback: self.fallback,
             settings: self.settings,
             connections: self.connections,
+            workers: self.workers,
         }
     }
 
@@ -256,7 +261,11 @@ impl Router {
         };
         let endpoint = Arc::clone(&self.endpoints[*matched.value]);
         let params = PathParams::new(&matched.params);
-        let shared = Shared { settings: self.settings.clone(), connections: Arc::clone(&self.connections) };
+        let shared = Shared {
+            settings: self.settings.clone(),
+            connections: Arc::clone(&self.connections),
+            workers: self.workers.clone(),
+        };
         let (mut parts, _) = request.into_parts();
         parts.extensions.insert(params);
         Box::pin(async move { endpoint.upgrade(parts, &(), shared).await })
@@ -313,6 +322,7 @@ impl<S> Clone for Router<S> {
             fallback: self.fallback.clone(),
             settings: self.settings.clone(),
             connections: Arc::clone(&self.connections),
+            workers: self.workers.clone(),
         }
     }
 }

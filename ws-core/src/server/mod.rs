@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use crate::driver::{Connections, Limits, now};
 use crate::error::{Error, Result};
 use crate::router::{Complete, Router};
+use crate::worker::Workers;
 
 /// How long to wait after the system could not give us a connection, as when there are no more
 /// file descriptors.
@@ -47,8 +48,9 @@ impl<S> Router<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Address`] or [`Error::Bind`], if the address cannot be listened on. Whatever
-    /// happens to a connection is not the server's error.
+    /// [`Error::Address`] or [`Error::Bind`], if the address cannot be listened on;
+    /// [`Error::Workers`], if there are to be [`workers`](Self::workers) and the system gives none.
+    /// Whatever happens to a connection is not the server's error.
     ///
     /// ```no_run
     /// # use ws_core::prelude::*;
@@ -98,7 +100,8 @@ impl<S> Router<S> {
     ///
     /// # Errors
     ///
-    /// None: whatever happens to a connection is not the server's error.
+    /// [`Error::Workers`], if there are to be [`workers`](Self::workers) and the system gives none.
+    /// Whatever happens to a connection is not the server's error.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -137,11 +140,15 @@ async fn listen(server: Router, addr: String, shutdown: impl Future<Output = ()>
 
 /// Serves until the future is ready, then drains.
 async fn accept(
-    server: Router,
+    mut server: Router,
     listener: TcpListener,
     security: Security,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
+    if server.settings.workers > 0 {
+        let workers = Workers::start(server.settings.workers).map_err(|source| Error::Workers { source })?;
+        server.workers = Some(Arc::new(workers));
+    }
     let server = Arc::new(server);
     // Dropping the guard, on return or with the future, ends everything.
     let guard = ShutdownGuard { server: Arc::clone(&server), stop: watch::Sender::new(()) };

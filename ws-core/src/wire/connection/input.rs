@@ -67,6 +67,10 @@ impl Connection {
     /// reading is off, or if the connection ends.
     #[inline(always)]
     pub(crate) fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
+        if input.is_empty() {
+            self.starved = true;
+            return None;
+        }
         // What most messages are is found out with a few looks; all the rest is not inlined.
         if self.is_open() && self.is_reading() && self.life.is_none() {
             match self.decoder.decode_short(input) {
@@ -83,10 +87,6 @@ impl Connection {
     }
 
     fn next_of_any<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
-        if input.is_empty() {
-            self.starved = true;
-            return None;
-        }
         self.starved = false;
         while self.is_closing() && !self.is_finished() {
             match self.decoder.decode(input) {

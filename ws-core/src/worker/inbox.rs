@@ -1,0 +1,156 @@
+//! What a thread is told by others, and how it is woken.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Wake;
+
+use mio::net::TcpStream;
+
+use super::Run;
+use super::socket::Socket;
+
+pub(super) enum Command {
+    /// One more connection.
+    Run(TcpStream, Box<dyn FnOnce(Socket) -> Run + Send>),
+    /// A connection has something to do.
+    Poll(usize),
+    /// No more connections will come.
+    Stop,
+}
+
+/// What waits for one thread.
+pub(super) struct Inbox {
+    commands: Mutex<Vec<Command>>,
+    /// Whether the thread has been woken for them.
+    is_notified: AtomicBool,
+    waker: mio::Waker,
+    connections: AtomicUsize,
+}
+
+thread_local! {
+    /// The inbox of this thread, by its address, if it is one of ours.
+    static OWN: Cell<usize> = const { Cell::new(0) };
+    /// Its connections that have something to do, as they said themselves.
+    static STIRRED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Inbox {
+    pub(super) fn new(waker: mio::Waker) -> Self {
+        Self {
+            commands: Mutex::default(),
+            is_notified: AtomicBool::new(false),
+            waker,
+            connections: AtomicUsize::new(0),
+        }
+    }
+
+    /// This thread is the one that the inbox is for.
+    pub(super) fn own(self: &Arc<Self>) {
+        OWN.set(Arc::as_ptr(self).addr());
+    }
+
+    pub(super) fn push(&self, command: Command) {
+        if matches!(command, Command::Run(..)) {
+            self.connections.fetch_add(1, Ordering::Relaxed);
+        }
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        // One that is awake looks before it sleeps.
+        if !self.is_notified.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "cannot wake a worker");
+        }
+    }
+
+    /// Whether there may be something.
+    #[inline]
+    pub(super) fn has_mail(&self) -> bool {
+        self.is_notified.load(Ordering::Acquire)
+    }
+
+    /// Takes everything.
+    pub(super) fn take(&self) -> Vec<Command> {
+        // What comes after this wakes the thread again.
+        self.is_notified.store(false, Ordering::Release);
+        std::mem::take(&mut self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many connections its thread has, or is about to have.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// One of them has ended.
+    pub(super) fn ended(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").field("connections", &self.connections()).finish_non_exhaustive()
+    }
+}
+
+/// The connections of this thread that have stirred since the last time.
+#[inline]
+pub(super) fn stirred() -> Vec<usize> {
+    STIRRED.take()
+}
+
+/// What is known of a connection outside of it: what its socket is ready for, and how to wake it.
+#[derive(Debug)]
+pub(super) struct Link {
+    inbox: Arc<Inbox>,
+    key: usize,
+    /// Whether it is in a queue.
+    is_queued: AtomicBool,
+    ready: AtomicU8,
+}
+
+impl Link {
+    pub(super) fn new(inbox: Arc<Inbox>, key: usize, ready: u8) -> Self {
+        Self { inbox, key, is_queued: AtomicBool::new(false), ready: AtomicU8::new(ready) }
+    }
+
+    /// It is about to be polled for having been in a queue.
+    pub(super) fn unqueued(&self) {
+        self.is_queued.store(false, Ordering::Release);
+    }
+
+    // Only the connection's thread looks at what is ready; an atomic, because the socket is `Send`.
+
+    #[inline]
+    pub(super) fn is_ready(&self, bits: u8) -> bool {
+        self.ready.load(Ordering::Relaxed) & bits != 0
+    }
+
+    #[inline]
+    pub(super) fn set_ready(&self, bits: u8) {
+        self.ready.store(self.ready.load(Ordering::Relaxed) | bits, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn unset_ready(&self, bits: u8) {
+        self.ready.store(self.ready.load(Ordering::Relaxed) & !bits, Ordering::Relaxed);
+    }
+}
+
+impl Wake for Link {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.is_queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if OWN.get() == Arc::as_ptr(&self.inbox).addr() {
+            STIRRED.with_borrow_mut(|stirred| stirred.push(self.key));
+        } else {
+            self.inbox.push(Command::Poll(self.key));
+        }
+    }
+}

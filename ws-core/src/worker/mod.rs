@@ -1,0 +1,81 @@
+//! Threads that run connections and nothing else.
+//!
+//! Each waits for its sockets and its inbox in one place, and polls the connection that an event is
+//! about: there is no queue, no lock and no wake-up between the kernel and the connection. What the
+//! methods of handlers need beside that, as timers and sockets of their own, is the runtime's
+//! that has started the threads.
+
+mod inbox;
+mod socket;
+mod thread;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+use tokio::runtime::Handle;
+
+use inbox::{Command, Inbox};
+pub(crate) use socket::Socket;
+use thread::Thread;
+
+use crate::close::CloseReason;
+
+/// A connection, from open to the end of TCP.
+type Run = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
+
+/// The threads of a server. Dropped, they end when their connections have.
+#[derive(Debug)]
+pub(crate) struct Workers(Vec<Arc<Inbox>>);
+
+impl Workers {
+    /// Starts so many threads, in the context of the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no more threads or file descriptors.
+    pub(crate) fn start(count: usize) -> io::Result<Self> {
+        let mut workers = Self(Vec::with_capacity(count));
+        for index in 0..count {
+            let (thread, inbox) = Thread::new()?;
+            let runtime = Handle::current();
+            std::thread::Builder::new().name(format!("ws-worker-{index}")).spawn(move || {
+                let _context = runtime.enter();
+                thread.run();
+            })?;
+            workers.0.push(inbox);
+        }
+        Ok(workers)
+    }
+
+    /// Runs a connection on the thread that has the fewest. That there are threads is what `start`
+    /// has seen to.
+    ///
+    /// # Errors
+    ///
+    /// The socket cannot be taken from the runtime.
+    pub(crate) fn spawn<F>(
+        &self,
+        tcp: tokio::net::TcpStream,
+        run: impl FnOnce(Socket) -> F + Send + 'static,
+    ) -> io::Result<()>
+    where
+        F: Future<Output = CloseReason> + Send + 'static,
+    {
+        let tcp = TcpStream::from_std(tcp.into_std()?);
+        if let Some(inbox) = self.0.iter().min_by_key(|inbox| inbox.connections()) {
+            inbox.push(Command::Run(tcp, Box::new(|socket| Box::pin(run(socket)))));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for inbox in &self.0 {
+            inbox.push(Command::Stop);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A TCP socket that belongs to a thread.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll};
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::inbox::Link;
+
+pub(super) const READABLE: u8 = 1;
+pub(super) const WRITABLE: u8 = 2;
+/// Nothing more will come, so that it stays readable.
+const READ_CLOSED: u8 = 4;
+
+/// Where a read or a write that is not all that was asked for says that there is no more: epoll
+/// and kqueue tell when that changes.
+const SHORT_IS_ALL: bool = cfg!(unix);
+
+/// What an event says.
+pub(super) fn readiness(event: &Event) -> u8 {
+    let mut ready = 0;
+    if event.is_readable() {
+        ready |= READABLE;
+    }
+    if event.is_writable() || event.is_write_closed() {
+        ready |= WRITABLE;
+    }
+    if event.is_read_closed() || event.is_error() {
+        // The next read or write says what it is.
+        ready |= READABLE | WRITABLE | READ_CLOSED;
+    }
+    ready
+}
+
+/// A socket whose events poll the connection that has it, which so need not leave a waker.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    link: Arc<Link>,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, link: Arc<Link>) -> Self {
+        Self { stream, link }
+    }
+
+    /// Does what the socket is ready for. Ready with how many of `len` bytes that were.
+    #[inline(always)]
+    fn poll(
+        &self,
+        direction: u8,
+        len: usize,
+        mut run: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        while self.link.is_ready(direction) {
+            match run(&self.stream) {
+                Ok(count) => {
+                    let is_all = SHORT_IS_ALL && 0 < count && count < len;
+                    if is_all && !self.link.is_ready(READ_CLOSED) {
+                        self.link.unset_ready(direction);
+                    }
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.link.unset_ready(direction),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for Socket {
+    #[inline(always)]
+    fn poll_read(self: Pin<&mut Self>, _: &mut Task<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let room = to.initialize_unfilled();
+        let read = self.poll(READABLE, room.len(), |mut stream| stream.read(room));
+        read.map_ok(|count| to.advance(count))
+    }
+}
+
+impl AsyncWrite for Socket {
+    #[inline(always)]
+    fn poll_write(self: Pin<&mut Self>, _: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll(WRITABLE, bytes.len(), |mut stream| stream.write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Task<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        self.poll(WRITABLE, len, |mut stream| stream.write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Task<'_>) -> Poll<io::Result<()>> {
+        match self.stream.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() != ErrorKind::NotConnected => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
