@@ -1,27 +1,13 @@
 //! Random messages and cuts, against an encoder and a decoder by somebody else.
 
-use flate2::{Compress as Miniz, Compression, Decompress, FlushCompress, FlushDecompress};
+use flate2::{Compress as Miniz, Compression, Decompress, FlushCompress};
 use proptest::prelude::*;
 use zlib_rs::{Inflate, InflateFlush};
 
 use super::*;
+use crate::fuzzing::tests::targets::inflate::inflate as peer_inflates;
 
-/// What a client that was written by somebody else makes of a payload.
-fn peer_inflates(peer: &mut Decompress, payload: &[u8]) -> Vec<u8> {
-    let input = [payload, &TAIL].concat();
-    let mut out = Vec::new();
-    let start = peer.total_in();
-    loop {
-        out.reserve(4096);
-        let at = usize::try_from(peer.total_in() - start).unwrap();
-        peer.decompress_vec(&input[at..], &mut out, FlushDecompress::Sync).unwrap();
-        if peer.total_in() - start == input.len() as u64 && out.len() < out.capacity() {
-            return out;
-        }
-    }
-}
-
-/// And the other way.
+/// What a client that was written by somebody else makes of a message.
 fn peer_deflates(peer: &mut Miniz, message: &[u8]) -> Vec<u8> {
     if message.is_empty() {
         return vec![0x00];
