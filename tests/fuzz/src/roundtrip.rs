@@ -10,7 +10,7 @@ use super::reference::Reference;
 use super::support::{Cuts, Input, TAIL, Verdict, decode, fragments};
 
 /// More than all messages have together.
-const LIMIT: usize = 70_000;
+const LIMIT: usize = 40_000;
 
 /// Three bytes of parameters, one of settings, the cuts, the length of fragments, the messages.
 pub fn run(data: &[u8]) {
@@ -18,10 +18,10 @@ pub fn run(data: &[u8]) {
     let (level, mem_level, window_bits) = (input.byte() % 10, input.byte() % 9 + 1, input.byte() % 7 + 9);
     let settings = input.byte();
     let (server_takeover, client_takeover) = (settings & 1 == 0, settings & 2 == 0);
-    let (cuts, fragment) = (input.cuts(), usize::from(input.byte()) * 16 + 1);
+    let (cuts, fragment) = (input.cuts(), usize::from(input.byte()) * 16 + 17);
     let flushes = input.byte();
     // Enough for the window to be left.
-    let messages = messages(&mut input, (2 << window_bits) + 1000);
+    let messages = messages(&mut input, (1 << window_bits) + 1500);
 
     let parameters = Parameters { level, mem_level, window_bits, server_takeover, client_takeover };
     others_understand(&messages, parameters);
