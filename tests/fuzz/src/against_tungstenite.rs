@@ -1,9 +1,10 @@
 //! The same bytes to our decoder and to tungstenite, without compression: the same messages, and both
 //! fail or neither.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 
 use tungstenite::error::{CapacityError, Error};
+use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message as Theirs, WebSocket};
 use ws_core::fuzzing::Decoder;
@@ -27,7 +28,7 @@ pub fn run(data: &[u8]) {
 /// - tungstenite lets a length pass that is not minimal, which RFC 6455 §5.2 forbids; in a control
 ///   frame that is one in more bits than a length up to 125 has.
 /// - It does not know that 1014 was registered.
-/// - It looks at a frame when it is complete. So the stream gets an end at which it is.
+/// - It looks at a frame when it is complete. So the stream ends with the one that is wrong.
 /// - Of two faults in one frame it may name the other one.
 pub fn compare(stream: &[u8], cuts: &Cuts, limit: usize) {
     let Verdict { messages: mut ours, fault } = decode(Decoder::new(limit, true, None), limit, stream, cuts);
@@ -40,8 +41,7 @@ pub fn compare(stream: &[u8], cuts: &Cuts, limit: usize) {
         }
         return assert_eq!(tungstenite(stream, limit), (ours, None));
     };
-    let completed = [stream, &vec![0; limit + 14]].concat();
-    let (theirs, failure) = tungstenite(&completed, limit);
+    let (theirs, failure) = tungstenite(&completed(stream, limit), limit);
     assert!(theirs.starts_with(&ours), "{ours:?} {theirs:?}");
     match fault {
         Fault::BadFrame("length is not minimal" | "control frame is too long") => {}
@@ -51,6 +51,23 @@ pub fn compare(stream: &[u8], cuts: &Cuts, limit: usize) {
         Fault::BadFrame(_) => assert!(failure.is_some() && theirs == ours, "{fault} {ours:?} {theirs:?}"),
         _ => assert_eq!((theirs, failure), (ours, Some(fault.code()))),
     }
+}
+
+/// A stream up to the end of the frame in which we find a fault; what is missing of it is zeros.
+fn completed(stream: &[u8], limit: usize) -> Vec<u8> {
+    let mut stream = [stream, &vec![0; limit + 14]].concat();
+    let (mut end, mut is_wrong) = (0, false);
+    while !is_wrong && end < stream.len() {
+        let mut cursor = Cursor::new(&stream[end..]);
+        // A header that is wrong is found without the frame.
+        let Ok(Some((_, len))) = FrameHeader::parse(&mut cursor) else { return stream };
+        let len = usize::try_from(cursor.position().saturating_add(len)).unwrap_or(usize::MAX);
+        end = end.saturating_add(len).min(stream.len());
+        let decoder = Decoder::new(limit, true, None);
+        is_wrong = decode(decoder, limit, &stream[..end], &Cuts::At(Vec::new())).fault.is_some();
+    }
+    stream.truncate(end);
+    stream
 }
 
 /// What tungstenite makes of a stream: the messages, and the code for the error that ended it.
