@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["transport", "upgrade"],
     &["driver", "worker"],
     &["router", "server", "test"],
-    &["private", "prelude", "guide"],
+    &["private", "prelude", "guide", "fuzzing"],
 ];
 
 fn workspace() -> PathBuf {

@@ -18,6 +18,9 @@ mod context;
 mod driver;
 mod error;
 mod event;
+#[cfg(all(any(test, fuzzing), feature = "deflate"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guide;
 mod handler;
 #[cfg(feature = "json")]

@@ -16,6 +16,7 @@ use hyper::header::{
     SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use hyper::{Method, StatusCode, Uri, Version};
 use tungstenite::handshake::derive_accept_key;
 
@@ -139,7 +140,7 @@ fn check_get(parts: &Parts, options: &Options) -> Result<Proof, Refusal> {
     } else {
         return Err(Refusal::Version { upgrade: true });
     };
-    if one(headers, &HOST).is_none() {
+    if host(headers).is_none() {
         return Err(Refusal::Host);
     }
     // What came as a body would be taken for frames.
@@ -169,7 +170,7 @@ fn check_connect(parts: &Parts) -> Result<Proof, Refusal> {
     if !is_known_version(headers) {
         return Err(Refusal::Version { upgrade: false });
     }
-    if parts.uri.authority().is_none() && one(headers, &HOST).is_none() {
+    if parts.uri.authority().is_none() && host(headers).is_none() {
         return Err(Refusal::Host);
     }
     if has_length(headers) {
@@ -178,12 +179,19 @@ fn check_connect(parts: &Parts) -> Result<Proof, Refusal> {
     Ok(Proof::None)
 }
 
+/// The host that the request names. RFC 9112 §3.2: 400 for "a Host header field with an invalid field
+/// value".
+fn host(headers: &HeaderMap) -> Option<&str> {
+    let host = std::str::from_utf8(one(headers, &HOST)?).ok()?;
+    (!host.contains('@') && host.parse::<Authority>().is_ok()).then_some(host)
+}
+
 fn is_known_version(headers: &HeaderMap) -> bool {
     matches!(one(headers, &SEC_WEBSOCKET_VERSION), Some(b"13" | b"8" | b"7"))
 }
 
 fn has_length(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_LENGTH).is_some_and(|len| len.as_bytes() != b"0")
+    headers.get_all(CONTENT_LENGTH).iter().any(|len| len.as_bytes() != b"0")
 }
 
 impl Acceptance {
@@ -250,7 +258,7 @@ impl IntoResponse for Refusal {
                 (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7")
             }
             Self::Key(why) => (StatusCode::BAD_REQUEST, why),
-            Self::Host => (StatusCode::BAD_REQUEST, "Host must stand once"),
+            Self::Host => (StatusCode::BAD_REQUEST, "Host must stand once, and name a host"),
             Self::Body => (StatusCode::BAD_REQUEST, "a handshake has no body"),
             Self::Extensions => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Extensions is malformed"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
@@ -339,10 +347,7 @@ fn origin_allowed(headers: &HeaderMap, uri: &Uri, allowed: Origins) -> bool {
         Origins::List(list) => origins
             .all(|origin| list.iter().any(|item| item.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))),
         Origins::SameHost => {
-            let host = uri
-                .authority()
-                .map(hyper::http::uri::Authority::as_str)
-                .or_else(|| one(headers, &HOST).and_then(|host| std::str::from_utf8(host).ok()));
+            let host = uri.authority().map(Authority::as_str).or_else(|| host(headers));
             origins.all(|origin| {
                 host.is_some_and(|host| origin.to_str().is_ok_and(|origin| same_host(origin, host)))
             })

@@ -23,6 +23,8 @@ use endpoint::{Bound, Endpoint, Mount, Shared};
 pub use extract::{Path, PeerAddr, Query, State};
 pub(crate) use limits::Settings;
 use path::PathParams;
+#[cfg(all(any(test, fuzzing), feature = "deflate"))]
+pub use path::parameters;
 
 use crate::driver::{Connections, now};
 use crate::error::BoxError;

@@ -61,6 +61,15 @@ pub(super) fn deserialize<T: DeserializeOwned>(params: &PathParams) -> Result<T,
     T::deserialize(Params(&params.0))
 }
 
+/// The same of a path as it is requested; `None` if it does not match the pattern.
+#[cfg(all(any(test, fuzzing), feature = "deflate"))]
+pub fn parameters<T: DeserializeOwned>(pattern: &str, path: &str) -> Option<Result<T, String>> {
+    let mut paths = matchit::Router::new();
+    paths.insert(pattern, ()).ok()?;
+    let matched = paths.at(path).ok()?;
+    Some(deserialize(&PathParams::new(&matched.params)).map_err(|error| error.to_string()))
+}
+
 struct Params<'a>(&'a [(String, String)]);
 
 impl<'a> Params<'a> {

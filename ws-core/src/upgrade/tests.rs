@@ -61,7 +61,11 @@ fn refusals() {
     refused(&[("connection", "close")], Refusal::NoUpgrade);
     refused(&[("host", "")], Refusal::Host);
     refused(&[("host", "a"), ("host", "b")], Refusal::Host);
+    for host in ["a.example/", "a b", "user@a.example", "a.example:x:y", "\u{e4}.example"] {
+        refused(&[("host", host), ("origin", "")], Refusal::Host);
+    }
     refused(&[("content-length", "5")], Refusal::Body);
+    refused(&[("content-length", "0"), ("content-length", "5")], Refusal::Body);
     refused(&[("transfer-encoding", "chunked")], Refusal::Body);
     accepted(&[("content-length", "0")], &Options::DEFAULT);
     for malformed in ["permessage-deflate;", "foo; bar=", "foo bar", "foo; bar=\"a b\"", "foo, bar=1"] {

@@ -135,6 +135,12 @@ impl Decoder {
         }
     }
 
+    /// How much memory the message that is arriving takes.
+    #[cfg(all(any(test, fuzzing), feature = "deflate"))]
+    pub(super) fn capacity(&self) -> usize {
+        self.payload.capacity()
+    }
+
     /// Takes the next message or control frame off the front of the input. `None` asks for more
     /// input behind what is left of this one, which is less than a header and a control frame.
     pub(crate) fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Decoded<'a>>, Fault> {

@@ -11,10 +11,12 @@ mod connection;
 mod decoder;
 mod deflate;
 mod frame;
+#[cfg(all(any(test, fuzzing), feature = "deflate"))]
+pub(crate) mod fuzzing;
 mod mask;
 mod outbox;
 mod rate;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod testing;
 mod utf8;
 

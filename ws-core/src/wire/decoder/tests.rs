@@ -1,8 +1,8 @@
 use proptest::prelude::*;
-use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Error, Message, WebSocket, error::CapacityError};
 
 use super::*;
+use crate::fuzzing::tests::targets::against_tungstenite::compare;
+use crate::fuzzing::tests::targets::support::Cuts;
 use crate::wire::testing::frame;
 
 /// What a decoder makes of a stream that is cut into pieces, as plain text.
@@ -146,74 +146,6 @@ fn without_validation_bad_text_is_replaced() {
     assert_eq!(decoder.decode(&mut input), Ok(Some(Decoded::Text("c\u{fffd}d".into()))));
 }
 
-/// The verdict of tungstenite on the same stream.
-fn tungstenite(stream: &[u8], max: usize) -> Vec<String> {
-    struct Wire<'a>(&'a [u8]);
-    impl std::io::Read for Wire<'_> {
-        fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-            if self.0.is_empty() { Err(std::io::ErrorKind::WouldBlock.into()) } else { self.0.read(buf) }
-        }
-    }
-    impl std::io::Write for Wire<'_> {
-        fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-            Ok(buf.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let config = WebSocketConfig::default().max_message_size(Some(max)).max_frame_size(Some(max));
-    let mut socket = WebSocket::from_raw_socket(Wire(stream), Role::Server, Some(config));
-    let mut seen = Vec::new();
-    loop {
-        match socket.read() {
-            Ok(Message::Text(text)) => seen.push(describe(&Decoded::Text(text.as_str().into()))),
-            Ok(Message::Binary(bytes)) => seen.push(describe(&Decoded::Binary((&bytes[..]).into()))),
-            Ok(Message::Ping(bytes)) => seen.push(describe(&Decoded::Ping(&bytes))),
-            Ok(Message::Pong(bytes)) => seen.push(describe(&Decoded::Pong(&bytes))),
-            // A code that may not be sent comes out as this one.
-            Ok(Message::Close(Some(close))) if close.reason.as_str() == "Protocol violation" => {
-                seen.push("1002".into());
-            }
-            Ok(Message::Close(close)) => {
-                let close = close.map(|close| Close::new(close.code, close.reason));
-                seen.push(describe(&Decoded::Close(close)));
-                return seen;
-            }
-            Ok(Message::Frame(_)) | Err(Error::Io(_)) => return seen,
-            Err(Error::Utf8(_)) => seen.push("1007".into()),
-            Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => seen.push("1009".into()),
-            Err(_) => seen.push("1002".into()),
-        }
-        if seen.last().is_some_and(|last| last.starts_with("100")) {
-            return seen;
-        }
-    }
-}
-
-/// Whether our verdict may differ from tungstenite's, and how: it is compared up to the first
-/// fault, for it reports some later (UTF-8 at the end of a frame, sizes only when known to fit).
-fn compare(stream: &[u8], cuts: &[usize], max: usize) {
-    let ours = decode(stream, cuts, max);
-    let theirs = tungstenite(stream, max);
-    let failed = |seen: &[String]| seen.last().is_some_and(|last| last.starts_with("100"));
-    let (a, b) = (ours.len() - usize::from(failed(&ours)), theirs.len() - usize::from(failed(&theirs)));
-    if failed(&ours) {
-        // We fail at once where tungstenite still waits for the end of the frame, and for what it
-        // does not check; it never accepts more messages than came before our fault.
-        assert_eq!(ours[..a], theirs[..a.min(b)], "{stream:02x?}");
-        assert!(failed(&theirs) || b <= a || stricter(stream), "{ours:?} {theirs:?} {stream:02x?}");
-    } else {
-        assert_eq!(ours, theirs, "{stream:02x?}");
-    }
-}
-
-/// Streams in which tungstenite lets a length pass that is not minimal.
-fn stricter(stream: &[u8]) -> bool {
-    stream.windows(4).any(|w| w[1] == 0xfe && w[2] == 0 && w[3] < 126)
-        || stream.windows(8).any(|w| w[1] == 0xff && w[2..8] == [0; 6])
-}
-
 /// Streams that look like frames more often than noise does.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
@@ -223,8 +155,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
     let payload = prop_oneof![
         4 => "\\PC{0,20}".prop_map(String::into_bytes),
         2 => prop::collection::vec(any::<u8>(), 0..150),
-        // 1014 is registered with IANA, and not in tungstenite's table.
-        1 => (1000_u16..1020).prop_filter("1014", |code| *code != 1014).prop_map(|code| code.to_be_bytes().to_vec()),
+        1 => (1000_u16..1020).prop_map(|code| code.to_be_bytes().to_vec()),
     ];
     prop::collection::vec((first, payload).prop_map(|(first, payload)| frame(first, &payload)), 0..8)
         .prop_map(|frames| frames.concat())
@@ -240,7 +171,7 @@ proptest! {
     ) {
         let mut at: Vec<usize> = cuts.drain(..).map(|cut| cut.index(stream.len() + 1)).collect();
         at.sort_unstable();
-        compare(&stream, &at, 200);
+        compare(&stream, &Cuts::At(at), 200);
     }
 
     #[test]
@@ -250,6 +181,6 @@ proptest! {
     ) {
         let mut at: Vec<usize> = cuts.drain(..).map(|cut| cut.index(stream.len() + 1)).collect();
         at.sort_unstable();
-        compare(&stream, &at, 200);
+        compare(&stream, &Cuts::At(at), 200);
     }
 }

@@ -125,10 +125,11 @@ impl Inflater {
             out.truncate(start + written);
             input = input.get(read..).unwrap_or_default();
             self.stage = Stage::Inside;
+            // What is wrong within the limit comes before what is over it, however the bytes came.
+            look(&out[start..out.len().min(max).max(start)])?;
             if out.len() > max {
                 return Err(Fault::TooBig);
             }
-            look(&out[start..])?;
             match status {
                 // §7.2.3.4: a block that says it is the last one ends nothing; padded to a byte, the
                 // next one follows. What comes after may refer to this message.

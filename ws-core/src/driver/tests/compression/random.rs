@@ -11,7 +11,7 @@ use crate::prelude::*;
 use crate::wire::testing::{peer_deflates, peer_inflates};
 
 /// Echoes, bytes with a pause, and says things of its own.
-#[websocket]
+#[websocket(max_control_rate = none)]
 struct Talks(Vec<String>);
 
 struct Next;

@@ -187,6 +187,14 @@ fn inflated_size_is_counted_while_it_inflates() {
 }
 
 #[test]
+fn bad_text_comes_before_the_size_however_it_is_cut() {
+    let stream = frame(0xc1, &deflated(&[b"ab\xff".as_slice(), &[b'a'; 100]].concat(), AGREED));
+    for cut in 0..=stream.len() {
+        assert_eq!(decode(&mut inflating(true, 20), &stream, &[cut]), ["1007"], "cut at {cut}");
+    }
+}
+
+#[test]
 fn compressed_size_is_bounded_too() {
     // Blocks of nothing make no message larger, but they end.
     let empty: Vec<u8> = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(60);

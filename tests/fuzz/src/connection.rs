@@ -1,0 +1,189 @@
+//! What a client sends, what the handler says, what the socket takes and the time that passes, in any
+//! order: what goes out is frames of a server, of what the handler said, with a close frame at the end.
+
+use std::io::Cursor;
+use std::time::{Duration, Instant};
+
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use ws_core::fuzzing::{Connection, Parameters};
+use ws_core::{CloseReason, Message, Options};
+
+use super::reference::Reference;
+use super::support::Input;
+
+const PARAMETERS: Parameters =
+    Parameters { level: 6, mem_level: 8, window_bits: 9, server_takeover: true, client_takeover: true };
+
+/// The largest message that the client may send, or the handler does.
+const LARGEST: usize = 2000;
+
+/// What may wait for the socket.
+const OUTBOX: usize = 600;
+
+fn options(settings: u8) -> Options {
+    let mut options = Options::DEFAULT;
+    options.max_message_size = LARGEST;
+    options.outbox_high_water = 200;
+    options.outbox_limit = OUTBOX;
+    options.read_ahead = 300;
+    options.idle_timeout = Some(Duration::from_secs(1));
+    if settings & 1 != 0 {
+        options.ping_interval = Some(Duration::from_millis(400));
+        options.pong_timeout = Duration::from_millis(200);
+        options.max_lifetime = Some(Duration::from_secs(30));
+    }
+    options
+}
+
+/// A byte of settings, then steps.
+pub fn run(data: &[u8]) {
+    let mut input = Input(data);
+    let (settings, mut now) = (input.byte(), Instant::now());
+    let takeover = settings & 4 != 0;
+    let agreed = (settings & 2 != 0).then_some(Parameters { server_takeover: takeover, ..PARAMETERS });
+    let mut connection = Connection::new(options(settings), agreed, settings & 8 != 0, now);
+    let mut out = Vec::new();
+    while !input.0.is_empty() {
+        let (waiting, was_closing) = (connection.waiting(), connection.is_closing());
+        let reason = connection.reason().cloned();
+        out.extend(step(&mut connection, &mut input, &mut now));
+        // The header, the close frame, and what deflate adds come on top.
+        assert!(connection.waiting() <= OUTBOX + LARGEST + 200, "{} bytes wait", connection.waiting());
+        assert!(!was_closing || connection.waiting() <= waiting, "more is said after the close frame");
+        let is_kept = reason.is_none() || connection.reason() == reason.as_ref();
+        assert!(is_kept || connection.reason() == Some(&CloseReason::Overflow), "{reason:?}");
+    }
+    out.extend(end(&mut connection, now));
+    let frames = frames(&out, connection.is_broken());
+    check_frames(&frames, &connection);
+    check_messages(&frames, &connection, agreed);
+}
+
+/// Does one thing; returns what the socket takes.
+fn step(connection: &mut Connection, input: &mut Input<'_>, now: &mut Instant) -> Vec<u8> {
+    let step = input.byte();
+    let few = usize::from(step >> 4);
+    match step % 16 {
+        0..=4 => {
+            let len = input.byte().into();
+            connection.read(input.take(len), step % 16 > 2, *now);
+        }
+        5 => {
+            let text = String::from_utf8_lossy(input.take(few)).repeat(input.byte().into());
+            connection.say(text[..text.floor_char_boundary(LARGEST)].into());
+        }
+        6 => {
+            let bytes = input.take(few).repeat(input.byte().into());
+            connection.say(bytes[..bytes.len().min(LARGEST)].to_vec().into());
+        }
+        7 => connection.say(Message::Ping(input.take(few).to_vec().into())),
+        8 => connection.say(Message::Pong(input.take(few).to_vec().into())),
+        9 => return connection.write(if few == 15 { usize::MAX } else { input.byte().into() }, *now),
+        10 => {
+            *now += Duration::from_millis(u64::from(input.byte()) * 8);
+            connection.tick(*now);
+        }
+        11 => connection.deliver(),
+        12 => connection.set(few & 1 == 0, few & 2 == 0),
+        13 => connection.set_max_message_size(usize::from(input.byte()) + 1),
+        14 => connection.say(Message::Close((3000 + u16::from(input.byte())).into())),
+        _ => match few {
+            0 => connection.shut_down(*now + Duration::from_secs(2)),
+            1 => connection.lose(true),
+            2 => connection.lose(false),
+            _ => {}
+        },
+    }
+    Vec::new()
+}
+
+/// The socket takes all there is, until nothing more is said; the handler closes if nobody else did.
+fn end(connection: &mut Connection, now: Instant) -> Vec<u8> {
+    let mut out = Vec::new();
+    loop {
+        connection.deliver();
+        if connection.waiting() == 0 && connection.reason().is_none() {
+            connection.say(Message::Close(3999.into()));
+        }
+        let written = connection.write(usize::MAX, now);
+        if written.is_empty() {
+            assert!(connection.is_closing());
+            return out;
+        }
+        out.extend(written);
+    }
+}
+
+/// The frames of a stream, with their payloads; the last one may be cut if the socket broke.
+fn frames(stream: &[u8], is_broken: bool) -> Vec<(FrameHeader, Vec<u8>)> {
+    let (mut frames, mut cursor) = (Vec::new(), Cursor::new(stream));
+    while let Some((header, len)) = FrameHeader::parse(&mut cursor).unwrap() {
+        let at = usize::try_from(cursor.position()).unwrap();
+        let Some(payload) = stream[at..].get(..usize::try_from(len).unwrap()) else { break };
+        frames.push((header, payload.to_vec()));
+        cursor.set_position(cursor.position() + len);
+        if cursor.position() == stream.len() as u64 {
+            return frames;
+        }
+    }
+    assert!(is_broken || stream.is_empty(), "half a frame");
+    frames
+}
+
+/// RFC 6455 §5, and who ended it.
+fn check_frames(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection) {
+    for (header, payload) in frames {
+        assert!(header.is_final && header.mask.is_none() && !header.rsv2 && !header.rsv3);
+        if let OpCode::Control(_) = header.opcode {
+            assert!(payload.len() <= 125 && !header.rsv1);
+        }
+    }
+    let close = |(header, _): &(FrameHeader, _)| header.opcode == OpCode::Control(Control::Close);
+    let closes = frames.iter().filter(|frame| close(frame)).count();
+    let last = frames.last().filter(|frame| close(frame));
+    assert_eq!(closes, usize::from(last.is_some()), "a close frame is the last");
+    let code = match connection.reason().unwrap() {
+        CloseReason::Lost(_) => return assert!(last.is_none()),
+        CloseReason::Remote(None) => None,
+        CloseReason::Remote(Some(close)) | CloseReason::Stop(close) => Some(close.code),
+        CloseReason::Protocol(fault) => Some(fault.code()),
+        CloseReason::Overflow => Some(1008.into()),
+        CloseReason::Timeout => Some(1000.into()),
+        CloseReason::Shutdown | CloseReason::Expired => Some(1001.into()),
+        other => panic!("{other:?}"),
+    };
+    match last {
+        Some((_, payload)) => {
+            let sent = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+            assert_eq!(sent, code.map(u16::from));
+        }
+        None => assert!(connection.is_broken(), "no close frame"),
+    }
+}
+
+/// What the client gets is what the handler said, from the beginning on.
+fn check_messages(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection, agreed: Option<Parameters>) {
+    let mut reference = Reference::default();
+    let mut said = connection.said.iter().filter_map(|message| match message {
+        Message::Text(text) => Some((Data::Text, text.as_str().as_bytes())),
+        Message::Binary(bytes) => Some((Data::Binary, &bytes[..])),
+        _ => None,
+    });
+    for (header, payload) in frames {
+        let OpCode::Data(kind) = header.opcode else { continue };
+        let message = match agreed {
+            Some(agreed) if header.rsv1 => {
+                let (message, fault) = reference.inflate(payload, agreed.server_takeover, LARGEST);
+                assert_eq!(fault, None);
+                message
+            }
+            _ => {
+                assert!(!header.rsv1);
+                payload.clone()
+            }
+        };
+        assert_eq!(said.next(), Some((kind, &message[..])));
+    }
+    assert!(reference.farthest <= 1 << PARAMETERS.window_bits);
+}

@@ -1,0 +1,78 @@
+//! Any bytes as compressed messages, in any fragments and pieces: what they say is what the reference
+//! makes of them and, where it understands them, miniz_oxide.
+
+use flate2::{Decompress, FlushDecompress};
+use ws_core::fuzzing::{Decoder, frame};
+use ws_core::{Fault, Message};
+
+use super::reference::Reference;
+use super::support::{Cuts, Input, TAIL, Verdict, decode, fragments};
+
+const LIMITS: [usize; 4] = [10, 300, 5000, 200_000];
+
+/// A byte of settings, the cuts, the length of fragments, and messages with their length in front.
+pub fn run(data: &[u8]) {
+    let mut input = Input(data);
+    let settings = input.byte();
+    let (takeover, is_text) = (settings & 1 == 0, settings & 2 == 0);
+    let limit = LIMITS[usize::from(settings >> 2 & 3)];
+    let (cuts, fragment) = (input.cuts(), usize::from(input.byte()) + 1);
+
+    let mut reference = Reference::default();
+    let mut peer = Decompress::new(false);
+    let (mut stream, mut expect) = (Vec::new(), Verdict { messages: Vec::new(), fault: None });
+    while !input.0.is_empty() && expect.fault.is_none() {
+        let len = usize::from(input.byte());
+        // The length that no byte can say is that of what is left.
+        let payload = input.take(if len == 255 { usize::MAX } else { len });
+        // What is too big without a look at it is another target's.
+        let payload = &payload[..payload.len().min(limit)];
+        stream.extend(fragments(if is_text { 0x41 } else { 0x42 }, payload, fragment));
+
+        let (mut said, mut fault) = reference.inflate(payload, takeover, limit);
+        if fault.is_none() && !reference.has_ended && !payload.is_empty() {
+            if !takeover {
+                peer.reset(false);
+            }
+            assert_eq!(inflate(&mut peer, payload), said, "{payload:02x?}");
+        }
+        said.truncate(limit);
+        match std::str::from_utf8(&said) {
+            Err(error) if is_text && (fault.is_none() || error.error_len().is_some()) => {
+                fault = Some(Fault::BadEncoding);
+            }
+            Ok(text) if is_text && fault.is_none() => expect.messages.push(text.into()),
+            _ if fault.is_none() => expect.messages.push(said.into()),
+            _ => {}
+        }
+        expect.fault = fault;
+    }
+    // So that what comes after a fault would be seen.
+    stream.extend(frame(0x89, b"end"));
+    if expect.fault.is_none() {
+        expect.messages.push(Message::Ping("end".into()));
+    }
+
+    let verdict = |cuts: &Cuts| decode(Decoder::new(limit, true, Some(takeover)), limit, &stream, cuts);
+    assert_eq!(verdict(&Cuts::At(Vec::new())), expect);
+    assert_eq!(verdict(&cuts), expect, "{cuts:?}");
+    assert_eq!(verdict(&Cuts::Everywhere), expect, "byte by byte");
+}
+
+/// What miniz_oxide makes of a message that is in order.
+pub fn inflate(peer: &mut Decompress, payload: &[u8]) -> Vec<u8> {
+    let input = [payload, &TAIL].concat();
+    let (mut out, start) = (Vec::new(), peer.total_in());
+    loop {
+        out.reserve(4096);
+        let rest = &input[usize::try_from(peer.total_in() - start).unwrap()..];
+        let len = out.len();
+        let status = peer.decompress_vec(rest, &mut out, FlushDecompress::Sync);
+        assert!(status.is_ok(), "{status:?}");
+        let is_read = peer.total_in() - start == input.len() as u64;
+        if is_read && out.len() < out.capacity() {
+            return out;
+        }
+        assert!(out.len() > len || !is_read, "{status:?}");
+    }
+}

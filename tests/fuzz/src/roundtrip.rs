@@ -1,0 +1,136 @@
+//! Messages through our encoder and the decoders of others, and through the encoder of others and our
+//! decoder: they come back as they were.
+
+use flate2::{Compress, Compression, Decompress, FlushCompress};
+use ws_core::Message;
+use ws_core::fuzzing::{Decoder, Deflater, Parameters};
+
+use super::inflate::inflate;
+use super::reference::Reference;
+use super::support::{Cuts, Input, TAIL, Verdict, decode, fragments};
+
+/// More than all messages have together.
+const LIMIT: usize = 40_000;
+
+/// Three bytes of parameters, one of settings, the cuts, the length of fragments, the messages.
+pub fn run(data: &[u8]) {
+    let mut input = Input(data);
+    let (level, mem_level, window_bits) = (input.byte() % 10, input.byte() % 9 + 1, input.byte() % 7 + 9);
+    let settings = input.byte();
+    let (server_takeover, client_takeover) = (settings & 1 == 0, settings & 2 == 0);
+    let (cuts, fragment) = (input.cuts(), usize::from(input.byte()) * 16 + 17);
+    let flushes = input.byte();
+    // Enough for the window to be left.
+    let messages = messages(&mut input, (1 << window_bits) + 1500);
+
+    let parameters = Parameters { level, mem_level, window_bits, server_takeover, client_takeover };
+    others_understand(&messages, parameters);
+    others_are_understood(&messages, parameters, &cuts, fragment, flushes);
+}
+
+/// Messages of pieces: each has some bytes, which may be said again and again, or is noise; and may
+/// be the last of its message. All together they have `room`.
+fn messages(input: &mut Input<'_>, mut room: usize) -> Vec<Vec<u8>> {
+    let (mut messages, mut message) = (Vec::new(), Vec::new());
+    while !input.0.is_empty() && messages.len() < 16 {
+        let piece = input.byte();
+        match piece & 0x3f {
+            0x3f => message.extend(noise(input.byte(), input.byte())),
+            len => {
+                let bytes = input.take(len.into());
+                let times = if piece & 0x40 == 0 { 1 } else { input.byte().into() };
+                message.extend(bytes.repeat(times));
+            }
+        }
+        message.truncate(room);
+        if piece & 0x80 != 0 {
+            room -= message.len();
+            messages.push(std::mem::take(&mut message));
+        }
+    }
+    messages.push(message);
+    messages
+}
+
+/// What no encoder makes smaller.
+fn noise(seed: u8, len: u8) -> impl Iterator<Item = u8> {
+    let mut state = u64::from(seed) + 1;
+    (0..usize::from(len) * 64).map(move |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    })
+}
+
+/// What we compress, within the window that was agreed upon.
+fn others_understand(messages: &[Vec<u8>], parameters: Parameters) {
+    let takeover = parameters.server_takeover;
+    let mut deflater = Deflater::new(parameters);
+    let (mut reference, mut peer) = (Reference::default(), Decompress::new(false));
+    for message in messages {
+        let Some(payload) = deflater.compress(message) else {
+            assert!(!takeover, "what follows could refer to it");
+            continue;
+        };
+        assert!(takeover || message.is_empty() || payload.len() < message.len());
+        if !takeover {
+            peer.reset(false);
+        }
+        assert_eq!(reference.inflate(&payload, takeover, LIMIT), (message.clone(), None));
+        assert_eq!(&inflate(&mut peer, &payload), message);
+        let window = 1 << parameters.window_bits;
+        assert!(reference.farthest <= window, "{} of {window} bytes back", reference.farthest);
+    }
+}
+
+/// What miniz_oxide compresses, with flushes anywhere.
+fn others_are_understood(
+    messages: &[Vec<u8>],
+    parameters: Parameters,
+    cuts: &Cuts,
+    fragment: usize,
+    flushes: u8,
+) {
+    let mut peer = Compress::new(Compression::new(parameters.level.into()), false);
+    let mut stream = Vec::new();
+    for message in messages {
+        if !parameters.client_takeover {
+            peer.reset();
+        }
+        stream.extend(fragments(0x42, &deflate(&mut peer, message, flushes), fragment));
+    }
+    let decoder = Decoder::new(LIMIT, true, Some(parameters.client_takeover));
+    let expect = messages.iter().cloned().map(Message::from).collect();
+    assert_eq!(decode(decoder, LIMIT, &stream, cuts), Verdict { messages: expect, fault: None });
+}
+
+/// A message in four parts, behind each of which something else is flushed, as two bits each say.
+fn deflate(peer: &mut Compress, message: &[u8], mut flushes: u8) -> Vec<u8> {
+    let mut out = Vec::new();
+    for part in message.chunks(message.len() / 4 + 1) {
+        let flush = [FlushCompress::None, FlushCompress::Sync, FlushCompress::Full, FlushCompress::Finish];
+        let flush = flush[usize::from(flushes & 3)];
+        flushes >>= 2;
+        compress(peer, part, flush, &mut out);
+        if flush == FlushCompress::Finish {
+            peer.reset();
+        }
+    }
+    compress(peer, &[], FlushCompress::Sync, &mut out);
+    match out.strip_suffix(&TAIL) {
+        Some(payload) => payload.to_vec(),
+        // RFC 7692 §7.2.3.4 and §7.2.3.6: an empty block behind the last one, or for nothing.
+        None => [&out[..], &[0x00]].concat(),
+    }
+}
+
+fn compress(peer: &mut Compress, part: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
+    let start = peer.total_in();
+    loop {
+        out.reserve(4096);
+        let rest = &part[usize::try_from(peer.total_in() - start).unwrap()..];
+        peer.compress_vec(rest, out, flush).unwrap();
+        if peer.total_in() - start == part.len() as u64 && out.len() < out.capacity() {
+            return;
+        }
+    }
+}
