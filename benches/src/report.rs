@@ -52,7 +52,7 @@ pub(crate) fn table(results: &Results, rounds: usize) -> String {
         let _ = write!(text, "\n### {}\n\n{}\n\n", workload.title, workload.about);
         let titles = workload.columns.iter().map(|column| column.title);
         text +=
-            &row(["server"].into_iter().chain([workload.columns[0].title, "to ours"]).chain(titles.skip(1)));
+            &row(["server"].into_iter().chain([workload.columns[0].title, "× ours"]).chain(titles.skip(1)));
         text += &rule(workload.columns.len() + 1);
         let ours =
             rows.iter().find_map(|(name, figures)| (*name == "ws-core").then_some(figures.as_ref()?[0]));

@@ -5,9 +5,9 @@ use std::io;
 
 use crate::options::Options;
 use crate::process::{Process, Under, pin_load};
-use crate::report;
 use crate::servers::Server;
 use crate::workloads::{Session, WORKLOADS, Workload};
+use crate::{picture, report};
 
 /// The medians, by workload and server, in the order of [`WORKLOADS`] and of the servers.
 pub(crate) struct Results {
@@ -21,6 +21,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     print!("{text}");
     if options.everything() {
         report::keep("table", &text)?;
+        picture::table(&results)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, Session};
 use tokio::sync::mpsc;
 
-use super::{MAILBOX, Mode, TICK, burst};
+use super::{MAILBOX, Mode, TICK, burst, listen};
 
 type Line = String;
 
@@ -33,7 +33,8 @@ pub(super) fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
             let open = move |request, body| upgrade(request, body, mode, room.clone());
             App::new().route("/", web::get().to(open))
         };
-        HttpServer::new(app).workers(1).disable_signals().bind(addr)?.run().await
+        let listener = listen(addr).await?.into_std()?;
+        HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run().await
     })
 }
 

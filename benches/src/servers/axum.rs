@@ -5,7 +5,7 @@ use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::routing::{MethodRouter, any};
 use tokio::sync::{broadcast, mpsc};
 
-use super::{MAILBOX, Mode, TICK, burst};
+use super::{MAILBOX, Mode, TICK, burst, listen};
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     let room = broadcast::Sender::new(MAILBOX);
@@ -15,7 +15,7 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
         Mode::Timer => any(async |ws: WebSocketUpgrade| ws.on_upgrade(timer)),
         Mode::Info => any(async |ws: WebSocketUpgrade| ws.on_upgrade(info)),
     };
-    let listener = tokio::net::TcpListener::bind(addr).await?;
+    let listener = listen(addr).await?;
     axum::serve(listener, Router::new().route("/", route)).await
 }
 

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
+use ezsockets::tungstenite::{Acceptor, run_on};
 use ezsockets::{Bytes, CloseFrame, Error, Request, Server, ServerExt, SessionExt, Socket, Utf8Bytes};
 
-use super::{Mode, TICK};
+use super::{Mode, TICK, listen};
 
 type Id = SocketAddr;
 type Session = ezsockets::Session<Id, Call>;
@@ -134,5 +135,5 @@ impl SessionExt for Member {
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     let (server, _) = Server::create(|handle| Hub { mode, handle, sessions: HashMap::new() });
-    ezsockets::tungstenite::run(server, addr).await.map_err(std::io::Error::other)
+    run_on(server, listen(addr).await?, Acceptor::Plain).await.map_err(std::io::Error::other)
 }

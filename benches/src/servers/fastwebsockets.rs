@@ -13,17 +13,16 @@ use hyper::upgrade::Upgraded;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{ReadHalf, WriteHalf};
-use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
 
-use super::{MAILBOX, Mode, TICK, burst};
+use super::{MAILBOX, Mode, TICK, burst, listen};
 
 type Result<T> = std::result::Result<T, WebSocketError>;
 type Room = broadcast::Sender<Bytes>;
 type Writer = WebSocketWrite<WriteHalf<TokioIo<Upgraded>>>;
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
-    let listener = TcpListener::bind(addr).await?;
+    let listener = listen(addr).await?;
     let room = Room::new(MAILBOX);
     loop {
         let (stream, _) = listener.accept().await?;

@@ -137,6 +137,16 @@ fn block_on<F: Future>(server: F) -> F::Output {
     runtime.expect("a runtime").block_on(server)
 }
 
+/// A listener whose sockets do not wait with small segments, as ours do not: Linux has them inherit the option.
+/// Where a server writes several times, what follows the first write would else wait for the client's delayed
+/// ACK, and the pipelined workload would measure those 40 ms.
+#[cfg(feature = "peers")]
+async fn listen(addr: &str) -> std::io::Result<tokio::net::TcpListener> {
+    let listener = tokio::net::TcpListener::bind(addr).await?;
+    rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
+    Ok(listener)
+}
+
 /// What [`Mode::Info`] does outside of the connection: sends as many messages as the text says, the last
 /// of which is 0.
 #[cfg(feature = "peers")]

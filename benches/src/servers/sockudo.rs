@@ -11,17 +11,16 @@ use sockudo_ws::pubsub::PubSub;
 use sockudo_ws::stream::CompressedWebSocketStream;
 use sockudo_ws::{Config, Message, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::{MAILBOX, Mode, TICK, burst};
+use super::{MAILBOX, Mode, TICK, burst, listen};
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
-    let listener = TcpListener::bind(addr).await?;
+    let listener = listen(addr).await?;
     let rooms = Arc::new(PubSub::new());
     loop {
         let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
         match mode {
             Mode::Echo => tokio::spawn(echo(stream)),
             Mode::Deflate => tokio::spawn(deflate(stream)),

@@ -1,14 +1,14 @@
 //! tokio-websockets, as its README has it; it leaves rooms to the user, so a room is a `broadcast` channel.
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc};
 use tokio_websockets::{Error, Message, Payload, ServerBuilder, WebSocketStream};
 
-use super::{MAILBOX, Mode, TICK, burst};
+use super::{MAILBOX, Mode, TICK, burst, listen};
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
-    let listener = TcpListener::bind(addr).await?;
+    let listener = listen(addr).await?;
     let room = broadcast::Sender::new(MAILBOX);
     loop {
         let (stream, _) = listener.accept().await?;

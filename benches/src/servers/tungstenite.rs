@@ -6,17 +6,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, StreamExt, TryStreamExt, future};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::{Message, Result};
 
-use super::{MAILBOX, Mode, TICK, burst};
+use super::{MAILBOX, Mode, TICK, burst, listen};
 
 type Peers = Arc<Mutex<HashMap<SocketAddr, mpsc::UnboundedSender<Message>>>>;
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
-    let listener = TcpListener::bind(addr).await?;
+    let listener = listen(addr).await?;
     let peers = Peers::default();
     loop {
         let (stream, addr) = listener.accept().await?;

@@ -9,16 +9,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
 use yawc::{CompressionLevel, Frame, OpCode, Options, Result, UpgradeFut, WebSocket};
 
-use super::{MAILBOX, Mode, TICK, burst};
+use super::{MAILBOX, Mode, TICK, burst, listen};
 
 type Room = broadcast::Sender<Bytes>;
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
-    let listener = TcpListener::bind(addr).await?;
+    let listener = listen(addr).await?;
     let room = Room::new(MAILBOX);
     loop {
         let (stream, _) = listener.accept().await?;
@@ -36,8 +35,8 @@ async fn upgrade(mut request: Request<Incoming>, mode: Mode, room: Room) -> Resu
             .with_compression_level(CompressionLevel::default())
             .server_no_context_takeover()
             .client_no_context_takeover(),
-        // Its limit is 1 MiB by default, but for its buffer.
-        _ => Options::default().with_limits(1 << 20, 4 << 20),
+        // By default it takes less than the largest message here.
+        _ => Options::default().with_limits(2 << 20, 4 << 20),
     };
     let (response, ws) = WebSocket::upgrade_with_options(&mut request, options)?;
     match mode {

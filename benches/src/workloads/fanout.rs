@@ -14,7 +14,7 @@ pub(crate) const COLUMNS: &[Column] = &[
     column("deliveries/s", 0),
     column("last has it after ms, p50", 1),
     column("server busy %", 0),
-    column("load busy %", 0),
+    column("load CPU µs", 2),
 ];
 
 pub(super) fn to_1k(session: &Session<'_>) -> io::Result<Vec<f64>> {
@@ -49,7 +49,7 @@ pub(crate) fn to(session: &Session<'_>, count: usize) -> io::Result<Vec<f64>> {
         deliveries / seconds,
         took[took.len() / 2] * 1e3,
         cpu.busy(seconds),
-        load.busy(seconds),
+        each(load.ran),
     ])
 }
 

@@ -92,7 +92,7 @@ const MESSAGES: &[Column] = &[
     column("p99 µs", 0),
     column("p99.9 µs", 0),
     column("server busy %", 0),
-    column("load busy %", 0),
+    column("load CPU µs", 2),
 ];
 
 pub(crate) const WORKLOADS: &[Workload] = &[
@@ -144,7 +144,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
             column("p99 µs", 0),
             column("p99.9 µs", 0),
             column("server busy %", 0),
-            column("load busy %", 0),
+            column("load CPU µs", 2),
             column("answer, bytes", 0),
         ],
         run: echo::deflate1k,
@@ -161,7 +161,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         key: "connect",
         title: "Connections",
-        about: "TCP connect, handshake, close handshake, end; 32 at a time.",
+        about: "TCP connect, handshake, close frames of both sides; 32 at a time.",
         mode: Mode::Echo,
         columns: &[column("CPU µs", 1), column("user", 1), column("system", 1), column("connections/s", 0)],
         run: connect::run,
