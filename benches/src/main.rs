@@ -4,6 +4,7 @@
 mod growth;
 mod instructions;
 mod load;
+mod machine;
 mod options;
 mod picture;
 mod probes;

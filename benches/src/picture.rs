@@ -109,7 +109,7 @@ fn lines(area: &Area<'_>, curves: &Curves) -> Result<(), Box<dyn std::error::Err
     let mut other = 0;
     for (name, points) in &curves.lines {
         let color =
-            if name.starts_with("ws-core") { OURS } else { Palette99::pick(other + 3).to_rgba().into() };
+            if name.starts_with("ws-core") { OURS.to_rgba() } else { Palette99::pick(other + 3).to_rgba() };
         other += 1;
         let width = if *name == "ws-core" { 3 } else { 1 };
         chart

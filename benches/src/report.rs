@@ -47,7 +47,7 @@ pub(crate) fn rule(numbers: usize) -> String {
 }
 
 pub(crate) fn table(results: &Results, rounds: usize) -> String {
-    let mut text = format!("Medians of {rounds} rounds.\n");
+    let mut text = format!("{}\nMedians of {rounds} rounds.\n", crate::machine::described());
     for (workload, rows) in &results.rows {
         let _ = write!(text, "\n### {}\n\n{}\n\n", workload.title, workload.about);
         let titles = workload.columns.iter().map(|column| column.title);

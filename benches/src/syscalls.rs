@@ -63,7 +63,7 @@ fn calls(summary: &str) -> BTreeMap<String, f64> {
 }
 
 fn described(calls: &[(String, f64)]) -> String {
-    let sum: f64 = calls.iter().map(|(_, each)| each).sum();
-    let names: Vec<String> = calls.iter().map(|(name, each)| format!("{name} {each:.2}")).collect();
-    if names.is_empty() { format!("{sum:.2}") } else { format!("{sum:.2}: {}", names.join(", ")) }
+    let sum = calls.iter().fold(0.0, |sum, (_, each)| sum + each);
+    let names = calls.iter().map(|(name, each)| format!("{name} {each:.2}")).collect::<Vec<_>>();
+    [vec![format!("**{sum:.2}**")], names].concat().join("<br>")
 }

@@ -47,7 +47,7 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// How long to measure.
     pub(crate) fn duration(&self) -> Duration {
-        Duration::from_millis(if self.quick { 300 } else { 2000 })
+        Duration::from_millis(if self.quick { 300 } else { 1500 })
     }
 
     /// How long to run before that, so that what is done once is done.
