@@ -106,11 +106,9 @@ fn lines(area: &Area<'_>, curves: &Curves) -> Result<(), Box<dyn std::error::Err
         .y_label_formatter(&label)
         .label_style(words(11, HPos::Left))
         .draw()?;
-    let mut other = 0;
-    for (name, points) in &curves.lines {
+    for (at, (name, points)) in curves.lines.iter().enumerate() {
         let color =
-            if name.starts_with("ws-core") { OURS.to_rgba() } else { Palette99::pick(other + 3).to_rgba() };
-        other += 1;
+            if name.starts_with("ws-core") { OURS.to_rgba() } else { Palette99::pick(at + 3).to_rgba() };
         let width = if *name == "ws-core" { 3 } else { 1 };
         chart
             .draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(width)).point_size(2))?

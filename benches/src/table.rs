@@ -9,9 +9,12 @@ use crate::servers::Server;
 use crate::workloads::{Session, WORKLOADS, Workload};
 use crate::{picture, report};
 
-/// The medians, by workload and server, in the order of [`WORKLOADS`] and of the servers.
+/// The medians of a server, in the order of the workload's columns; none if it cannot do it.
+pub(crate) type Row = (&'static str, Option<Vec<f64>>);
+
+/// By workload and server, in the order of [`WORKLOADS`] and of the servers.
 pub(crate) struct Results {
-    pub(crate) rows: Vec<(&'static Workload, Vec<(&'static str, Option<Vec<f64>>)>)>,
+    pub(crate) rows: Vec<(&'static Workload, Vec<Row>)>,
 }
 
 pub(crate) fn run(options: &Options) -> io::Result<()> {
