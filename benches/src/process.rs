@@ -49,9 +49,10 @@ impl Process {
                 command.arg("--tool=callgrind").arg(out).arg(&program);
                 command
             }
+            // `-I2` lets it end by a signal, which it blocks otherwise.
             Under::Strace(file) => {
                 let mut command = Command::new("strace");
-                command.args(["-f", "-c", "-U", "name,calls", "-o"]).arg(file).arg(&program);
+                command.args(["-I2", "-f", "-c", "-U", "name,calls", "-o"]).arg(file).arg(&program);
                 command
             }
         };
