@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::load::{Load, Offer};
 use crate::options::Options;
-use crate::picture::{self, Curves};
+use crate::picture;
 use crate::process::{Process, Under, pin_load};
 use crate::report;
 use crate::servers::{Mode, Server};
@@ -58,17 +58,15 @@ const SUBJECTS: &[Subject] = &[
 pub(crate) fn run(options: &Options) -> io::Result<()> {
     pin_load();
     let mut text = format!("Medians of {} rounds.\n", options.rounds);
-    let mut all = Vec::new();
     for subject in SUBJECTS.iter().filter(|subject| options.wants(subject.key)) {
         let servers: Vec<&Server> = options.servers().filter(|server| server.can(subject.mode)).collect();
         let medians = measure(subject, &servers, options);
         text += &table(subject, &servers, &medians);
-        all.push(curves(subject, &servers, &medians));
     }
     print!("{text}");
     if options.everything() {
         report::keep("growth", &text)?;
-        picture::growth(&all)?;
+        picture::growth()?;
     }
     Ok(())
 }
@@ -139,12 +137,4 @@ fn table(subject: &Subject, servers: &[&Server], medians: &Medians) -> String {
         text += &report::row([server.name].into_iter().chain(cells.iter().map(String::as_str)));
     }
     text
-}
-
-fn curves(subject: &Subject, servers: &[&Server], medians: &Medians) -> Curves {
-    let points = |server: &&Server| {
-        let of = |size: &usize| Some((*size as f64, *medians.get(&(server.name, *size))?));
-        (server.name, subject.sizes.iter().filter_map(of).collect())
-    };
-    Curves { title: subject.title, unit: subject.unit, lines: servers.iter().map(points).collect() }
 }

@@ -28,6 +28,7 @@ cargo run --release -p benches -- COMMAND [OPTIONS]
   growth         costs as connections become many
   instructions   instructions per message, by valgrind
   syscalls       system calls per message, by strace
+  pictures       draws again what RESULTS.md says
 
   --peers a,b       only these servers (`ours` is all of ours)
   --workloads x,y   only these workloads
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         "table" => with(table::run),
         "growth" => with(growth::run),
         "instructions" => with(instructions::run),
+        "pictures" => picture::table().and_then(|()| picture::growth()),
         "syscalls" => with(syscalls::run),
         _ => {
             print!("{HELP}");

@@ -21,6 +21,33 @@ pub(crate) fn keep(part: &str, text: &str) -> io::Result<()> {
     fs::write(path, format!("{before}{begin}\n{text}\n{end}{after}"))
 }
 
+/// A table of `RESULTS.md`.
+pub(crate) struct Section {
+    pub(crate) title: String,
+    pub(crate) head: Vec<String>,
+    /// A server, and what is in its row; nothing where there is a dash.
+    pub(crate) rows: Vec<(String, Vec<Option<f64>>)>,
+}
+
+/// The tables of a part of `RESULTS.md`, so that pictures show what the file says.
+pub(crate) fn sections(part: &str) -> io::Result<Vec<Section>> {
+    let text = fs::read_to_string(folder().join("RESULTS.md"))?;
+    let (_, text) = text.split_once(&format!("<!-- {part} -->")).unwrap_or_default();
+    let (text, _) = text.split_once(&format!("<!-- end of {part} -->")).unwrap_or_default();
+    Ok(text.split("\n### ").skip(1).map(section).collect())
+}
+
+fn section(text: &str) -> Section {
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    let mut lines = text.lines();
+    let title = lines.next().unwrap_or("").to_owned();
+    let mut table = lines.filter(|line| line.starts_with('|')).map(cells);
+    let head: Vec<String> = table.next().unwrap_or_default();
+    let value = |cell: &String| cell.replace(',', "").parse().ok();
+    let row = |cells: Vec<String>| (cells[0].clone(), cells[1..].iter().map(value).collect());
+    Section { title, head: head[1..].to_vec(), rows: table.skip(1).map(row).collect() }
+}
+
 /// A number with as many digits as asked for, and commas between thousands.
 pub(crate) fn number(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");

@@ -24,7 +24,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     print!("{text}");
     if options.everything() {
         report::keep("table", &text)?;
-        picture::table(&results)?;
+        picture::table()?;
     }
     Ok(())
 }
