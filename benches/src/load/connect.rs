@@ -1,0 +1,62 @@
+//! Connections: the handshake is a string, and nobody looks at the answer but for its status and its end.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType};
+
+/// Whether permessage-deflate is offered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Nothing,
+    /// Without context takeover on either side, which is what all servers that can compress agree upon.
+    Deflate,
+}
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+                       client_no_context_takeover\r\n";
+
+/// How long a server may take for one answer, in valgrind as well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A TCP connection from one of several loopback addresses, chosen by `number`, so that thousands of
+/// connections in a second do not run out of ports.
+pub(crate) fn tcp(port: u16, number: usize) -> io::Result<TcpStream> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let from = Ipv4Addr::new(127, 0, 1, 1 + (number % 16) as u8);
+    rustix::net::bind(&socket, &SocketAddr::from((from, 0)))?;
+    rustix::net::connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+pub(crate) fn request(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
+    let offer = if offer == Offer::Deflate { DEFLATE } else { "" };
+    stream.write_all(format!("{REQUEST}{offer}\r\n").as_bytes())
+}
+
+/// Reads the answer to a request. No server sends a frame before it is asked for one.
+pub(crate) fn accepted(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
+    let mut head = Vec::new();
+    let mut buf = [0; 1024];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut buf)? {
+            0 => return Err(io::Error::other("the server closed during the handshake")),
+            read => head.extend(&buf[..read]),
+        }
+    }
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    if !head.starts_with("http/1.1 101") {
+        return Err(io::Error::other(format!("the handshake was refused: {head}")));
+    }
+    let compressed = ["permessage-deflate", "server_no_context_takeover", "client_no_context_takeover"];
+    if offer == Offer::Deflate && !compressed.iter().all(|word| head.contains(word)) {
+        return Err(io::Error::other(format!("no compression was agreed upon: {head}")));
+    }
+    Ok(())
+}

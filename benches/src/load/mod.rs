@@ -1,0 +1,178 @@
+//! The client side of all workloads: one thread, one epoll, frames that are made beforehand. It has to cost
+//! less than any server; every run says how busy it was.
+
+mod connect;
+mod frame;
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+
+pub(crate) use connect::{Offer, accepted, request, tcp};
+pub(crate) use frame::{BINARY, CLOSE, Parser, RSV1, TEXT, frame};
+
+/// As much as a read takes at once.
+const READ: usize = 256 * 1024;
+
+pub(crate) struct Connection {
+    socket: TcpStream,
+    pub(crate) parser: Parser,
+    /// What is being written, and how much of it is.
+    writing: Rc<[u8]>,
+    written: usize,
+    /// Answers to pings, written between messages.
+    pongs: Vec<u8>,
+    /// Messages that are still to come back.
+    pub(crate) due: u32,
+    pub(crate) since: Instant,
+}
+
+impl Connection {
+    fn new(socket: TcpStream) -> Self {
+        let (writing, since) = (Rc::from([]), Instant::now());
+        Self { socket, parser: Parser::default(), writing, written: 0, pongs: Vec::new(), due: 0, since }
+    }
+
+    /// Sends bytes for which `answers` messages come back. What was sent before must have gone out.
+    pub(crate) fn send(&mut self, bytes: &Rc<[u8]>, answers: u32) -> io::Result<()> {
+        assert_eq!(self.written, self.writing.len(), "one write at a time");
+        self.writing = Rc::clone(bytes);
+        self.written = 0;
+        self.due = answers;
+        self.since = Instant::now();
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while self.written < self.writing.len() {
+            match self.socket.write(&self.writing[self.written..]) {
+                Ok(len) => self.written += len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        if !self.pongs.is_empty() {
+            // A pong is so small that a socket which is not full takes all of it.
+            self.socket.write_all(&self.pongs)?;
+            self.pongs.clear();
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, and counts the messages in it.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<u32> {
+        let mut messages = 0;
+        loop {
+            match self.socket.read(buf) {
+                Ok(0) => return Err(io::Error::other("the server hung up")),
+                Ok(len) => {
+                    messages += self.parser.feed(&buf[..len], &mut self.pongs)?;
+                    if len < buf.len() {
+                        return Ok(messages);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(messages),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+pub(crate) struct Load {
+    epoll: OwnedFd,
+    pub(crate) connections: Vec<Connection>,
+    events: Vec<epoll::Event>,
+    buf: Vec<u8>,
+}
+
+impl Load {
+    /// Opens connections, one after the other.
+    pub(crate) fn connect(port: u16, count: usize, offer: Offer) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let events = Vec::with_capacity(256);
+        let mut load = Self { epoll, connections: Vec::new(), events, buf: vec![0; READ] };
+        load.add(port, count, offer)?;
+        Ok(load)
+    }
+
+    pub(crate) fn add(&mut self, port: u16, count: usize, offer: Offer) -> io::Result<()> {
+        for _ in 0..count {
+            let number = self.connections.len();
+            let mut socket = tcp(port, number)?;
+            request(&mut socket, offer)?;
+            accepted(&mut socket, offer)?;
+            socket.set_nonblocking(true)?;
+            let data = epoll::EventData::new_u64(number as u64);
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+            epoll::add(&self.epoll, &socket, data, flags)?;
+            self.connections.push(Connection::new(socket));
+        }
+        Ok(())
+    }
+
+    /// Waits until something comes, reads it, and calls `on` with each connection and the number of messages
+    /// that it got.
+    pub(crate) fn poll(
+        &mut self,
+        timeout: Duration,
+        mut on: impl FnMut(&mut Connection, u32) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
+        self.events.clear();
+        epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout))?;
+        for event in &self.events {
+            let connection = &mut self.connections[event.data.u64() as usize];
+            let messages = connection.read(&mut self.buf)?;
+            connection.due = connection.due.saturating_sub(messages);
+            connection.flush()?;
+            if messages > 0 {
+                on(connection, messages)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is due any more.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        let patience = Instant::now() + Duration::from_secs(60);
+        while self.connections.iter().any(|connection| connection.due > 0) {
+            self.poll(Duration::from_secs(1), |_, _| Ok(()))?;
+            if Instant::now() > patience {
+                return Err(io::Error::other("an answer never came"));
+            }
+        }
+        Ok(())
+    }
+
+    /// One exchange: sends on one connection and returns what comes back, as one string of bytes.
+    pub(crate) fn ask(&mut self, number: usize, bytes: &Rc<[u8]>, answers: u32) -> io::Result<Vec<u8>> {
+        self.connections[number].parser.kept = Some(Vec::new());
+        self.connections[number].send(bytes, answers)?;
+        self.settle()?;
+        Ok(self.connections[number].parser.kept.take().unwrap_or_default())
+    }
+
+    /// The same on every connection, a few at a time, so that a server is not seen at a peak that no client
+    /// would bring about.
+    pub(crate) fn each(&mut self, bytes: &Rc<[u8]>, answers: u32) -> io::Result<()> {
+        for start in (0..self.connections.len()).step_by(16) {
+            let end = (start + 16).min(self.connections.len());
+            for connection in &mut self.connections[start..end] {
+                connection.send(bytes, answers)?;
+            }
+            let mut left: u32 = answers * (end - start) as u32;
+            while left > 0 {
+                self.poll(Duration::from_secs(60), |_, messages| {
+                    left = left.saturating_sub(messages);
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! What it was measured on, and with which versions.
+
+use std::fs;
+use std::thread::available_parallelism;
+
+/// The lock file at the time of building.
+const LOCK: &str = include_str!("../../Cargo.lock");
+
+const CRATES: [&str; 9] = [
+    "axum",
+    "actix-ws",
+    "tokio-tungstenite",
+    "fastwebsockets",
+    "tokio-websockets",
+    "ezsockets",
+    "sockudo-ws",
+    "yawc",
+    "tokio",
+];
+
+/// A paragraph.
+pub(crate) fn described() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = info.lines().find(|line| line.starts_with(name))?;
+        line.split_once(':').map(|(_, value)| value.trim().to_owned())
+    };
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel: Vec<&str> = kernel.trim().split(['.', '-']).take(2).collect();
+    let virtual_machine = if field("flags").is_some_and(|flags| flags.contains("hypervisor")) {
+        ", a virtual machine"
+    } else {
+        ""
+    };
+    let cores = available_parallelism().map_or(1, usize::from).max(online());
+    format!(
+        "{} with {cores} cores{virtual_machine}; Linux {}. {}.\n",
+        field("model name").unwrap_or_else(|| "A machine".into()),
+        kernel.join("."),
+        CRATES.map(|name| format!("{name} {}", version(name))).join(", "),
+    )
+}
+
+/// The cores of the machine, of which this process may use one.
+fn online() -> usize {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    info.lines().filter(|line| line.starts_with("processor")).count()
+}
+
+/// The newest version in the lock file: that of this crate's own dependency, where others have older ones.
+fn version(name: &str) -> &'static str {
+    let head = format!("name = \"{name}\"\nversion = \"");
+    let version = |rest: &'static str| rest.split('"').next();
+    LOCK.split(head.as_str()).skip(1).filter_map(version).last().unwrap_or("?")
+}

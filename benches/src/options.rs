@@ -1,0 +1,71 @@
+//! The command line.
+
+use std::io;
+
+use crate::servers::{SERVERS, Server};
+
+#[derive(Debug)]
+pub(crate) struct Options {
+    peers: Vec<String>,
+    workloads: Vec<String>,
+    pub(crate) rounds: usize,
+    pub(crate) quick: bool,
+    /// Only ours.
+    pub(crate) ours: bool,
+    pub(crate) check: bool,
+    pub(crate) bless: bool,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: &[String]) -> io::Result<Self> {
+        let mut options = Self {
+            peers: Vec::new(),
+            workloads: Vec::new(),
+            rounds: 3,
+            quick: false,
+            ours: false,
+            check: false,
+            bless: false,
+        };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                let missing = || io::Error::other(format!("{argument} wants a value"));
+                arguments.next().ok_or_else(missing)
+            };
+            match argument.as_str() {
+                "--peers" => options.peers = value()?.split(',').map(str::to_owned).collect(),
+                "--workloads" => options.workloads = value()?.split(',').map(str::to_owned).collect(),
+                "--rounds" => options.rounds = value()?.parse().map_err(io::Error::other)?,
+                "--quick" => options.quick = true,
+                "--ours" => options.ours = true,
+                "--check" => options.check = true,
+                "--bless" => options.bless = true,
+                _ => return Err(io::Error::other(format!("what is {argument}?"))),
+            }
+        }
+        options.rounds = options.rounds.max(1);
+        Ok(options)
+    }
+
+    /// Whether what comes out is worth keeping.
+    pub(crate) fn everything(&self) -> bool {
+        self.peers.is_empty()
+            && self.workloads.is_empty()
+            && !self.quick
+            && !self.ours
+            && cfg!(feature = "peers")
+    }
+
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &'static Server> {
+        let named = |server: &Server| {
+            let ours = server.is_ours() && self.peers.iter().any(|peer| peer == "ours");
+            self.peers.is_empty() || ours || self.peers.contains(&server.key())
+        };
+        SERVERS.iter().filter(move |server| named(server) && (server.is_ours() || !self.ours))
+    }
+
+    pub(crate) fn wants(&self, workload: &str) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|named| named == workload)
+    }
+}

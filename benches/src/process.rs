@@ -1,0 +1,132 @@
+//! A server in a process of its own, on a core of its own.
+
+use std::env;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use rustix::thread::CpuSet;
+
+use crate::servers::{MODES, Mode, SERVERS, Server};
+
+/// Where the server runs; the load is on the next core.
+const SERVER_CORE: usize = 0;
+const LOAD_CORE: usize = 1;
+
+/// Says to the server's process that it is to keep to its core.
+const PINNED: &str = "BENCHES_PINNED";
+
+/// The program that runs the server, if it does not run by itself.
+#[derive(Clone, Copy)]
+pub(crate) enum Under<'a> {
+    Nothing,
+    /// valgrind counts instructions and writes them to this file.
+    Callgrind(&'a Path),
+    /// strace counts system calls and writes them to this file.
+    Strace(&'a Path),
+}
+
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Process {
+    /// Starts a server and waits until it listens.
+    pub(crate) fn start(server: &Server, mode: Mode, under: Under<'_>) -> io::Result<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let program = env::current_exe()?;
+        let mut command = match under {
+            Under::Nothing => Command::new(&program),
+            Under::Callgrind(file) => {
+                let mut command = Command::new("valgrind");
+                let mut out = std::ffi::OsString::from("--callgrind-out-file=");
+                out.push(file);
+                command.arg("--tool=callgrind").arg(out).arg(&program);
+                command
+            }
+            // `-I2` lets it end by a signal, which it blocks otherwise.
+            Under::Strace(file) => {
+                let mut command = Command::new("strace");
+                command.args(["-I2", "-f", "-c", "-U", "name,calls", "-o"]).arg(file).arg(&program);
+                command
+            }
+        };
+        let name = MODES.iter().find(|(known, _)| *known == mode).map_or("", |(_, name)| name);
+        command.args(["server", &server.key(), name, &port.to_string()]);
+        if matches!(under, Under::Nothing) {
+            command.env(PINNED, "");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = Self { child: command.spawn()?, port };
+        process.wait_until_it_listens()?;
+        Ok(process)
+    }
+
+    fn wait_until_it_listens(&mut self) -> io::Result<()> {
+        for _ in 0..3000 {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(io::Error::other(format!("the server ended: {status}")));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Err(io::Error::other("the server does not listen"))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it by a signal on which whoever counted writes down what it counted. A thread that waits for the end of a
+    /// pipe would be kinder, but a process with two threads pays for each call of libc.
+    pub(crate) fn stop(mut self) -> io::Result<()> {
+        rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        self.child.wait().map(drop)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the process of a server does: `server NAME MODE PORT`.
+pub(crate) fn serve(arguments: &[String]) -> io::Result<()> {
+    let [name, mode, port] = arguments else {
+        return Err(io::Error::other("server NAME MODE PORT"));
+    };
+    let server = SERVERS.iter().find(|server| server.key() == *name);
+    let mode = MODES.iter().find(|(_, name)| name == mode);
+    let (Some(server), Some((mode, _))) = (server, mode) else {
+        return Err(io::Error::other("no such server or mode"));
+    };
+    if env::var_os(PINNED).is_some() {
+        pin(SERVER_CORE);
+    }
+    // It ends with the process that started it.
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    server.run(*mode, &format!("127.0.0.1:{port}"))
+}
+
+/// Keeps the load to its core.
+pub(crate) fn pin_load() {
+    pin(LOAD_CORE);
+}
+
+/// On a machine with one core there is nothing to choose, and the figures say so by themselves.
+fn pin(core: usize) {
+    let mut set = CpuSet::new();
+    set.set(core);
+    if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
+        eprintln!("not pinned to core {core}: {error}");
+    }
+}

@@ -1,0 +1,163 @@
+//! The servers that are measured, one file each, every one on a single core.
+//!
+//! The code of a peer is what its own README or first example shows, changed only as far as a workload
+//! needs it. A server does one [`Mode`] in its life, so that no connection carries what another mode needs.
+
+pub(crate) mod ours;
+pub(crate) mod ours_async;
+pub(crate) mod ours_full;
+
+#[cfg(feature = "peers")]
+mod actix;
+#[cfg(feature = "peers")]
+mod axum;
+#[cfg(feature = "peers")]
+mod ezsockets;
+#[cfg(feature = "peers")]
+mod fastwebsockets;
+#[cfg(feature = "peers")]
+mod sockudo;
+#[cfg(feature = "peers")]
+mod tokio_websockets;
+#[cfg(feature = "peers")]
+mod tungstenite;
+#[cfg(feature = "peers")]
+mod yawc;
+
+use std::time::Duration;
+
+/// What a server does with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Text and binary go back as they came.
+    Echo,
+    /// The same, with permessage-deflate and no context takeover on either side.
+    Deflate,
+    /// A text goes to everybody, the sender included.
+    Fanout,
+    /// Every connection counts the ticks of a timer of its own, and says how many to whoever asks.
+    Timer,
+    /// A text is a number: a task outside sends so many messages to the connection, which says how many it has had
+    /// when it has the last.
+    Info,
+}
+
+pub(crate) const MODES: [(Mode, &str); 5] = [
+    (Mode::Echo, "echo"),
+    (Mode::Deflate, "deflate"),
+    (Mode::Fanout, "fanout"),
+    (Mode::Timer, "timer"),
+    (Mode::Info, "info"),
+];
+
+/// The period of the timer in [`Mode::Timer`]. Short, so that there is something to measure.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// Room in the channel or mailbox of a connection in [`Mode::Info`]: our default, and for peers the same.
+#[cfg(feature = "peers")]
+const MAILBOX: usize = 1024;
+
+/// A row of the tables.
+pub(crate) struct Server {
+    pub(crate) name: &'static str,
+    pub(crate) modes: &'static [Mode],
+    run: fn(Mode, &str) -> std::io::Result<()>,
+}
+
+const ALL: &[Mode] = &[Mode::Echo, Mode::Deflate, Mode::Fanout, Mode::Timer, Mode::Info];
+#[cfg(feature = "peers")]
+const NO_DEFLATE: &[Mode] = &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info];
+
+pub(crate) const SERVERS: &[Server] = &[
+    Server { name: "ws-core", modes: ALL, run: |mode, addr| block_on(ours::serve(mode, addr, 0)) },
+    Server { name: "ws-core, worker", modes: ALL, run: |mode, addr| block_on(ours::serve(mode, addr, 1)) },
+    Server {
+        name: "ws-core, async method",
+        modes: &[Mode::Echo, Mode::Deflate, Mode::Info],
+        run: |mode, addr| block_on(ours_async::serve(mode, addr)),
+    },
+    Server {
+        name: "ws-core, every attribute",
+        modes: &[Mode::Echo],
+        run: |_, addr| block_on(ours_full::serve(addr)),
+    },
+    #[cfg(feature = "peers")]
+    Server { name: "axum", modes: NO_DEFLATE, run: |mode, addr| block_on(axum::serve(mode, addr)) },
+    #[cfg(feature = "peers")]
+    Server { name: "actix-ws", modes: NO_DEFLATE, run: actix::serve },
+    #[cfg(feature = "peers")]
+    Server {
+        name: "tokio-tungstenite",
+        modes: NO_DEFLATE,
+        run: |mode, addr| block_on(tungstenite::serve(mode, addr)),
+    },
+    #[cfg(feature = "peers")]
+    Server {
+        name: "fastwebsockets",
+        modes: NO_DEFLATE,
+        run: |mode, addr| block_on(fastwebsockets::serve(mode, addr)),
+    },
+    #[cfg(feature = "peers")]
+    Server {
+        name: "tokio-websockets",
+        modes: NO_DEFLATE,
+        run: |mode, addr| block_on(tokio_websockets::serve(mode, addr)),
+    },
+    #[cfg(feature = "peers")]
+    Server { name: "ezsockets", modes: NO_DEFLATE, run: |mode, addr| block_on(ezsockets::serve(mode, addr)) },
+    #[cfg(feature = "peers")]
+    Server { name: "sockudo-ws", modes: ALL, run: |mode, addr| block_on(sockudo::serve(mode, addr)) },
+    #[cfg(feature = "peers")]
+    Server { name: "yawc", modes: ALL, run: |mode, addr| block_on(yawc::serve(mode, addr)) },
+];
+
+impl Server {
+    pub(crate) fn can(&self, mode: Mode) -> bool {
+        self.modes.contains(&mode)
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name.starts_with("ws-core")
+    }
+
+    /// The name as an argument of a command line.
+    pub(crate) fn key(&self) -> String {
+        let words = self.name.split([',', ' ']).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join("-")
+    }
+
+    /// Serves until the process is killed.
+    pub(crate) fn run(&self, mode: Mode, addr: &str) -> std::io::Result<()> {
+        (self.run)(mode, addr)
+    }
+}
+
+/// One thread for everything.
+fn block_on<F: Future>(server: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(server)
+}
+
+/// A listener whose sockets do not wait with small segments, as ours do not: Linux has them inherit the option.
+/// Where a server writes several times, what follows the first write would else wait for the client's delayed
+/// ACK, and the pipelined workload would measure those 40 ms.
+#[cfg(feature = "peers")]
+async fn listen(addr: &str) -> std::io::Result<tokio::net::TcpListener> {
+    let listener = tokio::net::TcpListener::bind(addr).await?;
+    rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
+    Ok(listener)
+}
+
+/// What [`Mode::Info`] does outside of the connection: sends as many messages as the text says, the last
+/// of which is 0.
+#[cfg(feature = "peers")]
+fn burst(count: &str, to: &tokio::sync::mpsc::Sender<u32>) {
+    let (count, to) = (count.parse().unwrap_or(0), to.clone());
+    tokio::spawn(async move {
+        for left in (0..count).rev() {
+            if to.send(left).await.is_err() {
+                return;
+            }
+        }
+    });
+}

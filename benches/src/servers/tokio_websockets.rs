@@ -1,0 +1,89 @@
+//! tokio-websockets, as its README has it; it leaves rooms to the user, so a room is a `broadcast` channel.
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::sync::{broadcast, mpsc};
+use tokio_websockets::{Error, Message, Payload, ServerBuilder, WebSocketStream};
+
+use super::{MAILBOX, Mode, TICK, burst, listen};
+
+pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
+    let listener = listen(addr).await?;
+    let room = broadcast::Sender::new(MAILBOX);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        match mode {
+            Mode::Echo | Mode::Deflate => tokio::spawn(echo(stream)),
+            Mode::Fanout => tokio::spawn(fanout(stream, room.clone())),
+            Mode::Timer => tokio::spawn(timer(stream)),
+            Mode::Info => tokio::spawn(info(stream)),
+        };
+    }
+}
+
+async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
+    Ok(ServerBuilder::new().accept(stream).await?.1)
+}
+
+async fn echo(stream: TcpStream) -> Result<(), Error> {
+    let mut ws = accept(stream).await?;
+    while let Some(Ok(message)) = ws.next().await {
+        if message.is_text() || message.is_binary() {
+            ws.send(message).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn fanout(stream: TcpStream, room: broadcast::Sender<Payload>) -> Result<(), Error> {
+    let mut ws = accept(stream).await?;
+    let mut lines = room.subscribe();
+    loop {
+        tokio::select! {
+            message = ws.next() => match message {
+                Some(Ok(message)) if message.is_text() => _ = room.send(message.into_payload()),
+                Some(Ok(_)) => {}
+                _ => return Ok(()),
+            },
+            Ok(line) = lines.recv() => ws.send(Message::text(line)).await?,
+        }
+    }
+}
+
+async fn timer(stream: TcpStream) -> Result<(), Error> {
+    let mut ws = accept(stream).await?;
+    let mut ticks = 0_u64;
+    let mut interval = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            message = ws.next() => match message {
+                Some(Ok(message)) if message.is_text() => ws.send(Message::text(ticks.to_string())).await?,
+                Some(Ok(_)) => {}
+                _ => return Ok(()),
+            },
+            _ = interval.tick() => ticks += 1,
+        }
+    }
+}
+
+async fn info(stream: TcpStream) -> Result<(), Error> {
+    let mut ws = accept(stream).await?;
+    let (tx, mut rx) = mpsc::channel(MAILBOX);
+    let mut count = 0_u64;
+    loop {
+        tokio::select! {
+            message = ws.next() => match message {
+                Some(Ok(message)) => if let Some(text) = message.as_text() {
+                    burst(text, &tx);
+                },
+                _ => return Ok(()),
+            },
+            Some(left) = rx.recv() => {
+                count += 1;
+                if left == 0 {
+                    ws.send(Message::text(count.to_string())).await?;
+                }
+            }
+        }
+    }
+}

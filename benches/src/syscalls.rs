@@ -1,0 +1,69 @@
+//! `syscalls`: what a message costs in system calls, by strace.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::options::Options;
+use crate::probes::{PROBES, Probe};
+use crate::process::Under;
+use crate::report;
+use crate::servers::Server;
+
+/// Fewer for a message than this come from elsewhere: a clock, an allocator that grows.
+const NOISE: f64 = 0.02;
+
+pub(crate) fn run(options: &Options) -> io::Result<()> {
+    let probes: Vec<&Probe> = PROBES.iter().filter(|probe| options.wants(probe.key)).collect();
+    let mut text = report::row(["server"].into_iter().chain(probes.iter().map(|probe| probe.title)));
+    text += &report::rule(probes.len());
+    for server in options.servers() {
+        let cells: Vec<String> = probes.iter().map(|probe| cell(server, probe)).collect();
+        let row = report::row([server.name].into_iter().chain(cells.iter().map(String::as_str)));
+        eprint!("{row}");
+        text += &row;
+    }
+    print!("{text}");
+    if options.everything() { report::keep("syscalls", &text) } else { Ok(()) }
+}
+
+fn cell(server: &Server, probe: &Probe) -> String {
+    if !probe.fits(server) {
+        return "–".into();
+    }
+    match probe.count(server, |file| Under::Strace(file)) {
+        Ok((few, many)) => described(&difference(probe, &few, &many)),
+        Err(error) => {
+            eprintln!("{} {}: {error}", server.name, probe.key);
+            "–".into()
+        }
+    }
+}
+
+/// Calls by name, for a message, most first.
+fn difference(probe: &Probe, few: &str, many: &str) -> Vec<(String, f64)> {
+    let few = calls(few);
+    let each = |(name, calls): (String, f64)| {
+        let before = few.get(&name).copied().unwrap_or(0.0);
+        let each = probe.per_message(before, calls);
+        (name, each)
+    };
+    let mut calls: Vec<_> = calls(many).into_iter().map(each).filter(|(_, each)| *each > NOISE).collect();
+    calls.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    calls
+}
+
+/// The rows of strace's summary: a name and a number.
+fn calls(summary: &str) -> BTreeMap<String, f64> {
+    let row = |line: &str| {
+        let (name, calls) = line.trim().split_once(char::is_whitespace)?;
+        let calls = calls.trim().parse().ok()?;
+        (name != "total").then(|| (name.to_owned(), calls))
+    };
+    summary.lines().filter_map(row).collect()
+}
+
+fn described(calls: &[(String, f64)]) -> String {
+    let sum = calls.iter().fold(0.0, |sum, (_, each)| sum + each);
+    let names = calls.iter().map(|(name, each)| format!("{name} {each:.2}")).collect::<Vec<_>>();
+    [vec![format!("**{sum:.2}**")], names].concat().join("<br>")
+}

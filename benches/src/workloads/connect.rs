@@ -1,0 +1,48 @@
+//! Clients that come and go.
+
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use super::Session;
+use crate::load::{CLOSE, Offer, accepted, frame, request, tcp};
+use crate::usage::Cpu;
+
+const AT_A_TIME: usize = 32;
+
+pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
+    let (pid, port) = (session.process.pid(), session.process.port);
+    let close = frame(CLOSE, &1000_u16.to_be_bytes());
+    let mut number = 0;
+    let warm = Instant::now();
+    while warm.elapsed() < session.warm_up() {
+        come_and_go(port, &mut number, &close)?;
+    }
+    let (then, start, first) = (Cpu::of(pid)?, Instant::now(), number);
+    while start.elapsed() < session.duration() {
+        come_and_go(port, &mut number, &close)?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let (cpu, count) = (Cpu::of(pid)?.since(then), (number - first) as f64);
+    let each = |nanos: f64| nanos / count / 1e3;
+    Ok(vec![each(cpu.ran), each(cpu.user()), each(cpu.system()), count / seconds])
+}
+
+fn come_and_go(port: u16, number: &mut usize, close: &[u8]) -> io::Result<()> {
+    let mut sockets = Vec::with_capacity(AT_A_TIME);
+    for _ in 0..AT_A_TIME {
+        let mut socket = tcp(port, *number)?;
+        request(&mut socket, Offer::Nothing)?;
+        sockets.push(socket);
+        *number += 1;
+    }
+    for socket in &mut sockets {
+        accepted(socket, Offer::Nothing)?;
+        socket.write_all(close)?;
+    }
+    let mut buf = [0; 128];
+    for socket in &mut sockets {
+        // The answer to the close frame, or a rude end. Some servers then wait for the client to hang up.
+        let _ = socket.read(&mut buf);
+    }
+    Ok(())
+}

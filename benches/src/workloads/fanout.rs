@@ -1,0 +1,72 @@
+//! One client speaks, everybody hears.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::{Column, Session, column, text};
+use crate::load::{Load, Offer};
+use crate::usage::Cpu;
+
+pub(crate) const COLUMNS: &[Column] = &[
+    column("CPU µs", 2),
+    column("user", 2),
+    column("system", 2),
+    column("deliveries/s", 0),
+    column("last has it after ms, p50", 1),
+    column("server busy %", 0),
+    column("load CPU µs", 2),
+];
+
+pub(super) fn to_1k(session: &Session<'_>) -> io::Result<Vec<f64>> {
+    to(session, 1_000)
+}
+
+pub(super) fn to_10k(session: &Session<'_>) -> io::Result<Vec<f64>> {
+    to(session, if session.quick { 3_000 } else { 10_000 })
+}
+
+pub(crate) fn to(session: &Session<'_>, count: usize) -> io::Result<Vec<f64>> {
+    let pid = session.process.pid();
+    let mut load = Load::connect(session.process.port, count, Offer::Nothing)?;
+    let warm = Instant::now();
+    while warm.elapsed() < session.warm_up() {
+        say(&mut load)?;
+    }
+    let mut took = Vec::new();
+    let (then, load_then, start) = (Cpu::of(pid)?, Cpu::of(std::process::id())?, Instant::now());
+    while start.elapsed() < session.duration() {
+        took.push(say(&mut load)?.as_secs_f64());
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let (cpu, load) = (Cpu::of(pid)?.since(then), Cpu::of(std::process::id())?.since(load_then));
+    let deliveries = (took.len() * count) as f64;
+    took.sort_unstable_by(f64::total_cmp);
+    let each = |nanos: f64| nanos / deliveries / 1e3;
+    Ok(vec![
+        each(cpu.ran),
+        each(cpu.user()),
+        each(cpu.system()),
+        deliveries / seconds,
+        took[took.len() / 2] * 1e3,
+        cpu.busy(seconds),
+        each(load.ran),
+    ])
+}
+
+/// One message, until everybody has it.
+pub(crate) fn say(load: &mut Load) -> io::Result<Duration> {
+    let start = Instant::now();
+    let mut missing = load.connections.len();
+    // The answers are counted here, as they do not come to who is asked.
+    load.connections[0].send(&text(&[b'x'; 64]), 0)?;
+    while missing > 0 {
+        load.poll(Duration::from_secs(10), |_, messages| {
+            missing = missing.saturating_sub(messages as usize);
+            Ok(())
+        })?;
+        if start.elapsed() > Duration::from_secs(60) {
+            return Err(io::Error::other(format!("{missing} never heard of it")));
+        }
+    }
+    Ok(start.elapsed())
+}

@@ -1,0 +1,26 @@
+//! Messages to the connections from a task beside them.
+
+use std::io;
+
+use super::{Session, echo, text};
+use crate::load::{Load, Offer};
+
+/// Fewer than any mailbox here holds.
+pub(crate) const BURST: u32 = 512;
+
+pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
+    let mut load = Load::connect(session.process.port, 8, Offer::Nothing)?;
+    let burst = text(BURST.to_string().as_bytes());
+    if load.ask(0, &burst, 1)? != BURST.to_string().as_bytes() {
+        return Err(io::Error::other("it has not had them all"));
+    }
+    let (warm_up, duration) = (session.warm_up(), session.duration());
+    let run = echo::run(&mut load, session.process.pid(), &burst, 1, warm_up, duration)?;
+    let mut figures = run.figures();
+    figures.truncate(4);
+    for figure in &mut figures[..3] {
+        *figure /= f64::from(BURST);
+    }
+    figures[3] *= f64::from(BURST);
+    Ok(figures)
+}
