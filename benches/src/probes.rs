@@ -93,7 +93,10 @@ pub(crate) const PROBES: &[Probe] = &[
         few: 20,
         many: 120,
         messages: 50,
-        exchange: |load, count| (0..count).try_for_each(|_| fanout::say(load).map(drop)),
+        exchange: |load, count| {
+            fanout::settle();
+            (0..count).try_for_each(|_| fanout::say(load).map(drop))
+        },
     },
 ];
 
