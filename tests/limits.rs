@@ -49,7 +49,7 @@ impl Probed {
 }
 
 /// The same with a life that ends.
-#[websocket(path = "/mortal", max_lifetime = 400ms)]
+#[websocket(path = "/mortal", max_lifetime = 400ms, close_timeout = 100ms)]
 struct Mortal(Reasons);
 
 #[websocket]
@@ -57,6 +57,12 @@ impl Mortal {
     #[on_upgrade]
     fn make(State(reasons): State<Reasons>) -> Self {
         Self(reasons)
+    }
+
+    /// Slower than a client that sends without end.
+    #[on_text]
+    fn work(&mut self, _: &str) {
+        std::thread::sleep(Duration::from_millis(1));
     }
 
     #[on_close]
@@ -113,11 +119,14 @@ async fn beside<T>(server: &Server, probe: impl Future<Output = T>) -> T {
     }
 }
 
-/// Sends the same until the server has enough; returns the close code.
-async fn flood(raw: &mut Raw, bytes: &[u8]) -> u16 {
+/// Sends the same frame until the server has enough; returns the close code.
+async fn flood(raw: &mut Raw, frame: &[u8]) -> u16 {
+    flood_with(raw, &frame.repeat(500)).await
+}
+
+async fn flood_with(raw: &mut Raw, bytes: &[u8]) -> u16 {
     let (mut read, mut write) = raw.0.split();
-    let bytes = bytes.repeat(500);
-    let sends = async { while write.write_all(&bytes).await.is_ok() {} };
+    let sends = async { while write.write_all(bytes).await.is_ok() {} };
     let answers = async {
         let mut last = Vec::new();
         let mut buffer = [0; 4096];
@@ -234,6 +243,19 @@ async fn endless_messages() {
     })
     .await;
     assert_eq!((code, ended.recv().await), (1008, Some(CloseReason::Protocol(ws_core::Fault::TooMany))));
+}
+
+#[tokio::test]
+async fn client_that_never_lets_a_turn_end() {
+    let (server, mut ended) = server().await;
+    // A frame of 50,000 bytes, so that one read brings one or two.
+    let message = [&[0x81, 0xfe, 0xc3, 0x50, 0, 0, 0, 0][..], &[b'x'; 50_000]].concat();
+    let code = beside(&server, async {
+        let mut raw = open(&server, "/mortal").await;
+        flood_with(&mut raw, &message).await
+    })
+    .await;
+    assert_eq!((code, ended.recv().await), (1001, Some(CloseReason::Expired)));
 }
 
 #[tokio::test]

@@ -77,7 +77,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                wire.drained();
+                // It may also be that the runtime wants its thread back.
+                if tokio::task::coop::has_budget_remaining() {
+                    wire.drained();
+                }
                 Poll::Pending
             }
         }

@@ -108,9 +108,10 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     pub(crate) fn register(&self, waker: &Waker) {
-        if let Some(task) = self.connections.lock().tasks.get_mut(self.key) {
-            *task = Some(waker.clone());
-        }
+        let waker = Some(waker.clone());
+        // The one before is dropped when the lock is free, for it may have much with it.
+        let _before =
+            self.connections.lock().tasks.get_mut(self.key).map(|task| std::mem::replace(task, waker));
     }
 
     /// When the server shuts down: until when methods may go on.
@@ -127,7 +128,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut list = self.connections.lock();
-        list.tasks.try_remove(self.key);
+        let _waker = list.tasks.try_remove(self.key);
         list.leave(self.network);
         drop(list);
         if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {

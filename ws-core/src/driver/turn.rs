@@ -108,6 +108,8 @@ where
     links.pace.rest();
     let session = &mut *seat.cx.session();
     port.end_turn(task, &mut session.wire);
+    // A client that never lets it come to an end is looked at by the clock all the same.
+    links.set_clock(task, session);
     links.note_due(session, now());
     task.waker().wake_by_ref();
     Poll::Pending

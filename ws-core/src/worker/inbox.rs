@@ -115,9 +115,11 @@ impl Link {
         Self { inbox, key, is_queued: AtomicBool::new(false), ready: AtomicU8::new(ready) }
     }
 
-    /// It is about to be polled for having been in a queue.
+    /// It is about to be polled for having been in a queue. Whoever finds it queued before this has done
+    /// what it is to look at; so that it does see that, this is no mere store, which may come later
+    /// than the loads behind it.
     pub(super) fn unqueued(&self) {
-        self.is_queued.store(false, Ordering::Release);
+        self.is_queued.swap(false, Ordering::AcqRel);
     }
 
     // Only the connection's thread looks at what is ready; an atomic, because the socket is `Send`.

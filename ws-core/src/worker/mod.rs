@@ -37,7 +37,7 @@ impl Workers {
     ///
     /// The system gives no more threads or file descriptors.
     pub(crate) fn start(count: usize) -> io::Result<Self> {
-        let mut workers = Self(Vec::with_capacity(count));
+        let mut workers = Self(Vec::new());
         for index in 0..count {
             let (thread, inbox) = Thread::new()?;
             let runtime = Handle::current();

@@ -18,8 +18,16 @@ pub(super) const WRITABLE: u8 = 2;
 const READ_CLOSED: u8 = 4;
 
 /// Where a read or a write that is not all that was asked for says that there is no more: epoll
-/// and kqueue tell when that changes.
-const SHORT_IS_ALL: bool = cfg!(unix);
+/// and kqueue tell when that changes. Elsewhere they are asked until they say so.
+const SHORT_IS_ALL: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    target_vendor = "apple",
+));
 
 /// What an event says.
 pub(super) fn readiness(event: &Event) -> u8 {

@@ -17,6 +17,9 @@ use super::socket::{Socket, WRITABLE, readiness};
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1024;
 
+/// How long to wait after the system has refused to.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// The inbox; no connection has that key.
 const INBOX: Token = Token(usize::MAX);
 
@@ -53,7 +56,8 @@ impl Thread {
             let wait = (!again.is_empty()).then_some(Duration::ZERO);
             match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => {
-                    return tracing::error!(%error, "a worker cannot wait for its sockets");
+                    tracing::error!(%error, "a worker cannot wait for its sockets");
+                    std::thread::sleep(PAUSE);
                 }
                 _ => {}
             }
@@ -91,6 +95,8 @@ impl Thread {
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut stream, Token(key), interest) {
             self.inbox.ended();
+            // The handler is in it.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
             return tracing::error!(%error, "a worker cannot take a connection");
         }
         // What has come already is an event.
@@ -117,6 +123,9 @@ impl Connections {
         let mut task = Task::from_waker(&connection.waker);
         // Methods that panic are caught below; what gets here is a runtime that is gone.
         let poll = catch_unwind(AssertUnwindSafe(|| connection.run.as_mut().poll(&mut task)));
+        if poll.is_err() {
+            tracing::error!("a connection has lost its runtime");
+        }
         if !matches!(poll, Ok(std::task::Poll::Pending)) {
             let connection = self.0.remove(key);
             let _ = catch_unwind(AssertUnwindSafe(|| drop(connection)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::peer::{Log, connect, frame};
+use super::peer::{Log, connect, connect_with, frame, options};
 use crate::prelude::*;
 
 /// Sleeps as long as the message says, then echoes it.
@@ -158,4 +158,34 @@ async fn async_methods_take_any_payload() {
     assert_eq!(peer.text().await, "6");
     peer.raw(&frame(0x82, b"[1,2,")).await;
     assert_eq!(peer.closed().await, 1007);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_come_together_are_all_heard_whatever_came_before() {
+    let together = [frame(0x81, b"1"), frame(0x81, b"2"), frame(0x81, b"3")].concat();
+    let mut peer = connect_with(4096, options::<Sleeper>(|_| {}), sleeper);
+    for before in ["a ping", "a message while a method is pending", "nothing"] {
+        match before {
+            "a ping" => {
+                peer.raw(&frame(0x89, b"")).await;
+                assert_eq!(peer.frame().await.unwrap().opcode, 10);
+            }
+            "nothing" => {}
+            _ => {
+                peer.send("50").await;
+                assert_eq!(peer.text().await, "begin 50");
+                peer.send("0").await;
+                for text in ["end 50", "begin 0", "end 0"] {
+                    assert_eq!(peer.text().await, text);
+                }
+            }
+        }
+        peer.raw(&together).await;
+        for n in 1..=3 {
+            for text in [format!("begin {n}"), format!("end {n}")] {
+                let next = tokio::time::timeout(Duration::from_secs(1), peer.text());
+                assert_eq!(next.await.expect(before), text, "after {before}");
+            }
+        }
+    }
 }

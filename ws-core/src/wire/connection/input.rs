@@ -67,8 +67,8 @@ impl Connection {
     /// reading is off, or if the connection ends.
     #[inline(always)]
     pub(crate) fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
-        if input.is_empty() {
-            self.starved = true;
+        self.starved = input.is_empty();
+        if self.starved {
             return None;
         }
         // What most messages are is found out with a few looks; all the rest is not inlined.
@@ -87,7 +87,6 @@ impl Connection {
     }
 
     fn next_of_any<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
-        self.starved = false;
         while self.is_closing() && !self.is_finished() {
             match self.decoder.decode(input) {
                 // Messages that crossed our close frame are dropped.
