@@ -245,7 +245,7 @@ async fn endless_messages() {
     assert_eq!((code, ended.recv().await), (1008, Some(CloseReason::Protocol(ws_core::Fault::TooMany))));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn client_that_never_lets_a_turn_end() {
     let (server, mut ended) = server().await;
     // A frame of 50,000 bytes, so that one read brings one or two.
