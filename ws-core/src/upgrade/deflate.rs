@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use hyper::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
+use hyper::header::{HeaderMap, HeaderValue};
 
 use super::extensions;
 use crate::options::Compress;
@@ -24,20 +24,13 @@ struct Offer {
 /// says so. An offer that cannot be met is declined, and never the handshake (§5.1).
 pub(super) fn negotiate(headers: &HeaderMap, compress: Compress) -> Option<(Agreed, HeaderValue)> {
     let compress = compress.in_range();
-    let mut agreed = None;
-    for line in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
-        // What cannot be read as a whole is not guessed at.
-        for extension in extensions::parse(line.as_bytes())? {
-            if agreed.is_none() && extension.name.eq_ignore_ascii_case(b"permessage-deflate") {
-                let mut offer = Offer::default();
-                for (name, value) in &extension.parameters {
-                    offer.add(name, value.as_deref());
-                }
-                agreed = offer.meet(&compress);
-            }
+    extensions::first(headers, "permessage-deflate", |parameters| {
+        let mut offer = Offer::default();
+        for (name, value) in parameters {
+            offer.add(name, value.as_deref());
         }
-    }
-    agreed
+        offer.meet(&compress)
+    })
 }
 
 impl Offer {

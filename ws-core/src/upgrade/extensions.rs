@@ -8,12 +8,33 @@ pub(super) fn are_well_formed(headers: &HeaderMap) -> bool {
     headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().all(|line| parse(line.as_bytes()).is_some())
 }
 
+/// A parameter and its value, which is without its quotes.
+type Parameter<'a> = (&'a [u8], Option<Vec<u8>>);
+
+/// What becomes of the first extension of that name whose parameters `meet` accepts. Nothing, if a line
+/// cannot be read as a whole: it is not guessed at.
+#[cfg(feature = "deflate")]
+pub(super) fn first<T>(
+    headers: &HeaderMap,
+    name: &str,
+    meet: impl Fn(&[Parameter<'_>]) -> Option<T>,
+) -> Option<T> {
+    let mut found = None;
+    for line in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
+        for extension in parse(line.as_bytes())? {
+            if found.is_none() && extension.name.eq_ignore_ascii_case(name.as_bytes()) {
+                found = meet(&extension.parameters);
+            }
+        }
+    }
+    found
+}
+
 /// One element of the list.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Extension<'a> {
     pub(super) name: &'a [u8],
-    /// A value is without its quotes.
-    pub(super) parameters: Vec<(&'a [u8], Option<Vec<u8>>)>,
+    pub(super) parameters: Vec<Parameter<'a>>,
 }
 
 /// The extensions of a line; `None` if it is not in the grammar:

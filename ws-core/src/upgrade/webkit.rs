@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use hyper::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
+use hyper::header::{HeaderMap, HeaderValue};
 
 use super::deflate::{once, window};
 use super::extensions;
@@ -23,19 +23,13 @@ struct Offer {
 /// Takes the first offer of the client that can be met, as permessage-deflate does.
 pub(super) fn negotiate(headers: &HeaderMap, compress: Compress) -> Option<(Agreed, HeaderValue)> {
     let compress = compress.in_range();
-    let mut agreed = None;
-    for line in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
-        for extension in extensions::parse(line.as_bytes())? {
-            if agreed.is_none() && extension.name.eq_ignore_ascii_case(b"x-webkit-deflate-frame") {
-                let mut offer = Offer::default();
-                for (name, value) in &extension.parameters {
-                    offer.add(name, value.as_deref());
-                }
-                agreed = offer.meet(&compress);
-            }
+    extensions::first(headers, "x-webkit-deflate-frame", |parameters| {
+        let mut offer = Offer::default();
+        for (name, value) in parameters {
+            offer.add(name, value.as_deref());
         }
-    }
-    agreed
+        offer.meet(&compress)
+    })
 }
 
 impl Offer {
@@ -81,6 +75,8 @@ impl Offer {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
+
     use super::*;
 
     /// What the server answers to an offer, `""` for nothing.

@@ -1,3 +1,5 @@
+use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
+
 use super::*;
 
 /// What the server answers to lines of offers, `""` for nothing.
