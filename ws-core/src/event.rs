@@ -22,6 +22,8 @@ pub enum Event<'a, I> {
     Info(I),
     /// A timer of the declaration, by its id.
     Timer(usize),
+    /// That many published messages were missed; 0 if nobody knows how many.
+    Lagged(u64),
     /// Something failed.
     Error(HandlerError),
     /// The connection has ended.

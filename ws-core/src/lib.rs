@@ -111,7 +111,7 @@ pub use handler::{Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use message::{Message, Ping, Pong};
-pub use options::{Compress, Options, Origins, Unhandled};
+pub use options::{Compress, Options, Origins, Overflow, Unhandled};
 pub use payload::{FromBinary, FromText};
 pub use reply::{IntoReply, Replies};
 pub use router::{Path, PeerAddr, Query, Router, State};

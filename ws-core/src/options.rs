@@ -64,7 +64,7 @@ pub struct Options {
     /// Cowboy's `compress` and `deflate_opts`.
     pub compress: Option<Compress>,
     /// How many messages may wait for the handler, counted when [`Addr::send`](crate::Addr::send)
-    /// is called. Default 1,024.
+    /// is called; and how many published ones may wait besides, see `overflow`. Default 1,024.
     pub mailbox: usize,
     /// How many bytes may wait for the client before reading from it stops. Default 64 KiB.
     pub outbox_high_water: usize,
@@ -80,6 +80,9 @@ pub struct Options {
     /// How long a pending async method may go on once the client has closed or is gone, before it
     /// is dropped. Default 1 s.
     pub cancel_timeout: Duration,
+    /// What happens to published messages when as many wait as `mailbox` allows, because the handler
+    /// or its client is slower than the publishers. Default [`Overflow::Close`].
+    pub overflow: Overflow,
     /// What a message of a kind that no method handles does. Default [`Unhandled::Ignore`].
     pub unhandled: Unhandled,
     /// The subprotocols the handler speaks, the preferred one first (RFC 6455 §1.9). The first
@@ -114,6 +117,7 @@ impl Options {
         read_ahead: 64 << 10,
         close_timeout: Duration::from_secs(5),
         cancel_timeout: Duration::from_secs(1),
+        overflow: Overflow::Close,
         unhandled: Unhandled::Ignore,
         subprotocols: &[],
         origins: Origins::SameHost,
@@ -153,6 +157,26 @@ pub enum Unhandled {
     Ignore,
     /// It closes the connection with 1003 (`unhandled = close`).
     Close,
+}
+
+/// What becomes of published messages when as many wait as `mailbox` allows. No publisher waits for
+/// a subscriber, and no subscriber for another; so the one that is too slow misses something, or ends.
+///
+/// What it has missed, `#[on_lagged]` is told. A connection whose client does not read, so that more
+/// waits than `outbox_high_water`, takes no published message until it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// The connection closes with [`CloseReason::Overflow`](crate::CloseReason::Overflow), so that
+    /// nobody misses anything without knowing (`overflow = close`).
+    #[default]
+    Close,
+    /// The oldest message that waits is dropped (`overflow = drop_oldest`).
+    DropOldest,
+    /// The new message is dropped (`overflow = drop_newest`).
+    DropNewest,
+    /// Of each topic only the newest message waits, however much room there is: for prices and
+    /// positions (`overflow = latest`).
+    Latest,
 }
 
 /// Which `Origin` a handshake may carry. One without that header comes from no browser and is

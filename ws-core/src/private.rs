@@ -16,7 +16,7 @@ pub use crate::handler::{
     ByDefault, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Running, Timer,
     Upgrade,
 };
-pub use crate::options::{Compress, Declaration, Origins, Unhandled};
+pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled};
 pub use crate::payload::{FromBinary, FromText};
 use crate::reply::IntoReply;
 
