@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 8] = [
     &["close", "message", "options", "error"],
     &["wire", "timer"],
     &["payload", "reply", "event", "json"],
-    &["handler", "context", "address"],
+    &["handler", "context", "address", "topic"],
     &["transport", "upgrade"],
     &["driver", "worker"],
     &["router", "server", "test"],

@@ -37,6 +37,7 @@ mod server;
 #[cfg(feature = "test-util")]
 pub mod test;
 mod timer;
+mod topic;
 mod transport;
 mod upgrade;
 mod wire;
@@ -106,7 +107,7 @@ pub use close::CloseCode;
 pub use context::Context;
 #[cfg(feature = "tls")]
 pub use error::TlsError;
-pub use error::{BoxError, DecodeError, Error, HandlerError, Result, SendError};
+pub use error::{BoxError, DecodeError, Error, HandlerError, PublishError, Result, SendError};
 pub use handler::{Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
@@ -118,3 +119,7 @@ pub use router::{Path, PeerAddr, Query, Router, State};
 #[cfg(feature = "tls")]
 pub use server::Tls;
 pub use timer::TimerId;
+pub use topic::{
+    Codec, Hears, History, Hub, Member, MemberId, ParsePositionError, Position, Presence, Published, Recovering,
+    Recovery, Subscribed, Topic,
+};

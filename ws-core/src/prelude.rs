@@ -22,14 +22,16 @@
 //! # }
 //! ```
 
+pub use std::sync::Arc;
 pub use std::time::Duration;
 
 #[cfg(feature = "json")]
 pub use crate::Json;
 pub use crate::{
     Addr, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, FromBinary, FromText, HandlerError,
-    HeaderMap, IntoReply, Message, OnInfo, Path, PeerAddr, Ping, Pong, Query, Recipient, Replies, Router,
-    SendError, State, StatusCode, TimerId, Upgrade, Utf8Bytes, websocket,
+    HeaderMap, Hub, IntoReply, Message, OnInfo, Path, PeerAddr, Ping, Pong, Position, Presence, PublishError,
+    Published, Query, Recipient, Replies, Router, SendError, State, StatusCode, TimerId, Topic, Upgrade,
+    Utf8Bytes, websocket,
 };
 
 /// `#[after(5s)]`: a method that runs once, so long after open. It takes `&mut self` and `cx`, and

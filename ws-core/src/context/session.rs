@@ -9,10 +9,12 @@ use std::time::Instant;
 
 use super::Context;
 use crate::address::Mailbox;
+use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::handler::Handler;
 use crate::reply::{IntoReply, Replies};
 use crate::timer::Timers;
+use crate::topic::{Delivery, Fed, Topics};
 use crate::wire::Connection;
 
 /// Where the state of the connection is. A handler without async methods has it for itself; one
@@ -29,7 +31,7 @@ impl<H: Handler> Context<H> {
         peer_addr: Option<SocketAddr>,
         subprotocol: Option<Box<str>>,
     ) -> Self {
-        let session = Session { wire, timers: Timers::new(), mailbox: None, waker: None, failure: None };
+        let session = Session { wire, timers: Timers::new(), mailbox: None, topics: None, waker: None, failure: None };
         let place = if H::ASYNC {
             Place::Shared(Arc::new(Mutex::new(session)))
         } else {
@@ -73,6 +75,8 @@ pub(crate) struct Session<H: Handler> {
     pub(crate) wire: Connection,
     pub(crate) timers: Timers<H::Info>,
     pub(super) mailbox: Option<Arc<Mailbox<H::Info>>>,
+    /// What it has subscribed to; boxed because most connections have nothing of it.
+    pub(crate) topics: Option<Box<Topics<H::Info>>>,
     /// The task of the connection, for a mailbox that is made later.
     pub(super) waker: Option<Waker>,
     /// What a `send` of the running method failed with.
@@ -85,6 +89,18 @@ impl<H: Handler> Session<H> {
         if let Some(mailbox) = &self.mailbox {
             mailbox.register(waker);
         }
+        if let Some(topics) = &self.topics {
+            topics.feed.register(waker);
+        }
+    }
+
+    /// Its topics, unless the connection ends.
+    pub(crate) fn topics(&mut self) -> Option<&mut Topics<H::Info>> {
+        if self.wire.reason().is_some() {
+            return None;
+        }
+        let make = || Box::new(Topics::new(self.wire.options(), self.waker.clone()));
+        Some(self.topics.get_or_insert_with(make))
     }
 
     /// When the next timer is due; at the end of the connection none is.
@@ -100,22 +116,50 @@ impl<H: Handler> Session<H> {
 
     #[inline(always)]
     pub(crate) fn has_mail(&self) -> bool {
-        self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_mail())
+        self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_mail()) || self.is_fed()
+    }
+
+    /// Whether something was published that the client can be told: one that does not read takes
+    /// nothing more, and what that means is decided where it waits.
+    #[inline(always)]
+    fn is_fed(&self) -> bool {
+        self.topics.as_ref().is_some_and(|topics| topics.feed.waits()) && !self.wire.is_pressed()
     }
 
     pub(crate) fn next_mail(&mut self) -> Option<H::Info> {
         self.mailbox.as_ref()?.pop()
     }
 
+    /// The next of what was published.
+    pub(crate) fn next_fed(&mut self) -> Option<Fed<H::Info>> {
+        if self.is_fed() { self.topics.as_ref()?.feed.pop() } else { None }
+    }
+
+    /// Sends the client what it can be told without the handler, which is at work.
+    pub(crate) fn forward(&mut self) {
+        while self.is_fed()
+            && let Some(fed) = self.topics.as_ref().and_then(|topics| topics.feed.pop_frame())
+        {
+            match fed {
+                Fed::Message(Delivery::Frame(frame)) => self.wire.broadcast(&frame),
+                _ => self.wire.close_with(CloseReason::Overflow),
+            }
+        }
+    }
+
     /// No more messages are accepted, and those that wait will not be handled.
-    pub(crate) fn end_mailbox(&self) -> VecDeque<H::Info> {
-        self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.end())
+    pub(crate) fn end_mailbox(&mut self) -> (VecDeque<H::Info>, Option<Box<Topics<H::Info>>>) {
+        let mail = self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.end());
+        (mail, self.topics.take())
     }
 
     /// No more messages are accepted; those that wait can still be handled.
     pub(crate) fn close_mailbox(&self) {
         if let Some(mailbox) = &self.mailbox {
             mailbox.close();
+        }
+        if let Some(topics) = &self.topics {
+            topics.feed.close();
         }
     }
 }

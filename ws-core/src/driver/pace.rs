@@ -9,7 +9,7 @@ use tokio::task::unconstrained;
 /// Reads, and rounds of mail, in a turn.
 pub(super) const ROUNDS: u32 = 16;
 
-/// Messages of the mailbox in a round.
+/// Messages of the mailbox in a round, and as many that were published.
 const MAIL: u32 = 64;
 
 /// Messages that were read ahead in a round. Each may have taken an async method its time, so that
@@ -21,12 +21,13 @@ const AHEAD: u32 = 16;
 pub(super) struct Pace {
     rounds: u32,
     mail: u32,
+    published: u32,
     ahead: u32,
 }
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { rounds: ROUNDS, mail: MAIL, ahead: AHEAD }
+        Self { rounds: ROUNDS, mail: MAIL, published: MAIL, ahead: AHEAD }
     }
 
     /// Whether the turn may go on.
@@ -47,6 +48,11 @@ impl Pace {
     /// Whether one more message may be taken from the mailbox in this round.
     pub(super) fn takes_mail(&mut self) -> bool {
         take(&mut self.mail)
+    }
+
+    /// Whether one more message of a topic may be taken in this round.
+    pub(super) fn takes_published(&mut self) -> bool {
+        take(&mut self.published)
     }
 
     /// The turn is over. What was read ahead counts on, for it fills up while a method waits.

@@ -9,6 +9,7 @@ use crate::error::HandlerError;
 use crate::event::{Event, Step};
 use crate::handler::Handler;
 use crate::options::Unhandled;
+use crate::topic::{Delivery, Fed};
 use crate::wire::Incoming;
 
 /// The handler and its context.
@@ -82,6 +83,22 @@ impl<H: Handler> Seat<H> {
                 None
             }
             step => self.perform(Ok(step)),
+        }
+    }
+
+    /// Runs the method for what was published, or sends it to the client.
+    pub(super) fn feed(&mut self, fed: Fed<H::Info>) -> Option<H::Call> {
+        match fed {
+            Fed::Message(Delivery::Info(info)) => self.invoke(Event::Info(info)),
+            Fed::Lagged(missed) => self.invoke(Event::Lagged(missed)),
+            Fed::Message(Delivery::Frame(frame)) => {
+                self.cx.session().wire.broadcast(&frame);
+                None
+            }
+            Fed::Overflown => {
+                self.cx.session().wire.close_with(CloseReason::Overflow);
+                None
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use crate::context::Session;
 use crate::event::Event;
 use crate::handler::Handler;
 use crate::timer::Due;
+use crate::topic::Fed;
 
 /// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
 /// many bytes the rest of it is another round's.
@@ -171,6 +172,13 @@ where
             return Some(call);
         }
     }
+    while links.pace.takes_published() && seat.cx.session().wire.is_open() {
+        port.relieve(task, &mut seat.cx.session().wire);
+        let Some(fed) = seat.cx.session().next_fed() else { break };
+        if let Some(call) = seat.feed(fed) {
+            return Some(call);
+        }
+    }
     None
 }
 
@@ -200,8 +208,9 @@ where
         let call = if let Some(message) = ahead {
             seat.hear(&message)
         } else {
-            let Some(info) = seat.cx.session().next_mail() else { break };
-            seat.invoke(Event::Info(info))
+            let mail = seat.cx.session().next_mail();
+            let Some(fed) = mail.map(Fed::info).or_else(|| seat.cx.session().next_fed()) else { break };
+            seat.feed(fed)
         };
         if let Some(call) = call {
             return Drain::Call(call);

@@ -83,6 +83,7 @@ where
 {
     links.register(task, session);
     links.pace.rest();
+    session.forward();
     let wire = &mut session.wire;
     links.look(wire);
     let mut buffer = ReadBuffer::take();

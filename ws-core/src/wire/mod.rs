@@ -7,6 +7,7 @@
 mod activity;
 mod ahead;
 mod backlog;
+mod broadcast;
 mod connection;
 mod decoder;
 mod deflate;
@@ -23,6 +24,7 @@ mod utf8;
 #[cfg(feature = "tungstenite")]
 pub(crate) use activity::Activity;
 pub(crate) use ahead::Incoming;
+pub(crate) use broadcast::Broadcast;
 pub(crate) use connection::Connection;
 pub(crate) use deflate::Agreed;
 pub(crate) use rate::Rate;

@@ -1,5 +1,7 @@
 //! Frames on their way to the client.
 
+use bytes::Bytes;
+
 use super::deflate::Deflater;
 use super::frame::{COMPRESSED, MAX_HEADER, Opcode, short_header, write_header};
 
@@ -63,6 +65,19 @@ impl Outbox {
         let fits = fits(waiting, payload.len(), self.ceiling);
         if fits {
             self.push_last(opcode, payload);
+            self.pushed(waiting);
+        }
+        fits
+    }
+
+    /// Appends a frame that many connections send; false if it would exceed the limit.
+    #[must_use]
+    pub(crate) fn push_shared(&mut self, frame: &Bytes) -> bool {
+        let waiting = self.len();
+        let fits = fits(waiting, frame.len(), self.ceiling);
+        if fits {
+            self.make_room(frame.len());
+            self.bytes.extend_from_slice(frame);
             self.pushed(waiting);
         }
         fits

@@ -225,7 +225,12 @@ impl Connection {
         }
     }
 
-    fn compress(&mut self, opcode: Opcode, payload: &[u8]) {
+    /// What messages for the client go through.
+    pub(super) fn deflater(&mut self) -> Option<&mut Deflater> {
+        self.deflater.as_deref_mut()
+    }
+
+    pub(super) fn compress(&mut self, opcode: Opcode, payload: &[u8]) {
         match &mut self.deflater {
             Some(deflater) if deflater.takes(payload.len()) => {
                 if !self.outbox.push_compressed(opcode, payload, deflater) {

@@ -40,6 +40,12 @@ impl Deflater {
         self.is_on && len >= self.min_size
     }
 
+    /// With which parameters, if messages are compressed each by itself, so that all connections that
+    /// have the same can send the same.
+    pub(super) fn shareable(&self) -> Option<Config> {
+        (!self.takeover).then_some(self.config)
+    }
+
     /// Appends the compressed message; false, and nothing, if it is better sent as it is.
     #[must_use]
     pub(crate) fn compress(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {

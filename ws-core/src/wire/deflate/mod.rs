@@ -13,12 +13,14 @@ mod off;
 #[cfg(feature = "deflate")]
 mod pool;
 mod scratch;
+#[cfg(feature = "deflate")]
+mod shared;
 
 #[cfg(not(feature = "deflate"))]
 pub(super) use off::{Deflater, Inflater};
 pub(super) use scratch::{Scratch, release};
 #[cfg(feature = "deflate")]
-pub(super) use {compress::Deflater, inflate::Inflater};
+pub(super) use {compress::Deflater, inflate::Inflater, shared::Shared};
 
 /// What the two sides agreed upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,204 @@
+//! What the subscribers of a topic share in this process.
+
+use std::any::TypeId;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::codec::ErasedCodec;
+use super::feed::Key;
+use super::history::{History, Kept};
+use super::hub::Registry;
+use super::position::Position;
+use super::presence::{Member, Members, Presence};
+use super::published::Published;
+use super::subscription::Recovery;
+use super::taps::{Garbage, Tap, Taps};
+use crate::error::PublishError;
+
+/// A topic. Whatever is the user's code, as encoding a value or dropping one, runs outside of its lock.
+pub(super) struct Channel<T: Send + Sync + 'static> {
+    pub(super) name: Arc<str>,
+    registry: Arc<Registry>,
+    codec: Box<dyn ErasedCodec<T>>,
+    state: Mutex<State<T>>,
+    /// How many subscribers take frames; changed under the lock.
+    frames: AtomicUsize,
+}
+
+struct State<T> {
+    subscribers: Taps<Published<T>>,
+    watchers: Taps<Presence>,
+    members: Members,
+    kept: Option<Kept<T>>,
+}
+
+/// What a connection has with a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// Its handler hears what is published.
+    Heard,
+    /// Its client is sent what is published.
+    Forwarded,
+    /// Its handler hears who comes and goes.
+    Watched,
+    /// It is one of the members.
+    Joined,
+}
+
+/// A topic of any type, as its subscribers leave it.
+pub(super) trait Leave: Send + Sync {
+    fn leave(&self, tie: Tie, slot: usize);
+}
+
+impl<T: Send + Sync + 'static> Channel<T> {
+    pub(super) fn new(name: Arc<str>, registry: Arc<Registry>, codec: Box<dyn ErasedCodec<T>>) -> Self {
+        let state = State {
+            subscribers: Taps::default(),
+            watchers: Taps::default(),
+            members: Members::default(),
+            kept: None,
+        };
+        Self { name, registry, codec, state: Mutex::new(state), frames: AtomicUsize::new(0) }
+    }
+
+    /// What tells it from others.
+    pub(super) fn key(&self) -> Key {
+        std::ptr::from_ref(self).addr()
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Gives a value to all subscribers, but for one connection.
+    pub(super) fn publish(&self, value: T, except: Option<usize>) -> Result<(), PublishError> {
+        let mut message = Published::new(Arc::clone(&self.name), value);
+        let mut garbage = Garbage::default();
+        loop {
+            // Somebody who takes frames may come until the lock is held.
+            if self.frames.load(Ordering::Relaxed) > 0 && message.frame().is_none() {
+                let frame = self.codec.encode(message.value())?;
+                message.set_frame(frame);
+            }
+            let mut state = self.lock();
+            if self.frames.load(Ordering::Relaxed) == 0 || message.frame().is_some() {
+                state.publish(&mut message, except, &mut garbage);
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn subscribe(&self, tap: Box<dyn Tap<Published<T>>>, tie: Tie) -> usize {
+        let mut state = self.lock();
+        if tie == Tie::Forwarded {
+            self.frames.fetch_add(1, Ordering::Relaxed);
+        }
+        state.subscribers.insert(tap)
+    }
+
+    /// The same, after what was published since `position`, if that is still known.
+    pub(super) fn subscribe_from(
+        &self,
+        tap: Box<dyn Tap<Published<T>>>,
+        position: Option<Position>,
+    ) -> (usize, Recovery) {
+        let mut state = self.lock();
+        let State { kept, subscribers, .. } = &mut *state;
+        let recovered = match (position, kept.as_ref().map(|kept| kept.since(position))) {
+            (Some(_), Some(Some(missed))) => {
+                missed.for_each(|message| tap.replay(message));
+                true
+            }
+            _ => false,
+        };
+        let recovery = Recovery { recovered, position: kept.as_ref().map(Kept::position) };
+        (subscribers.insert(tap), recovery)
+    }
+
+    /// Tells a connection who is there, and who comes and goes.
+    pub(super) fn watch(&self, tap: Box<dyn Tap<Presence>>) -> usize {
+        let mut state = self.lock();
+        for member in state.members.iter() {
+            tap.replay(&Presence::Joined(member.clone()));
+        }
+        state.watchers.insert(tap)
+    }
+
+    pub(super) fn join(&self, name: &str) -> usize {
+        let mut garbage = Garbage::default();
+        let mut state = self.lock();
+        let (slot, member) = state.members.join(&self.name, name);
+        state.watchers.deliver(&Presence::Joined(member), None, &mut garbage);
+        slot
+    }
+
+    pub(super) fn members(&self) -> Vec<Member> {
+        self.lock().members.iter().cloned().collect()
+    }
+
+    pub(super) fn subscribers(&self) -> usize {
+        self.lock().subscribers.len()
+    }
+
+    pub(super) fn position(&self) -> Option<Position> {
+        self.lock().kept.as_ref().map(Kept::position)
+    }
+
+    /// Keeps what is published from now on, or more of it.
+    pub(super) fn keep(&self, history: History) {
+        let mut state = self.lock();
+        match &mut state.kept {
+            Some(kept) => kept.extend(history),
+            None => state.kept = Some(Kept::new(history)),
+        }
+    }
+
+    /// Whether what it keeps is too old for anybody to come back for.
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        self.lock().kept.as_ref().is_none_or(|kept| kept.is_expired(now))
+    }
+
+    /// Nothing of the user runs under the lock.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Send + Sync + 'static> State<T> {
+    fn publish(&mut self, message: &mut Published<T>, except: Option<usize>, garbage: &mut Garbage) {
+        if let Some(kept) = &mut self.kept {
+            message.set_position(kept.next());
+            garbage.extend(kept.push(message.clone()));
+        }
+        self.subscribers.deliver(message, except, garbage);
+    }
+}
+
+impl<T: Send + Sync + 'static> Leave for Channel<T> {
+    fn leave(&self, tie: Tie, slot: usize) {
+        let mut garbage = Garbage::default();
+        let mut state = self.lock();
+        match tie {
+            Tie::Heard => garbage.extend(state.subscribers.remove(slot)),
+            Tie::Forwarded => {
+                self.frames.fetch_sub(1, Ordering::Relaxed);
+                garbage.extend(state.subscribers.remove(slot));
+            }
+            Tie::Watched => garbage.extend(state.watchers.remove(slot)),
+            Tie::Joined => {
+                if let Some(member) = state.members.leave(slot) {
+                    state.watchers.deliver(&Presence::Left(member), None, &mut garbage);
+                }
+            }
+        }
+    }
+}
+
+/// A topic that nobody uses is forgotten.
+impl<T: Send + Sync + 'static> Drop for Channel<T> {
+    fn drop(&mut self) {
+        self.registry.forget(TypeId::of::<T>(), &self.name);
+    }
+}

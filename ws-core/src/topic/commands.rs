@@ -1,0 +1,272 @@
+//! The commands of a connection that are about topics.
+
+use std::sync::Arc;
+
+use super::channel::{Channel, Tie};
+use super::feed::Delivery;
+use super::published::{Hears, Published};
+use super::subscription::{Recovering, Subscribed, Topics};
+use super::taps::ToFeed;
+use super::{Position, Presence, Topic};
+use crate::context::Context;
+use crate::error::PublishError;
+use crate::handler::{Handler, OnInfo};
+
+/// Topics.
+impl<H: Handler> Context<H> {
+    /// Hears what is published in a topic from now on: in the `#[on_info]` for `Arc<T>`, or for
+    /// [`Published<T>`], of which it needs one. It ends with the connection. Subscribing once more
+    /// changes nothing.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] struct Guest { room: Topic<String> }
+    /// #[websocket]
+    /// impl Guest {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.subscribe(&self.room);
+    ///     }
+    ///     #[on_info]
+    ///     fn heard(&mut self, line: Arc<String>) -> String {
+    ///         line.to_uppercase()
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let room = Hub::local().topic::<String>("room:lobby");
+    /// let mut client = Test::open(Guest { room: room.clone() }).await;
+    /// room.publish("hello".to_owned()).unwrap();
+    /// assert_eq!(client.text().await, "HELLO");
+    /// # }
+    /// ```
+    pub fn subscribe<T, M>(&mut self, topic: &Topic<T>) -> Subscribed
+    where
+        T: Send + Sync + 'static,
+        H: Hears<T, M>,
+    {
+        let take = |message: &Published<T>| Some(Delivery::Info(H::hear(message)));
+        self.tie(topic, Tie::Heard, take, |channel, tap| channel.subscribe(Box::new(tap), Tie::Heard));
+        Subscribed::now()
+    }
+
+    /// Hears what was published in a topic since `position`, in order, and then what is published
+    /// from now on, each message once: for a client that comes back with the last position that it saw
+    /// ([`Published::position`]). The topic needs a [history](Topic::history).
+    ///
+    /// If that is not known any more, or there is no position, only what is published from now on
+    /// arrives, and [`Recovery::recovered`](crate::Recovery::recovered) is false.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] struct Guest { room: Topic<String>, since: Option<Position> }
+    /// #[websocket]
+    /// impl Guest {
+    ///     #[on_open]
+    ///     async fn open(&mut self, cx: &mut Context<Self>) -> Option<&'static str> {
+    ///         let recovery = cx.subscribe_from(&self.room, self.since).await;
+    ///         (!recovery.recovered).then_some("reload, please")
+    ///     }
+    ///     #[on_info]
+    ///     fn heard(&mut self, line: Published<String>) -> Json<(Option<Position>, Published<String>)> {
+    ///         Json((line.position(), line))
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let room = Hub::local().topic::<String>("room:lobby").history(256);
+    /// let since = room.position();
+    /// room.publish("you missed this".to_owned()).unwrap();
+    /// let mut client = Test::open(Guest { room: room.clone(), since }).await;
+    /// assert!(client.text().await.ends_with(r#","you missed this"]"#));
+    /// # }
+    /// ```
+    pub fn subscribe_from<T, M>(
+        &mut self,
+        topic: &Topic<T>,
+        position: impl Into<Option<Position>>,
+    ) -> Recovering
+    where
+        T: Send + Sync + 'static,
+        H: Hears<T, M>,
+    {
+        self.unsubscribe(topic);
+        let position = position.into();
+        let mut recovery = None;
+        let take = |message: &Published<T>| Some(Delivery::Info(H::hear(message)));
+        self.tie(topic, Tie::Heard, take, |channel, tap| {
+            let (slot, found) = channel.subscribe_from(Box::new(tap), position);
+            recovery = Some(found);
+            slot
+        });
+        Recovering::done(recovery.unwrap_or_default())
+    }
+
+    /// Sends the client what is published in a topic from now on, without asking the handler: a message
+    /// is written, framed and compressed once for all who forward it. Cowboy leaves that to its users.
+    ///
+    /// A handler may subscribe as well, and then hears what its client gets.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket(overflow = latest)] struct Ticker { prices: Topic<f64> }
+    /// #[websocket]
+    /// impl Ticker {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.forward(&self.prices);
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let prices = Hub::local().topic::<f64>("prices");
+    /// let mut client = Test::open(Ticker { prices: prices.clone() }).await;
+    /// prices.publish(2.5).unwrap();
+    /// assert_eq!(client.text().await, "2.5");
+    /// # }
+    /// ```
+    pub fn forward<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> Subscribed {
+        let take = |message: &Published<T>| message.frame().cloned().map(Delivery::Frame);
+        self.tie(topic, Tie::Forwarded, take, |channel, tap| channel.subscribe(Box::new(tap), Tie::Forwarded));
+        Subscribed::now()
+    }
+
+    /// Ends [`subscribe`](Self::subscribe) and [`forward`](Self::forward); false if there was neither.
+    /// What was published before may still arrive.
+    pub fn unsubscribe<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
+        self.untie(topic, &[Tie::Heard, Tie::Forwarded])
+    }
+
+    /// Publishes a value for everybody but this connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Topic::publish`].
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] struct Guest { room: Topic<String> }
+    /// #[websocket]
+    /// impl Guest {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.forward(&self.room);
+    ///     }
+    ///     #[on_text]
+    ///     fn said(&mut self, text: String, cx: &mut Context<Self>) -> Result<(), PublishError> {
+    ///         cx.publish_to_others(&self.room, text)
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let room = Hub::local().topic::<String>("room:lobby");
+    /// let mut anna = Test::open(Guest { room: room.clone() }).await;
+    /// let mut ben = Test::open(Guest { room }).await;
+    /// anna.send("hello").await;
+    /// assert_eq!(ben.text().await, r#""hello""#);
+    /// anna.nothing().await;
+    /// # }
+    /// ```
+    pub fn publish_to_others<T>(&mut self, topic: &Topic<T>, value: T) -> Result<(), PublishError>
+    where
+        T: Send + Sync + 'static,
+    {
+        let own = self.session().topics.as_ref().map(|topics| topics.feed.id());
+        topic.0.publish(value, own)
+    }
+
+    /// Makes this connection a member of a topic until it ends, or [leaves](Self::leave): it is one of
+    /// [`Topic::members`], under that name. Joined once more, it leaves first.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] struct Guest { room: Topic<String>, name: &'static str }
+    /// #[websocket]
+    /// impl Guest {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.watch(&self.room);
+    ///         cx.join(&self.room, self.name);
+    ///     }
+    ///     #[on_info]
+    ///     fn presence(&mut self, presence: Presence) -> String {
+    ///         match presence {
+    ///             Presence::Joined(member) => format!("{} is here", member.name),
+    ///             Presence::Left(member) => format!("{} has left", member.name),
+    ///         }
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let room = Hub::local().topic::<String>("room:lobby");
+    /// let mut anna = Test::open(Guest { room: room.clone(), name: "anna" }).await;
+    /// assert_eq!(anna.text().await, "anna is here");
+    /// let mut ben = Test::open(Guest { room: room.clone(), name: "ben" }).await;
+    /// assert_eq!(anna.text().await, "ben is here");
+    /// assert_eq!(room.members().await.len(), 2);
+    /// ben.abort().await;
+    /// assert_eq!(anna.text().await, "ben has left");
+    /// # }
+    /// ```
+    pub fn join<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, name: &str) -> Subscribed {
+        self.untie(topic, &[Tie::Joined]);
+        self.add(topic, Tie::Joined, |channel, _| channel.join(name));
+        Subscribed::now()
+    }
+
+    /// Ends [`join`](Self::join); false if it was not a member.
+    pub fn leave<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
+        self.untie(topic, &[Tie::Joined])
+    }
+
+    /// Hears who joins and leaves a topic, in the `#[on_info]` for [`Presence`]: first those who are
+    /// there, as if they came now.
+    pub fn watch<T>(&mut self, topic: &Topic<T>) -> Subscribed
+    where
+        T: Send + Sync + 'static,
+        H: OnInfo<Presence>,
+    {
+        let take = |presence: &Presence| Some(Delivery::Info(H::info(presence.clone())));
+        self.tie(topic, Tie::Watched, take, |channel, tap| channel.watch(Box::new(tap)));
+        Subscribed::now()
+    }
+
+    /// Ends [`watch`](Self::watch); false if there was none.
+    pub fn unwatch<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
+        self.untie(topic, &[Tie::Watched])
+    }
+
+    /// Ties this connection to a topic, once, by what it takes from there.
+    fn tie<T, X>(
+        &mut self,
+        topic: &Topic<T>,
+        tie: Tie,
+        take: fn(&X) -> Option<Delivery<H::Info>>,
+        begin: impl FnOnce(&Channel<T>, ToFeed<H::Info, X>) -> usize,
+    ) where
+        T: Send + Sync + 'static,
+    {
+        let key = topic.0.key();
+        self.add(topic, tie, |channel, topics| {
+            begin(channel, ToFeed { feed: Arc::clone(&topics.feed), key, take })
+        });
+    }
+
+    fn add<T: Send + Sync + 'static>(
+        &mut self,
+        topic: &Topic<T>,
+        tie: Tie,
+        begin: impl FnOnce(&Channel<T>, &Topics<H::Info>) -> usize,
+    ) {
+        let (channel, key) = (&topic.0, topic.0.key());
+        let mut session = self.session();
+        let Some(topics) = session.topics() else { return };
+        if !topics.has(key, tie) {
+            let slot = begin(channel, topics);
+            topics.add(Arc::clone(channel) as _, key, tie, slot);
+        }
+    }
+
+    fn untie<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, ties: &[Tie]) -> bool {
+        // Dropped when the session is free again: what it drops is the user's code.
+        let removed;
+        let mut session = self.session();
+        removed = session.topics.as_mut().map(|topics| topics.remove(topic.0.key(), ties));
+        removed.is_some_and(|removed| !removed.is_empty())
+    }
+}

@@ -1,0 +1,373 @@
+//! What is published on its way to one connection.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use crate::options::Overflow;
+use crate::wire::Broadcast;
+
+/// Between messages no more than this stays allocated.
+const KEPT_CAPACITY: usize = 8;
+
+/// The published messages that wait for a connection. Publishers push and go on, whatever the
+/// connection does; the lock is held for one push or pop.
+pub(crate) struct Feed<I> {
+    state: Mutex<State<I>>,
+    /// Whether there may be something, so that a turn without it takes no lock.
+    waits: AtomicBool,
+}
+
+struct State<I> {
+    queue: VecDeque<Entry<I>>,
+    /// How many of them are messages, and not gaps.
+    messages: usize,
+    /// How many messages were missed before the first of the queue.
+    missed: u64,
+    /// Whether it is unknown how many were missed.
+    uncertain: bool,
+    capacity: usize,
+    overflow: Overflow,
+    overflown: bool,
+    open: bool,
+    waker: Option<Waker>,
+}
+
+enum Entry<I> {
+    Message { key: Key, what: Delivery<I> },
+    /// So many were missed here, 0 if nobody knows.
+    Gap(u64),
+}
+
+/// What tells the topics of a connection apart.
+pub(super) type Key = usize;
+
+/// A published message as a connection takes it.
+pub(crate) enum Delivery<I> {
+    /// For the handler.
+    Info(I),
+    /// For the client.
+    Frame(Arc<Broadcast>),
+}
+
+/// The next thing that a feed has for its connection.
+pub(crate) enum Fed<I> {
+    Message(Delivery<I>),
+    Lagged(u64),
+    Overflown,
+}
+
+impl<I> Fed<I> {
+    /// A message for the handler.
+    pub(crate) fn info(info: I) -> Self {
+        Self::Message(Delivery::Info(info))
+    }
+}
+
+impl<I> Feed<I> {
+    pub(super) fn new(capacity: usize, overflow: Overflow, waker: Option<Waker>) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            messages: 0,
+            missed: 0,
+            uncertain: false,
+            capacity,
+            overflow,
+            overflown: false,
+            open: true,
+            waker,
+        };
+        Self { state: Mutex::new(state), waits: AtomicBool::new(false) }
+    }
+
+    /// What tells the connection from others.
+    pub(super) fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.lock().waker = Some(waker.clone());
+    }
+
+    #[inline]
+    pub(crate) fn waits(&self) -> bool {
+        self.waits.load(Ordering::Acquire)
+    }
+
+    /// Adds a message. What has to go for it, or it itself, is given back: dropping it is the
+    /// user's code, which runs under nobody's lock.
+    pub(super) fn push(&self, key: Key, what: Delivery<I>) -> Option<Delivery<I>> {
+        self.change(|state| if state.open { state.push(key, what) } else { Some(what) })
+    }
+
+    /// Adds a message that was kept, however many there are.
+    pub(super) fn replay(&self, key: Key, what: Delivery<I>) {
+        self.change(|state| state.append(key, what));
+    }
+
+    /// Messages were missed on the way to this process.
+    pub(super) fn lagged(&self, missed: u64) {
+        self.change(|state| state.gap(missed));
+    }
+
+    /// Changes what waits, and wakes the connection if that is new to it.
+    fn change<R>(&self, change: impl FnOnce(&mut State<I>) -> R) -> R {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        let is_new = state.has_something() && !self.waits.swap(true, Ordering::AcqRel);
+        let waker = if is_new { state.waker.clone() } else { None };
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        result
+    }
+
+    /// The next, oldest first.
+    pub(crate) fn pop(&self) -> Option<Fed<I>> {
+        if !self.waits() {
+            return None;
+        }
+        let mut state = self.lock();
+        let fed = state.pop();
+        self.rest(&mut state);
+        fed
+    }
+
+    /// The next, if it can be had without the handler.
+    pub(crate) fn pop_frame(&self) -> Option<Fed<I>> {
+        if !self.waits() {
+            return None;
+        }
+        let mut state = self.lock();
+        if state.is_next_for_handler() {
+            return None;
+        }
+        let fed = state.pop();
+        self.rest(&mut state);
+        fed
+    }
+
+    fn rest(&self, state: &mut State<I>) {
+        if !state.has_something() {
+            self.waits.store(false, Ordering::Release);
+            if state.queue.capacity() > KEPT_CAPACITY {
+                state.queue = VecDeque::new();
+            }
+        }
+    }
+
+    /// Takes no more; what waits can still be popped.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.open = false;
+        state.waker = None;
+    }
+
+    /// Nothing of the user runs under the lock.
+    fn lock(&self) -> MutexGuard<'_, State<I>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<I> State<I> {
+    fn push(&mut self, key: Key, what: Delivery<I>) -> Option<Delivery<I>> {
+        if self.overflow == Overflow::Latest {
+            let waiting = self.queue.iter_mut().find_map(|entry| match entry {
+                Entry::Message { key: of, what } if *of == key => Some(what),
+                _ => None,
+            });
+            if let Some(waiting) = waiting {
+                self.missed += 1;
+                return Some(std::mem::replace(waiting, what));
+            }
+        } else if self.messages >= self.capacity {
+            return match self.overflow {
+                Overflow::DropOldest => {
+                    let oldest = self.drop_oldest();
+                    self.append(key, what);
+                    oldest
+                }
+                Overflow::DropNewest => {
+                    self.gap(1);
+                    Some(what)
+                }
+                Overflow::Close | Overflow::Latest => {
+                    self.overflown = true;
+                    Some(what)
+                }
+            };
+        }
+        self.append(key, what);
+        None
+    }
+
+    fn append(&mut self, key: Key, what: Delivery<I>) {
+        if self.open {
+            self.messages += 1;
+            self.queue.push_back(Entry::Message { key, what });
+        }
+    }
+
+    /// Drops the first message, and counts the gaps before it as one.
+    fn drop_oldest(&mut self) -> Option<Delivery<I>> {
+        loop {
+            match self.queue.pop_front()? {
+                Entry::Gap(missed) => self.missed_before(missed),
+                Entry::Message { what, .. } => {
+                    self.messages -= 1;
+                    self.missed += 1;
+                    return Some(what);
+                }
+            }
+        }
+    }
+
+    fn missed_before(&mut self, missed: u64) {
+        self.missed += missed;
+        self.uncertain |= missed == 0;
+    }
+
+    /// Messages were missed behind all that waits.
+    fn gap(&mut self, missed: u64) {
+        match self.queue.back_mut() {
+            Some(Entry::Gap(before)) => *before += missed,
+            _ if self.open => self.queue.push_back(Entry::Gap(missed)),
+            _ => {}
+        }
+    }
+
+    fn has_something(&self) -> bool {
+        self.overflown || self.has_missed() || !self.queue.is_empty()
+    }
+
+    fn has_missed(&self) -> bool {
+        self.missed > 0 || self.uncertain
+    }
+
+    fn is_next_for_handler(&self) -> bool {
+        !self.overflown
+            && (self.has_missed()
+                || !matches!(
+                    self.queue.front(),
+                    None | Some(Entry::Message { what: Delivery::Frame(_), .. })
+                ))
+    }
+
+    fn pop(&mut self) -> Option<Fed<I>> {
+        if self.overflown {
+            return Some(Fed::Overflown);
+        }
+        if self.has_missed() {
+            self.uncertain = false;
+            return Some(Fed::Lagged(std::mem::take(&mut self.missed)));
+        }
+        Some(match self.queue.pop_front()? {
+            Entry::Message { what, .. } => {
+                self.messages -= 1;
+                Fed::Message(what)
+            }
+            Entry::Gap(missed) => Fed::Lagged(missed),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(overflow: Overflow) -> Feed<u32> {
+        Feed::new(3, overflow, None)
+    }
+
+    /// What arrives of these messages of two topics, odd and even, that nobody takes meanwhile; what
+    /// was missed is told by its number, in brackets.
+    #[track_caller]
+    fn check(overflow: Overflow, published: impl IntoIterator<Item = u32>, expect: &str) {
+        let feed = feed(overflow);
+        let published: Vec<u32> = published.into_iter().collect();
+        let mut dropped = 0;
+        for &number in &published {
+            dropped += u64::from(feed.push(number as usize % 2, Delivery::Info(number)).is_some());
+        }
+        let (mut got, mut missed, mut count) = (Vec::new(), 0, 0);
+        while let Some(fed) = feed.pop() {
+            got.push(match fed {
+                Fed::Message(Delivery::Info(number)) => {
+                    count += 1;
+                    number.to_string()
+                }
+                Fed::Message(Delivery::Frame(_)) => unreachable!(),
+                Fed::Lagged(number) => {
+                    missed += number;
+                    format!("({number})")
+                }
+                Fed::Overflown => return assert_eq!("overflown", expect),
+            });
+        }
+        assert_eq!(got.join(" "), expect);
+        assert_eq!((missed, count + missed), (dropped, published.len() as u64));
+        assert!(!feed.waits());
+    }
+
+    #[test]
+    fn what_is_dropped_and_told() {
+        check(Overflow::Close, 1..=3, "1 2 3");
+        check(Overflow::Close, 1..=4, "overflown");
+        check(Overflow::DropOldest, 1..=3, "1 2 3");
+        check(Overflow::DropOldest, 1..=9, "(6) 7 8 9");
+        check(Overflow::DropNewest, 1..=3, "1 2 3");
+        check(Overflow::DropNewest, 1..=9, "1 2 3 (6)");
+        check(Overflow::Latest, [1], "1");
+        check(Overflow::Latest, 1..=9, "(7) 9 8");
+        check(Overflow::Latest, [1, 3, 5], "(2) 5");
+    }
+
+    #[test]
+    fn gaps_stand_where_they_were() {
+        let feed = feed(Overflow::DropNewest);
+        let push = |number| _ = feed.push(0, Delivery::Info(number));
+        (1..=5).for_each(push);
+        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(1)))));
+        push(6);
+        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(2)))));
+        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(3)))));
+        assert!(matches!(feed.pop(), Some(Fed::Lagged(2))));
+        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(6)))));
+        feed.lagged(0);
+        feed.lagged(0);
+        assert!(matches!(feed.pop(), Some(Fed::Lagged(0))));
+        assert!(feed.pop().is_none());
+    }
+
+    #[test]
+    fn the_first_gap_counts_those_that_are_dropped_with_it() {
+        let feed = feed(Overflow::DropOldest);
+        feed.lagged(5);
+        (1..=5).for_each(|number| _ = feed.push(0, Delivery::Info(number)));
+        assert!(matches!(feed.pop(), Some(Fed::Lagged(7))));
+        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(3)))));
+    }
+
+    #[test]
+    fn frames_pass_only_what_is_not_for_the_handler() {
+        let feed = feed(Overflow::Close);
+        let frame = || Delivery::Frame(Arc::new(Broadcast::text("x")));
+        let _ = feed.push(0, frame());
+        let _ = feed.push(0, Delivery::Info(1));
+        let _ = feed.push(0, frame());
+        assert!(matches!(feed.pop_frame(), Some(Fed::Message(Delivery::Frame(_)))));
+        assert!(feed.pop_frame().is_none());
+        assert!(feed.pop().is_some());
+        assert!(feed.pop_frame().is_some());
+    }
+
+    #[test]
+    fn nothing_is_kept_between_messages() {
+        let feed = Feed::new(1000, Overflow::Close, None);
+        (0..1000).for_each(|number| _ = feed.push(0, Delivery::Info(number)));
+        while feed.pop().is_some() {}
+        assert!(feed.lock().queue.capacity() <= KEPT_CAPACITY);
+    }
+}

@@ -1,0 +1,100 @@
+//! What was published, for those who come back.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::position::{Position, epoch};
+use super::published::Published;
+
+/// How much of what is published a topic keeps; see [`Topic::history`](crate::Topic::history).
+///
+/// ```
+/// # use std::time::Duration;
+/// use ws_core::{History, Hub};
+///
+/// let hub = Hub::local();
+/// hub.topic::<String>("room:lobby").history(256);
+/// hub.topic::<String>("news").history(History::new(16).ttl(Duration::from_secs(3600)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    pub(crate) len: usize,
+    pub(crate) ttl: Duration,
+}
+
+impl History {
+    /// The last so many messages, for five minutes after the last one.
+    pub fn new(len: usize) -> Self {
+        Self { len, ttl: Duration::from_mins(5) }
+    }
+
+    /// How long they are kept when nothing more is published, and nobody uses the topic.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+}
+
+/// So many messages.
+impl From<usize> for History {
+    fn from(len: usize) -> Self {
+        Self::new(len)
+    }
+}
+
+/// The history of a topic in this process.
+pub(super) struct Kept<T> {
+    history: History,
+    epoch: u64,
+    /// That of the last message.
+    offset: u64,
+    messages: VecDeque<Published<T>>,
+    touched: Instant,
+}
+
+impl<T: Send + Sync + 'static> Kept<T> {
+    pub(super) fn new(history: History) -> Self {
+        Self { history, epoch: epoch(), offset: 0, messages: VecDeque::new(), touched: Instant::now() }
+    }
+
+    /// The larger one counts.
+    pub(super) fn extend(&mut self, other: History) {
+        self.history.len = self.history.len.max(other.len);
+        self.history.ttl = self.history.ttl.max(other.ttl);
+    }
+
+    pub(super) fn position(&self) -> Position {
+        Position { epoch: self.epoch, offset: self.offset }
+    }
+
+    /// The position of the message that comes next.
+    pub(super) fn next(&mut self) -> Position {
+        self.offset += 1;
+        self.position()
+    }
+
+    /// Adds a message; the oldest has to go when there are too many.
+    pub(super) fn push(&mut self, message: Published<T>) -> Option<Box<dyn Any + Send>> {
+        self.touched = Instant::now();
+        self.messages.push_back(message);
+        if self.messages.len() <= self.history.len {
+            return None;
+        }
+        Some(Box::new(self.messages.pop_front()))
+    }
+
+    /// What came after a position, if all of that is still there.
+    pub(super) fn since(&self, position: Option<Position>) -> Option<impl Iterator<Item = &Published<T>>> {
+        let position = position.filter(|position| position.epoch == self.epoch)?;
+        let missed = usize::try_from(self.offset.checked_sub(position.offset)?).ok()?;
+        let skipped = self.messages.len().checked_sub(missed)?;
+        Some(self.messages.iter().skip(skipped))
+    }
+
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.touched) >= self.history.ttl
+    }
+}

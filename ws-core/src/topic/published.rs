@@ -1,0 +1,138 @@
+//! A value on its way to the subscribers.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::position::Position;
+use crate::handler::{Handler, OnInfo};
+use crate::wire::Broadcast;
+
+/// A published value with where it comes from: what `#[on_info]` may take instead of `Arc<T>`.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] struct Rooms([Topic<String>; 2]);
+/// #[websocket]
+/// impl Rooms {
+///     #[on_open]
+///     fn open(&mut self, cx: &mut Context<Self>) {
+///         for room in &self.0 {
+///             cx.subscribe(room);
+///         }
+///     }
+///     #[on_info]
+///     fn heard(&mut self, line: Published<String>) -> String {
+///         format!("{}: {}", line.topic(), *line)
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let hub = Hub::local();
+/// let rooms = ["lobby", "attic"].map(|name| hub.topic::<String>(name));
+/// let mut client = Test::open(Rooms(rooms.clone())).await;
+/// rooms[1].publish("dark here".to_owned()).unwrap();
+/// assert_eq!(client.text().await, "attic: dark here");
+/// # }
+/// ```
+pub struct Published<T>(Arc<Item<T>>);
+
+/// What is known of a value.
+struct Item<T> {
+    topic: Arc<str>,
+    value: Arc<T>,
+    /// Where it stands in the history, if there is one.
+    position: Option<Position>,
+    /// As clients get it, if one does.
+    frame: Option<Arc<Broadcast>>,
+}
+
+impl<T> Published<T> {
+    pub(super) fn new(topic: Arc<str>, value: T) -> Self {
+        Self(Arc::new(Item { topic, value: Arc::new(value), position: None, frame: None }))
+    }
+
+    /// Says where it stands; nobody else has it yet.
+    pub(super) fn set_position(&mut self, position: Position) {
+        if let Some(item) = Arc::get_mut(&mut self.0) {
+            item.position = Some(position);
+        }
+    }
+
+    /// Says how clients get it; nobody else has it yet.
+    pub(super) fn set_frame(&mut self, frame: Arc<Broadcast>) {
+        if let Some(item) = Arc::get_mut(&mut self.0) {
+            item.frame = Some(frame);
+        }
+    }
+
+    /// The value, which all subscribers of the process share.
+    pub fn value(&self) -> &Arc<T> {
+        &self.0.value
+    }
+
+    /// The name of its topic.
+    pub fn topic(&self) -> &str {
+        &self.0.topic
+    }
+
+    /// Where it stands in the history of the topic, if that has one: what a client comes back with.
+    pub fn position(&self) -> Option<Position> {
+        self.0.position
+    }
+
+    pub(super) fn frame(&self) -> Option<&Arc<Broadcast>> {
+        self.0.frame.as_ref()
+    }
+}
+
+impl<T> Deref for Published<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+impl<T> Clone for Published<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Published<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Published")
+            .field("topic", &self.topic())
+            .field("position", &self.position())
+            .field("value", self.value())
+            .finish()
+    }
+}
+
+/// A handler that takes what is published as `T`: one with an `#[on_info]` for `Arc<T>` or for
+/// [`Published<T>`]. Not to be implemented by hand; `M` is the one of them that it takes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not take what is published as `{T}`",
+    label = "no `#[on_info]` of this handler takes an `Arc<{T}>`",
+    note = "add `#[on_info] fn …(&mut self, message: Arc<{T}>)` to the `#[websocket] impl {Self}`",
+    note = "or send it straight to the client, with `cx.forward(&topic)`"
+)]
+pub trait Hears<T, M>: Handler {
+    /// The value as one of the handler's messages.
+    #[doc(hidden)]
+    fn hear(message: &Published<T>) -> Self::Info;
+}
+
+#[diagnostic::do_not_recommend]
+impl<H: OnInfo<Arc<T>>, T> Hears<T, Arc<T>> for H {
+    fn hear(message: &Published<T>) -> Self::Info {
+        H::info(Arc::clone(message.value()))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<H: OnInfo<Published<T>>, T> Hears<T, Published<T>> for H {
+    fn hear(message: &Published<T>) -> Self::Info {
+        H::info(message.clone())
+    }
+}

@@ -1,0 +1,124 @@
+//! What a connection has to do with topics.
+
+use std::fmt;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll, Waker};
+
+use super::channel::{Leave, Tie};
+use super::feed::{Feed, Key};
+use super::position::Position;
+use crate::options::Options;
+
+/// The topics of a connection; made with the first.
+pub(crate) struct Topics<I> {
+    pub(crate) feed: Arc<Feed<I>>,
+    subscriptions: Vec<Subscription>,
+}
+
+/// One tie to one topic, which ends with it.
+pub(super) struct Subscription {
+    topic: Arc<dyn Leave>,
+    key: Key,
+    tie: Tie,
+    slot: usize,
+}
+
+impl<I> Topics<I> {
+    pub(crate) fn new(options: &Options, waker: Option<Waker>) -> Self {
+        let feed = Feed::new(options.mailbox, options.overflow, waker);
+        Self { feed: Arc::new(feed), subscriptions: Vec::new() }
+    }
+
+    /// Whether there is such a tie already.
+    pub(super) fn has(&self, key: Key, tie: Tie) -> bool {
+        self.subscriptions.iter().any(|one| one.key == key && one.tie == tie)
+    }
+
+    pub(super) fn add(&mut self, topic: Arc<dyn Leave>, key: Key, tie: Tie, slot: usize) {
+        self.subscriptions.push(Subscription { topic, key, tie, slot });
+    }
+
+    /// Takes the ties of these kinds, which end when they are dropped.
+    pub(super) fn remove(&mut self, key: Key, ties: &[Tie]) -> Vec<Subscription> {
+        self.subscriptions.extract_if(.., |one| one.key == key && ties.contains(&one.tie)).collect()
+    }
+}
+
+/// What waits for nobody is dropped by whoever drops this.
+impl<I> Drop for Topics<I> {
+    fn drop(&mut self) {
+        self.feed.close();
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.topic.leave(self.tie, self.slot);
+    }
+}
+
+/// A subscription that has begun. It need not be awaited: what is published in this process from now
+/// on arrives. Awaited, it says that what other processes publish from now on does too.
+///
+/// It is not undone by dropping it, but by [`Context::unsubscribe`](crate::Context::unsubscribe), or
+/// by the end of the connection.
+pub struct Subscribed(Ready<()>);
+
+impl Subscribed {
+    pub(super) fn now() -> Self {
+        Self(ready(()))
+    }
+}
+
+impl Future for Subscribed {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(task)
+    }
+}
+
+impl fmt::Debug for Subscribed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscribed").finish_non_exhaustive()
+    }
+}
+
+/// A subscription that looks for what was missed: await it to know what came of it.
+///
+/// Cancelling that changes nothing: the subscription has begun.
+#[must_use = "await it to know whether the client has missed something"]
+pub struct Recovering(Ready<Recovery>);
+
+impl Recovering {
+    pub(super) fn done(recovery: Recovery) -> Self {
+        Self(ready(recovery))
+    }
+}
+
+impl Future for Recovering {
+    type Output = Recovery;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Recovery> {
+        Pin::new(&mut self.0).poll(task)
+    }
+}
+
+impl fmt::Debug for Recovering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recovering").finish_non_exhaustive()
+    }
+}
+
+/// What became of [`Context::subscribe_from`](crate::Context::subscribe_from).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whether everything since the position arrives, in order and each message once. If not, some
+    /// of it is not known any more, and what arrives is what is published from now on.
+    pub recovered: bool,
+    /// Where the history stands: the position of the last message before what arrives from now on;
+    /// `None` if the topic has no history.
+    pub position: Option<Position>,
+}

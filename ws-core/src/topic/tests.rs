@@ -1,0 +1,390 @@
+use std::collections::HashMap;
+use std::sync::mpsc;
+
+use crate::close::CloseReason;
+use crate::prelude::*;
+use crate::test::Test;
+use crate::{Codec, History, Recovery};
+
+#[websocket]
+struct Guest {
+    room: Topic<String>,
+    name: String,
+}
+
+#[websocket]
+impl Guest {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.subscribe(&self.room);
+        cx.join(&self.room, &self.name);
+    }
+
+    #[on_text]
+    fn said(&mut self, text: &str, cx: &mut Context<Self>) -> Result<(), PublishError> {
+        match text {
+            "leave" => {
+                assert!(cx.unsubscribe(&self.room));
+                assert!(!cx.unsubscribe(&self.room));
+                Ok(())
+            }
+            "again" => {
+                cx.subscribe(&self.room);
+                cx.subscribe(&self.room);
+                Ok(())
+            }
+            text if text.starts_with("others:") => cx.publish_to_others(&self.room, text.to_owned()),
+            text => self.room.publish(text.to_owned()),
+        }
+    }
+
+    #[on_info]
+    fn heard(&mut self, line: Arc<String>) -> String {
+        line.to_string()
+    }
+}
+
+fn guest(room: &Topic<String>, name: &str) -> impl Future<Output = Test<Guest>> {
+    Test::open(Guest { room: room.clone(), name: name.into() })
+}
+
+#[tokio::test]
+async fn subscriber_hears_until_it_leaves_or_ends() {
+    let hub = Hub::local();
+    let room = hub.topic("room");
+    let (mut anna, mut ben) = (guest(&room, "anna").await, guest(&room, "ben").await);
+    assert_eq!(room.subscribers(), 2);
+    anna.send("hello").await;
+    assert_eq!((anna.text().await, ben.text().await), ("hello".into(), "hello".into()));
+    ben.send("others: psst").await;
+    assert_eq!(anna.text().await, "others: psst");
+    ben.nothing().await;
+    ben.send("leave").await;
+    anna.send("alone").await;
+    assert_eq!(anna.text().await, "alone");
+    ben.nothing().await;
+    ben.send("again").await;
+    room.publish("once".into()).unwrap();
+    assert_eq!(ben.text().await, "once");
+    ben.nothing().await;
+    ben.abort().await;
+    anna.close(1000).await;
+    assert_eq!(room.subscribers(), 0);
+    // Nobody has it any more.
+    drop((room, anna, ben));
+    assert_eq!(hub.len(), 0);
+}
+
+#[tokio::test]
+async fn topics_are_told_apart_by_name_and_type() {
+    let hub = Hub::local();
+    let (room, attic) = (hub.topic::<String>("room"), hub.topic::<String>("attic"));
+    let number = hub.topic::<u64>("room");
+    let mut anna = guest(&room, "anna").await;
+    attic.publish("dark".into()).unwrap();
+    number.publish(1).unwrap();
+    Hub::local().topic::<String>("room").publish("elsewhere".into()).unwrap();
+    hub.topic::<String>("room").publish("here".into()).unwrap();
+    assert_eq!(anna.text().await, "here");
+    anna.nothing().await;
+}
+
+#[tokio::test]
+async fn members_come_and_go() {
+    let room = Hub::local().topic("room");
+    let anna = guest(&room, "anna").await;
+    let mut ben = guest(&room, "ben").await;
+    let names = async || room.members().await.iter().map(|member| member.name.to_string()).collect::<Vec<_>>();
+    assert_eq!(names().await, ["anna", "ben"]);
+    ben.abort().await;
+    assert_eq!(names().await, ["anna"]);
+    drop(anna);
+}
+
+/// A handler that is busy while others publish.
+macro_rules! busy {
+    ($name:ident, $overflow:ident) => {
+        #[websocket(overflow = $overflow, mailbox = 3)]
+        struct $name([Topic<u32>; 2]);
+
+        #[websocket]
+        impl $name {
+            #[on_open]
+            fn open(&mut self, cx: &mut Context<Self>) {
+                self.0.iter().for_each(|topic| _ = cx.subscribe(topic));
+            }
+            #[on_text]
+            async fn busy(&mut self, _: &str) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            #[on_info]
+            fn number(&mut self, number: Arc<u32>) -> String {
+                number.to_string()
+            }
+            #[on_lagged]
+            fn lagged(&mut self, missed: u64) -> String {
+                format!("missed {missed}")
+            }
+        }
+
+        impl $name {
+            async fn publish(numbers: impl IntoIterator<Item = u32>) -> Test<Self> {
+                let hub = Hub::local();
+                let topics = ["even", "odd"].map(|name| hub.topic(name));
+                let mut client = Test::open(Self(topics.clone())).await;
+                client.send("be busy").await;
+                for number in numbers {
+                    topics[number as usize % 2].publish(number).unwrap();
+                }
+                client.nothing().await;
+                client.advance(Duration::from_secs(1)).await;
+                client
+            }
+        }
+    };
+}
+
+busy!(Closes, close);
+busy!(DropsOldest, drop_oldest);
+busy!(DropsNewest, drop_newest);
+busy!(Latest, latest);
+
+async fn texts<H: ws_core::Handler>(mut client: Test<H>, expect: &[&str]) {
+    for text in expect {
+        assert_eq!(client.text().await, *text);
+    }
+    client.nothing().await;
+}
+
+#[tokio::test]
+async fn slow_subscriber_is_what_it_declares() {
+    texts(Closes::publish(1..=3).await, &["1", "2", "3"]).await;
+    assert_eq!(Closes::publish(1..=4).await.reason().await, CloseReason::Overflow);
+    texts(DropsOldest::publish(1..=9).await, &["missed 6", "7", "8", "9"]).await;
+    texts(DropsNewest::publish(1..=9).await, &["1", "2", "3", "missed 6"]).await;
+    texts(Latest::publish(1..=9).await, &["missed 7", "9", "8"]).await;
+}
+
+#[websocket(overflow = latest, outbox_high_water = 1KiB)]
+struct Forwards(Topic<String>);
+
+#[websocket]
+impl Forwards {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.forward(&self.0);
+    }
+    #[on_text]
+    async fn busy(&mut self, _: &str) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn client_is_forwarded_to_while_the_handler_is_busy() {
+    let room = Hub::local().topic::<String>("room");
+    let mut client = Test::open(Forwards(room.clone())).await;
+    client.send("be busy").await;
+    room.publish("hello".into()).unwrap();
+    assert_eq!(client.text().await, r#""hello""#);
+}
+
+#[websocket]
+struct Returns {
+    room: Topic<u32>,
+    since: Option<Position>,
+    told: mpsc::Sender<Recovery>,
+}
+
+#[websocket]
+impl Returns {
+    #[on_open]
+    async fn open(&mut self, cx: &mut Context<Self>) {
+        let recovery = cx.subscribe_from(&self.room, self.since).await;
+        self.told.send(recovery).unwrap();
+    }
+    #[on_info]
+    fn heard(&mut self, number: Published<u32>) -> String {
+        format!("{} at {}", *number, number.position().map_or(0, |position| position.offset))
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_gets_what_it_missed_or_is_told() {
+    let hub = Hub::local();
+    let room = hub.topic::<u32>("room").history(4);
+    let begin = room.position().unwrap();
+    let at = |offset| Some(Position { offset, ..begin });
+    let from = async |since: Option<Position>, publish: u32| {
+        let (told, recovery) = mpsc::channel();
+        let client = Test::open(Returns { room: room.clone(), since, told }).await;
+        room.publish(publish).unwrap();
+        (client, recovery.recv().unwrap())
+    };
+    for number in 1..=5 {
+        room.publish(number * 10).unwrap();
+    }
+    let (client, recovery) = from(at(1), 60).await;
+    assert_eq!(recovery, Recovery { recovered: true, position: at(5) });
+    texts(client, &["20 at 2", "30 at 3", "40 at 4", "50 at 5", "60 at 6"]).await;
+    // The second has been forgotten meanwhile.
+    let (client, recovery) = from(at(1), 70).await;
+    assert_eq!(recovery, Recovery { recovered: false, position: at(6) });
+    texts(client, &["70 at 7"]).await;
+    let (client, recovery) = from(at(7), 80).await;
+    assert!(recovery.recovered);
+    texts(client, &["80 at 8"]).await;
+    // What has not happened yet, another history, and nothing at all.
+    for since in [at(9), Some(Position { epoch: begin.epoch ^ 1, offset: 8 }), None] {
+        let (client, recovery) = from(since, 90).await;
+        assert!(!recovery.recovered, "{since:?}");
+        drop(client);
+    }
+    let without = hub.topic::<u32>("another");
+    let (told, recovery) = mpsc::channel();
+    let _client = Test::open(Returns { room: without, since: at(0), told }).await;
+    assert_eq!(recovery.recv(), Ok(Recovery { recovered: false, position: None }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_outlives_its_users_for_a_while() {
+    let hub = Hub::local();
+    let kept = History::new(4).ttl(Duration::from_secs(10));
+    hub.topic::<u32>("room").history(kept).publish(1).unwrap();
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert_eq!(hub.topic::<u32>("room").position().map(|position| position.offset), Some(1));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    // Looked at when others come.
+    for number in 0..1000 {
+        hub.topic::<u32>(format!("room {number}")).history(kept);
+    }
+    assert_eq!(hub.topic::<u32>("room").position(), None);
+    assert!(hub.len() >= 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn histories_that_nobody_uses_are_bounded() {
+    let hub = Hub::local();
+    for number in 0..25_000 {
+        hub.topic::<u32>(format!("room {number}")).history(1).publish(1).unwrap();
+    }
+    assert!(hub.len() <= 20_100, "{}", hub.len());
+}
+
+struct Upper;
+
+impl Codec<String> for Upper {
+    const IS_TEXT: bool = true;
+
+    fn encode(&self, value: &String, out: &mut Vec<u8>) -> Result<(), ws_core::BoxError> {
+        match &**value {
+            "refuse" => return Err("it refuses".into()),
+            "broken" => out.push(0xff),
+            text => out.extend_from_slice(text.to_uppercase().as_bytes()),
+        }
+        Ok(())
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<String, ws_core::BoxError> {
+        Ok(std::str::from_utf8(bytes)?.to_lowercase())
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_not_published() {
+    let room = Hub::local().topic_with("room", Upper);
+    room.publish("refuse".into()).unwrap(); // Nobody is there.
+    let mut client = Test::open(Forwards(room.clone())).await;
+    let error = room.publish("refuse".into()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot be written: it refuses");
+    assert!(room.publish("broken".into()).is_err());
+    room.publish("hello".into()).unwrap();
+    assert_eq!(client.text().await, "HELLO");
+    client.nothing().await;
+}
+
+#[tokio::test]
+async fn value_that_publishes_when_it_is_dropped_blocks_nobody() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Loud(u32, #[serde(skip)] Option<Topic<Loud>>);
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            if let Some(topic) = self.1.take() {
+                topic.publish(Loud(self.0 + 100, None)).unwrap();
+            }
+        }
+    }
+    #[websocket(overflow = drop_oldest, mailbox = 1)]
+    struct Hears(Topic<Loud>);
+    #[websocket]
+    impl Hears {
+        #[on_open]
+        async fn open(&mut self, cx: &mut Context<Self>) {
+            cx.subscribe(&self.0).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        #[on_info]
+        fn heard(&mut self, loud: Arc<Loud>) -> String {
+            loud.0.to_string()
+        }
+    }
+    let topic = Hub::local().topic::<Loud>("loud").history(1);
+    let mut client = Test::open(Hears(topic.clone())).await;
+    for number in 0..3 {
+        topic.publish(Loud(number, Some(topic.clone()))).unwrap();
+    }
+    client.advance(Duration::from_secs(1)).await;
+    assert!(!client.text().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn publishers_on_many_threads_keep_their_order() {
+    const PUBLISHERS: u64 = 4;
+    const MESSAGES: u64 = 2000;
+    #[websocket(mailbox = 10_000)]
+    struct Counts {
+        topic: Topic<(u64, u64)>,
+        last: HashMap<u64, u64>,
+        done: tokio::sync::mpsc::UnboundedSender<()>,
+    }
+    #[websocket]
+    impl Counts {
+        #[on_open]
+        fn open(&mut self, cx: &mut Context<Self>) {
+            cx.subscribe(&self.topic);
+        }
+        #[on_info]
+        fn heard(&mut self, message: Arc<(u64, u64)>) {
+            let (publisher, number) = *message;
+            let last = self.last.entry(publisher).or_default();
+            assert_eq!(number, *last + 1);
+            *last = number;
+            if self.last.len() as u64 == PUBLISHERS && self.last.values().all(|last| *last == MESSAGES) {
+                self.done.send(()).unwrap();
+            }
+        }
+    }
+    let topic = Hub::local().topic::<(u64, u64)>("numbers");
+    let (done, mut finished) = tokio::sync::mpsc::unbounded_channel();
+    let mut lines = Vec::new();
+    for _ in 0..8 {
+        let (client, server) = tokio::io::duplex(1024);
+        let handler = Counts { topic: topic.clone(), last: HashMap::new(), done: done.clone() };
+        let options = <Counts as crate::handler::Handler>::DECLARED.options;
+        let wire = crate::wire::Connection::new(options.into(), Vec::new(), crate::driver::now());
+        tokio::spawn(crate::driver::run(handler, Context::new(wire, None, None), server, None));
+        lines.push(client);
+    }
+    while topic.subscribers() < lines.len() {
+        tokio::task::yield_now().await;
+    }
+    for publisher in 0..PUBLISHERS {
+        let topic = topic.clone();
+        tokio::task::spawn_blocking(move || {
+            (1..=MESSAGES).for_each(|number| topic.publish((publisher, number)).unwrap());
+        });
+    }
+    for _ in &lines {
+        finished.recv().await.unwrap();
+    }
+}
