@@ -19,7 +19,7 @@ pub(crate) struct Declaration {
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
 
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 22] = [
     "path",
     "subprotocols",
     "idle_timeout",
@@ -33,6 +33,7 @@ const OPTIONS: [&str; 21] = [
     "validate_utf8",
     "compress",
     "mailbox",
+    "overflow",
     "outbox_high_water",
     "outbox_limit",
     "read_ahead",
@@ -44,7 +45,7 @@ const OPTIONS: [&str; 21] = [
 ];
 
 /// What other frameworks, Cowboy and people call them.
-const OTHER_NAMES: [(&str, &[&str]); 12] = [
+const OTHER_NAMES: [(&str, &[&str]); 13] = [
     ("path", &["route", "url", "uri", "at"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
@@ -60,6 +61,19 @@ const OTHER_NAMES: [(&str, &[&str]); 12] = [
     ),
     ("max_control_rate", &["ping_rate", "max_ping_rate", "control_rate"]),
     ("compress", &["compression", "deflate", "permessage_deflate", "deflate_opts", "per_message_deflate"]),
+    (
+        "overflow",
+        &[
+            "backpressure",
+            "slow_consumer",
+            "slow_subscriber",
+            "on_overflow",
+            "overflow_policy",
+            "lag",
+            "lagged",
+            "on_lag",
+        ],
+    ),
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
     ("origins", &["origin", "allowed_origins", "cors"]),
     ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
@@ -171,6 +185,7 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
             };
             quote!(__ws::Unhandled::#variant)
         }
+        ("overflow", OptValue::Expr(value)) => overflow(value)?,
         ("validate_utf8" | "legacy", OptValue::Expr(value)) => match value {
             Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => quote!(#on),
             Expr::Path(_) if !matches!(word(value).as_deref(), Some("on" | "off")) => quote!(#value),
@@ -260,6 +275,9 @@ fn usage(name: &str) -> &'static str {
         "validate_utf8" => "`validate_utf8 = false`",
         "compress" => "`compress`, or `compress(level = 6, server_no_context_takeover)`",
         "mailbox" => "`mailbox = 1024`",
+        "overflow" => {
+            "`overflow = close`, `overflow = drop_oldest`, `overflow = drop_newest`, or `overflow = latest`"
+        }
         "outbox_high_water" => "`outbox_high_water = 64KiB`",
         "outbox_limit" => "`outbox_limit = 1MiB`",
         "read_ahead" => "`read_ahead = 64KiB`",
@@ -275,6 +293,24 @@ fn usage(name: &str) -> &'static str {
 fn word(value: &Expr) -> Option<String> {
     let Expr::Path(path) = peeled(value) else { return None };
     path.path.get_ident().map(ToString::to_string)
+}
+
+/// What becomes of published messages when too many wait.
+fn overflow(value: &Expr) -> syn::Result<TokenStream> {
+    let variant = match word(value).as_deref() {
+        Some("close") => format_ident!("Close"),
+        Some("drop_oldest") => format_ident!("DropOldest"),
+        Some("drop_newest") => format_ident!("DropNewest"),
+        Some("latest") => format_ident!("Latest"),
+        // Half of a word that is right.
+        Some("drop") => {
+            let text = "which message is dropped?\n\
+                        help: write `overflow = drop_oldest`, for that which waits longest, or `overflow = drop_newest`";
+            return Err(syn::Error::new(value.span(), text));
+        }
+        _ => return Err(wrong(value.span(), "overflow")),
+    };
+    Ok(quote!(__ws::Overflow::#variant))
 }
 
 /// A number that is not zero.
