@@ -58,3 +58,22 @@ impl<C> Step<C> {
         }
     }
 }
+
+/// What `#[on_lagged]` takes: implemented for `u64` and for nothing else, so that an error speaks of the
+/// attribute, where the compiler's own would propose conversions of what it cannot see.
+#[diagnostic::on_unimplemented(
+    message = "`#[on_lagged]` cannot take a `{Self}`",
+    label = "not the number of messages that were missed",
+    note = "that number is a `u64`; write `missed: u64`, or leave it out"
+)]
+pub trait Missed {
+    /// So many were missed.
+    fn missed(count: u64) -> Self;
+}
+
+impl Missed for u64 {
+    #[inline]
+    fn missed(count: u64) -> Self {
+        count
+    }
+}

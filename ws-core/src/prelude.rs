@@ -198,6 +198,29 @@ pub use ws_macros::on_error;
 #[doc(inline)]
 pub use ws_macros::on_info;
 
+/// `#[on_lagged]`: is told that published messages were missed, because the handler or its client is
+/// slower than the publishers, and the option `overflow` drops what is too much: see
+/// [`Overflow`](crate::Overflow). It takes `&mut self`, how many they were as a `u64` if it wants, and
+/// `cx`, and returns a reply. The number is 0 if nobody knows it. Without it they are missed in silence.
+///
+/// ```
+/// # use ws_core::prelude::*;
+/// #[websocket(path = "/prices", overflow = drop_oldest)]
+/// #[derive(Default)]
+/// struct Prices;
+///
+/// #[websocket]
+/// impl Prices {
+///     #[on_lagged]
+///     fn lagged(&mut self, missed: u64) -> String {
+///         format!("{missed} prices are not shown")
+///     }
+/// }
+/// # let _: Router = Router::new().mount::<Prices>();
+/// ```
+#[doc(inline)]
+pub use ws_macros::on_lagged;
+
 /// `#[on_open]`: the first method of a connection, when the 101 is out. It takes `&mut self` and `cx`,
 /// and returns a reply, which is the first that the client gets; Cowboy's `websocket_init/1`.
 ///

@@ -11,7 +11,7 @@ pub use hyper::http::request::Parts;
 pub use crate::close::CloseReason;
 pub use crate::context::Context;
 pub use crate::error::HandlerError;
-pub use crate::event::{Event, Step};
+pub use crate::event::{Event, Missed, Step};
 pub use crate::handler::{
     ByDefault, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Running, Timer,
     Upgrade,

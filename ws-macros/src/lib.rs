@@ -51,6 +51,8 @@ misplaced! {
     on_pong
     /// Takes a message from the rest of the system; Cowboy's `websocket_info`.
     on_info
+    /// Is told how many published messages were missed.
+    on_lagged
     /// Is told what failed: a payload that does not decode, an `Err` from a method.
     on_error
     /// Is told why the connection ended; Cowboy's `terminate/3`.

@@ -53,5 +53,7 @@ pub(crate) fn nearest<'a>(
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
         .min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1 + best.len() / 4).then_some(best)
+    // That two names begin with `on_` makes them no more alike.
+    let word = best.strip_prefix("on_").unwrap_or(best);
+    (distance <= 1 + word.len() / 4).then_some(best)
 }

@@ -17,6 +17,7 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
         Event::Ping => quote!(Ping(#payload)),
         Event::Pong => quote!(Pong(#payload)),
         Event::Info => quote!(Info(__Info::#variant(#payload))),
+        Event::Lagged => quote!(Lagged(#payload)),
         Event::Timer { .. } => quote!(Timer(#id)),
         Event::Error => quote!(Error(#payload)),
         Event::Close => quote!(Close(#payload)),
@@ -49,7 +50,7 @@ fn keep(method: &Method) -> Option<TokenStream> {
         (Held::Nothing, _) => return None,
         (Held::Reason, _) => quote!(::core::clone::Clone::clone(#payload)),
         (Held::Text | Held::Bytes, _) => quote!(::core::convert::From::from(#payload)),
-        (Held::Error, _) | (Held::Value(_), Event::Info) => quote!(#payload),
+        (Held::Missed | Held::Error, _) | (Held::Value(_), Event::Info) => quote!(#payload),
         (Held::Value(_), _) => decoded(method),
     };
     Some(quote!((#kept)))
@@ -106,6 +107,9 @@ fn args(method: &Method, by_reference: bool) -> TokenStream {
             // The variable is ours, the parentheses stand where the user's type does.
             let cx = Ident::new("cx", Span::call_site().located_at(*span));
             quote_spanned!(*span=> (#cx))
+        }
+        Arg::Payload(ty) if matches!(method.event, Event::Lagged) => {
+            quote_spanned!(ty.span()=> __ws::Missed::missed(#payload))
         }
         Arg::Payload(ty) if by_reference => quote_spanned!(ty.span()=> &#payload),
         Arg::Payload(_) => quote!(#payload),

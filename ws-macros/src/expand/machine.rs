@@ -94,6 +94,7 @@ fn held(method: &Method, self_ty: &Type) -> Option<TokenStream> {
         Held::Value(ty) => without_self(ty, self_ty),
         Held::Text => quote!(__ws::String),
         Held::Bytes => quote!(__ws::Vec<::core::primitive::u8>),
+        Held::Missed => quote!(::core::primitive::u64),
         Held::Error => quote!(__ws::HandlerError),
         Held::Reason => quote!(__ws::CloseReason),
     })

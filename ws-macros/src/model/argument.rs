@@ -117,6 +117,9 @@ fn argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
         Kind::Close if !is_reference(ty) => {
             return Err("`#[on_close]` takes `&CloseReason`, which has the code and the reason".into());
         }
+        Kind::Lagged if borrows(ty) || is_reference(ty) => {
+            return Err("`#[on_lagged]` takes the number of messages that were missed, a `u64`".into());
+        }
         Kind::Error if !is_reference(ty) => return Err("`#[on_error]` takes `&HandlerError`".into()),
         Kind::Info if borrows(ty) => {
             let owned = match peeled(ty) {
@@ -195,7 +198,7 @@ fn is_context(ty: &Type, kind: Kind) -> bool {
         return is_reference(ty) || !matches!(kind, Kind::Info);
     }
     let Type::Reference(reference) = peeled(ty) else { return false };
-    let ours = ["str", "CloseReason", "HandlerError"];
+    let ours = ["str", "u64", "CloseReason", "HandlerError"];
     reference.mutability.is_some()
         && last_name(&reference.elem).is_some_and(|name| !ours.contains(&name.as_str()))
         && !is_owned_payload(&reference.elem)
@@ -233,6 +236,7 @@ pub(super) fn usage(sig: &Signature, kind: Kind) -> String {
         Kind::Binary => ", bytes: &[u8]",
         Kind::Ping | Kind::Pong => ", payload: &[u8]",
         Kind::Info => ", message: MyMessage",
+        Kind::Lagged => ", missed: u64",
         Kind::Error => ", error: &HandlerError",
         Kind::Close => return format!("`{keyword} {name}(&mut self, reason: &CloseReason)`"),
     };

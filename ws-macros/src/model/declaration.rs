@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Generics, Lit};
 
 use super::value::peeled;
-use super::{compress, no_lifetimes, one_websocket, value};
+use super::{compress, no_lifetimes, one_websocket, text, value};
 use crate::parse::{self, Opt, OptValue};
 use crate::report::{Report, nearest};
 
@@ -19,7 +19,7 @@ pub(crate) struct Declaration {
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
 
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 22] = [
     "path",
     "subprotocols",
     "idle_timeout",
@@ -33,6 +33,7 @@ const OPTIONS: [&str; 21] = [
     "validate_utf8",
     "compress",
     "mailbox",
+    "overflow",
     "outbox_high_water",
     "outbox_limit",
     "read_ahead",
@@ -44,7 +45,7 @@ const OPTIONS: [&str; 21] = [
 ];
 
 /// What other frameworks, Cowboy and people call them.
-const OTHER_NAMES: [(&str, &[&str]); 12] = [
+const OTHER_NAMES: [(&str, &[&str]); 13] = [
     ("path", &["route", "url", "uri", "at"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
@@ -60,6 +61,19 @@ const OTHER_NAMES: [(&str, &[&str]); 12] = [
     ),
     ("max_control_rate", &["ping_rate", "max_ping_rate", "control_rate"]),
     ("compress", &["compression", "deflate", "permessage_deflate", "deflate_opts", "per_message_deflate"]),
+    (
+        "overflow",
+        &[
+            "backpressure",
+            "slow_consumer",
+            "slow_subscriber",
+            "on_overflow",
+            "overflow_policy",
+            "lag",
+            "lagged",
+            "on_lag",
+        ],
+    ),
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
     ("origins", &["origin", "allowed_origins", "cors"]),
     ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
@@ -152,10 +166,10 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
     };
     let field = match (name.as_str(), given) {
         ("path", OptValue::Expr(value)) => return path(value).map(Setting::Path),
-        ("subprotocols", OptValue::List(items, _)) => strings(items, subprotocol)?,
+        ("subprotocols", OptValue::List(items, _)) => text::subprotocols(items)?,
         ("subprotocols", OptValue::Expr(value @ Expr::Path(_))) => quote!(#value),
         ("origins", OptValue::List(items, _)) => {
-            let list = strings(items, origin)?;
+            let list = text::origins(items)?;
             quote!(__ws::Origins::List(#list))
         }
         ("origins", OptValue::Expr(value)) => match word(value).as_deref() {
@@ -171,6 +185,7 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
             };
             quote!(__ws::Unhandled::#variant)
         }
+        ("overflow", OptValue::Expr(value)) => overflow(value)?,
         ("validate_utf8" | "legacy", OptValue::Expr(value)) => match value {
             Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => quote!(#on),
             Expr::Path(_) if !matches!(word(value).as_deref(), Some("on" | "off")) => quote!(#value),
@@ -260,6 +275,9 @@ fn usage(name: &str) -> &'static str {
         "validate_utf8" => "`validate_utf8 = false`",
         "compress" => "`compress`, or `compress(level = 6, server_no_context_takeover)`",
         "mailbox" => "`mailbox = 1024`",
+        "overflow" => {
+            "`overflow = close`, `overflow = drop_oldest`, `overflow = drop_newest`, or `overflow = latest`"
+        }
         "outbox_high_water" => "`outbox_high_water = 64KiB`",
         "outbox_limit" => "`outbox_limit = 1MiB`",
         "read_ahead" => "`read_ahead = 64KiB`",
@@ -275,6 +293,24 @@ fn usage(name: &str) -> &'static str {
 fn word(value: &Expr) -> Option<String> {
     let Expr::Path(path) = peeled(value) else { return None };
     path.path.get_ident().map(ToString::to_string)
+}
+
+/// What becomes of published messages when too many wait.
+fn overflow(value: &Expr) -> syn::Result<TokenStream> {
+    let variant = match word(value).as_deref() {
+        Some("close") => format_ident!("Close"),
+        Some("drop_oldest") => format_ident!("DropOldest"),
+        Some("drop_newest") => format_ident!("DropNewest"),
+        Some("latest") => format_ident!("Latest"),
+        // Half of a word that is right.
+        Some("drop") => {
+            let text = "which message is dropped?\n\
+                        help: write `overflow = drop_oldest`, for that which waits longest, or `overflow = drop_newest`";
+            return Err(syn::Error::new(value.span(), text));
+        }
+        _ => return Err(wrong(value.span(), "overflow")),
+    };
+    Ok(quote!(__ws::Overflow::#variant))
 }
 
 /// A number that is not zero.
@@ -297,54 +333,6 @@ fn count(value: &Expr, name: &str) -> syn::Result<TokenStream> {
             Err(wrong(value.span(), name))
         }
         constant => Ok(quote!(#constant)),
-    }
-}
-
-/// A list of texts; one that is a constant nobody looks at.
-fn strings(items: &[Expr], check: fn(&str) -> Result<(), &'static str>) -> syn::Result<TokenStream> {
-    let mut seen = Vec::new();
-    for item in items {
-        let text = match peeled(item) {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
-            Expr::Path(_) | Expr::Macro(_) => continue,
-            _ => {
-                let why = "not a string\nhelp: write it in quotes, as `\"chat.v1\"`";
-                return Err(syn::Error::new(item.span(), why));
-            }
-        };
-        check(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
-        if seen.contains(&text.value()) {
-            let why = format!("{} stands twice\nhelp: remove one of them", text.token());
-            return Err(syn::Error::new(text.span(), why));
-        }
-        seen.push(text.value());
-    }
-    Ok(quote!(&[#(#items),*]))
-}
-
-/// A token of RFC 9110 §5.6.2, which is what the header holds.
-fn subprotocol(name: &str) -> Result<(), &'static str> {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if !name.is_empty() && name.bytes().all(token) {
-        Ok(())
-    } else {
-        Err("not a name of a subprotocol\nhelp: it has letters, digits and `-._~`, as `chat.v1`")
-    }
-}
-
-/// As a browser writes it (RFC 6454 §6.2); `null` is that of a page in a sandbox.
-fn origin(text: &str) -> Result<(), &'static str> {
-    if text.contains('*') {
-        return Err("origins are compared as a whole\nhelp: write each of them, or `origins = any`");
-    }
-    match text.split_once("://") {
-        Some((scheme, host)) if !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '?', '#']) => {
-            Ok(())
-        }
-        _ if text == "null" => Ok(()),
-        _ => Err(
-            "not an origin\nhelp: write it as the browser sends it, without a path: `https://example.com`",
-        ),
     }
 }
 

@@ -9,6 +9,7 @@ pub(super) enum Kind {
     Ping,
     Pong,
     Info,
+    Lagged,
     Every,
     After,
     Error,
@@ -16,13 +17,14 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Open,
         Self::Text,
         Self::Binary,
         Self::Ping,
         Self::Pong,
         Self::Info,
+        Self::Lagged,
         Self::Every,
         Self::After,
         Self::Error,
@@ -41,6 +43,7 @@ impl Kind {
             Self::Ping => "on_ping",
             Self::Pong => "on_pong",
             Self::Info => "on_info",
+            Self::Lagged => "on_lagged",
             Self::Every => "every",
             Self::After => "after",
             Self::Error => "on_error",

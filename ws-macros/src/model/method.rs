@@ -33,6 +33,7 @@ pub(crate) enum Event {
     Ping,
     Pong,
     Info,
+    Lagged,
     Timer { delay: TokenStream, repeat: bool },
     Error,
     Close,
@@ -46,6 +47,8 @@ pub(crate) enum Held<'a> {
     /// Text or bytes that are decoded when the method runs.
     Text,
     Bytes,
+    /// How many messages were missed.
+    Missed,
     Error,
     Reason,
 }
@@ -65,6 +68,7 @@ impl Method {
             // Of a timer and of an open connection there is none.
             (_, None) => Held::Nothing,
             (Event::Info, Some(ty)) => Held::Value(ty),
+            (Event::Lagged, Some(_)) => Held::Missed,
             (Event::Text, Some(ty)) if borrows(ty) => Held::Text,
             (_, Some(ty)) if borrows(ty) => Held::Bytes,
             (_, Some(ty)) => Held::Value(ty),
@@ -120,6 +124,7 @@ fn event(helper: &Attribute, kind: Kind, report: &mut Report) -> Option<Event> {
         Kind::Ping => Event::Ping,
         Kind::Pong => Event::Pong,
         Kind::Info => Event::Info,
+        Kind::Lagged => Event::Lagged,
         Kind::Error => Event::Error,
         Kind::Close => Event::Close,
         _ => Event::Open,

@@ -7,6 +7,7 @@ mod kind;
 mod machine;
 mod method;
 mod path;
+mod text;
 mod types;
 mod upgrade;
 mod value;

@@ -7,7 +7,7 @@ use syn::Attribute;
 use crate::report::nearest;
 
 /// Their names.
-pub(crate) const HELPERS: [&str; 11] = [
+pub(crate) const HELPERS: [&str; 12] = [
     "on_upgrade",
     "on_open",
     "on_text",
@@ -15,6 +15,7 @@ pub(crate) const HELPERS: [&str; 11] = [
     "on_ping",
     "on_pong",
     "on_info",
+    "on_lagged",
     "every",
     "after",
     "on_error",
@@ -22,21 +23,35 @@ pub(crate) const HELPERS: [&str; 11] = [
 ];
 
 /// What other frameworks, and other people, call them.
-pub(crate) const OTHER_NAMES: [(&str, &[&str]); 9] = [
+pub(crate) const OTHER_NAMES: [(&str, &[&str]); 10] = [
     ("on_upgrade", &["on_handshake", "on_request", "on_accept", "on_init"]),
     ("on_open", &["open", "connect", "on_connect", "on_connected", "on_connection", "on_start", "on_join"]),
     ("on_text", &["on", "message", "on_message", "on_msg", "on_string", "on_receive"]),
     ("on_binary", &["on_bytes", "on_data"]),
     ("on_info", &["on_event", "on_notify", "on_notification"]),
+    (
+        "on_lagged",
+        &[
+            "lagged",
+            "on_lag",
+            "on_lagging",
+            "on_overflow",
+            "on_missed",
+            "on_dropped",
+            "on_skipped",
+            "on_backpressure",
+        ],
+    ),
     ("every", &["interval", "on_every", "on_tick", "on_interval"]),
     ("after", &["on_after", "on_timer", "on_timeout"]),
-    ("on_error", &["on_failure", "on_fail"]),
+    ("on_error", &["on_failure", "on_fail", "on_failed"]),
     (
         "on_close",
         &[
             "close",
             "disconnect",
             "on_closed",
+            "on_closing",
             "on_disconnect",
             "on_disconnected",
             "on_terminate",

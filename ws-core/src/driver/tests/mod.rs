@@ -16,6 +16,7 @@ mod life;
 mod order;
 mod peer;
 mod pressure;
+mod published;
 mod rates;
 mod timers;
 

@@ -1,4 +1,4 @@
-#[websocket(path = "/chat/{room}", subprotocols = ["chat.v2", "chat.v1"], idle_timeout = 60s, max_message_size = 64KiB, compress(level = 1))]
+#[websocket(path = "/chat/{room}", subprotocols = ["chat.v2", "chat.v1"], idle_timeout = 60s, max_message_size = 64KiB, overflow = drop_oldest, compress(level = 1))]
 struct Chat {
     name: String,
     room: Room,
@@ -40,6 +40,11 @@ impl Chat {
     async fn leave(&mut self, _: Leave) -> Close {
         self.room.leave().await;
         Close::default()
+    }
+
+    #[on_lagged]
+    async fn lagged(&mut self, missed: u64) -> Result<String, Full> {
+        self.room.again(missed).await
     }
 
     #[every(30s)]

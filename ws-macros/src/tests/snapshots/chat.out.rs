@@ -14,6 +14,7 @@ const _: () = {
                 __ws::nanos(60000000000u64),
             );
             declaration.options.max_message_size = __ws::bytes(65536u64);
+            declaration.options.overflow = __ws::Overflow::DropOldest;
             declaration.options.compress = {
                 let mut compress = __ws::Compress::DEFAULT;
                 compress.level = 1;
@@ -100,6 +101,15 @@ impl Chat {
         clippy::needless_pass_by_value,
         clippy::unused_self
     )]
+    async fn lagged(&mut self, missed: u64) -> Result<String, Full> {
+        self.room.again(missed).await
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
     fn keep_alive(&mut self) -> Ping {
         Ping::default()
     }
@@ -156,6 +166,7 @@ const _: () = {
         Said(Json<Said>),
         Picture(__ws::Vec<::core::primitive::u8>),
         Leave(Leave),
+        Lagged(::core::primitive::u64),
         Left(__ws::CloseReason),
     }
     #[automatically_derived]
@@ -201,8 +212,8 @@ const _: () = {
         type Upgrade = __Upgrade;
         const DECLARED: __ws::Declaration = __DECLARED;
         const TIMERS: &'static [__ws::Timer] = &[
-            __ws::Timer::new(6usize, __ws::nanos(30000000000u64), true),
-            __ws::Timer::new(7usize, LIMIT, false),
+            __ws::Timer::new(7usize, __ws::nanos(30000000000u64), true),
+            __ws::Timer::new(8usize, LIMIT, false),
         ];
         const ASYNC: ::core::primitive::bool = true;
         const ON_ERROR: ::core::primitive::bool = true;
@@ -241,11 +252,12 @@ const _: () = {
                 __ws::Event::Info(__Info::Leave(payload)) => {
                     __ws::Step::Call(__Call::Leave(payload))
                 }
-                __ws::Event::Timer(6usize) => {
+                __ws::Event::Lagged(payload) => __ws::Step::Call(__Call::Lagged(payload)),
+                __ws::Event::Timer(7usize) => {
                     let reply = Self::keep_alive(self);
                     __ws::Step::of(__ws::reply(cx, reply))
                 }
-                __ws::Event::Timer(7usize) => {
+                __ws::Event::Timer(8usize) => {
                     let reply = Self::long_enough(self, (cx));
                     __ws::Step::of(__ws::reply(cx, reply))
                 }
@@ -287,6 +299,13 @@ const _: () = {
                 __Call::Leave(payload) => {
                     __ws::run(async move {
                         let reply = Self::leave(self, payload).await;
+                        __ws::reply(cx, reply)
+                    })
+                }
+                __Call::Lagged(payload) => {
+                    __ws::run(async move {
+                        let reply = Self::lagged(self, __ws::Missed::missed(payload))
+                            .await;
                         __ws::reply(cx, reply)
                     })
                 }

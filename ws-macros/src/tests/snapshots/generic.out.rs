@@ -7,7 +7,7 @@ const _: () = {
         const DECLARATION: __ws::Declaration = __ws::Declaration::DEFAULT;
     }
 };
-impl<M: Clone, const N: usize> Relay<M, N>
+impl<M: Clone + Sync, const N: usize> Relay<M, N>
 where
     Self: Encode<M>,
 {
@@ -19,6 +19,24 @@ where
     )]
     fn message(&mut self, message: M) -> Vec<u8> {
         self.encode(message)
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn published(&mut self, message: std::sync::Arc<M>) -> Vec<u8> {
+        self.encode(M::clone(&message))
+    }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
+    fn lagged(&mut self, cx: &mut Context<Self>, missed: u64) -> Result<(), String> {
+        Err(format!("{missed} messages were missed, {} bytes wait", cx.buffered()))
     }
     #[cfg(feature = "slow")]
     #[allow(
@@ -49,11 +67,12 @@ where
 )]
 const _: () = {
     use ::ws_core::private as __ws;
-    pub enum __Info<M: Clone + ::core::marker::Send + 'static, const N: usize>
+    pub enum __Info<M: Clone + Sync + ::core::marker::Send + 'static, const N: usize>
     where
         Relay<M, N>: Encode<M>,
     {
         Message(M),
+        Published(std::sync::Arc<M>),
         #[cfg(feature = "slow")]
         All([M; N]),
         __Unused(
@@ -61,7 +80,7 @@ const _: () = {
             ::core::marker::PhantomData<fn() -> (::core::marker::PhantomData<M>,)>,
         ),
     }
-    pub enum __Call<M: Clone + ::core::marker::Send + 'static, const N: usize>
+    pub enum __Call<M: Clone + Sync + ::core::marker::Send + 'static, const N: usize>
     where
         Relay<M, N>: Encode<M>,
     {
@@ -73,8 +92,10 @@ const _: () = {
         ),
     }
     #[automatically_derived]
-    impl<M: Clone + ::core::marker::Send + 'static, const N: usize> __ws::OnInfo<M>
-    for Relay<M, N>
+    impl<
+        M: Clone + Sync + ::core::marker::Send + 'static,
+        const N: usize,
+    > __ws::OnInfo<M> for Relay<M, N>
     where
         Self: Encode<M>,
     {
@@ -82,10 +103,24 @@ const _: () = {
             __Info::Message(message)
         }
     }
+    #[automatically_derived]
+    impl<
+        M: Clone + Sync + ::core::marker::Send + 'static,
+        const N: usize,
+    > __ws::OnInfo<std::sync::Arc<M>> for Relay<M, N>
+    where
+        Self: Encode<M>,
+    {
+        fn info(message: std::sync::Arc<M>) -> __Info<M, N> {
+            __Info::Published(message)
+        }
+    }
     #[cfg(feature = "slow")]
     #[automatically_derived]
-    impl<M: Clone + ::core::marker::Send + 'static, const N: usize> __ws::OnInfo<[M; N]>
-    for Relay<M, N>
+    impl<
+        M: Clone + Sync + ::core::marker::Send + 'static,
+        const N: usize,
+    > __ws::OnInfo<[M; N]> for Relay<M, N>
     where
         Self: Encode<M>,
     {
@@ -94,7 +129,7 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl<M: Clone + ::core::marker::Send + 'static, const N: usize> __ws::Handler
+    impl<M: Clone + Sync + ::core::marker::Send + 'static, const N: usize> __ws::Handler
     for Relay<M, N>
     where
         Self: Encode<M>,
@@ -114,6 +149,14 @@ const _: () = {
             match event {
                 __ws::Event::Info(__Info::Message(payload)) => {
                     let reply = Self::message(self, payload);
+                    __ws::Step::of(__ws::reply(cx, reply))
+                }
+                __ws::Event::Info(__Info::Published(payload)) => {
+                    let reply = Self::published(self, payload);
+                    __ws::Step::of(__ws::reply(cx, reply))
+                }
+                __ws::Event::Lagged(payload) => {
+                    let reply = Self::lagged(self, (cx), __ws::Missed::missed(payload));
                     __ws::Step::of(__ws::reply(cx, reply))
                 }
                 #[cfg(feature = "slow")]

@@ -1,0 +1,238 @@
+//! What topics bring to a handler: values that it shares with others, and the news that some were missed.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::driver::now;
+use crate::driver::seat::Seat;
+use crate::event::{Event, Step};
+use crate::handler::Handler;
+use crate::options::{Overflow, Unhandled};
+use crate::prelude::*;
+use crate::wire::Connection;
+
+/// A context without a connection around it.
+fn context<H: Handler>() -> Context<H> {
+    Context::new(Connection::new(H::DECLARED.options.into(), Vec::new(), now()), None, None)
+}
+
+/// What was replied: the texts, of fewer than 126 bytes each.
+fn replies<H: Handler>(cx: &mut Context<H>) -> Vec<String> {
+    let mut session = cx.session();
+    let mut waiting = session.wire.outbox().waiting();
+    let mut texts = Vec::new();
+    while let [0x81, len, rest @ ..] = waiting {
+        let (text, rest) = rest.split_at(usize::from(*len));
+        texts.push(String::from_utf8(text.to_vec()).unwrap());
+        waiting = rest;
+    }
+    assert_eq!(waiting, b"");
+    texts
+}
+
+/// Runs the method for an event to its end, and says what it replied.
+async fn happens<H: Handler>(handler: &mut H, event: Event<'_, H::Info>) -> Vec<String> {
+    let mut cx = context::<H>();
+    match handler.event(event, &mut cx) {
+        Step::Done => {}
+        Step::Call(call) => {
+            assert_eq!(replies(&mut cx), [""; 0], "an async method has not begun");
+            handler.call(call, &mut cx).await.unwrap();
+        }
+        Step::Unhandled => panic!("nobody was told"),
+        Step::Failed(error) => panic!("{error}"),
+    }
+    replies(&mut cx)
+}
+
+#[websocket(overflow = drop_oldest)]
+#[derive(Default)]
+struct Told(u64);
+
+#[websocket]
+impl Told {
+    #[on_lagged]
+    fn lagged(&mut self, missed: u64) -> String {
+        self.0 += missed;
+        format!("{missed} missed")
+    }
+}
+
+#[websocket(overflow = drop_newest)]
+#[derive(Default)]
+struct ToldLater(u64);
+
+#[websocket]
+impl ToldLater {
+    #[on_lagged]
+    async fn lagged(&mut self, cx: &mut Context<Self>, missed: u64) -> Result<String, std::io::Error> {
+        cx.send("sorry");
+        tokio::task::yield_now().await;
+        self.0 += missed;
+        Ok(format!("{missed} missed"))
+    }
+}
+
+/// Need not know how many.
+#[websocket(overflow = latest)]
+#[derive(Default)]
+struct Incurious;
+
+#[websocket]
+impl Incurious {
+    #[on_lagged]
+    fn lagged(&mut self) -> Result<&'static str, String> {
+        Ok("some missed")
+    }
+}
+
+#[websocket(overflow = latest)]
+#[derive(Default)]
+struct IncuriousAsync;
+
+#[websocket]
+impl IncuriousAsync {
+    #[on_lagged]
+    async fn lagged(&self, cx: &mut Context<Self>) {
+        tokio::task::yield_now().await;
+        cx.send("some missed");
+    }
+}
+
+/// An alias is the number that it stands for.
+type Count = u64;
+
+#[websocket(overflow = close)]
+#[derive(Default)]
+struct Failing;
+
+#[websocket]
+impl Failing {
+    #[on_lagged]
+    fn lagged(&mut self, missed: Count) -> Result<(), String> {
+        Err(format!("{missed} missed"))
+    }
+}
+
+/// Whose attribute is not there.
+#[websocket(unhandled = close)]
+#[derive(Default)]
+struct Deaf;
+
+#[websocket]
+impl Deaf {
+    #[on_text]
+    fn text(&mut self, _: &str) {}
+
+    #[cfg(any())]
+    #[on_lagged]
+    fn lagged(&mut self, _: NoSuchType) {}
+}
+
+#[tokio::test]
+async fn lagging_is_told_to_its_method() {
+    let mut handler = Told::default();
+    assert_eq!(happens(&mut handler, Event::Lagged(7)).await, ["7 missed"]);
+    assert_eq!(happens(&mut handler, Event::Lagged(u64::MAX - 7)).await, ["18446744073709551608 missed"]);
+    assert_eq!(handler.0, u64::MAX);
+    assert_eq!(happens(&mut Incurious, Event::Lagged(7)).await, ["some missed"]);
+}
+
+#[tokio::test]
+async fn async_method_is_given_the_number_later() {
+    let mut handler = ToldLater::default();
+    assert_eq!(happens(&mut handler, Event::Lagged(7)).await, ["sorry", "7 missed"]);
+    assert_eq!(happens(&mut handler, Event::Lagged(0)).await, ["sorry", "0 missed"]);
+    assert_eq!(handler.0, 7);
+    assert_eq!(happens(&mut IncuriousAsync, Event::Lagged(7)).await, ["some missed"]);
+}
+
+#[tokio::test]
+async fn error_of_on_lagged_is_one_of_the_handler() {
+    let mut cx = context::<Failing>();
+    match Failing.event(Event::Lagged(3), &mut cx) {
+        Step::Failed(error) => assert_eq!(error.to_string(), "3 missed"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// `unhandled = close` is about what the client sends.
+#[tokio::test]
+async fn lagging_that_nobody_handles_closes_nothing() {
+    assert_eq!(Deaf::DECLARED.options.unhandled, Unhandled::Close);
+    let mut seat = Seat::new(Deaf, context::<Deaf>());
+    assert!(matches!(seat.handler.event(Event::Lagged(7), &mut seat.cx), Step::Unhandled));
+    assert!(seat.invoke(Event::Lagged(7)).is_none());
+    assert_eq!(seat.cx.session().wire.reason(), None);
+    assert_eq!(replies(&mut seat.cx), [""; 0]);
+}
+
+#[test]
+fn overflow_is_what_was_declared() {
+    assert_eq!(Failing::DECLARED.options.overflow, Overflow::Close);
+    assert_eq!(Told::DECLARED.options.overflow, Overflow::DropOldest);
+    assert_eq!(ToldLater::DECLARED.options.overflow, Overflow::DropNewest);
+    assert_eq!(Incurious::DECLARED.options.overflow, Overflow::Latest);
+    assert_eq!(Deaf::DECLARED.options.overflow, Overflow::Close, "by default");
+}
+
+struct Said(&'static str);
+
+struct Left(&'static str);
+
+/// Takes shared values by each of their names.
+#[websocket]
+#[derive(Default)]
+struct Member;
+
+#[websocket]
+impl Member {
+    #[on_info]
+    fn heard(&mut self, said: Arc<Said>) -> &'static str {
+        said.0
+    }
+
+    #[on_info]
+    async fn left(&mut self, left: std::sync::Arc<Left>) -> &'static str {
+        tokio::task::yield_now().await;
+        left.0
+    }
+}
+
+/// Takes whatever is published.
+#[websocket]
+struct Feed<T>(Vec<Arc<T>>);
+
+#[websocket]
+impl<T: Send + Sync + Display + 'static> Feed<T> {
+    #[on_info]
+    fn heard(&mut self, value: Arc<T>) -> String {
+        self.0.push(value);
+        self.0.iter().map(|value| value.to_string()).collect()
+    }
+
+    #[on_info]
+    async fn all(&mut self, values: Arc<[T]>, cx: &mut Context<Self>) {
+        for value in &*values {
+            cx.send(value.to_string());
+        }
+    }
+}
+
+/// As a topic of `M` would say it.
+async fn published<H: OnInfo<Arc<M>>, M: ?Sized>(to: &mut H, value: Arc<M>) -> Vec<String> {
+    happens(to, Event::Info(H::info(value))).await
+}
+
+#[tokio::test]
+async fn what_is_published_is_shared() {
+    assert_eq!(published(&mut Member, Arc::new(Said("hello"))).await, ["hello"]);
+    assert_eq!(published(&mut Member, Arc::new(Left("bye"))).await, ["bye"]);
+    let mut feed = Feed(Vec::new());
+    let value = Arc::new(1.5);
+    assert_eq!(published(&mut feed, value.clone()).await, ["1.5"]);
+    assert_eq!(published(&mut feed, Arc::new(2.5)).await, ["1.52.5"]);
+    assert!(Arc::ptr_eq(&feed.0[0], &value), "not a copy of it");
+    assert_eq!(published::<_, [f64]>(&mut feed, Arc::from([3.5, 4.5])).await, ["3.5", "4.5"]);
+}
