@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 use core::future::ready;
+use std::sync::Arc;
 
 use socket::prelude::*;
 
@@ -37,8 +38,8 @@ pub struct Leave;
 const ALIVE: Duration = Duration::from_secs(30);
 
 /// Every kind of method, as `fn` and `async fn`.
-#[websocket(path = "/{room}", subprotocols = ["v1"], idle_timeout = 5m, mailbox = 16, unhandled = close,
-    compress(level = 1, client_no_context_takeover))]
+#[websocket(path = "/{room}", subprotocols = ["v1"], idle_timeout = 5m, mailbox = 16,
+    overflow = drop_newest, unhandled = close, compress(level = 1, client_no_context_takeover))]
 #[derive(Debug)]
 pub struct Everything {
     /// The room.
@@ -103,6 +104,19 @@ impl Everything {
         (Json(said), Ping::default())
     }
 
+    /// Takes what is shared.
+    #[on_info]
+    fn published(&mut self, said: Arc<Said>) -> Json<Arc<Said>> {
+        Json(said)
+    }
+
+    /// Is told what was missed.
+    #[on_lagged]
+    async fn lagged(&mut self, missed: u64) -> String {
+        ready(()).await;
+        missed.to_string()
+    }
+
     /// Shows that it is alive.
     #[every(ALIVE)]
     fn alive(&mut self) -> Ping {
@@ -138,6 +152,10 @@ pub struct Relay<M>(M);
 
 #[websocket]
 impl<M: Clone + IntoReply> Relay<M> {
+    /// Is told what was missed.
+    #[on_lagged]
+    fn lagged(&mut self, _: u64) {}
+
     /// Sends it on.
     #[on_info]
     async fn send(&mut self, message: M) -> M {

@@ -164,6 +164,31 @@ pub enum Unhandled {
 ///
 /// What it has missed, `#[on_lagged]` is told. A connection whose client does not read, so that more
 /// waits than `outbox_high_water`, takes no published message until it does.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// use ws_core::Overflow;
+///
+/// #[websocket(path = "/prices", overflow = latest)]
+/// struct Prices;
+///
+/// #[websocket]
+/// impl Prices {
+///     /// Whoever keeps the books is not to miss one.
+///     #[on_upgrade]
+///     fn join(headers: HeaderMap) -> Upgrade<Self> {
+///         Upgrade::new(Prices).options(|options| {
+///             assert_eq!(options.overflow, Overflow::Latest);
+///             if headers.contains_key("x-every-price") {
+///                 options.overflow = Overflow::Close;
+///             }
+///         })
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # assert!(Test::<Prices>::upgrade("/prices").header("x-every-price", "1").open().await.is_ok());
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
     /// The connection closes with [`CloseReason::Overflow`](crate::CloseReason::Overflow), so that

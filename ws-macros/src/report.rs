@@ -57,3 +57,34 @@ pub(crate) fn nearest<'a>(
     let word = best.strip_prefix("on_").unwrap_or(best);
     (distance <= 1 + word.len() / 4).then_some(best)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::parse::{HELPERS, OTHER_NAMES};
+
+    #[track_caller]
+    fn check(name: &str, expect: Option<&str>) {
+        assert_eq!(super::nearest(name, &HELPERS, &OTHER_NAMES), expect, "{name}");
+    }
+
+    #[test]
+    fn attributes_that_are_meant() {
+        check("on_txt", Some("on_text"));
+        check("on_clsoe", Some("on_close"));
+        check("on_closing", Some("on_close"));
+        check("evrey", Some("every"));
+        check("on_laged", Some("on_lagged"));
+        for name in ["lagged", "on_lag", "on_overflow", "on_missed", "on_dropped"] {
+            check(name, Some("on_lagged"));
+        }
+        check("on_failed", Some("on_error"));
+    }
+
+    /// Three letters of six and the prefix are not enough.
+    #[test]
+    fn attributes_that_are_something_else() {
+        for name in ["on_changed", "on_loaded", "on_named", "on_weather"] {
+            check(name, None);
+        }
+    }
+}

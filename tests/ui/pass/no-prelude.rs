@@ -3,7 +3,7 @@
 #![deny(warnings)]
 
 
-#[::ws_core::websocket(path = "/", subprotocols = PROTOCOLS, origins = ["null", ORIGIN], cancel_timeout = 0s, idle_timeout = None)]
+#[::ws_core::websocket(path = "/", subprotocols = PROTOCOLS, origins = ["null", ORIGIN], cancel_timeout = 0s, overflow = (latest), idle_timeout = None)]
 struct Chat<T: ?::core::marker::Sized, U>(::std::boxed::Box<U>, ::core::marker::PhantomData<T>);
 
 const PROTOCOLS: &[&str] = &["v1"];
@@ -21,6 +21,9 @@ impl<T: ?::core::marker::Sized, U> Chat<T, U> {
 
     #[on_ping]
     async fn pinged(&mut self, _: &[u8]) {}
+
+    #[on_lagged]
+    async fn lagged(&mut self, _: ::core::primitive::u64) {}
 
     #[on_info]
     async fn context(&mut self, _: rpc::Context) {}

@@ -15,12 +15,15 @@ impl<T, const N: usize> Greet for Odd<T, N> {
     const LEN: usize = 4;
 }
 
+/// An alias is the number that it stands for.
+type Count = u64;
+
 struct Fixed<const N: usize>([u8; N]);
 
 #[websocket]
 impl<T> Odd<T, 3>
 where
-    T: Send + 'static,
+    T: Send + Sync + 'static,
     Self: Greet,
 {
     const SIZE: usize = 2;
@@ -51,6 +54,22 @@ where
     #[cfg(windows_only)]
     #[on_error]
     fn error(&mut self, _: &HandlerError) {}
+
+    #[on_info]
+    fn shared(&mut self, _: std::sync::Arc<T>) {}
+
+    #[on_info]
+    async fn shared_with_all(&mut self, _: std::sync::Arc<[Box<Self>]>) {}
+
+    #[cfg(windows_only)]
+    #[on_lagged]
+    fn lagged(&mut self, _: u64) {}
+
+    #[cfg(not(windows_only))]
+    #[on_lagged]
+    async fn other_lagged(&self, r#u64: Count) -> impl IntoReply + use<T> {
+        r#u64.to_string()
+    }
 
     #[on_binary]
     fn opaque(&mut self, _: &[u8]) -> impl IntoReply + use<T> {

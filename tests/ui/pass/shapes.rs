@@ -64,6 +64,17 @@ impl Shapes {
         []
     }
 
+    #[on_info]
+    async fn shared(&mut self, bytes: std::sync::Arc<Vec<u8>>) -> Vec<u8> {
+        bytes.to_vec()
+    }
+
+    #[on_lagged]
+    async fn lagged(&self, cx: &mut Cx, missed: u64) -> Option<String> {
+        cx.send("wait");
+        (missed > 0).then(|| missed.to_string())
+    }
+
     #[every(Duration::from_millis(5))]
     fn tick(&self) -> Result<Option<Message>, Box<dyn std::error::Error + Send + Sync>> {
         Ok(None)
