@@ -155,9 +155,9 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    /// Whether what it keeps is too old for anybody to come back for.
-    pub(super) fn is_expired(&self, now: Instant) -> bool {
-        self.lock().kept.as_ref().is_none_or(|kept| kept.is_expired(now))
+    /// When what it keeps is too old for anybody to come back for.
+    pub(super) fn expiry(&self) -> Instant {
+        self.lock().kept.as_ref().map_or_else(Instant::now, Kept::expiry)
     }
 
     /// Nothing of the user runs under the lock.

@@ -256,7 +256,8 @@ impl<I> State<I> {
     }
 
     fn pop(&mut self) -> Option<Fed<I>> {
-        if self.overflown {
+        if std::mem::take(&mut self.overflown) {
+            self.open = false;
             return Some(Fed::Overflown);
         }
         if self.has_missed() {

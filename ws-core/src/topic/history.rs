@@ -94,7 +94,10 @@ impl<T: Send + Sync + 'static> Kept<T> {
         Some(self.messages.iter().skip(skipped))
     }
 
-    pub(super) fn is_expired(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.touched) >= self.history.ttl
+    /// When nobody will come back for it any more.
+    pub(super) fn expiry(&self) -> Instant {
+        // One that is kept for ever is older than this with any other.
+        let ttl = self.history.ttl.min(Duration::from_hours(24 * 365));
+        self.touched + ttl
     }
 }

@@ -77,16 +77,18 @@ struct Topics {
 struct Entry {
     topic: Weak<dyn Any + Send + Sync>,
     /// One with a history outlives its users for a while.
-    kept: Option<Arc<dyn Expires>>,
+    kept: Option<Arc<dyn Keeps>>,
 }
 
-trait Expires: Send + Sync {
-    fn is_expired(&self, now: Instant) -> bool;
+/// A topic with a history.
+trait Keeps: Send + Sync {
+    /// When nobody will come back for it any more.
+    fn expiry(&self) -> Instant;
 }
 
-impl<T: Send + Sync + 'static> Expires for Channel<T> {
-    fn is_expired(&self, now: Instant) -> bool {
-        Channel::is_expired(self, now)
+impl<T: Send + Sync + 'static> Keeps for Channel<T> {
+    fn expiry(&self) -> Instant {
+        Channel::expiry(self)
     }
 }
 
@@ -179,21 +181,31 @@ impl Registry {
 }
 
 impl Topics {
-    /// Takes those that nobody uses and nobody will come back for. They are looked through when there
-    /// are twice as many as the last time, so that each costs little.
-    fn expire(&mut self, now: Instant) -> Vec<Arc<dyn Expires>> {
+    /// Takes those that nobody uses and nobody will come back for; of more than may be kept, those
+    /// that have been idle for longest. They are looked through when there are many more than the last
+    /// time, so that each costs little.
+    fn expire(&mut self, now: Instant) -> Vec<Arc<dyn Keeps>> {
         if self.kept < self.threshold {
             return Vec::new();
         }
-        let mut expired = Vec::new();
-        for entry in self.by_type.values_mut().flat_map(HashMap::values_mut) {
-            let is_idle = |kept: &mut Arc<dyn Expires>| Arc::strong_count(kept) == 1;
-            let is_full = self.kept - expired.len() > MAX_IDLE;
-            expired.extend(entry.kept.take_if(|kept| is_idle(kept) && (is_full || kept.is_expired(now))));
-        }
+        let entries = self.by_type.values_mut().flat_map(HashMap::values_mut);
+        let mut idle: Vec<_> = entries.filter_map(Entry::idle).collect();
+        idle.sort_unstable_by_key(|(expiry, _)| *expiry);
+        let excess = idle.len().saturating_sub(MAX_IDLE / 2);
+        let is_over = |at: usize, expiry: Instant| at < excess || expiry <= now;
+        let over = idle.into_iter().enumerate().take_while(|(at, (expiry, _))| is_over(*at, *expiry));
+        let expired: Vec<_> = over.filter_map(|(_, (_, kept))| kept.take()).collect();
         self.kept -= expired.len();
-        self.threshold = (2 * self.kept).clamp(64, MAX_IDLE.max(self.kept) + 1);
+        self.threshold = self.kept + self.kept.clamp(64, MAX_IDLE / 2);
         expired
+    }
+}
+
+impl Entry {
+    /// What is kept and nobody uses, and until when.
+    fn idle(&mut self) -> Option<(Instant, &mut Option<Arc<dyn Keeps>>)> {
+        let kept = self.kept.as_ref().filter(|kept| Arc::strong_count(kept) == 1)?;
+        Some((kept.expiry(), &mut self.kept))
     }
 }
 
