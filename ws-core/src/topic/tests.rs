@@ -136,7 +136,6 @@ macro_rules! busy {
                 for number in numbers {
                     topics[number as usize % 2].publish(number).unwrap();
                 }
-                client.nothing().await;
                 client.advance(Duration::from_secs(1)).await;
                 client
             }
