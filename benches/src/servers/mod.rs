@@ -77,6 +77,11 @@ pub(crate) const SERVERS: &[Server] = &[
         run: |mode, addr| block_on(ours_async::serve(mode, addr)),
     },
     Server {
+        name: "ws-core, heard by #[on_info]",
+        modes: &[Mode::Fanout],
+        run: |_, addr| block_on(ours::serve_heard(addr)),
+    },
+    Server {
         name: "ws-core, every attribute",
         modes: &[Mode::Echo],
         run: |_, addr| block_on(ours_full::serve(addr)),

@@ -1,8 +1,7 @@
 //! This project, as its README and `examples/chat.rs` have it: sync methods.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use ws_core::prelude::*;
+use ws_core::{BoxError, Codec};
 
 use super::Mode;
 
@@ -35,56 +34,71 @@ impl Compressed {
     }
 }
 
-#[derive(Clone, Default)]
-struct Room(Arc<Mutex<Vec<Addr<Guest>>>>);
+/// Lines as they are.
+struct Plain;
 
-#[derive(Clone)]
-struct Line(Arc<str>);
+impl Codec<String> for Plain {
+    const IS_TEXT: bool = true;
 
-impl Room {
-    fn with<R>(&self, run: impl FnOnce(&mut Vec<Addr<Guest>>) -> R) -> R {
-        run(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn encode(&self, line: &String, out: &mut Vec<u8>) -> Result<(), BoxError> {
+        out.extend_from_slice(line.as_bytes());
+        Ok(())
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<String, BoxError> {
+        Ok(std::str::from_utf8(bytes)?.to_owned())
     }
 }
 
-#[websocket]
-struct Guest {
-    room: Room,
-    addr: Option<Addr<Self>>,
+fn room() -> Topic<String> {
+    Hub::local().topic_with("room", Plain)
 }
+
+#[websocket]
+struct Guest(Topic<String>);
 
 #[websocket]
 impl Guest {
     #[on_upgrade]
-    fn join(State(room): State<Room>) -> Self {
-        Self { room, addr: None }
+    fn join(State(room): State<Topic<String>>) -> Self {
+        Self(room)
     }
 
     #[on_open]
     fn open(&mut self, cx: &mut Context<Self>) {
-        self.addr = Some(cx.addr());
-        self.room.with(|guests| guests.push(cx.addr()));
+        cx.forward(&self.0);
     }
 
     #[on_text]
-    fn said(&mut self, text: &str) {
-        let line = Line(text.into());
-        self.room.with(|guests| {
-            for guest in guests {
-                let _ = guest.send(line.clone());
-            }
-        });
+    fn said(&mut self, text: String) -> Result<(), PublishError> {
+        self.0.publish(text)
+    }
+}
+
+/// One whose handler is asked about every line.
+#[websocket]
+struct Listener(Topic<String>);
+
+#[websocket]
+impl Listener {
+    #[on_upgrade]
+    fn join(State(room): State<Topic<String>>) -> Self {
+        Self(room)
+    }
+
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.subscribe(&self.0);
+    }
+
+    #[on_text]
+    fn said(&mut self, text: String) -> Result<(), PublishError> {
+        self.0.publish(text)
     }
 
     #[on_info]
-    fn heard(&mut self, Line(text): Line) -> Arc<str> {
-        text
-    }
-
-    #[on_close]
-    fn left(&mut self) {
-        let addr = self.addr.take();
-        self.room.with(|guests| guests.retain(|guest| Some(guest) != addr.as_ref()));
+    fn heard(&mut self, line: Published<String>, cx: &mut Context<Self>) {
+        cx.send(&**line);
     }
 }
 
@@ -137,11 +151,16 @@ pub(super) async fn serve(mode: Mode, addr: &str, workers: usize) -> std::io::Re
     let router = match mode {
         Mode::Echo => Router::new().mount_at::<Echo>("/"),
         Mode::Deflate => Router::new().mount_at::<Compressed>("/"),
-        Mode::Fanout => Router::new().mount_at::<Guest>("/").with_state(Room::default()),
+        Mode::Fanout => Router::new().mount_at::<Guest>("/").with_state(room()),
         Mode::Timer => Router::new().mount_at::<Clock>("/"),
         Mode::Info => Router::new().mount_at::<Counter>("/"),
     };
     run(router.workers(workers), addr).await
+}
+
+/// A room whose lines go through `#[on_info]`.
+pub(super) async fn serve_heard(addr: &str) -> std::io::Result<()> {
+    run(Router::new().mount_at::<Listener>("/").with_state(room()), addr).await
 }
 
 pub(super) async fn run(router: Router, addr: &str) -> std::io::Result<()> {

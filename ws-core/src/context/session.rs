@@ -31,7 +31,8 @@ impl<H: Handler> Context<H> {
         peer_addr: Option<SocketAddr>,
         subprotocol: Option<Box<str>>,
     ) -> Self {
-        let session = Session { wire, timers: Timers::new(), mailbox: None, topics: None, waker: None, failure: None };
+        let session =
+            Session { wire, timers: Timers::new(), mailbox: None, topics: None, waker: None, failure: None };
         let place = if H::ASYNC {
             Place::Shared(Arc::new(Mutex::new(session)))
         } else {

@@ -124,7 +124,9 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn forward<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> Subscribed {
         let take = |message: &Published<T>| message.frame().cloned().map(Delivery::Frame);
-        self.tie(topic, Tie::Forwarded, take, |channel, tap| channel.subscribe(Box::new(tap), Tie::Forwarded));
+        self.tie(topic, Tie::Forwarded, take, |channel, tap| {
+            channel.subscribe(Box::new(tap), Tie::Forwarded)
+        });
         Subscribed::now()
     }
 

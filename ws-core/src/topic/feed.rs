@@ -35,7 +35,10 @@ struct State<I> {
 }
 
 enum Entry<I> {
-    Message { key: Key, what: Delivery<I> },
+    Message {
+        key: Key,
+        what: Delivery<I>,
+    },
     /// So many were missed here, 0 if nobody knows.
     Gap(u64),
 }

@@ -157,7 +157,8 @@ impl Registry {
         // Dropped when the lock is not held any more.
         let _expired;
         let mut topics = self.lock();
-        let entry = topics.by_type.get_mut(&TypeId::of::<T>()).and_then(|topics| topics.get_mut(&channel.name));
+        let entry =
+            topics.by_type.get_mut(&TypeId::of::<T>()).and_then(|topics| topics.get_mut(&channel.name));
         if let Some(entry @ Entry { kept: None, .. }) = entry {
             entry.kept = Some(Arc::clone(channel) as _);
             topics.kept += 1;
