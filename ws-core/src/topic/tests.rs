@@ -389,3 +389,42 @@ async fn publishers_on_many_threads_keep_their_order() {
         finished.recv().await.unwrap();
     }
 }
+
+#[websocket(overflow = latest, outbox_high_water = 1KiB)]
+struct Prices(Topic<String>);
+
+#[websocket]
+impl Prices {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.forward(&self.0);
+    }
+    #[on_lagged]
+    fn lagged(&mut self, missed: u64) -> String {
+        format!("missed {missed}")
+    }
+}
+
+#[tokio::test]
+async fn client_that_does_not_read_misses_what_is_old() {
+    let prices = Hub::local().topic::<String>("prices");
+    let mut client = Test::open(Prices(prices.clone())).await;
+    // More than the pipe and the outbox hold.
+    let long = "x".repeat(100_000);
+    for _ in 0..4 {
+        prices.publish(long.clone()).unwrap();
+        client.advance(Duration::ZERO).await;
+    }
+    for number in 0..100 {
+        prices.publish(number.to_string()).unwrap();
+        client.advance(Duration::ZERO).await;
+    }
+    let mut got = Vec::new();
+    while got.last().is_none_or(|last| last != r#""99""#) {
+        got.push(client.text().await);
+    }
+    let missed: u64 = got.iter().filter_map(|text| text.strip_prefix("missed ")?.parse::<u64>().ok()).sum();
+    let received = got.iter().filter(|text| text.starts_with('"')).count() as u64;
+    assert_eq!(received + missed, 104);
+    assert!(missed > 90, "{missed}");
+}

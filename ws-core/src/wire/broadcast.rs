@@ -78,3 +78,94 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::options::Options;
+
+    fn connection() -> Connection {
+        Connection::new(Options::DEFAULT.into(), Vec::new(), Instant::now())
+    }
+
+    #[test]
+    fn it_is_the_frame_that_each_would_have_sent() {
+        for len in [0, 1, 125, 126, 65_535, 65_536] {
+            let text = "x".repeat(len);
+            let (mut one, mut other) = (connection(), connection());
+            let message = Broadcast::text(&text);
+            one.broadcast(&message);
+            other.text(&text);
+            assert_eq!(one.outbox().waiting(), other.outbox().waiting());
+            assert_eq!(message.payload(), text);
+            let (mut one, mut other) = (connection(), connection());
+            one.broadcast(&Broadcast::binary(text.as_bytes()));
+            other.binary(text.as_bytes());
+            assert_eq!(one.outbox().waiting(), other.outbox().waiting());
+        }
+    }
+
+    #[test]
+    fn limits_count() {
+        let options = Options { outbox_limit: 100, ..Options::DEFAULT };
+        let mut connection = Connection::new(options.into(), Vec::new(), Instant::now());
+        let message = Broadcast::binary(&[7; 60]);
+        connection.broadcast(&message);
+        assert!(connection.is_open());
+        connection.broadcast(&message);
+        assert_eq!(connection.reason(), Some(&CloseReason::Overflow));
+        let sent = connection.outbox().len();
+        connection.broadcast(&message);
+        assert_eq!(connection.outbox().len(), sent);
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn it_is_compressed_once_for_those_that_can_share() {
+        use crate::wire::Agreed;
+
+        let agreed = Agreed {
+            level: 6,
+            mem_level: 8,
+            window_bits: 15,
+            server_takeover: false,
+            client_takeover: false,
+            min_size: 10,
+            per_frame: false,
+        };
+        let with = |agreed| connection().compressed(Some(agreed));
+        let text = "again and again and again and again";
+        let alone = |agreed| {
+            let mut connection = with(agreed);
+            connection.text(text);
+            connection.outbox().waiting().to_vec()
+        };
+        let message = Broadcast::text(text);
+        let sent = |connection: &mut Connection| {
+            connection.broadcast(&message);
+            connection.outbox().waiting().to_vec()
+        };
+        assert_eq!(sent(&mut with(agreed)), alone(agreed));
+        let first = message.deflated.get().expect("the first has compressed it").clone();
+        assert_eq!(sent(&mut with(agreed)), first);
+        // Who has agreed upon something else does it alone.
+        let small = Agreed { window_bits: 9, ..agreed };
+        assert_eq!(sent(&mut with(small)), alone(small));
+        let takeover = Agreed { server_takeover: true, ..agreed };
+        let mut connection = with(takeover);
+        let once = sent(&mut connection).len();
+        assert!(sent(&mut connection).len() - once < once, "the second refers to the first");
+        // And who does not compress, not at all.
+        let mut connection = with(agreed);
+        connection.set_compress(false);
+        assert!(sent(&mut connection).ends_with(text.as_bytes()));
+        assert_eq!(message.deflated.get(), Some(&first));
+        // What would not become smaller goes as it is.
+        let noise = Broadcast::binary(&[0x9b, 0x01, 0x7f, 0xd2, 0x33, 0xe8, 0x54, 0xc6, 0x1a, 0xaf]);
+        let mut connection = with(agreed);
+        connection.broadcast(&noise);
+        assert_eq!(connection.outbox().waiting()[0], 0x82);
+    }
+}

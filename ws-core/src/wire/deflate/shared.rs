@@ -32,4 +32,10 @@ impl Shared {
         });
         (*config == own).then_some(compressed.as_ref())
     }
+
+    /// What was compressed.
+    #[cfg(test)]
+    pub(crate) fn get(&self) -> Option<&Bytes> {
+        self.0.get()?.1.as_ref()
+    }
 }
