@@ -136,8 +136,15 @@ impl<H: Handler> Session<H> {
         if self.is_fed() { self.topics.as_ref()?.feed.pop() } else { None }
     }
 
-    /// Sends the client what it can be told without the handler, which is at work.
+    /// Sends the client what it can be told without the handler.
+    #[inline]
     pub(crate) fn forward(&mut self) {
+        if self.topics.is_some() && self.wire.is_open() {
+            self.forward_frames();
+        }
+    }
+
+    fn forward_frames(&mut self) {
         while self.is_fed()
             && let Some(fed) = self.topics.as_ref().and_then(|topics| topics.feed.pop_frame())
         {

@@ -111,14 +111,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
 
     /// Writes in the middle of a turn, if the handler says so much that reading stops: only what
     /// the socket does not take counts against the client.
+    #[inline]
     pub(super) fn relieve(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
         if wire.is_pressed() {
-            // That may be once for every message of a turn, more often than the runtime's budget allows.
-            let _ = unhindered(task, |task| {
-                self.write(task, wire);
-                Poll::Ready(())
-            });
+            self.relieve_now(task, wire);
         }
+    }
+
+    fn relieve_now(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
+        // That may be once for every message of a turn, more often than the runtime's budget allows.
+        let _ = unhindered(task, |task| {
+            self.write(task, wire);
+            Poll::Ready(())
+        });
     }
 
     /// Writes, and returns the write buffer if the socket took everything.

@@ -43,6 +43,8 @@ where
         let session = &mut *seat.cx.session();
         links.register(task, session);
         begin_turn(&mut session.wire);
+        // What everybody is sent is most often all there is, and then the rest of the turn is calm.
+        session.forward();
     }
     let mut buffer = ReadBuffer::take();
     while links.pace.goes_on() {
