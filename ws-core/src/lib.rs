@@ -120,6 +120,6 @@ pub use router::{Path, PeerAddr, Query, Router, State};
 pub use server::Tls;
 pub use timer::TimerId;
 pub use topic::{
-    Codec, Hears, History, Hub, Member, MemberId, ParsePositionError, Position, Presence, Published,
+    Codec, HeardBy, History, Hub, Member, MemberId, ParsePositionError, Position, Presence, Published,
     Recovering, Recovery, Subscribed, Topic,
 };

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::channel::{Channel, Tie};
 use super::feed::Delivery;
-use super::published::{Hears, Published};
+use super::published::{HeardBy, Published};
 use super::subscription::{Recovering, Subscribed, Topics};
 use super::taps::ToFeed;
 use super::{Position, Presence, Topic};
 use crate::context::Context;
 use crate::error::PublishError;
-use crate::handler::{Handler, OnInfo};
+use crate::handler::{Handler, InfoOf};
 
 /// Topics.
 impl<H: Handler> Context<H> {
@@ -41,10 +41,9 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn subscribe<T, M>(&mut self, topic: &Topic<T>) -> Subscribed
     where
-        T: Send + Sync + 'static,
-        H: Hears<T, M>,
+        T: HeardBy<H, M> + Send + Sync + 'static,
     {
-        let take = |message: &Published<T>| Some(Delivery::Info(H::hear(message)));
+        let take = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
         self.tie(topic, Tie::Heard, take, |channel, tap| channel.subscribe(Box::new(tap), Tie::Heard));
         Subscribed::now()
     }
@@ -85,13 +84,12 @@ impl<H: Handler> Context<H> {
         position: impl Into<Option<Position>>,
     ) -> Recovering
     where
-        T: Send + Sync + 'static,
-        H: Hears<T, M>,
+        T: HeardBy<H, M> + Send + Sync + 'static,
     {
-        self.unsubscribe(topic);
+        self.untie(topic, &[Tie::Heard]);
         let position = position.into();
         let mut recovery = None;
-        let take = |message: &Published<T>| Some(Delivery::Info(H::hear(message)));
+        let take = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
         self.tie(topic, Tie::Heard, take, |channel, tap| {
             let (slot, found) = channel.subscribe_from(Box::new(tap), position);
             recovery = Some(found);
@@ -221,9 +219,9 @@ impl<H: Handler> Context<H> {
     pub fn watch<T>(&mut self, topic: &Topic<T>) -> Subscribed
     where
         T: Send + Sync + 'static,
-        H: OnInfo<Presence>,
+        Presence: InfoOf<H>,
     {
-        let take = |presence: &Presence| Some(Delivery::Info(H::info(presence.clone())));
+        let take = |presence: &Presence| Some(Delivery::Info(presence.clone().into_info()));
         self.tie(topic, Tie::Watched, take, |channel, tap| channel.watch(Box::new(tap)));
         Subscribed::now()
     }

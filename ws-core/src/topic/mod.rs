@@ -25,7 +25,7 @@ pub use history::History;
 pub use hub::Hub;
 pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
-pub use published::{Hears, Published};
+pub use published::{HeardBy, Published};
 pub(crate) use subscription::Topics;
 pub use subscription::{Recovering, Recovery, Subscribed};
 

@@ -109,30 +109,30 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// A handler that takes what is published as `T`: one with an `#[on_info]` for `Arc<T>` or for
-/// [`Published<T>`]. Not to be implemented by hand; `M` is the one of them that it takes.
+/// What handlers of type `H` take when it is published: those with an `#[on_info]` for `Arc<Self>` or
+/// for [`Published<Self>`]. Not to be implemented by hand; `M` is the one of them that it takes.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not take what is published as `{T}`",
-    label = "no `#[on_info]` of this handler takes an `Arc<{T}>`",
-    note = "add `#[on_info] fn …(&mut self, message: Arc<{T}>)` to the `#[websocket] impl {Self}`",
+    message = "`{H}` does not take what is published as `{Self}`",
+    label = "no `#[on_info]` of `{H}` takes an `Arc<{Self}>`",
+    note = "add `#[on_info] fn …(&mut self, message: Arc<{Self}>)` to the `#[websocket] impl {H}`",
     note = "or send it straight to the client, with `cx.forward(&topic)`"
 )]
-pub trait Hears<T, M>: Handler {
+pub trait HeardBy<H: Handler, M>: Sized {
     /// The value as one of the handler's messages.
     #[doc(hidden)]
-    fn hear(message: &Published<T>) -> Self::Info;
+    fn info(message: &Published<Self>) -> H::Info;
 }
 
 #[diagnostic::do_not_recommend]
-impl<H: OnInfo<Arc<T>>, T> Hears<T, Arc<T>> for H {
-    fn hear(message: &Published<T>) -> Self::Info {
+impl<H: OnInfo<Arc<T>>, T> HeardBy<H, Arc<T>> for T {
+    fn info(message: &Published<T>) -> H::Info {
         H::info(Arc::clone(message.value()))
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<H: OnInfo<Published<T>>, T> Hears<T, Published<T>> for H {
-    fn hear(message: &Published<T>) -> Self::Info {
+impl<H: OnInfo<Published<T>>, T> HeardBy<H, Published<T>> for T {
+    fn info(message: &Published<T>) -> H::Info {
         H::info(message.clone())
     }
 }

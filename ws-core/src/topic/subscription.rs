@@ -37,6 +37,10 @@ impl<I> Topics<I> {
     }
 
     pub(super) fn add(&mut self, topic: Arc<dyn Leave>, key: Key, tie: Tie, slot: usize) {
+        if self.subscriptions.is_empty() {
+            // Many have no second.
+            self.subscriptions.reserve_exact(1);
+        }
         self.subscriptions.push(Subscription { topic, key, tie, slot });
     }
 
