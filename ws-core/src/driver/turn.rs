@@ -13,6 +13,7 @@ use crate::context::Session;
 use crate::event::Event;
 use crate::handler::Handler;
 use crate::timer::Due;
+use crate::wire::LARGE;
 
 /// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
 /// many bytes the rest of it is another round's.
@@ -138,7 +139,7 @@ where
     while links.pace.takes_ahead() {
         port.relieve(task, &mut seat.cx.session().wire);
         let Some(message) = seat.cx.session().wire.next_ahead() else { break };
-        if let Some(call) = seat.hear(&message) {
+        if let (Some(call), _) = seat.hear_owned(message) {
             return Some(call);
         }
     }
@@ -198,7 +199,7 @@ where
         seat.cx.session().wire.goes_on();
         let ahead = seat.cx.session().wire.next_ahead();
         let call = if let Some(message) = ahead {
-            seat.hear(&message)
+            seat.hear_owned(message).0
         } else {
             let Some(info) = seat.cx.session().next_mail() else { break };
             seat.invoke(Event::Info(info))
@@ -264,8 +265,17 @@ where
     match read {
         Poll::Ready(Some(input)) => {
             links.pace.next_round();
+            // What is sent of a large message need not be copied.
+            let is_large = input.len() >= LARGE;
+            if is_large {
+                seat.cx.session().wire.outbox().handles_input(input);
+            }
             let (call, used) = handle(seat, links, input);
-            seat.cx.session().wire.keep(&input[used..]);
+            let wire = &mut seat.cx.session().wire;
+            wire.keep(&input[used..]);
+            if is_large {
+                port.handled(task, wire, input);
+            }
             call.map_or(Read::Some, Read::Call)
         }
         Poll::Ready(None) => Read::Some,
@@ -293,8 +303,13 @@ fn hear<H: Handler>(seat: &mut Seat<H>, links: &mut Links<'_>, input: &mut &mut 
     let mut inflated = 0;
     loop {
         let message = seat.cx.session().wire.next(input)?;
-        let call = seat.hear_uncaught(&message);
-        inflated += message.release();
+        let call = if message.is_owned() {
+            let (call, len) = seat.hear_owned(message);
+            inflated += len;
+            call
+        } else {
+            seat.hear_uncaught(&message)
+        };
         if call.is_some() {
             return call;
         }

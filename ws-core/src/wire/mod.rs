@@ -15,6 +15,7 @@ mod frame;
 pub(crate) mod fuzzing;
 mod mask;
 mod outbox;
+mod pool;
 mod rate;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod testing;
@@ -25,4 +26,5 @@ pub(crate) use activity::Activity;
 pub(crate) use ahead::Incoming;
 pub(crate) use connection::Connection;
 pub(crate) use deflate::Agreed;
+pub(crate) use outbox::{Kept, LARGE};
 pub(crate) use rate::Rate;

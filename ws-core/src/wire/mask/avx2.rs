@@ -1,8 +1,8 @@
 //! The same with registers of 32 bytes, where there are some. This is the one place with `unsafe`: the
 //! call of a function that was compiled for more than the program was.
 
-/// A key and what it is applied to at a time.
-const STEP: usize = 128;
+/// How many bytes at a time: as many as there are registers for.
+const STEP: usize = 512;
 
 /// Masks or unmasks as many whole steps as there are; returns the rest, for which the key is the same.
 /// Without AVX2 that is everything.
