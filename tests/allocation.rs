@@ -203,6 +203,16 @@ fn connection(path: &str, message: &[u8]) -> usize {
 }
 
 #[test]
+fn connection_has_nothing_of_a_large_message_behind_it() {
+    let _alone = alone();
+    let base = connection("/plain", &frame(0x82, b"short"));
+    for len in [64 << 10, 300 << 10, LIMIT] {
+        let large = connection("/plain", &frame(0x82, &vec![1; len]));
+        assert!(large <= base + 1000, "{large} bytes after {len}, {base} after few");
+    }
+}
+
+#[test]
 fn connection_has_codecs_only_while_it_needs_them() {
     /// What is there to say what was agreed upon.
     const LITTLE: usize = 300;

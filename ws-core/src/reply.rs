@@ -11,7 +11,7 @@ use tungstenite::Utf8Bytes;
 use crate::close::{Close, may_be_sent};
 use crate::error::{BoxError, HandlerError, MethodError};
 use crate::message::{MAX_CONTROL_PAYLOAD, Message, Ping, Pong};
-use crate::wire::Connection;
+use crate::wire::{Connection, Kept, LARGE};
 
 /// What a method may return, and [`Context::send`](crate::Context::send) take.
 ///
@@ -181,7 +181,7 @@ macro_rules! text {
     )*};
 }
 
-text!(&str, String, &String, Utf8Bytes, Cow<'_, str>, Box<str>, Arc<str>);
+text!(&str, &String);
 
 macro_rules! binary {
     ($($type:ty),* $(,)?) => {$(
@@ -195,7 +195,65 @@ macro_rules! binary {
     )*};
 }
 
-binary!(&[u8], Vec<u8>, &Vec<u8>, Bytes, Cow<'_, [u8]>, Box<[u8]>, Arc<[u8]>);
+binary!(&[u8], &Vec<u8>);
+
+/// What the method gives away is sent from where it is, if it is large; what is short is copied
+/// sooner.
+macro_rules! owned {
+    ($($type:ty: $copy:ident or $keep:ident $kept:expr;)*) => {$(
+        impl IntoReply for $type {
+            #[inline]
+            fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+                if self.len() < LARGE {
+                    to.$copy(&self);
+                } else {
+                    let kept: fn(Self) -> Kept = $kept;
+                    to.0.$keep(kept(self));
+                }
+                Ok(())
+            }
+        }
+    )*};
+}
+
+owned! {
+    String: text or text_kept |text| text.into_bytes().into();
+    Box<str>: text or text_kept |text| text.into_string().into_bytes().into();
+    Arc<str>: text or text_kept |text| Bytes::from_owner(SharedText(text)).into();
+    Utf8Bytes: text or text_kept |text| Bytes::from(text).into();
+    Vec<u8>: binary or binary_kept Kept::from;
+    Box<[u8]>: binary or binary_kept |bytes| bytes.into_vec().into();
+    Arc<[u8]>: binary or binary_kept |bytes| Bytes::from_owner(bytes).into();
+    Bytes: binary or binary_kept Kept::from;
+}
+
+struct SharedText(Arc<str>);
+
+impl AsRef<[u8]> for SharedText {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl IntoReply for Cow<'_, str> {
+    #[inline]
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        match self {
+            Self::Borrowed(text) => text.into_reply(to),
+            Self::Owned(text) => text.into_reply(to),
+        }
+    }
+}
+
+impl IntoReply for Cow<'_, [u8]> {
+    #[inline]
+    fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        match self {
+            Self::Borrowed(bytes) => bytes.into_reply(to),
+            Self::Owned(bytes) => bytes.into_reply(to),
+        }
+    }
+}
 
 impl<const N: usize> IntoReply for &[u8; N] {
     fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {

@@ -56,6 +56,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut seat = Seat::new(handler, cx);
+    seat.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
     async move {
         let mut port = Port::new(io);
         let sleep = pin!(tokio::time::sleep(std::time::Duration::ZERO));

@@ -1,5 +1,6 @@
 //! The socket of a connection. It moves bytes and decides nothing.
 
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
@@ -10,6 +11,9 @@ use super::pace::{ROUNDS, unhindered};
 use super::scratch::{self, ReadBuffer};
 use crate::close::Fault;
 use crate::wire::Connection;
+
+/// How many pieces of what waits are written at once.
+const PIECES: usize = 8;
 
 /// A byte stream and how far it is from its end.
 pub(super) struct Port<T> {
@@ -51,8 +55,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
         wire: &mut Connection,
         buffer: &'b mut ReadBuffer,
     ) -> Poll<Option<&'b mut [u8]>> {
-        let Some(io) = &mut self.io else { return Poll::Pending };
+        if self.io.is_none() {
+            return Poll::Pending;
+        }
         wire.reads();
+        if wire.is_amid_frame()
+            && let Some(read) = self.poll_direct(task, wire)
+        {
+            // Nothing of it is in the buffer.
+            return read.map(|read| read.then(<&mut [u8]>::default));
+        }
+        let Some(io) = &mut self.io else { return Poll::Pending };
         let bytes = buffer.bytes();
         let held = wire.held();
         let mut read = ReadBuf::new(&mut bytes[held..]);
@@ -65,34 +78,69 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                 self.flushing |= wire.is_assisted();
                 Poll::Ready(Some(&mut bytes[..end]))
             }
-            Poll::Ready(Ok(())) => {
-                wire.lost(std::io::ErrorKind::UnexpectedEof);
-                Poll::Ready(None)
-            }
-            Poll::Ready(Err(error)) => {
-                match error.get_ref().and_then(|source| source.downcast_ref::<Fault>()) {
-                    Some(&fault) => wire.faulted(fault),
-                    None => wire.lost(error.kind()),
-                }
+            Poll::Ready(end) => {
+                ended(wire, end);
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                // It may also be that the runtime wants its thread back.
-                if tokio::task::coop::has_budget_remaining() {
-                    wire.drained();
-                }
+                pending(wire);
                 Poll::Pending
             }
         }
     }
 
+    /// The same of the payload of a large message, which is read to where it belongs. `None` if there
+    /// is no such message; ready with false if the client is gone.
+    #[inline(never)]
+    fn poll_direct(&mut self, task: &mut Task<'_>, wire: &mut Connection) -> Option<Poll<bool>> {
+        let io = self.io.as_mut()?;
+        let mut read = ReadBuf::new(wire.direct()?);
+        let poll = Pin::new(io).poll_read(task, &mut read);
+        let len = read.filled().len();
+        Some(match poll {
+            Poll::Ready(Ok(())) if len > 0 => {
+                wire.heard(clock::now());
+                wire.arrived(len);
+                self.flushing |= wire.is_assisted();
+                Poll::Ready(true)
+            }
+            Poll::Ready(end) => {
+                ended(wire, end);
+                Poll::Ready(false)
+            }
+            Poll::Pending => {
+                pending(wire);
+                Poll::Pending
+            }
+        })
+    }
+
     /// Writes what is in the outbox, as far as the socket takes it.
     #[inline(always)]
     pub(super) fn write(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
+        self.write_with(task, wire, &[]);
+    }
+
+    /// An input has been handled. What was sent of it is written now, for the next one will be in its
+    /// place; what the socket does not take is copied.
+    #[inline(never)]
+    pub(super) fn handled(&mut self, task: &mut Task<'_>, wire: &mut Connection, input: &[u8]) {
+        if wire.outbox().input_handled() {
+            self.write_with(task, wire, input);
+            wire.outbox().keep_input(input);
+        }
+    }
+
+    #[inline(always)]
+    fn write_with(&mut self, task: &mut Task<'_>, wire: &mut Connection, input: &[u8]) {
         let Some(io) = &mut self.io else { return };
         while !wire.outbox().is_empty() {
-            match Pin::new(&mut *io).poll_write(task, wire.outbox().waiting()) {
-                Poll::Ready(Ok(0)) => return wire.broken(std::io::ErrorKind::WriteZero),
+            let write = match wire.outbox().in_one_place() {
+                Some(bytes) => Pin::new(&mut *io).poll_write(task, bytes),
+                None => poll_write_pieces(io, task, wire, input),
+            };
+            match write {
+                Poll::Ready(Ok(0)) => return wire.broken(io::ErrorKind::WriteZero),
                 Poll::Ready(Ok(len)) => {
                     self.flushing = true;
                     wire.sent(len, clock::now);
@@ -201,5 +249,37 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     /// Ends without the client.
     pub(super) fn abort(&mut self) {
         self.io = None;
+    }
+}
+
+/// Writes from several places at once.
+#[inline(never)]
+fn poll_write_pieces<T: AsyncWrite + Unpin>(
+    io: &mut T,
+    task: &mut Task<'_>,
+    wire: &mut Connection,
+    input: &[u8],
+) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); PIECES];
+    let count = wire.outbox().slices(input, &mut slices);
+    Pin::new(io).poll_write_vectored(task, &slices[..count])
+}
+
+/// Nothing more comes from the client.
+#[cold]
+fn ended(wire: &mut Connection, end: io::Result<()>) {
+    let Err(error) = end else { return wire.lost(io::ErrorKind::UnexpectedEof) };
+    match error.get_ref().and_then(|source| source.downcast_ref::<Fault>()) {
+        Some(&fault) => wire.faulted(fault),
+        None => wire.lost(error.kind()),
+    }
+}
+
+/// Nothing more has come.
+#[inline(always)]
+fn pending(wire: &mut Connection) {
+    // It may also be that the runtime wants its thread back.
+    if tokio::task::coop::has_budget_remaining() {
+        wire.drained();
     }
 }

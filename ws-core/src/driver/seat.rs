@@ -49,9 +49,14 @@ impl<H: Handler> Seat<H> {
         self.perform(step)
     }
 
-    /// Runs the method for a message.
-    pub(super) fn hear(&mut self, incoming: &Incoming<'_>) -> Option<H::Call> {
-        self.catching(|seat| seat.hear_uncaught(incoming))
+    /// Runs the method for a message that may have memory of its own, which what it sends of the message
+    /// then keeps; says how many bytes it held. A panic is caught first, for what was sent before it is
+    /// still sent.
+    #[inline(never)]
+    pub(super) fn hear_owned(&mut self, incoming: Incoming<'_>) -> (Option<H::Call>, usize) {
+        self.cx.session().wire.handles(&incoming);
+        let call = self.catching(|seat| seat.hear_uncaught(&incoming));
+        (call, self.cx.session().wire.handled(incoming))
     }
 
     /// Hears messages; a panic ends that, and the connection.

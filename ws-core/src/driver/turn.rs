@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::handler::Handler;
 use crate::timer::Due;
 use crate::topic::Fed;
+use crate::wire::LARGE;
 
 /// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
 /// many bytes the rest of it is another round's.
@@ -141,7 +142,7 @@ where
     while links.pace.takes_ahead() {
         port.relieve(task, &mut seat.cx.session().wire);
         let Some(message) = seat.cx.session().wire.next_ahead() else { break };
-        if let Some(call) = seat.hear(&message) {
+        if let (Some(call), _) = seat.hear_owned(message) {
             return Some(call);
         }
     }
@@ -208,7 +209,7 @@ where
         seat.cx.session().wire.goes_on();
         let ahead = seat.cx.session().wire.next_ahead();
         let call = if let Some(message) = ahead {
-            seat.hear(&message)
+            seat.hear_owned(message).0
         } else {
             let mail = seat.cx.session().next_mail();
             let Some(fed) = mail.map(Fed::info).or_else(|| seat.cx.session().next_fed()) else { break };
@@ -275,8 +276,17 @@ where
     match read {
         Poll::Ready(Some(input)) => {
             links.pace.next_round();
+            // What is sent of a large message need not be copied.
+            let is_large = input.len() >= LARGE;
+            if is_large {
+                seat.cx.session().wire.outbox().handles_input(input);
+            }
             let (call, used) = handle(seat, links, input);
-            seat.cx.session().wire.keep(&input[used..]);
+            let wire = &mut seat.cx.session().wire;
+            wire.keep(&input[used..]);
+            if is_large {
+                port.handled(task, wire, input);
+            }
             call.map_or(Read::Some, Read::Call)
         }
         Poll::Ready(None) => Read::Some,
@@ -304,8 +314,13 @@ fn hear<H: Handler>(seat: &mut Seat<H>, links: &mut Links<'_>, input: &mut &mut 
     let mut inflated = 0;
     loop {
         let message = seat.cx.session().wire.next(input)?;
-        let call = seat.hear_uncaught(&message);
-        inflated += message.release();
+        let call = if message.is_owned() {
+            let (call, len) = seat.hear_owned(message);
+            inflated += len;
+            call
+        } else {
+            seat.hear_uncaught(&message)
+        };
         if call.is_some() {
             return call;
         }

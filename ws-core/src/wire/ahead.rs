@@ -55,14 +55,18 @@ impl Ahead {
 }
 
 impl Incoming<'_> {
-    /// It has been handled. What was lent for it goes back to the thread; says how many bytes it
-    /// held.
+    /// Whether it is in memory of its own, and not where it was read.
     #[inline]
-    pub(crate) fn release(self) -> usize {
+    pub(crate) fn is_owned(&self) -> bool {
+        matches!(self, Self::Text(Cow::Owned(_)) | Self::Binary(Cow::Owned(_)))
+    }
+
+    /// That memory.
+    pub(super) fn into_memory(self) -> Option<Vec<u8>> {
         match self {
-            Self::Text(Cow::Owned(text)) => release(text.into_bytes()),
-            Self::Binary(Cow::Owned(bytes)) => release(bytes),
-            _ => 0,
+            Self::Text(Cow::Owned(text)) => Some(text.into_bytes()),
+            Self::Binary(Cow::Owned(bytes)) => Some(bytes),
+            _ => None,
         }
     }
 

@@ -1,10 +1,13 @@
 //! From bytes to messages, in place.
 
+mod direct;
+
 use std::borrow::Cow;
 
 use super::deflate::{Inflater, Scratch};
 use super::frame::{COMPRESSED, Header, MAX_CLIENT_HEADER, Opcode};
 use super::mask;
+use super::pool::Loan;
 use super::utf8::Utf8;
 use crate::close::{Close, CloseCode, Fault, may_be_sent};
 
@@ -37,6 +40,8 @@ pub(crate) struct Decoder {
     /// The message whose last frame has not arrived, and its payload so far: unmasked, validated.
     message: Option<Kind>,
     payload: Vec<u8>,
+    /// Its buffer may be the thread's.
+    loan: Loan,
     utf8: Utf8,
     /// What compressed messages go through, if there may be such.
     inflater: Option<Box<Inflater>>,
@@ -55,6 +60,8 @@ struct Partial {
     mask: [u8; 4],
     /// Bytes of payload that have not arrived.
     remaining: usize,
+    /// How many bytes at the end of the payload are room for some of them.
+    spare: usize,
 }
 
 /// How far an input brought a data frame.
@@ -78,6 +85,7 @@ impl Decoder {
             frame: None,
             message: None,
             payload: Vec::new(),
+            loan: Loan::default(),
             utf8: Utf8::default(),
             inflater: None,
         }
@@ -96,6 +104,9 @@ impl Decoder {
         let per_frame = inflater.is_per_frame();
         if per_frame || inflater.is_active() {
             self.payload = Vec::new();
+            if let Some(frame) = &mut self.frame {
+                frame.spare = 0;
+            }
             self.utf8 = Utf8::default();
         }
         // What lacks some of its frames is no text any more.
@@ -192,7 +203,8 @@ impl Decoder {
             }
             take(input, header.size);
             self.begin(&header)?;
-            self.frame = Some(Partial { fin: header.fin, mask: header.mask, remaining: header.len });
+            self.frame =
+                Some(Partial { fin: header.fin, mask: header.mask, remaining: header.len, spare: 0 });
         }
     }
 
@@ -292,8 +304,7 @@ impl Decoder {
             if self.validate_utf8 && self.message == Some(Kind::Text) {
                 self.utf8.feed(part)?;
             }
-            reserve(&mut self.payload, part.len(), frame.remaining);
-            self.payload.extend_from_slice(part);
+            self.append(&mut frame, part);
         }
         frame.mask = mask::advance(frame.mask, part.len());
         frame.remaining -= part.len();
@@ -333,6 +344,7 @@ impl Decoder {
             inflater.finish(payload, self.max_message_size, look)?;
         }
         self.empty = 0;
+        self.loan = Loan::default();
         let payload = std::mem::take(&mut self.payload);
         if self.message.take() == Some(Kind::Binary) {
             return Ok(Decoded::Binary(Cow::Owned(payload)));
@@ -379,17 +391,6 @@ fn take_payload<'a>(input: &mut &'a mut [u8], header: &Header) -> &'a mut [u8] {
 /// Takes bytes off the front of the input, which has that many.
 fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
     input.split_off_mut(..len).unwrap_or_default()
-}
-
-/// Makes room for `part` bytes of a frame of which `remaining` are to come: twice what has
-/// arrived, so that growing is cheap, but never more than the frame announces. What the header
-/// says alone makes nobody allocate.
-fn reserve(payload: &mut Vec<u8>, part: usize, remaining: usize) {
-    let needed = payload.len() + part;
-    if needed > payload.capacity() {
-        let target = (needed * 2).min(payload.len() + remaining);
-        payload.reserve_exact(target - payload.len());
-    }
 }
 
 #[cfg(test)]

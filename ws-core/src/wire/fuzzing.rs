@@ -124,7 +124,9 @@ impl Connection {
     /// One that has been opened.
     pub fn new(options: Options, agreed: Option<Parameters>, echoes: bool, now: Instant) -> Self {
         let wire = connection::Connection::new(options.into(), Vec::new(), now);
-        Self { wire: wire.compressed(agreed.map(Into::into)), echoes, said: Vec::new() }
+        let mut wire = wire.compressed(agreed.map(Into::into));
+        wire.outbox().set_vectored(true);
+        Self { wire, echoes, said: Vec::new() }
     }
 
     /// Bytes come from the socket, while a method of the handler is pending or not; false if the
@@ -158,22 +160,37 @@ impl Connection {
             return self.wire.read_ahead(input);
         }
         let len = input.len();
-        let mut rest = input;
+        self.wire.outbox().handles_input(input);
+        let mut rest = &mut *input;
         while let Some(message) = self.wire.next(&mut rest) {
             self.hear(message);
         }
-        len - rest.len()
+        let used = len - rest.len();
+        if self.wire.outbox().input_handled() {
+            self.wire.outbox().keep_input(input);
+        }
+        used
     }
 
     fn hear(&mut self, message: Incoming<'_>) {
-        let echo = match &message {
-            Incoming::Text(text) => Some(Message::text(&**text)),
-            Incoming::Binary(bytes) => Some(Message::binary(bytes.to_vec())),
-            Incoming::Ping(_) | Incoming::Pong(_) => None,
-        };
-        message.release();
-        if let Some(echo) = echo.filter(|_| self.echoes) {
-            self.say(echo);
+        let is_owned = message.is_owned();
+        if is_owned {
+            self.wire.handles(&message);
+        }
+        match &message {
+            _ if !self.echoes => {}
+            Incoming::Text(text) => {
+                self.wire.text(text);
+                self.said.push(Message::text(&**text));
+            }
+            Incoming::Binary(bytes) => {
+                self.wire.binary(bytes);
+                self.said.push(Message::binary(bytes.to_vec()));
+            }
+            Incoming::Ping(_) | Incoming::Pong(_) => {}
+        }
+        if is_owned {
+            self.wire.handled(message);
         }
     }
 
@@ -189,8 +206,8 @@ impl Connection {
 
     /// The socket takes so many bytes.
     pub fn write(&mut self, len: usize, now: Instant) -> Vec<u8> {
-        let waiting = self.wire.outbox().waiting();
-        let taken = waiting[..len.min(waiting.len())].to_vec();
+        let mut taken = self.wire.outbox().waiting();
+        taken.truncate(len);
         if !taken.is_empty() {
             self.wire.sent(taken.len(), || now);
         }

@@ -16,6 +16,7 @@ mod frame;
 pub(crate) mod fuzzing;
 mod mask;
 mod outbox;
+mod pool;
 mod rate;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod testing;
@@ -27,4 +28,5 @@ pub(crate) use ahead::Incoming;
 pub(crate) use broadcast::Broadcast;
 pub(crate) use connection::Connection;
 pub(crate) use deflate::Agreed;
+pub(crate) use outbox::{Kept, LARGE};
 pub(crate) use rate::Rate;

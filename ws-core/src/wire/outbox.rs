@@ -1,19 +1,41 @@
 //! Frames on their way to the client.
 
+mod borrowed;
+mod segments;
+
+use std::io::IoSlice;
+
 use bytes::Bytes;
 
 use super::deflate::Deflater;
 use super::frame::{COMPRESSED, MAX_HEADER, Opcode, short_header, write_header};
+use borrowed::Source;
+pub(crate) use segments::Kept;
+use segments::{Payload, Segments};
+
+/// From this size on a payload is not copied behind its header, if it can be written from where it is:
+/// what the socket is told about two pieces more costs less than copying them.
+pub(crate) const LARGE: usize = 4 << 10;
 
 /// The bytes that wait for the socket, in order.
 ///
 /// It owns memory only while bytes wait: a turn starts with a buffer that the thread lends
 /// ([`lend`](Self::lend)) and gives it back when everything went out ([`reclaim`](Self::reclaim)).
+///
+/// Large payloads stay where they are, in [`segments`] between the bytes, if the stream can write from
+/// several places at once.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     /// How many of `bytes` the socket has taken.
     sent: usize,
+    /// How many bytes wait, with those of the segments.
+    len: usize,
+    segments: Option<Box<Segments>>,
+    /// Where the messages are that are being handled.
+    source: Source,
+    /// Whether large payloads may stay where they are.
+    is_vectored: bool,
     limit: usize,
     /// How many bytes may wait now: more than `limit` behind a message that is larger.
     ceiling: usize,
@@ -22,13 +44,27 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// An outbox in which `limit` bytes may wait.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), sent: 0, limit, ceiling: limit }
+        Self {
+            bytes: Vec::new(),
+            sent: 0,
+            len: 0,
+            segments: None,
+            source: Source::Nothing,
+            is_vectored: false,
+            limit,
+            ceiling: limit,
+        }
+    }
+
+    /// The stream writes from several places at once. Where it does not, everything is copied to one.
+    pub(crate) fn set_vectored(&mut self, on: bool) {
+        self.is_vectored = on;
     }
 
     /// How many bytes wait.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - self.sent
+        self.len
     }
 
     #[inline]
@@ -36,18 +72,50 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// What waits.
+    /// What waits, if it is all in one place.
     #[inline]
-    pub(crate) fn waiting(&self) -> &[u8] {
-        &self.bytes[self.sent..]
+    pub(crate) fn in_one_place(&self) -> Option<&[u8]> {
+        if self.segments.is_none() { Some(&self.bytes[self.sent..]) } else { None }
+    }
+
+    /// All that waits, for those who only look.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn waiting(&self) -> Vec<u8> {
+        let Some(segments) = &self.segments else { return self.bytes[self.sent..].to_vec() };
+        let mut slices = vec![IoSlice::new(&[]); segments.pieces()];
+        let filled = self.slices(&[], &mut slices);
+        slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
+    }
+
+    /// What waits first, if it is in several; `input` is what was [read](Self::handles_input). Returns how
+    /// many of the slices were filled.
+    pub(crate) fn slices<'a>(&'a self, input: &'a [u8], slices: &mut [IoSlice<'a>]) -> usize {
+        let encoded = &self.bytes[self.sent..];
+        self.segments.as_ref().map_or(0, |segments| segments.slices(encoded, input, slices))
     }
 
     /// The socket took that many bytes.
     #[inline(always)]
     pub(crate) fn sent(&mut self, len: usize) {
-        self.sent += len;
+        self.len -= len;
+        if self.segments.is_some() {
+            self.sent_segments(len);
+        } else {
+            self.sent += len;
+        }
         if self.is_empty() {
             self.clear();
+        }
+    }
+
+    #[cold]
+    fn sent_segments(&mut self, len: usize) {
+        let Some(segments) = &mut self.segments else { return };
+        self.sent += segments.sent(len);
+        if segments.is_empty()
+            && let Some(segments) = self.segments.take()
+        {
+            segments.give_back();
         }
     }
 
@@ -55,6 +123,8 @@ impl Outbox {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;
+        self.len = 0;
+        self.segments = None;
     }
 
     /// Appends a frame; false if it would exceed the limit, and nothing is appended.
@@ -70,19 +140,6 @@ impl Outbox {
         fits
     }
 
-    /// Appends a frame that many connections send; false if it would exceed the limit.
-    #[must_use]
-    pub(crate) fn push_shared(&mut self, frame: &Bytes) -> bool {
-        let waiting = self.len();
-        let fits = fits(waiting, frame.len(), self.ceiling);
-        if fits {
-            self.make_room(frame.len());
-            self.bytes.extend_from_slice(frame);
-            self.pushed(waiting);
-        }
-        fits
-    }
-
     /// Appends a frame whatever the limit says: the close frame, which is the last.
     #[inline(always)]
     pub(crate) fn push_last(&mut self, opcode: Opcode, payload: &[u8]) {
@@ -93,13 +150,83 @@ impl Outbox {
         if let Some(header) = short_header(opcode, payload.len()) {
             self.bytes.reserve(header.len() + payload.len());
             self.bytes.extend_from_slice(&header);
+            self.bytes.extend_from_slice(payload);
+            self.len += header.len() + payload.len();
         } else {
-            let mut header = [0; MAX_HEADER];
-            let size = write_header(&mut header, opcode, payload.len());
-            self.bytes.reserve(size + payload.len());
-            self.bytes.extend_from_slice(&header[..size]);
+            self.push_long(opcode, payload);
         }
-        self.bytes.extend_from_slice(payload);
+    }
+
+    #[inline(never)]
+    fn push_long(&mut self, opcode: Opcode, payload: &[u8]) {
+        if payload.len() >= LARGE
+            && let Some(borrowed) = self.source.find(payload)
+        {
+            self.push_header(opcode, payload.len());
+            return self.push_segment(borrowed);
+        }
+        self.bytes.reserve(MAX_HEADER + payload.len());
+        self.push_header(opcode, payload.len());
+        self.append(payload);
+    }
+
+    /// Not inlined, so that the short ones are.
+    #[inline(never)]
+    fn append(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Appends a frame whose payload is the outbox's own now. The same limit counts.
+    #[must_use]
+    pub(crate) fn push_kept(&mut self, opcode: Opcode, payload: Kept) -> bool {
+        if payload.len() < LARGE || !self.is_vectored {
+            return self.push(opcode, payload.bytes());
+        }
+        let waiting = self.len();
+        let fits = fits(waiting, payload.len(), self.ceiling);
+        if fits {
+            self.push_header(opcode, payload.len());
+            self.push_segment(Payload::Kept(payload));
+            self.pushed(waiting);
+        }
+        fits
+    }
+
+    /// Appends a whole frame, header and all, that is shared with other connections. The same limit
+    /// counts, for its payload.
+    #[must_use]
+    pub(crate) fn push_shared(&mut self, frame: &Bytes) -> bool {
+        let waiting = self.len();
+        let header = match frame.get(1) {
+            Some(126) => 4,
+            Some(127) => 10,
+            _ => 2,
+        };
+        if !fits(waiting, frame.len().saturating_sub(header), self.ceiling) {
+            return false;
+        }
+        if frame.len() >= LARGE && self.is_vectored {
+            self.push_segment(Payload::Kept(frame.clone().into()));
+        } else {
+            self.make_room(frame.len());
+            self.append(frame);
+        }
+        self.pushed(waiting);
+        true
+    }
+
+    fn push_header(&mut self, opcode: Opcode, len: usize) {
+        let mut header = [0; MAX_HEADER];
+        let size = write_header(&mut header, opcode, len);
+        self.make_room(size);
+        self.append(&header[..size]);
+    }
+
+    fn push_segment(&mut self, payload: Payload) {
+        self.len += payload.len();
+        let encoded = self.bytes.len() - self.sent;
+        self.segments.get_or_insert_with(Segments::take).push(encoded, payload);
     }
 
     /// Appends a frame whose payload is written by `write`, so that it needs no buffer of its own.
@@ -136,7 +263,7 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<bool, E> {
         let waiting = self.len();
-        if self.sent > waiting {
+        if self.sent > self.bytes.len() - self.sent {
             // Nobody knows yet how much is needed; so this is done when it costs little.
             self.drop_sent();
         }
@@ -155,6 +282,7 @@ impl Outbox {
         draft.bytes.splice(start..start + 2, header[..size].iter().copied());
         draft.keep = draft.bytes.len();
         drop(draft);
+        self.len += size + len;
         self.pushed(waiting);
         Ok(true)
     }
@@ -184,8 +312,16 @@ impl Outbox {
             self.sent = 0;
             return (self.bytes.capacity() > 0).then(|| std::mem::take(&mut self.bytes));
         }
-        if self.bytes.capacity() > 2 * self.len() {
-            let kept = self.waiting().to_vec();
+        self.reclaim_rest()
+    }
+
+    fn reclaim_rest(&mut self) -> Option<Vec<u8>> {
+        if let Some(segments) = &mut self.segments {
+            segments.shrink();
+        }
+        let waiting = &self.bytes[self.sent..];
+        if self.bytes.capacity() > 2 * waiting.len() {
+            let kept = waiting.to_vec();
             self.sent = 0;
             return Some(std::mem::replace(&mut self.bytes, kept));
         }
@@ -226,100 +362,4 @@ impl Drop for Draft<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(len: usize, header: &[u8]) {
-        let payload = vec![b'x'; len];
-        let expect = [header, &payload].concat();
-        let mut outbox = Outbox::new(100);
-        assert!(outbox.push(Opcode::Text, &payload));
-        assert_eq!(outbox.waiting(), expect);
-        outbox.clear();
-        let written = outbox.push_with(Opcode::Text, |to| {
-            to.extend_from_slice(&payload);
-            Ok::<_, ()>(())
-        });
-        assert_eq!(written, Ok(true));
-        assert_eq!(outbox.waiting(), expect);
-    }
-
-    #[test]
-    fn headers_at_their_edges() {
-        check(0, &[0x81, 0]);
-        check(125, &[0x81, 125]);
-        check(126, &[0x81, 126, 0, 126]);
-        check(65535, &[0x81, 126, 0xff, 0xff]);
-        check(65536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
-    }
-
-    #[test]
-    fn failed_payload_leaves_no_trace() {
-        let mut outbox = Outbox::new(100);
-        assert!(outbox.push(Opcode::Text, b"before"));
-        let before = outbox.waiting().to_vec();
-        let failed = outbox.push_with(Opcode::Text, |to| {
-            to.push(1);
-            Err("no")
-        });
-        assert_eq!(failed, Err("no"));
-        assert_eq!(outbox.waiting(), before);
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _ = outbox.push_with(Opcode::Text, |_| -> Result<(), ()> { panic!("in a serializer") });
-        }));
-        assert!(panicked.is_err());
-        assert_eq!(outbox.waiting(), before);
-        let long = outbox.push_with(Opcode::Text, |to| {
-            to.resize(200, 0);
-            Ok::<_, ()>(())
-        });
-        assert_eq!(long, Ok(false));
-        assert_eq!(outbox.waiting(), before);
-    }
-
-    #[test]
-    fn lent_buffer_comes_back_and_the_rest_is_kept_small() {
-        let mut outbox = Outbox::new(100);
-        outbox.lend(|| Vec::with_capacity(4096));
-        assert!(outbox.push(Opcode::Binary, &[7; 100]));
-        outbox.sent(60);
-        let back = outbox.reclaim().expect("the large buffer comes back");
-        assert_eq!(back.capacity(), 4096);
-        assert_eq!(outbox.waiting(), [7; 42]);
-        assert!(outbox.bytes.capacity() <= 42);
-        outbox.sent(42);
-        assert!(outbox.reclaim().is_some());
-        assert_eq!(outbox.bytes.capacity(), 0);
-        assert!(outbox.reclaim().is_none());
-    }
-
-    #[test]
-    fn what_the_socket_has_taken_is_not_kept() {
-        let mut outbox = Outbox::new(1000);
-        for _ in 0..1000 {
-            let written = outbox.push_with(Opcode::Text, |to| {
-                to.extend_from_slice(&[b'x'; 100]);
-                Ok::<_, ()>(())
-            });
-            assert_eq!(written, Ok(true));
-            outbox.sent(outbox.len() - 1);
-        }
-        assert!(outbox.bytes.capacity() < 2000, "{}", outbox.bytes.capacity());
-        assert_eq!(outbox.waiting(), b"x");
-    }
-
-    #[test]
-    fn limit_is_on_what_waits_behind_the_first_message() {
-        let mut outbox = Outbox::new(100);
-        assert!(outbox.push(Opcode::Binary, &[0; 90]));
-        assert!(!outbox.push(Opcode::Binary, &[0; 90]));
-        outbox.clear();
-        assert!(outbox.push(Opcode::Binary, &[0; 1000]));
-        assert!(outbox.push(Opcode::Binary, &[0; 90]));
-        assert!(!outbox.push(Opcode::Binary, &[0; 90]));
-        outbox.sent(outbox.len());
-        assert!(outbox.push(Opcode::Binary, &[0; 90]));
-        assert!(!outbox.push(Opcode::Binary, &[0; 90]));
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ mod faults;
 mod flow;
 mod frames;
 mod hixie;
+mod large;
 mod life;
 mod order;
 mod peer;

@@ -20,7 +20,8 @@ fn context<H: Handler>() -> Context<H> {
 /// What was replied: the texts, of fewer than 126 bytes each.
 fn replies<H: Handler>(cx: &mut Context<H>) -> Vec<String> {
     let mut session = cx.session();
-    let mut waiting = session.wire.outbox().waiting();
+    let waiting = session.wire.outbox().waiting();
+    let mut waiting = &*waiting;
     let mut texts = Vec::new();
     while let [0x81, len, rest @ ..] = waiting {
         let (text, rest) = rest.split_at(usize::from(*len));

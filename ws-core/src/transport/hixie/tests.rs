@@ -220,7 +220,7 @@ proptest! {
         }
         let mut outgoing = Outgoing::default();
         let mut all = Vec::new();
-        for mut piece in cut(wire.outbox().waiting(), &cuts) {
+        for mut piece in cut(&wire.outbox().waiting(), &cuts) {
             while !piece.is_empty() {
                 let mut out = Vec::new();
                 let taken = outgoing.translate(piece, &mut out, most);

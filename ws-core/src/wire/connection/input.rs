@@ -55,6 +55,49 @@ impl Connection {
         }
     }
 
+    /// Where the client's next bytes go, if that is not the thread's buffer, as they are nothing but the
+    /// payload of a large message; to be told to [`arrived`](Self::arrived).
+    pub(crate) fn direct(&mut self) -> Option<&mut [u8]> {
+        if self.input.is_empty() { self.decoder.direct() } else { None }
+    }
+
+    /// Whether there may be such a message.
+    #[inline(always)]
+    pub(crate) fn is_amid_frame(&self) -> bool {
+        self.decoder.is_amid_frame()
+    }
+
+    /// So many bytes have come there.
+    pub(crate) fn arrived(&mut self, len: usize) {
+        match self.decoder.arrived(len) {
+            Ok(()) => {}
+            // Messages that crossed our close frame are dropped.
+            Err(_) if self.is_closing() => self.awaits_no_more(),
+            Err(fault) => self.end(CloseReason::Protocol(fault)),
+        }
+    }
+
+    /// A message in memory of its own is going to be handled; it is to be given back
+    /// [afterwards](Self::handled).
+    pub(crate) fn handles(&mut self, message: &Incoming<'_>) {
+        match message {
+            Incoming::Text(text) => self.outbox.handles_message(text.as_bytes()),
+            Incoming::Binary(bytes) => self.outbox.handles_message(bytes),
+            Incoming::Ping(_) | Incoming::Pong(_) => {}
+        }
+    }
+
+    /// It has been handled. Its memory is that of what was sent of it, or the thread's; says how many
+    /// bytes it held.
+    pub(crate) fn handled(&mut self, message: Incoming<'_>) -> usize {
+        let Some(bytes) = message.into_memory() else { return 0 };
+        let len = bytes.len();
+        if let Some(bytes) = self.outbox.message_handled(bytes) {
+            self.decoder.release(bytes);
+        }
+        len
+    }
+
     /// Keeps what `next` or `read_ahead` left of the input.
     #[inline]
     pub(crate) fn keep(&mut self, rest: &[u8]) {

@@ -18,7 +18,7 @@ use super::decoder::Decoder;
 use super::deflate::Inflater;
 use super::deflate::{Agreed, Deflater, Scratch};
 use super::frame::Opcode;
-use super::outbox::Outbox;
+use super::outbox::{Kept, Outbox};
 use super::rate::Rate;
 use crate::close::CloseReason;
 use crate::options::Options;
@@ -141,6 +141,16 @@ impl Connection {
         self.message(Opcode::Binary, bytes);
     }
 
+    /// Sends text that need not be copied. It must be UTF-8.
+    pub(crate) fn text_kept(&mut self, text: Kept) {
+        self.message_kept(Opcode::Text, text);
+    }
+
+    /// Sends bytes that need not be copied.
+    pub(crate) fn binary_kept(&mut self, bytes: Kept) {
+        self.message_kept(Opcode::Binary, bytes);
+    }
+
     /// Sends a ping of at most 125 bytes.
     pub(crate) fn ping(&mut self, payload: &[u8]) {
         self.push(Opcode::Ping, payload);
@@ -238,6 +248,18 @@ impl Connection {
                 }
             }
             _ => self.push(opcode, payload),
+        }
+    }
+
+    fn message_kept(&mut self, opcode: Opcode, payload: Kept) {
+        if self.deflater.as_ref().is_some_and(|deflater| deflater.takes(payload.len())) {
+            return self.compress(opcode, payload.bytes());
+        }
+        if self.is_closing() || self.is_broken {
+            return;
+        }
+        if !self.outbox.push_kept(opcode, payload) {
+            self.close_with(CloseReason::Overflow);
         }
     }
 

@@ -44,11 +44,8 @@ impl Scratch {
     }
 }
 
-/// A message that was put together has been handled: its buffer is the thread's again. Says how
-/// large the message was.
+/// A message that was put together has been handled: its buffer is the thread's again.
 #[cold]
-pub(crate) fn release(buffer: Vec<u8>) -> usize {
-    let len = buffer.len();
+pub(crate) fn release(buffer: Vec<u8>) {
     Scratch::Inflated.give_back(buffer);
-    len
 }

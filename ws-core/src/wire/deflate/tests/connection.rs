@@ -55,7 +55,7 @@ fn buffers_come_back_to_the_thread() {
     let message = wire.next(&mut &mut input[..]).unwrap();
     let Incoming::Text(Cow::Owned(text)) = &message else { panic!("text of its own") };
     let place = text.as_ptr();
-    message.release();
+    wire.handled(message);
     let buffer = Scratch::Inflated.take();
     assert_eq!(buffer.as_ptr(), place);
     Scratch::Inflated.give_back(buffer);

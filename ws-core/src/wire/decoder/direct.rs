@@ -1,0 +1,108 @@
+//! Large payloads, which are read to where they belong.
+
+use super::{Decoder, Kind, Partial};
+use crate::close::Fault;
+use crate::wire::deflate::release;
+use crate::wire::mask;
+use crate::wire::pool::{self, Loan};
+
+/// What is left of a frame is read by itself if it is this much, and else with what follows.
+const MUCH: usize = 4 << 10;
+
+/// For less room than this nothing is read by itself, unless there is no more to come.
+const ROOM: usize = 32 << 10;
+
+/// The most that is read at once, so that others get their turn; and so that it is still in the
+/// processor's cache when it is unmasked.
+const MOST: usize = 256 << 10;
+
+impl Decoder {
+    /// Whether the payload of a data frame is arriving.
+    #[inline(always)]
+    pub(crate) fn is_amid_frame(&self) -> bool {
+        self.frame.is_some()
+    }
+
+    /// Where what comes next goes, if that is much and nothing but payload; to be told to
+    /// [`arrived`](Self::arrived). The last byte is left for [`decode`](Self::decode), which ends the
+    /// frame.
+    pub(crate) fn direct(&mut self) -> Option<&mut [u8]> {
+        let is_compressed = self.is_compressed();
+        let frame = self.frame.as_mut().filter(|frame| frame.remaining >= MUCH && !is_compressed)?;
+        let filled = self.payload.len() - frame.spare;
+        let whole = filled + frame.remaining;
+        if frame.spare < ROOM && frame.spare < frame.remaining - 1 {
+            let is_lent = borrow(&mut self.payload, &mut self.loan, filled, whole);
+            if !is_lent && filled < ROOM {
+                return None;
+            }
+            let target = if is_lent { whole } else { (2 * filled).max(self.payload.capacity()).min(whole) };
+            grow(&mut self.payload, target);
+            self.payload.resize(target, 0);
+            frame.spare = self.payload.len() - filled;
+        }
+        let room = frame.spare.min(frame.remaining - 1);
+        let is_worth_it = room >= ROOM || room + 1 == frame.remaining;
+        is_worth_it.then(|| &mut self.payload[filled..filled + room.min(MOST)])
+    }
+
+    /// So many bytes have come there.
+    pub(crate) fn arrived(&mut self, len: usize) -> Result<(), Fault> {
+        let Some(frame) = &mut self.frame else { return Ok(()) };
+        let filled = self.payload.len() - frame.spare;
+        let part = &mut self.payload[filled..filled + len];
+        mask::apply(part, frame.mask);
+        frame.mask = mask::advance(frame.mask, len);
+        frame.remaining -= len;
+        frame.spare -= len;
+        if self.validate_utf8 && self.message == Some(Kind::Text) { self.utf8.feed(part) } else { Ok(()) }
+    }
+
+    /// A message has been handled: its memory is the thread's.
+    pub(crate) fn release(&self, message: Vec<u8>) {
+        if self.inflater.is_some() { release(message) } else { pool::give_back(message) }
+    }
+
+    /// Adds what was read to somewhere else.
+    pub(super) fn append(&mut self, frame: &mut Partial, part: &[u8]) {
+        let filled = self.payload.len() - frame.spare;
+        if borrow(&mut self.payload, &mut self.loan, filled, filled + frame.remaining) {
+            frame.spare = self.payload.len() - filled;
+        }
+        if part.len() < frame.remaining && part.len() <= frame.spare {
+            self.payload[filled..filled + part.len()].copy_from_slice(part);
+            frame.spare -= part.len();
+            return;
+        }
+        // What was not read to is no part of the message.
+        self.payload.truncate(filled);
+        frame.spare = 0;
+        let needed = filled + part.len();
+        if needed > self.payload.capacity() {
+            grow(&mut self.payload, (needed * 2).min(filled + frame.remaining));
+        }
+        self.payload.extend_from_slice(part);
+    }
+}
+
+/// Goes on in a buffer of the thread, if there is one and the message will not fit into what it has.
+fn borrow(payload: &mut Vec<u8>, loan: &mut Loan, filled: usize, whole: usize) -> bool {
+    if whole <= payload.capacity() {
+        return false;
+    }
+    let Some((mut buffer, lent)) = pool::lend(whole) else { return false };
+    buffer.resize(whole, 0);
+    buffer[..filled].copy_from_slice(&payload[..filled]);
+    *payload = buffer;
+    *loan = lent;
+    true
+}
+
+/// Makes room for so many bytes in all: twice what has arrived, so that growing is cheap, but never more
+/// than the frame announces. What the header says alone makes nobody allocate.
+fn grow(payload: &mut Vec<u8>, capacity: usize) {
+    payload.reserve_exact(capacity.saturating_sub(payload.len()));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Large payloads between the encoded bytes.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::ops::Range;
+
+use bytes::{Buf, Bytes};
+
+/// As many as a list has room for that is kept for the next.
+const FEW: usize = 64;
+
+thread_local! {
+    static SPARE: Cell<Option<Box<Segments>>> = const { Cell::new(None) };
+}
+
+/// The large payloads that wait, in order, each behind so many of the encoded bytes.
+#[derive(Debug, Default)]
+pub(super) struct Segments {
+    /// Nearly always there is one, which then needs no list.
+    first: Option<Segment>,
+    others: VecDeque<Segment>,
+    /// How many of the encoded bytes come before the last of them.
+    encoded: usize,
+}
+
+#[derive(Debug)]
+struct Segment {
+    /// How many encoded bytes come before it, behind the one before it.
+    encoded: usize,
+    payload: Payload,
+}
+
+/// What is never empty.
+#[derive(Debug)]
+pub(super) enum Payload {
+    /// Memory that is ours, or shared.
+    Kept(Kept),
+    /// A part of what was read, which is still where it was read to.
+    Input(Range<usize>),
+    /// A part of the message that is being handled, which will be ours.
+    Message(Range<usize>),
+}
+
+/// A payload in memory of its own.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    bytes: Bytes,
+    /// How much memory it takes that is nobody else's.
+    held: usize,
+}
+
+impl Kept {
+    /// A payload that takes so much memory.
+    pub(crate) fn new(bytes: Bytes, held: usize) -> Self {
+        Self { bytes, held }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Keeps no more memory than about twice what is left of it.
+    fn shrink(&mut self) {
+        if self.held > 2 * self.bytes.len() {
+            *self = Bytes::copy_from_slice(&self.bytes).into();
+            self.held = self.bytes.len();
+        }
+    }
+}
+
+/// What somebody else may have as well, who is to decide how long.
+impl From<Bytes> for Kept {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, held: 0 }
+    }
+}
+
+impl From<Vec<u8>> for Kept {
+    fn from(bytes: Vec<u8>) -> Self {
+        let held = bytes.capacity();
+        Self { bytes: bytes.into(), held }
+    }
+}
+
+impl Payload {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Kept(kept) => kept.len(),
+            Self::Input(range) | Self::Message(range) => range.len(),
+        }
+    }
+
+    /// Its bytes. A message that is being handled is not written.
+    fn bytes<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Kept(kept) => &kept.bytes,
+            Self::Input(range) => input.get(range.clone()).unwrap_or_default(),
+            Self::Message(_) => &[],
+        }
+    }
+
+    fn advance(&mut self, len: usize) {
+        match self {
+            Self::Kept(kept) => kept.bytes.advance(len),
+            Self::Input(range) | Self::Message(range) => range.start += len,
+        }
+    }
+}
+
+impl Segments {
+    /// None. It is the thread's, so that a large message costs no allocation.
+    #[expect(clippy::unnecessary_box_returns, reason = "the box is what is kept")]
+    pub(super) fn take() -> Box<Self> {
+        SPARE.take().unwrap_or_default()
+    }
+
+    /// It is empty again.
+    pub(super) fn give_back(self: Box<Self>) {
+        if self.others.capacity() <= FEW {
+            SPARE.set(Some(self));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Appends one, behind so many encoded bytes in all.
+    pub(super) fn push(&mut self, encoded: usize, payload: Payload) {
+        let segment = Segment { encoded: encoded - self.encoded, payload };
+        self.encoded = encoded;
+        if self.first.is_none() {
+            self.first = Some(segment);
+        } else {
+            self.others.push_back(segment);
+        }
+    }
+
+    /// How much memory they take.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let held = |segment: &Segment| if let Payload::Kept(kept) = &segment.payload { kept.held } else { 0 };
+        self.iter().map(held).sum()
+    }
+
+    /// In how many places what waits is, at the most.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn pieces(&self) -> usize {
+        2 * self.iter().count() + 1
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Segment> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn payloads(&mut self) -> impl Iterator<Item = &mut Payload> {
+        self.first.iter_mut().chain(&mut self.others).map(|segment| &mut segment.payload)
+    }
+
+    pub(super) fn slices<'a>(
+        &'a self,
+        mut encoded: &'a [u8],
+        input: &'a [u8],
+        slices: &mut [IoSlice<'a>],
+    ) -> usize {
+        let mut filled = 0;
+        let mut put = |piece: &'a [u8]| {
+            if !piece.is_empty()
+                && let Some(slice) = slices.get_mut(filled)
+            {
+                *slice = IoSlice::new(piece);
+                filled += 1;
+            }
+        };
+        let mut next = self.first.as_ref();
+        let mut others = self.others.iter();
+        while let Some(segment) = next {
+            put(encoded.split_off(..segment.encoded).unwrap_or_default());
+            put(segment.payload.bytes(input));
+            next = others.next();
+        }
+        put(encoded);
+        filled
+    }
+
+    /// The socket took that many bytes; returns how many of them were encoded.
+    pub(super) fn sent(&mut self, mut len: usize) -> usize {
+        let mut encoded = 0;
+        while let Some(segment) = &mut self.first {
+            let before = segment.encoded.min(len);
+            segment.encoded -= before;
+            self.encoded -= before;
+            encoded += before;
+            len -= before;
+            let taken = segment.payload.len().min(len);
+            segment.payload.advance(taken);
+            len -= taken;
+            if segment.payload.len() > 0 {
+                return encoded;
+            }
+            self.first = self.others.pop_front();
+        }
+        encoded + len
+    }
+
+    /// What waits is kept in no more memory than it needs.
+    pub(super) fn shrink(&mut self) {
+        for payload in self.payloads() {
+            if let Payload::Kept(kept) = payload {
+                kept.shrink();
+            }
+        }
+    }
+
+    /// The input will be something else: what waits of it is copied.
+    pub(super) fn keep_input(&mut self, input: &[u8]) {
+        for payload in self.payloads() {
+            if let Payload::Input(range) = payload {
+                let bytes = input.get(range.clone()).unwrap_or_default();
+                *payload = Payload::Kept(bytes.to_vec().into());
+            }
+        }
+    }
+
+    pub(super) fn has_input(&self) -> bool {
+        self.iter().any(|segment| matches!(segment.payload, Payload::Input(_)))
+    }
+
+    pub(super) fn has_message(&self) -> bool {
+        self.iter().any(|segment| matches!(segment.payload, Payload::Message(_)))
+    }
+
+    /// The message that was handled is ours now, and takes so much memory.
+    pub(super) fn keep_message(&mut self, message: &Bytes, held: usize) {
+        for payload in self.payloads() {
+            if let Payload::Message(range) = payload {
+                *payload = Payload::Kept(Kept::new(message.slice(range.clone()), held));
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+use super::*;
+
+fn vectored(limit: usize) -> Outbox {
+    let mut outbox = Outbox::new(limit);
+    outbox.set_vectored(true);
+    outbox
+}
+
+/// A header and a payload of `len` bytes behind it.
+fn encoded(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut outbox = Outbox::new(0);
+    outbox.push_last(opcode, payload);
+    outbox.waiting()
+}
+
+/// Short and long ones of every kind, with a part of the input and of a message twice.
+fn mixed() -> (Outbox, Vec<u8>, Vec<u8>) {
+    let mut outbox = vectored(1 << 20);
+    let input: Vec<u8> = (0..20_000_u32).map(|i| i as u8).collect();
+    let message: Vec<u8> = (0..30_000_u32).map(|i| (i * 3) as u8).collect();
+    let mut expect = Vec::new();
+    let mut sends = |outbox: &mut Outbox, payload: &[u8]| {
+        assert!(outbox.push(Opcode::Binary, payload));
+        expect.extend(encoded(Opcode::Binary, payload));
+    };
+    sends(&mut outbox, b"first");
+    outbox.handles_input(&input);
+    for part in [&input[..5000], &input[10_000..], &input[10_000..], &input[7..100], &input[..]] {
+        sends(&mut outbox, part);
+    }
+    sends(&mut outbox, b"between");
+    outbox.handles_message(&message);
+    for part in [&message[..], &message[1..6000], &input[..5000], &message[25_000..]] {
+        sends(&mut outbox, part);
+    }
+    assert_eq!(outbox.message_handled(message), None);
+    assert!(outbox.push_kept(Opcode::Text, vec![b'k'; 9000].into()));
+    expect.extend(encoded(Opcode::Text, &[b'k'; 9000]));
+    let shared = encoded(Opcode::Binary, &[1; 70_000]);
+    assert!(
+        outbox.push_shared(&shared.clone().into()) && outbox.push_shared(&Bytes::from_static(&[0x81, 1, b'x']))
+    );
+    expect.extend([&shared[..], &[0x81, 1, b'x']].concat());
+    assert_eq!(outbox.len(), expect.len());
+    (outbox, input, expect)
+}
+
+/// Writes to a socket that takes so many bytes, of so many pieces, at a time.
+#[track_caller]
+fn drains(mut outbox: Outbox, input: &[u8], expect: &[u8], take: usize, pieces: usize) {
+    let mut seen = Vec::new();
+    while !outbox.is_empty() {
+        let mut slices = vec![IoSlice::new(&[]); pieces];
+        let piece: Vec<u8> = match outbox.in_one_place() {
+            Some(bytes) => bytes[..take.min(bytes.len())].to_vec(),
+            None => {
+                let count = outbox.slices(input, &mut slices);
+                slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(take).collect()
+            }
+        };
+        assert!(!piece.is_empty());
+        let waiting = outbox.len();
+        outbox.sent(piece.len());
+        assert_eq!(outbox.len(), waiting - piece.len());
+        seen.extend(piece);
+        outbox.reclaim();
+    }
+    assert!(seen == expect, "{take} bytes of {pieces} pieces at a time");
+    assert!(outbox.segments.is_none());
+}
+
+#[test]
+fn pieces_are_written_in_order_however_they_are_cut() {
+    for (take, pieces) in
+        [(usize::MAX, 100), (usize::MAX, 1), (1, 2), (7, 3), (4999, 1), (6001, 8), (50_000, 8)]
+    {
+        let (outbox, input, expect) = mixed();
+        drains(outbox, &input, &expect, take, pieces);
+        // The same if the input is something else before it is written.
+        let (mut outbox, input, expect) = mixed();
+        assert!(outbox.input_handled());
+        outbox.keep_input(&input);
+        assert!(!outbox.input_handled());
+        drains(outbox, &[], &expect, take, pieces);
+    }
+}
+
+#[test]
+fn nothing_is_copied_that_need_not_be() {
+    let (mut outbox, input, _) = mixed();
+    assert!(outbox.bytes.len() < 6000, "{} bytes", outbox.bytes.len());
+    assert!(outbox.source.find(&input[..5000]).is_none(), "the message is what was handled last");
+    let kept = vec![7; 5000];
+    let place = kept.as_ptr();
+    outbox.clear();
+    assert!(outbox.push_kept(Opcode::Binary, kept.into()));
+    let mut slices = [IoSlice::new(&[]); 4];
+    assert_eq!(outbox.slices(&[], &mut slices), 2);
+    assert_eq!(slices[1].as_ptr(), place);
+}
+
+#[test]
+fn stream_of_one_piece_gets_one_piece() {
+    let mut outbox = Outbox::new(1 << 20);
+    let input = vec![1; 10_000];
+    outbox.handles_input(&input);
+    assert!(outbox.push(Opcode::Binary, &input) && outbox.push_kept(Opcode::Binary, vec![2; 10_000].into()));
+    assert!(outbox.push_shared(&vec![3; 10_000].into()));
+    assert!(!outbox.input_handled());
+    assert_eq!(outbox.in_one_place().map(<[u8]>::len), Some(30_008));
+    let message = vec![4; 10_000];
+    outbox.handles_message(&message);
+    assert!(outbox.push(Opcode::Binary, &message));
+    assert_eq!(outbox.message_handled(message.clone()), Some(message));
+}
+
+#[test]
+fn limit_counts_what_is_not_copied() {
+    let mut outbox = vectored(10_000);
+    let input = vec![1; 6000];
+    outbox.handles_input(&input);
+    assert!(outbox.push(Opcode::Binary, &input));
+    assert!(!outbox.push(Opcode::Binary, &input));
+    assert!(!outbox.push_kept(Opcode::Binary, vec![1; 6000].into()));
+    assert!(!outbox.push_shared(&vec![1; 6000].into()));
+    assert!(outbox.push(Opcode::Binary, &[0; 3000]));
+    assert_eq!(outbox.len(), 6004 + 3004);
+    // The close frame is behind it all the same.
+    outbox.push_last(Opcode::Close, &[]);
+    outbox.sent(6000);
+    outbox.keep_input(&input);
+    assert_eq!(outbox.waiting(), [&[1; 4][..], &encoded(Opcode::Binary, &[0; 3000]), &[0x88, 0]].concat());
+}
+
+#[test]
+fn what_waits_takes_no_more_than_twice_its_size() {
+    let mut outbox = vectored(1 << 20);
+    let message = vec![9; 1 << 20];
+    outbox.handles_message(&message);
+    assert!(outbox.push(Opcode::Binary, &message[100..8292]));
+    assert_eq!(outbox.message_handled(message), None);
+    let mut large = Vec::with_capacity(50_000);
+    large.resize(10_000, 8_u8);
+    assert!(outbox.push_kept(Opcode::Binary, large.into()));
+    outbox.reclaim();
+    assert!(crate::wire::pool::lend(1 << 20).is_some(), "the thread has it back");
+    assert_eq!(outbox.segments.as_ref().unwrap().held(), 8192 + 10_000);
+    outbox.sent(4 + 8192 + 4 + 9000);
+    outbox.reclaim();
+    assert_eq!(outbox.segments.as_ref().unwrap().held(), 1000);
+    assert_eq!(outbox.waiting(), [8; 1000]);
+    outbox.sent(1000);
+    assert!(outbox.segments.is_none() && outbox.is_empty());
+}
+
+#[track_caller]
+fn check(len: usize, header: &[u8]) {
+    let payload = vec![b'x'; len];
+    let expect = [header, &payload].concat();
+    let mut outbox = Outbox::new(100);
+    assert!(outbox.push(Opcode::Text, &payload));
+    assert_eq!(outbox.waiting(), expect);
+    outbox.clear();
+    let written = outbox.push_with(Opcode::Text, |to| {
+        to.extend_from_slice(&payload);
+        Ok::<_, ()>(())
+    });
+    assert_eq!(written, Ok(true));
+    assert_eq!(outbox.waiting(), expect);
+}
+
+#[test]
+fn headers_at_their_edges() {
+    check(0, &[0x81, 0]);
+    check(125, &[0x81, 125]);
+    check(126, &[0x81, 126, 0, 126]);
+    check(65535, &[0x81, 126, 0xff, 0xff]);
+    check(65536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+}
+
+#[test]
+fn failed_payload_leaves_no_trace() {
+    let mut outbox = Outbox::new(100);
+    assert!(outbox.push(Opcode::Text, b"before"));
+    let before = outbox.waiting().to_vec();
+    let failed = outbox.push_with(Opcode::Text, |to| {
+        to.push(1);
+        Err("no")
+    });
+    assert_eq!(failed, Err("no"));
+    assert_eq!(outbox.waiting(), before);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = outbox.push_with(Opcode::Text, |_| -> Result<(), ()> { panic!("in a serializer") });
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(outbox.waiting(), before);
+    let long = outbox.push_with(Opcode::Text, |to| {
+        to.resize(200, 0);
+        Ok::<_, ()>(())
+    });
+    assert_eq!(long, Ok(false));
+    assert_eq!(outbox.waiting(), before);
+}
+
+#[test]
+fn lent_buffer_comes_back_and_the_rest_is_kept_small() {
+    let mut outbox = Outbox::new(100);
+    outbox.lend(|| Vec::with_capacity(4096));
+    assert!(outbox.push(Opcode::Binary, &[7; 100]));
+    outbox.sent(60);
+    let back = outbox.reclaim().expect("the large buffer comes back");
+    assert_eq!(back.capacity(), 4096);
+    assert_eq!(outbox.waiting(), [7; 42]);
+    assert!(outbox.bytes.capacity() <= 42);
+    outbox.sent(42);
+    assert!(outbox.reclaim().is_some());
+    assert_eq!(outbox.bytes.capacity(), 0);
+    assert!(outbox.reclaim().is_none());
+}
+
+#[test]
+fn what_the_socket_has_taken_is_not_kept() {
+    let mut outbox = Outbox::new(1000);
+    for _ in 0..1000 {
+        let written = outbox.push_with(Opcode::Text, |to| {
+            to.extend_from_slice(&[b'x'; 100]);
+            Ok::<_, ()>(())
+        });
+        assert_eq!(written, Ok(true));
+        outbox.sent(outbox.len() - 1);
+    }
+    assert!(outbox.bytes.capacity() < 2000, "{}", outbox.bytes.capacity());
+    assert_eq!(outbox.waiting(), b"x");
+}
+
+#[test]
+fn limit_is_on_what_waits_behind_the_first_message() {
+    let mut outbox = Outbox::new(100);
+    assert!(outbox.push(Opcode::Binary, &[0; 90]));
+    assert!(!outbox.push(Opcode::Binary, &[0; 90]));
+    outbox.clear();
+    assert!(outbox.push(Opcode::Binary, &[0; 1000]));
+    assert!(outbox.push(Opcode::Binary, &[0; 90]));
+    assert!(!outbox.push(Opcode::Binary, &[0; 90]));
+    outbox.sent(outbox.len());
+    assert!(outbox.push(Opcode::Binary, &[0; 90]));
+    assert!(!outbox.push(Opcode::Binary, &[0; 90]));
+}
