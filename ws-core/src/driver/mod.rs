@@ -21,6 +21,7 @@ mod wait;
 use std::any::type_name;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -32,15 +33,16 @@ pub use drive::drive;
 use links::Links;
 use pace::unhindered;
 use port::Port;
-use seat::{Seat, catch};
+use seat::catch;
 pub(crate) use shutdown::{Connections, Ticket};
-use turn::{Turn, turn};
+use turn::{Left, turn};
 use wait::{Until, wait};
 
 use crate::close::CloseReason;
-use crate::context::Context;
+use crate::context::{Context, lock};
 use crate::event::Event;
-use crate::handler::Handler;
+use crate::handler::{Handler, Seat};
+use crate::wire::Backlog;
 
 /// Runs a handler on a byte stream from open to the end of TCP, and says why it ended.
 ///
@@ -62,30 +64,50 @@ where
         let mut links = Links::new(Clock::new(sleep), ticket);
 
         start_timers(&mut seat);
-        let mut next = seat.invoke(Event::Open);
+        let shared = seat.cx.share();
+        let mut call = seat.invoke(Event::Open);
         loop {
-            if let Some(call) = next.take() {
-                next = wait(&mut seat, call, &mut port, &mut links, Until::Cancelled).await;
-                continue;
-            }
-            let next_turn = poll_fn(|task| {
-                if H::ASYNC {
-                    unhindered(task, |task| turn(task, &mut seat, &mut port, &mut links))
-                } else {
-                    // No method has used the budget, and what the turn needs is less than that.
-                    turn(task, &mut seat, &mut port, &mut links)
+            let (ended, rest) = {
+                // A method that follows another, or open, has not been polled yet.
+                let begun = call.is_none();
+                let left = match call {
+                    Some(call) => Left::Pending(H::call(&mut seat, call), Backlog::default()),
+                    None => {
+                        let mut place = Some(&mut seat);
+                        let left = poll_fn(|task| {
+                            let Some(seat) = place.take() else { return Poll::Pending };
+                            match turn(task, seat, &mut port, &mut links) {
+                                Ok(seat) => {
+                                    place = Some(seat);
+                                    Poll::Pending
+                                }
+                                Err(left) => Poll::Ready(left),
+                            }
+                        });
+                        left.await
+                    }
+                };
+                match (left, &shared) {
+                    (Left::Pending(method, rest), Some(session)) => {
+                        lock(session).wire.restore(rest);
+                        let method = wait(method, begun, session, &mut port, &mut links, Until::Cancelled);
+                        (method.await, Backlog::default())
+                    }
+                    (Left::Panicked(panic, rest), _) => (Some(Err(panic)), rest),
+                    _ => break,
                 }
-            });
-            match next_turn.await {
-                Turn::Call(call) => next = Some(call),
-                Turn::Closed => break,
-            }
+            };
+            seat.cx.session().wire.restore(rest);
+            call = seat.waited(ended);
         }
 
         let reason = end(&mut seat);
         let mut last = seat.invoke(Event::Close(&reason));
-        while let Some(call) = last {
-            last = wait(&mut seat, call, &mut port, &mut links, Until::Done).await;
+        while let (Some(call), Some(session)) = (last, &shared) {
+            let method = H::call(&mut seat, call);
+            let method = wait(method, false, session, &mut port, &mut links, Until::Done);
+            let ended = method.await;
+            last = seat.waited(ended);
         }
         tracing::debug!(
             %reason,

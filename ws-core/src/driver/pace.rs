@@ -4,7 +4,9 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context as Task, Poll};
 
-use tokio::task::unconstrained;
+use tokio::task::{coop, unconstrained};
+
+use crate::handler::Handler;
 
 /// Reads, and rounds of mail, in a turn.
 pub(super) const ROUNDS: u32 = 16;
@@ -66,4 +68,18 @@ fn take(left: &mut u32) -> bool {
 /// connection may do in a turn is counted here instead.
 pub(super) fn unhindered<R>(task: &mut Task<'_>, poll: impl FnMut(&mut Task<'_>) -> Poll<R>) -> Poll<R> {
     pin!(unconstrained(poll_fn(poll))).poll(task)
+}
+
+/// The same where most often there is some of it left. Sync methods use none, and what the driver needs
+/// in a turn is less than that.
+#[inline(always)]
+pub(super) fn unhindered_if_spent<H: Handler, R>(
+    task: &mut Task<'_>,
+    poll: impl FnOnce(&mut Task<'_>) -> Poll<R>,
+) -> Poll<R> {
+    if !H::ASYNC || coop::has_budget_remaining() {
+        return poll(task);
+    }
+    let mut poll = Some(poll);
+    unhindered(task, |task| poll.take().map_or(Poll::Pending, |poll| poll(task)))
 }

@@ -4,23 +4,17 @@ use std::any::type_name;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::close::CloseReason;
-use crate::context::Context;
 use crate::error::HandlerError;
 use crate::event::{Event, Step};
-use crate::handler::Handler;
+use crate::handler::{Handler, Seat};
 use crate::options::Unhandled;
 use crate::wire::Incoming;
 
-/// The handler and its context.
-pub(super) struct Seat<H: Handler> {
-    pub(super) handler: H,
-    pub(super) cx: Context<H>,
-    /// Whether `#[on_error]` is at work: what fails in it closes the connection.
-    failing: bool,
-}
-
 /// What a method panicked with.
 pub(super) struct Panic(String);
+
+/// How a method has ended that was waited for: by itself or with a panic, or `None` if it was given up.
+pub(super) type Ended = Option<Result<Result<(), HandlerError>, Panic>>;
 
 impl Panic {
     pub(super) fn log(&self) {
@@ -38,31 +32,16 @@ pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
 }
 
 impl<H: Handler> Seat<H> {
-    pub(super) fn new(handler: H, cx: Context<H>) -> Self {
-        Self { handler, cx, failing: false }
-    }
-
-    /// Runs the method for an event; an async one comes back as a call.
+    /// Runs the method for an event; an async one comes back as a call. A panic closes the connection.
     pub(super) fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
         let step = catch(|| self.handler.event(event, &mut self.cx));
         self.perform(step)
     }
 
-    /// Runs the method for a message.
-    pub(super) fn hear(&mut self, incoming: &Incoming<'_>) -> Option<H::Call> {
-        self.catching(|seat| seat.hear_uncaught(incoming))
-    }
-
-    /// Hears messages; a panic ends that, and the connection.
-    #[inline(always)]
-    pub(super) fn catching(&mut self, hear: impl FnOnce(&mut Self) -> Option<H::Call>) -> Option<H::Call> {
-        match catch(|| hear(self)) {
-            Ok(call) => call,
-            Err(panic) => {
-                self.crash(panic);
-                None
-            }
-        }
+    /// The same for those who catch panics themselves.
+    pub(super) fn invoke_uncaught(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
+        let step = self.handler.event(event, &mut self.cx);
+        self.perform(Ok(step))
     }
 
     /// Runs the method for a message, for those who catch panics themselves.
@@ -94,11 +73,19 @@ impl<H: Handler> Seat<H> {
     }
 
     /// An async method has ended; `#[on_error]` may be the next.
+    #[inline]
     pub(super) fn ended(&mut self, result: Result<Result<(), HandlerError>, Panic>) -> Option<H::Call> {
-        let step = result.map(Step::of);
-        let call = self.perform(step);
+        let call = self.perform(result.map(Step::of));
         self.failing &= call.is_some();
         call
+    }
+
+    /// The same of one that was waited for.
+    pub(super) fn waited(&mut self, ended: Ended) -> Option<H::Call> {
+        if ended.is_none() {
+            self.cx.session().wire.settle();
+        }
+        self.ended(ended?)
     }
 
     fn perform(&mut self, step: Result<Step<H::Call>, Panic>) -> Option<H::Call> {

@@ -18,12 +18,12 @@ impl Backlog {
     }
 
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The first bytes have been used. The memory is freed with the last.
-    pub(super) fn advance(&mut self, len: usize) {
+    pub(crate) fn advance(&mut self, len: usize) {
         self.used += len;
         if self.is_empty() {
             *self = Self::default();

@@ -39,6 +39,13 @@ impl Connection {
         }
     }
 
+    /// The same of one that a method has left, if anything is in it.
+    pub(crate) fn restore(&mut self, rest: Backlog) {
+        if !rest.is_empty() {
+            self.put_back(rest, 0);
+        }
+    }
+
     /// How many bytes of an unfinished header or control frame come before what is read next: at
     /// most 138.
     #[inline]
