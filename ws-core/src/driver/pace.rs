@@ -66,20 +66,15 @@ fn take(left: &mut u32) -> bool {
 /// Polls the driver's own I/O and clock without the runtime's budget, which it shares with the
 /// handler: a method that has used it up would leave the socket unread and the timer unset. What a
 /// connection may do in a turn is counted here instead.
-pub(super) fn unhindered<R>(task: &mut Task<'_>, poll: impl FnMut(&mut Task<'_>) -> Poll<R>) -> Poll<R> {
-    pin!(unconstrained(poll_fn(poll))).poll(task)
+pub(super) fn unhindered<R>(task: &mut Task<'_>, poll: impl FnOnce(&mut Task<'_>) -> Poll<R>) -> Poll<R> {
+    let mut poll = Some(poll);
+    let poll = poll_fn(|task| poll.take().map_or(Poll::Pending, |poll| poll(task)));
+    pin!(unconstrained(poll)).poll(task)
 }
 
-/// The same where most often there is some of it left. Sync methods use none, and what the driver needs
-/// in a turn is less than that.
+/// Whether a method may have used up the budget. Sync ones use none, and what the driver needs in a turn
+/// is less than that.
 #[inline(always)]
-pub(super) fn unhindered_if_spent<H: Handler, R>(
-    task: &mut Task<'_>,
-    poll: impl FnOnce(&mut Task<'_>) -> Poll<R>,
-) -> Poll<R> {
-    if !H::ASYNC || coop::has_budget_remaining() {
-        return poll(task);
-    }
-    let mut poll = Some(poll);
-    unhindered(task, |task| poll.take().map_or(Poll::Pending, |poll| poll(task)))
+pub(super) fn is_spent<H: Handler>() -> bool {
+    H::ASYNC && !coop::has_budget_remaining()
 }

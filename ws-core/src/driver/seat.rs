@@ -3,18 +3,32 @@
 use std::any::type_name;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::call::Next;
+use super::reason;
 use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::event::{Event, Step};
 use crate::handler::{Handler, Seat};
 use crate::options::Unhandled;
-use crate::wire::Incoming;
+use crate::wire::{Backlog, Incoming};
 
 /// What a method panicked with.
 pub(super) struct Panic(String);
 
-/// How a method has ended that was waited for: by itself or with a panic, or `None` if it was given up.
-pub(super) type Ended = Option<Result<Result<(), HandlerError>, Panic>>;
+/// What was before a method that is to be run now. What is rare is boxed, because every connection has
+/// room for it.
+pub(super) enum Ended {
+    /// Nothing: `#[on_open]` is the first.
+    Open,
+    /// Everything: `#[on_close]` is the last.
+    Close,
+    /// One that has ended by itself.
+    Returned(Result<(), HandlerError>),
+    /// One that has panicked, before what was read and not used.
+    Panicked(Box<(Panic, Backlog)>),
+    /// One that was given up.
+    GivenUp,
+}
 
 impl Panic {
     pub(super) fn log(&self) {
@@ -32,8 +46,30 @@ pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
 }
 
 impl<H: Handler> Seat<H> {
+    /// Runs the method that comes next, if any; an async one comes back as a future.
+    pub(super) fn go_on(&mut self, ended: Ended) -> Option<Next<'_, H>> {
+        let call = match ended {
+            Ended::Open => self.invoke(Event::Open),
+            Ended::Close => {
+                let reason = reason(&mut self.cx.session());
+                self.invoke(Event::Close(&reason))
+            }
+            Ended::Returned(result) => self.ended(Ok(result)),
+            Ended::Panicked(what) => {
+                let (panic, rest) = *what;
+                self.cx.session().wire.restore(rest);
+                self.ended(Err(panic))
+            }
+            Ended::GivenUp => {
+                self.cx.session().wire.settle();
+                None
+            }
+        };
+        call.map(|call| Next::Method { method: H::call(self, call), polled: false })
+    }
+
     /// Runs the method for an event; an async one comes back as a call. A panic closes the connection.
-    pub(super) fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
+    fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
         let step = catch(|| self.handler.event(event, &mut self.cx));
         self.perform(step)
     }
@@ -56,6 +92,7 @@ impl<H: Handler> Seat<H> {
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
         match self.handler.event(event, &mut self.cx) {
             Step::Done => None,
+            Step::Call(call) => Some(call),
             Step::Unhandled if is_data => {
                 self.unhandled();
                 None
@@ -78,14 +115,6 @@ impl<H: Handler> Seat<H> {
         let call = self.perform(result.map(Step::of));
         self.failing &= call.is_some();
         call
-    }
-
-    /// The same of one that was waited for.
-    pub(super) fn waited(&mut self, ended: Ended) -> Option<H::Call> {
-        if ended.is_none() {
-            self.cx.session().wire.settle();
-        }
-        self.ended(ended?)
     }
 
     fn perform(&mut self, step: Result<Step<H::Call>, Panic>) -> Option<H::Call> {

@@ -4,45 +4,18 @@ use std::task::{Context as Task, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::call::{Left, Seated, handle, hear_ahead, invoke, leave};
 use super::clock::now;
 use super::links::Links;
-use super::pace::unhindered_if_spent;
+use super::pace::{is_spent, unhindered};
 use super::port::{Port, begin_turn};
 use super::scratch::ReadBuffer;
-use super::seat::{Panic, catch};
+use super::seat::catch;
 use crate::context::Session;
 use crate::event::Event;
-use crate::handler::{Handler, Running, Seat};
+use crate::handler::{Handler, Seat};
 use crate::timer::Due;
-use crate::wire::{Backlog, Incoming};
-
-/// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
-/// many bytes the rest of it is another round's.
-const MUCH: usize = 256 << 10;
-
-/// Why a turn has ended other than by waiting for what comes. The first two have lost the seat.
-pub(super) enum Left<'a, H: Handler> {
-    /// To an async method that is pending, with what was read behind its message.
-    Pending(Running<'a, H>, Backlog),
-    /// In a method that has panicked.
-    Panicked(Panic, Backlog),
-    /// The connection closes.
-    Closed,
-}
-
-/// What goes through a turn: the seat. A method that waits takes it out of the turn.
-type Seated<'a, H> = Result<&'a mut Seat<H>, Left<'a, H>>;
-
-impl<H: Handler> Left<'_, H> {
-    /// With what was read and not used.
-    fn behind(self, rest: Backlog) -> Self {
-        match self {
-            Self::Pending(method, _) => Self::Pending(method, rest),
-            Self::Panicked(panic, _) => Self::Panicked(panic, rest),
-            Self::Closed => Self::Closed,
-        }
-    }
-}
+use crate::wire::Backlog;
 
 /// Takes everything that has arrived, in order: what was read while a method was pending, timers,
 /// mail, the socket. Then writes once. An async method that is ready at once is as a sync one.
@@ -51,6 +24,7 @@ pub(super) fn turn<'a, H, T>(
     mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
+    left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>
 where
     H: Handler,
@@ -64,27 +38,28 @@ where
     let mut buffer = ReadBuffer::take();
     while links.pace.goes_on() {
         // Most turns have nothing but the socket, and find that out with one look.
-        if is_calm(&seat.cx.session(), links) {
-            let found;
-            (seat, found) = read_socket(task, seat, port, links, &mut buffer)?;
-            if found == Read::Some {
+        let calm = {
+            let session = &mut *seat.cx.session();
+            if is_calm(session, links) {
+                Some(match poll_read(task, session, port, &mut buffer) {
+                    Poll::Pending => Calm::Over(is_over(task, session, port, links)),
+                    Poll::Ready(input) => Calm::Read(input),
+                })
+            } else {
+                None
+            }
+        };
+        match calm {
+            Some(Calm::Read(Some(input))) => {
+                seat = take_in(task, seat, links, input, left)?;
                 continue;
             }
-            let is_over = {
-                let session = &mut *seat.cx.session();
-                end_turn(task, session, port);
-                links.set_clock(task, session);
-                is_calm(session, links) || {
-                    begin_turn(&mut session.wire);
-                    false
-                }
-            };
-            if is_over {
+            Some(Calm::Over(true)) => {
                 links.pace.rest();
-                return Ok(seat);
+                return Some(seat);
             }
-            links.pace.next_round();
-            continue;
+            Some(_) => continue,
+            None => {}
         }
         let (quiet, ends) = {
             let session = &mut *seat.cx.session();
@@ -96,13 +71,13 @@ where
             )
         };
         if !quiet {
-            seat = deliver(task, seat, port, links)?;
+            seat = deliver(task, seat, port, links, left)?;
         }
         if (ends || !quiet) && seat.cx.session().wire.reason().is_some() {
-            seat = drain(task, seat, port)?;
+            seat = drain(task, seat, port, left)?;
         }
         let found;
-        (seat, found) = read(task, seat, port, links, &mut buffer)?;
+        (seat, found) = read(task, seat, port, links, &mut buffer, left)?;
         if found == Read::Some {
             continue;
         }
@@ -123,7 +98,7 @@ where
         };
         if is_over {
             links.pace.rest();
-            return Ok(seat);
+            return Some(seat);
         }
         links.pace.next_round();
     }
@@ -137,7 +112,37 @@ where
         links.note_due(session, now());
     }
     task.waker().wake_by_ref();
-    Ok(seat)
+    Some(seat)
+}
+
+/// What a turn finds if it has nothing but the socket.
+enum Calm<'b> {
+    /// This, or that the client is gone.
+    Read(Option<&'b mut [u8]>),
+    /// Nothing, and whether it is the same after the write.
+    Over(bool),
+}
+
+/// Whether the turn is over: it writes, and looks whether something has come of that.
+#[inline(always)]
+fn is_over<H, T>(
+    task: &mut Task<'_>,
+    session: &mut Session<H>,
+    port: &mut Port<T>,
+    links: &mut Links<'_>,
+) -> bool
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    end_turn(task, session, port);
+    links.set_clock(task, session);
+    let is_over = is_calm(session, links);
+    if !is_over {
+        begin_turn(&mut session.wire);
+        links.pace.next_round();
+    }
+    is_over
 }
 
 /// Writes, also if a method has used up the budget.
@@ -147,10 +152,33 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let _ = unhindered_if_spent::<H, _>(task, |task| {
+    if is_spent::<H>() {
+        let _ = unhindered(task, |task| {
+            port.end_turn(task, &mut session.wire);
+            Poll::Ready(())
+        });
+    } else {
         port.end_turn(task, &mut session.wire);
-        Poll::Ready(())
-    });
+    }
+}
+
+/// Reads, with the same exception.
+#[inline(always)]
+fn poll_read<'b, H, T>(
+    task: &mut Task<'_>,
+    session: &mut Session<H>,
+    port: &mut Port<T>,
+    buffer: &'b mut ReadBuffer,
+) -> Poll<Option<&'b mut [u8]>>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    if is_spent::<H>() {
+        unhindered(task, |task| port.poll_read(task, &mut session.wire, buffer))
+    } else {
+        port.poll_read(task, &mut session.wire, buffer)
+    }
 }
 
 /// Whether nothing is to be done but to read from the socket, and to write to it what that brings.
@@ -162,56 +190,13 @@ fn is_calm<H: Handler>(session: &Session<H>, links: &Links<'_>) -> bool {
         && !session.has_due_timer(session.wire.last_heard())
 }
 
-/// Runs a method; a panic ends that, and the connection.
-#[inline(always)]
-fn caught<'a, H: Handler>(method: impl FnOnce() -> Seated<'a, H>) -> Seated<'a, H> {
-    catch(method).unwrap_or_else(|panic| Err(Left::Panicked(panic, Backlog::default())))
-}
-
-/// Runs an async method, and `#[on_error]` if that fails, as far as they go without waiting.
-fn run<'a, H: Handler>(task: &mut Task<'_>, mut seat: &'a mut Seat<H>, call: H::Call) -> Seated<'a, H> {
-    let mut next = Some(call);
-    while let Some(call) = next {
-        let mut method = H::call(seat, call);
-        let Poll::Ready((back, result)) = method.as_mut().poll(task) else {
-            return Err(Left::Pending(method, Backlog::default()));
-        };
-        seat = back;
-        next = seat.ended(Ok(result));
-    }
-    Ok(seat)
-}
-
-/// Handles an event that does not come from the socket.
-fn invoke<'a, H: Handler>(
-    task: &mut Task<'_>,
-    seat: &'a mut Seat<H>,
-    event: Event<'_, H::Info>,
-) -> Seated<'a, H> {
-    caught(|| match seat.invoke_uncaught(event) {
-        Some(call) => run(task, seat, call),
-        None => Ok(seat),
-    })
-}
-
-/// The same of a message that was read ahead.
-fn hear_ahead<'a, H: Handler>(
-    task: &mut Task<'_>,
-    seat: &'a mut Seat<H>,
-    message: &Incoming<'_>,
-) -> Seated<'a, H> {
-    caught(|| match seat.hear_uncaught(message) {
-        Some(call) => run(task, seat, call),
-        None => Ok(seat),
-    })
-}
-
 /// Handles what does not come from the socket, oldest first.
 fn deliver<'a, H, T>(
     task: &mut Task<'_>,
     mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
+    left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>
 where
     H: Handler,
@@ -220,7 +205,7 @@ where
     while links.pace.takes_ahead() {
         port.relieve(task, &mut seat.cx.session().wire);
         let Some(message) = seat.cx.session().wire.next_ahead() else { break };
-        seat = hear_ahead(task, seat, &message)?;
+        seat = hear_ahead(task, seat, &message, left)?;
     }
     if let Some(now) = links.due {
         if seat.cx.session().wire.tick(now) {
@@ -238,21 +223,26 @@ where
                     break;
                 }
             };
-            seat = invoke(task, seat, event)?;
+            seat = invoke(task, seat, event, left)?;
         }
         links.due = None;
     }
     while links.pace.takes_mail() && seat.cx.session().wire.is_open() {
         port.relieve(task, &mut seat.cx.session().wire);
         let Some(info) = seat.cx.session().next_mail() else { break };
-        seat = invoke(task, seat, Event::Info(info))?;
+        seat = invoke(task, seat, Event::Info(info), left)?;
     }
-    Ok(seat)
+    Some(seat)
 }
 
 /// The connection ends: what was accepted before is still handled, then it closes. Before that the
 /// client may have to read.
-fn drain<'a, H, T>(task: &mut Task<'_>, mut seat: &'a mut Seat<H>, port: &mut Port<T>) -> Seated<'a, H>
+fn drain<'a, H, T>(
+    task: &mut Task<'_>,
+    mut seat: &'a mut Seat<H>,
+    port: &mut Port<T>,
+    left: &mut Option<Left<'a, H>>,
+) -> Seated<'a, H>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -261,19 +251,20 @@ where
     while !seat.cx.session().wire.is_closing() {
         port.relieve(task, &mut seat.cx.session().wire);
         if seat.cx.session().wire.holds_back() {
-            return Ok(seat);
+            return Some(seat);
         }
         seat.cx.session().wire.goes_on();
         let ahead = seat.cx.session().wire.next_ahead();
         seat = if let Some(message) = ahead {
-            hear_ahead(task, seat, &message)?
+            hear_ahead(task, seat, &message, left)?
         } else {
             let Some(info) = seat.cx.session().next_mail() else { break };
-            invoke(task, seat, Event::Info(info))?
+            invoke(task, seat, Event::Info(info), left)?
         };
     }
     seat.cx.session().wire.settle();
-    Err(Left::Closed)
+    *left = Some(Left::Closed);
+    None
 }
 
 #[derive(PartialEq, Eq)]
@@ -289,7 +280,8 @@ fn read<'a, H, T>(
     port: &mut Port<T>,
     links: &mut Links<'_>,
     buffer: &mut ReadBuffer,
-) -> Result<(&'a mut Seat<H>, Read), Left<'a, H>>
+    left: &mut Option<Left<'a, H>>,
+) -> Option<(&'a mut Seat<H>, Read)>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -307,89 +299,44 @@ where
         }
     };
     let mut backlog = match backlog {
-        Err(read) => return Ok((seat, read)),
-        Ok(None) => return read_socket(task, seat, port, links, buffer),
+        Err(read) => return Some((seat, read)),
+        Ok(None) => {
+            let read = poll_read(task, &mut seat.cx.session(), port, buffer);
+            return match read {
+                Poll::Ready(Some(input)) => Some((take_in(task, seat, links, input, left)?, Read::Some)),
+                Poll::Ready(None) => Some((seat, Read::Some)),
+                Poll::Pending => Some((seat, Read::Nothing)),
+            };
+        }
         Ok(Some(backlog)) => backlog,
     };
-    let (heard, used) = handle(task, seat, links, backlog.bytes());
-    match heard {
-        Ok(seat) => {
-            seat.cx.session().wire.put_back(backlog, used);
-            Ok((seat, Read::Some))
-        }
-        Err(left) => {
-            backlog.advance(used);
-            Err(left.behind(backlog))
-        }
-    }
+    let (heard, used) = handle(task, seat, links, backlog.bytes(), left);
+    let Some(seat) = heard else {
+        backlog.advance(used);
+        leave(left, backlog);
+        return None;
+    };
+    seat.cx.session().wire.put_back(backlog, used);
+    Some((seat, Read::Some))
 }
 
-/// The same of the socket.
+/// Handles what came from the socket, and keeps what it cannot.
 #[inline(always)]
-fn read_socket<'a, H, T>(
-    task: &mut Task<'_>,
-    seat: &'a mut Seat<H>,
-    port: &mut Port<T>,
-    links: &mut Links<'_>,
-    buffer: &mut ReadBuffer,
-) -> Result<(&'a mut Seat<H>, Read), Left<'a, H>>
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    let read =
-        unhindered_if_spent::<H, _>(task, |task| port.poll_read(task, &mut seat.cx.session().wire, buffer));
-    match read {
-        Poll::Ready(Some(input)) => {
-            links.pace.next_round();
-            let (heard, used) = handle(task, seat, links, input);
-            match heard {
-                Ok(seat) => {
-                    seat.cx.session().wire.keep(&input[used..]);
-                    Ok((seat, Read::Some))
-                }
-                Err(left) => Err(left.behind(Backlog::from(input[used..].to_vec()))),
-            }
-        }
-        Poll::Ready(None) => Ok((seat, Read::Some)),
-        Poll::Pending => Ok((seat, Read::Nothing)),
-    }
-}
-
-/// Handles the messages of an input until it is used up, a method waits, or nothing more may be
-/// read. Says how many bytes it used.
-#[inline(always)]
-fn handle<'a, H: Handler>(
+fn take_in<'a, H: Handler>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
     links: &mut Links<'_>,
     input: &mut [u8],
-) -> (Seated<'a, H>, usize) {
-    let len = input.len();
-    let mut rest = input;
-    // One for all of them, as a panic ends them all.
-    let heard = caught(|| hear(task, seat, links, &mut rest));
-    (heard, len - rest.len())
-}
-
-#[inline(always)]
-fn hear<'a, H: Handler>(
-    task: &mut Task<'_>,
-    mut seat: &'a mut Seat<H>,
-    links: &mut Links<'_>,
-    input: &mut &mut [u8],
+    left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H> {
-    let mut inflated = 0;
-    loop {
-        let Some(message) = seat.cx.session().wire.next(input) else { return Ok(seat) };
-        let call = seat.hear_uncaught(&message);
-        inflated += message.release();
-        if let Some(call) = call {
-            seat = run(task, seat, call)?;
-        }
-        if inflated > MUCH {
-            links.pace.next_round();
-            return Ok(seat);
-        }
+    links.pace.next_round();
+    let (heard, used) = handle(task, seat, links, input, left);
+    let Some(seat) = heard else {
+        leave(left, Backlog::from(input[used..].to_vec()));
+        return None;
+    };
+    if used < input.len() {
+        seat.cx.session().wire.keep(&input[used..]);
     }
+    Some(seat)
 }

@@ -6,6 +6,7 @@ use std::task::{Context as Task, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::call::Next;
 use super::clock::now;
 use super::links::Links;
 use super::pace::{ROUNDS, unhindered};
@@ -14,8 +15,8 @@ use super::scratch::ReadBuffer;
 use super::seat::{Ended, catch};
 use crate::close::CloseReason;
 use crate::context::{Session, lock};
-use crate::handler::{Handler, Running};
-use crate::wire::Connection;
+use crate::handler::Handler;
+use crate::wire::{Backlog, Connection};
 
 /// Until when a method may go on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,13 +28,13 @@ pub(super) enum Until {
 }
 
 /// Runs an async method to its end, and keeps the wire alive meanwhile: pings are answered, a
-/// close is seen, frames go out. One that has `begun` is pending.
+/// close is seen, frames go out.
 ///
-/// Written as one closure, because a waiting connection is as large as one that runs a method.
+/// Written as one closure, because a connection that waits for its client is as large as one that waits
+/// for a method.
 pub(super) fn wait<'a, H, T>(
-    method: Running<'a, H>,
-    mut begun: bool,
-    session: &'a Mutex<Session<H>>,
+    mut next: Next<'a, H>,
+    session: Option<&'a Mutex<Session<H>>>,
     port: &'a mut Port<T>,
     links: &'a mut Links<'_>,
     until: Until,
@@ -42,18 +43,21 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    lock(session).wire.method_begins(now);
-    let mut method = Some(method);
+    if let (Next::Method { .. }, Some(session)) = (&next, session) {
+        lock(session).wire.method_begins(now);
+    }
     poll_fn(move |task| {
+        let (method, polled, session) = match (&mut next, session) {
+            (Next::Method { method, polled }, Some(session)) => (method, polled, session),
+            (next, _) => return Poll::Ready(next.take().map_or(Ended::GivenUp, Ended::Panicked)),
+        };
         let mut ended = None;
-        if !std::mem::take(&mut begun)
-            && let Some(method) = &mut method
-        {
+        if !std::mem::take(polled) {
             begin_turn(&mut lock(session).wire);
             ended = match catch(|| method.as_mut().poll(task)) {
-                Ok(Poll::Ready((_, result))) => Some(Ok(result)),
+                Ok(Poll::Ready((_, result))) => Some(Ended::Returned(result)),
                 Ok(Poll::Pending) => None,
-                Err(panic) => Some(Err(panic)),
+                Err(panic) => Some(Ended::Panicked(Box::new((panic, Backlog::default())))),
             };
         }
         if ended.is_none() {
@@ -64,9 +68,9 @@ where
         }
         lock(session).wire.method_ended();
         // A method that is dropped drops what it holds, which is the user's code.
-        Poll::Ready(match catch(|| drop(method.take())) {
-            Ok(()) => ended,
-            Err(panic) => Some(Err(panic)),
+        Poll::Ready(match catch(|| drop(next.take())) {
+            Ok(()) => ended.unwrap_or(Ended::GivenUp),
+            Err(panic) => Ended::Panicked(Box::new((panic, Backlog::default()))),
         })
     })
 }

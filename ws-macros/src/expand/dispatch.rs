@@ -74,13 +74,15 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
     });
     let this = Ident::new("this", Span::call_site());
     let args = args(method, &this, matches!(held, Held::Error | Held::Reason));
-    let (cx, reply) = (Ident::new("cx", Span::call_site()), reply(method));
+    // The variables are ours, wherever the name of the method comes from.
+    let [seat, cx] = ["seat", "cx"].map(|name| Ident::new(name, Span::call_site()));
+    let reply = reply(method);
     let method = quote_spanned! {ident.span()=> async move {
         #decode
-        let (#this, #cx) = __ws::Seat::parts(seat);
+        let (#this, #cx) = __ws::Seat::parts(#seat);
         let #value = Self::#ident(#args).await;
         let result = #reply;
-        (seat, result)
+        (#seat, result)
     }};
     let run = quote_spanned!(ident.span()=> __ws::run(#method));
     quote!(#(#cfgs)* __Call::#variant #pattern => #run,)

@@ -17,6 +17,8 @@ mod order;
 mod peer;
 mod pressure;
 mod rates;
+mod ready;
+mod sizes;
 mod timers;
 
 use tokio::io::DuplexStream;
