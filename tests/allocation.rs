@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use peak_alloc::PeakAlloc;
 use tests::deflate::Codec;
 use tests::{Raw, Server, frame, handshake, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use ws_core::prelude::*;
 
 #[global_allocator]
@@ -85,16 +86,35 @@ impl Slow {
     }
 }
 
+/// An echo by an async method, which waits for messages of one byte.
+#[websocket(path = "/async")]
+#[derive(Default)]
+struct Async;
+
+#[websocket]
+impl Async {
+    #[on_text]
+    async fn text(&mut self, text: String) -> String {
+        if text.len() == 1 {
+            tokio::task::yield_now().await;
+        }
+        text
+    }
+}
+
 async fn server() -> Server {
     let router = Router::new().mount::<Plain>().mount::<Takeover>().mount::<Alone>();
-    let router = router.mount::<Silent>().mount::<Slow>();
+    let router = router.mount::<Silent>().mount::<Slow>().mount::<Async>();
     serve(router).await
 }
 
 async fn open(server: &Server, path: &str) -> Raw {
     let mut raw = server.raw().await;
     let answer = raw.ask(&handshake(path, "Sec-WebSocket-Extensions: permessage-deflate\r\n")).await;
-    assert_eq!((answer.status, answer.header("sec-websocket-extensions").is_some()), (101, path != "/plain"));
+    assert_eq!(
+        (answer.status, answer.header("sec-websocket-extensions").is_some()),
+        (101, !["/plain", "/async"].contains(&path))
+    );
     raw
 }
 
@@ -231,4 +251,84 @@ fn connection_has_codecs_only_while_it_needs_them() {
     assert!((40 << 10..56 << 10).contains(&inflates), "{inflates} bytes to inflate");
     let both = connection("/takeover", &deflated);
     assert!((400 << 10..450 << 10).contains(&both), "{both} bytes for both");
+}
+
+/// Says the same again and again: what was allocated at a time, at the most, for one of the last hundred
+/// messages, and what is left of all of them.
+fn echoes(path: &str, text: &[u8]) -> (usize, usize) {
+    // A frame without its mask.
+    let (message, len) = (frame(0x81, text), frame(0x81, text).len() - 4);
+    run(async {
+        let server = server().await;
+        let mut raw = open(&server, path).await;
+        let mut answer = vec![0; len];
+        let (mut most, mut before) = (0, 0);
+        for n in 0..200 {
+            if n == 100 {
+                // Those before have what is the thread's on their bill, and the runtime's.
+                (most, before) = (0, ALLOCATOR.current_usage());
+            }
+            let peak = Peak::new();
+            raw.0.write_all(&message).await.unwrap();
+            raw.0.read_exact(&mut answer).await.unwrap();
+            assert!(answer.ends_with(text));
+            most = most.max(peak.so_far());
+        }
+        (most, ALLOCATOR.current_usage().saturating_sub(before))
+    })
+}
+
+#[test]
+fn message_of_a_sync_method_costs_no_allocation() {
+    let _alone = alone();
+    assert_eq!(echoes("/plain", b"what is said"), (0, 0));
+    assert_eq!(echoes("/plain", &[b'x'; 10_000]), (0, 0));
+}
+
+#[test]
+fn message_of_an_async_method_costs_its_future_and_its_payload() {
+    /// What the method above is, with its caller.
+    const FUTURE: usize = 256;
+    let _alone = alone();
+    for text in ["what is said", "x"] {
+        let (most, left) = echoes("/async", text.as_bytes());
+        assert!((1..=FUTURE + text.len()).contains(&most), "{most} bytes for {text:?}");
+        // Not one byte of each.
+        assert!(left < 100, "{left} bytes of a hundred messages");
+    }
+}
+
+/// What the server has allocated for each of many connections that have been sent a message, and have
+/// answered: nothing of the client's.
+fn idle(path: &str) -> usize {
+    const CONNECTIONS: usize = 256;
+    let message = frame(0x81, b"what is said");
+    run(async {
+        let server = server().await;
+        let mut all = Vec::with_capacity(2 * CONNECTIONS);
+        let mut before = 0;
+        for n in 0..2 * CONNECTIONS {
+            if n == CONNECTIONS {
+                before = ALLOCATOR.current_usage();
+            }
+            let mut raw = open(&server, path).await;
+            raw.send(&message).await;
+            assert!(raw.frame().await.is_some());
+            // Nothing of it is the runtime's any more, when that has looked.
+            all.push(raw.0.into_std().unwrap());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        (ALLOCATOR.current_usage() - before) / CONNECTIONS
+    })
+}
+
+#[test]
+fn idle_connection_holds_nothing_of_its_handshake() {
+    /// Its task, its state and its place among the runtime's sockets; hyper's buffer alone has 8 KiB.
+    const MOST: usize = 1400;
+    let _alone = alone();
+    for path in ["/plain", "/async"] {
+        let bytes = idle(path);
+        assert!(bytes <= MOST, "{bytes} bytes for {path}, and not {MOST}");
+    }
 }

@@ -1,7 +1,8 @@
 //! A handler, as the driver sees it: what `#[websocket]` implements.
 
+mod seat;
+
 use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use axum_core::extract::FromRequestParts;
@@ -9,9 +10,9 @@ use axum_core::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
+pub use seat::{Ran, Running, Seat};
 
 use crate::context::Context;
-use crate::error::HandlerError;
 use crate::event::{Event, Step};
 use crate::options::{Declaration, Options};
 
@@ -85,15 +86,11 @@ pub trait Handler: Sized + Send + 'static {
     fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> Step<Self::Call>;
 
     /// Runs an async method. A handler without any has no calls.
-    fn call<'a>(&'a mut self, call: Self::Call, cx: &'a mut Context<Self>) -> Running<'a> {
-        let _ = (call, cx);
-        Box::pin(std::future::ready(Ok(())))
+    fn call(seat: &mut Seat<Self>, call: Self::Call) -> Running<'_, Self> {
+        let _ = call;
+        Box::pin(std::future::ready((seat, Ok(()))))
     }
 }
-
-/// An async method that runs: the one allocation that it costs. In the connection's own future it
-/// would cost every waiting connection the size of the largest method.
-pub type Running<'a> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send + 'a>>;
 
 /// A timer of the declaration.
 #[derive(Clone, Copy, Debug)]

@@ -13,8 +13,8 @@ pub use crate::context::Context;
 pub use crate::error::HandlerError;
 pub use crate::event::{Event, Missed, Step};
 pub use crate::handler::{
-    ByDefault, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Running, Timer,
-    Upgrade,
+    ByDefault, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Ran, Running,
+    Seat, Timer, Upgrade,
 };
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled};
 pub use crate::payload::{FromBinary, FromText};
@@ -50,9 +50,15 @@ pub fn reply<H: Handler, R: IntoReply>(cx: &mut Context<H>, reply: R) -> Result<
 /// Runs an async method. That it is `Send` is demanded here, so that an error stands where the
 /// method does.
 #[inline]
-pub fn run<'a, F>(method: F) -> Running<'a>
+pub fn run<'a, H, F>(method: F) -> Running<'a, H>
 where
-    F: Future<Output = Result<(), HandlerError>> + Send + 'a,
+    H: Handler,
+    F: Future<Output = Ran<'a, H>> + Send + 'a,
 {
     Box::pin(method)
+}
+
+/// The end of an async method whose payload did not decode.
+pub fn failed<H: Handler>(seat: &mut Seat<H>, error: impl Into<HandlerError>) -> Ran<'_, H> {
+    (seat, Err(error.into()))
 }

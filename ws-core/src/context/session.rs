@@ -20,7 +20,7 @@ use crate::wire::Connection;
 /// Where the state of the connection is. A handler without async methods has it for itself; one
 /// with them shares it with the driver, which answers pings while a method is pending. The lock is
 /// then taken for each command and never waited for: the driver runs when the method does not.
-pub(super) enum Place<H: Handler> {
+pub(crate) enum Place<H: Handler> {
     Own(Box<Session<H>>),
     Shared(Arc<Mutex<Session<H>>>),
 }
@@ -54,12 +54,12 @@ impl<H: Handler> Context<H> {
 
     #[inline(always)]
     pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
-        // Which of the two it is has been decided by `H`, so that the compiler sees one.
-        match &mut self.place {
-            Place::Own(session) if !H::ASYNC => SessionGuard::Own(session),
-            Place::Shared(session) if H::ASYNC => SessionGuard::Shared(lock(session)),
-            _ => unreachable!("the place is that of another kind of handler"),
-        }
+        self.place.session()
+    }
+
+    /// The session alone, for a connection that has no handler any more.
+    pub(crate) fn into_place(self) -> Place<H> {
+        self.place
     }
 
     /// The driver's way to the session while a method has the context.
@@ -67,6 +67,18 @@ impl<H: Handler> Context<H> {
         match &self.place {
             Place::Own(_) => None,
             Place::Shared(session) => Some(Arc::clone(session)),
+        }
+    }
+}
+
+impl<H: Handler> Place<H> {
+    #[inline(always)]
+    pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
+        // Which of the two it is has been decided by `H`, so that the compiler sees one.
+        match self {
+            Self::Own(session) if !H::ASYNC => SessionGuard::Own(session),
+            Self::Shared(session) if H::ASYNC => SessionGuard::Shared(lock(session)),
+            _ => unreachable!("the place is that of another kind of handler"),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::wire::Connection;
 
 pub(super) struct Links<'a> {
     pub(super) clock: Clock<'a>,
-    ticket: Option<Ticket>,
+    ticket: Option<&'a Ticket>,
     /// The clock has fired: what was due by then is to be done. What falls due meanwhile waits for
     /// its turn.
     pub(super) due: Option<Instant>,
@@ -24,14 +24,14 @@ pub(super) struct Links<'a> {
 }
 
 impl<'a> Links<'a> {
-    pub(super) fn new(clock: Clock<'a>, ticket: Option<Ticket>) -> Self {
+    pub(super) fn new(clock: Clock<'a>, ticket: Option<&'a Ticket>) -> Self {
         Self { clock, ticket, due: None, pace: Pace::new() }
     }
 
     /// Whether the clock has not fired, and the server goes on.
     #[inline(always)]
     pub(super) fn is_calm(&self) -> bool {
-        self.due.is_none() && self.ticket.as_ref().is_none_or(|ticket| ticket.shutting_down().is_none())
+        self.due.is_none() && self.ticket.is_none_or(|ticket| ticket.shutting_down().is_none())
     }
 
     /// Asks to be woken when the next thing is due.
@@ -53,7 +53,7 @@ impl<'a> Links<'a> {
 
     /// Whether a shutdown has taken as long as it may; asks to be woken when it has.
     pub(super) fn shutdown_is_over(&mut self, task: &mut Task<'_>) -> bool {
-        let deadline = self.ticket.as_ref().and_then(Ticket::shutting_down);
+        let deadline = self.ticket.and_then(Ticket::shutting_down);
         self.clock.poll(task, deadline)
     }
 
@@ -63,7 +63,7 @@ impl<'a> Links<'a> {
             return;
         }
         session.set_waker(task.waker());
-        if let Some(ticket) = &self.ticket {
+        if let Some(ticket) = self.ticket {
             ticket.register(task.waker());
         }
     }
@@ -71,7 +71,7 @@ impl<'a> Links<'a> {
     /// Looks whether the client gave a sign of life, and whether the server shuts down.
     pub(super) fn look(&self, wire: &mut Connection) {
         wire.look(now);
-        if let Some(deadline) = self.ticket.as_ref().and_then(Ticket::shutting_down) {
+        if let Some(deadline) = self.ticket.and_then(Ticket::shutting_down) {
             wire.end_by(CloseReason::Shutdown, deadline);
         }
     }

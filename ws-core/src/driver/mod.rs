@@ -6,6 +6,7 @@
 //! alive instead.
 
 mod admission;
+mod call;
 mod clock;
 #[cfg(feature = "tungstenite")]
 mod drive;
@@ -21,10 +22,12 @@ mod wait;
 use std::any::type_name;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use admission::{Full, Limits};
+use call::Next;
 use clock::Clock;
 pub(crate) use clock::now;
 #[cfg(feature = "tungstenite")]
@@ -32,15 +35,14 @@ pub use drive::drive;
 use links::Links;
 use pace::unhindered;
 use port::Port;
-use seat::{Seat, catch};
+use seat::{Ended, catch};
 pub(crate) use shutdown::{Connections, Ticket};
-use turn::{Turn, turn};
+use turn::turn;
 use wait::{Until, wait};
 
 use crate::close::CloseReason;
-use crate::context::Context;
-use crate::event::Event;
-use crate::handler::Handler;
+use crate::context::{Context, Session};
+use crate::handler::{Handler, Seat};
 
 /// Runs a handler on a byte stream from open to the end of TCP, and says why it ended.
 ///
@@ -55,56 +57,60 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    // What is moved into the block is in it twice if it is moved on there.
     let mut seat = Seat::new(handler, cx);
     seat.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
+    let mut port = Port::new(io);
     async move {
-        let mut port = Port::new(io);
         let sleep = pin!(tokio::time::sleep(std::time::Duration::ZERO));
-        let mut links = Links::new(Clock::new(sleep), ticket);
+        let mut links = Links::new(Clock::new(sleep), ticket.as_ref());
 
         start_timers(&mut seat);
-        let mut next = seat.invoke(Event::Open);
+        let shared = seat.cx.share();
+        let mut ended = Ended::Open;
         loop {
-            if let Some(call) = next.take() {
-                next = wait(&mut seat, call, &mut port, &mut links, Until::Cancelled).await;
-                continue;
+            // An async method comes as a future at once: its call would be as large as its payload, in
+            // every connection and for as long as that lives.
+            loop {
+                let Some(method) = seat.go_on(ended) else { break };
+                ended = wait(method, shared.as_deref(), &mut port, &mut links, Until::Cancelled).await;
             }
-            let next_turn = poll_fn(|task| {
-                if H::ASYNC {
-                    unhindered(task, |task| turn(task, &mut seat, &mut port, &mut links))
-                } else {
-                    // No method has used the budget, and what the turn needs is less than that.
-                    turn(task, &mut seat, &mut port, &mut links)
+            let mut place = Some(&mut seat);
+            let left = poll_fn(|task| {
+                let mut left = None;
+                let Some(seat) = place.take() else { return Poll::Ready(Next::Closed) };
+                place = turn(task, seat, &mut port, &mut links, &mut left);
+                match left {
+                    None => Poll::Pending,
+                    Some(left) => Poll::Ready(left.next(shared.as_deref())),
                 }
             });
-            match next_turn.await {
-                Turn::Call(call) => next = Some(call),
-                Turn::Closed => break,
+            let next = left.await;
+            if matches!(next, Next::Closed) {
+                break;
             }
+            ended = wait(next, shared.as_deref(), &mut port, &mut links, Until::Cancelled).await;
         }
 
-        let reason = end(&mut seat);
-        let mut last = seat.invoke(Event::Close(&reason));
-        while let Some(call) = last {
-            last = wait(&mut seat, call, &mut port, &mut links, Until::Done).await;
+        end(&mut seat);
+        let mut ended = Ended::Close;
+        loop {
+            let Some(method) = seat.go_on(ended) else { break };
+            ended = wait(method, shared.as_deref(), &mut port, &mut links, Until::Done).await;
         }
-        tracing::debug!(
-            %reason,
-            handler = type_name::<H>(),
-            peer = seat.cx.peer_addr().map(tracing::field::display),
-            "connection ended"
-        );
-
-        let Seat { handler, mut cx, .. } = seat;
+        log(&mut seat.cx);
+        let Seat { handler, cx, .. } = seat;
         if let Err(panic) = catch(|| drop(handler)) {
             panic.log();
         }
+        let mut place = cx.into_place();
         poll_fn(|task| {
-            links.register(task, &mut cx.session());
-            unhindered(task, |task| links.poll_closing(task, &mut port, &mut cx.session().wire))
+            let session = &mut *place.session();
+            links.register(task, session);
+            unhindered(task, |task| links.poll_closing(task, &mut port, &mut session.wire))
         })
         .await;
-        reason
+        reason(&mut place.session())
     }
 }
 
@@ -123,18 +129,32 @@ fn start_timers<H: Handler>(seat: &mut Seat<H>) {
 }
 
 /// The end of everything but the wire: no more mail, no more timers.
-fn end<H: Handler>(seat: &mut Seat<H>) -> CloseReason {
-    let (timers, mail, reason) = {
+fn end<H: Handler>(seat: &mut Seat<H>) {
+    let rest = {
         let mut session = seat.cx.session();
-        let reason = session.wire.reason().cloned().unwrap_or(CloseReason::Shutdown);
-        (session.timers.take(), session.end_mailbox(), reason)
+        (session.timers.take(), session.end_mailbox())
     };
     // Messages that nobody will handle are dropped now, so that whoever waits for an answer to one
     // gets to know. That is the user's code.
-    if let Err(panic) = catch(|| drop((timers, mail))) {
+    if let Err(panic) = catch(|| drop(rest)) {
         panic.log();
     }
-    reason
+}
+
+/// Why the connection has ended. It is asked for again and again, so that no task has to keep it.
+fn reason<H: Handler>(session: &mut Session<H>) -> CloseReason {
+    session.wire.reason().cloned().unwrap_or(CloseReason::Shutdown)
+}
+
+/// The last that is said of a connection.
+fn log<H: Handler>(cx: &mut Context<H>) {
+    let reason = reason(&mut cx.session());
+    tracing::debug!(
+        %reason,
+        handler = type_name::<H>(),
+        peer = cx.peer_addr().map(tracing::field::display),
+        "connection ended"
+    );
 }
 
 #[cfg(test)]

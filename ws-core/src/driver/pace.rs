@@ -4,7 +4,9 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context as Task, Poll};
 
-use tokio::task::unconstrained;
+use tokio::task::{coop, unconstrained};
+
+use crate::handler::Handler;
 
 /// Reads, and rounds of mail, in a turn.
 pub(super) const ROUNDS: u32 = 16;
@@ -70,6 +72,15 @@ fn take(left: &mut u32) -> bool {
 /// Polls the driver's own I/O and clock without the runtime's budget, which it shares with the
 /// handler: a method that has used it up would leave the socket unread and the timer unset. What a
 /// connection may do in a turn is counted here instead.
-pub(super) fn unhindered<R>(task: &mut Task<'_>, poll: impl FnMut(&mut Task<'_>) -> Poll<R>) -> Poll<R> {
-    pin!(unconstrained(poll_fn(poll))).poll(task)
+pub(super) fn unhindered<R>(task: &mut Task<'_>, poll: impl FnOnce(&mut Task<'_>) -> Poll<R>) -> Poll<R> {
+    let mut poll = Some(poll);
+    let poll = poll_fn(|task| poll.take().map_or(Poll::Pending, |poll| poll(task)));
+    pin!(unconstrained(poll)).poll(task)
+}
+
+/// Whether a method may have used up the budget. Sync ones use none, and what the driver needs in a turn
+/// is less than that.
+#[inline(always)]
+pub(super) fn is_spent<H: Handler>() -> bool {
+    H::ASYNC && !coop::has_budget_remaining()
 }

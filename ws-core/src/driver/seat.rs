@@ -3,25 +3,32 @@
 use std::any::type_name;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::call::Next;
+use super::reason;
 use crate::close::CloseReason;
-use crate::context::Context;
 use crate::error::HandlerError;
 use crate::event::{Event, Step};
-use crate::handler::Handler;
+use crate::handler::{Handler, Seat};
 use crate::options::Unhandled;
-use crate::topic::{Delivery, Fed};
-use crate::wire::Incoming;
-
-/// The handler and its context.
-pub(super) struct Seat<H: Handler> {
-    pub(super) handler: H,
-    pub(super) cx: Context<H>,
-    /// Whether `#[on_error]` is at work: what fails in it closes the connection.
-    failing: bool,
-}
+use crate::wire::{Backlog, Incoming};
 
 /// What a method panicked with.
 pub(super) struct Panic(String);
+
+/// What was before a method that is to be run now. What is rare is boxed, because every connection has
+/// room for it.
+pub(super) enum Ended {
+    /// Nothing: `#[on_open]` is the first.
+    Open,
+    /// Everything: `#[on_close]` is the last.
+    Close,
+    /// One that has ended by itself.
+    Returned(Result<(), HandlerError>),
+    /// One that has panicked, before what was read and not used.
+    Panicked(Box<(Panic, Backlog)>),
+    /// One that was given up.
+    GivenUp,
+}
 
 impl Panic {
     pub(super) fn log(&self) {
@@ -39,36 +46,38 @@ pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
 }
 
 impl<H: Handler> Seat<H> {
-    pub(super) fn new(handler: H, cx: Context<H>) -> Self {
-        Self { handler, cx, failing: false }
+    /// Runs the method that comes next, if any; an async one comes back as a future.
+    pub(super) fn go_on(&mut self, ended: Ended) -> Option<Next<'_, H>> {
+        let call = match ended {
+            Ended::Open => self.invoke(Event::Open),
+            Ended::Close => {
+                let reason = reason(&mut self.cx.session());
+                self.invoke(Event::Close(&reason))
+            }
+            Ended::Returned(result) => self.ended(Ok(result)),
+            Ended::Panicked(what) => {
+                let (panic, rest) = *what;
+                self.cx.session().wire.abandoned(rest);
+                self.ended(Err(panic))
+            }
+            Ended::GivenUp => {
+                self.cx.session().wire.settle();
+                None
+            }
+        };
+        call.map(|call| Next::Method { method: H::call(self, call), polled: false })
     }
 
-    /// Runs the method for an event; an async one comes back as a call.
+    /// Runs the method for an event; an async one comes back as a call. A panic closes the connection.
     pub(super) fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
         let step = catch(|| self.handler.event(event, &mut self.cx));
         self.perform(step)
     }
 
-    /// Runs the method for a message that may have memory of its own, which what it sends of the message
-    /// then keeps; says how many bytes it held. A panic is caught first, for what was sent before it is
-    /// still sent.
-    #[inline(never)]
-    pub(super) fn hear_owned(&mut self, incoming: Incoming<'_>) -> (Option<H::Call>, usize) {
-        self.cx.session().wire.handles(&incoming);
-        let call = self.catching(|seat| seat.hear_uncaught(&incoming));
-        (call, self.cx.session().wire.handled(incoming))
-    }
-
-    /// Hears messages; a panic ends that, and the connection.
-    #[inline(always)]
-    pub(super) fn catching(&mut self, hear: impl FnOnce(&mut Self) -> Option<H::Call>) -> Option<H::Call> {
-        match catch(|| hear(self)) {
-            Ok(call) => call,
-            Err(panic) => {
-                self.crash(panic);
-                None
-            }
-        }
+    /// The same for those who catch panics themselves.
+    pub(super) fn invoke_uncaught(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
+        let step = self.handler.event(event, &mut self.cx);
+        self.perform(Ok(step))
     }
 
     /// Runs the method for a message, for those who catch panics themselves.
@@ -83,27 +92,12 @@ impl<H: Handler> Seat<H> {
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
         match self.handler.event(event, &mut self.cx) {
             Step::Done => None,
+            Step::Call(call) => Some(call),
             Step::Unhandled if is_data => {
                 self.unhandled();
                 None
             }
             step => self.perform(Ok(step)),
-        }
-    }
-
-    /// Runs the method for what was published, or sends it to the client.
-    pub(super) fn feed(&mut self, fed: Fed<H::Info>) -> Option<H::Call> {
-        match fed {
-            Fed::Message(Delivery::Info(info)) => self.invoke(Event::Info(info)),
-            Fed::Lagged(missed) => self.invoke(Event::Lagged(missed)),
-            Fed::Message(Delivery::Frame(frame)) => {
-                self.cx.session().wire.broadcast(&frame);
-                None
-            }
-            Fed::Overflown => {
-                self.cx.session().wire.close_with(CloseReason::Overflow);
-                None
-            }
         }
     }
 
@@ -116,9 +110,9 @@ impl<H: Handler> Seat<H> {
     }
 
     /// An async method has ended; `#[on_error]` may be the next.
+    #[inline]
     pub(super) fn ended(&mut self, result: Result<Result<(), HandlerError>, Panic>) -> Option<H::Call> {
-        let step = result.map(Step::of);
-        let call = self.perform(step);
+        let call = self.perform(result.map(Step::of));
         self.failing &= call.is_some();
         call
     }

@@ -4,38 +4,29 @@ use std::task::{Context as Task, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::call::{Left, Seated, feed, handle, hear_ahead, invoke, leave};
 use super::clock::now;
 use super::links::Links;
+use super::pace::{is_spent, unhindered};
 use super::port::{Port, begin_turn};
 use super::scratch::ReadBuffer;
-use super::seat::{Seat, catch};
+use super::seat::catch;
 use crate::context::Session;
 use crate::event::Event;
-use crate::handler::Handler;
+use crate::handler::{Handler, Seat};
 use crate::timer::Due;
 use crate::topic::Fed;
 use crate::wire::LARGE;
 
-/// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
-/// many bytes the rest of it is another round's.
-const MUCH: usize = 256 << 10;
-
-/// What a turn ends with, if not with waiting.
-pub(super) enum Turn<C> {
-    /// An async method is to be run.
-    Call(C),
-    /// The connection closes.
-    Closed,
-}
-
 /// Takes everything that has arrived, in order: what was read while a method was pending, timers,
-/// mail, the socket. Then writes once.
-pub(super) fn turn<H, T>(
+/// mail, the socket. Then writes once. An async method that is ready at once is as a sync one.
+pub(super) fn turn<'a, H, T>(
     task: &mut Task<'_>,
-    seat: &mut Seat<H>,
+    mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
-) -> Poll<Turn<H::Call>>
+    left: &mut Option<Left<'a, H>>,
+) -> Seated<'a, H>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -50,22 +41,28 @@ where
     let mut buffer = ReadBuffer::take();
     while links.pace.goes_on() {
         // Most turns have nothing but the socket, and find that out with one look.
-        if is_calm(&seat.cx.session(), links) {
-            match read_socket(task, seat, port, links, &mut buffer) {
-                Read::Call(call) => return Poll::Ready(Turn::Call(call)),
-                Read::Some => continue,
-                Read::Nothing => {}
-            }
+        let calm = {
             let session = &mut *seat.cx.session();
-            port.end_turn(task, &mut session.wire);
-            links.set_clock(task, session);
             if is_calm(session, links) {
-                links.pace.rest();
-                return Poll::Pending;
+                Some(match poll_read(task, session, port, &mut buffer) {
+                    Poll::Pending => Calm::Over(is_over(task, session, port, links)),
+                    Poll::Ready(input) => Calm::Read(input),
+                })
+            } else {
+                None
             }
-            begin_turn(&mut session.wire);
-            links.pace.next_round();
-            continue;
+        };
+        match calm {
+            Some(Calm::Read(Some(input))) => {
+                seat = take_in(task, seat, port, links, input, left)?;
+                continue;
+            }
+            Some(Calm::Over(true)) => {
+                links.pace.rest();
+                return Some(seat);
+            }
+            Some(_) => continue,
+            None => {}
         }
         let (quiet, ends) = {
             let session = &mut *seat.cx.session();
@@ -76,47 +73,115 @@ where
                 session.wire.reason().is_some(),
             )
         };
-        if !quiet && let Some(call) = deliver(task, seat, port, links) {
-            return Poll::Ready(Turn::Call(call));
+        if !quiet {
+            seat = deliver(task, seat, port, links, left)?;
         }
         if (ends || !quiet) && seat.cx.session().wire.reason().is_some() {
-            match drain(task, seat, port) {
-                Drain::Done => return Poll::Ready(Turn::Closed),
-                Drain::Call(call) => return Poll::Ready(Turn::Call(call)),
-                Drain::Held => {}
-            }
+            seat = drain(task, seat, port, left)?;
         }
-        match read(task, seat, port, links, &mut buffer) {
-            Read::Call(call) => return Poll::Ready(Turn::Call(call)),
-            Read::Some => {}
-            Read::Nothing => {
-                let session = &mut *seat.cx.session();
-                let was_reading = session.wire.wants_input();
-                port.end_turn(task, &mut session.wire);
-                links.set_clock(task, session);
-                // The write may have made room to read, or found that the client is gone.
-                let wire = &session.wire;
-                let ends = wire.reason().is_some() && !wire.holds_back();
-                let stirred = wire.wants_input() != was_reading || wire.can_deliver_ahead() || ends;
-                let mail = session.has_mail() && !session.wire.holds_back();
-                if links.due.is_none() && !stirred && !mail {
-                    links.pace.rest();
-                    return Poll::Pending;
-                }
+        let found;
+        (seat, found) = read(task, seat, port, links, &mut buffer, left)?;
+        if found == Read::Some {
+            continue;
+        }
+        let is_over = {
+            let session = &mut *seat.cx.session();
+            let was_reading = session.wire.wants_input();
+            end_turn(task, session, port);
+            links.set_clock(task, session);
+            // The write may have made room to read, or found that the client is gone.
+            let wire = &session.wire;
+            let ends = wire.reason().is_some() && !wire.holds_back();
+            let stirred = wire.wants_input() != was_reading || wire.can_deliver_ahead() || ends;
+            let mail = session.has_mail() && !session.wire.holds_back();
+            (links.due.is_none() && !stirred && !mail) || {
                 begin_turn(&mut session.wire);
-                links.pace.next_round();
+                false
             }
+        };
+        if is_over {
+            links.pace.rest();
+            return Some(seat);
         }
+        links.pace.next_round();
     }
     // The other tasks of the thread get their turn.
     links.pace.rest();
-    let session = &mut *seat.cx.session();
-    port.end_turn(task, &mut session.wire);
-    // A client that never lets it come to an end is looked at by the clock all the same.
-    links.set_clock(task, session);
-    links.note_due(session, now());
+    {
+        let session = &mut *seat.cx.session();
+        end_turn(task, session, port);
+        // A client that never lets it come to an end is looked at by the clock all the same.
+        links.set_clock(task, session);
+        links.note_due(session, now());
+    }
     task.waker().wake_by_ref();
-    Poll::Pending
+    Some(seat)
+}
+
+/// What a turn finds if it has nothing but the socket.
+enum Calm<'b> {
+    /// This, or that the client is gone.
+    Read(Option<&'b mut [u8]>),
+    /// Nothing, and whether it is the same after the write.
+    Over(bool),
+}
+
+/// Whether the turn is over: it writes, and looks whether something has come of that.
+#[inline(always)]
+fn is_over<H, T>(
+    task: &mut Task<'_>,
+    session: &mut Session<H>,
+    port: &mut Port<T>,
+    links: &mut Links<'_>,
+) -> bool
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    end_turn(task, session, port);
+    links.set_clock(task, session);
+    let is_over = is_calm(session, links);
+    if !is_over {
+        begin_turn(&mut session.wire);
+        links.pace.next_round();
+    }
+    is_over
+}
+
+/// Writes, also if a method has used up the budget.
+#[inline(always)]
+fn end_turn<H, T>(task: &mut Task<'_>, session: &mut Session<H>, port: &mut Port<T>)
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    if is_spent::<H>() {
+        let _ = unhindered(task, |task| {
+            port.end_turn(task, &mut session.wire);
+            Poll::Ready(())
+        });
+    } else {
+        port.end_turn(task, &mut session.wire);
+    }
+}
+
+/// Reads, with the same exception.
+#[inline(always)]
+fn poll_read<'b, H, T>(
+    task: &mut Task<'_>,
+    session: &mut Session<H>,
+    port: &mut Port<T>,
+    buffer: &'b mut ReadBuffer,
+) -> Poll<Option<&'b mut [u8]>>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    if is_spent::<H>() {
+        unhindered(task, |task| port.poll_read(task, &mut session.wire, buffer))
+    } else {
+        port.poll_read(task, &mut session.wire, buffer)
+    }
 }
 
 /// Whether nothing is to be done but to read from the socket, and to write to it what that brings.
@@ -129,12 +194,13 @@ fn is_calm<H: Handler>(session: &Session<H>, links: &Links<'_>) -> bool {
 }
 
 /// Handles what does not come from the socket, oldest first.
-fn deliver<H, T>(
+fn deliver<'a, H, T>(
     task: &mut Task<'_>,
-    seat: &mut Seat<H>,
+    mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
-) -> Option<H::Call>
+    left: &mut Option<Left<'a, H>>,
+) -> Seated<'a, H>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -142,9 +208,7 @@ where
     while links.pace.takes_ahead() {
         port.relieve(task, &mut seat.cx.session().wire);
         let Some(message) = seat.cx.session().wire.next_ahead() else { break };
-        if let (Some(call), _) = seat.hear_owned(message) {
-            return Some(call);
-        }
+        seat = hear_ahead(task, seat, message, left)?;
     }
     if let Some(now) = links.due {
         if seat.cx.session().wire.tick(now) {
@@ -162,40 +226,31 @@ where
                     break;
                 }
             };
-            if let Some(call) = seat.invoke(event) {
-                return Some(call);
-            }
+            seat = invoke(task, seat, event, left)?;
         }
         links.due = None;
     }
     while links.pace.takes_mail() && seat.cx.session().wire.is_open() {
         port.relieve(task, &mut seat.cx.session().wire);
         let Some(info) = seat.cx.session().next_mail() else { break };
-        if let Some(call) = seat.invoke(Event::Info(info)) {
-            return Some(call);
-        }
+        seat = invoke(task, seat, Event::Info(info), left)?;
     }
     while links.pace.takes_published() && seat.cx.session().wire.is_open() {
         port.relieve(task, &mut seat.cx.session().wire);
         let Some(fed) = seat.cx.session().next_fed() else { break };
-        if let Some(call) = seat.feed(fed) {
-            return Some(call);
-        }
+        seat = feed(task, seat, fed, left)?;
     }
-    None
+    Some(seat)
 }
 
-/// How far the end has come.
-enum Drain<C> {
-    /// An async method is to be run.
-    Call(C),
-    /// The client is to read before more is said.
-    Held,
-    Done,
-}
-
-/// The connection ends: what was accepted before is still handled, then it closes.
-fn drain<H, T>(task: &mut Task<'_>, seat: &mut Seat<H>, port: &mut Port<T>) -> Drain<H::Call>
+/// The connection ends: what was accepted before is still handled, then it closes. Before that the
+/// client may have to read.
+fn drain<'a, H, T>(
+    task: &mut Task<'_>,
+    mut seat: &'a mut Seat<H>,
+    port: &mut Port<T>,
+    left: &mut Option<Left<'a, H>>,
+) -> Seated<'a, H>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -204,39 +259,38 @@ where
     while !seat.cx.session().wire.is_closing() {
         port.relieve(task, &mut seat.cx.session().wire);
         if seat.cx.session().wire.holds_back() {
-            return Drain::Held;
+            return Some(seat);
         }
         seat.cx.session().wire.goes_on();
         let ahead = seat.cx.session().wire.next_ahead();
-        let call = if let Some(message) = ahead {
-            seat.hear_owned(message).0
+        seat = if let Some(message) = ahead {
+            hear_ahead(task, seat, message, left)?
         } else {
             let mail = seat.cx.session().next_mail();
             let Some(fed) = mail.map(Fed::info).or_else(|| seat.cx.session().next_fed()) else { break };
-            seat.feed(fed)
+            feed(task, seat, fed, left)?
         };
-        if let Some(call) = call {
-            return Drain::Call(call);
-        }
     }
     seat.cx.session().wire.settle();
-    Drain::Done
+    *left = Some(Left::Closed);
+    None
 }
 
-enum Read<C> {
+#[derive(PartialEq, Eq)]
+enum Read {
     Nothing,
     Some,
-    Call(C),
 }
 
 /// Reads once and handles what that brings.
-fn read<H, T>(
+fn read<'a, H, T>(
     task: &mut Task<'_>,
-    seat: &mut Seat<H>,
+    seat: &'a mut Seat<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
     buffer: &mut ReadBuffer,
-) -> Read<H::Call>
+    left: &mut Option<Left<'a, H>>,
+) -> Option<(&'a mut Seat<H>, Read)>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -246,87 +300,66 @@ where
         if wire.can_deliver_ahead() {
             // These come before anything new, but timers and mail get their turn between them.
             links.pace.next_round();
-            return Read::Some;
+            Err(Read::Some)
+        } else if !wire.wants_input() {
+            Err(Read::Nothing)
+        } else {
+            Ok(wire.take_backlog())
         }
-        if !wire.wants_input() {
-            return Read::Nothing;
-        }
-        wire.take_backlog()
     };
-    let Some(mut backlog) = backlog else { return read_socket(task, seat, port, links, buffer) };
-    let (call, used) = handle(seat, links, backlog.bytes());
+    let mut backlog = match backlog {
+        Err(read) => return Some((seat, read)),
+        Ok(None) => {
+            let read = poll_read(task, &mut seat.cx.session(), port, buffer);
+            return match read {
+                Poll::Ready(Some(input)) => {
+                    Some((take_in(task, seat, port, links, input, left)?, Read::Some))
+                }
+                Poll::Ready(None) => Some((seat, Read::Some)),
+                Poll::Pending => Some((seat, Read::Nothing)),
+            };
+        }
+        Ok(Some(backlog)) => backlog,
+    };
+    let (heard, used) = handle(task, seat, links, backlog.bytes(), left);
+    let Some(seat) = heard else {
+        leave(left, used, backlog.bytes());
+        return None;
+    };
     seat.cx.session().wire.put_back(backlog, used);
-    call.map_or(Read::Some, Read::Call)
+    Some((seat, Read::Some))
 }
 
-/// The same of the socket.
+/// Handles what came from the socket, and keeps what it cannot.
 #[inline(always)]
-fn read_socket<H, T>(
+fn take_in<'a, H, T>(
     task: &mut Task<'_>,
-    seat: &mut Seat<H>,
+    seat: &'a mut Seat<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
-    buffer: &mut ReadBuffer,
-) -> Read<H::Call>
+    input: &mut [u8],
+    left: &mut Option<Left<'a, H>>,
+) -> Seated<'a, H>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let read = port.poll_read(task, &mut seat.cx.session().wire, buffer);
-    match read {
-        Poll::Ready(Some(input)) => {
-            links.pace.next_round();
-            // What is sent of a large message need not be copied.
-            let is_large = input.len() >= LARGE;
-            if is_large {
-                seat.cx.session().wire.outbox().handles_input(input);
-            }
-            let (call, used) = handle(seat, links, input);
-            let wire = &mut seat.cx.session().wire;
-            wire.keep(&input[used..]);
-            if is_large {
-                port.handled(task, wire, input);
-            }
-            call.map_or(Read::Some, Read::Call)
-        }
-        Poll::Ready(None) => Read::Some,
-        Poll::Pending => Read::Nothing,
+    links.pace.next_round();
+    // What is sent of a large message need not be copied, unless a method may take the seat away.
+    let is_large = !H::ASYNC && input.len() >= LARGE;
+    if is_large {
+        seat.cx.session().wire.outbox().handles_input(input);
     }
-}
-
-/// Handles the messages of an input until it is used up, a method is to be awaited, or nothing
-/// more may be read. Returns how many bytes it used.
-#[inline(always)]
-fn handle<H: Handler>(
-    seat: &mut Seat<H>,
-    links: &mut Links<'_>,
-    input: &mut [u8],
-) -> (Option<H::Call>, usize) {
-    let len = input.len();
-    let mut rest = input;
-    // One for all of them, as a panic ends them all.
-    let call = seat.catching(|seat| hear(seat, links, &mut rest));
-    (call, len - rest.len())
-}
-
-#[inline(always)]
-fn hear<H: Handler>(seat: &mut Seat<H>, links: &mut Links<'_>, input: &mut &mut [u8]) -> Option<H::Call> {
-    let mut inflated = 0;
-    loop {
-        let message = seat.cx.session().wire.next(input)?;
-        let call = if message.is_owned() {
-            let (call, len) = seat.hear_owned(message);
-            inflated += len;
-            call
-        } else {
-            seat.hear_uncaught(&message)
-        };
-        if call.is_some() {
-            return call;
-        }
-        if inflated > MUCH {
-            links.pace.next_round();
-            return None;
-        }
+    let (heard, used) = handle(task, seat, links, input, left);
+    let Some(seat) = heard else {
+        leave(left, used, input);
+        return None;
+    };
+    if used < input.len() {
+        seat.cx.session().wire.keep(&input[used..]);
     }
+    if is_large {
+        port.handled(task, &mut seat.cx.session().wire, input);
+    }
+    Some(seat)
 }

@@ -1,20 +1,22 @@
 //! A connection while an async method is pending.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::sync::Mutex;
 use std::task::{Context as Task, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::call::Next;
 use super::clock::now;
 use super::links::Links;
 use super::pace::{ROUNDS, unhindered};
 use super::port::{Port, begin_turn};
 use super::scratch::ReadBuffer;
-use super::seat::{Seat, catch};
+use super::seat::{Ended, catch};
 use crate::close::CloseReason;
 use crate::context::{Session, lock};
 use crate::handler::Handler;
-use crate::wire::Connection;
+use crate::wire::{Backlog, Connection};
 
 /// Until when a method may go on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,48 +28,51 @@ pub(super) enum Until {
 }
 
 /// Runs an async method to its end, and keeps the wire alive meanwhile: pings are answered, a
-/// close is seen, frames go out. Returns the method that comes next, if it failed.
-pub(super) async fn wait<H, T>(
-    seat: &mut Seat<H>,
-    call: H::Call,
-    port: &mut Port<T>,
-    links: &mut Links<'_>,
+/// close is seen, frames go out.
+///
+/// Written as one closure, because a connection that waits for its client is as large as one that waits
+/// for a method.
+pub(super) fn wait<'a, H, T>(
+    mut next: Next<'a, H>,
+    session: Option<&'a Mutex<Session<H>>>,
+    port: &'a mut Port<T>,
+    links: &'a mut Links<'_>,
     until: Until,
-) -> Option<H::Call>
+) -> impl Future<Output = Ended>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    // Always shared where there is a method to call.
-    let session = seat.cx.share()?;
-    lock(&session).wire.method_begins(now);
-    let mut method = seat.handler.call(call, &mut seat.cx);
-    let result = poll_fn(|task| {
-        begin_turn(&mut lock(&session).wire);
-        match catch(|| method.as_mut().poll(task)) {
-            Ok(Poll::Ready(result)) => return Poll::Ready(Some(Ok(result))),
-            Ok(Poll::Pending) => {}
-            Err(panic) => return Poll::Ready(Some(Err(panic))),
-        }
-        match unhindered(task, |task| keep_alive(task, &mut lock(&session), port, links)) {
-            Poll::Ready(()) if until == Until::Cancelled => Poll::Ready(None),
-            _ => Poll::Pending,
-        }
-    })
-    .await;
-    lock(&session).wire.method_ended();
-    // A method that is dropped drops what it holds, which is the user's code.
-    match (catch(|| drop(method)), result) {
-        (Ok(()), Some(result)) => seat.ended(result),
-        (Ok(()), None) => {
-            seat.cx.session().wire.settle();
-            None
-        }
-        (Err(panic), _) => {
-            seat.crash(panic);
-            None
-        }
+    if let (Next::Method { .. }, Some(session)) = (&next, session) {
+        lock(session).wire.method_begins(now);
     }
+    poll_fn(move |task| {
+        let (method, polled, session) = match (&mut next, session) {
+            (Next::Method { method, polled }, Some(session)) => (method, polled, session),
+            (next, _) => return Poll::Ready(next.take().map_or(Ended::GivenUp, Ended::Panicked)),
+        };
+        let mut ended = None;
+        if !std::mem::take(polled) {
+            begin_turn(&mut lock(session).wire);
+            ended = match catch(|| method.as_mut().poll(task)) {
+                Ok(Poll::Ready((_, result))) => Some(Ended::Returned(result)),
+                Ok(Poll::Pending) => None,
+                Err(panic) => Some(Ended::Panicked(Box::new((panic, Backlog::default())))),
+            };
+        }
+        if ended.is_none() {
+            let time = unhindered(task, |task| keep_alive(task, &mut lock(session), port, links));
+            if time.is_pending() || until == Until::Done {
+                return Poll::Pending;
+            }
+        }
+        lock(session).wire.method_ended();
+        // A method that is dropped drops what it holds, which is the user's code.
+        Poll::Ready(match catch(|| drop(next.take())) {
+            Ok(()) => ended.unwrap_or(Ended::GivenUp),
+            Err(panic) => Ended::Panicked(Box::new((panic, Backlog::default()))),
+        })
+    })
 }
 
 /// One turn without the handler. Ready when the method has had the time that it gets.

@@ -12,18 +12,28 @@ impl Backlog {
         &mut self.bytes[self.used..]
     }
 
+    /// What is behind the first bytes, with these.
+    pub(crate) fn behind(used: usize, bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), used }
+    }
+
+    /// All of it, also what was used.
+    pub(super) fn whole(&self) -> &[u8] {
+        &self.bytes
+    }
+
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.used
     }
 
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The first bytes have been used. The memory is freed with the last.
-    pub(super) fn advance(&mut self, len: usize) {
+    pub(crate) fn advance(&mut self, len: usize) {
         self.used += len;
         if self.is_empty() {
             *self = Self::default();

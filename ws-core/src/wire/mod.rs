@@ -25,6 +25,7 @@ mod utf8;
 #[cfg(feature = "tungstenite")]
 pub(crate) use activity::Activity;
 pub(crate) use ahead::Incoming;
+pub(crate) use backlog::Backlog;
 pub(crate) use broadcast::Broadcast;
 pub(crate) use connection::Connection;
 pub(crate) use deflate::Agreed;

@@ -31,7 +31,8 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
             let decoded = decoded(method);
             quote!(let #payload = #decoded;)
         });
-        let args = args(method, matches!(event, Event::Error));
+        let this = Ident::new("self", Span::call_site());
+        let args = args(method, &this, matches!(event, Event::Error));
         let called = quote_spanned!(ident.span()=> Self::#ident);
         let reply = reply(method);
         quote! {
@@ -56,7 +57,8 @@ fn keep(method: &Method) -> Option<TokenStream> {
     Some(quote!((#kept)))
 }
 
-/// One arm of `call`. That the method's future is `Send` is demanded at its name.
+/// One arm of `call`. The method has the seat while it runs, and gives it back. That its future is
+/// `Send` is demanded at its name.
 pub(super) fn call_arm(method: &Method) -> TokenStream {
     let Method { cfgs, ident, variant, .. } = method;
     let (payload, value) = (payload(method), value(method));
@@ -64,14 +66,24 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
     let pattern = (!matches!(held, Held::Nothing)).then(|| quote!((#payload)));
     let decode = matches!(held, Held::Text | Held::Bytes).then(|| {
         let decoder = decoder(method, &quote!(&#payload));
-        quote!(let #payload = #decoder?;)
+        quote! {
+            let #payload = match #decoder {
+                ::core::result::Result::Ok(payload) => payload,
+                ::core::result::Result::Err(error) => return __ws::failed(seat, error),
+            };
+        }
     });
-    let args = args(method, matches!(held, Held::Error | Held::Reason));
+    let this = Ident::new("this", Span::call_site());
+    let args = args(method, &this, matches!(held, Held::Error | Held::Reason));
+    // The variables are ours, wherever the name of the method comes from.
+    let [seat, cx] = ["seat", "cx"].map(|name| Ident::new(name, Span::call_site()));
     let reply = reply(method);
     let method = quote_spanned! {ident.span()=> async move {
         #decode
+        let (#this, #cx) = __ws::Seat::parts(#seat);
         let #value = Self::#ident(#args).await;
-        #reply
+        let result = #reply;
+        (#seat, result)
     }};
     let run = quote_spanned!(ident.span()=> __ws::run(#method));
     quote!(#(#cfgs)* __Call::#variant #pattern => #run,)
@@ -99,8 +111,7 @@ fn decoder(method: &Method, from: &TokenStream) -> TokenStream {
 }
 
 /// The handler and the arguments, each where its type stands.
-fn args(method: &Method, by_reference: bool) -> TokenStream {
-    let this = Ident::new("self", Span::call_site());
+fn args(method: &Method, this: &Ident, by_reference: bool) -> TokenStream {
     let payload = payload(method);
     let args = method.args.iter().map(|arg| match arg {
         Arg::Context(span) => {

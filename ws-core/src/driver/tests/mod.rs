@@ -19,6 +19,8 @@ mod peer;
 mod pressure;
 mod published;
 mod rates;
+mod ready;
+mod sizes;
 mod timers;
 
 use tokio::io::DuplexStream;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::driver::now;
-use crate::driver::seat::Seat;
 use crate::event::{Event, Step};
-use crate::handler::Handler;
+use crate::handler::{Handler, Seat};
 use crate::options::{Overflow, Unhandled};
 use crate::prelude::*;
 use crate::wire::Connection;
@@ -32,19 +31,24 @@ fn replies<H: Handler>(cx: &mut Context<H>) -> Vec<String> {
     texts
 }
 
+/// A handler in its place, without a connection around it.
+fn seated<H: Handler>(handler: H) -> Seat<H> {
+    Seat::new(handler, context())
+}
+
 /// Runs the method for an event to its end, and says what it replied.
-async fn happens<H: Handler>(handler: &mut H, event: Event<'_, H::Info>) -> Vec<String> {
-    let mut cx = context::<H>();
-    match handler.event(event, &mut cx) {
+async fn happens<H: Handler>(seat: &mut Seat<H>, event: Event<'_, H::Info>) -> Vec<String> {
+    seat.cx.session().wire.outbox().clear();
+    match seat.handler.event(event, &mut seat.cx) {
         Step::Done => {}
         Step::Call(call) => {
-            assert_eq!(replies(&mut cx), [""; 0], "an async method has not begun");
-            handler.call(call, &mut cx).await.unwrap();
+            assert_eq!(replies(&mut seat.cx), [""; 0], "an async method has not begun");
+            H::call(seat, call).await.1.unwrap();
         }
         Step::Unhandled => panic!("nobody was told"),
         Step::Failed(error) => panic!("{error}"),
     }
-    replies(&mut cx)
+    replies(&mut seat.cx)
 }
 
 #[websocket(overflow = drop_oldest)]
@@ -133,20 +137,20 @@ impl Deaf {
 
 #[tokio::test]
 async fn lagging_is_told_to_its_method() {
-    let mut handler = Told::default();
+    let mut handler = seated(Told::default());
     assert_eq!(happens(&mut handler, Event::Lagged(7)).await, ["7 missed"]);
     assert_eq!(happens(&mut handler, Event::Lagged(u64::MAX - 7)).await, ["18446744073709551608 missed"]);
-    assert_eq!(handler.0, u64::MAX);
-    assert_eq!(happens(&mut Incurious, Event::Lagged(7)).await, ["some missed"]);
+    assert_eq!(handler.handler.0, u64::MAX);
+    assert_eq!(happens(&mut seated(Incurious), Event::Lagged(7)).await, ["some missed"]);
 }
 
 #[tokio::test]
 async fn async_method_is_given_the_number_later() {
-    let mut handler = ToldLater::default();
+    let mut handler = seated(ToldLater::default());
     assert_eq!(happens(&mut handler, Event::Lagged(7)).await, ["sorry", "7 missed"]);
     assert_eq!(happens(&mut handler, Event::Lagged(0)).await, ["sorry", "0 missed"]);
-    assert_eq!(handler.0, 7);
-    assert_eq!(happens(&mut IncuriousAsync, Event::Lagged(7)).await, ["some missed"]);
+    assert_eq!(handler.handler.0, 7);
+    assert_eq!(happens(&mut seated(IncuriousAsync), Event::Lagged(7)).await, ["some missed"]);
 }
 
 #[tokio::test]
@@ -222,18 +226,18 @@ impl<T: Send + Sync + Display + 'static> Feed<T> {
 }
 
 /// As a topic of `M` would say it.
-async fn published<H: OnInfo<Arc<M>>, M: ?Sized>(to: &mut H, value: Arc<M>) -> Vec<String> {
+async fn published<H: OnInfo<Arc<M>>, M: ?Sized>(to: &mut Seat<H>, value: Arc<M>) -> Vec<String> {
     happens(to, Event::Info(H::info(value))).await
 }
 
 #[tokio::test]
 async fn what_is_published_is_shared() {
-    assert_eq!(published(&mut Member, Arc::new(Said("hello"))).await, ["hello"]);
-    assert_eq!(published(&mut Member, Arc::new(Left("bye"))).await, ["bye"]);
-    let mut feed = Feed(Vec::new());
+    assert_eq!(published(&mut seated(Member), Arc::new(Said("hello"))).await, ["hello"]);
+    assert_eq!(published(&mut seated(Member), Arc::new(Left("bye"))).await, ["bye"]);
+    let mut feed = seated(Feed(Vec::new()));
     let value = Arc::new(1.5);
     assert_eq!(published(&mut feed, value.clone()).await, ["1.5"]);
     assert_eq!(published(&mut feed, Arc::new(2.5)).await, ["1.52.5"]);
-    assert!(Arc::ptr_eq(&feed.0[0], &value), "not a copy of it");
+    assert!(Arc::ptr_eq(&feed.handler.0[0], &value), "not a copy of it");
     assert_eq!(published::<_, [f64]>(&mut feed, Arc::from([3.5, 4.5])).await, ["3.5", "4.5"]);
 }

@@ -39,6 +39,21 @@ impl Connection {
         }
     }
 
+    /// The same of one that a method has left, if anything is in it.
+    pub(crate) fn restore(&mut self, rest: Backlog) {
+        if !rest.is_empty() {
+            self.put_back(rest, 0);
+        }
+    }
+
+    /// The same of one that has panicked. What it has sent of what it was given is still sent.
+    pub(crate) fn abandoned(&mut self, rest: Backlog) {
+        if self.outbox.input_handled() {
+            self.outbox.keep_input(rest.whole());
+        }
+        self.restore(rest);
+    }
+
     /// How many bytes of an unfinished header or control frame come before what is read next: at
     /// most 138.
     #[inline]

@@ -271,35 +271,44 @@ const _: () = {
                 _ => __ws::Step::Unhandled,
             }
         }
-        fn call<'a>(
-            &'a mut self,
-            call: __Call,
-            cx: &'a mut __ws::Context<Self>,
-        ) -> __ws::Running<'a> {
+        fn call(seat: &mut __ws::Seat<Self>, call: __Call) -> __ws::Running<'_, Self> {
             match call {
                 __Call::Open => {
                     __ws::run(async move {
-                        let reply = Self::open(self, (cx)).await;
-                        __ws::reply(cx, reply)
+                        let (this, cx) = __ws::Seat::parts(seat);
+                        let reply = Self::open(this, (cx)).await;
+                        let result = __ws::reply(cx, reply);
+                        (seat, result)
                     })
                 }
                 __Call::Said(payload) => {
                     __ws::run(async move {
-                        let reply = Self::said(self, payload).await;
-                        __ws::reply(cx, reply)
+                        let (this, cx) = __ws::Seat::parts(seat);
+                        let reply = Self::said(this, payload).await;
+                        let result = __ws::reply(cx, reply);
+                        (seat, result)
                     })
                 }
                 __Call::Picture(payload) => {
                     __ws::run(async move {
-                        let payload = __ws::FromBinary::from_binary(&payload)?;
-                        let reply = Self::picture(self, payload, (cx)).await;
-                        __ws::reply(cx, reply)
+                        let payload = match __ws::FromBinary::from_binary(&payload) {
+                            ::core::result::Result::Ok(payload) => payload,
+                            ::core::result::Result::Err(error) => {
+                                return __ws::failed(seat, error);
+                            }
+                        };
+                        let (this, cx) = __ws::Seat::parts(seat);
+                        let reply = Self::picture(this, payload, (cx)).await;
+                        let result = __ws::reply(cx, reply);
+                        (seat, result)
                     })
                 }
                 __Call::Leave(payload) => {
                     __ws::run(async move {
-                        let reply = Self::leave(self, payload).await;
-                        __ws::reply(cx, reply)
+                        let (this, cx) = __ws::Seat::parts(seat);
+                        let reply = Self::leave(this, payload).await;
+                        let result = __ws::reply(cx, reply);
+                        (seat, result)
                     })
                 }
                 __Call::Lagged(payload) => {
@@ -311,8 +320,10 @@ const _: () = {
                 }
                 __Call::Left(payload) => {
                     __ws::run(async move {
-                        let reply = Self::left(self, &payload).await;
-                        ::core::result::Result::Ok(reply)
+                        let (this, cx) = __ws::Seat::parts(seat);
+                        let reply = Self::left(this, &payload).await;
+                        let result = ::core::result::Result::Ok(reply);
+                        (seat, result)
                     })
                 }
             }

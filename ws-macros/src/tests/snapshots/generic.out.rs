@@ -166,17 +166,18 @@ const _: () = {
                 _ => __ws::Step::Unhandled,
             }
         }
-        fn call<'a>(
-            &'a mut self,
+        fn call(
+            seat: &mut __ws::Seat<Self>,
             call: __Call<M, N>,
-            cx: &'a mut __ws::Context<Self>,
-        ) -> __ws::Running<'a> {
+        ) -> __ws::Running<'_, Self> {
             match call {
                 #[cfg(feature = "slow")]
                 __Call::All(payload) => {
                     __ws::run(async move {
-                        let reply = Self::all(self, payload, (cx)).await;
-                        __ws::reply(cx, reply)
+                        let (this, cx) = __ws::Seat::parts(seat);
+                        let reply = Self::all(this, payload, (cx)).await;
+                        let result = __ws::reply(cx, reply);
+                        (seat, result)
                     })
                 }
                 __Call::__Unused(never, _) => match never {}
