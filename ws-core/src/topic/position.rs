@@ -48,7 +48,8 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, ParsePositionError> {
         let (epoch, offset) = text.split_once('-').ok_or(ParsePositionError(None))?;
-        let number = |digits| u64::from_str_radix(digits, 16).map_err(|error| ParsePositionError(Some(error)));
+        let number =
+            |digits| u64::from_str_radix(digits, 16).map_err(|error| ParsePositionError(Some(error)));
         Ok(Self { epoch: number(epoch)?, offset: number(offset)? })
     }
 }

@@ -94,7 +94,8 @@ async fn members_come_and_go() {
     let room = Hub::local().topic("room");
     let anna = guest(&room, "anna").await;
     let mut ben = guest(&room, "ben").await;
-    let names = async || room.members().await.iter().map(|member| member.name.to_string()).collect::<Vec<_>>();
+    let names =
+        async || room.members().await.iter().map(|member| member.name.to_string()).collect::<Vec<_>>();
     assert_eq!(names().await, ["anna", "ben"]);
     ben.abort().await;
     assert_eq!(names().await, ["anna"]);
