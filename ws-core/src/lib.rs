@@ -2,7 +2,7 @@
 #![doc = include_str!("../README.md")]
 // The documentation is that of all features; without some of them, what it links to is not there.
 #![cfg_attr(
-    not(all(feature = "json", feature = "test-util", feature = "tls")),
+    not(all(feature = "json", feature = "nats", feature = "test-util", feature = "tls")),
     allow(rustdoc::broken_intra_doc_links)
 )]
 // Tests take shortcuts that the code does not.

@@ -17,7 +17,7 @@ use super::codec::{Codec, ErasedCodec};
 /// How many topics with a history may be kept that nobody uses, for those who come back.
 const MAX_IDLE: usize = 10_000;
 
-/// The topics of a server: one process by default ([`Hub::local`]).
+/// The topics of a server: of one process ([`Hub::local`]), or of many (`Hub::nats`).
 ///
 /// It is cheap to clone, and usually the state of the router, or a part of it. What is published in
 /// one hub is not heard in another.
@@ -113,6 +113,9 @@ impl Hub {
 
     /// The topic of that name, whose values are written as JSON. Any name will do; whoever asks for
     /// the same name and type gets the same topic. It is forgotten when nobody has it any more.
+    ///
+    /// In other processes the name alone is what tells a topic from others, as types have no names that
+    /// last: give topics of different types different names.
     #[cfg(feature = "json")]
     pub fn topic<T>(&self, name: impl AsRef<str>) -> Topic<T>
     where

@@ -12,7 +12,7 @@ use super::backlog::Backlog;
 use super::outbox::Outgoing;
 use super::presence::Replica;
 use super::stamp::{self, About, Stamp};
-use super::{Link, PATIENCE, listen, recover, stream, subject};
+use super::{Link, PATIENCE, listen, recover, stream};
 use crate::error::PublishError;
 use crate::topic::broker::{Carrier, Found, Inlet, Later};
 use crate::topic::history::History;
@@ -186,7 +186,8 @@ impl Carrier for Line {
         let task = match self.kept.get() {
             None => {
                 let (client, subject) = (self.link.client.clone(), self.subject.clone());
-                runtime.spawn(ear.hear(client, subject, Arc::clone(&backlog)))
+                let reconnects = self.link.reconnects.subscribe();
+                runtime.spawn(ear.hear(client, subject, reconnects, Arc::clone(&backlog)))
             }
             Some(Kept { history, subject }) => {
                 let (streams, subject) = (Arc::clone(&self.link.streams), subject.clone());
@@ -250,60 +251,4 @@ impl Drop for Line {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A topic that cannot be carried, because of its name.
-pub(super) struct Refused {
-    name: String,
-    node: u64,
-}
-
-impl Refused {
-    pub(super) fn new(name: &str, node: u64) -> Self {
-        Self { name: name.to_owned(), node }
-    }
-}
-
-impl Carrier for Refused {
-    fn check(&self) -> Result<(), PublishError> {
-        subject::token(&self.name).map(drop)
-    }
-
-    fn node(&self) -> u64 {
-        self.node
-    }
-
-    fn keep(&self, _: History) -> bool {
-        false
-    }
-
-    fn keeps(&self) -> bool {
-        false
-    }
-
-    fn publish(&self, _: Bytes, _: Option<usize>) -> Result<(), PublishError> {
-        self.check()
-    }
-
-    fn listen(&self, _: u64) {}
-
-    fn unlisten(&self) {}
-
-    fn ready(&self) -> Later<()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn recover(&self, _: Option<Position>) -> Later<Option<Found>> {
-        Box::pin(std::future::ready(None))
-    }
-
-    fn spawn(&self, _: Later<()>) {}
-
-    fn join(&self, _: u64, _: &str) {}
-
-    fn leave(&self, _: u64) {}
-
-    fn members(&self) -> Later<()> {
-        Box::pin(std::future::ready(()))
-    }
 }

@@ -7,8 +7,8 @@ use async_nats::{Client, Error, Message, Subject};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
-use super::PATIENCE;
 use super::backlog::Backlog;
+use super::round_trip;
 use super::stamp::{About, Heard, Lines, Stamp};
 use super::stream::{Following, Streams, epoch};
 use crate::topic::broker::{Arrival, Inlet};
@@ -21,9 +21,6 @@ const RETRY: Duration = Duration::from_millis(250);
 /// So many messages are handed on before others have a turn.
 const TURN: usize = 64;
 
-/// Nobody listens there: a question that the server answers itself, after all that was said before.
-const NOBODY: &str = "ws.nobody";
-
 /// A task that hears one subject.
 pub(super) struct Ear {
     pub(super) inlet: Weak<dyn Inlet>,
@@ -35,11 +32,16 @@ pub(super) struct Ear {
 
 impl Ear {
     /// Hears what nobody keeps.
-    pub(super) async fn hear(self, client: Client, subject: Subject, backlog: Arc<Backlog>) {
+    pub(super) async fn hear(
+        self,
+        client: Client,
+        subject: Subject,
+        reconnects: watch::Receiver<u64>,
+        backlog: Arc<Backlog>,
+    ) {
         // It fails when the client has ended.
         let Ok(mut subscription) = client.subscribe(subject).await else { return };
-        let asked = tokio::time::timeout(PATIENCE, client.request(NOBODY, "".into()));
-        let mut asked = std::pin::pin!(asked.fuse());
+        let mut asked = std::pin::pin!(round_trip(&client).fuse());
         let mut lines = Lines::default();
         // How many came without a pause.
         let mut run = 0;
@@ -55,7 +57,11 @@ impl Ear {
                     run = 0;
                     tokio::select! {
                         message = subscription.next() => message,
-                        _answer = &mut asked => {
+                        () = &mut asked => {
+                            // The connection was lost meanwhile, or there was none at first.
+                            if reconnects.has_changed().is_ok_and(|changed| changed) {
+                                self.lagged(0);
+                            }
                             self.tell.send_replace(true);
                             continue;
                         }
@@ -90,7 +96,11 @@ impl Ear {
             let followed = tokio::select! {
                 followed = self.go_on(&streams, history, &subject, &mut lines, &mut at) => followed,
                 // At once, instead of when the consumer finds out.
-                _ = reconnects.changed() => continue,
+                changed = reconnects.changed() => match changed {
+                    Ok(()) => continue,
+                    // The hub is gone.
+                    Err(_) => return,
+                },
             };
             if let Err(error) = followed {
                 tracing::warn!(%error, subject = &*subject, "the history of a topic cannot be followed");

@@ -11,6 +11,7 @@ mod listen;
 mod outbox;
 mod presence;
 mod recover;
+mod refused;
 mod stamp;
 mod stream;
 mod subject;
@@ -20,11 +21,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use async_nats::client::RequestErrorKind;
 use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
-use line::{Line, Refused};
+use line::Line;
 use outbox::Outbox;
 use presence::Roster;
+use refused::Refused;
 use stream::Streams;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -43,6 +46,12 @@ const SUBSCRIPTION_CAPACITY: usize = 8192;
 
 /// How many commands may wait in the client. Before that stands the [`outbox`], which says so.
 const CLIENT_CAPACITY: usize = 256;
+
+/// A subject without listeners: a question that the server answers itself.
+const NOBODY: &str = "ws.nobody";
+
+/// How often it is asked, for ten seconds each. It says nothing if we may not.
+const MAX_QUESTIONS: usize = 6;
 
 /// So soon is it noticed that a server does not answer, twice over.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -143,6 +152,17 @@ fn addresses(url: &str) -> Result<Vec<ServerAddr>, HubError> {
     url.split(',').map(parse).collect()
 }
 
+/// When the server has seen to all that it was told before, or does not answer.
+async fn round_trip(client: &Client) {
+    for _ in 0..MAX_QUESTIONS {
+        // Nobody listens there, which the server says at once.
+        match client.request(NOBODY, "".into()).await {
+            Err(error) if error.kind() == RequestErrorKind::TimedOut => {}
+            _ => return,
+        }
+    }
+}
+
 /// The hub's way to the broker.
 struct Nats(Arc<Link>);
 
@@ -168,7 +188,7 @@ struct Link {
     /// and what the broker keeps.
     archive: Outbox,
     streams: Arc<Streams>,
-    roster: Arc<Roster>,
+    roster: Roster,
     /// How often the connection was made anew.
     reconnects: watch::Sender<u64>,
     lines: Mutex<HashMap<u64, Weak<Line>>>,
@@ -205,11 +225,19 @@ impl Link {
         self.client.connection_state() == State::Connected
     }
 
-    fn event(&self, event: &Event, is_reconnect: bool) {
+    fn event(self: &Arc<Self>, event: &Event, is_reconnect: bool) {
         match event {
             Event::Connected if is_reconnect => {
                 self.reconnects.send_modify(|count| *count += 1);
-                self.lines().iter().for_each(|line| line.reconnected());
+                let link = Arc::downgrade(self);
+                let client = self.client.clone();
+                self.runtime.spawn(async move {
+                    // The subscriptions are made anew first; what comes before that is lost too.
+                    round_trip(&client).await;
+                    if let Some(link) = link.upgrade() {
+                        link.lines().iter().for_each(|line| line.reconnected());
+                    }
+                });
             }
             Event::SlowConsumer(_) => {
                 self.lines().iter().for_each(|line| line.overflown());

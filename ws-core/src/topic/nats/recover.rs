@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use super::PATIENCE;
 use super::listen::arrival;
 use super::stamp::{About, Stamp};
-use super::stream::{Streams, consumer, epoch};
+use super::stream::{MAX_LEN, Streams, consumer, epoch};
 use crate::topic::broker::{Arrival, Found};
 use crate::topic::history::History;
 use crate::topic::position::Position;
@@ -89,7 +89,7 @@ impl Search {
     /// go when they are old, and then the stream begins behind them; or when there are too many of the
     /// topic, and then there are as many as there may be, or the stream begins behind those.
     fn is_all_there(&self, info: &Info, offset: u64, after: usize) -> bool {
-        info.state.first_sequence <= offset + 1 && after <= self.history.len
+        info.state.first_sequence <= offset + 1 && after <= self.history.len.min(MAX_LEN)
     }
 
     fn arrival(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<Arrival> {

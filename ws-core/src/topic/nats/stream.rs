@@ -18,13 +18,13 @@ use crate::topic::history::History;
 const MAX_READERS: usize = 32;
 
 /// How long the server keeps a consumer that was left alone.
-const INACTIVE: Duration = Duration::from_secs(60);
+const INACTIVE: Duration = Duration::from_mins(1);
 
 /// How often the server says that there is nothing. It is gone when it does not, twice over.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// More than this is not asked of a broker: so many messages of a topic,
-const MAX_LEN: usize = 1_000_000;
+pub(super) const MAX_LEN: usize = 1_000_000;
 /// for so long.
 const MAX_TTL: Duration = Duration::from_hours(24 * 365);
 

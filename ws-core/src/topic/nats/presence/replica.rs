@@ -128,7 +128,10 @@ impl Others {
                         return Ok(End::Over);
                     }
                 }
-                _ = self.reconnects.changed() => return Ok(End::Reconnect),
+                changed = self.reconnects.changed() => {
+                    // An error says that the hub is gone.
+                    return Ok(changed.map_or(End::Over, |()| End::Reconnect));
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a process says of its own members.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -18,67 +18,80 @@ use crate::topic::presence::MemberId;
 /// How many entries are written at once.
 const AT_ONCE: usize = 64;
 
-/// How many who have left may wait to be told. More expire by themselves.
-const MAX_LEAVING: usize = 100_000;
+/// How many changes may wait before those who leave are not told any more: they expire by themselves.
+const MAX_CHANGES: usize = 100_000;
 
 /// The members of this process, in all topics.
 pub(in super::super) struct Roster {
     node: u64,
+    told: Arc<Told>,
+}
+
+/// What the task that tells has of it.
+#[derive(Default)]
+struct Told {
     entries: Mutex<Entries>,
-    changed: Arc<Notify>,
+    changed: Notify,
 }
 
 #[derive(Default)]
 struct Entries {
     present: HashMap<String, Bytes>,
-    /// What has not been told yet: nothing for one that has left. In an order, so that those who came
-    /// first are told first.
-    changes: BTreeMap<String, Option<Bytes>>,
-    leaving: usize,
+    /// What has not been told yet: nothing for one that has left.
+    changes: HashMap<String, Option<Bytes>>,
+    /// Whether nobody will come or go any more.
+    is_over: bool,
 }
 
 impl Roster {
     /// Also begins the task that tells, which ends with it.
-    pub(in super::super) fn start(runtime: &Handle, jetstream: jetstream::Context, node: u64) -> Arc<Self> {
-        let changed = Arc::new(Notify::new());
-        let roster = Arc::new(Self { node, entries: Mutex::default(), changed: Arc::clone(&changed) });
-        runtime.spawn(tell(Arc::downgrade(&roster), changed, jetstream));
-        roster
+    pub(in super::super) fn start(runtime: &Handle, jetstream: jetstream::Context, node: u64) -> Self {
+        let told = Arc::<Told>::default();
+        runtime.spawn(tell(Arc::clone(&told), jetstream));
+        Self { node, told }
     }
 
     pub(in super::super) fn join(&self, token: &str, number: u64, name: &str) {
         let key = key(token, MemberId { node: self.node, number });
         // A string is always written.
         let value = Bytes::from(serde_json::to_vec(name).unwrap_or_default());
-        let mut entries = self.lock();
+        let mut entries = self.told.lock();
         entries.present.insert(key.clone(), value.clone());
         entries.changes.insert(key, Some(value));
-        self.changed.notify_one();
+        self.told.changed.notify_one();
     }
 
     pub(in super::super) fn leave(&self, token: &str, number: u64) {
         let key = key(token, MemberId { node: self.node, number });
-        let mut entries = self.lock();
+        let mut entries = self.told.lock();
         entries.present.remove(&key);
-        if entries.leaving < MAX_LEAVING {
-            entries.leaving += 1;
+        if entries.changes.len() < MAX_CHANGES {
             entries.changes.insert(key, None);
-            self.changed.notify_one();
+            self.told.changed.notify_one();
         } else {
             entries.changes.remove(&key);
         }
     }
+}
 
-    /// What has changed since the last time.
-    fn changes(&self) -> BTreeMap<String, Option<Bytes>> {
-        let mut entries = self.lock();
-        entries.leaving = 0;
-        std::mem::take(&mut entries.changes)
+/// Whoever is still there has left.
+impl Drop for Roster {
+    fn drop(&mut self) {
+        self.told.lock().is_over = true;
+        self.told.changed.notify_one();
     }
+}
 
-    /// All who are there.
-    fn present(&self) -> BTreeMap<String, Option<Bytes>> {
-        self.lock().present.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect()
+impl Told {
+    /// What is to be told: what has changed, or everything.
+    fn news(&self, is_refresh: bool) -> HashMap<String, Option<Bytes>> {
+        let mut entries = self.lock();
+        let mut news = std::mem::take(&mut entries.changes);
+        if is_refresh {
+            let present = entries.present.iter();
+            news.extend(present.map(|(key, value)| (key.clone(), Some(value.clone()))));
+        }
+        news
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -86,27 +99,19 @@ impl Roster {
     }
 }
 
-/// The last user wakes the task.
-impl Drop for Roster {
-    fn drop(&mut self) {
-        self.changed.notify_one();
-    }
-}
-
 /// Tells what changes, and now and then everything.
-async fn tell(roster: Weak<Roster>, changed: Arc<Notify>, jetstream: jetstream::Context) {
+async fn tell(told: Arc<Told>, jetstream: jetstream::Context) {
     let mut store: Option<(Store, Duration)> = None;
     let mut last = Instant::now();
-    loop {
+    let mut is_over = false;
+    while !is_over {
         let expiry = store.as_ref().map_or(EXPIRY, |(_, expiry)| *expiry);
-        let refresh = last + expiry / 3;
-        let is_refresh = tokio::time::timeout_at(refresh, changed.notified()).await.is_err();
-        let Some(roster) = roster.upgrade() else { return };
+        let is_refresh = tokio::time::timeout_at(last + expiry / 3, told.changed.notified()).await.is_err();
         if is_refresh {
             last = Instant::now();
         }
-        let news = if is_refresh { roster.present() } else { roster.changes() };
-        drop(roster);
+        is_over = told.lock().is_over;
+        let news = told.news(is_refresh);
         if news.is_empty() {
             continue;
         }
@@ -129,7 +134,7 @@ async fn tell(roster: Weak<Roster>, changed: Arc<Notify>, jetstream: jetstream::
 }
 
 /// Writes entries, each of another key.
-async fn write(store: &Store, changes: BTreeMap<String, Option<Bytes>>) -> Result<(), async_nats::Error> {
+async fn write(store: &Store, changes: HashMap<String, Option<Bytes>>) -> Result<(), async_nats::Error> {
     let written = stream::iter(changes).map(|(key, value)| async move {
         match value {
             Some(value) => store.put(key, value).await.map(drop).map_err(Into::into),
