@@ -18,6 +18,7 @@ chapters! {
     connection: "../docs/connection.md"
     messages: "../docs/messages.md"
     addresses: "../docs/addresses.md"
+    topics: "../docs/topics.md"
     timers: "../docs/timers.md"
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::time::Instant;
 
 use super::Topic;
+use super::broker::Broker;
 use super::channel::Channel;
 #[cfg(feature = "json")]
 use super::codec;
@@ -16,7 +17,7 @@ use super::codec::{Codec, ErasedCodec};
 /// How many topics with a history may be kept that nobody uses, for those who come back.
 const MAX_IDLE: usize = 10_000;
 
-/// The topics of a server: one process by default ([`Hub::local`]).
+/// The topics of a server: of one process ([`Hub::local`]), or of many (`Hub::nats`).
 ///
 /// It is cheap to clone, and usually the state of the router, or a part of it. What is published in
 /// one hub is not heard in another.
@@ -63,6 +64,7 @@ pub struct Hub(Arc<Registry>);
 /// The topics that are in use, and those that are kept.
 #[derive(Default)]
 pub(super) struct Registry {
+    broker: Option<Box<dyn Broker>>,
     topics: Mutex<Topics>,
 }
 
@@ -104,8 +106,16 @@ impl Hub {
         Self(Arc::default())
     }
 
+    #[cfg(feature = "nats")]
+    pub(super) fn of(broker: Box<dyn Broker>) -> Self {
+        Self(Arc::new(Registry { broker: Some(broker), topics: Mutex::default() }))
+    }
+
     /// The topic of that name, whose values are written as JSON. Any name will do; whoever asks for
     /// the same name and type gets the same topic. It is forgotten when nobody has it any more.
+    ///
+    /// In other processes the name alone is what tells a topic from others, as types have no names that
+    /// last: give topics of different types different names.
     #[cfg(feature = "json")]
     pub fn topic<T>(&self, name: impl AsRef<str>) -> Topic<T>
     where
@@ -146,10 +156,14 @@ impl Registry {
             return channel;
         }
         let name = Arc::<str>::from(name);
-        let channel = Arc::new(Channel::new(Arc::clone(&name), Arc::clone(self), codec));
+        let channel = Channel::new(Arc::clone(&name), Arc::clone(self), codec);
         let topic = Arc::downgrade(&channel) as Weak<dyn Any + Send + Sync>;
         of_type.insert(name, Entry { topic, kept: None });
         channel
+    }
+
+    pub(super) fn broker(&self) -> Option<&dyn Broker> {
+        self.broker.as_deref()
     }
 
     /// Keeps a topic that has a history, also when nobody uses it.

@@ -1,18 +1,28 @@
 //! Publish and subscribe: what is published in a topic reaches everybody who has subscribed to it.
 //!
 //! A value goes from [`Topic::publish`] through the topic's [`channel`] to the [`feed`] of each
-//! connection, which takes it from there in its own time.
+//! connection, which takes it from there in its own time. If there is a [`broker`], it goes there as
+//! well, and what other processes publish comes in where the channel is [`far`].
 
+// Where there is no broker, nobody calls what it would.
+#[cfg_attr(not(feature = "nats"), allow(dead_code))]
+mod broker;
 mod channel;
 mod codec;
 mod commands;
+mod far;
 mod feed;
+mod held;
 mod history;
 mod hub;
+#[cfg(feature = "nats")]
+mod nats;
 mod position;
+#[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod presence;
 mod published;
 mod subscription;
+#[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod taps;
 
 use std::fmt;
@@ -43,8 +53,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
     ///
     /// # Errors
     ///
-    /// [`PublishError::Encode`] if the value cannot be written, where that is needed. Nobody gets it
-    /// then.
+    /// [`PublishError::Encode`] if the value cannot be written, where that is needed; with a broker
+    /// also the others of [`PublishError`]. Nobody gets it then, in no process.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::Test};
@@ -71,6 +81,9 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// [subscribe from a position](crate::Context::subscribe_from): so many messages, or a
     /// [`History`] that says for how long too. Asked for twice, the larger one counts.
     ///
+    /// With a broker it is kept there, and the first one counts: give a topic the same in all
+    /// processes, those that only publish too.
+    ///
     /// ```
     /// # use ws_core::Hub;
     /// let room = Hub::local().topic::<String>("room:lobby").history(256);
@@ -78,18 +91,22 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// ```
     pub fn history(self, history: impl Into<History>) -> Self {
         self.0.keep(history.into());
-        self.0.registry().keep(&self.0);
         self
     }
 
-    /// Where its history stands, if it has one: the position of the last message.
+    /// Where its history stands, if it has one: the position of the last message. With a broker, of the
+    /// last that this process has heard, as long as somebody here subscribes.
     pub fn position(&self) -> Option<Position> {
         self.0.position()
     }
 
-    /// Who is there: the connections that [joined](crate::Context::join), in the order in which they
-    /// did.
+    /// Who is there: the connections that [joined](crate::Context::join), those of a process in the
+    /// order in which they did. With a broker it waits, a few seconds at the most, until those of
+    /// other processes are known.
     pub async fn members(&self) -> Vec<Member> {
+        if let Some(others) = self.0.others() {
+            others.await;
+        }
         self.0.members()
     }
 

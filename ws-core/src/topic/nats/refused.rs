@@ -1,0 +1,65 @@
+//! A topic whose name no subject can have.
+
+use bytes::Bytes;
+
+use super::subject;
+use crate::error::PublishError;
+use crate::topic::broker::{Carrier, Found, Later};
+use crate::topic::history::History;
+use crate::topic::position::Position;
+
+/// A topic that cannot be carried, because of its name.
+pub(super) struct Refused {
+    name: String,
+    node: u64,
+}
+
+impl Refused {
+    pub(super) fn new(name: &str, node: u64) -> Self {
+        Self { name: name.to_owned(), node }
+    }
+}
+
+impl Carrier for Refused {
+    fn check(&self) -> Result<(), PublishError> {
+        subject::token(&self.name).map(drop)
+    }
+
+    fn node(&self) -> u64 {
+        self.node
+    }
+
+    fn keep(&self, _: History) -> bool {
+        false
+    }
+
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    fn publish(&self, _: Bytes, _: Option<usize>) -> Result<(), PublishError> {
+        self.check()
+    }
+
+    fn listen(&self, _: u64) {}
+
+    fn unlisten(&self) {}
+
+    fn ready(&self) -> Later<()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn recover(&self, _: Option<Position>) -> Later<Option<Found>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn spawn(&self, _: Later<()>) {}
+
+    fn join(&self, _: u64, _: &str) {}
+
+    fn leave(&self, _: u64) {}
+
+    fn members(&self) -> Later<()> {
+        Box::pin(std::future::ready(()))
+    }
+}
