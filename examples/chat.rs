@@ -66,7 +66,7 @@ struct Who {
     origins = any,
     overflow = drop_oldest,
     max_message_size = 2KiB,
-    max_message_rate = 20,
+    max_message_rate = 100,
     ping_interval = 20s,
 )]
 struct Guest {
