@@ -2,9 +2,10 @@
 is killed and comes up again, having forgotten everything; then on two nodes with a NATS server
 between them, of which one is killed: its visitor goes to the other by itself, and has every line once.
 
-    chat.py BINARY [BINARY_WITH_NATS]
+    chat.py BINARY
 
-Without a nats-server the second part is left out, but for where the variable CI is `true`.
+The example is built with the feature `nats`. Without a nats-server the second part is left out, but
+not where the variable CI is `true`.
 """
 import asyncio
 import contextlib
@@ -155,15 +156,15 @@ async def failed_over(browser, binary, nats_server):
                 await page.sees(here, said, ports[0])
 
 
-async def main(binary, with_nats=None):
+async def main(binary):
     async with devtools.Browser.start() as browser:
         await restarted(browser, binary)
         nodes = "one node, restarted"
         nats_server = shutil.which("nats-server", path=os.environ["PATH"] + ":/usr/sbin")
-        if with_nats and nats_server:
-            await failed_over(browser, with_nats, nats_server)
-            nodes += "; two, one of them killed"
-        elif with_nats:
+        if nats_server:
+            await failed_over(browser, binary, nats_server)
+            nodes += "; on two, one of them killed"
+        else:
             assert os.environ.get("CI") != "true", "nats-server is missing"
             print("no nats-server: the chat is not tried on two nodes", file=sys.stderr)
         agent = await browser.agent()
