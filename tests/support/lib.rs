@@ -2,6 +2,7 @@
 
 pub mod deflate;
 pub mod http2;
+pub mod nats;
 
 use std::net::SocketAddr;
 use std::time::Duration;

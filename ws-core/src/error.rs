@@ -1,11 +1,15 @@
 //! Errors as values.
 
+mod publish;
 #[cfg(feature = "tls")]
 mod tls;
 
 use std::{error::Error as StdError, fmt, io, net::SocketAddr};
 
 use crate::close::CloseCode;
+#[cfg(feature = "nats")]
+pub use publish::HubError;
+pub use publish::PublishError;
 #[cfg(feature = "tls")]
 pub use tls::TlsError;
 
@@ -266,41 +270,6 @@ impl StdError for HandlerError {
 impl From<DecodeError> for HandlerError {
     fn from(error: DecodeError) -> Self {
         Self::Decode(error)
-    }
-}
-
-/// Why a value was not published. Nobody gets it then.
-///
-/// ```
-/// use std::collections::HashMap;
-/// use ws_core::{Hub, PublishError};
-///
-/// let topic = Hub::local().topic::<HashMap<(u8, u8), u8>>("map").history(16);
-/// // Nobody is there for whom it would have to be written.
-/// assert!(topic.publish(HashMap::from([((1, 2), 3)])).is_ok());
-/// let error = PublishError::Encode("key must be a string".into());
-/// assert_eq!(error.to_string(), "cannot be written: key must be a string");
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum PublishError {
-    /// The codec cannot write it.
-    Encode(BoxError),
-}
-
-impl fmt::Display for PublishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Encode(error) => write!(f, "cannot be written: {error}"),
-        }
-    }
-}
-
-impl StdError for PublishError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Encode(error) => Some(&**error),
-        }
     }
 }
 

@@ -44,7 +44,10 @@ mod wire;
 mod worker;
 
 // Types of other crates in the public API: `CloseCode` and `Utf8Bytes` of tungstenite, `Bytes`,
-// the types of http, the extractors and responses of axum-core, and the stream of tokio-tungstenite.
+// the types of http, the extractors and responses of axum-core, the stream of tokio-tungstenite, and the options of
+// async-nats.
+#[cfg(feature = "nats")]
+pub use async_nats;
 pub use axum_core;
 pub use bytes::Bytes;
 #[cfg(feature = "tungstenite")]
@@ -105,6 +108,8 @@ pub use close::{Close, CloseReason, Fault};
 pub use close::CloseCode;
 
 pub use context::Context;
+#[cfg(feature = "nats")]
+pub use error::HubError;
 #[cfg(feature = "tls")]
 pub use error::TlsError;
 pub use error::{BoxError, DecodeError, Error, HandlerError, PublishError, Result, SendError};

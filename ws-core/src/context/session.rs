@@ -80,8 +80,8 @@ pub(crate) struct Session<H: Handler> {
     pub(crate) topics: Option<Box<Topics<H::Info>>>,
     /// The task of the connection, for a mailbox that is made later.
     pub(super) waker: Option<Waker>,
-    /// What a `send` of the running method failed with.
-    pub(super) failure: Option<HandlerError>,
+    /// What a `send` of the running method failed with, or a subscription.
+    pub(crate) failure: Option<HandlerError>,
 }
 
 impl<H: Handler> Session<H> {

@@ -2,10 +2,11 @@
 
 use std::any::TypeId;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
 
+use super::broker::{Carrier, Inlet, Later};
 use super::codec::ErasedCodec;
 use super::feed::Key;
 use super::history::{History, Kept};
@@ -13,7 +14,7 @@ use super::hub::Registry;
 use super::position::Position;
 use super::presence::{Member, Members, Presence};
 use super::published::Published;
-use super::subscription::Recovery;
+use super::subscription::{Recovering, Recovery};
 use super::taps::{Garbage, Tap, Taps};
 use crate::error::PublishError;
 
@@ -21,17 +22,23 @@ use crate::error::PublishError;
 pub(super) struct Channel<T: Send + Sync + 'static> {
     pub(super) name: Arc<str>,
     registry: Arc<Registry>,
-    codec: Box<dyn ErasedCodec<T>>,
+    pub(super) codec: Box<dyn ErasedCodec<T>>,
+    /// What takes it to other processes, if there are any.
+    carrier: Option<Arc<dyn Carrier>>,
     state: Mutex<State<T>>,
     /// How many subscribers take frames; changed under the lock.
-    frames: AtomicUsize,
+    pub(super) frames: AtomicUsize,
 }
 
-struct State<T> {
-    subscribers: Taps<Published<T>>,
-    watchers: Taps<Presence>,
-    members: Members,
+pub(super) struct State<T> {
+    pub(super) subscribers: Taps<Published<T>>,
+    pub(super) watchers: Taps<Presence>,
+    pub(super) members: Members,
     kept: Option<Kept<T>>,
+    /// Which of its subscriptions at the broker it hears; what comes from an earlier one is too late.
+    pub(super) hearing: u64,
+    /// Where the history at the broker stands, as far as this process knows.
+    pub(super) last: Option<Position>,
 }
 
 /// What a connection has with a topic.
@@ -53,14 +60,29 @@ pub(super) trait Leave: Send + Sync {
 }
 
 impl<T: Send + Sync + 'static> Channel<T> {
-    pub(super) fn new(name: Arc<str>, registry: Arc<Registry>, codec: Box<dyn ErasedCodec<T>>) -> Self {
+    pub(super) fn new(name: Arc<str>, registry: Arc<Registry>, codec: Box<dyn ErasedCodec<T>>) -> Arc<Self> {
+        Arc::new_cyclic(|channel: &Weak<Self>| {
+            let inlet = Weak::clone(channel) as Weak<dyn Inlet>;
+            let carrier = registry.broker().map(|broker| broker.carry(&name, inlet));
+            Self::made(name, registry, codec, carrier)
+        })
+    }
+
+    fn made(
+        name: Arc<str>,
+        registry: Arc<Registry>,
+        codec: Box<dyn ErasedCodec<T>>,
+        carrier: Option<Arc<dyn Carrier>>,
+    ) -> Self {
         let state = State {
             subscribers: Taps::default(),
             watchers: Taps::default(),
-            members: Members::default(),
+            members: Members::new(carrier.as_ref().map_or(0, |carrier| carrier.node())),
             kept: None,
+            hearing: 0,
+            last: None,
         };
-        Self { name, registry, codec, state: Mutex::new(state), frames: AtomicUsize::new(0) }
+        Self { name, registry, codec, carrier, state: Mutex::new(state), frames: AtomicUsize::new(0) }
     }
 
     /// What tells it from others.
@@ -68,12 +90,38 @@ impl<T: Send + Sync + 'static> Channel<T> {
         std::ptr::from_ref(self).addr()
     }
 
-    pub(super) fn registry(&self) -> &Registry {
-        &self.registry
+    /// Keeps what is published from now on, or more of it.
+    pub(super) fn keep(self: &Arc<Self>, history: History) {
+        let Some(carrier) = &self.carrier else {
+            self.keep_here(history);
+            return self.registry.keep(self);
+        };
+        let mut state = self.lock();
+        if carrier.keep(history) && state.subscribers.len() > 0 {
+            self.listen(&mut state);
+        }
+    }
+
+    /// Whether it can be subscribed to.
+    pub(super) fn check(&self) -> Result<(), PublishError> {
+        self.carrier.as_ref().map_or(Ok(()), |carrier| carrier.check())
+    }
+
+    /// When other processes are heard, if there are any.
+    pub(super) fn ready(&self) -> Option<Later<()>> {
+        self.carrier.as_ref().map(|carrier| carrier.ready())
+    }
+
+    /// When the members of other processes are known, if there are any.
+    pub(super) fn others(&self) -> Option<Later<()>> {
+        self.carrier.as_ref().map(|carrier| carrier.members())
     }
 
     /// Gives a value to all subscribers, but for one connection.
     pub(super) fn publish(&self, value: T, except: Option<usize>) -> Result<(), PublishError> {
+        if let Some(carrier) = &self.carrier {
+            return self.publish_far(&**carrier, value, except);
+        }
         let mut message = Published::new(Arc::clone(&self.name), value);
         let mut garbage = Garbage::default();
         loop {
@@ -95,15 +143,30 @@ impl<T: Send + Sync + 'static> Channel<T> {
         if tie == Tie::Forwarded {
             self.frames.fetch_add(1, Ordering::Relaxed);
         }
-        state.subscribers.insert(tap)
+        let slot = state.subscribers.insert(tap);
+        if state.subscribers.len() == 1 {
+            self.listen(&mut state);
+        }
+        slot
+    }
+
+    /// Begins a subscription at the broker, if there is one.
+    fn listen(&self, state: &mut State<T>) {
+        if let Some(carrier) = &self.carrier {
+            state.hearing += 1;
+            carrier.listen(state.hearing);
+        }
     }
 
     /// The same, after what was published since `position`, if that is still known.
     pub(super) fn subscribe_from(
-        &self,
+        self: &Arc<Self>,
         tap: Box<dyn Tap<Published<T>>>,
         position: Option<Position>,
-    ) -> (usize, Recovery) {
+    ) -> (usize, Recovering) {
+        if let Some(carrier) = &self.carrier {
+            return self.recover_far(carrier, tap, position);
+        }
         let mut state = self.lock();
         let State { kept, subscribers, .. } = &mut *state;
         let recovered = match (position, kept.as_ref().map(|kept| kept.since(position))) {
@@ -114,7 +177,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
             _ => false,
         };
         let recovery = Recovery { recovered, position: kept.as_ref().map(Kept::position) };
-        (subscribers.insert(tap), recovery)
+        (subscribers.insert(tap), Recovering::done(recovery))
     }
 
     /// Tells a connection who is there, and who comes and goes.
@@ -130,6 +193,9 @@ impl<T: Send + Sync + 'static> Channel<T> {
         let mut garbage = Garbage::default();
         let mut state = self.lock();
         let (slot, member) = state.members.join(&self.name, name);
+        if let Some(carrier) = &self.carrier {
+            carrier.join(member.id.number, name);
+        }
         state.watchers.deliver(&Presence::Joined(member), None, &mut garbage);
         slot
     }
@@ -143,11 +209,11 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     pub(super) fn position(&self) -> Option<Position> {
-        self.lock().kept.as_ref().map(Kept::position)
+        let state = self.lock();
+        state.kept.as_ref().map(Kept::position).or(state.last)
     }
 
-    /// Keeps what is published from now on, or more of it.
-    pub(super) fn keep(&self, history: History) {
+    fn keep_here(&self, history: History) {
         let mut state = self.lock();
         match &mut state.kept {
             Some(kept) => kept.extend(history),
@@ -161,7 +227,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     /// Nothing of the user runs under the lock.
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -189,9 +255,20 @@ impl<T: Send + Sync + 'static> Leave for Channel<T> {
             Tie::Watched => garbage.extend(state.watchers.remove(slot)),
             Tie::Joined => {
                 if let Some(member) = state.members.leave(slot) {
+                    if let Some(carrier) = &self.carrier {
+                        carrier.leave(member.id.number);
+                    }
                     state.watchers.deliver(&Presence::Left(member), None, &mut garbage);
                 }
             }
+        }
+        if matches!(tie, Tie::Heard | Tie::Forwarded)
+            && state.subscribers.len() == 0
+            && let Some(carrier) = &self.carrier
+        {
+            state.hearing += 1;
+            state.last = None;
+            carrier.unlisten();
         }
     }
 }

@@ -72,17 +72,30 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Codec<T> for Json {
 pub(super) trait ErasedCodec<T>: Send + Sync {
     /// The value as clients get it.
     fn encode(&self, value: &T) -> Result<Arc<Broadcast>, PublishError>;
+
+    /// A value that was written elsewhere, as clients get it.
+    fn frame(&self, payload: &[u8]) -> Result<Arc<Broadcast>, BoxError>;
+
+    /// The value that was written elsewhere.
+    fn decode(&self, payload: &[u8]) -> Result<T, BoxError>;
 }
 
 impl<T, C: Codec<T>> ErasedCodec<T> for C {
     fn encode(&self, value: &T) -> Result<Arc<Broadcast>, PublishError> {
         let mut payload = Vec::new();
         Codec::encode(self, value, &mut payload).map_err(PublishError::Encode)?;
+        self.frame(&payload).map_err(PublishError::Encode)
+    }
+
+    fn frame(&self, payload: &[u8]) -> Result<Arc<Broadcast>, BoxError> {
         if !C::IS_TEXT {
-            return Ok(Arc::new(Broadcast::binary(&payload)));
+            return Ok(Arc::new(Broadcast::binary(payload)));
         }
         // What clients would have to refuse is not sent to thousands of them.
-        let text = std::str::from_utf8(&payload).map_err(|error| PublishError::Encode(error.into()))?;
-        Ok(Arc::new(Broadcast::text(text)))
+        Ok(Arc::new(Broadcast::text(std::str::from_utf8(payload)?)))
+    }
+
+    fn decode(&self, payload: &[u8]) -> Result<T, BoxError> {
+        Codec::decode(self, payload)
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::channel::{Channel, Tie};
 use super::feed::Delivery;
 use super::published::{Hears, Published};
-use super::subscription::{Recovering, Subscribed, Topics};
+use super::subscription::{Recovering, Recovery, Subscribed, Topics};
 use super::taps::ToFeed;
 use super::{Position, Presence, Topic};
 use crate::context::Context;
-use crate::error::PublishError;
+use crate::error::{HandlerError, PublishError};
 use crate::handler::{Handler, OnInfo};
 
 /// Topics.
@@ -46,7 +46,7 @@ impl<H: Handler> Context<H> {
     {
         let take = |message: &Published<T>| Some(Delivery::Info(H::hear(message)));
         self.tie(topic, Tie::Heard, take, |channel, tap| channel.subscribe(Box::new(tap), Tie::Heard));
-        Subscribed::now()
+        Subscribed::when(topic.0.ready())
     }
 
     /// Hears what was published in a topic since `position`, in order, and then what is published
@@ -90,14 +90,14 @@ impl<H: Handler> Context<H> {
     {
         self.unsubscribe(topic);
         let position = position.into();
-        let mut recovery = None;
+        let mut recovering = None;
         let take = |message: &Published<T>| Some(Delivery::Info(H::hear(message)));
         self.tie(topic, Tie::Heard, take, |channel, tap| {
             let (slot, found) = channel.subscribe_from(Box::new(tap), position);
-            recovery = Some(found);
+            recovering = Some(found);
             slot
         });
-        Recovering::done(recovery.unwrap_or_default())
+        recovering.unwrap_or_else(|| Recovering::done(Recovery::default()))
     }
 
     /// Sends the client what is published in a topic from now on, without asking the handler: a message
@@ -127,7 +127,7 @@ impl<H: Handler> Context<H> {
         self.tie(topic, Tie::Forwarded, take, |channel, tap| {
             channel.subscribe(Box::new(tap), Tie::Forwarded)
         });
-        Subscribed::now()
+        Subscribed::when(topic.0.ready())
     }
 
     /// Ends [`subscribe`](Self::subscribe) and [`forward`](Self::forward); false if there was neither.
@@ -225,7 +225,8 @@ impl<H: Handler> Context<H> {
     {
         let take = |presence: &Presence| Some(Delivery::Info(H::info(presence.clone())));
         self.tie(topic, Tie::Watched, take, |channel, tap| channel.watch(Box::new(tap)));
-        Subscribed::now()
+        // It is asked for in any case: that begins it.
+        Subscribed::when(topic.0.others())
     }
 
     /// Ends [`watch`](Self::watch); false if there was none.
@@ -239,7 +240,7 @@ impl<H: Handler> Context<H> {
         topic: &Topic<T>,
         tie: Tie,
         take: fn(&X) -> Option<Delivery<H::Info>>,
-        begin: impl FnOnce(&Channel<T>, ToFeed<H::Info, X>) -> usize,
+        begin: impl FnOnce(&Arc<Channel<T>>, ToFeed<H::Info, X>) -> usize,
     ) where
         T: Send + Sync + 'static,
     {
@@ -253,10 +254,14 @@ impl<H: Handler> Context<H> {
         &mut self,
         topic: &Topic<T>,
         tie: Tie,
-        begin: impl FnOnce(&Channel<T>, &Topics<H::Info>) -> usize,
+        begin: impl FnOnce(&Arc<Channel<T>>, &Topics<H::Info>) -> usize,
     ) {
         let (channel, key) = (&topic.0, topic.0.key());
         let mut session = self.session();
+        if let Err(error) = channel.check() {
+            session.failure = Some(HandlerError::Method(error.into()));
+            return;
+        }
         let Some(topics) = session.topics() else { return };
         if !topics.has(key, tie) {
             let slot = begin(channel, topics);

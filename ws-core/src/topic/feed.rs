@@ -1,7 +1,7 @@
 //! What is published on its way to one connection.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -11,12 +11,16 @@ use crate::wire::Broadcast;
 /// Between messages no more than this stays allocated.
 const KEPT_CAPACITY: usize = 8;
 
+/// Not the address of a feed, which another has later: what was published may come back from a broker.
+static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
+
 /// The published messages that wait for a connection. Publishers push and go on, whatever the
 /// connection does; the lock is held for one push or pop.
 pub(crate) struct Feed<I> {
     state: Mutex<State<I>>,
     /// Whether there may be something, so that a turn without it takes no lock.
     waits: AtomicBool,
+    id: usize,
 }
 
 struct State<I> {
@@ -81,12 +85,13 @@ impl<I> Feed<I> {
             open: true,
             waker,
         };
-        Self { state: Mutex::new(state), waits: AtomicBool::new(false) }
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self { state: Mutex::new(state), waits: AtomicBool::new(false), id }
     }
 
     /// What tells the connection from others.
     pub(super) fn id(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+        self.id
     }
 
     pub(crate) fn register(&self, waker: &Waker) {

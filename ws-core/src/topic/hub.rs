@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::time::Instant;
 
 use super::Topic;
+use super::broker::Broker;
 use super::channel::Channel;
 #[cfg(feature = "json")]
 use super::codec;
@@ -63,6 +64,7 @@ pub struct Hub(Arc<Registry>);
 /// The topics that are in use, and those that are kept.
 #[derive(Default)]
 pub(super) struct Registry {
+    broker: Option<Box<dyn Broker>>,
     topics: Mutex<Topics>,
 }
 
@@ -102,6 +104,11 @@ impl Hub {
     /// ```
     pub fn local() -> Self {
         Self(Arc::default())
+    }
+
+    #[cfg(feature = "nats")]
+    pub(super) fn of(broker: Box<dyn Broker>) -> Self {
+        Self(Arc::new(Registry { broker: Some(broker), topics: Mutex::default() }))
     }
 
     /// The topic of that name, whose values are written as JSON. Any name will do; whoever asks for
@@ -146,10 +153,14 @@ impl Registry {
             return channel;
         }
         let name = Arc::<str>::from(name);
-        let channel = Arc::new(Channel::new(Arc::clone(&name), Arc::clone(self), codec));
+        let channel = Channel::new(Arc::clone(&name), Arc::clone(self), codec);
         let topic = Arc::downgrade(&channel) as Weak<dyn Any + Send + Sync>;
         of_type.insert(name, Entry { topic, kept: None });
         channel
+    }
+
+    pub(super) fn broker(&self) -> Option<&dyn Broker> {
+        self.broker.as_deref()
     }
 
     /// Keeps a topic that has a history, also when nobody uses it.

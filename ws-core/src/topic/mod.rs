@@ -3,12 +3,17 @@
 //! A value goes from [`Topic::publish`] through the topic's [`channel`] to the [`feed`] of each
 //! connection, which takes it from there in its own time.
 
+mod broker;
 mod channel;
 mod codec;
 mod commands;
+mod far;
 mod feed;
+mod held;
 mod history;
 mod hub;
+#[cfg(feature = "nats")]
+mod nats;
 mod position;
 mod presence;
 mod published;
@@ -78,7 +83,6 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// ```
     pub fn history(self, history: impl Into<History>) -> Self {
         self.0.keep(history.into());
-        self.0.registry().keep(&self.0);
         self
     }
 
@@ -90,6 +94,9 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// Who is there: the connections that [joined](crate::Context::join), in the order in which they
     /// did.
     pub async fn members(&self) -> Vec<Member> {
+        if let Some(others) = self.0.others() {
+            others.await;
+        }
         self.0.members()
     }
 

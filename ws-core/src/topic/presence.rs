@@ -39,30 +39,67 @@ pub enum Presence {
     Left(Member),
 }
 
-/// The members of a topic, in the order in which they came.
-#[derive(Default)]
-pub(super) struct Members(BTreeMap<MemberId, Member>);
+/// How many members of other processes a topic has here; more are not known.
+const MAX_OTHERS: usize = 100_000;
+
+/// The members of a topic, those of a process in the order in which they came.
+pub(super) struct Members {
+    /// This process.
+    node: u64,
+    known: BTreeMap<MemberId, Member>,
+}
+
+/// There are too many.
+pub(super) struct Full;
 
 impl Members {
+    pub(super) fn new(node: u64) -> Self {
+        Self { node, known: BTreeMap::new() }
+    }
+
     /// One more; its slot is how it leaves.
     pub(super) fn join(&mut self, topic: &Arc<str>, name: &str) -> (usize, Member) {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let slot = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let member = Member { id: id(slot), name: name.into(), topic: Arc::clone(topic) };
-        self.0.insert(member.id, member.clone());
+        let id = self.id(slot);
+        let member = Member { id, name: name.into(), topic: Arc::clone(topic) };
+        self.known.insert(id, member.clone());
         (slot, member)
     }
 
     pub(super) fn leave(&mut self, slot: usize) -> Option<Member> {
-        self.0.remove(&id(slot))
+        self.known.remove(&self.id(slot))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.0.values()
+        self.known.values()
     }
-}
 
-/// Members of this process have node 0 as long as there is no other.
-fn id(slot: usize) -> MemberId {
-    MemberId { node: 0, number: slot as u64 }
+    /// Somebody elsewhere is there; nothing if that is known.
+    pub(super) fn came(
+        &mut self,
+        topic: &Arc<str>,
+        id: MemberId,
+        name: &str,
+    ) -> Result<Option<Member>, Full> {
+        if id.node == self.node || self.known.contains_key(&id) {
+            return Ok(None);
+        }
+        if self.known.len() >= MAX_OTHERS {
+            return Err(Full);
+        }
+        let member = Member { id, name: name.into(), topic: Arc::clone(topic) };
+        self.known.insert(id, member.clone());
+        Ok(Some(member))
+    }
+
+    /// Somebody elsewhere is gone.
+    pub(super) fn went(&mut self, id: MemberId) -> Option<Member> {
+        if id.node == self.node { None } else { self.known.remove(&id) }
+    }
+
+    /// Members of this process have node 0 if there is no other.
+    fn id(&self, slot: usize) -> MemberId {
+        MemberId { node: self.node, number: slot as u64 }
+    }
 }

@@ -1,11 +1,14 @@
 //! What a connection has to do with topics.
 
 use std::fmt;
-use std::future::{Future, Ready, ready};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
 
+use tokio::sync::oneshot;
+
+use super::broker::Later;
 use super::channel::{Leave, Tie};
 use super::feed::{Feed, Key};
 use super::position::Position;
@@ -64,11 +67,18 @@ impl Drop for Subscription {
 ///
 /// It is not undone by dropping it, but by [`Context::unsubscribe`](crate::Context::unsubscribe), or
 /// by the end of the connection.
-pub struct Subscribed(Ready<()>);
+///
+/// With a broker that takes a round trip. If the broker is away it is over after a few seconds: the
+/// subscription begins when the broker is back, which subscribers are told by `#[on_lagged]`.
+pub struct Subscribed(Option<Later<()>>);
 
 impl Subscribed {
     pub(super) fn now() -> Self {
-        Self(ready(()))
+        Self(None)
+    }
+
+    pub(super) fn when(ready: Option<Later<()>>) -> Self {
+        Self(ready)
     }
 }
 
@@ -76,7 +86,7 @@ impl Future for Subscribed {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
-        Pin::new(&mut self.0).poll(task)
+        self.0.as_mut().map_or(Poll::Ready(()), |ready| ready.as_mut().poll(task))
     }
 }
 
@@ -90,11 +100,22 @@ impl fmt::Debug for Subscribed {
 ///
 /// Cancelling that changes nothing: the subscription has begun.
 #[must_use = "await it to know whether the client has missed something"]
-pub struct Recovering(Ready<Recovery>);
+pub struct Recovering(Outcome);
+
+enum Outcome {
+    Known(Recovery),
+    Told(oneshot::Receiver<Recovery>),
+}
 
 impl Recovering {
     pub(super) fn done(recovery: Recovery) -> Self {
-        Self(ready(recovery))
+        Self(Outcome::Known(recovery))
+    }
+
+    /// One that is told.
+    pub(super) fn later() -> (oneshot::Sender<Recovery>, Self) {
+        let (tell, told) = oneshot::channel();
+        (tell, Self(Outcome::Told(told)))
     }
 }
 
@@ -102,7 +123,11 @@ impl Future for Recovering {
     type Output = Recovery;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Recovery> {
-        Pin::new(&mut self.0).poll(task)
+        match &mut self.0 {
+            Outcome::Known(recovery) => Poll::Ready(*recovery),
+            // Nobody tells it when the runtime ends.
+            Outcome::Told(told) => Pin::new(told).poll(task).map(Result::unwrap_or_default),
+        }
     }
 }
 

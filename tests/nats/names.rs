@@ -1,0 +1,90 @@
+//! Names of topics that come from whoever asks.
+
+use super::*;
+
+#[tokio::test]
+async fn hostile_names_never_cross() {
+    let Some(nats) = Nats::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let names = [
+        "",
+        "=",
+        "a",
+        "A",
+        "a.b",
+        "a.*",
+        "*",
+        ">",
+        "a.>",
+        ".",
+        "..",
+        " ",
+        "a b",
+        "\r\n",
+        "\0",
+        "a\tb",
+        "é",
+        "e\u{301}",
+        "=2A",
+        "%2A",
+        "$SYS.>",
+        "_INBOX.x",
+        "🦀",
+        "room:lobby",
+        "room=3Alobby",
+        "PUB x 1\r\ny\r\n",
+    ];
+    for history in [None, Some(4)] {
+        let topic = |hub: &Hub, name: &str| {
+            let room = hub.topic::<String>(name);
+            history.map_or(room.clone(), |len: usize| room.history(len))
+        };
+        let mut seats = Vec::new();
+        for name in names {
+            seats.push(Seat::subscriber(&topic(&hubs[0], name)).await);
+        }
+        for name in names {
+            topic(&hubs[1], name).publish(name.to_owned()).unwrap();
+        }
+        for (seat, name) in seats.iter_mut().zip(names) {
+            seat.hears(name).await;
+        }
+        // A second round: whatever crossed would have come before.
+        for name in names {
+            topic(&hubs[1], name).publish("again".to_owned()).unwrap();
+        }
+        for seat in &mut seats {
+            seat.hears("again").await;
+            assert!(seat.told.try_recv().is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn name_that_is_too_long_is_an_error() {
+    let Some(nats) = Nats::start().await else { return };
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    let room = hub.topic::<String>("ö".repeat(5_000)).history(4);
+    let error = room.publish("hello".into()).unwrap_err();
+    assert!(matches!(error, PublishError::Name { size: 30_000, limit: 400 }), "{error}");
+    for begin in [Begin::Subscribe, Begin::From(None), Begin::Watch, Begin::Join("anna")] {
+        let mut seat = Seat::take(&room, begin).await;
+        let mut failed = 0;
+        while failed < 1 {
+            match seat.next().await {
+                Told::Failed(error) => {
+                    assert!(error.starts_with("the name of the topic takes 30000 bytes"), "{error}");
+                    failed += 1;
+                }
+                Told::Open => {}
+                Told::Recovered(recovery) => assert_eq!(recovery, Recovery::default()),
+                other => panic!("{other:?}"),
+            }
+        }
+        // The connection goes on; what it publishes fails as well.
+        seat.send("hello").await;
+        assert!(matches!(seat.next().await, Told::Failed(_)));
+    }
+    assert_eq!(room.subscribers(), 0);
+    assert!(room.members().await.is_empty());
+}

@@ -1,0 +1,104 @@
+//! Who is there, in all processes.
+
+use std::time::Instant;
+
+use ws_core::async_nats::jetstream;
+
+use super::*;
+
+async fn names(room: &Topic<String>) -> Vec<String> {
+    let mut names: Vec<_> = room.members().await.iter().map(|member| member.name.to_string()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn members_of_all_processes_are_known_and_watched() {
+    let Some(nats) = Nats::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room: a.b"));
+    assert!(names(&rooms[0]).await.is_empty());
+    let _anna = Seat::take(&rooms[0], Begin::Join("anna")).await;
+    let mut watcher = Seat::take(&rooms[0], Begin::Watch).await;
+    // Whoever is there is told first; then that it watches.
+    let mut told = [watcher.next().await, watcher.next().await];
+    told.sort_by_key(|told| *told == Told::Open);
+    assert_eq!(told, [Told::Joined("anna".into()), Told::Open]);
+    let mut ben = Seat::take(&rooms[1], Begin::Join("ben")).await;
+    assert_eq!(watcher.next().await, Told::Joined("ben".into()));
+    for room in &rooms {
+        until(async || names(room).await == ["anna", "ben"]).await;
+    }
+    let members = rooms[1].members().await;
+    assert_ne!(members[0].id, members[1].id);
+    assert_eq!(&*members[0].topic, "room: a.b");
+    // Another room has nobody, also one whose name begins in the same way.
+    for other in ["room", "room: a", "*", ">"] {
+        assert!(names(&hubs[0].topic::<String>(other)).await.is_empty());
+    }
+    ben.send("leave").await;
+    assert_eq!(watcher.next().await, Told::Left("ben".into()));
+    until(async || names(&rooms[1]).await == ["anna"]).await;
+    // One that ends has left too.
+    let carl = Seat::take(&rooms[1], Begin::Join("carl")).await;
+    assert_eq!(watcher.next().await, Told::Joined("carl".into()));
+    drop(carl);
+    assert_eq!(watcher.next().await, Told::Left("carl".into()));
+}
+
+#[tokio::test]
+async fn who_dies_without_a_word_vanishes_and_who_lives_stays() {
+    let Some(mut nats) = Nats::start().await else { return };
+    // A shorter expiry than the hub would choose.
+    let expiry = Duration::from_secs(2);
+    let client = ws_core::async_nats::connect(nats.url()).await.unwrap();
+    let config = jetstream::stream::Config {
+        name: "KV_ws_presence".to_owned(),
+        subjects: vec!["$KV.ws_presence.>".to_owned()],
+        max_messages_per_subject: 1,
+        max_age: expiry,
+        discard: jetstream::stream::DiscardPolicy::New,
+        allow_rollup: true,
+        ..Default::default()
+    };
+    jetstream::new(client).create_stream(config).await.unwrap();
+
+    let hubs = hubs(&nats).await;
+    let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
+    let mut watcher = Seat::take(&rooms[0], Begin::Watch).await;
+    assert_eq!(watcher.next().await, Told::Open);
+    let _ben = Seat::take(&rooms[1], Begin::Join("ben")).await;
+    assert_eq!(watcher.next().await, Told::Joined("ben".into()));
+
+    let url = nats.url();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let dying = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap();
+        let kept = runtime.block_on(async {
+            let room = Hub::nats(&url).await.unwrap().topic::<String>("room");
+            Seat::take(&room, Begin::Join("dora")).await
+        });
+        stopped.recv().unwrap();
+        // Whatever it would say when its connections end, it has no runtime to say it with.
+        runtime.shutdown_background();
+        std::mem::forget(kept);
+    });
+    assert_eq!(watcher.next().await, Told::Joined("dora".into()));
+    assert_eq!(names(&rooms[1]).await, ["ben", "dora"]);
+    // Both are there for longer than an entry lives, because they say so.
+    tokio::time::sleep(2 * expiry).await;
+    assert!(watcher.told.try_recv().is_err());
+    stop.send(()).unwrap();
+    dying.join().unwrap();
+    let died = Instant::now();
+    assert_eq!(watcher.next().await, Told::Left("dora".into()));
+    println!("gone after {:?}", died.elapsed());
+    until(async || names(&rooms[1]).await == ["ben"]).await;
+
+    // Those who live come back with the server.
+    nats.stop();
+    assert_eq!(watcher.next().await, Told::Left("ben".into()));
+    nats.restart().await;
+    assert_eq!(watcher.next().await, Told::Joined("ben".into()));
+}

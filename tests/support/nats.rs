@@ -1,0 +1,102 @@
+//! A NATS server of one's own.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::PATIENCE;
+
+/// A server with JetStream, on a free port; dropped, it is killed.
+pub struct Nats {
+    pub port: u16,
+    monitor: u16,
+    folder: PathBuf,
+    child: Option<Child>,
+}
+
+impl Nats {
+    /// Starts one; `None` where there is no `nats-server`, unless `CI=true` says that there must be.
+    pub async fn start() -> Option<Self> {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let found = Command::new("nats-server").arg("--version").stdout(Stdio::null()).status();
+        if let Err(error) = found {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "nats-server: {error}");
+            println!("skipped: there is no nats-server here ({error})");
+            return None;
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("ws-nats-{}-{number}", std::process::id()));
+        let mut server = Self { port: free_port(), monitor: free_port(), folder, child: None };
+        server.restart().await;
+        Some(server)
+    }
+
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it. What it has stored stays.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts it, where it was.
+    pub async fn restart(&mut self) {
+        self.stop();
+        let mut command = Command::new("nats-server");
+        command.args(["-js", "-a", "127.0.0.1", "-sd"]).arg(Path::new(&self.folder));
+        command.args(["-p", &self.port.to_string(), "-m", &self.monitor.to_string()]);
+        self.child = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let greets = async {
+            while !self.greets().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, greets).await.expect("nats-server starts");
+    }
+
+    async fn greets(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).await else { return false };
+        let mut greeting = [0; 4];
+        stream.read_exact(&mut greeting).await.is_ok() && greeting == *b"INFO"
+    }
+
+    /// How many subscriptions its clients have to a subject.
+    pub async fn subscriptions(&self, subject: &str) -> usize {
+        self.ask("/connz?subs=1").await.matches(&format!("\"{subject}\"")).count()
+    }
+
+    /// How many clients it has.
+    pub async fn connections(&self) -> usize {
+        self.ask("/connz").await.matches("\"cid\":").count()
+    }
+
+    async fn ask(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.monitor)).await.unwrap();
+        let request = format!("GET {path} HTTP/1.0\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("\"connections\""), "{answer}");
+        answer
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

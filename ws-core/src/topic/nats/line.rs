@@ -1,0 +1,309 @@
+//! A topic of this process, as the broker has it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use async_nats::Subject;
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::backlog::Backlog;
+use super::outbox::Outgoing;
+use super::presence::Replica;
+use super::stamp::{self, About, Stamp};
+use super::{Link, PATIENCE, listen, recover, stream, subject};
+use crate::error::PublishError;
+use crate::topic::broker::{Carrier, Found, Inlet, Later};
+use crate::topic::history::History;
+use crate::topic::position::Position;
+
+/// A topic that is carried.
+pub(super) struct Line {
+    pub(super) link: Arc<Link>,
+    myself: Weak<Self>,
+    /// Which of this process's.
+    id: u64,
+    /// Its name, as a token of subjects.
+    pub(super) token: String,
+    pub(super) inlet: Weak<dyn Inlet>,
+    subject: Subject,
+    kept: OnceLock<Kept>,
+    /// The number of the last message that was sent.
+    sent: Mutex<u64>,
+    listener: Mutex<Option<Listener>>,
+    replica: Mutex<Option<Arc<Replica>>>,
+}
+
+/// Its history.
+struct Kept {
+    history: History,
+    subject: Subject,
+}
+
+/// A subscription at the broker.
+struct Listener {
+    hearing: u64,
+    task: AbortHandle,
+    /// Whether the broker knows.
+    ready: watch::Receiver<bool>,
+    backlog: Arc<Backlog>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Line {
+    pub(super) fn new(link: &Arc<Link>, token: String, inlet: Weak<dyn Inlet>) -> Arc<Self> {
+        let id = link.next_line.fetch_add(1, Ordering::Relaxed);
+        let subject = format!("ws.t.{token}").into();
+        let new = Arc::new_cyclic(|myself| Self {
+            link: Arc::clone(link),
+            myself: Weak::clone(myself),
+            id,
+            token,
+            inlet,
+            subject,
+            kept: OnceLock::new(),
+            sent: Mutex::new(0),
+            listener: Mutex::new(None),
+            replica: Mutex::new(None),
+        });
+        link.lock().insert(id, Arc::downgrade(&new));
+        new
+    }
+
+    /// Numbers a message and puts it into the queue, both at once.
+    fn send(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
+        let mut sent = lock(&self.sent);
+        let about = except.map_or(About::All, About::Others);
+        let stamp = Stamp { node: self.link.node, line: self.id, number: *sent + 1, about };
+        match self.kept.get() {
+            None => {
+                let subject = self.subject.clone();
+                self.link.outbox.push(Outgoing { subject, stamp, payload, kept: None })?;
+            }
+            Some(Kept { history, subject }) => {
+                let (subject, kept) = (subject.clone(), Some((*history, Weak::clone(&self.inlet))));
+                self.link.archive.push(Outgoing { subject, stamp, payload, kept })?;
+            }
+        }
+        *sent += 1;
+        Ok(())
+    }
+
+    /// The connection is there again. What was sent before it broke may be lost, here and elsewhere.
+    pub(super) fn reconnected(&self) {
+        if self.kept.get().is_some() {
+            // Its consumer goes on where it was.
+            return;
+        }
+        let hearing = lock(&self.listener).as_ref().map(|listener| listener.hearing);
+        if let (Some(hearing), Some(inlet)) = (hearing, self.inlet.upgrade()) {
+            inlet.lagged(hearing, 0);
+        }
+        // Others, who may be connected to another server, are told how many there were.
+        let sent = lock(&self.sent);
+        if *sent > 0 {
+            let stamp = Stamp { node: self.link.node, line: self.id, number: *sent, about: About::Mark };
+            let (subject, payload) = (self.subject.clone(), Bytes::new());
+            // If there is no room, messages follow that say the same.
+            let _ = self.link.outbox.push(Outgoing { subject, stamp, payload, kept: None });
+        }
+    }
+
+    /// Some subscription has lost messages.
+    pub(super) fn overflown(&self) {
+        let listener = lock(&self.listener);
+        let told = listener.as_ref().filter(|listener| listener.backlog.suspect());
+        let hearing = told.map(|listener| listener.hearing);
+        drop(listener);
+        if let (Some(hearing), Some(inlet)) = (hearing, self.inlet.upgrade()) {
+            inlet.lagged(hearing, 0);
+        }
+    }
+
+    pub(super) fn myself(&self) -> Weak<Self> {
+        Weak::clone(&self.myself)
+    }
+
+    pub(super) fn replica(&self) -> MutexGuard<'_, Option<Arc<Replica>>> {
+        lock(&self.replica)
+    }
+}
+
+impl Carrier for Line {
+    fn check(&self) -> Result<(), PublishError> {
+        Ok(())
+    }
+
+    fn node(&self) -> u64 {
+        self.link.node
+    }
+
+    fn keep(&self, history: History) -> bool {
+        let mut is_new = false;
+        let kept = self.kept.get_or_init(|| {
+            is_new = true;
+            let subject = stream::subject(history, &self.token).into();
+            Kept { history, subject }
+        });
+        let asked = stream::subject(history, &self.token);
+        if asked != *kept.subject {
+            tracing::warn!(
+                kept = &*kept.subject,
+                asked,
+                "a topic is asked for with two histories, of which the first counts: give all the same"
+            );
+        }
+        is_new
+    }
+
+    fn keeps(&self) -> bool {
+        self.kept.get().is_some()
+    }
+
+    fn publish(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
+        let limit = self.link.client.max_payload().saturating_sub(stamp::SIZE);
+        let size = payload.len();
+        if size > limit {
+            return Err(PublishError::TooLarge { size, limit });
+        }
+        if !self.link.is_connected() {
+            return Err(PublishError::Disconnected);
+        }
+        self.send(payload, except)
+    }
+
+    fn listen(&self, hearing: u64) {
+        let (tell, ready) = watch::channel(false);
+        let backlog = Arc::<Backlog>::default();
+        let ear = listen::Ear { inlet: Weak::clone(&self.inlet), hearing, node: self.link.node, tell };
+        let runtime = &self.link.runtime;
+        let task = match self.kept.get() {
+            None => {
+                let (client, subject) = (self.link.client.clone(), self.subject.clone());
+                runtime.spawn(ear.hear(client, subject, Arc::clone(&backlog)))
+            }
+            Some(Kept { history, subject }) => {
+                let (streams, subject) = (Arc::clone(&self.link.streams), subject.clone());
+                runtime.spawn(ear.follow(streams, *history, subject, self.link.reconnects.subscribe()))
+            }
+        };
+        *lock(&self.listener) = Some(Listener { hearing, task: task.abort_handle(), ready, backlog });
+    }
+
+    fn unlisten(&self) {
+        *lock(&self.listener) = None;
+    }
+
+    fn ready(&self) -> Later<()> {
+        let ready = lock(&self.listener).as_ref().map(|listener| listener.ready.clone());
+        Box::pin(async move {
+            if let Some(mut ready) = ready {
+                // An error says that it listens no more.
+                let _ = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await;
+            }
+        })
+    }
+
+    fn recover(&self, position: Option<Position>) -> Later<Option<Found>> {
+        let Some(Kept { history, subject }) = self.kept.get() else {
+            return Box::pin(std::future::ready(None));
+        };
+        let ready = self.ready();
+        let (streams, node) = (Arc::clone(&self.link.streams), self.link.node);
+        let search = recover::Search { streams, node, history: *history, subject: subject.clone(), position };
+        Box::pin(async move {
+            // What comes after the search is heard then.
+            ready.await;
+            search.run().await
+        })
+    }
+
+    fn spawn(&self, task: Later<()>) {
+        self.link.runtime.spawn(task);
+    }
+
+    fn join(&self, number: u64, name: &str) {
+        self.link.roster.join(&self.token, number, name);
+    }
+
+    fn leave(&self, number: u64) {
+        self.link.roster.leave(&self.token, number);
+    }
+
+    fn members(&self) -> Later<()> {
+        let replica = Replica::of(self);
+        Box::pin(async move { replica.ready().await })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.link.lock().remove(&self.id);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A topic that cannot be carried, because of its name.
+pub(super) struct Refused {
+    name: String,
+    node: u64,
+}
+
+impl Refused {
+    pub(super) fn new(name: &str, node: u64) -> Self {
+        Self { name: name.to_owned(), node }
+    }
+}
+
+impl Carrier for Refused {
+    fn check(&self) -> Result<(), PublishError> {
+        subject::token(&self.name).map(drop)
+    }
+
+    fn node(&self) -> u64 {
+        self.node
+    }
+
+    fn keep(&self, _: History) -> bool {
+        false
+    }
+
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    fn publish(&self, _: Bytes, _: Option<usize>) -> Result<(), PublishError> {
+        self.check()
+    }
+
+    fn listen(&self, _: u64) {}
+
+    fn unlisten(&self) {}
+
+    fn ready(&self) -> Later<()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn recover(&self, _: Option<Position>) -> Later<Option<Found>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn spawn(&self, _: Later<()>) {}
+
+    fn join(&self, _: u64, _: &str) {}
+
+    fn leave(&self, _: u64) {}
+
+    fn members(&self) -> Later<()> {
+        Box::pin(std::future::ready(()))
+    }
+}

@@ -1,0 +1,229 @@
+//! Topics of many processes, over a NATS server.
+//!
+//! A value that nobody keeps goes from [`line`](line::Line), a topic of this process, through the
+//! [`outbox`] to a subject of its own, and from there to the [`listen`]ers of other processes. One that
+//! is kept goes to a JetStream [`stream`], and from there to everybody. [`presence`] is in a key-value
+//! store.
+
+mod backlog;
+mod line;
+mod listen;
+mod outbox;
+mod presence;
+mod recover;
+mod stamp;
+mod stream;
+mod subject;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
+use line::{Line, Refused};
+use outbox::Outbox;
+use presence::Roster;
+use stream::Streams;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::Hub;
+use super::broker::{Broker, Carrier, Inlet};
+use super::position;
+use crate::error::HubError;
+
+/// How long somebody waits for an answer of the server before it goes on without.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many messages of a subscription may wait until they are handed to the subscribers, which takes
+/// microseconds. What is more is lost, and told.
+const SUBSCRIPTION_CAPACITY: usize = 8192;
+
+/// How many commands may wait in the client. Before that stands the [`outbox`], which says so.
+const CLIENT_CAPACITY: usize = 256;
+
+/// So soon is it noticed that a server does not answer, twice over.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+impl Hub {
+    /// A hub of all processes that are connected to a NATS server, or to a cluster of them: what is
+    /// published in one is heard in all. Handlers need not know; a server that has grown out of one
+    /// process changes this line.
+    ///
+    /// The address is `nats://host:4222`, or several of one cluster with commas between;
+    /// `nats://user:password@…` and `tls://…` are understood too. Histories and presence need a server
+    /// with JetStream (`nats-server -js`, 2.9 or later). The guide says what is promised when the
+    /// [server is away](crate::guide::topics).
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] if the server cannot be reached, which is tried once. A connection that is lost
+    /// later is made anew, for as long as it takes.
+    ///
+    /// ```no_run
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/rooms/{room}")]
+    /// # struct Guest { room: Topic<String> }
+    /// # #[websocket]
+    /// # impl Guest {
+    /// #     #[on_upgrade]
+    /// #     fn join(Path(room): Path<String>, State(hub): State<Hub>) -> Self {
+    /// #         Self { room: hub.topic(format!("room:{room}")) }
+    /// #     }
+    /// # }
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), ws_core::BoxError> {
+    ///     let hub = Hub::nats("nats://127.0.0.1:4222").await?;
+    ///     Router::new().mount::<Guest>().with_state(hub).serve("0.0.0.0:8080").await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn nats(url: &str) -> Result<Self, HubError> {
+        Self::nats_with(ConnectOptions::new().ping_interval(PING_INTERVAL), url).await
+    }
+
+    /// The same, with credentials, certificates and whatever else the client can be told.
+    ///
+    /// What the hub needs for itself it sets: no echo, its event callback, and the capacities of the
+    /// client and of subscriptions. With `retry_on_initial_connect` it begins without the server, as it
+    /// goes on without one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`nats`](Self::nats).
+    ///
+    /// ```no_run
+    /// # async fn start() -> Result<(), ws_core::BoxError> {
+    /// use ws_core::{Hub, async_nats::ConnectOptions};
+    ///
+    /// let options = ConnectOptions::with_credentials_file("chat.creds").await?;
+    /// let options = options.add_root_certificates("ca.pem".into()).require_tls(true);
+    /// let hub = Hub::nats_with(options, "tls://nats.example.com:4222").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn nats_with(options: ConnectOptions, url: &str) -> Result<Self, HubError> {
+        let addrs = addresses(url)?;
+        let link = Arc::new(OnceLock::<Weak<Link>>::new());
+        let (reconnects, events) = (watch::Sender::new(0), Arc::clone(&link));
+        let was_connected = Arc::new(AtomicBool::new(false));
+        let options = options
+            .no_echo()
+            .client_capacity(CLIENT_CAPACITY)
+            .subscription_capacity(SUBSCRIPTION_CAPACITY)
+            .event_callback(move |event| {
+                let is_reconnect = event == Event::Connected && was_connected.swap(true, Ordering::Relaxed);
+                if let Some(link) = events.get().and_then(Weak::upgrade) {
+                    link.event(&event, is_reconnect);
+                }
+                std::future::ready(())
+            });
+        let client = options.connect(&*addrs).await.map_err(|error| {
+            let addrs: Vec<_> = addrs.iter().map(|addr| format!("{}:{}", addr.host(), addr.port())).collect();
+            HubError::Connect { addr: addrs.join(", "), source: error.into() }
+        })?;
+        let new = Link::start(client, reconnects);
+        // Set once, here.
+        let _ = link.set(Arc::downgrade(&new));
+        Ok(Self::of(Box::new(Nats(new))))
+    }
+}
+
+/// The servers that are asked for.
+fn addresses(url: &str) -> Result<Vec<ServerAddr>, HubError> {
+    let parse = |addr: &str| {
+        addr.trim().parse::<ServerAddr>().map_err(|error| {
+            // What stands before the host may be a password.
+            let (_, host) = addr.rsplit_once('@').unwrap_or(("", addr));
+            HubError::Address { addr: host.trim().to_owned(), source: error.into() }
+        })
+    };
+    url.split(',').map(parse).collect()
+}
+
+/// The hub's way to the broker.
+struct Nats(Arc<Link>);
+
+impl Broker for Nats {
+    fn carry(&self, topic: &str, inlet: Weak<dyn Inlet>) -> Arc<dyn Carrier> {
+        match subject::token(topic) {
+            Ok(token) => Line::new(&self.0, token, inlet),
+            Err(_) => Arc::new(Refused::new(topic, self.0.node)),
+        }
+    }
+}
+
+/// The connection to the broker, and all that is there once in a process.
+struct Link {
+    client: Client,
+    jetstream: jetstream::Context,
+    /// What tells this hub from all others.
+    node: u64,
+    /// The runtime in which the hub was made, and in which all of it runs.
+    runtime: Handle,
+    /// What nobody keeps,
+    outbox: Outbox,
+    /// and what the broker keeps.
+    archive: Outbox,
+    streams: Arc<Streams>,
+    roster: Arc<Roster>,
+    /// How often the connection was made anew.
+    reconnects: watch::Sender<u64>,
+    lines: Mutex<HashMap<u64, Weak<Line>>>,
+    next_line: AtomicU64,
+}
+
+impl Link {
+    fn start(client: Client, reconnects: watch::Sender<u64>) -> Arc<Self> {
+        let (runtime, node) = (Handle::current(), position::epoch());
+        let jetstream = jetstream::new(client.clone());
+        let streams = Arc::new(Streams::new(jetstream.clone()));
+        let (outbox, outlet) = Outbox::new();
+        let (archive, to_archive) = Outbox::new();
+        runtime.spawn(outlet.send(client.clone()));
+        runtime.spawn(to_archive.store(jetstream.clone(), Arc::clone(&streams)));
+        let roster = Roster::start(&runtime, jetstream.clone(), node);
+        let (lines, next_line) = (Mutex::default(), AtomicU64::new(0));
+        Arc::new(Self {
+            client,
+            jetstream,
+            node,
+            runtime,
+            outbox,
+            archive,
+            streams,
+            roster,
+            reconnects,
+            lines,
+            next_line,
+        })
+    }
+
+    fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    fn event(&self, event: &Event, is_reconnect: bool) {
+        match event {
+            Event::Connected if is_reconnect => {
+                self.reconnects.send_modify(|count| *count += 1);
+                self.lines().iter().for_each(|line| line.reconnected());
+            }
+            Event::SlowConsumer(_) => {
+                self.lines().iter().for_each(|line| line.overflown());
+            }
+            _ => {}
+        }
+    }
+
+    /// The topics of this process.
+    fn lines(&self) -> Vec<Arc<Line>> {
+        self.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<Line>>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,187 @@
+//! What a process knows of the members of others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::{Error, HeaderMap};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::super::PATIENCE;
+use super::super::line::Line;
+use super::super::stream::Following;
+use super::{EXPIRY, open, parse};
+use crate::topic::broker::Inlet;
+use crate::topic::presence::MemberId;
+
+/// How long it is kept when nobody asks any more.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// How often it is looked who has expired.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Before it is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The members of one topic in other processes.
+pub(in super::super) struct Replica {
+    asked: Mutex<Instant>,
+    ready: watch::Sender<bool>,
+}
+
+impl Replica {
+    /// That of a topic, which begins if there is none.
+    pub(in super::super) fn of(line: &Line) -> Arc<Self> {
+        let mut place = line.replica();
+        if let Some(replica) = &*place {
+            replica.ask();
+            return Arc::clone(replica);
+        }
+        let replica = Arc::new(Self { asked: Mutex::new(Instant::now()), ready: watch::Sender::new(false) });
+        *place = Some(Arc::clone(&replica));
+        let others = Others {
+            token: line.token.clone(),
+            node: line.link.node,
+            inlet: Weak::clone(&line.inlet),
+            jetstream: line.link.jetstream.clone(),
+            reconnects: line.link.reconnects.subscribe(),
+            until: HashMap::new(),
+            expiry: EXPIRY,
+        };
+        line.link.runtime.spawn(others.watch(line.myself(), Arc::clone(&replica)));
+        replica
+    }
+
+    /// When it is known who is there, or the broker does not say.
+    pub(in super::super) async fn ready(&self) {
+        let mut ready = self.ready.subscribe();
+        let _ = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await;
+        self.ask();
+    }
+
+    fn ask(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn is_asked_for(&self) -> bool {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < LINGER
+    }
+}
+
+/// Those who are there, until when.
+struct Others {
+    token: String,
+    node: u64,
+    inlet: Weak<dyn Inlet>,
+    jetstream: jetstream::Context,
+    reconnects: watch::Receiver<u64>,
+    until: HashMap<MemberId, Instant>,
+    expiry: Duration,
+}
+
+impl Others {
+    async fn watch(mut self, line: Weak<Line>, replica: Arc<Replica>) {
+        loop {
+            self.reconnects.mark_unchanged();
+            match self.hear(&line, &replica).await {
+                Ok(End::Reconnect) => {}
+                Ok(End::Over) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "presence is not heard: it needs a server with JetStream");
+                    self.expire();
+                    if self.is_over(&line, &replica) {
+                        return;
+                    }
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Hears who comes and goes, after those who are there.
+    async fn hear(&mut self, line: &Weak<Line>, replica: &Replica) -> Result<End, Error> {
+        let (store, expiry) = open(&self.jetstream).await?;
+        self.expiry = expiry;
+        let subject = format!("$KV.{}.{}.*.*", store.name, self.token);
+        let (mut entries, pending) = Following::begin(&store.stream, &subject, 0).await?;
+        let mut is_complete = pending == 0;
+        replica.ready.send_if_modified(|ready| is_complete && !std::mem::replace(ready, true));
+        let mut look = tokio::time::interval(LOOK.min(expiry / 4));
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                entry = entries.next() => {
+                    let entry = entry?;
+                    if let Some(id) = entry.subject.strip_prefix("$KV.").and_then(parse) {
+                        self.heard(id, entry.headers.as_ref(), &entry.payload);
+                    }
+                    if !is_complete && entry.info()?.pending == 0 {
+                        is_complete = true;
+                        replica.ready.send_replace(true);
+                    }
+                }
+                _ = look.tick() => {
+                    self.expire();
+                    if self.is_over(line, replica) {
+                        return Ok(End::Over);
+                    }
+                }
+                _ = self.reconnects.changed() => return Ok(End::Reconnect),
+            }
+        }
+    }
+
+    fn heard(&mut self, id: MemberId, headers: Option<&HeaderMap>, name: &[u8]) {
+        let Some(inlet) = self.inlet.upgrade() else { return };
+        if id.node == self.node {
+            return;
+        }
+        // DEL or PURGE.
+        if headers.is_some_and(|headers| headers.get("KV-Operation").is_some()) {
+            self.until.remove(&id);
+            return inlet.went(id);
+        }
+        let Ok(name) = serde_json::from_slice::<String>(name) else {
+            return tracing::debug!(topic = self.token, "the name of a member does not decode");
+        };
+        if !self.until.contains_key(&id) && !inlet.came(id, &name) {
+            return tracing::warn!(topic = self.token, "more members than can be known");
+        }
+        // By our own clock, whatever those of others show.
+        self.until.insert(id, Instant::now() + self.expiry);
+    }
+
+    /// Those who were not heard of for too long are gone.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        let inlet = self.inlet.upgrade();
+        self.until.retain(|id, until| {
+            let is_there = *until > now;
+            if let (false, Some(inlet)) = (is_there, &inlet) {
+                inlet.went(*id);
+            }
+            is_there
+        });
+    }
+
+    /// Ends it if nobody wants to know any more.
+    fn is_over(&self, line: &Weak<Line>, replica: &Replica) -> bool {
+        let (Some(line), Some(inlet)) = (line.upgrade(), self.inlet.upgrade()) else { return true };
+        let mut place = line.replica();
+        if replica.is_asked_for() || inlet.is_watched() {
+            return false;
+        }
+        *place = None;
+        // Whoever asks next learns it anew.
+        self.until.keys().for_each(|id| inlet.went(*id));
+        true
+    }
+}
+
+/// How a subscription ends.
+enum End {
+    Over,
+    Reconnect,
+}

@@ -1,0 +1,143 @@
+//! The histories at the broker: a JetStream stream for each size of one.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, StorageType, Stream};
+use async_nats::{Error, jetstream};
+use futures_util::StreamExt;
+
+use tokio::sync::Semaphore;
+
+use crate::topic::history::History;
+
+/// How many may read histories at the same time.
+const MAX_READERS: usize = 32;
+
+/// How long the server keeps a consumer that was left alone.
+const INACTIVE: Duration = Duration::from_secs(60);
+
+/// How often the server says that there is nothing. It is gone when it does not, twice over.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// More than this is not asked of a broker: so many messages of a topic,
+const MAX_LEN: usize = 1_000_000;
+/// for so long.
+const MAX_TTL: Duration = Duration::from_hours(24 * 365);
+
+/// The streams that this process has seen.
+pub(super) struct Streams {
+    jetstream: jetstream::Context,
+    seen: Mutex<HashMap<(i64, u64), Stream>>,
+    /// Those who read a history.
+    pub(super) turns: Semaphore,
+}
+
+impl Streams {
+    pub(super) fn new(jetstream: jetstream::Context) -> Self {
+        Self { jetstream, seen: Mutex::default(), turns: Semaphore::new(MAX_READERS) }
+    }
+
+    /// The stream for histories of this size, made if there is none.
+    pub(super) async fn stream(&self, history: History) -> Result<Stream, Error> {
+        let (len, ttl) = size(history);
+        let seen = self.lock().get(&(len, ttl)).cloned();
+        if let Some(stream) = seen {
+            return Ok(stream);
+        }
+        let config = Config {
+            name: format!("WS_HISTORY_{len}_{ttl}"),
+            description: Some("what was published in topics, for those who come back".into()),
+            subjects: vec![subject(history, "*")],
+            // One more than is asked for: the message that somebody has seen last is a proof that
+            // what follows it is all there.
+            max_messages_per_subject: len + 1,
+            max_age: Duration::from_secs(ttl),
+            discard: DiscardPolicy::Old,
+            storage: StorageType::File,
+            ..Config::default()
+        };
+        let stream = self.jetstream.get_or_create_stream(config).await?;
+        self.lock().insert((len, ttl), stream.clone());
+        Ok(stream)
+    }
+
+    /// It may be gone.
+    pub(super) fn forget(&self, history: History) {
+        self.lock().remove(&size(history));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(i64, u64), Stream>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many messages, and for how many seconds.
+fn size(history: History) -> (i64, u64) {
+    let ttl = history.ttl.clamp(Duration::from_secs(1), MAX_TTL);
+    let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
+    // It fits, being at most a million.
+    (i64::try_from(history.len.min(MAX_LEN)).unwrap_or(i64::MAX), seconds)
+}
+
+/// Where the messages of a topic go.
+pub(super) fn subject(history: History, token: &str) -> String {
+    let (len, ttl) = size(history);
+    format!("ws.h.{len}_{ttl}.{token}")
+}
+
+/// What names a stream: when it was made.
+pub(super) fn epoch(info: &Info) -> u64 {
+    let since = SystemTime::from(info.created).duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Nanoseconds since 1970 fit until the year 2554.
+    u64::try_from(since.as_nanos()).unwrap_or_default()
+}
+
+/// A consumer of a subject's messages from a sequence number on. Nothing is acknowledged: what gets
+/// lost is asked for again, by another one.
+pub(super) async fn consumer(stream: &Stream, subject: &str, from: u64) -> Result<PullConsumer, Error> {
+    let deliver_policy = match from {
+        0 => DeliverPolicy::All,
+        start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
+    };
+    let config = pull::Config {
+        deliver_policy,
+        ack_policy: AckPolicy::None,
+        filter_subject: subject.to_owned(),
+        inactive_threshold: INACTIVE,
+        memory_storage: true,
+        ..pull::Config::default()
+    };
+    Ok(stream.create_consumer(config).await?)
+}
+
+/// The messages of a subject as they come.
+pub(super) struct Following {
+    messages: pull::Stream,
+    /// Which of the consumer's comes next.
+    next: u64,
+}
+
+impl Following {
+    /// Those from a sequence number on; also how many there are already.
+    pub(super) async fn begin(stream: &Stream, subject: &str, from: u64) -> Result<(Self, u64), Error> {
+        let consumer = consumer(stream, subject, from).await?;
+        let pending = consumer.cached_info().num_pending;
+        let messages = consumer.stream().heartbeat(HEARTBEAT).messages().await?;
+        Ok((Self { messages, next: 1 }, pending))
+    }
+
+    /// The next message. An error says that another consumer is needed, perhaps of another stream:
+    /// that is not left to the client, which would not say so.
+    pub(super) async fn next(&mut self) -> Result<Message, Error> {
+        let message = self.messages.next().await.ok_or("the consumer has ended")??;
+        if message.info()?.consumer_sequence != self.next {
+            return Err("a message was lost on the way from the consumer".into());
+        }
+        self.next += 1;
+        Ok(message)
+    }
+}
