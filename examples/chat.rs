@@ -1,17 +1,27 @@
 //! A chat: rooms that remember what was said, and know who is there. `GET /` serves a page.
 //!
 //! Run it with `cargo run --example chat` and open <http://127.0.0.1:8080> in two windows. Another
-//! address is its first argument. `--peers http://127.0.0.1:8081` names other nodes, with commas
-//! between them: a page whose node is gone comes back to one of them.
+//! address is its first argument. As many nodes as you like are one chat with a NATS server between
+//! them, and the feature `nats`:
+//!
+//! ```sh
+//! nats-server -js
+//! cargo run -p examples --features nats --example chat -- 127.0.0.1:8081 \
+//!     --nats nats://127.0.0.1 --peers http://127.0.0.1:8081,http://127.0.0.1:8082
+//! ```
+//!
+//! and the same with 8082. A page whose node is gone comes back to another, and misses nothing.
 
 use axum::response::Html;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
-use ws_core::Recovery;
 use ws_core::prelude::*;
+use ws_core::{BoxError, Recovery};
 
-/// Lines that a room keeps for those who come back, and how many of them a newcomer reads.
+/// Lines that a room keeps for those who come back.
 const KEPT: usize = 256;
+
+/// Of those, a newcomer reads so many; with a broker fewer, as its positions count the lines of all rooms.
 const RECENT: u64 = 50;
 
 /// In characters; the page has the same.
@@ -44,6 +54,11 @@ enum Event {
     },
     Left {
         id: String,
+    },
+    /// Nobody has heard this line.
+    Unsaid {
+        text: String,
+        why: String,
     },
     /// Lines are missing before the next one: come back for them.
     Lagged,
@@ -94,6 +109,10 @@ impl Guest {
 
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) -> Json<Event> {
+        if self.since.is_none() && self.room.position().is_none() {
+            // The history is the broker's, which has to be asked.
+            cx.subscribe_from(&self.room, None).await;
+        }
         let since = self.since.or_else(|| self.recent());
         let Recovery { recovered, position, .. } = cx.subscribe_from(&self.room, since).await;
         cx.watch(&self.room).await;
@@ -102,11 +121,13 @@ impl Guest {
     }
 
     #[on_text]
-    fn said(&mut self, text: &str) -> Result<(), PublishError> {
+    fn said(&mut self, text: &str) -> Option<Json<Event>> {
         if text.trim().is_empty() {
-            return Ok(());
+            return None;
         }
-        self.room.publish(Said { by: self.name.clone(), text: text.to_owned() })
+        let said = Said { by: self.name.clone(), text: text.to_owned() };
+        let error = self.room.publish(said).err()?;
+        Some(Json(Event::Unsaid { text: text.to_owned(), why: error.to_string() }))
     }
 
     #[on_info]
@@ -142,15 +163,23 @@ impl Guest {
 }
 
 #[tokio::main]
-async fn main() -> ws_core::Result<()> {
-    let (mut addr, mut peers) = ("127.0.0.1:8080".to_owned(), String::new());
+async fn main() -> Result<(), BoxError> {
+    let (mut addr, mut nats, mut peers) = ("127.0.0.1:8080".to_owned(), None, String::new());
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match &*arg {
+            "--nats" => nats = args.next(),
             "--peers" => peers = args.next().unwrap_or_default().replace(',', "\n"),
             _ => addr = arg,
         }
     }
+    let hub = match nats {
+        None => Hub::local(),
+        #[cfg(feature = "nats")]
+        Some(url) => Hub::nats(&url).await?,
+        #[cfg(not(feature = "nats"))]
+        Some(_) => return Err("build it with `--features nats`".into()),
+    };
     println!("listening on http://{addr}, WebSocket at ws://{addr}/rooms/lobby?name=you");
     let page = axum::Router::new()
         .route("/", get(async || Html(include_str!("chat.html"))))
@@ -158,8 +187,8 @@ async fn main() -> ws_core::Result<()> {
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };
-    let router = Router::new().mount::<Guest>().with_state(Hub::local()).fallback(page);
-    router.serve_with_shutdown(addr, stop).await
+    let router = Router::new().mount::<Guest>().with_state(hub).fallback(page);
+    Ok(router.serve_with_shutdown(addr, stop).await?)
 }
 
 #[cfg(test)]

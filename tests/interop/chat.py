@@ -23,6 +23,10 @@ import devtools
 from devtools import until
 
 
+# How many lines a newcomer reads, as in the example.
+RECENT = 50
+
+
 class Page(devtools.Page):
     """A page of the chat."""
 
@@ -30,11 +34,22 @@ class Page(devtools.Page):
         await self.run(f"document.getElementById('name').value = {json.dumps(name)};"
                        "document.getElementById('join').requestSubmit()")
 
+    async def submit(self, text):
+        await self.run(f"document.getElementById('text').value = {json.dumps(text)};"
+                       "document.getElementById('say').requestSubmit()")
+
+    async def gets_back(self, text):
+        """Says something until it is given back, because there is nobody to take it."""
+        async with asyncio.timeout(devtools.PATIENCE):
+            while await self.run("document.getElementById('text').value") != text:
+                await self.submit(text)
+                await asyncio.sleep(0.1)
+        await self.until("document.getElementById('status').textContent.startsWith('Not said: ')")
+
     async def say(self, text):
         """Says something, and waits for it to be heard."""
         await self.until("!document.getElementById('send').disabled")
-        await self.run(f"document.getElementById('text').value = {json.dumps(text)};"
-                       "document.getElementById('say').requestSubmit()")
+        await self.submit(text)
         await self.until(f"document.getElementById('log').lastChild?.textContent.endsWith({json.dumps(': ' + text)})")
 
     async def sees(self, here, said, on):
@@ -123,14 +138,14 @@ def broker(program):
             log = iter(running.stderr.readline, "")
             port = next(found[1] for found in map(re.compile(r"client connections on .*:(\d+)").search, log) if found)
             assert any("Server is ready" in line for line in log)
-            yield f"nats://127.0.0.1:{port}"
+            yield running, f"nats://127.0.0.1:{port}"
     finally:
         shutil.rmtree(store, ignore_errors=True)
 
 
 async def failed_over(browser, binary, nats_server):
     ports = free_ports(2)
-    with broker(nats_server) as url:
+    with broker(nats_server) as (nats, url):
         args = ["--nats", url, "--peers", ",".join(f"http://127.0.0.1:{port}" for port in ports)]
         async with node(binary, ports[0], *args), node(binary, ports[1], *args) as second:
             anna, ben, here, said = await meet(browser, *ports)
@@ -140,8 +155,7 @@ async def failed_over(browser, binary, nats_server):
             await ben.call("Debugger.pause")
             kill(second)
             await ben.event("Debugger.paused")
-            # More than a newcomer reads.
-            for number in range(60):
+            for number in range(RECENT + 10):
                 await anna.say(f"line {number}")
                 said.append(f"anna: line {number}")
             await ben.call("Debugger.disable")
@@ -154,6 +168,16 @@ async def failed_over(browser, binary, nats_server):
             said.append("<b>ben</b>: back again")
             for page in (anna, ben):
                 await page.sees(here, said, ports[0])
+            async with node(binary, ports[1], *args):
+                # One that has heard nothing yet asks the broker.
+                carl = await Page.open(browser, f"http://127.0.0.1:{ports[1]}/")
+                await carl.join("carl")
+                await carl.sees([*here, "carl"], said[-RECENT:], ports[1])
+                await carl.say("I am new here")
+                for page in (anna, ben):
+                    await page.sees([*here, "carl"], [*said, "carl: I am new here"], ports[0])
+                kill(nats)
+                await carl.gets_back("is anybody there?")
 
 
 async def main(binary):
