@@ -1,64 +1,93 @@
-//! A chat with rooms, in one process: the addresses of everybody are in shared state. `GET /` serves
-//! a page.
+//! A chat: rooms that remember what was said, and know who is there. `GET /` serves a page.
 //!
 //! Run it with `cargo run --example chat` and open <http://127.0.0.1:8080> in two windows. Another
-//! address is its first argument.
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+//! address is its first argument. As many nodes as you like are one chat with a NATS server between
+//! them, and the feature `nats`:
+//!
+//! ```sh
+//! nats-server -js
+//! cargo run -p examples --features nats --example chat -- 127.0.0.1:8081 \
+//!     --nats nats://127.0.0.1 --peers http://127.0.0.1:8081,http://127.0.0.1:8082
+//! ```
+//!
+//! and the same with 8082. A page whose node is gone comes back to another, and misses nothing.
 
 use axum::response::Html;
 use axum::routing::get;
+use serde::{Deserialize, Serialize};
 use ws_core::prelude::*;
+use ws_core::{BoxError, Recovery};
 
-/// Who is where.
-#[derive(Clone, Default)]
-struct Rooms(Arc<Mutex<HashMap<String, Vec<Addr<Guest>>>>>);
+/// Lines that a room keeps for those who come back.
+const KEPT: usize = 256;
 
-/// What everybody in a room gets to read.
-#[derive(Clone)]
-struct Line(Arc<str>);
+/// Of those, a newcomer reads so many; with a broker fewer, as its positions count the lines of all rooms.
+const RECENT: u64 = 50;
 
-impl Rooms {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Addr<Guest>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// In characters; the page has the same.
+const MAX_NAME: usize = 32;
 
-    fn enter(&self, room: &str, guest: Addr<Guest>) {
-        self.lock().entry(room.to_owned()).or_default().push(guest);
-    }
-
-    /// A room that nobody is in is forgotten.
-    fn leave(&self, room: &str, guest: &Addr<Guest>) {
-        let mut rooms = self.lock();
-        let Some(guests) = rooms.get_mut(room) else { return };
-        guests.retain(|other| other != guest);
-        if guests.is_empty() {
-            rooms.remove(room);
-        }
-    }
-
-    /// Tells everybody. Whoever is too slow misses the line.
-    fn tell(&self, room: &str, text: &str) {
-        let line = Line(text.into());
-        for guest in self.lock().get(room).into_iter().flatten() {
-            let _ = guest.send(line.clone());
-        }
-    }
+/// A line, as everybody in the room gets it, on all nodes.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    by: String,
+    text: String,
 }
 
-#[derive(serde::Deserialize)]
+/// What the page is told.
+#[derive(Serialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+enum Event {
+    /// First of all: whether everything since the position with which the page came follows.
+    Hello {
+        recovered: bool,
+        at: Option<Position>,
+    },
+    /// The position is what to come back with.
+    Said {
+        at: Option<Position>,
+        said: Arc<Said>,
+    },
+    Joined {
+        id: String,
+        name: Arc<str>,
+    },
+    Left {
+        id: String,
+    },
+    /// Nobody has heard this line.
+    Unsaid {
+        text: String,
+        why: String,
+    },
+    /// Lines are missing before the next one: come back for them.
+    Lagged,
+    /// Nothing has happened; a page cannot see pings.
+    Alive,
+}
+
+/// How a page introduces itself.
+#[derive(Deserialize)]
 struct Who {
     name: String,
+    /// The position of the last line that it has.
+    since: Option<Position>,
 }
 
-#[websocket(path = "/rooms/{room}", idle_timeout = 60s, max_message_size = 4KiB, unhandled = close)]
+// The page of one node talks to another, whose address may be any. Nothing is done in a visitor's
+// name here: there are no cookies and no logins, so a foreign page can do no more than its author.
+#[websocket(
+    path = "/rooms/{room}",
+    origins = any,
+    overflow = drop_oldest,
+    max_message_size = 2KiB,
+    max_message_rate = 100,
+    ping_interval = 20s,
+)]
 struct Guest {
     name: String,
-    room: String,
-    rooms: Rooms,
-    /// Our own: `#[on_close]` has no context to ask.
-    addr: Option<Addr<Self>>,
+    room: Topic<Said>,
+    since: Option<Position>,
 }
 
 #[websocket]
@@ -66,50 +95,102 @@ impl Guest {
     #[on_upgrade]
     fn join(
         Path(room): Path<String>,
-        Query(who): Query<Who>,
-        State(rooms): State<Rooms>,
-    ) -> Result<Self, StatusCode> {
-        if who.name.trim().is_empty() {
-            return Err(StatusCode::BAD_REQUEST);
+        Query(Who { name, since }): Query<Who>,
+        State(hub): State<Hub>,
+    ) -> Result<Self, (StatusCode, &'static str)> {
+        let is_name = |name: &str| {
+            !name.trim().is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control)
+        };
+        if !is_name(&name) || !is_name(&room) {
+            return Err((StatusCode::BAD_REQUEST, "names have 1 to 32 characters\n"));
         }
-        Ok(Self { name: who.name, room, rooms, addr: None })
+        Ok(Self { name, room: hub.topic(format!("room:{room}")).history(KEPT), since })
     }
 
     #[on_open]
-    fn open(&mut self, cx: &mut Context<Self>) {
-        self.addr = Some(cx.addr());
-        self.rooms.enter(&self.room, cx.addr());
-        self.rooms.tell(&self.room, &format!("{} is here", self.name));
+    async fn open(&mut self, cx: &mut Context<Self>) -> Json<Event> {
+        if self.since.is_none() && self.room.position().is_none() {
+            // The history is the broker's, which has to be asked.
+            cx.subscribe_from(&self.room, None).await;
+        }
+        let since = self.since.or_else(|| self.recent());
+        let Recovery { recovered, position, .. } = cx.subscribe_from(&self.room, since).await;
+        cx.watch(&self.room).await;
+        cx.join(&self.room, &self.name).await;
+        Json(Event::Hello { recovered, at: position })
     }
 
     #[on_text]
-    fn said(&mut self, text: &str) {
-        self.rooms.tell(&self.room, &format!("{}: {text}", self.name));
+    fn said(&mut self, text: &str) -> Option<Json<Event>> {
+        if text.trim().is_empty() {
+            return None;
+        }
+        let said = Said { by: self.name.clone(), text: text.to_owned() };
+        let error = self.room.publish(said).err()?;
+        Some(Json(Event::Unsaid { text: text.to_owned(), why: error.to_string() }))
     }
 
     #[on_info]
-    fn heard(&mut self, Line(text): Line) -> Arc<str> {
-        text
+    fn heard(&mut self, line: Published<Said>) -> Json<Event> {
+        Json(Event::Said { at: line.position(), said: Arc::clone(line.value()) })
     }
 
-    #[every(20s)]
-    fn keep_alive(&mut self) -> Ping {
-        Ping::default()
+    #[on_info]
+    fn presence(&mut self, presence: Presence) -> Json<Event> {
+        Json(match presence {
+            Presence::Joined(member) => Event::Joined { id: member.id.to_string(), name: member.name },
+            Presence::Left(member) => Event::Left { id: member.id.to_string() },
+        })
     }
 
-    #[on_close]
-    fn left(&mut self) {
-        if let Some(addr) = &self.addr {
-            self.rooms.leave(&self.room, addr);
-        }
-        self.rooms.tell(&self.room, &format!("{} has left", self.name));
+    #[on_lagged]
+    fn lagged(&mut self) -> Json<Event> {
+        Json(Event::Lagged)
+    }
+
+    #[every(15s)]
+    fn alive(&mut self) -> Json<Event> {
+        Json(Event::Alive)
+    }
+}
+
+impl Guest {
+    /// Where a newcomer begins to read.
+    fn recent(&self) -> Option<Position> {
+        let end = self.room.position()?;
+        Some(Position { offset: end.offset.saturating_sub(RECENT), ..end })
     }
 }
 
 #[tokio::main]
-async fn main() -> ws_core::Result<()> {
-    let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+async fn main() -> Result<(), BoxError> {
+    let (mut addr, mut nats, mut peers) = ("127.0.0.1:8080".to_owned(), None, String::new());
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match &*arg {
+            "--nats" => nats = args.next(),
+            "--peers" => peers = args.next().unwrap_or_default().replace(',', "\n"),
+            _ => addr = arg,
+        }
+    }
+    let hub = match nats {
+        None => Hub::local(),
+        #[cfg(feature = "nats")]
+        Some(url) => Hub::nats(&url).await?,
+        #[cfg(not(feature = "nats"))]
+        Some(_) => return Err("build it with `--features nats`".into()),
+    };
     println!("listening on http://{addr}, WebSocket at ws://{addr}/rooms/lobby?name=you");
-    let page = axum::Router::new().route("/", get(async || Html(include_str!("chat.html"))));
-    Router::new().mount::<Guest>().with_state(Rooms::default()).fallback(page).serve(addr).await
+    let page = axum::Router::new()
+        .route("/", get(async || Html(include_str!("chat.html"))))
+        .route("/peers", get(async || peers));
+    let stop = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    let router = Router::new().mount::<Guest>().with_state(hub).fallback(page);
+    Ok(router.serve_with_shutdown(addr, stop).await?)
 }
+
+#[cfg(test)]
+#[path = "chat/tests.rs"]
+mod tests;

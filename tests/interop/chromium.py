@@ -13,14 +13,14 @@ import threading
 
 @contextlib.contextmanager
 def at(url, *flags):
-    """The browser, at a page, for as long as the block runs."""
+    """The browser, at a page, for as long as the block runs; gives the folder of its profile."""
     profile = tempfile.mkdtemp()
     browser = subprocess.Popen(
         ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
          f"--user-data-dir={profile}", *flags, url],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield
+        yield profile
     finally:
         browser.terminate()
         browser.wait()

@@ -4,7 +4,8 @@
 # aiohttp and picows, and headless Chromium. Each sends text, bytes, nothing, a megabyte and (where
 # it can) fragments and pings, gets all of it back, compressed if it offers that, and closes. Then
 # over HTTP/2 with PyPI's h2 and wsproto, to `examples/wss` too, and with Chromium, to the server beside
-# this file. Prints a line for each; fails if one does.
+# this file. Last, two windows of Chromium use the page of `examples/chat`, on one node and on two with
+# nats-server between them, which are killed. Prints a line for each; fails if one does.
 #
 # What it installs goes to target/interop; Debian's packages are installed where they are missing.
 set -euo pipefail
@@ -23,6 +24,10 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
+# What cannot be done without it, chat.py says.
+if ! PATH=$PATH:/usr/sbin command -v nats-server >/dev/null; then
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends nats-server; } || true
+fi
 venv=$home/venv
 # Anew when the versions below change.
 ready=$home/.ready-$(grep -E 'pip" install|npm install' "$here/run.sh" | cksum | cut -d' ' -f1)
@@ -34,7 +39,7 @@ if [ ! -f "$ready" ]; then
     touch "$ready"
 fi
 
-cargo build --quiet --release -p examples --example echo --example wss
+cargo build --quiet --release -p examples --features nats --example chat --example echo --example wss
 cargo build --quiet --release -p tests --bin interop-server
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
@@ -59,3 +64,4 @@ node "$home/clients.mjs" "ws://127.0.0.1:$port/"
 serve wss
 "$venv/bin/python" "$here/http2.py" "127.0.0.1:$port" /echo ", said in private" --tls
 "$venv/bin/python" "$here/chromium.py" target/release/interop-server
+"$venv/bin/python" "$here/chat.py" target/release/examples/chat

@@ -1,0 +1,122 @@
+use serde_json::{Value, json};
+use ws_core::test::Test;
+
+use super::*;
+
+/// Somebody in the lobby, with what comes first.
+async fn enter(hub: &Hub, query: &str) -> (Test<Guest>, Value) {
+    let uri = format!("/rooms/lobby?{query}");
+    let mut guest = Test::<Guest>::upgrade(&uri).state(hub.clone()).open().await.unwrap();
+    let hello = guest.json().await;
+    (guest, hello)
+}
+
+/// What was said, and where.
+async fn line(guest: &mut Test<Guest>) -> (String, String) {
+    let event: Value = guest.json().await;
+    assert_eq!(event["is"], "said");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&event["said"]["text"]), text(&event["at"]))
+}
+
+#[tokio::test]
+async fn guests_see_and_hear_each_other() {
+    let hub = Hub::local();
+    let (mut anna, _) = enter(&hub, "name=anna").await;
+    let first: Value = anna.json().await;
+    assert_eq!((&first["is"], &first["name"]), (&json!("joined"), &json!("anna")));
+    let (mut ben, hello) = enter(&hub, "name=ben").await;
+    assert_eq!((&hello["is"], &hello["recovered"]), (&json!("hello"), &json!(true)));
+    assert_eq!(ben.json::<Value>().await, first);
+    let second: Value = ben.json().await;
+    assert_eq!((&second["name"], second["id"] == first["id"]), (&json!("ben"), false));
+    assert_eq!(anna.json::<Value>().await, second);
+
+    ben.send("hello").await;
+    for guest in [&mut anna, &mut ben] {
+        let heard: Value = guest.json().await;
+        assert_eq!(heard["said"], json!({ "by": "ben", "text": "hello" }));
+    }
+    ben.abort().await;
+    assert_eq!(anna.json::<Value>().await, json!({ "is": "left", "id": second["id"] }));
+    anna.send("   ").await;
+    anna.nothing().await;
+}
+
+#[tokio::test]
+async fn who_comes_back_gets_what_it_missed() {
+    let hub = Hub::local();
+    let room = hub.topic::<Said>("room:lobby");
+    let say = |text: &str| room.publish(Said { by: "anna".into(), text: text.into() }).unwrap();
+    let (mut ben, _) = enter(&hub, "name=ben").await;
+    let _joined: Value = ben.json().await;
+    say("one");
+    let (_, since) = line(&mut ben).await;
+    ben.abort().await;
+    say("two");
+    say("three");
+    let (mut ben, hello) = enter(&hub, &format!("name=ben&since={since}")).await;
+    assert_eq!(hello["recovered"], true);
+    assert_eq!((line(&mut ben).await.0, line(&mut ben).await.0), ("two".into(), "three".into()));
+    assert_eq!(ben.json::<Value>().await["is"], "joined");
+    ben.abort().await;
+    // More than is kept.
+    (0..KEPT).for_each(|_| say("bla"));
+    let (mut ben, hello) = enter(&hub, &format!("name=ben&since={since}")).await;
+    assert_eq!(hello["recovered"], false);
+    assert_eq!(ben.json::<Value>().await["is"], "joined");
+}
+
+#[tokio::test]
+async fn newcomer_reads_the_last_lines() {
+    let hub = Hub::local();
+    let (mut anna, _) = enter(&hub, "name=anna").await;
+    for number in 1..=60 {
+        hub.topic("room:lobby").publish(Said { by: "ben".into(), text: number.to_string() }).unwrap();
+    }
+    anna.advance(Duration::ZERO).await;
+    let (mut carl, hello) = enter(&hub, "name=carl").await;
+    assert_eq!(hello["recovered"], true);
+    for number in 11..=60 {
+        assert_eq!(line(&mut carl).await.0, number.to_string());
+    }
+}
+
+#[tokio::test]
+async fn names_and_lines_have_bounds() {
+    let hub = Hub::local();
+    let long = "x".repeat(MAX_NAME + 1);
+    for uri in [format!("/rooms/lobby?name={long}"), format!("/rooms/{long}?name=anna")]
+        .into_iter()
+        .chain(["%20", "%00", ""].map(|name| format!("/rooms/lobby?name={name}")))
+        .chain(["/rooms/lobby".to_owned(), "/rooms/lobby?name=anna&since=yesterday".to_owned()])
+    {
+        let refused = Test::<Guest>::upgrade(&uri).state(hub.clone()).open().await.unwrap_err();
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{uri}");
+    }
+    let (mut anna, _) = enter(&hub, "name=anna").await;
+    let _joined: Value = anna.json().await;
+    anna.send("x".repeat(2049)).await;
+    assert_eq!(anna.closed().await.code, CloseCode::Size);
+}
+
+#[tokio::test]
+async fn page_that_is_too_slow_is_told_to_come_back() {
+    let hub = Hub::local();
+    let (mut anna, _) = enter(&hub, "name=anna").await;
+    let _joined: Value = anna.json().await;
+    for _ in 0..=1024 {
+        hub.topic("room:lobby").publish(Said { by: "ben".into(), text: "bla".into() }).unwrap();
+    }
+    assert_eq!(anna.json::<Value>().await, json!({ "is": "lagged" }));
+    line(&mut anna).await;
+}
+
+#[tokio::test]
+async fn page_can_tell_silence_from_a_node_that_is_gone() {
+    let hub = Hub::local();
+    let (mut anna, _) = enter(&hub, "name=anna").await;
+    let _joined: Value = anna.json().await;
+    anna.advance(Duration::from_secs(15)).await;
+    assert_eq!(anna.json::<Value>().await, json!({ "is": "alive" }));
+}
