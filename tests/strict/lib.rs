@@ -17,7 +17,6 @@
 #![forbid(unsafe_code)]
 
 use core::future::ready;
-use std::sync::Arc;
 
 use socket::prelude::*;
 

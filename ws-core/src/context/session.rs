@@ -83,6 +83,9 @@ impl<H: Handler> Place<H> {
     }
 }
 
+/// What waits for a handler: its mail, and what was published.
+pub(crate) type Waiting<I> = (VecDeque<I>, Option<Box<Topics<I>>>);
+
 /// The state that commands act upon.
 pub(crate) struct Session<H: Handler> {
     pub(crate) wire: Connection,
@@ -168,7 +171,7 @@ impl<H: Handler> Session<H> {
     }
 
     /// No more messages are accepted, and those that wait will not be handled.
-    pub(crate) fn end_mailbox(&mut self) -> (VecDeque<H::Info>, Option<Box<Topics<H::Info>>>) {
+    pub(crate) fn end_mailbox(&mut self) -> Waiting<H::Info> {
         let mail = self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.end());
         (mail, self.topics.take())
     }

@@ -87,11 +87,14 @@ fn caught<'a, H: Handler>(
 ) -> Seated<'a, H> {
     match catch(|| method(left)) {
         Ok(seat) => seat,
-        Err(panic) => {
-            *left = Some(Left::Panicked(panic, Backlog::default()));
-            None
-        }
+        Err(panic) => panicked(left, panic),
     }
+}
+
+#[cold]
+fn panicked<'a, H: Handler>(left: &mut Option<Left<'a, H>>, panic: Panic) -> Seated<'a, H> {
+    *left = Some(Left::Panicked(panic, Backlog::default()));
+    None
 }
 
 /// Runs an async method, and `#[on_error]` if that fails, as far as they go without waiting.
@@ -169,9 +172,10 @@ pub(super) fn hear_ahead<'a, H: Handler>(
     message: Incoming<'_>,
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H> {
-    match hear_owned(seat, message, left).0? {
-        Some(call) => caught(left, |left| run(task, seat, call, left)),
-        None => Some(seat),
+    match hear_owned(seat, message).0 {
+        Ok(Some(call)) => caught(left, |left| run(task, seat, call, left)),
+        Ok(None) => Some(seat),
+        Err(panic) => panicked(left, panic),
     }
 }
 
@@ -182,13 +186,10 @@ pub(super) fn hear_ahead<'a, H: Handler>(
 fn hear_owned<H: Handler>(
     seat: &mut Seat<H>,
     message: Incoming<'_>,
-    left: &mut Option<Left<'_, H>>,
-) -> (Option<Option<H::Call>>, usize) {
+) -> (Result<Option<H::Call>, Panic>, usize) {
     seat.cx.session().wire.handles(&message);
     let call = catch(|| seat.hear_uncaught(&message));
-    let held = seat.cx.session().wire.handled(message);
-    let call = call.map_err(|panic| *left = Some(Left::Panicked(panic, Backlog::default())));
-    (call.ok(), held)
+    (call, seat.cx.session().wire.handled(message))
 }
 
 /// Handles the messages of an input until it is used up, a method waits, or nothing more may be
@@ -221,9 +222,12 @@ fn hear<'a, H: Handler>(
     while !input.is_empty() {
         let Some(message) = seat.cx.session().wire.next(input) else { break };
         let call = if message.is_owned() {
-            let (call, held) = hear_owned(seat, message, left);
+            let (call, held) = hear_owned(seat, message);
             inflated += held;
-            call?
+            match call {
+                Ok(call) => call,
+                Err(panic) => return panicked(left, panic),
+            }
         } else {
             seat.hear_uncaught(&message)
         };

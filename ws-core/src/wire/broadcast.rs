@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::connection::Connection;
 #[cfg(feature = "deflate")]
-use super::deflate::Shared;
+use super::deflate::{Sends, Shared};
 use super::frame::{MAX_HEADER, Opcode, write_header};
 use crate::close::CloseReason;
 
@@ -66,9 +66,9 @@ impl Connection {
             #[cfg(feature = "deflate")]
             Some(deflater) if deflater.takes(payload.len()) => {
                 match message.deflated.frame(message.opcode, payload, deflater) {
-                    Some(compressed) => compressed.unwrap_or(&message.frame),
-                    // Its compression refers to what this client alone was sent.
-                    None => return self.compress(message.opcode, payload),
+                    Sends::Compressed(frame) => frame,
+                    Sends::AsItIs => &message.frame,
+                    Sends::ItsOwn => return self.compress(message.opcode, payload),
                 }
             }
             _ => &message.frame,

@@ -20,7 +20,11 @@ mod shared;
 pub(super) use off::{Deflater, Inflater};
 pub(super) use scratch::{Scratch, release};
 #[cfg(feature = "deflate")]
-pub(super) use {compress::Deflater, inflate::Inflater, shared::Shared};
+pub(super) use {
+    compress::Deflater,
+    inflate::Inflater,
+    shared::{Sends, Shared},
+};
 
 /// What the two sides agreed upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

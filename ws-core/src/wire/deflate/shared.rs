@@ -14,23 +14,32 @@ use super::pool::Config;
 #[derive(Debug, Default)]
 pub(crate) struct Shared(OnceLock<(Config, Option<Bytes>)>);
 
+/// What a connection sends of it.
+pub(crate) enum Sends<'a> {
+    /// This frame.
+    Compressed(&'a Bytes),
+    /// What was not compressed, as it is not larger than what was.
+    AsItIs,
+    /// What it compresses by itself: it refers to what this client alone was sent, or has agreed upon
+    /// other parameters.
+    ItsOwn,
+}
+
 impl Shared {
-    /// The compressed frame; `None` if this connection has to compress for itself, `Some(None)` if
-    /// nobody should.
-    pub(crate) fn frame(
-        &self,
-        opcode: Opcode,
-        payload: &[u8],
-        deflater: &mut Deflater,
-    ) -> Option<Option<&Bytes>> {
-        let own = deflater.shareable()?;
+    /// How a connection sends the message.
+    pub(crate) fn frame(&self, opcode: Opcode, payload: &[u8], deflater: &mut Deflater) -> Sends<'_> {
+        let Some(own) = deflater.shareable() else { return Sends::ItsOwn };
         // The others wait for the one that compresses, which is what they would do themselves.
         let (config, compressed) = self.0.get_or_init(|| {
             let mut out = Vec::new();
             let compressed = deflater.compress(payload, &mut out).then(|| frame(opcode, COMPRESSED, &out));
             (own, compressed)
         });
-        (*config == own).then_some(compressed.as_ref())
+        match compressed {
+            _ if *config != own => Sends::ItsOwn,
+            Some(frame) => Sends::Compressed(frame),
+            None => Sends::AsItIs,
+        }
     }
 
     /// What was compressed.
