@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::connection::Connection;
-#[cfg(feature = "deflate")]
 use super::deflate::{Sends, Shared};
 use super::frame::{MAX_HEADER, Opcode, write_header};
 use crate::close::CloseReason;
@@ -15,7 +14,6 @@ pub(crate) struct Broadcast {
     frame: Bytes,
     /// Where its payload begins.
     payload: usize,
-    #[cfg(feature = "deflate")]
     deflated: Shared,
 }
 
@@ -33,7 +31,6 @@ impl Broadcast {
             opcode,
             frame: frame(opcode, 0, payload),
             payload: header_size(payload.len()),
-            #[cfg(feature = "deflate")]
             deflated: Shared::default(),
         }
     }
@@ -63,7 +60,6 @@ impl Connection {
         }
         let payload = &message.frame[message.payload..];
         let frame = match self.deflater() {
-            #[cfg(feature = "deflate")]
             Some(deflater) if deflater.takes(payload.len()) => {
                 match message.deflated.frame(message.opcode, payload, deflater) {
                     Sends::Compressed(frame) => frame,

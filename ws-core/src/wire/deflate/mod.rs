@@ -17,14 +17,12 @@ mod scratch;
 mod shared;
 
 #[cfg(not(feature = "deflate"))]
-pub(super) use off::{Deflater, Inflater};
+pub(super) use off::{Deflater, Inflater, Shared};
 pub(super) use scratch::{Scratch, release};
 #[cfg(feature = "deflate")]
-pub(super) use {
-    compress::Deflater,
-    inflate::Inflater,
-    shared::{Sends, Shared},
-};
+pub(super) use {compress::Deflater, inflate::Inflater, shared::Shared};
+
+use bytes::Bytes;
 
 /// What the two sides agreed upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +42,18 @@ pub(crate) struct Agreed {
     /// Whether it is the frames that are compressed, each by itself, and not the messages: the
     /// extension before RFC 7692.
     pub(crate) per_frame: bool,
+}
+
+/// What a connection sends of a message for many.
+#[cfg_attr(not(feature = "deflate"), allow(dead_code))]
+pub(crate) enum Sends<'a> {
+    /// This frame.
+    Compressed(&'a Bytes),
+    /// The message as it is, which is smaller.
+    AsItIs,
+    /// What it compresses by itself: it refers to what this client alone was sent, or has agreed upon
+    /// other parameters.
+    ItsOwn,
 }
 
 /// What ends each message and is not sent (§7.2.1).

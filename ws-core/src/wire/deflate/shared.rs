@@ -6,24 +6,13 @@ use bytes::Bytes;
 
 use super::super::broadcast::frame;
 use super::super::frame::{COMPRESSED, Opcode};
-use super::Deflater;
 use super::pool::Config;
+use super::{Deflater, Sends};
 
 /// A message compressed by itself, with the parameters of the first connection that asked: those of
 /// one handler's connections are nearly always the same. `None` inside if it is better sent as it is.
 #[derive(Debug, Default)]
 pub(crate) struct Shared(OnceLock<(Config, Option<Bytes>)>);
-
-/// What a connection sends of it.
-pub(crate) enum Sends<'a> {
-    /// This frame.
-    Compressed(&'a Bytes),
-    /// What was not compressed, as it is not larger than what was.
-    AsItIs,
-    /// What it compresses by itself: it refers to what this client alone was sent, or has agreed upon
-    /// other parameters.
-    ItsOwn,
-}
 
 impl Shared {
     /// How a connection sends the message.
