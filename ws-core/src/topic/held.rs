@@ -2,9 +2,9 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::position::Position;
 use super::published::Published;
 use super::taps::{Garbage, Tap};
 
@@ -15,8 +15,9 @@ const MAX_HELD: usize = 4096;
 /// lock of the topic.
 pub(super) struct Held<T> {
     tap: Box<dyn Tap<Published<T>>>,
-    /// So that afterwards a message takes no lock here.
-    is_live: AtomicBool,
+    /// Set when nothing is held any more: what comes up to here has been given already, and may still
+    /// be on its way. So afterwards a message takes no lock here.
+    released: OnceLock<Option<Position>>,
     waiting: Mutex<VecDeque<Entry<T>>>,
 }
 
@@ -27,7 +28,7 @@ enum Entry<T> {
 
 impl<T: Send + Sync + 'static> Held<T> {
     pub(super) fn new(tap: Box<dyn Tap<Published<T>>>) -> Arc<Self> {
-        Arc::new(Self { tap, is_live: AtomicBool::new(false), waiting: Mutex::default() })
+        Arc::new(Self { tap, released: OnceLock::new(), waiting: Mutex::default() })
     }
 
     /// Gives a message from before those that are held, or says that one is lost.
@@ -46,13 +47,12 @@ impl<T: Send + Sync + 'static> Held<T> {
         })
     }
 
-    /// Gives what was held, behind an offset, and holds no more.
-    pub(super) fn release(&self, after: Option<u64>, garbage: &mut Garbage) {
+    /// Gives what was held, behind a position, and holds no more.
+    pub(super) fn release(&self, after: Option<Position>, garbage: &mut Garbage) {
         for entry in self.waiting().drain(..) {
             match entry {
                 Entry::Message(message) => {
-                    let offset = message.position().map(|position| position.offset);
-                    if after.is_none() || offset > after {
+                    if !is_given(&message, after) {
                         garbage.extend(self.tap.deliver(&message));
                     }
                     garbage.extend(Some(Box::new(message)));
@@ -60,7 +60,8 @@ impl<T: Send + Sync + 'static> Held<T> {
                 Entry::Missed(missed) => self.tap.lagged(missed),
             }
         }
-        self.is_live.store(true, Ordering::Release);
+        // It is released once.
+        let _ = self.released.set(after);
     }
 
     fn hold(&self, entry: Entry<T>) {
@@ -80,10 +81,16 @@ impl<T: Send + Sync + 'static> Held<T> {
     }
 }
 
+/// Whether a message stands at a position or before.
+fn is_given<T>(message: &Published<T>, after: Option<Position>) -> bool {
+    let is_before = |at: Position, after: Position| at.epoch == after.epoch && at.offset <= after.offset;
+    message.position().zip(after).is_some_and(|(at, after)| is_before(at, after))
+}
+
 impl<T: Send + Sync + 'static> Tap<Published<T>> for Arc<Held<T>> {
     fn deliver(&self, message: &Published<T>) -> Option<Box<dyn Any + Send>> {
-        if self.is_live.load(Ordering::Acquire) {
-            return self.tap.deliver(message);
+        if let Some(after) = self.released.get() {
+            return if is_given(message, *after) { None } else { self.tap.deliver(message) };
         }
         self.hold(Entry::Message(message.clone()));
         None
@@ -94,7 +101,7 @@ impl<T: Send + Sync + 'static> Tap<Published<T>> for Arc<Held<T>> {
     }
 
     fn lagged(&self, missed: u64) {
-        if self.is_live.load(Ordering::Acquire) {
+        if self.released.get().is_some() {
             return self.tap.lagged(missed);
         }
         self.hold(Entry::Missed(missed));
