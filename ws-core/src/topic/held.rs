@@ -111,3 +111,80 @@ impl<T: Send + Sync + 'static> Tap<Published<T>> for Arc<Held<T>> {
         self.tap.connection()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes what it is given.
+    #[derive(Clone, Default)]
+    struct Noted(Arc<Mutex<Vec<String>>>);
+
+    impl Tap<Published<u64>> for Noted {
+        fn deliver(&self, message: &Published<u64>) -> Option<Box<dyn Any + Send>> {
+            self.0.lock().unwrap().push(message.to_string());
+            None
+        }
+
+        fn replay(&self, message: &Published<u64>) {
+            self.deliver(message);
+        }
+
+        fn lagged(&self, missed: u64) {
+            self.0.lock().unwrap().push(format!("({missed})"));
+        }
+
+        fn connection(&self) -> usize {
+            0
+        }
+    }
+
+    fn message(epoch: u64, offset: u64) -> Published<u64> {
+        let mut message = Published::new("topic".into(), offset);
+        message.set_position(Position { epoch, offset });
+        message
+    }
+
+    #[track_caller]
+    fn check(noted: &Noted, expect: &str) {
+        assert_eq!(std::mem::take(&mut *noted.0.lock().unwrap()).join(" "), expect);
+    }
+
+    #[test]
+    fn what_was_missed_comes_first_and_nothing_twice() {
+        let noted = Noted::default();
+        let held = Held::new(Box::new(noted.clone()));
+        for offset in [4, 5, 6] {
+            held.deliver(&message(1, offset));
+        }
+        held.lagged(0);
+        assert_eq!(held.first(), Some(4));
+        check(&noted, "");
+        [3, 4, 5].iter().for_each(|offset| held.give(Some(&message(1, *offset))));
+        held.give(None);
+        let after = Some(Position { epoch: 1, offset: 5 });
+        held.release(after, &mut Garbage::default());
+        check(&noted, "3 4 5 (1) 6 (0)");
+        // What was found may come once more, where it comes slowly.
+        for offset in [5, 7] {
+            held.deliver(&message(1, offset));
+        }
+        held.deliver(&message(2, 1));
+        held.lagged(2);
+        check(&noted, "7 1 (2)");
+    }
+
+    #[test]
+    fn too_many_are_counted() {
+        let noted = Noted::default();
+        let held = Held::new(Box::new(noted.clone()));
+        for offset in 0..MAX_HELD as u64 + 10 {
+            held.deliver(&message(1, offset));
+        }
+        held.release(None, &mut Garbage::default());
+        held.deliver(&message(1, 1 << 20));
+        let noted = noted.0.lock().unwrap();
+        assert_eq!(noted.len(), MAX_HELD + 2);
+        assert_eq!(noted[MAX_HELD - 1..], ["4095", "(10)", "1048576"]);
+    }
+}

@@ -111,6 +111,17 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
 
 /// A handler that takes what is published as `T`: one with an `#[on_info]` for `Arc<T>` or for
 /// [`Published<T>`]. Not to be implemented by hand; `M` is the one of them that it takes.
+///
+/// ```
+/// use ws_core::{Context, Hears, Topic};
+///
+/// /// For any handler that hears text.
+/// fn enter<H: Hears<String, M>, M>(rooms: &[Topic<String>], cx: &mut Context<H>) {
+///     for room in rooms {
+///         cx.subscribe(room);
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take what is published as `{T}`",
     label = "no `#[on_info]` of this handler takes an `Arc<{T}>`",

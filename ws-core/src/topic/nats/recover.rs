@@ -103,7 +103,8 @@ async fn read(consumer: &PullConsumer, pending: usize) -> Result<Vec<(u64, jetst
     let mut read = Vec::new();
     while read.len() < pending {
         let before = read.len();
-        let mut batch = consumer.batch().max_messages(BATCH.min(pending - before)).expires(PATIENCE).messages().await?;
+        let mut batch =
+            consumer.batch().max_messages(BATCH.min(pending - before)).expires(PATIENCE).messages().await?;
         while let Some(message) = batch.next().await {
             let message = message?;
             let offset = message.info()?.stream_sequence;
