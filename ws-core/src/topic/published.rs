@@ -99,6 +99,13 @@ impl<T> Clone for Published<T> {
     }
 }
 
+/// As the value is written.
+impl<T: serde::Serialize> serde::Serialize for Published<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
 impl<T: fmt::Debug> fmt::Debug for Published<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Published")
