@@ -79,7 +79,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
             for message in &missed {
                 held.give(message.as_ref());
             }
-            held.release(Some(position.offset), &mut garbage);
+            held.release(Some(position), &mut garbage);
         } else {
             // It hears what has come since it has asked.
             position.offset =

@@ -46,6 +46,16 @@ use crate::error::PublishError;
 ///
 /// Nobody waits for anybody: a subscriber that is too slow misses something, or ends, as its handler
 /// declares with `overflow`. The guide has a chapter on [topics](crate::guide::topics).
+///
+/// ```
+/// use ws_core::{Hub, Topic};
+///
+/// let hub = Hub::local();
+/// let seconds: Topic<u64> = hub.topic("seconds");
+/// seconds.publish(1)?;
+/// assert_eq!((seconds.name(), seconds.subscribers()), ("seconds", 0));
+/// # Ok::<_, ws_core::PublishError>(())
+/// ```
 pub struct Topic<T: Send + Sync + 'static>(Arc<Channel<T>>);
 
 impl<T: Send + Sync + 'static> Topic<T> {

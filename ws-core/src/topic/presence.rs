@@ -6,6 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One of those who are there: a connection that [joined](crate::Context::join) a topic.
+///
+/// ```
+/// use ws_core::{Hub, Member, Topic};
+///
+/// async fn names(room: &Topic<String>) -> Vec<String> {
+///     let members: Vec<Member> = room.members().await;
+///     members.iter().map(|member| format!("{} in {}", member.name, member.topic)).collect()
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// assert!(names(&Hub::local().topic("room:lobby")).await.is_empty());
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Member {
@@ -17,7 +29,19 @@ pub struct Member {
     pub topic: Arc<str>,
 }
 
-/// What tells a [`Member`] from all others, in the whole cluster. As text it is of letters and digits.
+/// What tells a [`Member`] from all others, in the whole cluster. As text it is two hexadecimal numbers
+/// with a `-` between.
+///
+/// ```
+/// # use ws_core::{Member, MemberId};
+/// use std::collections::HashMap;
+///
+/// /// Those of the same name are told apart.
+/// fn by_id(members: Vec<Member>) -> HashMap<MemberId, Member> {
+///     members.into_iter().map(|member| (member.id, member)).collect()
+/// }
+/// # assert!(by_id(Vec::new()).is_empty());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId {
     pub(crate) node: u64,
@@ -31,6 +55,26 @@ impl fmt::Display for MemberId {
 }
 
 /// Somebody came or went: what those who [watch](crate::Context::watch) a topic are told.
+///
+/// ```
+/// # use ws_core::prelude::*;
+/// # #[websocket] struct Door { room: Topic<String>, guests: usize }
+/// #[websocket]
+/// impl Door {
+///     #[on_open]
+///     fn open(&mut self, cx: &mut Context<Self>) {
+///         cx.watch(&self.room);
+///     }
+///     #[on_info]
+///     fn count(&mut self, presence: Presence) -> String {
+///         match presence {
+///             Presence::Joined(_) => self.guests += 1,
+///             Presence::Left(_) => self.guests -= 1,
+///         }
+///         format!("{} guests", self.guests)
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// This one is there.

@@ -99,6 +99,13 @@ impl<T> Clone for Published<T> {
     }
 }
 
+/// As the value is written.
+impl<T: serde::Serialize> serde::Serialize for Published<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
 impl<T: fmt::Debug> fmt::Debug for Published<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Published")
@@ -111,6 +118,21 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
 
 /// What handlers of type `H` take when it is published: those with an `#[on_info]` for `Arc<Self>` or
 /// for [`Published<Self>`]. Not to be implemented by hand; `M` is the one of them that it takes.
+///
+/// ```
+/// use ws_core::{Context, Handler, HeardBy, Topic};
+///
+/// /// For handlers of any type, and values of any that they hear.
+/// fn enter<H, T, M>(rooms: &[Topic<T>], cx: &mut Context<H>)
+/// where
+///     H: Handler,
+///     T: HeardBy<H, M> + Send + Sync + 'static,
+/// {
+///     for room in rooms {
+///         cx.subscribe(room);
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{H}` does not take what is published as `{Self}`",
     label = "no `#[on_info]` of `{H}` takes an `Arc<{Self}>`",

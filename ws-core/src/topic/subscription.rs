@@ -69,6 +69,19 @@ impl Drop for Subscription {
 /// A subscription that has begun. It need not be awaited: what is published in this process from now
 /// on arrives. Awaited, it says that what other processes publish from now on does too.
 ///
+/// ```
+/// # use ws_core::prelude::*;
+/// # #[websocket] struct Guest(Topic<String>);
+/// #[websocket]
+/// impl Guest {
+///     #[on_open]
+///     async fn open(&mut self, cx: &mut Context<Self>) -> &'static str {
+///         cx.forward(&self.0).await;
+///         "you hear everybody now"
+///     }
+/// }
+/// ```
+///
 /// It is not undone by dropping it, but by [`Context::unsubscribe`](crate::Context::unsubscribe), or
 /// by the end of the connection.
 ///
@@ -103,6 +116,29 @@ impl fmt::Debug for Subscribed {
 /// A subscription that looks for what was missed: await it to know what came of it.
 ///
 /// Cancelling that changes nothing: the subscription has begun.
+///
+/// ```
+/// # use ws_core::prelude::*;
+/// # #[websocket] struct Guest { rooms: Vec<(Topic<String>, Option<Position>)> }
+/// #[websocket]
+/// impl Guest {
+///     #[on_open]
+///     async fn open(&mut self, cx: &mut Context<Self>) {
+///         // All at once, and then whoever is the last.
+///         let looking: Vec<_> =
+///             self.rooms.iter().map(|(room, since)| cx.subscribe_from(room, *since)).collect();
+///         for found in looking {
+///             if !found.await.recovered {
+///                 cx.send("reload, please");
+///             }
+///         }
+///     }
+///     #[on_info]
+///     fn heard(&mut self, line: Published<String>) -> String {
+///         line.to_string()
+///     }
+/// }
+/// ```
 #[must_use = "await it to know whether the client has missed something"]
 pub struct Recovering(Outcome);
 
@@ -142,6 +178,15 @@ impl fmt::Debug for Recovering {
 }
 
 /// What became of [`Context::subscribe_from`](crate::Context::subscribe_from).
+///
+/// ```
+/// use ws_core::{Position, Recovery};
+///
+/// let position = Some(Position { epoch: 31, offset: 42 });
+/// // As it is of who has never been here.
+/// let recovery = Recovery { recovered: false, position };
+/// assert_ne!(recovery, Recovery::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Whether everything since the position arrives, in order and each message once. If not, some

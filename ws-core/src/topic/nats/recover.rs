@@ -98,19 +98,20 @@ impl Search {
     }
 }
 
-/// So many messages, unless some of them are gone meanwhile.
+/// So many messages. It fails if some of them are gone meanwhile, which says that not all is there.
 async fn read(consumer: &PullConsumer, pending: usize) -> Result<Vec<(u64, jetstream::Message)>, Error> {
     let mut read = Vec::new();
     while read.len() < pending {
         let before = read.len();
-        let mut batch = consumer.fetch().max_messages(BATCH.min(pending - before)).messages().await?;
+        let mut batch =
+            consumer.batch().max_messages(BATCH.min(pending - before)).expires(PATIENCE).messages().await?;
         while let Some(message) = batch.next().await {
             let message = message?;
             let offset = message.info()?.stream_sequence;
             read.push((offset, message));
         }
         if read.len() == before {
-            break;
+            return Err("some of them did not come".into());
         }
     }
     Ok(read)
