@@ -38,7 +38,8 @@ fn mixed() -> (Outbox, Vec<u8>, Vec<u8>) {
     expect.extend(encoded(Opcode::Text, &[b'k'; 9000]));
     let shared = encoded(Opcode::Binary, &[1; 70_000]);
     assert!(
-        outbox.push_shared(&shared.clone().into()) && outbox.push_shared(&Bytes::from_static(&[0x81, 1, b'x']))
+        outbox.push_shared(&shared.clone().into())
+            && outbox.push_shared(&Bytes::from_static(&[0x81, 1, b'x']))
     );
     expect.extend([&shared[..], &[0x81, 1, b'x']].concat());
     assert_eq!(outbox.len(), expect.len());
