@@ -45,7 +45,7 @@ pub(super) fn lend(len: usize) -> Option<(Vec<u8>, Loan)> {
     if len < LEAST {
         return None;
     }
-    let fits = |buffer: &Vec<u8>| (len..=2 * len).contains(&buffer.capacity());
+    let fits = |buffer: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&buffer.capacity());
     let buffer = BUFFERS.with_borrow_mut(|buffers| {
         // The last one is the one that is still in the processor's cache.
         let index = buffers.iter().rposition(fits)?;

@@ -281,3 +281,50 @@ async fn byte_that_cannot_be_text_ends_it_before_the_message_does() {
     peer.raw(&frame(0x81, &content)[..400_000]).await;
     assert_eq!(peer.closed().await, 1007);
 }
+
+/// Bytes whose owner does not let go of them quietly.
+struct Grudging(Vec<u8>);
+
+impl AsRef<[u8]> for Grudging {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Grudging {
+    fn drop(&mut self) {
+        panic!("let go of");
+    }
+}
+
+/// Sends what is still its owner's when the socket takes it.
+#[websocket]
+struct Lender(super::peer::Log);
+
+#[websocket]
+impl Lender {
+    #[on_text]
+    fn lend(&mut self, _: &str) -> Bytes {
+        Bytes::from_owner(Grudging(vec![7; 10_000]))
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.send(format!("{reason:?}")).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn owner_that_panics_ends_no_connection() {
+    let mut peer = connect_with(MIB, options::<Lender>(|_| {}), Lender);
+    for _ in 0..2 {
+        peer.send("all of it").await;
+        assert!(peer.frame().await.unwrap().payload == [7; 10_000]);
+    }
+    // One that waits is let go of when the client leaves.
+    let mut small = connect_with(1000, options::<Lender>(|_| {}), Lender);
+    small.send("a part of it").await;
+    assert_eq!(small.io.read_u8().await.unwrap(), 0x82);
+    assert_eq!(small.events().await.len(), 1);
+    assert_eq!(peer.events().await.len(), 1);
+}

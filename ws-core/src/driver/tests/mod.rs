@@ -13,6 +13,7 @@ mod flow;
 mod frames;
 mod hixie;
 mod large;
+mod large_random;
 mod life;
 mod order;
 mod peer;

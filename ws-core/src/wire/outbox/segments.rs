@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::{Buf, Bytes};
 
@@ -69,6 +70,17 @@ impl Kept {
         if self.held > 2 * self.bytes.len() {
             *self = Bytes::copy_from_slice(&self.bytes).into();
             self.held = self.bytes.len();
+        }
+    }
+}
+
+/// Bytes may have an owner that the user wrote. It is let go of when the socket has taken them, far from
+/// any method, and what panics there has been sent: nobody else is to hear of it.
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        if catch_unwind(AssertUnwindSafe(|| drop(bytes))).is_err() {
+            tracing::error!("the owner of bytes that were sent panicked");
         }
     }
 }
@@ -170,18 +182,23 @@ impl Segments {
     ) -> usize {
         let mut filled = 0;
         let mut put = |piece: &'a [u8]| {
-            if !piece.is_empty()
-                && let Some(slice) = slices.get_mut(filled)
-            {
-                *slice = IoSlice::new(piece);
-                filled += 1;
+            if piece.is_empty() {
+                return true;
             }
+            let Some(slice) = slices.get_mut(filled) else { return false };
+            *slice = IoSlice::new(piece);
+            filled += 1;
+            true
         };
         let mut next = self.first.as_ref();
         let mut others = self.others.iter();
+        // Many may wait behind those that fit.
         while let Some(segment) = next {
-            put(encoded.split_off(..segment.encoded).unwrap_or_default());
-            put(segment.payload.bytes(input));
+            let is_full = !put(encoded.split_off(..segment.encoded).unwrap_or_default())
+                || !put(segment.payload.bytes(input));
+            if is_full {
+                return filled;
+            }
             next = others.next();
         }
         put(encoded);

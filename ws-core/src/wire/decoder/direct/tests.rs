@@ -112,3 +112,15 @@ fn what_is_small_or_nearly_there_is_read_with_what_follows() {
         assert_eq!(decoder.direct(), None);
     }
 }
+
+#[test]
+fn no_length_is_too_long_to_look_for_room() {
+    // A handler may take messages of any size; what a client announces is then no number to double.
+    pool::give_back(vec![b'?'; 100_000]);
+    let mut decoder = Decoder::new(usize::MAX, true);
+    let huge = (u64::MAX >> 1).to_be_bytes();
+    let stream = [&frame(0x02, b"0123456789")[..], &[0x80, 0xff], &huge, &[0; 4], b"more"].concat();
+    assert_eq!(decoder.decode(&mut &mut stream.clone()[..]), Ok(None));
+    assert_eq!(decoder.direct(), None);
+    assert!(decoder.payload.capacity() < 100);
+}
