@@ -131,6 +131,7 @@ fn failed<'a, H: Handler>(
 }
 
 /// Handles an event that does not come from the socket.
+#[inline]
 pub(super) fn invoke<'a, H: Handler>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,

@@ -75,9 +75,13 @@ impl<H: Handler> Seat<H> {
     }
 
     /// The same for those who catch panics themselves.
+    #[inline(always)]
     pub(super) fn invoke_uncaught(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
-        let step = self.handler.event(event, &mut self.cx);
-        self.perform(Ok(step))
+        match self.handler.event(event, &mut self.cx) {
+            Step::Done => None,
+            Step::Call(call) => Some(call),
+            step => self.perform(Ok(step)),
+        }
     }
 
     /// Runs the method for a message, for those who catch panics themselves.
