@@ -77,7 +77,7 @@ pub(crate) const SERVERS: &[Server] = &[
         run: |mode, addr| block_on(ours_async::serve(mode, addr)),
     },
     Server {
-        name: "ws-core, heard by #[on_info]",
+        name: "ws-core, on_info of a topic",
         modes: &[Mode::Fanout],
         run: |_, addr| block_on(ours::serve_heard(addr)),
     },
