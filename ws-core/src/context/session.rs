@@ -159,6 +159,12 @@ impl<H: Handler> Session<H> {
         }
     }
 
+    /// Whether there is more of that, and room for it.
+    pub(crate) fn can_forward(&self) -> bool {
+        let has_frame = || self.topics.as_ref().is_some_and(|topics| topics.feed.has_frame());
+        self.wire.is_open() && self.is_fed() && has_frame()
+    }
+
     fn forward_frames(&mut self) {
         while self.is_fed()
             && let Some(fed) = self.topics.as_ref().and_then(|topics| topics.feed.pop_frame())

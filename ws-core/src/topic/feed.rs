@@ -159,6 +159,14 @@ impl<I> Feed<I> {
         fed
     }
 
+    /// Whether the next can be had without the handler.
+    pub(crate) fn has_frame(&self) -> bool {
+        self.waits() && {
+            let state = self.lock();
+            state.has_something() && !state.is_next_for_handler()
+        }
+    }
+
     fn rest(&self, state: &mut State<I>) {
         if !state.has_something() {
             self.waits.store(false, Ordering::Release);
