@@ -167,6 +167,23 @@ impl<I> Feed<I> {
         }
     }
 
+    /// Takes what waits of a topic, for one that is heard anew.
+    pub(super) fn take(&self, key: Key) -> Vec<Delivery<I>> {
+        let mut state = self.lock();
+        let mut taken = Vec::new();
+        for entry in std::mem::take(&mut state.queue) {
+            match entry {
+                Entry::Message { key: of, what, counts } if of == key => {
+                    state.messages -= usize::from(counts);
+                    taken.push(what);
+                }
+                entry => state.queue.push_back(entry),
+            }
+        }
+        self.rest(&mut state);
+        taken
+    }
+
     fn rest(&self, state: &mut State<I>) {
         if !state.has_something() {
             self.waits.store(false, Ordering::Release);
