@@ -136,10 +136,16 @@ impl<H: Handler> Session<H> {
     }
 
     /// Whether something was published that the client can be told: one that does not read takes
-    /// nothing more, and what that means is decided where it waits.
+    /// nothing more, and what that means is decided where it waits. That it has to end is news all the same.
     #[inline(always)]
     fn is_fed(&self) -> bool {
-        self.topics.as_ref().is_some_and(|topics| topics.feed.waits()) && !self.wire.is_pressed()
+        self.topics.as_ref().is_some_and(|topics| topics.feed.waits())
+            && (!self.wire.is_pressed() || self.has_overflown())
+    }
+
+    #[cold]
+    fn has_overflown(&self) -> bool {
+        self.topics.as_ref().is_some_and(|topics| topics.feed.has_overflown())
     }
 
     pub(crate) fn next_mail(&mut self) -> Option<H::Info> {

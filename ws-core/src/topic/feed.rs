@@ -20,6 +20,8 @@ pub(crate) struct Feed<I> {
     state: Mutex<State<I>>,
     /// Whether there may be something, so that a turn without it takes no lock.
     waits: AtomicBool,
+    /// Whether it is that too many wait, which is said to a client that does not read too.
+    overflown: AtomicBool,
     id: usize,
 }
 
@@ -88,7 +90,12 @@ impl<I> Feed<I> {
             waker,
         };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self { state: Mutex::new(state), waits: AtomicBool::new(false), id }
+        Self {
+            state: Mutex::new(state),
+            waits: AtomicBool::new(false),
+            overflown: AtomicBool::new(false),
+            id,
+        }
     }
 
     /// What tells the connection from others.
@@ -103,6 +110,11 @@ impl<I> Feed<I> {
     #[inline]
     pub(crate) fn waits(&self) -> bool {
         self.waits.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(crate) fn has_overflown(&self) -> bool {
+        self.overflown.load(Ordering::Acquire)
     }
 
     /// Adds a message. What has to go for it, or it itself, is given back: dropping it is the
@@ -126,7 +138,8 @@ impl<I> Feed<I> {
         let mut state = self.lock();
         let result = change(&mut state);
         let is_new = state.has_something() && !self.waits.swap(true, Ordering::AcqRel);
-        let waker = if is_new { state.waker.clone() } else { None };
+        let has_overflown = state.overflown && !self.overflown.swap(true, Ordering::AcqRel);
+        let waker = if is_new || has_overflown { state.waker.clone() } else { None };
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -185,6 +198,9 @@ impl<I> Feed<I> {
     }
 
     fn rest(&self, state: &mut State<I>) {
+        if !state.overflown && self.has_overflown() {
+            self.overflown.store(false, Ordering::Release);
+        }
         if !state.has_something() {
             self.waits.store(false, Ordering::Release);
             if state.queue.capacity() > KEPT_CAPACITY {

@@ -97,3 +97,32 @@ async fn who_looks_twice_hears_it_once() {
     let client = Test::open(Impatient(topic, since)).await;
     texts(client, &["5 at 1", "6 at 2", "7 at 3", "7 at 4", "7 at 5"]).await;
 }
+
+#[websocket(overflow = close, mailbox = 3, outbox_high_water = 1KiB)]
+struct Strict(Topic<String>);
+
+#[websocket]
+impl Strict {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.forward(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn client_that_does_not_read_is_closed_when_too_many_wait() {
+    let prices = Hub::local().topic::<String>("prices");
+    let mut client = Test::open(Strict(prices.clone())).await;
+    // More than the pipe and the outbox hold, and then as many as may wait.
+    for _ in 0..4 {
+        prices.publish("x".repeat(100_000)).unwrap();
+        client.advance(Duration::ZERO).await;
+    }
+    for _ in 0..4 {
+        prices.publish("much".into()).unwrap();
+        client.advance(Duration::ZERO).await;
+    }
+    client.advance(Duration::from_secs(6)).await;
+    assert_eq!(prices.subscribers(), 0);
+    assert_eq!(client.reason().await, CloseReason::Overflow);
+}
