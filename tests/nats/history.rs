@@ -191,3 +191,50 @@ async fn stream_that_is_gone_is_made_anew_and_that_is_told() {
     let (_, recovery) = Seat::from(&rooms[1], Some(before[0])).await;
     assert!(!recovery.recovered);
 }
+
+/// Looks twice for what it has missed, and waits for neither.
+#[websocket]
+struct Hasty {
+    room: Topic<String>,
+    since: Option<Position>,
+    tell: mpsc::UnboundedSender<String>,
+}
+
+#[websocket]
+impl Hasty {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        for _ in 0..2 {
+            drop(cx.subscribe_from(&self.room, self.since));
+        }
+    }
+
+    #[on_info]
+    fn heard(&mut self, line: Published<String>) {
+        let _ = self.tell.send(line.to_string());
+    }
+}
+
+#[tokio::test]
+async fn who_looks_twice_hears_it_once() {
+    let Some(nats) = Nats::start().await else { return };
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    let room = hub.topic::<String>("room").history(8);
+    let mut witness = Seat::subscriber(&room).await;
+    room.publish("0".into()).unwrap();
+    let since = witness.hears("0").await;
+    for line in ["1", "2", "3"] {
+        room.publish(line.into()).unwrap();
+        witness.hears(line).await;
+    }
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let client = drive(Hasty { room: room.clone(), since, tell }).await;
+    for line in ["1", "2", "3", "end"] {
+        if line == "end" {
+            room.publish(line.into()).unwrap();
+        }
+        let heard = timeout(PATIENCE, told.recv()).await.expect("something is heard");
+        assert_eq!(heard.as_deref(), Some(line));
+    }
+    drop(client);
+}

@@ -118,6 +118,22 @@ async fn history_goes_on_after_the_server_was_away() {
 }
 
 #[tokio::test]
+async fn who_subscribes_to_a_history_meanwhile_is_told_when_that_begins() {
+    let Some(mut nats) = Nats::start().await else { return };
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    let room = hub.topic::<String>("room").history(8);
+    nats.stop();
+    // Of what is taken here and lost, those in the room are not told.
+    let another = hub.topic::<String>("another");
+    until(async || matches!(another.publish("x".into()), Err(PublishError::Disconnected))).await;
+    let mut seat = Seat::subscriber(&room).await;
+    nats.restart().await;
+    assert_eq!(seat.next().await, Told::Lagged(0));
+    until(async || room.publish("hello".into()).is_ok()).await;
+    seat.hears("hello").await;
+}
+
+#[tokio::test]
 async fn hub_that_is_dropped_ends_its_connection() {
     let Some(nats) = Nats::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();

@@ -136,10 +136,16 @@ impl<H: Handler> Session<H> {
     }
 
     /// Whether something was published that the client can be told: one that does not read takes
-    /// nothing more, and what that means is decided where it waits.
+    /// nothing more, and what that means is decided where it waits. That it has to end is news all the same.
     #[inline(always)]
     fn is_fed(&self) -> bool {
-        self.topics.as_ref().is_some_and(|topics| topics.feed.waits()) && !self.wire.is_pressed()
+        self.topics.as_ref().is_some_and(|topics| topics.feed.waits())
+            && (!self.wire.is_pressed() || self.has_overflown())
+    }
+
+    #[cold]
+    fn has_overflown(&self) -> bool {
+        self.topics.as_ref().is_some_and(|topics| topics.feed.has_overflown())
     }
 
     pub(crate) fn next_mail(&mut self) -> Option<H::Info> {
@@ -157,6 +163,12 @@ impl<H: Handler> Session<H> {
         if self.topics.is_some() && self.wire.is_open() {
             self.forward_frames();
         }
+    }
+
+    /// Whether there is more of that, and room for it.
+    pub(crate) fn can_forward(&self) -> bool {
+        let has_frame = || self.topics.as_ref().is_some_and(|topics| topics.feed.has_frame());
+        self.wire.is_open() && self.is_fed() && has_frame()
     }
 
     fn forward_frames(&mut self) {

@@ -89,10 +89,10 @@ where
     links.register(task, session);
     links.pace.rest();
     session.forward();
-    let wire = &mut session.wire;
-    links.look(wire);
+    links.look(&mut session.wire);
     let mut buffer = ReadBuffer::take();
-    while !wire.is_closing() {
+    while !session.wire.is_closing() {
+        let wire = &mut session.wire;
         read_ahead(task, wire, port, &mut buffer);
         let was_reading = wire.wants_input();
         port.end_turn(task, wire);
@@ -102,14 +102,18 @@ where
                 return Poll::Ready(());
             }
         } else if wire.wants_input() == was_reading {
+            if session.can_forward() {
+                // The write has made room; nothing else would say so.
+                task.waker().wake_by_ref();
+            }
             return Poll::Pending;
         }
     }
-    if links.poll_closing(task, port, wire).is_pending() {
+    if links.poll_closing(task, port, &mut session.wire).is_pending() {
         return Poll::Pending;
     }
     // A handler that closed by itself may go on after that, but not longer than the server.
-    match wire.reason() {
+    match session.wire.reason() {
         Some(CloseReason::Stop(_)) if !links.shutdown_is_over(task) => Poll::Pending,
         _ => Poll::Ready(()),
     }

@@ -90,6 +90,12 @@ impl<T: Send + Sync + 'static> Channel<T> {
         std::ptr::from_ref(self).addr()
     }
 
+    /// The same for what comes of one tie: what is the latest of one is not that of another.
+    pub(super) fn key_of(&self, tie: Tie) -> Key {
+        // It is aligned to more than there are.
+        self.key() + tie as usize
+    }
+
     /// Keeps what is published from now on, or more of it.
     pub(super) fn keep(self: &Arc<Self>, history: History) {
         let Some(carrier) = &self.carrier else {

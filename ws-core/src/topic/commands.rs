@@ -87,6 +87,9 @@ impl<H: Handler> Context<H> {
         T: HeardBy<H, M> + Send + Sync + 'static,
     {
         self.untie(topic, &[Tie::Heard]);
+        // What still waits of it comes once more. Dropped when the session is free again.
+        let _waiting =
+            self.session().topics.as_ref().map(|topics| topics.feed.take(topic.0.key_of(Tie::Heard)));
         let position = position.into();
         let mut recovering = None;
         let take = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
@@ -242,7 +245,7 @@ impl<H: Handler> Context<H> {
     ) where
         T: Send + Sync + 'static,
     {
-        let key = topic.0.key();
+        let key = topic.0.key_of(tie);
         self.add(topic, tie, |channel, topics| {
             begin(channel, ToFeed { feed: Arc::clone(&topics.feed), key, take })
         });
@@ -272,6 +275,6 @@ impl<H: Handler> Context<H> {
         let removed;
         let mut session = self.session();
         removed = session.topics.as_mut().map(|topics| topics.remove(topic.0.key(), ties));
-        removed.is_some_and(|removed| !removed.is_empty())
+        removed.as_ref().is_some_and(|removed| !removed.is_empty())
     }
 }

@@ -67,12 +67,17 @@ impl<T: Send + Sync + 'static> Channel<T> {
         let mut garbage = Garbage::default();
         let Some(Found { mut recovered, is_quiet, mut position, missed }) = found else {
             let _state = self.lock();
-            held.release(None, &mut garbage);
+            if !held.has_ended() {
+                held.release(None, &mut garbage);
+            }
             return Recovery::default();
         };
         let missed = missed.into_iter().filter(|one| one.except != Some(held.connection()));
         let missed: Vec<_> = missed.map(|one| self.receive(&one)).collect();
         let mut state = self.lock();
+        if held.has_ended() {
+            return Recovery::default();
+        }
         // What the broker has forgotten, this process has heard: nothing came after that.
         recovered |= is_quiet && state.last == asked;
         if recovered {

@@ -20,12 +20,14 @@ pub(crate) struct Feed<I> {
     state: Mutex<State<I>>,
     /// Whether there may be something, so that a turn without it takes no lock.
     waits: AtomicBool,
+    /// Whether it is that too many wait, which is said to a client that does not read too.
+    overflown: AtomicBool,
     id: usize,
 }
 
 struct State<I> {
     queue: VecDeque<Entry<I>>,
-    /// How many of them are messages, and not gaps.
+    /// How many of them count against the capacity.
     messages: usize,
     /// How many messages were missed before the first of the queue.
     missed: u64,
@@ -42,6 +44,8 @@ enum Entry<I> {
     Message {
         key: Key,
         what: Delivery<I>,
+        /// Whether it counts against the capacity: what was kept does not, for there is always room.
+        counts: bool,
     },
     /// So many were missed here, 0 if nobody knows.
     Gap(u64),
@@ -86,7 +90,12 @@ impl<I> Feed<I> {
             waker,
         };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self { state: Mutex::new(state), waits: AtomicBool::new(false), id }
+        Self {
+            state: Mutex::new(state),
+            waits: AtomicBool::new(false),
+            overflown: AtomicBool::new(false),
+            id,
+        }
     }
 
     /// What tells the connection from others.
@@ -103,6 +112,11 @@ impl<I> Feed<I> {
         self.waits.load(Ordering::Acquire)
     }
 
+    #[inline]
+    pub(crate) fn has_overflown(&self) -> bool {
+        self.overflown.load(Ordering::Acquire)
+    }
+
     /// Adds a message. What has to go for it, or it itself, is given back: dropping it is the
     /// user's code, which runs under nobody's lock.
     pub(super) fn push(&self, key: Key, what: Delivery<I>) -> Option<Delivery<I>> {
@@ -111,7 +125,7 @@ impl<I> Feed<I> {
 
     /// Adds a message that was kept, however many there are.
     pub(super) fn replay(&self, key: Key, what: Delivery<I>) {
-        self.change(|state| state.append(key, what));
+        self.change(|state| state.append(key, what, false));
     }
 
     /// Messages were missed on the way to this process.
@@ -124,7 +138,8 @@ impl<I> Feed<I> {
         let mut state = self.lock();
         let result = change(&mut state);
         let is_new = state.has_something() && !self.waits.swap(true, Ordering::AcqRel);
-        let waker = if is_new { state.waker.clone() } else { None };
+        let has_overflown = state.overflown && !self.overflown.swap(true, Ordering::AcqRel);
+        let waker = if is_new || has_overflown { state.waker.clone() } else { None };
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -157,7 +172,35 @@ impl<I> Feed<I> {
         fed
     }
 
+    /// Whether the next can be had without the handler.
+    pub(crate) fn has_frame(&self) -> bool {
+        self.waits() && {
+            let state = self.lock();
+            state.has_something() && !state.is_next_for_handler()
+        }
+    }
+
+    /// Takes what waits of a topic, for one that is heard anew.
+    pub(super) fn take(&self, key: Key) -> Vec<Delivery<I>> {
+        let mut state = self.lock();
+        let mut taken = Vec::new();
+        for entry in std::mem::take(&mut state.queue) {
+            match entry {
+                Entry::Message { key: of, what, counts } if of == key => {
+                    state.messages -= usize::from(counts);
+                    taken.push(what);
+                }
+                entry => state.queue.push_back(entry),
+            }
+        }
+        self.rest(&mut state);
+        taken
+    }
+
     fn rest(&self, state: &mut State<I>) {
+        if !state.overflown && self.has_overflown() {
+            self.overflown.store(false, Ordering::Release);
+        }
         if !state.has_something() {
             self.waits.store(false, Ordering::Release);
             if state.queue.capacity() > KEPT_CAPACITY {
@@ -182,19 +225,20 @@ impl<I> Feed<I> {
 impl<I> State<I> {
     fn push(&mut self, key: Key, what: Delivery<I>) -> Option<Delivery<I>> {
         if self.overflow == Overflow::Latest {
+            // It takes no place of what was kept, behind which it comes.
             let waiting = self.queue.iter_mut().find_map(|entry| match entry {
-                Entry::Message { key: of, what } if *of == key => Some(what),
+                Entry::Message { key: of, what, counts: true } if *of == key => Some(what),
                 _ => None,
             });
             if let Some(waiting) = waiting {
-                self.missed += 1;
+                self.missed = self.missed.saturating_add(1);
                 return Some(std::mem::replace(waiting, what));
             }
         } else if self.messages >= self.capacity {
             return match self.overflow {
                 Overflow::DropOldest => {
                     let oldest = self.drop_oldest();
-                    self.append(key, what);
+                    self.append(key, what, true);
                     oldest
                 }
                 Overflow::DropNewest => {
@@ -207,14 +251,14 @@ impl<I> State<I> {
                 }
             };
         }
-        self.append(key, what);
+        self.append(key, what, true);
         None
     }
 
-    fn append(&mut self, key: Key, what: Delivery<I>) {
+    fn append(&mut self, key: Key, what: Delivery<I>, counts: bool) {
         if self.open {
-            self.messages += 1;
-            self.queue.push_back(Entry::Message { key, what });
+            self.messages += usize::from(counts);
+            self.queue.push_back(Entry::Message { key, what, counts });
         }
     }
 
@@ -223,24 +267,25 @@ impl<I> State<I> {
         loop {
             match self.queue.pop_front()? {
                 Entry::Gap(missed) => self.missed_before(missed),
-                Entry::Message { what, .. } => {
-                    self.messages -= 1;
-                    self.missed += 1;
+                Entry::Message { what, counts, .. } => {
+                    self.messages -= usize::from(counts);
+                    self.missed = self.missed.saturating_add(1);
                     return Some(what);
                 }
             }
         }
     }
 
+    /// Other processes say how many, so that it may be any number.
     fn missed_before(&mut self, missed: u64) {
-        self.missed += missed;
+        self.missed = self.missed.saturating_add(missed);
         self.uncertain |= missed == 0;
     }
 
     /// Messages were missed behind all that waits.
     fn gap(&mut self, missed: u64) {
         match self.queue.back_mut() {
-            Some(Entry::Gap(before)) => *before += missed,
+            Some(Entry::Gap(before)) => *before = before.saturating_add(missed),
             _ if self.open => self.queue.push_back(Entry::Gap(missed)),
             _ => {}
         }
@@ -273,8 +318,8 @@ impl<I> State<I> {
             return Some(Fed::Lagged(std::mem::take(&mut self.missed)));
         }
         Some(match self.queue.pop_front()? {
-            Entry::Message { what, .. } => {
-                self.messages -= 1;
+            Entry::Message { what, counts, .. } => {
+                self.messages -= usize::from(counts);
                 Fed::Message(what)
             }
             Entry::Gap(missed) => Fed::Lagged(missed),
@@ -283,100 +328,4 @@ impl<I> State<I> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn feed(overflow: Overflow) -> Feed<u32> {
-        Feed::new(3, overflow, None)
-    }
-
-    /// What arrives of these messages of two topics, odd and even, that nobody takes meanwhile; what
-    /// was missed is told by its number, in brackets.
-    #[track_caller]
-    fn check(overflow: Overflow, published: impl IntoIterator<Item = u32>, expect: &str) {
-        let feed = feed(overflow);
-        let published: Vec<u32> = published.into_iter().collect();
-        let mut dropped = 0;
-        for &number in &published {
-            dropped += u64::from(feed.push(number as usize % 2, Delivery::Info(number)).is_some());
-        }
-        let (mut got, mut missed, mut count) = (Vec::new(), 0, 0);
-        while let Some(fed) = feed.pop() {
-            got.push(match fed {
-                Fed::Message(Delivery::Info(number)) => {
-                    count += 1;
-                    number.to_string()
-                }
-                Fed::Message(Delivery::Frame(_)) => unreachable!(),
-                Fed::Lagged(number) => {
-                    missed += number;
-                    format!("({number})")
-                }
-                Fed::Overflown => return assert_eq!("overflown", expect),
-            });
-        }
-        assert_eq!(got.join(" "), expect);
-        assert_eq!((missed, count + missed), (dropped, published.len() as u64));
-        assert!(!feed.waits());
-    }
-
-    #[test]
-    fn what_is_dropped_and_told() {
-        check(Overflow::Close, 1..=3, "1 2 3");
-        check(Overflow::Close, 1..=4, "overflown");
-        check(Overflow::DropOldest, 1..=3, "1 2 3");
-        check(Overflow::DropOldest, 1..=9, "(6) 7 8 9");
-        check(Overflow::DropNewest, 1..=3, "1 2 3");
-        check(Overflow::DropNewest, 1..=9, "1 2 3 (6)");
-        check(Overflow::Latest, [1], "1");
-        check(Overflow::Latest, 1..=9, "(7) 9 8");
-        check(Overflow::Latest, [1, 3, 5], "(2) 5");
-    }
-
-    #[test]
-    fn gaps_stand_where_they_were() {
-        let feed = feed(Overflow::DropNewest);
-        let push = |number| _ = feed.push(0, Delivery::Info(number));
-        (1..=5).for_each(push);
-        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(1)))));
-        push(6);
-        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(2)))));
-        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(3)))));
-        assert!(matches!(feed.pop(), Some(Fed::Lagged(2))));
-        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(6)))));
-        feed.lagged(0);
-        feed.lagged(0);
-        assert!(matches!(feed.pop(), Some(Fed::Lagged(0))));
-        assert!(feed.pop().is_none());
-    }
-
-    #[test]
-    fn the_first_gap_counts_those_that_are_dropped_with_it() {
-        let feed = feed(Overflow::DropOldest);
-        feed.lagged(5);
-        (1..=5).for_each(|number| _ = feed.push(0, Delivery::Info(number)));
-        assert!(matches!(feed.pop(), Some(Fed::Lagged(7))));
-        assert!(matches!(feed.pop(), Some(Fed::Message(Delivery::Info(3)))));
-    }
-
-    #[test]
-    fn frames_pass_only_what_is_not_for_the_handler() {
-        let feed = feed(Overflow::Close);
-        let frame = || Delivery::Frame(Arc::new(Broadcast::text("x")));
-        let _ = feed.push(0, frame());
-        let _ = feed.push(0, Delivery::Info(1));
-        let _ = feed.push(0, frame());
-        assert!(matches!(feed.pop_frame(), Some(Fed::Message(Delivery::Frame(_)))));
-        assert!(feed.pop_frame().is_none());
-        assert!(feed.pop().is_some());
-        assert!(feed.pop_frame().is_some());
-    }
-
-    #[test]
-    fn nothing_is_kept_between_messages() {
-        let feed = Feed::new(1000, Overflow::Close, None);
-        (0..1000).for_each(|number| _ = feed.push(0, Delivery::Info(number)));
-        while feed.pop().is_some() {}
-        assert!(feed.lock().queue.capacity() <= KEPT_CAPACITY);
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::position::Position;
@@ -18,6 +19,8 @@ pub(super) struct Held<T> {
     /// Set when nothing is held any more: what comes up to here has been given already, and may still
     /// be on its way. So afterwards a message takes no lock here.
     released: OnceLock<Option<Position>>,
+    /// Whether the subscriber has gone meanwhile, or looks again; changed under the topic's lock.
+    ended: AtomicBool,
     waiting: Mutex<VecDeque<Entry<T>>>,
 }
 
@@ -28,7 +31,17 @@ enum Entry<T> {
 
 impl<T: Send + Sync + 'static> Held<T> {
     pub(super) fn new(tap: Box<dyn Tap<Published<T>>>) -> Arc<Self> {
-        Arc::new(Self { tap, released: OnceLock::new(), waiting: Mutex::default() })
+        Arc::new(Self {
+            tap,
+            released: OnceLock::new(),
+            ended: AtomicBool::new(false),
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// Whether nobody wants it any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Gives a message from before those that are held, or says that one is lost.
@@ -71,7 +84,7 @@ impl<T: Send + Sync + 'static> Held<T> {
             entry => entry,
         };
         match (waiting.back_mut(), entry) {
-            (Some(Entry::Missed(before)), Entry::Missed(missed)) => *before += missed,
+            (Some(Entry::Missed(before)), Entry::Missed(missed)) => *before = before.saturating_add(missed),
             (_, entry) => waiting.push_back(entry),
         }
     }
@@ -105,6 +118,10 @@ impl<T: Send + Sync + 'static> Tap<Published<T>> for Arc<Held<T>> {
             return self.tap.lagged(missed);
         }
         self.hold(Entry::Missed(missed));
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     fn connection(&self) -> usize {
@@ -172,6 +189,16 @@ mod tests {
         held.deliver(&message(2, 1));
         held.lagged(2);
         check(&noted, "7 1 (2)");
+    }
+
+    #[test]
+    fn losses_may_be_as_many_as_others_say() {
+        let noted = Noted::default();
+        let held = Held::new(Box::new(noted.clone()));
+        held.lagged(u64::MAX);
+        held.lagged(u64::MAX);
+        held.release(None, &mut Garbage::default());
+        check(&noted, &format!("({})", u64::MAX));
     }
 
     #[test]

@@ -31,7 +31,8 @@ impl History {
         Self { len, ttl: Duration::from_mins(5) }
     }
 
-    /// How long they are kept when nothing more is published, and nobody uses the topic.
+    /// How long they are kept when nothing more is published, and nobody uses the topic. A broker keeps
+    /// each message for so long, also when others follow it.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self

@@ -18,6 +18,9 @@ pub(super) trait Tap<X>: Send + Sync {
     /// Messages were missed on the way to this process; 0 if nobody knows how many.
     fn lagged(&self, missed: u64);
 
+    /// It is taken out of the topic; said under the lock of that.
+    fn end(&self) {}
+
     /// Which connection it is.
     fn connection(&self) -> usize;
 }
@@ -74,6 +77,7 @@ impl<X: 'static> Taps<X> {
         Box<dyn Tap<X>>: Send,
     {
         let tap = self.0.try_remove(slot)?;
+        tap.end();
         if self.0.is_empty() {
             self.0 = Slab::new();
         }

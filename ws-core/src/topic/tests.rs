@@ -428,3 +428,5 @@ async fn client_that_does_not_read_misses_what_is_old() {
     assert_eq!(received + missed, 104);
     assert!(missed > 90, "{missed}");
 }
+
+mod feeds;

@@ -126,6 +126,17 @@ impl Line {
         }
     }
 
+    /// When the broker knows that it listens; false if it does not answer.
+    fn listens(&self) -> Later<bool> {
+        let ready = lock(&self.listener).as_ref().map(|listener| listener.ready.clone());
+        Box::pin(async move {
+            let Some(mut ready) = ready else { return false };
+            // An error says that it listens no more.
+            let listens = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await;
+            matches!(listens, Ok(Ok(_)))
+        })
+    }
+
     pub(super) fn myself(&self) -> Weak<Self> {
         Weak::clone(&self.myself)
     }
@@ -202,12 +213,9 @@ impl Carrier for Line {
     }
 
     fn ready(&self) -> Later<()> {
-        let ready = lock(&self.listener).as_ref().map(|listener| listener.ready.clone());
+        let listens = self.listens();
         Box::pin(async move {
-            if let Some(mut ready) = ready {
-                // An error says that it listens no more.
-                let _ = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await;
-            }
+            listens.await;
         })
     }
 
@@ -215,13 +223,12 @@ impl Carrier for Line {
         let Some(Kept { history, subject }) = self.kept.get() else {
             return Box::pin(std::future::ready(None));
         };
-        let ready = self.ready();
+        let listens = self.listens();
         let (streams, node) = (Arc::clone(&self.link.streams), self.link.node);
         let search = recover::Search { streams, node, history: *history, subject: subject.clone(), position };
         Box::pin(async move {
-            // What comes after the search is heard then.
-            ready.await;
-            search.run().await
+            // What comes after the search is heard then. It would not be if that began later.
+            if listens.await { search.run().await } else { None }
         })
     }
 

@@ -91,13 +91,17 @@ impl Ear {
         mut reconnects: watch::Receiver<u64>,
     ) {
         let (mut lines, mut at) = (Lines::default(), None);
+        let mut is_late = false;
         loop {
             reconnects.mark_unchanged();
             let followed = tokio::select! {
-                followed = self.go_on(&streams, history, &subject, &mut lines, &mut at) => followed,
+                followed = self.go_on(&streams, history, &subject, &mut lines, &mut at, is_late) => followed,
                 // At once, instead of when the consumer finds out.
                 changed = reconnects.changed() => match changed {
-                    Ok(()) => continue,
+                    Ok(()) => {
+                        is_late = true;
+                        continue;
+                    }
                     // The hub is gone.
                     Err(_) => return,
                 },
@@ -105,12 +109,13 @@ impl Ear {
             if let Err(error) = followed {
                 tracing::warn!(%error, subject = &*subject, "the history of a topic cannot be followed");
                 streams.forget(history);
+                is_late = true;
                 tokio::time::sleep(RETRY).await;
             }
         }
     }
 
-    /// Hears what comes behind `at`, or from now on.
+    /// Hears what comes behind `at`, or from now on, which may be later than was asked for.
     async fn go_on(
         &self,
         streams: &Streams,
@@ -118,12 +123,18 @@ impl Ear {
         subject: &Subject,
         lines: &mut Lines,
         at: &mut Option<Place>,
+        is_late: bool,
     ) -> Result<(), Error> {
         let stream = streams.stream(history).await?;
         let info = stream.get_info().await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
         let mut place = match *at {
-            None => Place { epoch, offset: last, is_message: false },
+            None => {
+                if is_late {
+                    self.lagged(0);
+                }
+                Place { epoch, offset: last, is_message: false }
+            }
             Some(place) if place.epoch == epoch && place.offset <= last => {
                 // Without a message there, it is only known that nothing is gone if nothing at all is.
                 if !place.is_message && info.state.first_sequence > place.offset + 1 {

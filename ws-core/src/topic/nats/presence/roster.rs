@@ -83,6 +83,13 @@ impl Drop for Roster {
 }
 
 impl Told {
+    /// Waits for a change, and says whether it is time to tell everything: where somebody always comes
+    /// or goes, that is not put off.
+    async fn is_due(&self, due: Instant) -> bool {
+        let _ = tokio::time::timeout_at(due, self.changed.notified()).await;
+        Instant::now() >= due
+    }
+
     /// What is to be told: what has changed, or everything.
     fn news(&self, is_refresh: bool) -> HashMap<String, Option<Bytes>> {
         let mut entries = self.lock();
@@ -106,7 +113,7 @@ async fn tell(told: Arc<Told>, jetstream: jetstream::Context) {
     let mut is_over = false;
     while !is_over {
         let expiry = store.as_ref().map_or(EXPIRY, |(_, expiry)| *expiry);
-        let is_refresh = tokio::time::timeout_at(last + expiry / 3, told.changed.notified()).await.is_err();
+        let is_refresh = told.is_due(last + expiry / 3).await;
         if is_refresh {
             last = Instant::now();
         }
@@ -143,4 +150,19 @@ async fn write(store: &Store, changes: HashMap<String, Option<Bytes>>) -> Result
     });
     let results = written.buffer_unordered(AT_ONCE).collect::<Vec<Result<(), async_nats::Error>>>().await;
     results.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_come_do_not_put_off_those_who_are_there() {
+        let (told, due) = (Told::default(), Instant::now() + EXPIRY / 3);
+        told.changed.notify_one();
+        assert!(!told.is_due(due).await);
+        tokio::time::advance(EXPIRY / 3).await;
+        told.changed.notify_one();
+        assert!(told.is_due(due).await);
+    }
 }

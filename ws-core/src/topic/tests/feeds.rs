@@ -1,0 +1,128 @@
+//! What becomes of what waits for a connection.
+
+use super::*;
+
+#[websocket(outbox_high_water = 1KiB)]
+struct Busy(Topic<String>);
+
+#[websocket]
+impl Busy {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.forward(&self.0);
+    }
+    #[on_text]
+    async fn busy(&mut self, _: &str) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn busy_handler_does_not_keep_what_there_is_room_for() {
+    let room = Hub::local().topic::<String>("room");
+    let mut client = Test::open(Busy(room.clone())).await;
+    client.send("be busy").await;
+    // Each of them is as much as the outbox takes at once.
+    for number in 0..5 {
+        room.publish(format!("{number}{}", "x".repeat(2000))).unwrap();
+    }
+    for number in 0..5 {
+        assert!(client.text().await.starts_with(&format!("\"{number}")));
+    }
+}
+
+/// Hears what its client gets, and who is there.
+#[websocket(overflow = latest)]
+struct Both(Topic<u32>);
+
+#[websocket]
+impl Both {
+    #[on_open]
+    async fn open(&mut self, cx: &mut Context<Self>) {
+        cx.subscribe(&self.0);
+        cx.forward(&self.0);
+        cx.watch(&self.0);
+        cx.join(&self.0, "anna");
+        // Everything waits until this is over.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    #[on_info]
+    fn heard(&mut self, number: Arc<u32>) -> String {
+        format!("heard {number}")
+    }
+    #[on_info]
+    fn presence(&mut self, presence: Presence) -> String {
+        match presence {
+            Presence::Joined(member) => format!("{} is here", member.name),
+            Presence::Left(member) => format!("{} has left", member.name),
+        }
+    }
+}
+
+#[tokio::test]
+async fn latest_is_that_of_each_tie() {
+    let topic = Hub::local().topic::<u32>("numbers");
+    let mut client = Test::open(Both(topic.clone())).await;
+    topic.publish(1).unwrap();
+    topic.publish(2).unwrap();
+    client.advance(Duration::from_secs(1)).await;
+    texts(client, &["anna is here", "heard 2", "2"]).await;
+}
+
+/// Looks for what it has missed more than once, without having seen anything of it.
+#[websocket]
+struct Impatient(Topic<u32>, Option<Position>);
+
+#[websocket]
+impl Impatient {
+    #[on_open]
+    async fn open(&mut self, cx: &mut Context<Self>) {
+        for _ in 0..3 {
+            assert!(cx.subscribe_from(&self.0, self.1).await.recovered);
+            self.0.publish(7).unwrap();
+        }
+    }
+    #[on_info]
+    fn heard(&mut self, number: Published<u32>) -> String {
+        format!("{} at {}", *number, number.position().map_or(0, |position| position.offset))
+    }
+}
+
+#[tokio::test]
+async fn who_looks_twice_hears_it_once() {
+    let topic = Hub::local().topic::<u32>("numbers").history(8);
+    let since = topic.position();
+    topic.publish(5).unwrap();
+    topic.publish(6).unwrap();
+    let client = Test::open(Impatient(topic, since)).await;
+    texts(client, &["5 at 1", "6 at 2", "7 at 3", "7 at 4", "7 at 5"]).await;
+}
+
+#[websocket(overflow = close, mailbox = 3, outbox_high_water = 1KiB)]
+struct Strict(Topic<String>);
+
+#[websocket]
+impl Strict {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.forward(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn client_that_does_not_read_is_closed_when_too_many_wait() {
+    let prices = Hub::local().topic::<String>("prices");
+    let mut client = Test::open(Strict(prices.clone())).await;
+    // More than the pipe and the outbox hold, and then as many as may wait.
+    for _ in 0..4 {
+        prices.publish("x".repeat(100_000)).unwrap();
+        client.advance(Duration::ZERO).await;
+    }
+    for _ in 0..4 {
+        prices.publish("much".into()).unwrap();
+        client.advance(Duration::ZERO).await;
+    }
+    client.advance(Duration::from_secs(6)).await;
+    assert_eq!(prices.subscribers(), 0);
+    assert_eq!(client.reason().await, CloseReason::Overflow);
+}
