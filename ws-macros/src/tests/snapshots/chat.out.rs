@@ -313,9 +313,11 @@ const _: () = {
                 }
                 __Call::Lagged(payload) => {
                     __ws::run(async move {
-                        let reply = Self::lagged(self, __ws::Missed::missed(payload))
+                        let (this, cx) = __ws::Seat::parts(seat);
+                        let reply = Self::lagged(this, __ws::Missed::missed(payload))
                             .await;
-                        __ws::reply(cx, reply)
+                        let result = __ws::reply(cx, reply);
+                        (seat, result)
                     })
                 }
                 __Call::Left(payload) => {
