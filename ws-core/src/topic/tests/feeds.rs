@@ -2,25 +2,10 @@
 
 use super::*;
 
-#[websocket(outbox_high_water = 1KiB)]
-struct Busy(Topic<String>);
-
-#[websocket]
-impl Busy {
-    #[on_open]
-    fn open(&mut self, cx: &mut Context<Self>) {
-        cx.forward(&self.0);
-    }
-    #[on_text]
-    async fn busy(&mut self, _: &str) {
-        std::future::pending().await
-    }
-}
-
 #[tokio::test]
 async fn busy_handler_does_not_keep_what_there_is_room_for() {
     let room = Hub::local().topic::<String>("room");
-    let mut client = Test::open(Busy(room.clone())).await;
+    let mut client = Test::open(Forwards(room.clone())).await;
     client.send("be busy").await;
     // Each of them is as much as the outbox takes at once.
     for number in 0..5 {
@@ -125,4 +110,43 @@ async fn client_that_does_not_read_is_closed_when_too_many_wait() {
     client.advance(Duration::from_secs(6)).await;
     assert_eq!(prices.subscribers(), 0);
     assert_eq!(client.reason().await, CloseReason::Overflow);
+}
+
+#[websocket(overflow = latest, outbox_high_water = 1KiB)]
+struct Prices(Topic<String>);
+
+#[websocket]
+impl Prices {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.forward(&self.0);
+    }
+    #[on_lagged]
+    fn lagged(&mut self, missed: u64) -> String {
+        format!("missed {missed}")
+    }
+}
+
+#[tokio::test]
+async fn client_that_does_not_read_misses_what_is_old() {
+    let prices = Hub::local().topic::<String>("prices");
+    let mut client = Test::open(Prices(prices.clone())).await;
+    // More than the pipe and the outbox hold.
+    let long = "x".repeat(100_000);
+    for _ in 0..4 {
+        prices.publish(long.clone()).unwrap();
+        client.advance(Duration::ZERO).await;
+    }
+    for number in 0..100 {
+        prices.publish(number.to_string()).unwrap();
+        client.advance(Duration::ZERO).await;
+    }
+    let mut got = Vec::new();
+    while got.last().is_none_or(|last| last != r#""99""#) {
+        got.push(client.text().await);
+    }
+    let missed: u64 = got.iter().filter_map(|text| text.strip_prefix("missed ")?.parse::<u64>().ok()).sum();
+    let received = got.iter().filter(|text| text.starts_with('"')).count() as u64;
+    assert_eq!(received + missed, 104);
+    assert!(missed > 90, "{missed}");
 }
