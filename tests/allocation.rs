@@ -1,15 +1,11 @@
 //! What messages and connections cost in memory, as the allocator counts it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use peak_alloc::PeakAlloc;
+use allocation_counter::{AllocationInfo, measure};
 use tests::deflate::Codec;
 use tests::{Raw, Server, frame, handshake, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::{Builder, Runtime};
 use ws_core::prelude::*;
-
-#[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 const MIB: usize = 1 << 20;
 const LIMIT: usize = MIB;
@@ -18,29 +14,40 @@ const LIMIT: usize = MIB;
 /// read at a time, what is written, and a codec for each direction.
 const MOST: usize = LIMIT + LIMIT / 2 + (512 << 10);
 
-/// One test at a time, as the allocator is that of the process. The client's side runs in it too, so
-/// what it sends is made before.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Server and client on this thread alone, so that what other threads allocate meanwhile is not counted.
+/// The client's side is, and what it sends is made before.
+struct Stage(Runtime);
 
-/// On one thread, of which nothing is left behind.
-fn run<T>(case: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(case)
-}
-
-/// How many more bytes were allocated at a time, at the most, than when it began.
-struct Peak(usize);
-
-impl Peak {
+impl Stage {
     fn new() -> Self {
-        ALLOCATOR.reset_peak_usage();
-        Self(ALLOCATOR.current_usage())
+        Self(Builder::new_current_thread().enable_all().build().unwrap())
     }
 
-    fn so_far(&self) -> usize {
-        ALLOCATOR.peak_usage() - self.0
+    fn run<T>(&self, case: impl Future<Output = T>) -> T {
+        self.0.block_on(case)
+    }
+
+    /// A server, and a client of it.
+    fn begin(&self, path: &str) -> (Server, Raw) {
+        self.run(async {
+            let server = server().await;
+            let raw = open(&server, path).await;
+            (server, raw)
+        })
+    }
+
+    fn measure(&self, case: impl Future<Output = ()>) -> AllocationInfo {
+        measure(|| self.run(case))
+    }
+
+    /// What was allocated in the meantime, at the most.
+    fn peak(&self, case: impl Future<Output = ()>) -> usize {
+        usize::try_from(self.measure(case).bytes_max).unwrap()
+    }
+
+    /// What is left for each of so many.
+    fn left(&self, of: usize, case: impl Future<Output = ()>) -> usize {
+        usize::try_from(self.measure(case).bytes_current).unwrap_or(0) / of
     }
 }
 
@@ -136,23 +143,20 @@ async fn close_code(raw: &mut Raw) -> u16 {
 /// Sends a message that would be a gibibyte, in segments.
 #[track_caller]
 fn explode(path: &str, message: &[u8], segment: usize) {
-    let peak = run(async {
-        let server = server().await;
-        let mut raw = open(&server, path).await;
-        raw.0.set_nodelay(true).unwrap();
-        let peak = Peak::new();
+    let stage = Stage::new();
+    let (_server, mut raw) = stage.begin(path);
+    raw.0.set_nodelay(true).unwrap();
+    let peak = stage.peak(async {
         for segment in message.chunks(segment) {
             raw.send(segment).await;
         }
         assert_eq!(close_code(&mut raw).await, 1009);
-        peak.so_far()
     });
     assert!(peak <= MOST, "{peak} bytes, and not {MOST}");
 }
 
 #[test]
 fn bomb_costs_no_more_than_the_limit() {
-    let _alone = alone();
     let bomb = frame(0xc2, &zeros().repeat(1024));
     for path in ["/takeover", "/alone", "/slow"] {
         explode(path, &bomb, bomb.len());
@@ -164,7 +168,6 @@ fn bomb_costs_no_more_than_the_limit() {
 
 #[test]
 fn bomb_in_fragments_costs_no_more() {
-    let _alone = alone();
     for size in [10, 1000, 100_000] {
         let payload = zeros().repeat(1024);
         let mut bomb = frame(0x42, &[]);
@@ -178,21 +181,18 @@ fn bomb_in_fragments_costs_no_more() {
 
 #[test]
 fn messages_as_large_as_they_may_be_cost_no_more_when_they_are_many() {
-    let _alone = alone();
     let mut message = zeros();
     message.truncate(message.len() - 4);
     let messages = frame(0xc2, &message).repeat(100);
     for path in ["/alone", "/slow"] {
-        let peak = run(async {
-            let server = server().await;
-            let mut raw = open(&server, path).await;
-            let peak = Peak::new();
+        let stage = Stage::new();
+        let (_server, mut raw) = stage.begin(path);
+        let peak = stage.peak(async {
             raw.send(&messages).await;
             for _ in 0..100 {
                 let (_, payload) = raw.frame().await.expect("an answer");
                 assert!(!payload.is_empty());
             }
-            peak.so_far()
         });
         // The method has one, and one is read ahead.
         let most = if path == "/slow" { MOST + LIMIT } else { MOST };
@@ -203,28 +203,25 @@ fn messages_as_large_as_they_may_be_cost_no_more_when_they_are_many() {
 /// What each of many connections has allocated when it has been sent a message and has answered.
 fn connection(path: &str, message: &[u8]) -> usize {
     const CONNECTIONS: usize = 64;
-    run(async {
-        let server = server().await;
-        let mut all = Vec::with_capacity(2 * CONNECTIONS);
-        // The first have what is the thread's on their bill.
-        let mut before = 0;
-        for n in 0..2 * CONNECTIONS {
-            if n == CONNECTIONS {
-                before = ALLOCATOR.current_usage();
-            }
+    let stage = Stage::new();
+    let server = stage.run(server());
+    let mut all = Vec::with_capacity(2 * CONNECTIONS);
+    let mut more = async || {
+        for _ in 0..CONNECTIONS {
             let mut raw = open(&server, path).await;
             raw.send(message).await;
             let (first, _) = raw.frame().await.expect("an answer");
             assert_eq!(first & 0xbf, 0x81);
             all.push(raw);
         }
-        (ALLOCATOR.current_usage() - before) / CONNECTIONS
-    })
+    };
+    // The first have what is the thread's on their bill.
+    stage.run(more());
+    stage.left(CONNECTIONS, more())
 }
 
 #[test]
 fn connection_has_nothing_of_a_large_message_behind_it() {
-    let _alone = alone();
     let base = connection("/plain", &frame(0x82, b"short"));
     for len in [64 << 10, 300 << 10, LIMIT] {
         let large = connection("/plain", &frame(0x82, &vec![1; len]));
@@ -236,7 +233,6 @@ fn connection_has_nothing_of_a_large_message_behind_it() {
 fn connection_has_codecs_only_while_it_needs_them() {
     /// What is there to say what was agreed upon.
     const LITTLE: usize = 300;
-    let _alone = alone();
     let text = b"what is said";
     let (plain, deflated) = (frame(0x81, text), frame(0xc1, &Codec::default().deflated(text)));
     let base = connection("/plain", &plain);
@@ -253,50 +249,42 @@ fn connection_has_codecs_only_while_it_needs_them() {
     assert!((400 << 10..450 << 10).contains(&both), "{both} bytes for both");
 }
 
-/// Says the same again and again: what was allocated at a time, at the most, for each of the last hundred
-/// messages, and what is left of each. The test harness allocates too, now and then, so that it is what
-/// most of them cost.
-fn echoes(path: &str, text: &[u8]) -> (usize, usize) {
+/// Says the same again and again: what is allocated for a hundred messages.
+fn echoes(path: &str, text: &[u8]) -> AllocationInfo {
     // A frame without its mask.
     let (message, len) = (frame(0x81, text), frame(0x81, text).len() - 4);
-    run(async {
-        let server = server().await;
-        let mut raw = open(&server, path).await;
-        let mut answer = vec![0; len];
-        let (mut peaks, mut before) = ([0; 100], 0);
-        for n in 0..200 {
-            if n == 100 {
-                // Those before have what is the thread's on their bill, and the runtime's.
-                before = ALLOCATOR.current_usage();
-            }
-            let peak = Peak::new();
+    let stage = Stage::new();
+    let (_server, mut raw) = stage.begin(path);
+    let mut answer = vec![0; len];
+    let mut hundred = async || {
+        for _ in 0..100 {
             raw.0.write_all(&message).await.unwrap();
             raw.0.read_exact(&mut answer).await.unwrap();
             assert!(answer.ends_with(text));
-            peaks[n % 100] = peak.so_far();
         }
-        let left = ALLOCATOR.current_usage().saturating_sub(before);
-        peaks.sort_unstable();
-        (peaks[50], left / 100)
-    })
+    };
+    // The first have what is the thread's on their bill, and the runtime's.
+    stage.run(hundred());
+    stage.measure(hundred())
 }
 
 #[test]
 fn message_of_a_sync_method_costs_no_allocation() {
-    let _alone = alone();
-    assert_eq!(echoes("/plain", b"what is said"), (0, 0));
-    assert_eq!(echoes("/plain", &[b'x'; 10_000]), (0, 0));
+    for text in [&b"what is said"[..], &[b'x'; 10_000]] {
+        assert_eq!(echoes("/plain", text), AllocationInfo::default());
+    }
 }
 
 #[test]
 fn message_of_an_async_method_costs_its_future_and_its_payload() {
     /// What the method above is, with its caller.
     const FUTURE: usize = 256;
-    let _alone = alone();
     for text in ["what is said", "x"] {
-        let (most, left) = echoes("/async", text.as_bytes());
-        assert!((1..=FUTURE + text.len()).contains(&most), "{most} bytes for {text:?}");
-        assert_eq!(left, 0, "bytes of each message");
+        let cost = echoes("/async", text.as_bytes());
+        let most = usize::try_from(cost.bytes_max).unwrap();
+        assert!((1..=FUTURE + text.len()).contains(&most), "{cost:?} for {text:?}");
+        // The runtime's own, now and then, are not of each message.
+        assert_eq!((cost.count_total / 100, cost.bytes_current), (2, 0), "{cost:?} for {text:?}");
     }
 }
 
@@ -305,14 +293,11 @@ fn message_of_an_async_method_costs_its_future_and_its_payload() {
 fn idle(path: &str) -> usize {
     const CONNECTIONS: usize = 256;
     let message = frame(0x81, b"what is said");
-    run(async {
-        let server = server().await;
-        let mut all = Vec::with_capacity(2 * CONNECTIONS);
-        let mut before = 0;
-        for n in 0..2 * CONNECTIONS {
-            if n == CONNECTIONS {
-                before = ALLOCATOR.current_usage();
-            }
+    let stage = Stage::new();
+    let server = stage.run(server());
+    let mut all = Vec::with_capacity(2 * CONNECTIONS);
+    let mut more = async || {
+        for _ in 0..CONNECTIONS {
             let mut raw = open(&server, path).await;
             raw.send(&message).await;
             assert!(raw.frame().await.is_some());
@@ -320,15 +305,15 @@ fn idle(path: &str) -> usize {
             all.push(raw.0.into_std().unwrap());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        (ALLOCATOR.current_usage() - before) / CONNECTIONS
-    })
+    };
+    stage.run(more());
+    stage.left(CONNECTIONS, more())
 }
 
 #[test]
 fn idle_connection_holds_nothing_of_its_handshake() {
     /// Its task, its state and its place among the runtime's sockets; hyper's buffer alone has 8 KiB.
     const MOST: usize = 1440;
-    let _alone = alone();
     for path in ["/plain", "/async"] {
         let bytes = idle(path);
         assert!(bytes <= MOST, "{bytes} bytes for {path}, and not {MOST}");
