@@ -62,7 +62,8 @@ impl Options {
             let ours = server.is_ours() && self.peers.iter().any(|peer| peer == "ours");
             self.peers.is_empty() || ours || self.peers.contains(&server.key())
         };
-        SERVERS.iter().filter(move |server| named(server) && (server.is_ours() || !self.ours))
+        let wanted = move |server: &&Server| named(server) && (server.is_ours() || !self.ours);
+        SERVERS.iter().filter(wanted).filter(|server| server.is_here())
     }
 
     pub(crate) fn wants(&self, workload: &str) -> bool {

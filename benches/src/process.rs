@@ -46,7 +46,8 @@ impl Process {
                 let mut command = Command::new("valgrind");
                 let mut out = std::ffi::OsString::from("--callgrind-out-file=");
                 out.push(file);
-                command.arg("--tool=callgrind").arg(out).arg(&program);
+                // What the program becomes is followed.
+                command.args(["--tool=callgrind", "--trace-children=yes"]).arg(out).arg(&program);
                 command
             }
             // `-I2` lets it end by a signal, which it blocks otherwise.
@@ -56,8 +57,7 @@ impl Process {
                 command
             }
         };
-        let name = MODES.iter().find(|(known, _)| *known == mode).map_or("", |(_, name)| name);
-        command.args(["server", &server.key(), name, &port.to_string()]);
+        command.args(["server", &server.key(), key(mode), &port.to_string()]);
         if matches!(under, Under::Nothing) {
             command.env(PINNED, "");
         }
@@ -97,6 +97,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A mode as an argument.
+pub(crate) fn key(mode: Mode) -> &'static str {
+    MODES.iter().find(|(known, _)| *known == mode).map_or("", |(_, name)| name)
 }
 
 /// What the process of a server does: `server NAME MODE PORT`.

@@ -21,6 +21,7 @@ mod sockudo;
 mod tokio_websockets;
 #[cfg(feature = "peers")]
 mod tungstenite;
+mod uwebsockets;
 #[cfg(feature = "peers")]
 mod yawc;
 
@@ -114,11 +115,17 @@ pub(crate) const SERVERS: &[Server] = &[
     Server { name: "sockudo-ws", modes: ALL, run: |mode, addr| block_on(sockudo::serve(mode, addr)) },
     #[cfg(feature = "peers")]
     Server { name: "yawc", modes: ALL, run: |mode, addr| block_on(yawc::serve(mode, addr)) },
+    Server { name: "uWebSockets (C++)", modes: &[Mode::Echo, Mode::Fanout], run: uwebsockets::serve },
 ];
 
 impl Server {
     pub(crate) fn can(&self, mode: Mode) -> bool {
         self.modes.contains(&mode)
+    }
+
+    /// Whether it can be run here: all but one are in this program.
+    pub(crate) fn is_here(&self) -> bool {
+        !self.name.starts_with("uWebSockets") || uwebsockets::is_built()
     }
 
     pub(crate) fn is_ours(&self) -> bool {
@@ -127,7 +134,7 @@ impl Server {
 
     /// The name as an argument of a command line.
     pub(crate) fn key(&self) -> String {
-        let words = self.name.split([',', ' ']).filter(|word| !word.is_empty());
+        let words = self.name.split([',', ' ', '(', ')']).filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("-")
     }
 
