@@ -89,13 +89,13 @@ pub struct Replies<'a>(pub(crate) &'a mut Connection);
 
 impl Replies<'_> {
     /// Sends a text message.
-    #[inline]
+    #[inline(always)]
     pub fn text(&mut self, text: &str) {
         self.0.text(text);
     }
 
     /// Sends a binary message.
-    #[inline]
+    #[inline(always)]
     pub fn binary(&mut self, bytes: &[u8]) {
         self.0.binary(bytes);
     }
@@ -172,7 +172,7 @@ impl IntoReply for Infallible {
 macro_rules! text {
     ($($type:ty),* $(,)?) => {$(
         impl IntoReply for $type {
-            #[inline]
+            #[inline(always)]
             fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
                 to.text(&self);
                 Ok(())
@@ -186,7 +186,7 @@ text!(&str, &String);
 macro_rules! binary {
     ($($type:ty),* $(,)?) => {$(
         impl IntoReply for $type {
-            #[inline]
+            #[inline(always)]
             fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
                 to.binary(&self);
                 Ok(())
@@ -202,7 +202,7 @@ binary!(&[u8], &Vec<u8>);
 macro_rules! owned {
     ($($type:ty: $copy:ident or $keep:ident $kept:expr;)*) => {$(
         impl IntoReply for $type {
-            #[inline]
+            #[inline(always)]
             fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
                 if self.len() < LARGE {
                     to.$copy(&self);

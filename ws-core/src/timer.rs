@@ -106,6 +106,11 @@ impl<I> Timers<I> {
         std::mem::replace(self, Self::new())
     }
 
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
     /// When the next one is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.heap.peek().map(|entry| entry.at)

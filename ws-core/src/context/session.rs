@@ -132,7 +132,9 @@ impl<H: Handler> Session<H> {
 
     #[inline(always)]
     pub(crate) fn has_mail(&self) -> bool {
-        self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_mail()) || self.is_fed()
+        // Most connections have neither.
+        (self.mailbox.is_some() | self.topics.is_some())
+            && (self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_mail()) || self.is_fed())
     }
 
     /// Whether something was published that the client can be told: one that does not read takes
@@ -158,7 +160,7 @@ impl<H: Handler> Session<H> {
     }
 
     /// Sends the client what it can be told without the handler.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn forward(&mut self) {
         if self.topics.is_some() && self.wire.is_open() {
             self.forward_frames();
@@ -171,6 +173,7 @@ impl<H: Handler> Session<H> {
         self.wire.is_open() && self.is_fed() && has_frame()
     }
 
+    #[inline(never)]
     fn forward_frames(&mut self) {
         while self.is_fed()
             && let Some(fed) = self.topics.as_ref().and_then(|topics| topics.feed.pop_frame())

@@ -189,7 +189,7 @@ fn hear_owned<H: Handler>(
     message: Incoming<'_>,
 ) -> (Result<Option<H::Call>, Panic>, usize) {
     seat.cx.session().wire.handles(&message);
-    let call = catch(|| seat.hear_uncaught(&message));
+    let call = catch(|| seat.hear_outlined(&message));
     (call, seat.cx.session().wire.handled(message))
 }
 

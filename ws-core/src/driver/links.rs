@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::clock::{Clock, now};
 use super::pace::Pace;
 use super::port::Port;
+use super::scratch::Scratch;
 use super::shutdown::Ticket;
 use crate::close::CloseReason;
 use crate::context::Session;
@@ -35,13 +36,36 @@ impl<'a> Links<'a> {
     }
 
     /// Asks to be woken when the next thing is due.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn set_clock<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) {
         let wire = session.wire.deadline(now);
         let next = wire.into_iter().chain(session.next_timer()).min();
         if self.clock.poll(task, next) {
             self.due.get_or_insert_with(now);
         }
+    }
+
+    /// The same of a connection that is calm; true if something is due. Most have nothing but the idle
+    /// timeout, which what they say puts off: then the clock need not be looked at, as it is set already.
+    #[inline(always)]
+    pub(super) fn set_calm_clock<H: Handler>(
+        &mut self,
+        task: &mut Task<'_>,
+        session: &mut Session<H>,
+    ) -> bool {
+        let is_set = self.clock.is_set_for_idle() && session.wire.only_idles() && session.timers.is_empty();
+        debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.clock.fires_by(idle)));
+        !is_set && self.set_clock_for_idle(task, session)
+    }
+
+    #[inline(never)]
+    fn set_clock_for_idle<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) -> bool {
+        self.set_clock(task, session);
+        if session.timers.is_empty() && !session.wire.has_life() {
+            self.clock.note_idle(session.wire.deadline(now));
+            session.wire.idle_noted();
+        }
+        self.due.is_some()
     }
 
     /// Looks for timers that are due, where the clock need not be asked.
@@ -57,11 +81,17 @@ impl<'a> Links<'a> {
         self.clock.poll(task, deadline)
     }
 
-    /// Tells everyone which task to wake.
+    /// Tells everyone which task to wake, if it is another than last time.
+    #[inline(always)]
     pub(super) fn register<H: Handler>(&mut self, task: &Task<'_>, session: &mut Session<H>) {
-        if !self.clock.register(task) {
-            return;
+        if !self.clock.wakes(task) {
+            self.register_anew(task, session);
         }
+    }
+
+    #[cold]
+    fn register_anew<H: Handler>(&mut self, task: &Task<'_>, session: &mut Session<H>) {
+        self.clock.register(task);
         session.set_waker(task.waker());
         if let Some(ticket) = self.ticket {
             ticket.register(task.waker());
@@ -82,8 +112,9 @@ impl<'a> Links<'a> {
         task: &mut Task<'_>,
         port: &mut Port<T>,
         wire: &mut Connection,
+        scratch: &mut Scratch,
     ) -> Poll<()> {
-        while port.poll_close(task, wire).is_pending() {
+        while port.poll_close(task, wire, scratch).is_pending() {
             // A client that keeps sending keeps the timer from being polled, so the clock is asked.
             if wire.tick(now()) {
                 port.abort();

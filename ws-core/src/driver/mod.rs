@@ -7,6 +7,7 @@
 
 mod admission;
 mod call;
+mod calm;
 mod clock;
 #[cfg(feature = "tungstenite")]
 mod drive;
@@ -107,7 +108,9 @@ where
         poll_fn(|task| {
             let session = &mut *place.session();
             links.register(task, session);
-            unhindered(task, |task| links.poll_closing(task, &mut port, &mut session.wire))
+            unhindered(task, |task| {
+                scratch::lend(|scratch| links.poll_closing(task, &mut port, &mut session.wire, scratch))
+            })
         })
         .await;
         reason(&mut place.session())

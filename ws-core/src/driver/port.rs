@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::clock;
 use super::pace::{ROUNDS, unhindered};
-use super::scratch::{self, ReadBuffer};
+use super::scratch::Scratch;
 use crate::close::Fault;
 use crate::wire::Connection;
 
@@ -36,47 +36,67 @@ enum Stage {
     Lingering,
 }
 
-/// Borrows the thread's write buffer for the frames of this turn.
-pub(super) fn begin_turn(wire: &mut Connection) {
-    wire.outbox().lend(scratch::write_buffer);
-}
-
 impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     pub(super) fn new(io: T) -> Self {
         Self { io: Some(io), stage: Stage::Open, flushing: false }
     }
 
-    /// Reads once, behind the unfinished frame of the last time. Ready with the input, or with
-    /// `None` if the client is gone, of which the connection has then been told.
-    #[inline(always)]
-    pub(super) fn poll_read<'b>(
+    /// Reads once, behind the unfinished frame of the last time. Ready with how much input there is
+    /// then, or with `None` if the client is gone, of which the connection has then been told.
+    #[inline(never)]
+    pub(super) fn poll_read(
         &mut self,
         task: &mut Task<'_>,
         wire: &mut Connection,
-        buffer: &'b mut ReadBuffer,
-    ) -> Poll<Option<&'b mut [u8]>> {
-        if self.io.is_none() {
-            return Poll::Pending;
-        }
+        scratch: &mut Scratch,
+    ) -> Poll<Option<usize>> {
         wire.reads();
+        let held = wire.held();
+        // Such a transport may have to send an answer of its own.
+        let flushing = self.flushing || wire.is_assisted();
+        let read = self.poll_read_behind(held, task, wire, scratch);
+        if let Poll::Ready(Some(_)) = read {
+            self.flushing = flushing;
+        }
+        read
+    }
+
+    /// The same of a connection that is calm: nothing is held, and the transport is a mere stream.
+    #[inline(always)]
+    pub(super) fn poll_read_calm(
+        &mut self,
+        task: &mut Task<'_>,
+        wire: &mut Connection,
+        scratch: &mut Scratch,
+    ) -> Poll<Option<usize>> {
+        self.poll_read_behind(0, task, wire, scratch)
+    }
+
+    #[inline(always)]
+    fn poll_read_behind(
+        &mut self,
+        held: usize,
+        task: &mut Task<'_>,
+        wire: &mut Connection,
+        scratch: &mut Scratch,
+    ) -> Poll<Option<usize>> {
         if wire.is_amid_frame()
             && let Some(read) = self.poll_direct(task, wire)
         {
             // Nothing of it is in the buffer.
-            return read.map(|read| read.then(<&mut [u8]>::default));
+            return read.map(|read| read.then_some(0));
         }
         let Some(io) = &mut self.io else { return Poll::Pending };
-        let bytes = buffer.bytes();
-        let held = wire.held();
+        let bytes = scratch.input();
         let mut read = ReadBuf::new(&mut bytes[held..]);
         match Pin::new(io).poll_read(task, &mut read) {
             Poll::Ready(Ok(())) if !read.filled().is_empty() => {
                 let end = held + read.filled().len();
-                wire.resume(&mut bytes[..held]);
+                if held > 0 {
+                    wire.resume(&mut bytes[..held]);
+                }
                 wire.heard(clock::now());
-                // Such a transport may have to send an answer of its own.
-                self.flushing |= wire.is_assisted();
-                Poll::Ready(Some(&mut bytes[..end]))
+                Poll::Ready(Some(end))
             }
             Poll::Ready(end) => {
                 ended(wire, end);
@@ -101,7 +121,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
             Poll::Ready(Ok(())) if len > 0 => {
                 wire.heard(clock::now());
                 wire.arrived(len);
-                self.flushing |= wire.is_assisted();
                 Poll::Ready(true)
             }
             Poll::Ready(end) => {
@@ -176,27 +195,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
 
     /// Writes, and returns the write buffer if the socket took everything.
     #[inline(always)]
-    pub(super) fn end_turn(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
+    pub(super) fn end_turn(&mut self, task: &mut Task<'_>, wire: &mut Connection, scratch: &mut Scratch) {
         if self.flushing || !wire.outbox().is_empty() {
             self.write(task, wire);
         }
-        if let Some(buffer) = wire.outbox().reclaim() {
-            scratch::give_back(buffer);
-        }
+        scratch.reclaim(wire);
     }
 
     /// Carries a closing connection to its end: writes what is left, waits for the client's close
     /// frame if one is to come, ends TCP. The caller sees to the time limit.
-    pub(super) fn poll_close(&mut self, task: &mut Task<'_>, wire: &mut Connection) -> Poll<()> {
-        let mut buffer = ReadBuffer::take();
+    pub(super) fn poll_close(
+        &mut self,
+        task: &mut Task<'_>,
+        wire: &mut Connection,
+        scratch: &mut Scratch,
+    ) -> Poll<()> {
         for _ in 0..ROUNDS {
             if self.io.is_none() {
                 // What it did not take will not be sent any more.
                 wire.outbox().clear();
-                self.end_turn(task, wire);
+                self.end_turn(task, wire, scratch);
                 return Poll::Ready(());
             }
-            self.end_turn(task, wire);
+            self.end_turn(task, wire, scratch);
             match self.stage {
                 Stage::Open if wire.is_finished() => {
                     let wrote = wire.outbox().is_empty() && !self.flushing;
@@ -213,8 +234,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                         wire.put_back(backlog, used);
                         continue;
                     }
-                    match self.poll_read(task, wire, &mut buffer) {
-                        Poll::Ready(Some(input)) => {
+                    match self.poll_read(task, wire, scratch) {
+                        Poll::Ready(Some(len)) => {
+                            let input = &mut scratch.input()[..len];
                             let used = wire.read_ahead(input);
                             wire.keep(&input[used..]);
                         }
@@ -232,7 +254,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                 }
                 Stage::Lingering => {
                     let Some(io) = &mut self.io else { return Poll::Ready(()) };
-                    let mut read = ReadBuf::new(buffer.bytes());
+                    let mut read = ReadBuf::new(scratch.input());
                     match Pin::new(io).poll_read(task, &mut read) {
                         Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
                         Poll::Ready(_) => self.io = None,
@@ -279,7 +301,7 @@ fn ended(wire: &mut Connection, end: io::Result<()>) {
 #[inline(always)]
 fn pending(wire: &mut Connection) {
     // It may also be that the runtime wants its thread back.
-    if tokio::task::coop::has_budget_remaining() {
+    if wire.has_life() && tokio::task::coop::has_budget_remaining() {
         wire.drained();
     }
 }

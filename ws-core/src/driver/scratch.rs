@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 
+use crate::wire::Connection;
+
 /// Bytes that one read can bring.
 const READ_BUFFER: usize = 64 << 10;
 
@@ -10,41 +12,61 @@ const READ_BUFFER: usize = 64 << 10;
 const KEPT_CAPACITY: usize = 256 << 10;
 
 thread_local! {
-    static READ: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
-    static WRITE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static THREADS: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
-/// The thread's read buffer; it goes back when this is dropped. One that is asked for while it is
-/// lent, by a handler that runs another connection inside a method, is made anew.
-pub(super) struct ReadBuffer(Option<Box<[u8]>>);
-
-impl ReadBuffer {
-    pub(super) fn take() -> Self {
-        Self(READ.take())
-    }
-
-    pub(super) fn bytes(&mut self) -> &mut [u8] {
-        self.0.get_or_insert_with(|| vec![0; READ_BUFFER].into_boxed_slice())
-    }
+/// Where a turn reads to, and where its frames are encoded. In one place, so that a turn looks for
+/// it once.
+pub(super) struct Scratch {
+    read: Box<[u8]>,
+    write: Vec<u8>,
 }
 
-impl Drop for ReadBuffer {
-    fn drop(&mut self) {
-        if self.0.is_some() {
-            READ.set(self.0.take());
+/// Runs a turn with what the thread has. What is asked for while it is lent, by a handler that runs
+/// another connection inside a method, is made anew.
+#[inline(always)]
+pub(super) fn lend<R>(turn: impl FnOnce(&mut Scratch) -> R) -> R {
+    let mut scratch = THREADS.take().unwrap_or_else(|| Box::new(make()));
+    let result = turn(&mut scratch);
+    // Not `set`, which is made for values that are not there yet.
+    THREADS.with(|threads| drop(threads.replace(Some(scratch))));
+    result
+}
+
+#[cold]
+fn make() -> Scratch {
+    Scratch { read: vec![0; READ_BUFFER].into_boxed_slice(), write: Vec::new() }
+}
+
+impl Scratch {
+    /// Where to read to.
+    #[inline(always)]
+    pub(super) fn input(&mut self) -> &mut [u8] {
+        &mut self.read
+    }
+
+    /// Lends a connection the buffer for the frames of a turn.
+    #[inline(always)]
+    pub(super) fn lend_to(&mut self, wire: &mut Connection) {
+        wire.outbox().lend(&mut self.write);
+    }
+
+    /// Takes it back, if nothing waits there.
+    #[inline(always)]
+    pub(super) fn reclaim(&mut self, wire: &mut Connection) {
+        if !wire.outbox().return_to(&mut self.write) {
+            self.reclaim_other(wire);
+        }
+        if self.write.capacity() > KEPT_CAPACITY {
+            self.write = Vec::new();
         }
     }
-}
 
-/// The thread's write buffer.
-pub(super) fn write_buffer() -> Vec<u8> {
-    WRITE.take()
-}
-
-/// Gives a write buffer back.
-pub(super) fn give_back(mut buffer: Vec<u8>) {
-    if buffer.capacity() <= KEPT_CAPACITY {
-        buffer.clear();
-        WRITE.set(buffer);
+    #[cold]
+    fn reclaim_other(&mut self, wire: &mut Connection) {
+        if let Some(mut buffer) = wire.outbox().reclaim() {
+            buffer.clear();
+            self.write = buffer;
+        }
     }
 }

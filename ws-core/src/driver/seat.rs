@@ -1,6 +1,6 @@
 //! A handler in its place: every call of it goes through here, one at a time.
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::call::Next;
@@ -31,6 +31,12 @@ pub(super) enum Ended {
 }
 
 impl Panic {
+    #[cold]
+    fn of(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Self(text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default())
+    }
+
     pub(super) fn log(&self) {
         tracing::error!(message = %self.0, "handler panicked");
     }
@@ -38,11 +44,19 @@ impl Panic {
 
 /// Runs user code; a panic stays in this connection. Whatever the panic left half done is only
 /// reached by `#[on_close]` and the handler's `Drop`, which know best.
+#[inline(always)]
 pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        Panic(text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default())
-    })
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| Panic::of(&*payload))
+}
+
+#[inline(always)]
+fn event_of<'a, I>(incoming: &'a Incoming<'_>) -> Event<'a, I> {
+    match incoming {
+        Incoming::Text(text) => Event::Text(text),
+        Incoming::Binary(bytes) => Event::Binary(bytes),
+        Incoming::Ping(payload) => Event::Ping(payload),
+        Incoming::Pong(payload) => Event::Pong(payload),
+    }
 }
 
 impl<H: Handler> Seat<H> {
@@ -70,31 +84,47 @@ impl<H: Handler> Seat<H> {
 
     /// Runs the method for an event; an async one comes back as a call. A panic closes the connection.
     pub(super) fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
-        let step = catch(|| self.handler.event(event, &mut self.cx));
+        let step = catch(|| self.event(event));
         self.perform(step)
     }
 
     /// The same for those who catch panics themselves.
     #[inline(always)]
     pub(super) fn invoke_uncaught(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
-        match self.handler.event(event, &mut self.cx) {
+        match self.event(event) {
             Step::Done => None,
             Step::Call(call) => Some(call),
             step => self.perform(Ok(step)),
         }
     }
 
+    /// Not inlined, so that the methods are, where messages come from the socket.
+    #[inline(never)]
+    fn event(&mut self, event: Event<'_, H::Info>) -> Step<H::Call> {
+        self.handler.event(event, &mut self.cx)
+    }
+
     /// Runs the method for a message, for those who catch panics themselves.
     #[inline(always)]
     pub(super) fn hear_uncaught(&mut self, incoming: &Incoming<'_>) -> Option<H::Call> {
-        let event = match incoming {
-            Incoming::Text(text) => Event::Text(text),
-            Incoming::Binary(bytes) => Event::Binary(bytes),
-            Incoming::Ping(payload) => Event::Ping(payload),
-            Incoming::Pong(payload) => Event::Pong(payload),
-        };
+        let event = event_of(incoming);
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
-        match self.handler.event(event, &mut self.cx) {
+        let step = self.handler.event(event, &mut self.cx);
+        self.heard(step, is_data)
+    }
+
+    /// The same of one that is rarer, or longer to be handled.
+    #[inline(never)]
+    pub(super) fn hear_outlined(&mut self, incoming: &Incoming<'_>) -> Option<H::Call> {
+        let event = event_of(incoming);
+        let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
+        let step = self.event(event);
+        self.heard(step, is_data)
+    }
+
+    #[inline(always)]
+    fn heard(&mut self, step: Step<H::Call>, is_data: bool) -> Option<H::Call> {
+        match step {
             Step::Done => None,
             Step::Call(call) => Some(call),
             Step::Unhandled if is_data => {

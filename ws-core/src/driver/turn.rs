@@ -5,13 +5,13 @@ use std::task::{Context as Task, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::call::{Left, Seated, feed, handle, hear_ahead, invoke, leave};
+use super::calm::{self, Found, end_turn};
 use super::clock::now;
 use super::links::Links;
-use super::pace::{is_spent, unhindered};
-use super::port::{Port, begin_turn};
-use super::scratch::ReadBuffer;
+use super::pace::unhindered_if_spent;
+use super::port::Port;
+use super::scratch::{self, Scratch};
 use super::seat::catch;
-use crate::context::Session;
 use crate::event::Event;
 use crate::handler::{Handler, Seat};
 use crate::timer::Due;
@@ -20,11 +20,28 @@ use crate::wire::LARGE;
 
 /// Takes everything that has arrived, in order: what was read while a method was pending, timers,
 /// mail, the socket. Then writes once. An async method that is ready at once is as a sync one.
+#[inline(always)]
 pub(super) fn turn<'a, H, T>(
+    task: &mut Task<'_>,
+    seat: &'a mut Seat<H>,
+    port: &mut Port<T>,
+    links: &mut Links<'_>,
+    left: &mut Option<Left<'a, H>>,
+) -> Seated<'a, H>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    scratch::lend(|scratch| rounds(task, seat, port, links, scratch, left))
+}
+
+#[inline(always)]
+fn rounds<'a, H, T>(
     task: &mut Task<'_>,
     mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
+    scratch: &mut Scratch,
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>
 where
@@ -34,163 +51,107 @@ where
     {
         let session = &mut *seat.cx.session();
         links.register(task, session);
-        begin_turn(&mut session.wire);
+        scratch.lend_to(&mut session.wire);
         // What everybody is sent is most often all there is, and then the rest of the turn is calm.
         session.forward();
     }
-    let mut buffer = ReadBuffer::take();
     while links.pace.goes_on() {
-        // Most turns have nothing but the socket, and find that out with one look.
-        let calm = {
-            let session = &mut *seat.cx.session();
-            if is_calm(session, links) {
-                Some(match poll_read(task, session, port, &mut buffer) {
-                    Poll::Pending => Calm::Over(is_over(task, session, port, links)),
-                    Poll::Ready(input) => Calm::Read(input),
-                })
-            } else {
-                None
+        let calm = calm::round(task, &mut seat.cx.session(), port, links, scratch);
+        let found = match calm {
+            Some(found) => found,
+            None => {
+                let found;
+                (seat, found) = round(task, seat, port, links, scratch, left)?;
+                found
             }
         };
-        match calm {
-            Some(Calm::Read(Some(input))) => {
-                seat = take_in(task, seat, port, links, input, left)?;
-                continue;
+        match found {
+            Found::Input(len) => {
+                seat = take_in(task, seat, port, links, &mut scratch.input()[..len], left)?;
             }
-            Some(Calm::Over(true)) => {
+            Found::More => {}
+            Found::Nothing => {
                 links.pace.rest();
                 return Some(seat);
             }
-            Some(_) => continue,
-            None => {}
         }
-        let (quiet, ends) = {
-            let session = &mut *seat.cx.session();
-            links.look(&mut session.wire);
-            links.note_due(session, session.wire.last_heard());
-            (
-                links.due.is_none() && !session.wire.has_ahead() && !session.has_mail(),
-                session.wire.reason().is_some(),
-            )
-        };
-        if !quiet {
-            seat = deliver(task, seat, port, links, left)?;
-        }
-        if (ends || !quiet) && seat.cx.session().wire.reason().is_some() {
-            seat = drain(task, seat, port, left)?;
-        }
-        let found;
-        (seat, found) = read(task, seat, port, links, &mut buffer, left)?;
-        if found == Read::Some {
-            continue;
-        }
-        let is_over = {
-            let session = &mut *seat.cx.session();
-            let was_reading = session.wire.wants_input();
-            end_turn(task, session, port);
-            links.set_clock(task, session);
-            // The write may have made room to read, or found that the client is gone.
-            let wire = &session.wire;
-            let ends = wire.reason().is_some() && !wire.holds_back();
-            let stirred = wire.wants_input() != was_reading || wire.can_deliver_ahead() || ends;
-            let mail = session.has_mail() && !session.wire.holds_back();
-            (links.due.is_none() && !stirred && !mail) || {
-                begin_turn(&mut session.wire);
-                false
-            }
-        };
-        if is_over {
-            links.pace.rest();
-            return Some(seat);
-        }
-        links.pace.next_round();
     }
-    // The other tasks of the thread get their turn.
-    links.pace.rest();
-    {
-        let session = &mut *seat.cx.session();
-        end_turn(task, session, port);
-        // A client that never lets it come to an end is looked at by the clock all the same.
-        links.set_clock(task, session);
-        links.note_due(session, now());
-    }
-    task.waker().wake_by_ref();
+    give_way(task, seat, port, links, scratch);
     Some(seat)
 }
 
-/// What a turn finds if it has nothing but the socket.
-enum Calm<'b> {
-    /// This, or that the client is gone.
-    Read(Option<&'b mut [u8]>),
-    /// Nothing, and whether it is the same after the write.
-    Over(bool),
-}
-
-/// Whether the turn is over: it writes, and looks whether something has come of that.
-#[inline(always)]
-fn is_over<H, T>(
+/// The other tasks of the thread get their turn.
+#[inline(never)]
+fn give_way<H, T>(
     task: &mut Task<'_>,
-    session: &mut Session<H>,
+    seat: &mut Seat<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
-) -> bool
-where
+    scratch: &mut Scratch,
+) where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    end_turn(task, session, port);
+    links.pace.rest();
+    let session = &mut *seat.cx.session();
+    end_turn(task, session, port, scratch);
+    // A client that never lets it come to an end is looked at by the clock all the same.
     links.set_clock(task, session);
-    let is_over = is_calm(session, links);
-    if !is_over {
-        begin_turn(&mut session.wire);
-        links.pace.next_round();
-    }
-    is_over
+    links.note_due(session, now());
+    task.waker().wake_by_ref();
 }
 
-/// Writes, also if a method has used up the budget.
-#[inline(always)]
-fn end_turn<H, T>(task: &mut Task<'_>, session: &mut Session<H>, port: &mut Port<T>)
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    if is_spent::<H>() {
-        let _ = unhindered(task, |task| {
-            port.end_turn(task, &mut session.wire);
-            Poll::Ready(())
-        });
-    } else {
-        port.end_turn(task, &mut session.wire);
-    }
-}
-
-/// Reads, with the same exception.
-#[inline(always)]
-fn poll_read<'b, H, T>(
+/// Looks at everything, reads, and writes if nothing has come.
+#[inline(never)]
+fn round<'a, H, T>(
     task: &mut Task<'_>,
-    session: &mut Session<H>,
+    mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    buffer: &'b mut ReadBuffer,
-) -> Poll<Option<&'b mut [u8]>>
+    links: &mut Links<'_>,
+    scratch: &mut Scratch,
+    left: &mut Option<Left<'a, H>>,
+) -> Option<(&'a mut Seat<H>, Found)>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    if is_spent::<H>() {
-        unhindered(task, |task| port.poll_read(task, &mut session.wire, buffer))
-    } else {
-        port.poll_read(task, &mut session.wire, buffer)
+    let (quiet, ends) = {
+        let session = &mut *seat.cx.session();
+        links.look(&mut session.wire);
+        links.note_due(session, session.wire.last_heard());
+        (
+            links.due.is_none() && !session.wire.has_ahead() && !session.has_mail(),
+            session.wire.reason().is_some(),
+        )
+    };
+    if !quiet {
+        seat = deliver(task, seat, port, links, left)?;
     }
-}
-
-/// Whether nothing is to be done but to read from the socket, and to write to it what that brings.
-#[inline(always)]
-fn is_calm<H: Handler>(session: &Session<H>, links: &Links<'_>) -> bool {
-    session.wire.is_calm()
-        && links.is_calm()
-        && !session.has_mail()
-        && !session.has_due_timer(session.wire.last_heard())
+    if (ends || !quiet) && seat.cx.session().wire.reason().is_some() {
+        seat = drain(task, seat, port, left)?;
+    }
+    let found;
+    (seat, found) = read(task, seat, port, links, scratch, left)?;
+    if found != Found::Nothing {
+        return Some((seat, found));
+    }
+    let is_over = {
+        let session = &mut *seat.cx.session();
+        let was_reading = session.wire.wants_input();
+        end_turn(task, session, port, scratch);
+        links.set_clock(task, session);
+        // The write may have made room to read, or found that the client is gone.
+        let wire = &session.wire;
+        let ends = wire.reason().is_some() && !wire.holds_back();
+        let stirred = wire.wants_input() != was_reading || wire.can_deliver_ahead() || ends;
+        let mail = session.has_mail() && !session.wire.holds_back();
+        (links.due.is_none() && !stirred && !mail) || {
+            scratch.lend_to(&mut session.wire);
+            links.pace.next_round();
+            false
+        }
+    };
+    Some((seat, if is_over { Found::Nothing } else { Found::More }))
 }
 
 /// Handles what does not come from the socket, oldest first.
@@ -276,21 +237,15 @@ where
     None
 }
 
-#[derive(PartialEq, Eq)]
-enum Read {
-    Nothing,
-    Some,
-}
-
-/// Reads once and handles what that brings.
+/// Reads once. What was read before and left is handled at once.
 fn read<'a, H, T>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
-    buffer: &mut ReadBuffer,
+    scratch: &mut Scratch,
     left: &mut Option<Left<'a, H>>,
-) -> Option<(&'a mut Seat<H>, Read)>
+) -> Option<(&'a mut Seat<H>, Found)>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -300,24 +255,25 @@ where
         if wire.can_deliver_ahead() {
             // These come before anything new, but timers and mail get their turn between them.
             links.pace.next_round();
-            Err(Read::Some)
+            Err(Found::More)
         } else if !wire.wants_input() {
-            Err(Read::Nothing)
+            Err(Found::Nothing)
         } else {
             Ok(wire.take_backlog())
         }
     };
     let mut backlog = match backlog {
-        Err(read) => return Some((seat, read)),
+        Err(found) => return Some((seat, found)),
         Ok(None) => {
-            let read = poll_read(task, &mut seat.cx.session(), port, buffer);
-            return match read {
-                Poll::Ready(Some(input)) => {
-                    Some((take_in(task, seat, port, links, input, left)?, Read::Some))
-                }
-                Poll::Ready(None) => Some((seat, Read::Some)),
-                Poll::Pending => Some((seat, Read::Nothing)),
+            let read = unhindered_if_spent::<H, _>(task, |task| {
+                port.poll_read(task, &mut seat.cx.session().wire, scratch)
+            });
+            let found = match read {
+                Poll::Ready(Some(len)) => Found::Input(len),
+                Poll::Ready(None) => Found::More,
+                Poll::Pending => Found::Nothing,
             };
+            return Some((seat, found));
         }
         Ok(Some(backlog)) => backlog,
     };
@@ -327,7 +283,7 @@ where
         return None;
     };
     seat.cx.session().wire.put_back(backlog, used);
-    Some((seat, Read::Some))
+    Some((seat, Found::More))
 }
 
 /// Handles what came from the socket, and keeps what it cannot.

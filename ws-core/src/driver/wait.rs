@@ -10,8 +10,8 @@ use super::call::Next;
 use super::clock::now;
 use super::links::Links;
 use super::pace::{ROUNDS, unhindered};
-use super::port::{Port, begin_turn};
-use super::scratch::ReadBuffer;
+use super::port::Port;
+use super::scratch::{self, Scratch};
 use super::seat::{Ended, catch};
 use crate::close::CloseReason;
 use crate::context::{Session, lock};
@@ -53,7 +53,7 @@ where
         };
         let mut ended = None;
         if !std::mem::take(polled) {
-            begin_turn(&mut lock(session).wire);
+            scratch::lend(|scratch| scratch.lend_to(&mut lock(session).wire));
             ended = match catch(|| method.as_mut().poll(task)) {
                 Ok(Poll::Ready((_, result))) => Some(Ended::Returned(result)),
                 Ok(Poll::Pending) => None,
@@ -61,7 +61,9 @@ where
             };
         }
         if ended.is_none() {
-            let time = unhindered(task, |task| keep_alive(task, &mut lock(session), port, links));
+            let time = unhindered(task, |task| {
+                scratch::lend(|scratch| keep_alive(task, &mut lock(session), port, links, scratch))
+            });
             if time.is_pending() || until == Until::Done {
                 return Poll::Pending;
             }
@@ -81,6 +83,7 @@ fn keep_alive<H, T>(
     session: &mut Session<H>,
     port: &mut Port<T>,
     links: &mut Links<'_>,
+    scratch: &mut Scratch,
 ) -> Poll<()>
 where
     H: Handler,
@@ -90,12 +93,11 @@ where
     links.pace.rest();
     session.forward();
     links.look(&mut session.wire);
-    let mut buffer = ReadBuffer::take();
     while !session.wire.is_closing() {
         let wire = &mut session.wire;
-        read_ahead(task, wire, port, &mut buffer);
+        read_ahead(task, wire, port, scratch);
         let was_reading = wire.wants_input();
-        port.end_turn(task, wire);
+        port.end_turn(task, wire, scratch);
         let deadline = wire.deadline(now);
         if links.clock.poll(task, deadline) {
             if wire.tick(now()) {
@@ -109,7 +111,7 @@ where
             return Poll::Pending;
         }
     }
-    if links.poll_closing(task, port, &mut session.wire).is_pending() {
+    if links.poll_closing(task, port, &mut session.wire, scratch).is_pending() {
         return Poll::Pending;
     }
     // A handler that closed by itself may go on after that, but not longer than the server.
@@ -125,7 +127,7 @@ fn read_ahead<T: AsyncRead + AsyncWrite + Unpin>(
     task: &mut Task<'_>,
     wire: &mut Connection,
     port: &mut Port<T>,
-    buffer: &mut ReadBuffer,
+    scratch: &mut Scratch,
 ) {
     for _ in 0..ROUNDS {
         if !wire.wants_input() {
@@ -136,8 +138,9 @@ fn read_ahead<T: AsyncRead + AsyncWrite + Unpin>(
             wire.put_back(backlog, used);
             continue;
         }
-        match port.poll_read(task, wire, buffer) {
-            Poll::Ready(Some(input)) => {
+        match port.poll_read(task, wire, scratch) {
+            Poll::Ready(Some(len)) => {
+                let input = &mut scratch.input()[..len];
                 let used = wire.read_ahead(input);
                 wire.keep(&input[used..]);
             }

@@ -100,11 +100,11 @@ impl Outbox {
         self.len -= len;
         if self.segments.is_some() {
             self.sent_segments(len);
-        } else {
+        } else if self.len > 0 {
             self.sent += len;
-        }
-        if self.is_empty() {
-            self.clear();
+        } else {
+            self.bytes.clear();
+            self.sent = 0;
         }
     }
 
@@ -116,6 +116,9 @@ impl Outbox {
             && let Some(segments) = self.segments.take()
         {
             segments.give_back();
+        }
+        if self.is_empty() {
+            self.clear();
         }
     }
 
@@ -148,7 +151,6 @@ impl Outbox {
         }
         // Most messages are short, and their header is then two bytes.
         if let Some(header) = short_header(opcode, payload.len()) {
-            self.bytes.reserve(header.len() + payload.len());
             self.bytes.extend_from_slice(&header);
             self.bytes.extend_from_slice(payload);
             self.len += header.len() + payload.len();
@@ -157,6 +159,7 @@ impl Outbox {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn push_long(&mut self, opcode: Opcode, payload: &[u8]) {
         if payload.len() >= LARGE
@@ -297,16 +300,15 @@ impl Outbox {
     }
 
     /// Takes a buffer to write to, if there is nothing here yet.
-    #[inline]
-    pub(crate) fn lend(&mut self, buffer: impl FnOnce() -> Vec<u8>) {
+    #[inline(always)]
+    pub(crate) fn lend(&mut self, buffer: &mut Vec<u8>) {
         if self.bytes.capacity() == 0 {
-            self.bytes = buffer();
+            std::mem::swap(&mut self.bytes, buffer);
         }
     }
 
     /// Gives the buffer back if nothing waits. What does wait is kept in no more memory than it
     /// needs.
-    #[inline(always)]
     pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
         if self.is_empty() {
             self.sent = 0;
@@ -328,7 +330,21 @@ impl Outbox {
         None
     }
 
+    /// The same of a buffer that goes back to where it was lent from, which is most often all there is to
+    /// do: false if something waits, or if there is one already.
+    #[inline(always)]
+    pub(crate) fn return_to(&mut self, lender: &mut Vec<u8>) -> bool {
+        let returns = self.is_empty() && lender.capacity() == 0;
+        if returns {
+            self.bytes.clear();
+            self.sent = 0;
+            std::mem::swap(&mut self.bytes, lender);
+        }
+        returns
+    }
+
     /// Before a long buffer grows, what the socket has taken makes room.
+    #[cold]
     fn make_room(&mut self, len: usize) {
         if self.sent > 0 && self.bytes.capacity() - self.bytes.len() < len {
             self.drop_sent();

@@ -2,13 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
-use mio::net::TcpStream;
-
 use super::Run;
+use super::poll::Waker;
 use super::socket::Socket;
 
 pub(super) enum Command {
@@ -25,7 +25,7 @@ pub(super) struct Inbox {
     commands: Mutex<Vec<Command>>,
     /// Whether the thread has been woken for them.
     is_notified: AtomicBool,
-    waker: mio::Waker,
+    waker: Waker,
     connections: AtomicUsize,
 }
 
@@ -34,10 +34,12 @@ thread_local! {
     static OWN: Cell<usize> = const { Cell::new(0) };
     /// Its connections that have something to do, as they said themselves.
     static STIRRED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// Whether there are any.
+    static HAS_STIRRED: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Inbox {
-    pub(super) fn new(waker: mio::Waker) -> Self {
+    pub(super) fn new(waker: Waker) -> Self {
         Self {
             commands: Mutex::default(),
             is_notified: AtomicBool::new(false),
@@ -94,10 +96,13 @@ impl fmt::Debug for Inbox {
     }
 }
 
-/// The connections of this thread that have stirred since the last time.
+/// Puts the connections of this thread that have stirred since the last time into `to`, which is empty.
 #[inline]
-pub(super) fn stirred() -> Vec<usize> {
-    STIRRED.take()
+pub(super) fn stirred(to: &mut Vec<usize>) {
+    if HAS_STIRRED.get() {
+        HAS_STIRRED.set(false);
+        STIRRED.with_borrow_mut(|stirred| std::mem::swap(stirred, to));
+    }
 }
 
 /// What is known of a connection outside of it: what its socket is ready for, and how to wake it.
@@ -151,6 +156,7 @@ impl Wake for Link {
         }
         if OWN.get() == Arc::as_ptr(&self.inbox).addr() {
             STIRRED.with_borrow_mut(|stirred| stirred.push(self.key));
+            HAS_STIRRED.set(true);
         } else {
             self.inbox.push(Command::Poll(self.key));
         }

@@ -6,6 +6,7 @@
 //! that has started the threads.
 
 mod inbox;
+mod poll;
 mod socket;
 mod thread;
 
@@ -14,7 +15,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use mio::net::TcpStream;
 use tokio::runtime::Handle;
 
 use inbox::{Command, Inbox};
@@ -64,7 +64,7 @@ impl Workers {
     where
         F: Future<Output = CloseReason> + Send + 'static,
     {
-        let tcp = TcpStream::from_std(tcp.into_std()?);
+        let tcp = tcp.into_std()?;
         if let Some(inbox) = self.0.iter().min_by_key(|inbox| inbox.connections()) {
             inbox.push(Command::Run(tcp, Box::new(|socket| Box::pin(run(socket)))));
         }

@@ -1,21 +1,15 @@
 //! A TCP socket that belongs to a thread.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Write};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 
-use mio::event::Event;
-use mio::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::inbox::Link;
-
-pub(super) const READABLE: u8 = 1;
-pub(super) const WRITABLE: u8 = 2;
-/// Nothing more will come, so that it stays readable.
-const READ_CLOSED: u8 = 4;
+use super::poll::{READ_CLOSED, READABLE, TcpStream, WRITABLE, recv, send};
 
 /// Where a read or a write that is not all that was asked for says that there is no more: epoll
 /// and kqueue tell when that changes. Elsewhere they are asked until they say so.
@@ -28,22 +22,6 @@ const SHORT_IS_ALL: bool = cfg!(any(
     target_os = "dragonfly",
     target_vendor = "apple",
 ));
-
-/// What an event says.
-pub(super) fn readiness(event: &Event) -> u8 {
-    let mut ready = 0;
-    if event.is_readable() {
-        ready |= READABLE;
-    }
-    if event.is_writable() || event.is_write_closed() {
-        ready |= WRITABLE;
-    }
-    if event.is_read_closed() || event.is_error() {
-        // The next read or write says what it is.
-        ready |= READABLE | WRITABLE | READ_CLOSED;
-    }
-    ready
-}
 
 /// A socket whose events poll the connection that has it, which so need not leave a waker.
 #[derive(Debug)]
@@ -87,7 +65,7 @@ impl AsyncRead for Socket {
     #[inline(always)]
     fn poll_read(self: Pin<&mut Self>, _: &mut Task<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let room = to.initialize_unfilled();
-        let read = self.poll(READABLE, room.len(), |mut stream| stream.read(room));
+        let read = self.poll(READABLE, room.len(), |stream| recv(stream, room));
         read.map_ok(|count| to.advance(count))
     }
 }
@@ -95,7 +73,7 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     #[inline(always)]
     fn poll_write(self: Pin<&mut Self>, _: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(WRITABLE, bytes.len(), |mut stream| stream.write(bytes))
+        self.poll(WRITABLE, bytes.len(), |stream| send(stream, bytes))
     }
 
     fn poll_write_vectored(

@@ -1,27 +1,22 @@
 //! The loop of a thread.
 
 use std::io::{self, ErrorKind};
+use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context as Task, Waker};
 use std::time::Duration;
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use super::Run;
 use super::inbox::{Command, Inbox, Link, stirred};
-use super::socket::{Socket, WRITABLE, readiness};
-
-/// Events that are taken from the kernel at once.
-const EVENTS: usize = 1024;
+use super::poll::{Events, Poll, WRITABLE};
+use super::socket::Socket;
+use crate::close::CloseReason;
 
 /// How long to wait after the system has refused to.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// The inbox; no connection has that key.
-const INBOX: Token = Token(usize::MAX);
 
 pub(super) struct Thread {
     poll: Poll,
@@ -40,8 +35,8 @@ struct Connection {
 
 impl Thread {
     pub(super) fn new() -> io::Result<(Self, Arc<Inbox>)> {
-        let poll = Poll::new()?;
-        let inbox = Arc::new(Inbox::new(mio::Waker::new(poll.registry(), INBOX)?));
+        let (poll, waker) = Poll::new()?;
+        let inbox = Arc::new(Inbox::new(waker));
         let thread =
             Self { poll, inbox: Arc::clone(&inbox), connections: Connections(Slab::new()), stops: false };
         Ok((thread, inbox))
@@ -50,34 +45,27 @@ impl Thread {
     /// Runs until nothing more will come and all connections have ended.
     pub(super) fn run(mut self) {
         self.inbox.own();
-        let mut events = Events::with_capacity(EVENTS);
-        let mut again = Vec::new();
+        let mut events = Events::new();
+        let mut again: Vec<usize> = Vec::new();
         while !(self.stops && self.connections.0.is_empty()) {
-            let wait = (!again.is_empty()).then_some(Duration::ZERO);
-            match self.poll.poll(&mut events, wait) {
+            match self.poll.wait(&mut events, !again.is_empty()) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => {
                     tracing::error!(%error, "a worker cannot wait for its sockets");
                     std::thread::sleep(PAUSE);
                 }
                 _ => {}
             }
-            for event in &events {
-                let Token(key) = event.token();
-                if let Some(connection) = self.connections.0.get(key) {
-                    connection.link.set_ready(readiness(event));
-                    self.connections.poll(key, &self.inbox);
-                }
-            }
+            self.connections.happened(&events, &self.inbox);
             if self.inbox.has_mail() {
                 for command in self.inbox.take() {
                     self.obey(command);
                 }
             }
-            for key in again {
-                self.connections.poll_queued(key, &self.inbox);
+            if !again.is_empty() {
+                again.drain(..).for_each(|key| self.connections.poll_queued(key, &self.inbox));
             }
             // Those that have stirred meanwhile come after the sockets.
-            again = stirred();
+            stirred(&mut again);
         }
     }
 
@@ -89,17 +77,18 @@ impl Thread {
         }
     }
 
-    fn begin(&mut self, mut stream: TcpStream, run: Box<dyn FnOnce(Socket) -> Run + Send>) {
+    fn begin(&mut self, stream: TcpStream, run: Box<dyn FnOnce(Socket) -> Run + Send>) {
         let entry = self.connections.0.vacant_entry();
         let key = entry.key();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, Token(key), interest) {
-            self.inbox.ended();
-            // The handler is in it.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
-            return tracing::error!(%error, "a worker cannot take a connection");
-        }
-        // What has come already is an event.
+        let stream = match self.poll.register(stream, key) {
+            Ok(stream) => stream,
+            Err(error) => {
+                self.inbox.ended();
+                // The handler is in it.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
+                return tracing::error!(%error, "a worker cannot take a connection");
+            }
+        };
         let link = Arc::new(Link::new(Arc::clone(&self.inbox), key, WRITABLE));
         let run = run(Socket::new(stream, Arc::clone(&link)));
         entry.insert(Connection { run, waker: Arc::clone(&link).into(), link });
@@ -108,6 +97,28 @@ impl Thread {
 }
 
 impl Connections {
+    /// Polls the connections that the events are about.
+    fn happened(&mut self, events: &Events, inbox: &Inbox) {
+        let mut count = 0;
+        let mut polled = 0;
+        // One for all of them, as almost none panics: it goes on behind the one that did.
+        while catch_unwind(AssertUnwindSafe(|| {
+            while let Some((key, ready)) = events.get(count) {
+                count += 1;
+                polled = key;
+                let Some(connection) = self.0.get_mut(key) else { continue };
+                connection.link.set_ready(ready);
+                if connection.poll().is_ready() {
+                    self.remove(key, inbox);
+                }
+            }
+        }))
+        .is_err()
+        {
+            self.lost(polled, inbox);
+        }
+    }
+
     /// Polls a connection that was woken. It may be another than the one that was, if that has ended
     /// since; which finds that there is nothing to do.
     fn poll_queued(&mut self, key: usize, inbox: &Inbox) {
@@ -117,19 +128,33 @@ impl Connections {
         }
     }
 
-    #[inline]
     fn poll(&mut self, key: usize, inbox: &Inbox) {
         let Some(connection) = self.0.get_mut(key) else { return };
-        let mut task = Task::from_waker(&connection.waker);
-        // Methods that panic are caught below; what gets here is a runtime that is gone.
-        let poll = catch_unwind(AssertUnwindSafe(|| connection.run.as_mut().poll(&mut task)));
-        if poll.is_err() {
-            tracing::error!("a connection has lost its runtime");
+        match catch_unwind(AssertUnwindSafe(|| connection.poll())) {
+            Ok(std::task::Poll::Pending) => {}
+            Ok(std::task::Poll::Ready(_)) => self.remove(key, inbox),
+            Err(_) => self.lost(key, inbox),
         }
-        if !matches!(poll, Ok(std::task::Poll::Pending)) {
-            let connection = self.0.remove(key);
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(connection)));
-            inbox.ended();
-        }
+    }
+
+    /// Methods that panic are caught below; what gets here is a runtime that is gone.
+    #[cold]
+    fn lost(&mut self, key: usize, inbox: &Inbox) {
+        tracing::error!("a connection has lost its runtime");
+        self.remove(key, inbox);
+    }
+
+    #[cold]
+    fn remove(&mut self, key: usize, inbox: &Inbox) {
+        let connection = self.0.try_remove(key);
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(connection)));
+        inbox.ended();
+    }
+}
+
+impl Connection {
+    #[inline(always)]
+    fn poll(&mut self) -> std::task::Poll<CloseReason> {
+        self.run.as_mut().poll(&mut Task::from_waker(&self.waker))
     }
 }

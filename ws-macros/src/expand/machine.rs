@@ -176,6 +176,7 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
             #async_const
             #on_error
 
+            #[inline(always)]
             fn event(
                 &mut self,
                 event: __ws::Event<'_, #info>,

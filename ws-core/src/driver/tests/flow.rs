@@ -285,3 +285,32 @@ async fn idle_timeout_changed_inside_a_pending_method_counts_at_once() {
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(peer.events().await, ["Timeout"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn idle_timeout_changed_by_what_the_client_says_counts_at_once() {
+    #[websocket(idle_timeout = 1h)]
+    struct Obedient;
+
+    #[websocket]
+    impl Obedient {
+        #[on_text]
+        fn text(&mut self, secs: &str, cx: &mut Context<Self>) -> &'static str {
+            if let Ok(secs) = secs.parse() {
+                cx.set_idle_timeout(Duration::from_secs(secs));
+            }
+            "done"
+        }
+    }
+
+    let mut peer = connect(|_| Obedient);
+    // The clock is set for the hour, then for what comes sooner, which is put off, then for what comes
+    // sooner still.
+    for say in ["hello", "30", "hello", "2"] {
+        peer.send(say).await;
+        assert_eq!(peer.text().await, "done");
+        sleep(Duration::from_secs(1)).await;
+    }
+    let before = Instant::now();
+    assert_eq!(peer.closed().await, 1000);
+    assert_eq!(before.elapsed().as_secs(), 1);
+}

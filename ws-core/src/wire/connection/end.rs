@@ -149,7 +149,6 @@ impl Connection {
     }
 
     /// When `tick` wants to be called. The clock is only asked when an end begins.
-    #[inline(always)]
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let timeout = match self.phase {
             Phase::Open if self.deferred().is_some() => return self.deferred(),

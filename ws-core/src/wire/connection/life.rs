@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::super::decoder::Decoded;
 use super::super::rate::Rate;
-use super::Connection;
+use super::{Connection, Idle};
 use crate::close::CloseReason;
 use crate::options::Options;
 
@@ -39,7 +39,6 @@ impl Life {
 
 impl Connection {
     /// When the open connection wants to be looked at.
-    #[inline(always)]
     pub(super) fn open_deadline(&mut self) -> Option<Instant> {
         // While enough was read ahead, it is not the client who is late.
         let is_late = !self.is_reading() || self.has_room();
@@ -55,6 +54,18 @@ impl Connection {
             life.waiting.get_or_insert(self.heard);
         }
         [idle, life.expires, ping].into_iter().flatten().min()
+    }
+
+    /// Whether there is nothing but the idle timeout to wait for on an open connection, and that only
+    /// moves back since it was [noted](Self::idle_noted).
+    #[inline(always)]
+    pub(crate) fn only_idles(&self) -> bool {
+        self.idle == Idle::Noted && !self.has_life()
+    }
+
+    /// The clock is set for the idle timeout.
+    pub(crate) fn idle_noted(&mut self) {
+        self.idle = Idle::Noted;
     }
 
     fn idle_deadline(&self) -> Option<Instant> {
@@ -87,6 +98,12 @@ impl Connection {
             }
             Decoded::Close(_) => true,
         }
+    }
+
+    /// Whether it is asked for signs of life, or anything else that most connections are not.
+    #[inline(always)]
+    pub(crate) fn has_life(&self) -> bool {
+        self.life.is_some()
     }
 
     /// Everything that has come was read: what comes next has not waited.

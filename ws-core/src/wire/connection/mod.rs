@@ -58,6 +58,7 @@ pub(crate) struct Connection {
     /// Whether the socket takes no more bytes.
     is_broken: bool,
     idle_timeout: Option<Duration>,
+    idle: Idle,
     /// When the last byte came from the client.
     heard: Instant,
     /// When the current phase began, by the first look at the clock after that, or when the client
@@ -71,6 +72,13 @@ pub(crate) struct Connection {
     life: Option<Box<Life>>,
     /// How many pings and pongs came from the client.
     controls: Rate,
+}
+
+/// Whether the idle timeout is what it was when the clock was set for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    Noted,
+    Changed,
 }
 
 #[derive(Debug)]
@@ -100,6 +108,7 @@ impl Connection {
             active: true,
             is_broken: false,
             idle_timeout: options.idle_timeout,
+            idle: Idle::Changed,
             heard: now,
             since: None,
             limit: None,
@@ -131,12 +140,12 @@ impl Connection {
         &self.options
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn text(&mut self, text: &str) {
         self.message(Opcode::Text, text.as_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn binary(&mut self, bytes: &[u8]) {
         self.message(Opcode::Binary, bytes);
     }
@@ -196,6 +205,7 @@ impl Connection {
 
     pub(crate) fn set_idle_timeout(&mut self, timeout: Option<Duration>, now: Instant) {
         self.idle_timeout = timeout;
+        self.idle = Idle::Changed;
         self.heard = now;
     }
 
@@ -211,7 +221,7 @@ impl Connection {
     /// Whether so much waits for the client that reading stops.
     #[inline(always)]
     pub(crate) fn is_pressed(&self) -> bool {
-        self.outbox.len() >= self.options.outbox_high_water.max(1)
+        !self.outbox.is_empty() && self.outbox.len() >= self.options.outbox_high_water
     }
 
     /// The socket took that many bytes. If that is what reading waited for, it tells as much of the
@@ -240,6 +250,7 @@ impl Connection {
         self.deflater.as_deref_mut()
     }
 
+    #[cold]
     pub(super) fn compress(&mut self, opcode: Opcode, payload: &[u8]) {
         match &mut self.deflater {
             Some(deflater) if deflater.takes(payload.len()) => {
@@ -265,22 +276,29 @@ impl Connection {
 
     #[inline(always)]
     fn push(&mut self, opcode: Opcode, payload: &[u8]) {
-        if self.is_closing() || self.is_broken {
+        // One that is open is neither.
+        if !self.is_open() && (self.is_closing() || self.is_broken) {
             return;
         }
         if !self.outbox.push(opcode, payload) {
-            self.close_with(CloseReason::Overflow);
+            self.overflown();
         }
+    }
+
+    #[cold]
+    fn overflown(&mut self) {
+        self.close_with(CloseReason::Overflow);
     }
 
     /// Whether it is open and reads from the client, and nothing that was read waits.
     #[inline(always)]
     pub(crate) fn is_calm(&self) -> bool {
         self.is_open()
-            && self.is_reading()
+            && self.active
             && self.ahead.is_empty()
             && self.input.is_empty()
             && self.assistance.is_none()
+            && (self.outbox.is_empty() || self.outbox.len() < self.options.outbox_high_water)
     }
 
     /// Whether messages may be taken from the client now.

@@ -206,7 +206,7 @@ fn failed_payload_leaves_no_trace() {
 #[test]
 fn lent_buffer_comes_back_and_the_rest_is_kept_small() {
     let mut outbox = Outbox::new(100);
-    outbox.lend(|| Vec::with_capacity(4096));
+    outbox.lend(&mut Vec::with_capacity(4096));
     assert!(outbox.push(Opcode::Binary, &[7; 100]));
     outbox.sent(60);
     let back = outbox.reclaim().expect("the large buffer comes back");

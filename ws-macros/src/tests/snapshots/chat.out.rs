@@ -217,6 +217,7 @@ const _: () = {
         ];
         const ASYNC: ::core::primitive::bool = true;
         const ON_ERROR: ::core::primitive::bool = true;
+        #[inline(always)]
         fn event(
             &mut self,
             event: __ws::Event<'_, __Info>,

@@ -141,6 +141,7 @@ const _: () = {
             <Relay<M, N> as __ws::Declared>::DECLARATION,
         );
         const ASYNC: ::core::primitive::bool = ::core::cfg!(any(all(feature = "slow")));
+        #[inline(always)]
         fn event(
             &mut self,
             event: __ws::Event<'_, __Info<M, N>>,

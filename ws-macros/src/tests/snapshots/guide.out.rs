@@ -77,6 +77,7 @@ const _: () = {
         type Call = ::core::convert::Infallible;
         type Upgrade = __ws::ByDefault;
         const DECLARED: __ws::Declaration = __DECLARED;
+        #[inline(always)]
         fn event(
             &mut self,
             event: __ws::Event<'_, __Info>,

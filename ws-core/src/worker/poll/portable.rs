@@ -1,0 +1,90 @@
+//! What every system has.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use mio::event::Event;
+pub(in crate::worker) use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use super::{EVENTS, READ_CLOSED, READABLE, WRITABLE};
+
+/// No socket has that key.
+const WAKER: Token = Token(usize::MAX);
+
+/// The sockets of a thread.
+#[derive(Debug)]
+pub(in crate::worker) struct Poll(mio::Poll);
+
+/// What was heard of them.
+pub(in crate::worker) struct Events(mio::Events);
+
+/// Ends the wait of a thread.
+#[derive(Debug)]
+pub(in crate::worker) struct Waker(mio::Waker);
+
+impl Poll {
+    pub(in crate::worker) fn new() -> io::Result<(Self, Waker)> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), WAKER)?;
+        Ok((Self(poll), Waker(waker)))
+    }
+
+    /// Adds a socket, which is non-blocking. What has come there already is an event.
+    pub(in crate::worker) fn register(
+        &self,
+        stream: std::net::TcpStream,
+        key: usize,
+    ) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::from_std(stream);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.0.registry().register(&mut stream, Token(key), interest)?;
+        Ok(stream)
+    }
+
+    /// Waits until something has happened, or only looks.
+    pub(in crate::worker) fn wait(&mut self, events: &mut Events, looks: bool) -> io::Result<()> {
+        self.0.poll(&mut events.0, looks.then_some(Duration::ZERO))
+    }
+}
+
+impl Events {
+    pub(in crate::worker) fn new() -> Self {
+        Self(mio::Events::with_capacity(EVENTS))
+    }
+
+    /// The key of a socket that the last wait was about, and what it is ready for. It may be a key that
+    /// is none.
+    pub(in crate::worker) fn get(&self, index: usize) -> Option<(usize, u8)> {
+        self.0.iter().nth(index).map(|event| (event.token().0, readiness(event)))
+    }
+}
+
+fn readiness(event: &Event) -> u8 {
+    let mut ready = 0;
+    if event.is_readable() {
+        ready |= READABLE;
+    }
+    if event.is_writable() || event.is_write_closed() {
+        ready |= WRITABLE;
+    }
+    if event.is_read_closed() || event.is_error() {
+        // The next read or write says what it is.
+        ready |= READABLE | WRITABLE | READ_CLOSED;
+    }
+    ready
+}
+
+impl Waker {
+    pub(in crate::worker) fn wake(&self) -> io::Result<()> {
+        self.0.wake()
+    }
+}
+
+pub(in crate::worker) fn recv(mut stream: &TcpStream, to: &mut [u8]) -> io::Result<usize> {
+    stream.read(to)
+}
+
+pub(in crate::worker) fn send(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.write(bytes)
+}
