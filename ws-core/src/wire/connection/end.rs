@@ -9,6 +9,23 @@ use super::super::frame::Opcode;
 use super::{Connection, Phase};
 use crate::close::{Close, CloseReason, Fault};
 
+/// Why a connection ends, and how long that may take.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) reason: CloseReason,
+    /// When the phase began, by the first look at the clock after that, or when the client last took
+    /// some of what it is owed.
+    since: Option<Instant>,
+    /// When it ends by force, if somebody said so.
+    limit: Option<Instant>,
+}
+
+impl End {
+    fn new(reason: CloseReason) -> Box<Self> {
+        Box::new(Self { reason, since: None, limit: None })
+    }
+}
+
 impl Connection {
     #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
@@ -25,7 +42,7 @@ impl Connection {
     pub(crate) fn reason(&self) -> Option<&CloseReason> {
         match &self.phase {
             Phase::Open => None,
-            Phase::Ending(reason) | Phase::Closing { reason, .. } => Some(reason),
+            Phase::Ending(end) | Phase::Closing { end, .. } => Some(&end.reason),
         }
     }
 
@@ -62,7 +79,7 @@ impl Connection {
             Phase::Open => reason,
             // What the client is owed does not reach it: that is the reason then.
             Phase::Ending(_) if reason == CloseReason::Overflow => reason,
-            Phase::Ending(first) => first,
+            Phase::Ending(first) => first.reason,
             closing @ Phase::Closing { .. } => {
                 self.phase = closing;
                 return;
@@ -76,11 +93,9 @@ impl Connection {
             }
         }
         let awaits = is_answered(&reason) && !self.is_broken;
-        self.phase = Phase::Closing { reason, awaits };
+        self.phase = Phase::Closing { end: End::new(reason), awaits };
         self.decoder.discard();
         self.deflater = None;
-        self.limit = None;
-        self.since = None;
         self.ahead = Ahead::default();
     }
 
@@ -90,23 +105,21 @@ impl Connection {
             if !is_answered(&reason) {
                 self.input = Backlog::default();
             }
-            self.phase = Phase::Ending(reason);
-            self.limit = None;
-            self.since = None;
+            self.phase = Phase::Ending(End::new(reason));
         }
     }
 
     /// The next of what came before the end is handled, and has its time.
     pub(crate) fn goes_on(&mut self) {
-        if matches!(self.phase, Phase::Ending(_)) {
-            self.since = None;
+        if let Phase::Ending(end) = &mut self.phase {
+            end.since = None;
         }
     }
 
     /// Everything that came before the end has been handled.
     pub(crate) fn settle(&mut self) {
-        if let Phase::Ending(reason) = &self.phase {
-            let reason = reason.clone();
+        if let Phase::Ending(end) = &self.phase {
+            let reason = end.reason.clone();
             self.close_with(reason);
         }
     }
@@ -151,18 +164,26 @@ impl Connection {
     /// When `tick` wants to be called. The clock is only asked when an end begins.
     #[inline(always)]
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
-        let timeout = match self.phase {
-            Phase::Open if self.deferred().is_some() => return self.deferred(),
-            Phase::Open => return self.open_deadline(),
-            Phase::Ending(_) if !self.holds_back() => self.options.cancel_timeout,
-            Phase::Ending(_) | Phase::Closing { .. } => self.options.close_timeout,
+        if !self.is_open() {
+            return self.end_deadline(now);
+        }
+        if self.deferred().is_some() { self.deferred() } else { self.open_deadline() }
+    }
+
+    fn end_deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        let holds_back = self.holds_back();
+        let (end, handles) = match &mut self.phase {
+            Phase::Open => return None,
+            Phase::Ending(end) => (end, !holds_back),
+            Phase::Closing { end, .. } => (end, false),
         };
-        let own = self.since.get_or_insert_with(now).checked_add(timeout);
-        match (&self.phase, self.limit) {
+        let timeout = if handles { self.options.cancel_timeout } else { self.options.close_timeout };
+        let own = end.since.get_or_insert_with(now).checked_add(timeout);
+        match end.limit {
             // A shutdown gives more time than other ends, and to other ends no more than to itself.
-            (Phase::Ending(CloseReason::Shutdown), Some(limit)) if !self.holds_back() => Some(limit),
-            (_, Some(limit)) => own.map(|own| own.min(limit)),
-            (_, None) => own,
+            Some(limit) if handles && end.reason == CloseReason::Shutdown => Some(limit),
+            Some(limit) => own.map(|own| own.min(limit)),
+            None => own,
         }
     }
 
@@ -182,8 +203,8 @@ impl Connection {
     /// Ends in order, by a deadline, which also counts for an end that has begun.
     pub(crate) fn end_by(&mut self, reason: CloseReason, deadline: Instant) {
         self.end(reason);
-        if matches!(self.phase, Phase::Ending(_)) {
-            self.limit = Some(deadline);
+        if let Phase::Ending(end) = &mut self.phase {
+            end.limit = Some(deadline);
         }
     }
 

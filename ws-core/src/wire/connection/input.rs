@@ -225,7 +225,7 @@ impl Connection {
     /// is only found behind that.
     fn keeps_input(&self) -> bool {
         match &self.phase {
-            Phase::Ending(reason) => is_answered(reason),
+            Phase::Ending(end) => is_answered(&end.reason),
             Phase::Open | Phase::Closing { .. } => true,
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use assistance::Assistance;
+use end::End;
 use life::Life;
 
 use super::ahead::Ahead;
@@ -60,11 +61,6 @@ pub(crate) struct Connection {
     idle_timeout: Option<Duration>,
     /// When the last byte came from the client.
     heard: Instant,
-    /// When the current phase began, by the first look at the clock after that, or when the client
-    /// last took some of what it is owed.
-    since: Option<Instant>,
-    /// When the current phase ends by force, if somebody said so.
-    limit: Option<Instant>,
     /// What a transport that speaks WebSocket itself does, and needs.
     assistance: Option<Box<Assistance>>,
     /// Whether it is asked for signs of life, has only so long to live, or may only say so much.
@@ -73,12 +69,13 @@ pub(crate) struct Connection {
     controls: Rate,
 }
 
+/// What is known of an end is boxed, because all the others have room for it.
 #[derive(Debug)]
 enum Phase {
     Open,
-    Ending(CloseReason),
+    Ending(Box<End>),
     Closing {
-        reason: CloseReason,
+        end: Box<End>,
         /// Whether the client's close frame is still to come.
         awaits: bool,
     },
@@ -101,8 +98,6 @@ impl Connection {
             is_broken: false,
             idle_timeout: options.idle_timeout,
             heard: now,
-            since: None,
-            limit: None,
             assistance: None,
             life: Life::of(&options, now),
             controls: Rate::new(now),
