@@ -81,7 +81,7 @@ impl<H: Handler> Context<H> {
     pub fn send(&mut self, reply: impl IntoReply) {
         let mut session = self.session();
         if let Err(error) = reply.into_reply(&mut Replies(&mut session.wire)) {
-            session.failure.get_or_insert(error);
+            session.failure.get_or_insert_with(|| Box::new(error));
         }
     }
 

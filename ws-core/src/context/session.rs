@@ -49,7 +49,7 @@ impl<H: Handler> Context<H> {
         if session.failure.is_none() {
             return result;
         }
-        session.failure.take().map_or(result, Err)
+        session.failure.take().map_or(result, |failure| Err(*failure))
     }
 
     #[inline(always)]
@@ -96,7 +96,7 @@ pub(crate) struct Session<H: Handler> {
     /// The task of the connection, for a mailbox that is made later.
     pub(super) waker: Option<Waker>,
     /// What a `send` of the running method failed with, or a subscription.
-    pub(crate) failure: Option<HandlerError>,
+    pub(crate) failure: Option<Box<HandlerError>>,
 }
 
 impl<H: Handler> Session<H> {
