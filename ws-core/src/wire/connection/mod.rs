@@ -65,8 +65,8 @@ pub(crate) struct Connection {
     assistance: Option<Box<Assistance>>,
     /// Whether it is asked for signs of life, has only so long to live, or may only say so much.
     life: Option<Box<Life>>,
-    /// How many pings and pongs came from the client.
-    controls: Rate,
+    /// How many pings and pongs came from the client, once there were any: few send some.
+    controls: Option<Box<Rate>>,
 }
 
 /// What is known of an end is boxed, because all the others have room for it.
@@ -100,7 +100,7 @@ impl Connection {
             heard: now,
             assistance: None,
             life: Life::of(&options, now),
-            controls: Rate::new(now),
+            controls: None,
             options,
         }
     }
