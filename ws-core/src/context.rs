@@ -45,8 +45,6 @@ use crate::timer::TimerId;
 /// ```
 pub struct Context<H: Handler> {
     place: Place<H>,
-    peer_addr: Option<SocketAddr>,
-    subprotocol: Option<Box<str>>,
 }
 
 impl<H: Handler> Context<H> {
@@ -290,7 +288,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.peer_addr
+        self.place.origin().peer_addr
     }
 
     /// The subprotocol that was agreed upon (RFC 6455 §1.9).
@@ -311,7 +309,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
+        self.place.origin().subprotocol.as_deref()
     }
 }
 

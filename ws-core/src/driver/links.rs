@@ -1,31 +1,49 @@
 //! What wakes a connection besides its socket: the clock, the mailbox, the server.
 
+use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
 
-use super::clock::{Clock, now};
+use super::clock::now;
 use super::pace::Pace;
 use super::port::Port;
 use super::shutdown::Ticket;
+use super::wait::Until;
 use crate::close::CloseReason;
 use crate::context::Session;
 use crate::handler::Handler;
 use crate::wire::Connection;
 
 pub(super) struct Links<'a> {
-    pub(super) clock: Clock<'a>,
+    /// The timer, and whether it will wake the connection. Fields of its own, as every connection has room
+    /// for them.
+    pub(super) sleep: Pin<&'a mut Sleep>,
+    pub(super) is_armed: bool,
     ticket: Option<&'a Ticket>,
     /// The clock has fired: what was due by then is to be done. What falls due meanwhile waits for
     /// its turn.
     pub(super) due: Option<Instant>,
     pub(super) pace: Pace,
+    /// Until when methods may go on.
+    pub(super) until: Until,
+    /// Whether the one that is to be waited for has been polled in this turn already.
+    pub(super) polled: bool,
 }
 
 impl<'a> Links<'a> {
-    pub(super) fn new(clock: Clock<'a>, ticket: Option<&'a Ticket>) -> Self {
-        Self { clock, ticket, due: None, pace: Pace::new() }
+    pub(super) fn new(sleep: Pin<&'a mut Sleep>, ticket: Option<&'a Ticket>) -> Self {
+        Self {
+            sleep,
+            is_armed: false,
+            ticket,
+            due: None,
+            pace: Pace::new(),
+            until: Until::Cancelled,
+            polled: false,
+        }
     }
 
     /// Whether the clock has not fired, and the server goes on.
@@ -39,7 +57,7 @@ impl<'a> Links<'a> {
     pub(super) fn set_clock<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) {
         let wire = session.wire.deadline(now);
         let next = wire.into_iter().chain(session.next_timer()).min();
-        if self.clock.poll(task, next) {
+        if self.poll_clock(task, next) {
             self.due.get_or_insert_with(now);
         }
     }
@@ -54,14 +72,17 @@ impl<'a> Links<'a> {
     /// Whether a shutdown has taken as long as it may; asks to be woken when it has.
     pub(super) fn shutdown_is_over(&mut self, task: &mut Task<'_>) -> bool {
         let deadline = self.ticket.and_then(Ticket::shutting_down);
-        self.clock.poll(task, deadline)
+        self.poll_clock(task, deadline)
     }
 
-    /// Tells everyone which task to wake.
+    /// Tells everyone which task to wake, if it is another than last time. A task that is spawned stays
+    /// the same.
     pub(super) fn register<H: Handler>(&mut self, task: &Task<'_>, session: &mut Session<H>) {
-        if !self.clock.register(task) {
+        if session.will_wake(task.waker()) {
             return;
         }
+        // The timer would wake the old task.
+        self.is_armed = false;
         session.set_waker(task.waker());
         if let Some(ticket) = self.ticket {
             ticket.register(task.waker());
@@ -90,7 +111,7 @@ impl<'a> Links<'a> {
                 break;
             }
             let deadline = wire.deadline(now);
-            if !self.clock.poll(task, deadline) {
+            if !self.poll_clock(task, deadline) {
                 return Poll::Pending;
             }
         }

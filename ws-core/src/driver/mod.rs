@@ -28,7 +28,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use admission::{Full, Limits};
 use call::Next;
-use clock::Clock;
 pub(crate) use clock::now;
 #[cfg(feature = "tungstenite")]
 pub use drive::drive;
@@ -63,7 +62,7 @@ where
     let mut port = Port::new(io);
     async move {
         let sleep = pin!(tokio::time::sleep(std::time::Duration::ZERO));
-        let mut links = Links::new(Clock::new(sleep), ticket.as_ref());
+        let mut links = Links::new(sleep, ticket.as_ref());
 
         start_timers(&mut seat);
         let shared = seat.cx.share();
@@ -73,30 +72,35 @@ where
             // every connection and for as long as that lives.
             loop {
                 let Some(method) = seat.go_on(ended) else { break };
-                ended = wait(method, shared.as_deref(), &mut port, &mut links, Until::Cancelled).await;
+                ended = wait(method, shared.session(), &mut port, &mut links).await;
             }
-            let mut place = Some(&mut seat);
-            let left = poll_fn(|task| {
-                let mut left = None;
-                let Some(seat) = place.take() else { return Poll::Ready(Next::Closed) };
-                place = turn(task, seat, &mut port, &mut links, &mut left);
-                match left {
-                    None => Poll::Pending,
-                    Some(left) => Poll::Ready(left.next(shared.as_deref())),
-                }
-            });
-            let next = left.await;
-            if matches!(next, Next::Closed) {
+            // What is needed here ends here, so that what is awaited next can have its room.
+            let next = {
+                let mut place = Some(&mut seat);
+                let left = poll_fn(|task| {
+                    let mut left = None;
+                    let Some(seat) = place.take() else { return Poll::Ready(Next::Ends(None)) };
+                    place = turn(task, seat, &mut port, &mut links, &mut left);
+                    match left {
+                        None => Poll::Pending,
+                        Some(left) => Poll::Ready(left.next(shared.session())),
+                    }
+                });
+                left.await
+            };
+            if matches!(next, Next::Ends(None)) {
                 break;
             }
-            ended = wait(next, shared.as_deref(), &mut port, &mut links, Until::Cancelled).await;
+            links.polled = matches!(next, Next::Method(_));
+            ended = wait(next, shared.session(), &mut port, &mut links).await;
         }
 
         end(&mut seat);
+        links.until = Until::Done;
         let mut ended = Ended::Close;
         loop {
             let Some(method) = seat.go_on(ended) else { break };
-            ended = wait(method, shared.as_deref(), &mut port, &mut links, Until::Done).await;
+            ended = wait(method, shared.session(), &mut port, &mut links).await;
         }
         log(&mut seat.cx);
         let Seat { handler, cx, .. } = seat;

@@ -9,22 +9,22 @@ use tokio::task::{coop, unconstrained};
 use crate::handler::Handler;
 
 /// Reads, and rounds of mail, in a turn.
-pub(super) const ROUNDS: u32 = 16;
+pub(super) const ROUNDS: u8 = 16;
 
 /// Messages of the mailbox in a round, and as many that were published.
-const MAIL: u32 = 64;
+const MAIL: u8 = 64;
 
 /// Messages that were read ahead in a round. Each may have taken an async method its time, so that
 /// timers and mail are due after a few.
-const AHEAD: u32 = 16;
+const AHEAD: u8 = 16;
 
 /// Counts what a turn has done, over the async methods that it ran: one that never waits must not
 /// keep the thread, nor mail the socket, nor the socket mail and timers.
 pub(super) struct Pace {
-    rounds: u32,
-    mail: u32,
-    published: u32,
-    ahead: u32,
+    rounds: u8,
+    mail: u8,
+    published: u8,
+    ahead: u8,
 }
 
 impl Pace {
@@ -63,7 +63,7 @@ impl Pace {
     }
 }
 
-fn take(left: &mut u32) -> bool {
+fn take(left: &mut u8) -> bool {
     let takes = *left > 0;
     *left = left.saturating_sub(1);
     takes

@@ -37,22 +37,21 @@ pub(super) fn wait<'a, H, T>(
     session: Option<&'a Mutex<Session<H>>>,
     port: &'a mut Port<T>,
     links: &'a mut Links<'_>,
-    until: Until,
 ) -> impl Future<Output = Ended>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    if let (Next::Method { .. }, Some(session)) = (&next, session) {
+    if let (Next::Method(_), Some(session)) = (&next, session) {
         lock(session).wire.method_begins(now);
     }
     poll_fn(move |task| {
-        let (method, polled, session) = match (&mut next, session) {
-            (Next::Method { method, polled }, Some(session)) => (method, polled, session),
+        let (method, session) = match (&mut next, session) {
+            (Next::Method(method), Some(session)) => (method, session),
             (next, _) => return Poll::Ready(next.take().map_or(Ended::GivenUp, Ended::Panicked)),
         };
         let mut ended = None;
-        if !std::mem::take(polled) {
+        if !std::mem::take(&mut links.polled) {
             begin_turn(&mut lock(session).wire);
             ended = match catch(|| method.as_mut().poll(task)) {
                 Ok(Poll::Ready((_, result))) => Some(Ended::Returned(result)),
@@ -62,7 +61,7 @@ where
         }
         if ended.is_none() {
             let time = unhindered(task, |task| keep_alive(task, &mut lock(session), port, links));
-            if time.is_pending() || until == Until::Done {
+            if time.is_pending() || links.until == Until::Done {
                 return Poll::Pending;
             }
         }
@@ -97,7 +96,7 @@ where
         let was_reading = wire.wants_input();
         port.end_turn(task, wire);
         let deadline = wire.deadline(now);
-        if links.clock.poll(task, deadline) {
+        if links.poll_clock(task, deadline) {
             if wire.tick(now()) {
                 return Poll::Ready(());
             }
