@@ -54,7 +54,8 @@ pub(crate) struct Connection {
     starved: bool,
     /// Messages that were read while a method was pending.
     ahead: Ahead,
-    phase: Phase,
+    /// How it ends, unless it is open. Boxed, because all the others have room for it.
+    end: Option<Box<End>>,
     active: bool,
     /// Whether the socket takes no more bytes.
     is_broken: bool,
@@ -69,18 +70,6 @@ pub(crate) struct Connection {
     controls: Option<Box<Rate>>,
 }
 
-/// What is known of an end is boxed, because all the others have room for it.
-#[derive(Debug)]
-enum Phase {
-    Open,
-    Ending(Box<End>),
-    Closing {
-        end: Box<End>,
-        /// Whether the client's close frame is still to come.
-        awaits: bool,
-    },
-}
-
 impl Connection {
     /// An open connection. `input` is what came in the same packet as the handshake.
     pub(crate) fn new(options: Arc<Options>, input: Vec<u8>, now: Instant) -> Self {
@@ -93,7 +82,7 @@ impl Connection {
             input: Backlog::from(input),
             starved: false,
             ahead: Ahead::default(),
-            phase: Phase::Open,
+            end: None,
             active: true,
             is_broken: false,
             idle_timeout: options.idle_timeout,
