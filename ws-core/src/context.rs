@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session::Place;
-pub(crate) use session::{Session, lock};
+pub(crate) use session::{Session, Share, lock};
 
 use crate::address::{Addr, Mailbox};
 use crate::close::Close;

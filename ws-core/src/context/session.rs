@@ -81,11 +81,6 @@ impl<H: Handler> Context<H> {
         self.place.session()
     }
 
-    /// The session alone, for a connection that has no handler any more.
-    pub(crate) fn into_place(self) -> Place<H> {
-        self.place
-    }
-
     /// The driver's way to the session while a method has the context.
     pub(crate) fn share(&self) -> Share<H> {
         Share(match &self.place {

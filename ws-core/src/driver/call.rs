@@ -196,7 +196,7 @@ fn hear_owned<H: Handler>(
 pub(super) fn handle<'a, H: Handler>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     input: &mut [u8],
     left: &mut Option<Left<'a, H>>,
 ) -> (Seated<'a, H>, usize) {
@@ -211,7 +211,7 @@ pub(super) fn handle<'a, H: Handler>(
 fn hear<'a, H: Handler>(
     task: &mut Task<'_>,
     mut seat: &'a mut Seat<H>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     input: &mut &mut [u8],
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H> {

@@ -13,16 +13,16 @@ use super::port::Port;
 use super::shutdown::Ticket;
 use super::wait::Until;
 use crate::close::CloseReason;
-use crate::context::Session;
+use crate::context::{Session, Share};
 use crate::handler::Handler;
 use crate::wire::Connection;
 
-pub(super) struct Links<'a> {
-    /// The timer, and whether it will wake the connection. Fields of its own, as every connection has room
-    /// for them.
-    pub(super) sleep: Pin<&'a mut Sleep>,
+#[derive(Default)]
+pub(super) struct Links {
+    /// The timer, once there was something to wait for, and whether it will wake the connection.
+    pub(super) sleep: Option<Pin<Box<Sleep>>>,
     pub(super) is_armed: bool,
-    ticket: Option<&'a Ticket>,
+    ticket: Option<Ticket>,
     /// The clock has fired: what was due by then is to be done. What falls due meanwhile waits for
     /// its turn.
     pub(super) due: Option<Instant>,
@@ -33,23 +33,23 @@ pub(super) struct Links<'a> {
     pub(super) polled: bool,
 }
 
-impl<'a> Links<'a> {
-    pub(super) fn new(sleep: Pin<&'a mut Sleep>, ticket: Option<&'a Ticket>) -> Self {
-        Self {
-            sleep,
-            is_armed: false,
-            ticket,
-            due: None,
-            pace: Pace::new(),
-            until: Until::Cancelled,
-            polled: false,
-        }
+/// What a connection has besides its handler and what that sees. It is in one piece, because everything
+/// that is awaited has its address.
+pub(super) struct Outside<H: Handler, T> {
+    pub(super) port: Port<T>,
+    pub(super) links: Links,
+    pub(super) shared: Share<H>,
+}
+
+impl Links {
+    pub(super) fn new(ticket: Option<Ticket>) -> Self {
+        Self { ticket, ..Self::default() }
     }
 
     /// Whether the clock has not fired, and the server goes on.
     #[inline(always)]
     pub(super) fn is_calm(&self) -> bool {
-        self.due.is_none() && self.ticket.is_none_or(|ticket| ticket.shutting_down().is_none())
+        self.due.is_none() && self.ticket.as_ref().is_none_or(|ticket| ticket.shutting_down().is_none())
     }
 
     /// Asks to be woken when the next thing is due.
@@ -71,7 +71,7 @@ impl<'a> Links<'a> {
 
     /// Whether a shutdown has taken as long as it may; asks to be woken when it has.
     pub(super) fn shutdown_is_over(&mut self, task: &mut Task<'_>) -> bool {
-        let deadline = self.ticket.and_then(Ticket::shutting_down);
+        let deadline = self.ticket.as_ref().and_then(Ticket::shutting_down);
         self.poll_clock(task, deadline)
     }
 
@@ -84,7 +84,7 @@ impl<'a> Links<'a> {
         // The timer would wake the old task.
         self.is_armed = false;
         session.set_waker(task.waker());
-        if let Some(ticket) = self.ticket {
+        if let Some(ticket) = &self.ticket {
             ticket.register(task.waker());
         }
     }
@@ -92,7 +92,7 @@ impl<'a> Links<'a> {
     /// Looks whether the client gave a sign of life, and whether the server shuts down.
     pub(super) fn look(&self, wire: &mut Connection) {
         wire.look(now);
-        if let Some(deadline) = self.ticket.and_then(Ticket::shutting_down) {
+        if let Some(deadline) = self.ticket.as_ref().and_then(Ticket::shutting_down) {
             wire.end_by(CloseReason::Shutdown, deadline);
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn turn<'a, H, T>(
     task: &mut Task<'_>,
     mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>
 where
@@ -128,12 +128,7 @@ enum Calm<'b> {
 
 /// Whether the turn is over: it writes, and looks whether something has come of that.
 #[inline(always)]
-fn is_over<H, T>(
-    task: &mut Task<'_>,
-    session: &mut Session<H>,
-    port: &mut Port<T>,
-    links: &mut Links<'_>,
-) -> bool
+fn is_over<H, T>(task: &mut Task<'_>, session: &mut Session<H>, port: &mut Port<T>, links: &mut Links) -> bool
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -186,7 +181,7 @@ where
 
 /// Whether nothing is to be done but to read from the socket, and to write to it what that brings.
 #[inline(always)]
-fn is_calm<H: Handler>(session: &Session<H>, links: &Links<'_>) -> bool {
+fn is_calm<H: Handler>(session: &Session<H>, links: &Links) -> bool {
     session.wire.is_calm()
         && links.is_calm()
         && !session.has_mail()
@@ -198,7 +193,7 @@ fn deliver<'a, H, T>(
     task: &mut Task<'_>,
     mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>
 where
@@ -287,7 +282,7 @@ fn read<'a, H, T>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     buffer: &mut ReadBuffer,
     left: &mut Option<Left<'a, H>>,
 ) -> Option<(&'a mut Seat<H>, Read)>
@@ -336,7 +331,7 @@ fn take_in<'a, H, T>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     input: &mut [u8],
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>

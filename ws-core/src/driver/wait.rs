@@ -1,14 +1,13 @@
 //! A connection while an async method is pending.
 
 use std::future::{Future, poll_fn};
-use std::sync::Mutex;
 use std::task::{Context as Task, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::call::Next;
 use super::clock::now;
-use super::links::Links;
+use super::links::{Links, Outside};
 use super::pace::{ROUNDS, unhindered};
 use super::port::{Port, begin_turn};
 use super::scratch::ReadBuffer;
@@ -19,9 +18,10 @@ use crate::handler::Handler;
 use crate::wire::{Backlog, Connection};
 
 /// Until when a method may go on.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Until {
     /// Until the connection has ended for longer than its options allow.
+    #[default]
     Cancelled,
     /// Until it is done: `#[on_close]` runs whole.
     Done,
@@ -34,19 +34,18 @@ pub(super) enum Until {
 /// for a method.
 pub(super) fn wait<'a, H, T>(
     mut next: Next<'a, H>,
-    session: Option<&'a Mutex<Session<H>>>,
-    port: &'a mut Port<T>,
-    links: &'a mut Links<'_>,
+    outside: &'a mut Outside<H, T>,
 ) -> impl Future<Output = Ended>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    if let (Next::Method(_), Some(session)) = (&next, session) {
+    if let (Next::Method(_), Some(session)) = (&next, outside.shared.session()) {
         lock(session).wire.method_begins(now);
     }
     poll_fn(move |task| {
-        let (method, session) = match (&mut next, session) {
+        let Outside { port, links, shared } = &mut *outside;
+        let (method, session) = match (&mut next, shared.session()) {
             (Next::Method(method), Some(session)) => (method, session),
             (next, _) => return Poll::Ready(next.take().map_or(Ended::GivenUp, Ended::Panicked)),
         };
@@ -79,7 +78,7 @@ fn keep_alive<H, T>(
     task: &mut Task<'_>,
     session: &mut Session<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
 ) -> Poll<()>
 where
     H: Handler,
