@@ -143,6 +143,10 @@ impl<I> Timers<I> {
         let list = self.0.get_or_insert_with(|| Box::new(List { heap: BinaryHeap::new(), next: 0 }));
         let id = list.next;
         list.next += 1;
+        if list.heap.is_empty() {
+            // Many have no second.
+            list.heap.reserve_exact(1);
+        }
         list.heap.push(Entry { at, id, what });
         TimerId(id)
     }
