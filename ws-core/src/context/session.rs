@@ -81,6 +81,11 @@ impl<H: Handler> Context<H> {
         self.place.session()
     }
 
+    /// The bytes of the state of a connection.
+    #[cfg(test)]
+    pub(crate) const STATE: usize =
+        if H::ASYNC { size_of::<State<Mutex<Session<H>>>>() } else { size_of::<State<Session<H>>>() };
+
     /// The driver's way to the session while a method has the context.
     pub(crate) fn share(&self) -> Share<H> {
         Share(match &self.place {
