@@ -32,8 +32,8 @@ pub(super) enum Phase {
 }
 
 impl End {
-    fn new(reason: CloseReason, phase: Phase) -> Option<Box<Self>> {
-        Some(Box::new(Self { reason, phase, since: None, limit: None }))
+    fn new(reason: CloseReason, phase: Phase) -> Self {
+        Self { reason, phase, since: None, limit: None }
     }
 }
 
@@ -110,7 +110,7 @@ impl Connection {
             }
         }
         let awaits = is_answered(&reason) && !self.is_broken;
-        self.end = End::new(reason, Phase::Closing { awaits });
+        self.end = Some(Box::new(End::new(reason, Phase::Closing { awaits })));
         self.decoder.discard();
         self.deflater = None;
         self.ahead = Ahead::default();
@@ -122,7 +122,7 @@ impl Connection {
             if !is_answered(&reason) {
                 self.input = Backlog::default();
             }
-            self.end = End::new(reason, Phase::Ending);
+            self.end = Some(Box::new(End::new(reason, Phase::Ending)));
         }
     }
 
