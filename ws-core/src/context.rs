@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session::Place;
-pub(crate) use session::{Session, lock};
+pub(crate) use session::{Session, Share, lock};
 
 use crate::address::{Addr, Mailbox};
 use crate::close::Close;
@@ -45,8 +45,6 @@ use crate::timer::TimerId;
 /// ```
 pub struct Context<H: Handler> {
     place: Place<H>,
-    peer_addr: Option<SocketAddr>,
-    subprotocol: Option<Box<str>>,
 }
 
 impl<H: Handler> Context<H> {
@@ -81,7 +79,7 @@ impl<H: Handler> Context<H> {
     pub fn send(&mut self, reply: impl IntoReply) {
         let mut session = self.session();
         if let Err(error) = reply.into_reply(&mut Replies(&mut session.wire)) {
-            session.failure.get_or_insert(error);
+            session.failure.get_or_insert_with(|| Box::new(error));
         }
     }
 
@@ -290,7 +288,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.peer_addr
+        self.place.origin().peer_addr
     }
 
     /// The subprotocol that was agreed upon (RFC 6455 §1.9).
@@ -311,7 +309,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
+        self.place.origin().subprotocol.as_deref()
     }
 }
 

@@ -50,10 +50,13 @@ pub(crate) enum Due<I> {
     Info(I),
 }
 
-/// Timers of a handler whose messages are `I`, the next one on top. It owns memory only if there
-/// are any.
-pub(crate) struct Timers<I> {
+/// Timers of a handler whose messages are `I`. They are boxed, because most connections have had none.
+pub(crate) struct Timers<I>(Option<Box<List<I>>>);
+
+struct List<I> {
+    /// The next one on top.
     heap: BinaryHeap<Entry<I>>,
+    /// The id of the next that is added.
     next: u64,
 }
 
@@ -71,7 +74,7 @@ enum What<I> {
 
 impl<I> Timers<I> {
     pub(crate) fn new() -> Self {
-        Self { heap: BinaryHeap::new(), next: 0 }
+        Self(None)
     }
 
     /// A timer for a method: `period` repeats it.
@@ -96,9 +99,10 @@ impl<I> Timers<I> {
 
     /// Stops a timer; false if it is not there any more.
     pub(crate) fn cancel(&mut self, TimerId(id): TimerId) -> bool {
-        let before = self.heap.len();
-        self.heap.retain(|entry| entry.id != id);
-        self.heap.len() < before
+        let Some(list) = &mut self.0 else { return false };
+        let before = list.heap.len();
+        list.heap.retain(|entry| entry.id != id);
+        list.heap.len() < before
     }
 
     /// Stops all of them; what they hold is the caller's to drop.
@@ -108,12 +112,12 @@ impl<I> Timers<I> {
 
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.0.as_ref().is_none_or(|list| list.heap.is_empty())
     }
 
     /// When the next one is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.heap.peek().map(|entry| entry.at)
+        self.0.as_ref()?.heap.peek().map(|entry| entry.at)
     }
 
     /// The next one that is due. One that repeats is set to its next tick after `now`: ticks that
@@ -122,27 +126,33 @@ impl<I> Timers<I> {
         if self.deadline()? > now {
             return None;
         }
-        let Entry { at, id, what } = self.heap.pop()?;
+        let heap = &mut self.0.as_mut()?.heap;
+        let Entry { at, id, what } = heap.pop()?;
         Some(match what {
             What::Once(info) => Due::Info(info),
             What::Method { index, period } => {
                 if let Some(period) = period {
-                    self.heap.push(Entry { at: after(at, period, now), id, what });
+                    heap.push(Entry { at: after(at, period, now), id, what });
                 }
                 Due::Method(index)
             }
             What::Every { period, mut make } => {
                 let info = make();
-                self.heap.push(Entry { at: after(at, period, now), id, what: What::Every { period, make } });
+                heap.push(Entry { at: after(at, period, now), id, what: What::Every { period, make } });
                 Due::Info(info)
             }
         })
     }
 
     fn add(&mut self, at: Instant, what: What<I>) -> TimerId {
-        let id = self.next;
-        self.next += 1;
-        self.heap.push(Entry { at, id, what });
+        let list = self.0.get_or_insert_with(|| Box::new(List { heap: BinaryHeap::new(), next: 0 }));
+        let id = list.next;
+        list.next += 1;
+        if list.heap.is_empty() {
+            // Many have no second.
+            list.heap.reserve_exact(1);
+        }
+        list.heap.push(Entry { at, id, what });
         TimerId(id)
     }
 }
@@ -178,7 +188,8 @@ impl<I> Eq for Entry<I> {}
 
 impl<I> fmt::Debug for Timers<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timers").field("pending", &self.heap.len()).finish_non_exhaustive()
+        let pending = self.0.as_ref().map_or(0, |list| list.heap.len());
+        f.debug_struct("Timers").field("pending", &pending).finish_non_exhaustive()
     }
 }
 

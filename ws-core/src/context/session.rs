@@ -21,8 +21,31 @@ use crate::wire::Connection;
 /// with them shares it with the driver, which answers pings while a method is pending. The lock is
 /// then taken for each command and never waited for: the driver runs when the method does not.
 pub(crate) enum Place<H: Handler> {
-    Own(Box<Session<H>>),
-    Shared(Arc<Mutex<Session<H>>>),
+    Own(Box<State<Session<H>>>),
+    Shared(Arc<State<Mutex<Session<H>>>>),
+}
+
+/// All that is known of a connection. It is in one piece, so that the task has no more than its address.
+pub(crate) struct State<S> {
+    session: S,
+    origin: Origin,
+}
+
+/// What never changes, and needs no lock.
+pub(super) struct Origin {
+    pub(super) peer_addr: Option<SocketAddr>,
+    pub(super) subprotocol: Option<Box<str>>,
+}
+
+/// The driver's way to a session that is shared.
+pub(crate) struct Share<H: Handler>(Option<Arc<State<Mutex<Session<H>>>>>);
+
+impl<H: Handler> Share<H> {
+    /// There is one if there may be async methods.
+    #[inline(always)]
+    pub(crate) fn session(&self) -> Option<&Mutex<Session<H>>> {
+        self.0.as_ref().map(|state| &state.session)
+    }
 }
 
 impl<H: Handler> Context<H> {
@@ -33,12 +56,13 @@ impl<H: Handler> Context<H> {
     ) -> Self {
         let session =
             Session { wire, timers: Timers::new(), mailbox: None, topics: None, waker: None, failure: None };
+        let origin = Origin { peer_addr, subprotocol };
         let place = if H::ASYNC {
-            Place::Shared(Arc::new(Mutex::new(session)))
+            Place::Shared(Arc::new(State { session: Mutex::new(session), origin }))
         } else {
-            Place::Own(Box::new(session))
+            Place::Own(Box::new(State { session, origin }))
         };
-        Self { place, peer_addr, subprotocol }
+        Self { place }
     }
 
     /// Sends what a method returned. If one of its own sends failed before, that is the error.
@@ -49,7 +73,7 @@ impl<H: Handler> Context<H> {
         if session.failure.is_none() {
             return result;
         }
-        session.failure.take().map_or(result, Err)
+        session.failure.take().map_or(result, |failure| Err(*failure))
     }
 
     #[inline(always)]
@@ -57,17 +81,17 @@ impl<H: Handler> Context<H> {
         self.place.session()
     }
 
-    /// The session alone, for a connection that has no handler any more.
-    pub(crate) fn into_place(self) -> Place<H> {
-        self.place
-    }
+    /// The bytes of the state of a connection.
+    #[cfg(test)]
+    pub(crate) const STATE: usize =
+        if H::ASYNC { size_of::<State<Mutex<Session<H>>>>() } else { size_of::<State<Session<H>>>() };
 
     /// The driver's way to the session while a method has the context.
-    pub(crate) fn share(&self) -> Option<Arc<Mutex<Session<H>>>> {
-        match &self.place {
+    pub(crate) fn share(&self) -> Share<H> {
+        Share(match &self.place {
             Place::Own(_) => None,
-            Place::Shared(session) => Some(Arc::clone(session)),
-        }
+            Place::Shared(state) => Some(Arc::clone(state)),
+        })
     }
 }
 
@@ -76,9 +100,16 @@ impl<H: Handler> Place<H> {
     pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
         // Which of the two it is has been decided by `H`, so that the compiler sees one.
         match self {
-            Self::Own(session) if !H::ASYNC => SessionGuard::Own(session),
-            Self::Shared(session) if H::ASYNC => SessionGuard::Shared(lock(session)),
+            Self::Own(state) if !H::ASYNC => SessionGuard::Own(&mut state.session),
+            Self::Shared(state) if H::ASYNC => SessionGuard::Shared(lock(&state.session)),
             _ => unreachable!("the place is that of another kind of handler"),
+        }
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        match self {
+            Self::Own(state) => &state.origin,
+            Self::Shared(state) => &state.origin,
         }
     }
 }
@@ -93,13 +124,20 @@ pub(crate) struct Session<H: Handler> {
     pub(super) mailbox: Option<Arc<Mailbox<H::Info>>>,
     /// What it has subscribed to; boxed because most connections have nothing of it.
     pub(crate) topics: Option<Box<Topics<H::Info>>>,
-    /// The task of the connection, for a mailbox that is made later.
+    /// The task of the connection: whoever wakes it is told if that is another, and a mailbox that is made
+    /// later.
     pub(super) waker: Option<Waker>,
     /// What a `send` of the running method failed with, or a subscription.
-    pub(crate) failure: Option<HandlerError>,
+    pub(crate) failure: Option<Box<HandlerError>>,
 }
 
 impl<H: Handler> Session<H> {
+    /// Whether that is the task that is woken.
+    #[inline(always)]
+    pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
+        self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
+    }
+
     pub(crate) fn set_waker(&mut self, waker: &Waker) {
         self.waker = Some(waker.clone());
         if let Some(mailbox) = &self.mailbox {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 
 /// What is looked at before a connection is admitted.
 #[derive(Clone, Copy, Debug)]
@@ -59,17 +60,20 @@ impl Addresses {
 }
 
 /// What counts as one address: an IPv4 address, or the 64 bits of an IPv6 address in front of those
-/// that its owner chooses (RFC 4291 §2.5.4). Eight bytes, as every connection keeps one.
+/// that its owner chooses (RFC 4291 §2.5.4). Eight bytes, and with none of it no more, as there is room for one
+/// with every connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(u64);
+pub(super) struct Network(NonZeroU64);
 
 impl From<IpAddr> for Network {
     fn from(addr: IpAddr) -> Self {
-        match addr.to_canonical() {
+        let bits = match addr.to_canonical() {
             // Of IPv6, `0:ffff::/32` is reserved and will be nobody's.
-            IpAddr::V4(addr) => Self(0xffff << 32 | u64::from(addr.to_bits())),
-            IpAddr::V6(addr) => Self((addr.to_bits() >> 64) as u64),
-        }
+            IpAddr::V4(addr) => 0xffff << 32 | u64::from(addr.to_bits()),
+            IpAddr::V6(addr) => (addr.to_bits() >> 64) as u64,
+        };
+        // What begins with all ones is a group's, and nobody's who connects.
+        Self(NonZeroU64::new(!bits).unwrap_or(NonZeroU64::MAX))
     }
 }
 

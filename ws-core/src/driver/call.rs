@@ -30,22 +30,19 @@ pub(super) enum Left<'a, H: Handler> {
 
 /// What is to be done when a turn has ended: the same, and as small as every connection has room for.
 pub(super) enum Next<'a, H: Handler> {
-    /// An async method is to be run, or to be waited for if it has been polled.
-    Method {
-        method: Running<'a, H>,
-        polled: bool,
-    },
-    /// One that has panicked is to be closed for, before what was read and not used.
-    Panicked(Box<(Panic, Backlog)>),
-    Closed,
+    /// An async method is to be run, or to be waited for.
+    Method(Running<'a, H>),
+    /// One that has panicked is to be closed for, before what was read and not used; or the connection
+    /// closes. One variant for both, so that it is no larger than a method.
+    Ends(Option<Box<(Panic, Backlog)>>),
 }
 
 impl<H: Handler> Next<'_, H> {
     /// Nothing is left to be done; what a panic said is returned.
     pub(super) fn take(&mut self) -> Option<Box<(Panic, Backlog)>> {
-        match std::mem::replace(self, Next::Closed) {
-            Next::Panicked(what) => Some(what),
-            Next::Method { .. } | Next::Closed => None,
+        match std::mem::replace(self, Next::Ends(None)) {
+            Next::Ends(what) => what,
+            Next::Method(_) => None,
         }
     }
 }
@@ -58,10 +55,10 @@ impl<'a, H: Handler> Left<'a, H> {
                 if let Some(session) = session {
                     lock(session).wire.restore(rest);
                 }
-                Next::Method { method, polled: true }
+                Next::Method(method)
             }
-            Self::Panicked(panic, rest) => Next::Panicked(Box::new((panic, rest))),
-            Self::Closed => Next::Closed,
+            Self::Panicked(panic, rest) => Next::Ends(Some(Box::new((panic, rest)))),
+            Self::Closed => Next::Ends(None),
         }
     }
 }
@@ -199,7 +196,7 @@ fn hear_owned<H: Handler>(
 pub(super) fn handle<'a, H: Handler>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     input: &mut [u8],
     left: &mut Option<Left<'a, H>>,
 ) -> (Seated<'a, H>, usize) {
@@ -214,7 +211,7 @@ pub(super) fn handle<'a, H: Handler>(
 fn hear<'a, H: Handler>(
     task: &mut Task<'_>,
     mut seat: &'a mut Seat<H>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     input: &mut &mut [u8],
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H> {

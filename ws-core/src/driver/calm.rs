@@ -30,7 +30,7 @@ pub(super) fn round<H, T>(
     task: &mut Task<'_>,
     session: &mut Session<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     scratch: &mut Scratch,
 ) -> Option<Found>
 where
@@ -58,7 +58,7 @@ where
 
 /// Whether nothing is to be done but to read from the socket, and to write to it what that brings.
 #[inline(always)]
-fn is_calm<H: Handler>(session: &Session<H>, links: &Links<'_>) -> bool {
+fn is_calm<H: Handler>(session: &Session<H>, links: &Links) -> bool {
     session.wire.is_calm()
         && links.is_calm()
         && !session.has_mail()

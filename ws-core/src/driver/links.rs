@@ -1,38 +1,58 @@
 //! What wakes a connection besides its socket: the clock, the mailbox, the server.
 
+use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
 
-use super::clock::{Clock, now};
+use super::clock::now;
 use super::pace::Pace;
 use super::port::Port;
 use super::scratch::Scratch;
 use super::shutdown::Ticket;
+use super::wait::Until;
 use crate::close::CloseReason;
-use crate::context::Session;
+use crate::context::{Session, Share};
 use crate::handler::Handler;
 use crate::wire::Connection;
 
-pub(super) struct Links<'a> {
-    pub(super) clock: Clock<'a>,
-    ticket: Option<&'a Ticket>,
+#[derive(Default)]
+pub(super) struct Links {
+    /// The timer, once there was something to wait for, and whether it will wake the connection.
+    pub(super) sleep: Option<Pin<Box<Sleep>>>,
+    pub(super) is_armed: bool,
+    /// Whether that is no later than the idle timeout, as it was and as it will be put off.
+    pub(super) is_for_idle: bool,
+    ticket: Option<Ticket>,
     /// The clock has fired: what was due by then is to be done. What falls due meanwhile waits for
     /// its turn.
     pub(super) due: Option<Instant>,
     pub(super) pace: Pace,
+    /// Until when methods may go on.
+    pub(super) until: Until,
+    /// Whether the one that is to be waited for has been polled in this turn already.
+    pub(super) polled: bool,
 }
 
-impl<'a> Links<'a> {
-    pub(super) fn new(clock: Clock<'a>, ticket: Option<&'a Ticket>) -> Self {
-        Self { clock, ticket, due: None, pace: Pace::new() }
+/// What a connection has besides its handler and what that sees. It is in one piece, because everything
+/// that is awaited has its address.
+pub(super) struct Outside<H: Handler, T> {
+    pub(super) port: Port<T>,
+    pub(super) links: Links,
+    pub(super) shared: Share<H>,
+}
+
+impl Links {
+    pub(super) fn new(ticket: Option<Ticket>) -> Self {
+        Self { ticket, ..Self::default() }
     }
 
     /// Whether the clock has not fired, and the server goes on.
     #[inline(always)]
     pub(super) fn is_calm(&self) -> bool {
-        self.due.is_none() && self.ticket.is_none_or(|ticket| ticket.shutting_down().is_none())
+        self.due.is_none() && self.ticket.as_ref().is_none_or(|ticket| ticket.shutting_down().is_none())
     }
 
     /// Asks to be woken when the next thing is due.
@@ -40,7 +60,7 @@ impl<'a> Links<'a> {
     pub(super) fn set_clock<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) {
         let wire = session.wire.deadline(now);
         let next = wire.into_iter().chain(session.next_timer()).min();
-        if self.clock.poll(task, next) {
+        if self.poll_clock(task, next) {
             self.due.get_or_insert_with(now);
         }
     }
@@ -53,8 +73,8 @@ impl<'a> Links<'a> {
         task: &mut Task<'_>,
         session: &mut Session<H>,
     ) -> bool {
-        let is_set = self.clock.is_set_for_idle() && session.wire.only_idles() && session.timers.is_empty();
-        debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.clock.fires_by(idle)));
+        let is_set = self.is_set_for_idle() && session.wire.only_idles() && session.timers.is_empty();
+        debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.fires_by(idle)));
         !is_set && self.set_clock_for_idle(task, session)
     }
 
@@ -62,7 +82,7 @@ impl<'a> Links<'a> {
     fn set_clock_for_idle<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) -> bool {
         self.set_clock(task, session);
         if session.timers.is_empty() && !session.wire.has_life() {
-            self.clock.note_idle(session.wire.deadline(now));
+            self.note_idle(session.wire.deadline(now));
             session.wire.idle_noted();
         }
         self.due.is_some()
@@ -77,23 +97,26 @@ impl<'a> Links<'a> {
 
     /// Whether a shutdown has taken as long as it may; asks to be woken when it has.
     pub(super) fn shutdown_is_over(&mut self, task: &mut Task<'_>) -> bool {
-        let deadline = self.ticket.and_then(Ticket::shutting_down);
-        self.clock.poll(task, deadline)
+        let deadline = self.ticket.as_ref().and_then(Ticket::shutting_down);
+        self.poll_clock(task, deadline)
     }
 
-    /// Tells everyone which task to wake, if it is another than last time.
+    /// Tells everyone which task to wake, if it is another than last time. A task that is spawned stays
+    /// the same.
     #[inline(always)]
     pub(super) fn register<H: Handler>(&mut self, task: &Task<'_>, session: &mut Session<H>) {
-        if !self.clock.wakes(task) {
+        if !session.will_wake(task.waker()) {
             self.register_anew(task, session);
         }
     }
 
     #[cold]
     fn register_anew<H: Handler>(&mut self, task: &Task<'_>, session: &mut Session<H>) {
-        self.clock.register(task);
+        // The timer would wake the old task.
+        self.is_armed = false;
+        self.is_for_idle = false;
         session.set_waker(task.waker());
-        if let Some(ticket) = self.ticket {
+        if let Some(ticket) = &self.ticket {
             ticket.register(task.waker());
         }
     }
@@ -101,7 +124,7 @@ impl<'a> Links<'a> {
     /// Looks whether the client gave a sign of life, and whether the server shuts down.
     pub(super) fn look(&self, wire: &mut Connection) {
         wire.look(now);
-        if let Some(deadline) = self.ticket.and_then(Ticket::shutting_down) {
+        if let Some(deadline) = self.ticket.as_ref().and_then(Ticket::shutting_down) {
             wire.end_by(CloseReason::Shutdown, deadline);
         }
     }
@@ -121,7 +144,7 @@ impl<'a> Links<'a> {
                 break;
             }
             let deadline = wire.deadline(now);
-            if !self.clock.poll(task, deadline) {
+            if !self.poll_clock(task, deadline) {
                 return Poll::Pending;
             }
         }

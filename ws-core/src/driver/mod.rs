@@ -22,18 +22,16 @@ mod wait;
 
 use std::any::type_name;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context as Task, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use admission::{Full, Limits};
 use call::Next;
-use clock::Clock;
 pub(crate) use clock::now;
 #[cfg(feature = "tungstenite")]
 pub use drive::drive;
-use links::Links;
+use links::{Links, Outside};
 use pace::unhindered;
 use port::Port;
 use seat::{Ended, catch};
@@ -61,60 +59,81 @@ where
     // What is moved into the block is in it twice if it is moved on there.
     let mut seat = Seat::new(handler, cx);
     seat.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
-    let mut port = Port::new(io);
+    let mut outside = Outside { port: Port::new(io), links: Links::new(ticket), shared: seat.cx.share() };
     async move {
-        let sleep = pin!(tokio::time::sleep(std::time::Duration::ZERO));
-        let mut links = Links::new(Clock::new(sleep), ticket.as_ref());
-
         start_timers(&mut seat);
-        let shared = seat.cx.share();
         let mut ended = Ended::Open;
         loop {
             // An async method comes as a future at once: its call would be as large as its payload, in
             // every connection and for as long as that lives.
             loop {
                 let Some(method) = seat.go_on(ended) else { break };
-                ended = wait(method, shared.as_deref(), &mut port, &mut links, Until::Cancelled).await;
+                ended = wait(method, &mut outside).await;
             }
-            let mut place = Some(&mut seat);
-            let left = poll_fn(|task| {
-                let mut left = None;
-                let Some(seat) = place.take() else { return Poll::Ready(Next::Closed) };
-                place = turn(task, seat, &mut port, &mut links, &mut left);
-                match left {
-                    None => Poll::Pending,
-                    Some(left) => Poll::Ready(left.next(shared.as_deref())),
-                }
-            });
-            let next = left.await;
-            if matches!(next, Next::Closed) {
+            // What is needed here ends here, so that what is awaited next can have its room.
+            let next = {
+                let mut seat = Some(&mut seat);
+                poll_fn(|task| poll_turn(task, &mut seat, &mut outside)).await
+            };
+            if matches!(next, Next::Ends(None)) {
                 break;
             }
-            ended = wait(next, shared.as_deref(), &mut port, &mut links, Until::Cancelled).await;
+            outside.links.polled = matches!(next, Next::Method(_));
+            ended = wait(next, &mut outside).await;
         }
 
         end(&mut seat);
+        outside.links.until = Until::Done;
         let mut ended = Ended::Close;
         loop {
             let Some(method) = seat.go_on(ended) else { break };
-            ended = wait(method, shared.as_deref(), &mut port, &mut links, Until::Done).await;
+            ended = wait(method, &mut outside).await;
         }
         log(&mut seat.cx);
-        let Seat { handler, cx, .. } = seat;
+        // The context stays where it is, so that there need not be room for it twice.
+        let handler = seat.handler;
         if let Err(panic) = catch(|| drop(handler)) {
             panic.log();
         }
-        let mut place = cx.into_place();
-        poll_fn(|task| {
-            let session = &mut *place.session();
-            links.register(task, session);
-            unhindered(task, |task| {
-                scratch::lend(|scratch| links.poll_closing(task, &mut port, &mut session.wire, scratch))
-            })
-        })
-        .await;
-        reason(&mut place.session())
+        poll_fn(|task| poll_end(task, &mut seat.cx.session(), &mut outside)).await;
+        reason(&mut seat.cx.session())
     }
+}
+
+/// Takes a turn with the seat, and gives it back if the turn does.
+#[inline(always)]
+fn poll_turn<'a, H, T>(
+    task: &mut Task<'_>,
+    place: &mut Option<&'a mut Seat<H>>,
+    Outside { port, links, shared }: &mut Outside<H, T>,
+) -> Poll<Next<'a, H>>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut left = None;
+    let Some(seat) = place.take() else { return Poll::Ready(Next::Ends(None)) };
+    *place = turn(task, seat, port, links, &mut left);
+    match left {
+        None => Poll::Pending,
+        Some(left) => Poll::Ready(left.next(shared.session())),
+    }
+}
+
+/// What is left to be done when there is no handler any more.
+fn poll_end<H, T>(
+    task: &mut Task<'_>,
+    session: &mut Session<H>,
+    Outside { port, links, .. }: &mut Outside<H, T>,
+) -> Poll<()>
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    links.register(task, session);
+    unhindered(task, |task| {
+        scratch::lend(|scratch| links.poll_closing(task, port, &mut session.wire, scratch))
+    })
 }
 
 /// The timers of the declaration begin when the connection is open.

@@ -27,6 +27,12 @@ pub(super) struct Pace {
     ahead: u8,
 }
 
+impl Default for Pace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Pace {
     pub(super) fn new() -> Self {
         Self { rounds: ROUNDS, mail: MAIL, published: MAIL, ahead: AHEAD }

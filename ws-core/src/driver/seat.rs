@@ -79,7 +79,7 @@ impl<H: Handler> Seat<H> {
                 None
             }
         };
-        call.map(|call| Next::Method { method: H::call(self, call), polled: false })
+        call.map(|call| Next::Method(H::call(self, call)))
     }
 
     /// Runs the method for an event; an async one comes back as a call. A panic closes the connection.

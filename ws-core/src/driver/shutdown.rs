@@ -27,12 +27,20 @@ pub(crate) struct Connections {
 
 #[derive(Debug, Default)]
 struct List {
-    tasks: Slab<Option<Waker>>,
+    tasks: Slab<Entry>,
     addresses: Addresses,
     /// How many came, if that has a limit.
     arrivals: Option<Rate>,
     /// When connections that shut down stop waiting for their methods.
     deadline: Option<Instant>,
+}
+
+/// What is known of a connection here, so that its task need not have it.
+#[derive(Debug)]
+struct Entry {
+    waker: Option<Waker>,
+    /// Where it comes from, if that is counted.
+    network: Option<Network>,
 }
 
 impl List {
@@ -66,9 +74,9 @@ impl Connections {
             }
         }
         self.open.fetch_add(1, Ordering::AcqRel);
-        let key = list.tasks.insert(None);
+        let key = list.tasks.insert(Entry { waker: None, network });
         drop(list);
-        Ok(Ticket { connections: Arc::clone(self), key, network })
+        Ok(Ticket { connections: Arc::clone(self), key })
     }
 
     /// Tells every connection to end; until `deadline` they may finish what they do.
@@ -76,7 +84,7 @@ impl Connections {
         let mut list = self.lock();
         list.deadline.get_or_insert(deadline);
         self.shutting_down.store(true, Ordering::Release);
-        let tasks: Vec<Waker> = list.tasks.iter().filter_map(|(_, task)| task.clone()).collect();
+        let tasks: Vec<Waker> = list.tasks.iter().filter_map(|(_, task)| task.waker.clone()).collect();
         drop(list);
         tasks.into_iter().for_each(Waker::wake);
     }
@@ -102,16 +110,15 @@ impl Connections {
 pub(crate) struct Ticket {
     connections: Arc<Connections>,
     key: usize,
-    /// Where it comes from, if that is counted.
-    network: Option<Network>,
 }
 
 impl Ticket {
     pub(crate) fn register(&self, waker: &Waker) {
         let waker = Some(waker.clone());
         // The one before is dropped when the lock is free, for it may have much with it.
-        let _before =
-            self.connections.lock().tasks.get_mut(self.key).map(|task| std::mem::replace(task, waker));
+        let mut list = self.connections.lock();
+        let _before = list.tasks.get_mut(self.key).map(|task| std::mem::replace(&mut task.waker, waker));
+        drop(list);
     }
 
     /// When the server shuts down: until when methods may go on.
@@ -128,9 +135,11 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut list = self.connections.lock();
-        let _waker = list.tasks.try_remove(self.key);
-        list.leave(self.network);
+        let task = list.tasks.try_remove(self.key);
+        list.leave(task.as_ref().and_then(|task| task.network));
         drop(list);
+        // As above.
+        drop(task);
         if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.connections.empty.notify_waiters();
         }

@@ -25,7 +25,7 @@ pub(super) fn turn<'a, H, T>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>
 where
@@ -40,7 +40,7 @@ fn rounds<'a, H, T>(
     task: &mut Task<'_>,
     mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     scratch: &mut Scratch,
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>
@@ -86,7 +86,7 @@ fn give_way<H, T>(
     task: &mut Task<'_>,
     seat: &mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     scratch: &mut Scratch,
 ) where
     H: Handler,
@@ -107,7 +107,7 @@ fn round<'a, H, T>(
     task: &mut Task<'_>,
     mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     scratch: &mut Scratch,
     left: &mut Option<Left<'a, H>>,
 ) -> Option<(&'a mut Seat<H>, Found)>
@@ -159,7 +159,7 @@ fn deliver<'a, H, T>(
     task: &mut Task<'_>,
     mut seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>
 where
@@ -242,7 +242,7 @@ fn read<'a, H, T>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     scratch: &mut Scratch,
     left: &mut Option<Left<'a, H>>,
 ) -> Option<(&'a mut Seat<H>, Found)>
@@ -292,7 +292,7 @@ fn take_in<'a, H, T>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     input: &mut [u8],
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H>

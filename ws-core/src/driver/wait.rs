@@ -1,14 +1,13 @@
 //! A connection while an async method is pending.
 
 use std::future::{Future, poll_fn};
-use std::sync::Mutex;
 use std::task::{Context as Task, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::call::Next;
 use super::clock::now;
-use super::links::Links;
+use super::links::{Links, Outside};
 use super::pace::{ROUNDS, unhindered};
 use super::port::Port;
 use super::scratch::{self, Scratch};
@@ -19,9 +18,10 @@ use crate::handler::Handler;
 use crate::wire::{Backlog, Connection};
 
 /// Until when a method may go on.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Until {
     /// Until the connection has ended for longer than its options allow.
+    #[default]
     Cancelled,
     /// Until it is done: `#[on_close]` runs whole.
     Done,
@@ -34,25 +34,23 @@ pub(super) enum Until {
 /// for a method.
 pub(super) fn wait<'a, H, T>(
     mut next: Next<'a, H>,
-    session: Option<&'a Mutex<Session<H>>>,
-    port: &'a mut Port<T>,
-    links: &'a mut Links<'_>,
-    until: Until,
+    outside: &'a mut Outside<H, T>,
 ) -> impl Future<Output = Ended>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    if let (Next::Method { .. }, Some(session)) = (&next, session) {
+    if let (Next::Method(_), Some(session)) = (&next, outside.shared.session()) {
         lock(session).wire.method_begins(now);
     }
     poll_fn(move |task| {
-        let (method, polled, session) = match (&mut next, session) {
-            (Next::Method { method, polled }, Some(session)) => (method, polled, session),
+        let Outside { port, links, shared } = &mut *outside;
+        let (method, session) = match (&mut next, shared.session()) {
+            (Next::Method(method), Some(session)) => (method, session),
             (next, _) => return Poll::Ready(next.take().map_or(Ended::GivenUp, Ended::Panicked)),
         };
         let mut ended = None;
-        if !std::mem::take(polled) {
+        if !std::mem::take(&mut links.polled) {
             scratch::lend(|scratch| scratch.lend_to(&mut lock(session).wire));
             ended = match catch(|| method.as_mut().poll(task)) {
                 Ok(Poll::Ready((_, result))) => Some(Ended::Returned(result)),
@@ -64,7 +62,7 @@ where
             let time = unhindered(task, |task| {
                 scratch::lend(|scratch| keep_alive(task, &mut lock(session), port, links, scratch))
             });
-            if time.is_pending() || until == Until::Done {
+            if time.is_pending() || links.until == Until::Done {
                 return Poll::Pending;
             }
         }
@@ -82,7 +80,7 @@ fn keep_alive<H, T>(
     task: &mut Task<'_>,
     session: &mut Session<H>,
     port: &mut Port<T>,
-    links: &mut Links<'_>,
+    links: &mut Links,
     scratch: &mut Scratch,
 ) -> Poll<()>
 where
@@ -99,7 +97,7 @@ where
         let was_reading = wire.wants_input();
         port.end_turn(task, wire, scratch);
         let deadline = wire.deadline(now);
-        if links.clock.poll(task, deadline) {
+        if links.poll_clock(task, deadline) {
             if wire.tick(now()) {
                 return Poll::Ready(());
             }

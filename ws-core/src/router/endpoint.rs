@@ -207,14 +207,23 @@ impl<H: Handler> Start<H> {
             Ok(stream) => stream,
             Err(error) => return tracing::debug!(%error, "client left during the handshake"),
         };
-        let (handler, cx) = self.ready(input);
-        match stream {
-            Stream::Tcp(tcp) if let Some(workers) = workers => {
-                let spawned = workers.spawn(tcp, |socket| driver::run(handler, cx, socket, Some(ticket)));
-                if let Err(error) = spawned {
+        let stream = match (stream, workers) {
+            (Stream::Tcp(tcp), Some(workers)) => {
+                // The worker's thread allocates what stays: where it does, nothing is between that which
+                // was the handshake's.
+                let run = |socket| {
+                    let (handler, cx) = self.ready(input);
+                    driver::run(handler, cx, socket, Some(ticket))
+                };
+                if let Err(error) = workers.spawn(tcp, run) {
                     tracing::error!(%error, "a worker cannot take a connection");
                 }
+                return;
             }
+            (stream, _) => stream,
+        };
+        let (handler, cx) = self.ready(input);
+        match stream {
             Stream::Tcp(tcp) => _ = tokio::spawn(driver::run(handler, cx, tcp, Some(ticket))),
             #[cfg(feature = "tls")]
             Stream::Tls(tls) => _ = tokio::spawn(driver::run(handler, cx, tls, Some(ticket))),

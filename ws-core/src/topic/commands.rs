@@ -260,7 +260,7 @@ impl<H: Handler> Context<H> {
         let (channel, key) = (&topic.0, topic.0.key());
         let mut session = self.session();
         if let Err(error) = channel.check() {
-            session.failure = Some(HandlerError::Method(error.into()));
+            session.failure = Some(Box::new(HandlerError::Method(error.into())));
             return;
         }
         let Some(topics) = session.topics() else { return };

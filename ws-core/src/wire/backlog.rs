@@ -1,30 +1,38 @@
 //! Bytes that were read and not used.
 
-/// Bytes that are taken from the front, without moving those behind them.
+/// Bytes that are taken from the front, without moving those behind them. They are boxed, because most
+/// connections that wait have none.
 #[derive(Debug, Default)]
-pub(crate) struct Backlog {
-    bytes: Vec<u8>,
+pub(crate) struct Backlog(Option<Box<Bytes>>);
+
+#[derive(Debug)]
+struct Bytes {
+    all: Vec<u8>,
     used: usize,
 }
 
 impl Backlog {
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.used..]
+        self.0.as_mut().map_or(&mut [], |bytes| &mut bytes.all[bytes.used..])
     }
 
     /// What is behind the first bytes, with these.
     pub(crate) fn behind(used: usize, bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), used }
+        let mut backlog = Self::from(bytes.to_vec());
+        if let Some(bytes) = &mut backlog.0 {
+            bytes.used = used;
+        }
+        backlog
     }
 
     /// All of it, also what was used.
     pub(super) fn whole(&self) -> &[u8] {
-        &self.bytes
+        self.0.as_ref().map_or(&[], |bytes| &bytes.all)
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.used
+        self.0.as_ref().map_or(0, |bytes| bytes.all.len() - bytes.used)
     }
 
     #[inline]
@@ -34,7 +42,9 @@ impl Backlog {
 
     /// The first bytes have been used. The memory is freed with the last.
     pub(crate) fn advance(&mut self, len: usize) {
-        self.used += len;
+        if let Some(bytes) = &mut self.0 {
+            bytes.used += len;
+        }
         if self.is_empty() {
             *self = Self::default();
         }
@@ -42,7 +52,7 @@ impl Backlog {
 }
 
 impl From<Vec<u8>> for Backlog {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, used: 0 }
+    fn from(all: Vec<u8>) -> Self {
+        Self((!all.is_empty()).then(|| Box::new(Bytes { all, used: 0 })))
     }
 }

@@ -1,13 +1,15 @@
 //! From bytes to messages, in place.
 
+mod arriving;
 mod direct;
 
 use std::borrow::Cow;
 
+use arriving::{Arriving, Kind, Partial};
+
 use super::deflate::{Inflater, Scratch};
 use super::frame::{COMPRESSED, Header, MAX_CLIENT_HEADER, Opcode};
 use super::mask;
-use super::pool::Loan;
 use super::utf8::Utf8;
 use crate::close::{Close, CloseCode, Fault, may_be_sent};
 
@@ -30,38 +32,13 @@ pub(crate) enum Decoded<'a> {
 pub(crate) struct Decoder {
     max_message_size: usize,
     max_frame_size: usize,
-    /// The larger a frame that is a message may be: the smaller of the two.
-    max_whole: usize,
+    /// How large a short message may be: no larger than the smaller of the two.
+    max_short: u8,
     validate_utf8: bool,
-    /// How many fragments of the message were empty.
-    empty: u16,
-    /// The data frame whose payload is arriving.
-    frame: Option<Partial>,
-    /// The message whose last frame has not arrived, and its payload so far: unmasked, validated.
-    message: Option<Kind>,
-    payload: Vec<u8>,
-    /// Its buffer may be the thread's.
-    loan: Loan,
-    utf8: Utf8,
+    /// The message whose last frame has not arrived.
+    message: Option<Box<Arriving>>,
     /// What compressed messages go through, if there may be such.
     inflater: Option<Box<Inflater>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Binary,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Partial {
-    fin: bool,
-    /// The key for the next byte.
-    mask: [u8; 4],
-    /// Bytes of payload that have not arrived.
-    remaining: usize,
-    /// How many bytes at the end of the payload are room for some of them.
-    spare: usize,
 }
 
 /// How far an input brought a data frame.
@@ -79,14 +56,9 @@ impl Decoder {
         Self {
             max_message_size,
             max_frame_size: usize::MAX,
-            max_whole: max_message_size,
+            max_short: short(max_message_size),
             validate_utf8,
-            empty: 0,
-            frame: None,
             message: None,
-            payload: Vec::new(),
-            loan: Loan::default(),
-            utf8: Utf8::default(),
             inflater: None,
         }
     }
@@ -102,12 +74,14 @@ impl Decoder {
         let Some(inflater) = &mut self.inflater else { return };
         inflater.discard();
         let per_frame = inflater.is_per_frame();
-        if per_frame || inflater.is_active() {
-            self.payload = Vec::new();
-            if let Some(frame) = &mut self.frame {
+        if let Some(message) = &mut self.message
+            && (per_frame || inflater.is_active())
+        {
+            message.payload = Vec::new();
+            if let Some(frame) = &mut message.frame {
                 frame.spare = 0;
             }
-            self.utf8 = Utf8::default();
+            message.utf8 = Utf8::default();
         }
         // What lacks some of its frames is no text any more.
         self.validate_utf8 &= !per_frame;
@@ -115,12 +89,12 @@ impl Decoder {
 
     pub(crate) fn set_max_message_size(&mut self, bytes: usize) {
         self.max_message_size = bytes;
-        self.max_whole = self.max_message_size.min(self.max_frame_size);
+        self.max_short = short(self.max_message_size.min(self.max_frame_size));
     }
 
     pub(crate) fn set_max_frame_size(&mut self, bytes: Option<usize>) {
         self.max_frame_size = bytes.unwrap_or(usize::MAX);
-        self.max_whole = self.max_message_size.min(self.max_frame_size);
+        self.max_short = short(self.max_message_size.min(self.max_frame_size));
     }
 
     /// The common case by itself: a message of at most 125 bytes in one frame that is all there.
@@ -131,10 +105,11 @@ impl Decoder {
         input: &mut &'a mut [u8],
     ) -> Option<Result<Decoded<'a>, Fault>> {
         let [first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = **input else { return None };
-        let len = usize::from(second & 0x7f);
-        if self.message.is_some() || len > self.max_whole {
+        let len = second & 0x7f;
+        if self.message.is_some() || len > self.max_short {
             return None;
         }
+        let len = usize::from(len);
         let payload = input.split_off_mut(..6 + len)?.get_mut(6..)?;
         mask::apply(payload, [a, b, c, d]);
         if first == 0x82 {
@@ -147,9 +122,9 @@ impl Decoder {
     }
 
     /// How much memory the message that is arriving takes.
-    #[cfg(all(any(test, fuzzing), feature = "deflate"))]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn capacity(&self) -> usize {
-        self.payload.capacity()
+        self.message.as_ref().map_or(0, |message| message.payload.capacity())
     }
 
     /// Takes the next message or control frame off the front of the input. `None` asks for more
@@ -164,14 +139,15 @@ impl Decoder {
         input: &mut &'a mut [u8],
     ) -> Result<Option<Decoded<'a>>, Fault> {
         loop {
-            if let Some(frame) = self.frame {
+            if let Some(frame) = self.message.as_ref().and_then(|message| message.frame) {
                 match self.resume(frame, input)? {
                     Progress::Starved => return Ok(None),
                     Progress::Frame => {}
                     Progress::Message(message) => return Ok(Some(message)),
                 }
             }
-            let mut room = self.max_message_size.saturating_sub(self.payload.len());
+            let arrived = self.message.as_ref().map_or(0, |message| message.payload.len());
+            let mut room = self.max_message_size.saturating_sub(arrived);
             let mut compressed_room = None;
             if INFLATES && let Some(inflater) = &self.inflater {
                 compressed_room = Some(inflater.room(self.max_message_size));
@@ -203,8 +179,6 @@ impl Decoder {
             }
             take(input, header.size);
             self.begin(&header)?;
-            self.frame =
-                Some(Partial { fin: header.fin, mask: header.mask, remaining: header.len, spare: 0 });
         }
     }
 
@@ -231,8 +205,8 @@ impl Decoder {
     /// The same of a compressed one. It is inflated into a buffer of the thread, which is to come
     /// back when the message has been handled.
     fn whole_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Decoded<'static>, Fault> {
-        self.message = Some(if opcode == Opcode::Binary { Kind::Binary } else { Kind::Text });
-        self.payload = Scratch::Inflated.take();
+        let kind = if opcode == Opcode::Binary { Kind::Binary } else { Kind::Text };
+        self.message.insert(Arriving::begin(kind)).payload = Scratch::Inflated.take();
         if let Some(inflater) = &mut self.inflater {
             inflater.message_begins();
             inflater.begin(0);
@@ -243,23 +217,24 @@ impl Decoder {
 
     /// A data frame whose payload has not arrived, or which is not all of its message.
     fn begin(&mut self, header: &Header) -> Result<(), Fault> {
-        match header.opcode {
-            Opcode::Text => self.message = Some(Kind::Text),
-            Opcode::Binary => self.message = Some(Kind::Binary),
-            _ => {}
-        }
+        let message = match header.opcode {
+            Opcode::Text => self.message.insert(Arriving::begin(Kind::Text)),
+            Opcode::Binary => self.message.insert(Arriving::begin(Kind::Binary)),
+            _ => self.message.get_or_insert_default(),
+        };
         if header.len == 0 {
-            self.empty += 1;
-            if self.empty > MAX_EMPTY_FRAGMENTS {
+            message.empty += 1;
+            if message.empty > MAX_EMPTY_FRAGMENTS {
                 return Err(Fault::TooMany);
             }
         }
+        message.frame = Some(Partial { fin: header.fin, mask: header.mask, remaining: header.len, spare: 0 });
         if let Some(inflater) = &mut self.inflater {
             if header.opcode != Opcode::Continuation {
                 inflater.message_begins();
             }
             if header.compressed {
-                inflater.begin(self.payload.len());
+                inflater.begin(message.payload.len());
             }
         }
         Ok(())
@@ -270,7 +245,7 @@ impl Decoder {
     #[cold]
     fn compressed_fragment(&self, input: &[u8], room: usize) -> Result<Option<Header>, Fault> {
         let per_frame = self.inflater.as_ref().filter(|inflater| inflater.is_per_frame());
-        let (Some(inflater), Some(_)) = (per_frame, self.message) else {
+        let (Some(inflater), Some(_)) = (per_frame, &self.message) else {
             return Header::parse(input, self.message.is_some(), room, None);
         };
         let mut head = [0; MAX_CLIENT_HEADER];
@@ -288,8 +263,9 @@ impl Decoder {
     }
 
     fn inflate(&mut self, part: &[u8]) -> Result<(), Fault> {
-        let Self { inflater: Some(inflater), payload, utf8, .. } = self else { return Ok(()) };
-        let validates = self.validate_utf8 && self.message == Some(Kind::Text);
+        let Self { inflater: Some(inflater), message: Some(message), .. } = self else { return Ok(()) };
+        let Arriving { kind, payload, utf8, .. } = &mut **message;
+        let validates = self.validate_utf8 && *kind == Kind::Text;
         let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
         inflater.feed(part, payload, self.max_message_size, look)
     }
@@ -298,58 +274,54 @@ impl Decoder {
     fn resume(&mut self, mut frame: Partial, input: &mut &mut [u8]) -> Result<Progress, Fault> {
         let part = take(input, frame.remaining.min(input.len()));
         mask::apply(part, frame.mask);
-        if self.is_compressed() {
+        let is_compressed = self.is_compressed();
+        if is_compressed {
             self.inflate(part)?;
-        } else {
-            if self.validate_utf8 && self.message == Some(Kind::Text) {
-                self.utf8.feed(part)?;
+        }
+        let message = self.message.get_or_insert_default();
+        if !is_compressed {
+            if self.validate_utf8 && message.kind == Kind::Text {
+                message.utf8.feed(part)?;
             }
-            self.append(&mut frame, part);
+            message.append(&mut frame, part);
         }
         frame.mask = mask::advance(frame.mask, part.len());
         frame.remaining -= part.len();
+        message.frame = (frame.remaining > 0).then_some(frame);
         if frame.remaining > 0 {
-            self.frame = Some(frame);
             return Ok(Progress::Starved);
         }
-        self.frame = None;
         if frame.fin {
             return self.finish().map(Progress::Message);
         }
         if self.inflater.as_ref().is_some_and(|inflater| inflater.is_per_frame()) {
-            self.finish_fragment()?;
+            self.finish_compressed()?;
         }
         Ok(Progress::Frame)
     }
 
-    /// A frame has arrived that may have been compressed by itself, and is not the last.
-    #[cold]
-    fn finish_fragment(&mut self) -> Result<(), Fault> {
-        let Self { inflater: Some(inflater), payload, utf8, .. } = self else { return Ok(()) };
+    /// A message has arrived, or a frame of it, that may have been compressed as a whole.
+    fn finish_compressed(&mut self) -> Result<(), Fault> {
+        let Self { inflater: Some(inflater), message: Some(message), .. } = self else { return Ok(()) };
         if !inflater.is_active() {
             return Ok(());
         }
-        let validates = self.validate_utf8 && self.message == Some(Kind::Text);
+        let Arriving { kind, payload, utf8, .. } = &mut **message;
+        let validates = self.validate_utf8 && *kind == Kind::Text;
         let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
         inflater.finish(payload, self.max_message_size, look)
     }
 
     /// The last frame of a message has arrived.
     fn finish(&mut self) -> Result<Decoded<'static>, Fault> {
-        if let Self { inflater: Some(inflater), payload, utf8, .. } = self
-            && inflater.is_active()
-        {
-            let validates = self.validate_utf8 && self.message == Some(Kind::Text);
-            let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
-            inflater.finish(payload, self.max_message_size, look)?;
-        }
-        self.empty = 0;
-        self.loan = Loan::default();
-        let payload = std::mem::take(&mut self.payload);
-        if self.message.take() == Some(Kind::Binary) {
+        self.finish_compressed()?;
+        let message = self.message.take().unwrap_or_default();
+        let kind = message.kind;
+        let (payload, mut utf8) = message.end();
+        if kind == Kind::Binary {
             return Ok(Decoded::Binary(Cow::Owned(payload)));
         }
-        self.utf8.finish()?;
+        utf8.finish()?;
         match String::from_utf8(payload) {
             Ok(text) => Ok(Decoded::Text(Cow::Owned(text))),
             Err(_) if self.validate_utf8 => Err(Fault::BadEncoding),
@@ -386,6 +358,11 @@ fn take_payload<'a>(input: &mut &'a mut [u8], header: &Header) -> &'a mut [u8] {
     let payload = take(input, header.len);
     mask::apply(payload, header.mask);
     payload
+}
+
+/// How large a message of at most 125 bytes may be.
+fn short(max: usize) -> u8 {
+    u8::try_from(max).unwrap_or(u8::MAX)
 }
 
 /// Takes bytes off the front of the input, which has that many.

@@ -34,8 +34,6 @@ pub(crate) struct Outbox {
     segments: Option<Box<Segments>>,
     /// Where the messages are that are being handled.
     source: Source,
-    /// Whether large payloads may stay where they are.
-    is_vectored: bool,
     limit: usize,
     /// How many bytes may wait now: more than `limit` behind a message that is larger.
     ceiling: usize,
@@ -49,8 +47,7 @@ impl Outbox {
             sent: 0,
             len: 0,
             segments: None,
-            source: Source::Nothing,
-            is_vectored: false,
+            source: Source::Unused,
             limit,
             ceiling: limit,
         }
@@ -58,7 +55,7 @@ impl Outbox {
 
     /// The stream writes from several places at once. Where it does not, everything is copied to one.
     pub(crate) fn set_vectored(&mut self, on: bool) {
-        self.is_vectored = on;
+        self.source = if on { Source::Nothing } else { Source::Unused };
     }
 
     /// How many bytes wait.
@@ -183,7 +180,7 @@ impl Outbox {
     /// Appends a frame whose payload is the outbox's own now. The same limit counts.
     #[must_use]
     pub(crate) fn push_kept(&mut self, opcode: Opcode, payload: Kept) -> bool {
-        if payload.len() < LARGE || !self.is_vectored {
+        if payload.len() < LARGE || !self.source.is_used() {
             return self.push(opcode, payload.bytes());
         }
         let waiting = self.len();
@@ -209,7 +206,7 @@ impl Outbox {
         if !fits(waiting, frame.len().saturating_sub(header), self.ceiling) {
             return false;
         }
-        if frame.len() >= LARGE && self.is_vectored {
+        if frame.len() >= LARGE && self.source.is_used() {
             self.push_segment(Payload::Kept(frame.clone().into()));
         } else {
             self.make_room(frame.len());

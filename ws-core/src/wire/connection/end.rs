@@ -6,27 +6,62 @@ use std::time::Instant;
 use super::super::ahead::Ahead;
 use super::super::backlog::Backlog;
 use super::super::frame::Opcode;
-use super::{Connection, Phase};
+use super::Connection;
 use crate::close::{Close, CloseReason, Fault};
+
+/// Why a connection ends, and how long that may take.
+#[derive(Debug)]
+pub(super) struct End {
+    reason: CloseReason,
+    phase: Phase,
+    /// When the phase began, by the first look at the clock after that, or when the client last took
+    /// some of what it is owed.
+    since: Option<Instant>,
+    /// When it ends by force, if somebody said so.
+    limit: Option<Instant>,
+}
+
+/// How far it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Ending,
+    Closing {
+        /// Whether the client's close frame is still to come.
+        awaits: bool,
+    },
+}
+
+impl End {
+    fn new(reason: CloseReason, phase: Phase) -> Self {
+        Self { reason, phase, since: None, limit: None }
+    }
+}
 
 impl Connection {
     #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        self.end.is_none()
     }
 
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
-        matches!(self.phase, Phase::Closing { .. })
+        matches!(self.phase(), Some(Phase::Closing { .. }))
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.phase() == Some(Phase::Ending)
+    }
+
+    /// How far it has ended, unless it is open.
+    #[inline]
+    pub(super) fn phase(&self) -> Option<Phase> {
+        self.end.as_ref().map(|end| end.phase)
     }
 
     /// Why the connection ends, once it does.
     #[inline]
     pub(crate) fn reason(&self) -> Option<&CloseReason> {
-        match &self.phase {
-            Phase::Open => None,
-            Phase::Ending(reason) | Phase::Closing { reason, .. } => Some(reason),
-        }
+        self.end.as_ref().map(|end| &end.reason)
     }
 
     /// The client is gone. What it said before is still handled.
@@ -58,15 +93,14 @@ impl Connection {
     /// Ends the connection at once: the close frame is queued, and nothing can be sent after it.
     /// The first reason counts, unless what the client is owed for it overflows.
     pub(crate) fn close_with(&mut self, reason: CloseReason) {
-        let reason = match std::mem::replace(&mut self.phase, Phase::Open) {
-            Phase::Open => reason,
+        if self.is_closing() {
+            return;
+        }
+        let reason = match self.end.take() {
             // What the client is owed does not reach it: that is the reason then.
-            Phase::Ending(_) if reason == CloseReason::Overflow => reason,
-            Phase::Ending(first) => first,
-            closing @ Phase::Closing { .. } => {
-                self.phase = closing;
-                return;
-            }
+            Some(_) if reason == CloseReason::Overflow => reason,
+            Some(first) => first.reason,
+            None => reason,
         };
         if !self.is_broken {
             match (&reason, reason.frame()) {
@@ -76,11 +110,9 @@ impl Connection {
             }
         }
         let awaits = is_answered(&reason) && !self.is_broken;
-        self.phase = Phase::Closing { reason, awaits };
+        self.end = Some(Box::new(End::new(reason, Phase::Closing { awaits })));
         self.decoder.discard();
         self.deflater = None;
-        self.limit = None;
-        self.since = None;
         self.ahead = Ahead::default();
     }
 
@@ -90,23 +122,23 @@ impl Connection {
             if !is_answered(&reason) {
                 self.input = Backlog::default();
             }
-            self.phase = Phase::Ending(reason);
-            self.limit = None;
-            self.since = None;
+            self.end = Some(Box::new(End::new(reason, Phase::Ending)));
         }
     }
 
     /// The next of what came before the end is handled, and has its time.
     pub(crate) fn goes_on(&mut self) {
-        if matches!(self.phase, Phase::Ending(_)) {
-            self.since = None;
+        if let Some(end) = &mut self.end
+            && end.phase == Phase::Ending
+        {
+            end.since = None;
         }
     }
 
     /// Everything that came before the end has been handled.
     pub(crate) fn settle(&mut self) {
-        if let Phase::Ending(reason) = &self.phase {
-            let reason = reason.clone();
+        if let Some(end) = &self.end {
+            let reason = end.reason.clone();
             self.close_with(reason);
         }
     }
@@ -114,7 +146,7 @@ impl Connection {
     /// Whether the client should read before it is told more, now that the connection ends. That
     /// has a limit, which begins anew while it does read.
     pub(crate) fn holds_back(&self) -> bool {
-        matches!(self.phase, Phase::Ending(_)) && self.is_pressed() && !self.is_broken
+        self.is_ending() && self.is_pressed() && !self.is_broken
     }
 
     #[inline]
@@ -124,7 +156,7 @@ impl Connection {
 
     /// Whether nothing more is to be said or heard, but for what is in the outbox.
     pub(crate) fn is_finished(&self) -> bool {
-        matches!(self.phase, Phase::Closing { awaits: false, .. })
+        self.phase() == Some(Phase::Closing { awaits: false })
     }
 
     /// Whether the client may go on sending when the connection is finished, because it has neither
@@ -150,18 +182,22 @@ impl Connection {
 
     /// When `tick` wants to be called. The clock is only asked when an end begins.
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
-        let timeout = match self.phase {
-            Phase::Open if self.deferred().is_some() => return self.deferred(),
-            Phase::Open => return self.open_deadline(),
-            Phase::Ending(_) if !self.holds_back() => self.options.cancel_timeout,
-            Phase::Ending(_) | Phase::Closing { .. } => self.options.close_timeout,
-        };
-        let own = self.since.get_or_insert_with(now).checked_add(timeout);
-        match (&self.phase, self.limit) {
+        if !self.is_open() {
+            return self.end_deadline(now);
+        }
+        if self.deferred().is_some() { self.deferred() } else { self.open_deadline() }
+    }
+
+    fn end_deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        let handles = self.is_ending() && !self.holds_back();
+        let end = self.end.as_mut()?;
+        let timeout = if handles { self.options.cancel_timeout } else { self.options.close_timeout };
+        let own = end.since.get_or_insert_with(now).checked_add(timeout);
+        match end.limit {
             // A shutdown gives more time than other ends, and to other ends no more than to itself.
-            (Phase::Ending(CloseReason::Shutdown), Some(limit)) if !self.holds_back() => Some(limit),
-            (_, Some(limit)) => own.map(|own| own.min(limit)),
-            (_, None) => own,
+            Some(limit) if handles && end.reason == CloseReason::Shutdown => Some(limit),
+            Some(limit) => own.map(|own| own.min(limit)),
+            None => own,
         }
     }
 
@@ -181,13 +217,17 @@ impl Connection {
     /// Ends in order, by a deadline, which also counts for an end that has begun.
     pub(crate) fn end_by(&mut self, reason: CloseReason, deadline: Instant) {
         self.end(reason);
-        if matches!(self.phase, Phase::Ending(_)) {
-            self.limit = Some(deadline);
+        if let Some(end) = &mut self.end
+            && end.phase == Phase::Ending
+        {
+            end.limit = Some(deadline);
         }
     }
 
     pub(super) fn awaits_no_more(&mut self) {
-        if let Phase::Closing { awaits, .. } = &mut self.phase {
+        if let Some(end) = &mut self.end
+            && let Phase::Closing { awaits } = &mut end.phase
+        {
             *awaits = false;
         }
     }

@@ -6,19 +6,19 @@ use super::super::ahead::Incoming;
 use super::super::backlog::Backlog;
 use super::super::decoder::Decoded;
 use super::super::frame::Opcode;
-use super::end::is_answered;
-use super::{Connection, Phase};
+use super::Connection;
+use super::end::{Phase, is_answered};
 use crate::close::{CloseReason, Fault};
 
 impl Connection {
     /// Whether bytes should be read from the socket.
     #[inline]
     pub(crate) fn wants_input(&self) -> bool {
-        match self.phase {
-            Phase::Open if self.deferred().is_some() || self.writes_first() => false,
-            Phase::Open => self.is_reading() && self.has_room(),
-            Phase::Ending(_) => false,
-            Phase::Closing { awaits, .. } => awaits && !self.writes_first(),
+        match self.phase() {
+            None if self.deferred().is_some() || self.writes_first() => false,
+            None => self.is_reading() && self.has_room(),
+            Some(Phase::Ending) => false,
+            Some(Phase::Closing { awaits }) => awaits && !self.writes_first(),
         }
     }
 
@@ -213,10 +213,10 @@ impl Connection {
     /// Whether it may be handled now. At the end it may, even if reading was off.
     #[inline]
     pub(crate) fn can_deliver_ahead(&self) -> bool {
-        let allowed = match self.phase {
-            Phase::Open => self.is_reading(),
-            Phase::Ending(_) => !self.holds_back(),
-            Phase::Closing { .. } => false,
+        let allowed = match self.phase() {
+            None => self.is_reading(),
+            Some(Phase::Ending) => !self.holds_back(),
+            Some(Phase::Closing { .. }) => false,
         };
         allowed && !self.ahead.is_empty()
     }
@@ -224,9 +224,6 @@ impl Connection {
     /// Whether what was read may still be of use. At an end that the client answers, its close frame
     /// is only found behind that.
     fn keeps_input(&self) -> bool {
-        match &self.phase {
-            Phase::Ending(reason) => is_answered(reason),
-            Phase::Open | Phase::Closing { .. } => true,
-        }
+        !self.is_ending() || self.reason().is_some_and(is_answered)
     }
 }

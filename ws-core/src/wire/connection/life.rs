@@ -94,7 +94,10 @@ impl Connection {
                 _ => true,
             },
             Decoded::Ping(_) | Decoded::Pong(_) => {
-                self.options.max_control_rate.is_none_or(|rate| self.controls.allows(rate, self.heard))
+                let controls = || Box::new(Rate::new(self.heard));
+                self.options
+                    .max_control_rate
+                    .is_none_or(|rate| self.controls.get_or_insert_with(controls).allows(rate, self.heard))
             }
             Decoded::Close(_) => true,
         }

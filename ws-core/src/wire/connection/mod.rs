@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use assistance::Assistance;
+use end::End;
 use life::Life;
 
 use super::ahead::Ahead;
@@ -53,7 +54,8 @@ pub(crate) struct Connection {
     starved: bool,
     /// Messages that were read while a method was pending.
     ahead: Ahead,
-    phase: Phase,
+    /// How it ends, unless it is open. Boxed, because all the others have room for it.
+    end: Option<Box<End>>,
     active: bool,
     /// Whether the socket takes no more bytes.
     is_broken: bool,
@@ -61,17 +63,12 @@ pub(crate) struct Connection {
     idle: Idle,
     /// When the last byte came from the client.
     heard: Instant,
-    /// When the current phase began, by the first look at the clock after that, or when the client
-    /// last took some of what it is owed.
-    since: Option<Instant>,
-    /// When the current phase ends by force, if somebody said so.
-    limit: Option<Instant>,
     /// What a transport that speaks WebSocket itself does, and needs.
     assistance: Option<Box<Assistance>>,
     /// Whether it is asked for signs of life, has only so long to live, or may only say so much.
     life: Option<Box<Life>>,
-    /// How many pings and pongs came from the client.
-    controls: Rate,
+    /// How many pings and pongs came from the client, once there were any: few send some.
+    controls: Option<Box<Rate>>,
 }
 
 /// Whether the idle timeout is what it was when the clock was set for it.
@@ -79,17 +76,6 @@ pub(crate) struct Connection {
 enum Idle {
     Noted,
     Changed,
-}
-
-#[derive(Debug)]
-enum Phase {
-    Open,
-    Ending(CloseReason),
-    Closing {
-        reason: CloseReason,
-        /// Whether the client's close frame is still to come.
-        awaits: bool,
-    },
 }
 
 impl Connection {
@@ -104,17 +90,15 @@ impl Connection {
             input: Backlog::from(input),
             starved: false,
             ahead: Ahead::default(),
-            phase: Phase::Open,
+            end: None,
             active: true,
             is_broken: false,
             idle_timeout: options.idle_timeout,
             idle: Idle::Changed,
             heard: now,
-            since: None,
-            limit: None,
             assistance: None,
             life: Life::of(&options, now),
-            controls: Rate::new(now),
+            controls: None,
             options,
         }
     }

@@ -1,6 +1,7 @@
 //! Large payloads, which are read to where they belong.
 
-use super::{Decoder, Kind, Partial};
+use super::Decoder;
+use super::arriving::{Arriving, Kind, Partial};
 use crate::close::Fault;
 use crate::wire::deflate::release;
 use crate::wire::mask;
@@ -20,7 +21,7 @@ impl Decoder {
     /// Whether the payload of a data frame is arriving.
     #[inline(always)]
     pub(crate) fn is_amid_frame(&self) -> bool {
-        self.frame.is_some()
+        self.message.as_ref().is_some_and(|message| message.frame.is_some())
     }
 
     /// Where what comes next goes, if that is much and nothing but payload; to be told to
@@ -28,41 +29,45 @@ impl Decoder {
     /// frame.
     pub(crate) fn direct(&mut self) -> Option<&mut [u8]> {
         let is_compressed = self.is_compressed();
-        let frame = self.frame.as_mut().filter(|frame| frame.remaining >= MUCH && !is_compressed)?;
-        let filled = self.payload.len() - frame.spare;
+        let Arriving { frame, payload, loan, .. } = &mut **self.message.as_mut()?;
+        let frame = frame.as_mut().filter(|frame| frame.remaining >= MUCH && !is_compressed)?;
+        let filled = payload.len() - frame.spare;
         let whole = filled + frame.remaining;
         if frame.spare < ROOM && frame.spare < frame.remaining - 1 {
-            let is_lent = borrow(&mut self.payload, &mut self.loan, filled, whole);
+            let is_lent = borrow(payload, loan, filled, whole);
             if !is_lent && filled < ROOM {
                 return None;
             }
-            let target = if is_lent { whole } else { (2 * filled).max(self.payload.capacity()).min(whole) };
-            grow(&mut self.payload, target);
-            self.payload.resize(target, 0);
-            frame.spare = self.payload.len() - filled;
+            let target = if is_lent { whole } else { (2 * filled).max(payload.capacity()).min(whole) };
+            grow(payload, target);
+            payload.resize(target, 0);
+            frame.spare = payload.len() - filled;
         }
         let room = frame.spare.min(frame.remaining - 1);
         let is_worth_it = room >= ROOM || room + 1 == frame.remaining;
-        is_worth_it.then(|| &mut self.payload[filled..filled + room.min(MOST)])
+        is_worth_it.then(|| &mut payload[filled..filled + room.min(MOST)])
     }
 
     /// So many bytes have come there.
     pub(crate) fn arrived(&mut self, len: usize) -> Result<(), Fault> {
-        let Some(frame) = &mut self.frame else { return Ok(()) };
-        let filled = self.payload.len() - frame.spare;
-        let part = &mut self.payload[filled..filled + len];
+        let Some(message) = &mut self.message else { return Ok(()) };
+        let Arriving { kind, frame: Some(frame), payload, utf8, .. } = &mut **message else { return Ok(()) };
+        let filled = payload.len() - frame.spare;
+        let part = &mut payload[filled..filled + len];
         mask::apply(part, frame.mask);
         frame.mask = mask::advance(frame.mask, len);
         frame.remaining -= len;
         frame.spare -= len;
-        if self.validate_utf8 && self.message == Some(Kind::Text) { self.utf8.feed(part) } else { Ok(()) }
+        if self.validate_utf8 && *kind == Kind::Text { utf8.feed(part) } else { Ok(()) }
     }
 
     /// A message has been handled: its memory is the thread's.
     pub(crate) fn release(&self, message: Vec<u8>) {
         if self.inflater.is_some() { release(message) } else { pool::give_back(message) }
     }
+}
 
+impl Arriving {
     /// Adds what was read to somewhere else.
     pub(super) fn append(&mut self, frame: &mut Partial, part: &[u8]) {
         let filled = self.payload.len() - frame.spare;

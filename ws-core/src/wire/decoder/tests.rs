@@ -121,10 +121,10 @@ fn a_header_alone_allocates_nothing() {
     let mut stream = vec![0x82, 0xff, 0, 0, 0, 0, 0x20, 0, 0, 0, 1, 2, 3, 4];
     let mut input = &mut stream[..];
     assert_eq!(decoder.decode(&mut input), Ok(None));
-    assert_eq!(decoder.payload.capacity(), 0);
+    assert_eq!(decoder.capacity(), 0);
     let mut arrived = vec![0; 1000];
     assert_eq!(decoder.decode(&mut &mut arrived[..]), Ok(None));
-    assert!(decoder.payload.capacity() <= 2000, "{}", decoder.payload.capacity());
+    assert!(decoder.capacity() <= 2000, "{}", decoder.capacity());
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn memory_is_given_back_after_a_message() {
     let (first, second) = stream.split_at_mut(2000);
     assert_eq!(decoder.decode(&mut &mut first[..]), Ok(None));
     assert!(decoder.decode(&mut &mut second[..]).unwrap().is_some());
-    assert_eq!(decoder.payload.capacity(), 0);
+    assert_eq!(decoder.capacity(), 0);
 }
 
 #[test]

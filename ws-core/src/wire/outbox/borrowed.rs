@@ -10,6 +10,8 @@ use crate::wire::pool;
 /// theirs, for nothing else can be in the same place while it is borrowed.
 #[derive(Debug)]
 pub(super) enum Source {
+    /// Wherever; the stream does not write from several places, so that everything is copied.
+    Unused,
     /// Somewhere, and what is sent is copied.
     Nothing,
     /// In the thread's buffer.
@@ -19,6 +21,18 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// Whether large payloads may stay where they are.
+    pub(super) fn is_used(&self) -> bool {
+        !matches!(self, Self::Unused)
+    }
+
+    /// What was there has been handled.
+    fn clear(&mut self) {
+        if self.is_used() {
+            *self = Self::Nothing;
+        }
+    }
+
     /// Where in it a payload is.
     pub(super) fn find(&self, payload: &[u8]) -> Option<Payload> {
         let part = addresses(payload);
@@ -27,7 +41,7 @@ impl Source {
                 .then(|| part.start - whole.start..part.end - whole.start)
         };
         match self {
-            Self::Nothing => None,
+            Self::Unused | Self::Nothing => None,
             Self::Input(whole) => within(whole).map(Payload::Input),
             Self::Message(whole) => within(whole).map(Payload::Message),
         }
@@ -43,7 +57,7 @@ impl Outbox {
     /// What was read is going to be handled; what is sent of it need not be copied until
     /// [`input_handled`](Self::input_handled).
     pub(crate) fn handles_input(&mut self, input: &[u8]) {
-        if self.is_vectored {
+        if self.source.is_used() {
             self.source = Source::Input(addresses(input));
         }
     }
@@ -51,7 +65,7 @@ impl Outbox {
     /// It has been handled; true if some of it waits to be sent, and is to be
     /// [kept](Self::keep_input) before something else is read to its place.
     pub(crate) fn input_handled(&mut self) -> bool {
-        self.source = Source::Nothing;
+        self.source.clear();
         self.segments.as_ref().is_some_and(|segments| segments.has_input())
     }
 
@@ -65,16 +79,15 @@ impl Outbox {
     /// A message in memory of its own is going to be handled. What is sent of it is not copied, if it is
     /// given here [afterwards](Self::message_handled).
     pub(crate) fn handles_message(&mut self, message: &[u8]) {
-        self.source = if self.is_vectored && message.len() >= LARGE {
-            Source::Message(addresses(message))
-        } else {
-            Source::Nothing
-        };
+        self.source.clear();
+        if self.source.is_used() && message.len() >= LARGE {
+            self.source = Source::Message(addresses(message));
+        }
     }
 
     /// It has been handled. Gives it back if nothing of it was sent.
     pub(crate) fn message_handled(&mut self, message: Vec<u8>) -> Option<Vec<u8>> {
-        self.source = Source::Nothing;
+        self.source.clear();
         match &mut self.segments {
             Some(segments) if segments.has_message() => {
                 let held = message.capacity();
