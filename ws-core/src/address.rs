@@ -22,9 +22,8 @@ pub(crate) struct Mailbox<I> {
 
 struct Queue<I> {
     messages: VecDeque<I>,
+    capacity: usize,
     waker: Option<Waker>,
-    /// No more than that are ever there, in whatever memory.
-    capacity: u32,
     open: bool,
 }
 
@@ -33,8 +32,7 @@ const KEPT_CAPACITY: usize = 8;
 
 impl<I> Mailbox<I> {
     pub(crate) fn new(capacity: usize, waker: Option<Waker>) -> Self {
-        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
-        let queue = Queue { messages: VecDeque::new(), waker, capacity, open: true };
+        let queue = Queue { messages: VecDeque::new(), capacity, waker, open: true };
         Self { queue: Mutex::new(queue), mail: AtomicBool::new(false) }
     }
 
@@ -83,7 +81,7 @@ impl<I> Mailbox<I> {
         if !queue.open {
             return Err(SendError::Closed(message));
         }
-        if queue.messages.len() >= queue.capacity as usize {
+        if queue.messages.len() >= queue.capacity {
             return Err(SendError::Full(message));
         }
         queue.messages.push_back(wrap(message));
