@@ -35,6 +35,7 @@ pub use drive::drive;
 use links::Links;
 use pace::unhindered;
 use port::Port;
+pub(crate) use scratch::{ReadBuffer, give_back, write_buffer};
 use seat::{Ended, catch};
 pub(crate) use shutdown::{Connections, Ticket};
 use turn::turn;
@@ -57,10 +58,39 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let is_vectored = io.is_write_vectored();
+    over(handler, cx, Port::new(io), is_vectored, ticket)
+}
+
+/// The same on a TCP socket with nothing around it.
+pub(crate) fn run_tcp<H, T>(
+    handler: H,
+    cx: Context<H>,
+    io: T,
+    ticket: Option<Ticket>,
+) -> impl Future<Output = CloseReason> + Send
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let is_vectored = io.is_write_vectored();
+    over(handler, cx, Port::tcp(io), is_vectored, ticket)
+}
+
+fn over<H, T>(
+    handler: H,
+    cx: Context<H>,
+    mut port: Port<T>,
+    is_vectored: bool,
+    ticket: Option<Ticket>,
+) -> impl Future<Output = CloseReason> + Send
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin + Send,
+{
     // What is moved into the block is in it twice if it is moved on there.
     let mut seat = Seat::new(handler, cx);
-    seat.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
-    let mut port = Port::new(io);
+    seat.cx.session().wire.outbox().set_vectored(is_vectored);
     async move {
         let sleep = pin!(tokio::time::sleep(std::time::Duration::ZERO));
         let mut links = Links::new(Clock::new(sleep), ticket.as_ref());

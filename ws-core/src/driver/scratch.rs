@@ -16,14 +16,14 @@ thread_local! {
 
 /// The thread's read buffer; it goes back when this is dropped. One that is asked for while it is
 /// lent, by a handler that runs another connection inside a method, is made anew.
-pub(super) struct ReadBuffer(Option<Box<[u8]>>);
+pub(crate) struct ReadBuffer(Option<Box<[u8]>>);
 
 impl ReadBuffer {
-    pub(super) fn take() -> Self {
+    pub(crate) fn take() -> Self {
         Self(READ.take())
     }
 
-    pub(super) fn bytes(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
         self.0.get_or_insert_with(|| vec![0; READ_BUFFER].into_boxed_slice())
     }
 }
@@ -37,12 +37,12 @@ impl Drop for ReadBuffer {
 }
 
 /// The thread's write buffer.
-pub(super) fn write_buffer() -> Vec<u8> {
+pub(crate) fn write_buffer() -> Vec<u8> {
     WRITE.take()
 }
 
 /// Gives a write buffer back.
-pub(super) fn give_back(mut buffer: Vec<u8>) {
+pub(crate) fn give_back(mut buffer: Vec<u8>) {
     if buffer.capacity() <= KEPT_CAPACITY {
         buffer.clear();
         WRITE.set(buffer);
