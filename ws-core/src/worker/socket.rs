@@ -57,6 +57,16 @@ impl Socket {
         Self { stream, link }
     }
 
+    /// Takes the socket from its thread.
+    ///
+    /// # Errors
+    ///
+    /// The system does not let go of it.
+    pub(crate) fn into_std(mut self) -> io::Result<std::net::TcpStream> {
+        self.link.release(&mut self.stream)?;
+        Ok(self.stream.into())
+    }
+
     /// Does what the socket is ready for. Ready with how many of `len` bytes that were.
     #[inline(always)]
     fn poll(

@@ -11,14 +11,14 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use super::Run;
-use super::inbox::{Command, Inbox, Link, stirred};
+use super::inbox::{Command, Inbox, Link, next, stirred};
 use super::socket::{Socket, WRITABLE, readiness};
 
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1024;
 
 /// How long to wait after the system has refused to.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// The inbox; no connection has that key.
 const INBOX: Token = Token(usize::MAX);
@@ -41,7 +41,8 @@ struct Connection {
 impl Thread {
     pub(super) fn new() -> io::Result<(Self, Arc<Inbox>)> {
         let poll = Poll::new()?;
-        let inbox = Arc::new(Inbox::new(mio::Waker::new(poll.registry(), INBOX)?));
+        let inbox =
+            Arc::new(Inbox::new(mio::Waker::new(poll.registry(), INBOX)?, poll.registry().try_clone()?));
         let thread =
             Self { poll, inbox: Arc::clone(&inbox), connections: Connections(Slab::new()), stops: false };
         Ok((thread, inbox))
@@ -127,6 +128,11 @@ impl Connections {
             tracing::error!("a connection has lost its runtime");
         }
         if !matches!(poll, Ok(std::task::Poll::Pending)) {
+            if let Some(next) = next() {
+                // It reads what has come meanwhile.
+                connection.run = next;
+                return self.poll(key, inbox);
+            }
             let connection = self.0.remove(key);
             let _ = catch_unwind(AssertUnwindSafe(|| drop(connection)));
             inbox.ended();
