@@ -15,7 +15,7 @@ use crate::servers::Server;
 const SLACK: f64 = 1.05;
 
 const HEAD: &str = "\
-# Instructions per message, as `cargo run --release -p benches -- instructions --ours --check` counts them.
+# Instructions per message, and of a connection, as `cargo run --release -p benches -- instructions --ours --check` counts them.
 # More than 5 % above fails; `--bless` in place of `--check` writes what is counted now.
 ";
 

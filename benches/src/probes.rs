@@ -9,7 +9,7 @@ use crate::load::{Load, Offer};
 use crate::process::{Process, Under};
 use crate::servers::{Mode, Server};
 use crate::workloads::info::BURST;
-use crate::workloads::{binary, echo, fanout, json, text};
+use crate::workloads::{binary, connect, echo, fanout, json, text};
 
 pub(crate) struct Probe {
     pub(crate) key: &'static str,
@@ -97,6 +97,16 @@ pub(crate) const PROBES: &[Probe] = &[
             fanout::settle();
             (0..count).try_for_each(|_| fanout::say(load).map(drop))
         },
+    },
+    Probe {
+        key: "connect",
+        title: "a connection",
+        mode: Mode::Echo,
+        connections: 1,
+        few: 5,
+        many: 30,
+        messages: connect::AT_A_TIME,
+        exchange: |load, count| connect::again(load.port, count),
     },
 ];
 

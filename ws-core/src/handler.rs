@@ -169,6 +169,10 @@ impl<H: OnInfo<M>, M> InfoOf<H> for M {
     note = "add `#[derive(Default)]` to the type, or `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`"
 )]
 pub trait OnUpgrade<H, S> {
+    /// Makes it without a look at the request, if that is how it is made: then nobody has to take the
+    /// request apart.
+    const UNASKED: Option<fn() -> Upgrade<H>> = None;
+
     /// Makes the handler of one connection, or answers the request with something else.
     fn upgrade(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Upgrade<H>, Response>> + Send;
 }
@@ -180,6 +184,8 @@ pub struct ByDefault;
 
 #[diagnostic::do_not_recommend]
 impl<H: Default, S: Sync> OnUpgrade<H, S> for ByDefault {
+    const UNASKED: Option<fn() -> Upgrade<H>> = Some(|| Upgrade::new(H::default()));
+
     async fn upgrade(_: &mut Parts, _: &S) -> Result<Upgrade<H>, Response> {
         Ok(Upgrade::new(H::default()))
     }

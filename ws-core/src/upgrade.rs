@@ -4,31 +4,32 @@
 #[cfg(feature = "deflate")]
 mod deflate;
 mod extensions;
+mod fields;
 mod hixie;
+mod refusal;
 #[cfg(feature = "deflate")]
 mod webkit;
 
 use axum_core::body::Body;
-use axum_core::response::{IntoResponse, Response};
+use axum_core::response::Response;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use hyper::{Method, StatusCode, Uri, Version};
+use hyper::{Method, StatusCode, Version};
 use tungstenite::handshake::derive_accept_key;
 
+pub(crate) use fields::{Fields, Said};
 pub(crate) use hixie::{ANSWER, BODY, Challenge};
+pub(crate) use refusal::Refusal;
 
 #[cfg(not(feature = "deflate"))]
 use crate::options::Compress;
 use crate::options::{Options, Origins};
 use crate::wire::Agreed;
-
-/// The final version and the drafts that browsers shipped; on the wire they are the same.
-const VERSIONS: &str = "13, 8, 7";
+use fields::Once;
 
 /// What the `Origin` was called in the drafts.
 const DRAFT_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin");
@@ -45,7 +46,7 @@ pub(crate) struct Acceptance {
 #[derive(Debug, PartialEq, Eq)]
 enum Proof {
     /// The answer to its key.
-    Accept(HeaderValue),
+    Accept(String),
     /// What draft 76 wants in the head. The answer to its keys follows it.
     Hixie(hixie::Handshake),
     /// HTTP/2 needs none, and is accepted with 200.
@@ -57,61 +58,41 @@ enum Proof {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InsideTls;
 
-/// Why a request does not become a WebSocket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The path is there, but not for this method; the one that it is for.
-    Method(&'static str),
-    /// It asks for a protocol that is not WebSocket.
-    #[cfg(feature = "http2")]
-    Protocol,
-    /// Its scheme is not that of HTTP.
-    #[cfg(feature = "http2")]
-    Scheme,
-    /// It does not ask for an upgrade.
-    NoUpgrade,
-    /// It asks for a version that nobody knows. Whether an upgrade may be offered: HTTP/2 has none.
-    Version { upgrade: bool },
-    /// Its key is missing or malformed.
-    Key(&'static str),
-    /// It does not name one host, as HTTP/1.1 demands.
-    Host,
-    /// It has a body.
-    Body,
-    /// What it says of extensions is not in the grammar.
-    Extensions,
-    /// `#[on_upgrade]` panicked.
-    Panic,
-    /// A browser sent it from a page of another host.
-    Origin,
-    /// The server has as many connections as it may.
-    Capacity,
-    /// As many of them as may come from the client's address.
-    Address,
-    /// As many have come in this second as may.
-    Rate,
-    /// `#[on_upgrade]` took longer than the handshake may.
-    Timeout,
-    /// The server below has no connection to give.
-    NotUpgradable,
-    /// `#[on_upgrade]` asked for a response that cannot be.
-    Response,
-}
-
 /// Checks a request, in the order of the statuses that it can get.
 pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refusal> {
+    let said = Said::by(&parts.headers);
     let proof = match parts.version {
         #[cfg(feature = "http2")]
-        Version::HTTP_2 => check_connect(parts)?,
-        _ => check_get(parts, options)?,
+        Version::HTTP_2 => check_connect(parts, &said)?,
+        _ => check_get(parts, &said, options)?,
     };
-    if !extensions::are_well_formed(&parts.headers) {
+    accept(proof, &said, &parts.headers, parts.uri.authority(), options)
+}
+
+/// The same of a GET of HTTP/1.1 for a path, which says what is [plain](Said::is_plain).
+pub(crate) fn check_plain<F>(said: &Said<'_>, fields: &F, options: &Options) -> Result<Acceptance, Refusal>
+where
+    F: Fields + ?Sized,
+{
+    accept(check_said(said)?, said, fields, None, options)
+}
+
+/// What is no matter of the HTTP version.
+fn accept<F: Fields + ?Sized>(
+    proof: Proof,
+    said: &Said<'_>,
+    fields: &F,
+    authority: Option<&Authority>,
+    options: &Options,
+) -> Result<Acceptance, Refusal> {
+    if said.has_wrong_extensions {
         return Err(Refusal::Extensions);
     }
-    if !origin_allowed(&parts.headers, &parts.uri, options.origins) {
+    let host = || authority.map(Authority::as_str).or_else(|| said.host());
+    if said.has_origin && !origin_allowed(fields, host, options.origins) {
         return Err(Refusal::Origin);
     }
-    let subprotocol = subprotocol(&parts.headers, options.subprotocols);
+    let subprotocol = subprotocol(fields, options.subprotocols);
     Ok(Acceptance { proof, subprotocol, extensions: None })
 }
 
@@ -122,37 +103,43 @@ pub(crate) fn is_draft_76(parts: &Parts, options: &Options) -> bool {
 }
 
 /// The opening handshake of HTTP/1.1.
-fn check_get(parts: &Parts, options: &Options) -> Result<Proof, Refusal> {
+fn check_get(parts: &Parts, said: &Said<'_>, options: &Options) -> Result<Proof, Refusal> {
     if parts.method != Method::GET {
         return Err(Refusal::Method("GET"));
     }
-    let headers = &parts.headers;
-    let asks = lists(headers, &CONNECTION, "upgrade") && lists(headers, &UPGRADE, "websocket");
     // "The HTTP version MUST be at least 1.1."
-    if !asks || parts.version < Version::HTTP_11 {
+    if !said.asks() || parts.version < Version::HTTP_11 {
         return Err(Refusal::NoUpgrade);
     }
-    let proof = if is_draft_76(parts, options) {
-        Proof::Hixie(hixie::Handshake::of(parts)?)
-    } else if is_known_version(headers) {
-        let accept = derive_accept_key(key(headers)?);
-        Proof::Accept(HeaderValue::try_from(accept).map_err(|_| Refusal::Response)?)
+    if is_draft_76(parts, options) {
+        let proof = Proof::Hixie(hixie::Handshake::of(parts)?);
+        check_rest(said).map(|()| proof)
     } else {
+        check_said(said)
+    }
+}
+
+/// That of RFC 6455, of a request for an upgrade.
+fn check_said(said: &Said<'_>) -> Result<Proof, Refusal> {
+    if !is_known_version(said) {
         return Err(Refusal::Version { upgrade: true });
-    };
-    if host(headers).is_none() {
+    }
+    let key = key(said)?;
+    check_rest(said)?;
+    Ok(Proof::Accept(derive_accept_key(key)))
+}
+
+fn check_rest(said: &Said<'_>) -> Result<(), Refusal> {
+    if said.host().is_none() {
         return Err(Refusal::Host);
     }
     // What came as a body would be taken for frames.
-    if headers.contains_key(TRANSFER_ENCODING) || has_length(headers) {
-        return Err(Refusal::Body);
-    }
-    Ok(proof)
+    if said.has_body { Err(Refusal::Body) } else { Ok(()) }
 }
 
 /// That of HTTP/2: an extended CONNECT takes the place of the upgrade and of the key.
 #[cfg(feature = "http2")]
-fn check_connect(parts: &Parts) -> Result<Proof, Refusal> {
+fn check_connect(parts: &Parts, said: &Said<'_>) -> Result<Proof, Refusal> {
     if parts.method != Method::CONNECT {
         return Err(Refusal::Method("CONNECT"));
     }
@@ -166,32 +153,20 @@ fn check_connect(parts: &Parts) -> Result<Proof, Refusal> {
     if !matches!(parts.uri.scheme_str(), Some("https" | "http")) {
         return Err(Refusal::Scheme);
     }
-    let headers = &parts.headers;
-    if !is_known_version(headers) {
+    if !is_known_version(said) {
         return Err(Refusal::Version { upgrade: false });
     }
-    if parts.uri.authority().is_none() && host(headers).is_none() {
+    if parts.uri.authority().is_none() && said.host().is_none() {
         return Err(Refusal::Host);
     }
-    if has_length(headers) {
+    if said.has_body {
         return Err(Refusal::Body);
     }
     Ok(Proof::None)
 }
 
-/// The host that the request names. RFC 9112 §3.2: 400 for "a Host header field with an invalid field
-/// value".
-fn host(headers: &HeaderMap) -> Option<&str> {
-    let host = std::str::from_utf8(one(headers, &HOST)?).ok()?;
-    (!host.contains('@') && host.parse::<Authority>().is_ok()).then_some(host)
-}
-
-fn is_known_version(headers: &HeaderMap) -> bool {
-    matches!(one(headers, &SEC_WEBSOCKET_VERSION), Some(b"13" | b"8" | b"7"))
-}
-
-fn has_length(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_LENGTH).iter().any(|len| len.as_bytes() != b"0")
+fn is_known_version(said: &Said<'_>) -> bool {
+    matches!(said.version.one(), Some(b"13" | b"8" | b"7"))
 }
 
 impl Acceptance {
@@ -202,12 +177,53 @@ impl Acceptance {
 
     /// Answers what the client offers for messages to be compressed. This comes after
     /// `#[on_upgrade]`, which may have a say in it.
-    pub(crate) fn negotiate(&mut self, headers: &HeaderMap, options: &Options) -> Option<Agreed> {
+    pub(crate) fn negotiate<F>(&mut self, fields: &F, options: &Options) -> Option<Agreed>
+    where
+        F: Fields + ?Sized,
+    {
         let compress = options.compress.filter(|_| self.challenge().is_none())?;
-        let older = || if options.legacy { webkit::negotiate(headers, compress) } else { None };
-        let (agreed, answer) = deflate::negotiate(headers, compress).or_else(older)?;
+        let older = || if options.legacy { webkit::negotiate(fields, compress) } else { None };
+        let (agreed, answer) = deflate::negotiate(fields, compress).or_else(older)?;
         self.extensions = Some(answer);
         Some(agreed)
+    }
+
+    /// The 101 as HTTP/1.1 has it, with the headers that the handler adds. No clock has to be asked for
+    /// it: RFC 9110 §6.6.1 wants no `Date` in a status of this class.
+    pub(crate) fn write(&self, more: &HeaderMap, out: &mut Vec<u8>) {
+        /// What the server itself says, or nobody may in a 101 (RFC 9110 §8.6, RFC 9112 §6.1).
+        const OURS: [HeaderName; 6] = [
+            CONNECTION,
+            UPGRADE,
+            SEC_WEBSOCKET_ACCEPT,
+            SEC_WEBSOCKET_EXTENSIONS,
+            CONTENT_LENGTH,
+            TRANSFER_ENCODING,
+        ];
+        out.extend_from_slice(
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n",
+        );
+        let mut line = |name: &HeaderName, value: &[u8]| {
+            for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+                out.extend_from_slice(part);
+            }
+        };
+        if let Proof::Accept(accept) = &self.proof {
+            line(&SEC_WEBSOCKET_ACCEPT, accept.as_bytes());
+        }
+        if let Some(subprotocol) = &self.subprotocol {
+            line(&SEC_WEBSOCKET_PROTOCOL, subprotocol.as_bytes());
+        }
+        if let Some(extensions) = &self.extensions {
+            line(&SEC_WEBSOCKET_EXTENSIONS, extensions.as_bytes());
+        }
+        for (name, value) in more {
+            let is_said = *name == SEC_WEBSOCKET_PROTOCOL && self.subprotocol.is_some();
+            if !is_said && !OURS.contains(name) {
+                line(name, value.as_bytes());
+            }
+        }
+        out.extend_from_slice(b"\r\n");
     }
 
     /// The 101, or the 200 of HTTP/2.
@@ -220,7 +236,10 @@ impl Acceptance {
                 let headers = response.headers_mut();
                 headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
                 headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-                headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+                // Base64 is nothing else.
+                if let Ok(accept) = HeaderValue::try_from(accept) {
+                    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+                }
             }
             Proof::Hixie(handshake) => handshake.accept(&mut response),
             #[cfg(feature = "http2")]
@@ -239,69 +258,9 @@ impl Acceptance {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, why) = match self {
-            Self::Method("CONNECT") => {
-                (StatusCode::METHOD_NOT_ALLOWED, "over HTTP/2 a WebSocket is opened with an extended CONNECT")
-            }
-            Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET"),
-            #[cfg(feature = "http2")]
-            // RFC 9220 §3 says so of HTTP/3; RFC 8441 names no status.
-            Self::Protocol => (StatusCode::NOT_IMPLEMENTED, "the only :protocol here is websocket"),
-            #[cfg(feature = "http2")]
-            Self::Scheme => (StatusCode::BAD_REQUEST, "the :scheme of a WebSocket is http or https"),
-            Self::NoUpgrade => {
-                (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: ask for an upgrade to it")
-            }
-            Self::Version { .. } => {
-                (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7")
-            }
-            Self::Key(why) => (StatusCode::BAD_REQUEST, why),
-            Self::Host => (StatusCode::BAD_REQUEST, "Host must stand once, and name a host"),
-            Self::Body => (StatusCode::BAD_REQUEST, "a handshake has no body"),
-            Self::Extensions => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Extensions is malformed"),
-            Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
-            Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
-            Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),
-            Self::Address => (StatusCode::TOO_MANY_REQUESTS, "too many connections from this address"),
-            Self::Rate => {
-                (StatusCode::SERVICE_UNAVAILABLE, "too many connections at once: try again in a second")
-            }
-            Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long"),
-            Self::NotUpgradable => (StatusCode::INTERNAL_SERVER_ERROR, "this connection cannot be upgraded"),
-            Self::Response => (StatusCode::INTERNAL_SERVER_ERROR, "the handler's response is invalid"),
-        };
-        let mut response = Response::new(Body::from(format!("{why}\n")));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        match self {
-            Self::Method(allowed) => _ = headers.insert(ALLOW, HeaderValue::from_static(allowed)),
-            Self::NoUpgrade | Self::Version { .. } => {
-                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSIONS));
-            }
-            // In seconds.
-            Self::Rate => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
-            _ => {}
-        }
-        if matches!(self, Self::NoUpgrade | Self::Version { upgrade: true }) {
-            // RFC 9110 §15.5.22: a 426 says what to upgrade to.
-            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        }
-        response
-    }
-}
-
-/// The elements of a header that is a list, over all of its lines.
-fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|element| !element.is_empty())
-}
-
-fn lists(headers: &HeaderMap, name: &HeaderName, element: &str) -> bool {
-    elements(headers, name).any(|candidate| candidate.eq_ignore_ascii_case(element))
+/// The elements of a field that is a list, over all of its lines.
+fn elements<'a, F: Fields + ?Sized>(fields: &'a F, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
+    fields.values(name.as_str()).flat_map(fields::elements)
 }
 
 /// The value of a header that may stand once.
@@ -315,11 +274,12 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
 
 /// "A nonce consisting of a randomly selected 16-byte value that has been base64-encoded": 22
 /// characters and two of padding.
-fn key(headers: &HeaderMap) -> Result<&[u8], Refusal> {
-    if !headers.contains_key(SEC_WEBSOCKET_KEY) {
-        return Err(Refusal::Key("Sec-WebSocket-Key is missing"));
-    }
-    let key = one(headers, &SEC_WEBSOCKET_KEY).ok_or(Refusal::Key("Sec-WebSocket-Key stands twice"))?;
+fn key<'a>(said: &Said<'a>) -> Result<&'a [u8], Refusal> {
+    let key = match said.key {
+        Once::Missing => return Err(Refusal::Key("Sec-WebSocket-Key is missing")),
+        Once::Twice => return Err(Refusal::Key("Sec-WebSocket-Key stands twice")),
+        Once::One(key) => key,
+    };
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     match key.strip_suffix(b"==") {
         Some(digits) if digits.len() == 22 && digits.iter().all(base64) => Ok(key),
@@ -328,29 +288,34 @@ fn key(headers: &HeaderMap) -> Result<&[u8], Refusal> {
 }
 
 /// The first of the handler's subprotocols that the client offers.
-fn subprotocol(headers: &HeaderMap, spoken: &[&'static str]) -> Option<HeaderValue> {
-    let offered = |name: &&&str| elements(headers, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == **name);
+fn subprotocol<F: Fields + ?Sized>(fields: &F, spoken: &[&'static str]) -> Option<HeaderValue> {
+    let offered = |name: &&&str| elements(fields, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == **name);
     spoken.iter().find(offered).and_then(|name| HeaderValue::from_str(name).ok())
 }
 
 /// Whether the client offered a subprotocol that the handler chose by itself.
-pub(crate) fn is_offered(headers: &HeaderMap, subprotocol: &HeaderValue) -> bool {
-    elements(headers, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer.as_bytes() == subprotocol.as_bytes())
+pub(crate) fn is_offered<F: Fields + ?Sized>(fields: &F, subprotocol: &HeaderValue) -> bool {
+    elements(fields, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer.as_bytes() == subprotocol.as_bytes())
 }
 
 /// RFC 6455 §10.2. Whatever names an origin must name an allowed one.
-fn origin_allowed(headers: &HeaderMap, uri: &Uri, allowed: Origins) -> bool {
+fn origin_allowed<'a, F: Fields + ?Sized>(
+    fields: &F,
+    host: impl FnOnce() -> Option<&'a str>,
+    allowed: Origins,
+) -> bool {
     let named = [ORIGIN, DRAFT_ORIGIN];
-    let mut origins = named.iter().flat_map(|name| headers.get_all(name));
+    let mut origins = named.iter().flat_map(|name| fields.values(name.as_str()));
     match allowed {
         Origins::Any => true,
-        Origins::List(list) => origins
-            .all(|origin| list.iter().any(|item| item.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))),
+        Origins::List(list) => {
+            origins.all(|origin| list.iter().any(|item| item.as_bytes().eq_ignore_ascii_case(origin)))
+        }
         Origins::SameHost => {
-            let host = uri.authority().map(Authority::as_str).or_else(|| host(headers));
-            origins.all(|origin| {
-                host.is_some_and(|host| origin.to_str().is_ok_and(|origin| same_host(origin, host)))
-            })
+            let host = host();
+            // What is not ASCII is the name of no host here, and no allowed one.
+            let text = |origin| std::str::from_utf8(origin).ok().filter(|text| text.is_ascii());
+            origins.all(|origin| host.zip(text(origin)).is_some_and(|(host, origin)| same_host(origin, host)))
         }
     }
 }
@@ -382,9 +347,9 @@ fn name_and_port(authority: &str) -> (&str, Option<&str>) {
 /// Without the feature there is nothing to agree upon.
 #[cfg(not(feature = "deflate"))]
 mod deflate {
-    use super::{Agreed, Compress, HeaderMap, HeaderValue};
+    use super::{Agreed, Compress, Fields, HeaderValue};
 
-    pub(super) fn negotiate(_: &HeaderMap, _: Compress) -> Option<(Agreed, HeaderValue)> {
+    pub(super) fn negotiate<F: Fields + ?Sized>(_: &F, _: Compress) -> Option<(Agreed, HeaderValue)> {
         None
     }
 }

@@ -84,6 +84,7 @@ impl Connection {
 }
 
 pub(crate) struct Load {
+    pub(crate) port: u16,
     epoll: OwnedFd,
     pub(crate) connections: Vec<Connection>,
     events: Vec<epoll::Event>,
@@ -95,7 +96,7 @@ impl Load {
     pub(crate) fn connect(port: u16, count: usize, offer: Offer) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let events = Vec::with_capacity(256);
-        let mut load = Self { epoll, connections: Vec::new(), events, buf: vec![0; READ] };
+        let mut load = Self { port, epoll, connections: Vec::new(), events, buf: vec![0; READ] };
         load.add(port, count, offer)?;
         Ok(load)
     }

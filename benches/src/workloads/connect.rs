@@ -7,7 +7,7 @@ use super::Session;
 use crate::load::{CLOSE, Offer, accepted, frame, request, tcp};
 use crate::usage::Cpu;
 
-const AT_A_TIME: usize = 32;
+pub(crate) const AT_A_TIME: u32 = 32;
 
 pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let (pid, port) = (session.process.pid(), session.process.port);
@@ -27,8 +27,15 @@ pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     Ok(vec![each(cpu.ran), each(cpu.user()), each(cpu.system()), count / seconds])
 }
 
+/// So many times, [`AT_A_TIME`] clients that come and go.
+pub(crate) fn again(port: u16, count: usize) -> io::Result<()> {
+    let close = frame(CLOSE, &1000_u16.to_be_bytes());
+    let mut number = 0;
+    (0..count).try_for_each(|_| come_and_go(port, &mut number, &close))
+}
+
 fn come_and_go(port: u16, number: &mut usize, close: &[u8]) -> io::Result<()> {
-    let mut sockets = Vec::with_capacity(AT_A_TIME);
+    let mut sockets = Vec::with_capacity(AT_A_TIME as usize);
     for _ in 0..AT_A_TIME {
         let mut socket = tcp(port, *number)?;
         request(&mut socket, Offer::Nothing)?;

@@ -1,6 +1,6 @@
 //! What is measured, and how: each workload is a function from a server that runs to a row of figures.
 
-mod connect;
+pub(crate) mod connect;
 pub(crate) mod echo;
 pub(crate) mod fanout;
 pub(crate) mod idle;

@@ -34,6 +34,7 @@ pub use drive::drive;
 use links::{Links, Outside};
 use pace::unhindered;
 use port::Port;
+pub(crate) use scratch::lend;
 use seat::{Ended, catch};
 pub(crate) use shutdown::{Connections, Ticket};
 use turn::turn;
@@ -56,10 +57,40 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let is_vectored = io.is_write_vectored();
+    over(handler, cx, Port::new(io), is_vectored, ticket)
+}
+
+/// The same on a TCP socket with nothing around it.
+pub(crate) fn run_tcp<H, T>(
+    handler: H,
+    cx: Context<H>,
+    io: T,
+    ticket: Option<Ticket>,
+) -> impl Future<Output = CloseReason> + Send
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let is_vectored = io.is_write_vectored();
+    over(handler, cx, Port::tcp(io), is_vectored, ticket)
+}
+
+fn over<H, T>(
+    handler: H,
+    cx: Context<H>,
+    port: Port<T>,
+    is_vectored: bool,
+    ticket: Option<Ticket>,
+) -> impl Future<Output = CloseReason> + Send
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin + Send,
+{
     // What is moved into the block is in it twice if it is moved on there.
     let mut seat = Seat::new(handler, cx);
-    seat.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
-    let mut outside = Outside { port: Port::new(io), links: Links::new(ticket), shared: seat.cx.share() };
+    seat.cx.session().wire.outbox().set_vectored(is_vectored);
+    let mut outside = Outside { port, links: Links::new(ticket), shared: seat.cx.share() };
     async move {
         start_timers(&mut seat);
         let mut ended = Ended::Open;

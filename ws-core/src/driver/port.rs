@@ -22,6 +22,8 @@ pub(super) struct Port<T> {
     stage: Stage,
     /// Whether the stream has taken bytes and not let go of them yet.
     flushing: bool,
+    /// Whether it ends in order when it is dropped, as TCP by itself does.
+    drop_ends: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,13 @@ enum Stage {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     pub(super) fn new(io: T) -> Self {
-        Self { io: Some(io), stage: Stage::Open, flushing: false }
+        Self { io: Some(io), stage: Stage::Open, flushing: false, drop_ends: false }
+    }
+
+    /// That of a TCP socket with nothing around it. The kernel ends one that is closed as it ends one
+    /// that is shut down, so the latter is only asked for if there is something to read behind it.
+    pub(super) fn tcp(io: T) -> Self {
+        Self { drop_ends: true, ..Self::new(io) }
     }
 
     /// Reads once, behind the unfinished frame of the last time. Ready with how much input there is
@@ -225,6 +233,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                         return Poll::Pending;
                     }
                     self.stage = Stage::Shutting;
+                    if self.drop_ends && !wire.is_talking() {
+                        self.io = None;
+                    }
                 }
                 // What waits goes out before the client's answer is read.
                 Stage::Open if !wire.wants_input() => return Poll::Pending,

@@ -17,7 +17,7 @@ thread_local! {
 
 /// Where a turn reads to, and where its frames are encoded. In one place, so that a turn looks for
 /// it once.
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     read: Box<[u8]>,
     write: Vec<u8>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Scratch {
 /// Runs a turn with what the thread has. What is asked for while it is lent, by a handler that runs
 /// another connection inside a method, is made anew.
 #[inline(always)]
-pub(super) fn lend<R>(turn: impl FnOnce(&mut Scratch) -> R) -> R {
+pub(crate) fn lend<R>(turn: impl FnOnce(&mut Scratch) -> R) -> R {
     let mut scratch = THREADS.take().unwrap_or_else(|| Box::new(make()));
     let result = turn(&mut scratch);
     // Not `set`, which is made for values that are not there yet.
@@ -45,6 +45,14 @@ impl Scratch {
         &mut self.read
     }
 
+    /// Runs what has no connection yet, with where to read to and where to write, which is empty.
+    pub(crate) fn with<R>(&mut self, run: impl FnOnce(&mut [u8], &mut Vec<u8>) -> R) -> R {
+        let result = run(&mut self.read, &mut self.write);
+        self.write.clear();
+        self.shrink();
+        result
+    }
+
     /// Lends a connection the buffer for the frames of a turn.
     #[inline(always)]
     pub(super) fn lend_to(&mut self, wire: &mut Connection) {
@@ -57,6 +65,11 @@ impl Scratch {
         if !wire.outbox().return_to(&mut self.write) {
             self.reclaim_other(wire);
         }
+        self.shrink();
+    }
+
+    #[inline(always)]
+    fn shrink(&mut self) {
         if self.write.capacity() > KEPT_CAPACITY {
             self.write = Vec::new();
         }

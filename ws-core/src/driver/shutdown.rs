@@ -1,10 +1,11 @@
 //! The open connections of a server: letting them in, telling them that it shuts down, waiting for
 //! them.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use slab::Slab;
@@ -119,6 +120,19 @@ impl Ticket {
         let mut list = self.connections.lock();
         let _before = list.tasks.get_mut(self.key).map(|task| std::mem::replace(&mut task.waker, waker));
         drop(list);
+    }
+
+    /// Waits until the server shuts down.
+    pub(crate) async fn shutdown(&self) {
+        let mut registered: Option<Waker> = None;
+        poll_fn(|task| {
+            if !registered.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
+                registered = Some(task.waker().clone());
+                self.register(task.waker());
+            }
+            if self.shutting_down().is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// When the server shuts down: until when methods may go on.

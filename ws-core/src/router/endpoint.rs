@@ -1,47 +1,59 @@
-//! One mounted handler: from a request to a running connection.
+//! One mounted handler: from a request to a connection that may begin.
 
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use axum_core::response::{IntoResponse, Response};
-use hyper::header::{CONNECTION, HeaderValue};
+use httparse::Header;
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 
 #[cfg(feature = "test-util")]
-use hyper::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
+use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 
 #[cfg(feature = "test-util")]
 use super::path::PathParams;
+use super::start::{Accepted, Made, Opening};
 use super::{PeerAddr, Settings};
+#[cfg(feature = "test-util")]
 use crate::context::Context;
-use crate::driver::{self, Connections, Full, Ticket, now};
-use crate::error::BoxError;
+use crate::driver::{Connections, Full, Ticket};
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
-use crate::transport::hixie::Hixie;
-use crate::transport::{Stream, Upgrading};
-use crate::upgrade::{self, Acceptance, Challenge, Refusal};
-use crate::wire::{Agreed, Connection};
-use crate::worker::Workers;
+use crate::upgrade::{self, Acceptance, Fields, Refusal, Said};
 
 /// What all endpoints of a router have.
-pub(super) struct Shared {
-    pub(super) settings: Settings,
-    pub(super) connections: Arc<Connections>,
-    pub(super) workers: Option<Arc<Workers>>,
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) connections: &'a Arc<Connections>,
+    /// Whether the server below has a connection to give.
+    pub(super) is_upgradable: bool,
 }
 
-type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+pub(super) type AcceptFuture<'a> = Pin<Box<dyn Future<Output = Result<Accepted, Response>> + Send + 'a>>;
+
+/// A handshake that came to our own server over HTTP/1.1, as it stands in the request.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) said: &'a Said<'a>,
+    pub(crate) fields: &'a [Header<'a>],
+    pub(crate) peer: SocketAddr,
+}
 
 /// A mounted handler of any type.
 pub(super) trait Endpoint<S>: Send + Sync {
-    fn upgrade<'a>(&'a self, parts: Parts, state: &'a S, shared: Shared) -> ResponseFuture<'a>;
+    /// Checks a plain handshake, if its handler does not want to see the request.
+    fn accept_plain(&self, plain: &Plain<'_>, shared: Shared<'_>) -> Option<Result<Accepted, Response>>;
+
+    /// Checks the request and asks the handler.
+    fn accept<'a>(&'a self, parts: &'a mut Parts, state: &'a S, shared: Shared<'a>) -> AcceptFuture<'a>;
 }
 
 pub(super) struct Mount<H> {
@@ -55,104 +67,142 @@ impl<H: Handler> Mount<H> {
     }
 }
 
-impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount<H> {
-    fn upgrade<'a>(&'a self, parts: Parts, state: &'a S, shared: Shared) -> ResponseFuture<'a> {
-        Box::pin(async move {
-            let is_draft_76 = upgrade::is_draft_76(&parts, &self.options);
-            match self.accept(parts, state, shared).await {
-                Ok(response) => response,
-                Err(mut response) => {
-                    if is_draft_76 {
-                        // What follows its head would be taken for a request.
-                        response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
-                    }
-                    tracing::debug!(status = %response.status(), "handshake refused");
-                    response
-                }
+impl Shared<'_> {
+    /// Takes a place for one more connection.
+    fn admit(&self, peer: Option<IpAddr>) -> Result<Ticket, Refusal> {
+        let ticket = self.connections.admit(&self.settings.connections, peer).map_err(|full| {
+            tracing::debug!(?full, ?peer, "connection refused");
+            match full {
+                Full::Server => Refusal::Capacity,
+                Full::Address => Refusal::Address,
+                Full::Rate => Refusal::Rate,
             }
+        })?;
+        if self.is_upgradable { Ok(ticket) } else { Err(Refusal::NotUpgradable) }
+    }
+}
+
+fn refuse(refusal: Refusal) -> Response {
+    refusal.into_response()
+}
+
+impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount<H> {
+    fn accept_plain(&self, plain: &Plain<'_>, shared: Shared<'_>) -> Option<Result<Accepted, Response>> {
+        let unasked = const { <H::Upgrade as OnUpgrade<H, S>>::UNASKED }?;
+        Some(self.open_plain(plain, unasked, shared).map_err(|refusal| {
+            let response = refuse(refusal);
+            log(&response);
+            response
+        }))
+    }
+
+    fn accept<'a>(&'a self, parts: &'a mut Parts, state: &'a S, shared: Shared<'a>) -> AcceptFuture<'a> {
+        Box::pin(async move {
+            let is_draft_76 = upgrade::is_draft_76(parts, &self.options);
+            let mut accepted = self.open(parts, state, shared).await;
+            if let Err(response) = &mut accepted {
+                if is_draft_76 {
+                    // What follows its head would be taken for a request.
+                    response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
+                }
+                log(response);
+            }
+            accepted
         })
     }
 }
 
-impl<H> Mount<H> {
-    /// Checks the request, asks the handler, and starts the connection.
-    async fn accept<S>(&self, mut parts: Parts, state: &S, shared: Shared) -> Result<Response, Response>
-    where
-        S: Send + Sync,
-        H: Handler<Upgrade: OnUpgrade<H, S>>,
-    {
-        let refuse = IntoResponse::into_response;
-        let acceptance = upgrade::check(&parts, &self.options).map_err(refuse)?;
-        let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0.ip());
-        let ticket = shared.connections.admit(&shared.settings.connections, peer);
-        let ticket = ticket.map_err(|full| {
-            tracing::debug!(?full, peer = ?peer, "connection refused");
-            refuse(match full {
-                Full::Server => Refusal::Capacity,
-                Full::Address => Refusal::Address,
-                Full::Rate => Refusal::Rate,
-            })
-        })?;
-        let upgrading = Upgrading::of(&mut parts.extensions);
-        let upgrading = upgrading.ok_or_else(|| refuse(Refusal::NotUpgradable))?;
+fn log(response: &Response) {
+    tracing::debug!(status = %response.status(), "handshake refused");
+}
 
-        let timeout = shared.settings.handshake_timeout;
-        let challenge = acceptance.challenge();
-        let made = tokio::time::timeout(timeout, self.make(acceptance, &mut parts, state));
-        let (start, response) = made.await.map_err(|_| refuse(Refusal::Timeout))??;
-        // The socket comes when the acceptance has been written; the task that waits for it ends then, so
-        // that the connection's own task holds nothing of the handshake.
-        match challenge {
-            // Asked of a constant, so that other handlers have no code for it.
-            Some(challenge) if const { H::DECLARED.options.legacy } => {
-                tokio::spawn(start.spawn_hixie(upgrading, challenge, timeout, ticket));
-            }
-            _ => _ = tokio::spawn(start.spawn(upgrading, ticket, shared.workers)),
-        }
-        Ok(response)
+impl<H: Handler> Mount<H> {
+    /// Checks the handshake, makes the handler, and takes a place for the connection.
+    fn open_plain(
+        &self,
+        plain: &Plain<'_>,
+        unasked: fn() -> Upgrade<H>,
+        shared: Shared<'_>,
+    ) -> Result<Accepted, Refusal> {
+        let acceptance = upgrade::check_plain(plain.said, plain.fields, &self.options)?;
+        let ticket = shared.admit(Some(plain.peer.ip()))?;
+        let made = catch_unwind(unasked).map_err(|_| Refusal::Panic)?;
+        let (made, acceptance, headers) = self.agree(acceptance, made, plain.fields, Some(plain.peer))?;
+        let start = Opening { made, ticket, challenge: None, timeout: shared.settings.handshake_timeout };
+        Ok(Accepted { acceptance, headers, start: Box::new(start) })
     }
 
-    /// Asks the handler, and writes the acceptance.
-    async fn make<S>(
-        &self,
-        mut acceptance: Acceptance,
-        parts: &mut Parts,
-        state: &S,
-    ) -> Result<(Start<H>, Response), Response>
+    /// Checks the request, asks the handler, and takes a place for the connection.
+    async fn open<S>(&self, parts: &mut Parts, state: &S, shared: Shared<'_>) -> Result<Accepted, Response>
     where
         S: Send + Sync,
         H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
-        let refuse = IntoResponse::into_response;
+        let acceptance = upgrade::check(parts, &self.options).map_err(refuse)?;
+        let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0.ip());
+        let ticket = shared.admit(peer).map_err(refuse)?;
+        let timeout = shared.settings.handshake_timeout;
+        let made = tokio::time::timeout(timeout, self.make(acceptance, parts, state));
+        let (made, acceptance, headers) = made.await.map_err(|_| refuse(Refusal::Timeout))??;
+        let start = Box::new(Opening { made, ticket, challenge: acceptance.challenge(), timeout });
+        Ok(Accepted { acceptance, headers, start })
+    }
+
+    /// Asks the handler, and decides on the answer.
+    async fn make<S>(
+        &self,
+        acceptance: Acceptance,
+        parts: &mut Parts,
+        state: &S,
+    ) -> Result<Agreement<H>, Response>
+    where
+        S: Send + Sync,
+        H: Handler<Upgrade: OnUpgrade<H, S>>,
+    {
         let made = caught(H::Upgrade::upgrade(parts, state)).await;
         let made = made.map_err(|()| refuse(Refusal::Panic))??;
+        let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0);
+        self.agree(acceptance, made, &parts.headers, peer).map_err(refuse)
+    }
+
+    /// Decides on the answer.
+    fn agree<F: Fields + ?Sized>(
+        &self,
+        mut acceptance: Acceptance,
+        made: Upgrade<H>,
+        fields: &F,
+        peer_addr: Option<SocketAddr>,
+    ) -> Result<Agreement<H>, Refusal> {
         let Upgrade { handler, subprotocol, headers, options, fault } = made;
         if let Some(subprotocol) = subprotocol {
-            if !upgrade::is_offered(&parts.headers, &subprotocol) {
+            if !upgrade::is_offered(fields, &subprotocol) {
                 tracing::debug!(?subprotocol, "the client did not offer the subprotocol of `Upgrade`");
-                return Err(refuse(Refusal::Response));
+                return Err(Refusal::Response);
             }
             acceptance.subprotocol = Some(subprotocol);
         }
         if let Some(fault) = fault {
             tracing::error!(fault, "invalid `Upgrade`");
-            return Err(refuse(Refusal::Response));
+            return Err(Refusal::Response);
         }
         let mut options = options.map_or_else(|| Arc::clone(&self.options), Arc::new);
         if acceptance.challenge().is_some() && options.ping_interval.is_some() {
             // Draft 76 has no pings.
             Arc::make_mut(&mut options).ping_interval = None;
         }
-        let start = Start {
+        let made = Made {
             handler,
-            agreed: acceptance.negotiate(&parts.headers, &options),
+            agreed: acceptance.negotiate(fields, &options),
             options,
-            peer_addr: parts.extensions.get::<PeerAddr>().map(|addr| addr.0),
+            peer_addr,
             subprotocol: acceptance.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into),
         };
-        Ok((start, acceptance.into_response(headers)))
+        Ok((made, acceptance, headers))
     }
 }
+
+/// What becomes a connection, how it is accepted, and what the handler adds to the answer.
+type Agreement<H> = (Made<H>, Acceptance, HeaderMap);
 
 /// A handler, its context and the headers of the 101 from a request, for tests that have no socket.
 ///
@@ -178,8 +228,8 @@ where
     parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
     let mount = Mount::<H>::new();
     let acceptance = upgrade::check(&parts, &mount.options).map_err(IntoResponse::into_response)?;
-    let (start, response) = mount.make(acceptance, &mut parts, state).await?;
-    Ok((start.ready(Vec::new()), response.into_parts().0.headers))
+    let (made, acceptance, headers) = mount.make(acceptance, &mut parts, state).await?;
+    Ok((made.ready(Vec::new()), acceptance.into_response(headers).into_parts().0.headers))
 }
 
 /// A panic in `#[on_upgrade]` is that request's.
@@ -190,87 +240,6 @@ async fn caught<F: Future>(upgrade: F) -> Result<F::Output, ()> {
         Err(_) => Poll::Ready(Err(())),
     })
     .await
-}
-
-/// A connection that waits for its socket.
-struct Start<H> {
-    handler: H,
-    options: Arc<Options>,
-    agreed: Option<Agreed>,
-    peer_addr: Option<SocketAddr>,
-    subprotocol: Option<Box<str>>,
-}
-
-impl<H: Handler> Start<H> {
-    async fn spawn(self, upgrading: Upgrading, ticket: Ticket, workers: Option<Arc<Workers>>) {
-        let (stream, input) = match upgrading.stream().await {
-            Ok(stream) => stream,
-            Err(error) => return tracing::debug!(%error, "client left during the handshake"),
-        };
-        let stream = match (stream, workers) {
-            (Stream::Tcp(tcp), Some(workers)) => {
-                // The worker's thread allocates what stays: where it does, nothing is between that which
-                // was the handshake's.
-                let run = |socket| {
-                    let (handler, cx) = self.ready(input);
-                    driver::run(handler, cx, socket, Some(ticket))
-                };
-                if let Err(error) = workers.spawn(tcp, run) {
-                    tracing::error!(%error, "a worker cannot take a connection");
-                }
-                return;
-            }
-            (stream, _) => stream,
-        };
-        let (handler, cx) = self.ready(input);
-        match stream {
-            Stream::Tcp(tcp) => _ = tokio::spawn(driver::run(handler, cx, tcp, Some(ticket))),
-            #[cfg(feature = "tls")]
-            Stream::Tls(tls) => _ = tokio::spawn(driver::run(handler, cx, tls, Some(ticket))),
-            #[cfg(feature = "http2")]
-            Stream::Http2(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
-            Stream::Other(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
-        }
-    }
-
-    /// The same over draft 76, once the client has sent what belongs to its keys.
-    async fn spawn_hixie(
-        self,
-        upgrading: Upgrading,
-        challenge: Challenge,
-        timeout: Duration,
-        ticket: Ticket,
-    ) {
-        let limit = self.options.max_message_size;
-        let begun = async {
-            let (stream, input) = upgrading.stream().await?;
-            Ok::<_, BoxError>(Hixie::begin(stream.boxed(), input, challenge, limit).await?)
-        };
-        let mut begun = pin!(tokio::time::timeout(timeout, begun));
-        let begun = poll_fn(|task| {
-            ticket.register(task.waker());
-            // Nothing has been promised yet that a shutdown would wait for.
-            if ticket.shutting_down().is_some() {
-                Poll::Ready(None)
-            } else {
-                begun.as_mut().poll(task).map(Some)
-            }
-        });
-        match begun.await {
-            Some(Ok(Ok(io))) => {
-                let (handler, cx) = self.ready(Vec::new());
-                tokio::spawn(driver::run(handler, cx, io, Some(ticket)));
-            }
-            // It is gone, or said nothing, or we shut down before it did.
-            _ => tracing::debug!("client did not send what belongs to its keys"),
-        }
-    }
-
-    /// What the driver needs.
-    fn ready(self, input: Vec<u8>) -> (H, Context<H>) {
-        let wire = Connection::new(self.options, input, now()).compressed(self.agreed);
-        (self.handler, Context::new(wire, self.peer_addr, self.subprotocol))
-    }
 }
 
 /// An endpoint with its state.
@@ -286,7 +255,11 @@ impl<S> Bound<S> {
 }
 
 impl<S: Send + Sync> Endpoint<()> for Bound<S> {
-    fn upgrade<'a>(&'a self, parts: Parts, (): &'a (), shared: Shared) -> ResponseFuture<'a> {
-        self.endpoint.upgrade(parts, &self.state, shared)
+    fn accept_plain(&self, plain: &Plain<'_>, shared: Shared<'_>) -> Option<Result<Accepted, Response>> {
+        self.endpoint.accept_plain(plain, shared)
+    }
+
+    fn accept<'a>(&'a self, parts: &'a mut Parts, (): &'a (), shared: Shared<'a>) -> AcceptFuture<'a> {
+        self.endpoint.accept(parts, &self.state, shared)
     }
 }

@@ -150,10 +150,11 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// threads share them, and take over from each other.
     ///
     /// What methods spawn, and their timers and sockets, is the runtime's that `serve` is called on,
-    /// as are the handshake, TLS and HTTP/2; it is to run as long as the server does, for the clocks
-    /// of connections are its too. A method that blocks, or that awaits what is always ready for long,
-    /// holds up all connections of its thread, where a runtime with several threads would hold up
-    /// fewer and has a budget for the second. So this is for many
+    /// as are TLS, HTTP/2, the [`fallback`](Self::fallback), and requests that do not come whole; it is to run as long as
+    /// the server does, for the clocks of connections are its too. A method that blocks, or that awaits
+    /// what is always ready for long, holds up all connections of its thread, where a runtime with several
+    /// threads would hold up fewer and has a budget for the second; `#[on_upgrade]` is such a method. One
+    /// more thread accepts connections. So this is for many
     /// connections that each do little; as many threads as there are cores, less what the runtime
     /// has to do, is a good number.
     ///

@@ -4,6 +4,7 @@ mod endpoint;
 mod extract;
 mod limits;
 mod path;
+mod start;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -14,21 +15,26 @@ use std::task::{Context as Task, Poll};
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
+use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use tower_service::Service;
 
+pub(crate) use endpoint::Plain;
 #[cfg(feature = "test-util")]
 pub(crate) use endpoint::prepare;
-use endpoint::{Bound, Endpoint, Mount, Shared};
+use endpoint::{AcceptFuture, Bound, Endpoint, Mount, Shared};
 pub use extract::{Path, PeerAddr, Query, State};
 pub(crate) use limits::Settings;
 use path::PathParams;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub use path::parameters;
+pub(crate) use start::{Accepted, Start};
 
 use crate::driver::{Connections, now};
 use crate::error::BoxError;
 use crate::handler::{Handler, Mounted, OnUpgrade};
+use crate::transport::Upgrading;
+use crate::upgrade::Refusal;
 use crate::worker::Workers;
 
 /// Handlers at paths, and the limits of their server.
@@ -263,14 +269,40 @@ impl Router {
         };
         let endpoint = Arc::clone(&self.endpoints[*matched.value]);
         let params = PathParams::new(&matched.params);
-        let shared = Shared {
-            settings: self.settings.clone(),
-            connections: Arc::clone(&self.connections),
-            workers: self.workers.clone(),
-        };
+        let (settings, connections) = (self.settings.clone(), Arc::clone(&self.connections));
+        let workers = self.workers.clone();
         let (mut parts, _) = request.into_parts();
         parts.extensions.insert(params);
-        Box::pin(async move { endpoint.upgrade(parts, &(), shared).await })
+        Box::pin(async move {
+            let upgrading = Upgrading::of(&mut parts.extensions);
+            let shared =
+                Shared { settings: &settings, connections: &connections, is_upgradable: upgrading.is_some() };
+            match (endpoint.accept(&mut parts, &(), shared).await, upgrading) {
+                (Ok(accepted), Some(upgrading)) => accepted.upgrade(upgrading, workers),
+                (Ok(_), None) => Refusal::NotUpgradable.into_response(),
+                (Err(response), _) => response,
+            }
+        })
+    }
+
+    /// Answers a plain handshake whose stream is at hand, unless its path is nobody's, or it is for a
+    /// handler that wants to see the request.
+    pub(crate) fn accept_plain(&self, plain: &Plain<'_>) -> Option<Result<Accepted, Response>> {
+        let matched = self.paths.at(plain.path).ok()?;
+        self.endpoints[*matched.value].accept_plain(plain, self.shared())
+    }
+
+    /// Answers a handshake whose stream is at hand. `None` if its path is nobody's.
+    pub(crate) fn accept<'a>(&'a self, parts: &'a mut Parts) -> Option<AcceptFuture<'a>> {
+        let matched = self.paths.at(parts.uri.path()).ok()?;
+        let endpoint = &self.endpoints[*matched.value];
+        let params = PathParams::new(&matched.params);
+        parts.extensions.insert(params);
+        Some(endpoint.accept(parts, &(), self.shared()))
+    }
+
+    fn shared(&self) -> Shared<'_> {
+        Shared { settings: &self.settings, connections: &self.connections, is_upgradable: true }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use axum_core::body::Body;
 use hyper::body::Incoming;
@@ -13,26 +15,41 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::first::Asked;
 use super::spoken::Peer;
 use crate::router::PeerAddr;
 use crate::upgrade::InsideTls;
 
 impl Peer {
     /// Speaks HTTP/1.1 until the connection ends or becomes a WebSocket.
-    pub(super) async fn http1<T>(mut self, stream: T, is_secure: bool)
+    pub(super) async fn http1<T>(self, stream: T, asked: Asked, is_secure: bool)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let addr = self.addr;
         let settings = self.server.settings.clone();
         let server = Arc::clone(&self.server);
+        let Asked { deadline, answer } = asked;
+        let answer = Mutex::new(answer);
+        let is_asked = Arc::<AtomicBool>::default();
+        let asks = Arc::clone(&is_asked);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(PeerAddr(addr));
-            if is_secure {
-                request.extensions_mut().insert(InsideTls);
+            asks.store(true, Ordering::Relaxed);
+            // It has been decided on before hyper read it.
+            let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let answer = answer.ok_or_else(|| {
+                request.extensions_mut().insert(PeerAddr(addr));
+                if is_secure {
+                    request.extensions_mut().insert(InsideTls);
+                }
+                server.respond(request.map(Body::new))
+            });
+            async move {
+                Ok::<Response<Body>, Infallible>(match answer {
+                    Ok(answer) => answer,
+                    Err(response) => response.await,
+                })
             }
-            let response = server.respond(request.map(Body::new));
-            async move { Ok::<Response<Body>, Infallible>(response.await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -41,17 +58,29 @@ impl Peer {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
-        let mut stopped = pin!(self.stop.changed());
+        let mut stopped = pin!(self.ticket.shutdown());
+        // hyper does not know how long its first request has been under way.
+        let mut clock = pin!(tokio::time::sleep_until(deadline));
         let mut stopping = false;
         let result = poll_fn(|task| {
-            if !stopping && stopped.as_mut().poll(task).is_ready() {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
+            // What has been read is read by hyper before it may be told to stop.
+            if let Poll::Ready(result) = connection.as_mut().poll(task) {
+                return Poll::Ready(Some(result));
             }
-            connection.as_mut().poll(task)
+            if !is_asked.load(Ordering::Relaxed) && clock.as_mut().poll(task).is_ready() {
+                return Poll::Ready(None);
+            }
+            if stopping || stopped.as_mut().poll(task).is_pending() {
+                return Poll::Pending;
+            }
+            stopping = true;
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().poll(task).map(Some)
         });
-        if let Err(error) = result.await {
-            tracing::debug!(%error, peer = %addr, "HTTP connection failed");
+        match result.await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!(%error, peer = %addr, "HTTP connection failed"),
+            None => tracing::debug!(peer = %addr, "client sent no request in time"),
         }
     }
 }

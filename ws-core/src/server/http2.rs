@@ -45,7 +45,7 @@ const CONNECTION_HEADERS: [HeaderName; 5] = [
 
 impl Peer {
     /// Speaks HTTP/2 until the connection ends.
-    pub(super) async fn http2<T>(mut self, stream: T)
+    pub(super) async fn http2<T>(self, stream: T)
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -63,7 +63,7 @@ impl Peer {
                 _ => return tracing::debug!(peer = %self.addr, "no HTTP/2 connection in time"),
             };
         let wasted = Arc::new(AtomicUsize::new(0));
-        let mut stopped = pin!(self.stop.changed());
+        let mut stopped = pin!(self.ticket.shutdown());
         let mut clock = pin!(tokio::time::sleep(settings.handshake_timeout));
         let mut life = Life { stage: Stage::Open, quiet: true, wrote, settings: &settings };
         loop {

@@ -1,7 +1,11 @@
 //! A router on a TCP listener.
 
+mod deadlines;
+mod door;
 #[cfg(feature = "http2")]
 mod fair;
+mod first;
+mod head;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
@@ -20,13 +24,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use spoken::{Peer, Security};
+use deadlines::Timer;
+use door::{Door, Listener};
+use spoken::Security;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 use tokio::net::{TcpListener, lookup_host};
-use tokio::sync::watch;
 
-use crate::driver::{Connections, Limits, now};
+use crate::driver::{Connections, now};
 use crate::error::{Error, Result};
 use crate::router::{Complete, Router};
 use crate::worker::Workers;
@@ -34,12 +39,6 @@ use crate::worker::Workers;
 /// How long to wait after the system could not give us a connection, as when there are no more
 /// file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// How many TCP connections may be there to be told that there are too many.
-const SPARE_HANDSHAKES: usize = 1024;
-
-/// The same of one address.
-const SPARE_PER_ADDRESS: usize = 32;
 
 impl<S> Router<S> {
     /// Serves the router on an address (`"127.0.0.1:8080"`, `"localhost:8080"`, a `SocketAddr`)
@@ -150,32 +149,24 @@ async fn accept(
         server.workers = Some(Arc::new(workers));
     }
     let server = Arc::new(server);
+    let door = Door::new(Arc::clone(&server), security);
     // Dropping the guard, on return or with the future, ends everything.
-    let guard = ShutdownGuard { server: Arc::clone(&server), stop: watch::Sender::new(()) };
+    let guard = ShutdownGuard { server: Arc::clone(&server), handshakes: Arc::clone(&door.handshakes) };
+    let (deadlines, handshakes) = (Arc::clone(&door.deadlines), Arc::clone(&door.handshakes));
+    let mut listener = Listener::new(listener, door).map_err(|source| Error::Workers { source })?;
     let mut shutdown = pin!(shutdown);
-    let handshakes = Arc::<Connections>::default();
-    // As many may speak HTTP as may be connected; a few more, so that they are told that there are too
-    // many.
-    let Limits { connections, per_address, .. } = server.settings.connections;
-    let limits = Limits {
-        connections: connections.saturating_add(SPARE_HANDSHAKES),
-        per_address: per_address.map(|most| most.saturating_add(SPARE_PER_ADDRESS)),
-        rate: None,
-    };
+    let mut timer = Timer::new();
     loop {
-        let next = poll_fn(|task| match shutdown.as_mut().poll(task) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => listener.poll_accept(task).map(Some),
+        let next = poll_fn(|task| {
+            deadlines.poll(task, &mut timer);
+            match shutdown.as_mut().poll(task) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => listener.poll_accept(task).map(Some),
+            }
         });
         match next.await {
             None => break,
-            Some(Ok((stream, peer))) => {
-                if let Ok(ticket) = handshakes.admit(&limits, Some(peer.ip())) {
-                    let server = Arc::clone(&server);
-                    let peer = Peer { server, addr: peer, stop: guard.stop.subscribe(), _ticket: ticket };
-                    tokio::spawn(peer.serve(stream, security.clone()));
-                }
-            }
+            Some(Ok(())) => {}
             Some(Err(error)) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -194,13 +185,14 @@ async fn accept(
 /// Tells every connection, and every handshake, that the server is gone.
 struct ShutdownGuard {
     server: Arc<Router>,
-    stop: watch::Sender<()>,
+    handshakes: Arc<Connections>,
 }
 
 impl Drop for ShutdownGuard {
     fn drop(&mut self) {
-        let _ = self.stop.send(());
-        self.server.connections.shut_down(now() + self.server.settings.shutdown_timeout);
+        let deadline = now() + self.server.settings.shutdown_timeout;
+        self.handshakes.shut_down(deadline);
+        self.server.connections.shut_down(deadline);
     }
 }
 

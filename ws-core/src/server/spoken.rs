@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
+use super::deadlines::Deadlines;
+use super::door::Socket;
+use super::first::First;
 use crate::driver::Ticket;
 use crate::router::Router;
+use crate::transport::rewound::Rewound;
+use crate::worker;
 
 /// Whether connections are inside TLS.
 #[derive(Clone)]
@@ -20,53 +24,84 @@ pub(super) enum Security {
 /// A client that has connected.
 pub(super) struct Peer {
     pub(super) server: Arc<Router>,
+    pub(super) deadlines: Arc<Deadlines>,
     pub(super) addr: SocketAddr,
-    /// Changes when the server shuts down.
-    pub(super) stop: watch::Receiver<()>,
     /// Its place among those that speak HTTP.
-    pub(super) _ticket: Ticket,
+    pub(super) ticket: Ticket,
 }
 
 impl Peer {
     /// Finds out what the client speaks, and answers until the connection ends or becomes a
-    /// WebSocket.
-    pub(super) async fn serve(self, stream: TcpStream, security: Security) {
-        // Frames go out when they are written; without this the kernel waits for more.
-        let _ = stream.set_nodelay(true);
-        match security {
-            Security::Plain => self.serve_plain(stream).await,
+    /// WebSocket, in a task or on a worker.
+    pub(super) fn start(self, stream: Socket, security: &Security) {
+        match (stream, security) {
+            (Socket::Runtime(stream), Security::Plain) => _ = tokio::spawn(self.serve_plain(stream)),
             #[cfg(feature = "tls")]
-            Security::Tls(tls) => self.serve_tls(stream, &tls).await,
+            (Socket::Runtime(stream), Security::Tls(tls)) => {
+                tokio::spawn(self.serve_tls(stream, tls.clone()));
+            }
+            // Those inside TLS are the runtime's.
+            (Socket::Free(stream), _) => {
+                if let Some(workers) = self.server.workers.clone() {
+                    workers.begin(stream, |socket| self.serve_on_worker(socket));
+                }
+            }
         }
     }
 
-    #[cfg(not(feature = "http2"))]
     async fn serve_plain(self, stream: TcpStream) {
-        self.http1(stream, false).await;
+        match self.first(stream, false).await {
+            // What is rare is boxed, so that the tasks of handshakes are small.
+            First::Other(stream, asked) => Box::pin(self.http1(stream, asked, false)).await,
+            #[cfg(feature = "http2")]
+            First::Http2(stream) => Box::pin(self.http2(stream)).await,
+            First::Begins(start, stream, input) => {
+                start.begin(stream.into(), input, self.server.workers.as_deref());
+            }
+            First::Done => {}
+        }
     }
 
-    /// A client that knows that we speak HTTP/2 begins with it (RFC 9113 §3.3).
-    #[cfg(feature = "http2")]
-    async fn serve_plain(mut self, stream: TcpStream) {
-        let timeout = self.server.settings.handshake_timeout;
-        let begins = self.or_stop(tokio::time::timeout(timeout, begins_http2(&stream)));
-        match begins.await {
-            Some(Ok(Ok(true))) => self.http2(stream).await,
-            Some(Ok(Ok(false))) => self.http1(stream, false).await,
-            // It is gone, or said nothing, or we shut down before it did.
-            _ => tracing::debug!(peer = %self.addr, "client sent no request"),
+    /// The same on a worker, which goes on with what this returns. What is no handshake is not for it.
+    async fn serve_on_worker(self, socket: worker::Socket) -> Option<worker::Run> {
+        match self.first(socket, false).await {
+            First::Begins(start, socket, input) => return Some(start.run(socket, input)),
+            First::Other(stream, asked) => self.give_back(stream, |peer, tcp| peer.http1(tcp, asked, false)),
+            #[cfg(feature = "http2")]
+            First::Http2(stream) => self.give_back(stream, Self::http2),
+            First::Done => {}
+        }
+        None
+    }
+
+    /// Goes on in a task of the runtime.
+    fn give_back<F>(
+        self,
+        stream: Rewound<worker::Socket>,
+        go_on: impl FnOnce(Self, Rewound<TcpStream>) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (read, socket) = stream.into_parts();
+        match socket.into_std().and_then(TcpStream::from_std) {
+            Ok(tcp) => _ = tokio::spawn(go_on(self, Rewound::new(read, tcp))),
+            Err(error) => tracing::error!(%error, "a worker cannot give a connection back"),
         }
     }
 
     #[cfg(feature = "tls")]
-    async fn serve_tls(mut self, stream: TcpStream, tls: &super::Tls) {
+    async fn serve_tls(self, stream: TcpStream, tls: super::Tls) {
         let timeout = self.server.settings.handshake_timeout;
         let handshake = self.or_stop(tokio::time::timeout(timeout, tls.accept(stream)));
         match handshake.await {
             Some(Ok(Ok(stream))) => match stream.get_ref().1.alpn_protocol() {
                 #[cfg(feature = "http2")]
                 Some(super::tls::ALPN_HTTP2) => self.http2(stream).await,
-                _ => self.http1(stream, true).await,
+                _ => match self.first(stream, true).await {
+                    First::Begins(start, stream, input) => start.begin(stream.into(), input, None),
+                    First::Other(stream, asked) => self.http1(stream, asked, true).await,
+                    _ => {}
+                },
             },
             Some(Ok(Err(error))) => tracing::debug!(%error, peer = %self.addr, "TLS handshake failed"),
             _ => tracing::debug!(peer = %self.addr, "no TLS handshake in time"),
@@ -75,35 +110,14 @@ impl Peer {
 
     /// What a future says, unless the server shuts down before it does.
     #[cfg(any(feature = "http2", feature = "tls"))]
-    pub(super) async fn or_stop<F: Future>(&mut self, future: F) -> Option<F::Output> {
-        let (mut future, mut stop) = (std::pin::pin!(future), std::pin::pin!(self.stop.changed()));
+    pub(super) async fn or_stop<F: Future>(&self, future: F) -> Option<F::Output> {
+        let (mut future, mut stop) = (std::pin::pin!(future), std::pin::pin!(self.ticket.shutdown()));
         let output = std::future::poll_fn(|task| {
             if let std::task::Poll::Ready(output) = future.as_mut().poll(task) {
                 return std::task::Poll::Ready(Some(output));
             }
-            stop.as_mut().poll(task).map(|_| None)
+            stop.as_mut().poll(task).map(|()| None)
         });
         output.await
-    }
-}
-
-/// Looks at the first bytes without taking them: a method "PRI" is nothing else (RFC 9113 §11.6).
-#[cfg(feature = "http2")]
-async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
-    const PREFACE: &[u8] = b"PRI ";
-    let mut seen = [0; PREFACE.len()];
-    // The next segment of a client that sends single bytes cannot be waited for, as there is
-    // something to read already. Whoever sends no more is asked less and less often.
-    let mut pause = std::time::Duration::from_millis(5);
-    loop {
-        let len = stream.peek(&mut seen).await?;
-        if len == 0 || !PREFACE.starts_with(&seen[..len]) {
-            return Ok(false);
-        }
-        if len == PREFACE.len() {
-            return Ok(true);
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod hixie;
 #[cfg(feature = "http2")]
 pub(crate) mod http2;
+pub(crate) mod rewound;
 #[cfg(feature = "tungstenite")]
 pub(crate) mod tungstenite;
 
@@ -15,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::error::BoxError;
+use rewound::Rewound;
 
 /// What the HTTP server gave away with its acceptance.
 pub(crate) enum Stream {
@@ -34,6 +36,19 @@ pub(crate) enum Stream {
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+impl From<TcpStream> for Stream {
+    fn from(tcp: TcpStream) -> Self {
+        Self::Tcp(tcp)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsStream<TcpStream>> for Stream {
+    fn from(tls: TlsStream<TcpStream>) -> Self {
+        Self::Tls(Box::new(tls))
+    }
+}
 
 impl Stream {
     /// The stream, whatever it is, for what is worth no code of its own.
@@ -82,15 +97,21 @@ impl Upgrading {
 
 /// Takes the socket out of the HTTP server's hands.
 fn take(upgraded: Upgraded) -> (Stream, Vec<u8>) {
-    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(Parts { io, read_buf, .. }) => return (Stream::Tcp(io.into_inner()), read_buf.to_vec()),
+    let upgraded = match upgraded.downcast::<TokioIo<Rewound<TcpStream>>>() {
+        Ok(parts) => return unwrap(parts),
         Err(upgraded) => upgraded,
     };
     #[cfg(feature = "tls")]
-    let upgraded = match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
-        Ok(Parts { io, read_buf, .. }) => return (Stream::Tls(Box::new(io.into_inner())), read_buf.to_vec()),
+    let upgraded = match upgraded.downcast::<TokioIo<Rewound<TlsStream<TcpStream>>>>() {
+        Ok(parts) => return unwrap(parts),
         Err(upgraded) => upgraded,
     };
     // The bytes stay in front of the stream.
     (Stream::Other(TokioIo::new(upgraded)), Vec::new())
+}
+
+/// The stream of our own server, and all that was read too far.
+fn unwrap<T: Into<Stream>>(parts: Parts<TokioIo<Rewound<T>>>) -> (Stream, Vec<u8>) {
+    let (rest, io) = parts.io.into_inner().into_parts();
+    (io.into(), [parts.read_buf, rest].concat())
 }

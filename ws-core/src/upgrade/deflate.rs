@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::HeaderValue;
 
-use super::extensions;
+use super::{Fields, extensions};
 use crate::options::Compress;
 use crate::wire::Agreed;
 
@@ -22,9 +22,12 @@ struct Offer {
 
 /// Takes the first offer of the client that can be met: what is in force then, and the answer that
 /// says so. An offer that cannot be met is declined, and never the handshake (§5.1).
-pub(super) fn negotiate(headers: &HeaderMap, compress: Compress) -> Option<(Agreed, HeaderValue)> {
+pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(Agreed, HeaderValue)>
+where
+    F: Fields + ?Sized,
+{
     let compress = compress.in_range();
-    extensions::first(headers, "permessage-deflate", |parameters| {
+    extensions::first(fields, "permessage-deflate", |parameters| {
         let mut offer = Offer::default();
         for (name, value) in parameters {
             offer.add(name, value.as_deref());

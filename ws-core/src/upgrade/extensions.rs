@@ -1,12 +1,10 @@
 //! `Sec-WebSocket-Extensions` (RFC 6455 §9.1).
 
-use hyper::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
+#[cfg(feature = "deflate")]
+use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 
-/// Whether every line is in the grammar. A handshake in which one is not must fail, whether or not
-/// there is an extension to agree upon; in Cowboy it does too.
-pub(super) fn are_well_formed(headers: &HeaderMap) -> bool {
-    headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().all(|line| parse(line.as_bytes()).is_some())
-}
+#[cfg(feature = "deflate")]
+use super::Fields;
 
 /// A parameter and its value, which is without its quotes.
 type Parameter<'a> = (&'a [u8], Option<Vec<u8>>);
@@ -14,14 +12,14 @@ type Parameter<'a> = (&'a [u8], Option<Vec<u8>>);
 /// What becomes of the first extension of that name whose parameters `meet` accepts. Nothing, if a line
 /// cannot be read as a whole: it is not guessed at.
 #[cfg(feature = "deflate")]
-pub(super) fn first<T>(
-    headers: &HeaderMap,
+pub(super) fn first<F: Fields + ?Sized, T>(
+    fields: &F,
     name: &str,
     meet: impl Fn(&[Parameter<'_>]) -> Option<T>,
 ) -> Option<T> {
     let mut found = None;
-    for line in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
-        for extension in parse(line.as_bytes())? {
+    for line in fields.values(SEC_WEBSOCKET_EXTENSIONS.as_str()) {
+        for extension in parse(line)? {
             if found.is_none() && extension.name.eq_ignore_ascii_case(name.as_bytes()) {
                 found = meet(&extension.parameters);
             }
@@ -37,7 +35,8 @@ pub(super) struct Extension<'a> {
     pub(super) parameters: Vec<Parameter<'a>>,
 }
 
-/// The extensions of a line; `None` if it is not in the grammar:
+/// The extensions of a line; `None` if it is not in the grammar. A handshake with such a line must
+/// fail, whether or not there is an extension to agree upon; in Cowboy it does too.
 ///
 /// ```text
 /// extension-list = 1#extension

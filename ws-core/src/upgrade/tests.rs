@@ -1,4 +1,6 @@
+use axum_core::response::IntoResponse;
 use hyper::Request;
+use hyper::header::{ALLOW, SEC_WEBSOCKET_VERSION};
 
 use super::*;
 

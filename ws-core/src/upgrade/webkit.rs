@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::HeaderValue;
 
 use super::deflate::{once, window};
-use super::extensions;
+use super::{Fields, extensions};
 use crate::options::Compress;
 use crate::wire::Agreed;
 
@@ -21,9 +21,12 @@ struct Offer {
 }
 
 /// Takes the first offer of the client that can be met, as permessage-deflate does.
-pub(super) fn negotiate(headers: &HeaderMap, compress: Compress) -> Option<(Agreed, HeaderValue)> {
+pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(Agreed, HeaderValue)>
+where
+    F: Fields + ?Sized,
+{
     let compress = compress.in_range();
-    extensions::first(headers, "x-webkit-deflate-frame", |parameters| {
+    extensions::first(fields, "x-webkit-deflate-frame", |parameters| {
         let mut offer = Offer::default();
         for (name, value) in parameters {
             offer.add(name, value.as_deref());
@@ -75,7 +78,7 @@ impl Offer {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
+    use hyper::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
 
     use super::*;
 

@@ -2,13 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
 use super::Run;
-use super::poll::Waker;
+use super::poll::{self, Registry, Waker};
 use super::socket::Socket;
 
 pub(super) enum Command {
@@ -26,6 +27,8 @@ pub(super) struct Inbox {
     /// Whether the thread has been woken for them.
     is_notified: AtomicBool,
     waker: Waker,
+    /// Of the thread's sockets.
+    registry: Registry,
     connections: AtomicUsize,
 }
 
@@ -36,14 +39,17 @@ thread_local! {
     static STIRRED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
     /// Whether there are any.
     static HAS_STIRRED: Cell<bool> = const { Cell::new(false) };
+    /// What goes on where the one that is being polled ends.
+    static NEXT: Cell<Option<Run>> = const { Cell::new(None) };
 }
 
 impl Inbox {
-    pub(super) fn new(waker: Waker) -> Self {
+    pub(super) fn new(waker: Waker, registry: Registry) -> Self {
         Self {
             commands: Mutex::default(),
             is_notified: AtomicBool::new(false),
             waker,
+            registry,
             connections: AtomicUsize::new(0),
         }
     }
@@ -54,10 +60,26 @@ impl Inbox {
     }
 
     pub(super) fn push(&self, command: Command) {
+        self.leave(command);
+        self.notify();
+    }
+
+    /// The same without waking the thread.
+    pub(super) fn leave(&self, command: Command) {
         if matches!(command, Command::Run(..)) {
             self.connections.fetch_add(1, Ordering::Relaxed);
         }
         self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+    }
+
+    /// Wakes the thread if something was left.
+    pub(super) fn wake(&self) {
+        if !self.commands.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            self.notify();
+        }
+    }
+
+    fn notify(&self) {
         // One that is awake looks before it sleeps.
         if !self.is_notified.swap(true, Ordering::AcqRel)
             && let Err(error) = self.waker.wake()
@@ -105,6 +127,16 @@ pub(super) fn stirred(to: &mut Vec<usize>) {
     }
 }
 
+/// Says what goes on with the socket of the connection that is being polled, when it has ended.
+pub(super) fn goes_on(next: Option<Run>) {
+    NEXT.set(next);
+}
+
+/// What goes on with the socket of the one that has ended.
+pub(super) fn next() -> Option<Run> {
+    NEXT.take()
+}
+
 /// What is known of a connection outside of it: what its socket is ready for, and how to wake it.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -125,6 +157,11 @@ impl Link {
     /// than the loads behind it.
     pub(super) fn unqueued(&self) {
         self.is_queued.swap(false, Ordering::AcqRel);
+    }
+
+    /// Its thread has nothing more to do with a socket.
+    pub(super) fn release(&self, stream: poll::TcpStream) -> io::Result<TcpStream> {
+        self.inbox.registry.release(stream)
     }
 
     // Only the connection's thread looks at what is ready; an atomic, because the socket is `Send`.

@@ -6,25 +6,29 @@
 //! that has started the threads.
 
 mod inbox;
+mod listener;
 mod poll;
 mod socket;
 mod thread;
 
 use std::future::Future;
 use std::io;
+use std::net::TcpStream;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use inbox::goes_on;
 use inbox::{Command, Inbox};
+pub(crate) use listener::Listener;
 pub(crate) use socket::Socket;
 use thread::Thread;
 
 use crate::close::CloseReason;
 
 /// A connection, from open to the end of TCP.
-type Run = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
+pub(crate) type Run = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
 
 /// The threads of a server. Dropped, they end when their connections have.
 #[derive(Debug)]
@@ -64,11 +68,38 @@ impl Workers {
     where
         F: Future<Output = CloseReason> + Send + 'static,
     {
-        let tcp = tcp.into_std()?;
-        if let Some(inbox) = self.0.iter().min_by_key(|inbox| inbox.connections()) {
-            inbox.push(Command::Run(tcp, Box::new(|socket| Box::pin(run(socket)))));
-        }
+        self.push(tcp.into_std()?, Inbox::push, |socket| Box::pin(run(socket)));
         Ok(())
+    }
+
+    /// The same of a socket that is nobody's. What runs first says what goes on with its socket, if
+    /// something does: so that the connection has nothing of its handshake with it. It begins with the
+    /// next [`wake`](Self::wake).
+    pub(crate) fn begin<F>(&self, tcp: TcpStream, first: impl FnOnce(Socket) -> F + Send + 'static)
+    where
+        F: Future<Output = Option<Run>> + Send + 'static,
+    {
+        self.push(tcp, Inbox::leave, |socket| {
+            let first = first(socket);
+            Box::pin(async move {
+                goes_on(first.await);
+                CloseReason::Shutdown
+            })
+        });
+    }
+
+    /// Wakes the threads for which something was left.
+    pub(crate) fn wake(&self) {
+        self.0.iter().for_each(|inbox| inbox.wake());
+    }
+
+    fn push<F>(&self, tcp: TcpStream, push: fn(&Inbox, Command), run: F)
+    where
+        F: FnOnce(Socket) -> Run + Send + 'static,
+    {
+        if let Some(inbox) = self.0.iter().min_by_key(|inbox| inbox.connections()) {
+            push(inbox, Command::Run(tcp, Box::new(run)));
+        }
     }
 }
 

@@ -35,6 +35,15 @@ impl Socket {
         Self { stream, link }
     }
 
+    /// Takes the socket from its thread.
+    ///
+    /// # Errors
+    ///
+    /// The system does not let go of it.
+    pub(crate) fn into_std(self) -> io::Result<std::net::TcpStream> {
+        self.link.release(self.stream)
+    }
+
     /// Does what the socket is ready for. Ready with how many of `len` bytes that were.
     #[inline(always)]
     fn poll(

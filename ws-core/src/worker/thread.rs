@@ -10,13 +10,13 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::Run;
-use super::inbox::{Command, Inbox, Link, stirred};
+use super::inbox::{Command, Inbox, Link, next, stirred};
 use super::poll::{Events, Poll, WRITABLE};
 use super::socket::Socket;
 use crate::close::CloseReason;
 
 /// How long to wait after the system has refused to.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct Thread {
     poll: Poll,
@@ -35,8 +35,8 @@ struct Connection {
 
 impl Thread {
     pub(super) fn new() -> io::Result<(Self, Arc<Inbox>)> {
-        let (poll, waker) = Poll::new()?;
-        let inbox = Arc::new(Inbox::new(waker));
+        let (poll, waker, registry) = Poll::new()?;
+        let inbox = Arc::new(Inbox::new(waker, registry));
         let thread =
             Self { poll, inbox: Arc::clone(&inbox), connections: Connections(Slab::new()), stops: false };
         Ok((thread, inbox))
@@ -109,7 +109,7 @@ impl Connections {
                 let Some(connection) = self.0.get_mut(key) else { continue };
                 connection.link.set_ready(ready);
                 if connection.poll().is_ready() {
-                    self.remove(key, inbox);
+                    self.ended(key, inbox);
                 }
             }
         }))
@@ -132,8 +132,21 @@ impl Connections {
         let Some(connection) = self.0.get_mut(key) else { return };
         match catch_unwind(AssertUnwindSafe(|| connection.poll())) {
             Ok(std::task::Poll::Pending) => {}
-            Ok(std::task::Poll::Ready(_)) => self.remove(key, inbox),
+            Ok(std::task::Poll::Ready(_)) => self.ended(key, inbox),
             Err(_) => self.lost(key, inbox),
+        }
+    }
+
+    /// A handshake has become a connection, or a connection has ended.
+    #[cold]
+    fn ended(&mut self, key: usize, inbox: &Inbox) {
+        match (next(), self.0.get_mut(key)) {
+            (Some(next), Some(connection)) => {
+                connection.run = next;
+                // It reads what has come meanwhile.
+                self.poll(key, inbox);
+            }
+            _ => self.remove(key, inbox),
         }
     }
 

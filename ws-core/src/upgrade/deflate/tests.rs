@@ -1,4 +1,4 @@
-use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
+use hyper::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
 
 use super::*;
 

@@ -5,6 +5,7 @@
 use std::io;
 pub(in crate::worker) use std::net::TcpStream;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -18,7 +19,11 @@ const WAKER: u64 = u64::MAX;
 
 /// The sockets of a thread.
 #[derive(Debug)]
-pub(in crate::worker) struct Poll(OwnedFd);
+pub(in crate::worker) struct Poll(Arc<OwnedFd>);
+
+/// The same, for those who have a socket and not the thread.
+#[derive(Debug)]
+pub(in crate::worker) struct Registry(Arc<OwnedFd>);
 
 /// What was heard of them.
 pub(in crate::worker) struct Events(Vec<Event>);
@@ -28,11 +33,12 @@ pub(in crate::worker) struct Events(Vec<Event>);
 pub(in crate::worker) struct Waker(OwnedFd);
 
 impl Poll {
-    pub(in crate::worker) fn new() -> io::Result<(Self, Waker)> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+    pub(in crate::worker) fn new() -> io::Result<(Self, Waker, Registry)> {
+        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
         let waker = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &waker, EventData::new_u64(WAKER), EventFlags::IN | EventFlags::ET)?;
-        Ok((Self(epoll), Waker(waker)))
+        let registry = Registry(Arc::clone(&epoll));
+        Ok((Self(epoll), Waker(waker), registry))
     }
 
     /// Adds a socket, which is non-blocking. What has come there already is an event.
@@ -49,6 +55,14 @@ impl Poll {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         epoll::wait(&self.0, spare_capacity(&mut events.0), looks.then_some(&now))?;
         Ok(())
+    }
+}
+
+impl Registry {
+    /// Takes a socket out again.
+    pub(in crate::worker) fn release(&self, stream: TcpStream) -> io::Result<TcpStream> {
+        epoll::delete(&self.0, &stream)?;
+        Ok(stream)
     }
 }
 

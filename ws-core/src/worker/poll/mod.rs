@@ -7,9 +7,9 @@ mod epoll;
 mod portable;
 
 #[cfg(target_os = "linux")]
-pub(super) use epoll::{Events, Poll, TcpStream, Waker, recv, send};
+pub(super) use epoll::{Events, Poll, Registry, TcpStream, Waker, recv, send};
 #[cfg(not(target_os = "linux"))]
-pub(super) use portable::{Events, Poll, TcpStream, Waker, recv, send};
+pub(super) use portable::{Events, Poll, Registry, TcpStream, Waker, recv, send};
 
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1024;

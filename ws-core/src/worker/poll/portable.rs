@@ -16,6 +16,10 @@ const WAKER: Token = Token(usize::MAX);
 #[derive(Debug)]
 pub(in crate::worker) struct Poll(mio::Poll);
 
+/// The same, for those who have a socket and not the thread.
+#[derive(Debug)]
+pub(in crate::worker) struct Registry(mio::Registry);
+
 /// What was heard of them.
 pub(in crate::worker) struct Events(mio::Events);
 
@@ -24,10 +28,11 @@ pub(in crate::worker) struct Events(mio::Events);
 pub(in crate::worker) struct Waker(mio::Waker);
 
 impl Poll {
-    pub(in crate::worker) fn new() -> io::Result<(Self, Waker)> {
+    pub(in crate::worker) fn new() -> io::Result<(Self, Waker, Registry)> {
         let poll = mio::Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WAKER)?;
-        Ok((Self(poll), Waker(waker)))
+        let registry = Registry(poll.registry().try_clone()?);
+        Ok((Self(poll), Waker(waker), registry))
     }
 
     /// Adds a socket, which is non-blocking. What has come there already is an event.
@@ -45,6 +50,14 @@ impl Poll {
     /// Waits until something has happened, or only looks.
     pub(in crate::worker) fn wait(&mut self, events: &mut Events, looks: bool) -> io::Result<()> {
         self.0.poll(&mut events.0, looks.then_some(Duration::ZERO))
+    }
+}
+
+impl Registry {
+    /// Takes a socket out again.
+    pub(in crate::worker) fn release(&self, mut stream: TcpStream) -> io::Result<std::net::TcpStream> {
+        self.0.deregister(&mut stream)?;
+        Ok(stream.into())
     }
 }
 

@@ -1,0 +1,198 @@
+//! The first request of a connection: a handshake that comes whole is answered without hyper, which
+//! nobody must notice.
+
+use tests::{Answer, PATIENCE, Raw, Server, frame, handshake, serve};
+use tokio::io::AsyncReadExt;
+use ws_core::prelude::*;
+
+#[websocket(path = "/plain", compress, subprotocols = ["chat"], max_lifetime = 1h)]
+#[derive(Default)]
+struct Plain;
+
+#[websocket]
+impl Plain {
+    #[on_text]
+    fn echo<'a>(&mut self, text: &'a str) -> &'a str {
+        text
+    }
+}
+
+/// The same, with a look at the request.
+#[websocket(path = "/asks/{room}", compress, subprotocols = ["chat"])]
+struct Asks(String);
+
+#[websocket]
+impl Asks {
+    #[on_upgrade]
+    async fn make(
+        Path(room): Path<String>,
+        headers: HeaderMap,
+        PeerAddr(addr): PeerAddr,
+    ) -> Result<Upgrade<Self>, StatusCode> {
+        tokio::task::yield_now().await;
+        let cookie = headers.get("cookie").map_or("", |cookie| cookie.to_str().unwrap());
+        if cookie == "forged" {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        Ok(Upgrade::new(Self(format!("{room} {cookie} {}", addr.ip()))).header("x-room", &room))
+    }
+
+    #[on_open]
+    fn open(&mut self) -> String {
+        self.0.clone()
+    }
+}
+
+#[websocket(path = "/panics")]
+struct Panics;
+
+impl Default for Panics {
+    fn default() -> Self {
+        panic!("on purpose")
+    }
+}
+
+#[websocket]
+impl Panics {
+    #[on_text]
+    fn text(&mut self, _: &str) {}
+}
+
+/// On the runtime, and on a worker.
+async fn servers() -> [Server; 2] {
+    let router = || Router::new().mount::<Plain>().mount::<Asks>().mount::<Panics>();
+    [serve(router()).await, serve(router().workers(1)).await]
+}
+
+/// An answer without what only hyper writes.
+fn said(mut answer: Answer) -> (u16, Vec<(String, String)>, String) {
+    answer.headers.retain(|(name, _)| name != "date");
+    answer.headers.sort();
+    (answer.status, answer.headers, answer.body)
+}
+
+/// What hyper is to read, as nothing that concerns a body is answered by us.
+const FOR_HYPER: &str = "Content-Length: 0\r\n";
+
+#[tokio::test]
+async fn the_answer_is_that_of_hyper() {
+    for server in servers().await {
+        for path in ["/plain", "/plain?a=b", "/asks/blue%20salon", "/asks/a/b", "/panics", "/none"] {
+            for more in [
+                "",
+                "Sec-WebSocket-Protocol: mqtt, chat\r\nCookie: x\r\n",
+                "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+                "sec-websocket-extensions: permessage-deflate;\r\n",
+                "ORIGIN: http://server.example.com\r\n",
+                "Origin: http://elsewhere.example\r\n",
+                "Host: another\r\n",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+                "Sec-WebSocket-Version: 12\r\n",
+                "Cookie: forged\r\nConnection: keep-alive\r\n",
+            ] {
+                let ours = server.raw().await.ask(&handshake(path, more)).await;
+                let hypers = server.raw().await.ask(&handshake(path, &format!("{more}{FOR_HYPER}"))).await;
+                assert_eq!(said(ours), said(hypers), "{path} {more}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_behind_it_is_read() {
+    let hello = frame(0x81, b"hello");
+    for server in servers().await {
+        for more in ["", FOR_HYPER] {
+            let mut raw = server.raw().await;
+            let both = [handshake("/plain", more).as_bytes(), &hello[..3]].concat();
+            raw.send(both).await;
+            assert_eq!(raw.answer().await.status, 101);
+            raw.send(&hello[3..]).await;
+            assert_eq!(raw.frame().await, Some((0x81, b"hello".to_vec())));
+            raw.send(&hello).await;
+            assert_eq!(raw.frame().await, Some((0x81, b"hello".to_vec())));
+            raw.send(frame(0x88, &1000_u16.to_be_bytes())).await;
+            assert_eq!(raw.frame().await, Some((0x88, 1000_u16.to_be_bytes().to_vec())));
+            assert_eq!(raw.frame().await, None);
+        }
+        let mut raw = server.raw().await;
+        assert_eq!(raw.ask(&handshake("/asks/7", "Cookie: x\r\n")).await.header("x-room"), Some("7"));
+        assert_eq!(raw.frame().await, Some((0x81, b"7 x 127.0.0.1".to_vec())));
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_may_come_after_others_and_in_pieces() {
+    for server in servers().await {
+        let mut raw = server.raw().await;
+        // Refused by us, by a handler, and where nobody is; written by hyper, which goes on.
+        for (path, more, status) in [
+            ("/plain", "Origin: http://elsewhere.example\r\n", 403),
+            ("/asks/7", "Cookie: forged\r\n", 403),
+            ("/none", "", 404),
+        ] {
+            assert_eq!(raw.ask(&handshake(path, more)).await.status, status);
+        }
+        let request = handshake("/plain", "");
+        for byte in request.as_bytes() {
+            raw.send([*byte]).await;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(raw.answer().await.status, 101);
+        raw.send(frame(0x81, b"hello")).await;
+        assert_eq!(raw.frame().await, Some((0x81, b"hello".to_vec())));
+
+        // Two at once, the first of which is refused.
+        let mut raw = server.raw().await;
+        raw.send(handshake("/none", "") + &request).await;
+        assert_eq!((raw.answer().await.status, raw.answer().await.status), (404, 101));
+    }
+}
+
+#[tokio::test]
+async fn clients_that_say_nothing_are_late_by_themselves() {
+    for workers in [0, 1] {
+        let router = Router::new().mount::<Plain>().workers(workers);
+        let server = serve(router.handshake_timeout(std::time::Duration::from_millis(100))).await;
+        let (mut silent, mut slow) = (server.raw().await, server.raw().await);
+        slow.send("GET /plain").await;
+        let mut open = server.connect("/plain").await;
+        for Raw(late) in [&mut silent, &mut slow] {
+            let mut rest = Vec::new();
+            let end = tokio::time::timeout(PATIENCE, late.read_to_end(&mut rest)).await;
+            end.expect("the server hangs up").unwrap();
+            assert!(!rest.starts_with(b"HTTP/1.1 1"));
+        }
+        open.send("hello").await;
+        assert_eq!(open.text().await, "hello");
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_clients_that_say_nothing() {
+    for mut server in servers().await {
+        let mut silent = server.raw().await;
+        // It has been accepted, as one that came later has.
+        drop(server.connect("/plain").await);
+        server.stop();
+        assert_eq!(silent.byte().await, None);
+        let addr = server.addr;
+        server.ended().await;
+        assert!(tokio::net::TcpStream::connect(addr).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn the_fallback_may_take_the_connection() {
+    use axum::extract::Request;
+    let page = async |request: Request| -> String {
+        let upgrade = request.extensions().get::<hyper::upgrade::OnUpgrade>();
+        format!("{}", upgrade.is_some())
+    };
+    let pages = axum::Router::new().route("/other", axum::routing::get(page));
+    for workers in [0, 1] {
+        let router = Router::new().mount::<Plain>().fallback(pages.clone());
+        let server = serve(router.workers(workers)).await;
+        assert_eq!(server.raw().await.ask(&handshake("/other", "")).await.body, "true");
+    }
+}

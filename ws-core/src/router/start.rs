@@ -1,0 +1,168 @@
+//! A handshake that was accepted, until its connection runs.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum_core::response::Response;
+use hyper::header::HeaderMap;
+
+use crate::context::Context;
+use crate::driver::{self, Ticket, now};
+use crate::error::BoxError;
+use crate::handler::Handler;
+use crate::options::Options;
+use crate::transport::hixie::Hixie;
+use crate::transport::{Stream, Upgrading};
+use crate::upgrade::{Acceptance, Challenge};
+use crate::wire::{Agreed, Connection};
+use crate::worker;
+use crate::worker::Workers;
+
+/// A handshake that was accepted.
+pub(crate) struct Accepted {
+    pub(super) acceptance: Acceptance,
+    /// What the handler adds to the answer.
+    pub(super) headers: HeaderMap,
+    pub(super) start: Box<dyn Start>,
+}
+
+impl Accepted {
+    /// The answer, and the connection that begins when it has been written by the HTTP server below.
+    pub(super) fn upgrade(self, upgrading: Upgrading, workers: Option<Arc<Workers>>) -> Response {
+        self.start.wait(upgrading, workers);
+        self.acceptance.into_response(self.headers)
+    }
+
+    /// The bytes of the answer over HTTP/1.1, and the connection that begins when they have been
+    /// written.
+    pub(crate) fn answer(self, out: &mut Vec<u8>) -> Box<dyn Start> {
+        self.acceptance.write(&self.headers, out);
+        self.start
+    }
+}
+
+/// A connection of any handler.
+pub(crate) trait Start: Send {
+    /// Begins when the HTTP server below gives its stream away. The task that waits for it ends then,
+    /// so that the connection's own task holds nothing of the handshake.
+    fn wait(self: Box<Self>, upgrading: Upgrading, workers: Option<Arc<Workers>>);
+
+    /// Begins over a stream, with the bytes that were read from it already.
+    fn begin(self: Box<Self>, stream: Stream, input: Vec<u8>, workers: Option<&Workers>);
+
+    /// What a worker runs over a socket that it has already.
+    fn run(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::Run;
+}
+
+/// What becomes a connection.
+pub(super) struct Opening<H> {
+    pub(super) made: Made<H>,
+    pub(super) ticket: Ticket,
+    /// If it is one of draft 76.
+    pub(super) challenge: Option<Challenge>,
+    pub(super) timeout: Duration,
+}
+
+/// A handler, and what was agreed upon.
+pub(super) struct Made<H> {
+    pub(super) handler: H,
+    pub(super) options: Arc<Options>,
+    pub(super) agreed: Option<Agreed>,
+    pub(super) peer_addr: Option<SocketAddr>,
+    pub(super) subprotocol: Option<Box<str>>,
+}
+
+impl<H: Handler> Made<H> {
+    /// What the driver needs.
+    pub(super) fn ready(self, input: Vec<u8>) -> (H, Context<H>) {
+        let wire = Connection::new(self.options, input, now()).compressed(self.agreed);
+        (self.handler, Context::new(wire, self.peer_addr, self.subprotocol))
+    }
+}
+
+impl<H: Handler> Start for Opening<H> {
+    fn wait(self: Box<Self>, upgrading: Upgrading, workers: Option<Arc<Workers>>) {
+        match self.challenge {
+            // Asked of a constant, so that other handlers have no code for it.
+            Some(challenge) if const { H::DECLARED.options.legacy } => {
+                tokio::spawn(self.begin_hixie(upgrading, challenge));
+            }
+            _ => {
+                tokio::spawn(async move {
+                    match upgrading.stream().await {
+                        Ok((stream, input)) => self.begin(stream, input, workers.as_deref()),
+                        Err(error) => tracing::debug!(%error, "client left during the handshake"),
+                    }
+                });
+            }
+        }
+    }
+
+    fn begin(self: Box<Self>, stream: Stream, input: Vec<u8>, workers: Option<&Workers>) {
+        let Self { made, ticket, .. } = *self;
+        let stream = match (stream, workers) {
+            (Stream::Tcp(tcp), Some(workers)) => {
+                // The worker's thread allocates what stays: where it does, nothing is between that which
+                // was the handshake's.
+                let run = |socket| {
+                    let (handler, cx) = made.ready(input);
+                    driver::run_tcp(handler, cx, socket, Some(ticket))
+                };
+                if let Err(error) = workers.spawn(tcp, run) {
+                    tracing::error!(%error, "a worker cannot take a connection");
+                }
+                return;
+            }
+            (stream, _) => stream,
+        };
+        let (handler, cx) = made.ready(input);
+        match stream {
+            Stream::Tcp(tcp) => _ = tokio::spawn(driver::run_tcp(handler, cx, tcp, Some(ticket))),
+            #[cfg(feature = "tls")]
+            Stream::Tls(tls) => _ = tokio::spawn(driver::run(handler, cx, tls, Some(ticket))),
+            #[cfg(feature = "http2")]
+            Stream::Http2(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
+            Stream::Other(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
+        }
+    }
+
+    fn run(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::Run {
+        let Self { made, ticket, .. } = *self;
+        let (handler, cx) = made.ready(input);
+        Box::pin(driver::run_tcp(handler, cx, socket, Some(ticket)))
+    }
+}
+
+impl<H: Handler> Opening<H> {
+    /// Begins over draft 76, once the client has sent what belongs to its keys.
+    async fn begin_hixie(self: Box<Self>, upgrading: Upgrading, challenge: Challenge) {
+        let Self { made, ticket, timeout, .. } = *self;
+        let limit = made.options.max_message_size;
+        let begun = async {
+            let (stream, input) = upgrading.stream().await?;
+            Ok::<_, BoxError>(Hixie::begin(stream.boxed(), input, challenge, limit).await?)
+        };
+        let mut begun = pin!(tokio::time::timeout(timeout, begun));
+        let begun = poll_fn(|task| {
+            ticket.register(task.waker());
+            // Nothing has been promised yet that a shutdown would wait for.
+            if ticket.shutting_down().is_some() {
+                Poll::Ready(None)
+            } else {
+                begun.as_mut().poll(task).map(Some)
+            }
+        });
+        match begun.await {
+            Some(Ok(Ok(io))) => {
+                let (handler, cx) = made.ready(Vec::new());
+                tokio::spawn(driver::run(handler, cx, io, Some(ticket)));
+            }
+            // It is gone, or said nothing, or we shut down before it did.
+            _ => tracing::debug!("client did not send what belongs to its keys"),
+        }
+    }
+}

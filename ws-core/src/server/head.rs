@@ -1,0 +1,62 @@
+//! The head of a request, if it is a handshake as browsers send them. What is not is no matter of this:
+//! hyper says what is wrong with it.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use httparse::{Header, Status};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, Uri};
+
+use crate::upgrade::Said;
+
+/// A handshake with more headers is left to hyper.
+const MAX_HEADERS: usize = 64;
+
+/// A handshake over HTTP/1.1 in a request without a body.
+pub(super) struct Head<'a> {
+    target: &'a str,
+    pub(super) said: Said<'a>,
+    pub(super) fields: &'a [Header<'a>],
+    /// How many bytes it has.
+    pub(super) len: usize,
+}
+
+impl<'a> Head<'a> {
+    /// The path, if nothing has to be asked about the target.
+    pub(super) fn path(&self) -> Option<&'a str> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~%?=&+,;:@!$'()*".contains(&byte);
+        let is_path = self.target.starts_with('/') && self.target.bytes().all(is_plain);
+        self.target.split('?').next().filter(|_| is_path)
+    }
+}
+
+/// Reads a head that is all there and has at most so many bytes, and calls `then` with it.
+pub(super) fn parse<R>(read: &[u8], max_len: usize, then: impl FnOnce(&Head<'_>) -> Option<R>) -> Option<R> {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    let Ok(Status::Complete(len)) = request.parse_with_uninit_headers(read, &mut headers) else {
+        return None;
+    };
+    if request.method != Some("GET") || request.version != Some(1) || len > max_len {
+        return None;
+    }
+    let said = Said::by(&*request.headers);
+    let head = Head { target: request.path?, said, fields: request.headers, len };
+    if head.said.is_plain() { then(&head) } else { None }
+}
+
+/// The same as hyper would have it, and how many bytes it has.
+pub(super) fn parts(read: &Bytes, max_len: usize) -> Option<(Parts, usize)> {
+    parse(read, max_len, |head| {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.uri = Uri::from_maybe_shared(read.slice_ref(head.target.as_bytes())).ok()?;
+        parts.headers = HeaderMap::with_capacity(head.fields.len());
+        for line in head.fields {
+            let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
+            parts.headers.append(name, HeaderValue::from_maybe_shared(read.slice_ref(line.value)).ok()?);
+        }
+        Some((parts, head.len))
+    })
+}

@@ -1,0 +1,96 @@
+//! A byte stream of which something was read that is to be read again.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A byte stream behind the bytes that were read from it.
+pub(crate) struct Rewound<T> {
+    read: Bytes,
+    io: T,
+}
+
+impl<T> Rewound<T> {
+    pub(crate) fn new(read: Bytes, io: T) -> Self {
+        Self { read, io }
+    }
+
+    /// What has not been read again, and the stream.
+    pub(crate) fn into_parts(self) -> (Bytes, T) {
+        (self.read, self.io)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.read.is_empty() {
+            return Pin::new(&mut self.io).poll_read(task, to);
+        }
+        let len = self.read.len().min(to.remaining());
+        to.put_slice(&self.read[..len]);
+        self.read.advance(len);
+        if self.read.is_empty() {
+            // It shares its memory with the request.
+            self.read = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(task, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(task, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_read_comes_first() {
+        let (mut client, server) = tokio::io::duplex(64);
+        client.write_all(b"world").await.unwrap();
+        let mut stream = Rewound::new(Bytes::from_static(b"hello "), server);
+        let mut two = [0; 2];
+        stream.read_exact(&mut two).await.unwrap();
+        assert_eq!(&two, b"he");
+        stream.write_all(b"answer").await.unwrap();
+        drop(client);
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"llo world");
+
+        let (read, _) = Rewound::new(Bytes::from_static(b"left"), ()).into_parts();
+        assert_eq!(read, "left");
+    }
+}
