@@ -21,8 +21,8 @@ use ws_core::{BoxError, Recovery};
 /// Lines that a room keeps for those who come back.
 const KEPT: usize = 256;
 
-/// Of those, a newcomer reads so many; with a broker fewer, as its positions count the lines of all rooms.
-const RECENT: u64 = 50;
+/// Of those, a newcomer reads so many.
+const RECENT: usize = 50;
 
 /// In characters; the page has the same.
 const MAX_NAME: usize = 32;
@@ -109,11 +109,7 @@ impl Guest {
 
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) -> Json<Event> {
-        if self.since.is_none() && self.room.position().is_none() {
-            // The history is the broker's, which has to be asked.
-            cx.subscribe_from(&self.room, None).await;
-        }
-        let since = self.since.or_else(|| self.recent());
+        let since = self.since.map_or(Since::Last(RECENT), Since::Position);
         let Recovery { recovered, position, .. } = cx.subscribe_from(&self.room, since).await;
         cx.watch(&self.room).await;
         cx.join(&self.room, &self.name).await;
@@ -151,14 +147,6 @@ impl Guest {
     #[every(15s)]
     fn alive(&mut self) -> Json<Event> {
         Json(Event::Alive)
-    }
-}
-
-impl Guest {
-    /// Where a newcomer begins to read.
-    fn recent(&self) -> Option<Position> {
-        let end = self.room.position()?;
-        Some(Position { offset: end.offset.saturating_sub(RECENT), ..end })
     }
 }
 

@@ -140,7 +140,7 @@ async fn nothing_is_lost_and_nothing_twice_between_recovery_and_what_follows() {
     });
     let mut heard = Vec::new();
     for round in 0.. {
-        let mut seat = Seat::take(&rooms[round % 2], Begin::From(begin.position)).await;
+        let mut seat = Seat::take(&rooms[round % 2], Begin::From(begin.position.into())).await;
         let mut recovered = false;
         let begins = heard.len();
         while heard.len() < MESSAGES as usize && (!recovered || heard.len() < begins + 50) {

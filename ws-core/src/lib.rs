@@ -126,5 +126,5 @@ pub use server::Tls;
 pub use timer::TimerId;
 pub use topic::{
     Codec, HeardBy, History, Hub, Member, MemberId, ParsePositionError, Position, Presence, Published,
-    Recovering, Recovery, Subscribed, Topic,
+    Recovering, Recovery, Since, Subscribed, Topic,
 };

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::history::History;
 use super::position::Position;
 use super::presence::MemberId;
+use super::since::Since;
 use crate::error::PublishError;
 
 /// What somebody else does.
@@ -46,8 +47,8 @@ pub(super) trait Carrier: Send + Sync {
     /// When the broker knows that it listens, or does not answer.
     fn ready(&self) -> Later<()>;
 
-    /// What was published since a position; `None` if the broker does not answer.
-    fn recover(&self, position: Option<Position>) -> Later<Option<Found>>;
+    /// What was published since then; `None` if the broker does not answer.
+    fn recover(&self, since: Since) -> Later<Option<Found>>;
 
     /// Lets somebody else run.
     fn spawn(&self, task: Later<()>);
@@ -98,7 +99,7 @@ pub(super) struct Found {
     pub(super) recovered: bool,
     /// Whether nothing has come that is still there.
     pub(super) is_quiet: bool,
-    /// That of the last message that was found.
+    /// That of the last message that was found, or of the last that there is.
     pub(super) position: Position,
     pub(super) missed: Vec<Arrival>,
 }

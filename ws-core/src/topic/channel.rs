@@ -14,6 +14,7 @@ use super::hub::Registry;
 use super::position::Position;
 use super::presence::{Member, Members, Presence};
 use super::published::Published;
+use super::since::Since;
 use super::subscription::{Recovering, Recovery};
 use super::taps::{Garbage, Tap, Taps};
 use crate::error::PublishError;
@@ -164,24 +165,19 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    /// The same, after what was published since `position`, if that is still known.
+    /// The same, after what was published since then, if that is still known.
     pub(super) fn subscribe_from(
         self: &Arc<Self>,
         tap: Box<dyn Tap<Published<T>>>,
-        position: Option<Position>,
+        since: Since,
     ) -> (usize, Recovering) {
         if let Some(carrier) = &self.carrier {
-            return self.recover_far(carrier, tap, position);
+            return self.recover_far(carrier, tap, since);
         }
         let mut state = self.lock();
         let State { kept, subscribers, .. } = &mut *state;
-        let recovered = match (position, kept.as_ref().map(|kept| kept.since(position))) {
-            (Some(_), Some(Some(missed))) => {
-                missed.for_each(|message| tap.replay(message));
-                true
-            }
-            _ => false,
-        };
+        let missed = kept.as_ref().and_then(|kept| kept.since(since));
+        let recovered = missed.map(|missed| missed.for_each(|message| tap.replay(message))).is_some();
         let recovery = Recovery { recovered, position: kept.as_ref().map(Kept::position) };
         (subscribers.insert(tap), Recovering::done(recovery))
     }

@@ -7,7 +7,7 @@ use super::feed::Delivery;
 use super::published::{HeardBy, Published};
 use super::subscription::{Recovering, Recovery, Subscribed, Topics};
 use super::taps::ToFeed;
-use super::{Position, Presence, Topic};
+use super::{Presence, Since, Topic};
 use crate::context::Context;
 use crate::error::{HandlerError, PublishError};
 use crate::handler::{Handler, InfoOf};
@@ -48,12 +48,18 @@ impl<H: Handler> Context<H> {
         Subscribed::when(topic.0.ready())
     }
 
-    /// Hears what was published in a topic since `position`, in order, and then what is published
-    /// from now on, each message once: for a client that comes back with the last position that it saw
-    /// ([`Published::position`]). The topic needs a [history](Topic::history).
+    /// Hears what was published in a topic [since then](Since), in order, and then what is published
+    /// from now on, each message once: for a client that comes back with the [`Position`] of the last
+    /// message that it saw ([`Published::position`]), or for one that is new and is shown the
+    /// [last](Since::Last) of them. The topic needs a [history](Topic::history).
     ///
-    /// If that is not known any more, or there is no position, only what is published from now on
-    /// arrives, and [`Recovery::recovered`](crate::Recovery::recovered) is false.
+    /// If something that was asked for is not known any more, or nothing was asked for, only what is
+    /// published from now on arrives, and [`Recovery::recovered`](crate::Recovery::recovered) is false.
+    ///
+    /// What was kept always has room: `overflow` and `mailbox` are about what is published meanwhile.
+    /// Subscribing once more begins anew from there, and what still waits of the topic is left out.
+    ///
+    /// [`Position`]: crate::Position
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::Test};
@@ -78,11 +84,7 @@ impl<H: Handler> Context<H> {
     /// assert!(client.text().await.ends_with(r#","you missed this"]"#));
     /// # }
     /// ```
-    pub fn subscribe_from<T, M>(
-        &mut self,
-        topic: &Topic<T>,
-        position: impl Into<Option<Position>>,
-    ) -> Recovering
+    pub fn subscribe_from<T, M>(&mut self, topic: &Topic<T>, since: impl Into<Since>) -> Recovering
     where
         T: HeardBy<H, M> + Send + Sync + 'static,
     {
@@ -90,11 +92,11 @@ impl<H: Handler> Context<H> {
         // What still waits of it comes once more. Dropped when the session is free again.
         let _waiting =
             self.session().topics.as_ref().map(|topics| topics.feed.take(topic.0.key_of(Tie::Heard)));
-        let position = position.into();
+        let since = since.into();
         let mut recovering = None;
         let take = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
         self.tie(topic, Tie::Heard, take, |channel, tap| {
-            let (slot, found) = channel.subscribe_from(Box::new(tap), position);
+            let (slot, found) = channel.subscribe_from(Box::new(tap), since);
             recovering = Some(found);
             slot
         });

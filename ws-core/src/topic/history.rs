@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::position::{Position, epoch};
 use super::published::Published;
+use super::since::Since;
 
 /// How much of what is published a topic keeps; see [`Topic::history`](crate::Topic::history).
 ///
@@ -87,12 +88,19 @@ impl<T: Send + Sync + 'static> Kept<T> {
         Some(Box::new(self.messages.pop_front()))
     }
 
-    /// What came after a position, if all of that is still there.
-    pub(super) fn since(&self, position: Option<Position>) -> Option<impl Iterator<Item = &Published<T>>> {
-        let position = position.filter(|position| position.epoch == self.epoch)?;
-        let missed = usize::try_from(self.offset.checked_sub(position.offset)?).ok()?;
-        let skipped = self.messages.len().checked_sub(missed)?;
+    /// What somebody asks for, if all of that is still there.
+    pub(super) fn since(&self, since: Since) -> Option<impl Iterator<Item = &Published<T>>> {
+        let skipped = match since.last() {
+            Some(len) => self.messages.len().saturating_sub(len),
+            None => self.messages.len().checked_sub(self.missed(since.position()?)?)?,
+        };
         Some(self.messages.iter().skip(skipped))
+    }
+
+    /// How many came after a position, if it is one of this history.
+    fn missed(&self, position: Position) -> Option<usize> {
+        let missed = self.offset.checked_sub(position.offset)?;
+        if position.epoch == self.epoch { usize::try_from(missed).ok() } else { None }
     }
 
     /// When nobody will come back for it any more.

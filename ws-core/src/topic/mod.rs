@@ -21,6 +21,7 @@ mod position;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod presence;
 mod published;
+mod since;
 mod subscription;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod taps;
@@ -36,6 +37,7 @@ pub use hub::Hub;
 pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
 pub use published::{HeardBy, Published};
+pub use since::Since;
 pub(crate) use subscription::Topics;
 pub use subscription::{Recovering, Recovery, Subscribed};
 

@@ -189,10 +189,11 @@ impl fmt::Debug for Recovering {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// Whether everything since the position arrives, in order and each message once. If not, some
-    /// of it is not known any more, and what arrives is what is published from now on.
+    /// Whether everything arrives that was asked for, in order and each message once. If not, some
+    /// of it is not known any more, or nothing was asked for, and what arrives is what is published
+    /// from now on.
     pub recovered: bool,
     /// Where the history stands: the position of the last message before what arrives from now on;
-    /// `None` if the topic has no history.
+    /// `None` if the topic has no history, or the broker does not answer.
     pub position: Option<Position>,
 }

@@ -16,7 +16,7 @@ use super::{Link, PATIENCE, listen, recover, stream};
 use crate::error::PublishError;
 use crate::topic::broker::{Carrier, Found, Inlet, Later};
 use crate::topic::history::History;
-use crate::topic::position::Position;
+use crate::topic::since::Since;
 
 /// A topic that is carried.
 pub(super) struct Line {
@@ -219,13 +219,13 @@ impl Carrier for Line {
         })
     }
 
-    fn recover(&self, position: Option<Position>) -> Later<Option<Found>> {
+    fn recover(&self, since: Since) -> Later<Option<Found>> {
         let Some(Kept { history, subject }) = self.kept.get() else {
             return Box::pin(std::future::ready(None));
         };
         let listens = self.listens();
         let (streams, node) = (Arc::clone(&self.link.streams), self.link.node);
-        let search = recover::Search { streams, node, history: *history, subject: subject.clone(), position };
+        let search = recover::Search { streams, node, history: *history, subject: subject.clone(), since };
         Box::pin(async move {
             // What comes after the search is heard then. It would not be if that began later.
             if listens.await { search.run().await } else { None }

@@ -6,6 +6,7 @@
 //! store.
 
 mod backlog;
+mod last;
 mod line;
 mod listen;
 mod outbox;

@@ -6,7 +6,7 @@ use super::subject;
 use crate::error::PublishError;
 use crate::topic::broker::{Carrier, Found, Later};
 use crate::topic::history::History;
-use crate::topic::position::Position;
+use crate::topic::since::Since;
 
 /// A topic that cannot be carried, because of its name.
 pub(super) struct Refused {
@@ -49,7 +49,7 @@ impl Carrier for Refused {
         Box::pin(std::future::ready(()))
     }
 
-    fn recover(&self, _: Option<Position>) -> Later<Option<Found>> {
+    fn recover(&self, _: Since) -> Later<Option<Found>> {
         Box::pin(std::future::ready(None))
     }
 

@@ -8,7 +8,7 @@ use crate::{History, Recovery};
 #[websocket]
 struct Returns {
     room: Topic<u32>,
-    since: Option<Position>,
+    since: Since,
     told: mpsc::Sender<Recovery>,
 }
 
@@ -33,6 +33,7 @@ async fn who_comes_back_gets_what_it_missed_or_is_told() {
     let at = |offset| Some(Position { offset, ..begin });
     let from = async |since: Option<Position>, publish: u32| {
         let (told, recovery) = mpsc::channel();
+        let since = since.into();
         let client = Test::open(Returns { room: room.clone(), since, told }).await;
         room.publish(publish).unwrap();
         (client, recovery.recv().unwrap())
@@ -58,8 +59,71 @@ async fn who_comes_back_gets_what_it_missed_or_is_told() {
     }
     let without = hub.topic::<u32>("another");
     let (told, recovery) = mpsc::channel();
-    let _client = Test::open(Returns { room: without, since: at(0), told }).await;
+    let _client = Test::open(Returns { room: without, since: at(0).into(), told }).await;
     assert_eq!(recovery.recv(), Ok(Recovery { recovered: false, position: None }));
+}
+
+#[tokio::test]
+async fn newcomer_gets_the_last_messages_and_what_follows() {
+    let hub = Hub::local();
+    let room = hub.topic::<u32>("room").history(4);
+    let check = async |since: Since, expect: &[u32]| {
+        let (told, recovery) = mpsc::channel();
+        let end = room.position();
+        let client = Test::open(Returns { room: room.clone(), since, told }).await;
+        assert_eq!(recovery.recv(), Ok(Recovery { recovered: true, position: end }), "{since:?}");
+        room.publish(0).unwrap();
+        let offset = end.unwrap().offset + 1;
+        let begin = offset - expect.len() as u64;
+        let kept = expect.iter().zip(begin..).map(|(number, offset)| format!("{number} at {offset}"));
+        let expect: Vec<_> = kept.chain([format!("0 at {offset}")]).collect();
+        texts(client, &expect.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    };
+    check(Since::Last(3), &[]).await;
+    check(Since::Beginning, &[0]).await;
+    for number in 1..=5 {
+        room.publish(number).unwrap();
+    }
+    check(Since::Last(3), &[3, 4, 5]).await;
+    check(Since::Last(0), &[]).await;
+    check(Since::Last(3), &[5, 0, 0]).await;
+    // No more than there are.
+    check(Since::Last(4), &[5, 0, 0, 0]).await;
+    check(Since::Last(5), &[0; 4]).await;
+    check(Since::Beginning, &[0; 4]).await;
+
+    let (told, recovery) = mpsc::channel();
+    let without = hub.topic::<u32>("another");
+    let _client = Test::open(Returns { room: without, since: Since::Last(3), told }).await;
+    assert_eq!(recovery.recv(), Ok(Recovery { recovered: false, position: None }));
+}
+
+/// Takes three new ones while its handler is busy.
+#[websocket(overflow = drop_oldest, mailbox = 3)]
+struct Slow(Topic<u32>);
+
+#[websocket]
+impl Slow {
+    #[on_open]
+    async fn open(&mut self, cx: &mut Context<Self>) {
+        cx.subscribe_from(&self.0, Since::Last(5)).await;
+        (6..=10).for_each(|number| self.0.publish(number).unwrap());
+    }
+    #[on_info]
+    fn heard(&mut self, number: Arc<u32>) -> String {
+        number.to_string()
+    }
+    #[on_lagged]
+    fn lagged(&mut self, missed: u64) -> String {
+        format!("missed {missed}")
+    }
+}
+
+#[tokio::test]
+async fn what_was_kept_takes_no_room_of_what_follows() {
+    let room = Hub::local().topic::<u32>("room").history(8);
+    (1..=5).for_each(|number| room.publish(number).unwrap());
+    texts(Test::open(Slow(room)).await, &["missed 2", "3", "4", "5", "6", "7", "8", "9", "10"]).await;
 }
 
 #[tokio::test(start_paused = true)]
