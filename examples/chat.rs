@@ -112,7 +112,8 @@ impl Guest {
         let since = self.since.map_or(Since::Last(RECENT), Since::Position);
         let Recovery { recovered, position, .. } = cx.subscribe_from(&self.room, since).await;
         cx.watch(&self.room).await;
-        cx.join(&self.room, &self.name).await;
+        // Whoever cannot be seen from elsewhere at the moment can talk all the same.
+        let _ = cx.join(&self.room, &self.name).await;
         Json(Event::Hello { recovered, at: position })
     }
 
@@ -175,8 +176,10 @@ async fn main() -> Result<(), BoxError> {
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };
-    let router = Router::new().mount::<Guest>().with_state(hub).fallback(page);
-    Ok(router.serve_with_shutdown(addr, stop).await?)
+    let router = Router::new().mount::<Guest>().with_state(hub.clone()).fallback(page);
+    router.serve_with_shutdown(addr, stop).await?;
+    // The other nodes hear now that those of this one have left, not when they miss them.
+    Ok(hub.close().await?)
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use tokio_tungstenite::WebSocketStream;
 use ws_core::prelude::*;
 use ws_core::{HubError, Recovery};
 
+#[path = "nats/close.rs"]
+mod close;
 #[path = "nats/history.rs"]
 mod history;
 #[path = "nats/last.rs"]
@@ -82,8 +84,8 @@ impl Guest {
                 Told::Open
             }
             Begin::Join(name) => {
-                cx.join(&self.room, name).await;
-                Told::Open
+                let joined = cx.join(&self.room, name).await;
+                joined.map_or_else(|error| Told::Failed(error.to_string()), |()| Told::Open)
             }
         };
         self.tell(told);

@@ -73,7 +73,9 @@ async fn check_not_recoverable(rooms: &[Topic<String>; 2], seat: &mut Seat, gone
         let (_, recovery) = Seat::from(&rooms[1], since).await;
         assert_eq!(recovery, Recovery { recovered: false, position: Some(positions[0]) }, "{since:?}");
     }
-    assert_eq!(rooms[0].position(), Some(positions[0]));
+    for room in rooms {
+        assert_eq!(room.position().await, Some(positions[0]));
+    }
     // Each of these is the last, and stays it.
     let (_, recovery) = Seat::from(&rooms[0], Some(positions[0])).await;
     assert!(recovery.recovered);

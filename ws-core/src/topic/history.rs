@@ -28,12 +28,28 @@ pub struct History {
 
 impl History {
     /// The last so many messages, for five minutes after the last one.
+    ///
+    /// ```
+    /// # use ws_core::History;
+    /// assert_eq!(History::new(256), 256.into());
+    /// ```
     pub fn new(len: usize) -> Self {
         Self { len, ttl: Duration::from_mins(5) }
     }
 
-    /// How long they are kept when nothing more is published, and nobody uses the topic. A broker keeps
-    /// each message for so long, also when others follow it.
+    /// How long they are kept when nothing more is published, and nobody uses the topic: as long as a
+    /// handler has it, it is in use, and its messages stay. Then they are freed, half a minute later at the
+    /// most, by a task of the runtime; of those that nobody uses, a hub keeps the last 10,000.
+    ///
+    /// A broker keeps each message for so long, also when others follow it, and whether or not anybody
+    /// uses the topic. It counts whole seconds, at least one.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ws_core::{History, Hub};
+    /// let an_hour = History::new(16).ttl(Duration::from_secs(3600));
+    /// let news = Hub::local().topic::<String>("news").history(an_hour);
+    /// ```
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self

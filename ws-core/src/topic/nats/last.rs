@@ -89,13 +89,13 @@ impl Range {
         let width = high.checked_sub(low).filter(|width| *width > 1)?;
         self.guesses += 1;
         // As if they were spread evenly, at first; mostly in the middle then, as they are not.
-        let back = if self.guesses % 3 != 1 {
-            width / 2
-        } else {
+        let back = if self.guesses % 3 == 1 {
             let wanted = (len + SLACK / 2).saturating_sub(self.high.1);
             let between = self.low.1.saturating_sub(self.high.1).max(1);
             let back = u128::from(width) * u128::from(wanted) / u128::from(between);
             u64::try_from(back).unwrap_or(width)
+        } else {
+            width / 2
         };
         Some(high - back.clamp(1, width - 1))
     }

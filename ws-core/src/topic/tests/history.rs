@@ -29,7 +29,7 @@ impl Returns {
 async fn who_comes_back_gets_what_it_missed_or_is_told() {
     let hub = Hub::local();
     let room = hub.topic::<u32>("room").history(4);
-    let begin = room.position().unwrap();
+    let begin = room.position().await.unwrap();
     let at = |offset| Some(Position { offset, ..begin });
     let from = async |since: Option<Position>, publish: u32| {
         let (told, recovery) = mpsc::channel();
@@ -69,7 +69,7 @@ async fn newcomer_gets_the_last_messages_and_what_follows() {
     let room = hub.topic::<u32>("room").history(4);
     let check = async |since: Since, expect: &[u32]| {
         let (told, recovery) = mpsc::channel();
-        let end = room.position();
+        let end = room.position().await;
         let client = Test::open(Returns { room: room.clone(), since, told }).await;
         assert_eq!(recovery.recv(), Ok(Recovery { recovered: true, position: end }), "{since:?}");
         room.publish(0).unwrap();
@@ -132,13 +132,13 @@ async fn history_outlives_its_users_for_a_while() {
     let kept = History::new(4).ttl(Duration::from_secs(10));
     hub.topic::<u32>("room").history(kept).publish(1).unwrap();
     tokio::time::advance(Duration::from_secs(9)).await;
-    assert_eq!(hub.topic::<u32>("room").position().map(|position| position.offset), Some(1));
+    assert_eq!(hub.topic::<u32>("room").position().await.map(|position| position.offset), Some(1));
     tokio::time::advance(Duration::from_secs(1)).await;
     // Looked at when others come.
     for number in 0..1000 {
         hub.topic::<u32>(format!("room {number}")).history(kept);
     }
-    assert_eq!(hub.topic::<u32>("room").position(), None);
+    assert_eq!(hub.topic::<u32>("room").position().await, None);
     assert!(hub.len() >= 1000);
 }
 
@@ -149,5 +149,89 @@ async fn histories_that_nobody_uses_are_bounded() {
         hub.topic::<u32>(format!("room {number}")).history(1).publish(1).unwrap();
     }
     assert!(hub.len() <= 10_000, "{}", hub.len());
-    assert_eq!(hub.topic::<u32>("room 24999").position().map(|position| position.offset), Some(1));
+    assert_eq!(hub.topic::<u32>("room 24999").position().await.map(|position| position.offset), Some(1));
+}
+
+/// As [`Hub::len`], when the task that looks has had its turn.
+async fn topics(hub: &Hub) -> usize {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    hub.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn histories_are_freed_when_their_time_is_over() {
+    let hub = Hub::local();
+    let topic =
+        |name: &str, ttl: u64| hub.topic::<u32>(name).history(History::new(4).ttl(Duration::from_secs(ttl)));
+    for number in 0..1000 {
+        topic(&number.to_string(), 100).publish(number).unwrap();
+    }
+    // Due before the others, and used for longer; not at all; published to again; of shorter life.
+    let used = topic("used", 10);
+    used.publish(1).unwrap();
+    topic("sooner", 10).publish(1).unwrap();
+    assert_eq!(topics(&hub).await, 1002);
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert_eq!(topics(&hub).await, 1002);
+    topic("0", 100).publish(2).unwrap();
+    tokio::time::advance(Duration::from_millis(1001)).await;
+    assert_eq!(topics(&hub).await, 1001);
+    drop(used);
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert_eq!(topics(&hub).await, 1000);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(topics(&hub).await, 1);
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert_eq!(topics(&hub).await, 0);
+    // The task has ended, and another one begins.
+    topic("again", 10).publish(1).unwrap();
+    assert_eq!(topics(&hub).await, 1);
+    tokio::time::advance(Duration::from_millis(10_001)).await;
+    assert_eq!(topics(&hub).await, 0);
+    // Also of a hub that nobody has any more.
+    let value = Arc::new(());
+    let orphans = Hub::local().topic_with::<Arc<()>, _>("room", Nothing).history(4);
+    orphans.publish(Arc::clone(&value)).unwrap();
+    drop(orphans);
+    assert_eq!(Arc::strong_count(&value), 2);
+    tokio::time::advance(Duration::from_secs(301)).await;
+    topics(&hub).await;
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+struct Nothing;
+
+impl crate::Codec<Arc<()>> for Nothing {
+    const IS_TEXT: bool = false;
+
+    fn encode(&self, _: &Arc<()>, _: &mut Vec<u8>) -> Result<(), crate::BoxError> {
+        Ok(())
+    }
+
+    fn decode(&self, _: &[u8]) -> Result<Arc<()>, crate::BoxError> {
+        Ok(Arc::default())
+    }
+}
+
+#[test]
+fn histories_are_freed_in_whatever_runtime_there_is() {
+    let hub = Hub::local();
+    let keep = |name: &str| hub.topic::<u32>(name).history(History::new(4).ttl(Duration::ZERO));
+    // There is none; it has ended; and then there is one.
+    keep("a");
+    assert_eq!(hub.len(), 1);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    {
+        let _runtime = first.enter();
+        keep("b");
+    }
+    drop(first);
+    assert_eq!(hub.len(), 2);
+    second.block_on(async {
+        keep("c");
+        assert_eq!(topics(&hub).await, 0);
+    });
 }
