@@ -79,6 +79,15 @@ impl Nats {
         self.ask("/connz").await.matches("\"cid\":").count()
     }
 
+    /// How many clients it has had since it was started.
+    pub async fn connections_so_far(&self) -> usize {
+        let answer = self.ask("/varz").await;
+        let (_, rest) = answer.split_once("\"total_connections\": ").expect("it counts them");
+        let number: usize = rest.split(',').next().and_then(|number| number.trim().parse().ok()).unwrap();
+        // One has asked whether it greets.
+        number - 1
+    }
+
     async fn ask(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.monitor)).await.unwrap();
         let request = format!("GET {path} HTTP/1.0\r\nConnection: close\r\n\r\n");

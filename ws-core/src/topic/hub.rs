@@ -147,14 +147,15 @@ impl Hub {
     /// subscribes or joins is told so by `#[on_error]`; nobody who is there hears anything more, but is
     /// not closed.
     ///
-    /// It takes ten seconds at the most. Cancelled, it goes on by itself for as long as the runtime does;
+    /// It takes eleven seconds at the most. Cancelled, it goes on by itself for as long as the runtime does;
     /// called once more, it waits again, and says the same. A hub that is dropped without it says what it has to say as well,
     /// but nobody knows when.
     ///
     /// # Errors
     ///
     /// A [`BrokerError`]: some of what was published may not have got there, or those who have left may be
-    /// missed some seconds later. The hub is closed in any case.
+    /// missed some seconds later. The hub is closed in any case; a connection to the broker that is lost
+    /// ends when it is back, or with the runtime.
     ///
     /// ```
     /// # use ws_core::{prelude::*, BoxError};

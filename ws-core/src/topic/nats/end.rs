@@ -12,6 +12,9 @@ use super::{Link, NOBODY, PATIENCE};
 use crate::error::BrokerError;
 use crate::topic::broker::Later;
 
+/// How long it is waited for a connection to end that has nothing more to say.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// The end of a hub.
 #[derive(Default)]
 pub(super) struct End {
@@ -46,10 +49,14 @@ impl Link {
             return drained.as_ref().map_err(BrokerError::again).copied();
         }
         let drained = self.drain(true).await;
+        let client = self.client.clone();
+        let ended = self.runtime.spawn(async move {
+            // The flush comes back with an error, when the connection has ended.
+            let _ = (client.drain().await, client.flush().await);
+        });
+        // One that was lost ends when it is back.
         if self.is_connected() {
-            // The flush does not come back from a connection that has ended, but with an error.
-            let ended = async { (self.client.drain().await.is_ok(), self.client.flush().await.is_ok()) };
-            let _ = tokio::time::timeout(PATIENCE, ended).await;
+            let _ = tokio::time::timeout(MOMENT, ended).await;
         }
         *outcome = Some(drained.as_ref().map_err(BrokerError::again).copied());
         drained

@@ -168,7 +168,8 @@ async fn histories_are_freed_when_their_time_is_over() {
     for number in 0..1000 {
         topic(&number.to_string(), 100).publish(number).unwrap();
     }
-    // Due before the others, and used for longer; not at all; published to again; of shorter life.
+    assert_eq!(topics(&hub).await, 1000);
+    // Due before the others, of which one is used for longer, and one is published to again.
     let used = topic("used", 10);
     used.publish(1).unwrap();
     topic("sooner", 10).publish(1).unwrap();
@@ -178,8 +179,12 @@ async fn histories_are_freed_when_their_time_is_over() {
     topic("0", 100).publish(2).unwrap();
     tokio::time::advance(Duration::from_millis(1001)).await;
     assert_eq!(topics(&hub).await, 1001);
+    // Who uses it last counts.
+    used.publish(2).unwrap();
     drop(used);
-    tokio::time::advance(Duration::from_secs(30)).await;
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert_eq!(topics(&hub).await, 1001);
+    tokio::time::advance(Duration::from_secs(21)).await;
     assert_eq!(topics(&hub).await, 1000);
     tokio::time::advance(Duration::from_secs(60)).await;
     assert_eq!(topics(&hub).await, 1);
