@@ -106,8 +106,8 @@ async fn what_was_published_is_with_the_server_when_the_hub_is_flushed() {
     hub.flush().await.unwrap();
     let stream = jetstream::new(client.clone()).get_stream("WS_HISTORY_256_300").await.unwrap();
     assert_eq!(stream.get_info().await.unwrap().state.last_sequence, MESSAGES as u64);
-    // Without a history that says how far it is: nobody answers these.
-    (0..MESSAGES).for_each(|number| room.publish(number.to_string()).unwrap());
+    // Without a history that says how far it is; so much that it is not sent at once.
+    (0..MESSAGES).for_each(|_| room.publish("x".repeat(5_000)).unwrap());
     hub.flush().await.unwrap();
     client.request("ws.nobody", "".into()).await.unwrap_err();
     let mut count = 0;
