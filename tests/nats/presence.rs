@@ -6,6 +6,21 @@ use ws_core::async_nats::jetstream;
 
 use super::*;
 
+/// Makes the store beforehand, in which members expire after so long.
+pub async fn store(nats: &Nats, expiry: Duration) -> jetstream::stream::Stream {
+    let client = ws_core::async_nats::connect(nats.url()).await.unwrap();
+    let config = jetstream::stream::Config {
+        name: "KV_ws_presence".to_owned(),
+        subjects: vec!["$KV.ws_presence.>".to_owned()],
+        max_messages_per_subject: 1,
+        max_age: expiry,
+        discard: jetstream::stream::DiscardPolicy::New,
+        allow_rollup: true,
+        ..Default::default()
+    };
+    jetstream::new(client).create_stream(config).await.unwrap()
+}
+
 async fn names(room: &Topic<String>) -> Vec<String> {
     let mut names: Vec<_> = room.members().await.iter().map(|member| member.name.to_string()).collect();
     names.sort();
@@ -51,17 +66,7 @@ async fn who_dies_without_a_word_vanishes_and_who_lives_stays() {
     let Some(mut nats) = Nats::start().await else { return };
     // A shorter expiry than the hub would choose.
     let expiry = Duration::from_secs(2);
-    let client = ws_core::async_nats::connect(nats.url()).await.unwrap();
-    let config = jetstream::stream::Config {
-        name: "KV_ws_presence".to_owned(),
-        subjects: vec!["$KV.ws_presence.>".to_owned()],
-        max_messages_per_subject: 1,
-        max_age: expiry,
-        discard: jetstream::stream::DiscardPolicy::New,
-        allow_rollup: true,
-        ..Default::default()
-    };
-    jetstream::new(client).create_stream(config).await.unwrap();
+    store(&nats, expiry).await;
 
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));

@@ -79,6 +79,15 @@ impl Nats {
         self.ask("/connz").await.matches("\"cid\":").count()
     }
 
+    /// How many clients it has had since it was started.
+    pub async fn connections_so_far(&self) -> usize {
+        let answer = self.ask("/varz").await;
+        let (_, rest) = answer.split_once("\"total_connections\": ").expect("it counts them");
+        let number: usize = rest.split(',').next().and_then(|number| number.trim().parse().ok()).unwrap();
+        // One has asked whether it greets.
+        number - 1
+    }
+
     async fn ask(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.monitor)).await.unwrap();
         let request = format!("GET {path} HTTP/1.0\r\nConnection: close\r\n\r\n");
@@ -97,6 +106,16 @@ impl Drop for Nats {
     }
 }
 
+/// A port that nobody listens on, and that no client is given before the server takes it: those of clients
+/// begin at 32768.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let begin = std::process::id() as usize * 101;
+    loop {
+        let port = 16_384 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 16_384;
+        let port = u16::try_from(port).expect("they are that small");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

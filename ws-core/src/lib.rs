@@ -112,7 +112,7 @@ pub use context::Context;
 pub use error::HubError;
 #[cfg(feature = "tls")]
 pub use error::TlsError;
-pub use error::{BoxError, DecodeError, Error, HandlerError, PublishError, Result, SendError};
+pub use error::{BoxError, BrokerError, DecodeError, Error, HandlerError, PublishError, Result, SendError};
 pub use handler::{Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
@@ -125,6 +125,6 @@ pub use router::{Path, PeerAddr, Query, Router, State};
 pub use server::Tls;
 pub use timer::TimerId;
 pub use topic::{
-    Codec, HeardBy, History, Hub, Member, MemberId, ParsePositionError, Position, Presence, Published,
-    Recovering, Recovery, Subscribed, Topic,
+    Codec, HeardBy, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence,
+    Published, Recovering, Recovery, Since, Subscribed, Topic,
 };

@@ -22,6 +22,8 @@ use super::BoxError;
 pub enum PublishError {
     /// The codec cannot write it.
     Encode(BoxError),
+    /// The hub was [closed](crate::Hub::close).
+    Closed,
     /// As much as may wait for the broker waits already: it is published faster than it can be sent.
     /// Only where there is a broker, as all that follow.
     Full,
@@ -47,6 +49,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Encode(error) => write!(f, "cannot be written: {error}"),
+            Self::Closed => f.write_str("the hub is closed"),
             Self::Full => {
                 f.write_str("too much waits for the broker already: publish less, or try again later")
             }

@@ -10,6 +10,7 @@ use super::held::Held;
 use super::position::Position;
 use super::presence::{MemberId, Presence};
 use super::published::Published;
+use super::since::Since;
 use super::subscription::{Recovering, Recovery};
 use super::taps::{Garbage, Tap};
 use crate::error::PublishError;
@@ -44,7 +45,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         self: &Arc<Self>,
         carrier: &Arc<dyn Carrier>,
         tap: Box<dyn Tap<Published<T>>>,
-        position: Option<Position>,
+        since: Since,
     ) -> (usize, Recovering) {
         let held = Held::new(tap);
         let slot = self.subscribe(Box::new(Arc::clone(&held)), super::channel::Tie::Heard);
@@ -53,11 +54,11 @@ impl<T: Send + Sync + 'static> Channel<T> {
             return (slot, Recovering::done(Recovery::default()));
         }
         let (tell, recovering) = Recovering::later();
-        let (channel, found) = (Arc::clone(self), carrier.recover(position));
+        let (channel, found) = (Arc::clone(self), carrier.recover(since));
         carrier.spawn(Box::pin(async move {
             let found = found.await;
             // Nobody may wait for it.
-            let _ = tell.send(channel.release(&held, position, found));
+            let _ = tell.send(channel.release(&held, since.position(), found));
         }));
         (slot, recovering)
     }

@@ -306,5 +306,6 @@ async fn publishers_on_many_threads_keep_their_order() {
     }
 }
 
+mod close;
 mod feeds;
 mod history;

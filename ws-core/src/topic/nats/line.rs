@@ -13,10 +13,11 @@ use super::outbox::Outgoing;
 use super::presence::Replica;
 use super::stamp::{self, About, Stamp};
 use super::{Link, PATIENCE, listen, recover, stream};
-use crate::error::PublishError;
+use crate::error::{BrokerError, PublishError};
 use crate::topic::broker::{Carrier, Found, Inlet, Later};
 use crate::topic::history::History;
 use crate::topic::position::Position;
+use crate::topic::since::Since;
 
 /// A topic that is carried.
 pub(super) struct Line {
@@ -137,6 +138,13 @@ impl Line {
         })
     }
 
+    /// What looks for something in its history, if it has one.
+    fn search(&self, since: Since) -> Option<recover::Search> {
+        let Kept { history, subject } = self.kept.get()?;
+        let (streams, node) = (Arc::clone(&self.link.streams), self.link.node);
+        Some(recover::Search { streams, node, history: *history, subject: subject.clone(), since })
+    }
+
     pub(super) fn myself(&self) -> Weak<Self> {
         Weak::clone(&self.myself)
     }
@@ -219,25 +227,30 @@ impl Carrier for Line {
         })
     }
 
-    fn recover(&self, position: Option<Position>) -> Later<Option<Found>> {
-        let Some(Kept { history, subject }) = self.kept.get() else {
-            return Box::pin(std::future::ready(None));
-        };
-        let listens = self.listens();
-        let (streams, node) = (Arc::clone(&self.link.streams), self.link.node);
-        let search = recover::Search { streams, node, history: *history, subject: subject.clone(), position };
+    fn recover(&self, since: Since) -> Later<Option<Found>> {
+        let (search, listens) = (self.search(since), self.listens());
         Box::pin(async move {
             // What comes after the search is heard then. It would not be if that began later.
-            if listens.await { search.run().await } else { None }
+            if listens.await { search?.run().await } else { None }
         })
+    }
+
+    fn position(&self) -> Later<Option<Position>> {
+        let search = self.search(Since::Now).filter(|_| !self.link.is_closed());
+        Box::pin(async move { Some(search?.run().await?.position) })
     }
 
     fn spawn(&self, task: Later<()>) {
         self.link.runtime.spawn(task);
     }
 
-    fn join(&self, number: u64, name: &str) {
-        self.link.roster.join(&self.token, number, name);
+    fn join(&self, number: u64, name: &str) -> Later<Result<(), BrokerError>> {
+        let told = self.link.roster.join(&self.token, number, name);
+        Box::pin(async move {
+            let told = tokio::time::timeout(PATIENCE, told).await.map_err(|_| BrokerError::TimedOut)?;
+            // Nobody tells one that has left before.
+            told.unwrap_or(Err(BrokerError::Closed))
+        })
     }
 
     fn leave(&self, number: u64) {
@@ -245,6 +258,9 @@ impl Carrier for Line {
     }
 
     fn members(&self) -> Later<()> {
+        if self.link.is_closed() {
+            return Box::pin(std::future::ready(()));
+        }
         let replica = Replica::of(self);
         Box::pin(async move { replica.ready().await })
     }

@@ -6,6 +6,8 @@
 //! store.
 
 mod backlog;
+mod end;
+mod last;
 mod line;
 mod listen;
 mod outbox;
@@ -24,6 +26,7 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
+use end::End;
 use line::Line;
 use outbox::Outbox;
 use presence::Roster;
@@ -33,9 +36,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::Hub;
-use super::broker::{Broker, Carrier, Inlet};
+use super::broker::{Broker, Carrier, Inlet, Later};
 use super::position;
-use crate::error::HubError;
+use crate::error::{BrokerError, HubError};
 
 /// How long somebody waits for an answer of the server before it goes on without.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -173,6 +176,14 @@ impl Broker for Nats {
             Err(_) => Arc::new(Refused::new(topic, self.0.node)),
         }
     }
+
+    fn flush(&self) -> Later<Result<(), BrokerError>> {
+        Box::pin(Arc::clone(&self.0).flush())
+    }
+
+    fn close(&self) -> Later<Result<(), BrokerError>> {
+        self.0.close()
+    }
 }
 
 /// The connection to the broker, and all that is there once in a process.
@@ -193,6 +204,7 @@ struct Link {
     reconnects: watch::Sender<u64>,
     lines: Mutex<HashMap<u64, Weak<Line>>>,
     next_line: AtomicU64,
+    end: End,
 }
 
 impl Link {
@@ -218,7 +230,12 @@ impl Link {
             reconnects,
             lines,
             next_line,
+            end: End::default(),
         })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.end.has_begun()
     }
 
     fn is_connected(&self) -> bool {

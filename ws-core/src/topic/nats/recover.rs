@@ -14,17 +14,18 @@ use super::stream::{MAX_LEN, Streams, consumer, epoch};
 use crate::topic::broker::{Arrival, Found};
 use crate::topic::history::History;
 use crate::topic::position::Position;
+use crate::topic::since::Since;
 
 /// How many messages are asked for at once.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
-/// A search in a history, from a position on.
+/// A search in a history.
 pub(super) struct Search {
     pub(super) streams: Arc<Streams>,
     pub(super) node: u64,
     pub(super) history: History,
     pub(super) subject: Subject,
-    pub(super) position: Option<Position>,
+    pub(super) since: Since,
 }
 
 impl Search {
@@ -47,9 +48,12 @@ impl Search {
         let stream = self.streams.stream(self.history).await?;
         let info = stream.get_info().await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
-        let since = self.position.filter(|since| since.epoch == epoch && since.offset <= last);
-        if let Some(since) = since {
-            let found = self.since(&stream, &info, since).await?;
+        if let Some(len) = self.since.last().filter(|len| *len > 0) {
+            return self.last(&stream, &info, len).await;
+        }
+        let known = |since: &Position| since.epoch == epoch && since.offset <= last;
+        if let Some(since) = self.since.position().filter(known) {
+            let found = self.after(&stream, &info, since).await?;
             if found.recovered || found.is_quiet {
                 return Ok(found);
             }
@@ -60,12 +64,12 @@ impl Search {
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => last,
             Err(error) => return Err(error.into()),
         };
-        let position = Position { epoch, offset };
-        Ok(Found { recovered: false, is_quiet: false, position, missed: Vec::new() })
+        let (recovered, position) = (self.since.last().is_some(), Position { epoch, offset });
+        Ok(Found { recovered, is_quiet: false, position, missed: Vec::new() })
     }
 
     /// What came after a position, and whether that is all of it.
-    async fn since(&self, stream: &Stream, info: &Info, since: Position) -> Result<Found, Error> {
+    async fn after(&self, stream: &Stream, info: &Info, since: Position) -> Result<Found, Error> {
         let consumer = consumer(stream, &self.subject, since.offset).await?;
         let pending = usize::try_from(consumer.cached_info().num_pending)?;
         let messages = read(&consumer, pending).await?;
@@ -92,7 +96,7 @@ impl Search {
         info.state.first_sequence <= offset + 1 && after <= self.history.len.min(MAX_LEN)
     }
 
-    fn arrival(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<Arrival> {
+    pub(super) fn arrival(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<Arrival> {
         let stamp = Stamp::of(message.headers.as_ref()).filter(|stamp| stamp.about != About::Mark)?;
         Some(arrival(message.message, stamp, self.node, Some(Position { epoch, offset })))
     }

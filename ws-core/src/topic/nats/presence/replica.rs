@@ -89,11 +89,11 @@ impl Others {
                 Ok(End::Reconnect) => {}
                 Ok(End::Over) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "presence is not heard: it needs a server with JetStream");
                     self.expire();
                     if self.is_over(&line, &replica) {
                         return;
                     }
+                    tracing::warn!(%error, "presence is not heard: it needs a server with JetStream");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -173,7 +173,7 @@ impl Others {
     fn is_over(&self, line: &Weak<Line>, replica: &Replica) -> bool {
         let (Some(line), Some(inlet)) = (line.upgrade(), self.inlet.upgrade()) else { return true };
         let mut place = line.replica();
-        if replica.is_asked_for() || inlet.is_watched() {
+        if !line.link.is_closed() && (replica.is_asked_for() || inlet.is_watched()) {
             return false;
         }
         *place = None;
