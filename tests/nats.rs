@@ -26,6 +26,8 @@ mod presence;
 mod publish;
 #[path = "nats/restart.rs"]
 mod restart;
+#[path = "nats/slow.rs"]
+mod slow;
 
 /// Long enough for anything here, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

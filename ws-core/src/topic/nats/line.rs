@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use async_nats::Subject;
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::backlog::Backlog;
 use super::outbox::Outgoing;
 use super::presence::Replica;
 use super::stamp::{self, About, Stamp};
+use super::stream::Archive;
 use super::{Link, PATIENCE, listen, recover, stream};
 use crate::error::PublishError;
 use crate::topic::broker::{Carrier, Found, Inlet, Later};
@@ -37,9 +38,14 @@ pub(super) struct Line {
 
 /// Its history.
 struct Kept {
-    history: History,
+    archive: Archive,
     subject: Subject,
+    /// Those who read it: not all turns, which others of its size may want too.
+    readers: Arc<Semaphore>,
 }
+
+/// How many may read one history at the same time.
+const MAX_READERS: usize = 8;
 
 /// A subscription at the broker.
 struct Listener {
@@ -86,9 +92,9 @@ impl Line {
                 let subject = self.subject.clone();
                 self.link.outbox.push(Outgoing { subject, stamp, payload, kept: None })?;
             }
-            Some(Kept { history, subject }) => {
-                let (subject, kept) = (subject.clone(), Some((*history, Weak::clone(&self.inlet))));
-                self.link.archive.push(Outgoing { subject, stamp, payload, kept })?;
+            Some(Kept { archive, subject, .. }) => {
+                let (subject, kept) = (subject.clone(), Some(Weak::clone(&self.inlet)));
+                archive.outbox.push(Outgoing { subject, stamp, payload, kept })?;
             }
         }
         *sent += 1;
@@ -160,7 +166,8 @@ impl Carrier for Line {
         let kept = self.kept.get_or_init(|| {
             is_new = true;
             let subject = stream::subject(history, &self.token).into();
-            Kept { history, subject }
+            let archive = self.link.streams.archive(history);
+            Kept { archive, subject, readers: Arc::new(Semaphore::new(MAX_READERS)) }
         });
         let asked = stream::subject(history, &self.token);
         if asked != *kept.subject {
@@ -200,9 +207,9 @@ impl Carrier for Line {
                 let reconnects = self.link.reconnects.subscribe();
                 runtime.spawn(ear.hear(client, subject, reconnects, Arc::clone(&backlog)))
             }
-            Some(Kept { history, subject }) => {
-                let (streams, subject) = (Arc::clone(&self.link.streams), subject.clone());
-                runtime.spawn(ear.follow(streams, *history, subject, self.link.reconnects.subscribe()))
+            Some(Kept { archive, subject, .. }) => {
+                let (histories, subject) = (Arc::clone(&archive.histories), subject.clone());
+                runtime.spawn(ear.follow(histories, subject, self.link.reconnects.subscribe()))
             }
         };
         *lock(&self.listener) = Some(Listener { hearing, task: task.abort_handle(), ready, backlog });
@@ -220,12 +227,18 @@ impl Carrier for Line {
     }
 
     fn recover(&self, position: Option<Position>) -> Later<Option<Found>> {
-        let Some(Kept { history, subject }) = self.kept.get() else {
+        let Some(Kept { archive, subject, readers }) = self.kept.get() else {
             return Box::pin(std::future::ready(None));
         };
         let listens = self.listens();
-        let (streams, node) = (Arc::clone(&self.link.streams), self.link.node);
-        let search = recover::Search { streams, node, history: *history, subject: subject.clone(), position };
+        let search = recover::Search {
+            histories: Arc::clone(&archive.histories),
+            node: self.link.node,
+            subject: subject.clone(),
+            readers: Arc::clone(readers),
+            reconnects: self.link.reconnects.subscribe(),
+            position,
+        };
         Box::pin(async move {
             // What comes after the search is heard then. It would not be if that began later.
             if listens.await { search.run().await } else { None }

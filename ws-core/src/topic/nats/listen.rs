@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_nats::{Client, Error, Message, Subject};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::backlog::Backlog;
-use super::round_trip;
 use super::stamp::{About, Heard, Lines, Stamp};
-use super::stream::{Following, Streams, epoch};
+use super::stream::{Following, Histories, epoch};
+use super::{PATIENCE, round_trip};
 use crate::topic::broker::{Arrival, Inlet};
-use crate::topic::history::History;
 use crate::topic::position::Position;
 
 /// Before it is tried again.
@@ -85,8 +85,7 @@ impl Ear {
     /// Hears what the broker keeps.
     pub(super) async fn follow(
         self,
-        streams: Arc<Streams>,
-        history: History,
+        histories: Arc<Histories>,
         subject: Subject,
         mut reconnects: watch::Receiver<u64>,
     ) {
@@ -95,7 +94,7 @@ impl Ear {
         loop {
             reconnects.mark_unchanged();
             let followed = tokio::select! {
-                followed = self.go_on(&streams, history, &subject, &mut lines, &mut at, is_late) => followed,
+                followed = self.go_on(&histories, &subject, &mut lines, &mut at, is_late) => followed,
                 // At once, instead of when the consumer finds out.
                 changed = reconnects.changed() => match changed {
                     Ok(()) => {
@@ -108,7 +107,7 @@ impl Ear {
             };
             if let Err(error) = followed {
                 tracing::warn!(%error, subject = &*subject, "the history of a topic cannot be followed");
-                streams.forget(history);
+                histories.forget();
                 is_late = true;
                 tokio::time::sleep(RETRY).await;
             }
@@ -118,17 +117,56 @@ impl Ear {
     /// Hears what comes behind `at`, or from now on, which may be later than was asked for.
     async fn go_on(
         &self,
-        streams: &Streams,
-        history: History,
+        histories: &Histories,
         subject: &Subject,
         lines: &mut Lines,
         at: &mut Option<Place>,
         is_late: bool,
     ) -> Result<(), Error> {
-        let stream = streams.stream(history).await?;
+        let (mut messages, mut place) = {
+            let _turn = histories.beginners.acquire().await;
+            timeout(2 * PATIENCE, self.begin(histories, subject, lines, at, is_late)).await??
+        };
+        self.tell.send_replace(true);
+        // The last that was heard is heard again, if it is still there. If it is not, others may have
+        // gone with it.
+        let mut is_unproven = place.is_message;
+        loop {
+            let message = messages.next().await?;
+            let offset = message.info()?.stream_sequence;
+            let message = message.message;
+            if is_unproven && offset >= place.offset {
+                is_unproven = false;
+                if offset > place.offset {
+                    self.lagged(0);
+                }
+            }
+            if offset <= place.offset {
+                continue;
+            }
+            place = Place { offset, is_message: true, ..place };
+            *at = Some(place);
+            if let Some(stamp) = self.heard(lines, &message)
+                && stamp.about != About::Mark
+            {
+                self.arrived(message, stamp, Some(Position { epoch: place.epoch, offset }));
+            }
+        }
+    }
+
+    /// What comes behind `at`, and where that is now.
+    async fn begin(
+        &self,
+        histories: &Histories,
+        subject: &Subject,
+        lines: &mut Lines,
+        at: &mut Option<Place>,
+        is_late: bool,
+    ) -> Result<(Following, Place), Error> {
+        let stream = histories.stream().await?;
         let info = stream.get_info().await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
-        let mut place = match *at {
+        let place = match *at {
             None => {
                 if is_late {
                     self.lagged(0);
@@ -150,33 +188,9 @@ impl Ear {
             }
         };
         *at = Some(place);
-        // The last that was heard is heard again, if it is still there. If it is not, others may have
-        // gone with it.
-        let mut is_unproven = place.is_message;
         let from = if place.is_message { place.offset } else { place.offset + 1 };
-        let (mut messages, _) = Following::begin(&stream, subject, from).await?;
-        self.tell.send_replace(true);
-        loop {
-            let message = messages.next().await?;
-            let offset = message.info()?.stream_sequence;
-            let message = message.message;
-            if is_unproven && offset >= place.offset {
-                is_unproven = false;
-                if offset > place.offset {
-                    self.lagged(0);
-                }
-            }
-            if offset <= place.offset {
-                continue;
-            }
-            place = Place { epoch, offset, is_message: true };
-            *at = Some(place);
-            if let Some(stamp) = self.heard(lines, &message)
-                && stamp.about != About::Mark
-            {
-                self.arrived(message, stamp, Some(Position { epoch, offset }));
-            }
-        }
+        let (messages, _) = Following::begin(&stream, subject, from).await?;
+        Ok((messages, place))
     }
 
     /// Whose it is, unless it has been heard before. Tells what was lost before it.

@@ -186,8 +186,7 @@ struct Link {
     /// What nobody keeps,
     outbox: Outbox,
     /// and what the broker keeps.
-    archive: Outbox,
-    streams: Arc<Streams>,
+    streams: Streams,
     roster: Roster,
     /// How often the connection was made anew.
     reconnects: watch::Sender<u64>,
@@ -199,11 +198,9 @@ impl Link {
     fn start(client: Client, reconnects: watch::Sender<u64>) -> Arc<Self> {
         let (runtime, node) = (Handle::current(), position::epoch());
         let jetstream = jetstream::new(client.clone());
-        let streams = Arc::new(Streams::new(jetstream.clone()));
-        let (outbox, outlet) = Outbox::new();
-        let (archive, to_archive) = Outbox::new();
+        let streams = Streams::new(client.clone(), runtime.clone());
+        let (outbox, outlet) = Outbox::new(Arc::default());
         runtime.spawn(outlet.send(client.clone()));
-        runtime.spawn(to_archive.store(jetstream.clone(), Arc::clone(&streams)));
         let roster = Roster::start(&runtime, jetstream.clone(), node);
         let (lines, next_line) = (Mutex::default(), AtomicU64::new(0));
         Arc::new(Self {
@@ -212,7 +209,6 @@ impl Link {
             node,
             runtime,
             outbox,
-            archive,
             streams,
             roster,
             reconnects,

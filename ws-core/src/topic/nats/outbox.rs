@@ -11,22 +11,45 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use super::stamp::Stamp;
-use super::stream::Streams;
+use super::stream::Histories;
 use crate::error::PublishError;
 use crate::topic::broker::Inlet;
-use crate::topic::history::History;
 
 /// How many messages may wait,
 const MAX_WAITING: usize = 16 * 1024;
-/// and how large they may be together, in bytes.
+/// how large they may be together, in bytes,
 const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// and those of all queues that share a count.
+const MAX_BYTES_OF_ALL: usize = 4 * MAX_BYTES;
 /// How many may wait for the broker to say that it keeps them.
 const MAX_UNACKNOWLEDGED: usize = 1024;
 
 /// A queue to a task that sends.
 pub(super) struct Outbox {
     queue: mpsc::Sender<Outgoing>,
-    bytes: Arc<AtomicUsize>,
+    bytes: Bytecount,
+}
+
+/// How many bytes wait, here and in all queues that share the second count.
+#[derive(Clone)]
+struct Bytecount([Arc<AtomicUsize>; 2]);
+
+impl Bytecount {
+    /// False if these are too many.
+    fn add(&self, size: usize) -> bool {
+        let counts = self.0.each_ref().map(|count| count.fetch_add(size, Ordering::Relaxed) + size);
+        let has_room = counts[0] <= MAX_BYTES && counts[1] <= MAX_BYTES_OF_ALL;
+        if !has_room {
+            self.sub(size);
+        }
+        has_room
+    }
+
+    fn sub(&self, size: usize) {
+        for count in &self.0 {
+            count.fetch_sub(size, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A message that waits.
@@ -34,26 +57,25 @@ pub(super) struct Outgoing {
     pub(super) subject: Subject,
     pub(super) stamp: Stamp,
     pub(super) payload: Bytes,
-    /// The history that it goes to, and whom to tell if it does not get there.
-    pub(super) kept: Option<(History, Weak<dyn Inlet>)>,
+    /// Whom to tell if it does not get to its history.
+    pub(super) kept: Option<Weak<dyn Inlet>>,
 }
 
 impl Outbox {
-    /// Also what the task takes from it.
-    pub(super) fn new() -> (Self, Outlet) {
+    /// Also what the task takes from it. `all` counts the bytes that wait in several.
+    pub(super) fn new(all: Arc<AtomicUsize>) -> (Self, Outlet) {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
-        let bytes = Arc::new(AtomicUsize::new(0));
-        (Self { queue, bytes: Arc::clone(&bytes) }, Outlet { waiting, bytes })
+        let bytes = Bytecount([Arc::default(), all]);
+        (Self { queue, bytes: bytes.clone() }, Outlet { waiting, bytes })
     }
 
     pub(super) fn push(&self, message: Outgoing) -> Result<(), PublishError> {
         let size = message.payload.len();
-        if self.bytes.fetch_add(size, Ordering::Relaxed) + size > MAX_BYTES {
-            self.bytes.fetch_sub(size, Ordering::Relaxed);
+        if !self.bytes.add(size) {
             return Err(PublishError::Full);
         }
         self.queue.try_send(message).map_err(|error| {
-            self.bytes.fetch_sub(size, Ordering::Relaxed);
+            self.bytes.sub(size);
             match error {
                 mpsc::error::TrySendError::Full(_) => PublishError::Full,
                 // The runtime of the hub has ended.
@@ -66,13 +88,13 @@ impl Outbox {
 /// Where messages leave the queue.
 pub(super) struct Outlet {
     waiting: mpsc::Receiver<Outgoing>,
-    bytes: Arc<AtomicUsize>,
+    bytes: Bytecount,
 }
 
 impl Outlet {
     async fn next(&mut self) -> Option<Outgoing> {
         let message = self.waiting.recv().await?;
-        self.bytes.fetch_sub(message.payload.len(), Ordering::Relaxed);
+        self.bytes.sub(message.payload.len());
         Some(message)
     }
 
@@ -87,8 +109,8 @@ impl Outlet {
         }
     }
 
-    /// Sends what goes to a history, and sees to it that it has got there.
-    pub(super) async fn store(mut self, jetstream: jetstream::Context, streams: Arc<Streams>) {
+    /// Sends what goes to histories of one size, and sees to it that it has got there.
+    pub(super) async fn store(mut self, jetstream: jetstream::Context, histories: Arc<Histories>) {
         let mut sent = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -96,8 +118,8 @@ impl Outlet {
                 Some(()) = sent.next(), if !sent.is_empty() => {}
                 message = self.next(), if sent.len() < MAX_UNACKNOWLEDGED => {
                     let Some(message) = message else { break };
-                    let Some((history, inlet)) = message.kept else { continue };
-                    let ack = match streams.stream(history).await {
+                    let Some(inlet) = message.kept else { continue };
+                    let ack = match histories.stream().await {
                         Ok(_) => {
                             let headers = message.stamp.headers();
                             let publish = jetstream.publish_with_headers(message.subject, headers, message.payload);
@@ -105,14 +127,14 @@ impl Outlet {
                         }
                         Err(error) => Err(error),
                     };
-                    let streams = Arc::clone(&streams);
+                    let histories = Arc::clone(&histories);
                     sent.push(async move {
                         let acknowledged = match ack {
                             Ok(ack) => ack.await.map(drop).map_err(Into::into),
                             Err(error) => Err(error),
                         };
                         if let Err(error) = acknowledged {
-                            unsure(&streams, &inlet, history, &error);
+                            unsure(&histories, &inlet, &error);
                         }
                     });
                 }
@@ -123,10 +145,10 @@ impl Outlet {
 }
 
 /// The broker did not say that it keeps a message.
-fn unsure(streams: &Streams, inlet: &Weak<dyn Inlet>, history: History, error: &async_nats::Error) {
+fn unsure(histories: &Histories, inlet: &Weak<dyn Inlet>, error: &async_nats::Error) {
     tracing::error!(%error, "the broker has not said that it keeps a message");
     // It may be gone: look again with the next one.
-    streams.forget(history);
+    histories.forget();
     if let Some(inlet) = inlet.upgrade() {
         inlet.unsure();
     }

@@ -1,50 +1,78 @@
 //! What somebody has missed of a history.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, Stream};
 use async_nats::{Error, Subject, jetstream};
 use futures_util::StreamExt;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use super::PATIENCE;
 use super::listen::arrival;
 use super::stamp::{About, Stamp};
-use super::stream::{MAX_LEN, Streams, consumer, epoch};
+use super::stream::{Histories, MAX_LEN, consumer, epoch};
 use crate::topic::broker::{Arrival, Found};
-use crate::topic::history::History;
 use crate::topic::position::Position;
 
 /// How many messages are asked for at once.
 const BATCH: usize = 500;
 
+/// How long somebody waits for a turn before it goes on without what it has missed.
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
 /// A search in a history, from a position on.
 pub(super) struct Search {
-    pub(super) streams: Arc<Streams>,
+    pub(super) histories: Arc<Histories>,
     pub(super) node: u64,
-    pub(super) history: History,
     pub(super) subject: Subject,
+    /// The turns of this history.
+    pub(super) readers: Arc<Semaphore>,
+    pub(super) reconnects: watch::Receiver<u64>,
     pub(super) position: Option<Position>,
 }
 
 impl Search {
     /// What there is; `None` if the broker does not say.
     pub(super) async fn run(self) -> Option<Found> {
-        // When a thousand clients come back at once, they take turns.
-        let _turn = self.streams.turns.acquire().await;
-        match tokio::time::timeout(2 * PATIENCE, self.search()).await {
+        let (readers, histories) = (Arc::clone(&self.readers), Arc::clone(&self.histories));
+        // When a thousand clients come back at once, they take turns: first those of a history, so that
+        // one for which the broker does not answer leaves the others some.
+        let turn = async { (readers.acquire().await, histories.readers.acquire().await) };
+        let Ok(_turn) = timeout(MAX_WAIT, turn).await else {
+            tracing::warn!(
+                subject = &*self.subject,
+                "too many read a history: it has not become somebody's turn"
+            );
+            return None;
+        };
+        match timeout(2 * PATIENCE, self.search_until_answered()).await {
             Ok(Ok(found)) => return Some(found),
             Ok(Err(error)) => {
                 tracing::warn!(%error, subject = &*self.subject, "a history cannot be read");
-                self.streams.forget(self.history);
+                self.histories.forget();
             }
             Err(_) => tracing::warn!(subject = &*self.subject, "a history cannot be read in time"),
         }
         None
     }
 
+    /// Asks again when the connection is made anew: what was asked over the one before is not answered.
+    async fn search_until_answered(&self) -> Result<Found, Error> {
+        let mut reconnects = self.reconnects.clone();
+        loop {
+            reconnects.mark_unchanged();
+            tokio::select! {
+                found = self.search() => return found,
+                Ok(()) = reconnects.changed() => {}
+            }
+        }
+    }
+
     async fn search(&self) -> Result<Found, Error> {
-        let stream = self.streams.stream(self.history).await?;
+        let stream = self.histories.stream().await?;
         let info = stream.get_info().await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
         let since = self.position.filter(|since| since.epoch == epoch && since.offset <= last);
@@ -89,7 +117,7 @@ impl Search {
     /// go when they are old, and then the stream begins behind them; or when there are too many of the
     /// topic, and then there are as many as there may be, or the stream begins behind those.
     fn is_all_there(&self, info: &Info, offset: u64, after: usize) -> bool {
-        info.state.first_sequence <= offset + 1 && after <= self.history.len.min(MAX_LEN)
+        info.state.first_sequence <= offset + 1 && after <= self.histories.history.len.min(MAX_LEN)
     }
 
     fn arrival(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<Arrival> {

@@ -1,21 +1,27 @@
 //! The histories at the broker: a JetStream stream for each size of one.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, StorageType, Stream};
-use async_nats::{Error, jetstream};
+use async_nats::{Client, Error, jetstream};
 use futures_util::StreamExt;
-
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
+use super::PATIENCE;
+use super::outbox::Outbox;
 use crate::topic::history::History;
 
-/// How many may read histories at the same time.
+/// How many may read histories of one size at the same time,
 const MAX_READERS: usize = 32;
+/// and how many may begin to follow one.
+const MAX_BEGINNERS: usize = 64;
 
 /// How long the server keeps a consumer that was left alone.
 const INACTIVE: Duration = Duration::from_mins(1);
@@ -28,30 +34,78 @@ pub(super) const MAX_LEN: usize = 1_000_000;
 /// for so long.
 const MAX_TTL: Duration = Duration::from_hours(24 * 365);
 
-/// The streams that this process has seen.
+/// The histories of all sizes. What one of them waits for holds up no other: each has a queue, turns and
+/// acknowledgements of its own.
 pub(super) struct Streams {
-    jetstream: jetstream::Context,
-    seen: Mutex<HashMap<(i64, u64), Stream>>,
-    /// Those who read a history.
-    pub(super) turns: Semaphore,
+    client: Client,
+    runtime: Handle,
+    /// How many bytes wait in all queues together.
+    waiting: Arc<AtomicUsize>,
+    archives: Mutex<HashMap<(i64, u64), Archive>>,
+}
+
+/// The histories of one size, and what waits to be sent there.
+#[derive(Clone)]
+pub(super) struct Archive {
+    pub(super) histories: Arc<Histories>,
+    pub(super) outbox: Arc<Outbox>,
 }
 
 impl Streams {
-    pub(super) fn new(jetstream: jetstream::Context) -> Self {
-        Self { jetstream, seen: Mutex::default(), turns: Semaphore::new(MAX_READERS) }
+    pub(super) fn new(client: Client, runtime: Handle) -> Self {
+        Self { client, runtime, waiting: Arc::default(), archives: Mutex::default() }
     }
 
-    /// The stream for histories of this size, made if there is none.
-    pub(super) async fn stream(&self, history: History) -> Result<Stream, Error> {
-        let (len, ttl) = size(history);
-        let seen = self.lock().get(&(len, ttl)).cloned();
+    /// Those of a size. It does not wait.
+    pub(super) fn archive(&self, history: History) -> Archive {
+        let mut archives = lock(&self.archives);
+        let archive = archives.entry(size(history)).or_insert_with(|| {
+            // A context has a task.
+            let _entered = self.runtime.enter();
+            let jetstream = jetstream::new(self.client.clone());
+            let histories = Arc::new(Histories::new(jetstream.clone(), history));
+            let (outbox, outlet) = Outbox::new(Arc::clone(&self.waiting));
+            self.runtime.spawn(outlet.store(jetstream, Arc::clone(&histories)));
+            Archive { histories, outbox: Arc::new(outbox) }
+        });
+        archive.clone()
+    }
+}
+
+/// The histories of one size: a stream of the broker.
+pub(super) struct Histories {
+    jetstream: jetstream::Context,
+    pub(super) history: History,
+    /// As it was seen last.
+    seen: Mutex<Option<Stream>>,
+    /// Those who read one.
+    pub(super) readers: Semaphore,
+    /// Those who begin to follow one: after a reconnect that is everybody.
+    pub(super) beginners: Semaphore,
+}
+
+impl Histories {
+    fn new(jetstream: jetstream::Context, history: History) -> Self {
+        Self {
+            jetstream,
+            history,
+            seen: Mutex::default(),
+            readers: Semaphore::new(MAX_READERS),
+            beginners: Semaphore::new(MAX_BEGINNERS),
+        }
+    }
+
+    /// The stream, made if there is none.
+    pub(super) async fn stream(&self) -> Result<Stream, Error> {
+        let seen = lock(&self.seen).clone();
         if let Some(stream) = seen {
             return Ok(stream);
         }
+        let (len, ttl) = size(self.history);
         let config = Config {
             name: format!("WS_HISTORY_{len}_{ttl}"),
             description: Some("what was published in topics, for those who come back".into()),
-            subjects: vec![subject(history, "*")],
+            subjects: vec![subject(self.history, "*")],
             // One more than is asked for: the message that somebody has seen last is a proof that
             // what follows it is all there.
             max_messages_per_subject: len + 1,
@@ -60,19 +114,19 @@ impl Streams {
             storage: StorageType::File,
             ..Config::default()
         };
-        let stream = self.jetstream.get_or_create_stream(config).await?;
-        self.lock().insert((len, ttl), stream.clone());
+        let stream = timeout(2 * PATIENCE, self.jetstream.get_or_create_stream(config)).await??;
+        *lock(&self.seen) = Some(stream.clone());
         Ok(stream)
     }
 
     /// It may be gone.
-    pub(super) fn forget(&self, history: History) {
-        self.lock().remove(&size(history));
+    pub(super) fn forget(&self) {
+        *lock(&self.seen) = None;
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(i64, u64), Stream>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How many messages, and for how many seconds.

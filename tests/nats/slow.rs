@@ -1,0 +1,61 @@
+//! The broker does not answer for one topic, or not for long; others go on.
+
+use tests::nats::Lossy;
+
+use super::*;
+
+#[tokio::test]
+async fn what_is_kept_goes_on_while_another_stream_cannot_be_made() {
+    let Some(nats) = Nats::start().await else { return };
+    let lossy = Lossy::before(&nats).await;
+    let hub = Hub::nats(&lossy.url()).await.unwrap();
+    lossy.lose("WS_HISTORY_8_300");
+    let stuck = hub.topic::<String>("stuck").history(8);
+    let room = hub.topic::<String>("room").history(16);
+    let mut seat = Seat::subscriber(&room).await;
+    // As long as it takes to find out for each of them, nobody waits here.
+    (0..100).for_each(|line| stuck.publish(line.to_string()).unwrap());
+    until(async || lossy.lost() > 0).await;
+    for line in ["1", "2", "3"] {
+        room.publish(line.into()).unwrap();
+    }
+    for line in ["1", "2", "3"] {
+        seat.hears(line).await;
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_does_not_wait_for_those_who_get_no_answer() {
+    let Some(nats) = Nats::start().await else { return };
+    let lossy = Lossy::before(&nats).await;
+    let hub = Hub::nats(&lossy.url()).await.unwrap();
+    // One of the same stream, and one of another.
+    let rooms = [("stuck", 8), ("near", 8), ("far", 16)]
+        .map(|(name, len): (_, usize)| hub.topic::<String>(name).history(len));
+    let mut seats = Vec::new();
+    for room in &rooms {
+        let mut seat = Seat::subscriber(room).await;
+        room.publish("1".into()).unwrap();
+        room.publish("2".into()).unwrap();
+        let since = seat.hears("1").await;
+        seat.hears("2").await;
+        seats.push((seat, since));
+    }
+    // Consumers of that subject.
+    lossy.lose(":\"ws.h.8_300.stuck\"");
+    let mut stuck = Vec::new();
+    for _ in 0..500 {
+        stuck.push(Seat::take(&rooms[0], Begin::From(seats[0].1)).await);
+    }
+    until(async || lossy.lost() > 0).await;
+    for (room, (_, since)) in rooms.iter().zip(&seats).skip(1) {
+        let (mut back, recovery) = Seat::from(room, *since).await;
+        assert!(recovery.recovered, "{}", room.name());
+        back.hears("2").await;
+    }
+    // Whoever gets no answer goes on without.
+    let mut first = stuck.swap_remove(0);
+    assert_eq!(first.next().await, Told::Recovered(Recovery::default()));
+    rooms[0].publish("3".into()).unwrap();
+    first.hears("3").await;
+}
