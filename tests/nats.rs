@@ -20,6 +20,8 @@ mod history;
 mod load;
 #[path = "nats/names.rs"]
 mod names;
+#[path = "nats/panics.rs"]
+mod panics;
 #[path = "nats/presence.rs"]
 mod presence;
 #[path = "nats/publish.rs"]

@@ -306,5 +306,7 @@ async fn publishers_on_many_threads_keep_their_order() {
     }
 }
 
+#[cfg(feature = "nats")]
+mod far;
 mod feeds;
 mod history;

@@ -1,5 +1,6 @@
 //! What other processes publish.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -208,8 +209,11 @@ impl Ear {
     }
 
     fn arrived(&self, message: Message, stamp: Stamp, position: Option<Position>) {
-        if let Some(inlet) = self.inlet.upgrade() {
-            inlet.arrived(self.hearing, arrival(message, stamp, self.node, position));
+        let Some(inlet) = self.inlet.upgrade() else { return };
+        let arrival = arrival(message, stamp, self.node, position);
+        // What is dropped there is the user's. Others, who come after it, are to be heard.
+        if catch_unwind(AssertUnwindSafe(|| inlet.arrived(self.hearing, arrival))).is_err() {
+            tracing::error!("a published value has panicked when it was dropped");
         }
     }
 
