@@ -1,6 +1,7 @@
 //! The broker does not answer for one topic, or not for long; others go on.
 
 use tests::nats::Lossy;
+use ws_core::async_nats;
 
 use super::*;
 
@@ -58,4 +59,27 @@ async fn who_comes_back_does_not_wait_for_those_who_get_no_answer() {
     assert_eq!(first.next().await, Told::Recovered(Recovery::default()));
     rooms[0].publish("3".into()).unwrap();
     first.hears("3").await;
+}
+
+#[tokio::test]
+async fn consumers_end_with_those_who_read() {
+    let Some(nats) = Nats::start().await else { return };
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    let rooms = [1, 2, 3].map(|number| hub.topic::<String>(format!("room {number}")).history(8));
+    let mut seats = Vec::new();
+    for room in &rooms {
+        let mut seat = Seat::subscriber(room).await;
+        room.publish("1".into()).unwrap();
+        let since = seat.hears("1").await;
+        seats.push(Seat::from(room, since).await.0);
+        seats.push(seat);
+    }
+    let client = async_nats::connect(nats.url()).await.unwrap();
+    let stream = async_nats::jetstream::new(client).get_stream("WS_HISTORY_8_300").await.unwrap();
+    let consumers = async || stream.get_info().await.unwrap().state.consumer_count;
+    until(async || consumers().await == rooms.len()).await;
+    drop(seats);
+    // Sooner than the server would see to it.
+    let deleted = until(async || consumers().await == 0);
+    timeout(Duration::from_secs(20), deleted).await.expect("they are deleted");
 }

@@ -95,10 +95,8 @@ impl Search {
     /// What came after a position, and whether that is all of it.
     async fn since(&self, stream: &Stream, info: &Info, since: Position) -> Result<Found, Error> {
         let consumer = consumer(stream, &self.subject, since.offset).await?;
-        let pending = usize::try_from(consumer.cached_info().num_pending)?;
-        let messages = read(&consumer, pending).await?;
-        // It ends by itself, only later.
-        let _ = stream.delete_consumer(&consumer.cached_info().name).await;
+        let pending = usize::try_from(consumer.pull.cached_info().num_pending)?;
+        let messages = read(&consumer.pull, pending).await?;
         let at = messages.iter().map(|(offset, _)| *offset).find(|offset| *offset >= since.offset);
         let after = messages.iter().filter(|(offset, _)| *offset > since.offset).count();
         let found = Found {

@@ -23,8 +23,8 @@ const MAX_READERS: usize = 32;
 /// and how many may begin to follow one.
 const MAX_BEGINNERS: usize = 64;
 
-/// How long the server keeps a consumer that was left alone.
-const INACTIVE: Duration = Duration::from_mins(1);
+/// How long the server keeps a consumer whose process has died, or has not been able to delete it.
+const INACTIVE: Duration = Duration::from_secs(30);
 
 /// How often the server says that there is nothing. It is gone when it does not, twice over.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -150,9 +150,27 @@ pub(super) fn epoch(info: &Info) -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or_default()
 }
 
+/// A consumer for once: dropped, it is deleted, if the server can be told.
+pub(super) struct Consumer {
+    pub(super) pull: PullConsumer,
+    /// Where it is deleted: in the runtime of the hub.
+    stream: Stream,
+    runtime: Handle,
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let (stream, name) = (self.stream.clone(), self.pull.cached_info().name.clone());
+        self.runtime.spawn(async move {
+            // If it is not, it ends by itself, only later.
+            let _ = timeout(PATIENCE, stream.delete_consumer(&name)).await;
+        });
+    }
+}
+
 /// A consumer of a subject's messages from a sequence number on. Nothing is acknowledged: what gets
 /// lost is asked for again, by another one.
-pub(super) async fn consumer(stream: &Stream, subject: &str, from: u64) -> Result<PullConsumer, Error> {
+pub(super) async fn consumer(stream: &Stream, subject: &str, from: u64) -> Result<Consumer, Error> {
     let deliver_policy = match from {
         0 => DeliverPolicy::All,
         start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
@@ -165,12 +183,14 @@ pub(super) async fn consumer(stream: &Stream, subject: &str, from: u64) -> Resul
         memory_storage: true,
         ..pull::Config::default()
     };
-    Ok(stream.create_consumer(config).await?)
+    let pull = stream.create_consumer(config).await?;
+    Ok(Consumer { pull, stream: stream.clone(), runtime: Handle::current() })
 }
 
 /// The messages of a subject as they come.
 pub(super) struct Following {
     messages: pull::Stream,
+    _consumer: Consumer,
     /// Which of the consumer's comes next.
     next: u64,
 }
@@ -179,9 +199,9 @@ impl Following {
     /// Those from a sequence number on; also how many there are already.
     pub(super) async fn begin(stream: &Stream, subject: &str, from: u64) -> Result<(Self, u64), Error> {
         let consumer = consumer(stream, subject, from).await?;
-        let pending = consumer.cached_info().num_pending;
-        let messages = consumer.stream().heartbeat(HEARTBEAT).messages().await?;
-        Ok((Self { messages, next: 1 }, pending))
+        let pending = consumer.pull.cached_info().num_pending;
+        let messages = consumer.pull.stream().heartbeat(HEARTBEAT).messages().await?;
+        Ok((Self { messages, _consumer: consumer, next: 1 }, pending))
     }
 
     /// The next message. An error says that another consumer is needed, perhaps of another stream:
