@@ -28,6 +28,8 @@ mod presence;
 mod publish;
 #[path = "nats/restart.rs"]
 mod restart;
+#[path = "nats/secure.rs"]
+mod secure;
 #[path = "nats/slow.rs"]
 mod slow;
 

@@ -6,6 +6,7 @@
 //! store.
 
 mod backlog;
+mod connect;
 mod line;
 mod listen;
 mod outbox;
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
+use async_nats::{Client, ConnectOptions, Event, jetstream};
+use connect::Servers;
 use line::Line;
 use outbox::Outbox;
 use presence::Roster;
@@ -61,15 +63,17 @@ impl Hub {
     /// published in one is heard in all. Handlers need not know; a server that has grown out of one
     /// process changes this line.
     ///
-    /// The address is `nats://host:4222`, or several of one cluster with commas between;
-    /// `nats://user:password@…` and `tls://…` are understood too. Histories and presence need a server
-    /// with JetStream (`nats-server -js`, 2.9 or later). The guide says what is promised when the
+    /// The address is `nats://host:4222`, or several of one cluster with commas between: one that answers
+    /// is enough, and says where the others are. With `nats://user:password@host` or `nats://token@host`
+    /// it says who we are, and what is not a letter or digit there is written as in every URL, `%40` for
+    /// `@`. One `tls://host` makes it TLS with all of them. Histories and presence need a server with
+    /// JetStream (`nats-server -js`, 2.9 or later). The guide says what is promised when the
     /// [server is away](crate::guide::topics).
     ///
     /// # Errors
     ///
-    /// [`HubError`] if the server cannot be reached, which is tried once. A connection that is lost
-    /// later is made anew, for as long as it takes.
+    /// [`HubError`] if no server can be reached, which is tried once, or does not let us in. A connection
+    /// that is lost later is made anew, for as long as it takes.
     ///
     /// ```no_run
     /// # use ws_core::prelude::*;
@@ -93,7 +97,8 @@ impl Hub {
         Self::nats_with(ConnectOptions::new().ping_interval(PING_INTERVAL), url).await
     }
 
-    /// The same, with credentials, certificates and whatever else the client can be told.
+    /// The same, with credentials, certificates and whatever else the client can be told. What the
+    /// address says of user and password counts before the options.
     ///
     /// What the hub needs for itself it sets: no echo, its event callback, and the capacities of the
     /// client and of subscriptions. With `retry_on_initial_connect` it begins without the server, as it
@@ -114,7 +119,7 @@ impl Hub {
     /// # }
     /// ```
     pub async fn nats_with(options: ConnectOptions, url: &str) -> Result<Self, HubError> {
-        let addrs = addresses(url)?;
+        let servers = Servers::parse(url)?;
         let link = Arc::new(OnceLock::<Weak<Link>>::new());
         let (reconnects, events) = (watch::Sender::new(0), Arc::clone(&link));
         let was_connected = Arc::new(AtomicBool::new(false));
@@ -129,27 +134,12 @@ impl Hub {
                 }
                 std::future::ready(())
             });
-        let client = options.connect(&*addrs).await.map_err(|error| {
-            let addrs: Vec<_> = addrs.iter().map(|addr| format!("{}:{}", addr.host(), addr.port())).collect();
-            HubError::Connect { addr: addrs.join(", "), source: error.into() }
-        })?;
+        let client = servers.connect(options).await?;
         let new = Link::start(client, reconnects);
         // Set once, here.
         let _ = link.set(Arc::downgrade(&new));
         Ok(Self::of(Box::new(Nats(new))))
     }
-}
-
-/// The servers that are asked for.
-fn addresses(url: &str) -> Result<Vec<ServerAddr>, HubError> {
-    let parse = |addr: &str| {
-        addr.trim().parse::<ServerAddr>().map_err(|error| {
-            // What stands before the host may be a password.
-            let (_, host) = addr.rsplit_once('@').unwrap_or(("", addr));
-            HubError::Address { addr: host.trim().to_owned(), source: error.into() }
-        })
-    };
-    url.split(',').map(parse).collect()
 }
 
 /// When the server has seen to all that it was told before, or does not answer.
