@@ -14,10 +14,14 @@ use tokio_tungstenite::WebSocketStream;
 use ws_core::prelude::*;
 use ws_core::{HubError, Recovery};
 
+#[path = "nats/cluster.rs"]
+mod cluster;
 #[path = "nats/history.rs"]
 mod history;
 #[path = "nats/load.rs"]
 mod load;
+#[path = "nats/many.rs"]
+mod many;
 #[path = "nats/names.rs"]
 mod names;
 #[path = "nats/panics.rs"]

@@ -49,6 +49,19 @@ impl Nats {
         Some(server)
     }
 
+    /// Three that are a cluster, or will be: that takes a moment.
+    pub async fn cluster() -> Option<[Self; 3]> {
+        let ports = [(); 3].map(|()| free_port());
+        let routes = ports.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
+        let start = |number: usize| {
+            let listen = format!("listen: \"127.0.0.1:{}\"", ports[number]);
+            let config =
+                format!("server_name: n{number}, cluster {{ name: ws, {listen}, routes: [{routes}] }}");
+            async move { Self::start_with(&config).await }
+        };
+        Some([start(0).await?, start(1).await?, start(2).await?])
+    }
+
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }

@@ -17,7 +17,7 @@ use crate::topic::broker::{Arrival, Inlet};
 use crate::topic::position::Position;
 
 /// Before it is tried again.
-const RETRY: Duration = Duration::from_millis(250);
+pub(super) const RETRY: Duration = Duration::from_millis(250);
 
 /// So many messages are handed on before others have a turn.
 const TURN: usize = 64;

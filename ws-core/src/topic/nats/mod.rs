@@ -9,6 +9,7 @@ mod backlog;
 mod connect;
 mod line;
 mod listen;
+mod options;
 mod outbox;
 mod presence;
 mod recover;
@@ -22,13 +23,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+#[cfg(doc)]
+use async_nats::ConnectOptions;
 use async_nats::client::RequestErrorKind;
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, jetstream};
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::{Client, Event};
 use connect::Servers;
 use line::Line;
+pub use options::NatsOptions;
 use outbox::Outbox;
-use presence::Roster;
+use presence::{Bucket, Roster};
 use refused::Refused;
 use stream::Streams;
 use tokio::runtime::Handle;
@@ -54,9 +59,6 @@ const NOBODY: &str = "ws.nobody";
 
 /// How often it is asked, for ten seconds each. It says nothing if we may not.
 const MAX_QUESTIONS: usize = 6;
-
-/// So soon is it noticed that a server does not answer, twice over.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Hub {
     /// A hub of all processes that are connected to a NATS server, or to a cluster of them: what is
@@ -94,11 +96,12 @@ impl Hub {
     /// }
     /// ```
     pub async fn nats(url: &str) -> Result<Self, HubError> {
-        Self::nats_with(ConnectOptions::new().ping_interval(PING_INTERVAL), url).await
+        Self::nats_with(NatsOptions::new(), url).await
     }
 
-    /// The same, with credentials, certificates and whatever else the client can be told. What the
-    /// address says of user and password counts before the options.
+    /// The same, with [replicas](NatsOptions::replicas), credentials, certificates and whatever else the
+    /// client can be told by its [`ConnectOptions`], which will do alone. What the address says of user
+    /// and password counts before them.
     ///
     /// What the hub needs for itself it sets: no echo, its event callback, and the capacities of the
     /// client and of subscriptions. With `retry_on_initial_connect` it begins without the server, as it
@@ -118,7 +121,8 @@ impl Hub {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn nats_with(options: ConnectOptions, url: &str) -> Result<Self, HubError> {
+    pub async fn nats_with(options: impl Into<NatsOptions>, url: &str) -> Result<Self, HubError> {
+        let NatsOptions { client: options, replicas } = options.into();
         let servers = Servers::parse(url)?;
         let link = Arc::new(OnceLock::<Weak<Link>>::new());
         let (reconnects, events) = (watch::Sender::new(0), Arc::clone(&link));
@@ -135,7 +139,7 @@ impl Hub {
                 std::future::ready(())
             });
         let client = servers.connect(options).await?;
-        let new = Link::start(client, reconnects);
+        let new = Link::start(client, replicas, reconnects);
         // Set once, here.
         let _ = link.set(Arc::downgrade(&new));
         Ok(Self::of(Box::new(Nats(new))))
@@ -168,7 +172,10 @@ impl Broker for Nats {
 /// The connection to the broker, and all that is there once in a process.
 struct Link {
     client: Client,
-    jetstream: jetstream::Context,
+    /// Who is there,
+    bucket: Bucket,
+    /// and those of this process.
+    roster: Roster,
     /// What tells this hub from all others.
     node: u64,
     /// The runtime in which the hub was made, and in which all of it runs.
@@ -177,7 +184,6 @@ struct Link {
     outbox: Outbox,
     /// and what the broker keeps.
     streams: Streams,
-    roster: Roster,
     /// How often the connection was made anew.
     reconnects: watch::Sender<u64>,
     lines: Mutex<HashMap<u64, Weak<Line>>>,
@@ -185,22 +191,23 @@ struct Link {
 }
 
 impl Link {
-    fn start(client: Client, reconnects: watch::Sender<u64>) -> Arc<Self> {
+    fn start(client: Client, replicas: usize, reconnects: watch::Sender<u64>) -> Arc<Self> {
         let (runtime, node) = (Handle::current(), position::epoch());
-        let jetstream = jetstream::new(client.clone());
-        let streams = Streams::new(client.clone(), runtime.clone());
+        let bucket =
+            Bucket { jetstream: ContextBuilder::new().timeout(PATIENCE).build(client.clone()), replicas };
+        let streams = Streams::new(client.clone(), replicas, runtime.clone());
         let (outbox, outlet) = Outbox::new(Arc::default());
         runtime.spawn(outlet.send(client.clone()));
-        let roster = Roster::start(&runtime, jetstream.clone(), node);
+        let roster = Roster::start(&runtime, bucket.clone(), node);
         let (lines, next_line) = (Mutex::default(), AtomicU64::new(0));
         Arc::new(Self {
             client,
-            jetstream,
+            bucket,
+            roster,
             node,
             runtime,
             outbox,
             streams,
-            roster,
             reconnects,
             lines,
             next_line,

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::PATIENCE;
-use super::listen::arrival;
+use super::listen::{RETRY, arrival};
 use super::stamp::{About, Stamp};
 use super::stream::{Histories, MAX_LEN, consumer, epoch};
 use crate::topic::broker::{Arrival, Found};
@@ -22,6 +22,9 @@ const BATCH: usize = 500;
 
 /// How long somebody waits for a turn before it goes on without what it has missed.
 const MAX_WAIT: Duration = Duration::from_mins(1);
+
+/// How long a search may take. It is longer than an election, of 4 to 9 seconds.
+const MAX_SEARCH: Duration = Duration::from_secs(15);
 
 /// A search in a history, from a position on.
 pub(super) struct Search {
@@ -48,24 +51,31 @@ impl Search {
             );
             return None;
         };
-        match timeout(2 * PATIENCE, self.search_until_answered()).await {
-            Ok(Ok(found)) => return Some(found),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, subject = &*self.subject, "a history cannot be read");
-                self.histories.forget();
+        let mut failure = None;
+        match timeout(MAX_SEARCH, self.search_until_found(&mut failure)).await {
+            Ok(found) => Some(found),
+            Err(_) => {
+                tracing::warn!(?failure, subject = &*self.subject, "a history cannot be read in time");
+                None
             }
-            Err(_) => tracing::warn!(subject = &*self.subject, "a history cannot be read in time"),
         }
-        None
     }
 
-    /// Asks again when the connection is made anew: what was asked over the one before is not answered.
-    async fn search_until_answered(&self) -> Result<Found, Error> {
+    /// Asks again if the broker does not answer, which it does not while it elects a leader; and at once
+    /// when the connection is made anew: what was asked over the one before gets no answer.
+    async fn search_until_found(&self, failure: &mut Option<Error>) -> Found {
         let mut reconnects = self.reconnects.clone();
         loop {
             reconnects.mark_unchanged();
             tokio::select! {
-                found = self.search() => return found,
+                found = self.search() => match found {
+                    Ok(found) => return found,
+                    Err(error) => {
+                        *failure = Some(error);
+                        self.histories.forget();
+                        tokio::time::sleep(RETRY).await;
+                    }
+                },
                 Ok(()) = reconnects.changed() => {}
             }
         }

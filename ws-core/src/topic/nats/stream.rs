@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, StorageType, Stream};
 use async_nats::{Client, Error, jetstream};
 use futures_util::StreamExt;
@@ -38,6 +39,7 @@ const MAX_TTL: Duration = Duration::from_hours(24 * 365);
 /// acknowledgements of its own.
 pub(super) struct Streams {
     client: Client,
+    replicas: usize,
     runtime: Handle,
     /// How many bytes wait in all queues together.
     waiting: Arc<AtomicUsize>,
@@ -52,8 +54,8 @@ pub(super) struct Archive {
 }
 
 impl Streams {
-    pub(super) fn new(client: Client, runtime: Handle) -> Self {
-        Self { client, runtime, waiting: Arc::default(), archives: Mutex::default() }
+    pub(super) fn new(client: Client, replicas: usize, runtime: Handle) -> Self {
+        Self { client, replicas, runtime, waiting: Arc::default(), archives: Mutex::default() }
     }
 
     /// Those of a size. It does not wait.
@@ -62,8 +64,8 @@ impl Streams {
         let archive = archives.entry(size(history)).or_insert_with(|| {
             // A context has a task.
             let _entered = self.runtime.enter();
-            let jetstream = jetstream::new(self.client.clone());
-            let histories = Arc::new(Histories::new(jetstream.clone(), history));
+            let jetstream = ContextBuilder::new().timeout(PATIENCE).build(self.client.clone());
+            let histories = Arc::new(Histories::new(jetstream.clone(), self.replicas, history));
             let (outbox, outlet) = Outbox::new(Arc::clone(&self.waiting));
             self.runtime.spawn(outlet.store(jetstream, Arc::clone(&histories)));
             Archive { histories, outbox: Arc::new(outbox) }
@@ -75,6 +77,7 @@ impl Streams {
 /// The histories of one size: a stream of the broker.
 pub(super) struct Histories {
     jetstream: jetstream::Context,
+    replicas: usize,
     pub(super) history: History,
     /// As it was seen last.
     seen: Mutex<Option<Stream>>,
@@ -85,9 +88,10 @@ pub(super) struct Histories {
 }
 
 impl Histories {
-    fn new(jetstream: jetstream::Context, history: History) -> Self {
+    fn new(jetstream: jetstream::Context, replicas: usize, history: History) -> Self {
         Self {
             jetstream,
+            replicas,
             history,
             seen: Mutex::default(),
             readers: Semaphore::new(MAX_READERS),
@@ -112,9 +116,11 @@ impl Histories {
             max_age: Duration::from_secs(ttl),
             discard: DiscardPolicy::Old,
             storage: StorageType::File,
+            num_replicas: self.replicas,
             ..Config::default()
         };
         let stream = timeout(2 * PATIENCE, self.jetstream.get_or_create_stream(config)).await??;
+        warn_of_few(&stream, self.replicas);
         *lock(&self.seen) = Some(stream.clone());
         Ok(stream)
     }
@@ -122,6 +128,19 @@ impl Histories {
     /// It may be gone.
     pub(super) fn forget(&self) {
         *lock(&self.seen) = None;
+    }
+}
+
+/// Says that fewer servers keep it than shall.
+pub(super) fn warn_of_few(stream: &Stream, asked: usize) {
+    let Config { name, num_replicas, .. } = &stream.cached_info().config;
+    if *num_replicas < asked {
+        tracing::warn!(
+            stream = name,
+            replicas = num_replicas,
+            asked,
+            "a stream has fewer replicas than it shall"
+        );
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use async_nats::jetstream;
 use async_nats::{Error, HeaderMap};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 use super::super::PATIENCE;
 use super::super::line::Line;
 use super::super::stream::Following;
-use super::{EXPIRY, open, parse};
+use super::{Bucket, EXPIRY, parse};
 use crate::topic::broker::Inlet;
 use crate::topic::presence::MemberId;
 
@@ -47,7 +46,7 @@ impl Replica {
             token: line.token.clone(),
             node: line.link.node,
             inlet: Weak::clone(&line.inlet),
-            jetstream: line.link.jetstream.clone(),
+            bucket: line.link.bucket.clone(),
             reconnects: line.link.reconnects.subscribe(),
             until: HashMap::new(),
             expiry: EXPIRY,
@@ -79,7 +78,7 @@ struct Others {
     token: String,
     node: u64,
     inlet: Weak<dyn Inlet>,
-    jetstream: jetstream::Context,
+    bucket: Bucket,
     reconnects: watch::Receiver<u64>,
     until: HashMap<MemberId, Instant>,
     expiry: Duration,
@@ -106,7 +105,7 @@ impl Others {
 
     /// Hears who comes and goes, after those who are there.
     async fn hear(&mut self) -> Result<End, Error> {
-        let (store, expiry) = open(&self.jetstream).await?;
+        let (store, expiry) = self.bucket.open().await?;
         self.expiry = expiry;
         let subject = format!("$KV.{}.{}.*.*", store.name, self.token);
         let (mut entries, pending) = Following::begin(&store.stream, &subject, 0).await?;

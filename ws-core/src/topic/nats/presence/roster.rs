@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::jetstream;
 use async_nats::jetstream::kv::Store;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -12,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{EXPIRY, key, open};
+use super::{Bucket, EXPIRY, key};
 use crate::topic::presence::MemberId;
 
 /// How many entries are written at once.
@@ -45,9 +44,9 @@ struct Entries {
 
 impl Roster {
     /// Also begins the task that tells, which ends with it.
-    pub(in super::super) fn start(runtime: &Handle, jetstream: jetstream::Context, node: u64) -> Self {
+    pub(in super::super) fn start(runtime: &Handle, bucket: Bucket, node: u64) -> Self {
         let told = Arc::<Told>::default();
-        runtime.spawn(tell(Arc::clone(&told), jetstream));
+        runtime.spawn(tell(Arc::clone(&told), bucket));
         Self { node, told }
     }
 
@@ -107,7 +106,7 @@ impl Told {
 }
 
 /// Tells what changes, and now and then everything.
-async fn tell(told: Arc<Told>, jetstream: jetstream::Context) {
+async fn tell(told: Arc<Told>, bucket: Bucket) {
     let mut store: Option<(Store, Duration)> = None;
     let mut last = Instant::now();
     let mut is_over = false;
@@ -123,7 +122,7 @@ async fn tell(told: Arc<Told>, jetstream: jetstream::Context) {
             continue;
         }
         if store.is_none() {
-            match open(&jetstream).await {
+            match bucket.open().await {
                 Ok(opened) => store = Some(opened),
                 Err(error) => {
                     tracing::warn!(%error, "presence is not told: it needs a server with JetStream");
