@@ -125,7 +125,8 @@ impl Others {
                         self.replica.ready.send_replace(true);
                     }
                 }
-                _ = look.tick() => {
+                due = look.tick() => {
+                    self.forgive(due.elapsed());
                     self.expire();
                     if self.is_over() {
                         return Ok(End::Over);
@@ -157,6 +158,14 @@ impl Others {
         }
         // By our own clock, whatever those of others show.
         self.until.insert(id, Instant::now() + self.expiry);
+    }
+
+    /// While this process stood still, it could not hear of anybody, as one that was suspended: that
+    /// time does not count.
+    fn forgive(&mut self, late: Duration) {
+        if late >= LOOK {
+            self.until.values_mut().for_each(|until| *until += late);
+        }
     }
 
     /// Those who were not heard of for too long are gone.
