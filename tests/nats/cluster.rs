@@ -51,12 +51,14 @@ async fn server_that_is_killed_is_replaced_by_another() {
     for stream in ["WS_HISTORY_100000_300", "KV_ws_presence"] {
         assert_eq!(replicas(&jetstream, stream).await, 3, "{stream}");
     }
-    kept[0].publish("first".into()).unwrap();
-    let since = seats[2].0.hears("first").await;
-    seats[3].0.hears("first").await;
+    for (seat, told) in &mut seats[2..] {
+        told.extend(tell_until_heard(&kept[0], seat, "first").await);
+    }
+    let since = kept[0].position();
     let of_plain = [Publisher::start(&plain[0], "a"), Publisher::start(&plain[1], "b")];
     let of_kept = [Publisher::start(&kept[0], "a"), Publisher::start(&kept[1], "b")];
     for (seat, told) in &mut seats {
+        told.clear();
         while !["a:9", "b:9"].iter().all(|line| told.contains(&Told::Heard((*line).into()))) {
             told.push(seat.next().await);
         }
@@ -77,8 +79,10 @@ async fn server_that_is_killed_is_replaced_by_another() {
     }
     for (at, (seat, told)) in seats.iter_mut().enumerate() {
         let (rooms, taken) = if at < 2 { (&plain, &taken_plain) } else { (&kept, &taken_kept) };
-        // What comes from the other process.
-        told.extend(tell_until_heard(&rooms[1 - at % 2], seat, &format!("end {at}")).await);
+        // Then it has heard all of both.
+        for (from, room) in rooms.iter().enumerate() {
+            told.extend(tell_until_heard(room, seat, &format!("end {at} of {from}")).await);
+        }
         check(told, taken);
     }
     assert_eq!(lines(&seats[2].1), lines(&seats[3].1));

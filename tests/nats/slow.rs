@@ -62,6 +62,25 @@ async fn who_comes_back_does_not_wait_for_those_who_get_no_answer() {
 }
 
 #[tokio::test]
+async fn subscription_that_begins_late_is_told_to_who_has_not_waited_for_it() {
+    let Some(nats) = Nats::start().await else { return };
+    let lossy = Lossy::before(&nats).await;
+    let hub = Hub::nats(&lossy.url()).await.unwrap();
+    let _before = Seat::subscriber(&hub.topic("before").history(8)).await;
+    let (kept, plain) = (hub.topic::<String>("kept").history(8), hub.topic::<String>("plain"));
+    // Questions about streams, and the one that says that the server has seen to what was before.
+    for (room, question) in [(kept, "$JS.API.STREAM.INFO."), (plain, "ws.nobody")] {
+        lossy.lose(question);
+        // That takes five seconds.
+        let mut seat = Seat::subscriber(&room).await;
+        lossy.find().await;
+        assert_eq!(seat.next().await, Told::Lagged(0), "{}", room.name());
+        room.publish("hello".into()).unwrap();
+        seat.hears("hello").await;
+    }
+}
+
+#[tokio::test]
 async fn consumers_end_with_those_who_read() {
     let Some(nats) = Nats::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();

@@ -1,6 +1,5 @@
 //! A way to a NATS server on which something gets lost.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -21,8 +20,11 @@ pub struct Lossy {
 #[derive(Default)]
 struct Loses {
     word: Mutex<Option<String>>,
-    count: AtomicUsize,
+    lost: Mutex<Vec<(Arc<Server>, Vec<u8>)>>,
 }
+
+/// The way of a client to the server.
+type Server = tokio::sync::Mutex<OwnedWriteHalf>;
 
 impl Lossy {
     pub async fn before(nats: &Nats) -> Self {
@@ -55,7 +57,17 @@ impl Lossy {
 
     /// How many commands were lost.
     pub fn lost(&self) -> usize {
-        self.loses.count.load(Ordering::Relaxed)
+        self.loses.lost.lock().unwrap().len()
+    }
+
+    /// Loses nothing more, and finds what was lost: it was late.
+    pub async fn find(&self) {
+        *self.loses.word.lock().unwrap() = None;
+        let lost = std::mem::take(&mut *self.loses.lost.lock().unwrap());
+        for (server, command) in lost {
+            // The client may have gone.
+            let _ = server.lock().await.write_all(&command).await;
+        }
     }
 }
 
@@ -66,12 +78,8 @@ impl Drop for Lossy {
 }
 
 /// Hands on what a client says, a command at a time.
-async fn forward(
-    client: OwnedReadHalf,
-    mut server: OwnedWriteHalf,
-    loses: Arc<Loses>,
-) -> std::io::Result<()> {
-    let mut client = BufReader::new(client);
+async fn forward(client: OwnedReadHalf, server: OwnedWriteHalf, loses: Arc<Loses>) -> std::io::Result<()> {
+    let (mut client, server) = (BufReader::new(client), Arc::new(Server::new(server)));
     let mut command = Vec::new();
     while client.read_until(b'\n', &mut command).await? > 0 {
         let begin = command.len();
@@ -83,9 +91,9 @@ async fn forward(
             word.as_ref().is_some_and(is_in)
         };
         if is_lost {
-            loses.count.fetch_add(1, Ordering::Relaxed);
+            loses.lost.lock().unwrap().push((Arc::clone(&server), command.clone()));
         } else {
-            server.write_all(&command).await?;
+            server.lock().await.write_all(&command).await?;
         }
         command.clear();
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_nats::{Client, Error, Message, Subject};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::backlog::Backlog;
 use super::stamp::{About, Heard, Lines, Stamp};
-use super::stream::{Following, Histories, epoch};
+use super::stream::{Following, Histories, ask, epoch};
 use super::{PATIENCE, round_trip};
 use crate::topic::broker::{Arrival, Inlet};
 use crate::topic::position::Position;
@@ -43,6 +43,8 @@ impl Ear {
         // It fails when the client has ended.
         let Ok(mut subscription) = client.subscribe(subject).await else { return };
         let mut asked = std::pin::pin!(round_trip(&client).fuse());
+        // Those who wait for the answer do so until then.
+        let due = Instant::now() + PATIENCE;
         let mut lines = Lines::default();
         // How many came without a pause.
         let mut run = 0;
@@ -60,7 +62,8 @@ impl Ear {
                         message = subscription.next() => message,
                         () = &mut asked => {
                             // The connection was lost meanwhile, or there was none at first.
-                            if reconnects.has_changed().is_ok_and(|changed| changed) {
+                            let was_lost = reconnects.has_changed().is_ok_and(|changed| changed);
+                            if was_lost || Instant::now() >= due {
                                 self.lagged(0);
                             }
                             self.tell.send_replace(true);
@@ -91,15 +94,16 @@ impl Ear {
         mut reconnects: watch::Receiver<u64>,
     ) {
         let (mut lines, mut at) = (Lines::default(), None);
-        let mut is_late = false;
+        // Those who wait for it to begin do so until then.
+        let mut due = Instant::now() + PATIENCE;
         loop {
             reconnects.mark_unchanged();
             let followed = tokio::select! {
-                followed = self.go_on(&histories, &subject, &mut lines, &mut at, is_late) => followed,
+                followed = self.go_on(&histories, &subject, &mut lines, &mut at, due) => followed,
                 // At once, instead of when the consumer finds out.
                 changed = reconnects.changed() => match changed {
                     Ok(()) => {
-                        is_late = true;
+                        due = Instant::now();
                         continue;
                     }
                     // The hub is gone.
@@ -109,24 +113,24 @@ impl Ear {
             if let Err(error) = followed {
                 tracing::warn!(%error, subject = &*subject, "the history of a topic cannot be followed");
                 histories.forget();
-                is_late = true;
+                due = Instant::now();
                 tokio::time::sleep(RETRY).await;
             }
         }
     }
 
-    /// Hears what comes behind `at`, or from now on, which may be later than was asked for.
+    /// Hears what comes behind `at`, or from now on, which is told if it is later than it was due.
     async fn go_on(
         &self,
         histories: &Histories,
         subject: &Subject,
         lines: &mut Lines,
         at: &mut Option<Place>,
-        is_late: bool,
+        due: Instant,
     ) -> Result<(), Error> {
         let (mut messages, mut place) = {
             let _turn = histories.beginners.acquire().await;
-            timeout(2 * PATIENCE, self.begin(histories, subject, lines, at, is_late)).await??
+            timeout(2 * PATIENCE, self.begin(histories, subject, lines, at, due)).await??
         };
         self.tell.send_replace(true);
         // The last that was heard is heard again, if it is still there. If it is not, others may have
@@ -162,14 +166,14 @@ impl Ear {
         subject: &Subject,
         lines: &mut Lines,
         at: &mut Option<Place>,
-        is_late: bool,
+        due: Instant,
     ) -> Result<(Following, Place), Error> {
         let stream = histories.stream().await?;
-        let info = stream.get_info().await?;
+        let info = ask(|| stream.get_info()).await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
         let place = match *at {
             None => {
-                if is_late {
+                if Instant::now() >= due {
                     self.lagged(0);
                 }
                 Place { epoch, offset: last, is_message: false }

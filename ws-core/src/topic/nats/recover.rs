@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::PATIENCE;
 use super::listen::{RETRY, arrival};
 use super::stamp::{About, Stamp};
-use super::stream::{Histories, MAX_LEN, consumer, epoch};
+use super::stream::{Histories, MAX_LEN, ask, consumer, epoch};
 use crate::topic::broker::{Arrival, Found};
 use crate::topic::position::Position;
 
@@ -24,7 +24,7 @@ const BATCH: usize = 500;
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// How long a search may take. It is longer than an election, of 4 to 9 seconds.
-const MAX_SEARCH: Duration = Duration::from_secs(15);
+const MAX_SEARCH: Duration = Duration::from_secs(20);
 
 /// A search in a history, from a position on.
 pub(super) struct Search {
@@ -83,7 +83,7 @@ impl Search {
 
     async fn search(&self) -> Result<Found, Error> {
         let stream = self.histories.stream().await?;
-        let info = stream.get_info().await?;
+        let info = ask(|| stream.get_info()).await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
         let since = self.position.filter(|since| since.epoch == epoch && since.offset <= last);
         if let Some(since) = since {

@@ -169,6 +169,26 @@ pub(super) fn epoch(info: &Info) -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or_default()
 }
 
+/// How long the broker may take for an answer; then it is asked once more. In a cluster of which a server
+/// is away, some questions get none: while a leader is elected, or if a consumer is given to the one that
+/// is away, as servers do in one case of three.
+const ATTEMPTS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// Asks until there is an answer, for eight seconds at the most.
+pub(super) async fn ask<T, E, F>(question: impl Fn() -> F) -> Result<T, Error>
+where
+    E: Into<Error>,
+    F: Future<Output = Result<T, E>>,
+{
+    for patience in ATTEMPTS {
+        if let Ok(answer) = timeout(patience, question()).await {
+            return answer.map_err(Into::into);
+        }
+    }
+    Err("the broker does not answer".into())
+}
+
 /// A consumer for once: dropped, it is deleted, if the server can be told.
 pub(super) struct Consumer {
     pub(super) pull: PullConsumer,
@@ -194,7 +214,7 @@ pub(super) async fn consumer(stream: &Stream, subject: &str, from: u64) -> Resul
         0 => DeliverPolicy::All,
         start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
     };
-    let config = pull::Config {
+    let config = || pull::Config {
         deliver_policy,
         ack_policy: AckPolicy::None,
         filter_subject: subject.to_owned(),
@@ -202,7 +222,7 @@ pub(super) async fn consumer(stream: &Stream, subject: &str, from: u64) -> Resul
         memory_storage: true,
         ..pull::Config::default()
     };
-    let pull = stream.create_consumer(config).await?;
+    let pull = ask(|| stream.create_consumer(config())).await?;
     Ok(Consumer { pull, stream: stream.clone(), runtime: Handle::current() })
 }
 
