@@ -196,7 +196,7 @@ impl Link {
         let bucket =
             Bucket { jetstream: ContextBuilder::new().timeout(PATIENCE).build(client.clone()), replicas };
         let streams = Streams::new(client.clone(), replicas, runtime.clone());
-        let (outbox, outlet) = Outbox::new(Arc::default());
+        let (outbox, outlet) = Outbox::new(None);
         runtime.spawn(outlet.send(client.clone()));
         let roster = Roster::start(&runtime, bucket.clone(), node);
         let (lines, next_line) = (Mutex::default(), AtomicU64::new(0));

@@ -30,15 +30,19 @@ pub(super) struct Outbox {
     bytes: Bytecount,
 }
 
-/// How many bytes wait, here and in all queues that share the second count.
+/// How many bytes wait here, and in all queues that count together.
 #[derive(Clone)]
-struct Bytecount([Arc<AtomicUsize>; 2]);
+struct Bytecount {
+    own: Arc<AtomicUsize>,
+    all: Option<Arc<AtomicUsize>>,
+}
 
 impl Bytecount {
     /// False if these are too many.
     fn add(&self, size: usize) -> bool {
-        let counts = self.0.each_ref().map(|count| count.fetch_add(size, Ordering::Relaxed) + size);
-        let has_room = counts[0] <= MAX_BYTES && counts[1] <= MAX_BYTES_OF_ALL;
+        let add = |count: &AtomicUsize| count.fetch_add(size, Ordering::Relaxed) + size;
+        let (own, all) = (add(&self.own), self.all.as_deref().map_or(0, add));
+        let has_room = own <= MAX_BYTES && all <= MAX_BYTES_OF_ALL;
         if !has_room {
             self.sub(size);
         }
@@ -46,7 +50,7 @@ impl Bytecount {
     }
 
     fn sub(&self, size: usize) {
-        for count in &self.0 {
+        for count in std::iter::once(&self.own).chain(&self.all) {
             count.fetch_sub(size, Ordering::Relaxed);
         }
     }
@@ -63,9 +67,9 @@ pub(super) struct Outgoing {
 
 impl Outbox {
     /// Also what the task takes from it. `all` counts the bytes that wait in several.
-    pub(super) fn new(all: Arc<AtomicUsize>) -> (Self, Outlet) {
+    pub(super) fn new(all: Option<Arc<AtomicUsize>>) -> (Self, Outlet) {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
-        let bytes = Bytecount([Arc::default(), all]);
+        let bytes = Bytecount { own: Arc::default(), all };
         (Self { queue, bytes: bytes.clone() }, Outlet { waiting, bytes })
     }
 
@@ -151,5 +155,34 @@ fn unsure(histories: &Histories, inlet: &Weak<dyn Inlet>, error: &async_nats::Er
     histories.forget();
     if let Some(inlet) = inlet.upgrade() {
         inlet.unsure();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::topic::nats::stamp::About;
+
+    #[test]
+    fn queues_are_bounded_alone_and_together() {
+        let all = Arc::<AtomicUsize>::default();
+        let outboxes = [(); 5].map(|()| Outbox::new(Some(Arc::clone(&all))));
+        let mebibyte = Bytes::from(vec![0; 1024 * 1024]);
+        let push = |outbox: &Outbox| {
+            let stamp = Stamp { node: 1, line: 1, number: 1, about: About::All };
+            outbox.push(Outgoing { subject: "x".into(), stamp, payload: mebibyte.clone(), kept: None })
+        };
+        for (outbox, _) in &outboxes[..4] {
+            (0..64).for_each(|_| push(outbox).unwrap());
+            assert!(matches!(push(outbox), Err(PublishError::Full)));
+        }
+        let [(first, mut outlet), .., (fifth, _)] = outboxes;
+        assert!(matches!(push(&fifth), Err(PublishError::Full)));
+        // What is sent makes room for one more, wherever.
+        assert!(outlet.next().now_or_never().is_some());
+        push(&fifth).unwrap();
+        assert!(matches!(push(&first), Err(PublishError::Full)));
     }
 }

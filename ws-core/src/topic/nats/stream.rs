@@ -30,6 +30,9 @@ const INACTIVE: Duration = Duration::from_secs(30);
 /// How often the server says that there is nothing. It is gone when it does not, twice over.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// How many consumers are deleted at the same time, of which there may be many after a reconnect.
+static DELETERS: Semaphore = Semaphore::const_new(64);
+
 /// More than this is not asked of a broker: so many messages of a topic,
 pub(super) const MAX_LEN: usize = 1_000_000;
 /// for so long.
@@ -66,7 +69,7 @@ impl Streams {
             let _entered = self.runtime.enter();
             let jetstream = ContextBuilder::new().timeout(PATIENCE).build(self.client.clone());
             let histories = Arc::new(Histories::new(jetstream.clone(), self.replicas, history));
-            let (outbox, outlet) = Outbox::new(Arc::clone(&self.waiting));
+            let (outbox, outlet) = Outbox::new(Some(Arc::clone(&self.waiting)));
             self.runtime.spawn(outlet.store(jetstream, Arc::clone(&histories)));
             Archive { histories, outbox: Arc::new(outbox) }
         });
@@ -200,10 +203,11 @@ pub(super) struct Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         let (stream, name) = (self.stream.clone(), self.pull.cached_info().name.clone());
-        self.runtime.spawn(async move {
-            // If it is not, it ends by itself, only later.
-            let _ = timeout(PATIENCE, stream.delete_consumer(&name)).await;
-        });
+        self.runtime.spawn(timeout(PATIENCE, async move {
+            let _turn = DELETERS.acquire().await;
+            // If it cannot be told, it ends by itself, only later.
+            let _ = stream.delete_consumer(&name).await;
+        }));
     }
 }
 
