@@ -16,20 +16,30 @@ use ws_core::{HubError, Recovery};
 
 #[path = "nats/close.rs"]
 mod close;
+#[path = "nats/cluster.rs"]
+mod cluster;
 #[path = "nats/history.rs"]
 mod history;
 #[path = "nats/last.rs"]
 mod last;
 #[path = "nats/load.rs"]
 mod load;
+#[path = "nats/many.rs"]
+mod many;
 #[path = "nats/names.rs"]
 mod names;
+#[path = "nats/panics.rs"]
+mod panics;
 #[path = "nats/presence.rs"]
 mod presence;
 #[path = "nats/publish.rs"]
 mod publish;
 #[path = "nats/restart.rs"]
 mod restart;
+#[path = "nats/secure.rs"]
+mod secure;
+#[path = "nats/slow.rs"]
+mod slow;
 
 /// Long enough for anything here, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

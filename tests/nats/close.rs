@@ -10,7 +10,7 @@ use ws_core::async_nats::{self, jetstream};
 use super::*;
 
 /// Members are there until it is said that they are not: none expires before the test is over.
-const FOR_EVER: Duration = Duration::from_hours(1);
+pub(super) const FOR_EVER: Duration = Duration::from_hours(1);
 
 /// Says something when its connection ends.
 #[websocket(path = "/")]
@@ -40,7 +40,7 @@ impl Leaver {
 }
 
 /// One that nobody keeps, and one with a history.
-fn topics(hub: &Hub) -> [Topic<String>; 2] {
+pub(super) fn topics(hub: &Hub) -> [Topic<String>; 2] {
     [hub.topic("room"), hub.topic::<String>("kept room").history(256)]
 }
 
@@ -102,10 +102,17 @@ async fn what_was_published_is_with_the_server_when_the_hub_is_flushed() {
     // The server answers what comes after it has seen to that.
     client.request("ws.nobody", "".into()).await.unwrap_err();
     let [room, kept] = topics(&hub);
-    (0..MESSAGES).for_each(|number| kept.publish(number.to_string()).unwrap());
+    // Each size of a history has a queue of its own.
+    let other = hub.topic::<String>("other room").history(16);
+    for number in 0..MESSAGES {
+        kept.publish(number.to_string()).unwrap();
+        other.publish(number.to_string()).unwrap();
+    }
     hub.flush().await.unwrap();
-    let stream = jetstream::new(client.clone()).get_stream("WS_HISTORY_256_300").await.unwrap();
-    assert_eq!(stream.get_info().await.unwrap().state.last_sequence, MESSAGES as u64);
+    for stream in ["WS_HISTORY_256_300", "WS_HISTORY_16_300"] {
+        let stream = jetstream::new(client.clone()).get_stream(stream).await.unwrap();
+        assert_eq!(stream.get_info().await.unwrap().state.last_sequence, MESSAGES as u64);
+    }
     // Without a history that says how far it is; so much that it is not sent at once.
     (0..MESSAGES).for_each(|_| room.publish("x".repeat(5_000)).unwrap());
     hub.flush().await.unwrap();
@@ -214,16 +221,20 @@ async fn member_is_known_to_the_server_when_it_says_so_or_that_is_told() {
 async fn message_that_is_not_kept_is_told_by_the_flush() {
     let Some(nats) = Nats::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
-    let [_, kept] = topics(&hub);
-    kept.publish("1".into()).unwrap();
+    let rooms = [256, 16].map(|len: usize| hub.topic::<String>(format!("room {len}")).history(len));
+    rooms.iter().for_each(|room| room.publish("1".into()).unwrap());
     hub.flush().await.unwrap();
     let client = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
-    let mut config = client.get_stream("WS_HISTORY_256_300").await.unwrap().cached_info().config.clone();
-    config.max_message_size = 200;
-    client.update_stream(config).await.unwrap();
-    kept.publish("x".repeat(300)).unwrap();
-    kept.publish("2".into()).unwrap();
+    for stream in ["WS_HISTORY_256_300", "WS_HISTORY_16_300"] {
+        let mut config = client.get_stream(stream).await.unwrap().cached_info().config.clone();
+        config.max_message_size = 200;
+        client.update_stream(config).await.unwrap();
+    }
+    for room in &rooms {
+        room.publish("x".repeat(300)).unwrap();
+        room.publish("2".into()).unwrap();
+    }
     let flushed = hub.flush().await;
-    assert!(matches!(flushed, Err(BrokerError::Unconfirmed { messages: 1 })), "{flushed:?}");
+    assert!(matches!(flushed, Err(BrokerError::Unconfirmed { messages: 2 })), "{flushed:?}");
     hub.flush().await.unwrap();
 }

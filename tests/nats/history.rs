@@ -194,6 +194,20 @@ async fn stream_that_is_gone_is_made_anew_and_that_is_told() {
     assert!(!recovery.recovered);
 }
 
+#[tokio::test]
+async fn history_is_kept_from_any_thread() {
+    let Some(nats) = Nats::start().await else { return };
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    // No runtime is there.
+    let room = std::thread::spawn({
+        let hub = hub.clone();
+        move || hub.topic::<String>("room").history(8)
+    });
+    let room = room.join().unwrap();
+    let mut seat = Seat::subscriber(&room).await;
+    publish(&room, &mut seat, &["1"]).await;
+}
+
 /// Looks twice for what it has missed, and waits for neither.
 #[websocket]
 struct Hasty {

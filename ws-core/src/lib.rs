@@ -124,6 +124,8 @@ pub use router::{Path, PeerAddr, Query, Router, State};
 #[cfg(feature = "tls")]
 pub use server::Tls;
 pub use timer::TimerId;
+#[cfg(feature = "nats")]
+pub use topic::NatsOptions;
 pub use topic::{
     Codec, HeardBy, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence,
     Published, Recovering, Recovery, Since, Subscribed, Topic,

@@ -36,6 +36,8 @@ pub use codec::Codec;
 pub(crate) use feed::{Delivery, Fed};
 pub use history::History;
 pub use hub::Hub;
+#[cfg(feature = "nats")]
+pub use nats::NatsOptions;
 pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
 pub use published::{HeardBy, Published};

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_nats::Client;
 use async_nats::client::RequestErrorKind;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-use super::{Link, NOBODY, PATIENCE};
+use super::{Link, NOBODY, PATIENCE, stream};
 use crate::error::BrokerError;
 use crate::topic::broker::Later;
 
@@ -38,6 +39,8 @@ impl Link {
     /// The same, and then the connection ends. It goes on if nobody waits.
     pub(super) fn close(self: &Arc<Self>) -> Later<Result<(), BrokerError>> {
         self.end.has_begun.store(true, Ordering::Relaxed);
+        // Who searches or watches sees it.
+        self.reconnects.send_modify(|count| *count += 1);
         let end = self.runtime.spawn(Arc::clone(self).end());
         // An error says that its runtime has ended before.
         Box::pin(async move { end.await.unwrap_or(Err(BrokerError::Closed)) })
@@ -51,12 +54,14 @@ impl Link {
         let drained = self.drain(true).await;
         let client = self.client.clone();
         let ended = self.runtime.spawn(async move {
+            // Later the server could not be told of the consumers of those who have ended.
+            let _ = timeout(MOMENT / 2, stream::deleted()).await;
             // The flush comes back with an error, when the connection has ended.
             let _ = (client.drain().await, client.flush().await);
         });
         // One that was lost ends when it is back.
         if self.is_connected() {
-            let _ = tokio::time::timeout(MOMENT, ended).await;
+            let _ = timeout(MOMENT, ended).await;
         }
         *outcome = Some(drained.as_ref().map_err(BrokerError::again).copied());
         drained
@@ -67,19 +72,18 @@ impl Link {
         let connects = || self.client.statistics().connects.load(Ordering::Relaxed);
         let before = connects();
         let sent = async {
-            self.outbox.flush(is_last).await;
-            self.archive.flush(is_last).await;
-            let known = self.roster.flush().await;
+            let (outbox, streams) = (self.outbox.flush(is_last), self.streams.flush(is_last));
+            let (known, ..) = tokio::join!(self.roster.flush(), outbox, streams);
             answer(&self.client).await;
             known
         };
-        let sent = tokio::time::timeout(2 * PATIENCE, sent).await;
+        let sent = timeout(2 * PATIENCE, sent).await;
         // What was written to a connection that broke then may be lost.
         if connects() != before || !self.is_connected() {
             return Err(BrokerError::Disconnected);
         }
         sent.map_err(|_| BrokerError::TimedOut)??;
-        match self.archive.take_unconfirmed() {
+        match self.streams.take_unconfirmed() {
             0 => Ok(()),
             messages => Err(BrokerError::Unconfirmed { messages }),
         }

@@ -1,14 +1,14 @@
 //! The last messages of a history, in a stream that has those of all topics.
 
 use async_nats::jetstream;
-use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::stream::{Info, Stream};
 use async_nats::{Error, Subject};
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use tokio::time::timeout;
 
+use super::PATIENCE;
 use super::recover::{BATCH, Search};
-use super::stream::{MAX_LEN, consumer, epoch};
+use super::stream::{Consumer, MAX_LEN, consumer, epoch};
 use crate::topic::broker::Found;
 use crate::topic::position::Position;
 
@@ -18,16 +18,9 @@ const SLACK: u64 = BATCH as u64;
 impl Search {
     /// The last so many messages of the topic.
     pub(super) async fn last(&self, stream: &Stream, info: &Info, len: usize) -> Result<Found, Error> {
-        let len = len.min(self.history.len).min(MAX_LEN);
-        let mut consumers = Vec::new();
-        let begun = begin(stream, &self.subject, info, len as u64, &mut consumers).await;
-        let read = match begun {
-            Ok(consumer) => read(&consumer).await,
-            Err(error) => Err(error),
-        };
-        // They end by themselves, only later.
-        join_all(consumers.iter().map(|name| stream.delete_consumer(name))).await;
-        let mut messages = read?;
+        let len = len.min(self.histories.history.len).min(MAX_LEN);
+        let consumer = begin(stream, &self.subject, info, len as u64).await?;
+        let mut messages = read(&consumer).await?;
         messages.drain(..messages.len().saturating_sub(len));
         let (epoch, end) = (epoch(info), info.state.last_sequence);
         // If there is none, those that come are behind all that the stream had before.
@@ -42,24 +35,16 @@ impl Search {
 /// A consumer that begins with the last so many messages of a subject, or a few before. The stream says
 /// of a place how many come behind it, but not where so many begin: mostly that is looked for once, as
 /// few topics have many more than are asked for, or not far from where it is guessed.
-async fn begin(
-    stream: &Stream,
-    subject: &Subject,
-    info: &Info,
-    len: u64,
-    consumers: &mut Vec<String>,
-) -> Result<PullConsumer, Error> {
+async fn begin(stream: &Stream, subject: &Subject, info: &Info, len: u64) -> Result<Consumer, Error> {
     let mut best = consumer(stream, subject, 0).await?;
-    let count = best.cached_info().num_pending;
-    consumers.push(best.cached_info().name.clone());
+    let count = best.pull.cached_info().num_pending;
     if count <= len + SLACK {
         return Ok(best);
     }
     let mut range = Range::new((info.state.first_sequence, count), info.state.last_sequence + 1);
     while let Some(place) = range.guess(len) {
         let guessed = consumer(stream, subject, place).await?;
-        let count = guessed.cached_info().num_pending;
-        consumers.push(guessed.cached_info().name.clone());
+        let count = guessed.pull.cached_info().num_pending;
         if count >= len {
             best = guessed;
         }
@@ -112,13 +97,14 @@ impl Range {
 }
 
 /// The messages that a consumer has at the moment. Fewer come if some of them are gone meanwhile.
-async fn read(consumer: &PullConsumer) -> Result<Vec<(u64, jetstream::Message)>, Error> {
-    let pending = usize::try_from(consumer.cached_info().num_pending)?;
+async fn read(consumer: &Consumer) -> Result<Vec<(u64, jetstream::Message)>, Error> {
+    let pending = usize::try_from(consumer.pull.cached_info().num_pending)?;
     let mut read = Vec::new();
     while read.len() < pending {
         let before = read.len();
-        let mut batch = consumer.fetch().max_messages(BATCH.min(pending - before)).messages().await?;
-        while let Some(message) = batch.next().await {
+        let mut batch = consumer.pull.fetch().max_messages(BATCH.min(pending - before)).messages().await?;
+        // The client would wait for ever. An error begins all of it anew.
+        while let Some(message) = timeout(PATIENCE, batch.next()).await? {
             let message = message?;
             let offset = message.info()?.stream_sequence;
             read.push((offset, message));

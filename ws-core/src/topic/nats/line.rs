@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use async_nats::Subject;
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use super::backlog::Backlog;
 use super::outbox::Outgoing;
 use super::presence::Replica;
 use super::stamp::{self, About, Stamp};
+use super::stream::Archive;
 use super::{Link, PATIENCE, listen, recover, stream};
 use crate::error::{BrokerError, PublishError};
 use crate::topic::broker::{Carrier, Found, Inlet, Later};
@@ -38,9 +40,14 @@ pub(super) struct Line {
 
 /// Its history.
 struct Kept {
-    history: History,
+    archive: Archive,
     subject: Subject,
+    /// Those who read it: not all turns, which others of its size may want too.
+    readers: Arc<Semaphore>,
 }
+
+/// How many may read one history at the same time.
+const MAX_READERS: usize = 8;
 
 /// A subscription at the broker.
 struct Listener {
@@ -87,9 +94,9 @@ impl Line {
                 let subject = self.subject.clone();
                 self.link.outbox.push(Outgoing { subject, stamp, payload, kept: None })?;
             }
-            Some(Kept { history, subject }) => {
-                let (subject, kept) = (subject.clone(), Some((*history, Weak::clone(&self.inlet))));
-                self.link.archive.push(Outgoing { subject, stamp, payload, kept })?;
+            Some(Kept { archive, subject, .. }) => {
+                let (subject, kept) = (subject.clone(), Some(Weak::clone(&self.inlet)));
+                archive.outbox.push(Outgoing { subject, stamp, payload, kept })?;
             }
         }
         *sent += 1;
@@ -133,16 +140,21 @@ impl Line {
         Box::pin(async move {
             let Some(mut ready) = ready else { return false };
             // An error says that it listens no more.
-            let listens = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await;
+            let listens = timeout(PATIENCE, ready.wait_for(|ready| *ready)).await;
             matches!(listens, Ok(Ok(_)))
         })
     }
 
     /// What looks for something in its history, if it has one.
     fn search(&self, since: Since) -> Option<recover::Search> {
-        let Kept { history, subject } = self.kept.get()?;
-        let (streams, node) = (Arc::clone(&self.link.streams), self.link.node);
-        Some(recover::Search { streams, node, history: *history, subject: subject.clone(), since })
+        let Kept { archive, subject, readers } = self.kept.get()?;
+        Some(recover::Search {
+            link: Arc::clone(&self.link),
+            histories: Arc::clone(&archive.histories),
+            subject: subject.clone(),
+            readers: Arc::clone(readers),
+            since,
+        })
     }
 
     pub(super) fn myself(&self) -> Weak<Self> {
@@ -168,7 +180,8 @@ impl Carrier for Line {
         let kept = self.kept.get_or_init(|| {
             is_new = true;
             let subject = stream::subject(history, &self.token).into();
-            Kept { history, subject }
+            let archive = self.link.streams.archive(history);
+            Kept { archive, subject, readers: Arc::new(Semaphore::new(MAX_READERS)) }
         });
         let asked = stream::subject(history, &self.token);
         if asked != *kept.subject {
@@ -208,9 +221,9 @@ impl Carrier for Line {
                 let reconnects = self.link.reconnects.subscribe();
                 runtime.spawn(ear.hear(client, subject, reconnects, Arc::clone(&backlog)))
             }
-            Some(Kept { history, subject }) => {
-                let (streams, subject) = (Arc::clone(&self.link.streams), subject.clone());
-                runtime.spawn(ear.follow(streams, *history, subject, self.link.reconnects.subscribe()))
+            Some(Kept { archive, subject, .. }) => {
+                let (histories, subject) = (Arc::clone(&archive.histories), subject.clone());
+                runtime.spawn(ear.follow(histories, subject, self.link.reconnects.subscribe()))
             }
         };
         *lock(&self.listener) = Some(Listener { hearing, task: task.abort_handle(), ready, backlog });
@@ -236,8 +249,12 @@ impl Carrier for Line {
     }
 
     fn position(&self) -> Later<Option<Position>> {
-        let search = self.search(Since::Now).filter(|_| !self.link.is_closed());
-        Box::pin(async move { Some(search?.run().await?.position) })
+        let search = self.search(Since::Now);
+        Box::pin(async move {
+            // Somebody who loads a page is waiting, for whom a turn or an election may take too long.
+            let found = timeout(2 * PATIENCE, search?.run()).await.ok()?;
+            Some(found?.position)
+        })
     }
 
     fn spawn(&self, task: Later<()>) {
@@ -247,7 +264,7 @@ impl Carrier for Line {
     fn join(&self, number: u64, name: &str) -> Later<Result<(), BrokerError>> {
         let told = self.link.roster.join(&self.token, number, name);
         Box::pin(async move {
-            let told = tokio::time::timeout(PATIENCE, told).await.map_err(|_| BrokerError::TimedOut)?;
+            let told = timeout(PATIENCE, told).await.map_err(|_| BrokerError::TimedOut)?;
             // Nobody tells one that has left before.
             told.unwrap_or(Err(BrokerError::Closed))
         })

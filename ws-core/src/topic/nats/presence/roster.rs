@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::jetstream;
 use async_nats::jetstream::kv::Store;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -12,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::{EXPIRY, key, open};
+use super::{Bucket, EXPIRY, key};
 use crate::error::BrokerError;
 use crate::topic::presence::MemberId;
 
@@ -54,9 +53,9 @@ type Tell = oneshot::Sender<Result<(), BrokerError>>;
 
 impl Roster {
     /// Also begins the task that tells, which ends with it.
-    pub(in super::super) fn start(runtime: &Handle, jetstream: jetstream::Context, node: u64) -> Self {
+    pub(in super::super) fn start(runtime: &Handle, bucket: Bucket, node: u64) -> Self {
         let told = Arc::<Told>::default();
-        runtime.spawn(tell(Arc::clone(&told), jetstream));
+        runtime.spawn(tell(Arc::clone(&told), bucket));
         Self { node, told }
     }
 
@@ -134,7 +133,7 @@ impl Told {
 }
 
 /// Tells what changes, and now and then everything.
-async fn tell(told: Arc<Told>, jetstream: jetstream::Context) {
+async fn tell(told: Arc<Told>, bucket: Bucket) {
     let mut store: Option<(Store, Duration)> = None;
     let mut last = Instant::now();
     let (mut is_over, mut failed) = (false, None);
@@ -147,7 +146,7 @@ async fn tell(told: Arc<Told>, jetstream: jetstream::Context) {
         is_over = told.lock().is_over;
         let (news, waiting) = told.news(is_refresh);
         if !news.is_empty() {
-            failed = publish(&mut store, &jetstream, news).await.err();
+            failed = publish(&mut store, &bucket, news).await.err();
         }
         if !waiting.is_empty() {
             // What went wrong before they came concerns them too.
@@ -162,12 +161,12 @@ async fn tell(told: Arc<Told>, jetstream: jetstream::Context) {
 /// Tells what there is to tell.
 async fn publish(
     store: &mut Option<(Store, Duration)>,
-    jetstream: &jetstream::Context,
+    bucket: &Bucket,
     news: HashMap<String, Change>,
 ) -> Result<(), async_nats::Error> {
     let opened = match store {
         Some((opened, _)) => opened,
-        None => match open(jetstream).await {
+        None => match bucket.open().await {
             Ok(opened) => &store.insert(opened).0,
             Err(error) => {
                 tracing::warn!(%error, "presence is not told: it needs a server with JetStream");
