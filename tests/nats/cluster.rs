@@ -66,7 +66,8 @@ async fn server_that_is_killed_is_replaced_by_another() {
     servers[0].stop();
     // Those whose connection it was are told, and hear the others again.
     let (seat, told) = &mut seats[0];
-    while !told.contains(&Told::Lagged(0)) {
+    // That nobody knows how many are lost may be told with a number of others that are.
+    while !told.iter().any(|told| matches!(told, Told::Lagged(_))) {
         told.push(seat.next().await);
     }
     for room in [&plain, &kept] {
