@@ -21,8 +21,8 @@ use ws_core::{BoxError, Recovery};
 /// Lines that a room keeps for those who come back.
 const KEPT: usize = 256;
 
-/// Of those, a newcomer reads so many; with a broker fewer, as its positions count the lines of all rooms.
-const RECENT: u64 = 50;
+/// Of those, a newcomer reads so many.
+const RECENT: usize = 50;
 
 /// In characters; the page has the same.
 const MAX_NAME: usize = 32;
@@ -109,14 +109,11 @@ impl Guest {
 
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) -> Json<Event> {
-        if self.since.is_none() && self.room.position().is_none() {
-            // The history is the broker's, which has to be asked.
-            cx.subscribe_from(&self.room, None).await;
-        }
-        let since = self.since.or_else(|| self.recent());
+        let since = self.since.map_or(Since::Last(RECENT), Since::Position);
         let Recovery { recovered, position, .. } = cx.subscribe_from(&self.room, since).await;
         cx.watch(&self.room).await;
-        cx.join(&self.room, &self.name).await;
+        // Whoever cannot be seen from elsewhere at the moment can talk all the same.
+        let _ = cx.join(&self.room, &self.name).await;
         Json(Event::Hello { recovered, at: position })
     }
 
@@ -154,14 +151,6 @@ impl Guest {
     }
 }
 
-impl Guest {
-    /// Where a newcomer begins to read.
-    fn recent(&self) -> Option<Position> {
-        let end = self.room.position()?;
-        Some(Position { offset: end.offset.saturating_sub(RECENT), ..end })
-    }
-}
-
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let (mut addr, mut nats, mut peers) = ("127.0.0.1:8080".to_owned(), None, String::new());
@@ -187,8 +176,10 @@ async fn main() -> Result<(), BoxError> {
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };
-    let router = Router::new().mount::<Guest>().with_state(hub).fallback(page);
-    Ok(router.serve_with_shutdown(addr, stop).await?)
+    let router = Router::new().mount::<Guest>().with_state(hub.clone()).fallback(page);
+    router.serve_with_shutdown(addr, stop).await?;
+    // The other nodes hear now that those of this one have left, not when they miss them.
+    Ok(hub.close().await?)
 }
 
 #[cfg(test)]

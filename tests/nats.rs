@@ -14,18 +14,32 @@ use tokio_tungstenite::WebSocketStream;
 use ws_core::prelude::*;
 use ws_core::{HubError, Recovery};
 
+#[path = "nats/close.rs"]
+mod close;
+#[path = "nats/cluster.rs"]
+mod cluster;
 #[path = "nats/history.rs"]
 mod history;
+#[path = "nats/last.rs"]
+mod last;
 #[path = "nats/load.rs"]
 mod load;
+#[path = "nats/many.rs"]
+mod many;
 #[path = "nats/names.rs"]
 mod names;
+#[path = "nats/panics.rs"]
+mod panics;
 #[path = "nats/presence.rs"]
 mod presence;
 #[path = "nats/publish.rs"]
 mod publish;
 #[path = "nats/restart.rs"]
 mod restart;
+#[path = "nats/secure.rs"]
+mod secure;
+#[path = "nats/slow.rs"]
+mod slow;
 
 /// Long enough for anything here, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 enum Begin {
     Subscribe,
-    From(Option<Position>),
+    From(Since),
     Watch,
     Join(&'static str),
 }
@@ -74,14 +88,14 @@ impl Guest {
                 cx.subscribe(&self.room).await;
                 Told::Open
             }
-            Begin::From(position) => Told::Recovered(cx.subscribe_from(&self.room, position).await),
+            Begin::From(since) => Told::Recovered(cx.subscribe_from(&self.room, since).await),
             Begin::Watch => {
                 cx.watch(&self.room).await;
                 Told::Open
             }
             Begin::Join(name) => {
-                cx.join(&self.room, name).await;
-                Told::Open
+                let joined = cx.join(&self.room, name).await;
+                joined.map_or_else(|error| Told::Failed(error.to_string()), |()| Told::Open)
             }
         };
         self.tell(told);
@@ -143,8 +157,8 @@ impl Seat {
     }
 
     /// One that comes back.
-    async fn from(room: &Topic<String>, position: Option<Position>) -> (Self, Recovery) {
-        let mut seat = Self::take(room, Begin::From(position)).await;
+    async fn from(room: &Topic<String>, since: impl Into<Since>) -> (Self, Recovery) {
+        let mut seat = Self::take(room, Begin::From(since.into())).await;
         // The method that waits for it comes to its end before others begin.
         match seat.next().await {
             Told::Recovered(recovery) => (seat, recovery),

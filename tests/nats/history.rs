@@ -73,7 +73,9 @@ async fn check_not_recoverable(rooms: &[Topic<String>; 2], seat: &mut Seat, gone
         let (_, recovery) = Seat::from(&rooms[1], since).await;
         assert_eq!(recovery, Recovery { recovered: false, position: Some(positions[0]) }, "{since:?}");
     }
-    assert_eq!(rooms[0].position(), Some(positions[0]));
+    for room in rooms {
+        assert_eq!(room.position().await, Some(positions[0]));
+    }
     // Each of these is the last, and stays it.
     let (_, recovery) = Seat::from(&rooms[0], Some(positions[0])).await;
     assert!(recovery.recovered);
@@ -140,7 +142,7 @@ async fn nothing_is_lost_and_nothing_twice_between_recovery_and_what_follows() {
     });
     let mut heard = Vec::new();
     for round in 0.. {
-        let mut seat = Seat::take(&rooms[round % 2], Begin::From(begin.position)).await;
+        let mut seat = Seat::take(&rooms[round % 2], Begin::From(begin.position.into())).await;
         let mut recovered = false;
         let begins = heard.len();
         while heard.len() < MESSAGES as usize && (!recovered || heard.len() < begins + 50) {
@@ -190,6 +192,20 @@ async fn stream_that_is_gone_is_made_anew_and_that_is_told() {
     assert!(lagged && after.epoch != before[0].epoch);
     let (_, recovery) = Seat::from(&rooms[1], Some(before[0])).await;
     assert!(!recovery.recovered);
+}
+
+#[tokio::test]
+async fn history_is_kept_from_any_thread() {
+    let Some(nats) = Nats::start().await else { return };
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    // No runtime is there.
+    let room = std::thread::spawn({
+        let hub = hub.clone();
+        move || hub.topic::<String>("room").history(8)
+    });
+    let room = room.join().unwrap();
+    let mut seat = Seat::subscriber(&room).await;
+    publish(&room, &mut seat, &["1"]).await;
 }
 
 /// Looks twice for what it has missed, and waits for neither.

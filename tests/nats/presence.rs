@@ -1,10 +1,27 @@
 //! Who is there, in all processes.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use ws_core::async_nats::jetstream;
 
 use super::*;
+
+/// Makes the store beforehand, in which members expire after so long.
+pub async fn store(nats: &Nats, expiry: Duration) -> jetstream::stream::Stream {
+    let client = ws_core::async_nats::connect(nats.url()).await.unwrap();
+    let config = jetstream::stream::Config {
+        name: "KV_ws_presence".to_owned(),
+        subjects: vec!["$KV.ws_presence.>".to_owned()],
+        max_messages_per_subject: 1,
+        max_age: expiry,
+        discard: jetstream::stream::DiscardPolicy::New,
+        allow_rollup: true,
+        ..Default::default()
+    };
+    jetstream::new(client).create_stream(config).await.unwrap()
+}
 
 async fn names(room: &Topic<String>) -> Vec<String> {
     let mut names: Vec<_> = room.members().await.iter().map(|member| member.name.to_string()).collect();
@@ -51,17 +68,7 @@ async fn who_dies_without_a_word_vanishes_and_who_lives_stays() {
     let Some(mut nats) = Nats::start().await else { return };
     // A shorter expiry than the hub would choose.
     let expiry = Duration::from_secs(2);
-    let client = ws_core::async_nats::connect(nats.url()).await.unwrap();
-    let config = jetstream::stream::Config {
-        name: "KV_ws_presence".to_owned(),
-        subjects: vec!["$KV.ws_presence.>".to_owned()],
-        max_messages_per_subject: 1,
-        max_age: expiry,
-        discard: jetstream::stream::DiscardPolicy::New,
-        allow_rollup: true,
-        ..Default::default()
-    };
-    jetstream::new(client).create_stream(config).await.unwrap();
+    store(&nats, expiry).await;
 
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
@@ -101,4 +108,79 @@ async fn who_dies_without_a_word_vanishes_and_who_lives_stays() {
     assert_eq!(watcher.next().await, Told::Left("ben".into()));
     nats.restart().await;
     assert_eq!(watcher.next().await, Told::Joined("ben".into()));
+}
+
+/// A process of its own: Eve joins, and it says what it hears of others until its input ends.
+#[tokio::test]
+#[ignore = "another test runs it"]
+async fn process_of_eve() {
+    let Ok(url) = std::env::var("NATS_OF_EVE") else { return };
+    let room = Hub::nats(&url).await.unwrap().topic::<String>("room");
+    let _eve = Seat::take(&room, Begin::Join("eve")).await;
+    let mut watcher = Seat::take(&room, Begin::Watch).await;
+    let over = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+    let told = async {
+        while let Some((told, _)) = watcher.told.recv().await {
+            println!("told {told:?}");
+        }
+    };
+    tokio::select! {
+        () = told => {}
+        _ = over => {}
+    }
+}
+
+fn signal(process: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &process.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Ends with the test, however that ends.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn process_that_stood_still_comes_back_and_has_lost_nobody() {
+    let Some(nats) = Nats::start().await else { return };
+    store(&nats, Duration::from_secs(4)).await;
+    let room = Hub::nats(&nats.url()).await.unwrap().topic::<String>("room");
+    let _frank = Seat::take(&room, Begin::Join("frank")).await;
+    let mut watcher = Seat::take(&room, Begin::Watch).await;
+    let mut told = [watcher.next().await, watcher.next().await];
+    told.sort_by_key(|told| *told == Told::Open);
+    assert_eq!(told, [Told::Joined("frank".into()), Told::Open]);
+
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "presence::process_of_eve", "--ignored", "--nocapture"]);
+    command.env("NATS_OF_EVE", nats.url()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut eve = Process(command.spawn().unwrap());
+    let (lines, mut said) = mpsc::unbounded_channel();
+    let output = BufReader::new(eve.0.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        let told = output.lines().map_while(Result::ok);
+        // The harness does not end its line before the first.
+        let told = told.filter_map(|line| Some(line[line.find("told ")?..].to_owned()));
+        told.for_each(|line| drop(lines.send(line)));
+    });
+    let mut says = async || timeout(PATIENCE, said.recv()).await.expect("it says or ends");
+    assert_eq!(watcher.next().await, Told::Joined("eve".into()));
+    let frank_is_there = r#"told Joined("frank")"#;
+    while says().await.unwrap() != frank_is_there {}
+
+    signal(&eve.0, "-STOP");
+    assert_eq!(watcher.next().await, Told::Left("eve".into()));
+    signal(&eve.0, "-CONT");
+    assert_eq!(watcher.next().await, Told::Joined("eve".into()));
+    // It has stood still, not the others.
+    drop(eve.0.stdin.take());
+    while let Some(line) = says().await {
+        assert!(!line.contains("frank"), "{line}");
+    }
+    assert_eq!(watcher.next().await, Told::Left("eve".into()));
 }

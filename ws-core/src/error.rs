@@ -1,5 +1,6 @@
 //! Errors as values.
 
+mod broker;
 mod publish;
 #[cfg(feature = "tls")]
 mod tls;
@@ -7,6 +8,7 @@ mod tls;
 use std::{error::Error as StdError, fmt, io, net::SocketAddr};
 
 use crate::close::CloseCode;
+pub use broker::BrokerError;
 #[cfg(feature = "nats")]
 pub use publish::HubError;
 pub use publish::PublishError;

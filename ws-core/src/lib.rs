@@ -112,7 +112,7 @@ pub use context::Context;
 pub use error::HubError;
 #[cfg(feature = "tls")]
 pub use error::TlsError;
-pub use error::{BoxError, DecodeError, Error, HandlerError, PublishError, Result, SendError};
+pub use error::{BoxError, BrokerError, DecodeError, Error, HandlerError, PublishError, Result, SendError};
 pub use handler::{Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
@@ -124,7 +124,9 @@ pub use router::{Path, PeerAddr, Query, Router, State};
 #[cfg(feature = "tls")]
 pub use server::Tls;
 pub use timer::TimerId;
+#[cfg(feature = "nats")]
+pub use topic::NatsOptions;
 pub use topic::{
-    Codec, HeardBy, History, Hub, Member, MemberId, ParsePositionError, Position, Presence, Published,
-    Recovering, Recovery, Subscribed, Topic,
+    Codec, HeardBy, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence,
+    Published, Recovering, Recovery, Since, Subscribed, Topic,
 };

@@ -22,6 +22,8 @@ use super::BoxError;
 pub enum PublishError {
     /// The codec cannot write it.
     Encode(BoxError),
+    /// The hub was [closed](crate::Hub::close).
+    Closed,
     /// As much as may wait for the broker waits already: it is published faster than it can be sent.
     /// Only where there is a broker, as all that follow.
     Full,
@@ -47,6 +49,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Encode(error) => write!(f, "cannot be written: {error}"),
+            Self::Closed => f.write_str("the hub is closed"),
             Self::Full => {
                 f.write_str("too much waits for the broker already: publish less, or try again later")
             }
@@ -113,10 +116,9 @@ impl fmt::Display for HubError {
             Self::Address { addr, source } => {
                 write!(f, "`{addr}` is no address of a NATS server: {source}; it reads `nats://host:4222`")
             }
-            Self::Connect { addr, source } => write!(
-                f,
-                "cannot connect to NATS at {addr}: {source}; is `nats-server` running there, and may this process use it?"
-            ),
+            Self::Connect { addr, source } => {
+                write!(f, "cannot connect to NATS at {addr}: {source}; {}", help(source))
+            }
         }
     }
 }
@@ -127,5 +129,35 @@ impl StdError for HubError {
         match self {
             Self::Address { source, .. } | Self::Connect { source, .. } => Some(&**source),
         }
+    }
+}
+
+/// What may help.
+#[cfg(feature = "nats")]
+fn help(error: &BoxError) -> &'static str {
+    use async_nats::rustls::Error as TlsError;
+    use async_nats::{ConnectError, ConnectErrorKind};
+
+    let connect = error.downcast_ref::<ConnectError>();
+    let is_refused = connect.is_some_and(|error| {
+        let refused = [ConnectErrorKind::AuthorizationViolation, ConnectErrorKind::Authentication];
+        refused.contains(&error.kind())
+    });
+    let io = connect.and_then(StdError::source).and_then(|error| error.downcast_ref::<std::io::Error>());
+    let tls = io.and_then(|error| error.get_ref()?.downcast_ref::<TlsError>());
+    match tls {
+        _ if is_refused => {
+            "it does not let this process in: name another user, as in `nats://user:password@host`, or give \
+             `Hub::nats_with` a token, key or credentials"
+        }
+        Some(TlsError::InvalidCertificate(_)) => {
+            "its certificate is not for that host, or signed by nobody whom this process trusts: give \
+             `Hub::nats_with` the one who has signed it, with `add_root_certificates` of the `ConnectOptions`"
+        }
+        Some(_) => {
+            "there is no TLS with it: does it speak TLS at all, which `tls://` wants, or does it want a \
+             certificate of ours, with `add_client_certificate` of the `ConnectOptions`?"
+        }
+        None => "is `nats-server` running there, and may this process use it?",
     }
 }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::history::History;
 use super::position::Position;
 use super::presence::MemberId;
-use crate::error::PublishError;
+use super::since::Since;
+use crate::error::{BrokerError, PublishError};
 
 /// What somebody else does.
 pub(super) type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -17,6 +18,12 @@ pub(super) type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(super) trait Broker: Send + Sync {
     /// Begins a topic of this process. It does not wait.
     fn carry(&self, topic: &str, inlet: Weak<dyn Inlet>) -> Arc<dyn Carrier>;
+
+    /// When it has all that was given to it before.
+    fn flush(&self) -> Later<Result<(), BrokerError>>;
+
+    /// The same, and then it ends, also if nobody waits for that. Its carriers are closed already.
+    fn close(&self) -> Later<Result<(), BrokerError>>;
 }
 
 /// A topic on its way to other processes. None of this waits, but for what it returns.
@@ -46,14 +53,17 @@ pub(super) trait Carrier: Send + Sync {
     /// When the broker knows that it listens, or does not answer.
     fn ready(&self) -> Later<()>;
 
-    /// What was published since a position; `None` if the broker does not answer.
-    fn recover(&self, position: Option<Position>) -> Later<Option<Found>>;
+    /// What was published since then; `None` if the broker does not answer.
+    fn recover(&self, since: Since) -> Later<Option<Found>>;
+
+    /// Where the history stands; `None` if there is none, or the broker does not answer.
+    fn position(&self) -> Later<Option<Position>>;
 
     /// Lets somebody else run.
     fn spawn(&self, task: Later<()>);
 
-    /// Tells the others of a member of this process.
-    fn join(&self, number: u64, name: &str);
+    /// Tells the others of a member of this process; ready when the broker knows.
+    fn join(&self, number: u64, name: &str) -> Later<Result<(), BrokerError>>;
 
     /// Tells the others that it is gone.
     fn leave(&self, number: u64);
@@ -98,7 +108,7 @@ pub(super) struct Found {
     pub(super) recovered: bool,
     /// Whether nothing has come that is still there.
     pub(super) is_quiet: bool,
-    /// That of the last message that was found.
+    /// That of the last message that was found, or of the last that there is.
     pub(super) position: Position,
     pub(super) missed: Vec<Arrival>,
 }

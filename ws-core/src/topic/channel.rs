@@ -1,7 +1,7 @@
 //! What the subscribers of a topic share in this process.
 
 use std::any::TypeId;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
@@ -10,13 +10,14 @@ use super::broker::{Carrier, Inlet, Later};
 use super::codec::ErasedCodec;
 use super::feed::Key;
 use super::history::{History, Kept};
-use super::hub::Registry;
 use super::position::Position;
 use super::presence::{Member, Members, Presence};
 use super::published::Published;
-use super::subscription::{Recovering, Recovery};
+use super::registry::{Registry, Shared};
+use super::since::Since;
+use super::subscription::{Joined, Recovering, Recovery};
 use super::taps::{Garbage, Tap, Taps};
-use crate::error::PublishError;
+use crate::error::{BrokerError, PublishError};
 
 /// A topic. Whatever is the user's code, as encoding a value or dropping one, runs outside of its lock.
 pub(super) struct Channel<T: Send + Sync + 'static> {
@@ -28,6 +29,7 @@ pub(super) struct Channel<T: Send + Sync + 'static> {
     state: Mutex<State<T>>,
     /// How many subscribers take frames; changed under the lock.
     pub(super) frames: AtomicUsize,
+    is_kept: AtomicBool,
 }
 
 pub(super) struct State<T> {
@@ -82,7 +84,8 @@ impl<T: Send + Sync + 'static> Channel<T> {
             hearing: 0,
             last: None,
         };
-        Self { name, registry, codec, carrier, state: Mutex::new(state), frames: AtomicUsize::new(0) }
+        let (frames, is_kept) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { name, registry, codec, carrier, state: Mutex::new(state), frames, is_kept }
     }
 
     /// What tells it from others.
@@ -110,6 +113,9 @@ impl<T: Send + Sync + 'static> Channel<T> {
 
     /// Whether it can be subscribed to.
     pub(super) fn check(&self) -> Result<(), PublishError> {
+        if self.registry.is_closed() {
+            return Err(PublishError::Closed);
+        }
         self.carrier.as_ref().map_or(Ok(()), |carrier| carrier.check())
     }
 
@@ -125,6 +131,9 @@ impl<T: Send + Sync + 'static> Channel<T> {
 
     /// Gives a value to all subscribers, but for one connection.
     pub(super) fn publish(&self, value: T, except: Option<usize>) -> Result<(), PublishError> {
+        if self.registry.is_closed() {
+            return Err(PublishError::Closed);
+        }
         if let Some(carrier) = &self.carrier {
             return self.publish_far(&**carrier, value, except);
         }
@@ -158,30 +167,27 @@ impl<T: Send + Sync + 'static> Channel<T> {
 
     /// Begins a subscription at the broker, if there is one.
     fn listen(&self, state: &mut State<T>) {
-        if let Some(carrier) = &self.carrier {
+        if let Some(carrier) = &self.carrier
+            && !self.registry.is_closed()
+        {
             state.hearing += 1;
             carrier.listen(state.hearing);
         }
     }
 
-    /// The same, after what was published since `position`, if that is still known.
+    /// The same, after what was published since then, if that is still known.
     pub(super) fn subscribe_from(
         self: &Arc<Self>,
         tap: Box<dyn Tap<Published<T>>>,
-        position: Option<Position>,
+        since: Since,
     ) -> (usize, Recovering) {
         if let Some(carrier) = &self.carrier {
-            return self.recover_far(carrier, tap, position);
+            return self.recover_far(carrier, tap, since);
         }
         let mut state = self.lock();
         let State { kept, subscribers, .. } = &mut *state;
-        let recovered = match (position, kept.as_ref().map(|kept| kept.since(position))) {
-            (Some(_), Some(Some(missed))) => {
-                missed.for_each(|message| tap.replay(message));
-                true
-            }
-            _ => false,
-        };
+        let missed = kept.as_ref().and_then(|kept| kept.since(since));
+        let recovered = missed.map(|missed| missed.for_each(|message| tap.replay(message))).is_some();
         let recovery = Recovery { recovered, position: kept.as_ref().map(Kept::position) };
         (subscribers.insert(tap), Recovering::done(recovery))
     }
@@ -195,15 +201,21 @@ impl<T: Send + Sync + 'static> Channel<T> {
         state.watchers.insert(tap)
     }
 
-    pub(super) fn join(&self, name: &str) -> usize {
+    /// Its slot, and when the broker knows of it.
+    pub(super) fn join(&self, name: &str) -> Result<(usize, Joined), BrokerError> {
         let mut garbage = Garbage::default();
         let mut state = self.lock();
-        let (slot, member) = state.members.join(&self.name, name);
-        if let Some(carrier) = &self.carrier {
-            carrier.join(member.id.number, name);
+        // It may have come about since it was checked; those who are there have left then.
+        if self.registry.is_closed() {
+            return Err(BrokerError::Closed);
         }
+        let (slot, member) = state.members.join(&self.name, name);
+        let joined = match &self.carrier {
+            Some(carrier) => Joined::when(carrier.join(member.id.number, name)),
+            None => Joined::known(Ok(())),
+        };
         state.watchers.deliver(&Presence::Joined(member), None, &mut garbage);
-        slot
+        Ok((slot, joined))
     }
 
     pub(super) fn members(&self) -> Vec<Member> {
@@ -214,9 +226,11 @@ impl<T: Send + Sync + 'static> Channel<T> {
         self.lock().subscribers.len()
     }
 
-    pub(super) fn position(&self) -> Option<Position> {
-        let state = self.lock();
-        state.kept.as_ref().map(Kept::position).or(state.last)
+    pub(super) async fn position(&self) -> Option<Position> {
+        match &self.carrier {
+            Some(carrier) => carrier.position().await,
+            None => self.lock().kept.as_ref().map(Kept::position),
+        }
     }
 
     fn keep_here(&self, history: History) {
@@ -227,14 +241,36 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    /// When what it keeps is too old for anybody to come back for.
-    pub(super) fn expiry(&self) -> Instant {
-        self.lock().kept.as_ref().map_or_else(Instant::now, Kept::expiry)
-    }
-
     /// Nothing of the user runs under the lock.
     pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Send + Sync + 'static> Shared for Channel<T> {
+    fn expiry(&self) -> Instant {
+        self.lock().kept.as_ref().map_or_else(Instant::now, Kept::expiry)
+    }
+
+    fn is_kept(&self) -> &AtomicBool {
+        &self.is_kept
+    }
+
+    /// Its members leave. Its subscribers stay, and hear nothing any more.
+    fn close(&self) {
+        let mut garbage = Garbage::default();
+        let mut state = self.lock();
+        for member in state.members.clear() {
+            if let Some(carrier) = &self.carrier {
+                carrier.leave(member.id.number);
+            }
+            state.watchers.deliver(&Presence::Left(member), None, &mut garbage);
+        }
+        if let Some(carrier) = &self.carrier {
+            state.hearing += 1;
+            state.last = None;
+            carrier.unlisten();
+        }
     }
 }
 

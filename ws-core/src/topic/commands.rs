@@ -5,18 +5,22 @@ use std::sync::Arc;
 use super::channel::{Channel, Tie};
 use super::feed::Delivery;
 use super::published::{HeardBy, Published};
-use super::subscription::{Recovering, Recovery, Subscribed, Topics};
+use super::subscription::{Joined, Recovering, Recovery, Subscribed, Topics};
 use super::taps::ToFeed;
-use super::{Position, Presence, Topic};
+use super::{Presence, Since, Topic};
 use crate::context::Context;
-use crate::error::{HandlerError, PublishError};
+use crate::error::{BrokerError, HandlerError, PublishError};
 use crate::handler::{Handler, InfoOf};
 
 /// Topics.
 impl<H: Handler> Context<H> {
     /// Hears what is published in a topic from now on: in the `#[on_info]` for `Arc<T>`, or for
     /// [`Published<T>`], of which it needs one. It ends with the connection. Subscribing once more
-    /// changes nothing.
+    /// changes nothing. A handler hears what it publishes itself, too: see
+    /// [`publish_to_others`](Self::publish_to_others).
+    ///
+    /// It fails only where a topic cannot be used at all, because its name is too long for a broker or the
+    /// hub is closed: `#[on_error]` is told, as by all that follow.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::Test};
@@ -48,12 +52,18 @@ impl<H: Handler> Context<H> {
         Subscribed::when(topic.0.ready())
     }
 
-    /// Hears what was published in a topic since `position`, in order, and then what is published
-    /// from now on, each message once: for a client that comes back with the last position that it saw
-    /// ([`Published::position`]). The topic needs a [history](Topic::history).
+    /// Hears what was published in a topic [since then](Since), in order, and then what is published
+    /// from now on, each message once: for a client that comes back with the [`Position`] of the last
+    /// message that it saw ([`Published::position`]), or for one that is new and is shown the
+    /// [last](Since::Last) of them. The topic needs a [history](Topic::history).
     ///
-    /// If that is not known any more, or there is no position, only what is published from now on
-    /// arrives, and [`Recovery::recovered`](crate::Recovery::recovered) is false.
+    /// If something that was asked for is not known any more, or nothing was asked for, only what is
+    /// published from now on arrives, and [`Recovery::recovered`](crate::Recovery::recovered) is false.
+    ///
+    /// What was kept always has room: `overflow` and `mailbox` are about what is published meanwhile.
+    /// Subscribing once more begins anew from there, and what still waits of the topic is left out.
+    ///
+    /// [`Position`]: crate::Position
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::Test};
@@ -72,17 +82,13 @@ impl<H: Handler> Context<H> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let room = Hub::local().topic::<String>("room:lobby").history(256);
-    /// let since = room.position();
+    /// let since = room.position().await;
     /// room.publish("you missed this".to_owned()).unwrap();
     /// let mut client = Test::open(Guest { room: room.clone(), since }).await;
     /// assert!(client.text().await.ends_with(r#","you missed this"]"#));
     /// # }
     /// ```
-    pub fn subscribe_from<T, M>(
-        &mut self,
-        topic: &Topic<T>,
-        position: impl Into<Option<Position>>,
-    ) -> Recovering
+    pub fn subscribe_from<T, M>(&mut self, topic: &Topic<T>, since: impl Into<Since>) -> Recovering
     where
         T: HeardBy<H, M> + Send + Sync + 'static,
     {
@@ -90,11 +96,11 @@ impl<H: Handler> Context<H> {
         // What still waits of it comes once more. Dropped when the session is free again.
         let _waiting =
             self.session().topics.as_ref().map(|topics| topics.feed.take(topic.0.key_of(Tie::Heard)));
-        let position = position.into();
+        let since = since.into();
         let mut recovering = None;
         let take = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
         self.tie(topic, Tie::Heard, take, |channel, tap| {
-            let (slot, found) = channel.subscribe_from(Box::new(tap), position);
+            let (slot, found) = channel.subscribe_from(Box::new(tap), since);
             recovering = Some(found);
             slot
         });
@@ -104,7 +110,9 @@ impl<H: Handler> Context<H> {
     /// Sends the client what is published in a topic from now on, without asking the handler: a message
     /// is written, framed and compressed once for all who forward it. Cowboy leaves that to its users.
     ///
-    /// A handler may subscribe as well, and then hears what its client gets.
+    /// A handler may subscribe as well, and then hears what its client gets. What does not fit is left
+    /// out as `overflow` says, and told to `#[on_lagged]`. A client that needs positions to come back with
+    /// is sent them by a handler that [subscribes](Self::subscribe_from).
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::Test};
@@ -133,6 +141,29 @@ impl<H: Handler> Context<H> {
 
     /// Ends [`subscribe`](Self::subscribe) and [`forward`](Self::forward); false if there was neither.
     /// What was published before may still arrive.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] struct Guest { room: Topic<String> }
+    /// #[websocket]
+    /// impl Guest {
+    ///     #[on_text]
+    ///     fn command(&mut self, text: &str, cx: &mut Context<Self>) {
+    ///         match text {
+    ///             "mute" => _ = cx.unsubscribe(&self.room),
+    ///             _ => _ = cx.forward(&self.room),
+    ///         }
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let room = Hub::local().topic::<String>("room:lobby");
+    /// # let mut client = Test::open(Guest { room: room.clone() }).await;
+    /// # for (command, expect) in [("listen", 1), ("mute", 0)] {
+    /// #     client.send(command).await;
+    /// #     assert_eq!(room.subscribers(), expect);
+    /// # }
+    /// # }
+    /// ```
     pub fn unsubscribe<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
         self.untie(topic, &[Tie::Heard, Tie::Forwarded])
     }
@@ -175,7 +206,11 @@ impl<H: Handler> Context<H> {
     }
 
     /// Makes this connection a member of a topic until it ends, or [leaves](Self::leave): it is one of
-    /// [`Topic::members`], under that name. Joined once more, it leaves first.
+    /// [`Topic::members`], under that name. Joined once more, it leaves first. Names need not differ; with
+    /// a broker one has to fit into a message.
+    ///
+    /// Those of a process that dies without a word are missed after fifteen seconds. What comes of it
+    /// is to be had by [awaiting](crate::Joined) it.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::Test};
@@ -206,19 +241,51 @@ impl<H: Handler> Context<H> {
     /// assert_eq!(anna.text().await, "ben has left");
     /// # }
     /// ```
-    pub fn join<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, name: &str) -> Subscribed {
+    pub fn join<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, name: &str) -> Joined {
         self.untie(topic, &[Tie::Joined]);
-        self.add(topic, Tie::Joined, |channel, _| channel.join(name));
-        Subscribed::now()
+        let mut told = None;
+        let added = self.add(topic, Tie::Joined, |channel, _| {
+            let (slot, joined) = channel.join(name)?;
+            told = Some(joined);
+            Ok(slot)
+        });
+        told.unwrap_or_else(|| Joined::known(added))
     }
 
     /// Ends [`join`](Self::join); false if it was not a member.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] struct Guest { room: Topic<String> }
+    /// #[websocket]
+    /// impl Guest {
+    ///     #[on_text]
+    ///     fn status(&mut self, status: &str, cx: &mut Context<Self>) {
+    ///         if status == "invisible" {
+    ///             cx.leave(&self.room);
+    ///         } else {
+    ///             cx.join(&self.room, status);
+    ///         }
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let room = Hub::local().topic::<String>("room:lobby");
+    /// # let mut client = Test::open(Guest { room: room.clone() }).await;
+    /// # for (status, expect) in [("busy", 1), ("there", 1), ("invisible", 0)] {
+    /// #     client.send(status).await;
+    /// #     assert_eq!(room.members().await.len(), expect);
+    /// # }
+    /// # }
+    /// ```
     pub fn leave<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
         self.untie(topic, &[Tie::Joined])
     }
 
-    /// Hears who joins and leaves a topic, in the `#[on_info]` for [`Presence`]: first those who are
-    /// there, as if they came now.
+    /// Hears who joins and leaves a topic, in the `#[on_info]` for [`Presence`], which has an example:
+    /// first those who are there, as if they came now; this connection too, if it is a member.
+    ///
+    /// Awaited, it says that those of other processes are on their way to the handler. When they could not
+    /// be learned in five seconds, they come later.
     pub fn watch<T>(&mut self, topic: &Topic<T>) -> Subscribed
     where
         T: Send + Sync + 'static,
@@ -230,7 +297,24 @@ impl<H: Handler> Context<H> {
         Subscribed::when(topic.0.others())
     }
 
-    /// Ends [`watch`](Self::watch); false if there was none.
+    /// Ends [`watch`](Self::watch); false if there was none. What has happened before may still arrive.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket] struct Door { room: Topic<String>, guests: usize }
+    /// #[websocket]
+    /// impl Door {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.watch(&self.room);
+    ///     }
+    ///     #[on_info]
+    ///     fn count(&mut self, _: Presence, cx: &mut Context<Self>) -> Option<&'static str> {
+    ///         self.guests += 1;
+    ///         (self.guests >= 100 && cx.unwatch(&self.room)).then_some("a crowd")
+    ///     }
+    /// }
+    /// ```
     pub fn unwatch<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
         self.untie(topic, &[Tie::Watched])
     }
@@ -246,8 +330,9 @@ impl<H: Handler> Context<H> {
         T: Send + Sync + 'static,
     {
         let key = topic.0.key_of(tie);
-        self.add(topic, tie, |channel, topics| {
-            begin(channel, ToFeed { feed: Arc::clone(&topics.feed), key, take })
+        // Nobody waits for it but `#[on_error]`.
+        let _ = self.add(topic, tie, |channel, topics| {
+            Ok(begin(channel, ToFeed { feed: Arc::clone(&topics.feed), key, take }))
         });
     }
 
@@ -255,19 +340,22 @@ impl<H: Handler> Context<H> {
         &mut self,
         topic: &Topic<T>,
         tie: Tie,
-        begin: impl FnOnce(&Arc<Channel<T>>, &Topics<H::Info>) -> usize,
-    ) {
+        begin: impl FnOnce(&Arc<Channel<T>>, &Topics<H::Info>) -> Result<usize, BrokerError>,
+    ) -> Result<(), BrokerError> {
         let (channel, key) = (&topic.0, topic.0.key());
         let mut session = self.session();
         if let Err(error) = channel.check() {
+            let told = BrokerError::of(&error);
             session.failure = Some(Box::new(HandlerError::Method(error.into())));
-            return;
+            return Err(told);
         }
-        let Some(topics) = session.topics() else { return };
+        // The connection ends.
+        let Some(topics) = session.topics() else { return Err(BrokerError::Closed) };
         if !topics.has(key, tie) {
-            let slot = begin(channel, topics);
+            let slot = begin(channel, topics)?;
             topics.add(Arc::clone(channel) as _, key, tie, slot);
         }
+        Ok(())
     }
 
     fn untie<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, ties: &[Tie]) -> bool {

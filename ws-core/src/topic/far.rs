@@ -10,6 +10,7 @@ use super::held::Held;
 use super::position::Position;
 use super::presence::{MemberId, Presence};
 use super::published::Published;
+use super::since::Since;
 use super::subscription::{Recovering, Recovery};
 use super::taps::{Garbage, Tap};
 use crate::error::PublishError;
@@ -44,7 +45,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         self: &Arc<Self>,
         carrier: &Arc<dyn Carrier>,
         tap: Box<dyn Tap<Published<T>>>,
-        position: Option<Position>,
+        since: Since,
     ) -> (usize, Recovering) {
         let held = Held::new(tap);
         let slot = self.subscribe(Box::new(Arc::clone(&held)), super::channel::Tie::Heard);
@@ -53,11 +54,13 @@ impl<T: Send + Sync + 'static> Channel<T> {
             return (slot, Recovering::done(Recovery::default()));
         }
         let (tell, recovering) = Recovering::later();
-        let (channel, found) = (Arc::clone(self), carrier.recover(position));
+        let searching = Searching { channel: Arc::clone(self), held };
+        let found = carrier.recover(since);
         carrier.spawn(Box::pin(async move {
+            let Searching { channel, held } = &searching;
             let found = found.await;
             // Nobody may wait for it.
-            let _ = tell.send(channel.release(&held, position, found));
+            let _ = tell.send(channel.release(held, since.position(), found));
         }));
         (slot, recovering)
     }
@@ -97,20 +100,30 @@ impl<T: Send + Sync + 'static> Channel<T> {
         Recovery { recovered, position: Some(position) }
     }
 
+    /// Gives a subscriber what was held, and says that something before it may be missing.
+    fn abandon(&self, held: &Arc<Held<T>>) {
+        let mut garbage = Garbage::default();
+        let _state = self.lock();
+        if !held.has_ended() {
+            held.lagged(0);
+            held.release(None, &mut garbage);
+        }
+    }
+
     /// The value of a message, if it is one. Decoding is the user's code.
     fn receive(&self, arrival: &Arrival) -> Option<Published<T>> {
-        let decoded = catch_unwind(AssertUnwindSafe(|| self.codec.decode(&arrival.payload)));
-        let mut message = match decoded {
-            Ok(Ok(value)) => Published::new(Arc::clone(&self.name), value),
-            Ok(Err(error)) => {
+        // What says that it is none is the user's too, to be written and to be dropped.
+        let decode = || {
+            let decoded = self.codec.decode(&arrival.payload).inspect_err(|error| {
                 tracing::debug!(topic = &*self.name, %error, "a message of another process does not decode");
-                return None;
-            }
-            Err(_) => {
-                tracing::error!(topic = &*self.name, "the codec has panicked");
-                return None;
-            }
+            });
+            decoded.ok()
         };
+        let Ok(decoded) = catch_unwind(AssertUnwindSafe(decode)) else {
+            tracing::error!(topic = &*self.name, "the codec has panicked");
+            return None;
+        };
+        let mut message = Published::new(Arc::clone(&self.name), decoded?);
         if let Some(position) = arrival.position {
             message.set_position(position);
         }
@@ -118,6 +131,23 @@ impl<T: Send + Sync + 'static> Channel<T> {
             message.set_frame(self.codec.frame(&arrival.payload).ok()?);
         }
         Some(message)
+    }
+}
+
+/// A subscriber is held no longer than somebody searches for it, also if that comes to no end: it has
+/// panicked, or there is no runtime to do it. Then it hears what is published from now on.
+struct Searching<T: Send + Sync + 'static> {
+    channel: Arc<Channel<T>>,
+    held: Arc<Held<T>>,
+}
+
+impl<T: Send + Sync + 'static> Drop for Searching<T> {
+    fn drop(&mut self) {
+        if self.held.is_released() {
+            return;
+        }
+        // What is dropped is the user's, perhaps in the middle of a panic.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.channel.abandon(&self.held)));
     }
 }
 

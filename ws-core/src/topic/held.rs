@@ -44,6 +44,11 @@ impl<T: Send + Sync + 'static> Held<T> {
         self.ended.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing is held any more.
+    pub(super) fn is_released(&self) -> bool {
+        self.released.get().is_some()
+    }
+
     /// Gives a message from before those that are held, or says that one is lost.
     pub(super) fn give(&self, message: Option<&Published<T>>) {
         match message {

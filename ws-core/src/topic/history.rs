@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::position::{Position, epoch};
 use super::published::Published;
+use super::since::Since;
 
 /// How much of what is published a topic keeps; see [`Topic::history`](crate::Topic::history).
 ///
@@ -27,12 +28,28 @@ pub struct History {
 
 impl History {
     /// The last so many messages, for five minutes after the last one.
+    ///
+    /// ```
+    /// # use ws_core::History;
+    /// assert_eq!(History::new(256), 256.into());
+    /// ```
     pub fn new(len: usize) -> Self {
         Self { len, ttl: Duration::from_mins(5) }
     }
 
-    /// How long they are kept when nothing more is published, and nobody uses the topic. A broker keeps
-    /// each message for so long, also when others follow it.
+    /// How long they are kept when nothing more is published, and nobody uses the topic: as long as a
+    /// handler has it, it is in use, and its messages stay. Then they are freed, half a minute later at the
+    /// most, by a task of the runtime; of those that nobody uses, a hub keeps the last 10,000.
+    ///
+    /// A broker keeps each message for so long, also when others follow it, and whether or not anybody
+    /// uses the topic. It counts whole seconds, at least one.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ws_core::{History, Hub};
+    /// let an_hour = History::new(16).ttl(Duration::from_secs(3600));
+    /// let news = Hub::local().topic::<String>("news").history(an_hour);
+    /// ```
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
@@ -87,12 +104,19 @@ impl<T: Send + Sync + 'static> Kept<T> {
         Some(Box::new(self.messages.pop_front()))
     }
 
-    /// What came after a position, if all of that is still there.
-    pub(super) fn since(&self, position: Option<Position>) -> Option<impl Iterator<Item = &Published<T>>> {
-        let position = position.filter(|position| position.epoch == self.epoch)?;
-        let missed = usize::try_from(self.offset.checked_sub(position.offset)?).ok()?;
-        let skipped = self.messages.len().checked_sub(missed)?;
+    /// What somebody asks for, if all of that is still there.
+    pub(super) fn since(&self, since: Since) -> Option<impl Iterator<Item = &Published<T>>> {
+        let skipped = match since.last() {
+            Some(len) => self.messages.len().saturating_sub(len),
+            None => self.messages.len().checked_sub(self.missed(since.position()?)?)?,
+        };
         Some(self.messages.iter().skip(skipped))
+    }
+
+    /// How many came after a position, if it is one of this history.
+    fn missed(&self, position: Position) -> Option<usize> {
+        let missed = self.offset.checked_sub(position.offset)?;
+        if position.epoch == self.epoch { usize::try_from(missed).ok() } else { None }
     }
 
     /// When nobody will come back for it any more.

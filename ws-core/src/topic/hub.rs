@@ -1,21 +1,16 @@
-//! Where topics are found by their names.
+//! Where topics are found by their names, and how they end.
 
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-
-use tokio::time::Instant;
+use std::sync::Arc;
 
 use super::Topic;
+#[cfg(feature = "nats")]
 use super::broker::Broker;
-use super::channel::Channel;
 #[cfg(feature = "json")]
 use super::codec;
-use super::codec::{Codec, ErasedCodec};
-
-/// How many topics with a history may be kept that nobody uses, for those who come back.
-const MAX_IDLE: usize = 10_000;
+use super::codec::Codec;
+use super::registry::Registry;
+use crate::error::BrokerError;
 
 /// The topics of a server: of one process ([`Hub::local`]), or of many (`Hub::nats`).
 ///
@@ -61,39 +56,6 @@ const MAX_IDLE: usize = 10_000;
 #[derive(Clone)]
 pub struct Hub(Arc<Registry>);
 
-/// The topics that are in use, and those that are kept.
-#[derive(Default)]
-pub(super) struct Registry {
-    broker: Option<Box<dyn Broker>>,
-    topics: Mutex<Topics>,
-}
-
-#[derive(Default)]
-struct Topics {
-    by_type: HashMap<TypeId, HashMap<Arc<str>, Entry>>,
-    /// How many are kept, and at how many those are looked through.
-    kept: usize,
-    threshold: usize,
-}
-
-struct Entry {
-    topic: Weak<dyn Any + Send + Sync>,
-    /// One with a history outlives its users for a while.
-    kept: Option<Arc<dyn Keeps>>,
-}
-
-/// A topic with a history.
-trait Keeps: Send + Sync {
-    /// When nobody will come back for it any more.
-    fn expiry(&self) -> Instant;
-}
-
-impl<T: Send + Sync + 'static> Keeps for Channel<T> {
-    fn expiry(&self) -> Instant {
-        Channel::expiry(self)
-    }
-}
-
 impl Hub {
     /// A hub of this process: no broker, no network.
     ///
@@ -108,14 +70,27 @@ impl Hub {
 
     #[cfg(feature = "nats")]
     pub(super) fn of(broker: Box<dyn Broker>) -> Self {
-        Self(Arc::new(Registry { broker: Some(broker), topics: Mutex::default() }))
+        Self(Arc::new(Registry::of(broker)))
     }
 
     /// The topic of that name, whose values are written as JSON. Any name will do; whoever asks for
     /// the same name and type gets the same topic. It is forgotten when nobody has it any more.
     ///
     /// In other processes the name alone is what tells a topic from others, as types have no names that
-    /// last: give topics of different types different names.
+    /// last: give topics of different types different names. There it may take 400 bytes, in which letters,
+    /// digits, `_` and `-` are one and all others three; one that is longer can be asked for, but not used
+    /// ([`PublishError::Name`](crate::PublishError::Name)).
+    ///
+    /// ```
+    /// use ws_core::{Hub, Topic};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let hub = Hub::local();
+    /// let (numbers, same): (Topic<u32>, Topic<u32>) = (hub.topic("numbers"), hub.topic("numbers"));
+    /// let numbers = numbers.history(16);
+    /// assert_eq!(same.position().await, numbers.position().await);
+    /// # }
+    /// ```
     #[cfg(feature = "json")]
     pub fn topic<T>(&self, name: impl AsRef<str>) -> Topic<T>
     where
@@ -124,8 +99,8 @@ impl Hub {
         self.topic_with(name, codec::Json)
     }
 
-    /// The topic of that name, whose values are written by `codec`. Whoever comes first says how:
-    /// give everybody the same one.
+    /// The topic of that name, whose values are written by `codec`; [`Codec`] has an example. Whoever
+    /// comes first says how: give everybody the same one.
     pub fn topic_with<T, C>(&self, name: impl AsRef<str>, codec: C) -> Topic<T>
     where
         T: Send + Sync + 'static,
@@ -133,94 +108,91 @@ impl Hub {
     {
         Topic(self.0.channel(name.as_ref(), Box::new(codec)))
     }
+
+    /// Waits until the broker has all that was published before with success, and keeps what goes to a
+    /// history; the subscribers of this process have it anyway. A hub of one process has nothing to wait
+    /// for. It is for those who must know, as before an answer that promises it; nobody else needs it.
+    ///
+    /// It takes a round trip, and ten seconds at the most. It may be cancelled: what was published is sent
+    /// all the same.
+    ///
+    /// # Errors
+    ///
+    /// A [`BrokerError`]: some of it may not have got there. What was lost with a connection that was gone
+    /// before this was called is not its subject, but that of `#[on_lagged]`.
+    ///
+    /// ```
+    /// use ws_core::{BoxError, Hub, Topic};
+    ///
+    /// async fn order(hub: &Hub, orders: &Topic<u32>, number: u32) -> Result<(), BoxError> {
+    ///     orders.publish(number)?;
+    ///     Ok(hub.flush().await?) // Now the others get it, whatever becomes of this process.
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let hub = Hub::local();
+    /// order(&hub, &hub.topic("orders"), 7).await.unwrap();
+    /// # }
+    /// ```
+    pub async fn flush(&self) -> Result<(), BrokerError> {
+        self.0.flush().await
+    }
+
+    /// Ends the hub, for all who have a clone of it: the last thing that a server does, after its
+    /// connections have ended.
+    ///
+    /// When it returns, what was published before with success is with the broker, as after
+    /// [`flush`](Self::flush), members of this process have left, instead of being missed some seconds
+    /// later, subscriptions are over and the connection to the broker too. From the beginning on
+    /// [`Topic::publish`] says [`PublishError::Closed`](crate::PublishError::Closed), and whoever
+    /// subscribes or joins is told so by `#[on_error]`; nobody who is there hears anything more, but is
+    /// not closed.
+    ///
+    /// It takes eleven seconds at the most. Cancelled, it goes on by itself for as long as the runtime does;
+    /// called once more, it waits again, and says the same. A hub that is dropped without it says what it has to say as well,
+    /// but nobody knows when.
+    ///
+    /// # Errors
+    ///
+    /// A [`BrokerError`]: some of what was published may not have got there, or those who have left may be
+    /// missed some seconds later. The hub is closed in any case; a connection to the broker that is lost
+    /// ends when it is back, or with the runtime.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, BoxError};
+    /// # #[websocket(path = "/")] struct Guest { room: Topic<String> }
+    /// #[websocket]
+    /// impl Guest {
+    /// #   #[on_upgrade]
+    /// #   fn join(State(hub): State<Hub>) -> Self { Self { room: hub.topic("room:lobby") } }
+    ///     #[on_close]
+    ///     fn closed(&mut self) {
+    ///         let _ = self.room.publish("somebody has left".to_owned());
+    ///     }
+    /// }
+    ///
+    /// async fn run(hub: Hub, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), BoxError> {
+    ///     let router = Router::new().mount::<Guest>().with_state(hub.clone());
+    ///     router.serve_with_shutdown("127.0.0.1:0", stop).await?;
+    ///     // All connections have ended: what they have said goes out.
+    ///     Ok(hub.close().await?)
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let hub = Hub::local();
+    /// # run(hub.clone(), async {}).await.unwrap();
+    /// let error = hub.topic("room:lobby").publish("too late".to_owned()).unwrap_err();
+    /// assert!(matches!(error, PublishError::Closed));
+    /// # }
+    /// ```
+    pub async fn close(&self) -> Result<(), BrokerError> {
+        self.0.close().await
+    }
 }
 
 #[cfg(test)]
 impl Hub {
     /// How many topics there are.
     pub(super) fn len(&self) -> usize {
-        self.0.lock().by_type.values().map(HashMap::len).sum()
-    }
-}
-
-impl Registry {
-    fn channel<T: Send + Sync + 'static>(
-        self: &Arc<Self>,
-        name: &str,
-        codec: Box<dyn ErasedCodec<T>>,
-    ) -> Arc<Channel<T>> {
-        let mut topics = self.lock();
-        let of_type = topics.by_type.entry(TypeId::of::<T>()).or_default();
-        let known = of_type.get(name).and_then(|entry| entry.topic.upgrade());
-        if let Some(Ok(channel)) = known.map(Arc::downcast) {
-            return channel;
-        }
-        let name = Arc::<str>::from(name);
-        let channel = Channel::new(Arc::clone(&name), Arc::clone(self), codec);
-        let topic = Arc::downgrade(&channel) as Weak<dyn Any + Send + Sync>;
-        of_type.insert(name, Entry { topic, kept: None });
-        channel
-    }
-
-    pub(super) fn broker(&self) -> Option<&dyn Broker> {
-        self.broker.as_deref()
-    }
-
-    /// Keeps a topic that has a history, also when nobody uses it.
-    pub(super) fn keep<T: Send + Sync + 'static>(&self, channel: &Arc<Channel<T>>) {
-        // Dropped when the lock is not held any more.
-        let _expired;
-        let mut topics = self.lock();
-        let entry =
-            topics.by_type.get_mut(&TypeId::of::<T>()).and_then(|topics| topics.get_mut(&channel.name));
-        if let Some(entry @ Entry { kept: None, .. }) = entry {
-            entry.kept = Some(Arc::clone(channel) as _);
-            topics.kept += 1;
-        }
-        _expired = topics.expire(Instant::now());
-    }
-
-    /// A topic is gone, unless another has come in its place.
-    pub(super) fn forget(&self, of: TypeId, name: &str) {
-        let mut topics = self.lock();
-        if let Some(of_type) = topics.by_type.get_mut(&of)
-            && of_type.get(name).is_some_and(|entry| entry.topic.strong_count() == 0)
-        {
-            of_type.remove(name);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Topics> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Topics {
-    /// Takes those that nobody uses and nobody will come back for; of more than may be kept, those
-    /// that have been idle for longest. They are looked through when there are many more than the last
-    /// time, so that each costs little.
-    fn expire(&mut self, now: Instant) -> Vec<Arc<dyn Keeps>> {
-        if self.kept < self.threshold {
-            return Vec::new();
-        }
-        let entries = self.by_type.values_mut().flat_map(HashMap::values_mut);
-        let mut idle: Vec<_> = entries.filter_map(Entry::idle).collect();
-        idle.sort_unstable_by_key(|(expiry, _)| *expiry);
-        let excess = idle.len().saturating_sub(MAX_IDLE / 2);
-        let is_over = |at: usize, expiry: Instant| at < excess || expiry <= now;
-        let over = idle.into_iter().enumerate().take_while(|(at, (expiry, _))| is_over(*at, *expiry));
-        let expired: Vec<_> = over.filter_map(|(_, (_, kept))| kept.take()).collect();
-        self.kept -= expired.len();
-        self.threshold = self.kept + self.kept.clamp(64, MAX_IDLE / 2);
-        expired
-    }
-}
-
-impl Entry {
-    /// What is kept and nobody uses, and until when.
-    fn idle(&mut self) -> Option<(Instant, &mut Option<Arc<dyn Keeps>>)> {
-        let kept = self.kept.as_ref().filter(|kept| Arc::strong_count(kept) == 1)?;
-        Some((kept.expiry(), &mut self.kept))
+        self.0.len()
     }
 }
 

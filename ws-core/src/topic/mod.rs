@@ -21,6 +21,9 @@ mod position;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod presence;
 mod published;
+mod registry;
+mod shelf;
+mod since;
 mod subscription;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod taps;
@@ -33,19 +36,27 @@ pub use codec::Codec;
 pub(crate) use feed::{Delivery, Fed};
 pub use history::History;
 pub use hub::Hub;
+#[cfg(feature = "nats")]
+pub use nats::NatsOptions;
 pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
 pub use published::{HeardBy, Published};
+pub use since::Since;
 pub(crate) use subscription::Topics;
-pub use subscription::{Recovering, Recovery, Subscribed};
+pub use subscription::{Joined, Recovering, Recovery, Subscribed};
 
 use crate::error::PublishError;
 
-/// A topic: what is published in it reaches all who have subscribed, in the order in which each
-/// publisher published it. [`Hub::topic`] makes one. It is cheap to clone and can go to any thread.
+/// A topic: what is published in it reaches all who have subscribed, once, and in the order in which
+/// each publisher published it. What one publishes may come before or after what another does, and not
+/// for all subscribers alike, unless the topic has a [history](Self::history): that is one order for all.
+///
+/// [`Hub::topic`] makes one. It is cheap to clone, can go to any thread, and is forgotten when nobody has
+/// it any more; a history is kept for a while.
 ///
 /// Nobody waits for anybody: a subscriber that is too slow misses something, or ends, as its handler
-/// declares with `overflow`. The guide has a chapter on [topics](crate::guide::topics).
+/// declares with `overflow`. What is missed is told to its `#[on_lagged]`, whoever has lost it. The guide
+/// has a chapter on [topics](crate::guide::topics).
 ///
 /// ```
 /// use ws_core::{Hub, Topic};
@@ -59,12 +70,15 @@ use crate::error::PublishError;
 pub struct Topic<T: Send + Sync + 'static>(Arc<Channel<T>>);
 
 impl<T: Send + Sync + 'static> Topic<T> {
-    /// Publishes a value, from wherever. It never waits.
+    /// Publishes a value, from wherever. It never waits: when it returns, the value is with the
+    /// subscribers of this process and, if there is a broker, on its way to the others;
+    /// [`Hub::flush`] waits until it is there. With a broker and a history it is on its way to all.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Encode`] if the value cannot be written, where that is needed; with a broker
-    /// also the others of [`PublishError`]. Nobody gets it then, in no process.
+    /// [`PublishError::Closed`] if the hub is, [`PublishError::Encode`] if the value cannot be written,
+    /// where that is needed; with a broker also the others of [`PublishError`]. Nobody gets it then, in no
+    /// process.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::Test};
@@ -92,27 +106,85 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// [`History`] that says for how long too. Asked for twice, the larger one counts.
     ///
     /// With a broker it is kept there, and the first one counts: give a topic the same in all
-    /// processes, those that only publish too.
+    /// processes, those that only publish too. It takes a million messages at the most then, and a year.
     ///
     /// ```
     /// # use ws_core::Hub;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let room = Hub::local().topic::<String>("room:lobby").history(256);
-    /// assert_eq!(room.position().map(|position| position.offset), Some(0));
+    /// assert_eq!(room.position().await.map(|position| position.offset), Some(0));
+    /// # }
     /// ```
     pub fn history(self, history: impl Into<History>) -> Self {
         self.0.keep(history.into());
         self
     }
 
-    /// Where its history stands, if it has one: the position of the last message. With a broker, of the
-    /// last that this process has heard, as long as somebody here subscribes.
-    pub fn position(&self) -> Option<Position> {
-        self.0.position()
+    /// Where its history stands: the [`Position`] of the last message. It is for those who show something
+    /// before their client is connected, as a page with what has been said until now: asked for *before*
+    /// that is read, it is what the client [comes with](crate::Context::subscribe_from), so that it misses
+    /// nothing between. A connection that just wants the last messages asks for
+    /// [`Since::Last`] instead.
+    ///
+    /// `None` if the topic has no history. With a broker the server is asked, which takes two round trips;
+    /// `None` then also if it does not answer within ten seconds. Messages that this process has published
+    /// and that are still on their way there come behind it.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] struct Guest { room: Topic<String>, since: Option<Position> }
+    /// # #[websocket]
+    /// # impl Guest {
+    /// #     #[on_open]
+    /// #     async fn open(&mut self, cx: &mut Context<Self>) {
+    /// #         assert!(cx.subscribe_from(&self.room, self.since).await.recovered);
+    /// #     }
+    /// #     #[on_info]
+    /// #     fn heard(&mut self, line: Arc<String>) -> String {
+    /// #         line.to_string()
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let room = Hub::local().topic::<String>("room:lobby").history(256);
+    /// // In a handler of HTTP: first the position, then what the page shows.
+    /// let since = room.position().await;
+    /// let page = "nothing has been said";
+    ///
+    /// room.publish("hello".to_owned()).unwrap();
+    /// // The page connects, with `?since=…`.
+    /// let mut client = Test::open(Guest { room, since }).await;
+    /// assert_eq!(client.text().await, "hello");
+    /// # }
+    /// ```
+    pub async fn position(&self) -> Option<Position> {
+        self.0.position().await
     }
 
     /// Who is there: the connections that [joined](crate::Context::join), those of a process in the
-    /// order in which they did. With a broker it waits, a few seconds at the most, until those of
-    /// other processes are known.
+    /// order in which they did.
+    ///
+    /// With a broker it waits, five seconds at the most, until those of other processes are known; if
+    /// the broker does not say, those that are known are all there are. They are followed from then on, so
+    /// that whoever asks again within half a minute need not wait. Of other processes 100,000 are known at
+    /// the most.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::Test};
+    /// # #[websocket] struct Guest(Topic<String>);
+    /// #[websocket]
+    /// impl Guest {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.join(&self.0, "anna");
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let room = Hub::local().topic::<String>("room:lobby");
+    /// let _anna = Test::open(Guest(room.clone())).await;
+    /// let names: Vec<_> = room.members().await.into_iter().map(|member| member.name).collect();
+    /// assert_eq!(names, ["anna".into()]);
+    /// # }
+    /// ```
     pub async fn members(&self) -> Vec<Member> {
         if let Some(others) = self.0.others() {
             others.await;
@@ -120,12 +192,25 @@ impl<T: Send + Sync + 'static> Topic<T> {
         self.0.members()
     }
 
-    /// How many subscriptions this process has.
+    /// How many subscriptions this process has: those of [`subscribe`](crate::Context::subscribe) and of
+    /// [`forward`](crate::Context::forward). A publisher can spare itself the trouble where nobody
+    /// listens, in a hub of one process.
+    ///
+    /// ```
+    /// # use ws_core::Hub;
+    /// let prices = Hub::local().topic::<f64>("prices");
+    /// assert_eq!(prices.subscribers(), 0);
+    /// ```
     pub fn subscribers(&self) -> usize {
         self.0.subscribers()
     }
 
-    /// Its name.
+    /// Its name, as it was asked for.
+    ///
+    /// ```
+    /// # use ws_core::Hub;
+    /// assert_eq!(Hub::local().topic::<f64>("prices").name(), "prices");
+    /// ```
     pub fn name(&self) -> &str {
         &self.0.name
     }

@@ -12,7 +12,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// It is an *epoch*, which names one history, and an *offset* in it, as Centrifugo has them. A history
 /// that was lost begins a new epoch, so that nobody takes up a place in another one. As text, and in
-/// what serde writes, it is `epoch-offset` in hexadecimal digits.
+/// what serde writes, it is `epoch-offset` in hexadecimal digits, 33 characters at the most.
+///
+/// Do not count with offsets: with a broker they are those of a stream, which the messages of other
+/// topics have too. Those of one topic grow with each message, by one or by more;
+/// [`Since::Last`](crate::Since::Last) counts messages.
 ///
 /// ```
 /// use ws_core::Position;

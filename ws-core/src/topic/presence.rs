@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Member {
     /// What tells it from others of the same name.
     pub id: MemberId,
-    /// The name that it has given.
+    /// The name that it has given. Others may have the same.
     pub name: Arc<str>,
     /// The name of the topic.
     pub topic: Arc<str>,
@@ -113,6 +113,12 @@ impl Members {
 
     pub(super) fn leave(&mut self, slot: usize) -> Option<Member> {
         self.known.remove(&self.id(slot))
+    }
+
+    /// Nobody is there any more; those of this process, who have to say so.
+    pub(super) fn clear(&mut self) -> Vec<Member> {
+        let known = std::mem::take(&mut self.known);
+        known.into_values().filter(|member| member.id.node == self.node).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {

@@ -65,7 +65,7 @@ impl<T> Published<T> {
         }
     }
 
-    /// The value, which all subscribers of the process share.
+    /// The value, which all subscribers of the process share. `*published` is the value too.
     pub fn value(&self) -> &Arc<T> {
         &self.0.value
     }
@@ -75,7 +75,8 @@ impl<T> Published<T> {
         &self.0.topic
     }
 
-    /// Where it stands in the history of the topic, if that has one: what a client comes back with.
+    /// Where it stands in the history of the topic, if that has one: what a client comes back with. `None`
+    /// without a history.
     pub fn position(&self) -> Option<Position> {
         self.0.position
     }

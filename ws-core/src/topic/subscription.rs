@@ -12,6 +12,7 @@ use super::broker::Later;
 use super::channel::{Leave, Tie};
 use super::feed::{Feed, Key};
 use super::position::Position;
+use crate::error::BrokerError;
 use crate::options::Options;
 
 /// The topics of a connection; made with the first.
@@ -67,7 +68,8 @@ impl Drop for Subscription {
 }
 
 /// A subscription that has begun. It need not be awaited: what is published in this process from now
-/// on arrives. Awaited, it says that what other processes publish from now on does too.
+/// on arrives. Awaited, it says that what other processes publish from now on does too. With a broker
+/// and a history, where also this process hears from there, that is so for what anybody publishes.
 ///
 /// ```
 /// # use ws_core::prelude::*;
@@ -90,10 +92,6 @@ impl Drop for Subscription {
 pub struct Subscribed(Option<Later<()>>);
 
 impl Subscribed {
-    pub(super) fn now() -> Self {
-        Self(None)
-    }
-
     pub(super) fn when(ready: Option<Later<()>>) -> Self {
         Self(ready)
     }
@@ -113,9 +111,79 @@ impl fmt::Debug for Subscribed {
     }
 }
 
+/// A membership that has begun ([`Context::join`](crate::Context::join)). It need not be awaited: this
+/// process knows of the member. Awaited, it says that the broker knows too, so that
+/// [`Topic::members`](crate::Topic::members) of other processes has it, and their watchers hear of it
+/// soon.
+///
+/// It is not undone by dropping it, but by [`Context::leave`](crate::Context::leave), or by the end of
+/// the connection.
+///
+/// # Errors
+///
+/// A [`BrokerError`], after five seconds at the most. As long as the member is there, it is tried again
+/// every few seconds to tell the others, also after an error: it is for those who would rather not let
+/// somebody in whom the others do not see. Without a broker there is none, unless the hub is closed.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::Test};
+/// # #[websocket] struct Guest { room: Topic<String>, name: &'static str }
+/// #[websocket]
+/// impl Guest {
+///     #[on_open]
+///     async fn open(&mut self, cx: &mut Context<Self>) -> Option<Close> {
+///         match cx.join(&self.room, self.name).await {
+///             Ok(()) => None,
+///             Err(error) => Some(Close::new(1013, error.to_string())),
+///         }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let room = Hub::local().topic::<String>("room:lobby");
+/// let _anna = Test::open(Guest { room: room.clone(), name: "anna" }).await;
+/// assert_eq!(&*room.members().await[0].name, "anna");
+/// # }
+/// ```
+pub struct Joined(Membership);
+
+enum Membership {
+    /// Told once.
+    Known(Result<(), BrokerError>),
+    Told(Later<Result<(), BrokerError>>),
+}
+
+impl Joined {
+    pub(super) fn known(joined: Result<(), BrokerError>) -> Self {
+        Self(Membership::Known(joined))
+    }
+
+    pub(super) fn when(told: Later<Result<(), BrokerError>>) -> Self {
+        Self(Membership::Told(told))
+    }
+}
+
+impl Future for Joined {
+    type Output = Result<(), BrokerError>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Membership::Known(joined) => Poll::Ready(std::mem::replace(joined, Ok(()))),
+            Membership::Told(told) => told.as_mut().poll(task),
+        }
+    }
+}
+
+impl fmt::Debug for Joined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Joined").finish_non_exhaustive()
+    }
+}
+
 /// A subscription that looks for what was missed: await it to know what came of it.
 ///
-/// Cancelling that changes nothing: the subscription has begun.
+/// Cancelling that changes nothing: the subscription has begun. With a broker it takes three round trips
+/// and more for more messages, and fifteen seconds at the most; what arrives meanwhile is held. If the
+/// broker does not answer, nothing is recovered, and the subscription begins when it is back.
 ///
 /// ```
 /// # use ws_core::prelude::*;
@@ -189,10 +257,11 @@ impl fmt::Debug for Recovering {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// Whether everything since the position arrives, in order and each message once. If not, some
-    /// of it is not known any more, and what arrives is what is published from now on.
+    /// Whether everything arrives that was asked for, in order and each message once. If not, some
+    /// of it is not known any more, or nothing was asked for, and what arrives is what is published
+    /// from now on.
     pub recovered: bool,
     /// Where the history stands: the position of the last message before what arrives from now on;
-    /// `None` if the topic has no history.
+    /// `None` if the topic has no history, or the broker does not answer.
     pub position: Option<Position>,
 }

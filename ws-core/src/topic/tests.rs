@@ -306,5 +306,8 @@ async fn publishers_on_many_threads_keep_their_order() {
     }
 }
 
+mod close;
+#[cfg(feature = "nats")]
+mod far;
 mod feeds;
 mod history;

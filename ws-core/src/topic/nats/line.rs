@@ -5,18 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use async_nats::Subject;
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use super::backlog::Backlog;
 use super::outbox::Outgoing;
 use super::presence::Replica;
 use super::stamp::{self, About, Stamp};
+use super::stream::Archive;
 use super::{Link, PATIENCE, listen, recover, stream};
-use crate::error::PublishError;
+use crate::error::{BrokerError, PublishError};
 use crate::topic::broker::{Carrier, Found, Inlet, Later};
 use crate::topic::history::History;
 use crate::topic::position::Position;
+use crate::topic::since::Since;
 
 /// A topic that is carried.
 pub(super) struct Line {
@@ -37,9 +40,14 @@ pub(super) struct Line {
 
 /// Its history.
 struct Kept {
-    history: History,
+    archive: Archive,
     subject: Subject,
+    /// Those who read it: not all turns, which others of its size may want too.
+    readers: Arc<Semaphore>,
 }
+
+/// How many may read one history at the same time.
+const MAX_READERS: usize = 8;
 
 /// A subscription at the broker.
 struct Listener {
@@ -86,9 +94,9 @@ impl Line {
                 let subject = self.subject.clone();
                 self.link.outbox.push(Outgoing { subject, stamp, payload, kept: None })?;
             }
-            Some(Kept { history, subject }) => {
-                let (subject, kept) = (subject.clone(), Some((*history, Weak::clone(&self.inlet))));
-                self.link.archive.push(Outgoing { subject, stamp, payload, kept })?;
+            Some(Kept { archive, subject, .. }) => {
+                let (subject, kept) = (subject.clone(), Some(Weak::clone(&self.inlet)));
+                archive.outbox.push(Outgoing { subject, stamp, payload, kept })?;
             }
         }
         *sent += 1;
@@ -132,8 +140,20 @@ impl Line {
         Box::pin(async move {
             let Some(mut ready) = ready else { return false };
             // An error says that it listens no more.
-            let listens = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await;
+            let listens = timeout(PATIENCE, ready.wait_for(|ready| *ready)).await;
             matches!(listens, Ok(Ok(_)))
+        })
+    }
+
+    /// What looks for something in its history, if it has one.
+    fn search(&self, since: Since) -> Option<recover::Search> {
+        let Kept { archive, subject, readers } = self.kept.get()?;
+        Some(recover::Search {
+            link: Arc::clone(&self.link),
+            histories: Arc::clone(&archive.histories),
+            subject: subject.clone(),
+            readers: Arc::clone(readers),
+            since,
         })
     }
 
@@ -160,7 +180,8 @@ impl Carrier for Line {
         let kept = self.kept.get_or_init(|| {
             is_new = true;
             let subject = stream::subject(history, &self.token).into();
-            Kept { history, subject }
+            let archive = self.link.streams.archive(history);
+            Kept { archive, subject, readers: Arc::new(Semaphore::new(MAX_READERS)) }
         });
         let asked = stream::subject(history, &self.token);
         if asked != *kept.subject {
@@ -200,9 +221,9 @@ impl Carrier for Line {
                 let reconnects = self.link.reconnects.subscribe();
                 runtime.spawn(ear.hear(client, subject, reconnects, Arc::clone(&backlog)))
             }
-            Some(Kept { history, subject }) => {
-                let (streams, subject) = (Arc::clone(&self.link.streams), subject.clone());
-                runtime.spawn(ear.follow(streams, *history, subject, self.link.reconnects.subscribe()))
+            Some(Kept { archive, subject, .. }) => {
+                let (histories, subject) = (Arc::clone(&archive.histories), subject.clone());
+                runtime.spawn(ear.follow(histories, subject, self.link.reconnects.subscribe()))
             }
         };
         *lock(&self.listener) = Some(Listener { hearing, task: task.abort_handle(), ready, backlog });
@@ -219,16 +240,20 @@ impl Carrier for Line {
         })
     }
 
-    fn recover(&self, position: Option<Position>) -> Later<Option<Found>> {
-        let Some(Kept { history, subject }) = self.kept.get() else {
-            return Box::pin(std::future::ready(None));
-        };
-        let listens = self.listens();
-        let (streams, node) = (Arc::clone(&self.link.streams), self.link.node);
-        let search = recover::Search { streams, node, history: *history, subject: subject.clone(), position };
+    fn recover(&self, since: Since) -> Later<Option<Found>> {
+        let (search, listens) = (self.search(since), self.listens());
         Box::pin(async move {
             // What comes after the search is heard then. It would not be if that began later.
-            if listens.await { search.run().await } else { None }
+            if listens.await { search?.run().await } else { None }
+        })
+    }
+
+    fn position(&self) -> Later<Option<Position>> {
+        let search = self.search(Since::Now);
+        Box::pin(async move {
+            // Somebody who loads a page is waiting, for whom a turn or an election may take too long.
+            let found = timeout(2 * PATIENCE, search?.run()).await.ok()?;
+            Some(found?.position)
         })
     }
 
@@ -236,8 +261,13 @@ impl Carrier for Line {
         self.link.runtime.spawn(task);
     }
 
-    fn join(&self, number: u64, name: &str) {
-        self.link.roster.join(&self.token, number, name);
+    fn join(&self, number: u64, name: &str) -> Later<Result<(), BrokerError>> {
+        let told = self.link.roster.join(&self.token, number, name);
+        Box::pin(async move {
+            let told = timeout(PATIENCE, told).await.map_err(|_| BrokerError::TimedOut)?;
+            // Nobody tells one that has left before.
+            told.unwrap_or(Err(BrokerError::Closed))
+        })
     }
 
     fn leave(&self, number: u64) {
@@ -245,6 +275,9 @@ impl Carrier for Line {
     }
 
     fn members(&self) -> Later<()> {
+        if self.link.is_closed() {
+            return Box::pin(std::future::ready(()));
+        }
         let replica = Replica::of(self);
         Box::pin(async move { replica.ready().await })
     }

@@ -1,22 +1,23 @@
 //! What other processes publish.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_nats::{Client, Error, Message, Subject};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
 use super::backlog::Backlog;
-use super::round_trip;
 use super::stamp::{About, Heard, Lines, Stamp};
-use super::stream::{Following, Streams, epoch};
+use super::stream::{Following, Histories, ask, epoch};
+use super::{PATIENCE, round_trip};
 use crate::topic::broker::{Arrival, Inlet};
-use crate::topic::history::History;
 use crate::topic::position::Position;
 
 /// Before it is tried again.
-const RETRY: Duration = Duration::from_millis(250);
+pub(super) const RETRY: Duration = Duration::from_millis(250);
 
 /// So many messages are handed on before others have a turn.
 const TURN: usize = 64;
@@ -42,6 +43,8 @@ impl Ear {
         // It fails when the client has ended.
         let Ok(mut subscription) = client.subscribe(subject).await else { return };
         let mut asked = std::pin::pin!(round_trip(&client).fuse());
+        // Those who wait for the answer do so until then.
+        let due = Instant::now() + PATIENCE;
         let mut lines = Lines::default();
         // How many came without a pause.
         let mut run = 0;
@@ -59,7 +62,8 @@ impl Ear {
                         message = subscription.next() => message,
                         () = &mut asked => {
                             // The connection was lost meanwhile, or there was none at first.
-                            if reconnects.has_changed().is_ok_and(|changed| changed) {
+                            let was_lost = reconnects.has_changed().is_ok_and(|changed| changed);
+                            if was_lost || Instant::now() >= due {
                                 self.lagged(0);
                             }
                             self.tell.send_replace(true);
@@ -85,21 +89,21 @@ impl Ear {
     /// Hears what the broker keeps.
     pub(super) async fn follow(
         self,
-        streams: Arc<Streams>,
-        history: History,
+        histories: Arc<Histories>,
         subject: Subject,
         mut reconnects: watch::Receiver<u64>,
     ) {
         let (mut lines, mut at) = (Lines::default(), None);
-        let mut is_late = false;
+        // Those who wait for it to begin do so until then.
+        let mut due = Instant::now() + PATIENCE;
         loop {
             reconnects.mark_unchanged();
             let followed = tokio::select! {
-                followed = self.go_on(&streams, history, &subject, &mut lines, &mut at, is_late) => followed,
+                followed = self.go_on(&histories, &subject, &mut lines, &mut at, due) => followed,
                 // At once, instead of when the consumer finds out.
                 changed = reconnects.changed() => match changed {
                     Ok(()) => {
-                        is_late = true;
+                        due = Instant::now();
                         continue;
                     }
                     // The hub is gone.
@@ -108,29 +112,68 @@ impl Ear {
             };
             if let Err(error) = followed {
                 tracing::warn!(%error, subject = &*subject, "the history of a topic cannot be followed");
-                streams.forget(history);
-                is_late = true;
+                histories.forget();
+                due = Instant::now();
                 tokio::time::sleep(RETRY).await;
             }
         }
     }
 
-    /// Hears what comes behind `at`, or from now on, which may be later than was asked for.
+    /// Hears what comes behind `at`, or from now on, which is told if it is later than it was due.
     async fn go_on(
         &self,
-        streams: &Streams,
-        history: History,
+        histories: &Histories,
         subject: &Subject,
         lines: &mut Lines,
         at: &mut Option<Place>,
-        is_late: bool,
+        due: Instant,
     ) -> Result<(), Error> {
-        let stream = streams.stream(history).await?;
-        let info = stream.get_info().await?;
+        let (mut messages, mut place) = {
+            let _turn = histories.beginners.acquire().await;
+            timeout(2 * PATIENCE, self.begin(histories, subject, lines, at, due)).await??
+        };
+        self.tell.send_replace(true);
+        // The last that was heard is heard again, if it is still there. If it is not, others may have
+        // gone with it.
+        let mut is_unproven = place.is_message;
+        loop {
+            let message = messages.next().await?;
+            let offset = message.info()?.stream_sequence;
+            let message = message.message;
+            if is_unproven && offset >= place.offset {
+                is_unproven = false;
+                if offset > place.offset {
+                    self.lagged(0);
+                }
+            }
+            if offset <= place.offset {
+                continue;
+            }
+            place = Place { offset, is_message: true, ..place };
+            *at = Some(place);
+            if let Some(stamp) = self.heard(lines, &message)
+                && stamp.about != About::Mark
+            {
+                self.arrived(message, stamp, Some(Position { epoch: place.epoch, offset }));
+            }
+        }
+    }
+
+    /// What comes behind `at`, and where that is now.
+    async fn begin(
+        &self,
+        histories: &Histories,
+        subject: &Subject,
+        lines: &mut Lines,
+        at: &mut Option<Place>,
+        due: Instant,
+    ) -> Result<(Following, Place), Error> {
+        let stream = histories.stream().await?;
+        let info = ask(|| stream.get_info()).await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
-        let mut place = match *at {
+        let place = match *at {
             None => {
-                if is_late {
+                if Instant::now() >= due {
                     self.lagged(0);
                 }
                 Place { epoch, offset: last, is_message: false }
@@ -150,33 +193,9 @@ impl Ear {
             }
         };
         *at = Some(place);
-        // The last that was heard is heard again, if it is still there. If it is not, others may have
-        // gone with it.
-        let mut is_unproven = place.is_message;
         let from = if place.is_message { place.offset } else { place.offset + 1 };
-        let (mut messages, _) = Following::begin(&stream, subject, from).await?;
-        self.tell.send_replace(true);
-        loop {
-            let message = messages.next().await?;
-            let offset = message.info()?.stream_sequence;
-            let message = message.message;
-            if is_unproven && offset >= place.offset {
-                is_unproven = false;
-                if offset > place.offset {
-                    self.lagged(0);
-                }
-            }
-            if offset <= place.offset {
-                continue;
-            }
-            place = Place { epoch, offset, is_message: true };
-            *at = Some(place);
-            if let Some(stamp) = self.heard(lines, &message)
-                && stamp.about != About::Mark
-            {
-                self.arrived(message, stamp, Some(Position { epoch, offset }));
-            }
-        }
+        let (messages, _) = Following::begin(&stream, subject, from).await?;
+        Ok((messages, place))
     }
 
     /// Whose it is, unless it has been heard before. Tells what was lost before it.
@@ -194,8 +213,11 @@ impl Ear {
     }
 
     fn arrived(&self, message: Message, stamp: Stamp, position: Option<Position>) {
-        if let Some(inlet) = self.inlet.upgrade() {
-            inlet.arrived(self.hearing, arrival(message, stamp, self.node, position));
+        let Some(inlet) = self.inlet.upgrade() else { return };
+        let arrival = arrival(message, stamp, self.node, position);
+        // What is dropped there is the user's. Others, who come after it, are to be heard.
+        if catch_unwind(AssertUnwindSafe(|| inlet.arrived(self.hearing, arrival))).is_err() {
+            tracing::error!("a published value has panicked when it was dropped");
         }
     }
 

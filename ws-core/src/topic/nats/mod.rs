@@ -6,8 +6,12 @@
 //! store.
 
 mod backlog;
+mod connect;
+mod end;
+mod last;
 mod line;
 mod listen;
+mod options;
 mod outbox;
 mod presence;
 mod recover;
@@ -21,21 +25,27 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+#[cfg(doc)]
+use async_nats::ConnectOptions;
 use async_nats::client::RequestErrorKind;
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::{Client, Event};
+use connect::Servers;
+use end::End;
 use line::Line;
+pub use options::NatsOptions;
 use outbox::Outbox;
-use presence::Roster;
+use presence::{Bucket, Roster};
 use refused::Refused;
 use stream::Streams;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::Hub;
-use super::broker::{Broker, Carrier, Inlet};
+use super::broker::{Broker, Carrier, Inlet, Later};
 use super::position;
-use crate::error::HubError;
+use crate::error::{BrokerError, HubError};
 
 /// How long somebody waits for an answer of the server before it goes on without.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,23 +63,22 @@ const NOBODY: &str = "ws.nobody";
 /// How often it is asked, for ten seconds each. It says nothing if we may not.
 const MAX_QUESTIONS: usize = 6;
 
-/// So soon is it noticed that a server does not answer, twice over.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-
 impl Hub {
     /// A hub of all processes that are connected to a NATS server, or to a cluster of them: what is
     /// published in one is heard in all. Handlers need not know; a server that has grown out of one
     /// process changes this line.
     ///
-    /// The address is `nats://host:4222`, or several of one cluster with commas between;
-    /// `nats://user:password@…` and `tls://…` are understood too. Histories and presence need a server
-    /// with JetStream (`nats-server -js`, 2.9 or later). The guide says what is promised when the
+    /// The address is `nats://host:4222`, or several of one cluster with commas between: one that answers
+    /// is enough, and says where the others are. With `nats://user:password@host` or `nats://token@host`
+    /// it says who we are, and what is not a letter or digit there is written as in every URL, `%40` for
+    /// `@`. One `tls://host` makes it TLS with all of them. Histories and presence need a server with
+    /// JetStream (`nats-server -js`, 2.9 or later). The guide says what is promised when the
     /// [server is away](crate::guide::topics).
     ///
     /// # Errors
     ///
-    /// [`HubError`] if the server cannot be reached, which is tried once. A connection that is lost
-    /// later is made anew, for as long as it takes.
+    /// [`HubError`] if no server can be reached, which is tried once, or does not let us in. A connection
+    /// that is lost later is made anew, for as long as it takes.
     ///
     /// ```no_run
     /// # use ws_core::prelude::*;
@@ -90,10 +99,12 @@ impl Hub {
     /// }
     /// ```
     pub async fn nats(url: &str) -> Result<Self, HubError> {
-        Self::nats_with(ConnectOptions::new().ping_interval(PING_INTERVAL), url).await
+        Self::nats_with(NatsOptions::new(), url).await
     }
 
-    /// The same, with credentials, certificates and whatever else the client can be told.
+    /// The same, with [replicas](NatsOptions::replicas), credentials, certificates and whatever else the
+    /// client can be told by its [`ConnectOptions`], which will do alone. What the address says of user
+    /// and password counts before them.
     ///
     /// What the hub needs for itself it sets: no echo, its event callback, and the capacities of the
     /// client and of subscriptions. With `retry_on_initial_connect` it begins without the server, as it
@@ -113,8 +124,9 @@ impl Hub {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn nats_with(options: ConnectOptions, url: &str) -> Result<Self, HubError> {
-        let addrs = addresses(url)?;
+    pub async fn nats_with(options: impl Into<NatsOptions>, url: &str) -> Result<Self, HubError> {
+        let NatsOptions { client: options, replicas } = options.into();
+        let servers = Servers::parse(url)?;
         let link = Arc::new(OnceLock::<Weak<Link>>::new());
         let (reconnects, events) = (watch::Sender::new(0), Arc::clone(&link));
         let was_connected = Arc::new(AtomicBool::new(false));
@@ -129,27 +141,12 @@ impl Hub {
                 }
                 std::future::ready(())
             });
-        let client = options.connect(&*addrs).await.map_err(|error| {
-            let addrs: Vec<_> = addrs.iter().map(|addr| format!("{}:{}", addr.host(), addr.port())).collect();
-            HubError::Connect { addr: addrs.join(", "), source: error.into() }
-        })?;
-        let new = Link::start(client, reconnects);
+        let client = servers.connect(options).await?;
+        let new = Link::start(client, replicas, reconnects);
         // Set once, here.
         let _ = link.set(Arc::downgrade(&new));
         Ok(Self::of(Box::new(Nats(new))))
     }
-}
-
-/// The servers that are asked for.
-fn addresses(url: &str) -> Result<Vec<ServerAddr>, HubError> {
-    let parse = |addr: &str| {
-        addr.trim().parse::<ServerAddr>().map_err(|error| {
-            // What stands before the host may be a password.
-            let (_, host) = addr.rsplit_once('@').unwrap_or(("", addr));
-            HubError::Address { addr: host.trim().to_owned(), source: error.into() }
-        })
-    };
-    url.split(',').map(parse).collect()
 }
 
 /// When the server has seen to all that it was told before, or does not answer.
@@ -173,12 +170,23 @@ impl Broker for Nats {
             Err(_) => Arc::new(Refused::new(topic, self.0.node)),
         }
     }
+
+    fn flush(&self) -> Later<Result<(), BrokerError>> {
+        Box::pin(Arc::clone(&self.0).flush())
+    }
+
+    fn close(&self) -> Later<Result<(), BrokerError>> {
+        self.0.close()
+    }
 }
 
 /// The connection to the broker, and all that is there once in a process.
 struct Link {
     client: Client,
-    jetstream: jetstream::Context,
+    /// Who is there,
+    bucket: Bucket,
+    /// and those of this process.
+    roster: Roster,
     /// What tells this hub from all others.
     node: u64,
     /// The runtime in which the hub was made, and in which all of it runs.
@@ -186,39 +194,41 @@ struct Link {
     /// What nobody keeps,
     outbox: Outbox,
     /// and what the broker keeps.
-    archive: Outbox,
-    streams: Arc<Streams>,
-    roster: Roster,
-    /// How often the connection was made anew.
+    streams: Streams,
+    /// How often the connection was made anew, or ended for good.
     reconnects: watch::Sender<u64>,
     lines: Mutex<HashMap<u64, Weak<Line>>>,
     next_line: AtomicU64,
+    end: End,
 }
 
 impl Link {
-    fn start(client: Client, reconnects: watch::Sender<u64>) -> Arc<Self> {
+    fn start(client: Client, replicas: usize, reconnects: watch::Sender<u64>) -> Arc<Self> {
         let (runtime, node) = (Handle::current(), position::epoch());
-        let jetstream = jetstream::new(client.clone());
-        let streams = Arc::new(Streams::new(jetstream.clone()));
-        let (outbox, outlet) = Outbox::new();
-        let (archive, to_archive) = Outbox::new();
+        let bucket =
+            Bucket { jetstream: ContextBuilder::new().timeout(PATIENCE).build(client.clone()), replicas };
+        let streams = Streams::new(client.clone(), replicas, runtime.clone());
+        let (outbox, outlet) = Outbox::new(None);
         runtime.spawn(outlet.send(client.clone()));
-        runtime.spawn(to_archive.store(jetstream.clone(), Arc::clone(&streams)));
-        let roster = Roster::start(&runtime, jetstream.clone(), node);
+        let roster = Roster::start(&runtime, bucket.clone(), node);
         let (lines, next_line) = (Mutex::default(), AtomicU64::new(0));
         Arc::new(Self {
             client,
-            jetstream,
+            bucket,
+            roster,
             node,
             runtime,
             outbox,
-            archive,
             streams,
-            roster,
             reconnects,
             lines,
             next_line,
+            end: End::default(),
         })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.end.has_begun()
     }
 
     fn is_connected(&self) -> bool {

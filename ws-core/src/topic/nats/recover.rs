@@ -1,76 +1,124 @@
 //! What somebody has missed of a history.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, Stream};
 use async_nats::{Error, Subject, jetstream};
 use futures_util::StreamExt;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use super::PATIENCE;
-use super::listen::arrival;
+use super::listen::{RETRY, arrival};
 use super::stamp::{About, Stamp};
-use super::stream::{MAX_LEN, Streams, consumer, epoch};
+use super::stream::{Histories, MAX_LEN, ask, consumer, epoch};
+use super::{Link, PATIENCE};
 use crate::topic::broker::{Arrival, Found};
-use crate::topic::history::History;
 use crate::topic::position::Position;
+use crate::topic::since::Since;
 
 /// How many messages are asked for at once.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
-/// A search in a history, from a position on.
+/// How long somebody waits for a turn before it goes on without what it has missed.
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
+/// How long a search may take. It is longer than an election, of 4 to 9 seconds.
+const MAX_SEARCH: Duration = Duration::from_secs(20);
+
+/// A search in a history.
 pub(super) struct Search {
-    pub(super) streams: Arc<Streams>,
-    pub(super) node: u64,
-    pub(super) history: History,
+    pub(super) link: Arc<Link>,
+    pub(super) histories: Arc<Histories>,
     pub(super) subject: Subject,
-    pub(super) position: Option<Position>,
+    /// The turns of this history.
+    pub(super) readers: Arc<Semaphore>,
+    pub(super) since: Since,
 }
 
 impl Search {
     /// What there is; `None` if the broker does not say.
     pub(super) async fn run(self) -> Option<Found> {
-        // When a thousand clients come back at once, they take turns.
-        let _turn = self.streams.turns.acquire().await;
-        match tokio::time::timeout(2 * PATIENCE, self.search()).await {
-            Ok(Ok(found)) => return Some(found),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, subject = &*self.subject, "a history cannot be read");
-                self.streams.forget(self.history);
+        let (readers, histories) = (Arc::clone(&self.readers), Arc::clone(&self.histories));
+        // When a thousand clients come back at once, they take turns: first those of a history, so that
+        // one for which the broker does not answer leaves the others some.
+        let turn = async { (readers.acquire().await, histories.readers.acquire().await) };
+        let Ok(_turn) = timeout(MAX_WAIT, turn).await else {
+            tracing::warn!(
+                subject = &*self.subject,
+                "too many read a history: it has not become somebody's turn"
+            );
+            return None;
+        };
+        let mut failure = None;
+        match timeout(MAX_SEARCH, self.search_until_found(&mut failure)).await {
+            Ok(found) => found,
+            Err(_) => {
+                tracing::warn!(?failure, subject = &*self.subject, "a history cannot be read in time");
+                None
             }
-            Err(_) => tracing::warn!(subject = &*self.subject, "a history cannot be read in time"),
         }
-        None
+    }
+
+    /// Asks again if the broker does not answer, which it does not while it elects a leader; and at once
+    /// when the connection is made anew: what was asked over the one before gets no answer. `None` if
+    /// the hub is closed meanwhile.
+    async fn search_until_found(&self, failure: &mut Option<Error>) -> Option<Found> {
+        let mut reconnects = self.link.reconnects.subscribe();
+        loop {
+            reconnects.mark_unchanged();
+            if self.link.is_closed() {
+                return None;
+            }
+            tokio::select! {
+                found = self.search() => match found {
+                    Ok(found) => return Some(found),
+                    Err(error) => {
+                        *failure = Some(error);
+                        self.histories.forget();
+                        tokio::time::sleep(RETRY).await;
+                    }
+                },
+                Ok(()) = reconnects.changed() => {}
+            }
+        }
     }
 
     async fn search(&self) -> Result<Found, Error> {
-        let stream = self.streams.stream(self.history).await?;
-        let info = stream.get_info().await?;
+        let stream = self.histories.stream().await?;
+        let info = ask(|| stream.get_info()).await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
-        let since = self.position.filter(|since| since.epoch == epoch && since.offset <= last);
-        if let Some(since) = since {
-            let found = self.since(&stream, &info, since).await?;
+        if let Some(len) = self.since.last().filter(|len| *len > 0) {
+            return self.last(&stream, &info, len).await;
+        }
+        let known = |since: &Position| since.epoch == epoch && since.offset <= last;
+        if let Some(since) = self.since.position().filter(known) {
+            let found = self.after(&stream, &info, since).await?;
             if found.recovered || found.is_quiet {
                 return Ok(found);
             }
         }
         // That of a message, if there is one: it proves something later.
-        let offset = match stream.get_last_raw_message_by_subject(&self.subject).await {
-            Ok(message) => message.sequence,
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => last,
-            Err(error) => return Err(error.into()),
-        };
-        let position = Position { epoch, offset };
-        Ok(Found { recovered: false, is_quiet: false, position, missed: Vec::new() })
+        let offset = ask(|| self.last_offset(&stream)).await?.unwrap_or(last);
+        let (recovered, position) = (self.since.last().is_some(), Position { epoch, offset });
+        Ok(Found { recovered, is_quiet: false, position, missed: Vec::new() })
+    }
+
+    /// Where the last message of the topic stands.
+    async fn last_offset(&self, stream: &Stream) -> Result<Option<u64>, Error> {
+        match stream.get_last_raw_message_by_subject(&self.subject).await {
+            Ok(message) => Ok(Some(message.sequence)),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What came after a position, and whether that is all of it.
-    async fn since(&self, stream: &Stream, info: &Info, since: Position) -> Result<Found, Error> {
+    async fn after(&self, stream: &Stream, info: &Info, since: Position) -> Result<Found, Error> {
         let consumer = consumer(stream, &self.subject, since.offset).await?;
-        let pending = usize::try_from(consumer.cached_info().num_pending)?;
-        let messages = read(&consumer, pending).await?;
-        // It ends by itself, only later.
-        let _ = stream.delete_consumer(&consumer.cached_info().name).await;
+        let pending = usize::try_from(consumer.pull.cached_info().num_pending)?;
+        let messages = read(&consumer.pull, pending).await?;
         let at = messages.iter().map(|(offset, _)| *offset).find(|offset| *offset >= since.offset);
         let after = messages.iter().filter(|(offset, _)| *offset > since.offset).count();
         let found = Found {
@@ -89,12 +137,12 @@ impl Search {
     /// go when they are old, and then the stream begins behind them; or when there are too many of the
     /// topic, and then there are as many as there may be, or the stream begins behind those.
     fn is_all_there(&self, info: &Info, offset: u64, after: usize) -> bool {
-        info.state.first_sequence <= offset + 1 && after <= self.history.len.min(MAX_LEN)
+        info.state.first_sequence <= offset + 1 && after <= self.histories.history.len.min(MAX_LEN)
     }
 
-    fn arrival(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<Arrival> {
+    pub(super) fn arrival(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<Arrival> {
         let stamp = Stamp::of(message.headers.as_ref()).filter(|stamp| stamp.about != About::Mark)?;
-        Some(arrival(message.message, stamp, self.node, Some(Position { epoch, offset })))
+        Some(arrival(message.message, stamp, self.link.node, Some(Position { epoch, offset })))
     }
 }
 

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 
 use super::subject;
-use crate::error::PublishError;
+use crate::error::{BrokerError, PublishError};
 use crate::topic::broker::{Carrier, Found, Later};
 use crate::topic::history::History;
 use crate::topic::position::Position;
+use crate::topic::since::Since;
 
 /// A topic that cannot be carried, because of its name.
 pub(super) struct Refused {
@@ -49,13 +50,20 @@ impl Carrier for Refused {
         Box::pin(std::future::ready(()))
     }
 
-    fn recover(&self, _: Option<Position>) -> Later<Option<Found>> {
+    fn recover(&self, _: Since) -> Later<Option<Found>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn position(&self) -> Later<Option<Position>> {
         Box::pin(std::future::ready(None))
     }
 
     fn spawn(&self, _: Later<()>) {}
 
-    fn join(&self, _: u64, _: &str) {}
+    fn join(&self, _: u64, _: &str) -> Later<Result<(), BrokerError>> {
+        let refused = self.check().map_err(|error| BrokerError::of(&error));
+        Box::pin(std::future::ready(refused))
+    }
 
     fn leave(&self, _: u64) {}
 

@@ -76,7 +76,7 @@ impl Impatient {
 #[tokio::test]
 async fn who_looks_twice_hears_it_once() {
     let topic = Hub::local().topic::<u32>("numbers").history(8);
-    let since = topic.position();
+    let since = topic.position().await;
     topic.publish(5).unwrap();
     topic.publish(6).unwrap();
     let client = Test::open(Impatient(topic, since)).await;

@@ -13,6 +13,10 @@ use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 pub(super) use replica::Replica;
 pub(super) use roster::Roster;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+use super::stream::warn_of_few;
 
 use crate::topic::presence::MemberId;
 
@@ -22,34 +26,46 @@ const BUCKET: &str = "ws_presence";
 /// How long somebody is there after its process was heard last.
 const EXPIRY: Duration = Duration::from_secs(15);
 
-/// The store, made if there is none, and its expiry.
-async fn open(jetstream: &jetstream::Context) -> Result<(Store, Duration), async_nats::Error> {
-    let store = match jetstream.get_key_value(BUCKET).await {
-        Ok(store) => store,
-        Err(_) => {
-            // What makes a store out of it is ADR-8. The client asks for the account's limits first,
-            // and does not read what servers before 2.10 say of them.
-            let config = Config {
-                name: format!("KV_{BUCKET}"),
-                description: Some("who is there".into()),
-                subjects: vec![format!("$KV.{BUCKET}.>")],
-                max_messages_per_subject: 1,
-                max_age: EXPIRY,
-                discard: DiscardPolicy::New,
-                storage: StorageType::File,
-                allow_rollup: true,
-                deny_delete: true,
-                allow_direct: true,
-                num_replicas: 1,
-                ..Config::default()
-            };
-            jetstream.get_or_create_stream(config).await?;
-            jetstream.get_key_value(BUCKET).await?
+/// Where the store is.
+#[derive(Clone)]
+pub(super) struct Bucket {
+    pub(super) jetstream: jetstream::Context,
+    pub(super) replicas: usize,
+}
+
+impl Bucket {
+    /// The store, made if there is none, and its expiry.
+    async fn open(&self) -> Result<(Store, Duration), async_nats::Error> {
+        let store = timeout(2 * PATIENCE, self.get_or_create()).await??;
+        warn_of_few(&store.stream, self.replicas);
+        let expiry = store.stream.cached_info().config.max_age;
+        // One that never expires is not what this was made for; its members still are told to leave.
+        Ok((store, if expiry.is_zero() { EXPIRY } else { expiry }))
+    }
+
+    async fn get_or_create(&self) -> Result<Store, async_nats::Error> {
+        if let Ok(store) = self.jetstream.get_key_value(BUCKET).await {
+            return Ok(store);
         }
-    };
-    let expiry = store.stream.cached_info().config.max_age;
-    // One that never expires is not what this was made for; its members still are told to leave.
-    Ok((store, if expiry.is_zero() { EXPIRY } else { expiry }))
+        // What makes a store out of it is ADR-8. The client asks for the account's limits first, and does
+        // not read what servers before 2.10 say of them.
+        let config = Config {
+            name: format!("KV_{BUCKET}"),
+            description: Some("who is there".into()),
+            subjects: vec![format!("$KV.{BUCKET}.>")],
+            max_messages_per_subject: 1,
+            max_age: EXPIRY,
+            discard: DiscardPolicy::New,
+            storage: StorageType::File,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            num_replicas: self.replicas,
+            ..Config::default()
+        };
+        self.jetstream.get_or_create_stream(config).await?;
+        Ok(self.jetstream.get_key_value(BUCKET).await?)
+    }
 }
 
 /// The key of a member.

@@ -1,10 +1,9 @@
 //! What a process knows of the members of others.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use async_nats::jetstream;
 use async_nats::{Error, HeaderMap};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 use super::super::PATIENCE;
 use super::super::line::Line;
 use super::super::stream::Following;
-use super::{EXPIRY, open, parse};
+use super::{Bucket, EXPIRY, parse};
 use crate::topic::broker::Inlet;
 use crate::topic::presence::MemberId;
 
@@ -42,15 +41,17 @@ impl Replica {
         let replica = Arc::new(Self { asked: Mutex::new(Instant::now()), ready: watch::Sender::new(false) });
         *place = Some(Arc::clone(&replica));
         let others = Others {
+            line: line.myself(),
+            replica: Arc::clone(&replica),
             token: line.token.clone(),
             node: line.link.node,
             inlet: Weak::clone(&line.inlet),
-            jetstream: line.link.jetstream.clone(),
+            bucket: line.link.bucket.clone(),
             reconnects: line.link.reconnects.subscribe(),
             until: HashMap::new(),
             expiry: EXPIRY,
         };
-        line.link.runtime.spawn(others.watch(line.myself(), Arc::clone(&replica)));
+        line.link.runtime.spawn(others.watch());
         replica
     }
 
@@ -72,28 +73,32 @@ impl Replica {
 
 /// Those who are there, until when.
 struct Others {
+    line: Weak<Line>,
+    replica: Arc<Replica>,
     token: String,
     node: u64,
     inlet: Weak<dyn Inlet>,
-    jetstream: jetstream::Context,
+    bucket: Bucket,
     reconnects: watch::Receiver<u64>,
     until: HashMap<MemberId, Instant>,
     expiry: Duration,
 }
 
 impl Others {
-    async fn watch(mut self, line: Weak<Line>, replica: Arc<Replica>) {
+    async fn watch(mut self) {
         loop {
             self.reconnects.mark_unchanged();
-            match self.hear(&line, &replica).await {
+            match self.hear().await {
+                // Or the hub is closed.
+                Ok(End::Reconnect) if self.is_over() => return,
                 Ok(End::Reconnect) => {}
                 Ok(End::Over) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "presence is not heard: it needs a server with JetStream");
                     self.expire();
-                    if self.is_over(&line, &replica) {
+                    if self.is_over() {
                         return;
                     }
+                    tracing::warn!(%error, "presence is not heard: it needs a server with JetStream");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -101,13 +106,13 @@ impl Others {
     }
 
     /// Hears who comes and goes, after those who are there.
-    async fn hear(&mut self, line: &Weak<Line>, replica: &Replica) -> Result<End, Error> {
-        let (store, expiry) = open(&self.jetstream).await?;
+    async fn hear(&mut self) -> Result<End, Error> {
+        let (store, expiry) = self.bucket.open().await?;
         self.expiry = expiry;
         let subject = format!("$KV.{}.{}.*.*", store.name, self.token);
         let (mut entries, pending) = Following::begin(&store.stream, &subject, 0).await?;
         let mut is_complete = pending == 0;
-        replica.ready.send_if_modified(|ready| is_complete && !std::mem::replace(ready, true));
+        self.replica.ready.send_if_modified(|ready| is_complete && !std::mem::replace(ready, true));
         let mut look = tokio::time::interval(LOOK.min(expiry / 4));
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -119,12 +124,13 @@ impl Others {
                     }
                     if !is_complete && entry.info()?.pending == 0 {
                         is_complete = true;
-                        replica.ready.send_replace(true);
+                        self.replica.ready.send_replace(true);
                     }
                 }
-                _ = look.tick() => {
+                due = look.tick() => {
+                    self.forgive(due.elapsed());
                     self.expire();
-                    if self.is_over(line, replica) {
+                    if self.is_over() {
                         return Ok(End::Over);
                     }
                 }
@@ -156,6 +162,14 @@ impl Others {
         self.until.insert(id, Instant::now() + self.expiry);
     }
 
+    /// While this process stood still, it could not hear of anybody, as one that was suspended: that
+    /// time does not count.
+    fn forgive(&mut self, late: Duration) {
+        if late >= LOOK {
+            self.until.values_mut().for_each(|until| *until += late);
+        }
+    }
+
     /// Those who were not heard of for too long are gone.
     fn expire(&mut self) {
         let now = Instant::now();
@@ -170,16 +184,33 @@ impl Others {
     }
 
     /// Ends it if nobody wants to know any more.
-    fn is_over(&self, line: &Weak<Line>, replica: &Replica) -> bool {
-        let (Some(line), Some(inlet)) = (line.upgrade(), self.inlet.upgrade()) else { return true };
-        let mut place = line.replica();
-        if replica.is_asked_for() || inlet.is_watched() {
+    fn is_over(&mut self) -> bool {
+        let (Some(line), Some(inlet)) = (self.line.upgrade(), self.inlet.upgrade()) else { return true };
+        let place = line.replica();
+        if !line.link.is_closed() && (self.replica.is_asked_for() || inlet.is_watched()) {
             return false;
         }
-        *place = None;
-        // Whoever asks next learns it anew.
-        self.until.keys().for_each(|id| inlet.went(*id));
+        self.end(place);
         true
+    }
+
+    /// Whoever asks from now on learns it anew; not before those who are known here are forgotten.
+    fn end(&mut self, mut place: MutexGuard<'_, Option<Arc<Replica>>>) {
+        if let Some(inlet) = self.inlet.upgrade() {
+            self.until.drain().for_each(|(id, _)| inlet.went(id));
+        }
+        *place = None;
+    }
+}
+
+/// It may also end with a panic.
+impl Drop for Others {
+    fn drop(&mut self) {
+        let Some(line) = self.line.upgrade() else { return };
+        let place = line.replica();
+        if place.as_ref().is_some_and(|replica| Arc::ptr_eq(replica, &self.replica)) {
+            self.end(place);
+        }
     }
 }
 

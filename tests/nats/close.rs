@@ -1,0 +1,240 @@
+//! What is with the server when a hub is flushed or closed.
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::net::TcpListener;
+use tokio::task::unconstrained;
+use tokio_tungstenite::connect_async;
+use ws_core::BrokerError;
+use ws_core::async_nats::{self, jetstream};
+
+use super::*;
+
+/// Members are there until it is said that they are not: none expires before the test is over.
+pub(super) const FOR_EVER: Duration = Duration::from_hours(1);
+
+/// Says something when its connection ends.
+#[websocket(path = "/")]
+struct Leaver {
+    topics: [Topic<String>; 2],
+}
+
+#[websocket]
+impl Leaver {
+    #[on_upgrade]
+    fn upgrade(State(hub): State<Hub>) -> Self {
+        Self { topics: topics(&hub) }
+    }
+
+    #[on_open]
+    async fn open(&mut self, cx: &mut Context<Self>) -> Result<&'static str, BrokerError> {
+        cx.join(&self.topics[0], "anna").await?;
+        Ok("welcome")
+    }
+
+    #[on_close]
+    async fn closed(&mut self) {
+        for topic in &self.topics {
+            (0..100).for_each(|number| topic.publish(number.to_string()).unwrap());
+        }
+    }
+}
+
+/// One that nobody keeps, and one with a history.
+pub(super) fn topics(hub: &Hub) -> [Topic<String>; 2] {
+    [hub.topic("room"), hub.topic::<String>("kept room").history(256)]
+}
+
+/// A process: it serves one client until it is told to stop, closes its hub, and is gone.
+fn process(url: String, port: std::sync::mpsc::Sender<u16>, stop: tokio::sync::oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let hub = Hub::nats(&url).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        port.send(listener.local_addr().unwrap().port()).unwrap();
+        let router = Router::new().mount::<Leaver>().with_state(hub.clone());
+        let stop = async {
+            let _ = stop.await;
+        };
+        router.serve_listener(listener, stop).await.unwrap();
+        hub.close().await.unwrap();
+    });
+    // Nothing of it runs any more.
+    runtime.shutdown_background();
+}
+
+#[tokio::test]
+async fn what_is_said_at_a_shutdown_is_heard_elsewhere() {
+    let Some(nats) = Nats::start().await else { return };
+    presence::store(&nats, FOR_EVER).await;
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    let topics = topics(&hub);
+    let mut watcher = Seat::take(&topics[0], Begin::Watch).await;
+    assert_eq!(watcher.next().await, Told::Open);
+    let mut seats = [Seat::subscriber(&topics[0]).await, Seat::subscriber(&topics[1]).await];
+
+    let (tell, port) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let url = nats.url();
+    let other = std::thread::spawn(move || process(url, tell, stopped));
+    let port = tokio::task::spawn_blocking(move || port.recv().unwrap()).await.unwrap();
+    let (mut client, _) = connect_async(format!("ws://127.0.0.1:{port}/")).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::text("welcome"));
+    assert_eq!(watcher.next().await, Told::Joined("anna".into()));
+    stop.send(()).unwrap();
+    // It answers the close frame.
+    while client.next().await.is_some() {}
+    tokio::task::spawn_blocking(move || other.join().unwrap()).await.unwrap();
+    for seat in &mut seats {
+        for number in 0..100 {
+            seat.hears(&number.to_string()).await;
+        }
+    }
+    assert_eq!(watcher.next().await, Told::Left("anna".into()));
+}
+
+#[tokio::test]
+async fn what_was_published_is_with_the_server_when_the_hub_is_flushed() {
+    const MESSAGES: usize = 3000;
+    let Some(nats) = Nats::start().await else { return };
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    let client = async_nats::connect(nats.url()).await.unwrap();
+    let mut heard = client.subscribe("ws.t.room").await.unwrap();
+    // The server answers what comes after it has seen to that.
+    client.request("ws.nobody", "".into()).await.unwrap_err();
+    let [room, kept] = topics(&hub);
+    // Each size of a history has a queue of its own.
+    let other = hub.topic::<String>("other room").history(16);
+    for number in 0..MESSAGES {
+        kept.publish(number.to_string()).unwrap();
+        other.publish(number.to_string()).unwrap();
+    }
+    hub.flush().await.unwrap();
+    for stream in ["WS_HISTORY_256_300", "WS_HISTORY_16_300"] {
+        let stream = jetstream::new(client.clone()).get_stream(stream).await.unwrap();
+        assert_eq!(stream.get_info().await.unwrap().state.last_sequence, MESSAGES as u64);
+    }
+    // Without a history that says how far it is; so much that it is not sent at once.
+    (0..MESSAGES).for_each(|_| room.publish("x".repeat(5_000)).unwrap());
+    hub.flush().await.unwrap();
+    client.request("ws.nobody", "".into()).await.unwrap_err();
+    let mut count = 0;
+    while unconstrained(heard.next()).now_or_never().is_some() {
+        count += 1;
+    }
+    assert_eq!(count, MESSAGES);
+    // Where the history stands is known elsewhere too, also where nobody listens.
+    let elsewhere = topics(&Hub::nats(&nats.url()).await.unwrap());
+    assert_eq!(kept.position().await.map(|position| position.offset), Some(MESSAGES as u64));
+    assert_eq!(elsewhere[1].position().await, kept.position().await);
+    assert_eq!(elsewhere[0].position().await, None);
+}
+
+#[tokio::test]
+async fn hub_that_is_closed_has_ended_also_for_those_who_have_it() {
+    let Some(nats) = Nats::start().await else { return };
+    presence::store(&nats, FOR_EVER).await;
+    let hubs = hubs(&nats).await;
+    let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
+    let kept = hubs[0].topic::<String>("kept room").history(4);
+    let mut seats = [Seat::subscriber(&rooms[0]).await, Seat::subscriber(&kept).await];
+    let mut member = Seat::take(&rooms[0], Begin::Join("anna")).await;
+    assert_eq!(member.next().await, Told::Open);
+    let mut watcher = Seat::take(&rooms[1], Begin::Watch).await;
+    let told = [watcher.next().await, watcher.next().await];
+    assert!(told.contains(&Told::Open) && told.contains(&Told::Joined("anna".into())), "{told:?}");
+    assert_eq!(rooms[0].members().await.len(), 1);
+
+    // Two at once, of whom one does not wait for it.
+    let clone = hubs[0].clone();
+    assert!(hubs[0].close().now_or_never().is_none());
+    clone.close().await.unwrap();
+    clone.close().await.unwrap();
+    assert_eq!(watcher.next().await, Told::Left("anna".into()));
+    // That of the other process is there.
+    until(async || nats.connections().await == 1).await;
+    assert_eq!(nats.subscriptions("ws.t.room").await, 0);
+    for room in [&rooms[0], &kept] {
+        assert!(matches!(room.publish("after".into()), Err(PublishError::Closed)));
+        assert!(room.members().await.is_empty());
+        assert_eq!(room.position().await, None);
+    }
+    rooms[1].publish("from elsewhere".into()).unwrap();
+    hubs[1].flush().await.unwrap();
+    for seat in &mut seats {
+        assert!(seat.told.try_recv().is_err());
+    }
+    let mut late = Seat::take(&rooms[0], Begin::Subscribe).await;
+    let told = [late.next().await, late.next().await];
+    assert!(told.contains(&Told::Failed("the hub is closed".into())), "{told:?}");
+}
+
+#[tokio::test]
+async fn server_that_is_away_is_told_and_not_waited_for() {
+    let Some(mut nats) = Nats::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let [room, kept] = topics(&hubs[0]);
+    room.publish("before".into()).unwrap();
+    hubs[0].flush().await.unwrap();
+    nats.stop();
+    let mut member = Seat::take(&room, Begin::Join("anna")).await;
+    until(async || matches!(room.publish("x".into()), Err(PublishError::Disconnected))).await;
+    let (flushed, closed) = tokio::join!(hubs[0].flush(), hubs[1].close());
+    assert!(matches!(flushed, Err(BrokerError::Disconnected)), "{flushed:?}");
+    assert!(matches!(closed, Err(BrokerError::Disconnected)), "{closed:?}");
+    assert!(matches!(member.next().await, Told::Failed(_)));
+    // The one that is not closed goes on, and the other one does not come back to stay.
+    nats.restart().await;
+    until(async || nats.connections_so_far().await >= 2).await;
+    until(async || nats.connections().await == 1).await;
+    until(async || room.publish("x".into()).is_ok() && kept.publish("x".into()).is_ok()).await;
+    until(async || hubs[0].flush().await.is_ok()).await;
+    let elsewhere = Hub::nats(&nats.url()).await.unwrap().topic::<String>("room");
+    until(async || elsewhere.members().await.len() == 1).await;
+}
+
+#[tokio::test]
+async fn member_is_known_to_the_server_when_it_says_so_or_that_is_told() {
+    let Some(nats) = Nats::start().await else { return };
+    let mut store = presence::store(&nats, FOR_EVER).await;
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    let room = hub.topic::<String>("room");
+    let mut anna = Seat::take(&room, Begin::Join("anna")).await;
+    assert_eq!(anna.next().await, Told::Open);
+    assert_eq!(store.info().await.unwrap().state.messages, 1);
+
+    // Names that are longer than this are not taken any more.
+    let mut config = store.cached_info().config.clone();
+    config.max_message_size = 200;
+    let jetstream = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    jetstream.update_stream(config).await.unwrap();
+    let long: &str = Box::leak("x".repeat(300).into_boxed_str());
+    let mut ben = Seat::take(&room, Begin::Join(long)).await;
+    let Told::Failed(error) = ben.next().await else { panic!("nobody has refused it") };
+    assert!(error.starts_with("the broker has refused it: "), "{error}");
+    assert!(matches!(hub.flush().await, Err(BrokerError::Refused(_))));
+    // A member that is known is told no more than once.
+    let mut carl = Seat::take(&room, Begin::Join("carl")).await;
+    assert_eq!(carl.next().await, Told::Open);
+}
+
+#[tokio::test]
+async fn message_that_is_not_kept_is_told_by_the_flush() {
+    let Some(nats) = Nats::start().await else { return };
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    let rooms = [256, 16].map(|len: usize| hub.topic::<String>(format!("room {len}")).history(len));
+    rooms.iter().for_each(|room| room.publish("1".into()).unwrap());
+    hub.flush().await.unwrap();
+    let client = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    for stream in ["WS_HISTORY_256_300", "WS_HISTORY_16_300"] {
+        let mut config = client.get_stream(stream).await.unwrap().cached_info().config.clone();
+        config.max_message_size = 200;
+        client.update_stream(config).await.unwrap();
+    }
+    for room in &rooms {
+        room.publish("x".repeat(300)).unwrap();
+        room.publish("2".into()).unwrap();
+    }
+    let flushed = hub.flush().await;
+    assert!(matches!(flushed, Err(BrokerError::Unconfirmed { messages: 2 })), "{flushed:?}");
+    hub.flush().await.unwrap();
+}

@@ -1,0 +1,125 @@
+//! The last messages of a history in the broker, for newcomers.
+
+use super::*;
+
+/// What a newcomer hears before anything is published for it.
+async fn check(room: &Topic<String>, since: Since, expect: &[&str]) -> (Seat, Option<Position>) {
+    let (mut seat, recovery) = Seat::from(room, since).await;
+    assert!(recovery.recovered, "{since:?}");
+    let mut last = None;
+    for line in expect {
+        last = seat.hears(line).await;
+    }
+    assert!(expect.is_empty() || last == recovery.position, "{since:?}: {last:?} {recovery:?}");
+    assert!(seat.told.try_recv().is_err());
+    (seat, recovery.position)
+}
+
+#[tokio::test]
+async fn newcomer_gets_the_last_of_a_room_and_not_of_others() {
+    let Some(nats) = Nats::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(4));
+    let others = hubs[1].topic::<String>("another").history(4);
+    let mut seats = Vec::new();
+    for since in [Since::Last(2), Since::Beginning, Since::Last(0)] {
+        seats.push(check(&rooms[0], since, &[]).await.0);
+    }
+    for line in ["1", "2", "3", "4", "5", "6"] {
+        others.publish("elsewhere".into()).unwrap();
+        rooms[1].publish(line.into()).unwrap();
+        for seat in &mut seats {
+            seat.hears(line).await;
+        }
+    }
+    let mut stands = Vec::new();
+    for (since, expect) in [
+        (Since::Last(2), &["5", "6"][..]),
+        (Since::Last(0), &[]),
+        (Since::Last(4), &["3", "4", "5", "6"]),
+        // The stream has one more, as a proof, which nobody has asked for.
+        (Since::Last(5), &["3", "4", "5", "6"]),
+        (Since::Beginning, &["3", "4", "5", "6"]),
+    ] {
+        for room in &rooms {
+            let (seat, position) = check(room, since, expect).await;
+            seats.push(seat);
+            stands.push(position);
+        }
+    }
+    assert!(stands[0].is_some() && stands.iter().all(|position| *position == stands[0]));
+    rooms[0].publish("live".into()).unwrap();
+    for seat in &mut seats {
+        seat.hears("live").await;
+        assert!(seat.told.try_recv().is_err());
+    }
+    // It is what one comes back with.
+    let (mut back, recovery) = Seat::from(&rooms[1], stands[0]).await;
+    assert!(recovery.recovered);
+    back.hears("live").await;
+}
+
+#[tokio::test]
+async fn few_of_a_long_history_are_found_between_those_of_others() {
+    const MESSAGES: u32 = 3000;
+    let Some(nats) = Nats::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let room = hubs[0].topic::<String>("room").history(2500);
+    let other = hubs[0].topic::<String>("another").history(2500);
+    let mut witness = Seat::subscriber(&room).await;
+    for number in 0..MESSAGES {
+        room.publish(number.to_string()).unwrap();
+        // Most of them after the last of the room, so that they are not spread evenly.
+        if number == MESSAGES - 100 {
+            (0..2000).for_each(|_| other.publish("elsewhere".into()).unwrap());
+        }
+    }
+    for number in 0..MESSAGES {
+        witness.hears(&number.to_string()).await;
+    }
+    let room = hubs[1].topic::<String>("room").history(2500);
+    for len in [1, 50, 150, 2000, 2500, 2600] {
+        let lines: Vec<_> = (MESSAGES - len.min(2500)..MESSAGES).map(|number| number.to_string()).collect();
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        check(&room, Since::Last(len as usize), &lines).await;
+    }
+}
+
+/// Newcomers come while others publish: each hears its last messages and all that follow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_and_nothing_twice_between_the_last_and_what_follows() {
+    const MESSAGES: u32 = 600;
+    const LAST: usize = 20;
+    let Some(nats) = Nats::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(64));
+    let publisher = tokio::spawn({
+        let room = rooms[0].clone();
+        async move {
+            for number in 0..MESSAGES {
+                room.publish(number.to_string()).unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    });
+    let mut seats = Vec::new();
+    while !publisher.is_finished() {
+        let (seat, recovery) = Seat::from(&rooms[seats.len() % 2], Since::Last(LAST)).await;
+        assert!(recovery.recovered);
+        seats.push((seat, recovery.position));
+    }
+    publisher.await.unwrap();
+    for (mut seat, position) in seats {
+        let (mut heard, mut before) = (Vec::new(), 0);
+        while heard.last() != Some(&(MESSAGES - 1)) {
+            let (told, at) = seat.told().await;
+            let Told::Heard(line) = told else { panic!("{told:?}") };
+            heard.push(line.parse::<u32>().unwrap());
+            before += usize::from(at.unwrap().offset <= position.unwrap().offset);
+        }
+        assert!(heard.windows(2).all(|two| two[0] + 1 == two[1]), "{heard:?}");
+        // As many as were asked for, or as there were.
+        let first = heard[0] as usize;
+        assert!(before == LAST || (first == 0 && before < LAST), "{before} before {position:?}: {heard:?}");
+    }
+}

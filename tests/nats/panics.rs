@@ -1,0 +1,142 @@
+//! Values that cannot even be dropped without a panic.
+
+use std::error::Error;
+use std::fmt;
+
+use ws_core::{BoxError, Codec};
+
+use super::*;
+
+/// 666 and 667 explode when they are dropped, where they were decoded.
+#[derive(Debug)]
+struct Number {
+    value: u32,
+    is_armed: bool,
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        assert!(!self.is_armed, "a value that panics");
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl Error for Number {}
+
+/// Says of 666 that it is none.
+struct Digits;
+
+impl Codec<Number> for Digits {
+    const IS_TEXT: bool = true;
+
+    fn encode(&self, number: &Number, out: &mut Vec<u8>) -> Result<(), BoxError> {
+        out.extend_from_slice(number.to_string().as_bytes());
+        Ok(())
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Number, BoxError> {
+        let value = std::str::from_utf8(bytes)?.parse()?;
+        match value {
+            665 => panic!("a codec that panics"),
+            666 => Err(Number { value, is_armed: true }.into()),
+            value => Ok(Number { value, is_armed: value == 667 }),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Said {
+    Recovered(bool),
+    Heard(u32),
+    Lagged(u64),
+}
+
+#[websocket]
+struct Reader {
+    numbers: Topic<Number>,
+    since: Option<Position>,
+    tell: mpsc::UnboundedSender<(Said, Option<Position>)>,
+}
+
+#[websocket]
+impl Reader {
+    #[on_open]
+    async fn open(&mut self, cx: &mut Context<Self>) {
+        let recovery = cx.subscribe_from(&self.numbers, self.since).await;
+        let _ = self.tell.send((Said::Recovered(recovery.recovered), None));
+    }
+
+    #[on_text]
+    fn publish(&mut self, Json(value): Json<u32>, cx: &mut Context<Self>) -> Result<(), PublishError> {
+        cx.publish_to_others(&self.numbers, Number { value, is_armed: false })
+    }
+
+    #[on_info]
+    fn heard(&mut self, number: Published<Number>) {
+        let _ = self.tell.send((Said::Heard(number.value().value), number.position()));
+    }
+
+    #[on_lagged]
+    fn lagged(&mut self, missed: u64) {
+        let _ = self.tell.send((Said::Lagged(missed), None));
+    }
+}
+
+type Told = mpsc::UnboundedReceiver<(Said, Option<Position>)>;
+
+async fn reader(numbers: &Topic<Number>, since: Option<Position>) -> (WebSocketStream<DuplexStream>, Told) {
+    let (tell, told) = mpsc::unbounded_channel();
+    (drive(Reader { numbers: numbers.clone(), since, tell }).await, told)
+}
+
+async fn next(told: &mut Told) -> (Said, Option<Position>) {
+    timeout(PATIENCE, told.recv()).await.expect("something is told").expect("the handler is there")
+}
+
+#[tokio::test]
+async fn subscribers_live_on_behind_what_cannot_be_decoded_or_dropped() {
+    let Some(nats) = Nats::start().await else { return };
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    let numbers = hub.topic_with("numbers", Digits).history(16);
+    let publish = |value| numbers.publish(Number { value, is_armed: false }).unwrap();
+    let (mut client, mut live) = reader(&numbers, None).await;
+    assert_eq!(next(&mut live).await.0, Said::Recovered(false));
+    publish(1);
+    let (said, since) = next(&mut live).await;
+    assert_eq!(said, Said::Heard(1));
+    for value in [665, 666, 2] {
+        publish(value);
+    }
+    let (mut missed, mut heard) = (0, 0);
+    while heard != 2 {
+        match next(&mut live).await.0 {
+            Said::Lagged(count) => missed += count,
+            Said::Heard(value) => heard = value,
+            said => panic!("{said:?}"),
+        }
+    }
+    assert_eq!(missed, 2);
+    // Whoever comes back has the same to get over.
+    let (_back, mut told) = reader(&numbers, since).await;
+    let (mut said, mut is_over) = (Vec::new(), false);
+    while !is_over {
+        said.push(next(&mut told).await.0);
+        is_over = said.contains(&Said::Heard(2)) && said.contains(&Said::Recovered(true));
+    }
+    let missed = said.iter().map(|said| if let Said::Lagged(count) = said { *count } else { 0 });
+    assert_eq!(missed.sum::<u64>(), 2, "{said:?}");
+    // Nobody but who hears all may take this one: it is dropped where it has arrived.
+    drop(_back);
+    until(async || numbers.subscribers() == 1).await;
+    client.send(Message::text("667")).await.unwrap();
+    until(async || {
+        publish(3);
+        matches!(timeout(Duration::from_millis(100), live.recv()).await, Ok(Some((Said::Heard(3), _))))
+    })
+    .await;
+}
