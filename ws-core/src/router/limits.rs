@@ -146,7 +146,7 @@ impl<S: Send + Sync + 'static> Router<S> {
 
     /// Threads that [`serve`](Router::serve) starts for connections over plain TCP, and for nothing
     /// else. Each connection stays on the thread that had the fewest when it came, and a message costs
-    /// fewer than half of the instructions that it costs on a runtime. Default 0: the runtime's
+    /// a third of the instructions that it costs on a runtime. Default 0: the runtime's
     /// threads share them, and take over from each other.
     ///
     /// What methods spawn, and their timers and sockets, is the runtime's that `serve` is called on,
