@@ -145,12 +145,12 @@ impl Peer {
     {
         #[cfg(feature = "http2")]
         if !is_secure {
-            match self.preface(&mut stream, read).await {
-                Some(begun) if begun.starts_with(PREFACE) => {
+            match tokio::time::timeout_at(asked.deadline, self.preface(&mut stream, read)).await {
+                Ok(Some(begun)) if begun.starts_with(PREFACE) => {
                     return First::Http2(Rewound::new(begun, stream));
                 }
-                Some(begun) => read = begun,
-                None => return First::Done,
+                Ok(Some(begun)) => read = begun,
+                _ => return First::Done,
             }
         }
         if asked.answer.is_none()
@@ -275,4 +275,49 @@ where
         }
     }
     Pin::new(stream).poll_flush(task).map(Result::ok)
+}
+
+#[cfg(all(test, feature = "http2"))]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::driver::{Connections, Limits};
+    use crate::router::Router;
+    use crate::server::deadlines::{Deadlines, Timer};
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_preface_that_comes_slowly_has_no_more_time() {
+        let server = Arc::new(Router::new().handshake_timeout(TIMEOUT));
+        let deadlines = Deadlines::new(TIMEOUT);
+        let ticket = Arc::<Connections>::default().admit(&Limits::of(1), None).unwrap();
+        let addr = (Ipv4Addr::LOCALHOST, 1).into();
+        let peer = Peer { server, deadlines: Arc::clone(&deadlines), addr, ticket };
+        let (mut client, stream) = tokio::io::duplex(64);
+        let slowly = async {
+            for byte in PREFACE {
+                tokio::time::sleep(TIMEOUT - Duration::from_secs(1)).await;
+                client.write_all(&[*byte]).await.unwrap();
+            }
+            std::future::pending().await
+        };
+        let mut timer = Timer::new();
+        let late = poll_fn(|task| {
+            deadlines.poll(task, &mut timer);
+            Poll::Pending
+        });
+        let start = Instant::now();
+        tokio::select! {
+            () = slowly => {}
+            () = late => {}
+            first = peer.first(stream, false) => assert!(matches!(first, First::Done)),
+        }
+        assert_eq!(start.elapsed(), TIMEOUT);
+    }
 }
