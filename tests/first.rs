@@ -3,6 +3,7 @@
 
 use tests::{Answer, PATIENCE, Raw, Server, frame, handshake, serve};
 use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
 use ws_core::prelude::*;
 
 #[websocket(path = "/plain", compress, subprotocols = ["chat"], max_lifetime = 1h)]
@@ -165,6 +166,55 @@ async fn clients_that_say_nothing_are_late_by_themselves() {
         }
         open.send("hello").await;
         assert_eq!(open.text().await, "hello");
+    }
+}
+
+/// Its `#[on_upgrade]` takes as long as its client waits.
+#[websocket(path = "/waits")]
+struct Waits;
+
+/// Tells when an `#[on_upgrade]` begins, and when it has been dropped.
+type Waiting = mpsc::UnboundedSender<&'static str>;
+
+struct Told(Waiting);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.send("ends").unwrap();
+    }
+}
+
+#[websocket]
+impl Waits {
+    #[on_upgrade]
+    async fn make(State(waiting): State<Waiting>) -> Self {
+        waiting.send("begins").unwrap();
+        let _told = Told(waiting);
+        std::future::pending().await
+    }
+
+    #[on_text]
+    fn text(&mut self, _: &str) {}
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_a_client_that_has_left() {
+    for workers in [0, 1] {
+        let (waiting, mut told) = mpsc::unbounded_channel();
+        let router = Router::new().mount::<Plain>().mount::<Waits>().with_state(waiting);
+        let router = router.max_connections(1).handshake_timeout(std::time::Duration::MAX);
+        let server = serve(router.workers(workers)).await;
+        for request in [handshake("/waits", ""), handshake("/waits", FOR_HYPER)] {
+            let mut raw = server.raw().await;
+            raw.send(request).await;
+            assert_eq!(told.recv().await, Some("begins"));
+            drop(raw);
+            let end = tokio::time::timeout(PATIENCE, told.recv()).await;
+            assert_eq!(end.expect("the handler is dropped"), Some("ends"));
+        }
+        // Its place is free, or about to be.
+        let mut raw = server.raw().await;
+        while raw.ask(&handshake("/plain", "")).await.status != 101 {}
     }
 }
 

@@ -1,8 +1,8 @@
 //! The first request of a connection. Nearly always it is a handshake that comes whole, which is
 //! answered here; whatever else it is, hyper or h2 reads from its first byte.
 
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::{Context as Task, Poll, ready};
 
 use axum_core::response::Response;
@@ -139,21 +139,20 @@ impl Peer {
     }
 
     /// What was not answered at first sight.
-    async fn other<T>(&self, stream: T, read: Bytes, mut asked: Asked, is_secure: bool) -> First<T>
+    async fn other<T>(&self, mut stream: T, mut read: Bytes, mut asked: Asked, is_secure: bool) -> First<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
         #[cfg(feature = "http2")]
-        let (read, stream) = if is_secure {
-            (read, stream)
-        } else {
-            let mut stream = stream;
-            match self.preface(&mut stream, read).await {
-                Some(read) if read.starts_with(PREFACE) => return First::Http2(Rewound::new(read, stream)),
-                Some(read) => (read, stream),
-                None => return First::Done,
+        if !is_secure {
+            match tokio::time::timeout_at(asked.deadline, self.preface(&mut stream, read)).await {
+                Ok(Some(begun)) if begun.starts_with(PREFACE) => {
+                    return First::Http2(Rewound::new(begun, stream));
+                }
+                Ok(Some(begun)) => read = begun,
+                _ => return First::Done,
             }
-        };
+        }
         if asked.answer.is_none()
             && let Some((mut parts, len)) = head::parts(&read, self.server.settings.max_header_size)
         {
@@ -163,14 +162,22 @@ impl Peer {
             }
             // Another path is for the fallback, which may want the connection.
             if let Some(accepted) = self.server.accept(&mut parts) {
-                match accepted.await {
-                    Ok(accepted) => {
+                let mut behind = Vec::from(&read[len..]);
+                match unless_gone(accepted, &mut stream, &mut behind).await {
+                    Some(Ok(accepted)) => {
                         let mut head = Vec::new();
                         let start = accepted.answer(&mut head);
-                        let answered = Answered { start, input: read[len..].to_vec(), rest: Some(head) };
+                        let answered = Answered { start, input: behind, rest: Some(head) };
                         return self.finish(stream, answered, asked.deadline).await;
                     }
-                    Err(response) => asked.answer = Some(response),
+                    Some(Err(response)) => {
+                        asked.answer = Some(response);
+                        read = [&read[..len], &behind].concat().into();
+                    }
+                    None => {
+                        tracing::debug!(peer = %self.addr, "client left during the handshake");
+                        return First::Done;
+                    }
                 }
             }
         }
@@ -204,6 +211,34 @@ impl Peer {
         }
         Some(read)
     }
+}
+
+/// What the handler says of a request, unless its client leaves before: who is gone takes no place, and
+/// opens nothing. Looks for that as long as the client sends nothing behind its request, which waits there.
+async fn unless_gone<T, F>(asked: F, stream: &mut T, behind: &mut Vec<u8>) -> Option<F::Output>
+where
+    T: AsyncRead + Unpin,
+    F: Future,
+{
+    let mut asked = pin!(asked);
+    poll_fn(|task| {
+        if let Poll::Ready(said) = asked.as_mut().poll(task) {
+            return Poll::Ready(Some(said));
+        }
+        if !behind.is_empty() {
+            return Poll::Pending;
+        }
+        let mut bytes = [0; 1024];
+        let mut read = ReadBuf::new(&mut bytes);
+        match ready!(Pin::new(&mut *stream).poll_read(task, &mut read)) {
+            Ok(()) if !read.filled().is_empty() => {
+                behind.extend_from_slice(read.filled());
+                Poll::Pending
+            }
+            _ => Poll::Ready(None),
+        }
+    })
+    .await
 }
 
 /// Writes the answer, which a socket that has just been opened takes at once; `None` if the client is
@@ -240,4 +275,49 @@ where
         }
     }
     Pin::new(stream).poll_flush(task).map(Result::ok)
+}
+
+#[cfg(all(test, feature = "http2"))]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::driver::{Connections, Limits};
+    use crate::router::Router;
+    use crate::server::deadlines::{Deadlines, Timer};
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_preface_that_comes_slowly_has_no_more_time() {
+        let server = Arc::new(Router::new().handshake_timeout(TIMEOUT));
+        let deadlines = Deadlines::new(TIMEOUT);
+        let ticket = Arc::<Connections>::default().admit(&Limits::of(1), None).unwrap();
+        let addr = (Ipv4Addr::LOCALHOST, 1).into();
+        let peer = Peer { server, deadlines: Arc::clone(&deadlines), addr, ticket };
+        let (mut client, stream) = tokio::io::duplex(64);
+        let slowly = async {
+            for byte in PREFACE {
+                tokio::time::sleep(TIMEOUT - Duration::from_secs(1)).await;
+                client.write_all(&[*byte]).await.unwrap();
+            }
+            std::future::pending().await
+        };
+        let mut timer = Timer::new();
+        let late = poll_fn(|task| {
+            deadlines.poll(task, &mut timer);
+            Poll::Pending
+        });
+        let start = Instant::now();
+        tokio::select! {
+            () = slowly => {}
+            () = late => {}
+            first = peer.first(stream, false) => assert!(matches!(first, First::Done)),
+        }
+        assert_eq!(start.elapsed(), TIMEOUT);
+    }
 }
