@@ -1,6 +1,5 @@
 //! A topic that other processes have too: what comes from the broker and what goes there.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,6 +12,7 @@ use super::published::Published;
 use super::subscription::{Recovering, Recovery};
 use super::taps::{Garbage, Tap};
 use crate::error::PublishError;
+use crate::panic::catch;
 
 impl<T: Send + Sync + 'static> Channel<T> {
     /// Gives a value to the subscribers of all processes, but for one connection. Nobody gets what the
@@ -99,7 +99,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
 
     /// The value of a message, if it is one. Decoding is the user's code.
     fn receive(&self, arrival: &Arrival) -> Option<Published<T>> {
-        let decoded = catch_unwind(AssertUnwindSafe(|| self.codec.decode(&arrival.payload)));
+        let decoded = catch(|| self.codec.decode(&arrival.payload));
         let mut message = match decoded {
             Ok(Ok(value)) => Published::new(Arc::clone(&self.name), value),
             Ok(Err(error)) => {
