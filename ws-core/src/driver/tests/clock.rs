@@ -153,9 +153,9 @@ async fn moved() -> (DuplexStream, UnboundedReceiver<String>, Arc<Connections>) 
         client.write_all(&frame(0x81, b"say 1")).await.unwrap();
         let task = async move {
             assert!(timeout(S, &mut connection).await.is_err());
-            connection
+            Some(connection)
         };
-        connection = tokio::spawn(task).await.unwrap();
+        connection = tokio::spawn(task).await.unwrap().unwrap();
         client.read_exact(&mut [0; 4]).await.unwrap();
     }
     tokio::spawn(connection);
