@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers of `ws-core`, lowest first: a module knows those of its own rank and below.
 const LAYERS: [&[&str]; 8] = [
-    &["close", "message", "options", "error"],
+    &["close", "message", "options", "error", "panic"],
     &["wire", "timer"],
     &["payload", "reply", "event", "json"],
     &["handler", "context", "address", "topic"],

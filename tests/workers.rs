@@ -37,7 +37,13 @@ impl Member {
 
     #[on_text]
     fn text(&mut self, text: String) {
-        assert_ne!(text, "panic");
+        match text.as_str() {
+            "panic" => panic!("as told"),
+            "throw" => std::panic::panic_any(Bomb),
+            // So that what comes meanwhile is heard of at once.
+            "block" => std::thread::sleep(Duration::from_millis(300)),
+            _ => {}
+        }
         for member in &*self.0.members.lock().unwrap() {
             let _ = member.send(Say(text.clone()));
         }
@@ -56,6 +62,17 @@ impl Member {
     #[on_close]
     fn close(&mut self, reason: &CloseReason) {
         self.0.reasons.send(reason.clone()).unwrap();
+    }
+}
+
+/// Panics whenever it is dropped, with another.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::panic::panic_any(Bomb);
+        }
     }
 }
 
@@ -232,6 +249,67 @@ async fn panic_ends_one_connection() {
     assert!(matches!(setup.reason().await, CloseReason::Panic(_)));
     other.send("still here").await;
     assert_eq!(other.text().await, "still here");
+}
+
+#[tokio::test]
+async fn panic_among_other_events_ends_one_connection() {
+    let mut setup = setup(1).await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let mut client = setup.server.connect("/member").await;
+        client.text().await;
+        clients.push(client);
+    }
+    clients[0].send("block").await;
+    clients[1].send(vec![1]).await;
+    clients[2].send("throw").await;
+    clients[3].send("panic").await;
+    clients[4].send(vec![4]).await;
+    for n in [1, 4] {
+        assert_eq!(clients[n].text().await, "block");
+        assert_eq!(clients[n].next().await, Message::binary(vec![n as u8]));
+    }
+    for _ in 0..2 {
+        assert!(matches!(setup.reason().await, CloseReason::Panic(_)));
+    }
+    // A place that has become free is somebody else's.
+    for _ in 0..2 {
+        let mut client = setup.server.connect("/member").await;
+        client.text().await;
+        client.send(vec![7]).await;
+        assert_eq!(client.next().await, Message::binary(vec![7]));
+    }
+}
+
+#[tokio::test]
+async fn no_wake_up_is_lost() {
+    let setup = setup(2).await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = setup.server.connect("/member").await;
+        client.text().await;
+        clients.push(client);
+    }
+    let members = setup.shared.members.lock().unwrap().clone();
+    let senders = (0..3).map(|sender| {
+        let members = members.clone();
+        std::thread::spawn(move || {
+            for n in 0..1000 {
+                for member in &members {
+                    while member.send(Say(format!("{sender} {n}"))).is_err() {
+                        std::thread::yield_now();
+                    }
+                }
+            }
+        })
+    });
+    let senders: Vec<_> = senders.collect();
+    for client in &mut clients {
+        for _ in 0..3000 {
+            client.text().await;
+        }
+    }
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
 }
 
 #[tokio::test]

@@ -63,6 +63,32 @@ async fn members_of_all_processes_are_known_and_watched() {
     assert_eq!(watcher.next().await, Told::Left("carl".into()));
 }
 
+/// Consumers are not moved past what they have not been given.
+#[tokio::test]
+async fn those_who_come_and_leave_together_are_all_told() {
+    const MEMBERS: usize = 20;
+    let Some(nats) = Nats::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
+    let mut watcher = Seat::take(&rooms[0], Begin::Watch).await;
+    assert_eq!(watcher.next().await, Told::Open);
+    let mut members = Vec::new();
+    for n in 0..MEMBERS {
+        members.push(Seat::take(&rooms[1], Begin::Join(["even", "odd"][n % 2])).await);
+    }
+    for _ in 0..MEMBERS {
+        assert!(matches!(watcher.next().await, Told::Joined(_)));
+    }
+    let start = Instant::now();
+    drop(members);
+    for _ in 0..MEMBERS {
+        assert!(matches!(watcher.next().await, Told::Left(_)));
+    }
+    // Or they were missed, and have expired.
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+    assert!(names(&rooms[0]).await.is_empty());
+}
+
 #[tokio::test]
 async fn who_dies_without_a_word_vanishes_and_who_lives_stays() {
     let Some(mut nats) = Nats::start().await else { return };

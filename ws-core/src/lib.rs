@@ -27,6 +27,7 @@ mod handler;
 mod json;
 mod message;
 mod options;
+mod panic;
 mod payload;
 pub mod prelude;
 #[doc(hidden)]

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::task::{Context as Task, Poll};
 
 use super::links::Links;
-use super::seat::{Panic, catch};
 use crate::close::CloseReason;
 use crate::context::{Session, lock};
 use crate::error::HandlerError;
 use crate::event::Event;
 use crate::handler::{Handler, Running, Seat};
+use crate::panic::{Panic, catch};
 use crate::topic::{Delivery, Fed};
 use crate::wire::{Backlog, Incoming};
 

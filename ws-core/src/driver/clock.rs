@@ -18,8 +18,13 @@ pub(crate) fn now() -> Instant {
 impl Links {
     /// Whether the timer will wake the connection at `deadline`, or before.
     pub(super) fn fires_by(&self, deadline: Instant) -> bool {
-        let fires = |sleep: &Pin<Box<Sleep>>| sleep.deadline() <= deadline.into() && !sleep.is_elapsed();
-        self.is_armed && self.sleep.as_ref().is_some_and(fires)
+        self.is_set_for(deadline) && self.sleep.as_ref().is_some_and(|sleep| !sleep.is_elapsed())
+    }
+
+    /// The same of one that may have fired just now, on another thread, and so has woken it.
+    pub(super) fn is_set_for(&self, deadline: Instant) -> bool {
+        let is_by = |sleep: &Pin<Box<Sleep>>| sleep.deadline() <= deadline.into();
+        self.is_armed && self.sleep.as_ref().is_some_and(is_by)
     }
 
     /// Notes the idle timeout, if the timer is set for that or for something before; or that there is none.

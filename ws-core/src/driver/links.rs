@@ -74,7 +74,7 @@ impl Links {
         session: &mut Session<H>,
     ) -> bool {
         let is_set = self.is_set_for_idle() && session.wire.only_idles() && session.timers.is_empty();
-        debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.fires_by(idle)));
+        debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.is_set_for(idle)));
         !is_set && self.set_clock_for_idle(task, session)
     }
 

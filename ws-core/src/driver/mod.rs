@@ -35,7 +35,7 @@ use links::{Links, Outside};
 use pace::unhindered;
 use port::Port;
 pub(crate) use scratch::lend;
-use seat::{Ended, catch};
+use seat::Ended;
 pub(crate) use shutdown::{Connections, Ticket};
 use turn::turn;
 use wait::{Until, wait};
@@ -43,6 +43,7 @@ use wait::{Until, wait};
 use crate::close::CloseReason;
 use crate::context::{Context, Session};
 use crate::handler::{Handler, Seat};
+use crate::panic::catch;
 
 /// Runs a handler on a byte stream from open to the end of TCP, and says why it ended.
 ///

@@ -1,7 +1,6 @@
 //! A handler in its place: every call of it goes through here, one at a time.
 
-use std::any::{Any, type_name};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::any::type_name;
 
 use super::call::Next;
 use super::reason;
@@ -10,10 +9,8 @@ use crate::error::HandlerError;
 use crate::event::{Event, Step};
 use crate::handler::{Handler, Seat};
 use crate::options::Unhandled;
+use crate::panic::{Panic, catch};
 use crate::wire::{Backlog, Incoming};
-
-/// What a method panicked with.
-pub(super) struct Panic(String);
 
 /// What was before a method that is to be run now. What is rare is boxed, because every connection has
 /// room for it.
@@ -28,25 +25,6 @@ pub(super) enum Ended {
     Panicked(Box<(Panic, Backlog)>),
     /// One that was given up.
     GivenUp,
-}
-
-impl Panic {
-    #[cold]
-    fn of(payload: &(dyn Any + Send)) -> Self {
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        Self(text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default())
-    }
-
-    pub(super) fn log(&self) {
-        tracing::error!(message = %self.0, "handler panicked");
-    }
-}
-
-/// Runs user code; a panic stays in this connection. Whatever the panic left half done is only
-/// reached by `#[on_close]` and the handler's `Drop`, which know best.
-#[inline(always)]
-pub(super) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| Panic::of(&*payload))
 }
 
 #[inline(always)]
@@ -183,7 +161,6 @@ impl<H: Handler> Seat<H> {
     /// A panic closes this connection and touches no other.
     pub(super) fn crash(&mut self, panic: Panic) {
         panic.log();
-        let Panic(message) = panic;
-        self.cx.session().wire.close_with(CloseReason::Panic(message));
+        self.cx.session().wire.close_with(CloseReason::Panic(panic.into_text()));
     }
 }

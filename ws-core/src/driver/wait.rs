@@ -11,10 +11,11 @@ use super::links::{Links, Outside};
 use super::pace::{ROUNDS, unhindered};
 use super::port::Port;
 use super::scratch::{self, Scratch};
-use super::seat::{Ended, catch};
+use super::seat::Ended;
 use crate::close::CloseReason;
 use crate::context::{Session, lock};
 use crate::handler::Handler;
+use crate::panic::catch;
 use crate::wire::{Backlog, Connection};
 
 /// Until when a method may go on.

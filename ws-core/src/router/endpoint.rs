@@ -3,7 +3,6 @@
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -25,6 +24,7 @@ use crate::context::Context;
 use crate::driver::{Connections, Full, Ticket};
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
+use crate::panic::catch;
 use crate::upgrade::{self, Acceptance, Fields, Refusal, Said};
 
 /// What all endpoints of a router have.
@@ -126,7 +126,7 @@ impl<H: Handler> Mount<H> {
     ) -> Result<Accepted, Refusal> {
         let acceptance = upgrade::check_plain(plain.said, plain.fields, &self.options)?;
         let ticket = shared.admit(Some(plain.peer.ip()))?;
-        let made = catch_unwind(unasked).map_err(|_| Refusal::Panic)?;
+        let made = catch(unasked).map_err(|_| Refusal::Panic)?;
         let (made, acceptance, headers) = self.agree(acceptance, made, plain.fields, Some(plain.peer))?;
         let start = Opening { made, ticket, challenge: None, timeout: shared.settings.handshake_timeout };
         Ok(Accepted { acceptance, headers, start: Box::new(start) })
@@ -235,7 +235,7 @@ where
 /// A panic in `#[on_upgrade]` is that request's.
 async fn caught<F: Future>(upgrade: F) -> Result<F::Output, ()> {
     let mut upgrade = pin!(upgrade);
-    poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| upgrade.as_mut().poll(task))) {
+    poll_fn(|task| match catch(|| upgrade.as_mut().poll(task)) {
         Ok(poll) => poll.map(Ok),
         Err(_) => Poll::Ready(Err(())),
     })

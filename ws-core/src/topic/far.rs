@@ -1,6 +1,5 @@
 //! A topic that other processes have too: what comes from the broker and what goes there.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,6 +13,7 @@ use super::since::Since;
 use super::subscription::{Recovering, Recovery};
 use super::taps::{Garbage, Tap};
 use crate::error::PublishError;
+use crate::panic::catch;
 
 impl<T: Send + Sync + 'static> Channel<T> {
     /// Gives a value to the subscribers of all processes, but for one connection. Nobody gets what the
@@ -119,7 +119,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
             });
             decoded.ok()
         };
-        let Ok(decoded) = catch_unwind(AssertUnwindSafe(decode)) else {
+        let Ok(decoded) = catch(decode) else {
             tracing::error!(topic = &*self.name, "the codec has panicked");
             return None;
         };
@@ -147,7 +147,7 @@ impl<T: Send + Sync + 'static> Drop for Searching<T> {
             return;
         }
         // What is dropped is the user's, perhaps in the middle of a panic.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.channel.abandon(&self.held)));
+        let _ = catch(|| self.channel.abandon(&self.held));
     }
 }
 

@@ -19,8 +19,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use inbox::goes_on;
-use inbox::{Command, Inbox};
+use inbox::{Command, Inbox, goes_on};
 pub(crate) use listener::Listener;
 pub(crate) use socket::Socket;
 use thread::Thread;

@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context as Task, Waker};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use super::inbox::{Command, Inbox, Link, next, stirred};
 use super::poll::{Events, Poll, WRITABLE};
 use super::socket::Socket;
 use crate::close::CloseReason;
+use crate::panic::catch;
 
 /// How long to wait after the system has refused to.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
@@ -85,7 +85,7 @@ impl Thread {
             Err(error) => {
                 self.inbox.ended();
                 // The handler is in it.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
+                let _ = catch(|| drop(run));
                 return tracing::error!(%error, "a worker cannot take a connection");
             }
         };
@@ -102,7 +102,7 @@ impl Connections {
         let mut count = 0;
         let mut polled = 0;
         // One for all of them, as almost none panics: it goes on behind the one that did.
-        while catch_unwind(AssertUnwindSafe(|| {
+        while catch(|| {
             while let Some((key, ready)) = events.get(count) {
                 count += 1;
                 polled = key;
@@ -112,7 +112,7 @@ impl Connections {
                     self.ended(key, inbox);
                 }
             }
-        }))
+        })
         .is_err()
         {
             self.lost(polled, inbox);
@@ -130,7 +130,7 @@ impl Connections {
 
     fn poll(&mut self, key: usize, inbox: &Inbox) {
         let Some(connection) = self.0.get_mut(key) else { return };
-        match catch_unwind(AssertUnwindSafe(|| connection.poll())) {
+        match catch(|| connection.poll()) {
             Ok(std::task::Poll::Pending) => {}
             Ok(std::task::Poll::Ready(_)) => self.ended(key, inbox),
             Err(_) => self.lost(key, inbox),
@@ -160,7 +160,7 @@ impl Connections {
     #[cold]
     fn remove(&mut self, key: usize, inbox: &Inbox) {
         let connection = self.0.try_remove(key);
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(connection)));
+        let _ = catch(|| drop(connection));
         inbox.ended();
     }
 }

@@ -210,3 +210,28 @@ async fn close_frame_goes_out_though_the_handler_panics_when_dropped() {
     peer.send("x").await;
     assert_eq!(peer.closed().await, 1000);
 }
+
+/// What a method panics with, which panics itself when it is dropped.
+#[websocket]
+struct Thrower(Log);
+
+#[websocket]
+impl Thrower {
+    #[on_text]
+    fn text(&mut self, _: &str) {
+        std::panic::panic_any(Bomb);
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.send(format!("{reason:?}")).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_close_runs_after_a_panic_with_something_that_panics_when_dropped() {
+    let mut peer = connect(Thrower);
+    peer.send("x").await;
+    assert_eq!(peer.closed().await, 1011);
+    assert_eq!(peer.events().await, ["Panic(\"\")"]);
+}

@@ -3,6 +3,7 @@
 #[cfg(feature = "tungstenite")]
 mod assisted;
 mod budget;
+mod clock;
 mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
@@ -15,6 +16,7 @@ mod hixie;
 mod large;
 mod large_random;
 mod life;
+mod nested;
 mod order;
 mod peer;
 mod pressure;

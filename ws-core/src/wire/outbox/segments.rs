@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::{Buf, Bytes};
+
+use crate::panic::catch;
 
 /// As many as a list has room for that is kept for the next.
 const FEW: usize = 64;
@@ -79,7 +80,7 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        if catch_unwind(AssertUnwindSafe(|| drop(bytes))).is_err() {
+        if catch(|| drop(bytes)).is_err() {
             tracing::error!("the owner of bytes that were sent panicked");
         }
     }

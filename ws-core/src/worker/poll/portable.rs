@@ -20,8 +20,11 @@ pub(in crate::worker) struct Poll(mio::Poll);
 #[derive(Debug)]
 pub(in crate::worker) struct Registry(mio::Registry);
 
-/// What was heard of them.
-pub(in crate::worker) struct Events(mio::Events);
+/// What was heard of them. It is looked at one by one, which mio's list is not made for.
+pub(in crate::worker) struct Events {
+    heard: mio::Events,
+    each: Vec<(usize, u8)>,
+}
 
 /// Ends the wait of a thread.
 #[derive(Debug)]
@@ -49,7 +52,10 @@ impl Poll {
 
     /// Waits until something has happened, or only looks.
     pub(in crate::worker) fn wait(&mut self, events: &mut Events, looks: bool) -> io::Result<()> {
-        self.0.poll(&mut events.0, looks.then_some(Duration::ZERO))
+        events.each.clear();
+        self.0.poll(&mut events.heard, looks.then_some(Duration::ZERO))?;
+        events.each.extend(events.heard.iter().map(|event| (event.token().0, readiness(event))));
+        Ok(())
     }
 }
 
@@ -63,13 +69,13 @@ impl Registry {
 
 impl Events {
     pub(in crate::worker) fn new() -> Self {
-        Self(mio::Events::with_capacity(EVENTS))
+        Self { heard: mio::Events::with_capacity(EVENTS), each: Vec::with_capacity(EVENTS) }
     }
 
     /// The key of a socket that the last wait was about, and what it is ready for. It may be a key that
     /// is none.
     pub(in crate::worker) fn get(&self, index: usize) -> Option<(usize, u8)> {
-        self.0.iter().nth(index).map(|event| (event.token().0, readiness(event)))
+        self.each.get(index).copied()
     }
 }
 

@@ -1,0 +1,120 @@
+//! Connections that are driven inside the methods of another, on the same thread.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll, Waker};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+use super::peer::{connect_with, frame};
+use crate::context::Context as Cx;
+use crate::driver::{now, run};
+use crate::handler::Handler;
+use crate::options::Options;
+use crate::prelude::*;
+use crate::wire::Connection;
+
+/// More than is copied, and in one read.
+const LEN: usize = 10_000;
+
+#[websocket]
+#[derive(Default)]
+struct Echo;
+
+#[websocket]
+impl Echo {
+    #[on_binary]
+    fn echo<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        assert_ne!(bytes, b"panic");
+        bytes
+    }
+}
+
+/// What a connection that has come and gone has said.
+async fn inner(input: &[u8]) -> Vec<u8> {
+    let (mut client, server) = duplex(1 << 20);
+    client.write_all(input).await.unwrap();
+    client.shutdown().await.unwrap();
+    let cx = Cx::new(Connection::new(Arc::new(Options::DEFAULT), Vec::new(), now()), None, None);
+    run(Echo, cx, server, None).await;
+    let mut said = Vec::new();
+    client.read_to_end(&mut said).await.unwrap();
+    said
+}
+
+/// The same where nothing can be awaited.
+fn inner_now(input: &[u8]) -> Vec<u8> {
+    let mut inner = pin!(inner(input));
+    loop {
+        if let Poll::Ready(said) = inner.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+            return said;
+        }
+    }
+}
+
+fn input(byte: u8) -> Vec<u8> {
+    [frame(0x82, &[byte; LEN]), frame(0x82, &[byte; 3]), frame(0x02, &[byte; 5])].concat()
+}
+
+fn check(said: &[u8], byte: u8) {
+    assert_eq!(said[..4], [0x82, 126, (LEN >> 8) as u8, LEN as u8]);
+    assert_eq!(said[4..4 + LEN], [byte; LEN]);
+    assert_eq!(said[4 + LEN..4 + LEN + 5], [0x82, 3, byte, byte, byte]);
+    // The last message has not ended.
+    assert_eq!(said.len(), 4 + LEN + 5);
+}
+
+#[websocket]
+#[derive(Default)]
+struct Outer;
+
+#[websocket]
+impl Outer {
+    #[on_binary]
+    fn echo<'a>(&mut self, bytes: &'a [u8], cx: &mut Context<Self>) -> &'a [u8] {
+        cx.send("before");
+        check(&inner_now(&input(7)), 7);
+        // One that panics takes its buffers with it.
+        assert!(inner_now(&frame(0x82, b"panic")).starts_with(&[0x88]));
+        check(&inner_now(&input(8)), 8);
+        bytes
+    }
+}
+
+#[websocket]
+#[derive(Default)]
+struct AsyncOuter;
+
+#[websocket]
+impl AsyncOuter {
+    #[on_binary]
+    async fn echo(&mut self, bytes: Vec<u8>, cx: &mut Context<Self>) -> Vec<u8> {
+        cx.send("before");
+        check(&inner(&input(7)).await, 7);
+        tokio::task::yield_now().await;
+        assert!(inner(&frame(0x82, b"panic")).await.starts_with(&[0x88]));
+        check(&inner(&input(8)).await, 8);
+        bytes
+    }
+}
+
+async fn both_are_whole<H: Handler + Default>() {
+    let mut peer = connect_with(1 << 20, H::DECLARED.options, |_| H::default());
+    for len in [LEN, 3] {
+        peer.raw(&[frame(0x82, &vec![1; len]), frame(0x82, &vec![2; len])].concat()).await;
+        for byte in [1, 2] {
+            assert_eq!(peer.text().await, "before");
+            assert_eq!(peer.frame().await.unwrap().payload, vec![byte; len]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_inside_a_method() {
+    both_are_whole::<Outer>().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_inside_an_async_method() {
+    both_are_whole::<AsyncOuter>().await;
+}
