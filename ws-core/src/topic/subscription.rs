@@ -258,10 +258,12 @@ impl fmt::Debug for Recovering {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Whether everything arrives that was asked for, in order and each message once. If not, some
-    /// of it is not known any more, or nothing was asked for, and what arrives is what is published
-    /// from now on.
+    /// of it is not known any more, or nothing was asked for, or the topic has no history, and what
+    /// arrives is what is published from now on.
     pub recovered: bool,
     /// Where the history stands: the position of the last message before what arrives from now on;
-    /// `None` if the topic has no history, or the broker does not answer.
+    /// `None` if the topic has no history, or the broker does not answer. It counts what is recovered,
+    /// which may still be on its way to the client: that keeps the position of each message
+    /// ([`Published::position`](crate::Published::position)) instead.
     pub position: Option<Position>,
 }
