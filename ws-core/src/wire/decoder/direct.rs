@@ -15,7 +15,7 @@ const ROOM: usize = 32 << 10;
 
 /// The most that is read at once, so that others get their turn; and so that it is still in the
 /// processor's cache when it is unmasked.
-const MOST: usize = 256 << 10;
+const MOST: usize = 512 << 10;
 
 impl Decoder {
     /// Whether the payload of a data frame is arriving.
