@@ -55,7 +55,7 @@ impl Busy {
     #[on_close]
     fn close(&mut self, reason: &CloseReason) {
         self.0.note(reason.to_string());
-        assert!(!matches!(reason, CloseReason::Lost(_)), "a panic in `#[on_close]`");
+        assert!(!matches!(reason, CloseReason::ConnectionLost(_)), "a panic in `#[on_close]`");
     }
 }
 
@@ -117,7 +117,7 @@ async fn accepted_messages_and_the_end() {
 async fn panic_in_on_close_does_not_change_the_reason() {
     let (mut client, log) = busy().await;
     client.abort().await;
-    assert!(matches!(client.reason().await, CloseReason::Lost(_)));
+    assert!(matches!(client.reason().await, CloseReason::ConnectionLost(_)));
     assert_eq!(log.0.lock().unwrap().len(), 1);
 }
 

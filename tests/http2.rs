@@ -298,17 +298,17 @@ async fn lost_streams_end_their_sockets_alone() {
 
     let mut reset = client.open("/echo/a").await;
     reset.send.send_reset(Reason::CANCEL);
-    assert_eq!(setup.reason().await, CloseReason::Lost(std::io::ErrorKind::ConnectionReset));
+    assert_eq!(setup.reason().await, CloseReason::ConnectionLost(std::io::ErrorKind::ConnectionReset));
 
     let mut ended = client.open("/echo/a").await;
     ended.end();
     assert_eq!(ended.frame().await, None);
-    assert_eq!(setup.reason().await, CloseReason::Lost(std::io::ErrorKind::UnexpectedEof));
+    assert_eq!(setup.reason().await, CloseReason::ConnectionLost(std::io::ErrorKind::UnexpectedEof));
 
     other.text("alive").await;
     assert_eq!(other.heard().await, "alive");
     client.task.abort();
-    assert!(matches!(setup.reason().await, CloseReason::Lost(_)));
+    assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)));
 }
 
 #[tokio::test]
@@ -324,12 +324,12 @@ async fn what_came_before_the_end_of_a_stream_is_handled() {
         assert_eq!(socket.heard().await, n.to_string());
     }
     assert_eq!(socket.frame().await, None);
-    assert_eq!(setup.reason().await, CloseReason::Lost(std::io::ErrorKind::UnexpectedEof));
+    assert_eq!(setup.reason().await, CloseReason::ConnectionLost(std::io::ErrorKind::UnexpectedEof));
 
     let mut socket = client.open("/echo/a").await;
     socket.text("hello").await;
     socket.send.send_reset(Reason::CANCEL);
-    assert_eq!(setup.reason().await, CloseReason::Lost(std::io::ErrorKind::ConnectionReset));
+    assert_eq!(setup.reason().await, CloseReason::ConnectionLost(std::io::ErrorKind::ConnectionReset));
 }
 
 #[tokio::test]

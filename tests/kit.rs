@@ -116,7 +116,7 @@ async fn every_end() {
 
     let mut client = room().await;
     client.abort().await;
-    assert!(matches!(client.reason().await, CloseReason::Lost(_)));
+    assert!(matches!(client.reason().await, CloseReason::ConnectionLost(_)));
 
     let mut client = room().await;
     client.raw(&[0x81, 0x00]).await;

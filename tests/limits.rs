@@ -220,7 +220,7 @@ async fn endless(first: &[u8], frame: &[u8]) {
         flood(&mut raw, frame).await
     })
     .await;
-    assert_eq!((code, ended.recv().await), (1008, Some(CloseReason::Protocol(ws_core::Fault::TooMany))));
+    assert_eq!((code, ended.recv().await), (1008, Some(CloseReason::Protocol(ws_core::ProtocolError::LimitExceeded))));
 }
 
 #[tokio::test]

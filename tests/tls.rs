@@ -192,7 +192,7 @@ async fn client_that_leaves_without_a_word_is_lost() {
     socket.send("hello".into()).await.unwrap();
     assert_eq!(heard(&mut socket).await, Message::from("hello"));
     drop(socket);
-    assert!(matches!(setup.reason().await, CloseReason::Lost(_)));
+    assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)));
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ async fn client_that_goes_is_noticed() {
     let mut client = setup.server.connect("/member").await;
     client.text().await;
     drop(client);
-    assert!(matches!(setup.reason().await, CloseReason::Lost(_)));
+    assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)));
     // What it said last is heard, although the end came in the same packet.
     let mut listener = setup.server.connect("/member").await;
     listener.text().await;
@@ -234,7 +234,7 @@ async fn client_that_goes_is_noticed() {
     raw.send(frame(0x81, b"last words")).await;
     drop(raw);
     assert_eq!(listener.text().await, "last words");
-    assert!(matches!(setup.reason().await, CloseReason::Lost(_)));
+    assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ws_core::Fault;
+use ws_core::ProtocolError;
 
 use super::*;
 
@@ -41,7 +41,7 @@ async fn keys_that_do_not_come_hold_no_place() {
         assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     }
     next_place(&setup).await;
-    assert!(matches!(setup.reason().await, CloseReason::Lost(_)), "the first that a handler heard of");
+    assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)), "the first that a handler heard of");
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn shutdown_drains_and_closes() {
 }
 
 /// What is sent closes the connection, and why.
-async fn closes(sent: &[u8], fault: Fault) {
+async fn closes(sent: &[u8], fault: ProtocolError) {
     let mut setup = setup().await;
     let mut raw = setup.old().await;
     raw.send(b"\x00before\xff").await;
@@ -99,12 +99,12 @@ async fn closes(sent: &[u8], fault: Fault) {
 #[tokio::test]
 async fn frames_that_do_not_end() {
     let kib = 1 << 10;
-    closes(&[b"\x00", &vec![b'x'; 65 * kib][..]].concat(), Fault::TooBig).await;
-    closes(&[b"\x01", &vec![b'x'; 65 * kib][..]].concat(), Fault::TooBig).await;
-    closes(b"\x80\xff\xff\xff\xff\xff\xff\xff\x7f", Fault::TooBig).await;
-    closes(b"\xff\x84\x80\x01", Fault::TooBig).await;
-    closes(&[0x80; 11], Fault::BadFrame("length does not end")).await;
-    closes(b"\x00caf\xc3\xff", Fault::BadEncoding).await;
+    closes(&[b"\x00", &vec![b'x'; 65 * kib][..]].concat(), ProtocolError::MessageTooBig).await;
+    closes(&[b"\x01", &vec![b'x'; 65 * kib][..]].concat(), ProtocolError::MessageTooBig).await;
+    closes(b"\x80\xff\xff\xff\xff\xff\xff\xff\x7f", ProtocolError::MessageTooBig).await;
+    closes(b"\xff\x84\x80\x01", ProtocolError::MessageTooBig).await;
+    closes(&[0x80; 11], ProtocolError::BadFrame("length does not end")).await;
+    closes(b"\x00caf\xc3\xff", ProtocolError::BadEncoding).await;
 }
 
 #[tokio::test]

@@ -15,12 +15,12 @@ use crate::handler::{Handler, InfoOf};
 /// first message; this one costs nothing before somebody asks for the address and owns no queue
 /// between messages. The lock is held for one push or pop.
 pub(crate) struct Mailbox<I> {
-    queue: Mutex<Queue<I>>,
+    state: Mutex<MailboxState<I>>,
     /// Whether the queue may have something, so that a turn without mail takes no lock.
-    mail: AtomicBool,
+    has_messages: AtomicBool,
 }
 
-struct Queue<I> {
+struct MailboxState<I> {
     messages: VecDeque<I>,
     capacity: usize,
     waker: Option<Waker>,
@@ -28,12 +28,12 @@ struct Queue<I> {
 }
 
 /// Between messages no more than this stays allocated.
-const KEPT_CAPACITY: usize = 8;
+const MAX_IDLE_CAPACITY: usize = 8;
 
 impl<I> Mailbox<I> {
     pub(crate) fn new(capacity: usize, waker: Option<Waker>) -> Self {
-        let queue = Queue { messages: VecDeque::new(), capacity, waker, open: true };
-        Self { queue: Mutex::new(queue), mail: AtomicBool::new(false) }
+        let state = MailboxState { messages: VecDeque::new(), capacity, waker, open: true };
+        Self { state: Mutex::new(state), has_messages: AtomicBool::new(false) }
     }
 
     /// Says which task to wake.
@@ -42,21 +42,21 @@ impl<I> Mailbox<I> {
     }
 
     /// Whether a message waits.
-    pub(crate) fn has_mail(&self) -> bool {
-        self.mail.load(Ordering::Acquire)
+    pub(crate) fn has_messages(&self) -> bool {
+        self.has_messages.load(Ordering::Acquire)
     }
 
     /// The next message.
     pub(crate) fn pop(&self) -> Option<I> {
-        if !self.has_mail() {
+        if !self.has_messages() {
             return None;
         }
-        let mut queue = self.lock();
-        let message = queue.messages.pop_front();
-        if queue.messages.is_empty() {
-            self.mail.store(false, Ordering::Release);
-            if queue.messages.capacity() > KEPT_CAPACITY {
-                queue.messages = VecDeque::new();
+        let mut state = self.lock();
+        let message = state.messages.pop_front();
+        if state.messages.is_empty() {
+            self.has_messages.store(false, Ordering::Release);
+            if state.messages.capacity() > MAX_IDLE_CAPACITY {
+                state.messages = VecDeque::new();
             }
         }
         message
@@ -64,31 +64,31 @@ impl<I> Mailbox<I> {
 
     /// Takes no more messages; those that wait can still be popped.
     pub(crate) fn close(&self) {
-        let mut queue = self.lock();
-        queue.open = false;
-        queue.waker = None;
+        let mut state = self.lock();
+        state.open = false;
+        state.waker = None;
     }
 
     /// Takes no more messages, and gives those that wait to the caller to drop: an address that
     /// somebody keeps must not keep them.
-    pub(crate) fn end(&self) -> VecDeque<I> {
+    pub(crate) fn close_and_drain(&self) -> VecDeque<I> {
         self.close();
         std::mem::take(&mut self.lock().messages)
     }
 
     fn send<M>(&self, message: M, wrap: impl FnOnce(M) -> I) -> Result<(), SendError<M>> {
-        let mut queue = self.lock();
-        if !queue.open {
+        let mut state = self.lock();
+        if !state.open {
             return Err(SendError::Closed(message));
         }
-        if queue.messages.len() >= queue.capacity {
+        if state.messages.len() >= state.capacity {
             return Err(SendError::Full(message));
         }
-        queue.messages.push_back(wrap(message));
-        self.mail.store(true, Ordering::Release);
+        state.messages.push_back(wrap(message));
+        self.has_messages.store(true, Ordering::Release);
         // One that is not the first has been preceded by a wake-up that is still to be answered.
-        let waker = if queue.messages.len() == 1 { queue.waker.clone() } else { None };
-        drop(queue);
+        let waker = if state.messages.len() == 1 { state.waker.clone() } else { None };
+        drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -96,8 +96,8 @@ impl<I> Mailbox<I> {
     }
 
     /// Nothing of the user runs under the lock, so there is nothing that a panic could leave half done.
-    fn lock(&self) -> MutexGuard<'_, Queue<I>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, MailboxState<I>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -257,7 +257,7 @@ impl<H: Handler> fmt::Debug for Addr<H> {
 /// assert_eq!(feed.text().await, "the end");
 /// # }
 /// ```
-pub struct Recipient<M>(Arc<dyn Receive<M>>);
+pub struct Recipient<M>(Arc<dyn ErasedSender<M>>);
 
 impl<M> Recipient<M> {
     /// Puts a message into the handler's mailbox.
@@ -280,7 +280,7 @@ impl<M> Recipient<M> {
     /// # }
     /// ```
     pub fn send(&self, message: M) -> Result<(), SendError<M>> {
-        self.0.receive(message)
+        self.0.send(message)
     }
 
     /// Whether the connection still takes messages, as [`Addr::is_open`].
@@ -301,14 +301,14 @@ impl<M> fmt::Debug for Recipient<M> {
     }
 }
 
-trait Receive<M>: Send + Sync {
-    fn receive(&self, message: M) -> Result<(), SendError<M>>;
+trait ErasedSender<M>: Send + Sync {
+    fn send(&self, message: M) -> Result<(), SendError<M>>;
     fn is_open(&self) -> bool;
 }
 
-impl<H: Handler, M: InfoOf<H>> Receive<M> for Addr<H> {
-    fn receive(&self, message: M) -> Result<(), SendError<M>> {
-        self.send(message)
+impl<H: Handler, M: InfoOf<H>> ErasedSender<M> for Addr<H> {
+    fn send(&self, message: M) -> Result<(), SendError<M>> {
+        Self::send(self, message)
     }
 
     fn is_open(&self) -> bool {

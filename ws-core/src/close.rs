@@ -85,7 +85,7 @@ pub(crate) fn may_be_sent(code: CloseCode) -> bool {
 /// Why a connection ended, as `#[on_close]` is told; the first argument of Cowboy's `terminate/3`.
 ///
 /// The first reason is the one that counts: a client that goes away after the handler closed
-/// does not turn a [`Stop`](CloseReason::Stop) into a [`Lost`](CloseReason::Lost).
+/// does not turn a [`Stop`](CloseReason::Stop) into a [`ConnectionLost`](CloseReason::ConnectionLost).
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::Test};
@@ -95,7 +95,7 @@ pub(crate) fn may_be_sent(code: CloseCode) -> bool {
 ///     #[on_close]
 ///     fn left(&mut self, reason: &CloseReason) {
 ///         let what = match reason {
-///             CloseReason::Remote(_) | CloseReason::Lost(_) => "left",
+///             CloseReason::Remote(_) | CloseReason::ConnectionLost(_) => "left",
 ///             CloseReason::Stop(close) if close.code == CloseCode::Policy => "was thrown out",
 ///             _ => "is gone",
 ///         };
@@ -107,7 +107,7 @@ pub(crate) fn may_be_sent(code: CloseCode) -> bool {
 /// let mut client = Test::open(Chat(told)).await;
 /// client.abort().await;
 /// assert_eq!(log.recv(), Ok("left"));
-/// assert!(matches!(client.reason().await, CloseReason::Lost(_)));
+/// assert!(matches!(client.reason().await, CloseReason::ConnectionLost(_)));
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ pub enum CloseReason {
     Expired,
     /// The client broke the protocol or went over a limit; 1002, 1007, 1008 or 1009. Cowboy's `{error, badframe}`,
     /// `{error, badencoding}` and `{error, badsize}`.
-    Protocol(Fault),
+    Protocol(ProtocolError),
     /// The client sent a kind of message that no method handles, and the handler is declared
     /// with `unhandled = close`; 1003.
     Unsupported,
@@ -145,7 +145,7 @@ pub enum CloseReason {
     Overflow,
     /// The client went away without a close frame. Cowboy's `{error, closed}` and
     /// `{error, Reason}`.
-    Lost(io::ErrorKind),
+    ConnectionLost(io::ErrorKind),
     /// The server is shutting down; 1001.
     Shutdown,
 }
@@ -153,7 +153,7 @@ pub enum CloseReason {
 impl CloseReason {
     /// The close frame that goes out for this reason: the one table from reason to code.
     /// `None` where there is nobody to send one to.
-    pub(crate) fn frame(&self) -> Option<Close> {
+    pub(crate) fn close_frame(&self) -> Option<Close> {
         let with = |code, text: &'static str| Some(Close::new(code, Utf8Bytes::from_static(text)));
         match self {
             // Answered with the code and without the text, as Cowboy does.
@@ -161,12 +161,12 @@ impl CloseReason {
             Self::Stop(close) => Some(close.clone()),
             Self::Timeout => with(CloseCode::Normal, "idle timeout"),
             Self::Expired => with(CloseCode::Away, "connected for long enough"),
-            Self::Protocol(fault) => with(fault.code(), fault.text()),
+            Self::Protocol(error) => with(error.code(), error.text()),
             Self::Unsupported => with(CloseCode::Unsupported, "unsupported kind of message"),
             Self::Error { code, .. } => Some((*code).into()),
             Self::Panic(_) => Some(CloseCode::Error.into()),
             Self::Overflow => with(CloseCode::Policy, "reading too slowly"),
-            Self::Lost(_) => None,
+            Self::ConnectionLost(_) => None,
             Self::Shutdown => with(CloseCode::Away, "server is shutting down"),
         }
     }
@@ -180,12 +180,12 @@ impl fmt::Display for CloseReason {
             Self::Stop(close) => write!(f, "closed by the handler: {close}"),
             Self::Timeout => f.write_str("idle timeout"),
             Self::Expired => f.write_str("connected for long enough"),
-            Self::Protocol(fault) => write!(f, "protocol fault: {fault}"),
+            Self::Protocol(error) => write!(f, "protocol fault: {error}"),
             Self::Unsupported => f.write_str("unsupported kind of message"),
             Self::Error { message, .. } => write!(f, "handler failed: {message}"),
             Self::Panic(message) => write!(f, "handler panicked: {message}"),
             Self::Overflow => f.write_str("client reads too slowly"),
-            Self::Lost(kind) => write!(f, "connection lost: {kind}"),
+            Self::ConnectionLost(kind) => write!(f, "connection lost: {kind}"),
             Self::Shutdown => f.write_str("server is shutting down"),
         }
     }
@@ -197,17 +197,17 @@ impl fmt::Display for CloseReason {
 /// # use ws_core::{prelude::*, test::Test};
 /// # #[websocket(max_message_size = 1KiB)] #[derive(Default)] struct Chat;
 /// # #[websocket] impl Chat { #[on_open] fn open(&mut self) {} }
-/// use ws_core::Fault;
+/// use ws_core::ProtocolError;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let mut client = Test::open(Chat).await;
 /// client.send("x".repeat(2000)).await;
-/// assert_eq!(client.reason().await, CloseReason::Protocol(Fault::TooBig));
-/// assert_eq!(Fault::TooBig.code(), CloseCode::Size);
+/// assert_eq!(client.reason().await, CloseReason::Protocol(ProtocolError::MessageTooBig));
+/// assert_eq!(ProtocolError::MessageTooBig.code(), CloseCode::Size);
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum ProtocolError {
     /// A frame that RFC 6455 forbids, and what is wrong with it; 1002.
     BadFrame(&'static str),
     /// Text that is not UTF-8; 1007.
@@ -215,20 +215,20 @@ pub enum Fault {
     /// A compressed message that cannot be inflated; 1007.
     BadCompression,
     /// A message over `max_message_size`, or a frame over `max_frame_size`; 1009.
-    TooBig,
+    MessageTooBig,
     /// More messages in a second than `max_message_rate`, more pings and pongs than
     /// `max_control_rate`, or a message with more than 1,024 fragments that are empty; 1008.
-    TooMany,
+    LimitExceeded,
 }
 
-impl Fault {
+impl ProtocolError {
     /// The close code of the fault.
     pub fn code(self) -> CloseCode {
         match self {
             Self::BadFrame(_) => CloseCode::Protocol,
             Self::BadEncoding | Self::BadCompression => CloseCode::Invalid,
-            Self::TooBig => CloseCode::Size,
-            Self::TooMany => CloseCode::Policy,
+            Self::MessageTooBig => CloseCode::Size,
+            Self::LimitExceeded => CloseCode::Policy,
         }
     }
 
@@ -237,15 +237,15 @@ impl Fault {
             Self::BadFrame(what) => what,
             Self::BadEncoding => "text is not UTF-8",
             Self::BadCompression => "message cannot be inflated",
-            Self::TooBig => "message too big",
-            Self::TooMany => "too many messages or frames",
+            Self::MessageTooBig => "message too big",
+            Self::LimitExceeded => "too many messages or frames",
         }
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for ProtocolError {}
 
-impl fmt::Display for Fault {
+impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use session::Place;
-pub(crate) use session::{Session, Share, lock};
+use session::SessionCell;
+pub(crate) use session::{Session, SharedSession, lock};
 
 use crate::address::{Addr, Mailbox};
 use crate::close::Close;
@@ -44,7 +44,7 @@ use crate::timer::TimerId;
 /// # }
 /// ```
 pub struct Context<H: Handler> {
-    place: Place<H>,
+    cell: SessionCell<H>,
 }
 
 impl<H: Handler> Context<H> {
@@ -173,7 +173,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn send_after<M: InfoOf<H>>(&mut self, delay: Duration, message: M) -> TimerId {
-        let at = later(now(), delay);
+        let at = saturating_deadline(now(), delay);
         self.session().timers.once(at, message.into_info())
     }
 
@@ -208,7 +208,7 @@ impl<H: Handler> Context<H> {
         M: InfoOf<H> + Clone + Send + 'static,
     {
         let period = period.max(Duration::from_millis(1));
-        let at = later(now(), period);
+        let at = saturating_deadline(now(), period);
         self.session().timers.every(at, period, Box::new(move || message.clone().into_info()))
     }
 
@@ -288,7 +288,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.place.origin().peer_addr
+        self.cell.info().peer_addr
     }
 
     /// The subprotocol that was agreed upon (RFC 6455 §1.9).
@@ -309,7 +309,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn subprotocol(&self) -> Option<&str> {
-        self.place.origin().subprotocol.as_deref()
+        self.cell.info().subprotocol.as_deref()
     }
 }
 
@@ -319,7 +319,7 @@ fn now() -> Instant {
 }
 
 /// A time that far away is never reached anyway.
-fn later(now: Instant, delay: Duration) -> Instant {
+fn saturating_deadline(now: Instant, delay: Duration) -> Instant {
     now.checked_add(delay).unwrap_or_else(|| now + Duration::from_hours(24 * 365 * 30))
 }
 

@@ -32,7 +32,7 @@ pub enum Event<'a, I> {
 
 /// What became of an event. `C` is the enum of the handler's async methods.
 #[derive(Debug)]
-pub enum Step<C> {
+pub enum EventOutcome<C> {
     /// A method has run, and what it replied is in the outbox.
     Done,
     /// No method is there for it.
@@ -43,7 +43,7 @@ pub enum Step<C> {
     Call(C),
 }
 
-impl<C> Step<C> {
+impl<C> EventOutcome<C> {
     /// The event failed.
     pub fn failed(error: impl Into<HandlerError>) -> Self {
         Self::Failed(error.into())
@@ -51,7 +51,7 @@ impl<C> Step<C> {
 
     /// A method has run.
     #[inline]
-    pub fn of(result: Result<(), HandlerError>) -> Self {
+    pub fn from_result(result: Result<(), HandlerError>) -> Self {
         match result {
             Ok(()) => Self::Done,
             Err(error) => Self::Failed(error),
@@ -66,14 +66,14 @@ impl<C> Step<C> {
     label = "not the number of messages that were missed",
     note = "that number is a `u64`; write `missed: u64`, or leave it out"
 )]
-pub trait Missed {
+pub trait MissedCount {
     /// So many were missed.
-    fn missed(count: u64) -> Self;
+    fn from_count(count: u64) -> Self;
 }
 
-impl Missed for u64 {
+impl MissedCount for u64 {
     #[inline]
-    fn missed(count: u64) -> Self {
+    fn from_count(count: u64) -> Self {
         count
     }
 }

@@ -13,7 +13,7 @@ use hyper::http::request::Parts;
 pub use seat::{Ran, Running, Seat};
 
 use crate::context::Context;
-use crate::event::{Event, Step};
+use crate::event::{Event, EventOutcome};
 use crate::options::{Declaration, Options};
 
 /// What `#[websocket(…)]` on a struct or enum says about it.
@@ -68,12 +68,12 @@ pub trait Mounted: Declared {}
 )]
 pub trait Handler: Sized + Send + 'static {
     /// What `#[websocket(…)]` on the type says.
-    const DECLARED: Declaration;
+    const CHECKED_DECLARATION: Declaration;
     /// The messages it takes, one variant for each `#[on_info]`.
     type Info: Send + 'static;
     /// Its async methods with their payloads, one variant for each.
     type Call: Send + 'static;
-    /// How it comes to be from a request: by its `#[on_upgrade]`, or [`ByDefault`].
+    /// How it comes to be from a request: by its `#[on_upgrade]`, or [`DefaultUpgrade`].
     type Upgrade;
     /// Its `#[every]` and `#[after]`.
     const TIMERS: &'static [Timer] = &[];
@@ -83,7 +83,7 @@ pub trait Handler: Sized + Send + 'static {
     const ON_ERROR: bool = false;
 
     /// Runs the method for an event.
-    fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> Step<Self::Call>;
+    fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> EventOutcome<Self::Call>;
 
     /// Runs an async method. A handler without any has no calls.
     fn call(seat: &mut Seat<Self>, call: Self::Call) -> Running<'_, Self> {
@@ -171,7 +171,7 @@ impl<H: OnInfo<M>, M> InfoOf<H> for M {
 pub trait OnUpgrade<H, S> {
     /// Makes it without a look at the request, if that is how it is made: then nobody has to take the
     /// request apart.
-    const UNASKED: Option<fn() -> Upgrade<H>> = None;
+    const WITHOUT_REQUEST: Option<fn() -> Upgrade<H>> = None;
 
     /// Makes the handler of one connection, or answers the request with something else.
     fn upgrade(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Upgrade<H>, Response>> + Send;
@@ -180,11 +180,11 @@ pub trait OnUpgrade<H, S> {
 /// The `Handler::Upgrade` of a handler without `#[on_upgrade]`. That it is `Default` is demanded
 /// where it is mounted: one that is only driven over a stream, or tested, need not be.
 #[derive(Debug)]
-pub struct ByDefault;
+pub struct DefaultUpgrade;
 
 #[diagnostic::do_not_recommend]
-impl<H: Default, S: Sync> OnUpgrade<H, S> for ByDefault {
-    const UNASKED: Option<fn() -> Upgrade<H>> = Some(|| Upgrade::new(H::default()));
+impl<H: Default, S: Sync> OnUpgrade<H, S> for DefaultUpgrade {
+    const WITHOUT_REQUEST: Option<fn() -> Upgrade<H>> = Some(|| Upgrade::new(H::default()));
 
     async fn upgrade(_: &mut Parts, _: &S) -> Result<Upgrade<H>, Response> {
         Ok(Upgrade::new(H::default()))
@@ -263,13 +263,13 @@ pub struct Upgrade<H> {
     pub(crate) headers: HeaderMap,
     pub(crate) options: Option<Options>,
     /// Why it cannot be: a header or subprotocol that is none.
-    pub(crate) fault: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 impl<H> Upgrade<H> {
     /// The handler, and nothing special.
     pub fn new(handler: H) -> Self {
-        Self { handler, subprotocol: None, headers: HeaderMap::new(), options: None, fault: None }
+        Self { handler, subprotocol: None, headers: HeaderMap::new(), options: None, error: None }
     }
 
     /// Answers with this subprotocol instead of the one that the declaration would choose. It must
@@ -277,7 +277,7 @@ impl<H> Upgrade<H> {
     pub fn subprotocol(mut self, name: &str) -> Self {
         match HeaderValue::from_str(name) {
             Ok(value) if !name.is_empty() => self.subprotocol = Some(value),
-            _ => self.fault = Some(format!("{name:?} is no name of a subprotocol")),
+            _ => self.error = Some(format!("{name:?} is no name of a subprotocol")),
         }
         self
     }
@@ -286,7 +286,7 @@ impl<H> Upgrade<H> {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::from_str(value)) {
             (Ok(name), Ok(value)) => _ = self.headers.append(name, value),
-            _ => self.fault = Some(format!("{name:?}: {value:?} is no header")),
+            _ => self.error = Some(format!("{name:?}: {value:?} is no header")),
         }
         self
     }
@@ -335,12 +335,12 @@ impl<H> IntoUpgrade<H> for Upgrade<H> {
 #[diagnostic::do_not_recommend]
 impl<H, U: IntoUpgrade<H>, E: IntoResponse> IntoUpgrade<H> for Result<U, E> {
     fn into_upgrade(self) -> Result<Upgrade<H>, Response> {
-        self.map_err(|error| refusal(error.into_response()))?.into_upgrade()
+        self.map_err(|error| ensure_error_status(error.into_response()))?.into_upgrade()
     }
 }
 
 /// An error whose response would be a success, as that of a `String` is, refuses all the same.
-fn refusal(mut response: Response) -> Response {
+fn ensure_error_status(mut response: Response) -> Response {
     if response.status().is_informational() || response.status().is_success() {
         tracing::error!(status = %response.status(), "an error of `#[on_upgrade]` is no refusal: sending 500");
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

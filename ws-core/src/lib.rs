@@ -91,7 +91,7 @@ pub use tungstenite::Utf8Bytes;
 pub use ws_macros::websocket;
 
 pub use address::{Addr, Recipient};
-pub use close::{Close, CloseReason, Fault};
+pub use close::{Close, CloseReason, ProtocolError};
 
 /// The status code of a close frame (RFC 6455 §7.4); tungstenite's type. It comes from a number and
 /// goes into one. An endpoint may send 1000 to 1003, 1007 to 1014 and 3000 to 4999; 4000 to 4999 are
@@ -128,6 +128,6 @@ pub use timer::TimerId;
 #[cfg(feature = "nats")]
 pub use topic::NatsOptions;
 pub use topic::{
-    Codec, HeardBy, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence,
+    Codec, DeliverTo, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence,
     Published, Recovering, Recovery, Since, Subscribed, Topic,
 };

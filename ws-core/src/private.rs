@@ -11,9 +11,9 @@ pub use hyper::http::request::Parts;
 pub use crate::close::CloseReason;
 pub use crate::context::Context;
 pub use crate::error::HandlerError;
-pub use crate::event::{Event, Missed, Step};
+pub use crate::event::{Event, MissedCount, EventOutcome};
 pub use crate::handler::{
-    ByDefault, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Ran, Running,
+    DefaultUpgrade, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Ran, Running,
     Seat, Timer, Upgrade,
 };
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled};
@@ -50,7 +50,7 @@ pub fn reply<H: Handler, R: IntoReply>(cx: &mut Context<H>, reply: R) -> Result<
 /// Runs an async method. That it is `Send` is demanded here, so that an error stands where the
 /// method does.
 #[inline]
-pub fn run<'a, H, F>(method: F) -> Running<'a, H>
+pub fn box_method<'a, H, F>(method: F) -> Running<'a, H>
 where
     H: Handler,
     F: Future<Output = Ran<'a, H>> + Send + 'a,
@@ -59,6 +59,6 @@ where
 }
 
 /// The end of an async method whose payload did not decode.
-pub fn failed<H: Handler>(seat: &mut Seat<H>, error: impl Into<HandlerError>) -> Ran<'_, H> {
+pub fn decode_failed<H: Handler>(seat: &mut Seat<H>, error: impl Into<HandlerError>) -> Ran<'_, H> {
     (seat, Err(error.into()))
 }

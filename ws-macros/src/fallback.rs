@@ -58,7 +58,7 @@ pub(crate) fn machine(mut block: Block, report: Report) -> TokenStream {
 
         #[automatically_derived]
         impl #impl_generics __ws::Handler for #self_ty #where_clause {
-            const DECLARED: __ws::Declaration = __ws::Declaration::DEFAULT;
+            const CHECKED_DECLARATION: __ws::Declaration = __ws::Declaration::DEFAULT;
             type Info = ();
             type Call = ::core::convert::Infallible;
             type Upgrade = __Upgrade;
@@ -67,8 +67,8 @@ pub(crate) fn machine(mut block: Block, report: Report) -> TokenStream {
                 &mut self,
                 _: __ws::Event<'_, ()>,
                 _: &mut __ws::Context<Self>,
-            ) -> __ws::Step<::core::convert::Infallible> {
-                __ws::Step::Unhandled
+            ) -> __ws::EventOutcome<::core::convert::Infallible> {
+                __ws::EventOutcome::Unhandled
             }
         }
     });

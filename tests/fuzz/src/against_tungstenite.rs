@@ -8,7 +8,7 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message as Theirs, WebSocket};
 use ws_core::fuzzing::Decoder;
-use ws_core::{Close, CloseCode, Fault, Message};
+use ws_core::{Close, CloseCode, ProtocolError, Message};
 
 use super::support::{Cuts, Input, Verdict, decode};
 
@@ -44,11 +44,11 @@ pub fn compare(stream: &[u8], cuts: &Cuts, limit: usize) {
     let (theirs, failure) = tungstenite(&completed(stream, limit), limit);
     assert!(theirs.starts_with(&ours), "{ours:?} {theirs:?}");
     match fault {
-        Fault::BadFrame("length is not minimal" | "control frame is too long") => {}
-        Fault::BadFrame("close code may not be sent") if theirs.len() > ours.len() => {
+        ProtocolError::BadFrame("length is not minimal" | "control frame is too long") => {}
+        ProtocolError::BadFrame("close code may not be sent") if theirs.len() > ours.len() => {
             assert_eq!(theirs[ours.len()..], [refused]);
         }
-        Fault::BadFrame(_) => assert!(failure.is_some() && theirs == ours, "{fault} {ours:?} {theirs:?}"),
+        ProtocolError::BadFrame(_) => assert!(failure.is_some() && theirs == ours, "{fault} {ours:?} {theirs:?}"),
         _ => assert_eq!((theirs, failure), (ours, Some(fault.code()))),
     }
 }

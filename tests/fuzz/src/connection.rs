@@ -144,7 +144,7 @@ fn check_frames(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection) {
     let last = frames.last().filter(|frame| close(frame));
     assert_eq!(closes, usize::from(last.is_some()), "a close frame is the last");
     let code = match connection.reason().unwrap() {
-        CloseReason::Lost(_) => return assert!(last.is_none()),
+        CloseReason::ConnectionLost(_) => return assert!(last.is_none()),
         CloseReason::Remote(None) => None,
         CloseReason::Remote(Some(close)) | CloseReason::Stop(close) => Some(close.code),
         CloseReason::Protocol(fault) => Some(fault.code()),

@@ -3,7 +3,7 @@
 
 use flate2::{Decompress, FlushDecompress};
 use ws_core::fuzzing::{Decoder, frame};
-use ws_core::{Fault, Message};
+use ws_core::{ProtocolError, Message};
 
 use super::reference::Reference;
 use super::support::{Cuts, Input, TAIL, Verdict, decode, fragments};
@@ -39,7 +39,7 @@ pub fn run(data: &[u8]) {
         said.truncate(limit);
         match std::str::from_utf8(&said) {
             Err(error) if is_text && (fault.is_none() || error.error_len().is_some()) => {
-                fault = Some(Fault::BadEncoding);
+                fault = Some(ProtocolError::BadEncoding);
             }
             Ok(text) if is_text && fault.is_none() => expect.messages.push(text.into()),
             _ if fault.is_none() => expect.messages.push(said.into()),

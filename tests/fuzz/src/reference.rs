@@ -1,7 +1,7 @@
 //! DEFLATE (RFC 1951) bit by bit, as slow and plain as it is written, so that it can be told where a
 //! block ends and how far back a stream refers.
 
-use ws_core::Fault;
+use ws_core::ProtocolError;
 
 use super::support::TAIL;
 
@@ -27,7 +27,7 @@ pub struct Reference {
 
 impl Reference {
     /// What a message says, up to the fault that is in it, or to the byte that is one too many.
-    pub fn inflate(&mut self, payload: &[u8], takeover: bool, limit: usize) -> (Vec<u8>, Option<Fault>) {
+    pub fn inflate(&mut self, payload: &[u8], takeover: bool, limit: usize) -> (Vec<u8>, Option<ProtocolError>) {
         if !takeover {
             self.window.clear();
         }
@@ -36,7 +36,7 @@ impl Reference {
         (self.window[self.start..].to_vec(), fault)
     }
 
-    fn message(&mut self, payload: &[u8]) -> Result<(), Fault> {
+    fn message(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
         let input = [payload, &TAIL].concat();
         let mut bits = Bits { bytes: &input, at: 0 };
         let (mut is_fresh, mut ends) = (true, 0);
@@ -50,7 +50,7 @@ impl Reference {
                     let (literals, distances) = dynamic(&mut bits)?;
                     self.coded(&mut bits, &literals, &distances)?;
                 }
-                _ => return Err(Fault::BadCompression),
+                _ => return Err(ProtocolError::BadCompression),
             }
             if is_fresh {
                 // Here the connection forgets what was said before the message (ARCHITECTURE.md).
@@ -59,30 +59,30 @@ impl Reference {
                 (self.start, self.has_ended) = (0, true);
                 ends += 1;
                 if ends > LAST_BLOCKS + self.window.len() / BYTES_A_LAST_BLOCK {
-                    return Err(Fault::TooBig);
+                    return Err(ProtocolError::MessageTooBig);
                 }
             }
         }
         Ok(())
     }
 
-    fn push(&mut self, byte: u8) -> Result<(), Fault> {
+    fn push(&mut self, byte: u8) -> Result<(), ProtocolError> {
         self.window.push(byte);
-        if self.window.len() - self.start > self.limit { Err(Fault::TooBig) } else { Ok(()) }
+        if self.window.len() - self.start > self.limit { Err(ProtocolError::MessageTooBig) } else { Ok(()) }
     }
 
     /// §3.2.4.
-    fn stored(&mut self, bits: &mut Bits<'_>) -> Result<(), Fault> {
+    fn stored(&mut self, bits: &mut Bits<'_>) -> Result<(), ProtocolError> {
         bits.align();
         let (len, complement) = (bits.take(16)?, bits.take(16)?);
         if len != !complement & 0xffff {
-            return Err(Fault::BadCompression);
+            return Err(ProtocolError::BadCompression);
         }
         (0..len).try_for_each(|_| self.push(bits.take(8)? as u8))
     }
 
     /// §3.2.5.
-    fn coded(&mut self, bits: &mut Bits<'_>, literals: &Code, distances: &Code) -> Result<(), Fault> {
+    fn coded(&mut self, bits: &mut Bits<'_>, literals: &Code, distances: &Code) -> Result<(), ProtocolError> {
         loop {
             let symbol = literals.next(bits)?;
             let len = match symbol {
@@ -94,15 +94,15 @@ impl Reference {
                 285 => 258,
                 257..=264 => symbol - 254,
                 265..=284 => extended(symbol - 257, 4, bits)? + 3,
-                _ => return Err(Fault::BadCompression),
+                _ => return Err(ProtocolError::BadCompression),
             };
             let distance = match distances.next(bits)? {
                 symbol @ 0..=3 => symbol + 1,
                 symbol @ 4..=29 => extended(symbol, 2, bits)? + 1,
-                _ => return Err(Fault::BadCompression),
+                _ => return Err(ProtocolError::BadCompression),
             };
             if distance > self.window.len().min(WINDOW) {
-                return Err(Fault::BadCompression);
+                return Err(ProtocolError::BadCompression);
             }
             self.farthest = self.farthest.max(distance);
             for _ in 0..len {
@@ -113,13 +113,13 @@ impl Reference {
 }
 
 /// The tables of §3.2.5: with each `per` symbols one bit more comes behind the symbol.
-fn extended(symbol: usize, per: usize, bits: &mut Bits<'_>) -> Result<usize, Fault> {
+fn extended(symbol: usize, per: usize, bits: &mut Bits<'_>) -> Result<usize, ProtocolError> {
     let extra = symbol / per - 1;
     Ok(((per + symbol % per) << extra) + bits.take(extra)?)
 }
 
 /// §3.2.7.
-fn dynamic(bits: &mut Bits<'_>) -> Result<(Code, Code), Fault> {
+fn dynamic(bits: &mut Bits<'_>) -> Result<(Code, Code), ProtocolError> {
     const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
     let (literals, distances, count) = (bits.take(5)? + 257, bits.take(5)? + 1, bits.take(4)? + 4);
     let mut lengths = [0; 19];
@@ -130,11 +130,11 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Code, Code), Fault> {
     let mut lengths = Vec::new();
     // Symbols that have no meaning may have no code, and the one that ends a block has one.
     if literals > 286 || distances > 30 || !code.is_complete {
-        return Err(Fault::BadCompression);
+        return Err(ProtocolError::BadCompression);
     }
     while lengths.len() < literals + distances {
         let (len, times) = match code.next(bits)? {
-            16 => (*lengths.last().ok_or(Fault::BadCompression)?, 3 + bits.take(2)?),
+            16 => (*lengths.last().ok_or(ProtocolError::BadCompression)?, 3 + bits.take(2)?),
             17 => (0, 3 + bits.take(3)?),
             18 => (0, 11 + bits.take(7)?),
             len => (len, 1),
@@ -142,13 +142,13 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Code, Code), Fault> {
         lengths.extend(std::iter::repeat_n(len, times));
     }
     if lengths.len() > literals + distances || lengths[256] == 0 {
-        return Err(Fault::BadCompression);
+        return Err(ProtocolError::BadCompression);
     }
     let (literals, distances) = (Code::new(&lengths[..literals]), Code::new(&lengths[literals..]));
     if literals.is_usable && distances.is_usable {
         Ok((literals, distances))
     } else {
-        Err(Fault::BadCompression)
+        Err(ProtocolError::BadCompression)
     }
 }
 
@@ -192,7 +192,7 @@ impl Code {
         Self::new(&[5; 32])
     }
 
-    fn next(&self, bits: &mut Bits<'_>) -> Result<usize, Fault> {
+    fn next(&self, bits: &mut Bits<'_>) -> Result<usize, ProtocolError> {
         let (mut code, mut first, mut index) = (0, 0, 0);
         for count in &self.counts[1..] {
             code = code << 1 | bits.take(1)?;
@@ -202,7 +202,7 @@ impl Code {
             }
             (first, index) = (first + count, index + count);
         }
-        Err(Fault::BadCompression)
+        Err(ProtocolError::BadCompression)
     }
 }
 
@@ -213,10 +213,10 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    fn take(&mut self, count: usize) -> Result<usize, Fault> {
+    fn take(&mut self, count: usize) -> Result<usize, ProtocolError> {
         let mut value = 0;
         for place in 0..count {
-            let byte = self.bytes.get(self.at / 8).ok_or(Fault::BadCompression)?;
+            let byte = self.bytes.get(self.at / 8).ok_or(ProtocolError::BadCompression)?;
             value |= usize::from(byte >> (self.at % 8) & 1) << place;
             self.at += 1;
         }

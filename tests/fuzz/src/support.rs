@@ -1,7 +1,7 @@
 //! What the targets have in common.
 
 use ws_core::fuzzing::{Decoder, frame};
-use ws_core::{Fault, Message};
+use ws_core::{ProtocolError, Message};
 
 /// What ends each compressed message and is not sent (RFC 7692 §7.2.1).
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
@@ -72,7 +72,7 @@ pub fn fragments(first: u8, payload: &[u8], len: usize) -> Vec<u8> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub messages: Vec<Message>,
-    pub fault: Option<Fault>,
+    pub fault: Option<ProtocolError>,
 }
 
 /// Decodes a stream in pieces, up to a fault or a close frame. On the way nothing takes more memory

@@ -20,27 +20,27 @@ use crate::wire::Connection;
 /// Where the state of the connection is. A handler without async methods has it for itself; one
 /// with them shares it with the driver, which answers pings while a method is pending. The lock is
 /// then taken for each command and never waited for: the driver runs when the method does not.
-pub(crate) enum Place<H: Handler> {
-    Own(Box<State<Session<H>>>),
-    Shared(Arc<State<Mutex<Session<H>>>>),
+pub(crate) enum SessionCell<H: Handler> {
+    Owned(Box<SessionState<Session<H>>>),
+    Shared(Arc<SessionState<Mutex<Session<H>>>>),
 }
 
 /// All that is known of a connection. It is in one piece, so that the task has no more than its address.
-pub(crate) struct State<S> {
+pub(crate) struct SessionState<S> {
     session: S,
-    origin: Origin,
+    info: ConnectionInfo,
 }
 
 /// What never changes, and needs no lock.
-pub(super) struct Origin {
+pub(super) struct ConnectionInfo {
     pub(super) peer_addr: Option<SocketAddr>,
     pub(super) subprotocol: Option<Box<str>>,
 }
 
 /// The driver's way to a session that is shared.
-pub(crate) struct Share<H: Handler>(Option<Arc<State<Mutex<Session<H>>>>>);
+pub(crate) struct SharedSession<H: Handler>(Option<Arc<SessionState<Mutex<Session<H>>>>>);
 
-impl<H: Handler> Share<H> {
+impl<H: Handler> SharedSession<H> {
     /// There is one if there may be async methods.
     #[inline(always)]
     pub(crate) fn session(&self) -> Option<&Mutex<Session<H>>> {
@@ -55,14 +55,14 @@ impl<H: Handler> Context<H> {
         subprotocol: Option<Box<str>>,
     ) -> Self {
         let session =
-            Session { wire, timers: Timers::new(), mailbox: None, topics: None, waker: None, failure: None };
-        let origin = Origin { peer_addr, subprotocol };
-        let place = if H::ASYNC {
-            Place::Shared(Arc::new(State { session: Mutex::new(session), origin }))
+            Session { wire, timers: Timers::new(), mailbox: None, subscriptions: None, waker: None, failure: None };
+        let info = ConnectionInfo { peer_addr, subprotocol };
+        let cell = if H::ASYNC {
+            SessionCell::Shared(Arc::new(SessionState { session: Mutex::new(session), info }))
         } else {
-            Place::Own(Box::new(State { session, origin }))
+            SessionCell::Owned(Box::new(SessionState { session, info }))
         };
-        Self { place }
+        Self { cell }
     }
 
     /// Sends what a method returned. If one of its own sends failed before, that is the error.
@@ -78,44 +78,44 @@ impl<H: Handler> Context<H> {
 
     #[inline(always)]
     pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
-        self.place.session()
+        self.cell.session()
     }
 
     /// The bytes of the state of a connection.
     #[cfg(test)]
-    pub(crate) const STATE: usize =
-        if H::ASYNC { size_of::<State<Mutex<Session<H>>>>() } else { size_of::<State<Session<H>>>() };
+    pub(crate) const STATE_SIZE: usize =
+        if H::ASYNC { size_of::<SessionState<Mutex<Session<H>>>>() } else { size_of::<SessionState<Session<H>>>() };
 
     /// The driver's way to the session while a method has the context.
-    pub(crate) fn share(&self) -> Share<H> {
-        Share(match &self.place {
-            Place::Own(_) => None,
-            Place::Shared(state) => Some(Arc::clone(state)),
+    pub(crate) fn shared(&self) -> SharedSession<H> {
+        SharedSession(match &self.cell {
+            SessionCell::Owned(_) => None,
+            SessionCell::Shared(state) => Some(Arc::clone(state)),
         })
     }
 }
 
-impl<H: Handler> Place<H> {
+impl<H: Handler> SessionCell<H> {
     #[inline(always)]
     pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
         // Which of the two it is has been decided by `H`, so that the compiler sees one.
         match self {
-            Self::Own(state) if !H::ASYNC => SessionGuard::Own(&mut state.session),
+            Self::Owned(state) if !H::ASYNC => SessionGuard::Owned(&mut state.session),
             Self::Shared(state) if H::ASYNC => SessionGuard::Shared(lock(&state.session)),
             _ => unreachable!("the place is that of another kind of handler"),
         }
     }
 
-    pub(super) fn origin(&self) -> &Origin {
+    pub(super) fn info(&self) -> &ConnectionInfo {
         match self {
-            Self::Own(state) => &state.origin,
-            Self::Shared(state) => &state.origin,
+            Self::Owned(state) => &state.info,
+            Self::Shared(state) => &state.info,
         }
     }
 }
 
 /// What waits for a handler: its mail, and what was published.
-pub(crate) type Waiting<I> = (VecDeque<I>, Option<Box<Topics<I>>>);
+pub(crate) type PendingMessages<I> = (VecDeque<I>, Option<Box<Topics<I>>>);
 
 /// The state that commands act upon.
 pub(crate) struct Session<H: Handler> {
@@ -123,7 +123,7 @@ pub(crate) struct Session<H: Handler> {
     pub(crate) timers: Timers<H::Info>,
     pub(super) mailbox: Option<Arc<Mailbox<H::Info>>>,
     /// What it has subscribed to; boxed because most connections have nothing of it.
-    pub(crate) topics: Option<Box<Topics<H::Info>>>,
+    pub(crate) subscriptions: Option<Box<Topics<H::Info>>>,
     /// The task of the connection: whoever wakes it is told if that is another, and a mailbox that is made
     /// later.
     pub(super) waker: Option<Waker>,
@@ -143,18 +143,18 @@ impl<H: Handler> Session<H> {
         if let Some(mailbox) = &self.mailbox {
             mailbox.register(waker);
         }
-        if let Some(topics) = &self.topics {
-            topics.feed.register(waker);
+        if let Some(subscriptions) = &self.subscriptions {
+            subscriptions.feed.register(waker);
         }
     }
 
     /// Its topics, unless the connection ends.
-    pub(crate) fn topics(&mut self) -> Option<&mut Topics<H::Info>> {
+    pub(crate) fn open_subscriptions(&mut self) -> Option<&mut Topics<H::Info>> {
         if self.wire.reason().is_some() {
             return None;
         }
         let make = || Box::new(Topics::new(self.wire.options(), self.waker.clone()));
-        Some(self.topics.get_or_insert_with(make))
+        Some(self.subscriptions.get_or_insert_with(make))
     }
 
     /// When the next timer is due; at the end of the connection none is.
@@ -169,52 +169,52 @@ impl<H: Handler> Session<H> {
     }
 
     #[inline(always)]
-    pub(crate) fn has_mail(&self) -> bool {
+    pub(crate) fn has_messages(&self) -> bool {
         // Most connections have neither.
-        (self.mailbox.is_some() | self.topics.is_some())
-            && (self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_mail()) || self.is_fed())
+        (self.mailbox.is_some() | self.subscriptions.is_some())
+            && (self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_messages()) || self.has_published())
     }
 
     /// Whether something was published that the client can be told: one that does not read takes
     /// nothing more, and what that means is decided where it waits. That it has to end is news all the same.
     #[inline(always)]
-    fn is_fed(&self) -> bool {
-        self.topics.as_ref().is_some_and(|topics| topics.feed.waits())
-            && (!self.wire.is_pressed() || self.has_overflown())
+    fn has_published(&self) -> bool {
+        self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.feed.waits())
+            && (!self.wire.is_pressed() || self.has_overflowed())
     }
 
     #[cold]
-    fn has_overflown(&self) -> bool {
-        self.topics.as_ref().is_some_and(|topics| topics.feed.has_overflown())
+    fn has_overflowed(&self) -> bool {
+        self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.feed.has_overflown())
     }
 
-    pub(crate) fn next_mail(&mut self) -> Option<H::Info> {
+    pub(crate) fn next_message(&mut self) -> Option<H::Info> {
         self.mailbox.as_ref()?.pop()
     }
 
     /// The next of what was published.
-    pub(crate) fn next_fed(&mut self) -> Option<Fed<H::Info>> {
-        if self.is_fed() { self.topics.as_ref()?.feed.pop() } else { None }
+    pub(crate) fn next_published(&mut self) -> Option<Fed<H::Info>> {
+        if self.has_published() { self.subscriptions.as_ref()?.feed.pop() } else { None }
     }
 
     /// Sends the client what it can be told without the handler.
     #[inline(always)]
     pub(crate) fn forward(&mut self) {
-        if self.topics.is_some() && self.wire.is_open() {
+        if self.subscriptions.is_some() && self.wire.is_open() {
             self.forward_frames();
         }
     }
 
     /// Whether there is more of that, and room for it.
     pub(crate) fn can_forward(&self) -> bool {
-        let has_frame = || self.topics.as_ref().is_some_and(|topics| topics.feed.has_frame());
-        self.wire.is_open() && self.is_fed() && has_frame()
+        let has_frame = || self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.feed.has_frame());
+        self.wire.is_open() && self.has_published() && has_frame()
     }
 
     #[inline(never)]
     fn forward_frames(&mut self) {
-        while self.is_fed()
-            && let Some(fed) = self.topics.as_ref().and_then(|topics| topics.feed.pop_frame())
+        while self.has_published()
+            && let Some(fed) = self.subscriptions.as_ref().and_then(|subscriptions| subscriptions.feed.pop_frame())
         {
             match fed {
                 Fed::Message(Delivery::Frame(frame)) => self.wire.broadcast(&frame),
@@ -224,9 +224,9 @@ impl<H: Handler> Session<H> {
     }
 
     /// No more messages are accepted, and those that wait will not be handled.
-    pub(crate) fn end_mailbox(&mut self) -> Waiting<H::Info> {
-        let mail = self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.end());
-        (mail, self.topics.take())
+    pub(crate) fn take_pending(&mut self) -> PendingMessages<H::Info> {
+        let messages = self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.close_and_drain());
+        (messages, self.subscriptions.take())
     }
 
     /// No more messages are accepted; those that wait can still be handled.
@@ -234,8 +234,8 @@ impl<H: Handler> Session<H> {
         if let Some(mailbox) = &self.mailbox {
             mailbox.close();
         }
-        if let Some(topics) = &self.topics {
-            topics.feed.close();
+        if let Some(subscriptions) = &self.subscriptions {
+            subscriptions.feed.close();
         }
     }
 }
@@ -243,12 +243,12 @@ impl<H: Handler> Session<H> {
 /// Whoever still has the address is told that the connection is gone, however it went.
 impl<H: Handler> Drop for Session<H> {
     fn drop(&mut self) {
-        self.end_mailbox();
+        self.take_pending();
     }
 }
 
 pub(crate) enum SessionGuard<'a, H: Handler> {
-    Own(&'a mut Session<H>),
+    Owned(&'a mut Session<H>),
     Shared(MutexGuard<'a, Session<H>>),
 }
 
@@ -258,7 +258,7 @@ impl<H: Handler> Deref for SessionGuard<'_, H> {
     #[inline(always)]
     fn deref(&self) -> &Session<H> {
         match self {
-            Self::Own(session) => session,
+            Self::Owned(session) => session,
             Self::Shared(session) => session,
         }
     }
@@ -268,7 +268,7 @@ impl<H: Handler> DerefMut for SessionGuard<'_, H> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut Session<H> {
         match self {
-            Self::Own(session) => session,
+            Self::Owned(session) => session,
             Self::Shared(session) => session,
         }
     }

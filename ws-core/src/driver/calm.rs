@@ -61,7 +61,7 @@ where
 fn is_calm<H: Handler>(session: &Session<H>, links: &Links) -> bool {
     session.wire.is_calm()
         && links.is_calm()
-        && !session.has_mail()
+        && !session.has_messages()
         && (session.timers.is_empty() || !session.has_due_timer(session.wire.last_heard()))
 }
 

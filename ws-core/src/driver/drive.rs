@@ -81,7 +81,7 @@ use crate::wire::{Activity, Connection};
 ///   codes and reasons, but for a close frame with a code that may not be sent, which the stream
 ///   shows as one with 1002. Set the limits in its `WebSocketConfig`, which cannot be changed
 ///   later; what is larger than its `max_write_buffer_size` cannot be sent and ends the connection
-///   as [`CloseReason::Lost`].
+///   as [`CloseReason::ConnectionLost`].
 /// - **It has buffers of its own**: 128 KiB for reading, by default, for as long as it lives.
 pub fn drive<H, S>(handler: H, stream: WebSocketStream<S>) -> impl Future<Output = CloseReason> + Send
 where
@@ -89,7 +89,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let activity = Arc::<Activity>::default();
-    let wire = Connection::assisted(Arc::new(H::DECLARED.options), Arc::clone(&activity), now());
+    let wire = Connection::assisted(Arc::new(H::CHECKED_DECLARATION.options), Arc::clone(&activity), now());
     run(handler, Context::new(wire, None, None), Bridge::new(stream, activity), None)
 }
 

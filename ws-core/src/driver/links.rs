@@ -14,7 +14,7 @@ use super::scratch::Scratch;
 use super::shutdown::Ticket;
 use super::wait::Until;
 use crate::close::CloseReason;
-use crate::context::{Session, Share};
+use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
 use crate::wire::Connection;
 
@@ -41,7 +41,7 @@ pub(super) struct Links {
 pub(super) struct Outside<H: Handler, T> {
     pub(super) port: Port<T>,
     pub(super) links: Links,
-    pub(super) shared: Share<H>,
+    pub(super) shared: SharedSession<H>,
 }
 
 impl Links {

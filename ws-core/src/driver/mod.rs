@@ -91,7 +91,7 @@ where
     // What is moved into the block is in it twice if it is moved on there.
     let mut seat = Seat::new(handler, cx);
     seat.cx.session().wire.outbox().set_vectored(is_vectored);
-    let mut outside = Outside { port, links: Links::new(ticket), shared: seat.cx.share() };
+    let mut outside = Outside { port, links: Links::new(ticket), shared: seat.cx.shared() };
     async move {
         start_timers(&mut seat);
         let mut ended = Ended::Open;
@@ -186,7 +186,7 @@ fn start_timers<H: Handler>(seat: &mut Seat<H>) {
 fn end<H: Handler>(seat: &mut Seat<H>) {
     let rest = {
         let mut session = seat.cx.session();
-        (session.timers.take(), session.end_mailbox())
+        (session.timers.take(), session.take_pending())
     };
     // Messages that nobody will handle are dropped now, so that whoever waits for an answer to one
     // gets to know. That is the user's code.

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::clock;
 use super::pace::{ROUNDS, unhindered};
 use super::scratch::Scratch;
-use crate::close::Fault;
+use crate::close::ProtocolError;
 use crate::wire::Connection;
 
 /// How many pieces of what waits are written at once.
@@ -302,7 +302,7 @@ fn poll_write_pieces<T: AsyncWrite + Unpin>(
 #[cold]
 fn ended(wire: &mut Connection, end: io::Result<()>) {
     let Err(error) = end else { return wire.lost(io::ErrorKind::UnexpectedEof) };
-    match error.get_ref().and_then(|source| source.downcast_ref::<Fault>()) {
+    match error.get_ref().and_then(|source| source.downcast_ref::<ProtocolError>()) {
         Some(&fault) => wire.faulted(fault),
         None => wire.lost(error.kind()),
     }

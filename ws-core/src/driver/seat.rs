@@ -6,7 +6,7 @@ use super::call::Next;
 use super::reason;
 use crate::close::CloseReason;
 use crate::error::HandlerError;
-use crate::event::{Event, Step};
+use crate::event::{Event, EventOutcome};
 use crate::handler::{Handler, Seat};
 use crate::options::Unhandled;
 use crate::panic::{Panic, catch};
@@ -70,15 +70,15 @@ impl<H: Handler> Seat<H> {
     #[inline(always)]
     pub(super) fn invoke_uncaught(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
         match self.event(event) {
-            Step::Done => None,
-            Step::Call(call) => Some(call),
+            EventOutcome::Done => None,
+            EventOutcome::Call(call) => Some(call),
             step => self.perform(Ok(step)),
         }
     }
 
     /// Not inlined, so that the methods are, where messages come from the socket.
     #[inline(never)]
-    fn event(&mut self, event: Event<'_, H::Info>) -> Step<H::Call> {
+    fn event(&mut self, event: Event<'_, H::Info>) -> EventOutcome<H::Call> {
         self.handler.event(event, &mut self.cx)
     }
 
@@ -101,11 +101,11 @@ impl<H: Handler> Seat<H> {
     }
 
     #[inline(always)]
-    fn heard(&mut self, step: Step<H::Call>, is_data: bool) -> Option<H::Call> {
+    fn heard(&mut self, step: EventOutcome<H::Call>, is_data: bool) -> Option<H::Call> {
         match step {
-            Step::Done => None,
-            Step::Call(call) => Some(call),
-            Step::Unhandled if is_data => {
+            EventOutcome::Done => None,
+            EventOutcome::Call(call) => Some(call),
+            EventOutcome::Unhandled if is_data => {
                 self.unhandled();
                 None
             }
@@ -124,16 +124,16 @@ impl<H: Handler> Seat<H> {
     /// An async method has ended; `#[on_error]` may be the next.
     #[inline]
     pub(super) fn ended(&mut self, result: Result<Result<(), HandlerError>, Panic>) -> Option<H::Call> {
-        let call = self.perform(result.map(Step::of));
+        let call = self.perform(result.map(EventOutcome::from_result));
         self.failing &= call.is_some();
         call
     }
 
-    fn perform(&mut self, step: Result<Step<H::Call>, Panic>) -> Option<H::Call> {
+    fn perform(&mut self, step: Result<EventOutcome<H::Call>, Panic>) -> Option<H::Call> {
         match step {
-            Ok(Step::Done | Step::Unhandled) => None,
-            Ok(Step::Call(call)) => Some(call),
-            Ok(Step::Failed(error)) => self.fail(error),
+            Ok(EventOutcome::Done | EventOutcome::Unhandled) => None,
+            Ok(EventOutcome::Call(call)) => Some(call),
+            Ok(EventOutcome::Failed(error)) => self.fail(error),
             Err(panic) => {
                 self.crash(panic);
                 None

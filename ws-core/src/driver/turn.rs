@@ -120,7 +120,7 @@ where
         links.look(&mut session.wire);
         links.note_due(session, session.wire.last_heard());
         (
-            links.due.is_none() && !session.wire.has_ahead() && !session.has_mail(),
+            links.due.is_none() && !session.wire.has_ahead() && !session.has_messages(),
             session.wire.reason().is_some(),
         )
     };
@@ -144,7 +144,7 @@ where
         let wire = &session.wire;
         let ends = wire.reason().is_some() && !wire.holds_back();
         let stirred = wire.wants_input() != was_reading || wire.can_deliver_ahead() || ends;
-        let mail = session.has_mail() && !session.wire.holds_back();
+        let mail = session.has_messages() && !session.wire.holds_back();
         (links.due.is_none() && !stirred && !mail) || {
             scratch.lend_to(&mut session.wire);
             links.pace.next_round();
@@ -193,12 +193,12 @@ where
     }
     while links.pace.takes_mail() && seat.cx.session().wire.is_open() {
         port.relieve(task, &mut seat.cx.session().wire);
-        let Some(info) = seat.cx.session().next_mail() else { break };
+        let Some(info) = seat.cx.session().next_message() else { break };
         seat = invoke(task, seat, Event::Info(info), left)?;
     }
     while links.pace.takes_published() && seat.cx.session().wire.is_open() {
         port.relieve(task, &mut seat.cx.session().wire);
-        let Some(fed) = seat.cx.session().next_fed() else { break };
+        let Some(fed) = seat.cx.session().next_published() else { break };
         seat = feed(task, seat, fed, left)?;
     }
     Some(seat)
@@ -227,8 +227,8 @@ where
         seat = if let Some(message) = ahead {
             hear_ahead(task, seat, message, left)?
         } else {
-            let mail = seat.cx.session().next_mail();
-            let Some(fed) = mail.map(Fed::info).or_else(|| seat.cx.session().next_fed()) else { break };
+            let mail = seat.cx.session().next_message();
+            let Some(fed) = mail.map(Fed::info).or_else(|| seat.cx.session().next_published()) else { break };
             feed(task, seat, fed, left)?
         };
     }

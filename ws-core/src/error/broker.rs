@@ -77,7 +77,7 @@ impl StdError for BrokerError {
 impl BrokerError {
     /// The same, for somebody else who waits.
     #[cfg(feature = "nats")]
-    pub(crate) fn again(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         match self {
             Self::Disconnected => Self::Disconnected,
             Self::TimedOut => Self::TimedOut,
@@ -89,7 +89,7 @@ impl BrokerError {
     }
 
     /// Why a topic cannot be used, for those who wait for the broker.
-    pub(crate) fn of(error: &PublishError) -> Self {
+    pub(crate) fn from_publish_error(error: &PublishError) -> Self {
         match error {
             PublishError::Name { size, limit } => Self::Name { size: *size, limit: *limit },
             PublishError::Closed => Self::Closed,

@@ -117,7 +117,7 @@ impl fmt::Display for HubError {
                 write!(f, "`{addr}` is no address of a NATS server: {source}; it reads `nats://host:4222`")
             }
             Self::Connect { addr, source } => {
-                write!(f, "cannot connect to NATS at {addr}: {source}; {}", help(source))
+                write!(f, "cannot connect to NATS at {addr}: {source}; {}", connect_hint(source))
             }
         }
     }
@@ -134,7 +134,7 @@ impl StdError for HubError {
 
 /// What may help.
 #[cfg(feature = "nats")]
-fn help(error: &BoxError) -> &'static str {
+fn connect_hint(error: &BoxError) -> &'static str {
     use async_nats::rustls::Error as TlsError;
     use async_nats::{ConnectError, ConnectErrorKind};
 

@@ -63,7 +63,7 @@ pub(super) struct Mount<H> {
 
 impl<H: Handler> Mount<H> {
     pub(super) fn new() -> Self {
-        Self { options: Arc::new(H::DECLARED.options), handler: PhantomData }
+        Self { options: Arc::new(H::CHECKED_DECLARATION.options), handler: PhantomData }
     }
 }
 
@@ -88,8 +88,8 @@ fn refuse(refusal: Refusal) -> Response {
 
 impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount<H> {
     fn accept_plain(&self, plain: &Plain<'_>, shared: Shared<'_>) -> Option<Result<Accepted, Response>> {
-        let unasked = const { <H::Upgrade as OnUpgrade<H, S>>::UNASKED }?;
-        Some(self.open_plain(plain, unasked, shared).map_err(|refusal| {
+        let make_default = const { <H::Upgrade as OnUpgrade<H, S>>::WITHOUT_REQUEST }?;
+        Some(self.open_plain(plain, make_default, shared).map_err(|refusal| {
             let response = refuse(refusal);
             log(&response);
             response
@@ -121,12 +121,12 @@ impl<H: Handler> Mount<H> {
     fn open_plain(
         &self,
         plain: &Plain<'_>,
-        unasked: fn() -> Upgrade<H>,
+        make_default: fn() -> Upgrade<H>,
         shared: Shared<'_>,
     ) -> Result<Accepted, Refusal> {
         let acceptance = upgrade::check_plain(plain.said, plain.fields, &self.options)?;
         let ticket = shared.admit(Some(plain.peer.ip()))?;
-        let made = catch(unasked).map_err(|_| Refusal::Panic)?;
+        let made = catch(make_default).map_err(|_| Refusal::Panic)?;
         let (made, acceptance, headers) = self.agree(acceptance, made, plain.fields, Some(plain.peer))?;
         let start = Opening { made, ticket, challenge: None, timeout: shared.settings.handshake_timeout };
         Ok(Accepted { acceptance, headers, start: Box::new(start) })
@@ -173,7 +173,7 @@ impl<H: Handler> Mount<H> {
         fields: &F,
         peer_addr: Option<SocketAddr>,
     ) -> Result<Agreement<H>, Refusal> {
-        let Upgrade { handler, subprotocol, headers, options, fault } = made;
+        let Upgrade { handler, subprotocol, headers, options, error } = made;
         if let Some(subprotocol) = subprotocol {
             if !upgrade::is_offered(fields, &subprotocol) {
                 tracing::debug!(?subprotocol, "the client did not offer the subprotocol of `Upgrade`");
@@ -181,8 +181,8 @@ impl<H: Handler> Mount<H> {
             }
             acceptance.subprotocol = Some(subprotocol);
         }
-        if let Some(fault) = fault {
-            tracing::error!(fault, "invalid `Upgrade`");
+        if let Some(error) = error {
+            tracing::error!(error, "invalid `Upgrade`");
             return Err(Refusal::Response);
         }
         let mut options = options.map_or_else(|| Arc::clone(&self.options), Arc::new);

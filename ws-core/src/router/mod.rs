@@ -129,7 +129,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     #[track_caller]
     pub fn mount<H: Mounted + Handler<Upgrade: OnUpgrade<H, S>>>(self) -> Self {
-        self.mount_at::<H>(H::DECLARED.path)
+        self.mount_at::<H>(H::CHECKED_DECLARATION.path)
     }
 
     /// Mounts a handler at a path: `/chat/{room}` takes one segment, `/files/{*path}` all that

@@ -88,7 +88,7 @@ impl<H: Handler> Start for Opening<H> {
     fn wait(self: Box<Self>, upgrading: Upgrading, workers: Option<Arc<Workers>>) {
         match self.challenge {
             // Asked of a constant, so that other handlers have no code for it.
-            Some(challenge) if const { H::DECLARED.options.legacy } => {
+            Some(challenge) if const { H::CHECKED_DECLARATION.options.legacy } => {
                 tokio::spawn(self.begin_hixie(upgrading, challenge));
             }
             _ => {

@@ -147,7 +147,7 @@ impl<H: Handler> Test<H> {
         async move {
             while self.take(0).await.is_some() {}
             // Longer than any timeout of an end, but not than one of an open connection.
-            let options = H::DECLARED.options;
+            let options = H::CHECKED_DECLARATION.options;
             let end = options.close_timeout + options.cancel_timeout + Duration::from_millis(1);
             match timeout(end, &mut self.task).await {
                 Ok(Ok(reason)) => reason,

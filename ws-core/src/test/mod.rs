@@ -83,7 +83,7 @@ pub struct Test<H: Handler> {
 impl<H: Handler> Test<H> {
     /// Opens a connection to a handler; `#[on_open]` runs.
     pub async fn open(handler: H) -> Self {
-        let options = H::DECLARED.options;
+        let options = H::CHECKED_DECLARATION.options;
         clock::stop().await;
         let wire = Connection::new(options.into(), Vec::new(), driver::now());
         Self::start(handler, Context::new(wire, None, None), HeaderMap::new()).await
@@ -94,7 +94,7 @@ impl<H: Handler> Test<H> {
     where
         H: Mounted,
     {
-        TestUpgrade::new(uri, H::DECLARED.path)
+        TestUpgrade::new(uri, H::CHECKED_DECLARATION.path)
     }
 
     /// The same at a path of the test's, as [`Router::mount_at`](crate::Router::mount_at) mounts it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::channel::{Channel, Tie};
 use super::feed::Delivery;
-use super::published::{HeardBy, Published};
+use super::published::{DeliverTo, Published};
 use super::subscription::{Joined, Recovering, Recovery, Subscribed, Topics};
 use super::taps::ToFeed;
 use super::{Presence, Since, Topic};
@@ -45,10 +45,10 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn subscribe<T, M>(&mut self, topic: &Topic<T>) -> Subscribed
     where
-        T: HeardBy<H, M> + Send + Sync + 'static,
+        T: DeliverTo<H, M> + Send + Sync + 'static,
     {
         let take = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
-        self.tie(topic, Tie::Heard, take, |channel, tap| channel.subscribe(Box::new(tap), Tie::Heard));
+        self.attach(topic, Tie::Heard, take, |channel, tap| channel.subscribe(Box::new(tap), Tie::Heard));
         Subscribed::when(topic.0.ready())
     }
 
@@ -90,16 +90,16 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn subscribe_from<T, M>(&mut self, topic: &Topic<T>, since: impl Into<Since>) -> Recovering
     where
-        T: HeardBy<H, M> + Send + Sync + 'static,
+        T: DeliverTo<H, M> + Send + Sync + 'static,
     {
-        self.untie(topic, &[Tie::Heard]);
+        self.detach(topic, &[Tie::Heard]);
         // What still waits of it comes once more. Dropped when the session is free again.
         let _waiting =
-            self.session().topics.as_ref().map(|topics| topics.feed.take(topic.0.key_of(Tie::Heard)));
+            self.session().subscriptions.as_ref().map(|subscriptions| subscriptions.feed.take(topic.0.key_of(Tie::Heard)));
         let since = since.into();
         let mut recovering = None;
         let take = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
-        self.tie(topic, Tie::Heard, take, |channel, tap| {
+        self.attach(topic, Tie::Heard, take, |channel, tap| {
             let (slot, found) = channel.subscribe_from(Box::new(tap), since);
             recovering = Some(found);
             slot
@@ -133,7 +133,7 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn forward<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> Subscribed {
         let take = |message: &Published<T>| message.frame().cloned().map(Delivery::Frame);
-        self.tie(topic, Tie::Forwarded, take, |channel, tap| {
+        self.attach(topic, Tie::Forwarded, take, |channel, tap| {
             channel.subscribe(Box::new(tap), Tie::Forwarded)
         });
         Subscribed::when(topic.0.ready())
@@ -165,7 +165,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn unsubscribe<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
-        self.untie(topic, &[Tie::Heard, Tie::Forwarded])
+        self.detach(topic, &[Tie::Heard, Tie::Forwarded])
     }
 
     /// Publishes a value for everybody but this connection.
@@ -201,7 +201,7 @@ impl<H: Handler> Context<H> {
     where
         T: Send + Sync + 'static,
     {
-        let own = self.session().topics.as_ref().map(|topics| topics.feed.id());
+        let own = self.session().subscriptions.as_ref().map(|subscriptions| subscriptions.feed.id());
         topic.0.publish(value, own)
     }
 
@@ -242,9 +242,9 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn join<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, name: &str) -> Joined {
-        self.untie(topic, &[Tie::Joined]);
+        self.detach(topic, &[Tie::Joined]);
         let mut told = None;
-        let added = self.add(topic, Tie::Joined, |channel, _| {
+        let added = self.add_subscription(topic, Tie::Joined, |channel, _| {
             let (slot, joined) = channel.join(name)?;
             told = Some(joined);
             Ok(slot)
@@ -278,7 +278,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn leave<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
-        self.untie(topic, &[Tie::Joined])
+        self.detach(topic, &[Tie::Joined])
     }
 
     /// Hears who joins and leaves a topic, in the `#[on_info]` for [`Presence`], which has an example:
@@ -292,7 +292,7 @@ impl<H: Handler> Context<H> {
         Presence: InfoOf<H>,
     {
         let take = |presence: &Presence| Some(Delivery::Info(presence.clone().into_info()));
-        self.tie(topic, Tie::Watched, take, |channel, tap| channel.watch(Box::new(tap)));
+        self.attach(topic, Tie::Watched, take, |channel, tap| channel.watch(Box::new(tap)));
         // It is asked for in any case: that begins it.
         Subscribed::when(topic.0.others())
     }
@@ -316,11 +316,11 @@ impl<H: Handler> Context<H> {
     /// }
     /// ```
     pub fn unwatch<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
-        self.untie(topic, &[Tie::Watched])
+        self.detach(topic, &[Tie::Watched])
     }
 
     /// Ties this connection to a topic, once, by what it takes from there.
-    fn tie<T, X>(
+    fn attach<T, X>(
         &mut self,
         topic: &Topic<T>,
         tie: Tie,
@@ -331,12 +331,12 @@ impl<H: Handler> Context<H> {
     {
         let key = topic.0.key_of(tie);
         // Nobody waits for it but `#[on_error]`.
-        let _ = self.add(topic, tie, |channel, topics| {
-            Ok(begin(channel, ToFeed { feed: Arc::clone(&topics.feed), key, take }))
+        let _ = self.add_subscription(topic, tie, |channel, subscriptions| {
+            Ok(begin(channel, ToFeed { feed: Arc::clone(&subscriptions.feed), key, take }))
         });
     }
 
-    fn add<T: Send + Sync + 'static>(
+    fn add_subscription<T: Send + Sync + 'static>(
         &mut self,
         topic: &Topic<T>,
         tie: Tie,
@@ -345,24 +345,24 @@ impl<H: Handler> Context<H> {
         let (channel, key) = (&topic.0, topic.0.key());
         let mut session = self.session();
         if let Err(error) = channel.check() {
-            let told = BrokerError::of(&error);
+            let told = BrokerError::from_publish_error(&error);
             session.failure = Some(Box::new(HandlerError::Method(error.into())));
             return Err(told);
         }
         // The connection ends.
-        let Some(topics) = session.topics() else { return Err(BrokerError::Closed) };
-        if !topics.has(key, tie) {
-            let slot = begin(channel, topics)?;
-            topics.add(Arc::clone(channel) as _, key, tie, slot);
+        let Some(subscriptions) = session.open_subscriptions() else { return Err(BrokerError::Closed) };
+        if !subscriptions.has(key, tie) {
+            let slot = begin(channel, subscriptions)?;
+            subscriptions.add(Arc::clone(channel) as _, key, tie, slot);
         }
         Ok(())
     }
 
-    fn untie<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, ties: &[Tie]) -> bool {
+    fn detach<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, ties: &[Tie]) -> bool {
         // Dropped when the session is free again: what it drops is the user's code.
         let removed;
         let mut session = self.session();
-        removed = session.topics.as_mut().map(|topics| topics.remove(topic.0.key(), ties));
+        removed = session.subscriptions.as_mut().map(|subscriptions| subscriptions.remove(topic.0.key(), ties));
         removed.as_ref().is_some_and(|removed| !removed.is_empty())
     }
 }

@@ -40,7 +40,7 @@ pub use hub::Hub;
 pub use nats::NatsOptions;
 pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
-pub use published::{HeardBy, Published};
+pub use published::{DeliverTo, Published};
 pub use since::Since;
 pub(crate) use subscription::Topics;
 pub use subscription::{Joined, Recovering, Recovery, Subscribed};

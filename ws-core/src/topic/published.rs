@@ -121,13 +121,13 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
 /// for [`Published<Self>`]. Not to be implemented by hand; `M` is the one of them that it takes.
 ///
 /// ```
-/// use ws_core::{Context, Handler, HeardBy, Topic};
+/// use ws_core::{Context, Handler, DeliverTo, Topic};
 ///
 /// /// For handlers of any type, and values of any that they hear.
 /// fn enter<H, T, M>(rooms: &[Topic<T>], cx: &mut Context<H>)
 /// where
 ///     H: Handler,
-///     T: HeardBy<H, M> + Send + Sync + 'static,
+///     T: DeliverTo<H, M> + Send + Sync + 'static,
 /// {
 ///     for room in rooms {
 ///         cx.subscribe(room);
@@ -140,21 +140,21 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     note = "add `#[on_info] fn …(&mut self, message: Arc<{Self}>)` to the `#[websocket] impl {H}`",
     note = "or send it straight to the client, with `cx.forward(&topic)`"
 )]
-pub trait HeardBy<H: Handler, M>: Sized {
+pub trait DeliverTo<H: Handler, M>: Sized {
     /// The value as one of the handler's messages.
     #[doc(hidden)]
     fn info(message: &Published<Self>) -> H::Info;
 }
 
 #[diagnostic::do_not_recommend]
-impl<H: OnInfo<Arc<T>>, T> HeardBy<H, Arc<T>> for T {
+impl<H: OnInfo<Arc<T>>, T> DeliverTo<H, Arc<T>> for T {
     fn info(message: &Published<T>) -> H::Info {
         H::info(Arc::clone(message.value()))
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<H: OnInfo<Published<T>>, T> HeardBy<H, Published<T>> for T {
+impl<H: OnInfo<Published<T>>, T> DeliverTo<H, Published<T>> for T {
     fn info(message: &Published<T>) -> H::Info {
         H::info(message.clone())
     }

@@ -287,7 +287,7 @@ async fn publishers_on_many_threads_keep_their_order() {
     for _ in 0..8 {
         let (client, server) = tokio::io::duplex(1024);
         let handler = Counts { topic: topic.clone(), last: HashMap::new(), done: done.clone() };
-        let options = <Counts as crate::handler::Handler>::DECLARED.options;
+        let options = <Counts as crate::handler::Handler>::CHECKED_DECLARATION.options;
         let wire = crate::wire::Connection::new(options.into(), Vec::new(), crate::driver::now());
         tokio::spawn(crate::driver::run(handler, Context::new(wire, None, None), server, None));
         lines.push(client);

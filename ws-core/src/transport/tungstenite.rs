@@ -16,12 +16,12 @@ use futures_util::task::AtomicWaker;
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::WebSocketStream;
-use tungstenite::error::{Error, ProtocolError};
+use tungstenite::error::{Error, ProtocolError as TungsteniteError};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
 use tungstenite::{Message, Utf8Bytes};
 
-use crate::close::Fault;
+use crate::close::ProtocolError;
 use crate::wire::Activity;
 
 /// The most bytes of header that a frame from a client has.
@@ -261,25 +261,25 @@ fn close(payload: &[u8]) -> Option<CloseFrame> {
 }
 
 /// How the peer broke the protocol, if that is what the stream complains about.
-fn fault(error: &Error) -> Option<Fault> {
+fn fault(error: &Error) -> Option<ProtocolError> {
     Some(match error {
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
-        Error::Protocol(error) => Fault::BadFrame(match error {
-            ProtocolError::NonZeroReservedBits => "reserved bits are set",
-            ProtocolError::InvalidOpcode(_)
-            | ProtocolError::UnknownControlFrameType(_)
-            | ProtocolError::UnknownDataFrameType(_) => "opcode is unknown",
-            ProtocolError::UnexpectedContinueFrame => "continuation of no message",
-            ProtocolError::ExpectedFragment(_) => "new message inside a fragmented one",
-            ProtocolError::FragmentedControlFrame => "fragmented control frame",
-            ProtocolError::ControlFrameTooBig => "control frame is too long",
-            ProtocolError::UnmaskedFrameFromClient => "frame is not masked",
-            ProtocolError::MaskedFrameFromServer => "frame is masked",
-            ProtocolError::InvalidCloseSequence => "close frame with half a code",
+        Error::Protocol(TungsteniteError::ResetWithoutClosingHandshake) => return None,
+        Error::Protocol(error) => ProtocolError::BadFrame(match error {
+            TungsteniteError::NonZeroReservedBits => "reserved bits are set",
+            TungsteniteError::InvalidOpcode(_)
+            | TungsteniteError::UnknownControlFrameType(_)
+            | TungsteniteError::UnknownDataFrameType(_) => "opcode is unknown",
+            TungsteniteError::UnexpectedContinueFrame => "continuation of no message",
+            TungsteniteError::ExpectedFragment(_) => "new message inside a fragmented one",
+            TungsteniteError::FragmentedControlFrame => "fragmented control frame",
+            TungsteniteError::ControlFrameTooBig => "control frame is too long",
+            TungsteniteError::UnmaskedFrameFromClient => "frame is not masked",
+            TungsteniteError::MaskedFrameFromServer => "frame is masked",
+            TungsteniteError::InvalidCloseSequence => "close frame with half a code",
             _ => "protocol violation",
         }),
-        Error::Utf8(_) => Fault::BadEncoding,
-        Error::Capacity(_) => Fault::TooBig,
+        Error::Utf8(_) => ProtocolError::BadEncoding,
+        Error::Capacity(_) => ProtocolError::MessageTooBig,
         _ => return None,
     })
 }
@@ -290,7 +290,7 @@ fn is_end(error: &Error) -> bool {
         error,
         Error::ConnectionClosed
             | Error::AlreadyClosed
-            | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+            | Error::Protocol(TungsteniteError::ResetWithoutClosingHandshake)
     )
 }
 

@@ -11,7 +11,7 @@ use super::deflate::{Inflater, Scratch};
 use super::frame::{COMPRESSED, Header, MAX_CLIENT_HEADER, Opcode};
 use super::mask;
 use super::utf8::Utf8;
-use crate::close::{Close, CloseCode, Fault, may_be_sent};
+use crate::close::{Close, CloseCode, ProtocolError, may_be_sent};
 
 /// How many fragments of a message may be empty. They do not count towards its size, and would
 /// otherwise go on for ever; RFC 6455 §5.4 allows them, and has no use for them.
@@ -103,7 +103,7 @@ impl Decoder {
     pub(crate) fn decode_short<'a>(
         &mut self,
         input: &mut &'a mut [u8],
-    ) -> Option<Result<Decoded<'a>, Fault>> {
+    ) -> Option<Result<Decoded<'a>, ProtocolError>> {
         let [first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = **input else { return None };
         let len = second & 0x7f;
         if self.message.is_some() || len > self.max_short {
@@ -129,7 +129,7 @@ impl Decoder {
 
     /// Takes the next message or control frame off the front of the input. `None` asks for more
     /// input behind what is left of this one, which is less than a header and a control frame.
-    pub(crate) fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Decoded<'a>>, Fault> {
+    pub(crate) fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Decoded<'a>>, ProtocolError> {
         // Two functions, so that messages that cannot be compressed do not pay for those that can.
         if self.inflater.is_none() { self.run::<false>(input) } else { self.run::<true>(input) }
     }
@@ -137,7 +137,7 @@ impl Decoder {
     fn run<'a, const INFLATES: bool>(
         &mut self,
         input: &mut &'a mut [u8],
-    ) -> Result<Option<Decoded<'a>>, Fault> {
+    ) -> Result<Option<Decoded<'a>>, ProtocolError> {
         loop {
             if let Some(frame) = self.message.as_ref().and_then(|message| message.frame) {
                 match self.resume(frame, input)? {
@@ -183,7 +183,7 @@ impl Decoder {
     }
 
     /// A message in one frame that is all there.
-    fn whole<'a>(&self, opcode: Opcode, payload: &'a mut [u8]) -> Result<Decoded<'a>, Fault> {
+    fn whole<'a>(&self, opcode: Opcode, payload: &'a mut [u8]) -> Result<Decoded<'a>, ProtocolError> {
         if opcode == Opcode::Binary {
             return Ok(Decoded::Binary(Cow::Borrowed(payload)));
         }
@@ -195,16 +195,16 @@ impl Decoder {
 
     /// Text that is not UTF-8 is a fault, or made to be UTF-8.
     #[cold]
-    fn no_utf8<'a>(&self, payload: &'a [u8]) -> Result<Decoded<'a>, Fault> {
+    fn no_utf8<'a>(&self, payload: &'a [u8]) -> Result<Decoded<'a>, ProtocolError> {
         if self.validate_utf8 {
-            return Err(Fault::BadEncoding);
+            return Err(ProtocolError::BadEncoding);
         }
         Ok(Decoded::Text(String::from_utf8_lossy(payload)))
     }
 
     /// The same of a compressed one. It is inflated into a buffer of the thread, which is to come
     /// back when the message has been handled.
-    fn whole_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Decoded<'static>, Fault> {
+    fn whole_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Decoded<'static>, ProtocolError> {
         let kind = if opcode == Opcode::Binary { Kind::Binary } else { Kind::Text };
         self.message.insert(Arriving::begin(kind)).payload = Scratch::Inflated.take();
         if let Some(inflater) = &mut self.inflater {
@@ -216,7 +216,7 @@ impl Decoder {
     }
 
     /// A data frame whose payload has not arrived, or which is not all of its message.
-    fn begin(&mut self, header: &Header) -> Result<(), Fault> {
+    fn begin(&mut self, header: &Header) -> Result<(), ProtocolError> {
         let message = match header.opcode {
             Opcode::Text => self.message.insert(Arriving::begin(Kind::Text)),
             Opcode::Binary => self.message.insert(Arriving::begin(Kind::Binary)),
@@ -225,7 +225,7 @@ impl Decoder {
         if header.len == 0 {
             message.empty += 1;
             if message.empty > MAX_EMPTY_FRAGMENTS {
-                return Err(Fault::TooMany);
+                return Err(ProtocolError::LimitExceeded);
             }
         }
         message.frame = Some(Partial { fin: header.fin, mask: header.mask, remaining: header.len, spare: 0 });
@@ -243,7 +243,7 @@ impl Decoder {
     /// The header of a frame that goes on with a message and says that it is compressed. RFC 7692 has
     /// none; where there is one, the bit is looked away from.
     #[cold]
-    fn compressed_fragment(&self, input: &[u8], room: usize) -> Result<Option<Header>, Fault> {
+    fn compressed_fragment(&self, input: &[u8], room: usize) -> Result<Option<Header>, ProtocolError> {
         let per_frame = self.inflater.as_ref().filter(|inflater| inflater.is_per_frame());
         let (Some(inflater), Some(_)) = (per_frame, &self.message) else {
             return Header::parse(input, self.message.is_some(), room, None);
@@ -262,7 +262,7 @@ impl Decoder {
         self.inflater.as_ref().is_some_and(|inflater| inflater.is_active())
     }
 
-    fn inflate(&mut self, part: &[u8]) -> Result<(), Fault> {
+    fn inflate(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
         let Self { inflater: Some(inflater), message: Some(message), .. } = self else { return Ok(()) };
         let Arriving { kind, payload, utf8, .. } = &mut **message;
         let validates = self.validate_utf8 && *kind == Kind::Text;
@@ -271,7 +271,7 @@ impl Decoder {
     }
 
     /// Goes on with a data frame.
-    fn resume(&mut self, mut frame: Partial, input: &mut &mut [u8]) -> Result<Progress, Fault> {
+    fn resume(&mut self, mut frame: Partial, input: &mut &mut [u8]) -> Result<Progress, ProtocolError> {
         let part = take(input, frame.remaining.min(input.len()));
         mask::apply(part, frame.mask);
         let is_compressed = self.is_compressed();
@@ -301,7 +301,7 @@ impl Decoder {
     }
 
     /// A message has arrived, or a frame of it, that may have been compressed as a whole.
-    fn finish_compressed(&mut self) -> Result<(), Fault> {
+    fn finish_compressed(&mut self) -> Result<(), ProtocolError> {
         let Self { inflater: Some(inflater), message: Some(message), .. } = self else { return Ok(()) };
         if !inflater.is_active() {
             return Ok(());
@@ -313,7 +313,7 @@ impl Decoder {
     }
 
     /// The last frame of a message has arrived.
-    fn finish(&mut self) -> Result<Decoded<'static>, Fault> {
+    fn finish(&mut self) -> Result<Decoded<'static>, ProtocolError> {
         self.finish_compressed()?;
         let message = self.message.take().unwrap_or_default();
         let kind = message.kind;
@@ -324,7 +324,7 @@ impl Decoder {
         utf8.finish()?;
         match String::from_utf8(payload) {
             Ok(text) => Ok(Decoded::Text(Cow::Owned(text))),
-            Err(_) if self.validate_utf8 => Err(Fault::BadEncoding),
+            Err(_) if self.validate_utf8 => Err(ProtocolError::BadEncoding),
             Err(error) => {
                 Ok(Decoded::Text(Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned())))
             }
@@ -332,7 +332,7 @@ impl Decoder {
     }
 }
 
-fn control(opcode: Opcode, payload: &mut [u8]) -> Result<Decoded<'_>, Fault> {
+fn control(opcode: Opcode, payload: &mut [u8]) -> Result<Decoded<'_>, ProtocolError> {
     Ok(match opcode {
         Opcode::Ping => Decoded::Ping(payload),
         Opcode::Pong => Decoded::Pong(payload),
@@ -342,13 +342,13 @@ fn control(opcode: Opcode, payload: &mut [u8]) -> Result<Decoded<'_>, Fault> {
 
 /// The body of a close frame (§5.5.1): nothing, or a code and UTF-8. One byte was refused with the
 /// header.
-fn close(payload: &[u8]) -> Result<Option<Close>, Fault> {
+fn close(payload: &[u8]) -> Result<Option<Close>, ProtocolError> {
     let Some((code, reason)) = payload.split_first_chunk() else { return Ok(None) };
     let code = CloseCode::from(u16::from_be_bytes(*code));
     if !may_be_sent(code) {
-        return Err(Fault::BadFrame("close code may not be sent"));
+        return Err(ProtocolError::BadFrame("close code may not be sent"));
     }
-    let reason = std::str::from_utf8(reason).map_err(|_| Fault::BadEncoding)?;
+    let reason = std::str::from_utf8(reason).map_err(|_| ProtocolError::BadEncoding)?;
     Ok(Some(Close::new(code, reason)))
 }
 

@@ -1,6 +1,6 @@
 //! Frame headers (RFC 6455 §5.2).
 
-use crate::close::Fault;
+use crate::close::ProtocolError;
 use crate::message::MAX_CONTROL_PAYLOAD;
 
 /// What a frame carries.
@@ -59,7 +59,7 @@ impl Header {
         continues: bool,
         mut room: usize,
         compressed_room: Option<usize>,
-    ) -> Result<Option<Self>, Fault> {
+    ) -> Result<Option<Self>, ProtocolError> {
         let Some(&first) = input.first() else { return Ok(None) };
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
         // RFC 7692 §6 does so for the first bit, on the first frame of a message.
@@ -68,32 +68,32 @@ impl Header {
             let begins = matches!(first & 0x0f, 1 | 2);
             match compressed_room {
                 Some(more) if begins && first & 0x70 == 0x40 => room = more,
-                _ => return Err(Fault::BadFrame("reserved bits are set")),
+                _ => return Err(ProtocolError::BadFrame("reserved bits are set")),
             }
         }
         let fin = first & 0x80 != 0;
-        let opcode = Opcode::parse(first & 0x0f).ok_or(Fault::BadFrame("opcode is unknown"))?;
+        let opcode = Opcode::parse(first & 0x0f).ok_or(ProtocolError::BadFrame("opcode is unknown"))?;
         match opcode {
             Opcode::Continuation if !continues => {
-                return Err(Fault::BadFrame("continuation of no message"));
+                return Err(ProtocolError::BadFrame("continuation of no message"));
             }
             Opcode::Text | Opcode::Binary if continues => {
-                return Err(Fault::BadFrame("new message inside a fragmented one"));
+                return Err(ProtocolError::BadFrame("new message inside a fragmented one"));
             }
             // §5.5: "All control frames […] MUST NOT be fragmented."
-            _ if opcode.is_control() && !fin => return Err(Fault::BadFrame("fragmented control frame")),
+            _ if opcode.is_control() && !fin => return Err(ProtocolError::BadFrame("fragmented control frame")),
             _ => {}
         }
 
         let Some(&second) = input.get(1) else { return Ok(None) };
         // §5.1: "The server MUST close the connection upon receiving a frame that is not masked."
         if second & 0x80 == 0 {
-            return Err(Fault::BadFrame("frame is not masked"));
+            return Err(ProtocolError::BadFrame("frame is not masked"));
         }
         let (len, at) = match second & 0x7f {
             short @ 0..=125 => (usize::from(short), 2),
             // §5.5: "All control frames MUST have a payload length of 125 bytes or less."
-            _ if opcode.is_control() => return Err(Fault::BadFrame("control frame is too long")),
+            _ if opcode.is_control() => return Err(ProtocolError::BadFrame("control frame is too long")),
             126 => match input.get(2..).and_then(<[u8]>::first_chunk) {
                 Some(&bytes) => (minimal(u64::from(u16::from_be_bytes(bytes)), 126)?, 4),
                 None => return Ok(None),
@@ -104,10 +104,10 @@ impl Header {
             },
         };
         if opcode == Opcode::Close && len == 1 {
-            return Err(Fault::BadFrame("close frame with half a code"));
+            return Err(ProtocolError::BadFrame("close frame with half a code"));
         }
         if !opcode.is_control() && len > room {
-            return Err(Fault::TooBig);
+            return Err(ProtocolError::MessageTooBig);
         }
 
         Ok(input.get(at..).and_then(<[u8]>::first_chunk).map(|&mask| Self {
@@ -123,12 +123,12 @@ impl Header {
 
 /// "The minimal number of bytes MUST be used to encode the length"; "the most significant bit MUST
 /// be 0".
-fn minimal(len: u64, least: u64) -> Result<usize, Fault> {
+fn minimal(len: u64, least: u64) -> Result<usize, ProtocolError> {
     if len < least {
-        return Err(Fault::BadFrame("length is not minimal"));
+        return Err(ProtocolError::BadFrame("length is not minimal"));
     }
     if len >> 63 != 0 {
-        return Err(Fault::BadFrame("length has its highest bit set"));
+        return Err(ProtocolError::BadFrame("length has its highest bit set"));
     }
     // What does not fit the address space is over every limit.
     Ok(usize::try_from(len).unwrap_or(usize::MAX))
@@ -174,14 +174,14 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(input: &[u8], expect: Result<Option<(bool, Opcode, usize, usize)>, Fault>) {
+    fn check(input: &[u8], expect: Result<Option<(bool, Opcode, usize, usize)>, ProtocolError>) {
         let got = Header::parse(input, false, 1 << 20, None);
         assert_eq!(got.map(|h| h.map(|h| (h.fin, h.opcode, h.len, h.size))), expect, "{input:02x?}");
     }
 
     #[test]
     fn header_in_wire_order() {
-        let bad = |what| Err(Fault::BadFrame(what));
+        let bad = |what| Err(ProtocolError::BadFrame(what));
         check(&[], Ok(None));
         check(&[0x81], Ok(None));
         check(&[0x81, 0x85, 1, 2, 3], Ok(None));
@@ -202,12 +202,12 @@ mod tests {
         check(&[0x81, 0xfe, 0, 125], bad("length is not minimal"));
         check(&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], bad("length is not minimal"));
         check(&[0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], bad("length has its highest bit set"));
-        check(&[0x81, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 1], Err(Fault::TooBig));
+        check(&[0x81, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 1], Err(ProtocolError::MessageTooBig));
     }
 
     #[test]
     fn message_inside_a_fragmented_one() {
-        let inside = Err(Fault::BadFrame("new message inside a fragmented one"));
+        let inside = Err(ProtocolError::BadFrame("new message inside a fragmented one"));
         assert_eq!(Header::parse(&[0x81], true, 10, None), inside);
         assert_eq!(Header::parse(&[0x80], true, 10, None), Ok(None));
         assert_eq!(Header::parse(&[0x89], true, 10, None), Ok(None));

@@ -7,7 +7,7 @@ use super::connection;
 use super::decoder::{self, Decoded};
 use super::deflate::{self, Agreed, Inflater};
 use super::testing;
-use crate::close::{Close, CloseReason, Fault};
+use crate::close::{Close, CloseReason, ProtocolError};
 use crate::message::Message;
 use crate::options::Options;
 
@@ -31,7 +31,7 @@ impl Decoder {
     /// # Errors
     ///
     /// The first fault.
-    pub fn decode(&mut self, mut input: &mut [u8], seen: &mut Vec<Message>) -> Result<usize, Fault> {
+    pub fn decode(&mut self, mut input: &mut [u8], seen: &mut Vec<Message>) -> Result<usize, ProtocolError> {
         while let Some(decoded) = self.0.decode(&mut input)? {
             seen.push(message(&decoded));
             if let Decoded::Close(_) = decoded {

@@ -2,7 +2,7 @@
 
 use simdutf8::compat::from_utf8;
 
-use crate::close::Fault;
+use crate::close::ProtocolError;
 
 /// Validates text as it arrives: a byte that no continuation could save fails at once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,13 +14,13 @@ pub(crate) struct Utf8 {
 
 impl Utf8 {
     /// Takes the next piece.
-    pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), ProtocolError> {
         if self.len > 0 {
             piece = self.complete(piece)?;
         }
         match from_utf8(piece) {
             Ok(_) => Ok(()),
-            Err(error) if error.error_len().is_some() => Err(Fault::BadEncoding),
+            Err(error) if error.error_len().is_some() => Err(ProtocolError::BadEncoding),
             Err(error) => {
                 self.hold(&piece[error.valid_up_to()..]);
                 Ok(())
@@ -29,12 +29,12 @@ impl Utf8 {
     }
 
     /// Ends the text: no character may be half there.
-    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
-        if std::mem::take(&mut self.len) == 0 { Ok(()) } else { Err(Fault::BadEncoding) }
+    pub(crate) fn finish(&mut self) -> Result<(), ProtocolError> {
+        if std::mem::take(&mut self.len) == 0 { Ok(()) } else { Err(ProtocolError::BadEncoding) }
     }
 
     /// Adds to the open character until it is whole; returns the rest of the piece.
-    fn complete<'a>(&mut self, piece: &'a [u8]) -> Result<&'a [u8], Fault> {
+    fn complete<'a>(&mut self, piece: &'a [u8]) -> Result<&'a [u8], ProtocolError> {
         let held = usize::from(self.len);
         let mut character = [0; 4];
         character[..held].copy_from_slice(&self.open[..held]);
@@ -46,7 +46,7 @@ impl Utf8 {
                     self.len = 0;
                     return Ok(&piece[taken + 1..]);
                 }
-                Err(error) if error.error_len().is_some() => return Err(Fault::BadEncoding),
+                Err(error) if error.error_len().is_some() => return Err(ProtocolError::BadEncoding),
                 Err(_) => self.hold(so_far),
             }
         }
@@ -99,6 +99,6 @@ mod tests {
     fn fails_at_the_first_byte_that_cannot_be_saved() {
         let mut utf8 = Utf8::default();
         assert!(utf8.feed(b"\xce\xba\xf4").is_ok());
-        assert_eq!(utf8.feed(b"\x90"), Err(Fault::BadEncoding));
+        assert_eq!(utf8.feed(b"\x90"), Err(ProtocolError::BadEncoding));
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
     };
     let body = if *is_async {
         let keep = keep(method);
-        quote!(__ws::Step::Call(__Call::#variant #keep))
+        quote!(__ws::EventOutcome::Call(__Call::#variant #keep))
     } else {
         let is_decoded = matches!(event, Event::Text | Event::Binary | Event::Ping | Event::Pong);
         let decode = (is_decoded && method.payload().is_some()).then(|| {
@@ -38,7 +38,7 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
         quote! {
             #decode
             let #value = #called(#args);
-            __ws::Step::of(#reply)
+            __ws::EventOutcome::from_result(#reply)
         }
     };
     quote!(#(#cfgs)* __ws::Event::#pattern => { #body })
@@ -69,7 +69,7 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
         quote! {
             let #payload = match #decoder {
                 ::core::result::Result::Ok(payload) => payload,
-                ::core::result::Result::Err(error) => return __ws::failed(seat, error),
+                ::core::result::Result::Err(error) => return __ws::decode_failed(seat, error),
             };
         }
     });
@@ -85,7 +85,7 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
         let result = #reply;
         (#seat, result)
     }};
-    let run = quote_spanned!(ident.span()=> __ws::run(#method));
+    let run = quote_spanned!(ident.span()=> __ws::box_method(#method));
     quote!(#(#cfgs)* __Call::#variant #pattern => #run,)
 }
 
@@ -96,7 +96,7 @@ fn decoded(method: &Method) -> TokenStream {
     quote! {
         match #decoder {
             ::core::result::Result::Ok(payload) => payload,
-            ::core::result::Result::Err(error) => return __ws::Step::failed(error),
+            ::core::result::Result::Err(error) => return __ws::EventOutcome::failed(error),
         }
     }
 }
@@ -120,7 +120,7 @@ fn args(method: &Method, this: &Ident, by_reference: bool) -> TokenStream {
             quote_spanned!(*span=> (#cx))
         }
         Arg::Payload(ty) if matches!(method.event, Event::Lagged) => {
-            quote_spanned!(ty.span()=> __ws::Missed::missed(#payload))
+            quote_spanned!(ty.span()=> __ws::MissedCount::from_count(#payload))
         }
         Arg::Payload(ty) if by_reference => quote_spanned!(ty.span()=> &#payload),
         Arg::Payload(_) => quote!(#payload),

@@ -171,7 +171,7 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
             #info_type
             #call_type
             #upgrade
-            const DECLARED: __ws::Declaration = #declared;
+            const CHECKED_DECLARATION: __ws::Declaration = #declared;
             #timers
             #async_const
             #on_error
@@ -181,10 +181,10 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
                 &mut self,
                 event: __ws::Event<'_, #info>,
                 cx: &mut __ws::Context<Self>,
-            ) -> __ws::Step<#call> {
+            ) -> __ws::EventOutcome<#call> {
                 match event {
                     #(#arms)*
-                    _ => __ws::Step::Unhandled,
+                    _ => __ws::EventOutcome::Unhandled,
                 }
             }
 

@@ -8,7 +8,7 @@ use crate::model::{Machine, Upgrade};
 /// What `Handler::Upgrade` is: how the handler comes to be from a request.
 pub(super) fn upgrade_type(model: &Machine) -> TokenStream {
     let by_default = quote!(
-        type Upgrade = __ws::ByDefault;
+        type Upgrade = __ws::DefaultUpgrade;
     );
     let by_upgrade = quote!(
         type Upgrade = __Upgrade;

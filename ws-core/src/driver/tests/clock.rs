@@ -147,7 +147,7 @@ async fn moved() -> (DuplexStream, UnboundedReceiver<String>, Arc<Connections>) 
     let (log, events) = unbounded_channel();
     let connections = Arc::<Connections>::default();
     let ticket = connections.admit(&Limits::of(1), None).ok();
-    let cx = Cx::new(Connection::new(Obedient::DECLARED.options.into(), Vec::new(), now()), None, None);
+    let cx = Cx::new(Connection::new(Obedient::CHECKED_DECLARATION.options.into(), Vec::new(), now()), None, None);
     let mut connection = Box::pin(run(Obedient { log, last: None }, cx, server, ticket));
     for _ in 0..3 {
         client.write_all(&frame(0x81, b"say 1")).await.unwrap();

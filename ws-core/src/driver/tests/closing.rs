@@ -90,7 +90,7 @@ async fn every_reason_once() {
     check(&text("bad close"), &["bad close"], 1011, "Error { code: Error, message: \"reply cannot").await;
     check(&text(""), &[""], 1000, "Timeout").await;
     check(b"\x81\x05hello", &[], 1002, "Protocol(BadFrame(\"frame is not masked\"))").await;
-    check(&text(&"x".repeat(101)), &[], 1009, "Protocol(TooBig)").await;
+    check(&text(&"x".repeat(101)), &[], 1009, "Protocol(MessageTooBig)").await;
     check(&frame(0x81, b"\xff"), &[], 1007, "Protocol(BadEncoding)").await;
 }
 
@@ -99,7 +99,7 @@ async fn lost() {
     let mut peer = connect(Obedient);
     peer.send("hello").await;
     assert_eq!(peer.text().await, "hello");
-    assert_eq!(peer.events().await, ["Lost(UnexpectedEof)"]);
+    assert_eq!(peer.events().await, ["ConnectionLost(UnexpectedEof)"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,7 +109,7 @@ async fn half_closed_client_still_gets_its_reply() {
     peer.io.shutdown().await.unwrap();
     assert_eq!(peer.text().await, "hello");
     assert_eq!(peer.frame().await, None);
-    assert_eq!(peer.events().await, ["Lost(UnexpectedEof)"]);
+    assert_eq!(peer.events().await, ["ConnectionLost(UnexpectedEof)"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,7 +53,7 @@ fn message() -> Vec<u8> {
 async fn client_that_sends_little_and_means_much_does_not_keep_the_thread() {
     let (mut client, server) = duplex(1 << 20);
     let wire =
-        Connection::new(Arc::new(Counts::DECLARED.options), Vec::new(), now()).compressed(Some(AGREED));
+        Connection::new(Arc::new(Counts::CHECKED_DECLARATION.options), Vec::new(), now()).compressed(Some(AGREED));
     let seen = Arc::new(AtomicUsize::new(0));
     client.write_all(&message().repeat(60)).await.unwrap();
     tokio::spawn(run(Counts(Arc::clone(&seen)), Cx::new(wire, None, None), server, None));

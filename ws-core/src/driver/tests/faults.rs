@@ -155,7 +155,7 @@ async fn lost_client_is_found_by_a_write_while_reading_is_off() {
 
     let start = Instant::now();
     let peer = connect_with(64, options::<Deaf>(|_| {}), Deaf);
-    assert_eq!(peer.events().await, ["Lost(BrokenPipe)"]);
+    assert_eq!(peer.events().await, ["ConnectionLost(BrokenPipe)"]);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }
 

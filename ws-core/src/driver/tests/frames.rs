@@ -28,7 +28,7 @@ async fn frame_of_the_largest_size_and_one_byte_more() {
         // Its header is enough.
         peer.raw(&frame(first, &[b'x'; 101])[..2]).await;
         assert_eq!(peer.closed().await, 1009);
-        assert_eq!(peer.event().await, "Protocol(TooBig)");
+        assert_eq!(peer.event().await, "Protocol(MessageTooBig)");
     }
 }
 
@@ -66,7 +66,7 @@ async fn fragments_that_are_empty_end() {
     }
     peer.raw(&frame(0x80, b"")).await;
     assert_eq!(peer.closed().await, 1008);
-    assert_eq!(peer.event().await, "Protocol(TooMany)");
+    assert_eq!(peer.event().await, "Protocol(LimitExceeded)");
 }
 
 #[tokio::test(start_paused = true)]

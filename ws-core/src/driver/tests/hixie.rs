@@ -151,10 +151,10 @@ async fn handler_closes_and_the_answer_is_awaited() {
 #[tokio::test(start_paused = true)]
 async fn faults_have_their_reasons() {
     for (sent, reason) in [
-        (&[b"\x00", &[b'x'; 1001][..]].concat()[..], "Protocol(TooBig)"),
+        (&[b"\x00", &[b'x'; 1001][..]].concat()[..], "Protocol(MessageTooBig)"),
         (b"\x00caf\xc3\xff", "Protocol(BadEncoding)"),
-        (b"\x80\xff\xff\xff\xff\xff\xff", "Protocol(TooBig)"),
-        (&[b"\x01", &[b'x'; 1001][..]].concat(), "Protocol(TooBig)"),
+        (b"\x80\xff\xff\xff\xff\xff\xff", "Protocol(MessageTooBig)"),
+        (&[b"\x01", &[b'x'; 1001][..]].concat(), "Protocol(MessageTooBig)"),
         (&[0x80; 100], "Protocol(BadFrame(\"length does not end\"))"),
     ] {
         let mut old = connect(64, |_| {}).await;
@@ -234,7 +234,7 @@ async fn lost() {
     io.write_all(b"\x00a\xff\x00b").await.unwrap();
     drop(io);
     let reason = log.recv().await.unwrap();
-    assert!(reason.starts_with("Lost("), "{reason}");
+    assert!(reason.starts_with("ConnectionLost("), "{reason}");
 }
 
 #[test]

@@ -194,7 +194,7 @@ async fn client_that_goes_ends_what_waits() {
         let stream = frame(0x82, &content(b'x', len));
         let _ = tokio::time::timeout(Duration::from_secs(1), io.write_all(&stream)).await;
         drop(io);
-        assert!(matches!(task.await.unwrap(), CloseReason::Lost(_)));
+        assert!(matches!(task.await.unwrap(), CloseReason::ConnectionLost(_)));
     }
 }
 

@@ -99,7 +99,7 @@ impl AsyncOuter {
 }
 
 async fn both_are_whole<H: Handler + Default>() {
-    let mut peer = connect_with(1 << 20, H::DECLARED.options, |_| H::default());
+    let mut peer = connect_with(1 << 20, H::CHECKED_DECLARATION.options, |_| H::default());
     for len in [LEN, 3] {
         peer.raw(&[frame(0x82, &vec![1; len]), frame(0x82, &vec![2; len])].concat()).await;
         for byte in [1, 2] {

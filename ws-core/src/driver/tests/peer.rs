@@ -41,7 +41,7 @@ impl fmt::Debug for Frame {
 
 /// A handler behind a buffer of 64 bytes each way.
 pub(super) fn connect<H: Handler>(make: impl FnOnce(Log) -> H) -> Peer {
-    connect_with(64, H::DECLARED.options, make)
+    connect_with(64, H::CHECKED_DECLARATION.options, make)
 }
 
 pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: impl FnOnce(Log) -> H) -> Peer {
@@ -55,7 +55,7 @@ pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: im
 
 /// The declared options with a change.
 pub(super) fn options<H: Handler>(change: impl FnOnce(&mut Options)) -> Options {
-    let mut options = H::DECLARED.options;
+    let mut options = H::CHECKED_DECLARATION.options;
     change(&mut options);
     options
 }

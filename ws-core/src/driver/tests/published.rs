@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::driver::now;
-use crate::event::{Event, Step};
+use crate::event::{Event, EventOutcome};
 use crate::handler::{Handler, Seat};
 use crate::options::{Overflow, Unhandled};
 use crate::prelude::*;
@@ -13,7 +13,7 @@ use crate::wire::Connection;
 
 /// A context without a connection around it.
 fn context<H: Handler>() -> Context<H> {
-    Context::new(Connection::new(H::DECLARED.options.into(), Vec::new(), now()), None, None)
+    Context::new(Connection::new(H::CHECKED_DECLARATION.options.into(), Vec::new(), now()), None, None)
 }
 
 /// What was replied: the texts, of fewer than 126 bytes each.
@@ -40,13 +40,13 @@ fn seated<H: Handler>(handler: H) -> Seat<H> {
 async fn happens<H: Handler>(seat: &mut Seat<H>, event: Event<'_, H::Info>) -> Vec<String> {
     seat.cx.session().wire.outbox().clear();
     match seat.handler.event(event, &mut seat.cx) {
-        Step::Done => {}
-        Step::Call(call) => {
+        EventOutcome::Done => {}
+        EventOutcome::Call(call) => {
             assert_eq!(replies(&mut seat.cx), [""; 0], "an async method has not begun");
             H::call(seat, call).await.1.unwrap();
         }
-        Step::Unhandled => panic!("nobody was told"),
-        Step::Failed(error) => panic!("{error}"),
+        EventOutcome::Unhandled => panic!("nobody was told"),
+        EventOutcome::Failed(error) => panic!("{error}"),
     }
     replies(&mut seat.cx)
 }
@@ -157,7 +157,7 @@ async fn async_method_is_given_the_number_later() {
 async fn error_of_on_lagged_is_one_of_the_handler() {
     let mut cx = context::<Failing>();
     match Failing.event(Event::Lagged(3), &mut cx) {
-        Step::Failed(error) => assert_eq!(error.to_string(), "3 missed"),
+        EventOutcome::Failed(error) => assert_eq!(error.to_string(), "3 missed"),
         other => panic!("{other:?}"),
     }
 }
@@ -165,9 +165,9 @@ async fn error_of_on_lagged_is_one_of_the_handler() {
 /// `unhandled = close` is about what the client sends.
 #[tokio::test]
 async fn lagging_that_nobody_handles_closes_nothing() {
-    assert_eq!(Deaf::DECLARED.options.unhandled, Unhandled::Close);
+    assert_eq!(Deaf::CHECKED_DECLARATION.options.unhandled, Unhandled::Close);
     let mut seat = Seat::new(Deaf, context::<Deaf>());
-    assert!(matches!(seat.handler.event(Event::Lagged(7), &mut seat.cx), Step::Unhandled));
+    assert!(matches!(seat.handler.event(Event::Lagged(7), &mut seat.cx), EventOutcome::Unhandled));
     assert!(seat.invoke(Event::Lagged(7)).is_none());
     assert_eq!(seat.cx.session().wire.reason(), None);
     assert_eq!(replies(&mut seat.cx), [""; 0]);
@@ -175,11 +175,11 @@ async fn lagging_that_nobody_handles_closes_nothing() {
 
 #[test]
 fn overflow_is_what_was_declared() {
-    assert_eq!(Failing::DECLARED.options.overflow, Overflow::Close);
-    assert_eq!(Told::DECLARED.options.overflow, Overflow::DropOldest);
-    assert_eq!(ToldLater::DECLARED.options.overflow, Overflow::DropNewest);
-    assert_eq!(Incurious::DECLARED.options.overflow, Overflow::Latest);
-    assert_eq!(Deaf::DECLARED.options.overflow, Overflow::Close, "by default");
+    assert_eq!(Failing::CHECKED_DECLARATION.options.overflow, Overflow::Close);
+    assert_eq!(Told::CHECKED_DECLARATION.options.overflow, Overflow::DropOldest);
+    assert_eq!(ToldLater::CHECKED_DECLARATION.options.overflow, Overflow::DropNewest);
+    assert_eq!(Incurious::CHECKED_DECLARATION.options.overflow, Overflow::Latest);
+    assert_eq!(Deaf::CHECKED_DECLARATION.options.overflow, Overflow::Close, "by default");
 }
 
 struct Said(&'static str);

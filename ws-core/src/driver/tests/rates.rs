@@ -49,7 +49,7 @@ async fn says(peer: &mut Peer, count: usize) {
 /// That was too many.
 async fn is_closed(mut peer: Peer) {
     assert_eq!(peer.closed().await, 1008);
-    assert_eq!(peer.event().await, "Protocol(TooMany)");
+    assert_eq!(peer.event().await, "Protocol(LimitExceeded)");
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,7 +49,7 @@ impl Link {
     async fn end(self: Arc<Self>) -> Result<(), BrokerError> {
         let mut outcome = self.end.outcome.lock().await;
         if let Some(drained) = &*outcome {
-            return drained.as_ref().map_err(BrokerError::again).copied();
+            return drained.as_ref().map_err(BrokerError::duplicate).copied();
         }
         let drained = self.drain(true).await;
         let client = self.client.clone();
@@ -63,7 +63,7 @@ impl Link {
         if self.is_connected() {
             let _ = timeout(MOMENT, ended).await;
         }
-        *outcome = Some(drained.as_ref().map_err(BrokerError::again).copied());
+        *outcome = Some(drained.as_ref().map_err(BrokerError::duplicate).copied());
         drained
     }
 

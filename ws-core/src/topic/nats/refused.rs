@@ -61,7 +61,7 @@ impl Carrier for Refused {
     fn spawn(&self, _: Later<()>) {}
 
     fn join(&self, _: u64, _: &str) -> Later<Result<(), BrokerError>> {
-        let refused = self.check().map_err(|error| BrokerError::of(&error));
+        let refused = self.check().map_err(|error| BrokerError::from_publish_error(&error));
         Box::pin(std::future::ready(refused))
     }
 

@@ -1,6 +1,6 @@
 //! From a client's frames to those of RFC 6455.
 
-use crate::close::Fault;
+use crate::close::ProtocolError;
 
 /// How many bytes of frames a byte of the client's becomes at most: `00 FF` are six.
 const GROWTH: usize = 3;
@@ -28,7 +28,7 @@ pub(super) struct Incoming {
     is_begun: bool,
     /// How many bytes of a frame are skipped.
     limit: usize,
-    fault: Option<Fault>,
+    fault: Option<ProtocolError>,
 }
 
 /// Where in the stream it is.
@@ -68,12 +68,12 @@ impl Incoming {
     }
 
     /// How the client broke the protocol, once.
-    pub(super) fn take_fault(&mut self) -> Option<Fault> {
+    pub(super) fn take_fault(&mut self) -> Option<ProtocolError> {
         self.fault.take()
     }
 
     /// It is to be told later.
-    pub(super) fn put_back(&mut self, fault: Option<Fault>) {
+    pub(super) fn put_back(&mut self, fault: Option<ProtocolError>) {
         self.fault = fault;
     }
 
@@ -98,7 +98,7 @@ impl Incoming {
                     let skipped = skipped.saturating_add(part.len());
                     self.state = if ends { State::Type } else { State::Marked { skipped } };
                     if skipped > self.limit {
-                        self.fail(Fault::TooBig);
+                        self.fail(ProtocolError::MessageTooBig);
                     }
                 }
                 State::Length { closes, len, bytes: before } => {
@@ -115,9 +115,9 @@ impl Incoming {
                         out(&[FIN | CLOSE, MASKED, 0, 0, 0, 0]);
                         is_heard = true;
                     } else if len > self.limit {
-                        self.fail(Fault::TooBig);
+                        self.fail(ProtocolError::MessageTooBig);
                     } else if !is_last && before + 1 >= MAX_LENGTH_BYTES {
-                        self.fail(Fault::BadFrame("length does not end"));
+                        self.fail(ProtocolError::BadFrame("length does not end"));
                     }
                 }
                 State::Counted { remaining } => {
@@ -159,7 +159,7 @@ impl Incoming {
         }
     }
 
-    fn fail(&mut self, fault: Fault) {
+    fn fail(&mut self, fault: ProtocolError) {
         self.state = State::Over;
         self.fault = Some(fault);
     }

@@ -3,7 +3,7 @@ mod stream;
 use proptest::prelude::*;
 
 use super::*;
-use crate::close::Fault;
+use crate::close::ProtocolError;
 use crate::options::Options;
 use crate::wire::{Connection, Incoming as Heard};
 
@@ -101,11 +101,11 @@ fn other_frames_are_skipped() {
 #[test]
 fn frames_that_do_not_end() {
     check(&[b"\x00a\xff\x01", &[b'x'; LIMIT][..], b"\xff\x00b\xff"].concat(), &["a", "b"]);
-    check(&[b"\x00a\xff\x01", &[b'x'; LIMIT + 1][..], b"\xff\x00b\xff"].concat(), &["a", "TooBig"]);
+    check(&[b"\x00a\xff\x01", &[b'x'; LIMIT + 1][..], b"\xff\x00b\xff"].concat(), &["a", "MessageTooBig"]);
     check(&[b"\x80\x82\x2c", &[0; LIMIT][..], b"\x00b\xff"].concat(), &["b"]);
     // Known from the length.
-    check(b"\x80\x82\x2d", &["TooBig"]);
-    check(b"\x00a\xff\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", &["a", "TooBig"]);
+    check(b"\x80\x82\x2d", &["MessageTooBig"]);
+    check(b"\x00a\xff\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", &["a", "MessageTooBig"]);
     let endless = r#"BadFrame("length does not end")"#;
     check(&[b"\x80", &[0x80; 9][..]].concat(), &[endless]);
     check(&[b"\xff", &[0x80; 1000][..]].concat(), &[endless]);
@@ -122,7 +122,7 @@ fn faults_of_the_engine_are_found_as_ever() {
     incoming.translate(b"\x0001234", |part| frames.extend_from_slice(part));
     incoming.translate(b"567890", |part| frames.extend_from_slice(part));
     assert!(wire.next(&mut &mut frames[..]).is_none());
-    assert_eq!(wire.reason(), Some(&crate::CloseReason::Protocol(Fault::TooBig)));
+    assert_eq!(wire.reason(), Some(&crate::CloseReason::Protocol(ProtocolError::MessageTooBig)));
 }
 
 /// A frame of a client, and the text in it.

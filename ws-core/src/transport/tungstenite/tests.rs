@@ -58,7 +58,7 @@ async fn messages_become_frames() {
 
 /// What the engine is told for what a client sends.
 #[track_caller]
-fn check_fault(bytes: &[u8], expect: Fault) -> impl Future<Output = ()> {
+fn check_fault(bytes: &[u8], expect: ProtocolError) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     let bytes = bytes.to_vec();
     async move {
@@ -84,20 +84,20 @@ fn check_fault(bytes: &[u8], expect: Fault) -> impl Future<Output = ()> {
 #[tokio::test]
 async fn faults_are_told_as_the_engine_tells_them() {
     let two = |one: &[u8], other: &[u8]| [one, other].concat();
-    check_fault(&frame(0x83, b"x"), Fault::BadFrame("opcode is unknown")).await;
-    check_fault(&frame(0x8b, b"x"), Fault::BadFrame("opcode is unknown")).await;
-    check_fault(&frame(0xc1, b"x"), Fault::BadFrame("reserved bits are set")).await;
-    check_fault(b"\x81\x01x", Fault::BadFrame("frame is not masked")).await;
-    check_fault(&frame(0x80, b"x"), Fault::BadFrame("continuation of no message")).await;
-    let inside = Fault::BadFrame("new message inside a fragmented one");
+    check_fault(&frame(0x83, b"x"), ProtocolError::BadFrame("opcode is unknown")).await;
+    check_fault(&frame(0x8b, b"x"), ProtocolError::BadFrame("opcode is unknown")).await;
+    check_fault(&frame(0xc1, b"x"), ProtocolError::BadFrame("reserved bits are set")).await;
+    check_fault(b"\x81\x01x", ProtocolError::BadFrame("frame is not masked")).await;
+    check_fault(&frame(0x80, b"x"), ProtocolError::BadFrame("continuation of no message")).await;
+    let inside = ProtocolError::BadFrame("new message inside a fragmented one");
     check_fault(&two(&frame(0x01, b"x"), &frame(0x81, b"x")), inside).await;
-    check_fault(&frame(0x09, b"x"), Fault::BadFrame("fragmented control frame")).await;
-    check_fault(&frame(0x89, &[0; 126]), Fault::BadFrame("control frame is too long")).await;
-    check_fault(&frame(0x88, &[3]), Fault::BadFrame("close frame with half a code")).await;
-    check_fault(&frame(0x88, b"\x03\xe8\xff"), Fault::BadEncoding).await;
-    check_fault(&frame(0x81, b"\xff"), Fault::BadEncoding).await;
-    check_fault(&two(&frame(0x01, b"x"), &frame(0x80, b"\xff")), Fault::BadEncoding).await;
-    check_fault(b"\x82\xff\0\0\0\0\xff\0\0\0\0\0\0\0", Fault::TooBig).await;
+    check_fault(&frame(0x09, b"x"), ProtocolError::BadFrame("fragmented control frame")).await;
+    check_fault(&frame(0x89, &[0; 126]), ProtocolError::BadFrame("control frame is too long")).await;
+    check_fault(&frame(0x88, &[3]), ProtocolError::BadFrame("close frame with half a code")).await;
+    check_fault(&frame(0x88, b"\x03\xe8\xff"), ProtocolError::BadEncoding).await;
+    check_fault(&frame(0x81, b"\xff"), ProtocolError::BadEncoding).await;
+    check_fault(&two(&frame(0x01, b"x"), &frame(0x80, b"\xff")), ProtocolError::BadEncoding).await;
+    check_fault(b"\x82\xff\0\0\0\0\xff\0\0\0\0\0\0\0", ProtocolError::MessageTooBig).await;
 }
 
 /// All of them are answered before the next is read, so that the stream keeps one pong at most.

@@ -7,7 +7,7 @@ use super::super::ahead::Ahead;
 use super::super::backlog::Backlog;
 use super::super::frame::Opcode;
 use super::Connection;
-use crate::close::{Close, CloseReason, Fault};
+use crate::close::{Close, CloseReason, ProtocolError};
 
 /// Why a connection ends, and how long that may take.
 #[derive(Debug)]
@@ -67,12 +67,12 @@ impl Connection {
     /// The client is gone. What it said before is still handled.
     pub(crate) fn lost(&mut self, kind: io::ErrorKind) {
         self.awaits_no_more();
-        self.end(CloseReason::Lost(kind));
+        self.end(CloseReason::ConnectionLost(kind));
     }
 
     /// The transport found that the client broke the protocol. What it said before is still
     /// handled.
-    pub(crate) fn faulted(&mut self, fault: Fault) {
+    pub(crate) fn faulted(&mut self, fault: ProtocolError) {
         self.awaits_no_more();
         self.end(CloseReason::Protocol(fault));
     }
@@ -103,7 +103,7 @@ impl Connection {
             None => reason,
         };
         if !self.is_broken {
-            match (&reason, reason.frame()) {
+            match (&reason, reason.close_frame()) {
                 (CloseReason::Remote(None), _) => self.outbox.push_last(Opcode::Close, &[]),
                 (_, Some(close)) => self.outbox.push_last(Opcode::Close, &close.payload()),
                 (_, None) => {}
@@ -236,5 +236,5 @@ impl Connection {
 /// Whether the client's close frame is awaited when the connection ends for that reason. After a
 /// fault nothing that follows can be understood (§7.1.7).
 pub(super) fn is_answered(reason: &CloseReason) -> bool {
-    !matches!(reason, CloseReason::Remote(_) | CloseReason::Protocol(_) | CloseReason::Lost(_))
+    !matches!(reason, CloseReason::Remote(_) | CloseReason::Protocol(_) | CloseReason::ConnectionLost(_))
 }

@@ -8,7 +8,7 @@ use super::super::decoder::Decoded;
 use super::super::frame::Opcode;
 use super::Connection;
 use super::end::{Phase, is_answered};
-use crate::close::{CloseReason, Fault};
+use crate::close::{CloseReason, ProtocolError};
 
 impl Connection {
     /// Whether bytes should be read from the socket.
@@ -161,7 +161,7 @@ impl Connection {
         }
         match self.decoder.decode(input) {
             Ok(Some(message)) if !self.admits(&message) => {
-                self.end(CloseReason::Protocol(Fault::TooMany));
+                self.end(CloseReason::Protocol(ProtocolError::LimitExceeded));
                 None
             }
             Ok(Some(Decoded::Text(text))) => Some(Incoming::Text(text)),

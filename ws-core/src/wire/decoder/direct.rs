@@ -2,7 +2,7 @@
 
 use super::Decoder;
 use super::arriving::{Arriving, Kind, Partial};
-use crate::close::Fault;
+use crate::close::ProtocolError;
 use crate::wire::deflate::release;
 use crate::wire::mask;
 use crate::wire::pool::{self, Loan};
@@ -49,7 +49,7 @@ impl Decoder {
     }
 
     /// So many bytes have come there.
-    pub(crate) fn arrived(&mut self, len: usize) -> Result<(), Fault> {
+    pub(crate) fn arrived(&mut self, len: usize) -> Result<(), ProtocolError> {
         let Some(message) = &mut self.message else { return Ok(()) };
         let Arriving { kind, frame: Some(frame), payload, utf8, .. } = &mut **message else { return Ok(()) };
         let filled = payload.len() - frame.spare;

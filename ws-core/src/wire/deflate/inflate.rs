@@ -5,7 +5,7 @@ use std::fmt;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{TAIL, pool};
-use crate::close::Fault;
+use crate::close::ProtocolError;
 
 /// The most that one step inflates to, before it is looked at.
 const STEP: usize = 64 << 10;
@@ -106,8 +106,8 @@ impl Inflater {
         mut input: &[u8],
         out: &mut Vec<u8>,
         max: usize,
-        mut look: impl FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        mut look: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         if input.is_empty() {
             return Ok(());
         }
@@ -128,7 +128,7 @@ impl Inflater {
             // What is wrong within the limit comes before what is over it, however the bytes came.
             look(&out[start..out.len().min(max).max(start)])?;
             if out.len() > max {
-                return Err(Fault::TooBig);
+                return Err(ProtocolError::MessageTooBig);
             }
             match status {
                 // §7.2.3.4: a block that says it is the last one ends nothing; padded to a byte, the
@@ -136,20 +136,20 @@ impl Inflater {
                 Ok(Status::StreamEnd) => {
                     self.finals += 1;
                     if self.finals > FINAL_BLOCKS + out.len() / BYTES_A_FINAL_BLOCK {
-                        return Err(Fault::TooBig);
+                        return Err(ProtocolError::MessageTooBig);
                     }
                     codec.reset(false);
                     let behind = &out[out.len().saturating_sub(WINDOW).max(self.start)..];
-                    codec.set_dictionary(behind).map_err(|_| Fault::BadCompression)?;
+                    codec.set_dictionary(behind).map_err(|_| ProtocolError::BadCompression)?;
                     self.stage = Stage::Fresh;
                     if input.is_empty() {
                         return Ok(());
                     }
                 }
                 Ok(_) if input.is_empty() && written < room => return Ok(()),
-                Ok(_) if read == 0 && written == 0 => return Err(Fault::BadCompression),
+                Ok(_) if read == 0 && written == 0 => return Err(ProtocolError::BadCompression),
                 Ok(_) => {}
-                Err(_) => return Err(Fault::BadCompression),
+                Err(_) => return Err(ProtocolError::BadCompression),
             }
         }
     }
@@ -159,8 +159,8 @@ impl Inflater {
         &mut self,
         out: &mut Vec<u8>,
         max: usize,
-        look: impl FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        look: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         // Some senders compress nothing to nothing, and some take the tail off behind a final block.
         if self.stage == Stage::Inside {
             self.feed(&TAIL, out, max, look)?;
@@ -178,7 +178,7 @@ impl Inflater {
     /// Whether the stream is between two blocks, where it has to be at the end of a message. The
     /// codec does not say; but only there it takes an empty block whole, and stops behind it.
     /// Anywhere else these bits are something to write, or end a block earlier, or nowhere.
-    fn probe(&mut self) -> Result<(), Fault> {
+    fn probe(&mut self) -> Result<(), ProtocolError> {
         let Some(codec) = &mut self.codec else { return Ok(()) };
         if self.stage != Stage::Inside {
             // The empty block that the tail belongs to said that it is the last.
@@ -191,7 +191,7 @@ impl Inflater {
         if status == Ok(Status::Ok) && (read, written) == (5, 0) {
             Ok(())
         } else {
-            Err(Fault::BadCompression)
+            Err(ProtocolError::BadCompression)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::frame::Opcode;
 use super::Sends;
-use crate::close::Fault;
+use crate::close::ProtocolError;
 
 /// Never there.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ impl Inflater {
         _: &[u8],
         _: &mut Vec<u8>,
         _: usize,
-        _: impl FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        _: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         match *self {}
     }
 
@@ -51,8 +51,8 @@ impl Inflater {
         &mut self,
         _: &mut Vec<u8>,
         _: usize,
-        _: impl FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        _: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         match *self {}
     }
 }

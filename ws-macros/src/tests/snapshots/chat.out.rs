@@ -210,7 +210,7 @@ const _: () = {
         type Info = __Info;
         type Call = __Call;
         type Upgrade = __Upgrade;
-        const DECLARED: __ws::Declaration = __DECLARED;
+        const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         const TIMERS: &'static [__ws::Timer] = &[
             __ws::Timer::new(7usize, __ws::nanos(30000000000u64), true),
             __ws::Timer::new(8usize, LIMIT, false),
@@ -222,60 +222,60 @@ const _: () = {
             &mut self,
             event: __ws::Event<'_, __Info>,
             cx: &mut __ws::Context<Self>,
-        ) -> __ws::Step<__Call> {
+        ) -> __ws::EventOutcome<__Call> {
             match event {
-                __ws::Event::Open => __ws::Step::Call(__Call::Open),
+                __ws::Event::Open => __ws::EventOutcome::Call(__Call::Open),
                 __ws::Event::Text(payload) => {
-                    __ws::Step::Call(
+                    __ws::EventOutcome::Call(
                         __Call::Said(
                             match __ws::FromText::from_text(payload) {
                                 ::core::result::Result::Ok(payload) => payload,
                                 ::core::result::Result::Err(error) => {
-                                    return __ws::Step::failed(error);
+                                    return __ws::EventOutcome::failed(error);
                                 }
                             },
                         ),
                     )
                 }
                 __ws::Event::Binary(payload) => {
-                    __ws::Step::Call(
+                    __ws::EventOutcome::Call(
                         __Call::Picture(::core::convert::From::from(payload)),
                     )
                 }
                 __ws::Event::Ping(payload) => {
                     let reply = Self::pinged(self);
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Heard(payload)) => {
                     let reply = Self::heard(self, payload);
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Leave(payload)) => {
-                    __ws::Step::Call(__Call::Leave(payload))
+                    __ws::EventOutcome::Call(__Call::Leave(payload))
                 }
-                __ws::Event::Lagged(payload) => __ws::Step::Call(__Call::Lagged(payload)),
+                __ws::Event::Lagged(payload) => __ws::EventOutcome::Call(__Call::Lagged(payload)),
                 __ws::Event::Timer(7usize) => {
                     let reply = Self::keep_alive(self);
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Timer(8usize) => {
                     let reply = Self::long_enough(self, (cx));
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Error(payload) => {
                     let reply = Self::failed(self, &payload);
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Close(payload) => {
-                    __ws::Step::Call(__Call::Left(::core::clone::Clone::clone(payload)))
+                    __ws::EventOutcome::Call(__Call::Left(::core::clone::Clone::clone(payload)))
                 }
-                _ => __ws::Step::Unhandled,
+                _ => __ws::EventOutcome::Unhandled,
             }
         }
         fn call(seat: &mut __ws::Seat<Self>, call: __Call) -> __ws::Running<'_, Self> {
             match call {
                 __Call::Open => {
-                    __ws::run(async move {
+                    __ws::box_method(async move {
                         let (this, cx) = __ws::Seat::parts(seat);
                         let reply = Self::open(this, (cx)).await;
                         let result = __ws::reply(cx, reply);
@@ -283,7 +283,7 @@ const _: () = {
                     })
                 }
                 __Call::Said(payload) => {
-                    __ws::run(async move {
+                    __ws::box_method(async move {
                         let (this, cx) = __ws::Seat::parts(seat);
                         let reply = Self::said(this, payload).await;
                         let result = __ws::reply(cx, reply);
@@ -291,11 +291,11 @@ const _: () = {
                     })
                 }
                 __Call::Picture(payload) => {
-                    __ws::run(async move {
+                    __ws::box_method(async move {
                         let payload = match __ws::FromBinary::from_binary(&payload) {
                             ::core::result::Result::Ok(payload) => payload,
                             ::core::result::Result::Err(error) => {
-                                return __ws::failed(seat, error);
+                                return __ws::decode_failed(seat, error);
                             }
                         };
                         let (this, cx) = __ws::Seat::parts(seat);
@@ -305,7 +305,7 @@ const _: () = {
                     })
                 }
                 __Call::Leave(payload) => {
-                    __ws::run(async move {
+                    __ws::box_method(async move {
                         let (this, cx) = __ws::Seat::parts(seat);
                         let reply = Self::leave(this, payload).await;
                         let result = __ws::reply(cx, reply);
@@ -313,16 +313,16 @@ const _: () = {
                     })
                 }
                 __Call::Lagged(payload) => {
-                    __ws::run(async move {
+                    __ws::box_method(async move {
                         let (this, cx) = __ws::Seat::parts(seat);
-                        let reply = Self::lagged(this, __ws::Missed::missed(payload))
+                        let reply = Self::lagged(this, __ws::MissedCount::from_count(payload))
                             .await;
                         let result = __ws::reply(cx, reply);
                         (seat, result)
                     })
                 }
                 __Call::Left(payload) => {
-                    __ws::run(async move {
+                    __ws::box_method(async move {
                         let (this, cx) = __ws::Seat::parts(seat);
                         let reply = Self::left(this, &payload).await;
                         let result = ::core::result::Result::Ok(reply);

@@ -136,8 +136,8 @@ const _: () = {
     {
         type Info = __Info<M, N>;
         type Call = __Call<M, N>;
-        type Upgrade = __ws::ByDefault;
-        const DECLARED: __ws::Declaration = __ws::Declaration::path_untaken(
+        type Upgrade = __ws::DefaultUpgrade;
+        const CHECKED_DECLARATION: __ws::Declaration = __ws::Declaration::path_untaken(
             <Relay<M, N> as __ws::Declared>::DECLARATION,
         );
         const ASYNC: ::core::primitive::bool = ::core::cfg!(any(all(feature = "slow")));
@@ -146,25 +146,25 @@ const _: () = {
             &mut self,
             event: __ws::Event<'_, __Info<M, N>>,
             cx: &mut __ws::Context<Self>,
-        ) -> __ws::Step<__Call<M, N>> {
+        ) -> __ws::EventOutcome<__Call<M, N>> {
             match event {
                 __ws::Event::Info(__Info::Message(payload)) => {
                     let reply = Self::message(self, payload);
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Published(payload)) => {
                     let reply = Self::published(self, payload);
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Lagged(payload) => {
-                    let reply = Self::lagged(self, (cx), __ws::Missed::missed(payload));
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    let reply = Self::lagged(self, (cx), __ws::MissedCount::from_count(payload));
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 #[cfg(feature = "slow")]
                 __ws::Event::Info(__Info::All(payload)) => {
-                    __ws::Step::Call(__Call::All(payload))
+                    __ws::EventOutcome::Call(__Call::All(payload))
                 }
-                _ => __ws::Step::Unhandled,
+                _ => __ws::EventOutcome::Unhandled,
             }
         }
         fn call(
@@ -174,7 +174,7 @@ const _: () = {
             match call {
                 #[cfg(feature = "slow")]
                 __Call::All(payload) => {
-                    __ws::run(async move {
+                    __ws::box_method(async move {
                         let (this, cx) = __ws::Seat::parts(seat);
                         let reply = Self::all(this, payload, (cx)).await;
                         let result = __ws::reply(cx, reply);

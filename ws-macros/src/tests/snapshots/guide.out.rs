@@ -75,34 +75,34 @@ const _: () = {
     impl __ws::Handler for MyHandler {
         type Info = __Info;
         type Call = ::core::convert::Infallible;
-        type Upgrade = __ws::ByDefault;
-        const DECLARED: __ws::Declaration = __DECLARED;
+        type Upgrade = __ws::DefaultUpgrade;
+        const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         #[inline(always)]
         fn event(
             &mut self,
             event: __ws::Event<'_, __Info>,
             cx: &mut __ws::Context<Self>,
-        ) -> __ws::Step<::core::convert::Infallible> {
+        ) -> __ws::EventOutcome<::core::convert::Infallible> {
             match event {
                 __ws::Event::Open => {
                     let reply = Self::open(self, (cx));
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Text(payload) => {
                     let payload = match __ws::FromText::from_text(payload) {
                         ::core::result::Result::Ok(payload) => payload,
                         ::core::result::Result::Err(error) => {
-                            return __ws::Step::failed(error);
+                            return __ws::EventOutcome::failed(error);
                         }
                     };
                     let reply = Self::echo(self, payload);
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Say(payload)) => {
                     let reply = Self::say(self, payload, (cx));
-                    __ws::Step::of(__ws::reply(cx, reply))
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
-                _ => __ws::Step::Unhandled,
+                _ => __ws::EventOutcome::Unhandled,
             }
         }
     }

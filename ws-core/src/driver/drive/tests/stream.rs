@@ -58,8 +58,8 @@ async fn stream_that_was_closed_before_is_lost() {
     assert_eq!(stream.next().await.unwrap().unwrap(), Message::Close(None));
     let (log, mut events) = unbounded_channel();
     let reason = drive(Echo(log), stream).await;
-    assert_eq!(reason, CloseReason::Lost(std::io::ErrorKind::UnexpectedEof));
-    assert_eq!(events.recv().await.as_deref(), Some("Lost(UnexpectedEof)"));
+    assert_eq!(reason, CloseReason::ConnectionLost(std::io::ErrorKind::UnexpectedEof));
+    assert_eq!(events.recv().await.as_deref(), Some("ConnectionLost(UnexpectedEof)"));
     assert_eq!(client.next().await.unwrap().unwrap(), Message::Close(None));
 }
 
@@ -98,7 +98,7 @@ async fn limits_of_the_stream_count_too() {
     let (seen, reason) =
         configured(config().max_write_buffer_size(900), Message::text("x".repeat(900))).await;
     assert_eq!(seen, []);
-    assert_eq!(reason, CloseReason::Lost(std::io::ErrorKind::FileTooLarge));
+    assert_eq!(reason, CloseReason::ConnectionLost(std::io::ErrorKind::FileTooLarge));
 }
 
 #[tokio::test(start_paused = true)]

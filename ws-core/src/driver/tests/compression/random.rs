@@ -179,7 +179,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let (echoes, others, pings, pongs) = runtime.block_on(async {
             let (client, server) = duplex(buffer);
-            let mut options = Talks::DECLARED.options;
+            let mut options = Talks::CHECKED_DECLARATION.options;
             options.read_ahead = read_ahead;
             let wire = Connection::new(Arc::new(options), Vec::new(), now()).compressed(Some(agreed));
             let task = tokio::spawn(run(Talks(says.clone()), Cx::new(wire, None, None), server, None));

@@ -140,7 +140,7 @@ async fn fault_comes_behind_what_came_before_it() {
     let len = stream.read(&mut frames).await.unwrap();
     assert_eq!(frames[..len], *b"\x81\x81\0\0\0\0a");
     let error = stream.read(&mut frames).await.unwrap_err();
-    assert!(error.get_ref().is_some_and(|source| source.is::<crate::Fault>()), "{error}");
+    assert!(error.get_ref().is_some_and(|source| source.is::<crate::ProtocolError>()), "{error}");
     // What comes then only tells when the client is gone.
     client.write_all(b"more").await.unwrap();
     assert_eq!(stream.read(&mut frames).await.unwrap(), 4);

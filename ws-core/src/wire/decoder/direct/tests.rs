@@ -100,7 +100,7 @@ fn bad_byte_fails_as_soon_as_it_is_read() {
     assert_eq!(decoder.decode(&mut &mut stream[..60_000].to_vec()[..]), Ok(None));
     let room = decoder.direct().unwrap();
     room[..45_000].copy_from_slice(&stream[60_000..105_000]);
-    assert_eq!(decoder.arrived(45_000), Err(Fault::BadEncoding));
+    assert_eq!(decoder.arrived(45_000), Err(ProtocolError::BadEncoding));
 }
 
 #[test]

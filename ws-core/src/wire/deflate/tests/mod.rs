@@ -3,7 +3,7 @@ mod frames;
 mod random;
 
 use super::*;
-use crate::close::Fault;
+use crate::close::ProtocolError;
 use crate::wire::decoder::{Decoded, Decoder};
 use crate::wire::testing::frame;
 
@@ -178,7 +178,7 @@ fn inflated_size_is_counted_while_it_inflates() {
     inflater.begin(0);
     assert_eq!(
         inflater.feed(&deflated(&vec![0; 64 << 20], AGREED), &mut out, limit, |_| Ok(())),
-        Err(Fault::TooBig)
+        Err(ProtocolError::MessageTooBig)
     );
     assert!(out.capacity() <= limit + 1, "{}", out.capacity());
     assert_eq!(decode(&mut inflating(true, limit), &bomb, &[]), ["1009"]);
