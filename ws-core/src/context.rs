@@ -140,7 +140,7 @@ impl<H: Handler> Context<H> {
         let session = &mut *session;
         let mailbox = session.mailbox.get_or_insert_with(|| {
             let mailbox = Mailbox::new(session.wire.options().mailbox, session.waker.clone());
-            if session.wire.reason().is_some() {
+            if session.wire.close_reason().is_some() {
                 mailbox.close();
             }
             Arc::new(mailbox)

@@ -11,7 +11,7 @@ use tungstenite::Utf8Bytes;
 use crate::close::{Close, may_be_sent};
 use crate::error::{BoxError, HandlerError, MethodError};
 use crate::message::{MAX_CONTROL_PAYLOAD, Message, Ping, Pong};
-use crate::wire::{Connection, Kept, LARGE};
+use crate::wire::{Connection, OwnedPayload, ZERO_COPY_THRESHOLD};
 
 /// What a method may return, and [`Context::send`](crate::Context::send) take.
 ///
@@ -204,10 +204,10 @@ macro_rules! owned {
         impl IntoReply for $type {
             #[inline(always)]
             fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
-                if self.len() < LARGE {
+                if self.len() < ZERO_COPY_THRESHOLD {
                     to.$copy(&self);
                 } else {
-                    let kept: fn(Self) -> Kept = $kept;
+                    let kept: fn(Self) -> OwnedPayload = $kept;
                     to.0.$keep(kept(self));
                 }
                 Ok(())
@@ -217,14 +217,14 @@ macro_rules! owned {
 }
 
 owned! {
-    String: text or text_kept |text| text.into_bytes().into();
-    Box<str>: text or text_kept |text| text.into_string().into_bytes().into();
-    Arc<str>: text or text_kept |text| Bytes::from_owner(SharedText(text)).into();
-    Utf8Bytes: text or text_kept |text| Bytes::from(text).into();
-    Vec<u8>: binary or binary_kept Kept::from;
-    Box<[u8]>: binary or binary_kept |bytes| bytes.into_vec().into();
-    Arc<[u8]>: binary or binary_kept |bytes| Bytes::from_owner(bytes).into();
-    Bytes: binary or binary_kept Kept::from;
+    String: text or text_owned |text| text.into_bytes().into();
+    Box<str>: text or text_owned |text| text.into_string().into_bytes().into();
+    Arc<str>: text or text_owned |text| Bytes::from_owner(SharedText(text)).into();
+    Utf8Bytes: text or text_owned |text| Bytes::from(text).into();
+    Vec<u8>: binary or binary_owned OwnedPayload::from;
+    Box<[u8]>: binary or binary_owned |bytes| bytes.into_vec().into();
+    Arc<[u8]>: binary or binary_owned |bytes| Bytes::from_owner(bytes).into();
+    Bytes: binary or binary_owned OwnedPayload::from;
 }
 
 struct SharedText(Arc<str>);

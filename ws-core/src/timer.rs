@@ -51,9 +51,9 @@ pub(crate) enum Due<I> {
 }
 
 /// Timers of a handler whose messages are `I`. They are boxed, because most connections have had none.
-pub(crate) struct Timers<I>(Option<Box<List<I>>>);
+pub(crate) struct Timers<I>(Option<Box<TimerHeap<I>>>);
 
-struct List<I> {
+struct TimerHeap<I> {
     /// The next one on top.
     heap: BinaryHeap<Entry<I>>,
     /// The id of the next that is added.
@@ -63,10 +63,10 @@ struct List<I> {
 struct Entry<I> {
     at: Instant,
     id: u64,
-    what: What<I>,
+    action: TimerAction<I>,
 }
 
-enum What<I> {
+enum TimerAction<I> {
     Method { index: usize, period: Option<Duration> },
     Once(I),
     Every { period: Duration, make: Box<dyn FnMut() -> I + Send> },
@@ -79,12 +79,12 @@ impl<I> Timers<I> {
 
     /// A timer for a method: `period` repeats it.
     pub(crate) fn method(&mut self, index: usize, at: Instant, period: Option<Duration>) {
-        self.add(at, What::Method { index, period });
+        self.add(at, TimerAction::Method { index, period });
     }
 
     /// A message, once.
     pub(crate) fn once(&mut self, at: Instant, info: I) -> TimerId {
-        self.add(at, What::Once(info))
+        self.add(at, TimerAction::Once(info))
     }
 
     /// A message, again and again.
@@ -94,15 +94,15 @@ impl<I> Timers<I> {
         period: Duration,
         make: Box<dyn FnMut() -> I + Send>,
     ) -> TimerId {
-        self.add(at, What::Every { period, make })
+        self.add(at, TimerAction::Every { period, make })
     }
 
     /// Stops a timer; false if it is not there any more.
     pub(crate) fn cancel(&mut self, TimerId(id): TimerId) -> bool {
-        let Some(list) = &mut self.0 else { return false };
-        let before = list.heap.len();
-        list.heap.retain(|entry| entry.id != id);
-        list.heap.len() < before
+        let Some(timers) = &mut self.0 else { return false };
+        let before = timers.heap.len();
+        timers.heap.retain(|entry| entry.id != id);
+        timers.heap.len() < before
     }
 
     /// Stops all of them; what they hold is the caller's to drop.
@@ -112,7 +112,7 @@ impl<I> Timers<I> {
 
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|list| list.heap.is_empty())
+        self.0.as_ref().is_none_or(|timers| timers.heap.is_empty())
     }
 
     /// When the next one is due.
@@ -127,38 +127,38 @@ impl<I> Timers<I> {
             return None;
         }
         let heap = &mut self.0.as_mut()?.heap;
-        let Entry { at, id, what } = heap.pop()?;
-        Some(match what {
-            What::Once(info) => Due::Info(info),
-            What::Method { index, period } => {
+        let Entry { at, id, action } = heap.pop()?;
+        Some(match action {
+            TimerAction::Once(info) => Due::Info(info),
+            TimerAction::Method { index, period } => {
                 if let Some(period) = period {
-                    heap.push(Entry { at: after(at, period, now), id, what });
+                    heap.push(Entry { at: next_tick(at, period, now), id, action });
                 }
                 Due::Method(index)
             }
-            What::Every { period, mut make } => {
+            TimerAction::Every { period, mut make } => {
                 let info = make();
-                heap.push(Entry { at: after(at, period, now), id, what: What::Every { period, make } });
+                heap.push(Entry { at: next_tick(at, period, now), id, action: TimerAction::Every { period, make } });
                 Due::Info(info)
             }
         })
     }
 
-    fn add(&mut self, at: Instant, what: What<I>) -> TimerId {
-        let list = self.0.get_or_insert_with(|| Box::new(List { heap: BinaryHeap::new(), next: 0 }));
-        let id = list.next;
-        list.next += 1;
-        if list.heap.is_empty() {
+    fn add(&mut self, at: Instant, action: TimerAction<I>) -> TimerId {
+        let timers = self.0.get_or_insert_with(|| Box::new(TimerHeap { heap: BinaryHeap::new(), next: 0 }));
+        let id = timers.next;
+        timers.next += 1;
+        if timers.heap.is_empty() {
             // Many have no second.
-            list.heap.reserve_exact(1);
+            timers.heap.reserve_exact(1);
         }
-        list.heap.push(Entry { at, id, what });
+        timers.heap.push(Entry { at, id, action });
         TimerId(id)
     }
 }
 
 /// The first tick after `now`.
-fn after(at: Instant, period: Duration, now: Instant) -> Instant {
+fn next_tick(at: Instant, period: Duration, now: Instant) -> Instant {
     let late = now.saturating_duration_since(at).as_nanos();
     let missed = late / period.as_nanos().max(1);
     let step = u32::try_from(missed + 1).ok().and_then(|ticks| period.checked_mul(ticks));
@@ -188,7 +188,7 @@ impl<I> Eq for Entry<I> {}
 
 impl<I> fmt::Debug for Timers<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pending = self.0.as_ref().map_or(0, |list| list.heap.len());
+        let pending = self.0.as_ref().map_or(0, |timers| timers.heap.len());
         f.debug_struct("Timers").field("pending", &pending).finish_non_exhaustive()
     }
 }

@@ -28,7 +28,7 @@ pub(crate) use refusal::Refusal;
 #[cfg(not(feature = "deflate"))]
 use crate::options::Compress;
 use crate::options::{Options, Origins};
-use crate::wire::Agreed;
+use crate::wire::DeflateParams;
 use fields::Once;
 
 /// What the `Origin` was called in the drafts.
@@ -177,7 +177,7 @@ impl Acceptance {
 
     /// Answers what the client offers for messages to be compressed. This comes after
     /// `#[on_upgrade]`, which may have a say in it.
-    pub(crate) fn negotiate<F>(&mut self, fields: &F, options: &Options) -> Option<Agreed>
+    pub(crate) fn negotiate<F>(&mut self, fields: &F, options: &Options) -> Option<DeflateParams>
     where
         F: Fields + ?Sized,
     {
@@ -347,9 +347,9 @@ fn name_and_port(authority: &str) -> (&str, Option<&str>) {
 /// Without the feature there is nothing to agree upon.
 #[cfg(not(feature = "deflate"))]
 mod deflate {
-    use super::{Agreed, Compress, Fields, HeaderValue};
+    use super::{DeflateParams, Compress, Fields, HeaderValue};
 
-    pub(super) fn negotiate<F: Fields + ?Sized>(_: &F, _: Compress) -> Option<(Agreed, HeaderValue)> {
+    pub(super) fn negotiate<F: Fields + ?Sized>(_: &F, _: Compress) -> Option<(DeflateParams, HeaderValue)> {
         None
     }
 }

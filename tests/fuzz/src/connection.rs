@@ -46,16 +46,16 @@ pub fn run(data: &[u8]) {
     let mut out = Vec::new();
     while !input.0.is_empty() {
         let (waiting, was_closing) = (connection.waiting(), connection.is_closing());
-        let reason = connection.reason().cloned();
+        let reason = connection.close_reason().cloned();
         out.extend(step(&mut connection, &mut input, &mut now));
         // The header, the close frame, and what deflate adds come on top.
         assert!(connection.waiting() <= OUTBOX + LARGEST + 200, "{} bytes wait", connection.waiting());
         assert!(!was_closing || connection.waiting() <= waiting, "more is said after the close frame");
-        let is_kept = reason.is_none() || connection.reason() == reason.as_ref();
-        assert!(is_kept || connection.reason() == Some(&CloseReason::Overflow), "{reason:?}");
+        let is_kept = reason.is_none() || connection.close_reason() == reason.as_ref();
+        assert!(is_kept || connection.close_reason() == Some(&CloseReason::Overflow), "{reason:?}");
     }
     out.extend(end(&mut connection, now));
-    let frames = frames(&out, connection.is_broken());
+    let frames = frames(&out, connection.has_write_failed());
     check_frames(&frames, &connection);
     check_messages(&frames, &connection, agreed);
 }
@@ -71,27 +71,27 @@ fn step(connection: &mut Connection, input: &mut Input<'_>, now: &mut Instant) -
         }
         5 => {
             let text = String::from_utf8_lossy(input.take(few)).repeat(input.byte().into());
-            connection.say(text[..text.floor_char_boundary(LARGEST)].into());
+            connection.send(text[..text.floor_char_boundary(LARGEST)].into());
         }
         6 => {
             let bytes = input.take(few).repeat(input.byte().into());
-            connection.say(bytes[..bytes.len().min(LARGEST)].to_vec().into());
+            connection.send(bytes[..bytes.len().min(LARGEST)].to_vec().into());
         }
-        7 => connection.say(Message::Ping(input.take(few).to_vec().into())),
-        8 => connection.say(Message::Pong(input.take(few).to_vec().into())),
+        7 => connection.send(Message::Ping(input.take(few).to_vec().into())),
+        8 => connection.send(Message::Pong(input.take(few).to_vec().into())),
         9 => return connection.write(if few == 15 { usize::MAX } else { input.byte().into() }, *now),
         10 => {
             *now += Duration::from_millis(u64::from(input.byte()) * 8);
-            connection.tick(*now);
+            connection.handle_timeout(*now);
         }
         11 => connection.deliver(),
         12 => connection.set(few & 1 == 0, few & 2 == 0),
         13 => connection.set_max_message_size(usize::from(input.byte()) + 1),
-        14 => connection.say(Message::Close((3000 + u16::from(input.byte())).into())),
+        14 => connection.send(Message::Close((3000 + u16::from(input.byte())).into())),
         _ => match few {
             0 => connection.shut_down(*now + Duration::from_secs(2)),
-            1 => connection.lose(true),
-            2 => connection.lose(false),
+            1 => connection.disconnect(true),
+            2 => connection.disconnect(false),
             _ => {}
         },
     }
@@ -103,8 +103,8 @@ fn end(connection: &mut Connection, now: Instant) -> Vec<u8> {
     let mut out = Vec::new();
     loop {
         connection.deliver();
-        if connection.waiting() == 0 && connection.reason().is_none() {
-            connection.say(Message::Close(3999.into()));
+        if connection.waiting() == 0 && connection.close_reason().is_none() {
+            connection.send(Message::Close(3999.into()));
         }
         let written = connection.write(usize::MAX, now);
         if written.is_empty() {
@@ -143,7 +143,7 @@ fn check_frames(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection) {
     let closes = frames.iter().filter(|frame| close(frame)).count();
     let last = frames.last().filter(|frame| close(frame));
     assert_eq!(closes, usize::from(last.is_some()), "a close frame is the last");
-    let code = match connection.reason().unwrap() {
+    let code = match connection.close_reason().unwrap() {
         CloseReason::ConnectionLost(_) => return assert!(last.is_none()),
         CloseReason::Remote(None) => None,
         CloseReason::Remote(Some(close)) | CloseReason::Stop(close) => Some(close.code),
@@ -158,14 +158,14 @@ fn check_frames(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection) {
             let sent = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
             assert_eq!(sent, code.map(u16::from));
         }
-        None => assert!(connection.is_broken(), "no close frame"),
+        None => assert!(connection.has_write_failed(), "no close frame"),
     }
 }
 
 /// What the client gets is what the handler said, from the beginning on.
 fn check_messages(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection, agreed: Option<Parameters>) {
     let mut reference = Reference::default();
-    let mut said = connection.said.iter().filter_map(|message| match message {
+    let mut said = connection.sent.iter().filter_map(|message| match message {
         Message::Text(text) => Some((Data::Text, text.as_str().as_bytes())),
         Message::Binary(bytes) => Some((Data::Binary, &bytes[..])),
         _ => None,

@@ -9,8 +9,8 @@ use super::support::TAIL;
 const WINDOW: usize = 32 << 10;
 
 /// A message may have as many blocks that say they are the last, and one more for so many bytes.
-const LAST_BLOCKS: usize = 64;
-const BYTES_A_LAST_BLOCK: usize = 1 << 10;
+const MAX_FINAL_BLOCKS: usize = 64;
+const BYTES_PER_FINAL_BLOCK: usize = 1 << 10;
 
 /// What inflates the messages of one connection (RFC 7692 §7.2.2).
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl Reference {
                 self.window.drain(..self.start);
                 (self.start, self.has_ended) = (0, true);
                 ends += 1;
-                if ends > LAST_BLOCKS + self.window.len() / BYTES_A_LAST_BLOCK {
+                if ends > MAX_FINAL_BLOCKS + self.window.len() / BYTES_PER_FINAL_BLOCK {
                     return Err(ProtocolError::MessageTooBig);
                 }
             }

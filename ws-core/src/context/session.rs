@@ -150,7 +150,7 @@ impl<H: Handler> Session<H> {
 
     /// Its topics, unless the connection ends.
     pub(crate) fn open_subscriptions(&mut self) -> Option<&mut Topics<H::Info>> {
-        if self.wire.reason().is_some() {
+        if self.wire.close_reason().is_some() {
             return None;
         }
         let make = || Box::new(Topics::new(self.wire.options(), self.waker.clone()));
@@ -180,7 +180,7 @@ impl<H: Handler> Session<H> {
     #[inline(always)]
     fn has_published(&self) -> bool {
         self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.feed.waits())
-            && (!self.wire.is_pressed() || self.has_overflowed())
+            && (!self.wire.is_above_high_water() || self.has_overflowed())
     }
 
     #[cold]
@@ -217,7 +217,7 @@ impl<H: Handler> Session<H> {
             && let Some(fed) = self.subscriptions.as_ref().and_then(|subscriptions| subscriptions.feed.pop_frame())
         {
             match fed {
-                Fed::Message(Delivery::Frame(frame)) => self.wire.broadcast(&frame),
+                Fed::Message(Delivery::Frame(frame)) => self.wire.send_prepared(&frame),
                 _ => self.wire.close_with(CloseReason::Overflow),
             }
         }

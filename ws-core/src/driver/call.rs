@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::handler::{Handler, Running, Seat};
 use crate::panic::{Panic, catch};
 use crate::topic::{Delivery, Fed};
-use crate::wire::{Backlog, Incoming};
+use crate::wire::{UnreadInput, InboundMessage};
 
 /// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
 /// many bytes the rest of it is another round's.
@@ -21,9 +21,9 @@ const MUCH: usize = 256 << 10;
 /// Why a turn has ended other than by waiting for what comes. The first two have lost the seat.
 pub(super) enum Left<'a, H: Handler> {
     /// To an async method that is pending, with what was read behind its message.
-    Pending(Running<'a, H>, Backlog),
+    Pending(Running<'a, H>, UnreadInput),
     /// In a method that has panicked.
-    Panicked(Panic, Backlog),
+    Panicked(Panic, UnreadInput),
     /// The connection closes.
     Closed,
 }
@@ -34,12 +34,12 @@ pub(super) enum Next<'a, H: Handler> {
     Method(Running<'a, H>),
     /// One that has panicked is to be closed for, before what was read and not used; or the connection
     /// closes. One variant for both, so that it is no larger than a method.
-    Ends(Option<Box<(Panic, Backlog)>>),
+    Ends(Option<Box<(Panic, UnreadInput)>>),
 }
 
 impl<H: Handler> Next<'_, H> {
     /// Nothing is left to be done; what a panic said is returned.
-    pub(super) fn take(&mut self) -> Option<Box<(Panic, Backlog)>> {
+    pub(super) fn take(&mut self) -> Option<Box<(Panic, UnreadInput)>> {
         match std::mem::replace(self, Next::Ends(None)) {
             Next::Ends(what) => what,
             Next::Method(_) => None,
@@ -53,7 +53,7 @@ impl<'a, H: Handler> Left<'a, H> {
         match self {
             Self::Pending(method, rest) => {
                 if let Some(session) = session {
-                    lock(session).wire.restore(rest);
+                    lock(session).wire.restore_unread(rest);
                 }
                 Next::Method(method)
             }
@@ -70,8 +70,8 @@ pub(super) type Seated<'a, H> = Option<&'a mut Seat<H>>;
 #[cold]
 pub(super) fn leave<H: Handler>(left: &mut Option<Left<'_, H>>, used: usize, input: &[u8]) {
     match left {
-        Some(Left::Pending(_, rest)) => *rest = Backlog::behind(0, &input[used..]),
-        Some(Left::Panicked(_, rest)) => *rest = Backlog::behind(used, input),
+        Some(Left::Pending(_, rest)) => *rest = UnreadInput::with_offset(0, &input[used..]),
+        Some(Left::Panicked(_, rest)) => *rest = UnreadInput::with_offset(used, input),
         Some(Left::Closed) | None => {}
     }
 }
@@ -90,7 +90,7 @@ fn caught<'a, H: Handler>(
 
 #[cold]
 fn panicked<'a, H: Handler>(left: &mut Option<Left<'a, H>>, panic: Panic) -> Seated<'a, H> {
-    *left = Some(Left::Panicked(panic, Backlog::default()));
+    *left = Some(Left::Panicked(panic, UnreadInput::default()));
     None
 }
 
@@ -107,7 +107,7 @@ fn run<'a, H: Handler>(
         Poll::Ready((seat, Ok(()))) if !seat.failing => Some(seat),
         Poll::Ready((seat, result)) => failed(task, seat, result, left),
         Poll::Pending => {
-            *left = Some(Left::Pending(method, Backlog::default()));
+            *left = Some(Left::Pending(method, UnreadInput::default()));
             None
         }
     }
@@ -152,7 +152,7 @@ pub(super) fn feed<'a, H: Handler>(
         Fed::Message(Delivery::Info(info)) => Event::Info(info),
         Fed::Lagged(missed) => Event::Lagged(missed),
         Fed::Message(Delivery::Frame(frame)) => {
-            seat.cx.session().wire.broadcast(&frame);
+            seat.cx.session().wire.send_prepared(&frame);
             return Some(seat);
         }
         Fed::Overflown => {
@@ -167,7 +167,7 @@ pub(super) fn feed<'a, H: Handler>(
 pub(super) fn hear_ahead<'a, H: Handler>(
     task: &mut Task<'_>,
     seat: &'a mut Seat<H>,
-    message: Incoming<'_>,
+    message: InboundMessage<'_>,
     left: &mut Option<Left<'a, H>>,
 ) -> Seated<'a, H> {
     match hear_owned(seat, message).0 {
@@ -183,11 +183,11 @@ pub(super) fn hear_ahead<'a, H: Handler>(
 #[inline(never)]
 fn hear_owned<H: Handler>(
     seat: &mut Seat<H>,
-    message: Incoming<'_>,
+    message: InboundMessage<'_>,
 ) -> (Result<Option<H::Call>, Panic>, usize) {
-    seat.cx.session().wire.handles(&message);
+    seat.cx.session().wire.begin_message(&message);
     let call = catch(|| seat.hear_outlined(&message));
-    (call, seat.cx.session().wire.handled(message))
+    (call, seat.cx.session().wire.end_message(message))
 }
 
 /// Handles the messages of an input until it is used up, a method waits, or nothing more may be
@@ -218,7 +218,7 @@ fn hear<'a, H: Handler>(
     let mut inflated = 0;
     // What is behind the last message is not looked at, as there is nothing.
     while !input.is_empty() {
-        let Some(message) = seat.cx.session().wire.next(input) else { break };
+        let Some(message) = seat.cx.session().wire.next_message(input) else { break };
         let call = if message.is_owned() {
             let (call, held) = hear_owned(seat, message);
             inflated += held;

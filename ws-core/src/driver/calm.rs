@@ -59,10 +59,10 @@ where
 /// Whether nothing is to be done but to read from the socket, and to write to it what that brings.
 #[inline(always)]
 fn is_calm<H: Handler>(session: &Session<H>, links: &Links) -> bool {
-    session.wire.is_calm()
+    session.wire.is_fast_path()
         && links.is_calm()
         && !session.has_messages()
-        && (session.timers.is_empty() || !session.has_due_timer(session.wire.last_heard()))
+        && (session.timers.is_empty() || !session.has_due_timer(session.wire.last_received_at()))
 }
 
 /// Writes, also if a method has used up the budget.

@@ -11,7 +11,7 @@ use crate::close::CloseReason;
 use crate::context::Context;
 use crate::handler::Handler;
 use crate::transport::tungstenite::Bridge;
-use crate::wire::{Activity, Connection};
+use crate::wire::{PeerActivity, Connection};
 
 /// Runs a handler over a `WebSocketStream` that you have already, with the promises of one that
 /// the router mounts (feature `tungstenite`).
@@ -88,8 +88,8 @@ where
     H: Handler,
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let activity = Arc::<Activity>::default();
-    let wire = Connection::assisted(Arc::new(H::CHECKED_DECLARATION.options), Arc::clone(&activity), now());
+    let activity = Arc::<PeerActivity>::default();
+    let wire = Connection::over_managed_transport(Arc::new(H::CHECKED_DECLARATION.options), Arc::clone(&activity), now());
     run(handler, Context::new(wire, None, None), Bridge::new(stream, activity), None)
 }
 

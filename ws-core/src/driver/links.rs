@@ -73,7 +73,7 @@ impl Links {
         task: &mut Task<'_>,
         session: &mut Session<H>,
     ) -> bool {
-        let is_set = self.is_set_for_idle() && session.wire.only_idles() && session.timers.is_empty();
+        let is_set = self.is_set_for_idle() && session.wire.has_only_idle_timeout() && session.timers.is_empty();
         debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.is_set_for(idle)));
         !is_set && self.set_clock_for_idle(task, session)
     }
@@ -81,9 +81,9 @@ impl Links {
     #[inline(never)]
     fn set_clock_for_idle<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) -> bool {
         self.set_clock(task, session);
-        if session.timers.is_empty() && !session.wire.has_life() {
+        if session.timers.is_empty() && !session.wire.has_extra_deadlines() {
             self.note_idle(session.wire.deadline(now));
-            session.wire.idle_noted();
+            session.wire.on_idle_timer_armed();
         }
         self.due.is_some()
     }
@@ -123,9 +123,9 @@ impl Links {
 
     /// Looks whether the client gave a sign of life, and whether the server shuts down.
     pub(super) fn look(&self, wire: &mut Connection) {
-        wire.look(now);
+        wire.check_activity(now);
         if let Some(deadline) = self.ticket.as_ref().and_then(Ticket::shutting_down) {
-            wire.end_by(CloseReason::Shutdown, deadline);
+            wire.drain_by(CloseReason::Shutdown, deadline);
         }
     }
 
@@ -139,7 +139,7 @@ impl Links {
     ) -> Poll<()> {
         while port.poll_close(task, wire, scratch).is_pending() {
             // A client that keeps sending keeps the timer from being polled, so the clock is asked.
-            if wire.tick(now()) {
+            if wire.handle_timeout(now()) {
                 port.abort();
                 break;
             }

@@ -197,7 +197,7 @@ fn end<H: Handler>(seat: &mut Seat<H>) {
 
 /// Why the connection has ended. It is asked for again and again, so that no task has to keep it.
 fn reason<H: Handler>(session: &mut Session<H>) -> CloseReason {
-    session.wire.reason().cloned().unwrap_or(CloseReason::Shutdown)
+    session.wire.close_reason().cloned().unwrap_or(CloseReason::Shutdown)
 }
 
 /// The last that is said of a connection.

@@ -58,10 +58,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
         wire: &mut Connection,
         scratch: &mut Scratch,
     ) -> Poll<Option<usize>> {
-        wire.reads();
-        let held = wire.held();
+        wire.on_transport_read();
+        let held = wire.partial_len();
         // Such a transport may have to send an answer of its own.
-        let flushing = self.flushing || wire.is_assisted();
+        let flushing = self.flushing || wire.is_managed();
         let read = self.poll_read_behind(held, task, wire, scratch);
         if let Poll::Ready(Some(_)) = read {
             self.flushing = flushing;
@@ -88,7 +88,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
         wire: &mut Connection,
         scratch: &mut Scratch,
     ) -> Poll<Option<usize>> {
-        if wire.is_amid_frame()
+        if wire.has_partial_frame()
             && let Some(read) = self.poll_direct(task, wire)
         {
             // Nothing of it is in the buffer.
@@ -101,9 +101,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
             Poll::Ready(Ok(())) if !read.filled().is_empty() => {
                 let end = held + read.filled().len();
                 if held > 0 {
-                    wire.resume(&mut bytes[..held]);
+                    wire.prepend_partial(&mut bytes[..held]);
                 }
-                wire.heard(clock::now());
+                wire.on_bytes_received(clock::now());
                 Poll::Ready(Some(end))
             }
             Poll::Ready(end) => {
@@ -122,13 +122,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     #[inline(never)]
     fn poll_direct(&mut self, task: &mut Task<'_>, wire: &mut Connection) -> Option<Poll<bool>> {
         let io = self.io.as_mut()?;
-        let mut read = ReadBuf::new(wire.direct()?);
+        let mut read = ReadBuf::new(wire.direct_read_buf()?);
         let poll = Pin::new(io).poll_read(task, &mut read);
         let len = read.filled().len();
         Some(match poll {
             Poll::Ready(Ok(())) if len > 0 => {
-                wire.heard(clock::now());
-                wire.arrived(len);
+                wire.on_bytes_received(clock::now());
+                wire.commit_direct_read(len);
                 Poll::Ready(true)
             }
             Poll::Ready(end) => {
@@ -152,9 +152,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     /// place; what the socket does not take is copied.
     #[inline(never)]
     pub(super) fn handled(&mut self, task: &mut Task<'_>, wire: &mut Connection, input: &[u8]) {
-        if wire.outbox().input_handled() {
+        if wire.outbox().end_input() {
             self.write_with(task, wire, input);
-            wire.outbox().keep_input(input);
+            wire.outbox().retain_input(input);
         }
     }
 
@@ -162,24 +162,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     fn write_with(&mut self, task: &mut Task<'_>, wire: &mut Connection, input: &[u8]) {
         let Some(io) = &mut self.io else { return };
         while !wire.outbox().is_empty() {
-            let write = match wire.outbox().in_one_place() {
+            let write = match wire.outbox().contiguous() {
                 Some(bytes) => Pin::new(&mut *io).poll_write(task, bytes),
                 None => poll_write_pieces(io, task, wire, input),
             };
             match write {
-                Poll::Ready(Ok(0)) => return wire.broken(io::ErrorKind::WriteZero),
+                Poll::Ready(Ok(0)) => return wire.on_write_error(io::ErrorKind::WriteZero),
                 Poll::Ready(Ok(len)) => {
                     self.flushing = true;
-                    wire.sent(len, clock::now);
+                    wire.on_bytes_sent(len, clock::now);
                 }
-                Poll::Ready(Err(error)) => return wire.broken(error.kind()),
+                Poll::Ready(Err(error)) => return wire.on_write_error(error.kind()),
                 Poll::Pending => return,
             }
         }
         // Streams that buffer, as TLS does, are to let go of it too.
         match Pin::new(io).poll_flush(task) {
             Poll::Ready(Ok(())) => self.flushing = false,
-            Poll::Ready(Err(error)) => wire.broken(error.kind()),
+            Poll::Ready(Err(error)) => wire.on_write_error(error.kind()),
             Poll::Pending => {}
         }
     }
@@ -188,7 +188,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
     /// the socket does not take counts against the client.
     #[inline]
     pub(super) fn relieve(&mut self, task: &mut Task<'_>, wire: &mut Connection) {
-        if wire.is_pressed() {
+        if wire.is_above_high_water() {
             self.relieve_now(task, wire);
         }
     }
@@ -229,27 +229,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
             match self.stage {
                 Stage::Open if wire.is_finished() => {
                     let wrote = wire.outbox().is_empty() && !self.flushing;
-                    if !wrote && !wire.is_broken() {
+                    if !wrote && !wire.has_write_failed() {
                         return Poll::Pending;
                     }
                     self.stage = Stage::Shutting;
-                    if self.drop_ends && !wire.is_talking() {
+                    if self.drop_ends && !wire.peer_may_send() {
                         self.io = None;
                     }
                 }
                 // What waits goes out before the client's answer is read.
                 Stage::Open if !wire.wants_input() => return Poll::Pending,
                 Stage::Open => {
-                    if let Some(mut backlog) = wire.take_backlog() {
+                    if let Some(mut backlog) = wire.take_unread() {
                         let used = wire.read_ahead(backlog.bytes());
-                        wire.put_back(backlog, used);
+                        wire.return_unread(backlog, used);
                         continue;
                     }
                     match self.poll_read(task, wire, scratch) {
                         Poll::Ready(Some(len)) => {
                             let input = &mut scratch.input()[..len];
                             let used = wire.read_ahead(input);
-                            wire.keep(&input[used..]);
+                            wire.store_unread(&input[used..]);
                         }
                         Poll::Ready(None) => {}
                         Poll::Pending => return Poll::Pending,
@@ -258,7 +258,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Port<T> {
                 Stage::Shutting => {
                     let Some(io) = &mut self.io else { return Poll::Ready(()) };
                     match Pin::new(io).poll_shutdown(task) {
-                        Poll::Ready(Ok(())) if wire.is_talking() => self.stage = Stage::Lingering,
+                        Poll::Ready(Ok(())) if wire.peer_may_send() => self.stage = Stage::Lingering,
                         Poll::Ready(_) => self.io = None,
                         Poll::Pending => return Poll::Pending,
                     }
@@ -301,10 +301,10 @@ fn poll_write_pieces<T: AsyncWrite + Unpin>(
 /// Nothing more comes from the client.
 #[cold]
 fn ended(wire: &mut Connection, end: io::Result<()>) {
-    let Err(error) = end else { return wire.lost(io::ErrorKind::UnexpectedEof) };
+    let Err(error) = end else { return wire.on_disconnect(io::ErrorKind::UnexpectedEof) };
     match error.get_ref().and_then(|source| source.downcast_ref::<ProtocolError>()) {
-        Some(&fault) => wire.faulted(fault),
-        None => wire.lost(error.kind()),
+        Some(&fault) => wire.on_protocol_error(fault),
+        None => wire.on_disconnect(error.kind()),
     }
 }
 
@@ -312,7 +312,7 @@ fn ended(wire: &mut Connection, end: io::Result<()>) {
 #[inline(always)]
 fn pending(wire: &mut Connection) {
     // It may also be that the runtime wants its thread back.
-    if wire.has_life() && tokio::task::coop::has_budget_remaining() {
-        wire.drained();
+    if wire.has_extra_deadlines() && tokio::task::coop::has_budget_remaining() {
+        wire.on_input_drained();
     }
 }

@@ -62,7 +62,7 @@ impl Scratch {
     /// Takes it back, if nothing waits there.
     #[inline(always)]
     pub(super) fn reclaim(&mut self, wire: &mut Connection) {
-        if !wire.outbox().return_to(&mut self.write) {
+        if !wire.outbox().swap_back(&mut self.write) {
             self.reclaim_other(wire);
         }
         self.shrink();

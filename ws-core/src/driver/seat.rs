@@ -10,7 +10,7 @@ use crate::event::{Event, EventOutcome};
 use crate::handler::{Handler, Seat};
 use crate::options::Unhandled;
 use crate::panic::{Panic, catch};
-use crate::wire::{Backlog, Incoming};
+use crate::wire::{UnreadInput, InboundMessage};
 
 /// What was before a method that is to be run now. What is rare is boxed, because every connection has
 /// room for it.
@@ -22,18 +22,18 @@ pub(super) enum Ended {
     /// One that has ended by itself.
     Returned(Result<(), HandlerError>),
     /// One that has panicked, before what was read and not used.
-    Panicked(Box<(Panic, Backlog)>),
+    Panicked(Box<(Panic, UnreadInput)>),
     /// One that was given up.
     GivenUp,
 }
 
 #[inline(always)]
-fn event_of<'a, I>(incoming: &'a Incoming<'_>) -> Event<'a, I> {
+fn event_of<'a, I>(incoming: &'a InboundMessage<'_>) -> Event<'a, I> {
     match incoming {
-        Incoming::Text(text) => Event::Text(text),
-        Incoming::Binary(bytes) => Event::Binary(bytes),
-        Incoming::Ping(payload) => Event::Ping(payload),
-        Incoming::Pong(payload) => Event::Pong(payload),
+        InboundMessage::Text(text) => Event::Text(text),
+        InboundMessage::Binary(bytes) => Event::Binary(bytes),
+        InboundMessage::Ping(payload) => Event::Ping(payload),
+        InboundMessage::Pong(payload) => Event::Pong(payload),
     }
 }
 
@@ -49,11 +49,11 @@ impl<H: Handler> Seat<H> {
             Ended::Returned(result) => self.ended(Ok(result)),
             Ended::Panicked(what) => {
                 let (panic, rest) = *what;
-                self.cx.session().wire.abandoned(rest);
+                self.cx.session().wire.restore_after_panic(rest);
                 self.ended(Err(panic))
             }
             Ended::GivenUp => {
-                self.cx.session().wire.settle();
+                self.cx.session().wire.finish_drain();
                 None
             }
         };
@@ -84,7 +84,7 @@ impl<H: Handler> Seat<H> {
 
     /// Runs the method for a message, for those who catch panics themselves.
     #[inline(always)]
-    pub(super) fn hear_uncaught(&mut self, incoming: &Incoming<'_>) -> Option<H::Call> {
+    pub(super) fn hear_uncaught(&mut self, incoming: &InboundMessage<'_>) -> Option<H::Call> {
         let event = event_of(incoming);
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
         let step = self.handler.event(event, &mut self.cx);
@@ -93,7 +93,7 @@ impl<H: Handler> Seat<H> {
 
     /// The same of one that is rarer, or longer to be handled.
     #[inline(never)]
-    pub(super) fn hear_outlined(&mut self, incoming: &Incoming<'_>) -> Option<H::Call> {
+    pub(super) fn hear_outlined(&mut self, incoming: &InboundMessage<'_>) -> Option<H::Call> {
         let event = event_of(incoming);
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
         let step = self.event(event);

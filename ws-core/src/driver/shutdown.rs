@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::admission::{Addresses, Full, Limits, Network};
 use super::clock::now;
-use crate::wire::Rate;
+use crate::wire::RateLimiter;
 
 /// The open connections of a server. It costs a connection one entry here and one relaxed load a
 /// turn; a cancellation token would cost a list node in every task and a poll of it every turn.
@@ -31,7 +31,7 @@ struct List {
     tasks: Slab<Entry>,
     addresses: Addresses,
     /// How many came, if that has a limit.
-    arrivals: Option<Rate>,
+    arrivals: Option<RateLimiter>,
     /// When connections that shut down stop waiting for their methods.
     deadline: Option<Instant>,
 }
@@ -69,7 +69,7 @@ impl Connections {
         let network = counted.map(|(network, _)| network);
         if let Some(rate) = limits.rate {
             let now = now();
-            if !list.arrivals.get_or_insert_with(|| Rate::new(now)).allows(rate, now) {
+            if !list.arrivals.get_or_insert_with(|| RateLimiter::new(now)).allows(rate, now) {
                 list.leave(network);
                 return Err(Full::Rate);
             }

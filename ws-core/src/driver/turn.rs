@@ -16,7 +16,7 @@ use crate::handler::{Handler, Seat};
 use crate::panic::catch;
 use crate::timer::Due;
 use crate::topic::Fed;
-use crate::wire::LARGE;
+use crate::wire::ZERO_COPY_THRESHOLD;
 
 /// Takes everything that has arrived, in order: what was read while a method was pending, timers,
 /// mail, the socket. Then writes once. An async method that is ready at once is as a sync one.
@@ -118,16 +118,16 @@ where
     let (quiet, ends) = {
         let session = &mut *seat.cx.session();
         links.look(&mut session.wire);
-        links.note_due(session, session.wire.last_heard());
+        links.note_due(session, session.wire.last_received_at());
         (
-            links.due.is_none() && !session.wire.has_ahead() && !session.has_messages(),
-            session.wire.reason().is_some(),
+            links.due.is_none() && !session.wire.has_read_ahead() && !session.has_messages(),
+            session.wire.close_reason().is_some(),
         )
     };
     if !quiet {
         seat = deliver(task, seat, port, links, left)?;
     }
-    if (ends || !quiet) && seat.cx.session().wire.reason().is_some() {
+    if (ends || !quiet) && seat.cx.session().wire.close_reason().is_some() {
         seat = drain(task, seat, port, left)?;
     }
     let found;
@@ -142,9 +142,9 @@ where
         links.set_clock(task, session);
         // The write may have made room to read, or found that the client is gone.
         let wire = &session.wire;
-        let ends = wire.reason().is_some() && !wire.holds_back();
-        let stirred = wire.wants_input() != was_reading || wire.can_deliver_ahead() || ends;
-        let mail = session.has_messages() && !session.wire.holds_back();
+        let ends = wire.close_reason().is_some() && !wire.is_blocked_by_client();
+        let stirred = wire.wants_input() != was_reading || wire.can_deliver_read_ahead() || ends;
+        let mail = session.has_messages() && !session.wire.is_blocked_by_client();
         (links.due.is_none() && !stirred && !mail) || {
             scratch.lend_to(&mut session.wire);
             links.pace.next_round();
@@ -168,13 +168,13 @@ where
 {
     while links.pace.takes_ahead() {
         port.relieve(task, &mut seat.cx.session().wire);
-        let Some(message) = seat.cx.session().wire.next_ahead() else { break };
+        let Some(message) = seat.cx.session().wire.next_read_ahead() else { break };
         seat = hear_ahead(task, seat, message, left)?;
     }
     if let Some(now) = links.due {
-        if seat.cx.session().wire.tick(now) {
+        if seat.cx.session().wire.handle_timeout(now) {
             // The client has not read what it is owed; the rest is not handled any more.
-            seat.cx.session().wire.settle();
+            seat.cx.session().wire.finish_drain();
         }
         while seat.cx.session().wire.is_open() {
             // A message that repeats is cloned here, which is the user's code.
@@ -219,11 +219,11 @@ where
     seat.cx.session().close_mailbox();
     while !seat.cx.session().wire.is_closing() {
         port.relieve(task, &mut seat.cx.session().wire);
-        if seat.cx.session().wire.holds_back() {
+        if seat.cx.session().wire.is_blocked_by_client() {
             return Some(seat);
         }
-        seat.cx.session().wire.goes_on();
-        let ahead = seat.cx.session().wire.next_ahead();
+        seat.cx.session().wire.reset_drain_timer();
+        let ahead = seat.cx.session().wire.next_read_ahead();
         seat = if let Some(message) = ahead {
             hear_ahead(task, seat, message, left)?
         } else {
@@ -232,7 +232,7 @@ where
             feed(task, seat, fed, left)?
         };
     }
-    seat.cx.session().wire.settle();
+    seat.cx.session().wire.finish_drain();
     *left = Some(Left::Closed);
     None
 }
@@ -252,14 +252,14 @@ where
 {
     let backlog = {
         let wire = &mut seat.cx.session().wire;
-        if wire.can_deliver_ahead() {
+        if wire.can_deliver_read_ahead() {
             // These come before anything new, but timers and mail get their turn between them.
             links.pace.next_round();
             Err(Found::More)
         } else if !wire.wants_input() {
             Err(Found::Nothing)
         } else {
-            Ok(wire.take_backlog())
+            Ok(wire.take_unread())
         }
     };
     let mut backlog = match backlog {
@@ -282,7 +282,7 @@ where
         leave(left, used, backlog.bytes());
         return None;
     };
-    seat.cx.session().wire.put_back(backlog, used);
+    seat.cx.session().wire.return_unread(backlog, used);
     Some((seat, Found::More))
 }
 
@@ -302,9 +302,9 @@ where
 {
     links.pace.next_round();
     // What is sent of a large message need not be copied, unless a method may take the seat away.
-    let is_large = !H::ASYNC && input.len() >= LARGE;
+    let is_large = !H::ASYNC && input.len() >= ZERO_COPY_THRESHOLD;
     if is_large {
-        seat.cx.session().wire.outbox().handles_input(input);
+        seat.cx.session().wire.outbox().begin_input(input);
     }
     let (heard, used) = handle(task, seat, links, input, left);
     let Some(seat) = heard else {
@@ -312,7 +312,7 @@ where
         return None;
     };
     if used < input.len() {
-        seat.cx.session().wire.keep(&input[used..]);
+        seat.cx.session().wire.store_unread(&input[used..]);
     }
     if is_large {
         port.handled(task, &mut seat.cx.session().wire, input);

@@ -16,7 +16,7 @@ use crate::close::CloseReason;
 use crate::context::{Session, lock};
 use crate::handler::Handler;
 use crate::panic::catch;
-use crate::wire::{Backlog, Connection};
+use crate::wire::{UnreadInput, Connection};
 
 /// Until when a method may go on.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     if let (Next::Method(_), Some(session)) = (&next, outside.shared.session()) {
-        lock(session).wire.method_begins(now);
+        lock(session).wire.on_method_started(now);
     }
     poll_fn(move |task| {
         let Outside { port, links, shared } = &mut *outside;
@@ -56,7 +56,7 @@ where
             ended = match catch(|| method.as_mut().poll(task)) {
                 Ok(Poll::Ready((_, result))) => Some(Ended::Returned(result)),
                 Ok(Poll::Pending) => None,
-                Err(panic) => Some(Ended::Panicked(Box::new((panic, Backlog::default())))),
+                Err(panic) => Some(Ended::Panicked(Box::new((panic, UnreadInput::default())))),
             };
         }
         if ended.is_none() {
@@ -67,11 +67,11 @@ where
                 return Poll::Pending;
             }
         }
-        lock(session).wire.method_ended();
+        lock(session).wire.on_method_finished();
         // A method that is dropped drops what it holds, which is the user's code.
         Poll::Ready(match catch(|| drop(next.take())) {
             Ok(()) => ended.unwrap_or(Ended::GivenUp),
-            Err(panic) => Ended::Panicked(Box::new((panic, Backlog::default()))),
+            Err(panic) => Ended::Panicked(Box::new((panic, UnreadInput::default()))),
         })
     })
 }
@@ -99,7 +99,7 @@ where
         port.end_turn(task, wire, scratch);
         let deadline = wire.deadline(now);
         if links.poll_clock(task, deadline) {
-            if wire.tick(now()) {
+            if wire.handle_timeout(now()) {
                 return Poll::Ready(());
             }
         } else if wire.wants_input() == was_reading {
@@ -114,7 +114,7 @@ where
         return Poll::Pending;
     }
     // A handler that closed by itself may go on after that, but not longer than the server.
-    match session.wire.reason() {
+    match session.wire.close_reason() {
         Some(CloseReason::Stop(_)) if !links.shutdown_is_over(task) => Poll::Pending,
         _ => Poll::Ready(()),
     }
@@ -132,16 +132,16 @@ fn read_ahead<T: AsyncRead + AsyncWrite + Unpin>(
         if !wire.wants_input() {
             return;
         }
-        if let Some(mut backlog) = wire.take_backlog() {
+        if let Some(mut backlog) = wire.take_unread() {
             let used = wire.read_ahead(backlog.bytes());
-            wire.put_back(backlog, used);
+            wire.return_unread(backlog, used);
             continue;
         }
         match port.poll_read(task, wire, scratch) {
             Poll::Ready(Some(len)) => {
                 let input = &mut scratch.input()[..len];
                 let used = wire.read_ahead(input);
-                wire.keep(&input[used..]);
+                wire.store_unread(&input[used..]);
             }
             Poll::Ready(None) => {}
             Poll::Pending => return,

@@ -18,7 +18,7 @@ use crate::options::Options;
 use crate::transport::hixie::Hixie;
 use crate::transport::{Stream, Upgrading};
 use crate::upgrade::{Acceptance, Challenge};
-use crate::wire::{Agreed, Connection};
+use crate::wire::{DeflateParams, Connection};
 use crate::worker;
 use crate::worker::Workers;
 
@@ -71,7 +71,7 @@ pub(super) struct Opening<H> {
 pub(super) struct Made<H> {
     pub(super) handler: H,
     pub(super) options: Arc<Options>,
-    pub(super) agreed: Option<Agreed>,
+    pub(super) agreed: Option<DeflateParams>,
     pub(super) peer_addr: Option<SocketAddr>,
     pub(super) subprotocol: Option<Box<str>>,
 }
@@ -79,7 +79,7 @@ pub(super) struct Made<H> {
 impl<H: Handler> Made<H> {
     /// What the driver needs.
     pub(super) fn ready(self, input: Vec<u8>) -> (H, Context<H>) {
-        let wire = Connection::new(self.options, input, now()).compressed(self.agreed);
+        let wire = Connection::new(self.options, input, now()).with_compression(self.agreed);
         (self.handler, Context::new(wire, self.peer_addr, self.subprotocol))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{BoxError, PublishError};
-use crate::wire::Broadcast;
+use crate::wire::PreparedMessage;
 
 /// How the values of a topic are written: for the clients to which they are forwarded, and for the
 /// other processes of a cluster. [`Hub::topic`](crate::Hub::topic) writes JSON;
@@ -71,28 +71,28 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Codec<T> for Json {
 /// A codec, whatever its type is.
 pub(super) trait ErasedCodec<T>: Send + Sync {
     /// The value as clients get it.
-    fn encode(&self, value: &T) -> Result<Arc<Broadcast>, PublishError>;
+    fn encode(&self, value: &T) -> Result<Arc<PreparedMessage>, PublishError>;
 
     /// A value that was written elsewhere, as clients get it.
-    fn frame(&self, payload: &[u8]) -> Result<Arc<Broadcast>, BoxError>;
+    fn frame(&self, payload: &[u8]) -> Result<Arc<PreparedMessage>, BoxError>;
 
     /// The value that was written elsewhere.
     fn decode(&self, payload: &[u8]) -> Result<T, BoxError>;
 }
 
 impl<T, C: Codec<T>> ErasedCodec<T> for C {
-    fn encode(&self, value: &T) -> Result<Arc<Broadcast>, PublishError> {
+    fn encode(&self, value: &T) -> Result<Arc<PreparedMessage>, PublishError> {
         let mut payload = Vec::new();
         Codec::encode(self, value, &mut payload).map_err(PublishError::Encode)?;
         self.frame(&payload).map_err(PublishError::Encode)
     }
 
-    fn frame(&self, payload: &[u8]) -> Result<Arc<Broadcast>, BoxError> {
+    fn frame(&self, payload: &[u8]) -> Result<Arc<PreparedMessage>, BoxError> {
         if !C::IS_TEXT {
-            return Ok(Arc::new(Broadcast::binary(payload)));
+            return Ok(Arc::new(PreparedMessage::binary(payload)));
         }
         // What clients would have to refuse is not sent to thousands of them.
-        Ok(Arc::new(Broadcast::text(std::str::from_utf8(payload)?)))
+        Ok(Arc::new(PreparedMessage::text(std::str::from_utf8(payload)?)))
     }
 
     fn decode(&self, payload: &[u8]) -> Result<T, BoxError> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use crate::options::Overflow;
-use crate::wire::Broadcast;
+use crate::wire::PreparedMessage;
 
 /// Between messages no more than this stays allocated.
 const KEPT_CAPACITY: usize = 8;
@@ -59,7 +59,7 @@ pub(crate) enum Delivery<I> {
     /// For the handler.
     Info(I),
     /// For the client.
-    Frame(Arc<Broadcast>),
+    Frame(Arc<PreparedMessage>),
 }
 
 /// The next thing that a feed has for its connection.

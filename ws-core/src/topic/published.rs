@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::position::Position;
 use crate::handler::{Handler, OnInfo};
-use crate::wire::Broadcast;
+use crate::wire::PreparedMessage;
 
 /// A published value with where it comes from: what `#[on_info]` may take instead of `Arc<T>`.
 ///
@@ -43,7 +43,7 @@ struct Item<T> {
     /// Where it stands in the history, if there is one.
     position: Option<Position>,
     /// As clients get it, if one does.
-    frame: Option<Arc<Broadcast>>,
+    frame: Option<Arc<PreparedMessage>>,
 }
 
 impl<T> Published<T> {
@@ -59,7 +59,7 @@ impl<T> Published<T> {
     }
 
     /// Says how clients get it; nobody else has it yet.
-    pub(super) fn set_frame(&mut self, frame: Arc<Broadcast>) {
+    pub(super) fn set_frame(&mut self, frame: Arc<PreparedMessage>) {
         if let Some(item) = Arc::get_mut(&mut self.0) {
             item.frame = Some(frame);
         }
@@ -81,7 +81,7 @@ impl<T> Published<T> {
         self.0.position
     }
 
-    pub(super) fn frame(&self) -> Option<&Arc<Broadcast>> {
+    pub(super) fn frame(&self) -> Option<&Arc<PreparedMessage>> {
         self.0.frame.as_ref()
     }
 }

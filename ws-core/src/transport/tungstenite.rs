@@ -22,7 +22,7 @@ use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
 use tungstenite::{Message, Utf8Bytes};
 
 use crate::close::ProtocolError;
-use crate::wire::Activity;
+use crate::wire::PeerActivity;
 
 /// The most bytes of header that a frame from a client has.
 const MAX_HEADER: usize = 14;
@@ -56,7 +56,7 @@ enum State {
 
 impl<S> Bridge<S> {
     /// A bridge over a stream, which it tells by `activity` that its peer is alive.
-    pub(crate) fn new(stream: WebSocketStream<S>, activity: Arc<Activity>) -> Self {
+    pub(crate) fn new(stream: WebSocketStream<S>, activity: Arc<PeerActivity>) -> Self {
         let ear = Arc::new(Ear { task: AtomicWaker::new(), activity });
         let waker = Waker::from(Arc::clone(&ear));
         // Whoever had the stream before may have left something in it.
@@ -312,7 +312,7 @@ fn failure(error: Error) -> io::Error {
 /// or took some of those that it is sent.
 struct Ear {
     task: AtomicWaker,
-    activity: Arc<Activity>,
+    activity: Arc<PeerActivity>,
 }
 
 impl Wake for Ear {
@@ -321,7 +321,7 @@ impl Wake for Ear {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.activity.note();
+        self.activity.set();
         self.task.wake();
     }
 }

@@ -6,7 +6,7 @@ use hyper::header::HeaderValue;
 
 use super::{Fields, extensions};
 use crate::options::Compress;
-use crate::wire::Agreed;
+use crate::wire::DeflateParams;
 
 /// One offer of the extension, as far as its parameters make sense.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ struct Offer {
 
 /// Takes the first offer of the client that can be met: what is in force then, and the answer that
 /// says so. An offer that cannot be met is declined, and never the handshake (§5.1).
-pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(Agreed, HeaderValue)>
+pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(DeflateParams, HeaderValue)>
 where
     F: Fields + ?Sized,
 {
@@ -55,7 +55,7 @@ impl Offer {
         self.is_wrong |= !is_right;
     }
 
-    fn meet(self, compress: &Compress) -> Option<(Agreed, HeaderValue)> {
+    fn meet(self, compress: &Compress) -> Option<(DeflateParams, HeaderValue)> {
         let server_bits = compress.server_max_window_bits.min(self.server_max_window_bits.unwrap_or(15));
         // The encoder writes no stream with a window of 8 bits, so that is not promised.
         if self.is_wrong || server_bits < 9 {
@@ -78,7 +78,7 @@ impl Offer {
             let bits = compress.client_max_window_bits.min(offered);
             let _ = write!(answer, "; client_max_window_bits={bits}");
         }
-        let agreed = Agreed {
+        let agreed = DeflateParams {
             level: compress.level,
             mem_level: compress.mem_level,
             window_bits: server_bits,

@@ -8,7 +8,7 @@ use hyper::header::HeaderValue;
 use super::deflate::{once, window};
 use super::{Fields, extensions};
 use crate::options::Compress;
-use crate::wire::Agreed;
+use crate::wire::DeflateParams;
 
 /// One offer: what the client asks of the server's frames. What the server asks of the client's, it
 /// says in its answer; the two directions know nothing of each other.
@@ -21,7 +21,7 @@ struct Offer {
 }
 
 /// Takes the first offer of the client that can be met, as permessage-deflate does.
-pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(Agreed, HeaderValue)>
+pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(DeflateParams, HeaderValue)>
 where
     F: Fields + ?Sized,
 {
@@ -48,7 +48,7 @@ impl Offer {
         self.is_wrong |= !is_right;
     }
 
-    fn meet(self, compress: &Compress) -> Option<(Agreed, HeaderValue)> {
+    fn meet(self, compress: &Compress) -> Option<(DeflateParams, HeaderValue)> {
         let window_bits = compress.server_max_window_bits.min(self.max_window_bits.unwrap_or(15));
         // The encoder writes no stream with a window of 8 bits.
         if self.is_wrong || window_bits < 9 {
@@ -63,7 +63,7 @@ impl Offer {
         if compress.client_max_window_bits < 15 {
             let _ = write!(answer, "; max_window_bits={}", compress.client_max_window_bits);
         }
-        let agreed = Agreed {
+        let agreed = DeflateParams {
             level: compress.level,
             mem_level: compress.mem_level,
             window_bits,
@@ -84,7 +84,7 @@ mod tests {
 
     /// What the server answers to an offer, `""` for nothing.
     #[track_caller]
-    fn check(change: impl FnOnce(&mut Compress), offer: &str, expect: &str) -> Option<Agreed> {
+    fn check(change: impl FnOnce(&mut Compress), offer: &str, expect: &str) -> Option<DeflateParams> {
         let mut compress = Compress::DEFAULT;
         change(&mut compress);
         let mut headers = HeaderMap::new();

@@ -1,16 +1,16 @@
 //! From bytes to messages, in place.
 
-mod arriving;
-mod direct;
+mod partial_message;
+mod direct_read;
 
 use std::borrow::Cow;
 
-use arriving::{Arriving, Kind, Partial};
+use partial_message::{PartialMessage, MessageKind, PartialFrame};
 
-use super::deflate::{Inflater, Scratch};
+use super::deflate::{Inflater, ThreadBuffer};
 use super::frame::{COMPRESSED, Header, MAX_CLIENT_HEADER, Opcode};
 use super::mask;
-use super::utf8::Utf8;
+use super::utf8::Utf8Validator;
 use crate::close::{Close, CloseCode, ProtocolError, may_be_sent};
 
 /// How many fragments of a message may be empty. They do not count towards its size, and would
@@ -33,10 +33,10 @@ pub(crate) struct Decoder {
     max_message_size: usize,
     max_frame_size: usize,
     /// How large a short message may be: no larger than the smaller of the two.
-    max_short: u8,
+    max_short_len: u8,
     validate_utf8: bool,
     /// The message whose last frame has not arrived.
-    message: Option<Box<Arriving>>,
+    message: Option<Box<PartialMessage>>,
     /// What compressed messages go through, if there may be such.
     inflater: Option<Box<Inflater>>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Decoder {
 /// How far an input brought a data frame.
 enum Progress {
     /// Not to its end.
-    Starved,
+    Incomplete,
     /// To its end, but the message goes on in another frame.
     Frame,
     /// To the end of the message.
@@ -56,7 +56,7 @@ impl Decoder {
         Self {
             max_message_size,
             max_frame_size: usize::MAX,
-            max_short: short(max_message_size),
+            max_short_len: short_limit(max_message_size),
             validate_utf8,
             message: None,
             inflater: None,
@@ -79,9 +79,9 @@ impl Decoder {
         {
             message.payload = Vec::new();
             if let Some(frame) = &mut message.frame {
-                frame.spare = 0;
+                frame.reserved = 0;
             }
-            message.utf8 = Utf8::default();
+            message.utf8 = Utf8Validator::default();
         }
         // What lacks some of its frames is no text any more.
         self.validate_utf8 &= !per_frame;
@@ -89,12 +89,12 @@ impl Decoder {
 
     pub(crate) fn set_max_message_size(&mut self, bytes: usize) {
         self.max_message_size = bytes;
-        self.max_short = short(self.max_message_size.min(self.max_frame_size));
+        self.max_short_len = short_limit(self.max_message_size.min(self.max_frame_size));
     }
 
     pub(crate) fn set_max_frame_size(&mut self, bytes: Option<usize>) {
         self.max_frame_size = bytes.unwrap_or(usize::MAX);
-        self.max_short = short(self.max_message_size.min(self.max_frame_size));
+        self.max_short_len = short_limit(self.max_message_size.min(self.max_frame_size));
     }
 
     /// The common case by itself: a message of at most 125 bytes in one frame that is all there.
@@ -106,7 +106,7 @@ impl Decoder {
     ) -> Option<Result<Decoded<'a>, ProtocolError>> {
         let [first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = **input else { return None };
         let len = second & 0x7f;
-        if self.message.is_some() || len > self.max_short {
+        if self.message.is_some() || len > self.max_short_len {
             return None;
         }
         let len = usize::from(len);
@@ -117,7 +117,7 @@ impl Decoder {
         }
         match simdutf8::basic::from_utf8(payload) {
             Ok(text) => Some(Ok(Decoded::Text(Cow::Borrowed(text)))),
-            Err(_) => Some(self.no_utf8(payload)),
+            Err(_) => Some(self.on_invalid_utf8(payload)),
         }
     }
 
@@ -131,17 +131,17 @@ impl Decoder {
     /// input behind what is left of this one, which is less than a header and a control frame.
     pub(crate) fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Decoded<'a>>, ProtocolError> {
         // Two functions, so that messages that cannot be compressed do not pay for those that can.
-        if self.inflater.is_none() { self.run::<false>(input) } else { self.run::<true>(input) }
+        if self.inflater.is_none() { self.decode_generic::<false>(input) } else { self.decode_generic::<true>(input) }
     }
 
-    fn run<'a, const INFLATES: bool>(
+    fn decode_generic<'a, const INFLATES: bool>(
         &mut self,
         input: &mut &'a mut [u8],
     ) -> Result<Option<Decoded<'a>>, ProtocolError> {
         loop {
             if let Some(frame) = self.message.as_ref().and_then(|message| message.frame) {
-                match self.resume(frame, input)? {
-                    Progress::Starved => return Ok(None),
+                match self.continue_frame(frame, input)? {
+                    Progress::Incomplete => return Ok(None),
                     Progress::Frame => {}
                     Progress::Message(message) => return Ok(Some(message)),
                 }
@@ -167,35 +167,35 @@ impl Decoder {
                 return if arrived < header.len {
                     Ok(None)
                 } else {
-                    control(header.opcode, take_payload(input, &header)).map(Some)
+                    decode_control(header.opcode, take_payload(input, &header)).map(Some)
                 };
             }
             if header.fin && self.message.is_none() && arrived >= header.len {
                 let payload = take_payload(input, &header);
                 if INFLATES && header.compressed {
-                    return self.whole_compressed(header.opcode, payload).map(Some);
+                    return self.decode_complete_compressed(header.opcode, payload).map(Some);
                 }
-                return self.whole(header.opcode, payload).map(Some);
+                return self.decode_complete(header.opcode, payload).map(Some);
             }
-            take(input, header.size);
-            self.begin(&header)?;
+            split_front(input, header.size);
+            self.start_message(&header)?;
         }
     }
 
     /// A message in one frame that is all there.
-    fn whole<'a>(&self, opcode: Opcode, payload: &'a mut [u8]) -> Result<Decoded<'a>, ProtocolError> {
+    fn decode_complete<'a>(&self, opcode: Opcode, payload: &'a mut [u8]) -> Result<Decoded<'a>, ProtocolError> {
         if opcode == Opcode::Binary {
             return Ok(Decoded::Binary(Cow::Borrowed(payload)));
         }
         match simdutf8::basic::from_utf8(payload) {
             Ok(text) => Ok(Decoded::Text(Cow::Borrowed(text))),
-            Err(_) => self.no_utf8(payload),
+            Err(_) => self.on_invalid_utf8(payload),
         }
     }
 
     /// Text that is not UTF-8 is a fault, or made to be UTF-8.
     #[cold]
-    fn no_utf8<'a>(&self, payload: &'a [u8]) -> Result<Decoded<'a>, ProtocolError> {
+    fn on_invalid_utf8<'a>(&self, payload: &'a [u8]) -> Result<Decoded<'a>, ProtocolError> {
         if self.validate_utf8 {
             return Err(ProtocolError::BadEncoding);
         }
@@ -204,37 +204,37 @@ impl Decoder {
 
     /// The same of a compressed one. It is inflated into a buffer of the thread, which is to come
     /// back when the message has been handled.
-    fn whole_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Decoded<'static>, ProtocolError> {
-        let kind = if opcode == Opcode::Binary { Kind::Binary } else { Kind::Text };
-        self.message.insert(Arriving::begin(kind)).payload = Scratch::Inflated.take();
+    fn decode_complete_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Decoded<'static>, ProtocolError> {
+        let kind = if opcode == Opcode::Binary { MessageKind::Binary } else { MessageKind::Text };
+        self.message.insert(PartialMessage::start(kind)).payload = ThreadBuffer::Inflated.take();
         if let Some(inflater) = &mut self.inflater {
-            inflater.message_begins();
-            inflater.begin(0);
+            inflater.start_message();
+            inflater.start_stream(0);
         }
         self.inflate(payload)?;
         self.finish()
     }
 
     /// A data frame whose payload has not arrived, or which is not all of its message.
-    fn begin(&mut self, header: &Header) -> Result<(), ProtocolError> {
+    fn start_message(&mut self, header: &Header) -> Result<(), ProtocolError> {
         let message = match header.opcode {
-            Opcode::Text => self.message.insert(Arriving::begin(Kind::Text)),
-            Opcode::Binary => self.message.insert(Arriving::begin(Kind::Binary)),
+            Opcode::Text => self.message.insert(PartialMessage::start(MessageKind::Text)),
+            Opcode::Binary => self.message.insert(PartialMessage::start(MessageKind::Binary)),
             _ => self.message.get_or_insert_default(),
         };
         if header.len == 0 {
-            message.empty += 1;
-            if message.empty > MAX_EMPTY_FRAGMENTS {
+            message.empty_fragments += 1;
+            if message.empty_fragments > MAX_EMPTY_FRAGMENTS {
                 return Err(ProtocolError::LimitExceeded);
             }
         }
-        message.frame = Some(Partial { fin: header.fin, mask: header.mask, remaining: header.len, spare: 0 });
+        message.frame = Some(PartialFrame { fin: header.fin, mask: header.mask, remaining: header.len, reserved: 0 });
         if let Some(inflater) = &mut self.inflater {
             if header.opcode != Opcode::Continuation {
-                inflater.message_begins();
+                inflater.start_message();
             }
             if header.compressed {
-                inflater.begin(message.payload.len());
+                inflater.start_stream(message.payload.len());
             }
         }
         Ok(())
@@ -252,7 +252,7 @@ impl Decoder {
         let len = input.len().min(head.len());
         head[..len].copy_from_slice(&input[..len]);
         head[0] &= !COMPRESSED;
-        let room = inflater.rest(self.max_message_size).min(self.max_frame_size);
+        let room = inflater.remaining_compressed(self.max_message_size).min(self.max_frame_size);
         let header = Header::parse(&head[..len], true, room, None)?;
         Ok(header.map(|header| Header { compressed: true, ..header }))
     }
@@ -264,15 +264,15 @@ impl Decoder {
 
     fn inflate(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
         let Self { inflater: Some(inflater), message: Some(message), .. } = self else { return Ok(()) };
-        let Arriving { kind, payload, utf8, .. } = &mut **message;
-        let validates = self.validate_utf8 && *kind == Kind::Text;
-        let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
-        inflater.feed(part, payload, self.max_message_size, look)
+        let PartialMessage { kind, payload, utf8, .. } = &mut **message;
+        let validates = self.validate_utf8 && *kind == MessageKind::Text;
+        let inspect = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
+        inflater.feed(part, payload, self.max_message_size, inspect)
     }
 
     /// Goes on with a data frame.
-    fn resume(&mut self, mut frame: Partial, input: &mut &mut [u8]) -> Result<Progress, ProtocolError> {
-        let part = take(input, frame.remaining.min(input.len()));
+    fn continue_frame(&mut self, mut frame: PartialFrame, input: &mut &mut [u8]) -> Result<Progress, ProtocolError> {
+        let part = split_front(input, frame.remaining.min(input.len()));
         mask::apply(part, frame.mask);
         let is_compressed = self.is_compressed();
         if is_compressed {
@@ -280,7 +280,7 @@ impl Decoder {
         }
         let message = self.message.get_or_insert_default();
         if !is_compressed {
-            if self.validate_utf8 && message.kind == Kind::Text {
+            if self.validate_utf8 && message.kind == MessageKind::Text {
                 message.utf8.feed(part)?;
             }
             message.append(&mut frame, part);
@@ -289,7 +289,7 @@ impl Decoder {
         frame.remaining -= part.len();
         message.frame = (frame.remaining > 0).then_some(frame);
         if frame.remaining > 0 {
-            return Ok(Progress::Starved);
+            return Ok(Progress::Incomplete);
         }
         if frame.fin {
             return self.finish().map(Progress::Message);
@@ -306,10 +306,10 @@ impl Decoder {
         if !inflater.is_active() {
             return Ok(());
         }
-        let Arriving { kind, payload, utf8, .. } = &mut **message;
-        let validates = self.validate_utf8 && *kind == Kind::Text;
-        let look = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
-        inflater.finish(payload, self.max_message_size, look)
+        let PartialMessage { kind, payload, utf8, .. } = &mut **message;
+        let validates = self.validate_utf8 && *kind == MessageKind::Text;
+        let inspect = |piece: &[u8]| if validates { utf8.feed(piece) } else { Ok(()) };
+        inflater.finish(payload, self.max_message_size, inspect)
     }
 
     /// The last frame of a message has arrived.
@@ -317,8 +317,8 @@ impl Decoder {
         self.finish_compressed()?;
         let message = self.message.take().unwrap_or_default();
         let kind = message.kind;
-        let (payload, mut utf8) = message.end();
-        if kind == Kind::Binary {
+        let (payload, mut utf8) = message.finish();
+        if kind == MessageKind::Binary {
             return Ok(Decoded::Binary(Cow::Owned(payload)));
         }
         utf8.finish()?;
@@ -332,17 +332,17 @@ impl Decoder {
     }
 }
 
-fn control(opcode: Opcode, payload: &mut [u8]) -> Result<Decoded<'_>, ProtocolError> {
+fn decode_control(opcode: Opcode, payload: &mut [u8]) -> Result<Decoded<'_>, ProtocolError> {
     Ok(match opcode {
         Opcode::Ping => Decoded::Ping(payload),
         Opcode::Pong => Decoded::Pong(payload),
-        _ => Decoded::Close(close(payload)?),
+        _ => Decoded::Close(parse_close(payload)?),
     })
 }
 
 /// The body of a close frame (§5.5.1): nothing, or a code and UTF-8. One byte was refused with the
 /// header.
-fn close(payload: &[u8]) -> Result<Option<Close>, ProtocolError> {
+fn parse_close(payload: &[u8]) -> Result<Option<Close>, ProtocolError> {
     let Some((code, reason)) = payload.split_first_chunk() else { return Ok(None) };
     let code = CloseCode::from(u16::from_be_bytes(*code));
     if !may_be_sent(code) {
@@ -354,19 +354,19 @@ fn close(payload: &[u8]) -> Result<Option<Close>, ProtocolError> {
 
 /// Takes a frame off the input and unmasks its payload.
 fn take_payload<'a>(input: &mut &'a mut [u8], header: &Header) -> &'a mut [u8] {
-    take(input, header.size);
-    let payload = take(input, header.len);
+    split_front(input, header.size);
+    let payload = split_front(input, header.len);
     mask::apply(payload, header.mask);
     payload
 }
 
 /// How large a message of at most 125 bytes may be.
-fn short(max: usize) -> u8 {
+fn short_limit(max: usize) -> u8 {
     u8::try_from(max).unwrap_or(u8::MAX)
 }
 
 /// Takes bytes off the front of the input, which has that many.
-fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
+fn split_front<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
     input.split_off_mut(..len).unwrap_or_default()
 }
 

@@ -95,11 +95,11 @@ impl Header {
             // §5.5: "All control frames MUST have a payload length of 125 bytes or less."
             _ if opcode.is_control() => return Err(ProtocolError::BadFrame("control frame is too long")),
             126 => match input.get(2..).and_then(<[u8]>::first_chunk) {
-                Some(&bytes) => (minimal(u64::from(u16::from_be_bytes(bytes)), 126)?, 4),
+                Some(&bytes) => (check_minimal(u64::from(u16::from_be_bytes(bytes)), 126)?, 4),
                 None => return Ok(None),
             },
             _ => match input.get(2..).and_then(<[u8]>::first_chunk) {
-                Some(&bytes) => (minimal(u64::from_be_bytes(bytes), 1 << 16)?, 10),
+                Some(&bytes) => (check_minimal(u64::from_be_bytes(bytes), 1 << 16)?, 10),
                 None => return Ok(None),
             },
         };
@@ -123,7 +123,7 @@ impl Header {
 
 /// "The minimal number of bytes MUST be used to encode the length"; "the most significant bit MUST
 /// be 0".
-fn minimal(len: u64, least: u64) -> Result<usize, ProtocolError> {
+fn check_minimal(len: u64, least: u64) -> Result<usize, ProtocolError> {
     if len < least {
         return Err(ProtocolError::BadFrame("length is not minimal"));
     }

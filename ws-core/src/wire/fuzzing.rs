@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::ahead::Incoming;
+use super::read_ahead::InboundMessage;
 use super::connection;
 use super::decoder::{self, Decoded};
-use super::deflate::{self, Agreed, Inflater};
+use super::deflate::{self, DeflateParams, Inflater};
 use super::testing;
 use crate::close::{Close, CloseReason, ProtocolError};
 use crate::message::Message;
@@ -70,7 +70,7 @@ pub struct Parameters {
     pub client_takeover: bool,
 }
 
-impl From<Parameters> for Agreed {
+impl From<Parameters> for DeflateParams {
     fn from(it: Parameters) -> Self {
         let Parameters { level, mem_level, window_bits, server_takeover, client_takeover } = it;
         Self {
@@ -85,9 +85,9 @@ impl From<Parameters> for Agreed {
     }
 }
 
-impl From<Agreed> for Parameters {
-    fn from(it: Agreed) -> Self {
-        let Agreed { level, mem_level, window_bits, server_takeover, client_takeover, .. } = it;
+impl From<DeflateParams> for Parameters {
+    fn from(it: DeflateParams) -> Self {
+        let DeflateParams { level, mem_level, window_bits, server_takeover, client_takeover, .. } = it;
         Self { level, mem_level, window_bits, server_takeover, client_takeover }
     }
 }
@@ -117,42 +117,42 @@ pub struct Connection {
     /// Whether the handler sends back what it gets.
     echoes: bool,
     /// What it has said, also what nobody heard.
-    pub said: Vec<Message>,
+    pub sent: Vec<Message>,
 }
 
 impl Connection {
     /// One that has been opened.
     pub fn new(options: Options, agreed: Option<Parameters>, echoes: bool, now: Instant) -> Self {
         let wire = connection::Connection::new(options.into(), Vec::new(), now);
-        let mut wire = wire.compressed(agreed.map(Into::into));
+        let mut wire = wire.with_compression(agreed.map(Into::into));
         wire.outbox().set_vectored(true);
-        Self { wire, echoes, said: Vec::new() }
+        Self { wire, echoes, sent: Vec::new() }
     }
 
     /// Bytes come from the socket, while a method of the handler is pending or not; false if the
     /// connection does not want them.
     pub fn read(&mut self, bytes: &[u8], is_pending: bool, now: Instant) -> bool {
-        while let Some(mut backlog) = self.wire.take_backlog() {
+        while let Some(mut backlog) = self.wire.take_unread() {
             let used = self.handle(backlog.bytes(), is_pending);
-            self.wire.put_back(backlog, used);
+            self.wire.return_unread(backlog, used);
         }
         let wants = self.wire.wants_input();
         if wants && !bytes.is_empty() {
-            let held = self.wire.held();
+            let held = self.wire.partial_len();
             assert!(held <= 138, "{held} bytes are held");
             let mut input = [&vec![0; held], bytes].concat();
-            self.wire.resume(&mut input[..held]);
-            self.wire.heard(now);
+            self.wire.prepend_partial(&mut input[..held]);
+            self.wire.on_bytes_received(now);
             let used = self.handle(&mut input, is_pending);
-            self.wire.keep(&input[used..]);
+            self.wire.store_unread(&input[used..]);
         }
         wants
     }
 
     /// The client has gone, or the socket takes no more.
-    pub fn lose(&mut self, is_broken: bool) {
+    pub fn disconnect(&mut self, has_write_failed: bool) {
         let kind = std::io::ErrorKind::ConnectionReset;
-        if is_broken { self.wire.broken(kind) } else { self.wire.lost(kind) }
+        if has_write_failed { self.wire.on_write_error(kind) } else { self.wire.on_disconnect(kind) }
     }
 
     fn handle(&mut self, input: &mut [u8], is_pending: bool) -> usize {
@@ -160,47 +160,47 @@ impl Connection {
             return self.wire.read_ahead(input);
         }
         let len = input.len();
-        self.wire.outbox().handles_input(input);
+        self.wire.outbox().begin_input(input);
         let mut rest = &mut *input;
-        while let Some(message) = self.wire.next(&mut rest) {
-            self.hear(message);
+        while let Some(message) = self.wire.next_message(&mut rest) {
+            self.process_message(message);
         }
         let used = len - rest.len();
-        if self.wire.outbox().input_handled() {
-            self.wire.outbox().keep_input(input);
+        if self.wire.outbox().end_input() {
+            self.wire.outbox().retain_input(input);
         }
         used
     }
 
-    fn hear(&mut self, message: Incoming<'_>) {
+    fn process_message(&mut self, message: InboundMessage<'_>) {
         let is_owned = message.is_owned();
         if is_owned {
-            self.wire.handles(&message);
+            self.wire.begin_message(&message);
         }
         match &message {
             _ if !self.echoes => {}
-            Incoming::Text(text) => {
+            InboundMessage::Text(text) => {
                 self.wire.text(text);
-                self.said.push(Message::text(&**text));
+                self.sent.push(Message::text(&**text));
             }
-            Incoming::Binary(bytes) => {
+            InboundMessage::Binary(bytes) => {
                 self.wire.binary(bytes);
-                self.said.push(Message::binary(bytes.to_vec()));
+                self.sent.push(Message::binary(bytes.to_vec()));
             }
-            Incoming::Ping(_) | Incoming::Pong(_) => {}
+            InboundMessage::Ping(_) | InboundMessage::Pong(_) => {}
         }
         if is_owned {
-            self.wire.handled(message);
+            self.wire.end_message(message);
         }
     }
 
     /// The handler is free: it gets what was read ahead, and at the end all of it.
     pub fn deliver(&mut self) {
-        while let Some(message) = self.wire.next_ahead() {
-            self.hear(message);
+        while let Some(message) = self.wire.next_read_ahead() {
+            self.process_message(message);
         }
-        if self.wire.reason().is_some() && !self.wire.holds_back() {
-            self.wire.settle();
+        if self.wire.close_reason().is_some() && !self.wire.is_blocked_by_client() {
+            self.wire.finish_drain();
         }
     }
 
@@ -209,27 +209,27 @@ impl Connection {
         let mut taken = self.wire.outbox().waiting();
         taken.truncate(len);
         if !taken.is_empty() {
-            self.wire.sent(taken.len(), || now);
+            self.wire.on_bytes_sent(taken.len(), || now);
         }
         self.wire.outbox().reclaim();
         taken
     }
 
     /// Time passes; what is due is done, and after an end that took too long nothing is left to do.
-    pub fn tick(&mut self, now: Instant) {
+    pub fn handle_timeout(&mut self, now: Instant) {
         // One look may find that another is due.
         for _ in 0..4 {
-            if self.wire.tick(now) {
-                self.wire.settle();
-                self.lose(true);
+            if self.wire.handle_timeout(now) {
+                self.wire.finish_drain();
+                self.disconnect(true);
             }
         }
         let deadline = self.wire.deadline(|| now);
-        assert!(self.wire.is_broken() || deadline.is_none_or(|deadline| deadline > now));
+        assert!(self.wire.has_write_failed() || deadline.is_none_or(|deadline| deadline > now));
     }
 
     /// The handler says something.
-    pub fn say(&mut self, message: Message) {
+    pub fn send(&mut self, message: Message) {
         match &message {
             Message::Text(text) => self.wire.text(text),
             Message::Binary(bytes) => self.wire.binary(bytes),
@@ -237,12 +237,12 @@ impl Connection {
             Message::Pong(payload) => self.wire.pong(&payload.0),
             Message::Close(close) => self.wire.close(close.clone()),
         }
-        self.said.push(message);
+        self.sent.push(message);
     }
 
     /// The server shuts down.
     pub fn shut_down(&mut self, deadline: Instant) {
-        self.wire.end_by(CloseReason::Shutdown, deadline);
+        self.wire.drain_by(CloseReason::Shutdown, deadline);
     }
 
     /// Whether the handler wants to read, and whether what it says is compressed.
@@ -262,13 +262,13 @@ impl Connection {
     }
 
     /// Why it ends.
-    pub fn reason(&self) -> Option<&CloseReason> {
-        self.wire.reason()
+    pub fn close_reason(&self) -> Option<&CloseReason> {
+        self.wire.close_reason()
     }
 
     /// Whether the socket takes no more.
-    pub fn is_broken(&self) -> bool {
-        self.wire.is_broken()
+    pub fn has_write_failed(&self) -> bool {
+        self.wire.has_write_failed()
     }
 
     /// Whether nothing can be said any more.

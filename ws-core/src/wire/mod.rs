@@ -4,10 +4,10 @@
 //! meets them: [`frame`] reads the header, [`mask`], [`deflate`] and [`utf8`] the payload,
 //! [`decoder`] puts messages together, [`outbox`] holds what goes the other way.
 
-mod activity;
-mod ahead;
-mod backlog;
-mod broadcast;
+mod peer_activity;
+mod read_ahead;
+mod unread;
+mod prepared_message;
 mod connection;
 mod decoder;
 mod deflate;
@@ -16,18 +16,18 @@ mod frame;
 pub(crate) mod fuzzing;
 mod mask;
 mod outbox;
-mod pool;
-mod rate;
+mod message_pool;
+mod rate_limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod testing;
 mod utf8;
 
 #[cfg(feature = "tungstenite")]
-pub(crate) use activity::Activity;
-pub(crate) use ahead::Incoming;
-pub(crate) use backlog::Backlog;
-pub(crate) use broadcast::Broadcast;
+pub(crate) use peer_activity::PeerActivity;
+pub(crate) use read_ahead::InboundMessage;
+pub(crate) use unread::UnreadInput;
+pub(crate) use prepared_message::PreparedMessage;
 pub(crate) use connection::Connection;
-pub(crate) use deflate::Agreed;
-pub(crate) use outbox::{Kept, LARGE};
-pub(crate) use rate::Rate;
+pub(crate) use deflate::DeflateParams;
+pub(crate) use outbox::{OwnedPayload, ZERO_COPY_THRESHOLD};
+pub(crate) use rate_limiter::RateLimiter;

@@ -1,6 +1,6 @@
 //! Frames on their way to the client.
 
-mod borrowed;
+mod zero_copy;
 mod segments;
 
 use std::io::IoSlice;
@@ -9,13 +9,13 @@ use bytes::Bytes;
 
 use super::deflate::Deflater;
 use super::frame::{COMPRESSED, MAX_HEADER, Opcode, short_header, write_header};
-use borrowed::Source;
-pub(crate) use segments::Kept;
+use zero_copy::BorrowSource;
+pub(crate) use segments::OwnedPayload;
 use segments::{Payload, Segments};
 
 /// From this size on a payload is not copied behind its header, if it can be written from where it is:
 /// what the socket is told about two pieces more costs less than copying them.
-pub(crate) const LARGE: usize = 4 << 10;
+pub(crate) const ZERO_COPY_THRESHOLD: usize = 4 << 10;
 
 /// The bytes that wait for the socket, in order.
 ///
@@ -28,12 +28,12 @@ pub(crate) const LARGE: usize = 4 << 10;
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     /// How many of `bytes` the socket has taken.
-    sent: usize,
+    consumed: usize,
     /// How many bytes wait, with those of the segments.
     len: usize,
     segments: Option<Box<Segments>>,
     /// Where the messages are that are being handled.
-    source: Source,
+    source: BorrowSource,
     limit: usize,
     /// How many bytes may wait now: more than `limit` behind a message that is larger.
     ceiling: usize,
@@ -44,10 +44,10 @@ impl Outbox {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             bytes: Vec::new(),
-            sent: 0,
+            consumed: 0,
             len: 0,
             segments: None,
-            source: Source::Unused,
+            source: BorrowSource::Disabled,
             limit,
             ceiling: limit,
         }
@@ -55,7 +55,7 @@ impl Outbox {
 
     /// The stream writes from several places at once. Where it does not, everything is copied to one.
     pub(crate) fn set_vectored(&mut self, on: bool) {
-        self.source = if on { Source::Nothing } else { Source::Unused };
+        self.source = if on { BorrowSource::None } else { BorrowSource::Disabled };
     }
 
     /// How many bytes wait.
@@ -71,48 +71,48 @@ impl Outbox {
 
     /// What waits, if it is all in one place.
     #[inline]
-    pub(crate) fn in_one_place(&self) -> Option<&[u8]> {
-        if self.segments.is_none() { Some(&self.bytes[self.sent..]) } else { None }
+    pub(crate) fn contiguous(&self) -> Option<&[u8]> {
+        if self.segments.is_none() { Some(&self.bytes[self.consumed..]) } else { None }
     }
 
     /// All that waits, for those who only look.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn waiting(&self) -> Vec<u8> {
-        let Some(segments) = &self.segments else { return self.bytes[self.sent..].to_vec() };
-        let mut slices = vec![IoSlice::new(&[]); segments.pieces()];
+        let Some(segments) = &self.segments else { return self.bytes[self.consumed..].to_vec() };
+        let mut slices = vec![IoSlice::new(&[]); segments.max_slices()];
         let filled = self.slices(&[], &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 
-    /// What waits first, if it is in several; `input` is what was [read](Self::handles_input). Returns how
+    /// What waits first, if it is in several; `input` is what was [read](Self::begin_input). Returns how
     /// many of the slices were filled.
     pub(crate) fn slices<'a>(&'a self, input: &'a [u8], slices: &mut [IoSlice<'a>]) -> usize {
-        let encoded = &self.bytes[self.sent..];
+        let encoded = &self.bytes[self.consumed..];
         self.segments.as_ref().map_or(0, |segments| segments.slices(encoded, input, slices))
     }
 
     /// The socket took that many bytes.
     #[inline(always)]
-    pub(crate) fn sent(&mut self, len: usize) {
+    pub(crate) fn consume(&mut self, len: usize) {
         self.len -= len;
         if self.segments.is_some() {
-            self.sent_segments(len);
+            self.consume_segments(len);
         } else if self.len > 0 {
-            self.sent += len;
+            self.consumed += len;
         } else {
             self.bytes.clear();
-            self.sent = 0;
+            self.consumed = 0;
         }
     }
 
     #[cold]
-    fn sent_segments(&mut self, len: usize) {
+    fn consume_segments(&mut self, len: usize) {
         let Some(segments) = &mut self.segments else { return };
-        self.sent += segments.sent(len);
+        self.consumed += segments.consume(len);
         if segments.is_empty()
             && let Some(segments) = self.segments.take()
         {
-            segments.give_back();
+            segments.recycle();
         }
         if self.is_empty() {
             self.clear();
@@ -122,7 +122,7 @@ impl Outbox {
     /// Drops what waits.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
-        self.sent = 0;
+        self.consumed = 0;
         self.len = 0;
         self.segments = None;
     }
@@ -134,16 +134,16 @@ impl Outbox {
         let waiting = self.len();
         let fits = fits(waiting, payload.len(), self.ceiling);
         if fits {
-            self.push_last(opcode, payload);
-            self.pushed(waiting);
+            self.push_unbounded(opcode, payload);
+            self.update_ceiling(waiting);
         }
         fits
     }
 
     /// Appends a frame whatever the limit says: the close frame, which is the last.
     #[inline(always)]
-    pub(crate) fn push_last(&mut self, opcode: Opcode, payload: &[u8]) {
-        if self.sent > 0 {
+    pub(crate) fn push_unbounded(&mut self, opcode: Opcode, payload: &[u8]) {
+        if self.consumed > 0 {
             self.make_room(MAX_HEADER + payload.len());
         }
         // Most messages are short, and their header is then two bytes.
@@ -159,7 +159,7 @@ impl Outbox {
     #[cold]
     #[inline(never)]
     fn push_long(&mut self, opcode: Opcode, payload: &[u8]) {
-        if payload.len() >= LARGE
+        if payload.len() >= ZERO_COPY_THRESHOLD
             && let Some(borrowed) = self.source.find(payload)
         {
             self.push_header(opcode, payload.len());
@@ -179,16 +179,16 @@ impl Outbox {
 
     /// Appends a frame whose payload is the outbox's own now. The same limit counts.
     #[must_use]
-    pub(crate) fn push_kept(&mut self, opcode: Opcode, payload: Kept) -> bool {
-        if payload.len() < LARGE || !self.source.is_used() {
+    pub(crate) fn push_owned(&mut self, opcode: Opcode, payload: OwnedPayload) -> bool {
+        if payload.len() < ZERO_COPY_THRESHOLD || !self.source.is_enabled() {
             return self.push(opcode, payload.bytes());
         }
         let waiting = self.len();
         let fits = fits(waiting, payload.len(), self.ceiling);
         if fits {
             self.push_header(opcode, payload.len());
-            self.push_segment(Payload::Kept(payload));
-            self.pushed(waiting);
+            self.push_segment(Payload::Owned(payload));
+            self.update_ceiling(waiting);
         }
         fits
     }
@@ -206,13 +206,13 @@ impl Outbox {
         if !fits(waiting, frame.len().saturating_sub(header), self.ceiling) {
             return false;
         }
-        if frame.len() >= LARGE && self.source.is_used() {
-            self.push_segment(Payload::Kept(frame.clone().into()));
+        if frame.len() >= ZERO_COPY_THRESHOLD && self.source.is_enabled() {
+            self.push_segment(Payload::Owned(frame.clone().into()));
         } else {
             self.make_room(frame.len());
             self.append(frame);
         }
-        self.pushed(waiting);
+        self.update_ceiling(waiting);
         true
     }
 
@@ -225,7 +225,7 @@ impl Outbox {
 
     fn push_segment(&mut self, payload: Payload) {
         self.len += payload.len();
-        let encoded = self.bytes.len() - self.sent;
+        let encoded = self.bytes.len() - self.consumed;
         self.segments.get_or_insert_with(Segments::take).push(encoded, payload);
     }
 
@@ -236,7 +236,7 @@ impl Outbox {
         opcode: Opcode,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<bool, E> {
-        self.push_marked(opcode, 0, write)
+        self.push_with_rsv(opcode, 0, write)
     }
 
     /// Appends a message, compressed if that makes it smaller or if the ones that follow refer to
@@ -248,48 +248,48 @@ impl Outbox {
         payload: &[u8],
         deflater: &mut Deflater,
     ) -> bool {
-        let compress = |out: &mut Vec<u8>| if deflater.compress(payload, out) { Ok(()) } else { Err(AsItIs) };
-        match self.push_marked(opcode, COMPRESSED, compress) {
+        let compress = |out: &mut Vec<u8>| if deflater.compress(payload, out) { Ok(()) } else { Err(Incompressible) };
+        match self.push_with_rsv(opcode, COMPRESSED, compress) {
             Ok(fits) => fits,
-            Err(AsItIs) => self.push(opcode, payload),
+            Err(Incompressible) => self.push(opcode, payload),
         }
     }
 
     /// Appends a frame with reserved bits.
-    fn push_marked<E>(
+    fn push_with_rsv<E>(
         &mut self,
         opcode: Opcode,
         bits: u8,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<bool, E> {
         let waiting = self.len();
-        if self.sent > self.bytes.len() - self.sent {
+        if self.consumed > self.bytes.len() - self.consumed {
             // Nobody knows yet how much is needed; so this is done when it costs little.
-            self.drop_sent();
+            self.drop_consumed();
         }
         let start = self.bytes.len();
-        let mut draft = Draft { bytes: &mut self.bytes, keep: start };
+        let mut guard = FrameGuard { bytes: &mut self.bytes, keep: start };
         // Most payloads have a header of two bytes; a longer one is moved up afterwards.
-        draft.bytes.extend_from_slice(&[0; 2]);
-        write(draft.bytes)?;
-        let len = draft.bytes.len() - start - 2;
+        guard.bytes.extend_from_slice(&[0; 2]);
+        write(guard.bytes)?;
+        let len = guard.bytes.len() - start - 2;
         if !fits(waiting, len, self.ceiling) {
             return Ok(false);
         }
         let mut header = [0; MAX_HEADER];
         let size = write_header(&mut header, opcode, len);
         header[0] |= bits;
-        draft.bytes.splice(start..start + 2, header[..size].iter().copied());
-        draft.keep = draft.bytes.len();
-        drop(draft);
+        guard.bytes.splice(start..start + 2, header[..size].iter().copied());
+        guard.keep = guard.bytes.len();
+        drop(guard);
         self.len += size + len;
-        self.pushed(waiting);
+        self.update_ceiling(waiting);
         Ok(true)
     }
 
     /// A single message may be larger than the limit; it does not use up what others may have.
     #[inline(always)]
-    fn pushed(&mut self, waiting: usize) {
+    fn update_ceiling(&mut self, waiting: usize) {
         if waiting == 0 {
             let first = self.len();
             self.ceiling = if first > self.limit { first.saturating_add(self.limit) } else { self.limit };
@@ -308,21 +308,21 @@ impl Outbox {
     /// needs.
     pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
         if self.is_empty() {
-            self.sent = 0;
+            self.consumed = 0;
             return (self.bytes.capacity() > 0).then(|| std::mem::take(&mut self.bytes));
         }
-        self.reclaim_rest()
+        self.shrink()
     }
 
-    fn reclaim_rest(&mut self) -> Option<Vec<u8>> {
+    fn shrink(&mut self) -> Option<Vec<u8>> {
         if let Some(segments) = &mut self.segments {
             segments.shrink();
         }
-        let waiting = &self.bytes[self.sent..];
+        let waiting = &self.bytes[self.consumed..];
         if self.bytes.capacity() > 2 * waiting.len() {
-            let kept = waiting.to_vec();
-            self.sent = 0;
-            return Some(std::mem::replace(&mut self.bytes, kept));
+            let copy = waiting.to_vec();
+            self.consumed = 0;
+            return Some(std::mem::replace(&mut self.bytes, copy));
         }
         None
     }
@@ -330,11 +330,11 @@ impl Outbox {
     /// The same of a buffer that goes back to where it was lent from, which is most often all there is to
     /// do: false if something waits, or if there is one already.
     #[inline(always)]
-    pub(crate) fn return_to(&mut self, lender: &mut Vec<u8>) -> bool {
+    pub(crate) fn swap_back(&mut self, lender: &mut Vec<u8>) -> bool {
         let returns = self.is_empty() && lender.capacity() == 0;
         if returns {
             self.bytes.clear();
-            self.sent = 0;
+            self.consumed = 0;
             std::mem::swap(&mut self.bytes, lender);
         }
         returns
@@ -343,14 +343,14 @@ impl Outbox {
     /// Before a long buffer grows, what the socket has taken makes room.
     #[cold]
     fn make_room(&mut self, len: usize) {
-        if self.sent > 0 && self.bytes.capacity() - self.bytes.len() < len {
-            self.drop_sent();
+        if self.consumed > 0 && self.bytes.capacity() - self.bytes.len() < len {
+            self.drop_consumed();
         }
     }
 
-    fn drop_sent(&mut self) {
-        self.bytes.drain(..self.sent);
-        self.sent = 0;
+    fn drop_consumed(&mut self) {
+        self.bytes.drain(..self.consumed);
+        self.consumed = 0;
     }
 }
 
@@ -360,15 +360,15 @@ fn fits(waiting: usize, len: usize, ceiling: usize) -> bool {
 }
 
 /// A message that is not smaller when it is compressed.
-struct AsItIs;
+struct Incompressible;
 
 /// A frame that is being written; dropped early, it leaves no trace.
-struct Draft<'a> {
+struct FrameGuard<'a> {
     bytes: &'a mut Vec<u8>,
     keep: usize,
 }
 
-impl Drop for Draft<'_> {
+impl Drop for FrameGuard<'_> {
     fn drop(&mut self) {
         self.bytes.truncate(self.keep);
     }

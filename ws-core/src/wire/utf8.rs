@@ -6,13 +6,13 @@ use crate::close::ProtocolError;
 
 /// Validates text as it arrives: a byte that no continuation could save fails at once.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Utf8 {
+pub(crate) struct Utf8Validator {
     /// The beginning of a character whose rest has not come, and its length.
-    open: [u8; 3],
+    incomplete: [u8; 3],
     len: u8,
 }
 
-impl Utf8 {
+impl Utf8Validator {
     /// Takes the next piece.
     pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), ProtocolError> {
         if self.len > 0 {
@@ -22,7 +22,7 @@ impl Utf8 {
             Ok(_) => Ok(()),
             Err(error) if error.error_len().is_some() => Err(ProtocolError::BadEncoding),
             Err(error) => {
-                self.hold(&piece[error.valid_up_to()..]);
+                self.store_incomplete(&piece[error.valid_up_to()..]);
                 Ok(())
             }
         }
@@ -37,7 +37,7 @@ impl Utf8 {
     fn complete<'a>(&mut self, piece: &'a [u8]) -> Result<&'a [u8], ProtocolError> {
         let held = usize::from(self.len);
         let mut character = [0; 4];
-        character[..held].copy_from_slice(&self.open[..held]);
+        character[..held].copy_from_slice(&self.incomplete[..held]);
         for (taken, &byte) in piece.iter().enumerate().take(4 - held) {
             character[held + taken] = byte;
             let so_far = &character[..=held + taken];
@@ -47,16 +47,16 @@ impl Utf8 {
                     return Ok(&piece[taken + 1..]);
                 }
                 Err(error) if error.error_len().is_some() => return Err(ProtocolError::BadEncoding),
-                Err(_) => self.hold(so_far),
+                Err(_) => self.store_incomplete(so_far),
             }
         }
         Ok(&[])
     }
 
     /// Keeps an unfinished character, which is at most three bytes.
-    fn hold(&mut self, open: &[u8]) {
+    fn store_incomplete(&mut self, incomplete: &[u8]) {
         self.len = 0;
-        for (place, &byte) in self.open.iter_mut().zip(open) {
+        for (place, &byte) in self.incomplete.iter_mut().zip(incomplete) {
             *place = byte;
             self.len += 1;
         }
@@ -71,12 +71,12 @@ mod tests {
     #[track_caller]
     fn check(text: &[u8], valid: bool) {
         for cut in 0..=text.len() {
-            let mut utf8 = Utf8::default();
+            let mut utf8 = Utf8Validator::default();
             let verdict =
                 utf8.feed(&text[..cut]).and_then(|()| utf8.feed(&text[cut..])).and_then(|()| utf8.finish());
             assert_eq!(verdict.is_ok(), valid, "{text:02x?} cut at {cut}");
         }
-        let mut utf8 = Utf8::default();
+        let mut utf8 = Utf8Validator::default();
         let bytewise = text.iter().try_for_each(|byte| utf8.feed(std::slice::from_ref(byte)));
         assert_eq!(bytewise.and_then(|()| utf8.finish()).is_ok(), valid, "{text:02x?} byte by byte");
     }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn fails_at_the_first_byte_that_cannot_be_saved() {
-        let mut utf8 = Utf8::default();
+        let mut utf8 = Utf8Validator::default();
         assert!(utf8.feed(b"\xce\xba\xf4").is_ok());
         assert_eq!(utf8.feed(b"\x90"), Err(ProtocolError::BadEncoding));
     }

@@ -156,7 +156,7 @@ async fn try_one(seed: u64) {
     }));
     let wire = Connection::new(options, Vec::new(), now());
     #[cfg(feature = "deflate")]
-    let wire = wire.compressed((random.below(2) == 0).then_some(crate::wire::Agreed {
+    let wire = wire.with_compression((random.below(2) == 0).then_some(crate::wire::DeflateParams {
         level: 1,
         mem_level: 8,
         window_bits: 15,

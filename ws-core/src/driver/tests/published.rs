@@ -169,7 +169,7 @@ async fn lagging_that_nobody_handles_closes_nothing() {
     let mut seat = Seat::new(Deaf, context::<Deaf>());
     assert!(matches!(seat.handler.event(Event::Lagged(7), &mut seat.cx), EventOutcome::Unhandled));
     assert!(seat.invoke(Event::Lagged(7)).is_none());
-    assert_eq!(seat.cx.session().wire.reason(), None);
+    assert_eq!(seat.cx.session().wire.close_reason(), None);
     assert_eq!(replies(&mut seat.cx), [""; 0]);
 }
 

@@ -76,7 +76,7 @@ fn the_first_gap_counts_those_that_are_dropped_with_it() {
 #[test]
 fn frames_pass_only_what_is_not_for_the_handler() {
     let feed = feed(Overflow::Close);
-    let frame = || Delivery::Frame(Arc::new(Broadcast::text("x")));
+    let frame = || Delivery::Frame(Arc::new(PreparedMessage::text("x")));
     let _ = feed.push(0, frame());
     let _ = feed.push(0, Delivery::Info(1));
     let _ = feed.push(0, frame());

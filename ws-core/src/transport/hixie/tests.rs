@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::close::ProtocolError;
 use crate::options::Options;
-use crate::wire::{Connection, Incoming as Heard};
+use crate::wire::{Connection, InboundMessage as Heard};
 
 /// How many bytes of a frame are skipped here.
 const LIMIT: usize = 300;
@@ -34,12 +34,12 @@ fn heard(stream: &[u8], cuts: &[usize]) -> Vec<String> {
         assert!(len <= 3 * piece.len() + 16, "{} bytes became {len}", piece.len());
         assert!(len > 0 || piece.is_empty() || was_over || incoming.is_over(), "nothing is heard");
         let mut input = &mut held[..];
-        while let Some(message) = wire.next(&mut input) {
+        while let Some(message) = wire.next_message(&mut input) {
             let Heard::Text(text) = message else { panic!("not text: {message:?}") };
             seen.push(text.into_owned());
         }
         held = input.to_vec();
-        if let Some(reason) = wire.reason() {
+        if let Some(reason) = wire.close_reason() {
             seen.push(format!("{reason:?}"));
             return seen;
         }
@@ -121,8 +121,8 @@ fn faults_of_the_engine_are_found_as_ever() {
     // No end of the message is waited for.
     incoming.translate(b"\x0001234", |part| frames.extend_from_slice(part));
     incoming.translate(b"567890", |part| frames.extend_from_slice(part));
-    assert!(wire.next(&mut &mut frames[..]).is_none());
-    assert_eq!(wire.reason(), Some(&crate::CloseReason::Protocol(ProtocolError::MessageTooBig)));
+    assert!(wire.next_message(&mut &mut frames[..]).is_none());
+    assert_eq!(wire.close_reason(), Some(&crate::CloseReason::Protocol(ProtocolError::MessageTooBig)));
 }
 
 /// A frame of a client, and the text in it.

@@ -4,7 +4,7 @@ use super::*;
 
 /// What the server answers to lines of offers, `""` for nothing.
 #[track_caller]
-fn check_with(change: impl FnOnce(&mut Compress), lines: &[&str], expect: &str) -> Option<Agreed> {
+fn check_with(change: impl FnOnce(&mut Compress), lines: &[&str], expect: &str) -> Option<DeflateParams> {
     let mut compress = Compress::DEFAULT;
     change(&mut compress);
     let mut headers = HeaderMap::new();

@@ -1,26 +1,26 @@
 //! The protocol state of one connection.
 
-mod assistance;
-mod end;
+mod managed_transport;
+mod closing;
 mod input;
-mod life;
+mod liveness;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use assistance::Assistance;
-use end::End;
-use life::Life;
+use managed_transport::ManagedTransport;
+use closing::CloseState;
+use liveness::Liveness;
 
-use super::ahead::Ahead;
-use super::backlog::Backlog;
+use super::read_ahead::ReadAheadQueue;
+use super::unread::UnreadInput;
 use super::decoder::Decoder;
 #[cfg(feature = "deflate")]
 use super::deflate::Inflater;
-use super::deflate::{Agreed, Deflater, Scratch};
+use super::deflate::{DeflateParams, Deflater, ThreadBuffer};
 use super::frame::Opcode;
-use super::outbox::{Kept, Outbox};
-use super::rate::Rate;
+use super::outbox::{OwnedPayload, Outbox};
+use super::rate_limiter::RateLimiter;
 use crate::close::CloseReason;
 use crate::options::Options;
 
@@ -29,14 +29,14 @@ use crate::options::Options;
 ///
 /// There are four kinds of methods:
 ///
-/// - **Input.** [`next`](Self::next) takes messages off the bytes that were read; what it leaves is
-///   given to [`keep`](Self::keep). While a method of the handler is pending, bytes go to
-///   [`read_ahead`](Self::read_ahead) instead. [`lost`](Self::lost) says that no more will come.
+/// - **Input.** [`next_message`](Self::next_message) takes messages off the bytes that were read; what it leaves is
+///   given to [`store_unread`](Self::store_unread). While a method of the handler is pending, bytes go to
+///   [`read_ahead`](Self::read_ahead) instead. [`on_disconnect`](Self::on_disconnect) says that no more will come.
 /// - **Commands** put frames into the outbox or change a setting; [`close`](Self::close) and
-///   [`end`](Self::end) end the connection.
+///   [`begin_drain`](Self::begin_drain) end the connection.
 /// - **Output.** [`outbox`](Self::outbox) holds the bytes for the socket;
 ///   [`is_finished`](Self::is_finished) says when the server ends TCP.
-/// - **Time.** [`deadline`](Self::deadline) says when [`tick`](Self::tick) wants to be called.
+/// - **Time.** [`deadline`](Self::deadline) says when [`handle_timeout`](Self::handle_timeout) wants to be called.
 ///
 /// A connection is *open*, then *ending*: nothing more is read and what came before is still
 /// handled, then *closing*: nothing more is sent. Handlers that close skip the middle.
@@ -48,34 +48,34 @@ pub(crate) struct Connection {
     /// What messages for the client go through, if it understands compressed ones; gone when
     /// nothing more is sent.
     deflater: Option<Box<Deflater>>,
-    /// Bytes that were read and not decoded: the beginning of a frame, or, if not `starved`, whole
+    /// Bytes that were read and not decoded: the beginning of a frame, or, if not `needs_more_input`, whole
     /// frames behind which reading was stopped.
-    input: Backlog,
-    starved: bool,
+    unread: UnreadInput,
+    needs_more_input: bool,
     /// Messages that were read while a method was pending.
-    ahead: Ahead,
+    read_ahead_queue: ReadAheadQueue,
     /// How it ends, unless it is open. Boxed, because all the others have room for it.
-    end: Option<Box<End>>,
+    close_state: Option<Box<CloseState>>,
     active: bool,
     /// Whether the socket takes no more bytes.
-    is_broken: bool,
+    has_write_failed: bool,
     idle_timeout: Option<Duration>,
-    idle: Idle,
+    idle_timer: IdleTimer,
     /// When the last byte came from the client.
-    heard: Instant,
+    last_received_at: Instant,
     /// What a transport that speaks WebSocket itself does, and needs.
-    assistance: Option<Box<Assistance>>,
+    managed: Option<Box<ManagedTransport>>,
     /// Whether it is asked for signs of life, has only so long to live, or may only say so much.
-    life: Option<Box<Life>>,
+    liveness: Option<Box<Liveness>>,
     /// How many pings and pongs came from the client, once there were any: few send some.
-    controls: Option<Box<Rate>>,
+    control_rate: Option<Box<RateLimiter>>,
 }
 
 /// Whether the idle timeout is what it was when the clock was set for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Idle {
-    Noted,
-    Changed,
+enum IdleTimer {
+    Armed,
+    Stale,
 }
 
 impl Connection {
@@ -87,25 +87,25 @@ impl Connection {
             decoder,
             outbox: Outbox::new(options.outbox_limit),
             deflater: None,
-            input: Backlog::from(input),
-            starved: false,
-            ahead: Ahead::default(),
-            end: None,
+            unread: UnreadInput::from(input),
+            needs_more_input: false,
+            read_ahead_queue: ReadAheadQueue::default(),
+            close_state: None,
             active: true,
-            is_broken: false,
+            has_write_failed: false,
             idle_timeout: options.idle_timeout,
-            idle: Idle::Changed,
-            heard: now,
-            assistance: None,
-            life: Life::of(&options, now),
-            controls: None,
+            idle_timer: IdleTimer::Stale,
+            last_received_at: now,
+            managed: None,
+            liveness: Liveness::new(&options, now),
+            control_rate: None,
             options,
         }
     }
 
     /// The same, with messages compressed in the way that was agreed upon.
     #[cfg(feature = "deflate")]
-    pub(crate) fn compressed(mut self, agreed: Option<Agreed>) -> Self {
+    pub(crate) fn with_compression(mut self, agreed: Option<DeflateParams>) -> Self {
         if let Some(agreed) = agreed {
             self.decoder.set_inflater(Inflater::new(agreed.client_takeover, agreed.per_frame));
             self.deflater = Some(Box::new(Deflater::new(&agreed)));
@@ -115,7 +115,7 @@ impl Connection {
 
     /// The same: nothing can be agreed upon.
     #[cfg(not(feature = "deflate"))]
-    pub(crate) fn compressed(self, _: Option<Agreed>) -> Self {
+    pub(crate) fn with_compression(self, _: Option<DeflateParams>) -> Self {
         self
     }
 
@@ -126,22 +126,22 @@ impl Connection {
 
     #[inline(always)]
     pub(crate) fn text(&mut self, text: &str) {
-        self.message(Opcode::Text, text.as_bytes());
+        self.send_message(Opcode::Text, text.as_bytes());
     }
 
     #[inline(always)]
     pub(crate) fn binary(&mut self, bytes: &[u8]) {
-        self.message(Opcode::Binary, bytes);
+        self.send_message(Opcode::Binary, bytes);
     }
 
     /// Sends text that need not be copied. It must be UTF-8.
-    pub(crate) fn text_kept(&mut self, text: Kept) {
-        self.message_kept(Opcode::Text, text);
+    pub(crate) fn text_owned(&mut self, text: OwnedPayload) {
+        self.message_owned(Opcode::Text, text);
     }
 
     /// Sends bytes that need not be copied.
-    pub(crate) fn binary_kept(&mut self, bytes: Kept) {
-        self.message_kept(Opcode::Binary, bytes);
+    pub(crate) fn binary_owned(&mut self, bytes: OwnedPayload) {
+        self.message_owned(Opcode::Binary, bytes);
     }
 
     /// Sends a ping of at most 125 bytes.
@@ -159,15 +159,15 @@ impl Connection {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.is_closing() || self.is_broken {
+        if self.is_closing() || self.has_write_failed {
             return Ok(());
         }
         if self.deflater.is_some() {
             // Lost if this fails, which is not what happens every time.
-            let mut draft = Scratch::Draft.take();
+            let mut draft = ThreadBuffer::Draft.take();
             write(&mut draft)?;
-            self.message(Opcode::Text, &draft);
-            Scratch::Draft.give_back(draft);
+            self.send_message(Opcode::Text, &draft);
+            ThreadBuffer::Draft.put(draft);
             return Ok(());
         }
         if !self.outbox.push_with(Opcode::Text, write)? {
@@ -179,7 +179,7 @@ impl Connection {
     /// Whether the messages that follow are compressed, where they can be.
     pub(crate) fn set_compress(&mut self, on: bool) {
         if let Some(deflater) = &mut self.deflater {
-            deflater.set(on);
+            deflater.set_enabled(on);
         }
     }
 
@@ -189,8 +189,8 @@ impl Connection {
 
     pub(crate) fn set_idle_timeout(&mut self, timeout: Option<Duration>, now: Instant) {
         self.idle_timeout = timeout;
-        self.idle = Idle::Changed;
-        self.heard = now;
+        self.idle_timer = IdleTimer::Stale;
+        self.last_received_at = now;
     }
 
     pub(crate) fn set_max_message_size(&mut self, bytes: usize) {
@@ -204,28 +204,28 @@ impl Connection {
 
     /// Whether so much waits for the client that reading stops.
     #[inline(always)]
-    pub(crate) fn is_pressed(&self) -> bool {
+    pub(crate) fn is_above_high_water(&self) -> bool {
         !self.outbox.is_empty() && self.outbox.len() >= self.options.outbox_high_water
     }
 
     /// The socket took that many bytes. If that is what reading waited for, it tells as much of the
     /// client as a byte from it would.
     #[inline(always)]
-    pub(crate) fn sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
-        if self.is_pressed() {
-            self.heard(now());
-            self.goes_on();
+    pub(crate) fn on_bytes_sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
+        if self.is_above_high_water() {
+            self.on_bytes_received(now());
+            self.reset_drain_timer();
         }
-        self.outbox.sent(len);
+        self.outbox.consume(len);
     }
 
     /// Sends a message, compressed if that was agreed upon and is worth it.
     #[inline(always)]
-    fn message(&mut self, opcode: Opcode, payload: &[u8]) {
+    fn send_message(&mut self, opcode: Opcode, payload: &[u8]) {
         if self.deflater.is_none() {
             self.push(opcode, payload);
         } else {
-            self.compress(opcode, payload);
+            self.send_compressed(opcode, payload);
         }
     }
 
@@ -235,9 +235,9 @@ impl Connection {
     }
 
     #[cold]
-    pub(super) fn compress(&mut self, opcode: Opcode, payload: &[u8]) {
+    pub(super) fn send_compressed(&mut self, opcode: Opcode, payload: &[u8]) {
         match &mut self.deflater {
-            Some(deflater) if deflater.takes(payload.len()) => {
+            Some(deflater) if deflater.should_compress(payload.len()) => {
                 if !self.outbox.push_compressed(opcode, payload, deflater) {
                     self.close_with(CloseReason::Overflow);
                 }
@@ -246,14 +246,14 @@ impl Connection {
         }
     }
 
-    fn message_kept(&mut self, opcode: Opcode, payload: Kept) {
-        if self.deflater.as_ref().is_some_and(|deflater| deflater.takes(payload.len())) {
-            return self.compress(opcode, payload.bytes());
+    fn message_owned(&mut self, opcode: Opcode, payload: OwnedPayload) {
+        if self.deflater.as_ref().is_some_and(|deflater| deflater.should_compress(payload.len())) {
+            return self.send_compressed(opcode, payload.bytes());
         }
-        if self.is_closing() || self.is_broken {
+        if self.is_closing() || self.has_write_failed {
             return;
         }
-        if !self.outbox.push_kept(opcode, payload) {
+        if !self.outbox.push_owned(opcode, payload) {
             self.close_with(CloseReason::Overflow);
         }
     }
@@ -261,38 +261,38 @@ impl Connection {
     #[inline(always)]
     fn push(&mut self, opcode: Opcode, payload: &[u8]) {
         // One that is open is neither.
-        if !self.is_open() && (self.is_closing() || self.is_broken) {
+        if !self.is_open() && (self.is_closing() || self.has_write_failed) {
             return;
         }
         if !self.outbox.push(opcode, payload) {
-            self.overflown();
+            self.on_overflow();
         }
     }
 
     #[cold]
-    fn overflown(&mut self) {
+    fn on_overflow(&mut self) {
         self.close_with(CloseReason::Overflow);
     }
 
     /// Whether it is open and reads from the client, and nothing that was read waits.
     #[inline(always)]
-    pub(crate) fn is_calm(&self) -> bool {
+    pub(crate) fn is_fast_path(&self) -> bool {
         self.is_open()
             && self.active
-            && self.ahead.is_empty()
-            && self.input.is_empty()
-            && self.assistance.is_none()
+            && self.read_ahead_queue.is_empty()
+            && self.unread.is_empty()
+            && self.managed.is_none()
             && (self.outbox.is_empty() || self.outbox.len() < self.options.outbox_high_water)
     }
 
     /// Whether messages may be taken from the client now.
     #[inline(always)]
     fn is_reading(&self) -> bool {
-        self.active && !self.is_pressed()
+        self.active && !self.is_above_high_water()
     }
 
     #[inline]
     fn has_room(&self) -> bool {
-        self.ahead.is_empty() || self.ahead.bytes() < self.options.read_ahead
+        self.read_ahead_queue.is_empty() || self.read_ahead_queue.bytes() < self.options.read_ahead
     }
 }

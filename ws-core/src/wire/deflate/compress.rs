@@ -4,45 +4,45 @@ use std::fmt;
 
 use zlib_rs::{Deflate, DeflateFlush};
 
-use super::pool::{self, Config};
-use super::{Agreed, TAIL};
+use super::codec_pool::{self, EncoderConfig};
+use super::{DeflateParams, TAIL};
 
 /// The most that one step writes.
 const STEP: usize = 64 << 10;
 
 /// The server's direction of a connection that compresses.
 pub(crate) struct Deflater {
-    config: Config,
+    config: EncoderConfig,
     takeover: bool,
-    is_on: bool,
+    is_enabled: bool,
     min_size: usize,
     codec: Option<Box<Deflate>>,
 }
 
 impl Deflater {
-    pub(crate) fn new(agreed: &Agreed) -> Self {
+    pub(crate) fn new(agreed: &DeflateParams) -> Self {
         Self {
-            config: Config::from(agreed),
+            config: EncoderConfig::from(agreed),
             takeover: agreed.server_takeover,
-            is_on: true,
+            is_enabled: true,
             min_size: agreed.min_size,
             codec: None,
         }
     }
 
     /// Whether the messages that follow are compressed.
-    pub(crate) fn set(&mut self, on: bool) {
-        self.is_on = on;
+    pub(crate) fn set_enabled(&mut self, on: bool) {
+        self.is_enabled = on;
     }
 
     /// Whether a message of that size is.
-    pub(crate) fn takes(&self, len: usize) -> bool {
-        self.is_on && len >= self.min_size
+    pub(crate) fn should_compress(&self, len: usize) -> bool {
+        self.is_enabled && len >= self.min_size
     }
 
     /// With which parameters, if messages are compressed each by itself, so that all connections that
     /// have the same can send the same.
-    pub(super) fn shareable(&self) -> Option<Config> {
+    pub(super) fn shared_config(&self) -> Option<EncoderConfig> {
         (!self.takeover).then_some(self.config)
     }
 
@@ -55,8 +55,8 @@ impl Deflater {
             out.push(0x00);
             return true;
         }
-        let mut codec = self.codec.take().unwrap_or_else(|| pool::deflate(self.config));
-        if !run(&mut codec, payload, out) || !out[start..].ends_with(&TAIL) {
+        let mut codec = self.codec.take().unwrap_or_else(|| codec_pool::take_deflate(self.config));
+        if !compress_all(&mut codec, payload, out) || !out[start..].ends_with(&TAIL) {
             // A codec that fails is replaced: one that starts anew refers to nothing.
             out.truncate(start);
             return false;
@@ -66,7 +66,7 @@ impl Deflater {
             self.codec = Some(codec);
             return true;
         }
-        pool::put_deflate(self.config, codec);
+        codec_pool::put_deflate(self.config, codec);
         let smaller = out.len() - start < payload.len();
         if !smaller {
             out.truncate(start);
@@ -76,7 +76,7 @@ impl Deflater {
 }
 
 /// Compresses all of the input and flushes; false if the codec failed.
-fn run(codec: &mut Deflate, mut input: &[u8], out: &mut Vec<u8>) -> bool {
+fn compress_all(codec: &mut Deflate, mut input: &[u8], out: &mut Vec<u8>) -> bool {
     loop {
         let start = out.len();
         // More than six bytes, or the codec flushes again and again.
@@ -101,7 +101,7 @@ impl fmt::Debug for Deflater {
         f.debug_struct("Deflater")
             .field("config", &self.config)
             .field("takeover", &self.takeover)
-            .field("is_on", &self.is_on)
+            .field("is_enabled", &self.is_enabled)
             .field("holds_codec", &self.codec.is_some())
             .finish_non_exhaustive()
     }

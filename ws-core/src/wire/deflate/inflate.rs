@@ -4,7 +4,7 @@ use std::fmt;
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-use super::{TAIL, pool};
+use super::{TAIL, codec_pool};
 use crate::close::ProtocolError;
 
 /// The most that one step inflates to, before it is looked at.
@@ -16,8 +16,8 @@ const WINDOW: usize = 32 << 10;
 /// How many final blocks a message may have, and for how many bytes of it there may be one more.
 /// Each may cost a copy of the window, and takes two bytes to say; whoever sends them sends one a
 /// message.
-const FINAL_BLOCKS: usize = 64;
-const BYTES_A_FINAL_BLOCK: usize = 1 << 10;
+const MAX_FINAL_BLOCKS: usize = 64;
+const BYTES_PER_FINAL_BLOCK: usize = 1 << 10;
 
 /// The client's direction of a connection that compresses.
 pub(crate) struct Inflater {
@@ -25,26 +25,26 @@ pub(crate) struct Inflater {
     /// Whether each frame is a stream of its own, and not each message.
     per_frame: bool,
     codec: Option<Box<Inflate>>,
-    stage: Stage,
+    state: StreamState,
     /// How many compressed bytes the message has so far.
-    taken: usize,
+    compressed_len: usize,
     /// How many final blocks it has so far.
-    finals: usize,
+    final_blocks: usize,
     /// Where in the message it began.
     start: usize,
     /// Whether nobody wants to know any more what the messages say.
-    is_over: bool,
+    discarding: bool,
 }
 
 /// Where in a message it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum StreamState {
     /// In none that is compressed, or between its frames.
-    Outside,
+    None,
     /// At its beginning, or behind a final block in it.
-    Fresh,
+    Start,
     /// In its stream.
-    Inside,
+    InStream,
 }
 
 impl Inflater {
@@ -53,11 +53,11 @@ impl Inflater {
             takeover,
             per_frame,
             codec: None,
-            stage: Stage::Outside,
-            taken: 0,
-            finals: 0,
+            state: StreamState::None,
+            compressed_len: 0,
+            final_blocks: 0,
             start: 0,
-            is_over: false,
+            discarding: false,
         }
     }
 
@@ -67,66 +67,66 @@ impl Inflater {
 
     /// What comes now is dropped: it is not worth the work, which is more than the bytes show.
     pub(crate) fn discard(&mut self) {
-        self.is_over = true;
+        self.discarding = true;
         self.codec = None;
     }
 
     /// A compressed message begins, or a compressed frame of one that has so many bytes.
-    pub(crate) fn begin(&mut self, start: usize) {
-        self.stage = Stage::Fresh;
+    pub(crate) fn start_stream(&mut self, start: usize) {
+        self.state = StreamState::Start;
         self.start = start;
     }
 
     /// A message begins, of which something may be compressed.
-    pub(crate) fn message_begins(&mut self) {
-        self.taken = 0;
-        self.finals = 0;
+    pub(crate) fn start_message(&mut self) {
+        self.compressed_len = 0;
+        self.final_blocks = 0;
     }
 
     /// Whether the message that is arriving is compressed, or the frame.
     pub(crate) fn is_active(&self) -> bool {
-        self.stage != Stage::Outside
+        self.state != StreamState::None
     }
 
     /// How many compressed bytes may still come for a message that is to have at most `max`: a
     /// stream that says nothing ends too, and the worst encoder adds less than this.
     pub(crate) fn room(&self, max: usize) -> usize {
-        if self.is_active() { self.rest(max) } else { most(max) }
+        if self.is_active() { self.remaining_compressed(max) } else { max_compressed_len(max) }
     }
 
     /// The same of the message that is arriving, if its next frame is compressed by itself.
-    pub(crate) fn rest(&self, max: usize) -> usize {
-        most(max).saturating_sub(self.taken)
+    pub(crate) fn remaining_compressed(&self, max: usize) -> usize {
+        max_compressed_len(max).saturating_sub(self.compressed_len)
     }
 
     /// Inflates the next bytes of the message behind those before, `max` of them at most. Each
-    /// piece that comes out is shown to `look`.
+    /// piece that comes out is shown to `inspect`.
     pub(crate) fn feed(
         &mut self,
         mut input: &[u8],
         out: &mut Vec<u8>,
         max: usize,
-        mut look: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
+        mut inspect: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
         if input.is_empty() {
             return Ok(());
         }
-        self.taken = self.taken.saturating_add(input.len());
-        if self.is_over {
+        self.compressed_len = self.compressed_len.saturating_add(input.len());
+        if self.discarding {
             return Ok(());
         }
-        let codec = self.codec.get_or_insert_with(pool::inflate);
+        let codec = self.codec.get_or_insert_with(codec_pool::take_inflate);
         loop {
             let start = out.len();
             let room = make_room(out, input.len(), max);
             let (read, written) = (codec.total_in(), codec.total_out());
             let status = codec.decompress(input, &mut out[start..], InflateFlush::SyncFlush);
-            let (read, written) = (advance(read, codec.total_in()), advance(written, codec.total_out()));
+            let (read, written) = (counter_delta(read, codec.total_in()), counter_delta(written, codec.total_out()));
             out.truncate(start + written);
             input = input.get(read..).unwrap_or_default();
-            self.stage = Stage::Inside;
+            self.state = StreamState::InStream;
             // What is wrong within the limit comes before what is over it, however the bytes came.
-            look(&out[start..out.len().min(max).max(start)])?;
+            inspect(&out[start..out.len().min(max).max(start)])?;
             if out.len() > max {
                 return Err(ProtocolError::MessageTooBig);
             }
@@ -134,14 +134,14 @@ impl Inflater {
                 // §7.2.3.4: a block that says it is the last one ends nothing; padded to a byte, the
                 // next one follows. What comes after may refer to this message.
                 Ok(Status::StreamEnd) => {
-                    self.finals += 1;
-                    if self.finals > FINAL_BLOCKS + out.len() / BYTES_A_FINAL_BLOCK {
+                    self.final_blocks += 1;
+                    if self.final_blocks > MAX_FINAL_BLOCKS + out.len() / BYTES_PER_FINAL_BLOCK {
                         return Err(ProtocolError::MessageTooBig);
                     }
                     codec.reset(false);
-                    let behind = &out[out.len().saturating_sub(WINDOW).max(self.start)..];
-                    codec.set_dictionary(behind).map_err(|_| ProtocolError::BadCompression)?;
-                    self.stage = Stage::Fresh;
+                    let dictionary = &out[out.len().saturating_sub(WINDOW).max(self.start)..];
+                    codec.set_dictionary(dictionary).map_err(|_| ProtocolError::BadCompression)?;
+                    self.state = StreamState::Start;
                     if input.is_empty() {
                         return Ok(());
                     }
@@ -159,18 +159,18 @@ impl Inflater {
         &mut self,
         out: &mut Vec<u8>,
         max: usize,
-        look: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
+        inspect: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
         // Some senders compress nothing to nothing, and some take the tail off behind a final block.
-        if self.stage == Stage::Inside {
-            self.feed(&TAIL, out, max, look)?;
-            self.probe()?;
+        if self.state == StreamState::InStream {
+            self.feed(&TAIL, out, max, inspect)?;
+            self.check_block_end()?;
         }
-        self.stage = Stage::Outside;
+        self.state = StreamState::None;
         if !self.takeover
             && let Some(codec) = self.codec.take()
         {
-            pool::put_inflate(codec);
+            codec_pool::put_inflate(codec);
         }
         Ok(())
     }
@@ -178,16 +178,16 @@ impl Inflater {
     /// Whether the stream is between two blocks, where it has to be at the end of a message. The
     /// codec does not say; but only there it takes an empty block whole, and stops behind it.
     /// Anywhere else these bits are something to write, or end a block earlier, or nowhere.
-    fn probe(&mut self) -> Result<(), ProtocolError> {
+    fn check_block_end(&mut self) -> Result<(), ProtocolError> {
         let Some(codec) = &mut self.codec else { return Ok(()) };
-        if self.stage != Stage::Inside {
+        if self.state != StreamState::InStream {
             // The empty block that the tail belongs to said that it is the last.
             return Ok(());
         }
         let (read, written) = (codec.total_in(), codec.total_out());
         let block_and_more = [0x00, 0x00, 0x00, 0xff, 0xff, 0x00];
         let status = codec.decompress(&block_and_more, &mut [0; 16], InflateFlush::Block);
-        let (read, written) = (advance(read, codec.total_in()), advance(written, codec.total_out()));
+        let (read, written) = (counter_delta(read, codec.total_in()), counter_delta(written, codec.total_out()));
         if status == Ok(Status::Ok) && (read, written) == (5, 0) {
             Ok(())
         } else {
@@ -197,7 +197,7 @@ impl Inflater {
 }
 
 /// How many compressed bytes make a message of at most `max` bytes.
-fn most(max: usize) -> usize {
+fn max_compressed_len(max: usize) -> usize {
     max.saturating_add(max / 4).saturating_add(256)
 }
 
@@ -218,7 +218,7 @@ fn make_room(out: &mut Vec<u8>, input: usize, max: usize) -> usize {
 }
 
 /// By how much a counter has gone on.
-fn advance(before: u64, after: u64) -> usize {
+fn counter_delta(before: u64, after: u64) -> usize {
     usize::try_from(after.wrapping_sub(before)).unwrap_or(usize::MAX)
 }
 

@@ -2,31 +2,31 @@
 //!
 //! An [`Inflater`] and a [`Deflater`] are the two directions of a connection. They hold a codec
 //! only while it is needed: from the first compressed message on if what came before is referred
-//! to, and else while a message is in progress; then it goes to the [`pool`] of the thread.
+//! to, and else while a message is in progress; then it goes to the [`codec_pool`] of the thread.
 
 #[cfg(feature = "deflate")]
 mod compress;
 #[cfg(feature = "deflate")]
 mod inflate;
 #[cfg(not(feature = "deflate"))]
-mod off;
+mod disabled;
 #[cfg(feature = "deflate")]
-mod pool;
-mod scratch;
+mod codec_pool;
+mod buffers;
 #[cfg(feature = "deflate")]
-mod shared;
+mod prepared;
 
 #[cfg(not(feature = "deflate"))]
-pub(super) use off::{Deflater, Inflater, Shared};
-pub(super) use scratch::{Scratch, release};
+pub(super) use disabled::{Deflater, Inflater, SharedDeflate};
+pub(super) use buffers::{ThreadBuffer, recycle};
 #[cfg(feature = "deflate")]
-pub(super) use {compress::Deflater, inflate::Inflater, shared::Shared};
+pub(super) use {compress::Deflater, inflate::Inflater, prepared::SharedDeflate};
 
 use bytes::Bytes;
 
 /// What the two sides agreed upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Agreed {
+pub(crate) struct DeflateParams {
     /// How hard the encoder tries, 0 to 9.
     pub(crate) level: u8,
     /// The memory of the encoder, 1 to 9.
@@ -46,14 +46,14 @@ pub(crate) struct Agreed {
 
 /// What a connection sends of a message for many.
 #[cfg_attr(not(feature = "deflate"), allow(dead_code))]
-pub(crate) enum Sends<'a> {
+pub(crate) enum PreparedEncoding<'a> {
     /// This frame.
     Compressed(&'a Bytes),
     /// The message as it is, which is smaller.
-    AsItIs,
+    Uncompressed,
     /// What it compresses by itself: it refers to what this client alone was sent, or has agreed upon
     /// other parameters.
-    ItsOwn,
+    PerConnection,
 }
 
 /// What ends each message and is not sent (§7.2.1).

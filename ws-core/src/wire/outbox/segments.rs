@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use crate::panic::catch;
 
 /// As many as a list has room for that is kept for the next.
-const FEW: usize = 64;
+const MAX_SPARE_CAPACITY: usize = 64;
 
 thread_local! {
     static SPARE: Cell<Option<Box<Segments>>> = const { Cell::new(None) };
@@ -37,7 +37,7 @@ struct Segment {
 #[derive(Debug)]
 pub(super) enum Payload {
     /// Memory that is ours, or shared.
-    Kept(Kept),
+    Owned(OwnedPayload),
     /// A part of what was read, which is still where it was read to.
     Input(Range<usize>),
     /// A part of the message that is being handled, which will be ours.
@@ -46,16 +46,16 @@ pub(super) enum Payload {
 
 /// A payload in memory of its own.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct OwnedPayload {
     bytes: Bytes,
     /// How much memory it takes that is nobody else's.
-    held: usize,
+    allocated: usize,
 }
 
-impl Kept {
+impl OwnedPayload {
     /// A payload that takes so much memory.
-    pub(crate) fn new(bytes: Bytes, held: usize) -> Self {
-        Self { bytes, held }
+    pub(crate) fn new(bytes: Bytes, allocated: usize) -> Self {
+        Self { bytes, allocated }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -68,16 +68,16 @@ impl Kept {
 
     /// Keeps no more memory than about twice what is left of it.
     fn shrink(&mut self) {
-        if self.held > 2 * self.bytes.len() {
+        if self.allocated > 2 * self.bytes.len() {
             *self = Bytes::copy_from_slice(&self.bytes).into();
-            self.held = self.bytes.len();
+            self.allocated = self.bytes.len();
         }
     }
 }
 
 /// Bytes may have an owner that the user wrote. It is let go of when the socket has taken them, far from
 /// any method, and what panics there has been sent: nobody else is to hear of it.
-impl Drop for Kept {
+impl Drop for OwnedPayload {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         if catch(|| drop(bytes)).is_err() {
@@ -87,23 +87,23 @@ impl Drop for Kept {
 }
 
 /// What somebody else may have as well, who is to decide how long.
-impl From<Bytes> for Kept {
+impl From<Bytes> for OwnedPayload {
     fn from(bytes: Bytes) -> Self {
-        Self { bytes, held: 0 }
+        Self { bytes, allocated: 0 }
     }
 }
 
-impl From<Vec<u8>> for Kept {
+impl From<Vec<u8>> for OwnedPayload {
     fn from(bytes: Vec<u8>) -> Self {
-        let held = bytes.capacity();
-        Self { bytes: bytes.into(), held }
+        let allocated = bytes.capacity();
+        Self { bytes: bytes.into(), allocated }
     }
 }
 
 impl Payload {
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Kept(kept) => kept.len(),
+            Self::Owned(owned) => owned.len(),
             Self::Input(range) | Self::Message(range) => range.len(),
         }
     }
@@ -111,7 +111,7 @@ impl Payload {
     /// Its bytes. A message that is being handled is not written.
     fn bytes<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
         match self {
-            Self::Kept(kept) => &kept.bytes,
+            Self::Owned(owned) => &owned.bytes,
             Self::Input(range) => input.get(range.clone()).unwrap_or_default(),
             Self::Message(_) => &[],
         }
@@ -119,7 +119,7 @@ impl Payload {
 
     fn advance(&mut self, len: usize) {
         match self {
-            Self::Kept(kept) => kept.bytes.advance(len),
+            Self::Owned(owned) => owned.bytes.advance(len),
             Self::Input(range) | Self::Message(range) => range.start += len,
         }
     }
@@ -133,8 +133,8 @@ impl Segments {
     }
 
     /// It is empty again.
-    pub(super) fn give_back(self: Box<Self>) {
-        if self.others.capacity() <= FEW {
+    pub(super) fn recycle(self: Box<Self>) {
+        if self.others.capacity() <= MAX_SPARE_CAPACITY {
             SPARE.set(Some(self));
         }
     }
@@ -156,14 +156,14 @@ impl Segments {
 
     /// How much memory they take.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        let held = |segment: &Segment| if let Payload::Kept(kept) = &segment.payload { kept.held } else { 0 };
-        self.iter().map(held).sum()
+    pub(super) fn allocated(&self) -> usize {
+        let allocated = |segment: &Segment| if let Payload::Owned(owned) = &segment.payload { owned.allocated } else { 0 };
+        self.iter().map(allocated).sum()
     }
 
     /// In how many places what waits is, at the most.
     #[cfg(any(test, fuzzing))]
-    pub(super) fn pieces(&self) -> usize {
+    pub(super) fn max_slices(&self) -> usize {
         2 * self.iter().count() + 1
     }
 
@@ -207,7 +207,7 @@ impl Segments {
     }
 
     /// The socket took that many bytes; returns how many of them were encoded.
-    pub(super) fn sent(&mut self, mut len: usize) -> usize {
+    pub(super) fn consume(&mut self, mut len: usize) -> usize {
         let mut encoded = 0;
         while let Some(segment) = &mut self.first {
             let before = segment.encoded.min(len);
@@ -229,18 +229,18 @@ impl Segments {
     /// What waits is kept in no more memory than it needs.
     pub(super) fn shrink(&mut self) {
         for payload in self.payloads() {
-            if let Payload::Kept(kept) = payload {
-                kept.shrink();
+            if let Payload::Owned(owned) = payload {
+                owned.shrink();
             }
         }
     }
 
     /// The input will be something else: what waits of it is copied.
-    pub(super) fn keep_input(&mut self, input: &[u8]) {
+    pub(super) fn retain_input(&mut self, input: &[u8]) {
         for payload in self.payloads() {
             if let Payload::Input(range) = payload {
                 let bytes = input.get(range.clone()).unwrap_or_default();
-                *payload = Payload::Kept(bytes.to_vec().into());
+                *payload = Payload::Owned(bytes.to_vec().into());
             }
         }
     }
@@ -254,10 +254,10 @@ impl Segments {
     }
 
     /// The message that was handled is ours now, and takes so much memory.
-    pub(super) fn keep_message(&mut self, message: &Bytes, held: usize) {
+    pub(super) fn retain_message(&mut self, message: &Bytes, allocated: usize) {
         for payload in self.payloads() {
             if let Payload::Message(range) = payload {
-                *payload = Payload::Kept(Kept::new(message.slice(range.clone()), held));
+                *payload = Payload::Owned(OwnedPayload::new(message.slice(range.clone()), allocated));
             }
         }
     }

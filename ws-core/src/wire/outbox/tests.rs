@@ -9,7 +9,7 @@ fn vectored(limit: usize) -> Outbox {
 /// A header and a payload of `len` bytes behind it.
 fn encoded(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut outbox = Outbox::new(0);
-    outbox.push_last(opcode, payload);
+    outbox.push_unbounded(opcode, payload);
     outbox.waiting()
 }
 
@@ -24,17 +24,17 @@ fn mixed() -> (Outbox, Vec<u8>, Vec<u8>) {
         expect.extend(encoded(Opcode::Binary, payload));
     };
     sends(&mut outbox, b"first");
-    outbox.handles_input(&input);
+    outbox.begin_input(&input);
     for part in [&input[..5000], &input[10_000..], &input[10_000..], &input[7..100], &input[..]] {
         sends(&mut outbox, part);
     }
     sends(&mut outbox, b"between");
-    outbox.handles_message(&message);
+    outbox.begin_message(&message);
     for part in [&message[..], &message[1..6000], &input[..5000], &message[25_000..]] {
         sends(&mut outbox, part);
     }
-    assert_eq!(outbox.message_handled(message), None);
-    assert!(outbox.push_kept(Opcode::Text, vec![b'k'; 9000].into()));
+    assert_eq!(outbox.end_message(message), None);
+    assert!(outbox.push_owned(Opcode::Text, vec![b'k'; 9000].into()));
     expect.extend(encoded(Opcode::Text, &[b'k'; 9000]));
     let shared = encoded(Opcode::Binary, &[1; 70_000]);
     assert!(
@@ -52,7 +52,7 @@ fn drains(mut outbox: Outbox, input: &[u8], expect: &[u8], take: usize, pieces: 
     let mut seen = Vec::new();
     while !outbox.is_empty() {
         let mut slices = vec![IoSlice::new(&[]); pieces];
-        let piece: Vec<u8> = match outbox.in_one_place() {
+        let piece: Vec<u8> = match outbox.contiguous() {
             Some(bytes) => bytes[..take.min(bytes.len())].to_vec(),
             None => {
                 let count = outbox.slices(input, &mut slices);
@@ -61,7 +61,7 @@ fn drains(mut outbox: Outbox, input: &[u8], expect: &[u8], take: usize, pieces: 
         };
         assert!(!piece.is_empty());
         let waiting = outbox.len();
-        outbox.sent(piece.len());
+        outbox.consume(piece.len());
         assert_eq!(outbox.len(), waiting - piece.len());
         seen.extend(piece);
         outbox.reclaim();
@@ -79,9 +79,9 @@ fn pieces_are_written_in_order_however_they_are_cut() {
         drains(outbox, &input, &expect, take, pieces);
         // The same if the input is something else before it is written.
         let (mut outbox, input, expect) = mixed();
-        assert!(outbox.input_handled());
-        outbox.keep_input(&input);
-        assert!(!outbox.input_handled());
+        assert!(outbox.end_input());
+        outbox.retain_input(&input);
+        assert!(!outbox.end_input());
         drains(outbox, &[], &expect, take, pieces);
     }
 }
@@ -94,7 +94,7 @@ fn nothing_is_copied_that_need_not_be() {
     let kept = vec![7; 5000];
     let place = kept.as_ptr();
     outbox.clear();
-    assert!(outbox.push_kept(Opcode::Binary, kept.into()));
+    assert!(outbox.push_owned(Opcode::Binary, kept.into()));
     let mut slices = [IoSlice::new(&[]); 4];
     assert_eq!(outbox.slices(&[], &mut slices), 2);
     assert_eq!(slices[1].as_ptr(), place);
@@ -104,32 +104,32 @@ fn nothing_is_copied_that_need_not_be() {
 fn stream_of_one_piece_gets_one_piece() {
     let mut outbox = Outbox::new(1 << 20);
     let input = vec![1; 10_000];
-    outbox.handles_input(&input);
-    assert!(outbox.push(Opcode::Binary, &input) && outbox.push_kept(Opcode::Binary, vec![2; 10_000].into()));
+    outbox.begin_input(&input);
+    assert!(outbox.push(Opcode::Binary, &input) && outbox.push_owned(Opcode::Binary, vec![2; 10_000].into()));
     assert!(outbox.push_shared(&vec![3; 10_000].into()));
-    assert!(!outbox.input_handled());
-    assert_eq!(outbox.in_one_place().map(<[u8]>::len), Some(30_008));
+    assert!(!outbox.end_input());
+    assert_eq!(outbox.contiguous().map(<[u8]>::len), Some(30_008));
     let message = vec![4; 10_000];
-    outbox.handles_message(&message);
+    outbox.begin_message(&message);
     assert!(outbox.push(Opcode::Binary, &message));
-    assert_eq!(outbox.message_handled(message.clone()), Some(message));
+    assert_eq!(outbox.end_message(message.clone()), Some(message));
 }
 
 #[test]
 fn limit_counts_what_is_not_copied() {
     let mut outbox = vectored(10_000);
     let input = vec![1; 6000];
-    outbox.handles_input(&input);
+    outbox.begin_input(&input);
     assert!(outbox.push(Opcode::Binary, &input));
     assert!(!outbox.push(Opcode::Binary, &input));
-    assert!(!outbox.push_kept(Opcode::Binary, vec![1; 6000].into()));
+    assert!(!outbox.push_owned(Opcode::Binary, vec![1; 6000].into()));
     assert!(!outbox.push_shared(&vec![1; 6000].into()));
     assert!(outbox.push(Opcode::Binary, &[0; 3000]));
     assert_eq!(outbox.len(), 6004 + 3004);
     // The close frame is behind it all the same.
-    outbox.push_last(Opcode::Close, &[]);
-    outbox.sent(6000);
-    outbox.keep_input(&input);
+    outbox.push_unbounded(Opcode::Close, &[]);
+    outbox.consume(6000);
+    outbox.retain_input(&input);
     assert_eq!(outbox.waiting(), [&[1; 4][..], &encoded(Opcode::Binary, &[0; 3000]), &[0x88, 0]].concat());
 }
 
@@ -137,20 +137,20 @@ fn limit_counts_what_is_not_copied() {
 fn what_waits_takes_no_more_than_twice_its_size() {
     let mut outbox = vectored(1 << 20);
     let message = vec![9; 1 << 20];
-    outbox.handles_message(&message);
+    outbox.begin_message(&message);
     assert!(outbox.push(Opcode::Binary, &message[100..8292]));
-    assert_eq!(outbox.message_handled(message), None);
+    assert_eq!(outbox.end_message(message), None);
     let mut large = Vec::with_capacity(50_000);
     large.resize(10_000, 8_u8);
-    assert!(outbox.push_kept(Opcode::Binary, large.into()));
+    assert!(outbox.push_owned(Opcode::Binary, large.into()));
     outbox.reclaim();
-    assert!(crate::wire::pool::lend(1 << 20).is_some(), "the thread has it back");
-    assert_eq!(outbox.segments.as_ref().unwrap().held(), 8192 + 10_000);
-    outbox.sent(4 + 8192 + 4 + 9000);
+    assert!(crate::wire::message_pool::take(1 << 20).is_some(), "the thread has it back");
+    assert_eq!(outbox.segments.as_ref().unwrap().allocated(), 8192 + 10_000);
+    outbox.consume(4 + 8192 + 4 + 9000);
     outbox.reclaim();
-    assert_eq!(outbox.segments.as_ref().unwrap().held(), 1000);
+    assert_eq!(outbox.segments.as_ref().unwrap().allocated(), 1000);
     assert_eq!(outbox.waiting(), [8; 1000]);
-    outbox.sent(1000);
+    outbox.consume(1000);
     assert!(outbox.segments.is_none() && outbox.is_empty());
 }
 
@@ -208,12 +208,12 @@ fn lent_buffer_comes_back_and_the_rest_is_kept_small() {
     let mut outbox = Outbox::new(100);
     outbox.lend(&mut Vec::with_capacity(4096));
     assert!(outbox.push(Opcode::Binary, &[7; 100]));
-    outbox.sent(60);
+    outbox.consume(60);
     let back = outbox.reclaim().expect("the large buffer comes back");
     assert_eq!(back.capacity(), 4096);
     assert_eq!(outbox.waiting(), [7; 42]);
     assert!(outbox.bytes.capacity() <= 42);
-    outbox.sent(42);
+    outbox.consume(42);
     assert!(outbox.reclaim().is_some());
     assert_eq!(outbox.bytes.capacity(), 0);
     assert!(outbox.reclaim().is_none());
@@ -228,7 +228,7 @@ fn what_the_socket_has_taken_is_not_kept() {
             Ok::<_, ()>(())
         });
         assert_eq!(written, Ok(true));
-        outbox.sent(outbox.len() - 1);
+        outbox.consume(outbox.len() - 1);
     }
     assert!(outbox.bytes.capacity() < 2000, "{}", outbox.bytes.capacity());
     assert_eq!(outbox.waiting(), b"x");
@@ -243,7 +243,7 @@ fn limit_is_on_what_waits_behind_the_first_message() {
     assert!(outbox.push(Opcode::Binary, &[0; 1000]));
     assert!(outbox.push(Opcode::Binary, &[0; 90]));
     assert!(!outbox.push(Opcode::Binary, &[0; 90]));
-    outbox.sent(outbox.len());
+    outbox.consume(outbox.len());
     assert!(outbox.push(Opcode::Binary, &[0; 90]));
     assert!(!outbox.push(Opcode::Binary, &[0; 90]));
 }

@@ -41,7 +41,7 @@ use crate::driver::{Ticket, now, run};
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::transport::tungstenite::Bridge;
-use crate::wire::{Activity, Connection};
+use crate::wire::{PeerActivity, Connection};
 
 const ASSISTED: bool = true;
 
@@ -52,8 +52,8 @@ fn start<H: Handler>(
     io: DuplexStream,
     ticket: Option<Ticket>,
 ) -> JoinHandle<CloseReason> {
-    let activity = Arc::<Activity>::default();
-    let wire = Connection::assisted(options.into(), Arc::clone(&activity), now());
+    let activity = Arc::<PeerActivity>::default();
+    let wire = Connection::over_managed_transport(options.into(), Arc::clone(&activity), now());
     let cx = Context::new(wire, None, None);
     tokio::spawn(async move {
         let stream = WebSocketStream::from_raw_socket(io, Role::Server, None).await;

@@ -6,7 +6,7 @@ use flate2::{Compress, Compression, Decompress};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
 
-use super::{Agreed, Arc, Connection, Cx, Handler, frame, now, run};
+use super::{DeflateParams, Arc, Connection, Cx, Handler, frame, now, run};
 use crate::prelude::*;
 use crate::wire::testing::{peer_deflates, peer_inflates};
 
@@ -77,10 +77,10 @@ fn sent() -> impl Strategy<Value = Sent> {
     )
 }
 
-fn agreed() -> impl Strategy<Value = Agreed> {
+fn agreed() -> impl Strategy<Value = DeflateParams> {
     let takeover = (any::<bool>(), any::<bool>());
     (0..=9_u8, 1..=9_u8, 9..=15_u8, takeover, 0..200_usize).prop_map(
-        |(level, mem_level, window_bits, (server_takeover, client_takeover), min_size)| Agreed {
+        |(level, mem_level, window_bits, (server_takeover, client_takeover), min_size)| DeflateParams {
             per_frame: false,
             level,
             mem_level,
@@ -181,7 +181,7 @@ proptest! {
             let (client, server) = duplex(buffer);
             let mut options = Talks::CHECKED_DECLARATION.options;
             options.read_ahead = read_ahead;
-            let wire = Connection::new(Arc::new(options), Vec::new(), now()).compressed(Some(agreed));
+            let wire = Connection::new(Arc::new(options), Vec::new(), now()).with_compression(Some(agreed));
             let task = tokio::spawn(run(Talks(says.clone()), Cx::new(wire, None, None), server, None));
             let (mut read, write) = split(client);
             let talk = talk(write, &messages, agreed.client_takeover);

@@ -6,16 +6,16 @@ use std::time::Instant;
 use super::*;
 use crate::close::CloseReason;
 use crate::options::Options;
-use crate::wire::{Connection, Incoming};
+use crate::wire::{Connection, InboundMessage};
 
 fn connection(change: impl FnOnce(&mut Options)) -> Connection {
     connection_with(AGREED, change)
 }
 
-pub(super) fn connection_with(agreed: Agreed, change: impl FnOnce(&mut Options)) -> Connection {
+pub(super) fn connection_with(agreed: DeflateParams, change: impl FnOnce(&mut Options)) -> Connection {
     let mut options = Options::DEFAULT;
     change(&mut options);
-    Connection::new(options.into(), Vec::new(), Instant::now()).compressed(Some(agreed))
+    Connection::new(options.into(), Vec::new(), Instant::now()).with_compression(Some(agreed))
 }
 
 #[test]
@@ -26,11 +26,11 @@ fn what_is_read_ahead_counts_as_it_inflates() {
     let used = wire.read_ahead(&mut input);
     assert_eq!(used, 3 * message.len(), "two fit, and the last one may exceed it");
     for _ in 0..3 {
-        let Some(Incoming::Binary(bytes)) = wire.next_ahead() else { panic!("a message") };
+        let Some(InboundMessage::Binary(bytes)) = wire.next_read_ahead() else { panic!("a message") };
         // It is kept in memory of its own, not in what was lent to inflate it.
         assert!(matches!(&bytes, Cow::Owned(bytes) if bytes.len() == 4000 && bytes.capacity() <= 8000));
     }
-    assert_eq!(wire.next_ahead(), None);
+    assert_eq!(wire.next_read_ahead(), None);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn outbox_counts_what_is_queued() {
     assert!(wire.is_open() && wire.outbox().len() < 1000);
     wire.set_compress(false);
     wire.binary(&[0; 4000]);
-    assert_eq!(wire.reason(), Some(&CloseReason::Overflow));
+    assert_eq!(wire.close_reason(), Some(&CloseReason::Overflow));
     let waiting = wire.outbox().len();
     wire.text("after the end");
     assert_eq!(wire.outbox().len(), waiting);
@@ -52,13 +52,13 @@ fn outbox_counts_what_is_queued() {
 fn buffers_come_back_to_the_thread() {
     let mut wire = connection(|_| {});
     let mut input = frame(0xc1, &deflated(&[b'a'; 4000], AGREED));
-    let message = wire.next(&mut &mut input[..]).unwrap();
-    let Incoming::Text(Cow::Owned(text)) = &message else { panic!("text of its own") };
+    let message = wire.next_message(&mut &mut input[..]).unwrap();
+    let InboundMessage::Text(Cow::Owned(text)) = &message else { panic!("text of its own") };
     let place = text.as_ptr();
-    wire.handled(message);
-    let buffer = Scratch::Inflated.take();
+    wire.end_message(message);
+    let buffer = ThreadBuffer::Inflated.take();
     assert_eq!(buffer.as_ptr(), place);
-    Scratch::Inflated.give_back(buffer);
+    ThreadBuffer::Inflated.put(buffer);
 }
 
 #[test]
@@ -66,9 +66,9 @@ fn what_crosses_the_close_frame_is_not_inflated() {
     let mut wire = connection(|_| {});
     let message = frame(0xc2, &deflated(&[0; 4000], AGREED));
     let mut input = message.clone();
-    assert!(wire.next(&mut &mut input[..]).is_some());
+    assert!(wire.next_message(&mut &mut input[..]).is_some());
     let cut = deflated("Hell\u{f6}".repeat(100).as_bytes(), AGREED);
-    assert!(wire.next(&mut &mut frame(0x41, &cut[..8])[..]).is_none());
+    assert!(wire.next_message(&mut &mut frame(0x41, &cut[..8])[..]).is_none());
     assert!(format!("{wire:?}").contains("holds_codec: true"));
     wire.close(1000.into());
     assert!(!format!("{wire:?}").contains("holds_codec: true"));
@@ -92,7 +92,7 @@ fn connection_that_closes_gives_its_encoder_back() {
 
     let mut wire = connection(|_| {});
     wire.binary(&[0; 4000]);
-    wire.broken(std::io::ErrorKind::BrokenPipe);
+    wire.on_write_error(std::io::ErrorKind::BrokenPipe);
     assert!(!format!("{wire:?}").contains("holds_codec: true"));
     wire.binary(&[0; 4000]);
     assert!(wire.outbox().is_empty());

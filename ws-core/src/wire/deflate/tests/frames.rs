@@ -115,14 +115,14 @@ fn compressed_size_is_bounded_over_all_frames() {
 
 #[test]
 fn what_crosses_the_close_frame_is_dropped() {
-    let agreed = Agreed { per_frame: true, ..AGREED };
+    let agreed = DeflateParams { per_frame: true, ..AGREED };
     for ends in
         [&[(0x80, &b"\x83x"[..])][..], &[(0xc0, &[0xff; 9])], &[(0x00, b"\x83"), (0x40, HELLO), (0x80, b"")]]
     {
         let mut wire = connection_with(agreed, |_| {});
         // Half a character of a message that has not ended.
         let half = deflated(&"☃".as_bytes()[..1], AGREED);
-        assert!(wire.next(&mut &mut frame(0x41, &half)[..]).is_none());
+        assert!(wire.next_message(&mut &mut frame(0x41, &half)[..]).is_none());
         wire.close(1000.into());
         let mut crossing = [stream(ends), frame(0x81, b"\xff"), frame(0x88, &[3, 232])].concat();
         let len = crossing.len();

@@ -7,7 +7,7 @@ use crate::close::ProtocolError;
 use crate::wire::decoder::{Decoded, Decoder};
 use crate::wire::testing::frame;
 
-const AGREED: Agreed = Agreed {
+const AGREED: DeflateParams = DeflateParams {
     level: 6,
     mem_level: 8,
     window_bits: 15,
@@ -158,7 +158,7 @@ fn reserved_bits_where_they_mean_nothing() {
     assert_eq!(decode(plain, &frame(0xc1, HELLO), &[]), ["1002"]);
 }
 
-fn deflated(message: &[u8], agreed: Agreed) -> Vec<u8> {
+fn deflated(message: &[u8], agreed: DeflateParams) -> Vec<u8> {
     let mut out = Vec::new();
     assert!(Deflater::new(&agreed).compress(message, &mut out));
     out
@@ -175,7 +175,7 @@ fn inflated_size_is_counted_while_it_inflates() {
     assert!(bomb.len() < 70_000);
     let mut out = Vec::new();
     let mut inflater = Inflater::new(true, false);
-    inflater.begin(0);
+    inflater.start_stream(0);
     assert_eq!(
         inflater.feed(&deflated(&vec![0; 64 << 20], AGREED), &mut out, limit, |_| Ok(())),
         Err(ProtocolError::MessageTooBig)
@@ -207,7 +207,7 @@ fn compressed_size_is_bounded_too() {
     assert_eq!(decode(&mut inflating(true, 100), &frame(0xc2, &[0; 400])[..8], &[]), ["1009"]);
     // What does not compress has its room.
     let noise: Vec<u8> = (0..1000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let packed = deflated(&noise, Agreed { level: 0, ..AGREED });
+    let packed = deflated(&noise, DeflateParams { level: 0, ..AGREED });
     assert!(packed.len() > noise.len());
     assert_eq!(decode(&mut inflating(true, 1000), &frame(0xc2, &packed), &[]).len(), 1);
 }
@@ -240,7 +240,7 @@ fn sent_as_the_rfc_says() {
     assert!(deflater.compress(b"", &mut third));
     assert_eq!(third, [0x00]);
 
-    let mut alone = Deflater::new(&Agreed { server_takeover: false, ..AGREED });
+    let mut alone = Deflater::new(&DeflateParams { server_takeover: false, ..AGREED });
     let text = "Hello".repeat(10);
     let (mut first, mut second) = (b"before".to_vec(), Vec::new());
     assert!(alone.compress(text.as_bytes(), &mut first) && alone.compress(text.as_bytes(), &mut second));
@@ -252,17 +252,17 @@ fn sent_as_the_rfc_says() {
 
 #[test]
 fn codecs_are_there_while_they_are_needed() {
-    let mut alone = Deflater::new(&Agreed { server_takeover: false, ..AGREED });
+    let mut alone = Deflater::new(&DeflateParams { server_takeover: false, ..AGREED });
     assert!(alone.compress(&[0; 100], &mut Vec::new()));
     assert!(format!("{alone:?}").contains("holds_codec: false"));
-    let mut kept = Deflater::new(&AGREED);
-    assert!(format!("{kept:?}").contains("holds_codec: false"));
-    assert!(kept.compress(&[0; 100], &mut Vec::new()));
-    assert!(format!("{kept:?}").contains("holds_codec: true"));
+    let mut retaining = Deflater::new(&AGREED);
+    assert!(format!("{retaining:?}").contains("holds_codec: false"));
+    assert!(retaining.compress(&[0; 100], &mut Vec::new()));
+    assert!(format!("{retaining:?}").contains("holds_codec: true"));
     for (takeover, holds) in [(false, "holds_codec: false"), (true, "holds_codec: true")] {
         let mut inflater = Inflater::new(takeover, false);
         assert!(format!("{inflater:?}").contains("holds_codec: false"));
-        inflater.begin(0);
+        inflater.start_stream(0);
         let mut out = Vec::new();
         inflater.feed(HELLO, &mut out, 100, |_| Ok(())).unwrap();
         assert!(format!("{inflater:?}").contains("holds_codec: true"));

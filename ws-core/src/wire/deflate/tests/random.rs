@@ -27,7 +27,7 @@ proptest! {
         window_bits in 9..=15_u8,
         server_takeover in any::<bool>(),
     ) {
-        let agreed = Agreed { level, mem_level, window_bits, server_takeover, ..AGREED };
+        let agreed = DeflateParams { level, mem_level, window_bits, server_takeover, ..AGREED };
         let mut deflater = Deflater::new(&agreed);
         let mut peer = Decompress::new(false);
         // Byte by byte, a decoder remembers no more than its window.

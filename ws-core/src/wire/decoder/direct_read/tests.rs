@@ -14,10 +14,10 @@ fn read(decoder: &mut Decoder, stream: &[u8], mut at_a_time: impl FnMut() -> usi
     let (mut rest, mut held, mut direct) = (stream, Vec::new(), 0);
     loop {
         let len = at_a_time().clamp(1, rest.len());
-        if let Some(room) = decoder.direct().filter(|_| held.is_empty()) {
+        if let Some(room) = decoder.direct_read_buf().filter(|_| held.is_empty()) {
             let len = len.min(room.len());
             room[..len].copy_from_slice(rest.split_off(..len).unwrap());
-            decoder.arrived(len).unwrap();
+            decoder.commit_direct_read(len).unwrap();
             direct += len;
             continue;
         }
@@ -49,7 +49,7 @@ fn however_it_is_cut_it_is_the_same() {
                 assert!(direct > 0 || len < 100_000, "{len} bytes were read elsewhere");
                 assert_eq!(decoder.capacity(), 0);
                 // The next one is read to the same place, over what was in it.
-                decoder.release(got.iter().map(|_| b'?').collect());
+                decoder.recycle(got.iter().map(|_| b'?').collect());
             }
         }
     }
@@ -67,7 +67,7 @@ fn fragments_are_one_message() {
     .concat();
     for most in [999, 70_000, usize::MAX] {
         // What has arrived goes to a buffer of the thread with the last of them.
-        pool::give_back(vec![b'?'; 300_000]);
+        message_pool::put(vec![b'?'; 300_000]);
         assert!(read(&mut Decoder::new(1 << 20, true), &stream, || most).0 == message);
     }
 }
@@ -80,10 +80,10 @@ fn header_makes_nobody_allocate_more_than_twice_what_has_arrived() {
     assert_eq!(decoder.decode(&mut &mut start.to_vec()[..]), Ok(None));
     let mut arrived = start.len();
     for part in rest.chunks(10_000) {
-        if let Some(room) = decoder.direct() {
+        if let Some(room) = decoder.direct_read_buf() {
             let len = part.len().min(room.len());
             room[..len].copy_from_slice(&part[..len]);
-            decoder.arrived(len).unwrap();
+            decoder.commit_direct_read(len).unwrap();
             arrived += len;
         }
         assert!(decoder.capacity() <= 2 * arrived, "{} for {arrived}", decoder.capacity());
@@ -98,9 +98,9 @@ fn bad_byte_fails_as_soon_as_it_is_read() {
     let stream = frame(0x81, &message);
     let mut decoder = Decoder::new(1 << 20, true);
     assert_eq!(decoder.decode(&mut &mut stream[..60_000].to_vec()[..]), Ok(None));
-    let room = decoder.direct().unwrap();
+    let room = decoder.direct_read_buf().unwrap();
     room[..45_000].copy_from_slice(&stream[60_000..105_000]);
-    assert_eq!(decoder.arrived(45_000), Err(ProtocolError::BadEncoding));
+    assert_eq!(decoder.commit_direct_read(45_000), Err(ProtocolError::BadEncoding));
 }
 
 #[test]
@@ -109,18 +109,18 @@ fn what_is_small_or_nearly_there_is_read_with_what_follows() {
     for arrived in [10, 20_000, 49_000] {
         let mut decoder = Decoder::new(1 << 20, true);
         assert_eq!(decoder.decode(&mut &mut stream[..arrived].to_vec()[..]), Ok(None));
-        assert_eq!(decoder.direct(), None);
+        assert_eq!(decoder.direct_read_buf(), None);
     }
 }
 
 #[test]
 fn no_length_is_too_long_to_look_for_room() {
     // A handler may take messages of any size; what a client announces is then no number to double.
-    pool::give_back(vec![b'?'; 100_000]);
+    message_pool::put(vec![b'?'; 100_000]);
     let mut decoder = Decoder::new(usize::MAX, true);
     let huge = (u64::MAX >> 1).to_be_bytes();
     let stream = [&frame(0x02, b"0123456789")[..], &[0x80, 0xff], &huge, &[0; 4], b"more"].concat();
     assert_eq!(decoder.decode(&mut &mut stream.clone()[..]), Ok(None));
-    assert_eq!(decoder.direct(), None);
+    assert_eq!(decoder.direct_read_buf(), None);
     assert!(decoder.capacity() < 100);
 }

@@ -8,28 +8,28 @@ const SECOND: Duration = Duration::from_secs(1);
 /// each second. A token bucket that holds one second's worth, kept as the time at which it is full
 /// again (the generic cell rate algorithm, ITU-T I.371), so that nothing has to fill it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate {
-    full: Instant,
+pub(crate) struct RateLimiter {
+    full_at: Instant,
 }
 
-impl Rate {
+impl RateLimiter {
     /// A full bucket.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { full: now }
+        Self { full_at: now }
     }
 
     /// Whether one more may happen. What may not is not counted.
     pub(crate) fn allows(&mut self, per_second: u32, now: Instant) -> bool {
-        self.allowed(per_second, now, now)
+        self.allows_delayed(per_second, now, now)
     }
 
     /// The same of what was noticed now, and happened at any time since `since`.
-    pub(crate) fn allowed(&mut self, per_second: u32, since: Instant, now: Instant) -> bool {
-        let Some(each) = SECOND.checked_div(per_second) else { return false };
-        let full = self.full.max(since) + each;
-        let allowed = full.saturating_duration_since(now) <= SECOND;
+    pub(crate) fn allows_delayed(&mut self, per_second: u32, since: Instant, now: Instant) -> bool {
+        let Some(interval) = SECOND.checked_div(per_second) else { return false };
+        let full_at = self.full_at.max(since) + interval;
+        let allowed = full_at.saturating_duration_since(now) <= SECOND;
         if allowed {
-            self.full = full;
+            self.full_at = full_at;
         }
         allowed
     }
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn a_seconds_worth_at_once_and_then_one_by_one() {
         let start = Instant::now();
-        let mut rate = Rate::new(start);
+        let mut rate = RateLimiter::new(start);
         let mut many = |count: usize, millis| {
             let now = start + Duration::from_millis(millis);
             (0..count).take_while(|_| rate.allows(4, now)).count()
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn none_and_very_many() {
         let now = Instant::now();
-        let mut rate = Rate::new(now);
+        let mut rate = RateLimiter::new(now);
         assert!(!rate.allows(0, now));
         // More than there are nanoseconds in a second.
         assert!((0..10_000).all(|_| rate.allows(u32::MAX, now)));
@@ -69,10 +69,10 @@ mod tests {
     fn what_waited_is_no_burst() {
         let start = Instant::now();
         let later = start + SECOND * 3;
-        let mut rate = Rate::new(start);
+        let mut rate = RateLimiter::new(start);
         assert!(rate.allows(2, start));
         // Two for each of the three seconds, and the one that is left of the first two.
-        assert_eq!((0..99).filter(|_| rate.allowed(2, start, later)).count(), 7);
+        assert_eq!((0..99).filter(|_| rate.allows_delayed(2, start, later)).count(), 7);
         assert_eq!((0..99).filter(|_| rate.allows(2, later + SECOND)).count(), 2);
     }
 }

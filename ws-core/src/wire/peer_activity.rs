@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Whether the client did something that the connection does not get to see: it sent a part of a
 /// message that the transport puts together, or took a part of what the transport is sending.
 #[derive(Debug, Default)]
-pub(crate) struct Activity(AtomicBool);
+pub(crate) struct PeerActivity(AtomicBool);
 
-impl Activity {
+impl PeerActivity {
     /// The client did something.
     #[cfg(feature = "tungstenite")]
-    pub(crate) fn note(&self) {
+    pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
 

@@ -3,30 +3,30 @@
 /// Bytes that are taken from the front, without moving those behind them. They are boxed, because most
 /// connections that wait have none.
 #[derive(Debug, Default)]
-pub(crate) struct Backlog(Option<Box<Bytes>>);
+pub(crate) struct UnreadInput(Option<Box<UnreadBytes>>);
 
 #[derive(Debug)]
-struct Bytes {
+struct UnreadBytes {
     all: Vec<u8>,
     used: usize,
 }
 
-impl Backlog {
+impl UnreadInput {
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
         self.0.as_mut().map_or(&mut [], |bytes| &mut bytes.all[bytes.used..])
     }
 
     /// What is behind the first bytes, with these.
-    pub(crate) fn behind(used: usize, bytes: &[u8]) -> Self {
-        let mut backlog = Self::from(bytes.to_vec());
-        if let Some(bytes) = &mut backlog.0 {
+    pub(crate) fn with_offset(used: usize, bytes: &[u8]) -> Self {
+        let mut unread = Self::from(bytes.to_vec());
+        if let Some(bytes) = &mut unread.0 {
             bytes.used = used;
         }
-        backlog
+        unread
     }
 
     /// All of it, also what was used.
-    pub(super) fn whole(&self) -> &[u8] {
+    pub(super) fn full(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], |bytes| &bytes.all)
     }
 
@@ -51,8 +51,8 @@ impl Backlog {
     }
 }
 
-impl From<Vec<u8>> for Backlog {
+impl From<Vec<u8>> for UnreadInput {
     fn from(all: Vec<u8>) -> Self {
-        Self((!all.is_empty()).then(|| Box::new(Bytes { all, used: 0 })))
+        Self((!all.is_empty()).then(|| Box::new(UnreadBytes { all, used: 0 })))
     }
 }

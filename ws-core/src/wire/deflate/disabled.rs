@@ -1,7 +1,7 @@
 //! Without the feature `deflate`: there is no connection that compresses.
 
 use super::super::frame::Opcode;
-use super::Sends;
+use super::PreparedEncoding;
 use crate::close::ProtocolError;
 
 /// Never there.
@@ -13,15 +13,15 @@ impl Inflater {
         match *self {}
     }
 
-    pub(crate) fn begin(&mut self, _: usize) {
+    pub(crate) fn start_stream(&mut self, _: usize) {
         match *self {}
     }
 
-    pub(crate) fn message_begins(&mut self) {
+    pub(crate) fn start_message(&mut self) {
         match *self {}
     }
 
-    pub(crate) fn rest(&self, _: usize) -> usize {
+    pub(crate) fn remaining_compressed(&self, _: usize) -> usize {
         match *self {}
     }
 
@@ -62,11 +62,11 @@ impl Inflater {
 pub(crate) enum Deflater {}
 
 impl Deflater {
-    pub(crate) fn set(&mut self, _: bool) {
+    pub(crate) fn set_enabled(&mut self, _: bool) {
         match *self {}
     }
 
-    pub(crate) fn takes(&self, _: usize) -> bool {
+    pub(crate) fn should_compress(&self, _: usize) -> bool {
         match *self {}
     }
 
@@ -77,10 +77,10 @@ impl Deflater {
 
 /// Of which nobody asks anything.
 #[derive(Debug, Default)]
-pub(crate) struct Shared(());
+pub(crate) struct SharedDeflate(());
 
-impl Shared {
-    pub(crate) fn frame(&self, _: Opcode, _: &[u8], deflater: &mut Deflater) -> Sends<'_> {
+impl SharedDeflate {
+    pub(crate) fn frame(&self, _: Opcode, _: &[u8], deflater: &mut Deflater) -> PreparedEncoding<'_> {
         let Self(()) = self;
         match *deflater {}
     }

@@ -9,19 +9,19 @@ use bytes::Bytes;
 
 /// What a thread keeps at the most: two messages that are twice as large as the default allows, or a
 /// few that are smaller, for several connections have one on its way.
-const KEPT: usize = 4 << 20;
+const MAX_POOLED_BYTES: usize = 4 << 20;
 
 /// How many buffers that may be. They are looked through.
-const COUNT: usize = 8;
+const MAX_POOLED_BUFFERS: usize = 8;
 
 /// Memory for less than this is had quickly.
-const LEAST: usize = 64 << 10;
+const MIN_POOLED_BUFFER: usize = 64 << 10;
 
 /// How much of it messages may have, in the whole process, of which little has arrived. What is more
 /// grows with what arrives, and so does everything else.
-const LENT: usize = 16 << 20;
+const MAX_LENT_BYTES: usize = 16 << 20;
 
-static LENT_NOW: AtomicUsize = AtomicUsize::new(0);
+static LENT_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static BUFFERS: RefCell<VecDeque<Vec<u8>>> = const { RefCell::new(VecDeque::new()) };
@@ -34,15 +34,15 @@ pub(super) struct Loan(usize);
 impl Drop for Loan {
     fn drop(&mut self) {
         if self.0 > 0 {
-            LENT_NOW.fetch_sub(self.0, Relaxed);
+            LENT_BYTES.fetch_sub(self.0, Relaxed);
         }
     }
 }
 
 /// A buffer for a message of `len` bytes, though they have not arrived, with whatever was in it before;
 /// of at most twice the size. There may be none.
-pub(super) fn lend(len: usize) -> Option<(Vec<u8>, Loan)> {
-    if len < LEAST {
+pub(super) fn take(len: usize) -> Option<(Vec<u8>, Loan)> {
+    if len < MIN_POOLED_BUFFER {
         return None;
     }
     let fits = |buffer: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&buffer.capacity());
@@ -52,45 +52,45 @@ pub(super) fn lend(len: usize) -> Option<(Vec<u8>, Loan)> {
         buffers.remove(index)
     })?;
     let loan = Loan(buffer.capacity());
-    if LENT_NOW.fetch_add(loan.0, Relaxed) + loan.0 > LENT {
-        give_back(buffer);
+    if LENT_BYTES.fetch_add(loan.0, Relaxed) + loan.0 > MAX_LENT_BYTES {
+        put(buffer);
         return None;
     }
     Some((buffer, loan))
 }
 
 /// Keeps a buffer for the next message, and drops those that have waited longest if that is too much.
-pub(super) fn give_back(buffer: Vec<u8>) {
-    if !(LEAST..=KEPT / 2).contains(&buffer.capacity()) {
+pub(super) fn put(buffer: Vec<u8>) {
+    if !(MIN_POOLED_BUFFER..=MAX_POOLED_BYTES / 2).contains(&buffer.capacity()) {
         return;
     }
     // The thread may be at its end.
     let _ = BUFFERS.try_with(|buffers| {
         let mut buffers = buffers.borrow_mut();
         buffers.push_back(buffer);
-        while buffers.len() > COUNT || buffers.iter().map(Vec::capacity).sum::<usize>() > KEPT {
+        while buffers.len() > MAX_POOLED_BUFFERS || buffers.iter().map(Vec::capacity).sum::<usize>() > MAX_POOLED_BYTES {
             buffers.pop_front();
         }
     });
 }
 
 /// A message that several may refer to; the last of them gives its memory back.
-pub(super) fn shared(message: Vec<u8>) -> Bytes {
-    struct Returned(Vec<u8>);
+pub(super) fn into_shared(message: Vec<u8>) -> Bytes {
+    struct PooledBytes(Vec<u8>);
 
-    impl AsRef<[u8]> for Returned {
+    impl AsRef<[u8]> for PooledBytes {
         fn as_ref(&self) -> &[u8] {
             &self.0
         }
     }
 
-    impl Drop for Returned {
+    impl Drop for PooledBytes {
         fn drop(&mut self) {
-            give_back(std::mem::take(&mut self.0));
+            put(std::mem::take(&mut self.0));
         }
     }
 
-    Bytes::from_owner(Returned(message))
+    Bytes::from_owner(PooledBytes(message))
 }
 
 #[cfg(test)]

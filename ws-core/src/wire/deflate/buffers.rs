@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 /// A buffer that has grown beyond this is freed after use.
-const KEPT_CAPACITY: usize = 256 << 10;
+const MAX_POOLED_CAPACITY: usize = 256 << 10;
 
 thread_local! {
     static INFLATED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -12,14 +12,14 @@ thread_local! {
 
 /// One of the buffers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Scratch {
+pub(crate) enum ThreadBuffer {
     /// What was inflated, while the handler looks at it.
     Inflated,
     /// What is to be deflated, while it is written.
     Draft,
 }
 
-impl Scratch {
+impl ThreadBuffer {
     /// The buffer, empty. One that is asked for while it is lent, by a handler that runs another
     /// connection inside a method, is made anew.
     pub(crate) fn take(self) -> Vec<u8> {
@@ -27,9 +27,9 @@ impl Scratch {
     }
 
     /// Gives it back; the larger one stays.
-    pub(crate) fn give_back(self, mut buffer: Vec<u8>) {
+    pub(crate) fn put(self, mut buffer: Vec<u8>) {
         let other = self.take();
-        if buffer.capacity() > KEPT_CAPACITY || buffer.capacity() < other.capacity() {
+        if buffer.capacity() > MAX_POOLED_CAPACITY || buffer.capacity() < other.capacity() {
             buffer = other;
         }
         buffer.clear();
@@ -46,6 +46,6 @@ impl Scratch {
 
 /// A message that was put together has been handled: its buffer is the thread's again.
 #[cold]
-pub(crate) fn release(buffer: Vec<u8>) {
-    Scratch::Inflated.give_back(buffer);
+pub(crate) fn recycle(buffer: Vec<u8>) {
+    ThreadBuffer::Inflated.put(buffer);
 }

@@ -6,45 +6,45 @@ use std::cell::RefCell;
 
 use zlib_rs::{Deflate, DeflateConfig, Inflate, Method, Strategy};
 
-use super::Agreed;
+use super::DeflateParams;
 
 /// How many of each are kept. A message that is whole needs one; more are for those whose rest has
 /// not come, and for handlers with other parameters.
-const KEPT: usize = 4;
+const MAX_POOLED: usize = 4;
 
 thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool { inflates: Vec::new(), deflates: Vec::new() }) };
+    static POOL: RefCell<CodecPool> = const { RefCell::new(CodecPool { inflates: Vec::new(), deflates: Vec::new() }) };
 }
 
-struct Pool {
+struct CodecPool {
     inflates: Vec<Box<Inflate>>,
-    deflates: Vec<(Config, Box<Deflate>)>,
+    deflates: Vec<(EncoderConfig, Box<Deflate>)>,
 }
 
 /// What makes one encoder differ from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Config {
+pub(super) struct EncoderConfig {
     pub(super) level: u8,
     pub(super) mem_level: u8,
     pub(super) window_bits: u8,
 }
 
-impl From<&Agreed> for Config {
-    fn from(&Agreed { level, mem_level, window_bits, .. }: &Agreed) -> Self {
+impl From<&DeflateParams> for EncoderConfig {
+    fn from(&DeflateParams { level, mem_level, window_bits, .. }: &DeflateParams) -> Self {
         Self { level, mem_level, window_bits }
     }
 }
 
 /// A decoder at the beginning of a stream. Its window is the largest one whatever was agreed upon,
 /// as that makes no difference to its memory.
-pub(super) fn inflate() -> Box<Inflate> {
+pub(super) fn take_inflate() -> Box<Inflate> {
     let pooled = POOL.with_borrow_mut(|pool| pool.inflates.pop());
     pooled.unwrap_or_else(|| Box::new(Inflate::new(false, 15)))
 }
 
 pub(super) fn put_inflate(mut inflate: Box<Inflate>) {
     POOL.with_borrow_mut(|pool| {
-        if pool.inflates.len() < KEPT {
+        if pool.inflates.len() < MAX_POOLED {
             inflate.reset(false);
             pool.inflates.push(inflate);
         }
@@ -52,7 +52,7 @@ pub(super) fn put_inflate(mut inflate: Box<Inflate>) {
 }
 
 /// An encoder at the beginning of a stream.
-pub(super) fn deflate(config: Config) -> Box<Deflate> {
+pub(super) fn take_deflate(config: EncoderConfig) -> Box<Deflate> {
     let pooled = POOL.with_borrow_mut(|pool| {
         let at = pool.deflates.iter().position(|(is, _)| *is == config)?;
         Some(pool.deflates.swap_remove(at).1)
@@ -69,11 +69,11 @@ pub(super) fn deflate(config: Config) -> Box<Deflate> {
     })
 }
 
-pub(super) fn put_deflate(config: Config, mut deflate: Box<Deflate>) {
+pub(super) fn put_deflate(config: EncoderConfig, mut deflate: Box<Deflate>) {
     deflate.reset();
     POOL.with_borrow_mut(|pool| {
         // Those that are asked for come to stay.
-        if pool.deflates.len() >= KEPT {
+        if pool.deflates.len() >= MAX_POOLED {
             pool.deflates.remove(0);
         }
         pool.deflates.push((config, deflate));
@@ -87,18 +87,18 @@ mod tests {
     #[test]
     fn a_few_are_kept() {
         for level in 0..=9 {
-            let config = Config { level, mem_level: 1, window_bits: 9 };
-            put_deflate(config, deflate(config));
+            let config = EncoderConfig { level, mem_level: 1, window_bits: 9 };
+            put_deflate(config, take_deflate(config));
         }
-        let taken: Vec<_> = (0..10).map(|_| inflate()).collect();
+        let taken: Vec<_> = (0..10).map(|_| take_inflate()).collect();
         taken.into_iter().for_each(put_inflate);
         POOL.with_borrow(|pool| {
             let levels: Vec<u8> = pool.deflates.iter().map(|(config, _)| config.level).collect();
             assert_eq!(levels, [6, 7, 8, 9]);
-            assert_eq!(pool.inflates.len(), KEPT);
+            assert_eq!(pool.inflates.len(), MAX_POOLED);
         });
-        let config = Config { level: 8, mem_level: 1, window_bits: 9 };
-        let _codec = deflate(config);
-        assert_eq!(POOL.with_borrow(|pool| pool.deflates.len()), KEPT - 1);
+        let config = EncoderConfig { level: 8, mem_level: 1, window_bits: 9 };
+        let _codec = take_deflate(config);
+        assert_eq!(POOL.with_borrow(|pool| pool.deflates.len()), MAX_POOLED - 1);
     }
 }

@@ -3,44 +3,44 @@
 use std::io;
 use std::time::Instant;
 
-use super::super::ahead::Ahead;
-use super::super::backlog::Backlog;
+use super::super::read_ahead::ReadAheadQueue;
+use super::super::unread::UnreadInput;
 use super::super::frame::Opcode;
 use super::Connection;
 use crate::close::{Close, CloseReason, ProtocolError};
 
 /// Why a connection ends, and how long that may take.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct CloseState {
     reason: CloseReason,
     phase: Phase,
     /// When the phase began, by the first look at the clock after that, or when the client last took
     /// some of what it is owed.
-    since: Option<Instant>,
+    phase_started_at: Option<Instant>,
     /// When it ends by force, if somebody said so.
-    limit: Option<Instant>,
+    deadline: Option<Instant>,
 }
 
 /// How far it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    Ending,
+    Draining,
     Closing {
         /// Whether the client's close frame is still to come.
-        awaits: bool,
+        awaiting_close: bool,
     },
 }
 
-impl End {
+impl CloseState {
     fn new(reason: CloseReason, phase: Phase) -> Self {
-        Self { reason, phase, since: None, limit: None }
+        Self { reason, phase, phase_started_at: None, deadline: None }
     }
 }
 
 impl Connection {
     #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
-        self.end.is_none()
+        self.close_state.is_none()
     }
 
     #[inline]
@@ -48,39 +48,39 @@ impl Connection {
         matches!(self.phase(), Some(Phase::Closing { .. }))
     }
 
-    pub(super) fn is_ending(&self) -> bool {
-        self.phase() == Some(Phase::Ending)
+    pub(super) fn is_draining(&self) -> bool {
+        self.phase() == Some(Phase::Draining)
     }
 
     /// How far it has ended, unless it is open.
     #[inline]
     pub(super) fn phase(&self) -> Option<Phase> {
-        self.end.as_ref().map(|end| end.phase)
+        self.close_state.as_ref().map(|state| state.phase)
     }
 
     /// Why the connection ends, once it does.
     #[inline]
-    pub(crate) fn reason(&self) -> Option<&CloseReason> {
-        self.end.as_ref().map(|end| &end.reason)
+    pub(crate) fn close_reason(&self) -> Option<&CloseReason> {
+        self.close_state.as_ref().map(|state| &state.reason)
     }
 
     /// The client is gone. What it said before is still handled.
-    pub(crate) fn lost(&mut self, kind: io::ErrorKind) {
-        self.awaits_no_more();
-        self.end(CloseReason::ConnectionLost(kind));
+    pub(crate) fn on_disconnect(&mut self, kind: io::ErrorKind) {
+        self.stop_awaiting_close();
+        self.begin_drain(CloseReason::ConnectionLost(kind));
     }
 
     /// The transport found that the client broke the protocol. What it said before is still
     /// handled.
-    pub(crate) fn faulted(&mut self, fault: ProtocolError) {
-        self.awaits_no_more();
-        self.end(CloseReason::Protocol(fault));
+    pub(crate) fn on_protocol_error(&mut self, fault: ProtocolError) {
+        self.stop_awaiting_close();
+        self.begin_drain(CloseReason::Protocol(fault));
     }
 
     /// The socket takes no more bytes.
-    pub(crate) fn broken(&mut self, kind: io::ErrorKind) {
-        self.lost(kind);
-        self.is_broken = true;
+    pub(crate) fn on_write_error(&mut self, kind: io::ErrorKind) {
+        self.on_disconnect(kind);
+        self.has_write_failed = true;
         self.deflater = None;
         self.outbox.clear();
     }
@@ -96,118 +96,118 @@ impl Connection {
         if self.is_closing() {
             return;
         }
-        let reason = match self.end.take() {
+        let reason = match self.close_state.take() {
             // What the client is owed does not reach it: that is the reason then.
             Some(_) if reason == CloseReason::Overflow => reason,
             Some(first) => first.reason,
             None => reason,
         };
-        if !self.is_broken {
+        if !self.has_write_failed {
             match (&reason, reason.close_frame()) {
-                (CloseReason::Remote(None), _) => self.outbox.push_last(Opcode::Close, &[]),
-                (_, Some(close)) => self.outbox.push_last(Opcode::Close, &close.payload()),
+                (CloseReason::Remote(None), _) => self.outbox.push_unbounded(Opcode::Close, &[]),
+                (_, Some(close)) => self.outbox.push_unbounded(Opcode::Close, &close.payload()),
                 (_, None) => {}
             }
         }
-        let awaits = is_answered(&reason) && !self.is_broken;
-        self.end = Some(Box::new(End::new(reason, Phase::Closing { awaits })));
+        let awaiting_close = expects_close_reply(&reason) && !self.has_write_failed;
+        self.close_state = Some(Box::new(CloseState::new(reason, Phase::Closing { awaiting_close })));
         self.decoder.discard();
         self.deflater = None;
-        self.ahead = Ahead::default();
+        self.read_ahead_queue = ReadAheadQueue::default();
     }
 
     /// Ends the connection in order: nothing more is read, and what was read is handled first.
-    pub(crate) fn end(&mut self, reason: CloseReason) {
+    pub(crate) fn begin_drain(&mut self, reason: CloseReason) {
         if self.is_open() {
-            if !is_answered(&reason) {
-                self.input = Backlog::default();
+            if !expects_close_reply(&reason) {
+                self.unread = UnreadInput::default();
             }
-            self.end = Some(Box::new(End::new(reason, Phase::Ending)));
+            self.close_state = Some(Box::new(CloseState::new(reason, Phase::Draining)));
         }
     }
 
     /// The next of what came before the end is handled, and has its time.
-    pub(crate) fn goes_on(&mut self) {
-        if let Some(end) = &mut self.end
-            && end.phase == Phase::Ending
+    pub(crate) fn reset_drain_timer(&mut self) {
+        if let Some(state) = &mut self.close_state
+            && state.phase == Phase::Draining
         {
-            end.since = None;
+            state.phase_started_at = None;
         }
     }
 
     /// Everything that came before the end has been handled.
-    pub(crate) fn settle(&mut self) {
-        if let Some(end) = &self.end {
-            let reason = end.reason.clone();
+    pub(crate) fn finish_drain(&mut self) {
+        if let Some(state) = &self.close_state {
+            let reason = state.reason.clone();
             self.close_with(reason);
         }
     }
 
     /// Whether the client should read before it is told more, now that the connection ends. That
     /// has a limit, which begins anew while it does read.
-    pub(crate) fn holds_back(&self) -> bool {
-        self.is_ending() && self.is_pressed() && !self.is_broken
+    pub(crate) fn is_blocked_by_client(&self) -> bool {
+        self.is_draining() && self.is_above_high_water() && !self.has_write_failed
     }
 
     #[inline]
-    pub(crate) fn is_broken(&self) -> bool {
-        self.is_broken
+    pub(crate) fn has_write_failed(&self) -> bool {
+        self.has_write_failed
     }
 
     /// Whether nothing more is to be said or heard, but for what is in the outbox.
     pub(crate) fn is_finished(&self) -> bool {
-        self.phase() == Some(Phase::Closing { awaits: false })
+        self.phase() == Some(Phase::Closing { awaiting_close: false })
     }
 
     /// Whether the client may go on sending when the connection is finished, because it has neither
     /// closed nor gone.
-    pub(crate) fn is_talking(&self) -> bool {
-        matches!(self.reason(), Some(CloseReason::Protocol(_)))
+    pub(crate) fn peer_may_send(&self) -> bool {
+        matches!(self.close_reason(), Some(CloseReason::Protocol(_)))
     }
 
     /// Bytes came from the client.
     #[inline]
-    pub(crate) fn heard(&mut self, now: Instant) {
-        self.heard = now;
-        if let Some(life) = &mut self.life {
-            life.heard();
+    pub(crate) fn on_bytes_received(&mut self, now: Instant) {
+        self.last_received_at = now;
+        if let Some(liveness) = &mut self.liveness {
+            liveness.on_bytes_received();
         }
     }
 
     /// When the last bytes came: what time it is in the middle of a turn, without a look at the clock.
     #[inline]
-    pub(crate) fn last_heard(&self) -> Instant {
-        self.heard
+    pub(crate) fn last_received_at(&self) -> Instant {
+        self.last_received_at
     }
 
-    /// When `tick` wants to be called. The clock is only asked when an end begins.
+    /// When `handle_timeout` wants to be called. The clock is only asked when an end begins.
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         if !self.is_open() {
-            return self.end_deadline(now);
+            return self.closing_deadline(now);
         }
-        if self.deferred().is_some() { self.deferred() } else { self.open_deadline() }
+        if self.deferred_until().is_some() { self.deferred_until() } else { self.open_deadline() }
     }
 
-    fn end_deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
-        let handles = self.is_ending() && !self.holds_back();
-        let end = self.end.as_mut()?;
-        let timeout = if handles { self.options.cancel_timeout } else { self.options.close_timeout };
-        let own = end.since.get_or_insert_with(now).checked_add(timeout);
-        match end.limit {
+    fn closing_deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        let is_handling = self.is_draining() && !self.is_blocked_by_client();
+        let state = self.close_state.as_mut()?;
+        let timeout = if is_handling { self.options.cancel_timeout } else { self.options.close_timeout };
+        let own = state.phase_started_at.get_or_insert_with(now).checked_add(timeout);
+        match state.deadline {
             // A shutdown gives more time than other ends, and to other ends no more than to itself.
-            Some(limit) if handles && end.reason == CloseReason::Shutdown => Some(limit),
+            Some(limit) if is_handling && state.reason == CloseReason::Shutdown => Some(limit),
             Some(limit) => own.map(|own| own.min(limit)),
             None => own,
         }
     }
 
     /// Looks at the clock. True if an end has taken as long as it may.
-    pub(crate) fn tick(&mut self, now: Instant) -> bool {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
         let due = self.deadline(|| now).is_some_and(|deadline| deadline <= now);
         if due && self.is_open() {
             // If reading was deferred, what the client said meanwhile is to be read first.
             if !self.end_deferral() {
-                self.live(now);
+                self.on_deadline(now);
             }
             return false;
         }
@@ -215,26 +215,26 @@ impl Connection {
     }
 
     /// Ends in order, by a deadline, which also counts for an end that has begun.
-    pub(crate) fn end_by(&mut self, reason: CloseReason, deadline: Instant) {
-        self.end(reason);
-        if let Some(end) = &mut self.end
-            && end.phase == Phase::Ending
+    pub(crate) fn drain_by(&mut self, reason: CloseReason, deadline: Instant) {
+        self.begin_drain(reason);
+        if let Some(state) = &mut self.close_state
+            && state.phase == Phase::Draining
         {
-            end.limit = Some(deadline);
+            state.deadline = Some(deadline);
         }
     }
 
-    pub(super) fn awaits_no_more(&mut self) {
-        if let Some(end) = &mut self.end
-            && let Phase::Closing { awaits } = &mut end.phase
+    pub(super) fn stop_awaiting_close(&mut self) {
+        if let Some(state) = &mut self.close_state
+            && let Phase::Closing { awaiting_close } = &mut state.phase
         {
-            *awaits = false;
+            *awaiting_close = false;
         }
     }
 }
 
 /// Whether the client's close frame is awaited when the connection ends for that reason. After a
 /// fault nothing that follows can be understood (§7.1.7).
-pub(super) fn is_answered(reason: &CloseReason) -> bool {
+pub(super) fn expects_close_reply(reason: &CloseReason) -> bool {
     !matches!(reason, CloseReason::Remote(_) | CloseReason::Protocol(_) | CloseReason::ConnectionLost(_))
 }

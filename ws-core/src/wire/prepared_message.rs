@@ -3,21 +3,21 @@
 use bytes::Bytes;
 
 use super::connection::Connection;
-use super::deflate::{Sends, Shared};
+use super::deflate::{PreparedEncoding, SharedDeflate};
 use super::frame::{MAX_HEADER, Opcode, write_header};
 use crate::close::CloseReason;
 
 /// A message as one frame, which many connections send.
 #[derive(Debug)]
-pub(crate) struct Broadcast {
+pub(crate) struct PreparedMessage {
     opcode: Opcode,
     frame: Bytes,
     /// Where its payload begins.
     payload: usize,
-    deflated: Shared,
+    deflated: SharedDeflate,
 }
 
-impl Broadcast {
+impl PreparedMessage {
     pub(crate) fn text(payload: &str) -> Self {
         Self::new(Opcode::Text, payload.as_bytes())
     }
@@ -29,9 +29,9 @@ impl Broadcast {
     fn new(opcode: Opcode, payload: &[u8]) -> Self {
         Self {
             opcode,
-            frame: frame(opcode, 0, payload),
+            frame: encode_frame(opcode, 0, payload),
             payload: header_size(payload.len()),
-            deflated: Shared::default(),
+            deflated: SharedDeflate::default(),
         }
     }
 
@@ -45,7 +45,7 @@ fn header_size(len: usize) -> usize {
 }
 
 /// A whole frame with these reserved bits.
-pub(super) fn frame(opcode: Opcode, bits: u8, payload: &[u8]) -> Bytes {
+pub(super) fn encode_frame(opcode: Opcode, bits: u8, payload: &[u8]) -> Bytes {
     let mut header = [0; MAX_HEADER];
     let size = write_header(&mut header, opcode, payload.len());
     header[0] |= bits;
@@ -54,17 +54,17 @@ pub(super) fn frame(opcode: Opcode, bits: u8, payload: &[u8]) -> Bytes {
 
 impl Connection {
     /// Sends a message that others send too.
-    pub(crate) fn broadcast(&mut self, message: &Broadcast) {
-        if self.is_closing() || self.is_broken() {
+    pub(crate) fn send_prepared(&mut self, message: &PreparedMessage) {
+        if self.is_closing() || self.has_write_failed() {
             return;
         }
         let payload = &message.frame[message.payload..];
         let frame = match self.deflater() {
-            Some(deflater) if deflater.takes(payload.len()) => {
+            Some(deflater) if deflater.should_compress(payload.len()) => {
                 match message.deflated.frame(message.opcode, payload, deflater) {
-                    Sends::Compressed(frame) => frame,
-                    Sends::AsItIs => &message.frame,
-                    Sends::ItsOwn => return self.compress(message.opcode, payload),
+                    PreparedEncoding::Compressed(frame) => frame,
+                    PreparedEncoding::Uncompressed => &message.frame,
+                    PreparedEncoding::PerConnection => return self.send_compressed(message.opcode, payload),
                 }
             }
             _ => &message.frame,
@@ -91,13 +91,13 @@ mod tests {
         for len in [0, 1, 125, 126, 65_535, 65_536] {
             let text = "x".repeat(len);
             let (mut one, mut other) = (connection(), connection());
-            let message = Broadcast::text(&text);
-            one.broadcast(&message);
+            let message = PreparedMessage::text(&text);
+            one.send_prepared(&message);
             other.text(&text);
             assert_eq!(one.outbox().waiting(), other.outbox().waiting());
             assert_eq!(message.payload(), text);
             let (mut one, mut other) = (connection(), connection());
-            one.broadcast(&Broadcast::binary(text.as_bytes()));
+            one.send_prepared(&PreparedMessage::binary(text.as_bytes()));
             other.binary(text.as_bytes());
             assert_eq!(one.outbox().waiting(), other.outbox().waiting());
         }
@@ -107,22 +107,22 @@ mod tests {
     fn limits_count() {
         let options = Options { outbox_limit: 100, ..Options::DEFAULT };
         let mut connection = Connection::new(options.into(), Vec::new(), Instant::now());
-        let message = Broadcast::binary(&[7; 60]);
-        connection.broadcast(&message);
+        let message = PreparedMessage::binary(&[7; 60]);
+        connection.send_prepared(&message);
         assert!(connection.is_open());
-        connection.broadcast(&message);
-        assert_eq!(connection.reason(), Some(&CloseReason::Overflow));
+        connection.send_prepared(&message);
+        assert_eq!(connection.close_reason(), Some(&CloseReason::Overflow));
         let sent = connection.outbox().len();
-        connection.broadcast(&message);
+        connection.send_prepared(&message);
         assert_eq!(connection.outbox().len(), sent);
     }
 
     #[cfg(feature = "deflate")]
     #[test]
     fn it_is_compressed_once_for_those_that_can_share() {
-        use crate::wire::Agreed;
+        use crate::wire::DeflateParams;
 
-        let agreed = Agreed {
+        let agreed = DeflateParams {
             level: 6,
             mem_level: 8,
             window_bits: 15,
@@ -131,25 +131,25 @@ mod tests {
             min_size: 10,
             per_frame: false,
         };
-        let with = |agreed| connection().compressed(Some(agreed));
+        let with = |agreed| connection().with_compression(Some(agreed));
         let text = "again and again and again and again";
         let alone = |agreed| {
             let mut connection = with(agreed);
             connection.text(text);
             connection.outbox().waiting().to_vec()
         };
-        let message = Broadcast::text(text);
+        let message = PreparedMessage::text(text);
         let sent = |connection: &mut Connection| {
-            connection.broadcast(&message);
+            connection.send_prepared(&message);
             connection.outbox().waiting().to_vec()
         };
         assert_eq!(sent(&mut with(agreed)), alone(agreed));
         let first = message.deflated.get().expect("the first has compressed it").clone();
         assert_eq!(sent(&mut with(agreed)), first);
         // Who has agreed upon something else does it alone.
-        let small = Agreed { window_bits: 9, ..agreed };
+        let small = DeflateParams { window_bits: 9, ..agreed };
         assert_eq!(sent(&mut with(small)), alone(small));
-        let takeover = Agreed { server_takeover: true, ..agreed };
+        let takeover = DeflateParams { server_takeover: true, ..agreed };
         let mut connection = with(takeover);
         let once = sent(&mut connection).len();
         assert!(sent(&mut connection).len() - once < once, "the second refers to the first");
@@ -159,9 +159,9 @@ mod tests {
         assert!(sent(&mut connection).ends_with(text.as_bytes()));
         assert_eq!(message.deflated.get(), Some(&first));
         // What would not become smaller goes as it is.
-        let noise = Broadcast::binary(&[0x9b, 0x01, 0x7f, 0xd2, 0x33, 0xe8, 0x54, 0xc6, 0x1a, 0xaf]);
+        let noise = PreparedMessage::binary(&[0x9b, 0x01, 0x7f, 0xd2, 0x33, 0xe8, 0x54, 0xc6, 0x1a, 0xaf]);
         let mut connection = with(agreed);
-        connection.broadcast(&noise);
+        connection.send_prepared(&noise);
         assert_eq!(connection.outbox().waiting()[0], 0x82);
     }
 }
