@@ -1,6 +1,6 @@
 //! A handler, as the driver sees it: what `#[websocket]` implements.
 
-mod seat;
+mod instance;
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use axum_core::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-pub use seat::{Ran, Running, Seat};
+pub use instance::{MethodOutput, MethodFuture, HandlerInstance};
 
 use crate::context::Context;
 use crate::event::{Event, EventOutcome};
@@ -86,9 +86,9 @@ pub trait Handler: Sized + Send + 'static {
     fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> EventOutcome<Self::Call>;
 
     /// Runs an async method. A handler without any has no calls.
-    fn call(seat: &mut Seat<Self>, call: Self::Call) -> Running<'_, Self> {
+    fn call(instance: &mut HandlerInstance<Self>, call: Self::Call) -> MethodFuture<'_, Self> {
         let _ = call;
-        Box::pin(std::future::ready((seat, Ok(()))))
+        Box::pin(std::future::ready((instance, Ok(()))))
     }
 }
 

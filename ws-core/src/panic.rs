@@ -10,12 +10,12 @@ pub(crate) struct Panic(String);
 /// Runs user code; a panic in it is no panic any more. Whatever it left half done is the caller's to know.
 #[inline(always)]
 pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(Panic::of)
+    catch_unwind(AssertUnwindSafe(run)).map_err(Panic::from_payload)
 }
 
 impl Panic {
     #[cold]
-    fn of(payload: Box<dyn Any + Send>) -> Self {
+    fn from_payload(payload: Box<dyn Any + Send>) -> Self {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let panic = Self(text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default());
         // A value of the user's may panic when it is dropped, and what it panics with as well: that is

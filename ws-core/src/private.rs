@@ -13,8 +13,8 @@ pub use crate::context::Context;
 pub use crate::error::HandlerError;
 pub use crate::event::{Event, MissedCount, EventOutcome};
 pub use crate::handler::{
-    DefaultUpgrade, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, Ran, Running,
-    Seat, Timer, Upgrade,
+    DefaultUpgrade, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, MethodOutput, MethodFuture,
+    HandlerInstance, Timer, Upgrade,
 };
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled};
 pub use crate::payload::{FromBinary, FromText};
@@ -50,15 +50,15 @@ pub fn reply<H: Handler, R: IntoReply>(cx: &mut Context<H>, reply: R) -> Result<
 /// Runs an async method. That it is `Send` is demanded here, so that an error stands where the
 /// method does.
 #[inline]
-pub fn box_method<'a, H, F>(method: F) -> Running<'a, H>
+pub fn box_method<'a, H, F>(method: F) -> MethodFuture<'a, H>
 where
     H: Handler,
-    F: Future<Output = Ran<'a, H>> + Send + 'a,
+    F: Future<Output = MethodOutput<'a, H>> + Send + 'a,
 {
     Box::pin(method)
 }
 
 /// The end of an async method whose payload did not decode.
-pub fn decode_failed<H: Handler>(seat: &mut Seat<H>, error: impl Into<HandlerError>) -> Ran<'_, H> {
-    (seat, Err(error.into()))
+pub fn decode_failed<H: Handler>(instance: &mut HandlerInstance<H>, error: impl Into<HandlerError>) -> MethodOutput<'_, H> {
+    (instance, Err(error.into()))
 }

@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 
 /// What is looked at before a connection is admitted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct ConnectionLimits {
     /// How many there may be.
     pub(crate) connections: usize,
     /// How many of them may come from one address.
@@ -16,18 +16,18 @@ pub(crate) struct Limits {
     pub(crate) rate: Option<u32>,
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// So many, from wherever and however fast they come.
-    pub(crate) const fn of(connections: usize) -> Self {
+    pub(crate) const fn new(connections: usize) -> Self {
         Self { connections, per_address: None, rate: None }
     }
 }
 
 /// Why one more is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Full {
+pub(crate) enum LimitReached {
     /// There are as many as there may be, or the server shuts down.
-    Server,
+    Total,
     /// There are as many as may come from its address.
     Address,
     /// As many have come in this second as may.
@@ -36,20 +36,20 @@ pub(crate) enum Full {
 
 /// How many connections there are from where.
 #[derive(Debug, Default)]
-pub(super) struct Addresses(HashMap<Network, usize>);
+pub(super) struct ConnectionsByNetwork(HashMap<NetworkPrefix, usize>);
 
-impl Addresses {
-    /// Counts one more, unless there are `most`.
-    pub(super) fn enter(&mut self, network: Network, most: usize) -> bool {
+impl ConnectionsByNetwork {
+    /// Counts one more, unless there are `max`.
+    pub(super) fn try_add(&mut self, network: NetworkPrefix, max: usize) -> bool {
         let count = self.0.get(&network).copied().unwrap_or(0);
-        if count < most {
+        if count < max {
             self.0.insert(network, count + 1);
         }
-        count < most
+        count < max
     }
 
     /// One that was counted has ended.
-    pub(super) fn leave(&mut self, network: Network) {
+    pub(super) fn remove(&mut self, network: NetworkPrefix) {
         if let Entry::Occupied(mut count) = self.0.entry(network) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
@@ -63,9 +63,9 @@ impl Addresses {
 /// that its owner chooses (RFC 4291 §2.5.4). Eight bytes, and with none of it no more, as there is room for one
 /// with every connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(NonZeroU64);
+pub(super) struct NetworkPrefix(NonZeroU64);
 
-impl From<IpAddr> for Network {
+impl From<IpAddr> for NetworkPrefix {
     fn from(addr: IpAddr) -> Self {
         let bits = match addr.to_canonical() {
             // Of IPv6, `0:ffff::/32` is reserved and will be nobody's.
@@ -81,12 +81,12 @@ impl From<IpAddr> for Network {
 mod tests {
     use super::*;
 
-    fn network(addr: &str) -> Network {
+    fn network(addr: &str) -> NetworkPrefix {
         addr.parse::<IpAddr>().unwrap().into()
     }
 
     #[test]
-    fn what_counts_as_one_address() {
+    fn ipv4_address_or_ipv6_prefix_of_64_bits_is_one_network() {
         assert_ne!(network("10.0.0.1"), network("10.0.0.2"));
         // What a listener for both sees of an IPv4 client.
         assert_eq!(network("10.0.0.1"), network("::ffff:10.0.0.1"));
@@ -96,17 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_forgotten() {
-        let mut addresses = Addresses::default();
+    fn network_without_connections_is_removed() {
+        let mut addresses = ConnectionsByNetwork::default();
         let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
-        assert!(addresses.enter(one, 2) && addresses.enter(one, 2) && addresses.enter(other, 2));
-        assert!(!addresses.enter(one, 2));
-        addresses.leave(one);
-        assert!(addresses.enter(one, 2));
+        assert!(addresses.try_add(one, 2) && addresses.try_add(one, 2) && addresses.try_add(other, 2));
+        assert!(!addresses.try_add(one, 2));
+        addresses.remove(one);
+        assert!(addresses.try_add(one, 2));
         for network in [one, one, other] {
-            addresses.leave(network);
+            addresses.remove(network);
         }
         assert!(addresses.0.is_empty());
-        assert!(!addresses.enter(one, 0) && addresses.0.is_empty());
+        assert!(!addresses.try_add(one, 0) && addresses.0.is_empty());
     }
 }

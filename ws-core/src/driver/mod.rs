@@ -6,43 +6,43 @@
 //! alive instead.
 
 mod admission;
-mod call;
-mod calm;
-mod clock;
+mod dispatch;
+mod fast_path;
+mod deadline_timer;
 #[cfg(feature = "tungstenite")]
 mod drive;
-mod links;
-mod pace;
-mod port;
+mod state;
+mod budget;
+mod io;
 mod scratch;
-mod seat;
+mod invoke;
 mod shutdown;
-mod turn;
-mod wait;
+mod poll_loop;
+mod pending;
 
 use std::any::type_name;
 use std::future::{Future, poll_fn};
-use std::task::{Context as Task, Poll};
+use std::task::{Context as TaskContext, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub(crate) use admission::{Full, Limits};
-use call::Next;
-pub(crate) use clock::now;
+pub(crate) use admission::{LimitReached, ConnectionLimits};
+use dispatch::NextStep;
+pub(crate) use deadline_timer::now;
 #[cfg(feature = "tungstenite")]
 pub use drive::drive;
-use links::{Links, Outside};
-use pace::unhindered;
-use port::Port;
-pub(crate) use scratch::lend;
-use seat::Ended;
-pub(crate) use shutdown::{Connections, Ticket};
-use turn::turn;
-use wait::{Until, wait};
+use state::{DriverState, Driver};
+use budget::without_coop_budget;
+use io::ConnectionIo;
+pub(crate) use scratch::with_scratch;
+use invoke::Completion;
+pub(crate) use shutdown::{ConnectionTracker, ConnectionPermit};
+use poll_loop::poll_loop;
+use pending::{CancelPolicy, run_method};
 
 use crate::close::CloseReason;
 use crate::context::{Context, Session};
-use crate::handler::{Handler, Seat};
+use crate::handler::{Handler, HandlerInstance};
 use crate::panic::catch;
 
 /// Runs a handler on a byte stream from open to the end of TCP, and says why it ended.
@@ -52,14 +52,14 @@ pub(crate) fn run<H, T>(
     handler: H,
     cx: Context<H>,
     io: T,
-    ticket: Option<Ticket>,
+    permit: Option<ConnectionPermit>,
 ) -> impl Future<Output = CloseReason> + Send
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let is_vectored = io.is_write_vectored();
-    over(handler, cx, Port::new(io), is_vectored, ticket)
+    run_io(handler, cx, ConnectionIo::new(io), is_vectored, permit)
 }
 
 /// The same on a TCP socket with nothing around it.
@@ -67,114 +67,114 @@ pub(crate) fn run_tcp<H, T>(
     handler: H,
     cx: Context<H>,
     io: T,
-    ticket: Option<Ticket>,
+    permit: Option<ConnectionPermit>,
 ) -> impl Future<Output = CloseReason> + Send
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let is_vectored = io.is_write_vectored();
-    over(handler, cx, Port::tcp(io), is_vectored, ticket)
+    run_io(handler, cx, ConnectionIo::tcp(io), is_vectored, permit)
 }
 
-fn over<H, T>(
+fn run_io<H, T>(
     handler: H,
     cx: Context<H>,
-    port: Port<T>,
+    io: ConnectionIo<T>,
     is_vectored: bool,
-    ticket: Option<Ticket>,
+    permit: Option<ConnectionPermit>,
 ) -> impl Future<Output = CloseReason> + Send
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
     // What is moved into the block is in it twice if it is moved on there.
-    let mut seat = Seat::new(handler, cx);
-    seat.cx.session().wire.outbox().set_vectored(is_vectored);
-    let mut outside = Outside { port, links: Links::new(ticket), shared: seat.cx.shared() };
+    let mut instance = HandlerInstance::new(handler, cx);
+    instance.cx.session().wire.outbox().set_vectored(is_vectored);
+    let mut driver = Driver { io, state: DriverState::new(permit), shared: instance.cx.shared() };
     async move {
-        start_timers(&mut seat);
-        let mut ended = Ended::Open;
+        start_timers(&mut instance);
+        let mut completion = Completion::Open;
         loop {
             // An async method comes as a future at once: its call would be as large as its payload, in
             // every connection and for as long as that lives.
             loop {
-                let Some(method) = seat.go_on(ended) else { break };
-                ended = wait(method, &mut outside).await;
+                let Some(method) = instance.next_method(completion) else { break };
+                completion = run_method(method, &mut driver).await;
             }
             // What is needed here ends here, so that what is awaited next can have its room.
             let next = {
-                let mut seat = Some(&mut seat);
-                poll_fn(|task| poll_turn(task, &mut seat, &mut outside)).await
+                let mut instance = Some(&mut instance);
+                poll_fn(|task| poll_iteration(task, &mut instance, &mut driver)).await
             };
-            if matches!(next, Next::Ends(None)) {
+            if matches!(next, NextStep::Finish(None)) {
                 break;
             }
-            outside.links.polled = matches!(next, Next::Method(_));
-            ended = wait(next, &mut outside).await;
+            driver.state.already_polled = matches!(next, NextStep::RunMethod(_));
+            completion = run_method(next, &mut driver).await;
         }
 
-        end(&mut seat);
-        outside.links.until = Until::Done;
-        let mut ended = Ended::Close;
+        discard_pending(&mut instance);
+        driver.state.cancel_policy = CancelPolicy::Never;
+        let mut completion = Completion::Close;
         loop {
-            let Some(method) = seat.go_on(ended) else { break };
-            ended = wait(method, &mut outside).await;
+            let Some(method) = instance.next_method(completion) else { break };
+            completion = run_method(method, &mut driver).await;
         }
-        log(&mut seat.cx);
+        log_closed(&mut instance.cx);
         // The context stays where it is, so that there need not be room for it twice.
-        let handler = seat.handler;
+        let handler = instance.handler;
         if let Err(panic) = catch(|| drop(handler)) {
             panic.log();
         }
-        poll_fn(|task| poll_end(task, &mut seat.cx.session(), &mut outside)).await;
-        reason(&mut seat.cx.session())
+        poll_fn(|task| poll_shutdown(task, &mut instance.cx.session(), &mut driver)).await;
+        close_reason(&mut instance.cx.session())
     }
 }
 
 /// Takes a turn with the seat, and gives it back if the turn does.
 #[inline(always)]
-fn poll_turn<'a, H, T>(
-    task: &mut Task<'_>,
-    place: &mut Option<&'a mut Seat<H>>,
-    Outside { port, links, shared }: &mut Outside<H, T>,
-) -> Poll<Next<'a, H>>
+fn poll_iteration<'a, H, T>(
+    task: &mut TaskContext<'_>,
+    instance_slot: &mut Option<&'a mut HandlerInstance<H>>,
+    Driver { io, state, shared }: &mut Driver<H, T>,
+) -> Poll<NextStep<'a, H>>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut left = None;
-    let Some(seat) = place.take() else { return Poll::Ready(Next::Ends(None)) };
-    *place = turn(task, seat, port, links, &mut left);
-    match left {
+    let mut exit = None;
+    let Some(instance) = instance_slot.take() else { return Poll::Ready(NextStep::Finish(None)) };
+    *instance_slot = poll_loop(task, instance, io, state, &mut exit);
+    match exit {
         None => Poll::Pending,
-        Some(left) => Poll::Ready(left.next(shared.session())),
+        Some(exit) => Poll::Ready(exit.into_next_step(shared.session())),
     }
 }
 
 /// What is left to be done when there is no handler any more.
-fn poll_end<H, T>(
-    task: &mut Task<'_>,
+fn poll_shutdown<H, T>(
+    task: &mut TaskContext<'_>,
     session: &mut Session<H>,
-    Outside { port, links, .. }: &mut Outside<H, T>,
+    Driver { io, state, .. }: &mut Driver<H, T>,
 ) -> Poll<()>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    links.register(task, session);
-    unhindered(task, |task| {
-        scratch::lend(|scratch| links.poll_closing(task, port, &mut session.wire, scratch))
+    state.register(task, session);
+    without_coop_budget(task, |task| {
+        scratch::with_scratch(|scratch| state.poll_close(task, io, &mut session.wire, scratch))
     })
 }
 
 /// The timers of the declaration begin when the connection is open.
-fn start_timers<H: Handler>(seat: &mut Seat<H>) {
+fn start_timers<H: Handler>(instance: &mut HandlerInstance<H>) {
     if H::TIMERS.is_empty() {
         return;
     }
     let now = now();
-    let mut session = seat.cx.session();
+    let mut session = instance.cx.session();
     for timer in H::TIMERS {
         if let Some(at) = now.checked_add(timer.delay) {
             session.timers.method(timer.id, at, timer.repeat.then_some(timer.delay));
@@ -183,26 +183,26 @@ fn start_timers<H: Handler>(seat: &mut Seat<H>) {
 }
 
 /// The end of everything but the wire: no more mail, no more timers.
-fn end<H: Handler>(seat: &mut Seat<H>) {
-    let rest = {
-        let mut session = seat.cx.session();
+fn discard_pending<H: Handler>(instance: &mut HandlerInstance<H>) {
+    let pending = {
+        let mut session = instance.cx.session();
         (session.timers.take(), session.take_pending())
     };
     // Messages that nobody will handle are dropped now, so that whoever waits for an answer to one
     // gets to know. That is the user's code.
-    if let Err(panic) = catch(|| drop(rest)) {
+    if let Err(panic) = catch(|| drop(pending)) {
         panic.log();
     }
 }
 
 /// Why the connection has ended. It is asked for again and again, so that no task has to keep it.
-fn reason<H: Handler>(session: &mut Session<H>) -> CloseReason {
+fn close_reason<H: Handler>(session: &mut Session<H>) -> CloseReason {
     session.wire.close_reason().cloned().unwrap_or(CloseReason::Shutdown)
 }
 
 /// The last that is said of a connection.
-fn log<H: Handler>(cx: &mut Context<H>) {
-    let reason = reason(&mut cx.session());
+fn log_closed<H: Handler>(cx: &mut Context<H>) {
+    let reason = close_reason(&mut cx.session());
     tracing::debug!(
         %reason,
         handler = type_name::<H>(),

@@ -9,10 +9,10 @@ use crate::wire::Connection;
 const READ_BUFFER: usize = 64 << 10;
 
 /// A buffer that has grown beyond this is freed after use.
-const KEPT_CAPACITY: usize = 256 << 10;
+const MAX_RETAINED_CAPACITY: usize = 256 << 10;
 
 thread_local! {
-    static THREADS: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
 /// Where a turn reads to, and where its frames are encoded. In one place, so that a turn looks for
@@ -25,16 +25,16 @@ pub(crate) struct Scratch {
 /// Runs a turn with what the thread has. What is asked for while it is lent, by a handler that runs
 /// another connection inside a method, is made anew.
 #[inline(always)]
-pub(crate) fn lend<R>(turn: impl FnOnce(&mut Scratch) -> R) -> R {
-    let mut scratch = THREADS.take().unwrap_or_else(|| Box::new(make()));
-    let result = turn(&mut scratch);
+pub(crate) fn with_scratch<R>(run: impl FnOnce(&mut Scratch) -> R) -> R {
+    let mut scratch = SCRATCH.take().unwrap_or_else(|| Box::new(new_scratch()));
+    let result = run(&mut scratch);
     // Not `set`, which is made for values that are not there yet.
-    THREADS.with(|threads| drop(threads.replace(Some(scratch))));
+    SCRATCH.with(|slot| drop(slot.replace(Some(scratch))));
     result
 }
 
 #[cold]
-fn make() -> Scratch {
+fn new_scratch() -> Scratch {
     Scratch { read: vec![0; READ_BUFFER].into_boxed_slice(), write: Vec::new() }
 }
 
@@ -46,7 +46,7 @@ impl Scratch {
     }
 
     /// Runs what has no connection yet, with where to read to and where to write, which is empty.
-    pub(crate) fn with<R>(&mut self, run: impl FnOnce(&mut [u8], &mut Vec<u8>) -> R) -> R {
+    pub(crate) fn with_buffers<R>(&mut self, run: impl FnOnce(&mut [u8], &mut Vec<u8>) -> R) -> R {
         let result = run(&mut self.read, &mut self.write);
         self.write.clear();
         self.shrink();
@@ -55,7 +55,7 @@ impl Scratch {
 
     /// Lends a connection the buffer for the frames of a turn.
     #[inline(always)]
-    pub(super) fn lend_to(&mut self, wire: &mut Connection) {
+    pub(super) fn lend_write_buffer(&mut self, wire: &mut Connection) {
         wire.outbox().lend(&mut self.write);
     }
 
@@ -63,20 +63,20 @@ impl Scratch {
     #[inline(always)]
     pub(super) fn reclaim(&mut self, wire: &mut Connection) {
         if !wire.outbox().swap_back(&mut self.write) {
-            self.reclaim_other(wire);
+            self.reclaim_foreign(wire);
         }
         self.shrink();
     }
 
     #[inline(always)]
     fn shrink(&mut self) {
-        if self.write.capacity() > KEPT_CAPACITY {
+        if self.write.capacity() > MAX_RETAINED_CAPACITY {
             self.write = Vec::new();
         }
     }
 
     #[cold]
-    fn reclaim_other(&mut self, wire: &mut Connection) {
+    fn reclaim_foreign(&mut self, wire: &mut Connection) {
         if let Some(mut buffer) = wire.outbox().reclaim() {
             buffer.clear();
             self.write = buffer;

@@ -21,7 +21,7 @@ use super::start::{Accepted, Made, Opening};
 use super::{PeerAddr, Settings};
 #[cfg(feature = "test-util")]
 use crate::context::Context;
-use crate::driver::{Connections, Full, Ticket};
+use crate::driver::{ConnectionTracker, LimitReached, ConnectionPermit};
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::panic::catch;
@@ -31,7 +31,7 @@ use crate::upgrade::{self, Acceptance, Fields, Refusal, Said};
 #[derive(Clone, Copy)]
 pub(super) struct Shared<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) connections: &'a Arc<Connections>,
+    pub(super) connections: &'a Arc<ConnectionTracker>,
     /// Whether the server below has a connection to give.
     pub(super) is_upgradable: bool,
 }
@@ -69,16 +69,16 @@ impl<H: Handler> Mount<H> {
 
 impl Shared<'_> {
     /// Takes a place for one more connection.
-    fn admit(&self, peer: Option<IpAddr>) -> Result<Ticket, Refusal> {
-        let ticket = self.connections.admit(&self.settings.connections, peer).map_err(|full| {
+    fn admit(&self, peer: Option<IpAddr>) -> Result<ConnectionPermit, Refusal> {
+        let permit = self.connections.admit(&self.settings.connections, peer).map_err(|full| {
             tracing::debug!(?full, ?peer, "connection refused");
             match full {
-                Full::Server => Refusal::Capacity,
-                Full::Address => Refusal::Address,
-                Full::Rate => Refusal::Rate,
+                LimitReached::Total => Refusal::Capacity,
+                LimitReached::Address => Refusal::Address,
+                LimitReached::Rate => Refusal::Rate,
             }
         })?;
-        if self.is_upgradable { Ok(ticket) } else { Err(Refusal::NotUpgradable) }
+        if self.is_upgradable { Ok(permit) } else { Err(Refusal::NotUpgradable) }
     }
 }
 
@@ -125,10 +125,10 @@ impl<H: Handler> Mount<H> {
         shared: Shared<'_>,
     ) -> Result<Accepted, Refusal> {
         let acceptance = upgrade::check_plain(plain.said, plain.fields, &self.options)?;
-        let ticket = shared.admit(Some(plain.peer.ip()))?;
+        let permit = shared.admit(Some(plain.peer.ip()))?;
         let made = catch(make_default).map_err(|_| Refusal::Panic)?;
         let (made, acceptance, headers) = self.agree(acceptance, made, plain.fields, Some(plain.peer))?;
-        let start = Opening { made, ticket, challenge: None, timeout: shared.settings.handshake_timeout };
+        let start = Opening { made, permit, challenge: None, timeout: shared.settings.handshake_timeout };
         Ok(Accepted { acceptance, headers, start: Box::new(start) })
     }
 
@@ -140,11 +140,11 @@ impl<H: Handler> Mount<H> {
     {
         let acceptance = upgrade::check(parts, &self.options).map_err(refuse)?;
         let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0.ip());
-        let ticket = shared.admit(peer).map_err(refuse)?;
+        let permit = shared.admit(peer).map_err(refuse)?;
         let timeout = shared.settings.handshake_timeout;
         let made = tokio::time::timeout(timeout, self.make(acceptance, parts, state));
         let (made, acceptance, headers) = made.await.map_err(|_| refuse(Refusal::Timeout))??;
-        let start = Box::new(Opening { made, ticket, challenge: acceptance.challenge(), timeout });
+        let start = Box::new(Opening { made, permit, challenge: acceptance.challenge(), timeout });
         Ok(Accepted { acceptance, headers, start })
     }
 

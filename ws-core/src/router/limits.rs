@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Router;
-use crate::driver::Limits;
+use crate::driver::ConnectionLimits;
 
 /// A time that is not reached: what is longer than this no clock could add.
 const FAR: Duration = Duration::from_hours(365 * 24);
@@ -11,7 +11,7 @@ const FAR: Duration = Duration::from_hours(365 * 24);
 /// The limits of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) connections: Limits,
+    pub(crate) connections: ConnectionLimits,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_header_size: usize,
     pub(crate) shutdown_timeout: Duration,
@@ -22,7 +22,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connections: Limits::of(65_536),
+            connections: ConnectionLimits::new(65_536),
             handshake_timeout: Duration::from_secs(10),
             max_header_size: 16 << 10,
             shutdown_timeout: Duration::from_secs(10),

@@ -30,7 +30,7 @@ use path::PathParams;
 pub use path::parameters;
 pub(crate) use start::{Accepted, Start};
 
-use crate::driver::{Connections, now};
+use crate::driver::{ConnectionTracker, now};
 use crate::error::BoxError;
 use crate::handler::{Handler, Mounted, OnUpgrade};
 use crate::transport::Upgrading;
@@ -86,7 +86,7 @@ pub struct Router<S = ()> {
     endpoints: Vec<Arc<dyn Endpoint<S>>>,
     fallback: Option<Fallback>,
     pub(crate) settings: Settings,
-    pub(crate) connections: Arc<Connections>,
+    pub(crate) connections: Arc<ConnectionTracker>,
     /// The threads that were started for them.
     pub(crate) workers: Option<Arc<Workers>>,
 }
@@ -254,7 +254,7 @@ impl Router {
     pub async fn shutdown(&self) {
         let timeout = self.settings.shutdown_timeout;
         self.connections.shut_down(now() + timeout);
-        if tokio::time::timeout(timeout, self.connections.ended()).await.is_err() {
+        if tokio::time::timeout(timeout, self.connections.wait_empty()).await.is_err() {
             tracing::warn!("connections are still open after the shutdown timeout");
         }
     }

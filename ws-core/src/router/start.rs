@@ -11,7 +11,7 @@ use axum_core::response::Response;
 use hyper::header::HeaderMap;
 
 use crate::context::Context;
-use crate::driver::{self, Ticket, now};
+use crate::driver::{self, ConnectionPermit, now};
 use crate::error::BoxError;
 use crate::handler::Handler;
 use crate::options::Options;
@@ -61,7 +61,7 @@ pub(crate) trait Start: Send {
 /// What becomes a connection.
 pub(super) struct Opening<H> {
     pub(super) made: Made<H>,
-    pub(super) ticket: Ticket,
+    pub(super) permit: ConnectionPermit,
     /// If it is one of draft 76.
     pub(super) challenge: Option<Challenge>,
     pub(super) timeout: Duration,
@@ -103,14 +103,14 @@ impl<H: Handler> Start for Opening<H> {
     }
 
     fn begin(self: Box<Self>, stream: Stream, input: Vec<u8>, workers: Option<&Workers>) {
-        let Self { made, ticket, .. } = *self;
+        let Self { made, permit, .. } = *self;
         let stream = match (stream, workers) {
             (Stream::Tcp(tcp), Some(workers)) => {
                 // The worker's thread allocates what stays: where it does, nothing is between that which
                 // was the handshake's.
                 let run = |socket| {
                     let (handler, cx) = made.ready(input);
-                    driver::run_tcp(handler, cx, socket, Some(ticket))
+                    driver::run_tcp(handler, cx, socket, Some(permit))
                 };
                 if let Err(error) = workers.spawn(tcp, run) {
                     tracing::error!(%error, "a worker cannot take a connection");
@@ -121,26 +121,26 @@ impl<H: Handler> Start for Opening<H> {
         };
         let (handler, cx) = made.ready(input);
         match stream {
-            Stream::Tcp(tcp) => _ = tokio::spawn(driver::run_tcp(handler, cx, tcp, Some(ticket))),
+            Stream::Tcp(tcp) => _ = tokio::spawn(driver::run_tcp(handler, cx, tcp, Some(permit))),
             #[cfg(feature = "tls")]
-            Stream::Tls(tls) => _ = tokio::spawn(driver::run(handler, cx, tls, Some(ticket))),
+            Stream::Tls(tls) => _ = tokio::spawn(driver::run(handler, cx, tls, Some(permit))),
             #[cfg(feature = "http2")]
-            Stream::Http2(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
-            Stream::Other(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(ticket))),
+            Stream::Http2(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(permit))),
+            Stream::Other(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(permit))),
         }
     }
 
     fn run(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::Run {
-        let Self { made, ticket, .. } = *self;
+        let Self { made, permit, .. } = *self;
         let (handler, cx) = made.ready(input);
-        Box::pin(driver::run_tcp(handler, cx, socket, Some(ticket)))
+        Box::pin(driver::run_tcp(handler, cx, socket, Some(permit)))
     }
 }
 
 impl<H: Handler> Opening<H> {
     /// Begins over draft 76, once the client has sent what belongs to its keys.
     async fn begin_hixie(self: Box<Self>, upgrading: Upgrading, challenge: Challenge) {
-        let Self { made, ticket, timeout, .. } = *self;
+        let Self { made, permit, timeout, .. } = *self;
         let limit = made.options.max_message_size;
         let begun = async {
             let (stream, input) = upgrading.stream().await?;
@@ -148,9 +148,9 @@ impl<H: Handler> Opening<H> {
         };
         let mut begun = pin!(tokio::time::timeout(timeout, begun));
         let begun = poll_fn(|task| {
-            ticket.register(task.waker());
+            permit.register(task.waker());
             // Nothing has been promised yet that a shutdown would wait for.
-            if ticket.shutting_down().is_some() {
+            if permit.shutdown_deadline().is_some() {
                 Poll::Ready(None)
             } else {
                 begun.as_mut().poll(task).map(Some)
@@ -159,7 +159,7 @@ impl<H: Handler> Opening<H> {
         match begun.await {
             Some(Ok(Ok(io))) => {
                 let (handler, cx) = made.ready(Vec::new());
-                tokio::spawn(driver::run(handler, cx, io, Some(ticket)));
+                tokio::spawn(driver::run(handler, cx, io, Some(permit)));
             }
             // It is gone, or said nothing, or we shut down before it did.
             _ => tracing::debug!("client did not send what belongs to its keys"),

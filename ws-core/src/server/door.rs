@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::deadlines::Deadlines;
 use super::spoken::{Peer, Security};
-use crate::driver::{Connections, Limits};
+use crate::driver::{ConnectionTracker, ConnectionLimits};
 use crate::router::Router;
 use crate::worker;
 
@@ -25,9 +25,9 @@ pub(super) struct Door {
     server: Arc<Router>,
     security: Security,
     /// Those that speak HTTP.
-    pub(super) handshakes: Arc<Connections>,
+    pub(super) handshakes: Arc<ConnectionTracker>,
     pub(super) deadlines: Arc<Deadlines>,
-    limits: Limits,
+    limits: ConnectionLimits,
     /// Whether sockets inherit `TCP_NODELAY` from the listener. On Linux they do, which saves each of
     /// them a system call.
     inherits_nodelay: bool,
@@ -44,8 +44,8 @@ impl Door {
     pub(super) fn new(server: Arc<Router>, security: Security) -> Self {
         // As many may speak HTTP as may be connected; a few more, so that they are told that there are too
         // many.
-        let Limits { connections, per_address, .. } = server.settings.connections;
-        let limits = Limits {
+        let ConnectionLimits { connections, per_address, .. } = server.settings.connections;
+        let limits = ConnectionLimits {
             connections: connections.saturating_add(SPARE_HANDSHAKES),
             per_address: per_address.map(|most| most.saturating_add(SPARE_PER_ADDRESS)),
             rate: None,
@@ -55,13 +55,13 @@ impl Door {
     }
 
     fn let_in(&mut self, socket: Socket, addr: SocketAddr) {
-        let Ok(ticket) = self.handshakes.admit(&self.limits, Some(addr.ip())) else { return };
+        let Ok(permit) = self.handshakes.admit(&self.limits, Some(addr.ip())) else { return };
         if !self.inherits_nodelay {
             self.inherits_nodelay = socket.set_nodelay();
         }
         self.deadlines.come();
         let (server, deadlines) = (Arc::clone(&self.server), Arc::clone(&self.deadlines));
-        Peer { server, deadlines, addr, ticket }.start(socket, &self.security);
+        Peer { server, deadlines, addr, permit }.start(socket, &self.security);
     }
 }
 

@@ -92,11 +92,11 @@ impl Peer {
     ) -> Option<R> {
         let mut waiting = None;
         poll_fn(|task| {
-            if self.ticket.shutting_down().is_some() {
+            if self.permit.shutdown_deadline().is_some() {
                 return Poll::Ready(None);
             }
-            let heard = driver::lend(|scratch| {
-                scratch.with(|input, out| {
+            let heard = driver::with_scratch(|scratch| {
+                scratch.with_buffers(|input, out| {
                     let mut read = ReadBuf::new(input);
                     Pin::new(&mut *stream).poll_read(task, &mut read).map(|end| match end {
                         Ok(()) if !read.filled().is_empty() => look(task, stream, read.filled(), out),
@@ -108,9 +108,9 @@ impl Peer {
                 return heard;
             }
             if waiting.is_none() {
-                self.ticket.register(task.waker());
+                self.permit.register(task.waker());
                 // It may have shut down before that.
-                if self.ticket.shutting_down().is_some() {
+                if self.permit.shutdown_deadline().is_some() {
                     return Poll::Ready(None);
                 }
             }
@@ -286,7 +286,7 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::*;
-    use crate::driver::{Connections, Limits};
+    use crate::driver::{ConnectionTracker, ConnectionLimits};
     use crate::router::Router;
     use crate::server::deadlines::{Deadlines, Timer};
 
@@ -296,9 +296,9 @@ mod tests {
     async fn a_preface_that_comes_slowly_has_no_more_time() {
         let server = Arc::new(Router::new().handshake_timeout(TIMEOUT));
         let deadlines = Deadlines::new(TIMEOUT);
-        let ticket = Arc::<Connections>::default().admit(&Limits::of(1), None).unwrap();
+        let permit = Arc::<ConnectionTracker>::default().admit(&ConnectionLimits::new(1), None).unwrap();
         let addr = (Ipv4Addr::LOCALHOST, 1).into();
-        let peer = Peer { server, deadlines: Arc::clone(&deadlines), addr, ticket };
+        let peer = Peer { server, deadlines: Arc::clone(&deadlines), addr, permit };
         let (mut client, stream) = tokio::io::duplex(64);
         let slowly = async {
             for byte in PREFACE {

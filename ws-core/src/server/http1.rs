@@ -58,7 +58,7 @@ impl Peer {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
-        let mut stopped = pin!(self.ticket.shutdown());
+        let mut stopped = pin!(self.permit.shutdown_requested());
         // hyper does not know how long its first request has been under way.
         let mut clock = pin!(tokio::time::sleep_until(deadline));
         let mut stopping = false;

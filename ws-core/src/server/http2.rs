@@ -63,7 +63,7 @@ impl Peer {
                 _ => return tracing::debug!(peer = %self.addr, "no HTTP/2 connection in time"),
             };
         let wasted = Arc::new(AtomicUsize::new(0));
-        let mut stopped = pin!(self.ticket.shutdown());
+        let mut stopped = pin!(self.permit.shutdown_requested());
         let mut clock = pin!(tokio::time::sleep(settings.handshake_timeout));
         let mut life = Life { stage: Stage::Open, quiet: true, wrote, settings: &settings };
         loop {

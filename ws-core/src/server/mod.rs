@@ -31,7 +31,7 @@ use spoken::Security;
 pub use tls::Tls;
 use tokio::net::{TcpListener, lookup_host};
 
-use crate::driver::{Connections, now};
+use crate::driver::{ConnectionTracker, now};
 use crate::error::{Error, Result};
 use crate::router::{Complete, Router};
 use crate::worker::Workers;
@@ -178,14 +178,14 @@ async fn accept(
     let deadline = tokio::time::Instant::now() + server.settings.shutdown_timeout;
     server.shutdown().await;
     // Answers that are under way are finished in the same time.
-    let _ = tokio::time::timeout_at(deadline, handshakes.ended()).await;
+    let _ = tokio::time::timeout_at(deadline, handshakes.wait_empty()).await;
     Ok(())
 }
 
 /// Tells every connection, and every handshake, that the server is gone.
 struct ShutdownGuard {
     server: Arc<Router>,
-    handshakes: Arc<Connections>,
+    handshakes: Arc<ConnectionTracker>,
 }
 
 impl Drop for ShutdownGuard {

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::deadlines::Deadlines;
 use super::door::Socket;
 use super::first::First;
-use crate::driver::Ticket;
+use crate::driver::ConnectionPermit;
 use crate::router::Router;
 use crate::transport::rewound::Rewound;
 use crate::worker;
@@ -27,7 +27,7 @@ pub(super) struct Peer {
     pub(super) deadlines: Arc<Deadlines>,
     pub(super) addr: SocketAddr,
     /// Its place among those that speak HTTP.
-    pub(super) ticket: Ticket,
+    pub(super) permit: ConnectionPermit,
 }
 
 impl Peer {
@@ -111,7 +111,7 @@ impl Peer {
     /// What a future says, unless the server shuts down before it does.
     #[cfg(any(feature = "http2", feature = "tls"))]
     pub(super) async fn or_stop<F: Future>(&self, future: F) -> Option<F::Output> {
-        let (mut future, mut stop) = (std::pin::pin!(future), std::pin::pin!(self.ticket.shutdown()));
+        let (mut future, mut stop) = (std::pin::pin!(future), std::pin::pin!(self.permit.shutdown_requested()));
         let output = std::future::poll_fn(|task| {
             if let std::task::Poll::Ready(output) = future.as_mut().poll(task) {
                 return std::task::Poll::Ready(Some(output));

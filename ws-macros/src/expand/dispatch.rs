@@ -69,21 +69,21 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
         quote! {
             let #payload = match #decoder {
                 ::core::result::Result::Ok(payload) => payload,
-                ::core::result::Result::Err(error) => return __ws::decode_failed(seat, error),
+                ::core::result::Result::Err(error) => return __ws::decode_failed(instance, error),
             };
         }
     });
     let this = Ident::new("this", Span::call_site());
     let args = args(method, &this, matches!(held, Held::Error | Held::Reason));
     // The variables are ours, wherever the name of the method comes from.
-    let [seat, cx] = ["seat", "cx"].map(|name| Ident::new(name, Span::call_site()));
+    let [instance, cx] = ["instance", "cx"].map(|name| Ident::new(name, Span::call_site()));
     let reply = reply(method);
     let method = quote_spanned! {ident.span()=> async move {
         #decode
-        let (#this, #cx) = __ws::Seat::parts(#seat);
+        let (#this, #cx) = __ws::HandlerInstance::parts(#instance);
         let #value = Self::#ident(#args).await;
         let result = #reply;
-        (#seat, result)
+        (#instance, result)
     }};
     let run = quote_spanned!(ident.span()=> __ws::box_method(#method));
     quote!(#(#cfgs)* __Call::#variant #pattern => #run,)

@@ -156,7 +156,7 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
         let unused =
             (!generics.params.is_empty()).then(|| quote!(__Call::__Unused(never, _) => match never {},));
         quote! {
-            fn call(seat: &mut __ws::Seat<Self>, call: #call) -> __ws::Running<'_, Self> {
+            fn call(instance: &mut __ws::HandlerInstance<Self>, call: #call) -> __ws::MethodFuture<'_, Self> {
                 match call { #(#calls)* #unused }
             }
         }

@@ -119,7 +119,7 @@ async fn shutdown() {
     assert_eq!(peer.text().await, "hello");
     peer.connections.shut_down(now() + Duration::from_secs(5));
     assert_eq!(peer.closed().await, 1001);
-    peer.connections.ended().await;
+    peer.connections.wait_empty().await;
     assert_eq!(peer.events().await, ["Shutdown"]);
 }
 

@@ -106,7 +106,7 @@ async fn client_that_has_closed_and_does_not_read_is_left() {
     peer.raw(&requests).await;
     let end = async { while peer.event().await == "tick" {} };
     // A close that is not read, because the answers before it could not be written, is silence.
-    let limit = if super::ASSISTED { 67 } else { 7 };
+    let limit = if super::MANAGED_TRANSPORT { 67 } else { 7 };
     timeout(Duration::from_secs(limit), end).await.expect("`#[on_close]` runs");
     timeout(Duration::from_secs(7), peer.task).await.expect("the connection ends").unwrap();
 }

@@ -187,7 +187,7 @@ async fn client_that_does_not_read_is_not_read_from() {
     let (mut peer, _addr) = start(|options| options.outbox_high_water = 1000).await;
     let sent = taken(&mut peer, 100_000).await;
     // Some of it waits in the buffers between the two.
-    let expect = if super::ASSISTED { 64..400 } else { 1000..2000 };
+    let expect = if super::MANAGED_TRANSPORT { 64..400 } else { 1000..2000 };
     assert!(expect.contains(&sent), "the client could send {sent} bytes");
     for _ in 0..sent / 106 {
         assert_eq!(peer.text().await.len(), 100, "nothing is lost");

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::peer::{Log, options};
 use crate::context::Context as Cx;
-use crate::driver::{Connections, Limits, now, run};
+use crate::driver::{ConnectionTracker, ConnectionLimits, now, run};
 use crate::options::Options;
 use crate::prelude::*;
 use crate::transport::hixie::Hixie;
@@ -60,7 +60,7 @@ impl Obedient {
 struct Old {
     io: DuplexStream,
     log: mpsc::UnboundedReceiver<String>,
-    connections: Arc<Connections>,
+    connections: Arc<ConnectionTracker>,
 }
 
 /// A client behind a buffer, which has sent its keys.
@@ -77,12 +77,12 @@ async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> Old {
     let challenge = crate::upgrade::check(&request, &legacy).unwrap().challenge().unwrap();
     let options = options::<Obedient>(change);
     let (log, events) = mpsc::unbounded_channel();
-    let connections = Arc::<Connections>::default();
-    let ticket = connections.admit(&Limits::of(10), None).ok();
+    let connections = Arc::<ConnectionTracker>::default();
+    let permit = connections.admit(&ConnectionLimits::new(10), None).ok();
     tokio::spawn(async move {
         let hixie = Hixie::begin(server, vec![0; 8], challenge, options.max_message_size).await.unwrap();
         let cx = Cx::new(Connection::new(options.into(), Vec::new(), now()), None, None);
-        run(Obedient(log), cx, hixie, ticket).await
+        run(Obedient(log), cx, hixie, permit).await
     });
     io.read_exact(&mut [0; 16]).await.unwrap();
     Old { io, log: events, connections }
@@ -199,7 +199,7 @@ async fn shutdown_drains() {
     let connections = Arc::clone(&old.connections);
     old.expect(b"\x00slow\xff\x00second\xff").await;
     old.ends("Shutdown").await;
-    connections.ended().await;
+    connections.wait_empty().await;
 }
 
 #[tokio::test(start_paused = true)]

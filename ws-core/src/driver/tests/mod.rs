@@ -1,29 +1,29 @@
 //! The promises of the connection, one by one, over a buffer in memory and on a clock that jumps.
 
 #[cfg(feature = "tungstenite")]
-mod assisted;
+mod managed_transport;
 mod budget;
-mod clock;
+mod deadline_timer;
 mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
 mod errors;
 mod fairness;
-mod faults;
+mod io_failures;
 mod flow;
 mod frames;
 mod hixie;
-mod large;
-mod large_random;
-mod life;
+mod large_messages;
+mod large_messages_random;
+mod keepalive;
 mod nested;
 mod order;
 mod peer;
-mod pressure;
+mod backpressure;
 mod published;
 mod rates;
-mod ready;
-mod sizes;
+mod ready_methods;
+mod task_size;
 mod timers;
 
 use tokio::io::DuplexStream;
@@ -31,21 +31,21 @@ use tokio::task::JoinHandle;
 
 use crate::close::CloseReason;
 use crate::context::Context;
-use crate::driver::{Ticket, now, run};
+use crate::driver::{ConnectionPermit, now, run};
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::wire::Connection;
 
 /// Whether these are the promises over a transport that speaks WebSocket itself.
-const ASSISTED: bool = false;
+const MANAGED_TRANSPORT: bool = false;
 
 /// Runs a handler at one end of a buffer.
 fn start<H: Handler>(
     handler: H,
     options: Options,
     io: DuplexStream,
-    ticket: Option<Ticket>,
+    permit: Option<ConnectionPermit>,
 ) -> JoinHandle<CloseReason> {
     let cx = Context::new(Connection::new(options.into(), Vec::new(), now()), None, None);
-    tokio::spawn(run(handler, cx, io, ticket))
+    tokio::spawn(run(handler, cx, io, permit))
 }

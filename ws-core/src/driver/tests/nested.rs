@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -46,7 +46,7 @@ async fn inner(input: &[u8]) -> Vec<u8> {
 fn inner_now(input: &[u8]) -> Vec<u8> {
     let mut inner = pin!(inner(input));
     loop {
-        if let Poll::Ready(said) = inner.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+        if let Poll::Ready(said) = inner.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
             return said;
         }
     }

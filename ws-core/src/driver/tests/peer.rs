@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::start;
-use crate::driver::{Connections, Limits};
+use crate::driver::{ConnectionTracker, ConnectionLimits};
 use crate::handler::Handler;
 use crate::options::Options;
 pub(super) use crate::wire::testing::frame;
@@ -23,7 +23,7 @@ pub(super) struct Peer {
     pub(super) io: DuplexStream,
     pub(super) log: mpsc::UnboundedReceiver<String>,
     pub(super) task: JoinHandle<crate::CloseReason>,
-    pub(super) connections: Arc<Connections>,
+    pub(super) connections: Arc<ConnectionTracker>,
 }
 
 /// A frame from the server.
@@ -47,9 +47,9 @@ pub(super) fn connect<H: Handler>(make: impl FnOnce(Log) -> H) -> Peer {
 pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: impl FnOnce(Log) -> H) -> Peer {
     let (client, server) = duplex(buffer);
     let (log, events) = mpsc::unbounded_channel();
-    let connections = Arc::<Connections>::default();
-    let ticket = connections.admit(&Limits::of(10), None).ok();
-    let task = start(make(log), options, server, ticket);
+    let connections = Arc::<ConnectionTracker>::default();
+    let permit = connections.admit(&ConnectionLimits::new(10), None).ok();
+    let task = start(make(log), options, server, permit);
     Peer { io: client, log: events, task, connections }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::context::Context;
 use crate::driver::now;
 use crate::event::{Event, EventOutcome};
-use crate::handler::{Handler, Seat};
+use crate::handler::{Handler, HandlerInstance};
 use crate::options::{Overflow, Unhandled};
 use crate::prelude::*;
 use crate::wire::Connection;
@@ -32,23 +32,23 @@ fn replies<H: Handler>(cx: &mut Context<H>) -> Vec<String> {
 }
 
 /// A handler in its place, without a connection around it.
-fn seated<H: Handler>(handler: H) -> Seat<H> {
-    Seat::new(handler, context())
+fn seated<H: Handler>(handler: H) -> HandlerInstance<H> {
+    HandlerInstance::new(handler, context())
 }
 
 /// Runs the method for an event to its end, and says what it replied.
-async fn happens<H: Handler>(seat: &mut Seat<H>, event: Event<'_, H::Info>) -> Vec<String> {
-    seat.cx.session().wire.outbox().clear();
-    match seat.handler.event(event, &mut seat.cx) {
+async fn happens<H: Handler>(instance: &mut HandlerInstance<H>, event: Event<'_, H::Info>) -> Vec<String> {
+    instance.cx.session().wire.outbox().clear();
+    match instance.handler.event(event, &mut instance.cx) {
         EventOutcome::Done => {}
         EventOutcome::Call(call) => {
-            assert_eq!(replies(&mut seat.cx), [""; 0], "an async method has not begun");
-            H::call(seat, call).await.1.unwrap();
+            assert_eq!(replies(&mut instance.cx), [""; 0], "an async method has not begun");
+            H::call(instance, call).await.1.unwrap();
         }
         EventOutcome::Unhandled => panic!("nobody was told"),
         EventOutcome::Failed(error) => panic!("{error}"),
     }
-    replies(&mut seat.cx)
+    replies(&mut instance.cx)
 }
 
 #[websocket(overflow = drop_oldest)]
@@ -166,11 +166,11 @@ async fn error_of_on_lagged_is_one_of_the_handler() {
 #[tokio::test]
 async fn lagging_that_nobody_handles_closes_nothing() {
     assert_eq!(Deaf::CHECKED_DECLARATION.options.unhandled, Unhandled::Close);
-    let mut seat = Seat::new(Deaf, context::<Deaf>());
-    assert!(matches!(seat.handler.event(Event::Lagged(7), &mut seat.cx), EventOutcome::Unhandled));
-    assert!(seat.invoke(Event::Lagged(7)).is_none());
-    assert_eq!(seat.cx.session().wire.close_reason(), None);
-    assert_eq!(replies(&mut seat.cx), [""; 0]);
+    let mut instance = HandlerInstance::new(Deaf, context::<Deaf>());
+    assert!(matches!(instance.handler.event(Event::Lagged(7), &mut instance.cx), EventOutcome::Unhandled));
+    assert!(instance.invoke(Event::Lagged(7)).is_none());
+    assert_eq!(instance.cx.session().wire.close_reason(), None);
+    assert_eq!(replies(&mut instance.cx), [""; 0]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ impl<T: Send + Sync + Display + 'static> Feed<T> {
 }
 
 /// As a topic of `M` would say it.
-async fn published<H: OnInfo<Arc<M>>, M: ?Sized>(to: &mut Seat<H>, value: Arc<M>) -> Vec<String> {
+async fn published<H: OnInfo<Arc<M>>, M: ?Sized>(to: &mut HandlerInstance<H>, value: Arc<M>) -> Vec<String> {
     happens(to, Event::Info(H::info(value))).await
 }
 

@@ -272,22 +272,22 @@ const _: () = {
                 _ => __ws::EventOutcome::Unhandled,
             }
         }
-        fn call(seat: &mut __ws::Seat<Self>, call: __Call) -> __ws::Running<'_, Self> {
+        fn call(instance: &mut __ws::HandlerInstance<Self>, call: __Call) -> __ws::MethodFuture<'_, Self> {
             match call {
                 __Call::Open => {
                     __ws::box_method(async move {
-                        let (this, cx) = __ws::Seat::parts(seat);
+                        let (this, cx) = __ws::HandlerInstance::parts(instance);
                         let reply = Self::open(this, (cx)).await;
                         let result = __ws::reply(cx, reply);
-                        (seat, result)
+                        (instance, result)
                     })
                 }
                 __Call::Said(payload) => {
                     __ws::box_method(async move {
-                        let (this, cx) = __ws::Seat::parts(seat);
+                        let (this, cx) = __ws::HandlerInstance::parts(instance);
                         let reply = Self::said(this, payload).await;
                         let result = __ws::reply(cx, reply);
-                        (seat, result)
+                        (instance, result)
                     })
                 }
                 __Call::Picture(payload) => {
@@ -295,38 +295,38 @@ const _: () = {
                         let payload = match __ws::FromBinary::from_binary(&payload) {
                             ::core::result::Result::Ok(payload) => payload,
                             ::core::result::Result::Err(error) => {
-                                return __ws::decode_failed(seat, error);
+                                return __ws::decode_failed(instance, error);
                             }
                         };
-                        let (this, cx) = __ws::Seat::parts(seat);
+                        let (this, cx) = __ws::HandlerInstance::parts(instance);
                         let reply = Self::picture(this, payload, (cx)).await;
                         let result = __ws::reply(cx, reply);
-                        (seat, result)
+                        (instance, result)
                     })
                 }
                 __Call::Leave(payload) => {
                     __ws::box_method(async move {
-                        let (this, cx) = __ws::Seat::parts(seat);
+                        let (this, cx) = __ws::HandlerInstance::parts(instance);
                         let reply = Self::leave(this, payload).await;
                         let result = __ws::reply(cx, reply);
-                        (seat, result)
+                        (instance, result)
                     })
                 }
                 __Call::Lagged(payload) => {
                     __ws::box_method(async move {
-                        let (this, cx) = __ws::Seat::parts(seat);
+                        let (this, cx) = __ws::HandlerInstance::parts(instance);
                         let reply = Self::lagged(this, __ws::MissedCount::from_count(payload))
                             .await;
                         let result = __ws::reply(cx, reply);
-                        (seat, result)
+                        (instance, result)
                     })
                 }
                 __Call::Left(payload) => {
                     __ws::box_method(async move {
-                        let (this, cx) = __ws::Seat::parts(seat);
+                        let (this, cx) = __ws::HandlerInstance::parts(instance);
                         let reply = Self::left(this, &payload).await;
                         let result = ::core::result::Result::Ok(reply);
-                        (seat, result)
+                        (instance, result)
                     })
                 }
             }

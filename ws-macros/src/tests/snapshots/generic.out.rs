@@ -168,17 +168,17 @@ const _: () = {
             }
         }
         fn call(
-            seat: &mut __ws::Seat<Self>,
+            instance: &mut __ws::HandlerInstance<Self>,
             call: __Call<M, N>,
-        ) -> __ws::Running<'_, Self> {
+        ) -> __ws::MethodFuture<'_, Self> {
             match call {
                 #[cfg(feature = "slow")]
                 __Call::All(payload) => {
                     __ws::box_method(async move {
-                        let (this, cx) = __ws::Seat::parts(seat);
+                        let (this, cx) = __ws::HandlerInstance::parts(instance);
                         let reply = Self::all(this, payload, (cx)).await;
                         let result = __ws::reply(cx, reply);
-                        (seat, result)
+                        (instance, result)
                     })
                 }
                 __Call::__Unused(never, _) => match never {}

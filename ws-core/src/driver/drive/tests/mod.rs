@@ -1,5 +1,5 @@
 //! Handlers over streams of tungstenite, with tungstenite at the other end too. That the promises
-//! of a connection hold here is tested with those of the others, in `driver/tests/assisted`.
+//! of a connection hold here is tested with those of the others, in `driver/tests/managed_transport`.
 
 mod stream;
 

@@ -9,16 +9,16 @@ use crate::error::HandlerError;
 
 /// The handler of a connection and its context. Only the driver makes one, and calls it.
 #[derive(Debug)]
-pub struct Seat<H: Handler> {
+pub struct HandlerInstance<H: Handler> {
     pub(crate) handler: H,
     pub(crate) cx: Context<H>,
     /// Whether `#[on_error]` is at work: what fails in it closes the connection.
-    pub(crate) failing: bool,
+    pub(crate) in_on_error: bool,
 }
 
-impl<H: Handler> Seat<H> {
+impl<H: Handler> HandlerInstance<H> {
     pub(crate) fn new(handler: H, cx: Context<H>) -> Self {
-        Self { handler, cx, failing: false }
+        Self { handler, cx, in_on_error: false }
     }
 
     /// What a method takes.
@@ -30,8 +30,8 @@ impl<H: Handler> Seat<H> {
 
 /// An async method that runs: the one allocation that it costs. In the connection's own future it
 /// would cost every waiting connection the size of the largest method.
-pub type Running<'a, H> = Pin<Box<dyn Future<Output = Ran<'a, H>> + Send + 'a>>;
+pub type MethodFuture<'a, H> = Pin<Box<dyn Future<Output = MethodOutput<'a, H>> + Send + 'a>>;
 
 /// What an async method ends with. It has the seat for itself while it is pending and gives it back,
 /// so that whoever polled it can go on with the next event at once.
-pub type Ran<'a, H> = (&'a mut Seat<H>, Result<(), HandlerError>);
+pub type MethodOutput<'a, H> = (&'a mut HandlerInstance<H>, Result<(), HandlerError>);

@@ -1,17 +1,17 @@
 //! A connection while an async method is pending.
 
 use std::future::{Future, poll_fn};
-use std::task::{Context as Task, Poll};
+use std::task::{Context as TaskContext, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::call::Next;
-use super::clock::now;
-use super::links::{Links, Outside};
-use super::pace::{ROUNDS, unhindered};
-use super::port::Port;
+use super::dispatch::NextStep;
+use super::deadline_timer::now;
+use super::state::{DriverState, Driver};
+use super::budget::{MAX_ITERATIONS, without_coop_budget};
+use super::io::ConnectionIo;
 use super::scratch::{self, Scratch};
-use super::seat::Ended;
+use super::invoke::Completion;
 use crate::close::CloseReason;
 use crate::context::{Session, lock};
 use crate::handler::Handler;
@@ -20,12 +20,12 @@ use crate::wire::{UnreadInput, Connection};
 
 /// Until when a method may go on.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Until {
-    /// Until the connection has ended for longer than its options allow.
+pub(super) enum CancelPolicy {
+    /// Until the connection has completion for longer than its options allow.
     #[default]
-    Cancelled,
+    AfterTimeout,
     /// Until it is done: `#[on_close]` runs whole.
-    Done,
+    Never,
 }
 
 /// Runs an async method to its end, and keeps the wire alive meanwhile: pings are answered, a
@@ -33,72 +33,72 @@ pub(super) enum Until {
 ///
 /// Written as one closure, because a connection that waits for its client is as large as one that waits
 /// for a method.
-pub(super) fn wait<'a, H, T>(
-    mut next: Next<'a, H>,
-    outside: &'a mut Outside<H, T>,
-) -> impl Future<Output = Ended>
+pub(super) fn run_method<'a, H, T>(
+    mut next: NextStep<'a, H>,
+    driver: &'a mut Driver<H, T>,
+) -> impl Future<Output = Completion>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    if let (Next::Method(_), Some(session)) = (&next, outside.shared.session()) {
+    if let (NextStep::RunMethod(_), Some(session)) = (&next, driver.shared.session()) {
         lock(session).wire.on_method_started(now);
     }
     poll_fn(move |task| {
-        let Outside { port, links, shared } = &mut *outside;
+        let Driver { io, state, shared } = &mut *driver;
         let (method, session) = match (&mut next, shared.session()) {
-            (Next::Method(method), Some(session)) => (method, session),
-            (next, _) => return Poll::Ready(next.take().map_or(Ended::GivenUp, Ended::Panicked)),
+            (NextStep::RunMethod(method), Some(session)) => (method, session),
+            (next, _) => return Poll::Ready(next.take_panic().map_or(Completion::Cancelled, Completion::Panicked)),
         };
-        let mut ended = None;
-        if !std::mem::take(&mut links.polled) {
-            scratch::lend(|scratch| scratch.lend_to(&mut lock(session).wire));
-            ended = match catch(|| method.as_mut().poll(task)) {
-                Ok(Poll::Ready((_, result))) => Some(Ended::Returned(result)),
+        let mut completion = None;
+        if !std::mem::take(&mut state.already_polled) {
+            scratch::with_scratch(|scratch| scratch.lend_write_buffer(&mut lock(session).wire));
+            completion = match catch(|| method.as_mut().poll(task)) {
+                Ok(Poll::Ready((_, result))) => Some(Completion::Returned(result)),
                 Ok(Poll::Pending) => None,
-                Err(panic) => Some(Ended::Panicked(Box::new((panic, UnreadInput::default())))),
+                Err(panic) => Some(Completion::Panicked(Box::new((panic, UnreadInput::default())))),
             };
         }
-        if ended.is_none() {
-            let time = unhindered(task, |task| {
-                scratch::lend(|scratch| keep_alive(task, &mut lock(session), port, links, scratch))
+        if completion.is_none() {
+            let method_time = without_coop_budget(task, |task| {
+                scratch::with_scratch(|scratch| poll_io(task, &mut lock(session), io, state, scratch))
             });
-            if time.is_pending() || links.until == Until::Done {
+            if method_time.is_pending() || state.cancel_policy == CancelPolicy::Never {
                 return Poll::Pending;
             }
         }
         lock(session).wire.on_method_finished();
         // A method that is dropped drops what it holds, which is the user's code.
-        Poll::Ready(match catch(|| drop(next.take())) {
-            Ok(()) => ended.unwrap_or(Ended::GivenUp),
-            Err(panic) => Ended::Panicked(Box::new((panic, UnreadInput::default()))),
+        Poll::Ready(match catch(|| drop(next.take_panic())) {
+            Ok(()) => completion.unwrap_or(Completion::Cancelled),
+            Err(panic) => Completion::Panicked(Box::new((panic, UnreadInput::default()))),
         })
     })
 }
 
 /// One turn without the handler. Ready when the method has had the time that it gets.
-fn keep_alive<H, T>(
-    task: &mut Task<'_>,
+fn poll_io<H, T>(
+    task: &mut TaskContext<'_>,
     session: &mut Session<H>,
-    port: &mut Port<T>,
-    links: &mut Links,
+    io: &mut ConnectionIo<T>,
+    state: &mut DriverState,
     scratch: &mut Scratch,
 ) -> Poll<()>
 where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    links.register(task, session);
-    links.pace.rest();
+    state.register(task, session);
+    state.budget.reset();
     session.forward();
-    links.look(&mut session.wire);
+    state.check_shutdown_and_activity(&mut session.wire);
     while !session.wire.is_closing() {
         let wire = &mut session.wire;
-        read_ahead(task, wire, port, scratch);
+        read_ahead(task, wire, io, scratch);
         let was_reading = wire.wants_input();
-        port.end_turn(task, wire, scratch);
+        io.flush_and_release(task, wire, scratch);
         let deadline = wire.deadline(now);
-        if links.poll_clock(task, deadline) {
+        if state.poll_deadline(task, deadline) {
             if wire.handle_timeout(now()) {
                 return Poll::Ready(());
             }
@@ -110,12 +110,12 @@ where
             return Poll::Pending;
         }
     }
-    if links.poll_closing(task, port, &mut session.wire, scratch).is_pending() {
+    if state.poll_close(task, io, &mut session.wire, scratch).is_pending() {
         return Poll::Pending;
     }
     // A handler that closed by itself may go on after that, but not longer than the server.
     match session.wire.close_reason() {
-        Some(CloseReason::Stop(_)) if !links.shutdown_is_over(task) => Poll::Pending,
+        Some(CloseReason::Stop(_)) if !state.shutdown_deadline_passed(task) => Poll::Pending,
         _ => Poll::Ready(()),
     }
 }
@@ -123,12 +123,12 @@ where
 /// Reads until there is nothing more, or enough: frames that make no message, as empty fragments,
 /// do not keep the thread.
 fn read_ahead<T: AsyncRead + AsyncWrite + Unpin>(
-    task: &mut Task<'_>,
+    task: &mut TaskContext<'_>,
     wire: &mut Connection,
-    port: &mut Port<T>,
+    io: &mut ConnectionIo<T>,
     scratch: &mut Scratch,
 ) {
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_ITERATIONS {
         if !wire.wants_input() {
             return;
         }
@@ -137,7 +137,7 @@ fn read_ahead<T: AsyncRead + AsyncWrite + Unpin>(
             wire.return_unread(backlog, used);
             continue;
         }
-        match port.poll_read(task, wire, scratch) {
+        match io.poll_read(task, wire, scratch) {
             Poll::Ready(Some(len)) => {
                 let input = &mut scratch.input()[..len];
                 let used = wire.read_ahead(input);

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::context::Context as Cx;
-use crate::driver::{Ticket, run};
+use crate::driver::{ConnectionPermit, run};
 use crate::handler::Handler;
 use crate::prelude::*;
 use crate::worker::Socket;
@@ -80,7 +80,7 @@ handlers! {
 /// The bytes of a connection's task over a socket of the runtime's and over one of a worker's, and of the
 /// state beside it, on the heap.
 fn sizes<H: Handler>() -> [usize; 3] {
-    fn future<H: Handler, T, F>(_: fn(H, Cx<H>, T, Option<Ticket>) -> F) -> usize {
+    fn future<H: Handler, T, F>(_: fn(H, Cx<H>, T, Option<ConnectionPermit>) -> F) -> usize {
         size_of::<F>()
     }
     [future::<H, TcpStream, _>(run::<H, TcpStream>), future::<H, Socket, _>(run::<H, Socket>), Cx::<H>::STATE_SIZE]

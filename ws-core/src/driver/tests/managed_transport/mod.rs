@@ -11,18 +11,18 @@ mod closing;
 mod errors;
 #[path = "../fairness.rs"]
 mod fairness;
-#[path = "../faults.rs"]
-mod faults;
+#[path = "../io_failures.rs"]
+mod io_failures;
 #[path = "../flow.rs"]
 mod flow;
-#[path = "../life.rs"]
-mod life;
+#[path = "../keepalive.rs"]
+mod keepalive;
 #[path = "../order.rs"]
 mod order;
 #[path = "../peer.rs"]
 mod peer;
-#[path = "../pressure.rs"]
-mod pressure;
+#[path = "../backpressure.rs"]
+mod backpressure;
 #[path = "../rates.rs"]
 mod rates;
 #[path = "../timers.rs"]
@@ -37,26 +37,26 @@ use tungstenite::protocol::Role;
 
 use crate::close::CloseReason;
 use crate::context::Context;
-use crate::driver::{Ticket, now, run};
+use crate::driver::{ConnectionPermit, now, run};
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::transport::tungstenite::Bridge;
 use crate::wire::{PeerActivity, Connection};
 
-const ASSISTED: bool = true;
+const MANAGED_TRANSPORT: bool = true;
 
 /// Runs a handler at one end of a buffer, with tungstenite in between.
 fn start<H: Handler>(
     handler: H,
     options: Options,
     io: DuplexStream,
-    ticket: Option<Ticket>,
+    permit: Option<ConnectionPermit>,
 ) -> JoinHandle<CloseReason> {
     let activity = Arc::<PeerActivity>::default();
     let wire = Connection::over_managed_transport(options.into(), Arc::clone(&activity), now());
     let cx = Context::new(wire, None, None);
     tokio::spawn(async move {
         let stream = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
-        run(handler, cx, Bridge::new(stream, activity), ticket).await
+        run(handler, cx, Bridge::new(stream, activity), permit).await
     })
 }

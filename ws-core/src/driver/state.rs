@@ -1,150 +1,150 @@
 //! What wakes a connection besides its socket: the clock, the mailbox, the server.
 
 use std::pin::Pin;
-use std::task::{Context as Task, Poll};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
-use super::clock::now;
-use super::pace::Pace;
-use super::port::Port;
+use super::deadline_timer::now;
+use super::budget::IterationBudget;
+use super::io::ConnectionIo;
 use super::scratch::Scratch;
-use super::shutdown::Ticket;
-use super::wait::Until;
+use super::shutdown::ConnectionPermit;
+use super::pending::CancelPolicy;
 use crate::close::CloseReason;
 use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
 use crate::wire::Connection;
 
 #[derive(Default)]
-pub(super) struct Links {
+pub(super) struct DriverState {
     /// The timer, once there was something to wait for, and whether it will wake the connection.
     pub(super) sleep: Option<Pin<Box<Sleep>>>,
     pub(super) is_armed: bool,
     /// Whether that is no later than the idle timeout, as it was and as it will be put off.
-    pub(super) is_for_idle: bool,
-    ticket: Option<Ticket>,
+    pub(super) covers_idle_timeout: bool,
+    permit: Option<ConnectionPermit>,
     /// The clock has fired: what was due by then is to be done. What falls due meanwhile waits for
     /// its turn.
-    pub(super) due: Option<Instant>,
-    pub(super) pace: Pace,
+    pub(super) due_at: Option<Instant>,
+    pub(super) budget: IterationBudget,
     /// Until when methods may go on.
-    pub(super) until: Until,
+    pub(super) cancel_policy: CancelPolicy,
     /// Whether the one that is to be waited for has been polled in this turn already.
-    pub(super) polled: bool,
+    pub(super) already_polled: bool,
 }
 
 /// What a connection has besides its handler and what that sees. It is in one piece, because everything
 /// that is awaited has its address.
-pub(super) struct Outside<H: Handler, T> {
-    pub(super) port: Port<T>,
-    pub(super) links: Links,
+pub(super) struct Driver<H: Handler, T> {
+    pub(super) io: ConnectionIo<T>,
+    pub(super) state: DriverState,
     pub(super) shared: SharedSession<H>,
 }
 
-impl Links {
-    pub(super) fn new(ticket: Option<Ticket>) -> Self {
-        Self { ticket, ..Self::default() }
+impl DriverState {
+    pub(super) fn new(permit: Option<ConnectionPermit>) -> Self {
+        Self { permit, ..Self::default() }
     }
 
     /// Whether the clock has not fired, and the server goes on.
     #[inline(always)]
-    pub(super) fn is_calm(&self) -> bool {
-        self.due.is_none() && self.ticket.as_ref().is_none_or(|ticket| ticket.shutting_down().is_none())
+    pub(super) fn is_fast_path(&self) -> bool {
+        self.due_at.is_none() && self.permit.as_ref().is_none_or(|permit| permit.shutdown_deadline().is_none())
     }
 
     /// Asks to be woken when the next thing is due.
     #[inline(never)]
-    pub(super) fn set_clock<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) {
+    pub(super) fn arm_timer<H: Handler>(&mut self, task: &mut TaskContext<'_>, session: &mut Session<H>) {
         let wire = session.wire.deadline(now);
         let next = wire.into_iter().chain(session.next_timer()).min();
-        if self.poll_clock(task, next) {
-            self.due.get_or_insert_with(now);
+        if self.poll_deadline(task, next) {
+            self.due_at.get_or_insert_with(now);
         }
     }
 
     /// The same of a connection that is calm; true if something is due. Most have nothing but the idle
     /// timeout, which what they say puts off: then the clock need not be looked at, as it is set already.
     #[inline(always)]
-    pub(super) fn set_calm_clock<H: Handler>(
+    pub(super) fn arm_timer_fast<H: Handler>(
         &mut self,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
         session: &mut Session<H>,
     ) -> bool {
-        let is_set = self.is_set_for_idle() && session.wire.has_only_idle_timeout() && session.timers.is_empty();
-        debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.is_set_for(idle)));
-        !is_set && self.set_clock_for_idle(task, session)
+        let is_set = self.is_armed_for_idle() && session.wire.has_only_idle_timeout() && session.timers.is_empty();
+        debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.is_armed_for(idle)));
+        !is_set && self.arm_idle_timer(task, session)
     }
 
     #[inline(never)]
-    fn set_clock_for_idle<H: Handler>(&mut self, task: &mut Task<'_>, session: &mut Session<H>) -> bool {
-        self.set_clock(task, session);
+    fn arm_idle_timer<H: Handler>(&mut self, task: &mut TaskContext<'_>, session: &mut Session<H>) -> bool {
+        self.arm_timer(task, session);
         if session.timers.is_empty() && !session.wire.has_extra_deadlines() {
-            self.note_idle(session.wire.deadline(now));
+            self.note_idle_timeout(session.wire.deadline(now));
             session.wire.on_idle_timer_armed();
         }
-        self.due.is_some()
+        self.due_at.is_some()
     }
 
     /// Looks for timers that are due, where the clock need not be asked.
-    pub(super) fn note_due<H: Handler>(&mut self, session: &Session<H>, now: Instant) {
-        if self.due.is_none() && session.has_due_timer(now) {
-            self.due = Some(now);
+    pub(super) fn note_due_timers<H: Handler>(&mut self, session: &Session<H>, now: Instant) {
+        if self.due_at.is_none() && session.has_due_timer(now) {
+            self.due_at = Some(now);
         }
     }
 
     /// Whether a shutdown has taken as long as it may; asks to be woken when it has.
-    pub(super) fn shutdown_is_over(&mut self, task: &mut Task<'_>) -> bool {
-        let deadline = self.ticket.as_ref().and_then(Ticket::shutting_down);
-        self.poll_clock(task, deadline)
+    pub(super) fn shutdown_deadline_passed(&mut self, task: &mut TaskContext<'_>) -> bool {
+        let deadline = self.permit.as_ref().and_then(ConnectionPermit::shutdown_deadline);
+        self.poll_deadline(task, deadline)
     }
 
     /// Tells everyone which task to wake, if it is another than last time. A task that is spawned stays
     /// the same.
     #[inline(always)]
-    pub(super) fn register<H: Handler>(&mut self, task: &Task<'_>, session: &mut Session<H>) {
+    pub(super) fn register<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
         if !session.will_wake(task.waker()) {
-            self.register_anew(task, session);
+            self.replace_waker(task, session);
         }
     }
 
     #[cold]
-    fn register_anew<H: Handler>(&mut self, task: &Task<'_>, session: &mut Session<H>) {
+    fn replace_waker<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
         // The timer would wake the old task.
         self.is_armed = false;
-        self.is_for_idle = false;
+        self.covers_idle_timeout = false;
         session.set_waker(task.waker());
-        if let Some(ticket) = &self.ticket {
-            ticket.register(task.waker());
+        if let Some(permit) = &self.permit {
+            permit.register(task.waker());
         }
     }
 
     /// Looks whether the client gave a sign of life, and whether the server shuts down.
-    pub(super) fn look(&self, wire: &mut Connection) {
+    pub(super) fn check_shutdown_and_activity(&self, wire: &mut Connection) {
         wire.check_activity(now);
-        if let Some(deadline) = self.ticket.as_ref().and_then(Ticket::shutting_down) {
+        if let Some(deadline) = self.permit.as_ref().and_then(ConnectionPermit::shutdown_deadline) {
             wire.drain_by(CloseReason::Shutdown, deadline);
         }
     }
 
     /// Carries a closing connection to the end of TCP, or of its time.
-    pub(super) fn poll_closing<T: AsyncRead + AsyncWrite + Unpin>(
+    pub(super) fn poll_close<T: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
-        task: &mut Task<'_>,
-        port: &mut Port<T>,
+        task: &mut TaskContext<'_>,
+        io: &mut ConnectionIo<T>,
         wire: &mut Connection,
         scratch: &mut Scratch,
     ) -> Poll<()> {
-        while port.poll_close(task, wire, scratch).is_pending() {
+        while io.poll_close(task, wire, scratch).is_pending() {
             // A client that keeps sending keeps the timer from being polled, so the clock is asked.
             if wire.handle_timeout(now()) {
-                port.abort();
+                io.abort();
                 break;
             }
             let deadline = wire.deadline(now);
-            if !self.poll_clock(task, deadline) {
+            if !self.poll_deadline(task, deadline) {
                 return Poll::Pending;
             }
         }

@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
@@ -202,7 +202,7 @@ async fn client_that_goes_ends_what_waits() {
 struct Slow(DuplexStream, usize, bool);
 
 impl Slow {
-    fn takes(&mut self, task: &mut Task<'_>) -> Poll<&mut DuplexStream> {
+    fn takes(&mut self, task: &mut TaskContext<'_>) -> Poll<&mut DuplexStream> {
         self.2 = !self.2;
         if self.2 {
             task.waker().wake_by_ref();
@@ -215,7 +215,7 @@ impl Slow {
 impl AsyncRead for Slow {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
         to: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_read(task, to)
@@ -225,7 +225,7 @@ impl AsyncRead for Slow {
 impl AsyncWrite for Slow {
     fn poll_write(
         mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let most = self.1.min(bytes.len());
@@ -235,7 +235,7 @@ impl AsyncWrite for Slow {
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
         let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(self.1).collect();
@@ -247,11 +247,11 @@ impl AsyncWrite for Slow {
         true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_flush(task)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(task)
     }
 }

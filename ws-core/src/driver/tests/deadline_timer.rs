@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::peer::{Log, connect, frame};
 use crate::context::Context as Cx;
-use crate::driver::{Connections, Limits, now, run};
+use crate::driver::{ConnectionTracker, ConnectionLimits, now, run};
 use crate::handler::Handler;
 use crate::prelude::*;
 use crate::wire::Connection;
@@ -142,13 +142,13 @@ async fn deadlines_come_and_go_and_each_is_kept() {
 
 /// A connection that has been polled by three tasks and is now by a fourth, which has not heard of the
 /// client yet. It was last heard a second ago.
-async fn moved() -> (DuplexStream, UnboundedReceiver<String>, Arc<Connections>) {
+async fn moved() -> (DuplexStream, UnboundedReceiver<String>, Arc<ConnectionTracker>) {
     let (mut client, server) = duplex(1024);
     let (log, events) = unbounded_channel();
-    let connections = Arc::<Connections>::default();
-    let ticket = connections.admit(&Limits::of(1), None).ok();
+    let connections = Arc::<ConnectionTracker>::default();
+    let permit = connections.admit(&ConnectionLimits::new(1), None).ok();
     let cx = Cx::new(Connection::new(Obedient::CHECKED_DECLARATION.options.into(), Vec::new(), now()), None, None);
-    let mut connection = Box::pin(run(Obedient { log, last: None }, cx, server, ticket));
+    let mut connection = Box::pin(run(Obedient { log, last: None }, cx, server, permit));
     for _ in 0..3 {
         client.write_all(&frame(0x81, b"say 1")).await.unwrap();
         let task = async move {

@@ -99,7 +99,7 @@ async fn method_that_never_ends_after_a_close_is_ended_by_a_shutdown() {
     assert_eq!(peer.closed().await, 1000);
     let start = Instant::now();
     peer.connections.shut_down(now() + Duration::from_secs(5));
-    peer.connections.ended().await;
+    peer.connections.wait_empty().await;
     assert_eq!(start.elapsed().as_secs(), 5);
     assert_eq!(peer.events().await, ["closed by the handler: 1000"]);
 }
