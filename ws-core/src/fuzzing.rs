@@ -18,7 +18,7 @@ pub use crate::wire::fuzzing::{Connection, Decoder, Deflater, Parameters, frame}
 #[expect(clippy::result_large_err, reason = "it is an answer too")]
 pub fn handshake(parts: &Parts, options: &Options) -> Result<(Response, Option<Parameters>), Response> {
     let mut acceptance = upgrade::check(parts, options).map_err(IntoResponse::into_response)?;
-    let agreed = acceptance.negotiate(&parts.headers, options);
+    let agreed = acceptance.negotiate_compression(&parts.headers, options);
     Ok((acceptance.into_response(HeaderMap::new()), agreed.map(Into::into)))
 }
 

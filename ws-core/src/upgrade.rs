@@ -4,11 +4,11 @@
 #[cfg(feature = "deflate")]
 mod deflate;
 mod extensions;
-mod fields;
+mod headers;
 mod hixie;
-mod refusal;
+mod rejection;
 #[cfg(feature = "deflate")]
-mod webkit;
+mod webkit_deflate;
 
 use axum_core::body::Body;
 use axum_core::response::Response;
@@ -21,34 +21,34 @@ use hyper::http::uri::Authority;
 use hyper::{Method, StatusCode, Version};
 use tungstenite::handshake::derive_accept_key;
 
-pub(crate) use fields::{Fields, Said};
-pub(crate) use hixie::{ANSWER, BODY, Challenge};
-pub(crate) use refusal::Refusal;
+pub(crate) use headers::{HeaderFields, HandshakeHeaders};
+pub(crate) use hixie::{CHALLENGE_RESPONSE_LEN, KEY3_LEN, Challenge};
+pub(crate) use rejection::HandshakeRejection;
 
 #[cfg(not(feature = "deflate"))]
 use crate::options::Compress;
 use crate::options::{Options, Origins};
 use crate::wire::DeflateParams;
-use fields::Once;
+use headers::Single;
 
 /// What the `Origin` was called in the drafts.
 const DRAFT_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin");
 
 /// A handshake that is in order.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Acceptance {
-    proof: Proof,
+pub(crate) struct HandshakeResponse {
+    proof: AcceptProof,
     pub(crate) subprotocol: Option<HeaderValue>,
     extensions: Option<HeaderValue>,
 }
 
 /// What shows the client that its handshake was understood.
 #[derive(Debug, PartialEq, Eq)]
-enum Proof {
+enum AcceptProof {
     /// The answer to its key.
     Accept(String),
     /// What draft 76 wants in the head. The answer to its keys follows it.
-    Hixie(hixie::Handshake),
+    Hixie(hixie::HixieHandshake),
     /// HTTP/2 needs none, and is accepted with 200.
     #[cfg(feature = "http2")]
     None,
@@ -56,133 +56,133 @@ enum Proof {
 
 /// An extension of requests that came inside TLS.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct InsideTls;
+pub(crate) struct IsTls;
 
 /// Checks a request, in the order of the statuses that it can get.
-pub(crate) fn check(parts: &Parts, options: &Options) -> Result<Acceptance, Refusal> {
-    let said = Said::by(&parts.headers);
+pub(crate) fn check(parts: &Parts, options: &Options) -> Result<HandshakeResponse, HandshakeRejection> {
+    let headers = HandshakeHeaders::scan(&parts.headers);
     let proof = match parts.version {
         #[cfg(feature = "http2")]
-        Version::HTTP_2 => check_connect(parts, &said)?,
-        _ => check_get(parts, &said, options)?,
+        Version::HTTP_2 => check_connect(parts, &headers)?,
+        _ => check_get(parts, &headers, options)?,
     };
-    accept(proof, &said, &parts.headers, parts.uri.authority(), options)
+    finish_check(proof, &headers, &parts.headers, parts.uri.authority(), options)
 }
 
 /// The same of a GET of HTTP/1.1 for a path, which says what is [plain](Said::is_plain).
-pub(crate) fn check_plain<F>(said: &Said<'_>, fields: &F, options: &Options) -> Result<Acceptance, Refusal>
+pub(crate) fn check_plain_handshake<F>(headers: &HandshakeHeaders<'_>, fields: &F, options: &Options) -> Result<HandshakeResponse, HandshakeRejection>
 where
-    F: Fields + ?Sized,
+    F: HeaderFields + ?Sized,
 {
-    accept(check_said(said)?, said, fields, None, options)
+    finish_check(check_rfc6455(headers)?, headers, fields, None, options)
 }
 
 /// What is no matter of the HTTP version.
-fn accept<F: Fields + ?Sized>(
-    proof: Proof,
-    said: &Said<'_>,
+fn finish_check<F: HeaderFields + ?Sized>(
+    proof: AcceptProof,
+    headers: &HandshakeHeaders<'_>,
     fields: &F,
     authority: Option<&Authority>,
     options: &Options,
-) -> Result<Acceptance, Refusal> {
-    if said.has_wrong_extensions {
-        return Err(Refusal::Extensions);
+) -> Result<HandshakeResponse, HandshakeRejection> {
+    if headers.has_invalid_extensions {
+        return Err(HandshakeRejection::Extensions);
     }
-    let host = || authority.map(Authority::as_str).or_else(|| said.host());
-    if said.has_origin && !origin_allowed(fields, host, options.origins) {
-        return Err(Refusal::Origin);
+    let host = || authority.map(Authority::as_str).or_else(|| headers.host());
+    if headers.has_origin && !is_origin_allowed(fields, host, options.origins) {
+        return Err(HandshakeRejection::Origin);
     }
-    let subprotocol = subprotocol(fields, options.subprotocols);
-    Ok(Acceptance { proof, subprotocol, extensions: None })
+    let subprotocol = choose_subprotocol(fields, options.subprotocols);
+    Ok(HandshakeResponse { proof, subprotocol, extensions: None })
 }
 
 /// Whether a request is one of draft 76, where that is spoken: eight bytes come behind it that are no
 /// other request.
 pub(crate) fn is_draft_76(parts: &Parts, options: &Options) -> bool {
-    options.legacy && parts.version <= Version::HTTP_11 && hixie::is_meant(&parts.headers)
+    options.legacy && parts.version <= Version::HTTP_11 && hixie::is_hixie_request(&parts.headers)
 }
 
 /// The opening handshake of HTTP/1.1.
-fn check_get(parts: &Parts, said: &Said<'_>, options: &Options) -> Result<Proof, Refusal> {
+fn check_get(parts: &Parts, headers: &HandshakeHeaders<'_>, options: &Options) -> Result<AcceptProof, HandshakeRejection> {
     if parts.method != Method::GET {
-        return Err(Refusal::Method("GET"));
+        return Err(HandshakeRejection::Method("GET"));
     }
     // "The HTTP version MUST be at least 1.1."
-    if !said.asks() || parts.version < Version::HTTP_11 {
-        return Err(Refusal::NoUpgrade);
+    if !headers.requests_upgrade() || parts.version < Version::HTTP_11 {
+        return Err(HandshakeRejection::NoUpgrade);
     }
     if is_draft_76(parts, options) {
-        let proof = Proof::Hixie(hixie::Handshake::of(parts)?);
-        check_rest(said).map(|()| proof)
+        let proof = AcceptProof::Hixie(hixie::HixieHandshake::parse(parts)?);
+        check_host_and_body(headers).map(|()| proof)
     } else {
-        check_said(said)
+        check_rfc6455(headers)
     }
 }
 
 /// That of RFC 6455, of a request for an upgrade.
-fn check_said(said: &Said<'_>) -> Result<Proof, Refusal> {
-    if !is_known_version(said) {
-        return Err(Refusal::Version { upgrade: true });
+fn check_rfc6455(headers: &HandshakeHeaders<'_>) -> Result<AcceptProof, HandshakeRejection> {
+    if !is_supported_version(headers) {
+        return Err(HandshakeRejection::Version { upgrade: true });
     }
-    let key = key(said)?;
-    check_rest(said)?;
-    Ok(Proof::Accept(derive_accept_key(key)))
+    let key = check_key(headers)?;
+    check_host_and_body(headers)?;
+    Ok(AcceptProof::Accept(derive_accept_key(key)))
 }
 
-fn check_rest(said: &Said<'_>) -> Result<(), Refusal> {
-    if said.host().is_none() {
-        return Err(Refusal::Host);
+fn check_host_and_body(headers: &HandshakeHeaders<'_>) -> Result<(), HandshakeRejection> {
+    if headers.host().is_none() {
+        return Err(HandshakeRejection::Host);
     }
     // What came as a body would be taken for frames.
-    if said.has_body { Err(Refusal::Body) } else { Ok(()) }
+    if headers.has_body { Err(HandshakeRejection::Body) } else { Ok(()) }
 }
 
 /// That of HTTP/2: an extended CONNECT takes the place of the upgrade and of the key.
 #[cfg(feature = "http2")]
-fn check_connect(parts: &Parts, said: &Said<'_>) -> Result<Proof, Refusal> {
+fn check_connect(parts: &Parts, headers: &HandshakeHeaders<'_>) -> Result<AcceptProof, HandshakeRejection> {
     if parts.method != Method::CONNECT {
-        return Err(Refusal::Method("CONNECT"));
+        return Err(HandshakeRejection::Method("CONNECT"));
     }
     match parts.extensions.get::<hyper::ext::Protocol>() {
         Some(protocol) if protocol.as_str().eq_ignore_ascii_case("websocket") => {}
-        Some(_) => return Err(Refusal::Protocol),
+        Some(_) => return Err(HandshakeRejection::Protocol),
         // A tunnel to somewhere else.
-        None => return Err(Refusal::Method("CONNECT")),
+        None => return Err(HandshakeRejection::Method("CONNECT")),
     }
     // "The scheme of the target URI MUST be "https" for "wss" and "http" for "ws"."
     if !matches!(parts.uri.scheme_str(), Some("https" | "http")) {
-        return Err(Refusal::Scheme);
+        return Err(HandshakeRejection::Scheme);
     }
-    if !is_known_version(said) {
-        return Err(Refusal::Version { upgrade: false });
+    if !is_supported_version(headers) {
+        return Err(HandshakeRejection::Version { upgrade: false });
     }
-    if parts.uri.authority().is_none() && said.host().is_none() {
-        return Err(Refusal::Host);
+    if parts.uri.authority().is_none() && headers.host().is_none() {
+        return Err(HandshakeRejection::Host);
     }
-    if said.has_body {
-        return Err(Refusal::Body);
+    if headers.has_body {
+        return Err(HandshakeRejection::Body);
     }
-    Ok(Proof::None)
+    Ok(AcceptProof::None)
 }
 
-fn is_known_version(said: &Said<'_>) -> bool {
-    matches!(said.version.one(), Some(b"13" | b"8" | b"7"))
+fn is_supported_version(headers: &HandshakeHeaders<'_>) -> bool {
+    matches!(headers.version.value(), Some(b"13" | b"8" | b"7"))
 }
 
-impl Acceptance {
+impl HandshakeResponse {
     /// What is to be answered behind the head, if this is a handshake of draft 76.
     pub(crate) fn challenge(&self) -> Option<Challenge> {
-        if let Proof::Hixie(handshake) = &self.proof { Some(handshake.challenge) } else { None }
+        if let AcceptProof::Hixie(handshake) = &self.proof { Some(handshake.challenge) } else { None }
     }
 
     /// Answers what the client offers for messages to be compressed. This comes after
     /// `#[on_upgrade]`, which may have a say in it.
-    pub(crate) fn negotiate<F>(&mut self, fields: &F, options: &Options) -> Option<DeflateParams>
+    pub(crate) fn negotiate_compression<F>(&mut self, fields: &F, options: &Options) -> Option<DeflateParams>
     where
-        F: Fields + ?Sized,
+        F: HeaderFields + ?Sized,
     {
         let compress = options.compress.filter(|_| self.challenge().is_none())?;
-        let older = || if options.legacy { webkit::negotiate(fields, compress) } else { None };
+        let older = || if options.legacy { webkit_deflate::negotiate(fields, compress) } else { None };
         let (agreed, answer) = deflate::negotiate(fields, compress).or_else(older)?;
         self.extensions = Some(answer);
         Some(agreed)
@@ -192,7 +192,7 @@ impl Acceptance {
     /// it: RFC 9110 §6.6.1 wants no `Date` in a status of this class.
     pub(crate) fn write(&self, more: &HeaderMap, out: &mut Vec<u8>) {
         /// What the server itself says, or nobody may in a 101 (RFC 9110 §8.6, RFC 9112 §6.1).
-        const OURS: [HeaderName; 6] = [
+        const RESERVED: [HeaderName; 6] = [
             CONNECTION,
             UPGRADE,
             SEC_WEBSOCKET_ACCEPT,
@@ -208,7 +208,7 @@ impl Acceptance {
                 out.extend_from_slice(part);
             }
         };
-        if let Proof::Accept(accept) = &self.proof {
+        if let AcceptProof::Accept(accept) = &self.proof {
             line(&SEC_WEBSOCKET_ACCEPT, accept.as_bytes());
         }
         if let Some(subprotocol) = &self.subprotocol {
@@ -218,8 +218,8 @@ impl Acceptance {
             line(&SEC_WEBSOCKET_EXTENSIONS, extensions.as_bytes());
         }
         for (name, value) in more {
-            let is_said = *name == SEC_WEBSOCKET_PROTOCOL && self.subprotocol.is_some();
-            if !is_said && !OURS.contains(name) {
+            let is_present = *name == SEC_WEBSOCKET_PROTOCOL && self.subprotocol.is_some();
+            if !is_present && !RESERVED.contains(name) {
                 line(name, value.as_bytes());
             }
         }
@@ -231,7 +231,7 @@ impl Acceptance {
         let mut response = Response::new(Body::empty());
         response.headers_mut().extend(more);
         match self.proof {
-            Proof::Accept(accept) => {
+            AcceptProof::Accept(accept) => {
                 *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
                 let headers = response.headers_mut();
                 headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -241,9 +241,9 @@ impl Acceptance {
                     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
                 }
             }
-            Proof::Hixie(handshake) => handshake.accept(&mut response),
+            AcceptProof::Hixie(handshake) => handshake.apply_to(&mut response),
             #[cfg(feature = "http2")]
-            Proof::None => {}
+            AcceptProof::None => {}
         }
         let headers = response.headers_mut();
         if let Some(subprotocol) = self.subprotocol {
@@ -259,12 +259,12 @@ impl Acceptance {
 }
 
 /// The elements of a field that is a list, over all of its lines.
-fn elements<'a, F: Fields + ?Sized>(fields: &'a F, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
-    fields.values(name.as_str()).flat_map(fields::elements)
+fn list_elements<'a, F: HeaderFields + ?Sized>(fields: &'a F, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
+    fields.values(name.as_str()).flat_map(headers::list_elements)
 }
 
 /// The value of a header that may stand once.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut lines = headers.get_all(name).into_iter();
     match (lines.next(), lines.next()) {
         (Some(value), None) => Some(value.as_bytes()),
@@ -274,32 +274,32 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
 
 /// "A nonce consisting of a randomly selected 16-byte value that has been base64-encoded": 22
 /// characters and two of padding.
-fn key<'a>(said: &Said<'a>) -> Result<&'a [u8], Refusal> {
-    let key = match said.key {
-        Once::Missing => return Err(Refusal::Key("Sec-WebSocket-Key is missing")),
-        Once::Twice => return Err(Refusal::Key("Sec-WebSocket-Key stands twice")),
-        Once::One(key) => key,
+fn check_key<'a>(headers: &HandshakeHeaders<'a>) -> Result<&'a [u8], HandshakeRejection> {
+    let key = match headers.key {
+        Single::Missing => return Err(HandshakeRejection::Key("Sec-WebSocket-Key is missing")),
+        Single::Repeated => return Err(HandshakeRejection::Key("Sec-WebSocket-Key stands twice")),
+        Single::One(key) => key,
     };
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     match key.strip_suffix(b"==") {
         Some(digits) if digits.len() == 22 && digits.iter().all(base64) => Ok(key),
-        _ => Err(Refusal::Key("Sec-WebSocket-Key is not the base64 of 16 bytes")),
+        _ => Err(HandshakeRejection::Key("Sec-WebSocket-Key is not the base64 of 16 bytes")),
     }
 }
 
 /// The first of the handler's subprotocols that the client offers.
-fn subprotocol<F: Fields + ?Sized>(fields: &F, spoken: &[&'static str]) -> Option<HeaderValue> {
-    let offered = |name: &&&str| elements(fields, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == **name);
-    spoken.iter().find(offered).and_then(|name| HeaderValue::from_str(name).ok())
+fn choose_subprotocol<F: HeaderFields + ?Sized>(fields: &F, supported: &[&'static str]) -> Option<HeaderValue> {
+    let offered = |name: &&&str| list_elements(fields, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == **name);
+    supported.iter().find(offered).and_then(|name| HeaderValue::from_str(name).ok())
 }
 
 /// Whether the client offered a subprotocol that the handler chose by itself.
-pub(crate) fn is_offered<F: Fields + ?Sized>(fields: &F, subprotocol: &HeaderValue) -> bool {
-    elements(fields, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer.as_bytes() == subprotocol.as_bytes())
+pub(crate) fn offers_subprotocol<F: HeaderFields + ?Sized>(fields: &F, subprotocol: &HeaderValue) -> bool {
+    list_elements(fields, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer.as_bytes() == subprotocol.as_bytes())
 }
 
 /// RFC 6455 §10.2. Whatever names an origin must name an allowed one.
-fn origin_allowed<'a, F: Fields + ?Sized>(
+fn is_origin_allowed<'a, F: HeaderFields + ?Sized>(
     fields: &F,
     host: impl FnOnce() -> Option<&'a str>,
     allowed: Origins,
@@ -347,15 +347,15 @@ fn name_and_port(authority: &str) -> (&str, Option<&str>) {
 /// Without the feature there is nothing to agree upon.
 #[cfg(not(feature = "deflate"))]
 mod deflate {
-    use super::{DeflateParams, Compress, Fields, HeaderValue};
+    use super::{DeflateParams, Compress, HeaderFields, HeaderValue};
 
-    pub(super) fn negotiate<F: Fields + ?Sized>(_: &F, _: Compress) -> Option<(DeflateParams, HeaderValue)> {
+    pub(super) fn negotiate<F: HeaderFields + ?Sized>(_: &F, _: Compress) -> Option<(DeflateParams, HeaderValue)> {
         None
     }
 }
 
 #[cfg(not(feature = "deflate"))]
-use deflate as webkit;
+use deflate as webkit_deflate;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use super::{now, run};
 use crate::close::CloseReason;
 use crate::context::Context;
 use crate::handler::Handler;
-use crate::transport::tungstenite::Bridge;
+use crate::transport::tungstenite::TungsteniteTransport;
 use crate::wire::{PeerActivity, Connection};
 
 /// Runs a handler over a `WebSocketStream` that you have already, with the promises of one that
@@ -90,7 +90,7 @@ where
 {
     let activity = Arc::<PeerActivity>::default();
     let wire = Connection::over_managed_transport(Arc::new(H::CHECKED_DECLARATION.options), Arc::clone(&activity), now());
-    run(handler, Context::new(wire, None, None), Bridge::new(stream, activity), None)
+    run(handler, Context::new(wire, None, None), TungsteniteTransport::new(stream, activity), None)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 
 #[cfg(feature = "test-util")]
 use super::path::PathParams;
-use super::start::{Accepted, Made, Opening};
+use super::pending_connection::{AcceptedHandshake, ConnectionSetup, PendingConnection};
 use super::{PeerAddr, Settings};
 #[cfg(feature = "test-util")]
 use crate::context::Context;
@@ -25,24 +25,24 @@ use crate::driver::{ConnectionTracker, LimitReached, ConnectionPermit};
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::panic::catch;
-use crate::upgrade::{self, Acceptance, Fields, Refusal, Said};
+use crate::upgrade::{self, HandshakeResponse, HeaderFields, HandshakeRejection, HandshakeHeaders};
 
 /// What all endpoints of a router have.
 #[derive(Clone, Copy)]
-pub(super) struct Shared<'a> {
+pub(super) struct RouterContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) connections: &'a Arc<ConnectionTracker>,
     /// Whether the server below has a connection to give.
     pub(super) is_upgradable: bool,
 }
 
-pub(super) type AcceptFuture<'a> = Pin<Box<dyn Future<Output = Result<Accepted, Response>> + Send + 'a>>;
+pub(super) type AcceptFuture<'a> = Pin<Box<dyn Future<Output = Result<AcceptedHandshake, Response>> + Send + 'a>>;
 
 /// A handshake that came to our own server over HTTP/1.1, as it stands in the request.
 #[derive(Clone, Copy)]
-pub(crate) struct Plain<'a> {
+pub(crate) struct PlainHandshake<'a> {
     pub(crate) path: &'a str,
-    pub(crate) said: &'a Said<'a>,
+    pub(crate) headers: &'a HandshakeHeaders<'a>,
     pub(crate) fields: &'a [Header<'a>],
     pub(crate) peer: SocketAddr,
 }
@@ -50,10 +50,10 @@ pub(crate) struct Plain<'a> {
 /// A mounted handler of any type.
 pub(super) trait Endpoint<S>: Send + Sync {
     /// Checks a plain handshake, if its handler does not want to see the request.
-    fn accept_plain(&self, plain: &Plain<'_>, shared: Shared<'_>) -> Option<Result<Accepted, Response>>;
+    fn accept_plain(&self, plain: &PlainHandshake<'_>, context: RouterContext<'_>) -> Option<Result<AcceptedHandshake, Response>>;
 
     /// Checks the request and asks the handler.
-    fn accept<'a>(&'a self, parts: &'a mut Parts, state: &'a S, shared: Shared<'a>) -> AcceptFuture<'a>;
+    fn accept<'a>(&'a self, parts: &'a mut Parts, state: &'a S, context: RouterContext<'a>) -> AcceptFuture<'a>;
 }
 
 pub(super) struct Mount<H> {
@@ -67,142 +67,142 @@ impl<H: Handler> Mount<H> {
     }
 }
 
-impl Shared<'_> {
+impl RouterContext<'_> {
     /// Takes a place for one more connection.
-    fn admit(&self, peer: Option<IpAddr>) -> Result<ConnectionPermit, Refusal> {
+    fn admit(&self, peer: Option<IpAddr>) -> Result<ConnectionPermit, HandshakeRejection> {
         let permit = self.connections.admit(&self.settings.connections, peer).map_err(|full| {
             tracing::debug!(?full, ?peer, "connection refused");
             match full {
-                LimitReached::Total => Refusal::Capacity,
-                LimitReached::Address => Refusal::Address,
-                LimitReached::Rate => Refusal::Rate,
+                LimitReached::Total => HandshakeRejection::Capacity,
+                LimitReached::Address => HandshakeRejection::Address,
+                LimitReached::Rate => HandshakeRejection::Rate,
             }
         })?;
-        if self.is_upgradable { Ok(permit) } else { Err(Refusal::NotUpgradable) }
+        if self.is_upgradable { Ok(permit) } else { Err(HandshakeRejection::NotUpgradable) }
     }
 }
 
-fn refuse(refusal: Refusal) -> Response {
-    refusal.into_response()
+fn reject(rejection: HandshakeRejection) -> Response {
+    rejection.into_response()
 }
 
 impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount<H> {
-    fn accept_plain(&self, plain: &Plain<'_>, shared: Shared<'_>) -> Option<Result<Accepted, Response>> {
+    fn accept_plain(&self, plain: &PlainHandshake<'_>, context: RouterContext<'_>) -> Option<Result<AcceptedHandshake, Response>> {
         let make_default = const { <H::Upgrade as OnUpgrade<H, S>>::WITHOUT_REQUEST }?;
-        Some(self.open_plain(plain, make_default, shared).map_err(|refusal| {
-            let response = refuse(refusal);
-            log(&response);
+        Some(self.try_accept_plain(plain, make_default, context).map_err(|rejection| {
+            let response = reject(rejection);
+            log_rejection(&response);
             response
         }))
     }
 
-    fn accept<'a>(&'a self, parts: &'a mut Parts, state: &'a S, shared: Shared<'a>) -> AcceptFuture<'a> {
+    fn accept<'a>(&'a self, parts: &'a mut Parts, state: &'a S, context: RouterContext<'a>) -> AcceptFuture<'a> {
         Box::pin(async move {
             let is_draft_76 = upgrade::is_draft_76(parts, &self.options);
-            let mut accepted = self.open(parts, state, shared).await;
+            let mut accepted = self.try_accept(parts, state, context).await;
             if let Err(response) = &mut accepted {
                 if is_draft_76 {
                     // What follows its head would be taken for a request.
                     response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
                 }
-                log(response);
+                log_rejection(response);
             }
             accepted
         })
     }
 }
 
-fn log(response: &Response) {
+fn log_rejection(response: &Response) {
     tracing::debug!(status = %response.status(), "handshake refused");
 }
 
 impl<H: Handler> Mount<H> {
     /// Checks the handshake, makes the handler, and takes a place for the connection.
-    fn open_plain(
+    fn try_accept_plain(
         &self,
-        plain: &Plain<'_>,
+        plain: &PlainHandshake<'_>,
         make_default: fn() -> Upgrade<H>,
-        shared: Shared<'_>,
-    ) -> Result<Accepted, Refusal> {
-        let acceptance = upgrade::check_plain(plain.said, plain.fields, &self.options)?;
-        let permit = shared.admit(Some(plain.peer.ip()))?;
-        let made = catch(make_default).map_err(|_| Refusal::Panic)?;
-        let (made, acceptance, headers) = self.agree(acceptance, made, plain.fields, Some(plain.peer))?;
-        let start = Opening { made, permit, challenge: None, timeout: shared.settings.handshake_timeout };
-        Ok(Accepted { acceptance, headers, start: Box::new(start) })
+        context: RouterContext<'_>,
+    ) -> Result<AcceptedHandshake, HandshakeRejection> {
+        let response = upgrade::check_plain_handshake(plain.headers, plain.fields, &self.options)?;
+        let permit = context.admit(Some(plain.peer.ip()))?;
+        let upgrade = catch(make_default).map_err(|_| HandshakeRejection::Panic)?;
+        let (setup, response, headers) = self.negotiate(response, upgrade, plain.fields, Some(plain.peer))?;
+        let start = PendingConnection { setup, permit, challenge: None, timeout: context.settings.handshake_timeout };
+        Ok(AcceptedHandshake { response, headers, start: Box::new(start) })
     }
 
     /// Checks the request, asks the handler, and takes a place for the connection.
-    async fn open<S>(&self, parts: &mut Parts, state: &S, shared: Shared<'_>) -> Result<Accepted, Response>
+    async fn try_accept<S>(&self, parts: &mut Parts, state: &S, context: RouterContext<'_>) -> Result<AcceptedHandshake, Response>
     where
         S: Send + Sync,
         H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
-        let acceptance = upgrade::check(parts, &self.options).map_err(refuse)?;
+        let response = upgrade::check(parts, &self.options).map_err(reject)?;
         let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0.ip());
-        let permit = shared.admit(peer).map_err(refuse)?;
-        let timeout = shared.settings.handshake_timeout;
-        let made = tokio::time::timeout(timeout, self.make(acceptance, parts, state));
-        let (made, acceptance, headers) = made.await.map_err(|_| refuse(Refusal::Timeout))??;
-        let start = Box::new(Opening { made, permit, challenge: acceptance.challenge(), timeout });
-        Ok(Accepted { acceptance, headers, start })
+        let permit = context.admit(peer).map_err(reject)?;
+        let timeout = context.settings.handshake_timeout;
+        let negotiated = tokio::time::timeout(timeout, self.make_handler(response, parts, state));
+        let (setup, response, headers) = negotiated.await.map_err(|_| reject(HandshakeRejection::Timeout))??;
+        let start = Box::new(PendingConnection { setup, permit, challenge: response.challenge(), timeout });
+        Ok(AcceptedHandshake { response, headers, start })
     }
 
     /// Asks the handler, and decides on the answer.
-    async fn make<S>(
+    async fn make_handler<S>(
         &self,
-        acceptance: Acceptance,
+        response: HandshakeResponse,
         parts: &mut Parts,
         state: &S,
-    ) -> Result<Agreement<H>, Response>
+    ) -> Result<Negotiated<H>, Response>
     where
         S: Send + Sync,
         H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
-        let made = caught(H::Upgrade::upgrade(parts, state)).await;
-        let made = made.map_err(|()| refuse(Refusal::Panic))??;
+        let upgrade = catch_panic(H::Upgrade::upgrade(parts, state)).await;
+        let upgrade = upgrade.map_err(|()| reject(HandshakeRejection::Panic))??;
         let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0);
-        self.agree(acceptance, made, &parts.headers, peer).map_err(refuse)
+        self.negotiate(response, upgrade, &parts.headers, peer).map_err(reject)
     }
 
     /// Decides on the answer.
-    fn agree<F: Fields + ?Sized>(
+    fn negotiate<F: HeaderFields + ?Sized>(
         &self,
-        mut acceptance: Acceptance,
-        made: Upgrade<H>,
+        mut response: HandshakeResponse,
+        upgrade: Upgrade<H>,
         fields: &F,
         peer_addr: Option<SocketAddr>,
-    ) -> Result<Agreement<H>, Refusal> {
-        let Upgrade { handler, subprotocol, headers, options, error } = made;
+    ) -> Result<Negotiated<H>, HandshakeRejection> {
+        let Upgrade { handler, subprotocol, headers, options, error } = upgrade;
         if let Some(subprotocol) = subprotocol {
-            if !upgrade::is_offered(fields, &subprotocol) {
+            if !upgrade::offers_subprotocol(fields, &subprotocol) {
                 tracing::debug!(?subprotocol, "the client did not offer the subprotocol of `Upgrade`");
-                return Err(Refusal::Response);
+                return Err(HandshakeRejection::Response);
             }
-            acceptance.subprotocol = Some(subprotocol);
+            response.subprotocol = Some(subprotocol);
         }
         if let Some(error) = error {
             tracing::error!(error, "invalid `Upgrade`");
-            return Err(Refusal::Response);
+            return Err(HandshakeRejection::Response);
         }
         let mut options = options.map_or_else(|| Arc::clone(&self.options), Arc::new);
-        if acceptance.challenge().is_some() && options.ping_interval.is_some() {
+        if response.challenge().is_some() && options.ping_interval.is_some() {
             // Draft 76 has no pings.
             Arc::make_mut(&mut options).ping_interval = None;
         }
-        let made = Made {
+        let setup = ConnectionSetup {
             handler,
-            agreed: acceptance.negotiate(fields, &options),
+            agreed: response.negotiate_compression(fields, &options),
             options,
             peer_addr,
-            subprotocol: acceptance.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into),
+            subprotocol: response.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into),
         };
-        Ok((made, acceptance, headers))
+        Ok((setup, response, headers))
     }
 }
 
 /// What becomes a connection, how it is accepted, and what the handler adds to the answer.
-type Agreement<H> = (Made<H>, Acceptance, HeaderMap);
+type Negotiated<H> = (ConnectionSetup<H>, HandshakeResponse, HeaderMap);
 
 /// A handler, its context and the headers of the 101 from a request, for tests that have no socket.
 ///
@@ -227,13 +227,13 @@ where
     // The client of the kit understands no extension.
     parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
     let mount = Mount::<H>::new();
-    let acceptance = upgrade::check(&parts, &mount.options).map_err(IntoResponse::into_response)?;
-    let (made, acceptance, headers) = mount.make(acceptance, &mut parts, state).await?;
-    Ok((made.ready(Vec::new()), acceptance.into_response(headers).into_parts().0.headers))
+    let response = upgrade::check(&parts, &mount.options).map_err(IntoResponse::into_response)?;
+    let (setup, response, headers) = mount.make_handler(response, &mut parts, state).await?;
+    Ok((setup.build(Vec::new()), response.into_response(headers).into_parts().0.headers))
 }
 
 /// A panic in `#[on_upgrade]` is that request's.
-async fn caught<F: Future>(upgrade: F) -> Result<F::Output, ()> {
+async fn catch_panic<F: Future>(upgrade: F) -> Result<F::Output, ()> {
     let mut upgrade = pin!(upgrade);
     poll_fn(|task| match catch(|| upgrade.as_mut().poll(task)) {
         Ok(poll) => poll.map(Ok),
@@ -243,23 +243,23 @@ async fn caught<F: Future>(upgrade: F) -> Result<F::Output, ()> {
 }
 
 /// An endpoint with its state.
-pub(super) struct Bound<S> {
+pub(super) struct WithState<S> {
     endpoint: Arc<dyn Endpoint<S>>,
     state: Arc<S>,
 }
 
-impl<S> Bound<S> {
+impl<S> WithState<S> {
     pub(super) fn new(endpoint: Arc<dyn Endpoint<S>>, state: Arc<S>) -> Self {
         Self { endpoint, state }
     }
 }
 
-impl<S: Send + Sync> Endpoint<()> for Bound<S> {
-    fn accept_plain(&self, plain: &Plain<'_>, shared: Shared<'_>) -> Option<Result<Accepted, Response>> {
-        self.endpoint.accept_plain(plain, shared)
+impl<S: Send + Sync> Endpoint<()> for WithState<S> {
+    fn accept_plain(&self, plain: &PlainHandshake<'_>, context: RouterContext<'_>) -> Option<Result<AcceptedHandshake, Response>> {
+        self.endpoint.accept_plain(plain, context)
     }
 
-    fn accept<'a>(&'a self, parts: &'a mut Parts, (): &'a (), shared: Shared<'a>) -> AcceptFuture<'a> {
-        self.endpoint.accept(parts, &self.state, shared)
+    fn accept<'a>(&'a self, parts: &'a mut Parts, (): &'a (), context: RouterContext<'a>) -> AcceptFuture<'a> {
+        self.endpoint.accept(parts, &self.state, context)
     }
 }

@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::path::{Error, PathParams, deserialize};
+use super::path::{PathError, PathParams, deserialize};
 
 /// The parameters of the path: `Path<String>` for one, `Path<(String, u32)>` for several in order,
 /// `Path<T>` of a `Deserialize` struct by name; `{_name}` is not among them. They are
@@ -52,8 +52,8 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
         let none = PathParams::default();
         let params = parts.extensions.get().unwrap_or(&none);
         deserialize(params).map(Self).map_err(|error| match error {
-            Error::Value(_) => bad_request("path", &error),
-            Error::Shape(_) => {
+            PathError::InvalidValue(_) => bad_request("path", &error),
+            PathError::Mismatch(_) => {
                 tracing::error!(%error, path = parts.uri.path(), "`Path` does not fit the handler's path");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }

@@ -6,7 +6,7 @@ use super::Router;
 use crate::driver::ConnectionLimits;
 
 /// A time that is not reached: what is longer than this no clock could add.
-const FAR: Duration = Duration::from_hours(365 * 24);
+const MAX_TIMEOUT: Duration = Duration::from_hours(365 * 24);
 
 /// The limits of a server.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # }
     /// ```
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.handshake_timeout = timeout.min(FAR);
+        self.settings.handshake_timeout = timeout.min(MAX_TIMEOUT);
         self
     }
 
@@ -186,7 +186,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # }
     /// ```
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.shutdown_timeout = timeout.min(FAR);
+        self.settings.shutdown_timeout = timeout.min(MAX_TIMEOUT);
         self
     }
 }

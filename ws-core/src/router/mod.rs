@@ -4,13 +4,13 @@ mod endpoint;
 mod extract;
 mod limits;
 mod path;
-mod start;
+mod pending_connection;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll};
+use std::task::{Context as TaskContext, Poll};
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -19,22 +19,22 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use tower_service::Service;
 
-pub(crate) use endpoint::Plain;
+pub(crate) use endpoint::PlainHandshake;
 #[cfg(feature = "test-util")]
 pub(crate) use endpoint::prepare;
-use endpoint::{AcceptFuture, Bound, Endpoint, Mount, Shared};
+use endpoint::{AcceptFuture, WithState, Endpoint, Mount, RouterContext};
 pub use extract::{Path, PeerAddr, Query, State};
 pub(crate) use limits::Settings;
 use path::PathParams;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub use path::parameters;
-pub(crate) use start::{Accepted, Start};
+pub(crate) use pending_connection::{AcceptedHandshake, StartConnection};
 
 use crate::driver::{ConnectionTracker, now};
 use crate::error::BoxError;
 use crate::handler::{Handler, Mounted, OnUpgrade};
-use crate::transport::Upgrading;
-use crate::upgrade::Refusal;
+use crate::transport::PendingUpgrade;
+use crate::upgrade::HandshakeRejection;
 use crate::worker::Workers;
 
 /// Handlers at paths, and the limits of their server.
@@ -185,7 +185,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     pub fn with_state(self, state: S) -> Router {
         let state = Arc::new(state);
-        let bind = |endpoint| Arc::new(Bound::new(endpoint, Arc::clone(&state))) as Arc<dyn Endpoint<()>>;
+        let bind = |endpoint| Arc::new(WithState::new(endpoint, Arc::clone(&state))) as Arc<dyn Endpoint<()>>;
         Router {
             paths: self.paths,
             endpoints: self.endpoints.into_iter().map(bind).collect(),
@@ -260,7 +260,7 @@ impl Router {
     }
 
     /// Answers a request.
-    pub(crate) fn respond(&self, request: Request<Body>) -> ResponseFuture {
+    pub(crate) fn call_request(&self, request: Request<Body>) -> ResponseFuture {
         let Ok(matched) = self.paths.at(request.uri().path()) else {
             return match &self.fallback {
                 Some(fallback) => fallback(request),
@@ -274,12 +274,12 @@ impl Router {
         let (mut parts, _) = request.into_parts();
         parts.extensions.insert(params);
         Box::pin(async move {
-            let upgrading = Upgrading::of(&mut parts.extensions);
-            let shared =
-                Shared { settings: &settings, connections: &connections, is_upgradable: upgrading.is_some() };
-            match (endpoint.accept(&mut parts, &(), shared).await, upgrading) {
-                (Ok(accepted), Some(upgrading)) => accepted.upgrade(upgrading, workers),
-                (Ok(_), None) => Refusal::NotUpgradable.into_response(),
+            let pending_upgrade = PendingUpgrade::take_from(&mut parts.extensions);
+            let context =
+                RouterContext { settings: &settings, connections: &connections, is_upgradable: pending_upgrade.is_some() };
+            match (endpoint.accept(&mut parts, &(), context).await, pending_upgrade) {
+                (Ok(accepted), Some(pending_upgrade)) => accepted.upgrade(pending_upgrade, workers),
+                (Ok(_), None) => HandshakeRejection::NotUpgradable.into_response(),
                 (Err(response), _) => response,
             }
         })
@@ -287,9 +287,9 @@ impl Router {
 
     /// Answers a plain handshake whose stream is at hand, unless its path is nobody's, or it is for a
     /// handler that wants to see the request.
-    pub(crate) fn accept_plain(&self, plain: &Plain<'_>) -> Option<Result<Accepted, Response>> {
+    pub(crate) fn accept_plain(&self, plain: &PlainHandshake<'_>) -> Option<Result<AcceptedHandshake, Response>> {
         let matched = self.paths.at(plain.path).ok()?;
-        self.endpoints[*matched.value].accept_plain(plain, self.shared())
+        self.endpoints[*matched.value].accept_plain(plain, self.context())
     }
 
     /// Answers a handshake whose stream is at hand. `None` if its path is nobody's.
@@ -298,11 +298,11 @@ impl Router {
         let endpoint = &self.endpoints[*matched.value];
         let params = PathParams::new(&matched.params);
         parts.extensions.insert(params);
-        Some(endpoint.accept(parts, &(), self.shared()))
+        Some(endpoint.accept(parts, &(), self.context()))
     }
 
-    fn shared(&self) -> Shared<'_> {
-        Shared { settings: &self.settings, connections: &self.connections, is_upgradable: true }
+    fn context(&self) -> RouterContext<'_> {
+        RouterContext { settings: &self.settings, connections: &self.connections, is_upgradable: true }
     }
 }
 
@@ -312,12 +312,12 @@ impl Router {
     label = "a handler extracts it with `State<…>`: `.with_state(…)` comes before this",
     note = "`.with_state(…)` makes a `Router<()>`, which can be served"
 )]
-pub trait Complete {
+pub trait ReadyRouter {
     /// The router, ready to be served.
     fn complete(self) -> Router;
 }
 
-impl Complete for Router {
+impl ReadyRouter for Router {
     fn complete(self) -> Router {
         self
     }
@@ -332,12 +332,12 @@ where
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let response = self.respond(request.map(Body::new));
+        let response = self.call_request(request.map(Body::new));
         Box::pin(async move { Ok(response.await) })
     }
 }

@@ -21,44 +21,44 @@ impl PathParams {
 
 /// Why the parameters are not what is asked for.
 #[derive(Debug)]
-pub(super) enum Error {
+pub(super) enum PathError {
     /// The path of the handler has not as many, or not of that name.
-    Shape(String),
+    Mismatch(String),
     /// The client's path has something else there.
-    Value(String),
+    InvalidValue(String),
 }
 
-impl Display for Error {
+impl Display for PathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shape(text) | Self::Value(text) => f.write_str(text),
+            Self::Mismatch(text) | Self::InvalidValue(text) => f.write_str(text),
         }
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for PathError {}
 
-impl de::Error for Error {
+impl de::Error for PathError {
     fn custom<T: Display>(text: T) -> Self {
-        Self::Value(text.to_string())
+        Self::InvalidValue(text.to_string())
     }
 
     fn invalid_length(len: usize, expected: &dyn de::Expected) -> Self {
-        Self::Shape(format!("{len} parameters where {expected} is expected"))
+        Self::Mismatch(format!("{len} parameters where {expected} is expected"))
     }
 
     fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
-        Self::Shape(format!("nothing takes the parameter `{field}`"))
+        Self::Mismatch(format!("nothing takes the parameter `{field}`"))
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::Shape(format!("no parameter `{field}`"))
+        Self::Mismatch(format!("no parameter `{field}`"))
     }
 }
 
 /// One parameter as a value, all of them as a tuple, struct or map.
-pub(super) fn deserialize<T: DeserializeOwned>(params: &PathParams) -> Result<T, Error> {
-    T::deserialize(Params(&params.0))
+pub(super) fn deserialize<T: DeserializeOwned>(params: &PathParams) -> Result<T, PathError> {
+    T::deserialize(ParamsDeserializer(&params.0))
 }
 
 /// The same of a path as it is requested; `None` if it does not match the pattern.
@@ -70,41 +70,41 @@ pub fn parameters<T: DeserializeOwned>(pattern: &str, path: &str) -> Option<Resu
     Some(deserialize(&PathParams::new(&matched.params)).map_err(|error| error.to_string()))
 }
 
-struct Params<'a>(&'a [(String, String)]);
+struct ParamsDeserializer<'a>(&'a [(String, String)]);
 
-impl<'a> Params<'a> {
-    fn only(&self) -> Result<Value<'a>, Error> {
+impl<'a> ParamsDeserializer<'a> {
+    fn single(&self) -> Result<ValueDeserializer<'a>, PathError> {
         match self.0 {
-            [(_, value)] => Ok(Value(value)),
-            more => Err(Error::Shape(format!("{} parameters where one is expected", more.len()))),
+            [(_, value)] => Ok(ValueDeserializer(value)),
+            more => Err(PathError::Mismatch(format!("{} parameters where one is expected", more.len()))),
         }
     }
 }
 
-macro_rules! only {
+macro_rules! single {
     ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            self.only()?.$method(visitor)
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PathError> {
+            self.single()?.$method(visitor)
         }
     )*};
 }
 
-impl<'de> Deserializer<'de> for Params<'de> {
-    type Error = Error;
+impl<'de> Deserializer<'de> for ParamsDeserializer<'de> {
+    type Error = PathError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let pairs = self.0.iter().map(|(name, value)| (name.as_str(), Value(value)));
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PathError> {
+        let pairs = self.0.iter().map(|(name, value)| (name.as_str(), ValueDeserializer(value)));
         visitor.visit_map(MapDeserializer::new(pairs))
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(SeqDeserializer::new(self.0.iter().map(|(_, value)| Value(value))))
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PathError> {
+        visitor.visit_seq(SeqDeserializer::new(self.0.iter().map(|(_, value)| ValueDeserializer(value))))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, PathError> {
         if self.0.len() != len {
             let count = self.0.len();
-            return Err(Error::Shape(format!("{count} parameters where {len} are expected")));
+            return Err(PathError::Mismatch(format!("{count} parameters where {len} are expected")));
         }
         self.deserialize_seq(visitor)
     }
@@ -114,7 +114,7 @@ impl<'de> Deserializer<'de> for Params<'de> {
         _: &'static str,
         len: usize,
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, PathError> {
         self.deserialize_tuple(len, visitor)
     }
 
@@ -122,7 +122,7 @@ impl<'de> Deserializer<'de> for Params<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, PathError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -131,11 +131,11 @@ impl<'de> Deserializer<'de> for Params<'de> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.only()?.deserialize_enum(name, variants, visitor)
+    ) -> Result<V::Value, PathError> {
+        self.single()?.deserialize_enum(name, variants, visitor)
     }
 
-    only! {
+    single! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
         deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string
@@ -146,9 +146,9 @@ impl<'de> Deserializer<'de> for Params<'de> {
 }
 
 /// One value, which parses as whatever is asked for.
-struct Value<'a>(&'a str);
+struct ValueDeserializer<'a>(&'a str);
 
-impl<'de> IntoDeserializer<'de, Error> for Value<'de> {
+impl<'de> IntoDeserializer<'de, PathError> for ValueDeserializer<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -156,9 +156,9 @@ impl<'de> IntoDeserializer<'de, Error> for Value<'de> {
     }
 }
 
-macro_rules! parsed {
+macro_rules! parse_value {
     ($($method:ident $visit:ident $type:literal;)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PathError> {
             match self.0.parse() {
                 Ok(value) => visitor.$visit(value),
                 Err(_) => Err(de::Error::custom(format_args!("{:?} is no {}", self.0, $type))),
@@ -167,14 +167,14 @@ macro_rules! parsed {
     )*};
 }
 
-impl<'de> Deserializer<'de> for Value<'de> {
-    type Error = Error;
+impl<'de> Deserializer<'de> for ValueDeserializer<'de> {
+    type Error = PathError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PathError> {
         visitor.visit_borrowed_str(self.0)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PathError> {
         visitor.visit_some(self)
     }
 
@@ -182,7 +182,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, PathError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -191,11 +191,11 @@ impl<'de> Deserializer<'de> for Value<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, PathError> {
         visitor.visit_enum(self.0.into_deserializer())
     }
 
-    parsed! {
+    parse_value! {
         deserialize_bool visit_bool "boolean";
         deserialize_i8 visit_i8 "i8";
         deserialize_i16 visit_i16 "i16";

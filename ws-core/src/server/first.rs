@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::head;
 use super::spoken::Peer;
 use crate::driver;
-use crate::router::{Accepted, PeerAddr, Plain, Start};
-use crate::transport::rewound::Rewound;
-use crate::upgrade::InsideTls;
+use crate::router::{AcceptedHandshake, PeerAddr, PlainHandshake, StartConnection};
+use crate::transport::rewind::Rewind;
+use crate::upgrade::IsTls;
 
 /// What clients that know that we speak HTTP/2 begin with (RFC 9113 §3.3). A method "PRI" is nothing
 /// else (§11.6).
@@ -25,11 +25,11 @@ const PREFACE: &[u8] = b"PRI ";
 /// What became of the first request.
 pub(super) enum First<T> {
     /// It is for hyper.
-    Other(Rewound<T>, Asked),
+    Other(Rewind<T>, Asked),
     #[cfg(feature = "http2")]
-    Http2(Rewound<T>),
+    Http2(Rewind<T>),
     /// A WebSocket begins, with the bytes that came behind its handshake.
-    Begins(Box<dyn Start>, T, Vec<u8>),
+    Begins(Box<dyn StartConnection>, T, Vec<u8>),
     /// The client is gone.
     Done,
 }
@@ -51,7 +51,7 @@ enum Heard {
 
 /// A handshake that was accepted.
 struct Answered {
-    start: Box<dyn Start>,
+    start: Box<dyn StartConnection>,
     /// What came behind it.
     input: Vec<u8>,
     /// What the socket did not take of the answer. Also none of it, if that is only not flushed.
@@ -126,7 +126,7 @@ impl Peer {
     {
         let max_len = self.server.settings.max_header_size;
         let accepted = head::parse(read, max_len, |head| {
-            let plain = Plain { path: head.path()?, said: &head.said, fields: head.fields, peer: self.addr };
+            let plain = PlainHandshake { path: head.path()?, headers: &head.said, fields: head.fields, peer: self.addr };
             Some((self.server.accept_plain(&plain)?, head.len))
         });
         match accepted {
@@ -147,7 +147,7 @@ impl Peer {
         if !is_secure {
             match tokio::time::timeout_at(asked.deadline, self.preface(&mut stream, read)).await {
                 Ok(Some(begun)) if begun.starts_with(PREFACE) => {
-                    return First::Http2(Rewound::new(begun, stream));
+                    return First::Http2(Rewind::new(begun, stream));
                 }
                 Ok(Some(begun)) => read = begun,
                 _ => return First::Done,
@@ -158,7 +158,7 @@ impl Peer {
         {
             parts.extensions.insert(PeerAddr(self.addr));
             if is_secure {
-                parts.extensions.insert(InsideTls);
+                parts.extensions.insert(IsTls);
             }
             // Another path is for the fallback, which may want the connection.
             if let Some(accepted) = self.server.accept(&mut parts) {
@@ -166,7 +166,7 @@ impl Peer {
                 match unless_gone(accepted, &mut stream, &mut behind).await {
                     Some(Ok(accepted)) => {
                         let mut head = Vec::new();
-                        let start = accepted.answer(&mut head);
+                        let start = accepted.write_http1(&mut head);
                         let answered = Answered { start, input: behind, rest: Some(head) };
                         return self.finish(stream, answered, asked.deadline).await;
                     }
@@ -181,7 +181,7 @@ impl Peer {
                 }
             }
         }
-        First::Other(Rewound::new(read, stream), asked)
+        First::Other(Rewind::new(read, stream), asked)
     }
 
     /// Writes the rest of an answer, and begins.
@@ -246,14 +246,14 @@ where
 fn answer<T>(
     task: &mut Task<'_>,
     stream: &mut T,
-    accepted: Accepted,
+    accepted: AcceptedHandshake,
     input: &[u8],
     out: &mut Vec<u8>,
 ) -> Option<Answered>
 where
     T: AsyncWrite + Unpin,
 {
-    let start = accepted.answer(out);
+    let start = accepted.write_http1(out);
     let mut written = 0;
     let rest = match poll_write(task, stream, out, &mut written) {
         Poll::Ready(Some(())) => None,

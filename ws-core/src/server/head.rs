@@ -9,7 +9,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Uri};
 
-use crate::upgrade::Said;
+use crate::upgrade::HandshakeHeaders;
 
 /// A handshake with more headers is left to hyper.
 const MAX_HEADERS: usize = 64;
@@ -17,7 +17,7 @@ const MAX_HEADERS: usize = 64;
 /// A handshake over HTTP/1.1 in a request without a body.
 pub(super) struct Head<'a> {
     target: &'a str,
-    pub(super) said: Said<'a>,
+    pub(super) said: HandshakeHeaders<'a>,
     pub(super) fields: &'a [Header<'a>],
     /// How many bytes it has.
     pub(super) len: usize,
@@ -42,9 +42,9 @@ pub(super) fn parse<R>(read: &[u8], max_len: usize, then: impl FnOnce(&Head<'_>)
     if request.method != Some("GET") || request.version != Some(1) || len > max_len {
         return None;
     }
-    let said = Said::by(&*request.headers);
+    let said = HandshakeHeaders::scan(&*request.headers);
     let head = Head { target: request.path?, said, fields: request.headers, len };
-    if head.said.is_plain() { then(&head) } else { None }
+    if head.said.is_plain_handshake() { then(&head) } else { None }
 }
 
 /// The same as hyper would have it, and how many bytes it has.

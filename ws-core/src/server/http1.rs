@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::first::Asked;
 use super::spoken::Peer;
 use crate::router::PeerAddr;
-use crate::upgrade::InsideTls;
+use crate::upgrade::IsTls;
 
 impl Peer {
     /// Speaks HTTP/1.1 until the connection ends or becomes a WebSocket.
@@ -40,9 +40,9 @@ impl Peer {
             let answer = answer.ok_or_else(|| {
                 request.extensions_mut().insert(PeerAddr(addr));
                 if is_secure {
-                    request.extensions_mut().insert(InsideTls);
+                    request.extensions_mut().insert(IsTls);
                 }
-                server.respond(request.map(Body::new))
+                server.call_request(request.map(Body::new))
             });
             async move {
                 Ok::<Response<Body>, Infallible>(match answer {

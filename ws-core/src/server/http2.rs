@@ -26,7 +26,7 @@ use super::pages::{Incoming, send_body};
 use super::spoken::Peer;
 use super::windows::Windows;
 use crate::router::{PeerAddr, Router, Settings};
-use crate::transport::http2::{Handover, Http2, Place};
+use crate::transport::http2::{Http2UpgradeSlot, Http2Stream, StreamToken};
 
 /// What waits in a stream for the connection to take it.
 const SEND_BUFFER: usize = 64 << 10;
@@ -174,7 +174,7 @@ impl Life<'_> {
 struct Stream {
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
-    place: Place,
+    place: StreamToken,
 }
 
 /// Answers one request; an acceptance gives its stream to the socket.
@@ -184,7 +184,7 @@ async fn answer(server: Arc<Router>, peer: PeerAddr, stream: Stream, wasted: Arc
     parts.extensions.insert(peer);
     let is_head = parts.method == Method::HEAD;
     let (response, socket) = if parts.method == Method::CONNECT {
-        let (handover, waiting) = Handover::new();
+        let (handover, waiting) = Http2UpgradeSlot::new();
         parts.extensions.insert(waiting);
         (ask(&server, parts, Body::empty(), &mut respond).await, Some((handover, recv)))
     } else {
@@ -201,7 +201,7 @@ async fn answer(server: Arc<Router>, peer: PeerAddr, stream: Stream, wasted: Arc
         // Nobody else takes the stream, whatever they answer.
         Some((handover, recv)) if head.status().is_success() && !handover.is_closed() => {
             match respond.send_response(head, false) {
-                Ok(send) => _ = handover.send(Http2::new(send, recv, place)),
+                Ok(send) => _ = handover.send(Http2Stream::new(send, recv, place)),
                 Err(error) => tracing::debug!(%error, "client left during the handshake"),
             }
         }
@@ -226,7 +226,7 @@ async fn ask(
         // A tunnel to another server, which this is not a proxy for.
         return Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")], "no proxy\n").into_response());
     }
-    let mut response = pin!(server.respond(Request::from_parts(parts, body)));
+    let mut response = pin!(server.call_request(Request::from_parts(parts, body)));
     let next = poll_fn(|task| match respond.poll_reset(task) {
         Poll::Ready(_) => Poll::Ready(None),
         Poll::Pending => response.as_mut().poll(task).map(Some),

@@ -33,7 +33,7 @@ use tokio::net::{TcpListener, lookup_host};
 
 use crate::driver::{ConnectionTracker, now};
 use crate::error::{Error, Result};
-use crate::router::{Complete, Router};
+use crate::router::{ReadyRouter, Router};
 use crate::worker::Workers;
 
 /// How long to wait after the system could not give us a connection, as when there are no more
@@ -62,7 +62,7 @@ impl<S> Router<S> {
     /// ```
     pub fn serve(self, addr: impl Display) -> impl Future<Output = Result<()>>
     where
-        Self: Complete,
+        Self: ReadyRouter,
     {
         listen(self.complete(), addr.to_string(), future::pending())
     }
@@ -89,7 +89,7 @@ impl<S> Router<S> {
     pub fn serve_with_shutdown<F>(self, addr: impl Display, shutdown: F) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = ()>,
-        Self: Complete,
+        Self: ReadyRouter,
     {
         listen(self.complete(), addr.to_string(), shutdown)
     }
@@ -126,7 +126,7 @@ impl<S> Router<S> {
     pub fn serve_listener<F>(self, listener: TcpListener, shutdown: F) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = ()>,
-        Self: Complete,
+        Self: ReadyRouter,
     {
         accept(self.complete(), listener, Security::Plain, shutdown)
     }

@@ -10,7 +10,7 @@ use super::door::Socket;
 use super::first::First;
 use crate::driver::ConnectionPermit;
 use crate::router::Router;
-use crate::transport::rewound::Rewound;
+use crate::transport::rewind::Rewind;
 use crate::worker;
 
 /// Whether connections are inside TLS.
@@ -56,7 +56,7 @@ impl Peer {
             #[cfg(feature = "http2")]
             First::Http2(stream) => Box::pin(self.http2(stream)).await,
             First::Begins(start, stream, input) => {
-                start.begin(stream.into(), input, self.server.workers.as_deref());
+                start.spawn(stream.into(), input, self.server.workers.as_deref());
             }
             First::Done => {}
         }
@@ -65,7 +65,7 @@ impl Peer {
     /// The same on a worker, which goes on with what this returns. What is no handshake is not for it.
     async fn serve_on_worker(self, socket: worker::Socket) -> Option<worker::Run> {
         match self.first(socket, false).await {
-            First::Begins(start, socket, input) => return Some(start.run(socket, input)),
+            First::Begins(start, socket, input) => return Some(start.into_future(socket, input)),
             First::Other(stream, asked) => self.give_back(stream, |peer, tcp| peer.http1(tcp, asked, false)),
             #[cfg(feature = "http2")]
             First::Http2(stream) => self.give_back(stream, Self::http2),
@@ -77,14 +77,14 @@ impl Peer {
     /// Goes on in a task of the runtime.
     fn give_back<F>(
         self,
-        stream: Rewound<worker::Socket>,
-        go_on: impl FnOnce(Self, Rewound<TcpStream>) -> F + Send + 'static,
+        stream: Rewind<worker::Socket>,
+        go_on: impl FnOnce(Self, Rewind<TcpStream>) -> F + Send + 'static,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
         let (read, socket) = stream.into_parts();
         match socket.into_std().and_then(TcpStream::from_std) {
-            Ok(tcp) => _ = tokio::spawn(go_on(self, Rewound::new(read, tcp))),
+            Ok(tcp) => _ = tokio::spawn(go_on(self, Rewind::new(read, tcp))),
             Err(error) => tracing::error!(%error, "a worker cannot give a connection back"),
         }
     }
@@ -98,7 +98,7 @@ impl Peer {
                 #[cfg(feature = "http2")]
                 Some(super::tls::ALPN_HTTP2) => self.http2(stream).await,
                 _ => match self.first(stream, true).await {
-                    First::Begins(start, stream, input) => start.begin(stream.into(), input, None),
+                    First::Begins(start, stream, input) => start.spawn(stream.into(), input, None),
                     First::Other(stream, asked) => self.http1(stream, asked, true).await,
                     _ => {}
                 },

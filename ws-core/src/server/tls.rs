@@ -19,7 +19,7 @@ use tokio_rustls::server::TlsStream;
 use super::spoken::Security;
 use super::{accept, bind};
 use crate::error::{Result, TlsError};
-use crate::router::{Complete, Router};
+use crate::router::{ReadyRouter, Router};
 
 #[cfg(feature = "http2")]
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";
@@ -171,7 +171,7 @@ impl<S> Router<S> {
         key: impl AsRef<Path>,
     ) -> impl Future<Output = Result<()>>
     where
-        Self: Complete,
+        Self: ReadyRouter,
     {
         self.serve_tls_with_shutdown(addr, cert, key, future::pending())
     }
@@ -203,7 +203,7 @@ impl<S> Router<S> {
     ) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = ()>,
-        Self: Complete,
+        Self: ReadyRouter,
     {
         let (server, addr, tls) = (self.complete(), addr.to_string(), Tls::load(cert, key));
         async move {
@@ -227,7 +227,7 @@ impl<S> Router<S> {
     ) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = ()>,
-        Self: Complete,
+        Self: ReadyRouter,
     {
         accept(self.complete(), listener, Security::Tls(tls), shutdown)
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::transport::http2::Place;
+use crate::transport::http2::StreamToken;
 
 /// The sockets and requests of one connection at a time.
 pub(super) const MAX_STREAMS: u32 = 256;
@@ -32,7 +32,7 @@ const SMALL_FRAMES: usize = 8 << 20;
 
 /// The windows of a connection.
 pub(super) struct Windows {
-    streams: Place,
+    streams: StreamToken,
     are_narrow: bool,
 }
 
@@ -44,17 +44,17 @@ impl Windows {
             .initial_window_size(WIDE)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .data_frame_budget(SMALL_FRAMES);
-        Self { streams: Place::default(), are_narrow: false }
+        Self { streams: StreamToken::default(), are_narrow: false }
     }
 
     /// For one more stream, to be held as long as it may have something unread.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> StreamToken {
         self.streams.clone()
     }
 
     /// Whether a stream has a place.
     pub(super) fn are_used(&self) -> bool {
-        self.streams.others() > 0
+        self.streams.other_streams() > 0
     }
 
     /// Tells the client if the streams have become many, or few again. What is said here is sent before
@@ -65,7 +65,7 @@ impl Windows {
     {
         // Half as many, so that one that comes and goes does not change it each time.
         let few = if self.are_narrow { WIDE_STREAMS / 2 } else { WIDE_STREAMS };
-        let are_narrow = self.streams.others() > few as usize;
+        let are_narrow = self.streams.other_streams() > few as usize;
         if are_narrow != self.are_narrow {
             let window = if are_narrow { NARROW } else { WIDE };
             // It fails while the client has not acknowledged the settings before; then the next call

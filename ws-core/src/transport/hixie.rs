@@ -4,44 +4,44 @@
 //! read, and the frames that the engine writes become the client's. So every promise is kept by the
 //! same code, and the connections of RFC 6455 pay nothing for it.
 
-mod incoming;
-mod outgoing;
+mod decoder;
+mod encoder;
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context as Task, Poll, ready};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::upgrade::{ANSWER, BODY, Challenge};
-use incoming::Incoming;
-use outgoing::Outgoing;
+use crate::upgrade::{CHALLENGE_RESPONSE_LEN, KEY3_LEN, Challenge};
+use decoder::HixieDecoder;
+use encoder::HixieEncoder;
 
 /// The most bytes that are read at a time. They are translated at once, so that nothing of the
 /// client's is kept.
-const READ: usize = 8 << 10;
+const MAX_READ: usize = 8 << 10;
 
 /// The most bytes that wait to be written here, but for the marks of a frame; what is more stays in
 /// the engine's outbox, where it is counted.
-const WRITE: usize = 16 << 10;
+const MAX_PENDING: usize = 16 << 10;
 
 /// A byte stream over one on which a client speaks draft 76: masked frames come out, unmasked ones
 /// go in.
 #[derive(Debug)]
-pub(crate) struct Hixie<T> {
+pub(crate) struct HixieTransport<T> {
     io: T,
     /// What came behind the handshake.
-    front: Bytes,
-    incoming: Incoming,
-    outgoing: Outgoing,
+    prefix: Bytes,
+    decoder: HixieDecoder,
+    encoder: HixieEncoder,
     /// Translated, and not written beyond `sent`. It has memory only while the client does not read.
-    out: Vec<u8>,
-    sent: usize,
+    pending: Vec<u8>,
+    written: usize,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Hixie<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> HixieTransport<T> {
     /// Ends the handshake: reads the eight bytes that belong to the keys, of which `input` may have
     /// some, and answers them. A proxy may hold them back until it has seen the head of our answer.
     ///
@@ -50,15 +50,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Hixie<T> {
     /// # Errors
     ///
     /// The client left before. It may also never send them; the caller sees to the time.
-    pub(crate) async fn begin(
+    pub(crate) async fn handshake(
         mut io: T,
         input: Vec<u8>,
         challenge: Challenge,
         limit: usize,
     ) -> io::Result<Self> {
-        let mut front = Bytes::from(input);
-        let start = front.split_to(BODY.min(front.len()));
-        let mut body = [0; BODY];
+        let mut prefix = Bytes::from(input);
+        let start = prefix.split_to(KEY3_LEN.min(prefix.len()));
+        let mut body = [0; KEY3_LEN];
         body[..start.len()].copy_from_slice(&start);
         let mut read = ReadBuf::new(&mut body);
         read.set_filled(start.len());
@@ -69,36 +69,36 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Hixie<T> {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        let answer: [u8; ANSWER] = challenge.answer(body);
-        let (incoming, outgoing) = (Incoming::new(limit), Outgoing::default());
-        let mut hixie = Self { io, front, incoming, outgoing, out: answer.to_vec(), sent: 0 };
-        poll_fn(|task| Pin::new(&mut hixie).poll_flush(task)).await?;
-        Ok(hixie)
+        let answer: [u8; CHALLENGE_RESPONSE_LEN] = challenge.response(body);
+        let (decoder, encoder) = (HixieDecoder::new(limit), HixieEncoder::default());
+        let mut transport = Self { io, prefix, decoder, encoder, pending: answer.to_vec(), written: 0 };
+        poll_fn(|task| Pin::new(&mut transport).poll_flush(task)).await?;
+        Ok(transport)
     }
 
     /// Reads from the client, what came with the handshake first.
-    fn poll_client(&mut self, task: &mut Task<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.front.is_empty() {
-            return Pin::new(&mut self.io).poll_read(task, into);
+    fn poll_read_inner(&mut self, task: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.prefix.is_empty() {
+            return Pin::new(&mut self.io).poll_read(task, buf);
         }
-        into.put_slice(&self.front.split_to(into.remaining().min(self.front.len())));
-        if self.front.is_empty() {
+        buf.put_slice(&self.prefix.split_to(buf.remaining().min(self.prefix.len())));
+        if self.prefix.is_empty() {
             // An empty slice would keep the memory.
-            self.front = Bytes::new();
+            self.prefix = Bytes::new();
         }
         Poll::Ready(Ok(()))
     }
 
     /// Writes what is translated.
-    fn poll_out(&mut self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        while let Some(rest @ [_, ..]) = self.out.get(self.sent..) {
+    fn poll_write_pending(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest @ [_, ..]) = self.pending.get(self.written..) {
             match ready!(Pin::new(&mut self.io).poll_write(task, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                len => self.sent += len,
+                len => self.written += len,
             }
         }
-        if self.sent > 0 {
-            (self.out, self.sent) = (Vec::new(), 0);
+        if self.written > 0 {
+            (self.pending, self.written) = (Vec::new(), 0);
         }
         Poll::Ready(Ok(()))
     }
@@ -106,61 +106,61 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Hixie<T> {
 
 /// Whatever the client sends makes frames, if only empty ones, so that it is heard. The buffer must
 /// have room for the smallest of them, which the driver's has.
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Hixie<T> {
-    fn poll_read(self: Pin<&mut Self>, task: &mut Task<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for HixieTransport<T> {
+    fn poll_read(self: Pin<&mut Self>, task: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(fault) = this.incoming.take_fault() {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
+        if let Some(error) = this.decoder.take_protocol_error() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
         }
-        if this.incoming.is_over() {
+        if this.decoder.is_closed() {
             // The engine drops what comes now, and waits for the end.
-            return this.poll_client(task, into);
+            return this.poll_read_inner(task, buf);
         }
-        let mut bytes = [0; READ];
-        let most = Incoming::most(into.remaining()).min(READ);
-        if most == 0 {
+        let mut bytes = [0; MAX_READ];
+        let max_input = HixieDecoder::max_input(buf.remaining()).min(MAX_READ);
+        if max_input == 0 {
             return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
         }
-        let mut read = ReadBuf::new(&mut bytes[..most]);
-        ready!(this.poll_client(task, &mut read))?;
-        let before = into.filled().len();
-        this.incoming.translate(read.filled(), |part| into.put_slice(part));
-        match this.incoming.take_fault() {
-            Some(fault) if into.filled().len() == before => {
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)))
+        let mut read = ReadBuf::new(&mut bytes[..max_input]);
+        ready!(this.poll_read_inner(task, &mut read))?;
+        let before = buf.filled().len();
+        this.decoder.decode(read.filled(), |part| buf.put_slice(part));
+        match this.decoder.take_protocol_error() {
+            Some(error) if buf.filled().len() == before => {
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)))
             }
             // What came before it is read first.
-            fault => {
-                this.incoming.put_back(fault);
+            error => {
+                this.decoder.restore_protocol_error(error);
                 Poll::Ready(Ok(()))
             }
         }
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Hixie<T> {
-    fn poll_write(self: Pin<&mut Self>, task: &mut Task<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HixieTransport<T> {
+    fn poll_write(self: Pin<&mut Self>, task: &mut TaskContext<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_out(task))?;
-        let taken = this.outgoing.translate(frames, &mut this.out, WRITE);
+        ready!(this.poll_write_pending(task))?;
+        let taken = this.encoder.encode(frames, &mut this.pending, MAX_PENDING);
         // As far as the socket takes it. The rest goes with the next write, or the flush.
-        match this.poll_out(task) {
+        match this.poll_write_pending(task) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(taken)),
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_out(task))?;
+        ready!(this.poll_write_pending(task))?;
         Pin::new(&mut this.io).poll_flush(task)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_out(task))?;
+        ready!(this.poll_write_pending(task))?;
         // Nobody reads frames after this.
-        this.incoming.end();
+        this.decoder.close();
         Pin::new(&mut this.io).poll_shutdown(task)
     }
 }

@@ -3,7 +3,7 @@
 pub(crate) mod hixie;
 #[cfg(feature = "http2")]
 pub(crate) mod http2;
-pub(crate) mod rewound;
+pub(crate) mod rewind;
 #[cfg(feature = "tungstenite")]
 pub(crate) mod tungstenite;
 
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::error::BoxError;
-use rewound::Rewound;
+use rewind::Rewind;
 
 /// What the HTTP server gave away with its acceptance.
 pub(crate) enum Stream {
@@ -27,7 +27,7 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
     /// A stream of an HTTP/2 connection of our own server.
     #[cfg(feature = "http2")]
-    Http2(http2::Http2),
+    Http2(http2::Http2Stream),
     /// Whatever another server wrapped it in.
     Other(TokioIo<Upgraded>),
 }
@@ -65,17 +65,17 @@ impl Stream {
 }
 
 /// A byte stream that comes when the acceptance has been written.
-pub(crate) enum Upgrading {
+pub(crate) enum PendingUpgrade {
     Hyper(OnUpgrade),
     #[cfg(feature = "http2")]
-    Http2(tokio::sync::oneshot::Receiver<http2::Http2>),
+    Http2(tokio::sync::oneshot::Receiver<http2::Http2Stream>),
 }
 
-impl Upgrading {
+impl PendingUpgrade {
     /// What the server below put into the request, if it can be upgraded.
-    pub(crate) fn of(extensions: &mut Extensions) -> Option<Self> {
+    pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
         #[cfg(feature = "http2")]
-        if let Some(stream) = extensions.remove::<http2::Handover>().and_then(http2::Handover::take) {
+        if let Some(stream) = extensions.remove::<http2::Http2UpgradeSlot>().and_then(http2::Http2UpgradeSlot::take) {
             return Some(Self::Http2(stream));
         }
         extensions.remove::<OnUpgrade>().map(Self::Hyper)
@@ -88,7 +88,7 @@ impl Upgrading {
     /// The client left before.
     pub(crate) async fn stream(self) -> Result<(Stream, Vec<u8>), BoxError> {
         match self {
-            Self::Hyper(upgrade) => Ok(take(upgrade.await?)),
+            Self::Hyper(upgrade) => Ok(downcast_upgraded(upgrade.await?)),
             #[cfg(feature = "http2")]
             Self::Http2(stream) => Ok((Stream::Http2(stream.await?), Vec::new())),
         }
@@ -96,14 +96,14 @@ impl Upgrading {
 }
 
 /// Takes the socket out of the HTTP server's hands.
-fn take(upgraded: Upgraded) -> (Stream, Vec<u8>) {
-    let upgraded = match upgraded.downcast::<TokioIo<Rewound<TcpStream>>>() {
-        Ok(parts) => return unwrap(parts),
+fn downcast_upgraded(upgraded: Upgraded) -> (Stream, Vec<u8>) {
+    let upgraded = match upgraded.downcast::<TokioIo<Rewind<TcpStream>>>() {
+        Ok(parts) => return into_stream(parts),
         Err(upgraded) => upgraded,
     };
     #[cfg(feature = "tls")]
-    let upgraded = match upgraded.downcast::<TokioIo<Rewound<TlsStream<TcpStream>>>>() {
-        Ok(parts) => return unwrap(parts),
+    let upgraded = match upgraded.downcast::<TokioIo<Rewind<TlsStream<TcpStream>>>>() {
+        Ok(parts) => return into_stream(parts),
         Err(upgraded) => upgraded,
     };
     // The bytes stay in front of the stream.
@@ -111,7 +111,7 @@ fn take(upgraded: Upgraded) -> (Stream, Vec<u8>) {
 }
 
 /// The stream of our own server, and all that was read too far.
-fn unwrap<T: Into<Stream>>(parts: Parts<TokioIo<Rewound<T>>>) -> (Stream, Vec<u8>) {
+fn into_stream<T: Into<Stream>>(parts: Parts<TokioIo<Rewind<T>>>) -> (Stream, Vec<u8>) {
     let (rest, io) = parts.io.into_inner().into_parts();
     (io.into(), [parts.read_buf, rest].concat())
 }

@@ -9,7 +9,7 @@ use std::io::{self, Cursor};
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll, Wake, Waker, ready};
+use std::task::{Context as TaskContext, Poll, Wake, Waker, ready};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
@@ -31,21 +31,21 @@ const MAX_HEADER: usize = 14;
 ///
 /// It holds one message at most, and none for the stream: what was written counts as taken when
 /// the stream has flushed it, so that the engine's outbox is what bounds it.
-pub(crate) struct Bridge<S> {
+pub(crate) struct TungsteniteTransport<S> {
     stream: WebSocketStream<S>,
     /// The message that is being read.
-    incoming: Option<Incoming>,
+    frame: Option<MaskedFrame>,
     /// Bytes at the front of the outbox that the stream has, but has not flushed.
     in_flight: usize,
     /// Whether there may be something to flush: a message, or an answer of the stream's own.
-    dirty: bool,
-    state: State,
-    ear: Arc<Ear>,
+    needs_flush: bool,
+    state: TransportState,
+    activity_waker: Arc<ActivityWaker>,
     waker: Waker,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum TransportState {
     Open,
     /// The peer has closed or is gone. The stream takes nothing more, and what it still has to say
     /// to that it says itself.
@@ -54,69 +54,69 @@ enum State {
     Faulty,
 }
 
-impl<S> Bridge<S> {
+impl<S> TungsteniteTransport<S> {
     /// A bridge over a stream, which it tells by `activity` that its peer is alive.
     pub(crate) fn new(stream: WebSocketStream<S>, activity: Arc<PeerActivity>) -> Self {
-        let ear = Arc::new(Ear { task: AtomicWaker::new(), activity });
-        let waker = Waker::from(Arc::clone(&ear));
+        let activity_waker = Arc::new(ActivityWaker { waker: AtomicWaker::new(), activity });
+        let waker = Waker::from(Arc::clone(&activity_waker));
         // Whoever had the stream before may have left something in it.
-        Self { stream, incoming: None, in_flight: 0, dirty: true, state: State::Open, ear, waker }
+        Self { stream, frame: None, in_flight: 0, needs_flush: true, state: TransportState::Open, activity_waker, waker }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Bridge<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
     /// The next message as a frame; `None` if the peer is gone.
-    fn poll_message(&mut self, task: &mut Task<'_>) -> Poll<io::Result<Option<Incoming>>> {
+    fn poll_next_frame(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<Option<MaskedFrame>>> {
         // The stream reads on even if it cannot send its pongs, and keeps all of them.
-        ready!(self.poll_out(task))?;
-        self.ear.task.register(task.waker());
-        let next = Pin::new(&mut self.stream).poll_next(&mut Task::from_waker(&self.waker));
+        ready!(self.poll_flush_stream(task))?;
+        self.activity_waker.waker.register(task.waker());
+        let next = Pin::new(&mut self.stream).poll_next(&mut TaskContext::from_waker(&self.waker));
         let message = match ready!(next) {
             Some(Ok(message)) => message,
-            Some(Err(error)) => match fault(&error) {
-                Some(fault) => {
-                    self.state = State::Faulty;
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
+            Some(Err(error)) => match protocol_error(&error) {
+                Some(error) => {
+                    self.state = TransportState::Faulty;
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
                 }
-                None if is_end(&error) => return Poll::Ready(Ok(self.closed())),
-                None => return Poll::Ready(Err(failure(error))),
+                None if is_disconnect(&error) => return Poll::Ready(Ok(self.on_closed())),
+                None => return Poll::Ready(Err(into_io_error(error))),
             },
-            None => return Poll::Ready(Ok(self.closed())),
+            None => return Poll::Ready(Ok(self.on_closed())),
         };
         // It has queued its answer.
-        self.dirty |= matches!(message, Message::Ping(_) | Message::Close(_));
+        self.needs_flush |= matches!(message, Message::Ping(_) | Message::Close(_));
         if matches!(message, Message::Close(_)) {
-            self.state = State::Closed;
+            self.state = TransportState::Closed;
         }
-        Poll::Ready(Ok(Some(Incoming::new(message))))
+        Poll::Ready(Ok(Some(MaskedFrame::new(message))))
     }
 
-    fn closed(&mut self) -> Option<Incoming> {
-        self.state = State::Closed;
+    fn on_closed(&mut self) -> Option<MaskedFrame> {
+        self.state = TransportState::Closed;
         None
     }
 
     /// Hands frames to the stream until it is full; returns how many bytes that were.
-    fn poll_send(&mut self, task: &mut Task<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_send(&mut self, task: &mut TaskContext<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
         let mut rest = frames;
         while !rest.is_empty() {
             let is_first = rest.len() == frames.len();
-            let (message, size) = message(rest)?;
+            let (message, size) = parse_frame(rest)?;
             // The stream forgets a close frame that does not fit behind what it has.
             if matches!(message, Message::Close(_)) && !is_first {
                 break;
             }
-            self.ear.task.register(task.waker());
+            self.activity_waker.waker.register(task.waker());
             let mut sink = Pin::new(&mut self.stream);
-            match sink.as_mut().poll_ready(&mut Task::from_waker(&self.waker)) {
-                Poll::Ready(ready) => ready.map_err(failure)?,
+            match sink.as_mut().poll_ready(&mut TaskContext::from_waker(&self.waker)) {
+                Poll::Ready(ready) => ready.map_err(into_io_error)?,
                 Poll::Pending if is_first => return Poll::Pending,
                 Poll::Pending => break,
             }
             match sink.start_send(message) {
-                Ok(()) => self.dirty = true,
+                Ok(()) => self.needs_flush = true,
                 Err(Error::WriteBufferFull(_)) if !is_first => break,
-                Err(error) => return Poll::Ready(Err(failure(error))),
+                Err(error) => return Poll::Ready(Err(into_io_error(error))),
             }
             rest = &rest[size..];
         }
@@ -124,34 +124,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Bridge<S> {
     }
 
     /// Flushes what the stream has.
-    fn poll_out(&mut self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        if self.dirty {
-            self.ear.task.register(task.waker());
-            let mut task = Task::from_waker(&self.waker);
-            ready!(Pin::new(&mut self.stream).poll_flush(&mut task)).map_err(failure)?;
+    fn poll_flush_stream(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        if self.needs_flush {
+            self.activity_waker.waker.register(task.waker());
+            let mut task = TaskContext::from_waker(&self.waker);
+            ready!(Pin::new(&mut self.stream).poll_flush(&mut task)).map_err(into_io_error)?;
             // Behind its last close frame it does not flush what it writes to.
             ready!(Pin::new(self.stream.get_mut()).poll_flush(&mut task))?;
-            self.dirty = false;
+            self.needs_flush = false;
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Bridge<S> {
-    fn poll_read(self: Pin<&mut Self>, task: &mut Task<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TungsteniteTransport<S> {
+    fn poll_read(self: Pin<&mut Self>, task: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.incoming.is_none() {
+        if this.frame.is_none() {
             match this.state {
-                State::Open => this.incoming = ready!(this.poll_message(task))?,
-                State::Closed => {}
+                TransportState::Open => this.frame = ready!(this.poll_next_frame(task))?,
+                TransportState::Closed => {}
                 // The engine drops what comes now, and waits for the end.
-                State::Faulty => return Pin::new(this.stream.get_mut()).poll_read(task, buf),
+                TransportState::Faulty => return Pin::new(this.stream.get_mut()).poll_read(task, buf),
             }
         }
-        if let Some(incoming) = &mut this.incoming
-            && incoming.read(buf)
+        if let Some(frame) = &mut this.frame
+            && frame.read(buf)
         {
-            this.incoming = None;
+            this.frame = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -159,42 +159,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Bridge<S> {
 
 /// It is given the whole outbox, which is whole frames, and takes whole frames; so no frame is ever
 /// cut.
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Bridge<S> {
-    fn poll_write(self: Pin<&mut Self>, task: &mut Task<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TungsteniteTransport<S> {
+    fn poll_write(self: Pin<&mut Self>, task: &mut TaskContext<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.state == State::Closed {
+        if this.state == TransportState::Closed {
             return Poll::Ready(Ok(frames.len()));
         }
         if this.in_flight == 0 {
             // A pong of the stream's own would be replaced by one of the handler.
-            ready!(this.poll_out(task))?;
+            ready!(this.poll_flush_stream(task))?;
             this.in_flight = ready!(this.poll_send(task, frames))?;
         }
-        ready!(this.poll_out(task))?;
+        ready!(this.poll_flush_stream(task))?;
         Poll::Ready(Ok(std::mem::take(&mut this.in_flight).min(frames.len())))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_out(task)
+    fn poll_flush(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush_stream(task)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_out(task))?;
+        ready!(this.poll_flush_stream(task))?;
         Pin::new(this.stream.get_mut()).poll_shutdown(task)
     }
 }
 
 /// A message on its way to the engine, as a masked frame. The key is zero, so that the payload is
 /// what it is.
-struct Incoming {
+struct MaskedFrame {
     header: [u8; MAX_HEADER],
     /// Where the rest of the header is.
     unread: Range<usize>,
     payload: Bytes,
 }
 
-impl Incoming {
+impl MaskedFrame {
     fn new(message: Message) -> Self {
         let (opcode, payload) = match message {
             Message::Text(text) => (OpCode::Data(Data::Text), text.into()),
@@ -230,7 +230,7 @@ impl Incoming {
 }
 
 /// The first of the engine's frames as a message, and how many bytes it takes.
-fn message(frames: &[u8]) -> io::Result<(Message, usize)> {
+fn parse_frame(frames: &[u8]) -> io::Result<(Message, usize)> {
     let mut cursor = Cursor::new(frames);
     let header = FrameHeader::parse(&mut cursor).ok().flatten();
     let whole = header.and_then(|(header, len)| {
@@ -248,20 +248,20 @@ fn message(frames: &[u8]) -> io::Result<(Message, usize)> {
         OpCode::Control(Control::Ping) => Message::Ping(payload),
         // As a message it could be replaced by the next one.
         OpCode::Control(Control::Pong) => Message::Frame(Frame::pong(payload)),
-        OpCode::Control(Control::Close) => Message::Close(close(&payload)),
+        OpCode::Control(Control::Close) => Message::Close(parse_close(&payload)),
         _ => return Err(invalid("not a frame of the engine")),
     };
     Ok((message, size))
 }
 
-fn close(payload: &[u8]) -> Option<CloseFrame> {
+fn parse_close(payload: &[u8]) -> Option<CloseFrame> {
     let (code, reason) = payload.split_first_chunk()?;
     let reason = String::from_utf8_lossy(reason);
     Some(CloseFrame { code: u16::from_be_bytes(*code).into(), reason: Utf8Bytes::from(&*reason) })
 }
 
 /// How the peer broke the protocol, if that is what the stream complains about.
-fn fault(error: &Error) -> Option<ProtocolError> {
+fn protocol_error(error: &Error) -> Option<ProtocolError> {
     Some(match error {
         Error::Protocol(TungsteniteError::ResetWithoutClosingHandshake) => return None,
         Error::Protocol(error) => ProtocolError::BadFrame(match error {
@@ -285,7 +285,7 @@ fn fault(error: &Error) -> Option<ProtocolError> {
 }
 
 /// Whether the stream says that its peer is gone.
-fn is_end(error: &Error) -> bool {
+fn is_disconnect(error: &Error) -> bool {
     matches!(
         error,
         Error::ConnectionClosed
@@ -295,7 +295,7 @@ fn is_end(error: &Error) -> bool {
 }
 
 /// Why the stream neither reads nor writes any more.
-fn failure(error: Error) -> io::Error {
+fn into_io_error(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
         // Also what is sent over a stream that was closed before it came here.
@@ -310,19 +310,19 @@ fn failure(error: Error) -> io::Error {
 
 /// Wakes the task, and notes that the peer did something: it sent bytes that make no message yet,
 /// or took some of those that it is sent.
-struct Ear {
-    task: AtomicWaker,
+struct ActivityWaker {
+    waker: AtomicWaker,
     activity: Arc<PeerActivity>,
 }
 
-impl Wake for Ear {
+impl Wake for ActivityWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.activity.set();
-        self.task.wake();
+        self.waker.wake();
     }
 }
 

@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use hyper::header::HeaderValue;
 
-use super::{Fields, extensions};
+use super::{HeaderFields, extensions};
 use crate::options::Compress;
 use crate::wire::DeflateParams;
 
 /// One offer of the extension, as far as its parameters make sense.
 #[derive(Debug, Default)]
-struct Offer {
+struct DeflateOffer {
     /// Whether a parameter is unknown, stands twice, or has a value that it cannot have.
-    is_wrong: bool,
+    is_invalid: bool,
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<u8>,
@@ -24,41 +24,41 @@ struct Offer {
 /// says so. An offer that cannot be met is declined, and never the handshake (§5.1).
 pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(DeflateParams, HeaderValue)>
 where
-    F: Fields + ?Sized,
+    F: HeaderFields + ?Sized,
 {
     let compress = compress.in_range();
-    extensions::first(fields, "permessage-deflate", |parameters| {
-        let mut offer = Offer::default();
+    extensions::negotiate_first(fields, "permessage-deflate", |parameters| {
+        let mut offer = DeflateOffer::default();
         for (name, value) in parameters {
             offer.add(name, value.as_deref());
         }
-        offer.meet(&compress)
+        offer.accept(&compress)
     })
 }
 
-impl Offer {
+impl DeflateOffer {
     fn add(&mut self, name: &[u8], value: Option<&[u8]>) {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        let is_right = match value {
-            None if is("server_no_context_takeover") => once(&mut self.server_no_context_takeover),
-            None if is("client_no_context_takeover") => once(&mut self.client_no_context_takeover),
+        let is_valid = match value {
+            None if is("server_no_context_takeover") => set_once(&mut self.server_no_context_takeover),
+            None if is("client_no_context_takeover") => set_once(&mut self.client_no_context_takeover),
             // §7.1.2.2: "it doesn't have a value": as large as there is, but it may be made smaller.
             None if is("client_max_window_bits") => self.client_max_window_bits.replace(15).is_none(),
             Some(value) if is("client_max_window_bits") => {
-                window(value).is_some_and(|bits| self.client_max_window_bits.replace(bits).is_none())
+                parse_window_bits(value).is_some_and(|bits| self.client_max_window_bits.replace(bits).is_none())
             }
             Some(value) if is("server_max_window_bits") => {
-                window(value).is_some_and(|bits| self.server_max_window_bits.replace(bits).is_none())
+                parse_window_bits(value).is_some_and(|bits| self.server_max_window_bits.replace(bits).is_none())
             }
             _ => false,
         };
-        self.is_wrong |= !is_right;
+        self.is_invalid |= !is_valid;
     }
 
-    fn meet(self, compress: &Compress) -> Option<(DeflateParams, HeaderValue)> {
+    fn accept(self, compress: &Compress) -> Option<(DeflateParams, HeaderValue)> {
         let server_bits = compress.server_max_window_bits.min(self.server_max_window_bits.unwrap_or(15));
         // The encoder writes no stream with a window of 8 bits, so that is not promised.
-        if self.is_wrong || server_bits < 9 {
+        if self.is_invalid || server_bits < 9 {
             return None;
         }
         let server_takeover = !(self.server_no_context_takeover || compress.server_no_context_takeover);
@@ -78,7 +78,7 @@ impl Offer {
             let bits = compress.client_max_window_bits.min(offered);
             let _ = write!(answer, "; client_max_window_bits={bits}");
         }
-        let agreed = DeflateParams {
+        let params = DeflateParams {
             level: compress.level,
             mem_level: compress.mem_level,
             window_bits: server_bits,
@@ -87,17 +87,17 @@ impl Offer {
             min_size: compress.min_size,
             per_frame: false,
         };
-        Some((agreed, HeaderValue::try_from(answer).ok()?))
+        Some((params, HeaderValue::try_from(answer).ok()?))
     }
 }
 
 /// Sets what may be set once.
-pub(super) fn once(flag: &mut bool) -> bool {
+pub(super) fn set_once(flag: &mut bool) -> bool {
     !std::mem::replace(flag, true)
 }
 
 /// "A decimal integer value without leading zeroes between 8 to 15, inclusive."
-pub(super) fn window(value: &[u8]) -> Option<u8> {
+pub(super) fn parse_window_bits(value: &[u8]) -> Option<u8> {
     (8..=15).find(|bits: &u8| bits.to_string().as_bytes() == value)
 }
 

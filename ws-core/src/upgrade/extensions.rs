@@ -4,7 +4,7 @@
 use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 
 #[cfg(feature = "deflate")]
-use super::Fields;
+use super::HeaderFields;
 
 /// A parameter and its value, which is without its quotes.
 type Parameter<'a> = (&'a [u8], Option<Vec<u8>>);
@@ -12,16 +12,16 @@ type Parameter<'a> = (&'a [u8], Option<Vec<u8>>);
 /// What becomes of the first extension of that name whose parameters `meet` accepts. Nothing, if a line
 /// cannot be read as a whole: it is not guessed at.
 #[cfg(feature = "deflate")]
-pub(super) fn first<F: Fields + ?Sized, T>(
+pub(super) fn negotiate_first<F: HeaderFields + ?Sized, T>(
     fields: &F,
     name: &str,
-    meet: impl Fn(&[Parameter<'_>]) -> Option<T>,
+    accept: impl Fn(&[Parameter<'_>]) -> Option<T>,
 ) -> Option<T> {
     let mut found = None;
     for line in fields.values(SEC_WEBSOCKET_EXTENSIONS.as_str()) {
         for extension in parse(line)? {
             if found.is_none() && extension.name.eq_ignore_ascii_case(name.as_bytes()) {
-                found = meet(&extension.parameters);
+                found = accept(&extension.parameters);
             }
         }
     }
@@ -44,33 +44,33 @@ pub(super) struct Extension<'a> {
 /// extension-param = token [ "=" (token | quoted-string) ]
 /// ```
 pub(super) fn parse(line: &[u8]) -> Option<Vec<Extension<'_>>> {
-    let mut rest = Rest(line);
+    let mut cursor = Cursor(line);
     let mut found = Vec::new();
     loop {
-        rest.space();
+        cursor.skip_whitespace();
         // RFC 9110 §5.6.1: a recipient takes empty elements.
-        if !matches!(rest.0.first(), None | Some(b',')) {
-            found.push(rest.extension()?);
+        if !matches!(cursor.0.first(), None | Some(b',')) {
+            found.push(cursor.extension()?);
         }
-        if rest.0.is_empty() {
+        if cursor.0.is_empty() {
             return Some(found);
         }
-        if !rest.symbol(b',') {
+        if !cursor.eat(b',') {
             return None;
         }
     }
 }
 
 /// What has not been read.
-struct Rest<'a>(&'a [u8]);
+struct Cursor<'a>(&'a [u8]);
 
-impl<'a> Rest<'a> {
+impl<'a> Cursor<'a> {
     fn extension(&mut self) -> Option<Extension<'a>> {
         let name = self.token()?;
         let mut parameters = Vec::new();
-        while self.symbol(b';') {
+        while self.eat(b';') {
             let name = self.token()?;
-            let value = if self.symbol(b'=') { Some(self.value()?) } else { None };
+            let value = if self.eat(b'=') { Some(self.value()?) } else { None };
             parameters.push((name, value));
         }
         Some(Extension { name, parameters })
@@ -80,24 +80,24 @@ impl<'a> Rest<'a> {
         if self.0.first() != Some(&b'"') {
             return self.token().map(Into::into);
         }
-        self.skip(1);
+        self.advance(1);
         let mut value = Vec::new();
         loop {
             match *self.0 {
                 [b'"', ..] => break,
                 [b'\\', byte, ..] => {
                     value.push(byte);
-                    self.skip(2);
+                    self.advance(2);
                 }
                 [byte, ..] => {
                     value.push(byte);
-                    self.skip(1);
+                    self.advance(1);
                 }
                 [] => return None,
             }
         }
-        self.skip(1);
-        self.space();
+        self.advance(1);
+        self.skip_whitespace();
         // "The value after quoted-string unescaping MUST conform to the 'token' ABNF."
         (!value.is_empty() && value.iter().copied().all(is_token)).then_some(value)
     }
@@ -107,26 +107,26 @@ impl<'a> Rest<'a> {
         let len = self.0.iter().take_while(|byte| is_token(**byte)).count();
         let (token, rest) = self.0.split_at_checked(len).filter(|(token, _)| !token.is_empty())?;
         self.0 = rest;
-        self.space();
+        self.skip_whitespace();
         Some(token)
     }
 
     /// Takes a symbol and the space behind it, if it is the next.
-    fn symbol(&mut self, symbol: u8) -> bool {
+    fn eat(&mut self, symbol: u8) -> bool {
         let is_next = self.0.first() == Some(&symbol);
         if is_next {
-            self.skip(1);
-            self.space();
+            self.advance(1);
+            self.skip_whitespace();
         }
         is_next
     }
 
-    fn space(&mut self) {
+    fn skip_whitespace(&mut self) {
         let len = self.0.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        self.skip(len);
+        self.advance(len);
     }
 
-    fn skip(&mut self, len: usize) {
+    fn advance(&mut self, len: usize) {
         self.0 = self.0.get(len..).unwrap_or_default();
     }
 }

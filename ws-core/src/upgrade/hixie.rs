@@ -12,7 +12,7 @@ use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN
 use hyper::http::request::Parts;
 use md5::{Digest, Md5};
 
-use super::{DRAFT_ORIGIN, InsideTls, Refusal, one};
+use super::{DRAFT_ORIGIN, IsTls, HandshakeRejection, single_value};
 
 const KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
 const KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");
@@ -22,10 +22,10 @@ const LOCATION: HeaderName = HeaderName::from_static("sec-websocket-location");
 const REASON: ReasonPhrase = ReasonPhrase::from_static(b"WebSocket Protocol Handshake");
 
 /// How many bytes the client sends behind its head.
-pub(crate) const BODY: usize = 8;
+pub(crate) const KEY3_LEN: usize = 8;
 
 /// How many bytes answer them, behind ours.
-pub(crate) const ANSWER: usize = 16;
+pub(crate) const CHALLENGE_RESPONSE_LEN: usize = 16;
 
 /// What the keys of a client say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,45 +33,45 @@ pub(crate) struct Challenge([u32; 2]);
 
 impl Challenge {
     /// The digest that proves that the keys and the bytes behind the head were read.
-    pub(crate) fn answer(self, body: [u8; BODY]) -> [u8; ANSWER] {
+    pub(crate) fn response(self, key3: [u8; KEY3_LEN]) -> [u8; CHALLENGE_RESPONSE_LEN] {
         let [first, second] = self.0.map(u32::to_be_bytes);
-        Md5::new().chain_update(first).chain_update(second).chain_update(body).finalize().into()
+        Md5::new().chain_update(first).chain_update(second).chain_update(key3).finalize().into()
     }
 }
 
 /// A handshake that is in order.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Handshake {
+pub(super) struct HixieHandshake {
     pub(super) challenge: Challenge,
     origin: Option<HeaderValue>,
     location: HeaderValue,
 }
 
 /// Whether a request for an upgrade is one of this draft: those after it have a version.
-pub(super) fn is_meant(headers: &HeaderMap) -> bool {
+pub(super) fn is_hixie_request(headers: &HeaderMap) -> bool {
     let has_key = headers.contains_key(KEY1) || headers.contains_key(KEY2);
     has_key && !headers.contains_key(hyper::header::SEC_WEBSOCKET_VERSION)
 }
 
-impl Handshake {
+impl HixieHandshake {
     /// Reads the keys, and what the client is to see of its request in the answer.
-    pub(super) fn of(parts: &Parts) -> Result<Self, Refusal> {
-        let number = |name| one(&parts.headers, &name).and_then(number);
-        let (Some(first), Some(second)) = (number(KEY1), number(KEY2)) else {
-            return Err(Refusal::Key(
+    pub(super) fn parse(parts: &Parts) -> Result<Self, HandshakeRejection> {
+        let key_number = |name| single_value(&parts.headers, &name).and_then(key_number);
+        let (Some(first), Some(second)) = (key_number(KEY1), key_number(KEY2)) else {
+            return Err(HandshakeRejection::Key(
                 "Sec-WebSocket-Key1 and Sec-WebSocket-Key2 must stand once, each a number times its spaces",
             ));
         };
         Ok(Self {
             challenge: Challenge([first, second]),
             origin: parts.headers.get(ORIGIN).cloned(),
-            location: location(parts).ok_or(Refusal::Host)?,
+            location: location(parts).ok_or(HandshakeRejection::Host)?,
         })
     }
 
     /// Makes a response that of the draft. Its client compares the location with what it asked for;
     /// where that is not what came here, the handler knows better.
-    pub(super) fn accept(self, response: &mut Response) {
+    pub(super) fn apply_to(self, response: &mut Response) {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         response.extensions_mut().insert(REASON);
         let headers = response.headers_mut();
@@ -88,7 +88,7 @@ impl Handshake {
 
 /// The digits of a key as a number, divided by how many spaces it has. What else it has is there to
 /// confuse. The client multiplied what fits 32 bits.
-fn number(key: &[u8]) -> Option<u32> {
+fn key_number(key: &[u8]) -> Option<u32> {
     let digits = key.iter().filter(|byte| byte.is_ascii_digit());
     let mut product = None;
     for digit in digits {
@@ -104,9 +104,9 @@ fn number(key: &[u8]) -> Option<u32> {
 fn location(parts: &Parts) -> Option<HeaderValue> {
     let host = match parts.uri.authority() {
         Some(authority) => authority.as_str(),
-        None => std::str::from_utf8(one(&parts.headers, &HOST)?).ok()?,
+        None => std::str::from_utf8(single_value(&parts.headers, &HOST)?).ok()?,
     };
-    let is_secure = parts.extensions.get::<InsideTls>().is_some() || parts.uri.scheme_str() == Some("https");
+    let is_secure = parts.extensions.get::<IsTls>().is_some() || parts.uri.scheme_str() == Some("https");
     let scheme = if is_secure { "wss" } else { "ws" };
     let resource = parts.uri.path_and_query().map_or("/", |resource| resource.as_str());
     HeaderValue::try_from(format!("{scheme}://{host}{resource}")).ok()

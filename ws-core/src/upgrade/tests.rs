@@ -8,7 +8,7 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// The handshake of RFC 6455 §1.2, with some headers changed; an empty value takes one away.
 #[track_caller]
-fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<Acceptance, Refusal> {
+fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<HandshakeResponse, HandshakeRejection> {
     let mut headers = vec![
         ("host", "server.example.com"),
         ("upgrade", "websocket"),
@@ -32,12 +32,12 @@ fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<Acceptance,
 }
 
 #[track_caller]
-fn refused(changes: &[(&str, &str)], expect: Refusal) {
+fn rejected(changes: &[(&str, &str)], expect: HandshakeRejection) {
     assert_eq!(check_with(changes, &Options::DEFAULT), Err(expect));
 }
 
 #[track_caller]
-fn accepted(changes: &[(&str, &str)], options: &Options) -> Acceptance {
+fn accepted(changes: &[(&str, &str)], options: &Options) -> HandshakeResponse {
     check_with(changes, options).unwrap()
 }
 
@@ -57,39 +57,39 @@ fn lists_and_case_do_not_matter_where_the_rfc_says_so() {
 }
 
 #[test]
-fn refusals() {
-    refused(&[("upgrade", "")], Refusal::NoUpgrade);
-    refused(&[("http", "1.0")], Refusal::NoUpgrade);
-    refused(&[("connection", "close")], Refusal::NoUpgrade);
-    refused(&[("host", "")], Refusal::Host);
-    refused(&[("host", "a"), ("host", "b")], Refusal::Host);
+fn rejections() {
+    rejected(&[("upgrade", "")], HandshakeRejection::NoUpgrade);
+    rejected(&[("http", "1.0")], HandshakeRejection::NoUpgrade);
+    rejected(&[("connection", "close")], HandshakeRejection::NoUpgrade);
+    rejected(&[("host", "")], HandshakeRejection::Host);
+    rejected(&[("host", "a"), ("host", "b")], HandshakeRejection::Host);
     for host in ["a.example/", "a b", "user@a.example", "a.example:x:y", "\u{e4}.example"] {
-        refused(&[("host", host), ("origin", "")], Refusal::Host);
+        rejected(&[("host", host), ("origin", "")], HandshakeRejection::Host);
     }
-    refused(&[("content-length", "5")], Refusal::Body);
-    refused(&[("content-length", "0"), ("content-length", "5")], Refusal::Body);
-    refused(&[("transfer-encoding", "chunked")], Refusal::Body);
+    rejected(&[("content-length", "5")], HandshakeRejection::Body);
+    rejected(&[("content-length", "0"), ("content-length", "5")], HandshakeRejection::Body);
+    rejected(&[("transfer-encoding", "chunked")], HandshakeRejection::Body);
     accepted(&[("content-length", "0")], &Options::DEFAULT);
     for malformed in ["permessage-deflate;", "foo; bar=", "foo bar", "foo; bar=\"a b\"", "foo, bar=1"] {
-        refused(&[("sec-websocket-extensions", malformed)], Refusal::Extensions);
+        rejected(&[("sec-websocket-extensions", malformed)], HandshakeRejection::Extensions);
         let second =
             [("sec-websocket-extensions", "permessage-deflate"), ("sec-websocket-extensions", malformed)];
-        refused(&second, Refusal::Extensions);
+        rejected(&second, HandshakeRejection::Extensions);
     }
     for unknown in ["foo; bar=\"baz\", permessage-deflate; foo", " , foo ,"] {
         accepted(&[("sec-websocket-extensions", unknown)], &Options::DEFAULT);
     }
     for version in ["", "12", "14", "0", "x", "13, 8"] {
-        refused(&[("sec-websocket-version", version)], Refusal::Version { upgrade: true });
+        rejected(&[("sec-websocket-version", version)], HandshakeRejection::Version { upgrade: true });
     }
     for key in
         ["", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ=====", "dGhlIHNhbXBsZSBub25j*Q=="]
     {
-        assert!(matches!(check_with(&[("sec-websocket-key", key)], &Options::DEFAULT), Err(Refusal::Key(_))));
+        assert!(matches!(check_with(&[("sec-websocket-key", key)], &Options::DEFAULT), Err(HandshakeRejection::Key(_))));
     }
     assert!(matches!(
         check_with(&[("sec-websocket-key", KEY), ("sec-websocket-key", KEY)], &Options::DEFAULT),
-        Err(Refusal::Key(_))
+        Err(HandshakeRejection::Key(_))
     ));
 }
 
@@ -99,7 +99,7 @@ fn drafts() {
         let draft = [("sec-websocket-version", version), ("origin", "")];
         accepted(&draft, &Options::DEFAULT);
         let foreign = [&draft[..], &[("sec-websocket-origin", "http://evil.example")]].concat();
-        refused(&foreign, Refusal::Origin);
+        rejected(&foreign, HandshakeRejection::Origin);
     }
 }
 
@@ -127,15 +127,15 @@ fn origins() {
         ("http://", "a.example"),
     ];
     for (origin, host) in foreign {
-        refused(&[("origin", origin), ("host", host)], Refusal::Origin);
+        rejected(&[("origin", origin), ("host", host)], HandshakeRejection::Origin);
     }
     // One that names two is no browser that we know.
-    refused(&[("origin", "http://server.example.com"), ("origin", "http://evil.example")], Refusal::Origin);
+    rejected(&[("origin", "http://server.example.com"), ("origin", "http://evil.example")], HandshakeRejection::Origin);
     accepted(&[("origin", "")], &Options::DEFAULT);
 
     let listed = Options { origins: Origins::List(&["https://app.example"]), ..Options::DEFAULT };
     accepted(&[("origin", "https://app.example")], &listed);
-    assert_eq!(check_with(&[], &listed), Err(Refusal::Origin));
+    assert_eq!(check_with(&[], &listed), Err(HandshakeRejection::Origin));
     let any = Options { origins: Origins::Any, ..Options::DEFAULT };
     accepted(&[("origin", "null")], &any);
 }
@@ -153,26 +153,26 @@ fn subprotocols_by_the_servers_preference() {
 
 #[test]
 fn statuses() {
-    let status = |refusal: Refusal| refusal.into_response().status().as_u16();
-    assert_eq!(status(Refusal::Method("GET")), 405);
-    assert_eq!(Refusal::Method("GET").into_response().headers()[ALLOW], "GET");
-    assert_eq!(status(Refusal::NoUpgrade), 426);
-    assert_eq!(Refusal::NoUpgrade.into_response().headers()[UPGRADE], "websocket");
-    assert_eq!(status(Refusal::Version { upgrade: true }), 426);
+    let status = |rejection: HandshakeRejection| rejection.into_response().status().as_u16();
+    assert_eq!(status(HandshakeRejection::Method("GET")), 405);
+    assert_eq!(HandshakeRejection::Method("GET").into_response().headers()[ALLOW], "GET");
+    assert_eq!(status(HandshakeRejection::NoUpgrade), 426);
+    assert_eq!(HandshakeRejection::NoUpgrade.into_response().headers()[UPGRADE], "websocket");
+    assert_eq!(status(HandshakeRejection::Version { upgrade: true }), 426);
     assert_eq!(
-        Refusal::Version { upgrade: true }.into_response().headers()[SEC_WEBSOCKET_VERSION],
+        HandshakeRejection::Version { upgrade: true }.into_response().headers()[SEC_WEBSOCKET_VERSION],
         "13, 8, 7"
     );
-    assert_eq!(status(Refusal::Key("")), 400);
-    assert_eq!(status(Refusal::Extensions), 400);
-    assert_eq!(status(Refusal::Origin), 403);
-    assert_eq!(status(Refusal::Capacity), 503);
+    assert_eq!(status(HandshakeRejection::Key("")), 400);
+    assert_eq!(status(HandshakeRejection::Extensions), 400);
+    assert_eq!(status(HandshakeRejection::Origin), 403);
+    assert_eq!(status(HandshakeRejection::Capacity), 503);
 }
 
 /// The handshake of RFC 8441 §5.1, with some changes as above; `:protocol` is one of them.
 #[cfg(feature = "http2")]
 #[track_caller]
-fn check_connect_with(uri: &str, changes: &[(&str, &str)]) -> Result<Acceptance, Refusal> {
+fn check_connect_with(uri: &str, changes: &[(&str, &str)]) -> Result<HandshakeResponse, HandshakeRejection> {
     let mut headers = vec![("origin", "http://server.example.com"), ("sec-websocket-version", "13")];
     headers.retain(|(name, _)| changes.iter().all(|(changed, _)| name != changed));
     headers.extend(changes.iter().filter(|(name, value)| !name.starts_with(':') && !value.is_empty()));
@@ -204,26 +204,26 @@ fn extended_connect() {
         assert!(check(&[("sec-websocket-version", version)]).is_ok());
     }
     for version in ["", "12", "13, 8"] {
-        let refusal = check(&[("sec-websocket-version", version)]).unwrap_err();
-        assert_eq!(refusal, Refusal::Version { upgrade: false });
-        let response = refusal.into_response();
+        let rejection = check(&[("sec-websocket-version", version)]).unwrap_err();
+        assert_eq!(rejection, HandshakeRejection::Version { upgrade: false });
+        let response = rejection.into_response();
         assert_eq!((response.status().as_u16(), response.headers().contains_key(UPGRADE)), (426, false));
     }
     assert!(check(&[(":protocol", "WebSocket")]).is_ok());
-    assert_eq!(check(&[(":protocol", "connect-udp")]), Err(Refusal::Protocol));
-    assert_eq!(check(&[(":protocol", "")]), Err(Refusal::Method("CONNECT")));
-    assert_eq!(check(&[("origin", "http://evil.example")]), Err(Refusal::Origin));
-    assert_eq!(check(&[("content-length", "5")]), Err(Refusal::Body));
-    assert_eq!(check(&[("sec-websocket-extensions", "foo;")]), Err(Refusal::Extensions));
+    assert_eq!(check(&[(":protocol", "connect-udp")]), Err(HandshakeRejection::Protocol));
+    assert_eq!(check(&[(":protocol", "")]), Err(HandshakeRejection::Method("CONNECT")));
+    assert_eq!(check(&[("origin", "http://evil.example")]), Err(HandshakeRejection::Origin));
+    assert_eq!(check(&[("content-length", "5")]), Err(HandshakeRejection::Body));
+    assert_eq!(check(&[("sec-websocket-extensions", "foo;")]), Err(HandshakeRejection::Extensions));
     // What takes the place of the key is not looked at.
     assert!(check(&[("sec-websocket-key", "short")]).is_ok());
-    assert_eq!(check_connect_with("ftp://server.example.com/chat", &[]), Err(Refusal::Scheme));
-    assert_eq!(check_connect_with("/chat", &[]), Err(Refusal::Scheme));
+    assert_eq!(check_connect_with("ftp://server.example.com/chat", &[]), Err(HandshakeRejection::Scheme));
+    assert_eq!(check_connect_with("/chat", &[]), Err(HandshakeRejection::Scheme));
 
     let mut request = Request::get(URI).version(Version::HTTP_2).body(()).unwrap();
     for (name, value) in [("sec-websocket-version", "13"), ("sec-websocket-key", KEY)] {
         request.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    let refusal = super::check(&request.into_parts().0, &Options::DEFAULT).unwrap_err();
-    assert_eq!(refusal.into_response().headers()[ALLOW], "CONNECT");
+    let rejection = super::check(&request.into_parts().0, &Options::DEFAULT).unwrap_err();
+    assert_eq!(rejection.into_response().headers()[ALLOW], "CONNECT");
 }

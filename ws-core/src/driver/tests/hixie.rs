@@ -14,7 +14,7 @@ use crate::context::Context as Cx;
 use crate::driver::{ConnectionTracker, ConnectionLimits, now, run};
 use crate::options::Options;
 use crate::prelude::*;
-use crate::transport::hixie::Hixie;
+use crate::transport::hixie::HixieTransport;
 use crate::wire::Connection;
 
 const S: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> Old {
     let connections = Arc::<ConnectionTracker>::default();
     let permit = connections.admit(&ConnectionLimits::new(10), None).ok();
     tokio::spawn(async move {
-        let hixie = Hixie::begin(server, vec![0; 8], challenge, options.max_message_size).await.unwrap();
+        let hixie = HixieTransport::handshake(server, vec![0; 8], challenge, options.max_message_size).await.unwrap();
         let cx = Cx::new(Connection::new(options.into(), Vec::new(), now()), None, None);
         run(Obedient(log), cx, hixie, permit).await
     });

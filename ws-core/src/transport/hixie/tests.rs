@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::close::ProtocolError;
 use crate::options::Options;
-use crate::wire::{Connection, InboundMessage as Heard};
+use crate::wire::{Connection, InboundMessage as InboundMessage};
 
 /// How many bytes of a frame are skipped here.
 const LIMIT: usize = 300;
@@ -23,40 +23,40 @@ fn cut<'a>(stream: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
 }
 
 /// What the engine makes of what the translation makes of a client.
-fn heard(stream: &[u8], cuts: &[usize]) -> Vec<String> {
-    let (mut incoming, mut wire) = (Incoming::new(LIMIT), connection());
-    let (mut seen, mut held) = (Vec::new(), Vec::new());
+fn decode_all(stream: &[u8], cuts: &[usize]) -> Vec<String> {
+    let (mut decoder, mut wire) = (HixieDecoder::new(LIMIT), connection());
+    let (mut received, mut unread) = (Vec::new(), Vec::new());
     for piece in cut(stream, cuts) {
-        let before = held.len();
-        let was_over = incoming.is_over();
-        incoming.translate(piece, |part| held.extend_from_slice(part));
-        let len = held.len() - before;
+        let before = unread.len();
+        let was_closed = decoder.is_closed();
+        decoder.decode(piece, |part| unread.extend_from_slice(part));
+        let len = unread.len() - before;
         assert!(len <= 3 * piece.len() + 16, "{} bytes became {len}", piece.len());
-        assert!(len > 0 || piece.is_empty() || was_over || incoming.is_over(), "nothing is heard");
-        let mut input = &mut held[..];
+        assert!(len > 0 || piece.is_empty() || was_closed || decoder.is_closed(), "no frame came out");
+        let mut input = &mut unread[..];
         while let Some(message) = wire.next_message(&mut input) {
-            let Heard::Text(text) = message else { panic!("not text: {message:?}") };
-            seen.push(text.into_owned());
+            let InboundMessage::Text(text) = message else { panic!("not text: {message:?}") };
+            received.push(text.into_owned());
         }
-        held = input.to_vec();
+        unread = input.to_vec();
         if let Some(reason) = wire.close_reason() {
-            seen.push(format!("{reason:?}"));
-            return seen;
+            received.push(format!("{reason:?}"));
+            return received;
         }
-        assert_eq!(held, b"", "whole frames come out");
+        assert_eq!(unread, b"", "whole frames come out");
     }
-    seen.extend(incoming.take_fault().map(|fault| format!("{fault:?}")));
-    seen
+    received.extend(decoder.take_protocol_error().map(|fault| format!("{fault:?}")));
+    received
 }
 
 /// Every way to cut the stream in two, and byte by byte, gives the same.
 #[track_caller]
 fn check(stream: &[u8], expect: &[&str]) {
     for at in 0..=stream.len() {
-        assert_eq!(heard(stream, &[at]), expect, "cut at {at}");
+        assert_eq!(decode_all(stream, &[at]), expect, "cut at {at}");
     }
     let every: Vec<usize> = (0..stream.len()).collect();
-    assert_eq!(heard(stream, &every), expect, "byte by byte");
+    assert_eq!(decode_all(stream, &every), expect, "byte by byte");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn messages_in_any_pieces() {
         check(&[b"\x00", text.as_bytes(), b"\xff\x00b\xff"].concat(), &[&text, "b"]);
     }
     let large = "x".repeat(70_000);
-    assert_eq!(heard(&[b"\x00", large.as_bytes(), b"\xff"].concat(), &[]), [large]);
+    assert_eq!(decode_all(&[b"\x00", large.as_bytes(), b"\xff"].concat(), &[]), [large]);
     // Without its end it is no message.
     check(b"\x00a\xff\x00b", &["a"]);
 }
@@ -113,14 +113,14 @@ fn frames_that_do_not_end() {
 }
 
 #[test]
-fn faults_of_the_engine_are_found_as_ever() {
+fn engine_detects_protocol_errors_in_decoded_frames() {
     check(b"\x00caf\xc3\xff", &["Protocol(BadEncoding)"]);
-    let (mut incoming, mut frames) = (Incoming::new(LIMIT), Vec::new());
+    let (mut decoder, mut frames) = (HixieDecoder::new(LIMIT), Vec::new());
     let options = Options { max_message_size: 10, ..Options::DEFAULT };
     let mut wire = Connection::new(options.into(), Vec::new(), std::time::Instant::now());
     // No end of the message is waited for.
-    incoming.translate(b"\x0001234", |part| frames.extend_from_slice(part));
-    incoming.translate(b"567890", |part| frames.extend_from_slice(part));
+    decoder.decode(b"\x0001234", |part| frames.extend_from_slice(part));
+    decoder.decode(b"567890", |part| frames.extend_from_slice(part));
     assert!(wire.next_message(&mut &mut frames[..]).is_none());
     assert_eq!(wire.close_reason(), Some(&crate::CloseReason::Protocol(ProtocolError::MessageTooBig)));
 }
@@ -140,24 +140,24 @@ fn frame() -> impl Strategy<Value = (Vec<u8>, Option<String>)> {
 }
 
 /// What a client of the draft reads, until the close.
-fn understood(mut bytes: &[u8]) -> Vec<String> {
-    let mut seen = Vec::new();
+fn parse_draft_frames(mut bytes: &[u8]) -> Vec<String> {
+    let mut received = Vec::new();
     while let Some((&kind, rest)) = bytes.split_first() {
         if kind == 0xff {
             assert_eq!(rest, [0x00], "nothing follows the close");
-            seen.push("close".into());
-            return seen;
+            received.push("close".into());
+            return received;
         }
         assert_eq!(kind, 0x00);
         let end = rest.iter().position(|byte| *byte == 0xff).expect("an end");
-        seen.push(String::from_utf8(rest[..end].to_vec()).unwrap());
+        received.push(String::from_utf8(rest[..end].to_vec()).unwrap());
         bytes = &rest[end + 1..];
     }
-    seen
+    received
 }
 
 #[derive(Clone, Debug)]
-enum Said {
+enum Sent {
     Text(String),
     Binary(usize),
     Ping(usize),
@@ -168,7 +168,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn what_a_client_sends_is_heard(
+    fn client_text_is_decoded(
         frames in prop::collection::vec(frame(), 0..8),
         closes in any::<bool>(),
         cuts in prop::collection::vec(any::<usize>(), 0..20),
@@ -179,57 +179,57 @@ proptest! {
             stream.extend(b"\xff\x00and more");
             expect.push("Remote(None)".into());
         }
-        prop_assert_eq!(heard(&stream, &cuts), expect);
+        prop_assert_eq!(decode_all(&stream, &cuts), expect);
     }
 
     #[test]
-    fn noise_is_the_same_in_any_pieces(
+    fn noise_decodes_independently_of_cuts(
         stream in prop::collection::vec(prop_oneof![any::<u8>(), Just(0), Just(0xff), Just(b'a')], 0..300),
         cuts in prop::collection::vec(any::<usize>(), 0..20),
     ) {
-        prop_assert_eq!(heard(&stream, &cuts), heard(&stream, &[]));
+        prop_assert_eq!(decode_all(&stream, &cuts), decode_all(&stream, &[]));
     }
 
     #[test]
-    fn what_is_said_is_understood(
-        said in prop::collection::vec(prop_oneof![
-            4 => "[a-zé☃]{0,150}".prop_map(Said::Text),
-            1 => (60_000..70_000_usize).prop_map(|len| Said::Text("x".repeat(len))),
-            2 => (0..70_000_usize).prop_map(Said::Binary),
-            1 => (0..126_usize).prop_map(Said::Ping),
-            1 => Just(Said::Close),
+    fn sent_frames_are_encoded(
+        sent in prop::collection::vec(prop_oneof![
+            4 => "[a-zé☃]{0,150}".prop_map(Sent::Text),
+            1 => (60_000..70_000_usize).prop_map(|len| Sent::Text("x".repeat(len))),
+            2 => (0..70_000_usize).prop_map(Sent::Binary),
+            1 => (0..126_usize).prop_map(Sent::Ping),
+            1 => Just(Sent::Close),
         ], 0..8),
         cuts in prop::collection::vec(any::<usize>(), 0..20),
-        most in 1..2000_usize,
+        max_len in 1..2000_usize,
     ) {
         let (mut wire, mut expect) = (connection(), Vec::new());
-        for said in said {
-            match said {
-                Said::Text(text) => {
+        for sent in sent {
+            match sent {
+                Sent::Text(text) => {
                     wire.text(&text);
                     expect.push(text);
                 }
-                Said::Binary(len) => wire.binary(&vec![0; len]),
-                Said::Ping(len) => wire.ping(&vec![0; len]),
-                Said::Close => {
+                Sent::Binary(len) => wire.binary(&vec![0; len]),
+                Sent::Ping(len) => wire.ping(&vec![0; len]),
+                Sent::Close => {
                     wire.close((4000, "a reason").into());
                     expect.push("close".into());
                     break;
                 }
             }
         }
-        let mut outgoing = Outgoing::default();
+        let mut encoder = HixieEncoder::default();
         let mut all = Vec::new();
         for mut piece in cut(&wire.outbox().waiting(), &cuts) {
             while !piece.is_empty() {
                 let mut out = Vec::new();
-                let taken = outgoing.translate(piece, &mut out, most);
-                prop_assert!(taken > 0 && out.len() <= most + 2);
+                let taken = encoder.encode(piece, &mut out, max_len);
+                prop_assert!(taken > 0 && out.len() <= max_len + 2);
                 piece = &piece[taken..];
                 all.extend(out);
             }
         }
-        prop_assert_eq!(understood(&all), expect);
+        prop_assert_eq!(parse_draft_frames(&all), expect);
     }
 }
 
@@ -237,10 +237,10 @@ proptest! {
 fn fragments_of_a_reply_are_one_message() {
     let mut out = Vec::new();
     let frames = b"\x01\x02ab\x89\x01p\x00\x00\x80\x01c\x02\x01x\x80\x01y\x81\x00\x88\x02\x03\xe8\x81\x01z";
-    assert_eq!(Outgoing::default().translate(frames, &mut out, 1000), frames.len());
+    assert_eq!(HixieEncoder::default().encode(frames, &mut out, 1000), frames.len());
     assert_eq!(out, b"\x00abc\xff\x00\xff\xff\x00");
     // An empty message does not wait for what comes behind it.
     let mut out = Vec::new();
-    assert_eq!(Outgoing::default().translate(b"\x81\x00", &mut out, 1), 2);
+    assert_eq!(HixieEncoder::default().encode(b"\x81\x00", &mut out, 1), 2);
     assert_eq!(out, b"\x00\xff");
 }

@@ -12,10 +12,10 @@ use super::*;
 use crate::wire::testing::frame;
 
 /// A bridge for a server, and the client's end.
-async fn bridge() -> (DuplexStream, Bridge<DuplexStream>) {
+async fn transport() -> (DuplexStream, TungsteniteTransport<DuplexStream>) {
     let (near, far) = duplex(1 << 20);
     let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
-    (near, Bridge::new(stream, Arc::default()))
+    (near, TungsteniteTransport::new(stream, Arc::default()))
 }
 
 /// What is there already, or never comes.
@@ -29,12 +29,12 @@ fn check(first: u8, payload: &[u8], header: &[u8]) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     async move {
         for at_once in [1, 3, 1 << 20] {
-            let (mut near, mut bridge) = bridge().await;
+            let (mut near, mut transport) = transport().await;
             near.write_all(&frame(first, payload)).await.unwrap();
             let mut read = Vec::new();
             while read.len() < header.len() + 4 + payload.len() {
                 let mut part = vec![0; at_once];
-                let len = soon(bridge.read(&mut part)).await.unwrap();
+                let len = soon(transport.read(&mut part)).await.unwrap();
                 assert_ne!(len, 0, "{caller}: {read:02x?}");
                 read.extend_from_slice(&part[..len]);
             }
@@ -58,17 +58,17 @@ async fn messages_become_frames() {
 
 /// What the engine is told for what a client sends.
 #[track_caller]
-fn check_fault(bytes: &[u8], expect: ProtocolError) -> impl Future<Output = ()> {
+fn check_protocol_error(bytes: &[u8], expect: ProtocolError) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     let bytes = bytes.to_vec();
     async move {
-        let (mut near, mut bridge) = bridge().await;
+        let (mut near, mut transport) = transport().await;
         near.write_all(&bytes).await.unwrap();
-        let error = bridge.read_u8().await.expect_err("a fault");
+        let error = transport.read_u8().await.expect_err("a fault");
         let fault = error.get_ref().and_then(|source| source.downcast_ref());
         assert_eq!(fault, Some(&expect), "{caller}: {error}");
         // It can still be told why.
-        bridge.write_all(b"\x88\x02\x03\xea").await.unwrap();
+        transport.write_all(b"\x88\x02\x03\xea").await.unwrap();
         let mut close = [0; 4];
         soon(near.read_exact(&mut close)).await.unwrap();
         assert_eq!(close, *b"\x88\x02\x03\xea", "{caller}");
@@ -76,41 +76,41 @@ fn check_fault(bytes: &[u8], expect: ProtocolError) -> impl Future<Output = ()> 
         near.write_all(b"junk").await.unwrap();
         drop(near);
         let mut rest = Vec::new();
-        soon(bridge.read_to_end(&mut rest)).await.unwrap();
+        soon(transport.read_to_end(&mut rest)).await.unwrap();
         assert_eq!(rest, b"junk", "{caller}");
     }
 }
 
 #[tokio::test]
-async fn faults_are_told_as_the_engine_tells_them() {
+async fn protocol_errors_match_the_engine() {
     let two = |one: &[u8], other: &[u8]| [one, other].concat();
-    check_fault(&frame(0x83, b"x"), ProtocolError::BadFrame("opcode is unknown")).await;
-    check_fault(&frame(0x8b, b"x"), ProtocolError::BadFrame("opcode is unknown")).await;
-    check_fault(&frame(0xc1, b"x"), ProtocolError::BadFrame("reserved bits are set")).await;
-    check_fault(b"\x81\x01x", ProtocolError::BadFrame("frame is not masked")).await;
-    check_fault(&frame(0x80, b"x"), ProtocolError::BadFrame("continuation of no message")).await;
+    check_protocol_error(&frame(0x83, b"x"), ProtocolError::BadFrame("opcode is unknown")).await;
+    check_protocol_error(&frame(0x8b, b"x"), ProtocolError::BadFrame("opcode is unknown")).await;
+    check_protocol_error(&frame(0xc1, b"x"), ProtocolError::BadFrame("reserved bits are set")).await;
+    check_protocol_error(b"\x81\x01x", ProtocolError::BadFrame("frame is not masked")).await;
+    check_protocol_error(&frame(0x80, b"x"), ProtocolError::BadFrame("continuation of no message")).await;
     let inside = ProtocolError::BadFrame("new message inside a fragmented one");
-    check_fault(&two(&frame(0x01, b"x"), &frame(0x81, b"x")), inside).await;
-    check_fault(&frame(0x09, b"x"), ProtocolError::BadFrame("fragmented control frame")).await;
-    check_fault(&frame(0x89, &[0; 126]), ProtocolError::BadFrame("control frame is too long")).await;
-    check_fault(&frame(0x88, &[3]), ProtocolError::BadFrame("close frame with half a code")).await;
-    check_fault(&frame(0x88, b"\x03\xe8\xff"), ProtocolError::BadEncoding).await;
-    check_fault(&frame(0x81, b"\xff"), ProtocolError::BadEncoding).await;
-    check_fault(&two(&frame(0x01, b"x"), &frame(0x80, b"\xff")), ProtocolError::BadEncoding).await;
-    check_fault(b"\x82\xff\0\0\0\0\xff\0\0\0\0\0\0\0", ProtocolError::MessageTooBig).await;
+    check_protocol_error(&two(&frame(0x01, b"x"), &frame(0x81, b"x")), inside).await;
+    check_protocol_error(&frame(0x09, b"x"), ProtocolError::BadFrame("fragmented control frame")).await;
+    check_protocol_error(&frame(0x89, &[0; 126]), ProtocolError::BadFrame("control frame is too long")).await;
+    check_protocol_error(&frame(0x88, &[3]), ProtocolError::BadFrame("close frame with half a code")).await;
+    check_protocol_error(&frame(0x88, b"\x03\xe8\xff"), ProtocolError::BadEncoding).await;
+    check_protocol_error(&frame(0x81, b"\xff"), ProtocolError::BadEncoding).await;
+    check_protocol_error(&two(&frame(0x01, b"x"), &frame(0x80, b"\xff")), ProtocolError::BadEncoding).await;
+    check_protocol_error(b"\x82\xff\0\0\0\0\xff\0\0\0\0\0\0\0", ProtocolError::MessageTooBig).await;
 }
 
 /// All of them are answered before the next is read, so that the stream keeps one pong at most.
 #[tokio::test]
-async fn nothing_is_read_while_a_pong_waits() {
+async fn reading_stops_while_a_pong_is_queued() {
     let (mut near, far) = duplex(64);
     let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
-    let mut bridge = Bridge::new(stream, Arc::default());
+    let mut transport = TungsteniteTransport::new(stream, Arc::default());
     let mut read = 0;
     let reading = async {
         loop {
             let mut part = [0; 256];
-            read += bridge.read(&mut part).await.unwrap();
+            read += transport.read(&mut part).await.unwrap();
         }
     };
     let writing = async {
@@ -128,20 +128,20 @@ async fn nothing_is_read_while_a_pong_waits() {
 }
 
 #[tokio::test]
-async fn frame_that_is_cut_is_refused() {
-    let (_near, mut bridge) = bridge().await;
+async fn partial_frame_is_rejected() {
+    let (_near, mut transport) = transport().await;
     for cut in [&b"\x81"[..], b"\x81\x05hell", b"\x82\x7e\0"] {
-        let error = bridge.write(cut).await.expect_err("a part of a frame");
+        let error = transport.write(cut).await.expect_err("a part of a frame");
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
-    assert_eq!(bridge.write(b"\x81\x01\xff").await.unwrap_err().to_string(), "text is not UTF-8");
+    assert_eq!(transport.write(b"\x81\x01\xff").await.unwrap_err().to_string(), "text is not UTF-8");
 }
 
 #[tokio::test]
 async fn frames_become_messages_in_order() {
-    let (near, mut bridge) = bridge().await;
+    let (near, mut transport) = transport().await;
     let frames = b"\x81\x02hi\x82\x01\x07\x89\x01p\x8a\x01q\x8a\x01r\x88\x05\x0f\xa1bye";
-    bridge.write_all(frames).await.unwrap();
+    transport.write_all(frames).await.unwrap();
     let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     let close = CloseFrame { code: 4001.into(), reason: "bye".into() };
     for expect in [
@@ -158,14 +158,14 @@ async fn frames_become_messages_in_order() {
 
 /// Behind its answer to a close the stream flushes nothing by itself.
 #[tokio::test]
-async fn answer_to_a_close_is_flushed_through_a_stream_that_buffers() {
+async fn close_reply_is_flushed_through_a_buffered_stream() {
     let (near, far) = duplex(1 << 10);
     let stream = WebSocketStream::from_raw_socket(BufStream::new(far), Role::Server, None).await;
-    let mut bridge = Bridge::new(stream, Arc::default());
+    let mut transport = TungsteniteTransport::new(stream, Arc::default());
     let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     client.send(Message::Close(None)).await.unwrap();
-    assert_eq!(bridge.read_u8().await.unwrap(), 0x88);
-    bridge.write_all(b"\x81\x04lost\x88\x00").await.unwrap();
-    poll_fn(|task| Pin::new(&mut bridge).poll_flush(task)).await.unwrap();
+    assert_eq!(transport.read_u8().await.unwrap(), 0x88);
+    transport.write_all(b"\x81\x04lost\x88\x00").await.unwrap();
+    poll_fn(|task| Pin::new(&mut transport).poll_flush(task)).await.unwrap();
     assert_eq!(soon(client.next()).await.unwrap().unwrap(), Message::Close(None));
 }

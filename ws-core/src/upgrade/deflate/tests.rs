@@ -11,10 +11,10 @@ fn check_with(change: impl FnOnce(&mut Compress), lines: &[&str], expect: &str) 
     for line in lines {
         headers.append(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_str(line).unwrap());
     }
-    let (agreed, answer) = negotiate(&headers, compress).unzip();
+    let (params, answer) = negotiate(&headers, compress).unzip();
     let answer = answer.map(|answer| answer.to_str().unwrap().to_owned());
     assert_eq!(answer.unwrap_or_default(), expect, "{lines:?}");
-    agreed
+    params
 }
 
 #[track_caller]
@@ -110,8 +110,8 @@ fn declared_parameters_are_kept() {
         compress.client_max_window_bits = 10;
     };
     // Of the client's window only a client can be told that asks for it.
-    let agreed = check_with(small, &["permessage-deflate"], "permessage-deflate; server_max_window_bits=11");
-    assert_eq!(agreed.unwrap().window_bits, 11);
+    let params = check_with(small, &["permessage-deflate"], "permessage-deflate; server_max_window_bits=11");
+    assert_eq!(params.unwrap().window_bits, 11);
     let expect = "permessage-deflate; server_max_window_bits=11; client_max_window_bits=10";
     check_with(small, &["permessage-deflate; client_max_window_bits"], expect);
     let expect = "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9";
@@ -126,10 +126,10 @@ fn declared_parameters_are_kept() {
         compress.client_no_context_takeover = true;
     };
     let expect = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
-    let agreed = check_with(alone, &["permessage-deflate"], expect).unwrap();
-    assert!(!agreed.server_takeover && !agreed.client_takeover);
-    let agreed = check_with(|_| {}, &["permessage-deflate"], "permessage-deflate").unwrap();
-    assert!(agreed.server_takeover && agreed.client_takeover);
+    let params = check_with(alone, &["permessage-deflate"], expect).unwrap();
+    assert!(!params.server_takeover && !params.client_takeover);
+    let params = check_with(|_| {}, &["permessage-deflate"], "permessage-deflate").unwrap();
+    assert!(params.server_takeover && params.client_takeover);
 }
 
 #[test]
@@ -141,6 +141,6 @@ fn parameters_out_of_range_are_brought_into_it() {
         compress.client_max_window_bits = 99;
     };
     let expect = "permessage-deflate; server_max_window_bits=9; client_max_window_bits=15";
-    let agreed = check_with(wild, &["permessage-deflate; client_max_window_bits"], expect).unwrap();
-    assert_eq!((agreed.level, agreed.mem_level, agreed.window_bits), (9, 1, 9));
+    let params = check_with(wild, &["permessage-deflate; client_max_window_bits"], expect).unwrap();
+    assert_eq!((params.level, params.mem_level, params.window_bits), (9, 1, 9));
 }

@@ -1,7 +1,7 @@
 use hyper::Request;
 use hyper::header::SEC_WEBSOCKET_PROTOCOL;
 
-use super::super::{Acceptance, check};
+use super::super::{HandshakeResponse, check};
 use super::*;
 use crate::options::{Options, Origins};
 
@@ -9,7 +9,7 @@ const LEGACY: Options = Options { legacy: true, origins: Origins::Any, ..Options
 
 /// The handshake of the draft's introduction, with some headers changed; an empty value takes one
 /// away.
-fn with(changes: &[(&str, &str)], options: &Options) -> Result<Acceptance, Refusal> {
+fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<HandshakeResponse, HandshakeRejection> {
     let mut headers = vec![
         ("host", "example.com"),
         ("connection", "Upgrade"),
@@ -27,17 +27,17 @@ fn with(changes: &[(&str, &str)], options: &Options) -> Result<Acceptance, Refus
         request = request.header(name, value);
     }
     if changes.contains(&(":tls", "")) {
-        request = request.extension(InsideTls);
+        request = request.extension(IsTls);
     }
     check(&request.body(()).unwrap().into_parts().0, options)
 }
 
 #[test]
 fn the_handshake_of_the_draft() {
-    let acceptance = with(&[], &Options { subprotocols: &["sample"], ..LEGACY }).unwrap();
-    let answer = acceptance.challenge().unwrap().answer(*b"^n:ds[4U");
-    assert_eq!(&answer, b"8jKS'y:G*Co,Wxa-");
-    let response = acceptance.into_response(HeaderMap::new());
+    let response = check_with(&[], &Options { subprotocols: &["sample"], ..LEGACY }).unwrap();
+    let digest = response.challenge().unwrap().response(*b"^n:ds[4U");
+    assert_eq!(&digest, b"8jKS'y:G*Co,Wxa-");
+    let response = response.into_response(HeaderMap::new());
     assert_eq!(response.status(), 101);
     assert_eq!(response.extensions().get(), Some(&REASON));
     let expect = [
@@ -55,51 +55,51 @@ fn the_handshake_of_the_draft() {
 
 /// What its client compares with the URL that it was given.
 #[track_caller]
-fn located(changes: &[(&str, &str)], expect: &str) {
-    let response = with(changes, &LEGACY).unwrap().into_response(HeaderMap::new());
+fn check_location(changes: &[(&str, &str)], expect: &str) {
+    let response = check_with(changes, &LEGACY).unwrap().into_response(HeaderMap::new());
     assert_eq!(response.headers()[LOCATION], expect);
 }
 
 #[test]
-fn location_is_what_was_asked_for() {
-    located(&[("host", "example.com:8080"), (":uri", "/a?b=c&d")], "ws://example.com:8080/a?b=c&d");
-    located(&[(":tls", "")], "wss://example.com/demo");
-    located(&[(":uri", "http://other.example/a")], "ws://other.example/a");
-    located(&[(":uri", "https://other.example/a")], "wss://other.example/a");
+fn location_matches_the_requested_url() {
+    check_location(&[("host", "example.com:8080"), (":uri", "/a?b=c&d")], "ws://example.com:8080/a?b=c&d");
+    check_location(&[(":tls", "")], "wss://example.com/demo");
+    check_location(&[(":uri", "http://other.example/a")], "ws://other.example/a");
+    check_location(&[(":uri", "https://other.example/a")], "wss://other.example/a");
     // Behind a proxy the handler knows better.
     let known = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static("wss://app.example/demo"))]);
-    let response = with(&[], &LEGACY).unwrap().into_response(known);
+    let response = check_with(&[], &LEGACY).unwrap().into_response(known);
     assert_eq!(response.headers()[LOCATION], "wss://app.example/demo");
     assert_eq!(response.headers().get_all(LOCATION).iter().count(), 1);
 }
 
 #[test]
-fn client_that_is_no_browser_gets_no_origin() {
+fn response_has_no_origin_without_a_request_origin() {
     let made_up = HeaderMap::from_iter([(DRAFT_ORIGIN, HeaderValue::from_static("http://a.example"))]);
-    let response = with(&[("origin", "")], &LEGACY).unwrap().into_response(made_up);
+    let response = check_with(&[("origin", "")], &LEGACY).unwrap().into_response(made_up);
     assert!(!response.headers().contains_key(DRAFT_ORIGIN));
 }
 
 #[test]
-fn is_checked_like_the_final_version() {
-    assert_eq!(with(&[("host", "")], &LEGACY), Err(Refusal::Host));
-    assert_eq!(with(&[("host", "a"), ("host", "b")], &LEGACY), Err(Refusal::Host));
-    assert_eq!(with(&[("content-length", "8")], &LEGACY), Err(Refusal::Body));
-    assert_eq!(with(&[("transfer-encoding", "chunked")], &LEGACY), Err(Refusal::Body));
-    assert_eq!(with(&[("connection", "close")], &LEGACY), Err(Refusal::NoUpgrade));
+fn common_checks_apply() {
+    assert_eq!(check_with(&[("host", "")], &LEGACY), Err(HandshakeRejection::Host));
+    assert_eq!(check_with(&[("host", "a"), ("host", "b")], &LEGACY), Err(HandshakeRejection::Host));
+    assert_eq!(check_with(&[("content-length", "8")], &LEGACY), Err(HandshakeRejection::Body));
+    assert_eq!(check_with(&[("transfer-encoding", "chunked")], &LEGACY), Err(HandshakeRejection::Body));
+    assert_eq!(check_with(&[("connection", "close")], &LEGACY), Err(HandshakeRejection::NoUpgrade));
     let same_host = Options { origins: Origins::SameHost, ..LEGACY };
-    assert!(with(&[], &same_host).is_ok());
-    assert_eq!(with(&[("origin", "http://evil.example")], &same_host), Err(Refusal::Origin));
+    assert!(check_with(&[], &same_host).is_ok());
+    assert_eq!(check_with(&[("origin", "http://evil.example")], &same_host), Err(HandshakeRejection::Origin));
 }
 
 #[test]
-fn only_where_it_is_declared_and_only_without_a_version() {
-    let version = Err(Refusal::Version { upgrade: true });
-    assert_eq!(with(&[], &Options { legacy: false, ..LEGACY }), version);
-    assert_eq!(with(&[("sec-websocket-version", "0")], &LEGACY), version);
-    assert_eq!(with(&[("sec-websocket-key1", ""), ("sec-websocket-key2", "")], &LEGACY), version);
+fn requires_legacy_and_no_version() {
+    let version = Err(HandshakeRejection::Version { upgrade: true });
+    assert_eq!(check_with(&[], &Options { legacy: false, ..LEGACY }), version);
+    assert_eq!(check_with(&[("sec-websocket-version", "0")], &LEGACY), version);
+    assert_eq!(check_with(&[("sec-websocket-key1", ""), ("sec-websocket-key2", "")], &LEGACY), version);
     let both = [("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")];
-    assert_eq!(with(&both, &LEGACY).unwrap().challenge(), None);
+    assert_eq!(check_with(&both, &LEGACY).unwrap().challenge(), None);
     #[cfg(feature = "deflate")]
     {
         let offer = [("sec-websocket-extensions", "permessage-deflate, x-webkit-deflate-frame")];
@@ -108,13 +108,13 @@ fn only_where_it_is_declared_and_only_without_a_version() {
             hyper::header::SEC_WEBSOCKET_EXTENSIONS,
             HeaderValue::from_static(offer[0].1),
         )]);
-        assert_eq!(with(&offer, &options).unwrap().negotiate(&headers, &options), None);
+        assert_eq!(check_with(&offer, &options).unwrap().negotiate_compression(&headers, &options), None);
     }
 }
 
 #[test]
 fn keys() {
-    let is = |key: &str, expect: Option<u32>| assert_eq!(number(key.as_bytes()), expect, "{key:?}");
+    let is = |key: &str, expect: Option<u32>| assert_eq!(key_number(key.as_bytes()), expect, "{key:?}");
     is("4 @1  46546xW%0l 1 5", Some(829_309_203));
     is("12998 5 Y3 1  .P00", Some(259_970_620));
     is("3e6b263  4 17 80", Some(906_585_445));
@@ -131,8 +131,8 @@ fn keys() {
     is("99999999999999999999999999 ", None);
     is("7\t", None);
     for key in ["sec-websocket-key1", "sec-websocket-key2"] {
-        assert!(matches!(with(&[(key, "")], &LEGACY), Err(Refusal::Key(_))));
-        assert!(matches!(with(&[(key, "12")], &LEGACY), Err(Refusal::Key(_))));
-        assert!(matches!(with(&[(key, "1 0"), (key, "1 0")], &LEGACY), Err(Refusal::Key(_))));
+        assert!(matches!(check_with(&[(key, "")], &LEGACY), Err(HandshakeRejection::Key(_))));
+        assert!(matches!(check_with(&[(key, "12")], &LEGACY), Err(HandshakeRejection::Key(_))));
+        assert!(matches!(check_with(&[(key, "1 0"), (key, "1 0")], &LEGACY), Err(HandshakeRejection::Key(_))));
     }
 }

@@ -40,7 +40,7 @@ use crate::context::Context;
 use crate::driver::{ConnectionPermit, now, run};
 use crate::handler::Handler;
 use crate::options::Options;
-use crate::transport::tungstenite::Bridge;
+use crate::transport::tungstenite::TungsteniteTransport;
 use crate::wire::{PeerActivity, Connection};
 
 const MANAGED_TRANSPORT: bool = true;
@@ -57,6 +57,6 @@ fn start<H: Handler>(
     let cx = Context::new(wire, None, None);
     tokio::spawn(async move {
         let stream = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
-        run(handler, cx, Bridge::new(stream, activity), permit).await
+        run(handler, cx, TungsteniteTransport::new(stream, activity), permit).await
     })
 }

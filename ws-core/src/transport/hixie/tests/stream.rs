@@ -19,38 +19,38 @@ fn challenge() -> Challenge {
 }
 
 const KEY3: &[u8; 8] = b"^n:ds[4U";
-const PROOF: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
+const CHALLENGE_RESPONSE: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
 
-fn begin(buffer: usize, input: &[u8]) -> (DuplexStream, JoinHandle<io::Result<Hixie<DuplexStream>>>) {
+fn start_handshake(buffer: usize, input: &[u8]) -> (DuplexStream, JoinHandle<io::Result<HixieTransport<DuplexStream>>>) {
     let (client, server) = duplex(buffer);
-    (client, tokio::spawn(Hixie::begin(server, input.to_vec(), challenge(), 1000)))
+    (client, tokio::spawn(HixieTransport::handshake(server, input.to_vec(), challenge(), 1000)))
 }
 
-async fn proof(client: &mut DuplexStream) -> [u8; 16] {
-    let mut proof = [0; 16];
-    client.read_exact(&mut proof).await.unwrap();
-    proof
+async fn read_response(client: &mut DuplexStream) -> [u8; 16] {
+    let mut read_response = [0; 16];
+    client.read_exact(&mut read_response).await.unwrap();
+    read_response
 }
 
 #[tokio::test]
 async fn keys_in_any_pieces() {
     for early in 0..=8 {
-        let (mut client, begun) = begin(5, &KEY3[..early]);
+        let (mut client, accepted) = start_handshake(5, &KEY3[..early]);
         for byte in &KEY3[early..] {
             client.write_all(&[*byte]).await.unwrap();
             tokio::task::yield_now().await;
         }
-        assert_eq!(&proof(&mut client).await, PROOF, "{early} bytes with the head");
-        begun.await.unwrap().unwrap();
+        assert_eq!(&read_response(&mut client).await, CHALLENGE_RESPONSE, "{early} bytes with the head");
+        accepted.await.unwrap().unwrap();
     }
 }
 
 #[tokio::test]
-async fn what_follows_the_keys_is_heard() {
-    let (mut client, begun) = begin(100, b"^n:ds[4U\x00a\xff\x00b");
+async fn bytes_after_the_keys_are_read() {
+    let (mut client, accepted) = start_handshake(100, b"^n:ds[4U\x00a\xff\x00b");
     client.write_all(b"c\xff").await.unwrap();
-    assert_eq!(&proof(&mut client).await, PROOF);
-    let mut stream = begun.await.unwrap().unwrap();
+    assert_eq!(&read_response(&mut client).await, CHALLENGE_RESPONSE);
+    let mut stream = accepted.await.unwrap().unwrap();
     let mut frames = [0; 200];
     let len = stream.read(&mut frames).await.unwrap();
     assert_eq!(frames[..len], *b"\x81\x81\0\0\0\0a\x01\x81\0\0\0\0b");
@@ -62,23 +62,23 @@ async fn what_follows_the_keys_is_heard() {
 
 #[tokio::test]
 async fn client_that_leaves_with_half_a_key() {
-    let (mut client, begun) = begin(100, b"^n");
+    let (mut client, accepted) = start_handshake(100, b"^n");
     client.write_all(b":ds[").await.unwrap();
     drop(client);
-    assert_eq!(begun.await.unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(accepted.await.unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 }
 
-async fn begun(buffer: usize) -> (DuplexStream, Hixie<DuplexStream>) {
-    let (mut client, begun) = begin(buffer, KEY3);
-    assert_eq!(&proof(&mut client).await, PROOF);
-    (client, begun.await.unwrap().unwrap())
+async fn accepted(buffer: usize) -> (DuplexStream, HixieTransport<DuplexStream>) {
+    let (mut client, accepted) = start_handshake(buffer, KEY3);
+    assert_eq!(&read_response(&mut client).await, CHALLENGE_RESPONSE);
+    (client, accepted.await.unwrap().unwrap())
 }
 
 /// However little a socket takes at a time, nothing is lost, doubled or kept.
 #[tokio::test]
-async fn frames_go_out_through_a_needles_eye() {
+async fn frames_pass_through_a_tiny_buffer() {
     for buffer in [1, 2, 3, 7, 64, 100_000] {
-        let (mut client, mut stream) = begun(buffer).await;
+        let (mut client, mut stream) = accepted(buffer).await;
         let (mut frames, mut expect) = (Vec::new(), Vec::new());
         for len in [0_usize, 1, 125, 126, 20_000, 0, 70_000] {
             let text = "abcdefg".repeat(len / 7 + 1);
@@ -98,15 +98,15 @@ async fn frames_go_out_through_a_needles_eye() {
         });
         stream.write_all(&frames).await.unwrap();
         stream.flush().await.unwrap();
-        assert!(stream.out.capacity() == 0, "what has gone has no memory");
+        assert!(stream.pending.capacity() == 0, "what has gone has no memory");
         stream.shutdown().await.unwrap();
         assert!(reader.await.unwrap() == expect, "through {buffer} bytes");
     }
 }
 
 #[tokio::test]
-async fn what_the_client_does_not_read_stays_with_the_engine() {
-    let (mut client, stream) = begun(64).await;
+async fn unread_output_stays_in_the_outbox() {
+    let (mut client, stream) = accepted(64).await;
     let (_, mut write) = split(stream);
     let mut frame = vec![0x81, 127];
     frame.extend(1_000_000_u64.to_be_bytes());
@@ -119,22 +119,22 @@ async fn what_the_client_does_not_read_stays_with_the_engine() {
         Poll::Ready(taken)
     });
     let taken = taken.await;
-    assert!((WRITE..WRITE + 200).contains(&taken), "{taken} bytes were taken");
+    assert!((MAX_PENDING..MAX_PENDING + 200).contains(&taken), "{taken} bytes were taken");
     let mut read = vec![0; 64];
     client.read_exact(&mut read).await.unwrap();
     assert_eq!((read[0], read[63]), (0x00, b'x'));
 }
 
 #[tokio::test]
-async fn client_that_is_gone_takes_nothing() {
-    let (client, mut stream) = begun(64).await;
+async fn write_fails_after_disconnect() {
+    let (client, mut stream) = accepted(64).await;
     drop(client);
     assert!(stream.write_all(b"\x81\x01a").await.is_err());
 }
 
 #[tokio::test]
-async fn fault_comes_behind_what_came_before_it() {
-    let (mut client, mut stream) = begun(100).await;
+async fn error_follows_the_frames_before_it() {
+    let (mut client, mut stream) = accepted(100).await;
     client.write_all(b"\x00a\xff\x80\xff\xff\xff\x7f\x00b\xff").await.unwrap();
     let mut frames = [0; 100];
     let len = stream.read(&mut frames).await.unwrap();

@@ -12,7 +12,7 @@ const VERSIONS: &str = "13, 8, 7";
 
 /// Why a request does not become a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum HandshakeRejection {
     /// The path is there, but not for this method; the one that it is for.
     Method(&'static str),
     /// It asks for a protocol that is not WebSocket.
@@ -51,7 +51,7 @@ pub(crate) enum Refusal {
     Response,
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for HandshakeRejection {
     fn into_response(self) -> Response {
         let (status, why) = match self {
             Self::Method("CONNECT") => {

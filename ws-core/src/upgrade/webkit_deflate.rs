@@ -5,17 +5,17 @@ use std::fmt::Write;
 
 use hyper::header::HeaderValue;
 
-use super::deflate::{once, window};
-use super::{Fields, extensions};
+use super::deflate::{set_once, parse_window_bits};
+use super::{HeaderFields, extensions};
 use crate::options::Compress;
 use crate::wire::DeflateParams;
 
 /// One offer: what the client asks of the server's frames. What the server asks of the client's, it
 /// says in its answer; the two directions know nothing of each other.
 #[derive(Debug, Default)]
-struct Offer {
+struct WebkitOffer {
     /// Whether a parameter is unknown, stands twice, or has a value that it cannot have.
-    is_wrong: bool,
+    is_invalid: bool,
     max_window_bits: Option<u8>,
     no_context_takeover: bool,
 }
@@ -23,35 +23,35 @@ struct Offer {
 /// Takes the first offer of the client that can be met, as permessage-deflate does.
 pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(DeflateParams, HeaderValue)>
 where
-    F: Fields + ?Sized,
+    F: HeaderFields + ?Sized,
 {
     let compress = compress.in_range();
-    extensions::first(fields, "x-webkit-deflate-frame", |parameters| {
-        let mut offer = Offer::default();
+    extensions::negotiate_first(fields, "x-webkit-deflate-frame", |parameters| {
+        let mut offer = WebkitOffer::default();
         for (name, value) in parameters {
             offer.add(name, value.as_deref());
         }
-        offer.meet(&compress)
+        offer.accept(&compress)
     })
 }
 
-impl Offer {
+impl WebkitOffer {
     fn add(&mut self, name: &[u8], value: Option<&[u8]>) {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        let is_right = match value {
-            None if is("no_context_takeover") => once(&mut self.no_context_takeover),
+        let is_valid = match value {
+            None if is("no_context_takeover") => set_once(&mut self.no_context_takeover),
             Some(value) if is("max_window_bits") => {
-                window(value).is_some_and(|bits| self.max_window_bits.replace(bits).is_none())
+                parse_window_bits(value).is_some_and(|bits| self.max_window_bits.replace(bits).is_none())
             }
             _ => false,
         };
-        self.is_wrong |= !is_right;
+        self.is_invalid |= !is_valid;
     }
 
-    fn meet(self, compress: &Compress) -> Option<(DeflateParams, HeaderValue)> {
+    fn accept(self, compress: &Compress) -> Option<(DeflateParams, HeaderValue)> {
         let window_bits = compress.server_max_window_bits.min(self.max_window_bits.unwrap_or(15));
         // The encoder writes no stream with a window of 8 bits.
-        if self.is_wrong || window_bits < 9 {
+        if self.is_invalid || window_bits < 9 {
             return None;
         }
         // What is asked of the client is said, and nothing else, so that without it the answer is
@@ -63,7 +63,7 @@ impl Offer {
         if compress.client_max_window_bits < 15 {
             let _ = write!(answer, "; max_window_bits={}", compress.client_max_window_bits);
         }
-        let agreed = DeflateParams {
+        let params = DeflateParams {
             level: compress.level,
             mem_level: compress.mem_level,
             window_bits,
@@ -72,7 +72,7 @@ impl Offer {
             min_size: compress.min_size,
             per_frame: true,
         };
-        Some((agreed, HeaderValue::try_from(answer).ok()?))
+        Some((params, HeaderValue::try_from(answer).ok()?))
     }
 }
 
@@ -89,9 +89,9 @@ mod tests {
         change(&mut compress);
         let mut headers = HeaderMap::new();
         headers.append(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_str(offer).unwrap());
-        let (agreed, answer) = negotiate(&headers, compress).unzip();
+        let (params, answer) = negotiate(&headers, compress).unzip();
         assert_eq!(answer.map_or(String::new(), |it| it.to_str().unwrap().into()), expect, "{offer}");
-        agreed
+        params
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use crate::close::ProtocolError;
 
 /// How many bytes of frames a byte of the client's becomes at most: `00 FF` are six.
-const GROWTH: usize = 3;
+const MAX_GROWTH: usize = 3;
 
 /// How many more the first and the last frame of an input have, as they may have been cut.
-const MORE: usize = 16;
+const CUT_FRAMES_OVERHEAD: usize = 16;
 
 /// The most bytes of a length, each of which has seven bits of it.
 const MAX_LENGTH_BYTES: u8 = 9;
@@ -17,127 +17,127 @@ const CLOSE: u8 = 8;
 const MASKED: u8 = 0x80;
 
 /// What ends a frame of text, and no text has.
-const END: u8 = 0xff;
+const TERMINATOR: u8 = 0xff;
 
 /// The client's direction. It keeps nothing of what it is given: a frame that has not ended goes on
 /// as a fragment.
 #[derive(Debug)]
-pub(super) struct Incoming {
-    state: State,
+pub(super) struct HixieDecoder {
+    state: DecoderState,
     /// Whether the engine has the beginning of a message, and waits for the rest.
-    is_begun: bool,
+    in_message: bool,
     /// How many bytes of a frame are skipped.
     limit: usize,
-    fault: Option<ProtocolError>,
+    error: Option<ProtocolError>,
 }
 
 /// Where in the stream it is.
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum DecoderState {
     /// Before the type of a frame.
     Type,
     /// In a frame of type 0, which is text.
     Text,
     /// In a frame of another type that ends with 0xFF: it is skipped.
-    Marked { skipped: usize },
+    SentinelFrame { skipped: usize },
     /// In the length of a frame. Of type 0xFF an empty one closes.
     Length { closes: bool, len: usize, bytes: u8 },
     /// In a frame whose length is known: it is skipped.
-    Counted { remaining: usize },
+    LengthFrame { remaining: usize },
     /// The client has closed, or sent what is none of these.
-    Over,
+    Closed,
 }
 
-impl Incoming {
+impl HixieDecoder {
     pub(super) fn new(limit: usize) -> Self {
-        Self { state: State::Type, is_begun: false, limit, fault: None }
+        Self { state: DecoderState::Type, in_message: false, limit, error: None }
     }
 
     /// How many bytes of a client can be translated to so many.
-    pub(super) fn most(room: usize) -> usize {
-        room.saturating_sub(MORE) / GROWTH
+    pub(super) fn max_input(room: usize) -> usize {
+        room.saturating_sub(CUT_FRAMES_OVERHEAD) / MAX_GROWTH
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.state, State::Over)
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.state, DecoderState::Closed)
     }
 
     /// Nothing that follows is translated.
-    pub(super) fn end(&mut self) {
-        self.state = State::Over;
+    pub(super) fn close(&mut self) {
+        self.state = DecoderState::Closed;
     }
 
     /// How the client broke the protocol, once.
-    pub(super) fn take_fault(&mut self) -> Option<ProtocolError> {
-        self.fault.take()
+    pub(super) fn take_protocol_error(&mut self) -> Option<ProtocolError> {
+        self.error.take()
     }
 
     /// It is to be told later.
-    pub(super) fn put_back(&mut self, fault: Option<ProtocolError>) {
-        self.fault = fault;
+    pub(super) fn restore_protocol_error(&mut self, error: Option<ProtocolError>) {
+        self.error = error;
     }
 
     /// Gives the frames that the bytes become to `out`, in parts.
-    pub(super) fn translate(&mut self, mut bytes: &[u8], mut out: impl FnMut(&[u8])) {
-        let (mut is_heard, is_something) = (false, !bytes.is_empty());
+    pub(super) fn decode(&mut self, mut bytes: &[u8], mut out: impl FnMut(&[u8])) {
+        let (mut produced_frame, has_input) = (false, !bytes.is_empty());
         while let Some((&first, rest)) = bytes.split_first() {
             match self.state {
-                State::Type => {
-                    self.state = typed(first);
+                DecoderState::Type => {
+                    self.state = state_after_type(first);
                     bytes = rest;
                 }
-                State::Text => {
-                    let (text, ends) = until_end(bytes);
-                    self.text(text, ends, &mut out);
+                DecoderState::Text => {
+                    let (text, ends) = split_at_terminator(bytes);
+                    self.emit_text(text, ends, &mut out);
                     bytes = &bytes[text.len() + usize::from(ends)..];
-                    is_heard = true;
+                    produced_frame = true;
                 }
-                State::Marked { skipped } => {
-                    let (part, ends) = until_end(bytes);
+                DecoderState::SentinelFrame { skipped } => {
+                    let (part, ends) = split_at_terminator(bytes);
                     bytes = &bytes[part.len() + usize::from(ends)..];
                     let skipped = skipped.saturating_add(part.len());
-                    self.state = if ends { State::Type } else { State::Marked { skipped } };
+                    self.state = if ends { DecoderState::Type } else { DecoderState::SentinelFrame { skipped } };
                     if skipped > self.limit {
                         self.fail(ProtocolError::MessageTooBig);
                     }
                 }
-                State::Length { closes, len, bytes: before } => {
+                DecoderState::Length { closes, len, bytes: before } => {
                     bytes = rest;
                     let len = len.saturating_mul(128).saturating_add(usize::from(first & 0x7f));
                     let is_last = first & 0x80 == 0;
                     self.state = match (is_last, len) {
-                        (false, _) => State::Length { closes, len, bytes: before + 1 },
-                        (true, 0) if closes => State::Over,
-                        (true, 0) => State::Type,
-                        (true, remaining) => State::Counted { remaining },
+                        (false, _) => DecoderState::Length { closes, len, bytes: before + 1 },
+                        (true, 0) if closes => DecoderState::Closed,
+                        (true, 0) => DecoderState::Type,
+                        (true, remaining) => DecoderState::LengthFrame { remaining },
                     };
-                    if self.is_over() {
+                    if self.is_closed() {
                         out(&[FIN | CLOSE, MASKED, 0, 0, 0, 0]);
-                        is_heard = true;
+                        produced_frame = true;
                     } else if len > self.limit {
                         self.fail(ProtocolError::MessageTooBig);
                     } else if !is_last && before + 1 >= MAX_LENGTH_BYTES {
                         self.fail(ProtocolError::BadFrame("length does not end"));
                     }
                 }
-                State::Counted { remaining } => {
+                DecoderState::LengthFrame { remaining } => {
                     let part = remaining.min(bytes.len());
                     bytes = &bytes[part..];
                     let remaining = remaining - part;
-                    self.state = if remaining == 0 { State::Type } else { State::Counted { remaining } };
+                    self.state = if remaining == 0 { DecoderState::Type } else { DecoderState::LengthFrame { remaining } };
                 }
-                State::Over => break,
+                DecoderState::Closed => break,
             }
         }
-        if is_something && !is_heard && !self.is_over() {
+        if has_input && !produced_frame && !self.is_closed() {
             // What is skipped is a sign of life too.
-            self.text(&[], false, &mut out);
+            self.emit_text(&[], false, &mut out);
         }
     }
 
     /// Text, as a part of the message that it belongs to.
-    fn text(&mut self, text: &[u8], ends: bool, out: &mut impl FnMut(&[u8])) {
-        let opcode = if self.is_begun { 0 } else { TEXT };
+    fn emit_text(&mut self, text: &[u8], ends: bool, out: &mut impl FnMut(&[u8])) {
+        let opcode = if self.in_message { 0 } else { TEXT };
         let first = if ends { FIN | opcode } else { opcode };
         match (u8::try_from(text.len()), u16::try_from(text.len())) {
             (Ok(len @ 0..=125), _) => out(&[first, MASKED | len]),
@@ -153,30 +153,30 @@ impl Incoming {
         // A key of zeros leaves the payload as it is.
         out(&[0; 4]);
         out(text);
-        self.is_begun = !ends;
+        self.in_message = !ends;
         if ends {
-            self.state = State::Type;
+            self.state = DecoderState::Type;
         }
     }
 
-    fn fail(&mut self, fault: ProtocolError) {
-        self.state = State::Over;
-        self.fault = Some(fault);
+    fn fail(&mut self, error: ProtocolError) {
+        self.state = DecoderState::Closed;
+        self.error = Some(error);
     }
 }
 
 /// What follows the type of a frame.
-fn typed(byte: u8) -> State {
+fn state_after_type(byte: u8) -> DecoderState {
     match byte {
-        0x00 => State::Text,
-        0x01..=0x7f => State::Marked { skipped: 0 },
-        _ => State::Length { closes: byte == 0xff, len: 0, bytes: 0 },
+        0x00 => DecoderState::Text,
+        0x01..=0x7f => DecoderState::SentinelFrame { skipped: 0 },
+        _ => DecoderState::Length { closes: byte == 0xff, len: 0, bytes: 0 },
     }
 }
 
 /// What comes before the end of a frame, and whether the end is there.
-fn until_end(bytes: &[u8]) -> (&[u8], bool) {
-    match bytes.iter().position(|byte| *byte == END) {
+fn split_at_terminator(bytes: &[u8]) -> (&[u8], bool) {
+    match bytes.iter().position(|byte| *byte == TERMINATOR) {
         Some(at) => (&bytes[..at], true),
         None => (bytes, false),
     }

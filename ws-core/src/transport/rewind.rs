@@ -2,56 +2,56 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context as Task, Poll};
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A byte stream behind the bytes that were read from it.
-pub(crate) struct Rewound<T> {
-    read: Bytes,
+pub(crate) struct Rewind<T> {
+    prefix: Bytes,
     io: T,
 }
 
-impl<T> Rewound<T> {
-    pub(crate) fn new(read: Bytes, io: T) -> Self {
-        Self { read, io }
+impl<T> Rewind<T> {
+    pub(crate) fn new(prefix: Bytes, io: T) -> Self {
+        Self { prefix, io }
     }
 
     /// What has not been read again, and the stream.
     pub(crate) fn into_parts(self) -> (Bytes, T) {
-        (self.read, self.io)
+        (self.prefix, self.io)
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Rewind<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
         to: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.read.is_empty() {
+        if self.prefix.is_empty() {
             return Pin::new(&mut self.io).poll_read(task, to);
         }
-        let len = self.read.len().min(to.remaining());
-        to.put_slice(&self.read[..len]);
-        self.read.advance(len);
-        if self.read.is_empty() {
+        let len = self.prefix.len().min(to.remaining());
+        to.put_slice(&self.prefix[..len]);
+        self.prefix.advance(len);
+        if self.prefix.is_empty() {
             // It shares its memory with the request.
-            self.read = Bytes::new();
+            self.prefix = Bytes::new();
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Rewind<T> {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(task, bytes)
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(task, slices)
@@ -61,11 +61,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
         self.io.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_flush(task)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(task)
     }
 }
@@ -80,7 +80,7 @@ mod tests {
     async fn what_was_read_comes_first() {
         let (mut client, server) = tokio::io::duplex(64);
         client.write_all(b"world").await.unwrap();
-        let mut stream = Rewound::new(Bytes::from_static(b"hello "), server);
+        let mut stream = Rewind::new(Bytes::from_static(b"hello "), server);
         let mut two = [0; 2];
         stream.read_exact(&mut two).await.unwrap();
         assert_eq!(&two, b"he");
@@ -90,7 +90,7 @@ mod tests {
         stream.read_to_end(&mut rest).await.unwrap();
         assert_eq!(rest, b"llo world");
 
-        let (read, _) = Rewound::new(Bytes::from_static(b"left"), ()).into_parts();
+        let (read, _) = Rewind::new(Bytes::from_static(b"left"), ()).into_parts();
         assert_eq!(read, "left");
     }
 }
