@@ -32,17 +32,17 @@ async fn main() -> ws_core::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ws_core::test::Test;
+    use ws_core::test::TestClient;
 
     #[tokio::test]
     async fn counts() {
-        let mut client = Test::open(Counter::default()).await;
+        let mut client = TestClient::open(Counter::default()).await;
         client.send("one").await;
         client.send("two").await;
-        client.nothing().await;
+        client.expect_nothing().await;
         client.advance(Duration::from_secs(10)).await;
         assert_eq!(client.text().await, "2 so far");
         client.close(1000).await;
-        assert!(matches!(client.reason().await, CloseReason::Remote(_)));
+        assert!(matches!(client.close_reason().await, CloseReason::Remote(_)));
     }
 }

@@ -42,25 +42,25 @@ async fn main() -> ws_core::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use ws_core::test::Test;
+    use ws_core::test::TestClient;
 
     use super::*;
 
     #[tokio::test]
     async fn three_messages_are_echoed_and_the_fourth_closes() {
-        let mut client = Test::open(Limited::default()).await;
+        let mut client = TestClient::open(Limited::default()).await;
         for text in ["one", "two", "three"] {
             client.send(text).await;
             assert_eq!(client.text().await, text);
         }
         client.send("four").await;
         assert_eq!(client.closed().await, too_much());
-        assert_eq!(client.reason().await, CloseReason::Stop(too_much()));
+        assert_eq!(client.close_reason().await, CloseReason::Stop(too_much()));
     }
 
     #[tokio::test]
     async fn after_ten_seconds_all_is_forgiven() {
-        let mut client = Test::open(Limited::default()).await;
+        let mut client = TestClient::open(Limited::default()).await;
         for _ in 0..100 {
             for _ in 0..LIMIT {
                 client.send("hello").await;
@@ -68,16 +68,16 @@ mod tests {
             }
             client.advance(Duration::from_secs(10)).await;
         }
-        client.nothing().await;
+        client.expect_nothing().await;
     }
 
     #[tokio::test]
     async fn silence_is_ended_after_half_a_minute() {
-        let mut client = Test::open(Limited::default()).await;
+        let mut client = TestClient::open(Limited::default()).await;
         client.advance(Duration::from_secs(29)).await;
-        client.nothing().await;
+        client.expect_nothing().await;
         client.advance(Duration::from_secs(1)).await;
         assert_eq!(client.closed().await.code, CloseCode::Normal);
-        assert_eq!(client.reason().await, CloseReason::Timeout);
+        assert_eq!(client.close_reason().await, CloseReason::Timeout);
     }
 }

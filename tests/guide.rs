@@ -6,7 +6,7 @@ mod timers;
 use std::sync::{Arc, Mutex};
 
 use ws_core::prelude::*;
-use ws_core::test::Test;
+use ws_core::test::TestClient;
 
 const S: Duration = Duration::from_secs(1);
 
@@ -59,9 +59,9 @@ impl Busy {
     }
 }
 
-async fn busy() -> (Test<Busy>, Log) {
+async fn busy() -> (TestClient<Busy>, Log) {
     let log = Log::default();
-    (Test::open(Busy(log.clone())).await, log)
+    (TestClient::open(Busy(log.clone())).await, log)
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn accepted_messages_and_the_end() {
 async fn panic_in_on_close_does_not_change_the_reason() {
     let (mut client, log) = busy().await;
     client.abort().await;
-    assert!(matches!(client.reason().await, CloseReason::ConnectionLost(_)));
+    assert!(matches!(client.close_reason().await, CloseReason::ConnectionLost(_)));
     assert_eq!(log.0.lock().unwrap().len(), 1);
 }
 
@@ -147,10 +147,10 @@ impl Drop for Clumsy {
 async fn panic_in_on_close_keeps_nothing_from_ending() {
     for waits in [false, true] {
         let log = Log::default();
-        let mut client = Test::open(Clumsy(log.clone(), waits)).await;
+        let mut client = TestClient::open(Clumsy(log.clone(), waits)).await;
         client.close(4000).await;
         assert_eq!(client.closed().await.code, CloseCode::Library(4000));
-        assert_eq!(client.reason().await, CloseReason::Remote(Some(Close::from(4000))));
+        assert_eq!(client.close_reason().await, CloseReason::Remote(Some(Close::from(4000))));
         log.check(&["close", "drop"]);
     }
 }
@@ -191,10 +191,10 @@ impl Failing {
 #[tokio::test]
 async fn method_that_closes_and_fails() {
     let log = Log::default();
-    let mut client = Test::open(Failing(log.clone())).await;
+    let mut client = TestClient::open(Failing(log.clone())).await;
     client.send("x").await;
     assert_eq!(client.closed().await.code, CloseCode::Library(4000));
-    client.nothing().await;
+    client.expect_nothing().await;
     log.check(&["after the close", "closed by the handler: 4000"]);
 }
 
@@ -217,7 +217,7 @@ impl Stillborn {
 #[tokio::test]
 async fn on_close_runs_even_if_on_open_panics() {
     let log = Log::default();
-    Test::open(Stillborn(log.clone())).await.reason().await;
+    TestClient::open(Stillborn(log.clone())).await.close_reason().await;
     log.check(&["handler panicked: at once"]);
 }
 
@@ -241,14 +241,14 @@ impl Hopeless {
 
 #[tokio::test]
 async fn pings_are_welcome_and_an_error_in_on_error_closes() {
-    let mut client = Test::open(Hopeless).await;
+    let mut client = TestClient::open(Hopeless).await;
     client.ping("x").await;
     assert_eq!(client.ponged().await, "x");
     client.pong("y").await;
-    client.nothing().await;
+    client.expect_nothing().await;
     client.advance(5 * S).await;
     let expect = CloseReason::Error { code: CloseCode::Error, message: "second".into() };
-    assert_eq!(client.reason().await, expect);
+    assert_eq!(client.close_reason().await, expect);
 }
 
 #[websocket(path = "/{id}")]
@@ -264,7 +264,7 @@ impl Wrong {
 
 #[tokio::test]
 async fn path_of_axum_is_answered_with_500() {
-    let refused = Test::<Wrong>::upgrade("/x").open().await.unwrap_err();
+    let refused = TestClient::<Wrong>::upgrade("/x").open().await.unwrap_err();
     assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
 }
 

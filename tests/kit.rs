@@ -6,7 +6,7 @@ mod time;
 use std::time::Duration;
 
 use ws_core::prelude::*;
-use ws_core::test::Test;
+use ws_core::test::TestClient;
 
 use time::{Late, Say};
 
@@ -67,8 +67,8 @@ impl Room {
     }
 }
 
-async fn room() -> Test<Room> {
-    let mut client = Test::open(Room::default()).await;
+async fn room() -> TestClient<Room> {
+    let mut client = TestClient::open(Room::default()).await;
     assert_eq!(client.text().await, "welcome to ");
     client
 }
@@ -77,7 +77,7 @@ async fn room() -> Test<Room> {
 async fn messages_timers_and_mail() {
     let mut client = room().await;
     client.send("hi").await;
-    client.nothing().await;
+    client.expect_nothing().await;
     client.advance(Duration::from_millis(500)).await;
     assert_eq!(client.text().await, "HI");
     client.info(Shout("hey")).await;
@@ -88,8 +88,8 @@ async fn messages_timers_and_mail() {
     client.send(vec![1, 2]).await;
     assert_eq!(client.binary().await, [1, 2][..]);
     assert_eq!(client.closed().await, Close::new(4000, "enough"));
-    client.nothing().await;
-    assert_eq!(client.reason().await, CloseReason::Stop(Close::new(4000, "enough")));
+    client.expect_nothing().await;
+    assert_eq!(client.close_reason().await, CloseReason::Stop(Close::new(4000, "enough")));
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_thousand_seconds_take_no_time() {
     for _ in 0..5 {
         assert_eq!(client.text().await, "tick");
     }
-    assert_eq!(client.reason().await, CloseReason::Timeout);
+    assert_eq!(client.close_reason().await, CloseReason::Timeout);
 }
 
 #[tokio::test]
@@ -112,16 +112,16 @@ async fn every_end() {
     let mut client = room().await;
     client.close(1001).await;
     assert_eq!(client.closed().await.code, CloseCode::Away);
-    assert_eq!(client.reason().await, CloseReason::Remote(Some(Close::from(1001))));
+    assert_eq!(client.close_reason().await, CloseReason::Remote(Some(Close::from(1001))));
 
     let mut client = room().await;
     client.abort().await;
-    assert!(matches!(client.reason().await, CloseReason::ConnectionLost(_)));
+    assert!(matches!(client.close_reason().await, CloseReason::ConnectionLost(_)));
 
     let mut client = room().await;
     client.raw(&[0x81, 0x00]).await;
     assert_eq!(client.closed().await.code, CloseCode::Protocol);
-    assert!(matches!(client.reason().await, CloseReason::Protocol(_)));
+    assert!(matches!(client.close_reason().await, CloseReason::Protocol(_)));
 
     let mut client = room().await;
     client.send("x".repeat(1025)).await;
@@ -129,11 +129,11 @@ async fn every_end() {
 
     for (say, expect) in [("panic", "handler panicked: as asked"), ("fail", "handler failed: as asked")] {
         let (said, mut reasons) = tokio::sync::mpsc::unbounded_channel();
-        let mut client = Test::open(Room { said: Some(said), ..Room::default() }).await;
+        let mut client = TestClient::open(Room { said: Some(said), ..Room::default() }).await;
         client.send(say).await;
         assert_eq!(client.text().await, "welcome to ");
         assert_eq!(client.closed().await.code, CloseCode::Error);
-        assert_eq!(client.reason().await.to_string(), expect);
+        assert_eq!(client.close_reason().await.to_string(), expect);
         assert_eq!(reasons.recv().await.unwrap().to_string(), expect);
         assert!(reasons.recv().await.is_none(), "once");
     }
@@ -141,15 +141,15 @@ async fn every_end() {
 
 #[tokio::test]
 async fn upgrade_and_its_rejection() {
-    let mut client = Test::<Room>::upgrade("/rooms/lobby").state(true).open().await.unwrap();
+    let mut client = TestClient::<Room>::upgrade("/rooms/lobby").state(true).open().await.unwrap();
     assert_eq!(client.text().await, "welcome to lobby");
 
-    let refused = Test::<Room>::upgrade("/rooms/lobby").state(false).open().await.unwrap_err();
+    let refused = TestClient::<Room>::upgrade("/rooms/lobby").state(false).open().await.unwrap_err();
     assert_eq!(refused.status, StatusCode::LOCKED);
 
     assert!(refused.body.is_empty());
 
-    let foreign = Test::<Room>::upgrade("/rooms/lobby").header("origin", "https://evil.example").state(true);
+    let foreign = TestClient::<Room>::upgrade("/rooms/lobby").header("origin", "https://evil.example").state(true);
     let refused = foreign.open().await.unwrap_err();
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(refused.body, "pages of this origin may not connect\n");
@@ -175,13 +175,13 @@ impl Visitor {
 
 #[tokio::test]
 async fn address_and_headers_of_an_upgrade() {
-    let request = Test::<Visitor>::upgrade_at("/{name}", "/alice").header("sec-websocket-protocol", "v1");
+    let request = TestClient::<Visitor>::upgrade_at("/{name}", "/alice").header("sec-websocket-protocol", "v1");
     let mut client = request.peer_addr(([10, 0, 0, 1], 5000).into()).open().await.unwrap();
     assert_eq!(client.headers()["x-visitor"], "alice from 10.0.0.1:5000");
     assert_eq!(client.headers()["sec-websocket-protocol"], "v1");
     assert_eq!(client.text().await, "Some(10.0.0.1:5000) Some(\"v1\")");
 
-    let client = Test::<Visitor>::upgrade_at("/{name}", "/bob").open().await.unwrap();
+    let client = TestClient::<Visitor>::upgrade_at("/{name}", "/bob").open().await.unwrap();
     assert_eq!(client.headers()["x-visitor"], "bob from nowhere");
 }
 
@@ -225,12 +225,12 @@ async fn failures_name_the_line_of_the_test() {
         assert!(rest.is_some_and(|rest| rest.contains(expect)), "line {line}: {message}");
     }
     let line = line!() + 1;
-    let wrong = failure(async { drop(Test::<Room>::upgrade("/attic").state(true).open().await) }).await;
+    let wrong = failure(async { drop(TestClient::<Room>::upgrade("/attic").state(true).open().await) }).await;
     check(line, &wrong, "\"/attic\" does not match \"/rooms/{room}\"");
     let line = line!() + 1;
-    let wrong = failure(async { drop(Test::<Visitor>::upgrade_at("/{a", "/a").open().await) }).await;
+    let wrong = failure(async { drop(TestClient::<Visitor>::upgrade_at("/{a", "/a").open().await) }).await;
     check(line, &wrong, "cannot mount a handler at \"/{a\"");
-    let wrong = Test::<Visitor>::upgrade_at("/{name}", "/a").header("no header", "");
+    let wrong = TestClient::<Visitor>::upgrade_at("/{name}", "/a").header("no header", "");
     let line = line!() + 1;
     let wrong = failure(async { drop(wrong.open().await) }).await;
     check(line, &wrong, "invalid HTTP header name");
@@ -264,7 +264,7 @@ struct Point {
 
 #[tokio::test]
 async fn json_is_text_that_deserializes() {
-    let mut client = Test::open(Late).await;
+    let mut client = TestClient::open(Late).await;
     client.info(Say("{ \"x\": 3 }")).await;
     assert_eq!(client.json::<Point>().await, Point { x: 3 });
     for (said, expect) in [
@@ -273,7 +273,7 @@ async fn json_is_text_that_deserializes() {
         ("", "but nothing came"),
     ] {
         let wrong = failure(async move {
-            let mut client = Test::open(Late).await;
+            let mut client = TestClient::open(Late).await;
             client.info(Say(said)).await;
             client.json::<Point>().await;
         });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tests::{Raw, Server, frame, handshake, serve};
 use ws_core::prelude::*;
-use ws_core::test::Test;
+use ws_core::test::TestClient;
 
 #[websocket(path = "/echo", subprotocols = ["chat.v2", "chat.v1"])]
 #[derive(Default)]
@@ -216,12 +216,12 @@ impl Seated {
 
 #[tokio::test]
 async fn errors_of_an_upgrade_are_no_success() {
-    let refused = Test::<Mute>::upgrade("/mute/nobody").open().await.unwrap_err();
+    let refused = TestClient::<Mute>::upgrade("/mute/nobody").open().await.unwrap_err();
     assert_eq!(
         (refused.status, &*refused.body),
         (StatusCode::INTERNAL_SERVER_ERROR, &b"nobody by that name"[..])
     );
-    assert!(Test::<Mute>::upgrade("/mute/alice").open().await.is_ok());
+    assert!(TestClient::<Mute>::upgrade("/mute/alice").open().await.is_ok());
 }
 
 #[tokio::test]
@@ -229,9 +229,9 @@ async fn path_that_does_not_fit_is_the_servers_fault() {
     for (path, uri, expect) in
         [("/{seat}", "/0", 409), ("/{seat}", "/300", 400), ("/{seat}", "/left", 400), ("/{chair}", "/7", 500)]
     {
-        let refused = Test::<Seated>::upgrade_at(path, uri).open().await.unwrap_err();
+        let refused = TestClient::<Seated>::upgrade_at(path, uri).open().await.unwrap_err();
         assert_eq!(refused.status.as_u16(), expect, "{path} {uri}");
     }
     // What is not to be taken is not there.
-    assert!(Test::<Seated>::upgrade_at("/{_row}/{seat}", "/a/7").open().await.is_ok());
+    assert!(TestClient::<Seated>::upgrade_at("/{_row}/{seat}", "/a/7").open().await.is_ok());
 }

@@ -1,18 +1,18 @@
 use serde_json::{Value, json};
-use ws_core::test::Test;
+use ws_core::test::TestClient;
 
 use super::*;
 
 /// Somebody in the lobby, with what comes first.
-async fn enter(hub: &Hub, query: &str) -> (Test<Guest>, Value) {
+async fn enter(hub: &Hub, query: &str) -> (TestClient<Guest>, Value) {
     let uri = format!("/rooms/lobby?{query}");
-    let mut guest = Test::<Guest>::upgrade(&uri).state(hub.clone()).open().await.unwrap();
+    let mut guest = TestClient::<Guest>::upgrade(&uri).state(hub.clone()).open().await.unwrap();
     let hello = guest.json().await;
     (guest, hello)
 }
 
 /// What was said, and where.
-async fn line(guest: &mut Test<Guest>) -> (String, String) {
+async fn line(guest: &mut TestClient<Guest>) -> (String, String) {
     let event: Value = guest.json().await;
     assert_eq!(event["is"], "said");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -40,7 +40,7 @@ async fn guests_see_and_hear_each_other() {
     ben.abort().await;
     assert_eq!(anna.json::<Value>().await, json!({ "is": "left", "id": second["id"] }));
     anna.send("   ").await;
-    anna.nothing().await;
+    anna.expect_nothing().await;
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn names_and_lines_have_bounds() {
         .chain(["%20", "%00", ""].map(|name| format!("/rooms/lobby?name={name}")))
         .chain(["/rooms/lobby".to_owned(), "/rooms/lobby?name=anna&since=yesterday".to_owned()])
     {
-        let refused = Test::<Guest>::upgrade(&uri).state(hub.clone()).open().await.unwrap_err();
+        let refused = TestClient::<Guest>::upgrade(&uri).state(hub.clone()).open().await.unwrap_err();
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{uri}");
     }
     let (mut anna, _) = enter(&hub, "name=anna").await;

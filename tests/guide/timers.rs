@@ -22,7 +22,7 @@ impl Talkative {
 
 #[tokio::test]
 async fn timers_go_on_while_the_client_does_not_read() {
-    let mut client = Test::open(Talkative).await;
+    let mut client = TestClient::open(Talkative).await;
     client.send("x").await;
     client.advance(2 * S).await;
     assert_eq!((client.binary().await.len(), client.binary().await.len()), (300 << 10, 300 << 10));
@@ -46,13 +46,13 @@ impl Ahead {
 
 #[tokio::test]
 async fn beyond_read_ahead_pings_wait_too() {
-    let mut client = Test::open(Ahead).await;
+    let mut client = TestClient::open(Ahead).await;
     client.send("x").await;
     client.ping("a").await;
     assert_eq!(client.ponged().await, "a");
     client.send("x".repeat(100)).await;
     client.ping("b").await;
-    client.nothing().await;
+    client.expect_nothing().await;
     client.advance(3 * S).await;
     assert_eq!(client.ponged().await, "b");
 }
@@ -76,10 +76,10 @@ impl Cancels {
 
 #[tokio::test]
 async fn timer_that_is_due_can_be_cancelled() {
-    let mut client = Test::open(Cancels::default()).await;
+    let mut client = TestClient::open(Cancels::default()).await;
     client.advance(2 * S).await;
     assert_eq!(client.text().await, "one false true");
-    client.nothing().await;
+    client.expect_nothing().await;
 }
 
 /// Everything at ten seconds, which is the idle timeout's half.
@@ -122,7 +122,7 @@ impl Prompt {
 
 #[tokio::test]
 async fn order_of_timers_that_are_due() {
-    let mut client = Test::open(Prompt).await;
+    let mut client = TestClient::open(Prompt).await;
     client.advance(10 * S).await;
     for expect in ["soon", "tick", "tick", "once", "set first", "set second"] {
         assert_eq!(client.text().await, expect);
@@ -131,10 +131,10 @@ async fn order_of_timers_that_are_due() {
     client.advance(10 * S).await;
     assert_eq!(client.text().await, "tick");
     assert_eq!(client.closed().await.code, CloseCode::Normal);
-    assert_eq!(client.reason().await, CloseReason::Timeout);
+    assert_eq!(client.close_reason().await, CloseReason::Timeout);
 
     // After a method that took long, in the order of their times.
-    let mut client = Test::open(Prompt).await;
+    let mut client = TestClient::open(Prompt).await;
     client.send("work").await;
     client.advance(7 * S).await;
     assert_eq!((client.text().await, client.text().await), ("soon".into(), "tick".into()));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ws_core::prelude::*;
-use ws_core::test::Test;
+use ws_core::test::TestClient;
 
 use super::{failure, happened};
 
@@ -71,23 +71,23 @@ const MS: Duration = Duration::from_millis(1);
 
 #[tokio::test]
 async fn nothing_but_advance_takes_time() {
-    let mut client = Test::open(Late).await;
+    let mut client = TestClient::open(Late).await;
     let start = tokio::time::Instant::now();
-    let mut other = Test::open(Late).await;
+    let mut other = TestClient::open(Late).await;
     client.ping("p").await;
     client.ponged().await;
     client.send("nothing").await;
     client.info(Say("hey")).await;
     client.text().await;
-    client.nothing().await;
+    client.expect_nothing().await;
     assert!(client.next().await.is_none());
     other.close(1000).await;
     other.closed().await;
-    other.reason().await;
-    Test::open(Late).await.abort().await;
+    other.close_reason().await;
+    TestClient::open(Late).await.abort().await;
     assert_eq!(start.elapsed(), Duration::ZERO);
     failure(async {
-        Test::open(Late).await.text().await;
+        TestClient::open(Late).await.text().await;
     })
     .await;
     assert_eq!(start.elapsed(), Duration::ZERO);
@@ -99,7 +99,7 @@ async fn time_is_exact_and_does_not_add_up() {
     for (fraction, steps) in [(0, 99), (1, 33), (123_456, 198), (500_000, 1), (999_999, 9)] {
         tokio::time::pause();
         tokio::time::advance(Duration::from_nanos(fraction)).await;
-        let mut client = Test::open(Late).await;
+        let mut client = TestClient::open(Late).await;
         client.send("sleep").await;
         let start = tokio::time::Instant::now();
         for _ in 0..steps {
@@ -109,7 +109,7 @@ async fn time_is_exact_and_does_not_add_up() {
         assert_eq!(client.text().await, "slept");
         client.ping("a look at what is due").await;
         client.ponged().await;
-        client.nothing().await;
+        client.expect_nothing().await;
         assert!(format!("{client:?}").contains(" 50ms  handler sent text \"slept\"\n"), "{client:?}");
         client.advance(MS).await;
         assert_eq!(start.elapsed(), 100 * MS);
@@ -120,21 +120,21 @@ async fn time_is_exact_and_does_not_add_up() {
 
 #[tokio::test]
 async fn clients_of_a_test_share_one_clock() {
-    let (mut one, mut other) = (Test::open(Late).await, Test::open(Late).await);
+    let (mut one, mut other) = (TestClient::open(Late).await, TestClient::open(Late).await);
     for _ in 0..45 {
         one.advance(MS / 10).await;
         other.advance(MS / 10 + MS).await;
     }
     one.advance(45 * MS).await;
-    one.nothing().await;
-    other.nothing().await;
+    one.expect_nothing().await;
+    other.expect_nothing().await;
     one.advance(MS).await;
     assert_eq!((one.text().await, other.text().await), ("late".into(), "late".into()));
 }
 
 #[tokio::test]
 async fn log_has_what_nobody_has_read_when_it_came() {
-    let (mut one, other) = (Test::open(Late).await, Test::open(Late).await);
+    let (mut one, other) = (TestClient::open(Late).await, TestClient::open(Late).await);
     one.send("sleep").await;
     let addr = other.addr();
     tokio::spawn(async move {
@@ -158,7 +158,7 @@ async fn log_has_what_nobody_has_read_when_it_came() {
 
 #[tokio::test]
 async fn other_threads_and_long_chains_of_tasks_are_waited_for() {
-    let mut client = Test::open(Late).await;
+    let mut client = TestClient::open(Late).await;
     client.send("block").await;
     assert_eq!(client.text().await, "blocked");
     client.send("block").await;
@@ -170,7 +170,7 @@ async fn other_threads_and_long_chains_of_tasks_are_waited_for() {
 
 #[tokio::test]
 async fn client_that_is_not_asked_takes_a_quarter_of_a_mebibyte() {
-    let mut client = Test::open(Late).await;
+    let mut client = TestClient::open(Late).await;
     client.send("much").await;
     client.advance(MS).await;
     assert_eq!(client.binary().await.len(), 512 << 10);

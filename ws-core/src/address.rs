@@ -107,7 +107,7 @@ impl<I> Mailbox<I> {
 /// It is cheap to clone and can go to any thread. It does not keep the connection open.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// struct Price(f64);
 ///
 /// #[websocket]
@@ -129,7 +129,7 @@ impl<I> Mailbox<I> {
 ///     });
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # let mut client = Test::open(Prices).await;
+/// # let mut client = TestClient::open(Prices).await;
 /// # let mut clients = vec![client.addr()];
 /// # publish(&mut clients, 2.5);
 /// # assert_eq!(client.text().await, "2.5");
@@ -152,13 +152,13 @@ impl<H: Handler> Addr<H> {
     /// default), [`SendError::Closed`] if the connection has ended. Both give the message back.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// # #[websocket] impl Chat {
     /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let mut client = Test::open(Chat).await;
+    /// # let mut client = TestClient::open(Chat).await;
     /// let addr: Addr<Chat> = client.addr();
     /// addr.send("hello").unwrap();
     /// assert_eq!(client.text().await, "hello");
@@ -173,13 +173,13 @@ impl<H: Handler> Addr<H> {
     /// Whether the connection still takes messages.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// # #[websocket] impl Chat {
     /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let mut client = Test::open(Chat).await;
+    /// # let mut client = TestClient::open(Chat).await;
     /// let addr: Addr<Chat> = client.addr();
     /// assert!(addr.is_open());
     /// client.close(1000).await;
@@ -193,13 +193,13 @@ impl<H: Handler> Addr<H> {
     /// The same address for one type of message, so that the sender need not know the handler.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// # #[websocket] impl Chat {
     /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let mut client = Test::open(Chat).await;
+    /// # let mut client = TestClient::open(Chat).await;
     /// let recipient: Recipient<&str> = client.addr().recipient();
     /// recipient.send("hello").unwrap();
     /// assert_eq!(client.text().await, "hello");
@@ -234,7 +234,7 @@ impl<H: Handler> fmt::Debug for Addr<H> {
 /// The address of a handler of any type that takes messages of type `M`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// # #[websocket] impl Chat {
 /// #     #[on_info] fn stop(&mut self, _: Stop) -> Close { Close::from(1001) }
@@ -249,8 +249,8 @@ impl<H: Handler> fmt::Debug for Addr<H> {
 ///     handlers.iter().for_each(|handler| _ = handler.send(Stop));
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # let mut chat = Test::open(Chat).await;
-/// # let mut feed = Test::open(Feed).await;
+/// # let mut chat = TestClient::open(Chat).await;
+/// # let mut feed = TestClient::open(Feed).await;
 /// // Two handlers that have nothing in common but an `#[on_info]` for `Stop`.
 /// stop_all(&[chat.addr().recipient(), feed.addr().recipient()]);
 /// assert_eq!(chat.closed().await.code, CloseCode::Away);
@@ -267,13 +267,13 @@ impl<M> Recipient<M> {
     /// As [`Addr::send`].
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// # #[websocket] impl Chat {
     /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let mut client = Test::open(Chat).await;
+    /// # let mut client = TestClient::open(Chat).await;
     /// let recipient: Recipient<&str> = client.addr().recipient();
     /// assert_eq!(recipient.send("hello"), Ok(()));
     /// # assert_eq!(client.text().await, "hello");

@@ -88,7 +88,7 @@ pub(crate) fn may_be_sent(code: CloseCode) -> bool {
 /// does not turn a [`Stop`](CloseReason::Stop) into a [`ConnectionLost`](CloseReason::ConnectionLost).
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] struct Chat(std::sync::mpsc::Sender<&'static str>);
 /// #[websocket]
 /// impl Chat {
@@ -104,10 +104,10 @@ pub(crate) fn may_be_sent(code: CloseCode) -> bool {
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// # let (told, log) = std::sync::mpsc::channel();
-/// let mut client = Test::open(Chat(told)).await;
+/// let mut client = TestClient::open(Chat(told)).await;
 /// client.abort().await;
 /// assert_eq!(log.recv(), Ok("left"));
-/// assert!(matches!(client.reason().await, CloseReason::ConnectionLost(_)));
+/// assert!(matches!(client.close_reason().await, CloseReason::ConnectionLost(_)));
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,14 +194,14 @@ impl fmt::Display for CloseReason {
 /// How a client broke the protocol.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket(max_message_size = 1KiB)] #[derive(Default)] struct Chat;
 /// # #[websocket] impl Chat { #[on_open] fn open(&mut self) {} }
 /// use ws_core::ProtocolError;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.send("x".repeat(2000)).await;
-/// assert_eq!(client.reason().await, CloseReason::Protocol(ProtocolError::MessageTooBig));
+/// assert_eq!(client.close_reason().await, CloseReason::Protocol(ProtocolError::MessageTooBig));
 /// assert_eq!(ProtocolError::MessageTooBig.code(), CloseCode::Size);
 /// # }
 /// ```

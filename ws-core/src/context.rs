@@ -24,7 +24,7 @@ use crate::timer::TimerId;
 /// `cx: &mut Context<Self>`; all but `#[on_upgrade]` and `#[on_close]` may.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -37,7 +37,7 @@ use crate::timer::TimerId;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.send("bye").await;
 /// assert_eq!(client.text().await, "3");
 /// assert_eq!(client.closed().await.code, CloseCode::Normal);
@@ -56,7 +56,7 @@ impl<H: Handler> Context<H> {
     /// After a close nothing is sent. Cowboy's `[Frame]`.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -68,10 +68,10 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
+    /// let mut client = TestClient::open(Chat).await;
     /// client.send("it").await;
     /// assert_eq!((client.text().await, client.text().await), ("working on".into(), "it".into()));
-    /// client.nothing().await;
+    /// client.expect_nothing().await;
     /// client.advance(Duration::from_secs(1)).await;
     /// assert_eq!(client.text().await, "IT");
     /// # }
@@ -89,7 +89,7 @@ impl<H: Handler> Context<H> {
     /// `{close, Code, Reason}` and `stop`.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -101,11 +101,11 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
+    /// let mut client = TestClient::open(Chat).await;
     /// client.send("enough").await;
     /// assert_eq!(client.text().await, "goodbye");
     /// assert_eq!(client.closed().await, Close::new(4000, "enough"));
-    /// assert_eq!(client.reason().await, CloseReason::Stop(Close::new(4000, "enough")));
+    /// assert_eq!(client.close_reason().await, CloseReason::Stop(Close::new(4000, "enough")));
     /// # }
     /// ```
     pub fn close(&mut self, close: impl Into<Close>) {
@@ -115,7 +115,7 @@ impl<H: Handler> Context<H> {
     /// The address of this handler, for others to send messages to; Cowboy's `self()`.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -130,7 +130,7 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
+    /// let mut client = TestClient::open(Chat).await;
     /// client.send("four").await;
     /// assert_eq!(client.text().await, "4");
     /// # }
@@ -152,7 +152,7 @@ impl<H: Handler> Context<H> {
     /// the connection.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -166,8 +166,8 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
-    /// client.nothing().await;
+    /// let mut client = TestClient::open(Chat).await;
+    /// client.expect_nothing().await;
     /// client.advance(Duration::from_secs(5)).await;
     /// assert_eq!(client.text().await, "hello");
     /// # }
@@ -181,7 +181,7 @@ impl<H: Handler> Context<H> {
     /// millisecond. Ticks that were missed are skipped.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[derive(Clone)]
     /// struct Tick;
@@ -198,7 +198,7 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
+    /// let mut client = TestClient::open(Chat).await;
     /// client.advance(Duration::from_secs(2)).await;
     /// assert_eq!((client.text().await, client.text().await), ("tick".into(), "tick".into()));
     /// # }
@@ -216,7 +216,7 @@ impl<H: Handler> Context<H> {
     /// already.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat(Option<TimerId>);
     /// # struct Late;
     /// #[websocket]
@@ -235,10 +235,10 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat::default()).await;
+    /// let mut client = TestClient::open(Chat::default()).await;
     /// client.send("me").await;
     /// client.advance(Duration::from_secs(10)).await;
-    /// client.nothing().await;
+    /// client.expect_nothing().await;
     /// # }
     /// ```
     pub fn cancel(&mut self, timer: TimerId) -> bool {
@@ -249,7 +249,7 @@ impl<H: Handler> Context<H> {
     /// running method among them. See [flow control](crate::guide::flow_control).
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -260,7 +260,7 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
+    /// let mut client = TestClient::open(Chat).await;
     /// client.advance(Duration::from_secs(1)).await;
     /// assert_eq!(client.text().await, "tick");
     /// # }
@@ -273,7 +273,7 @@ impl<H: Handler> Context<H> {
     /// another server, unless it says so in the request: see [`PeerAddr`](crate::PeerAddr).
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -283,7 +283,7 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await; // A client in memory.
+    /// let mut client = TestClient::open(Chat).await; // A client in memory.
     /// assert_eq!(client.text().await, "from nowhere");
     /// # }
     /// ```
@@ -294,7 +294,7 @@ impl<H: Handler> Context<H> {
     /// The subprotocol that was agreed upon (RFC 6455 §1.9).
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket(path = "/", subprotocols = ["v2", "v1"])] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -304,7 +304,7 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let offer = Test::<Chat>::upgrade("/").header("sec-websocket-protocol", "v1, v2");
+    /// let offer = TestClient::<Chat>::upgrade("/").header("sec-websocket-protocol", "v1, v2");
     /// assert_eq!(offer.open().await.unwrap().text().await, "v2");
     /// # }
     /// ```

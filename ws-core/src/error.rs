@@ -184,7 +184,7 @@ impl StdError for DecodeError {
 /// What `#[on_error]` is told.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -201,7 +201,7 @@ impl StdError for DecodeError {
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.send("no number").await;
 /// client.send("4000000000").await;
 /// assert_eq!(client.text().await, "too much");
@@ -223,7 +223,7 @@ impl HandlerError {
     /// The code that the connection closes with if nobody handles the error.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -237,7 +237,7 @@ impl HandlerError {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
+    /// let mut client = TestClient::open(Chat).await;
     /// client.advance(Duration::from_secs(1)).await;
     /// assert_eq!(client.closed().await, Close::new(1011, "as always"));
     /// # }
@@ -278,7 +278,7 @@ impl From<DecodeError> for HandlerError {
 /// Why a message was not put into a handler's mailbox; it gives the message back.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket(mailbox = 1)] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -288,7 +288,7 @@ impl From<DecodeError> for HandlerError {
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.info(1).await; // It is being handled,
 /// client.info(2).await; // and this one waits.
 /// let error = client.addr().send(3).unwrap_err();

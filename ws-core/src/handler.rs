@@ -116,7 +116,7 @@ impl Timer {
 /// [`Addr::send`](crate::Addr::send) asks for.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// # #[websocket] impl Chat { #[on_info] fn say(&mut self, what: News) -> String { what.0 } }
 /// struct News(String);
@@ -126,7 +126,7 @@ impl Timer {
 ///     to.send(News(text.to_owned()))
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # let mut client = Test::open(Chat).await;
+/// # let mut client = TestClient::open(Chat).await;
 /// announce(&client.addr(), "extra!").unwrap();
 /// assert_eq!(client.text().await, "extra!");
 /// # }
@@ -215,7 +215,7 @@ impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
 /// of `Self`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket(path = "/")] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -225,7 +225,7 @@ impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # let mut client = Test::<Chat>::upgrade("/").open().await.unwrap();
+/// # let mut client = TestClient::<Chat>::upgrade("/").open().await.unwrap();
 /// # client.send("x".repeat(4097)).await;
 /// # assert_eq!(client.closed().await.code, CloseCode::Size);
 /// # }
@@ -234,7 +234,7 @@ impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
 /// A subprotocol that depends on who connects:
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket(path = "/")] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -252,7 +252,7 @@ impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let offer = Test::<Chat>::upgrade("/").header("sec-websocket-protocol", "v1, v2.json");
+/// let offer = TestClient::<Chat>::upgrade("/").header("sec-websocket-protocol", "v1, v2.json");
 /// assert_eq!(offer.open().await.unwrap().text().await, "v2.json");
 /// # }
 /// ```

@@ -14,7 +14,7 @@ use crate::reply::{IntoReply, Replies};
 /// borrow from the message in a method that is not `async`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// #[derive(serde::Deserialize)]
 /// struct Add { a: i64, b: i64 }
 ///
@@ -30,7 +30,7 @@ use crate::reply::{IntoReply, Replies};
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Adder).await;
+/// let mut client = TestClient::open(Adder).await;
 /// client.send(r#"{ "a": 1, "b": 2 }"#).await;
 /// assert_eq!(client.text().await, r#"{"sum":3}"#);
 /// # }

@@ -63,7 +63,7 @@ pub use tungstenite::Utf8Bytes;
 /// are those of [`Options`]; only a path must be given, here or to [`Router::mount_at`].
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// #[websocket(path = "/notes", idle_timeout = 5m, max_message_size = 64KiB, mailbox = 16)]
 /// #[derive(Default)]
 /// struct Notes(Vec<String>);
@@ -82,7 +82,7 @@ pub use tungstenite::Utf8Bytes;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Notes::default()).await;
+/// let mut client = TestClient::open(Notes::default()).await;
 /// client.send("milk").await;
 /// assert_eq!(client.text().await, "1 notes");
 /// # }

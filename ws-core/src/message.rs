@@ -13,7 +13,7 @@ pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 /// A method that always answers with the same kind returns `&str`, `String`, `Vec<u8>`… instead.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -27,7 +27,7 @@ pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.send("bytes").await;
 /// assert_eq!(client.next().await, Some(Message::binary(vec![1, 2, 3])));
 /// client.send("hello").await;
@@ -82,7 +82,7 @@ from! {
 /// [`HandlerError`](crate::HandlerError). The client answers with a pong of the same payload, which `#[on_pong]` is told.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -96,7 +96,7 @@ from! {
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.advance(Duration::from_secs(30)).await;
 /// let payload = client.pinged().await;
 /// client.pong(payload).await;
@@ -110,7 +110,7 @@ pub struct Ping(pub Bytes);
 /// answers a ping is sent by itself.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -121,7 +121,7 @@ pub struct Ping(pub Bytes);
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.advance(Duration::from_secs(30)).await;
 /// assert_eq!(client.ponged().await, "");
 /// # }

@@ -136,7 +136,7 @@ impl Default for Options {
 /// `#[websocket(unhandled = close)]` and no `#[on_binary]`:
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket(path = "/", unhandled = close)] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -144,10 +144,10 @@ impl Default for Options {
 ///     fn text(&mut self, _: &str) {}
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.send(vec![1, 2, 3]).await;
 /// assert_eq!(client.closed().await.code, CloseCode::Unsupported);
-/// assert_eq!(client.reason().await, CloseReason::Unsupported);
+/// assert_eq!(client.close_reason().await, CloseReason::Unsupported);
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,7 +166,7 @@ pub enum Unhandled {
 /// waits than `outbox_high_water`, takes no published message until it does.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// use ws_core::Overflow;
 ///
 /// #[websocket(path = "/prices", overflow = latest)]
@@ -186,7 +186,7 @@ pub enum Unhandled {
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # assert!(Test::<Prices>::upgrade("/prices").header("x-every-price", "1").open().await.is_ok());
+/// # assert!(TestClient::<Prices>::upgrade("/prices").header("x-every-price", "1").open().await.is_ok());
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -208,13 +208,13 @@ pub enum Overflow {
 /// always accepted.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// #[websocket(path = "/", origins = ["https://app.example"])]
 /// #[derive(Default)]
 /// struct Chat;
 /// # #[websocket] impl Chat { #[on_text] fn text(&mut self, _: &str) {} }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let from = |origin| Test::<Chat>::upgrade("/").header("origin", origin).open();
+/// let from = |origin| TestClient::<Chat>::upgrade("/").header("origin", origin).open();
 /// assert!(from("https://app.example").await.is_ok());
 /// assert_eq!(from("https://evil.example").await.unwrap_err().status, StatusCode::FORBIDDEN);
 /// # }

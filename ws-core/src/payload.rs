@@ -50,7 +50,7 @@ pub trait FromText<'a>: Sized {
 /// `Result<P, DecodeError>`. Implement it for your own type to take that:
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// /// A number of four bytes, the most significant first.
 /// struct Number(u32);
 ///
@@ -69,7 +69,7 @@ pub trait FromText<'a>: Sized {
 /// }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # let mut client = Test::open(Counter::default()).await;
+/// # let mut client = TestClient::open(Counter::default()).await;
 /// # client.send(vec![0, 0, 1, 2]).await;
 /// # assert_eq!(client.text().await, "258");
 /// # client.send(vec![0]).await;

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use ws_core::prelude::*;
-//! # use ws_core::test::Test;
+//! # use ws_core::test::TestClient;
 //!
 //! #[websocket(path = "/echo")]
 //! #[derive(Default)]
@@ -16,7 +16,7 @@
 //!     }
 //! }
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! # let mut client = Test::open(Echo).await;
+//! # let mut client = TestClient::open(Echo).await;
 //! # client.send("hello").await;
 //! # assert_eq!(client.text().await, "hello");
 //! # }
@@ -38,7 +38,7 @@ pub use crate::{
 /// returns a reply. Durations are written as for [`every`]; Cowboy's `erlang:start_timer/3`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -48,9 +48,9 @@ pub use crate::{
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.advance(Duration::from_secs(9)).await;
-/// client.nothing().await;
+/// client.expect_nothing().await;
 /// client.advance(Duration::from_secs(1)).await;
 /// assert_eq!(client.closed().await.code, CloseCode::Library(4001));
 /// # }
@@ -66,7 +66,7 @@ pub use ws_macros::after;
 /// compile error.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// const PERIOD: Duration = Duration::from_millis(500);
 ///
@@ -78,7 +78,7 @@ pub use ws_macros::after;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.advance(Duration::from_secs(1)).await;
 /// assert_eq!((client.text().await, client.text().await), ("tick".into(), "tick".into()));
 /// # }
@@ -91,7 +91,7 @@ pub use ws_macros::every;
 /// has at most `max_message_size` bytes (1 MiB).
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -101,7 +101,7 @@ pub use ws_macros::every;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.send(vec![1, 2, 250]).await;
 /// assert_eq!(client.text().await, "253");
 /// # }
@@ -114,7 +114,7 @@ pub use ws_macros::on_binary;
 /// begun it runs exactly once, after everything else and to its end, even if a method panicked.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] struct Chat(std::sync::mpsc::Sender<String>);
 /// #[websocket]
 /// impl Chat {
@@ -126,7 +126,7 @@ pub use ws_macros::on_binary;
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// # let (told, log) = std::sync::mpsc::channel();
-/// let mut client = Test::open(Chat(told)).await;
+/// let mut client = TestClient::open(Chat(told)).await;
 /// client.close(1000).await;
 /// client.advance(Duration::from_secs(60)).await;
 /// assert_eq!(log.recv().unwrap(), "closed by the client: 1000");
@@ -141,7 +141,7 @@ pub use ws_macros::on_close;
 /// with 1007 or 1011: see [errors](crate::guide::errors).
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -155,7 +155,7 @@ pub use ws_macros::on_close;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.send("one").await;
 /// assert_eq!(client.text().await, "invalid digit found in string");
 /// client.send("1").await;
@@ -170,7 +170,7 @@ pub use ws_macros::on_error;
 /// type; whoever has the [`Addr`] can send messages of these types and of no others.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// struct Price(u32);
 /// struct Done;
@@ -187,7 +187,7 @@ pub use ws_macros::on_error;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// let addr = client.addr();
 /// addr.send(Price(10)).unwrap();
 /// addr.send(Done).unwrap();
@@ -225,7 +225,7 @@ pub use ws_macros::on_lagged;
 /// and returns a reply, which is the first that the client gets; Cowboy's `websocket_init/1`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -235,7 +235,7 @@ pub use ws_macros::on_lagged;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// assert_eq!(client.text().await, "welcome");
 /// assert_eq!(client.pinged().await, "");
 /// # }
@@ -248,7 +248,7 @@ pub use ws_macros::on_open;
 /// _}, _)`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -258,7 +258,7 @@ pub use ws_macros::on_open;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.ping("abc").await;
 /// assert_eq!(client.ponged().await, "abc");
 /// assert_eq!(client.text().await, "a ping of 3 bytes");
@@ -271,7 +271,7 @@ pub use ws_macros::on_ping;
 /// if it wants, and `cx`, and returns a reply; Cowboy's `websocket_handle({pong, _}, _)`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat { alive: bool }
 /// #[websocket]
 /// impl Chat {
@@ -286,7 +286,7 @@ pub use ws_macros::on_ping;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat { alive: true }).await;
+/// let mut client = TestClient::open(Chat { alive: true }).await;
 /// client.advance(Duration::from_secs(20)).await;
 /// client.pinged().await; // Which it does not answer.
 /// client.advance(Duration::from_secs(20)).await;
@@ -301,7 +301,7 @@ pub use ws_macros::on_pong;
 /// has at most `max_message_size` bytes (1 MiB).
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
@@ -311,7 +311,7 @@ pub use ws_macros::on_pong;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.send("hello").await;
 /// assert_eq!(client.text().await, "hello");
 /// # }
@@ -326,7 +326,7 @@ pub use ws_macros::on_text;
 /// request gets 503. Without it the type must be `Default`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// #[websocket(path = "/rooms/{room}")]
 /// struct Chat(String);
 ///
@@ -342,9 +342,9 @@ pub use ws_macros::on_text;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::<Chat>::upgrade("/rooms/lobby").open().await.unwrap();
+/// let mut client = TestClient::<Chat>::upgrade("/rooms/lobby").open().await.unwrap();
 /// assert_eq!(client.text().await, "welcome to the lobby");
-/// let refused = Test::<Chat>::upgrade("/rooms/attic").open().await.unwrap_err();
+/// let refused = TestClient::<Chat>::upgrade("/rooms/attic").open().await.unwrap_err();
 /// assert_eq!(refused.status, StatusCode::NOT_FOUND);
 /// # }
 /// ```

@@ -31,7 +31,7 @@ use crate::wire::{Connection, OwnedPayload, ZERO_COPY_THRESHOLD};
 /// Implement it for your own type to return that:
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// struct Celsius(f64);
 ///
 /// impl IntoReply for Celsius {
@@ -42,7 +42,7 @@ use crate::wire::{Connection, OwnedPayload, ZERO_COPY_THRESHOLD};
 /// # #[websocket] #[derive(Default)] struct Weather;
 /// # #[websocket] impl Weather { #[on_open] fn open(&mut self) -> Celsius { Celsius(20.04) } }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # assert_eq!(Test::open(Weather).await.text().await, "20.0 °C");
+/// # assert_eq!(TestClient::open(Weather).await.text().await, "20.0 °C");
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
@@ -62,7 +62,7 @@ pub trait IntoReply {
 /// Where replies go: the outbox of the connection. After a close it takes nothing.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// /// A file with its name.
 /// struct File<'a>(&'a str, &'a [u8]);
 ///
@@ -78,7 +78,7 @@ pub trait IntoReply {
 /// #     #[on_open] fn open(&mut self) -> File<'static> { File("a.txt", b"abc") }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # let mut client = Test::open(Files).await;
+/// # let mut client = TestClient::open(Files).await;
 /// # assert_eq!(client.text().await, "a.txt");
 /// # assert_eq!(client.binary().await, "abc");
 /// # assert_eq!(client.pinged().await, "got it?");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// [`Context::send_every`](crate::Context::send_every) started.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Typing { pause: Option<TimerId> }
 /// struct Pause;
 ///
@@ -28,12 +28,12 @@ use std::time::{Duration, Instant};
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Typing::default()).await;
+/// let mut client = TestClient::open(Typing::default()).await;
 /// for _ in 0..3 {
 ///     client.send("…").await;
 ///     client.advance(Duration::from_secs(2)).await;
 /// }
-/// client.nothing().await;
+/// client.expect_nothing().await;
 /// client.advance(Duration::from_secs(1)).await;
 /// assert_eq!(client.text().await, "what next?");
 /// # }

@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use ws_core::prelude::*;
-use ws_core::test::Test;
+use ws_core::test::TestClient;
 
 #[websocket(path = "/")]
 #[derive(Default)]
@@ -74,12 +74,12 @@ impl Silent {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let mut client = Test::<Chat>::upgrade("/").open().await.unwrap();
+    let mut client = TestClient::<Chat>::upgrade("/").open().await.unwrap();
     assert_eq!(client.text().await, "second");
     client.send("hi").await;
     assert_eq!(client.text().await, "as it should");
 
-    let mut client = Test::<Silent>::upgrade("/").open().await.unwrap();
+    let mut client = TestClient::<Silent>::upgrade("/").open().await.unwrap();
     client.send("hi").await;
     assert_eq!(client.closed().await.code, CloseCode::Error);
 }

@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use ws_core::prelude::*;
-use ws_core::test::Test;
+use ws_core::test::TestClient;
 
 trait Everything {
     fn said(&self, _: &str) -> &'static str;
@@ -48,7 +48,7 @@ impl Chat {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let mut client = Test::<Chat>::upgrade("/").open().await.unwrap();
+    let mut client = TestClient::<Chat>::upgrade("/").open().await.unwrap();
     client.send("hi").await;
     assert_eq!(client.text().await, "right");
     client.send(vec![1]).await;

@@ -11,7 +11,7 @@ impl<H: Handler> Context<H> {
     /// runs on, as in Cowboy. Messages and timers are still handled.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -27,11 +27,11 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
+    /// let mut client = TestClient::open(Chat).await;
     /// client.send("one").await;
     /// client.send("two").await;
     /// assert_eq!(client.text().await, "one");
-    /// client.nothing().await;
+    /// client.expect_nothing().await;
     /// client.advance(Duration::from_secs(1)).await;
     /// assert_eq!(client.text().await, "two");
     /// # }
@@ -44,7 +44,7 @@ impl<H: Handler> Context<H> {
     /// `{set_options, #{idle_timeout => …}}`.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -54,12 +54,12 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
+    /// let mut client = TestClient::open(Chat).await;
     /// client.send("forever").await;
     /// client.advance(Duration::from_secs(10_000)).await;
     /// client.send("5").await;
     /// client.advance(Duration::from_secs(5)).await;
-    /// assert_eq!(client.reason().await, CloseReason::Timeout);
+    /// assert_eq!(client.close_reason().await, CloseReason::Timeout);
     /// # }
     /// ```
     pub fn set_idle_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
@@ -71,7 +71,7 @@ impl<H: Handler> Context<H> {
     /// `{set_options, #{max_frame_size => …}}`.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// #[websocket]
     /// impl Chat {
@@ -81,7 +81,7 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Chat).await;
+    /// let mut client = TestClient::open(Chat).await;
     /// client.send("short").await;
     /// client.send("longer").await;
     /// assert_eq!(client.closed().await.code, CloseCode::Size);
@@ -96,7 +96,7 @@ impl<H: Handler> Context<H> {
     /// was agreed upon. What the client sends may be compressed as before.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket(path = "/", compress)] #[derive(Default)] struct Gallery;
     /// #[websocket]
     /// impl Gallery {
@@ -109,7 +109,7 @@ impl<H: Handler> Context<H> {
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = Test::open(Gallery).await;
+    /// let mut client = TestClient::open(Gallery).await;
     /// client.send("a.jpeg").await;
     /// assert_eq!(client.text().await, "here is a.jpeg");
     /// assert_eq!(client.binary().await.len(), 3);

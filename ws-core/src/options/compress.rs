@@ -7,7 +7,7 @@
 #[doc = include_str!("compress.md")]
 ///
 /// ```
-/// # use ws_core::{Compress, Options, prelude::*, test::Test};
+/// # use ws_core::{Compress, Options, prelude::*, test::TestClient};
 /// #[websocket(path = "/prices", compress(level = 1, server_no_context_takeover, min_size = 256))]
 /// struct Prices;
 ///
@@ -29,7 +29,7 @@
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::<Prices>::upgrade("/prices").open().await.unwrap();
+/// let mut client = TestClient::<Prices>::upgrade("/prices").open().await.unwrap();
 /// client.send("bread").await;
 /// assert_eq!(client.text().await, "bread: 12.50");
 /// assert_eq!(Options::DEFAULT.compress, None);

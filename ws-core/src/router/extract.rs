@@ -18,7 +18,7 @@ use super::path::{PathError, PathParams, deserialize};
 /// the handler's path has is a compile error where it can be seen, and is answered with 500.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// #[websocket(path = "/rooms/{room}/seats/{seat}")]
 /// struct Seat { room: String, seat: u32 }
 ///
@@ -34,9 +34,9 @@ use super::path::{PathError, PathParams, deserialize};
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::<Seat>::upgrade("/rooms/blue%20salon/seats/7").open().await.unwrap();
+/// let mut client = TestClient::<Seat>::upgrade("/rooms/blue%20salon/seats/7").open().await.unwrap();
 /// assert_eq!(client.text().await, "seat 7 of blue salon");
-/// let refused = Test::<Seat>::upgrade("/rooms/lobby/seats/front").open().await.unwrap_err();
+/// let refused = TestClient::<Seat>::upgrade("/rooms/lobby/seats/front").open().await.unwrap_err();
 /// assert_eq!(refused.status, StatusCode::BAD_REQUEST);
 /// # }
 /// ```
@@ -64,7 +64,7 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
 /// The query string as a `Deserialize` struct; one that does not parse is answered with 400.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// #[derive(serde::Deserialize)]
 /// struct Login {
 ///     name: String,
@@ -83,9 +83,9 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::<Guest>::upgrade("/?name=J%C3%BCrgen").open().await.unwrap();
+/// let mut client = TestClient::<Guest>::upgrade("/?name=J%C3%BCrgen").open().await.unwrap();
 /// assert_eq!(client.text().await, "Jürgen None");
-/// let refused = Test::<Guest>::upgrade("/?age=30").open().await.unwrap_err();
+/// let refused = TestClient::<Guest>::upgrade("/?age=30").open().await.unwrap_err();
 /// assert_eq!(refused.status, StatusCode::BAD_REQUEST);
 /// # }
 /// ```
@@ -105,7 +105,7 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 /// `FromRef` names. It is cloned, so what is large goes into an `Arc`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// #[derive(Clone)]
 /// struct Greeting(String);
 ///
@@ -127,7 +127,7 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let router: Router = Router::new().mount::<Greeter>().with_state(Greeting("Hello!".into()));
-/// # let mut client = Test::<Greeter>::upgrade("/").state(Greeting("Hello!".into())).open().await.unwrap();
+/// # let mut client = TestClient::<Greeter>::upgrade("/").state(Greeting("Hello!".into())).open().await.unwrap();
 /// # assert_eq!(client.text().await, "Hello!");
 /// # }
 /// ```
@@ -135,7 +135,7 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 /// A state of parts, each of which an `#[on_upgrade]` can ask for:
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// use ws_core::axum_core::extract::FromRef;
 ///
 /// #[derive(Clone)]
@@ -160,7 +160,7 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let app = App { greeting: "Hello!", port: 80 };
-/// let mut client = Test::<Greeter>::upgrade("/").state(app).open().await.unwrap();
+/// let mut client = TestClient::<Greeter>::upgrade("/").state(app).open().await.unwrap();
 /// assert_eq!(client.text().await, "Hello! on 80");
 /// # }
 /// ```
@@ -180,7 +180,7 @@ impl<S: Sync, T: FromRef<S>> FromRequestParts<S> for State<T> {
 /// for [axum](crate::guide::mounting#in-axum). Behind a proxy it is the proxy's address.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket(path = "/")] #[derive(Default)] struct Private;
 /// #[websocket]
 /// impl Private {
@@ -195,7 +195,7 @@ impl<S: Sync, T: FromRef<S>> FromRequestParts<S> for State<T> {
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// // A client in memory has no address.
-/// let refused = Test::<Private>::upgrade("/").open().await.unwrap_err();
+/// let refused = TestClient::<Private>::upgrade("/").open().await.unwrap_err();
 /// assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
 /// # }
 /// ```

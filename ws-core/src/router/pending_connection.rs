@@ -55,7 +55,7 @@ pub(crate) trait StartConnection: Send {
     fn spawn(self: Box<Self>, stream: Stream, input: Vec<u8>, workers: Option<&Workers>);
 
     /// What a worker runs over a socket that it has already.
-    fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::Run;
+    fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::ConnectionFuture;
 }
 
 /// What becomes a connection.
@@ -130,7 +130,7 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
         }
     }
 
-    fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::Run {
+    fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::ConnectionFuture {
         let Self { setup, permit, .. } = *self;
         let (handler, cx) = setup.build(input);
         Box::pin(driver::run_tcp(handler, cx, socket, Some(permit)))

@@ -15,29 +15,29 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::first::Asked;
-use super::spoken::Peer;
+use super::handshake::PendingRequest;
+use super::protocol::Peer;
 use crate::router::PeerAddr;
 use crate::upgrade::IsTls;
 
 impl Peer {
     /// Speaks HTTP/1.1 until the connection ends or becomes a WebSocket.
-    pub(super) async fn http1<T>(self, stream: T, asked: Asked, is_secure: bool)
+    pub(super) async fn http1<T>(self, stream: T, pending: PendingRequest, is_secure: bool)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let addr = self.addr;
         let settings = self.server.settings.clone();
         let server = Arc::clone(&self.server);
-        let Asked { deadline, answer } = asked;
-        let answer = Mutex::new(answer);
-        let is_asked = Arc::<AtomicBool>::default();
-        let asks = Arc::clone(&is_asked);
+        let PendingRequest { deadline, response } = pending;
+        let response = Mutex::new(response);
+        let request_received = Arc::<AtomicBool>::default();
+        let received = Arc::clone(&request_received);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            asks.store(true, Ordering::Relaxed);
+            received.store(true, Ordering::Relaxed);
             // It has been decided on before hyper read it.
-            let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let answer = answer.ok_or_else(|| {
+            let response = response.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let response = response.ok_or_else(|| {
                 request.extensions_mut().insert(PeerAddr(addr));
                 if is_secure {
                     request.extensions_mut().insert(IsTls);
@@ -45,8 +45,8 @@ impl Peer {
                 server.call_request(request.map(Body::new))
             });
             async move {
-                Ok::<Response<Body>, Infallible>(match answer {
-                    Ok(answer) => answer,
+                Ok::<Response<Body>, Infallible>(match response {
+                    Ok(response) => response,
                     Err(response) => response.await,
                 })
             }
@@ -58,22 +58,22 @@ impl Peer {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
-        let mut stopped = pin!(self.permit.shutdown_requested());
+        let mut shutdown = pin!(self.permit.shutdown_requested());
         // hyper does not know how long its first request has been under way.
-        let mut clock = pin!(tokio::time::sleep_until(deadline));
-        let mut stopping = false;
+        let mut deadline = pin!(tokio::time::sleep_until(deadline));
+        let mut is_shutting_down = false;
         let result = poll_fn(|task| {
             // What has been read is read by hyper before it may be told to stop.
             if let Poll::Ready(result) = connection.as_mut().poll(task) {
                 return Poll::Ready(Some(result));
             }
-            if !is_asked.load(Ordering::Relaxed) && clock.as_mut().poll(task).is_ready() {
+            if !request_received.load(Ordering::Relaxed) && deadline.as_mut().poll(task).is_ready() {
                 return Poll::Ready(None);
             }
-            if stopping || stopped.as_mut().poll(task).is_pending() {
+            if is_shutting_down || shutdown.as_mut().poll(task).is_pending() {
                 return Poll::Pending;
             }
-            stopping = true;
+            is_shutting_down = true;
             connection.as_mut().graceful_shutdown();
             connection.as_mut().poll(task).map(Some)
         });

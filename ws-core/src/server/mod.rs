@@ -1,21 +1,15 @@
 //! A router on a TCP listener.
 
-mod deadlines;
-mod door;
-#[cfg(feature = "http2")]
-mod fair;
-mod first;
-mod head;
+mod handshake_timeouts;
+mod acceptor;
+mod handshake;
+mod request_head;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
-#[cfg(feature = "http2")]
-mod pages;
-mod spoken;
+mod protocol;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(feature = "http2")]
-mod windows;
 
 use std::fmt::Display;
 use std::future::{self, Future, poll_fn};
@@ -24,9 +18,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use deadlines::Timer;
-use door::{Door, Listener};
-use spoken::Security;
+use handshake_timeouts::SharedTimer;
+use acceptor::{Acceptor, Listener};
+use protocol::Security;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 use tokio::net::{TcpListener, lookup_host};
@@ -38,7 +32,7 @@ use crate::worker::Workers;
 
 /// How long to wait after the system could not give us a connection, as when there are no more
 /// file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 impl<S> Router<S> {
     /// Serves the router on an address (`"127.0.0.1:8080"`, `"localhost:8080"`, a `SocketAddr`)
@@ -64,7 +58,7 @@ impl<S> Router<S> {
     where
         Self: ReadyRouter,
     {
-        listen(self.complete(), addr.to_string(), future::pending())
+        bind_and_serve(self.complete(), addr.to_string(), future::pending())
     }
 
     /// Serves the router until `shutdown` is ready. No more connections are accepted then, those
@@ -91,7 +85,7 @@ impl<S> Router<S> {
         F: Future<Output = ()>,
         Self: ReadyRouter,
     {
-        listen(self.complete(), addr.to_string(), shutdown)
+        bind_and_serve(self.complete(), addr.to_string(), shutdown)
     }
 
     /// Serves the router on a listener, which knows its own port if it was bound to port 0, until
@@ -128,17 +122,17 @@ impl<S> Router<S> {
         F: Future<Output = ()>,
         Self: ReadyRouter,
     {
-        accept(self.complete(), listener, Security::Plain, shutdown)
+        run_server(self.complete(), listener, Security::Plain, shutdown)
     }
 }
 
-async fn listen(server: Router, addr: String, shutdown: impl Future<Output = ()>) -> Result<()> {
+async fn bind_and_serve(server: Router, addr: String, shutdown: impl Future<Output = ()>) -> Result<()> {
     let listener = bind(&addr).await?;
-    accept(server, listener, Security::Plain, shutdown).await
+    run_server(server, listener, Security::Plain, shutdown).await
 }
 
 /// Serves until the future is ready, then drains.
-async fn accept(
+async fn run_server(
     mut server: Router,
     listener: TcpListener,
     security: Security,
@@ -149,16 +143,16 @@ async fn accept(
         server.workers = Some(Arc::new(workers));
     }
     let server = Arc::new(server);
-    let door = Door::new(Arc::clone(&server), security);
+    let acceptor = Acceptor::new(Arc::clone(&server), security);
     // Dropping the guard, on return or with the future, ends everything.
-    let guard = ShutdownGuard { server: Arc::clone(&server), handshakes: Arc::clone(&door.handshakes) };
-    let (deadlines, handshakes) = (Arc::clone(&door.deadlines), Arc::clone(&door.handshakes));
-    let mut listener = Listener::new(listener, door).map_err(|source| Error::Workers { source })?;
+    let guard = ShutdownGuard { server: Arc::clone(&server), handshakes: Arc::clone(&acceptor.handshakes) };
+    let (timeouts, handshakes) = (Arc::clone(&acceptor.timeouts), Arc::clone(&acceptor.handshakes));
+    let mut listener = Listener::new(listener, acceptor).map_err(|source| Error::Workers { source })?;
     let mut shutdown = pin!(shutdown);
-    let mut timer = Timer::new();
+    let mut timer = SharedTimer::new();
     loop {
         let next = poll_fn(|task| {
-            deadlines.poll(task, &mut timer);
+            timeouts.poll(task, &mut timer);
             match shutdown.as_mut().poll(task) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => listener.poll_accept(task).map(Some),
@@ -169,7 +163,7 @@ async fn accept(
             Some(Ok(())) => {}
             Some(Err(error)) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }
     }
@@ -197,13 +191,13 @@ impl Drop for ShutdownGuard {
 }
 
 async fn bind(addr: &str) -> Result<TcpListener> {
-    let unknown = |source| Error::Address { addr: addr.to_owned(), source };
+    let invalid = |source| Error::Address { addr: addr.to_owned(), source };
     let mut last = None;
-    for addr in lookup_host(addr).await.map_err(unknown)? {
+    for addr in lookup_host(addr).await.map_err(invalid)? {
         match TcpListener::bind(addr).await {
             Ok(listener) => return Ok(listener),
             Err(source) => last = Some(Error::Bind { addr, source }),
         }
     }
-    Err(last.unwrap_or_else(|| unknown(std::io::ErrorKind::AddrNotAvailable.into())))
+    Err(last.unwrap_or_else(|| invalid(std::io::ErrorKind::AddrNotAvailable.into())))
 }

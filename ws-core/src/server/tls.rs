@@ -16,8 +16,8 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{self, InconsistentKeys};
 use tokio_rustls::server::TlsStream;
 
-use super::spoken::Security;
-use super::{accept, bind};
+use super::protocol::Security;
+use super::{run_server, bind};
 use crate::error::{Result, TlsError};
 use crate::router::{ReadyRouter, Router};
 
@@ -73,7 +73,7 @@ impl Tls {
     /// [`Error::Tls`](crate::Error::Tls), which says what is wrong with which file.
     pub fn load(cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
         let (cert, key) = (cert.as_ref().to_owned(), key.as_ref().to_owned());
-        let config = RwLock::new(Arc::new(config(&cert, &key)?));
+        let config = RwLock::new(Arc::new(load_config(&cert, &key)?));
         Ok(Self(Arc::new(Inner { cert, key, config })))
     }
 
@@ -84,7 +84,7 @@ impl Tls {
     ///
     /// As [`load`](Self::load); the old certificate stays in use then.
     pub fn reload(&self) -> Result<()> {
-        let config = Arc::new(config(&self.0.cert, &self.0.key)?);
+        let config = Arc::new(load_config(&self.0.cert, &self.0.key)?);
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
@@ -103,18 +103,18 @@ impl std::fmt::Debug for Tls {
 }
 
 /// Reads the files and makes sure that they belong together.
-fn config(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+fn load_config(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let chain = CertificateDer::pem_slice_iter(&read(cert)?).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| malformed(cert, error))?;
     if chain.is_empty() {
         return Err(TlsError::NoCertificate(cert.to_owned()));
     }
-    let signs = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| match error {
+    let private_key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError::NoKey(key.to_owned()),
         error => malformed(key, error),
     })?;
     let provider = Arc::new(ring::default_provider());
-    made(chain, signs, provider).map_err(|error| match error {
+    build_config(chain, private_key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             TlsError::Mismatch { cert: cert.to_owned(), key: key.to_owned() }
         }
@@ -130,7 +130,7 @@ fn malformed(path: &Path, error: pem::Error) -> TlsError {
     TlsError::Malformed { path: path.to_owned(), source: error.into() }
 }
 
-fn made(
+fn build_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     provider: Arc<CryptoProvider>,
@@ -209,7 +209,7 @@ impl<S> Router<S> {
         async move {
             let tls = tls?;
             let listener = bind(&addr).await?;
-            accept(server, listener, Security::Tls(tls), shutdown).await
+            run_server(server, listener, Security::Tls(tls), shutdown).await
         }
     }
 
@@ -229,6 +229,6 @@ impl<S> Router<S> {
         F: Future<Output = ()>,
         Self: ReadyRouter,
     {
-        accept(self.complete(), listener, Security::Tls(tls), shutdown)
+        run_server(self.complete(), listener, Security::Tls(tls), shutdown)
     }
 }

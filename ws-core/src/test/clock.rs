@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::pin::pin;
-use std::task::{Context as Task, Waker};
+use std::task::{Context as TaskContext, Waker};
 use std::time::Duration;
 
 use tokio::task::{unconstrained, yield_now};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// How often every task gets its turn before a test looks at what it did. A chain of tasks that wake
 /// each other runs whole in one turn of the runtime, so only those count that yield by themselves.
-const TURNS: usize = 256;
+const YIELDS: usize = 256;
 
 /// What the runtime counts time in.
 const TICK: Duration = Duration::from_millis(1);
@@ -18,12 +18,12 @@ const TICK: Duration = Duration::from_millis(1);
 thread_local! {
     /// Where the clock stands after it was moved, and where it was to stand: up to a tick less. All
     /// clients of a test have one clock, so this belongs to the thread of its runtime.
-    static MOVED: Cell<Option<(Instant, Instant)>> = const { Cell::new(None) };
+    static LAST_ADVANCE: Cell<Option<(Instant, Instant)>> = const { Cell::new(None) };
 }
 
 /// Stops the clock, if the test has not, and sets it to a whole tick. Beside one, a timer would fire
 /// up to a tick after its time, and each `advance` would take that much longer.
-pub(super) async fn stop() {
+pub(super) async fn pause() {
     let before = Instant::now();
     std::thread::sleep(Duration::from_micros(10));
     if Instant::now() != before {
@@ -41,16 +41,16 @@ pub(super) async fn stop() {
 /// it goes by whole ticks, is part of the next time.
 pub(super) async fn advance(time: Duration) {
     let now = Instant::now();
-    let from = MOVED.get().filter(|(stands, _)| *stands == now).map_or(now, |(_, meant)| meant);
+    let from = LAST_ADVANCE.get().filter(|(stands, _)| *stands == now).map_or(now, |(_, meant)| meant);
     let to = from + time;
     sleep_until(to).await;
-    MOVED.set(Some((Instant::now(), to)));
+    LAST_ADVANCE.set(Some((Instant::now(), to)));
     settle().await;
 }
 
 /// Lets every task run until it waits. No time passes: the clock only jumps when nothing can run.
 pub(super) async fn settle() {
-    for _ in 0..TURNS {
+    for _ in 0..YIELDS {
         yield_now().await;
     }
 }
@@ -69,5 +69,5 @@ fn since_tick(now: Instant) -> Duration {
 
 fn is_over(time: Instant) -> bool {
     let sleep = pin!(unconstrained(sleep_until(time)));
-    sleep.poll(&mut Task::from_waker(Waker::noop())).is_ready()
+    sleep.poll(&mut TaskContext::from_waker(Waker::noop())).is_ready()
 }

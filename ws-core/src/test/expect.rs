@@ -9,19 +9,19 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::{Test, clock, frames};
+use super::{TestClient, clock, frames};
 use crate::close::{Close, CloseReason};
 use crate::handler::Handler;
 use crate::message::Message;
 
 /// How often an expectation looks again, each time after a millisecond of real time, before it
 /// fails: other threads (`spawn_blocking`, a resolver of names) may have an answer under way.
-const PATIENCE: u32 = 50;
+const MAX_RETRIES: u32 = 50;
 
 /// What the client sees.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// # #[websocket] impl Chat {
 /// #     #[on_open] fn open(&mut self) -> (&'static str, Vec<u8>, Ping, Pong, Close) {
@@ -29,21 +29,21 @@ const PATIENCE: u32 = 50;
 /// #     }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// assert_eq!(client.text().await, "text");
 /// assert_eq!(client.next().await, Some(Message::binary(vec![1])));
 /// assert_eq!(client.pinged().await, "ping");
 /// assert_eq!(client.ponged().await, "pong");
 /// assert_eq!(client.closed().await, Close::from(4000));
-/// client.nothing().await;
-/// assert_eq!(client.reason().await, CloseReason::Stop(Close::from(4000)));
+/// client.expect_nothing().await;
+/// assert_eq!(client.close_reason().await, CloseReason::Stop(Close::from(4000)));
 /// # }
 /// ```
-impl<H: Handler> Test<H> {
+impl<H: Handler> TestClient<H> {
     /// The next message that the handler has sent, if it has sent one. A close frame is answered, as
-    /// every client does. Like [`nothing`](Self::nothing), this does not wait for other threads.
+    /// every client does. Like [`expect_nothing`](Self::expect_nothing), this does not wait for other threads.
     pub async fn next(&mut self) -> Option<Message> {
-        self.take(0).await
+        self.take_message(0).await
     }
 
     /// The next message, which must be text.
@@ -63,7 +63,7 @@ impl<H: Handler> Test<H> {
     /// The next message, which must be text that is JSON of a `T` (feature `json`).
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
     /// struct Sum { sum: i64 }
     /// # #[websocket] #[derive(Default)] struct Adder;
@@ -74,7 +74,7 @@ impl<H: Handler> Test<H> {
     /// }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let mut client = Test::open(Adder).await;
+    /// # let mut client = TestClient::open(Adder).await;
     /// client.send("[1, 2]").await;
     /// assert_eq!(client.json::<Sum>().await, Sum { sum: 3 });
     /// # }
@@ -127,10 +127,10 @@ impl<H: Handler> Test<H> {
 
     /// Expects that the handler has sent nothing more.
     #[track_caller]
-    pub fn nothing(&mut self) -> impl Future<Output = ()> {
+    pub fn expect_nothing(&mut self) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move {
-            if let Some(message) = self.take(0).await {
+            if let Some(message) = self.take_message(0).await {
                 self.fail(caller, &format!("expected nothing, but got {}", frames::describe(&message)));
             }
         }
@@ -142,10 +142,10 @@ impl<H: Handler> Test<H> {
     ///
     /// If the connection has not ended, and does not once every timeout of an end is over.
     #[track_caller]
-    pub fn reason(mut self) -> impl Future<Output = CloseReason> {
+    pub fn close_reason(mut self) -> impl Future<Output = CloseReason> {
         let caller = Location::caller();
         async move {
-            while self.take(0).await.is_some() {}
+            while self.take_message(0).await.is_some() {}
             // Longer than any timeout of an end, but not than one of an open connection.
             let options = H::CHECKED_DECLARATION.options;
             let end = options.close_timeout + options.cancel_timeout + Duration::from_millis(1);
@@ -166,7 +166,7 @@ impl<H: Handler> Test<H> {
     ) -> impl Future<Output = R> {
         let caller = Location::caller();
         async move {
-            let got = match self.take(PATIENCE).await {
+            let got = match self.take_message(MAX_RETRIES).await {
                 Some(message) => {
                     let described = frames::describe(&message);
                     match pick(message) {
@@ -183,21 +183,21 @@ impl<H: Handler> Test<H> {
     }
 
     /// The next message that comes without time passing; a close frame is answered.
-    async fn take(&mut self, patience: u32) -> Option<Message> {
-        let mut message = self.line.take();
-        for attempt in 0..=patience {
-            if message.is_some() || self.line.has_ended() {
+    async fn take_message(&mut self, retries: u32) -> Option<Message> {
+        let mut message = self.io.take();
+        for attempt in 0..=retries {
+            if message.is_some() || self.io.has_ended() {
                 break;
             }
             if attempt > 0 {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            self.line.ask();
+            self.io.request_next();
             clock::settle().await;
-            message = self.line.take();
+            message = self.io.take();
         }
         if let Some(Message::Close(close)) = &message {
-            self.line.send(&frames::encode(&Message::Close(close.clone())));
+            self.io.send(&frames::encode(&Message::Close(close.clone())));
             clock::settle().await;
         }
         message

@@ -10,7 +10,7 @@ use crate::close::{Close, CloseCode};
 use crate::message::{Message, Ping, Pong};
 
 /// Any key will do where nobody listens.
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+const MASKING_KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A message as a masked frame.
 pub(super) fn encode(message: &Message) -> Vec<u8> {
@@ -25,11 +25,11 @@ pub(super) fn encode(message: &Message) -> Vec<u8> {
             (OpCode::Control(Control::Close), &close[..])
         }
     };
-    let header = FrameHeader { opcode, mask: Some(KEY), ..FrameHeader::default() };
+    let header = FrameHeader { opcode, mask: Some(MASKING_KEY), ..FrameHeader::default() };
     let mut frame = Vec::new();
     // Writing to a vector does not fail.
     let _ = header.format(payload.len() as u64, &mut frame);
-    frame.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame.extend(payload.iter().zip(MASKING_KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
     frame
 }
 

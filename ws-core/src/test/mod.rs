@@ -1,8 +1,8 @@
 //! Testing a handler without a socket and without waiting (feature `test-util`).
 //!
-//! [`Test`] is a client in memory. It drives the same connection and the same generated code as the
+//! [`TestClient`] is a client in memory. It drives the same connection and the same generated code as the
 //! server, over the wire format, on a clock that jumps: a thousand seconds take milliseconds. Nothing
-//! but [`Test::advance`] moves it.
+//! but [`TestClient::advance`] moves it.
 //!
 //! An expectation that fails panics with what happened instead, and with all that happened before,
 //! in order and with its time. The guide has a chapter on [testing](crate::guide::testing).
@@ -10,7 +10,7 @@
 mod clock;
 mod expect;
 mod frames;
-mod line;
+mod client_io;
 mod upgrade;
 
 use std::fmt;
@@ -31,7 +31,7 @@ use crate::message::Message;
 use crate::wire::Connection;
 
 use clock::settle;
-use line::Line;
+use client_io::ClientIo;
 pub use upgrade::{Rejection, TestUpgrade};
 
 /// A client of one handler, in memory and on a virtual clock.
@@ -42,7 +42,7 @@ pub use upgrade::{Rejection, TestUpgrade};
 ///
 /// ```
 /// use ws_core::prelude::*;
-/// use ws_core::test::Test;
+/// use ws_core::test::TestClient;
 ///
 /// #[websocket(idle_timeout = 60s)]
 /// #[derive(Default)]
@@ -63,28 +63,28 @@ pub use upgrade::{Rejection, TestUpgrade};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let mut client = Test::open(Greeter).await;
+/// let mut client = TestClient::open(Greeter).await;
 /// client.send("world").await;
 /// assert_eq!(client.text().await, "Hello, world!");
-/// client.nothing().await;
+/// client.expect_nothing().await;
 /// client.advance(Duration::from_secs(10)).await;
 /// assert_eq!(client.text().await, "tick");
 /// client.close(1000).await;
-/// assert_eq!(client.reason().await, CloseReason::Remote(Some(Close::from(1000))));
+/// assert_eq!(client.close_reason().await, CloseReason::Remote(Some(Close::from(1000))));
 /// # }
 /// ```
-pub struct Test<H: Handler> {
-    line: Line,
+pub struct TestClient<H: Handler> {
+    io: ClientIo,
     headers: HeaderMap,
     addr: Addr<H>,
     task: JoinHandle<CloseReason>,
 }
 
-impl<H: Handler> Test<H> {
+impl<H: Handler> TestClient<H> {
     /// Opens a connection to a handler; `#[on_open]` runs.
     pub async fn open(handler: H) -> Self {
         let options = H::CHECKED_DECLARATION.options;
-        clock::stop().await;
+        clock::pause().await;
         let wire = Connection::new(options.into(), Vec::new(), driver::now());
         Self::start(handler, Context::new(wire, None, None), HeaderMap::new()).await
     }
@@ -108,13 +108,13 @@ impl<H: Handler> Test<H> {
     }
 
     async fn start(handler: H, mut cx: Context<H>, headers: HeaderMap) -> Self {
-        let (client, server) = duplex(line::PIPE);
+        let (client, server) = duplex(client_io::DUPLEX_SIZE);
         let addr = cx.addr();
-        let line = Line::new(client);
-        line.note("opened");
-        tokio::spawn(line.clone().run());
+        let io = ClientIo::new(client);
+        io.log_event("opened");
+        tokio::spawn(io.clone().run());
         let task = tokio::spawn(driver::run(handler, cx, server, None));
-        let test = Self { line, headers, addr, task };
+        let test = Self { io, headers, addr, task };
         settle().await;
         test
     }
@@ -123,14 +123,14 @@ impl<H: Handler> Test<H> {
 /// What the client does.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// # #[websocket] impl Chat {
 /// #     #[on_text] fn text(&mut self, text: String) -> String { text }
 /// #     #[on_binary] fn binary(&mut self, bytes: Bytes) -> Bytes { bytes }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await; // An echo.
+/// let mut client = TestClient::open(Chat).await; // An echo.
 /// client.send("text").await;
 /// assert_eq!(client.text().await, "text");
 /// client.send(vec![1, 2]).await;
@@ -141,7 +141,7 @@ impl<H: Handler> Test<H> {
 /// assert_eq!(client.closed().await.code, CloseCode::Protocol);
 /// # }
 /// ```
-impl<H: Handler> Test<H> {
+impl<H: Handler> TestClient<H> {
     /// Sends a message: `&str` and `String` as text, `&[u8]`, `Vec<u8>` and `Bytes` as binary, and
     /// whatever else a [`Message`] can be.
     ///
@@ -154,7 +154,7 @@ impl<H: Handler> Test<H> {
         let message = message.into();
         async move {
             let what = frames::describe(&message);
-            self.act(caller, &what, &frames::encode(&message)).await;
+            self.send_bytes(caller, &what, &frames::encode(&message)).await;
         }
     }
 
@@ -180,22 +180,22 @@ impl<H: Handler> Test<H> {
     #[track_caller]
     pub fn raw(&mut self, bytes: &[u8]) -> impl Future<Output = ()> {
         let caller = Location::caller();
-        async move { self.act(caller, &format!("{} bytes", bytes.len()), bytes).await }
+        async move { self.send_bytes(caller, &format!("{} bytes", bytes.len()), bytes).await }
     }
 
     /// Goes away without a word. What came before can still be looked at.
     pub async fn abort(&mut self) {
-        self.line.note("client went away");
-        self.line.close();
+        self.io.log_event("client went away");
+        self.io.close();
         settle().await;
     }
 
-    async fn act(&mut self, caller: &Location<'_>, what: &str, bytes: &[u8]) {
-        if !self.line.is_open() {
+    async fn send_bytes(&mut self, caller: &Location<'_>, what: &str, bytes: &[u8]) {
+        if !self.io.is_open() {
             self.fail(caller, "the client went away with `abort()`, so it can do nothing more");
         }
-        self.line.note(&format!("client sent {what}"));
-        self.line.send(bytes);
+        self.io.log_event(&format!("client sent {what}"));
+        self.io.send(bytes);
         settle().await;
     }
 }
@@ -203,14 +203,14 @@ impl<H: Handler> Test<H> {
 /// What the rest of the system does.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// # #[websocket] impl Chat {
 /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
 /// #     #[every(60s)] fn tick(&mut self) -> Ping { Ping::from("tick") }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let mut client = Test::open(Chat).await;
+/// let mut client = TestClient::open(Chat).await;
 /// client.info("to #[on_info]").await;
 /// assert_eq!(client.text().await, "to #[on_info]");
 /// let addr = client.addr();
@@ -218,10 +218,10 @@ impl<H: Handler> Test<H> {
 /// assert_eq!(client.text().await, "from another task");
 /// client.pong("").await; // So that a minute of silence does not end it.
 /// client.advance(Duration::from_secs(59)).await;
-/// client.nothing().await;
+/// client.expect_nothing().await;
 /// # }
 /// ```
-impl<H: Handler> Test<H> {
+impl<H: Handler> TestClient<H> {
     /// Sends a message to the handler's `#[on_info]`.
     ///
     /// # Panics
@@ -229,7 +229,7 @@ impl<H: Handler> Test<H> {
     /// If its mailbox is full or the connection has ended.
     #[track_caller]
     pub fn info<M: InfoOf<H>>(&mut self, message: M) -> impl Future<Output = ()> {
-        self.line.note(&format!("message {}", std::any::type_name::<M>()));
+        self.io.log_event(&format!("message {}", std::any::type_name::<M>()));
         if let Err(error) = self.addr.send(message) {
             self.fail(Location::caller(), &format!("cannot send the message: {error}"));
         }
@@ -248,7 +248,7 @@ impl<H: Handler> Test<H> {
     /// part of the next `advance`: ten times 100 µs are a millisecond.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// # #[websocket] impl Chat {
     /// #[after(100ms)]
@@ -257,35 +257,35 @@ impl<H: Handler> Test<H> {
     /// }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let mut client = Test::open(Chat).await;
+    /// # let mut client = TestClient::open(Chat).await;
     /// client.advance(Duration::from_millis(99)).await;
-    /// client.nothing().await;
+    /// client.expect_nothing().await;
     /// client.advance(Duration::from_millis(1)).await;
     /// assert_eq!(client.text().await, "late");
     /// # }
     /// ```
     pub async fn advance(&mut self, time: Duration) {
-        self.line.note(&format!("{time:?} pass"));
+        self.io.log_event(&format!("{time:?} pass"));
         clock::advance(time).await;
     }
 }
 
-impl<H: Handler> Test<H> {
+impl<H: Handler> TestClient<H> {
     fn fail(&self, caller: &Location<'_>, what: &str) -> ! {
-        panic!("{caller}: {what}\nwhat happened:\n{}", self.line.log())
+        panic!("{caller}: {what}\nwhat happened:\n{}", self.io.log())
     }
 }
 
 /// A client that is dropped goes away.
-impl<H: Handler> Drop for Test<H> {
+impl<H: Handler> Drop for TestClient<H> {
     fn drop(&mut self) {
-        self.line.close();
+        self.io.close();
     }
 }
 
 /// What happened so far.
-impl<H: Handler> fmt::Debug for Test<H> {
+impl<H: Handler> fmt::Debug for TestClient<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Test of {}\n{}", std::any::type_name::<H>(), self.line.log())
+        write!(f, "Test of {}\n{}", std::any::type_name::<H>(), self.io.log())
     }
 }

@@ -11,14 +11,14 @@ use hyper::body::Body as _;
 use hyper::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper::{HeaderMap, Request, StatusCode, http};
 
-use super::{Test, clock};
+use super::{TestClient, clock};
 use crate::handler::{Handler, OnUpgrade};
 use crate::router::{PeerAddr, prepare};
 
 /// A handshake that is being put together.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[derive(Clone)] struct Open(bool);
 /// # #[websocket(path = "/rooms/{room}")] struct Guest(String);
 /// # #[websocket] impl Guest {
@@ -29,7 +29,7 @@ use crate::router::{PeerAddr, prepare};
 /// #     #[on_open] fn open(&mut self) -> String { self.0.clone() }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let request = Test::<Guest>::upgrade("/rooms/lobby").header("origin", "http://localhost");
+/// let request = TestClient::<Guest>::upgrade("/rooms/lobby").header("origin", "http://localhost");
 /// let mut client = request.state(Open(true)).open().await.unwrap();
 /// assert_eq!(client.text().await, "lobby");
 /// # }
@@ -45,11 +45,11 @@ pub struct TestUpgrade<H, S = ()> {
 /// What a refused handshake was answered with.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket(path = "/")] #[derive(Default)] struct Chat;
 /// # #[websocket] impl Chat { #[on_open] fn open(&mut self) {} }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let request = Test::<Chat>::upgrade("/").header("origin", "https://elsewhere.example");
+/// let request = TestClient::<Chat>::upgrade("/").header("origin", "https://elsewhere.example");
 /// let refused = request.open().await.unwrap_err();
 /// assert_eq!(refused.status, StatusCode::FORBIDDEN);
 /// assert_eq!(refused.headers["content-type"], "text/plain; charset=utf-8");
@@ -85,7 +85,7 @@ impl<H: Handler> TestUpgrade<H> {
 
 /// Of no more types than these, so that the compiler says once that an extractor's bound is missing:
 /// an `impl Future` would repeat the bounds of its function, and so would each use of it.
-type Opening<H> = Pin<Box<dyn Future<Output = Result<Test<H>, Rejection>> + Send>>;
+type OpenFuture<H> = Pin<Box<dyn Future<Output = Result<TestClient<H>, Rejection>> + Send>>;
 
 impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
     /// Adds a header.
@@ -110,7 +110,7 @@ impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
     ///
     /// If the URI or a header is none, or the path is not the handler's.
     #[track_caller]
-    pub fn open(self) -> Opening<H>
+    pub fn open(self) -> OpenFuture<H>
     where
         H::Upgrade: OnUpgrade<H, S>,
     {
@@ -119,12 +119,12 @@ impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
             let request = self.request.body(()).unwrap_or_else(|error| panic!("{caller}: {error}"));
             let (parts, ()) = request.into_parts();
             check_path(&self.pattern, parts.uri.path(), caller);
-            clock::stop().await;
+            clock::pause().await;
             match prepare::<H, S>(parts, &self.pattern, &self.state).await {
-                Ok(((handler, cx), headers)) => Ok(Test::start(handler, cx, headers).await),
+                Ok(((handler, cx), headers)) => Ok(TestClient::start(handler, cx, headers).await),
                 Err(response) => {
                     let (parts, body) = response.into_parts();
-                    Err(Rejection { status: parts.status, headers: parts.headers, body: read(body).await })
+                    Err(Rejection { status: parts.status, headers: parts.headers, body: read_body(body).await })
                 }
             }
         })
@@ -142,7 +142,7 @@ fn check_path(pattern: &str, path: &str, caller: &Location<'_>) {
 }
 
 /// The whole of a body, or as much of it as there is without an error.
-async fn read(mut body: Body) -> Bytes {
+async fn read_body(mut body: Body) -> Bytes {
     let mut bytes = BytesMut::new();
     while let Some(Ok(frame)) = poll_fn(|task| Pin::new(&mut body).poll_frame(task)).await {
         if let Ok(data) = frame.into_data() {

@@ -23,7 +23,7 @@ impl<H: Handler> Context<H> {
     /// hub is closed: `#[on_error]` is told, as by all that follow.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] struct Guest { room: Topic<String> }
     /// #[websocket]
     /// impl Guest {
@@ -38,7 +38,7 @@ impl<H: Handler> Context<H> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let room = Hub::local().topic::<String>("room:lobby");
-    /// let mut client = Test::open(Guest { room: room.clone() }).await;
+    /// let mut client = TestClient::open(Guest { room: room.clone() }).await;
     /// room.publish("hello".to_owned()).unwrap();
     /// assert_eq!(client.text().await, "HELLO");
     /// # }
@@ -66,7 +66,7 @@ impl<H: Handler> Context<H> {
     /// [`Position`]: crate::Position
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] struct Guest { room: Topic<String>, since: Option<Position> }
     /// #[websocket]
     /// impl Guest {
@@ -84,7 +84,7 @@ impl<H: Handler> Context<H> {
     /// let room = Hub::local().topic::<String>("room:lobby").history(256);
     /// let since = room.position().await;
     /// room.publish("you missed this".to_owned()).unwrap();
-    /// let mut client = Test::open(Guest { room: room.clone(), since }).await;
+    /// let mut client = TestClient::open(Guest { room: room.clone(), since }).await;
     /// assert!(client.text().await.ends_with(r#","you missed this"]"#));
     /// # }
     /// ```
@@ -115,7 +115,7 @@ impl<H: Handler> Context<H> {
     /// is sent them by a handler that [subscribes](Self::subscribe_from).
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket(overflow = latest)] struct Ticker { prices: Topic<f64> }
     /// #[websocket]
     /// impl Ticker {
@@ -126,7 +126,7 @@ impl<H: Handler> Context<H> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let prices = Hub::local().topic::<f64>("prices");
-    /// let mut client = Test::open(Ticker { prices: prices.clone() }).await;
+    /// let mut client = TestClient::open(Ticker { prices: prices.clone() }).await;
     /// prices.publish(2.5).unwrap();
     /// assert_eq!(client.text().await, "2.5");
     /// # }
@@ -143,7 +143,7 @@ impl<H: Handler> Context<H> {
     /// What was published before may still arrive.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] struct Guest { room: Topic<String> }
     /// #[websocket]
     /// impl Guest {
@@ -157,7 +157,7 @@ impl<H: Handler> Context<H> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// # let room = Hub::local().topic::<String>("room:lobby");
-    /// # let mut client = Test::open(Guest { room: room.clone() }).await;
+    /// # let mut client = TestClient::open(Guest { room: room.clone() }).await;
     /// # for (command, expect) in [("listen", 1), ("mute", 0)] {
     /// #     client.send(command).await;
     /// #     assert_eq!(room.subscribers(), expect);
@@ -175,7 +175,7 @@ impl<H: Handler> Context<H> {
     /// Those of [`Topic::publish`].
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] struct Guest { room: Topic<String> }
     /// #[websocket]
     /// impl Guest {
@@ -190,11 +190,11 @@ impl<H: Handler> Context<H> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let room = Hub::local().topic::<String>("room:lobby");
-    /// let mut anna = Test::open(Guest { room: room.clone() }).await;
-    /// let mut ben = Test::open(Guest { room }).await;
+    /// let mut anna = TestClient::open(Guest { room: room.clone() }).await;
+    /// let mut ben = TestClient::open(Guest { room }).await;
     /// anna.send("hello").await;
     /// assert_eq!(ben.text().await, r#""hello""#);
-    /// anna.nothing().await;
+    /// anna.expect_nothing().await;
     /// # }
     /// ```
     pub fn publish_to_others<T>(&mut self, topic: &Topic<T>, value: T) -> Result<(), PublishError>
@@ -213,7 +213,7 @@ impl<H: Handler> Context<H> {
     /// is to be had by [awaiting](crate::Joined) it.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] struct Guest { room: Topic<String>, name: &'static str }
     /// #[websocket]
     /// impl Guest {
@@ -232,9 +232,9 @@ impl<H: Handler> Context<H> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let room = Hub::local().topic::<String>("room:lobby");
-    /// let mut anna = Test::open(Guest { room: room.clone(), name: "anna" }).await;
+    /// let mut anna = TestClient::open(Guest { room: room.clone(), name: "anna" }).await;
     /// assert_eq!(anna.text().await, "anna is here");
-    /// let mut ben = Test::open(Guest { room: room.clone(), name: "ben" }).await;
+    /// let mut ben = TestClient::open(Guest { room: room.clone(), name: "ben" }).await;
     /// assert_eq!(anna.text().await, "ben is here");
     /// assert_eq!(room.members().await.len(), 2);
     /// ben.abort().await;
@@ -255,7 +255,7 @@ impl<H: Handler> Context<H> {
     /// Ends [`join`](Self::join); false if it was not a member.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] struct Guest { room: Topic<String> }
     /// #[websocket]
     /// impl Guest {
@@ -270,7 +270,7 @@ impl<H: Handler> Context<H> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// # let room = Hub::local().topic::<String>("room:lobby");
-    /// # let mut client = Test::open(Guest { room: room.clone() }).await;
+    /// # let mut client = TestClient::open(Guest { room: room.clone() }).await;
     /// # for (status, expect) in [("busy", 1), ("there", 1), ("invisible", 0)] {
     /// #     client.send(status).await;
     /// #     assert_eq!(room.members().await.len(), expect);

@@ -18,7 +18,7 @@ use crate::error::BrokerError;
 /// one hub is not heard in another.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[derive(serde::Deserialize, serde::Serialize)] struct Said { text: String }
 /// #[websocket(path = "/rooms/{room}")]
 /// struct Guest { room: Topic<Said> }
@@ -47,7 +47,7 @@ use crate::error::BrokerError;
 /// let hub = Hub::local();
 /// let _router = Router::new().mount::<Guest>().with_state(hub.clone()); // .serve("0.0.0.0:8080")
 ///
-/// let guest = || Test::<Guest>::upgrade("/rooms/lobby").state(hub.clone()).open();
+/// let guest = || TestClient::<Guest>::upgrade("/rooms/lobby").state(hub.clone()).open();
 /// let (mut anna, mut ben) = (guest().await.unwrap(), guest().await.unwrap());
 /// anna.send("hello").await;
 /// assert_eq!(ben.text().await, r#"{"text":"hello"}"#);

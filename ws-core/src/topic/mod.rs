@@ -81,7 +81,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// process.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] struct Clock(Topic<u64>);
     /// #[websocket]
     /// impl Clock {
@@ -92,7 +92,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let seconds = Hub::local().topic::<u64>("seconds");
-    /// let mut client = Test::open(Clock(seconds.clone())).await;
+    /// let mut client = TestClient::open(Clock(seconds.clone())).await;
     /// tokio::spawn(async move { seconds.publish(1) });
     /// assert_eq!(client.text().await, "1");
     /// # }
@@ -131,7 +131,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// and that are still on their way there come behind it.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] struct Guest { room: Topic<String>, since: Option<Position> }
     /// # #[websocket]
     /// # impl Guest {
@@ -152,7 +152,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     ///
     /// room.publish("hello".to_owned()).unwrap();
     /// // The page connects, with `?since=…`.
-    /// let mut client = Test::open(Guest { room, since }).await;
+    /// let mut client = TestClient::open(Guest { room, since }).await;
     /// assert_eq!(client.text().await, "hello");
     /// # }
     /// ```
@@ -169,7 +169,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// the most.
     ///
     /// ```
-    /// # use ws_core::{prelude::*, test::Test};
+    /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] struct Guest(Topic<String>);
     /// #[websocket]
     /// impl Guest {
@@ -180,7 +180,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let room = Hub::local().topic::<String>("room:lobby");
-    /// let _anna = Test::open(Guest(room.clone())).await;
+    /// let _anna = TestClient::open(Guest(room.clone())).await;
     /// let names: Vec<_> = room.members().await.into_iter().map(|member| member.name).collect();
     /// assert_eq!(names, ["anna".into()]);
     /// # }

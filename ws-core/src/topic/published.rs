@@ -11,7 +11,7 @@ use crate::wire::PreparedMessage;
 /// A published value with where it comes from: what `#[on_info]` may take instead of `Arc<T>`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] struct Rooms([Topic<String>; 2]);
 /// #[websocket]
 /// impl Rooms {
@@ -29,7 +29,7 @@ use crate::wire::PreparedMessage;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let hub = Hub::local();
 /// let rooms = ["lobby", "attic"].map(|name| hub.topic::<String>(name));
-/// let mut client = Test::open(Rooms(rooms.clone())).await;
+/// let mut client = TestClient::open(Rooms(rooms.clone())).await;
 /// rooms[1].publish("dark here".to_owned()).unwrap();
 /// assert_eq!(client.text().await, "attic: dark here");
 /// # }

@@ -9,7 +9,7 @@ use super::position::Position;
 /// NATS calls it a *deliver policy*.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] struct Guest { room: Topic<String>, seen: Option<Position> }
 /// #[websocket]
 /// impl Guest {
@@ -29,7 +29,7 @@ use super::position::Position;
 /// for line in ["one", "two", "three"] {
 ///     room.publish(line.to_owned()).unwrap();
 /// }
-/// let mut client = Test::open(Guest { room: room.clone(), seen: None }).await;
+/// let mut client = TestClient::open(Guest { room: room.clone(), seen: None }).await;
 /// room.publish("four".to_owned()).unwrap();
 /// for line in ["two", "three", "four"] {
 ///     assert_eq!(client.text().await, line);

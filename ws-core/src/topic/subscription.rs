@@ -126,7 +126,7 @@ impl fmt::Debug for Subscribed {
 /// somebody in whom the others do not see. Without a broker there is none, unless the hub is closed.
 ///
 /// ```
-/// # use ws_core::{prelude::*, test::Test};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] struct Guest { room: Topic<String>, name: &'static str }
 /// #[websocket]
 /// impl Guest {
@@ -140,7 +140,7 @@ impl fmt::Debug for Subscribed {
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let room = Hub::local().topic::<String>("room:lobby");
-/// let _anna = Test::open(Guest { room: room.clone(), name: "anna" }).await;
+/// let _anna = TestClient::open(Guest { room: room.clone(), name: "anna" }).await;
 /// assert_eq!(&*room.members().await[0].name, "anna");
 /// # }
 /// ```

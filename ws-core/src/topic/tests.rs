@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use crate::Codec;
 use crate::close::CloseReason;
 use crate::prelude::*;
-use crate::test::Test;
+use crate::test::TestClient;
 
 #[websocket]
 struct Guest {
@@ -43,8 +43,8 @@ impl Guest {
     }
 }
 
-fn guest(room: &Topic<String>, name: &str) -> impl Future<Output = Test<Guest>> {
-    Test::open(Guest { room: room.clone(), name: name.into() })
+fn guest(room: &Topic<String>, name: &str) -> impl Future<Output = TestClient<Guest>> {
+    TestClient::open(Guest { room: room.clone(), name: name.into() })
 }
 
 #[tokio::test]
@@ -57,15 +57,15 @@ async fn subscriber_hears_until_it_leaves_or_ends() {
     assert_eq!((anna.text().await, ben.text().await), ("hello".into(), "hello".into()));
     ben.send("others: psst").await;
     assert_eq!(anna.text().await, "others: psst");
-    ben.nothing().await;
+    ben.expect_nothing().await;
     ben.send("leave").await;
     anna.send("alone").await;
     assert_eq!(anna.text().await, "alone");
-    ben.nothing().await;
+    ben.expect_nothing().await;
     ben.send("again").await;
     room.publish("once".into()).unwrap();
     assert_eq!(ben.text().await, "once");
-    ben.nothing().await;
+    ben.expect_nothing().await;
     ben.abort().await;
     anna.close(1000).await;
     assert_eq!(room.subscribers(), 0);
@@ -85,7 +85,7 @@ async fn topics_are_told_apart_by_name_and_type() {
     Hub::local().topic::<String>("room").publish("elsewhere".into()).unwrap();
     hub.topic::<String>("room").publish("here".into()).unwrap();
     assert_eq!(anna.text().await, "here");
-    anna.nothing().await;
+    anna.expect_nothing().await;
 }
 
 #[tokio::test]
@@ -128,10 +128,10 @@ macro_rules! busy {
         }
 
         impl $name {
-            async fn publish(numbers: impl IntoIterator<Item = u32>) -> Test<Self> {
+            async fn publish(numbers: impl IntoIterator<Item = u32>) -> TestClient<Self> {
                 let hub = Hub::local();
                 let topics = ["even", "odd"].map(|name| hub.topic(name));
-                let mut client = Test::open(Self(topics.clone())).await;
+                let mut client = TestClient::open(Self(topics.clone())).await;
                 client.send("be busy").await;
                 for number in numbers {
                     topics[number as usize % 2].publish(number).unwrap();
@@ -148,17 +148,17 @@ busy!(DropsOldest, drop_oldest);
 busy!(DropsNewest, drop_newest);
 busy!(Latest, latest);
 
-async fn texts<H: ws_core::Handler>(mut client: Test<H>, expect: &[&str]) {
+async fn texts<H: ws_core::Handler>(mut client: TestClient<H>, expect: &[&str]) {
     for text in expect {
         assert_eq!(client.text().await, *text);
     }
-    client.nothing().await;
+    client.expect_nothing().await;
 }
 
 #[tokio::test]
 async fn slow_subscriber_is_what_it_declares() {
     texts(Closes::publish(1..=3).await, &["1", "2", "3"]).await;
-    assert_eq!(Closes::publish(1..=4).await.reason().await, CloseReason::Overflow);
+    assert_eq!(Closes::publish(1..=4).await.close_reason().await, CloseReason::Overflow);
     texts(DropsOldest::publish(1..=9).await, &["missed 6", "7", "8", "9"]).await;
     texts(DropsNewest::publish(1..=9).await, &["1", "2", "3", "missed 6"]).await;
     texts(Latest::publish(1..=9).await, &["missed 7", "9", "8"]).await;
@@ -182,7 +182,7 @@ impl Forwards {
 #[tokio::test]
 async fn client_is_forwarded_to_while_the_handler_is_busy() {
     let room = Hub::local().topic::<String>("room");
-    let mut client = Test::open(Forwards(room.clone())).await;
+    let mut client = TestClient::open(Forwards(room.clone())).await;
     client.send("be busy").await;
     room.publish("hello".into()).unwrap();
     assert_eq!(client.text().await, r#""hello""#);
@@ -211,13 +211,13 @@ impl Codec<String> for Upper {
 async fn what_cannot_be_written_is_not_published() {
     let room = Hub::local().topic_with("room", Upper);
     room.publish("refuse".into()).unwrap(); // Nobody is there.
-    let mut client = Test::open(Forwards(room.clone())).await;
+    let mut client = TestClient::open(Forwards(room.clone())).await;
     let error = room.publish("refuse".into()).unwrap_err();
     assert_eq!(error.to_string(), "cannot be written: it refuses");
     assert!(room.publish("broken".into()).is_err());
     room.publish("hello".into()).unwrap();
     assert_eq!(client.text().await, "HELLO");
-    client.nothing().await;
+    client.expect_nothing().await;
 }
 
 #[tokio::test]
@@ -246,7 +246,7 @@ async fn value_that_publishes_when_it_is_dropped_blocks_nobody() {
         }
     }
     let topic = Hub::local().topic::<Loud>("loud").history(1);
-    let mut client = Test::open(Hears(topic.clone())).await;
+    let mut client = TestClient::open(Hears(topic.clone())).await;
     for number in 0..3 {
         topic.publish(Loud(number, Some(topic.clone()))).unwrap();
     }

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
-use super::Run;
-use super::poll::{self, Registry, Waker};
+use super::ConnectionFuture;
+use super::poll::{self, PollerRegistry, Waker};
 use super::socket::Socket;
 
 pub(super) enum Command {
     /// One more connection.
-    Run(TcpStream, Box<dyn FnOnce(Socket) -> Run + Send>),
+    Run(TcpStream, Box<dyn FnOnce(Socket) -> ConnectionFuture + Send>),
     /// A connection has something to do.
     Poll(usize),
     /// No more connections will come.
@@ -28,23 +28,23 @@ pub(super) struct Inbox {
     is_notified: AtomicBool,
     waker: Waker,
     /// Of the thread's sockets.
-    registry: Registry,
+    registry: PollerRegistry,
     connections: AtomicUsize,
 }
 
 thread_local! {
     /// The inbox of this thread, by its address, if it is one of ours.
-    static OWN: Cell<usize> = const { Cell::new(0) };
+    static THIS_INBOX: Cell<usize> = const { Cell::new(0) };
     /// Its connections that have something to do, as they said themselves.
-    static STIRRED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    static WOKEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
     /// Whether there are any.
-    static HAS_STIRRED: Cell<bool> = const { Cell::new(false) };
+    static HAS_WOKEN: Cell<bool> = const { Cell::new(false) };
     /// What goes on where the one that is being polled ends.
-    static NEXT: Cell<Option<Run>> = const { Cell::new(None) };
+    static SUCCESSOR: Cell<Option<ConnectionFuture>> = const { Cell::new(None) };
 }
 
 impl Inbox {
-    pub(super) fn new(waker: Waker, registry: Registry) -> Self {
+    pub(super) fn new(waker: Waker, registry: PollerRegistry) -> Self {
         Self {
             commands: Mutex::default(),
             is_notified: AtomicBool::new(false),
@@ -55,17 +55,17 @@ impl Inbox {
     }
 
     /// This thread is the one that the inbox is for.
-    pub(super) fn own(self: &Arc<Self>) {
-        OWN.set(Arc::as_ptr(self).addr());
+    pub(super) fn bind_to_thread(self: &Arc<Self>) {
+        THIS_INBOX.set(Arc::as_ptr(self).addr());
     }
 
     pub(super) fn push(&self, command: Command) {
-        self.leave(command);
+        self.push_without_wake(command);
         self.notify();
     }
 
     /// The same without waking the thread.
-    pub(super) fn leave(&self, command: Command) {
+    pub(super) fn push_without_wake(&self, command: Command) {
         if matches!(command, Command::Run(..)) {
             self.connections.fetch_add(1, Ordering::Relaxed);
         }
@@ -90,12 +90,12 @@ impl Inbox {
 
     /// Whether there may be something.
     #[inline]
-    pub(super) fn has_mail(&self) -> bool {
+    pub(super) fn has_commands(&self) -> bool {
         self.is_notified.load(Ordering::Acquire)
     }
 
     /// Takes everything.
-    pub(super) fn take(&self) -> Vec<Command> {
+    pub(super) fn take_commands(&self) -> Vec<Command> {
         // What comes after this wakes the thread again.
         self.is_notified.store(false, Ordering::Release);
         std::mem::take(&mut self.commands.lock().unwrap_or_else(PoisonError::into_inner))
@@ -107,7 +107,7 @@ impl Inbox {
     }
 
     /// One of them has ended.
-    pub(super) fn ended(&self) {
+    pub(super) fn connection_ended(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -120,26 +120,26 @@ impl fmt::Debug for Inbox {
 
 /// Puts the connections of this thread that have stirred since the last time into `to`, which is empty.
 #[inline]
-pub(super) fn stirred(to: &mut Vec<usize>) {
-    if HAS_STIRRED.get() {
-        HAS_STIRRED.set(false);
-        STIRRED.with_borrow_mut(|stirred| std::mem::swap(stirred, to));
+pub(super) fn take_woken(to: &mut Vec<usize>) {
+    if HAS_WOKEN.get() {
+        HAS_WOKEN.set(false);
+        WOKEN.with_borrow_mut(|woken| std::mem::swap(woken, to));
     }
 }
 
 /// Says what goes on with the socket of the connection that is being polled, when it has ended.
-pub(super) fn goes_on(next: Option<Run>) {
-    NEXT.set(next);
+pub(super) fn set_successor(successor: Option<ConnectionFuture>) {
+    SUCCESSOR.set(successor);
 }
 
 /// What goes on with the socket of the one that has ended.
-pub(super) fn next() -> Option<Run> {
-    NEXT.take()
+pub(super) fn take_successor() -> Option<ConnectionFuture> {
+    SUCCESSOR.take()
 }
 
 /// What is known of a connection outside of it: what its socket is ready for, and how to wake it.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct ConnectionHandle {
     inbox: Arc<Inbox>,
     key: usize,
     /// Whether it is in a queue.
@@ -147,7 +147,7 @@ pub(super) struct Link {
     ready: AtomicU8,
 }
 
-impl Link {
+impl ConnectionHandle {
     pub(super) fn new(inbox: Arc<Inbox>, key: usize, ready: u8) -> Self {
         Self { inbox, key, is_queued: AtomicBool::new(false), ready: AtomicU8::new(ready) }
     }
@@ -155,7 +155,7 @@ impl Link {
     /// It is about to be polled for having been in a queue. Whoever finds it queued before this has done
     /// what it is to look at; so that it does see that, this is no mere store, which may come later
     /// than the loads behind it.
-    pub(super) fn unqueued(&self) {
+    pub(super) fn mark_dequeued(&self) {
         self.is_queued.swap(false, Ordering::AcqRel);
     }
 
@@ -182,7 +182,7 @@ impl Link {
     }
 }
 
-impl Wake for Link {
+impl Wake for ConnectionHandle {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -191,9 +191,9 @@ impl Wake for Link {
         if self.is_queued.swap(true, Ordering::AcqRel) {
             return;
         }
-        if OWN.get() == Arc::as_ptr(&self.inbox).addr() {
-            STIRRED.with_borrow_mut(|stirred| stirred.push(self.key));
-            HAS_STIRRED.set(true);
+        if THIS_INBOX.get() == Arc::as_ptr(&self.inbox).addr() {
+            WOKEN.with_borrow_mut(|woken| woken.push(self.key));
+            HAS_WOKEN.set(true);
         } else {
             self.inbox.push(Command::Poll(self.key));
         }

@@ -9,7 +9,7 @@ mod inbox;
 mod listener;
 mod poll;
 mod socket;
-mod thread;
+mod event_loop;
 
 use std::future::Future;
 use std::io;
@@ -19,15 +19,15 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use inbox::{Command, Inbox, goes_on};
-pub(crate) use listener::Listener;
+use inbox::{Command, Inbox, set_successor};
+pub(crate) use listener::ListenerThread;
 pub(crate) use socket::Socket;
-use thread::Thread;
+use event_loop::EventLoop;
 
 use crate::close::CloseReason;
 
 /// A connection, from open to the end of TCP.
-pub(crate) type Run = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
+pub(crate) type ConnectionFuture = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
 
 /// The threads of a server. Dropped, they end when their connections have.
 #[derive(Debug)]
@@ -42,11 +42,11 @@ impl Workers {
     pub(crate) fn start(count: usize) -> io::Result<Self> {
         let mut workers = Self(Vec::new());
         for index in 0..count {
-            let (thread, inbox) = Thread::new()?;
+            let (event_loop, inbox) = EventLoop::new()?;
             let runtime = Handle::current();
             std::thread::Builder::new().name(format!("ws-worker-{index}")).spawn(move || {
                 let _context = runtime.enter();
-                thread.run();
+                event_loop.run();
             })?;
             workers.0.push(inbox);
         }
@@ -74,14 +74,14 @@ impl Workers {
     /// The same of a socket that is nobody's. What runs first says what goes on with its socket, if
     /// something does: so that the connection has nothing of its handshake with it. It begins with the
     /// next [`wake`](Self::wake).
-    pub(crate) fn begin<F>(&self, tcp: TcpStream, first: impl FnOnce(Socket) -> F + Send + 'static)
+    pub(crate) fn spawn_handshake<F>(&self, tcp: TcpStream, handshake: impl FnOnce(Socket) -> F + Send + 'static)
     where
-        F: Future<Output = Option<Run>> + Send + 'static,
+        F: Future<Output = Option<ConnectionFuture>> + Send + 'static,
     {
-        self.push(tcp, Inbox::leave, |socket| {
-            let first = first(socket);
+        self.push(tcp, Inbox::push_without_wake, |socket| {
+            let handshake = handshake(socket);
             Box::pin(async move {
-                goes_on(first.await);
+                set_successor(handshake.await);
                 CloseReason::Shutdown
             })
         });
@@ -94,7 +94,7 @@ impl Workers {
 
     fn push<F>(&self, tcp: TcpStream, push: fn(&Inbox, Command), run: F)
     where
-        F: FnOnce(Socket) -> Run + Send + 'static,
+        F: FnOnce(Socket) -> ConnectionFuture + Send + 'static,
     {
         if let Some(inbox) = self.0.iter().min_by_key(|inbox| inbox.connections()) {
             push(inbox, Command::Run(tcp, Box::new(run)));

@@ -48,7 +48,7 @@ impl Member {
 async fn hub_that_is_closed_says_so_to_all() {
     let hub = Hub::local();
     let room = hub.topic::<String>("room").history(4);
-    let mut anna = Test::open(Member(room.clone())).await;
+    let mut anna = TestClient::open(Member(room.clone())).await;
     assert_eq!(anna.text().await, "anna is here");
     room.publish("before".into()).unwrap();
     assert_eq!(anna.text().await, "before");
@@ -63,7 +63,7 @@ async fn hub_that_is_closed_says_so_to_all() {
     for command in ["to others", "subscribe", "join"] {
         anna.send(command).await;
         assert_eq!(anna.text().await, "the hub is closed", "{command}");
-        anna.nothing().await;
+        anna.expect_nothing().await;
     }
     assert_eq!(room.subscribers(), 0);
     assert!(matches!(hub.flush().await, Err(BrokerError::Closed)));

@@ -114,7 +114,7 @@ impl Returns {
 async fn who_is_held_is_released_when_the_search_panics() {
     let room = Hub::of(Box::new(Panics)).topic::<String>("room").history(8);
     let (told, recovery) = mpsc::channel();
-    let mut client = Test::open(Returns { room: room.clone(), told }).await;
+    let mut client = TestClient::open(Returns { room: room.clone(), told }).await;
     assert_eq!(client.text().await, "lagged 0");
     assert_eq!(recovery.recv().unwrap(), Recovery::default());
     room.publish("hello".into()).unwrap();

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn busy_handler_does_not_keep_what_there_is_room_for() {
     let room = Hub::local().topic::<String>("room");
-    let mut client = Test::open(Forwards(room.clone())).await;
+    let mut client = TestClient::open(Forwards(room.clone())).await;
     client.send("be busy").await;
     // Each of them is as much as the outbox takes at once.
     for number in 0..5 {
@@ -47,7 +47,7 @@ impl Both {
 #[tokio::test]
 async fn latest_is_that_of_each_tie() {
     let topic = Hub::local().topic::<u32>("numbers");
-    let mut client = Test::open(Both(topic.clone())).await;
+    let mut client = TestClient::open(Both(topic.clone())).await;
     topic.publish(1).unwrap();
     topic.publish(2).unwrap();
     client.advance(Duration::from_secs(1)).await;
@@ -79,7 +79,7 @@ async fn who_looks_twice_hears_it_once() {
     let since = topic.position().await;
     topic.publish(5).unwrap();
     topic.publish(6).unwrap();
-    let client = Test::open(Impatient(topic, since)).await;
+    let client = TestClient::open(Impatient(topic, since)).await;
     texts(client, &["5 at 1", "6 at 2", "7 at 3", "7 at 4", "7 at 5"]).await;
 }
 
@@ -97,7 +97,7 @@ impl Strict {
 #[tokio::test]
 async fn client_that_does_not_read_is_closed_when_too_many_wait() {
     let prices = Hub::local().topic::<String>("prices");
-    let mut client = Test::open(Strict(prices.clone())).await;
+    let mut client = TestClient::open(Strict(prices.clone())).await;
     // More than the pipe and the outbox hold, and then as many as may wait.
     for _ in 0..4 {
         prices.publish("x".repeat(100_000)).unwrap();
@@ -109,7 +109,7 @@ async fn client_that_does_not_read_is_closed_when_too_many_wait() {
     }
     client.advance(Duration::from_secs(6)).await;
     assert_eq!(prices.subscribers(), 0);
-    assert_eq!(client.reason().await, CloseReason::Overflow);
+    assert_eq!(client.close_reason().await, CloseReason::Overflow);
 }
 
 #[websocket(overflow = latest, outbox_high_water = 1KiB)]
@@ -130,7 +130,7 @@ impl Prices {
 #[tokio::test]
 async fn client_that_does_not_read_misses_what_is_old() {
     let prices = Hub::local().topic::<String>("prices");
-    let mut client = Test::open(Prices(prices.clone())).await;
+    let mut client = TestClient::open(Prices(prices.clone())).await;
     // More than the pipe and the outbox hold.
     let long = "x".repeat(100_000);
     for _ in 0..4 {

@@ -34,7 +34,7 @@ async fn who_comes_back_gets_what_it_missed_or_is_told() {
     let from = async |since: Option<Position>, publish: u32| {
         let (told, recovery) = mpsc::channel();
         let since = since.into();
-        let client = Test::open(Returns { room: room.clone(), since, told }).await;
+        let client = TestClient::open(Returns { room: room.clone(), since, told }).await;
         room.publish(publish).unwrap();
         (client, recovery.recv().unwrap())
     };
@@ -59,7 +59,7 @@ async fn who_comes_back_gets_what_it_missed_or_is_told() {
     }
     let without = hub.topic::<u32>("another");
     let (told, recovery) = mpsc::channel();
-    let _client = Test::open(Returns { room: without, since: at(0).into(), told }).await;
+    let _client = TestClient::open(Returns { room: without, since: at(0).into(), told }).await;
     assert_eq!(recovery.recv(), Ok(Recovery { recovered: false, position: None }));
 }
 
@@ -70,7 +70,7 @@ async fn newcomer_gets_the_last_messages_and_what_follows() {
     let check = async |since: Since, expect: &[u32]| {
         let (told, recovery) = mpsc::channel();
         let end = room.position().await;
-        let client = Test::open(Returns { room: room.clone(), since, told }).await;
+        let client = TestClient::open(Returns { room: room.clone(), since, told }).await;
         assert_eq!(recovery.recv(), Ok(Recovery { recovered: true, position: end }), "{since:?}");
         room.publish(0).unwrap();
         let offset = end.unwrap().offset + 1;
@@ -94,7 +94,7 @@ async fn newcomer_gets_the_last_messages_and_what_follows() {
 
     let (told, recovery) = mpsc::channel();
     let without = hub.topic::<u32>("another");
-    let _client = Test::open(Returns { room: without, since: Since::Last(3), told }).await;
+    let _client = TestClient::open(Returns { room: without, since: Since::Last(3), told }).await;
     assert_eq!(recovery.recv(), Ok(Recovery { recovered: false, position: None }));
 }
 
@@ -123,7 +123,7 @@ impl Slow {
 async fn what_was_kept_takes_no_room_of_what_follows() {
     let room = Hub::local().topic::<u32>("room").history(8);
     (1..=5).for_each(|number| room.publish(number).unwrap());
-    texts(Test::open(Slow(room)).await, &["missed 2", "3", "4", "5", "6", "7", "8", "9", "10"]).await;
+    texts(TestClient::open(Slow(room)).await, &["missed 2", "3", "4", "5", "6", "7", "8", "9", "10"]).await;
 }
 
 #[tokio::test(start_paused = true)]

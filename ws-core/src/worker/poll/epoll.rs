@@ -19,11 +19,11 @@ const WAKER: u64 = u64::MAX;
 
 /// The sockets of a thread.
 #[derive(Debug)]
-pub(in crate::worker) struct Poll(Arc<OwnedFd>);
+pub(in crate::worker) struct Poller(Arc<OwnedFd>);
 
 /// The same, for those who have a socket and not the thread.
 #[derive(Debug)]
-pub(in crate::worker) struct Registry(Arc<OwnedFd>);
+pub(in crate::worker) struct PollerRegistry(Arc<OwnedFd>);
 
 /// What was heard of them.
 pub(in crate::worker) struct Events(Vec<Event>);
@@ -32,12 +32,12 @@ pub(in crate::worker) struct Events(Vec<Event>);
 #[derive(Debug)]
 pub(in crate::worker) struct Waker(OwnedFd);
 
-impl Poll {
-    pub(in crate::worker) fn new() -> io::Result<(Self, Waker, Registry)> {
+impl Poller {
+    pub(in crate::worker) fn new() -> io::Result<(Self, Waker, PollerRegistry)> {
         let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
         let waker = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &waker, EventData::new_u64(WAKER), EventFlags::IN | EventFlags::ET)?;
-        let registry = Registry(Arc::clone(&epoll));
+        let registry = PollerRegistry(Arc::clone(&epoll));
         Ok((Self(epoll), Waker(waker), registry))
     }
 
@@ -50,15 +50,15 @@ impl Poll {
 
     /// Waits until something has happened, or only looks.
     #[inline(always)]
-    pub(in crate::worker) fn wait(&mut self, events: &mut Events, looks: bool) -> io::Result<()> {
+    pub(in crate::worker) fn wait(&mut self, events: &mut Events, nonblocking: bool) -> io::Result<()> {
         events.0.clear();
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        epoll::wait(&self.0, spare_capacity(&mut events.0), looks.then_some(&now))?;
+        epoll::wait(&self.0, spare_capacity(&mut events.0), nonblocking.then_some(&now))?;
         Ok(())
     }
 }
 
-impl Registry {
+impl PollerRegistry {
     /// Takes a socket out again.
     pub(in crate::worker) fn release(&self, stream: TcpStream) -> io::Result<TcpStream> {
         epoll::delete(&self.0, &stream)?;

@@ -4,12 +4,12 @@
 #[cfg(target_os = "linux")]
 mod epoll;
 #[cfg(not(target_os = "linux"))]
-mod portable;
+mod mio;
 
 #[cfg(target_os = "linux")]
-pub(super) use epoll::{Events, Poll, Registry, TcpStream, Waker, recv, send};
+pub(super) use epoll::{Events, Poller, PollerRegistry, TcpStream, Waker, recv, send};
 #[cfg(not(target_os = "linux"))]
-pub(super) use portable::{Events, Poll, Registry, TcpStream, Waker, recv, send};
+pub(super) use self::mio::{Events, Poller, PollerRegistry, TcpStream, Waker, recv, send};
 
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1024;

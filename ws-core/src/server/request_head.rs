@@ -15,15 +15,15 @@ use crate::upgrade::HandshakeHeaders;
 const MAX_HEADERS: usize = 64;
 
 /// A handshake over HTTP/1.1 in a request without a body.
-pub(super) struct Head<'a> {
+pub(super) struct RequestHead<'a> {
     target: &'a str,
-    pub(super) said: HandshakeHeaders<'a>,
-    pub(super) fields: &'a [Header<'a>],
+    pub(super) handshake: HandshakeHeaders<'a>,
+    pub(super) headers: &'a [Header<'a>],
     /// How many bytes it has.
     pub(super) len: usize,
 }
 
-impl<'a> Head<'a> {
+impl<'a> RequestHead<'a> {
     /// The path, if nothing has to be asked about the target.
     pub(super) fn path(&self) -> Option<&'a str> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~%?=&+,;:@!$'()*".contains(&byte);
@@ -33,7 +33,7 @@ impl<'a> Head<'a> {
 }
 
 /// Reads a head that is all there and has at most so many bytes, and calls `then` with it.
-pub(super) fn parse<R>(read: &[u8], max_len: usize, then: impl FnOnce(&Head<'_>) -> Option<R>) -> Option<R> {
+pub(super) fn parse<R>(read: &[u8], max_len: usize, then: impl FnOnce(&RequestHead<'_>) -> Option<R>) -> Option<R> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     let Ok(Status::Complete(len)) = request.parse_with_uninit_headers(read, &mut headers) else {
@@ -42,18 +42,18 @@ pub(super) fn parse<R>(read: &[u8], max_len: usize, then: impl FnOnce(&Head<'_>)
     if request.method != Some("GET") || request.version != Some(1) || len > max_len {
         return None;
     }
-    let said = HandshakeHeaders::scan(&*request.headers);
-    let head = Head { target: request.path?, said, fields: request.headers, len };
-    if head.said.is_plain_handshake() { then(&head) } else { None }
+    let handshake = HandshakeHeaders::scan(&*request.headers);
+    let head = RequestHead { target: request.path?, handshake, headers: request.headers, len };
+    if head.handshake.is_plain_handshake() { then(&head) } else { None }
 }
 
 /// The same as hyper would have it, and how many bytes it has.
-pub(super) fn parts(read: &Bytes, max_len: usize) -> Option<(Parts, usize)> {
+pub(super) fn to_parts(read: &Bytes, max_len: usize) -> Option<(Parts, usize)> {
     parse(read, max_len, |head| {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.uri = Uri::from_maybe_shared(read.slice_ref(head.target.as_bytes())).ok()?;
-        parts.headers = HeaderMap::with_capacity(head.fields.len());
-        for line in head.fields {
+        parts.headers = HeaderMap::with_capacity(head.headers.len());
+        for line in head.headers {
             let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
             parts.headers.append(name, HeaderValue::from_maybe_shared(read.slice_ref(line.value)).ok()?);
         }

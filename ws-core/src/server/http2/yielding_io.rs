@@ -4,29 +4,29 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context as Task, Poll, ready};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How much is read at a time.
-const SHARE: usize = 64 << 10;
+const READ_BUDGET: usize = 64 << 10;
 
 /// The stream below an HTTP/2 connection, whose task would read for as long as there is something
 /// to read, and collect frames faster than the sockets that they are for get to run.
-pub(super) struct Fair<T> {
+pub(super) struct YieldingIo<T> {
     io: T,
     /// What has been read without a pause.
-    read: usize,
+    read_since_yield: usize,
     /// Set when the client takes something.
     wrote: Arc<AtomicBool>,
 }
 
-impl<T> Fair<T> {
+impl<T> YieldingIo<T> {
     pub(super) fn new(io: T, wrote: Arc<AtomicBool>) -> Self {
-        Self { io, read: 0, wrote }
+        Self { io, read_since_yield: 0, wrote }
     }
 
-    fn note(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn note_write(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if poll.is_ready() {
             self.wrote.store(true, Ordering::Relaxed);
         }
@@ -34,52 +34,52 @@ impl<T> Fair<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Fair<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for YieldingIo<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.read >= SHARE {
-            self.read = 0;
+        if self.read_since_yield >= READ_BUDGET {
+            self.read_since_yield = 0;
             task.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = into.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(task, into);
         if poll.is_pending() {
-            self.read = 0;
+            self.read_since_yield = 0;
         }
         ready!(poll)?;
-        self.read += into.filled().len() - before;
+        self.read_since_yield += into.filled().len() - before;
         Poll::Ready(Ok(()))
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Fair<T> {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for YieldingIo<T> {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.io).poll_write(task, bytes);
-        self.note(poll)
+        self.note_write(poll)
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.io).poll_write_vectored(task, bytes);
-        self.note(poll)
+        self.note_write(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_flush(task)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(task)
     }
 }

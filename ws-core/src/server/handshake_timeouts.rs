@@ -5,7 +5,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context as Task, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
@@ -13,68 +13,68 @@ use tokio::time::{Instant, Sleep};
 
 /// The clients that have not sent their requests yet.
 #[derive(Debug)]
-pub(super) struct Deadlines {
+pub(super) struct HandshakeTimeouts {
     timeout: Duration,
     queue: Mutex<Queue>,
     /// Whether clients have come since the timer was set.
-    has_come: AtomicBool,
+    accepted_since_armed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: Slab<Waiting>,
+    waiting: Slab<PendingClient>,
     /// The first to be late, and the last.
-    ends: Option<(usize, usize)>,
+    bounds: Option<(usize, usize)>,
     /// Whoever has the timer, if that is not set.
     timer: Option<Waker>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct PendingClient {
     deadline: Instant,
     task: Waker,
     is_late: bool,
     /// Its neighbours, as long as it is not late.
-    before: Option<usize>,
-    after: Option<usize>,
+    previous: Option<usize>,
+    next_key: Option<usize>,
 }
 
 impl Queue {
     fn push(&mut self, deadline: Instant, task: Waker) -> usize {
-        let before = self.ends.map(|(_, last)| last);
-        let key = self.waiting.insert(Waiting { deadline, task, is_late: false, before, after: None });
-        if let Some(before) = before {
-            self.waiting[before].after = Some(key);
+        let previous = self.bounds.map(|(_, last)| last);
+        let key = self.waiting.insert(PendingClient { deadline, task, is_late: false, previous, next_key: None });
+        if let Some(previous) = previous {
+            self.waiting[previous].next_key = Some(key);
         }
-        self.ends = Some((self.ends.map_or(key, |(first, _)| first), key));
+        self.bounds = Some((self.bounds.map_or(key, |(first, _)| first), key));
         key
     }
 
-    fn unlink(&mut self, before: Option<usize>, after: Option<usize>) {
-        if let Some(before) = before {
-            self.waiting[before].after = after;
+    fn unlink(&mut self, previous: Option<usize>, next_key: Option<usize>) {
+        if let Some(previous) = previous {
+            self.waiting[previous].next_key = next_key;
         }
-        if let Some(after) = after {
-            self.waiting[after].before = before;
+        if let Some(next_key) = next_key {
+            self.waiting[next_key].previous = previous;
         }
-        self.ends = self.ends.and_then(|(first, last)| {
-            let first = if before.is_none() { after? } else { first };
-            let last = if after.is_none() { before? } else { last };
+        self.bounds = self.bounds.and_then(|(first, last)| {
+            let first = if previous.is_none() { next_key? } else { first };
+            let last = if next_key.is_none() { previous? } else { last };
             Some((first, last))
         });
     }
 }
 
-impl Deadlines {
+impl HandshakeTimeouts {
     pub(super) fn new(timeout: Duration) -> Arc<Self> {
-        Arc::new(Self { timeout, queue: Mutex::default(), has_come: AtomicBool::new(false) })
+        Arc::new(Self { timeout, queue: Mutex::default(), accepted_since_armed: AtomicBool::new(false) })
     }
 
     /// A client has come. While they do the timer is set, even if none of them is waited for: a runtime
     /// without a timer is interrupted, by a system call, for each that is set then, as connections do.
-    pub(super) fn come(&self) {
-        if !self.has_come.load(Ordering::Relaxed)
-            && !self.has_come.swap(true, Ordering::AcqRel)
+    pub(super) fn on_accept(&self) {
+        if !self.accepted_since_armed.load(Ordering::Relaxed)
+            && !self.accepted_since_armed.swap(true, Ordering::AcqRel)
             && let Some(timer) = self.lock().timer.take()
         {
             timer.wake();
@@ -91,36 +91,36 @@ impl Deadlines {
         if let Some(timer) = timer {
             timer.wake();
         }
-        Deadline { of: self, key }
+        Deadline { timeouts: self, key }
     }
 
     /// Wakes those that are late, and sees to it that the task is woken for the next of them.
-    pub(super) fn poll(&self, task: &mut Task<'_>, timer: &mut Timer) {
+    pub(super) fn poll(&self, task: &mut TaskContext<'_>, timer: &mut SharedTimer) {
         loop {
-            if timer.is_set && timer.sleep.as_mut().poll(task).is_pending() {
+            if timer.is_armed && timer.sleep.as_mut().poll(task).is_pending() {
                 return;
             }
             let mut queue = self.lock();
             let now = Instant::now();
             let late =
-                queue.ends.map(|(first, _)| first).filter(|first| queue.waiting[*first].deadline <= now);
+                queue.bounds.map(|(first, _)| first).filter(|first| queue.waiting[*first].deadline <= now);
             if let Some(first) = late {
                 let waiting = &mut queue.waiting[first];
                 waiting.is_late = true;
-                let (task, after) = (waiting.task.clone(), waiting.after.take());
-                queue.unlink(None, after);
+                let (task, next_key) = (waiting.task.clone(), waiting.next_key.take());
+                queue.unlink(None, next_key);
                 drop(queue);
                 task.wake();
                 continue;
             }
-            let has_come = self.has_come.swap(false, Ordering::AcqRel);
-            let next = queue.ends.map(|(first, _)| queue.waiting[first].deadline);
-            let next = next.or_else(|| has_come.then(|| now + self.timeout));
+            let accepted_since_armed = self.accepted_since_armed.swap(false, Ordering::AcqRel);
+            let next = queue.bounds.map(|(first, _)| queue.waiting[first].deadline);
+            let next = next.or_else(|| accepted_since_armed.then(|| now + self.timeout));
             if next.is_none() {
                 queue.timer = Some(task.waker().clone());
             }
             drop(queue);
-            timer.is_set = next.is_some();
+            timer.is_armed = next.is_some();
             let Some(next) = next else { return };
             timer.sleep.as_mut().reset(next);
         }
@@ -133,28 +133,28 @@ impl Deadlines {
 
 /// The one timer.
 #[derive(Debug)]
-pub(super) struct Timer {
+pub(super) struct SharedTimer {
     sleep: Pin<Box<Sleep>>,
-    is_set: bool,
+    is_armed: bool,
 }
 
-impl Timer {
+impl SharedTimer {
     pub(super) fn new() -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), is_set: false }
+        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), is_armed: false }
     }
 }
 
 /// The time of one client; dropped, it is not waited for any more.
 #[derive(Debug)]
 pub(super) struct Deadline<'a> {
-    of: &'a Deadlines,
+    timeouts: &'a HandshakeTimeouts,
     key: usize,
 }
 
 impl Deadline<'_> {
     /// Ready when it has passed; wakes this task then.
-    pub(super) fn poll(&self, task: &mut Task<'_>) -> Poll<()> {
-        let mut queue = self.of.lock();
+    pub(super) fn poll(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        let mut queue = self.timeouts.lock();
         let waiting = &mut queue.waiting[self.key];
         if waiting.is_late {
             return Poll::Ready(());
@@ -166,10 +166,10 @@ impl Deadline<'_> {
 
 impl Drop for Deadline<'_> {
     fn drop(&mut self) {
-        let mut queue = self.of.lock();
-        let Waiting { is_late, before, after, .. } = queue.waiting.remove(self.key);
+        let mut queue = self.timeouts.lock();
+        let PendingClient { is_late, previous, next_key, .. } = queue.waiting.remove(self.key);
         if !is_late {
-            queue.unlink(before, after);
+            queue.unlink(previous, next_key);
         }
     }
 }
@@ -185,20 +185,20 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(10);
 
     /// Runs the timer, as the server does.
-    fn run(deadlines: &Arc<Deadlines>) {
-        let deadlines = Arc::clone(deadlines);
+    fn run(timeouts: &Arc<HandshakeTimeouts>) {
+        let timeouts = Arc::clone(timeouts);
         tokio::spawn(async move {
-            let mut timer = Timer::new();
+            let mut timer = SharedTimer::new();
             poll_fn(|task| {
-                deadlines.poll(task, &mut timer);
+                timeouts.poll(task, &mut timer);
                 Poll::<()>::Pending
             })
             .await;
         });
     }
 
-    async fn add(deadlines: &Deadlines) -> Deadline<'_> {
-        poll_fn(|task| Poll::Ready(deadlines.add(task.waker()))).await
+    async fn add(timeouts: &HandshakeTimeouts) -> Deadline<'_> {
+        poll_fn(|task| Poll::Ready(timeouts.add(task.waker()))).await
     }
 
     async fn late(deadline: &Deadline<'_>) {
@@ -206,15 +206,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_has_its_time() {
-        let deadlines = Deadlines::new(TIMEOUT);
-        run(&deadlines);
+    async fn each_client_has_the_full_timeout() {
+        let timeouts = HandshakeTimeouts::new(TIMEOUT);
+        run(&timeouts);
         // The timer is set for the first of them, and again after a time without any.
         for _ in 0..2 {
             let start = Instant::now();
             let mut waiting = Vec::new();
             for _ in 0..4 {
-                waiting.push(add(&deadlines).await);
+                waiting.push(add(&timeouts).await);
                 advance(Duration::from_secs(1)).await;
             }
             // The ends and the middle of the queue.
@@ -225,9 +225,9 @@ mod tests {
             late(&waiting[1]).await;
             assert_eq!(start.elapsed(), TIMEOUT + Duration::from_secs(3));
             drop(waiting);
-            assert!(deadlines.lock().ends.is_none() && deadlines.lock().waiting.is_empty());
+            assert!(timeouts.lock().bounds.is_none() && timeouts.lock().waiting.is_empty());
         }
-        let only = add(&deadlines).await;
+        let only = add(&timeouts).await;
         assert!(timeout(TIMEOUT - Duration::from_millis(1), late(&only)).await.is_err());
     }
 }

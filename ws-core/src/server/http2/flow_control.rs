@@ -10,64 +10,64 @@ use crate::transport::http2::StreamToken;
 pub(super) const MAX_STREAMS: u32 = 256;
 
 /// A stream's window on a connection that has few of them.
-const WIDE: u32 = 64 << 10;
+const WIDE_WINDOW: u32 = 64 << 10;
 
 /// How many are few.
-const WIDE_STREAMS: u32 = 8;
+const MAX_WIDE_STREAMS: u32 = 8;
 
 /// The same on a connection that has many: whoever puts so many clients on one connection is a proxy,
 /// and near, so that a small window is no slow one.
-const NARROW: u32 = 4 << 10;
+const NARROW_WINDOW: u32 = 4 << 10;
 
 /// What all streams of a connection may hold unread. As a stream that nobody reads keeps what it has
 /// of this, it is enough for all of them at once, or those that are read would wait for those that are
 /// not. The streams that were there when there were few may be full; the others have come since.
 /// A client that does not heed the narrow windows gets no more than this, and holds up itself.
-const CONNECTION_WINDOW: u32 = WIDE_STREAMS * WIDE + (MAX_STREAMS - WIDE_STREAMS) * NARROW;
+const CONNECTION_WINDOW: u32 = MAX_WIDE_STREAMS * WIDE_WINDOW + (MAX_STREAMS - MAX_WIDE_STREAMS) * NARROW_WINDOW;
 
 /// What small frames may cost that are not read, as h2 counts: each up to 256 bytes beside what is in
 /// it. The default goes with the window of the connection, and would be too little for one wide
 /// stream of very small messages.
-const SMALL_FRAMES: usize = 8 << 20;
+const DATA_FRAME_BUDGET: usize = 8 << 20;
 
 /// The windows of a connection.
-pub(super) struct Windows {
+pub(super) struct StreamWindows {
     streams: StreamToken,
     are_narrow: bool,
 }
 
-impl Windows {
+impl StreamWindows {
     /// As a connection begins.
     pub(super) fn new(builder: &mut Builder) -> Self {
         builder
             .max_concurrent_streams(MAX_STREAMS)
-            .initial_window_size(WIDE)
+            .initial_window_size(WIDE_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .data_frame_budget(SMALL_FRAMES);
+            .data_frame_budget(DATA_FRAME_BUDGET);
         Self { streams: StreamToken::default(), are_narrow: false }
     }
 
     /// For one more stream, to be held as long as it may have something unread.
-    pub(super) fn place(&self) -> StreamToken {
+    pub(super) fn stream_token(&self) -> StreamToken {
         self.streams.clone()
     }
 
     /// Whether a stream has a place.
-    pub(super) fn are_used(&self) -> bool {
+    pub(super) fn has_open_streams(&self) -> bool {
         self.streams.other_streams() > 0
     }
 
     /// Tells the client if the streams have become many, or few again. What is said here is sent before
     /// the answer to a stream that has just come, so that a WebSocket begins with the right window.
-    pub(super) fn fit<T>(&mut self, connection: &mut Connection<T, Bytes>)
+    pub(super) fn adjust<T>(&mut self, connection: &mut Connection<T, Bytes>)
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
         // Half as many, so that one that comes and goes does not change it each time.
-        let few = if self.are_narrow { WIDE_STREAMS / 2 } else { WIDE_STREAMS };
+        let few = if self.are_narrow { MAX_WIDE_STREAMS / 2 } else { MAX_WIDE_STREAMS };
         let are_narrow = self.streams.other_streams() > few as usize;
         if are_narrow != self.are_narrow {
-            let window = if are_narrow { NARROW } else { WIDE };
+            let window = if are_narrow { NARROW_WINDOW } else { WIDE_WINDOW };
             // It fails while the client has not acknowledged the settings before; then the next call
             // tells it.
             if connection.set_initial_window_size(window).is_ok() {

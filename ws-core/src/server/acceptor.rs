@@ -3,13 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll};
+use std::task::{Context as TaskContext, Poll};
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::deadlines::Deadlines;
-use super::spoken::{Peer, Security};
+use super::handshake_timeouts::HandshakeTimeouts;
+use super::protocol::{Peer, Security};
 use crate::driver::{ConnectionTracker, ConnectionLimits};
 use crate::router::Router;
 use crate::worker;
@@ -21,12 +21,12 @@ const SPARE_HANDSHAKES: usize = 1024;
 const SPARE_PER_ADDRESS: usize = 32;
 
 /// Lets clients in, as far as there is room.
-pub(super) struct Door {
+pub(super) struct Acceptor {
     server: Arc<Router>,
     security: Security,
     /// Those that speak HTTP.
     pub(super) handshakes: Arc<ConnectionTracker>,
-    pub(super) deadlines: Arc<Deadlines>,
+    pub(super) timeouts: Arc<HandshakeTimeouts>,
     limits: ConnectionLimits,
     /// Whether sockets inherit `TCP_NODELAY` from the listener. On Linux they do, which saves each of
     /// them a system call.
@@ -34,44 +34,44 @@ pub(super) struct Door {
 }
 
 /// A socket that was accepted.
-pub(super) enum Socket {
-    Runtime(TcpStream),
+pub(super) enum AcceptedSocket {
+    Tokio(TcpStream),
     /// One that is nobody's, for a worker.
-    Free(std::net::TcpStream),
+    Std(std::net::TcpStream),
 }
 
-impl Door {
+impl Acceptor {
     pub(super) fn new(server: Arc<Router>, security: Security) -> Self {
         // As many may speak HTTP as may be connected; a few more, so that they are told that there are too
         // many.
         let ConnectionLimits { connections, per_address, .. } = server.settings.connections;
         let limits = ConnectionLimits {
             connections: connections.saturating_add(SPARE_HANDSHAKES),
-            per_address: per_address.map(|most| most.saturating_add(SPARE_PER_ADDRESS)),
+            per_address: per_address.map(|max| max.saturating_add(SPARE_PER_ADDRESS)),
             rate: None,
         };
-        let deadlines = Deadlines::new(server.settings.handshake_timeout);
-        Self { server, security, handshakes: Arc::default(), deadlines, limits, inherits_nodelay: false }
+        let timeouts = HandshakeTimeouts::new(server.settings.handshake_timeout);
+        Self { server, security, handshakes: Arc::default(), timeouts, limits, inherits_nodelay: false }
     }
 
-    fn let_in(&mut self, socket: Socket, addr: SocketAddr) {
+    fn accept(&mut self, socket: AcceptedSocket, addr: SocketAddr) {
         let Ok(permit) = self.handshakes.admit(&self.limits, Some(addr.ip())) else { return };
         if !self.inherits_nodelay {
             self.inherits_nodelay = socket.set_nodelay();
         }
-        self.deadlines.come();
-        let (server, deadlines) = (Arc::clone(&self.server), Arc::clone(&self.deadlines));
-        Peer { server, deadlines, addr, permit }.start(socket, &self.security);
+        self.timeouts.on_accept();
+        let (server, timeouts) = (Arc::clone(&self.server), Arc::clone(&self.timeouts));
+        Peer { server, timeouts, addr, permit }.start(socket, &self.security);
     }
 }
 
-impl Socket {
+impl AcceptedSocket {
     /// Sees to it that frames go out when they are written, where the kernel would else wait for more;
     /// says whether the listener had seen to it already.
     fn set_nodelay(&self) -> bool {
         let (was_set, set) = match self {
-            Self::Runtime(stream) => (stream.nodelay(), stream.set_nodelay(true)),
-            Self::Free(stream) => (stream.nodelay(), stream.set_nodelay(true)),
+            Self::Tokio(stream) => (stream.nodelay(), stream.set_nodelay(true)),
+            Self::Std(stream) => (stream.nodelay(), stream.set_nodelay(true)),
         };
         was_set.unwrap_or(false) && set.is_ok()
     }
@@ -80,25 +80,25 @@ impl Socket {
 /// Who accepts.
 pub(super) enum Listener {
     /// The runtime. Also where connections are inside TLS.
-    Runtime(TcpListener, Door),
+    Runtime(TcpListener, Acceptor),
     /// A thread, for workers. It ends when it is dropped.
-    Thread { _thread: worker::Listener },
+    Thread { _thread: worker::ListenerThread },
 }
 
 impl Listener {
     /// # Errors
     ///
     /// The system gives no thread.
-    pub(super) fn new(listener: TcpListener, mut door: Door) -> io::Result<Self> {
+    pub(super) fn new(listener: TcpListener, mut acceptor: Acceptor) -> io::Result<Self> {
         let _ = SockRef::from(&listener).set_tcp_nodelay(true);
-        if door.server.workers.is_none() || !matches!(door.security, Security::Plain) {
-            return Ok(Self::Runtime(listener, door));
+        if acceptor.server.workers.is_none() || !matches!(acceptor.security, Security::Plain) {
+            return Ok(Self::Runtime(listener, acceptor));
         }
         let listener = listener.into_std()?;
-        let server = Arc::clone(&door.server);
-        let begin = move |stream, addr| door.let_in(Socket::Free(stream), addr);
+        let server = Arc::clone(&acceptor.server);
+        let on_accept = move |stream, addr| acceptor.accept(AcceptedSocket::Std(stream), addr);
         let wake = move || _ = server.workers.as_deref().map(worker::Workers::wake);
-        let thread = worker::Listener::start(listener, begin, wake)?;
+        let thread = worker::ListenerThread::start(listener, on_accept, wake)?;
         Ok(Self::Thread { _thread: thread })
     }
 
@@ -107,10 +107,10 @@ impl Listener {
     /// # Errors
     ///
     /// The system cannot give us a connection, as when there are no more file descriptors.
-    pub(super) fn poll_accept(&mut self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_accept(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Runtime(listener, door) => {
-                listener.poll_accept(task).map_ok(|(stream, addr)| door.let_in(Socket::Runtime(stream), addr))
+            Self::Runtime(listener, acceptor) => {
+                listener.poll_accept(task).map_ok(|(stream, addr)| acceptor.accept(AcceptedSocket::Tokio(stream), addr))
             }
             Self::Thread { .. } => Poll::Pending,
         }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context as Task, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -18,16 +18,16 @@ use super::frames;
 use crate::message::Message;
 
 /// What is on its way in each direction.
-pub(super) const PIPE: usize = 64 << 10;
+pub(super) const DUPLEX_SIZE: usize = 64 << 10;
 
 /// What a client takes that is not asked. With what is on its way, it is a slow one at 256 KiB.
-const UNASKED: usize = 192 << 10;
+const READ_AHEAD: usize = 192 << 10;
 
 /// The line of one client; clones are the same line.
 #[derive(Clone)]
-pub(super) struct Line(Arc<Mutex<End>>);
+pub(super) struct ClientIo(Arc<Mutex<ClientState>>);
 
-struct End {
+struct ClientState {
     /// `None` when the client has gone away.
     io: Option<DuplexStream>,
     /// The task that moves the bytes.
@@ -37,25 +37,25 @@ struct End {
     received: BytesMut,
     /// What came and was not taken, each with the bytes of its frame, and their sum.
     messages: VecDeque<(Message, usize)>,
-    held: usize,
+    buffered: usize,
     /// The test waits for a message, however large it is.
-    asked: bool,
+    next_requested: bool,
     /// The handler sends no more.
     ended: bool,
     start: Instant,
     log: String,
 }
 
-impl Line {
+impl ClientIo {
     pub(super) fn new(io: DuplexStream) -> Self {
-        Self(Arc::new(Mutex::new(End {
+        Self(Arc::new(Mutex::new(ClientState {
             io: Some(io),
             waker: None,
             unsent: BytesMut::new(),
             received: BytesMut::new(),
             messages: VecDeque::new(),
-            held: 0,
-            asked: false,
+            buffered: 0,
+            next_requested: false,
             ended: false,
             start: Instant::now(),
             log: String::new(),
@@ -69,32 +69,32 @@ impl Line {
 
     /// Sends bytes, as soon as the handler takes them.
     pub(super) fn send(&self, bytes: &[u8]) {
-        let mut end = self.lock();
-        end.unsent.extend_from_slice(bytes);
-        end.wake();
+        let mut state = self.lock();
+        state.unsent.extend_from_slice(bytes);
+        state.wake();
     }
 
     /// The next message, if it has come whole.
     pub(super) fn take(&self) -> Option<Message> {
-        let mut end = self.lock();
-        let (message, len) = end.messages.pop_front()?;
-        end.held -= len;
-        end.asked = false;
-        end.wake();
+        let mut state = self.lock();
+        let (message, len) = state.messages.pop_front()?;
+        state.buffered -= len;
+        state.next_requested = false;
+        state.wake();
         Some(message)
     }
 
     /// Takes all of the next message, even if it is larger than what a client takes unasked.
-    pub(super) fn ask(&self) {
-        let mut end = self.lock();
-        end.asked = true;
-        end.wake();
+    pub(super) fn request_next(&self) {
+        let mut state = self.lock();
+        state.next_requested = true;
+        state.wake();
     }
 
     /// Whether nothing will come any more.
     pub(super) fn has_ended(&self) -> bool {
-        let end = self.lock();
-        end.messages.is_empty() && (end.ended || end.io.is_none())
+        let state = self.lock();
+        state.messages.is_empty() && (state.ended || state.io.is_none())
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -103,29 +103,29 @@ impl Line {
 
     /// Goes away, and takes with it what was not sent.
     pub(super) fn close(&self) {
-        let mut end = self.lock();
-        end.wake();
-        let io = end.io.take();
-        drop(end);
+        let mut state = self.lock();
+        state.wake();
+        let io = state.io.take();
+        drop(state);
         // This wakes the handler.
         drop(io);
     }
 
-    pub(super) fn note(&self, what: &str) {
-        self.lock().note(what);
+    pub(super) fn log_event(&self, what: &str) {
+        self.lock().log_event(what);
     }
 
     pub(super) fn log(&self) -> String {
         self.lock().log.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, End> {
+    fn lock(&self) -> MutexGuard<'_, ClientState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl End {
-    fn poll(&mut self, task: &mut Task<'_>) -> Poll<()> {
+impl ClientState {
+    fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
         self.waker = Some(task.waker().clone());
         let Some(mut io) = self.io.take() else { return Poll::Ready(()) };
         self.write(task, &mut io);
@@ -134,7 +134,7 @@ impl End {
         Poll::Pending
     }
 
-    fn write(&mut self, task: &mut Task<'_>, io: &mut DuplexStream) {
+    fn write(&mut self, task: &mut TaskContext<'_>, io: &mut DuplexStream) {
         while !self.unsent.is_empty() {
             match Pin::new(&mut *io).poll_write(task, &self.unsent) {
                 Poll::Ready(Ok(len)) => self.unsent.advance(len),
@@ -145,13 +145,13 @@ impl End {
         }
     }
 
-    fn read(&mut self, task: &mut Task<'_>, io: &mut DuplexStream) {
+    fn read(&mut self, task: &mut TaskContext<'_>, io: &mut DuplexStream) {
         let mut bytes = [0; 8 << 10];
         while !self.ended {
-            let room = if self.asked && self.messages.is_empty() {
+            let room = if self.next_requested && self.messages.is_empty() {
                 bytes.len()
             } else {
-                bytes.len().min(UNASKED.saturating_sub(self.held + self.received.len()))
+                bytes.len().min(READ_AHEAD.saturating_sub(self.buffered + self.received.len()))
             };
             let mut read = ReadBuf::new(&mut bytes[..room]);
             if room == 0 || Pin::new(&mut *io).poll_read(task, &mut read).is_pending() {
@@ -161,9 +161,9 @@ impl End {
             self.received.extend_from_slice(read.filled());
             while let Some((message, len)) = frames::decode(&self.received) {
                 self.received.advance(len);
-                self.note(&format!("handler sent {}", frames::describe(&message)));
+                self.log_event(&format!("handler sent {}", frames::describe(&message)));
                 self.messages.push_back((message, len));
-                self.held += len;
+                self.buffered += len;
             }
         }
     }
@@ -174,7 +174,7 @@ impl End {
         }
     }
 
-    fn note(&mut self, what: &str) {
+    fn log_event(&mut self, what: &str) {
         let time = self.start.elapsed();
         let _ = writeln!(self.log, "  {time:>10?}  {what}");
     }

@@ -14,27 +14,27 @@ const WAKER: Token = Token(usize::MAX);
 
 /// The sockets of a thread.
 #[derive(Debug)]
-pub(in crate::worker) struct Poll(mio::Poll);
+pub(in crate::worker) struct Poller(mio::Poll);
 
 /// The same, for those who have a socket and not the thread.
 #[derive(Debug)]
-pub(in crate::worker) struct Registry(mio::Registry);
+pub(in crate::worker) struct PollerRegistry(mio::Registry);
 
 /// What was heard of them. It is looked at one by one, which mio's list is not made for.
 pub(in crate::worker) struct Events {
-    heard: mio::Events,
-    each: Vec<(usize, u8)>,
+    events: mio::Events,
+    ready: Vec<(usize, u8)>,
 }
 
 /// Ends the wait of a thread.
 #[derive(Debug)]
 pub(in crate::worker) struct Waker(mio::Waker);
 
-impl Poll {
-    pub(in crate::worker) fn new() -> io::Result<(Self, Waker, Registry)> {
+impl Poller {
+    pub(in crate::worker) fn new() -> io::Result<(Self, Waker, PollerRegistry)> {
         let poll = mio::Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WAKER)?;
-        let registry = Registry(poll.registry().try_clone()?);
+        let registry = PollerRegistry(poll.registry().try_clone()?);
         Ok((Self(poll), Waker(waker), registry))
     }
 
@@ -51,15 +51,15 @@ impl Poll {
     }
 
     /// Waits until something has happened, or only looks.
-    pub(in crate::worker) fn wait(&mut self, events: &mut Events, looks: bool) -> io::Result<()> {
-        events.each.clear();
-        self.0.poll(&mut events.heard, looks.then_some(Duration::ZERO))?;
-        events.each.extend(events.heard.iter().map(|event| (event.token().0, readiness(event))));
+    pub(in crate::worker) fn wait(&mut self, events: &mut Events, nonblocking: bool) -> io::Result<()> {
+        events.ready.clear();
+        self.0.poll(&mut events.events, nonblocking.then_some(Duration::ZERO))?;
+        events.ready.extend(events.events.iter().map(|event| (event.token().0, readiness(event))));
         Ok(())
     }
 }
 
-impl Registry {
+impl PollerRegistry {
     /// Takes a socket out again.
     pub(in crate::worker) fn release(&self, mut stream: TcpStream) -> io::Result<std::net::TcpStream> {
         self.0.deregister(&mut stream)?;
@@ -69,13 +69,13 @@ impl Registry {
 
 impl Events {
     pub(in crate::worker) fn new() -> Self {
-        Self { heard: mio::Events::with_capacity(EVENTS), each: Vec::with_capacity(EVENTS) }
+        Self { events: mio::Events::with_capacity(EVENTS), ready: Vec::with_capacity(EVENTS) }
     }
 
     /// The key of a socket that the last wait was about, and what it is ready for. It may be a key that
     /// is none.
     pub(in crate::worker) fn get(&self, index: usize) -> Option<(usize, u8)> {
-        self.each.get(index).copied()
+        self.ready.get(index).copied()
     }
 }
 

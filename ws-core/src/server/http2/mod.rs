@@ -2,11 +2,15 @@
 //! is dropped in order, where it must be reset, keeps what waits for a client that does not read,
 //! and has a task and a channel for each.
 
+mod body;
+mod flow_control;
+mod yielding_io;
+
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context as Task, Poll};
+use std::task::{Context as TaskContext, Poll};
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -21,10 +25,10 @@ use hyper::{Method, Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use super::fair::Fair;
-use super::pages::{Incoming, send_body};
-use super::spoken::Peer;
-use super::windows::Windows;
+use yielding_io::YieldingIo;
+use body::{RequestBody, send_body};
+use super::protocol::Peer;
+use flow_control::StreamWindows;
 use crate::router::{PeerAddr, Router, Settings};
 use crate::transport::http2::{Http2UpgradeSlot, Http2Stream, StreamToken};
 
@@ -32,7 +36,7 @@ use crate::transport::http2::{Http2UpgradeSlot, Http2Stream, StreamToken};
 const SEND_BUFFER: usize = 64 << 10;
 
 /// How many more requests a client may reset than it waits for ("rapid reset", CVE-2023-44487).
-const MAX_WASTED: usize = 100;
+const MAX_RESETS: usize = 100;
 
 /// These are about an HTTP/1.1 connection, and no part of HTTP/2 (RFC 9113 §8.2.2).
 const CONNECTION_HEADERS: [HeaderName; 5] = [
@@ -52,40 +56,40 @@ impl Peer {
         let settings = self.server.settings.clone();
         let wrote = Arc::<AtomicBool>::default();
         let mut builder = builder(&settings);
-        let mut windows = Windows::new(&mut builder);
-        let handshake = builder.handshake(Fair::new(stream, Arc::clone(&wrote)));
+        let mut windows = StreamWindows::new(&mut builder);
+        let handshake = builder.handshake(YieldingIo::new(stream, Arc::clone(&wrote)));
         let mut connection =
-            match self.or_stop(tokio::time::timeout(settings.handshake_timeout, handshake)).await {
+            match self.or_shutdown(tokio::time::timeout(settings.handshake_timeout, handshake)).await {
                 Some(Ok(Ok(connection))) => connection,
                 Some(Ok(Err(error))) => {
                     return tracing::debug!(%error, peer = %self.addr, "no HTTP/2 connection");
                 }
                 _ => return tracing::debug!(peer = %self.addr, "no HTTP/2 connection in time"),
             };
-        let wasted = Arc::new(AtomicUsize::new(0));
-        let mut stopped = pin!(self.permit.shutdown_requested());
-        let mut clock = pin!(tokio::time::sleep(settings.handshake_timeout));
-        let mut life = Life { stage: Stage::Open, quiet: true, wrote, settings: &settings };
+        let reset_count = Arc::new(AtomicUsize::new(0));
+        let mut shutdown = pin!(self.permit.shutdown_requested());
+        let mut deadline = pin!(tokio::time::sleep(settings.handshake_timeout));
+        let mut lifetime = ConnectionLifetime { stage: LifetimeStage::Open, idle: true, wrote, settings: &settings };
         loop {
             let next = poll_fn(|task| {
-                if life.stage != Stage::Stopping && stopped.as_mut().poll(task).is_ready() {
-                    life.stop(&mut connection, clock.as_mut());
+                if lifetime.stage != LifetimeStage::ShuttingDown && shutdown.as_mut().poll(task).is_ready() {
+                    lifetime.start_shutdown(&mut connection, deadline.as_mut());
                 }
-                if life.poll_clock(task, &mut connection, clock.as_mut(), windows.are_used()).is_ready() {
+                if lifetime.poll_deadline(task, &mut connection, deadline.as_mut(), windows.has_open_streams()).is_ready() {
                     return Poll::Ready(None);
                 }
-                windows.fit(&mut connection);
+                windows.adjust(&mut connection);
                 connection.poll_accept(task)
             });
             match next.await {
                 Some(Ok((request, respond))) => {
-                    life.quiet = false;
-                    if wasted.load(Ordering::Relaxed) > MAX_WASTED {
+                    lifetime.idle = false;
+                    if reset_count.load(Ordering::Relaxed) > MAX_RESETS {
                         connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                     }
-                    let (server, wasted) = (Arc::clone(&self.server), Arc::clone(&wasted));
-                    let stream = Stream { request, respond, place: windows.place() };
-                    tokio::spawn(answer(server, PeerAddr(self.addr), stream, wasted));
+                    let (server, reset_count) = (Arc::clone(&self.server), Arc::clone(&reset_count));
+                    let stream = RequestStream { request, respond, token: windows.stream_token() };
+                    tokio::spawn(serve_request(server, PeerAddr(self.addr), stream, reset_count));
                 }
                 Some(Err(error)) => {
                     return tracing::debug!(%error, peer = %self.addr, "HTTP/2 connection failed");
@@ -106,102 +110,102 @@ fn builder(settings: &Settings) -> Builder {
 }
 
 /// When a connection is to end.
-struct Life<'a> {
-    stage: Stage,
+struct ConnectionLifetime<'a> {
+    stage: LifetimeStage,
     /// Whether no request has come since the clock was looked at.
-    quiet: bool,
+    idle: bool,
     /// Whether the client has taken something since then.
     wrote: Arc<AtomicBool>,
     settings: &'a Settings,
 }
 
 #[derive(PartialEq, Eq)]
-enum Stage {
+enum LifetimeStage {
     Open,
     /// Nobody used it, and the client has been told so.
-    Unused,
+    GoingAway,
     /// The server shuts down.
-    Stopping,
+    ShuttingDown,
 }
 
-impl Life<'_> {
+impl ConnectionLifetime<'_> {
     /// No more requests; those that are there, and the sockets, have the time of a shutdown.
-    fn stop<T>(&mut self, connection: &mut Connection<T, Bytes>, clock: Pin<&mut Sleep>)
+    fn start_shutdown<T>(&mut self, connection: &mut Connection<T, Bytes>, deadline: Pin<&mut Sleep>)
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        self.stage = Stage::Stopping;
+        self.stage = LifetimeStage::ShuttingDown;
         if connection.has_streams() {
             connection.graceful_shutdown();
         } else {
             // The other would wait for the client's answer to a ping.
             connection.abrupt_shutdown(Reason::NO_ERROR);
         }
-        clock.reset(Instant::now() + self.settings.shutdown_timeout);
+        deadline.reset(Instant::now() + self.settings.shutdown_timeout);
     }
 
     /// Ready when the connection has had its time. One that nobody has used for a while is told to
     /// go.
-    fn poll_clock<T>(
+    fn poll_deadline<T>(
         &mut self,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
         connection: &mut Connection<T, Bytes>,
-        mut clock: Pin<&mut Sleep>,
+        mut deadline: Pin<&mut Sleep>,
         is_used: bool,
     ) -> Poll<()>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        while clock.as_mut().poll(task).is_ready() {
-            if self.stage != Stage::Open {
+        while deadline.as_mut().poll(task).is_ready() {
+            if self.stage != LifetimeStage::Open {
                 return Poll::Ready(());
             }
             // A stream is there until its reset is written, and who does not read takes none.
             let wrote = self.wrote.swap(false, Ordering::Relaxed);
             let is_stuck = !wrote && !is_used;
-            if self.quiet && (is_stuck || !connection.has_streams()) {
-                self.stage = Stage::Unused;
+            if self.idle && (is_stuck || !connection.has_streams()) {
+                self.stage = LifetimeStage::GoingAway;
                 connection.abrupt_shutdown(Reason::NO_ERROR);
             }
-            self.quiet = true;
-            clock.as_mut().reset(Instant::now() + self.settings.handshake_timeout);
+            self.idle = true;
+            deadline.as_mut().reset(Instant::now() + self.settings.handshake_timeout);
         }
         Poll::Pending
     }
 }
 
 /// One request, and the ways of its answer.
-struct Stream {
+struct RequestStream {
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
-    place: StreamToken,
+    token: StreamToken,
 }
 
 /// Answers one request; an acceptance gives its stream to the socket.
-async fn answer(server: Arc<Router>, peer: PeerAddr, stream: Stream, wasted: Arc<AtomicUsize>) {
-    let Stream { request, mut respond, place } = stream;
+async fn serve_request(server: Arc<Router>, peer: PeerAddr, stream: RequestStream, reset_count: Arc<AtomicUsize>) {
+    let RequestStream { request, mut respond, token } = stream;
     let (mut parts, recv) = request.into_parts();
     parts.extensions.insert(peer);
     let is_head = parts.method == Method::HEAD;
     let (response, socket) = if parts.method == Method::CONNECT {
         let (handover, waiting) = Http2UpgradeSlot::new();
         parts.extensions.insert(waiting);
-        (ask(&server, parts, Body::empty(), &mut respond).await, Some((handover, recv)))
+        (call_router(&server, parts, Body::empty(), &mut respond).await, Some((handover, recv)))
     } else {
-        (ask(&server, parts, Body::new(Incoming(recv)), &mut respond).await, None)
+        (call_router(&server, parts, Body::new(RequestBody(recv)), &mut respond).await, None)
     };
     let Some(response) = response else {
-        wasted.fetch_add(1, Ordering::Relaxed);
+        reset_count.fetch_add(1, Ordering::Relaxed);
         return;
     };
-    let _ = wasted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |wasted| wasted.checked_sub(1));
+    let _ = reset_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reset_count| reset_count.checked_sub(1));
 
-    let (head, body) = head_of(response);
+    let (head, body) = response_head(response);
     match socket {
         // Nobody else takes the stream, whatever they answer.
         Some((handover, recv)) if head.status().is_success() && !handover.is_closed() => {
             match respond.send_response(head, false) {
-                Ok(send) => _ = handover.send(Http2Stream::new(send, recv, place)),
+                Ok(send) => _ = handover.send(Http2Stream::new(send, recv, token)),
                 Err(error) => tracing::debug!(%error, "client left during the handshake"),
             }
         }
@@ -214,7 +218,7 @@ async fn answer(server: Arc<Router>, peer: PeerAddr, stream: Stream, wasted: Arc
 }
 
 /// The router's response, or `None` if the client does not wait for it any more.
-async fn ask(
+async fn call_router(
     server: &Router,
     mut parts: Parts,
     body: Body,
@@ -235,7 +239,7 @@ async fn ask(
 }
 
 /// The head of a response, as HTTP/2 has it.
-fn head_of(response: Response) -> (hyper::Response<()>, Body) {
+fn response_head(response: Response) -> (hyper::Response<()>, Body) {
     let (mut parts, body) = response.into_parts();
     let headers = &mut parts.headers;
     for name in CONNECTION_HEADERS {

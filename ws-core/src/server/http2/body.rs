@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::{Context as Task, Poll, ready};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use axum_core::body::Body;
 use bytes::Bytes;
@@ -15,15 +15,15 @@ use crate::error::BoxError;
 use crate::transport::http2::poll_capacity;
 
 /// The body of a request. What is not read holds the client back.
-pub(super) struct Incoming(pub(super) RecvStream);
+pub(super) struct RequestBody(pub(super) RecvStream);
 
-impl hyper::body::Body for Incoming {
+impl hyper::body::Body for RequestBody {
     type Data = Bytes;
     type Error = h2::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        task: &mut Task<'_>,
+        task: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         let recv = &mut self.get_mut().0;
         match ready!(recv.poll_data(task)) {

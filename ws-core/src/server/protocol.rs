@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::deadlines::Deadlines;
-use super::door::Socket;
-use super::first::First;
+use super::handshake_timeouts::HandshakeTimeouts;
+use super::acceptor::AcceptedSocket;
+use super::handshake::FirstRequest;
 use crate::driver::ConnectionPermit;
 use crate::router::Router;
 use crate::transport::rewind::Rewind;
@@ -24,7 +24,7 @@ pub(super) enum Security {
 /// A client that has connected.
 pub(super) struct Peer {
     pub(super) server: Arc<Router>,
-    pub(super) deadlines: Arc<Deadlines>,
+    pub(super) timeouts: Arc<HandshakeTimeouts>,
     pub(super) addr: SocketAddr,
     /// Its place among those that speak HTTP.
     pub(super) permit: ConnectionPermit,
@@ -33,58 +33,58 @@ pub(super) struct Peer {
 impl Peer {
     /// Finds out what the client speaks, and answers until the connection ends or becomes a
     /// WebSocket, in a task or on a worker.
-    pub(super) fn start(self, stream: Socket, security: &Security) {
+    pub(super) fn start(self, stream: AcceptedSocket, security: &Security) {
         match (stream, security) {
-            (Socket::Runtime(stream), Security::Plain) => _ = tokio::spawn(self.serve_plain(stream)),
+            (AcceptedSocket::Tokio(stream), Security::Plain) => _ = tokio::spawn(self.serve_plain(stream)),
             #[cfg(feature = "tls")]
-            (Socket::Runtime(stream), Security::Tls(tls)) => {
+            (AcceptedSocket::Tokio(stream), Security::Tls(tls)) => {
                 tokio::spawn(self.serve_tls(stream, tls.clone()));
             }
             // Those inside TLS are the runtime's.
-            (Socket::Free(stream), _) => {
+            (AcceptedSocket::Std(stream), _) => {
                 if let Some(workers) = self.server.workers.clone() {
-                    workers.begin(stream, |socket| self.serve_on_worker(socket));
+                    workers.spawn_handshake(stream, |socket| self.serve_on_worker(socket));
                 }
             }
         }
     }
 
     async fn serve_plain(self, stream: TcpStream) {
-        match self.first(stream, false).await {
+        match self.read_first_request(stream, false).await {
             // What is rare is boxed, so that the tasks of handshakes are small.
-            First::Other(stream, asked) => Box::pin(self.http1(stream, asked, false)).await,
+            FirstRequest::Http1(stream, pending) => Box::pin(self.http1(stream, pending, false)).await,
             #[cfg(feature = "http2")]
-            First::Http2(stream) => Box::pin(self.http2(stream)).await,
-            First::Begins(start, stream, input) => {
+            FirstRequest::Http2(stream) => Box::pin(self.http2(stream)).await,
+            FirstRequest::WebSocket(start, stream, input) => {
                 start.spawn(stream.into(), input, self.server.workers.as_deref());
             }
-            First::Done => {}
+            FirstRequest::Closed => {}
         }
     }
 
     /// The same on a worker, which goes on with what this returns. What is no handshake is not for it.
-    async fn serve_on_worker(self, socket: worker::Socket) -> Option<worker::Run> {
-        match self.first(socket, false).await {
-            First::Begins(start, socket, input) => return Some(start.into_future(socket, input)),
-            First::Other(stream, asked) => self.give_back(stream, |peer, tcp| peer.http1(tcp, asked, false)),
+    async fn serve_on_worker(self, socket: worker::Socket) -> Option<worker::ConnectionFuture> {
+        match self.read_first_request(socket, false).await {
+            FirstRequest::WebSocket(start, socket, input) => return Some(start.into_future(socket, input)),
+            FirstRequest::Http1(stream, pending) => self.hand_to_runtime(stream, |peer, tcp| peer.http1(tcp, pending, false)),
             #[cfg(feature = "http2")]
-            First::Http2(stream) => self.give_back(stream, Self::http2),
-            First::Done => {}
+            FirstRequest::Http2(stream) => self.hand_to_runtime(stream, Self::http2),
+            FirstRequest::Closed => {}
         }
         None
     }
 
     /// Goes on in a task of the runtime.
-    fn give_back<F>(
+    fn hand_to_runtime<F>(
         self,
         stream: Rewind<worker::Socket>,
-        go_on: impl FnOnce(Self, Rewind<TcpStream>) -> F + Send + 'static,
+        serve: impl FnOnce(Self, Rewind<TcpStream>) -> F + Send + 'static,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
         let (read, socket) = stream.into_parts();
         match socket.into_std().and_then(TcpStream::from_std) {
-            Ok(tcp) => _ = tokio::spawn(go_on(self, Rewind::new(read, tcp))),
+            Ok(tcp) => _ = tokio::spawn(serve(self, Rewind::new(read, tcp))),
             Err(error) => tracing::error!(%error, "a worker cannot give a connection back"),
         }
     }
@@ -92,14 +92,14 @@ impl Peer {
     #[cfg(feature = "tls")]
     async fn serve_tls(self, stream: TcpStream, tls: super::Tls) {
         let timeout = self.server.settings.handshake_timeout;
-        let handshake = self.or_stop(tokio::time::timeout(timeout, tls.accept(stream)));
+        let handshake = self.or_shutdown(tokio::time::timeout(timeout, tls.accept(stream)));
         match handshake.await {
             Some(Ok(Ok(stream))) => match stream.get_ref().1.alpn_protocol() {
                 #[cfg(feature = "http2")]
                 Some(super::tls::ALPN_HTTP2) => self.http2(stream).await,
-                _ => match self.first(stream, true).await {
-                    First::Begins(start, stream, input) => start.spawn(stream.into(), input, None),
-                    First::Other(stream, asked) => self.http1(stream, asked, true).await,
+                _ => match self.read_first_request(stream, true).await {
+                    FirstRequest::WebSocket(start, stream, input) => start.spawn(stream.into(), input, None),
+                    FirstRequest::Http1(stream, pending) => self.http1(stream, pending, true).await,
                     _ => {}
                 },
             },
@@ -110,7 +110,7 @@ impl Peer {
 
     /// What a future says, unless the server shuts down before it does.
     #[cfg(any(feature = "http2", feature = "tls"))]
-    pub(super) async fn or_stop<F: Future>(&self, future: F) -> Option<F::Output> {
+    pub(super) async fn or_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {
         let (mut future, mut stop) = (std::pin::pin!(future), std::pin::pin!(self.permit.shutdown_requested()));
         let output = std::future::poll_fn(|task| {
             if let std::task::Poll::Ready(output) = future.as_mut().poll(task) {
