@@ -14,7 +14,7 @@ use crate::error::HandlerError;
 use crate::handler::Handler;
 use crate::reply::{IntoReply, Replies};
 use crate::timer::Timers;
-use crate::topic::{Delivery, Fed, Topics};
+use crate::topic::{Delivery, QueueItem, Subscriptions};
 use crate::wire::Connection;
 
 /// Where the state of the connection is. A handler without async methods has it for itself; one
@@ -115,7 +115,7 @@ impl<H: Handler> SessionCell<H> {
 }
 
 /// What waits for a handler: its mail, and what was published.
-pub(crate) type PendingMessages<I> = (VecDeque<I>, Option<Box<Topics<I>>>);
+pub(crate) type PendingMessages<I> = (VecDeque<I>, Option<Box<Subscriptions<I>>>);
 
 /// The state that commands act upon.
 pub(crate) struct Session<H: Handler> {
@@ -123,7 +123,7 @@ pub(crate) struct Session<H: Handler> {
     pub(crate) timers: Timers<H::Info>,
     pub(super) mailbox: Option<Arc<Mailbox<H::Info>>>,
     /// What it has subscribed to; boxed because most connections have nothing of it.
-    pub(crate) subscriptions: Option<Box<Topics<H::Info>>>,
+    pub(crate) subscriptions: Option<Box<Subscriptions<H::Info>>>,
     /// The task of the connection: whoever wakes it is told if that is another, and a mailbox that is made
     /// later.
     pub(super) waker: Option<Waker>,
@@ -144,16 +144,16 @@ impl<H: Handler> Session<H> {
             mailbox.register(waker);
         }
         if let Some(subscriptions) = &self.subscriptions {
-            subscriptions.feed.register(waker);
+            subscriptions.queue.register(waker);
         }
     }
 
     /// Its topics, unless the connection ends.
-    pub(crate) fn open_subscriptions(&mut self) -> Option<&mut Topics<H::Info>> {
+    pub(crate) fn open_subscriptions(&mut self) -> Option<&mut Subscriptions<H::Info>> {
         if self.wire.close_reason().is_some() {
             return None;
         }
-        let make = || Box::new(Topics::new(self.wire.options(), self.waker.clone()));
+        let make = || Box::new(Subscriptions::new(self.wire.options(), self.waker.clone()));
         Some(self.subscriptions.get_or_insert_with(make))
     }
 
@@ -179,13 +179,13 @@ impl<H: Handler> Session<H> {
     /// nothing more, and what that means is decided where it waits. That it has to end is news all the same.
     #[inline(always)]
     fn has_published(&self) -> bool {
-        self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.feed.waits())
+        self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.queue.has_items())
             && (!self.wire.is_above_high_water() || self.has_overflowed())
     }
 
     #[cold]
     fn has_overflowed(&self) -> bool {
-        self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.feed.has_overflown())
+        self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.queue.has_overflowed())
     }
 
     pub(crate) fn next_message(&mut self) -> Option<H::Info> {
@@ -193,8 +193,8 @@ impl<H: Handler> Session<H> {
     }
 
     /// The next of what was published.
-    pub(crate) fn next_published(&mut self) -> Option<Fed<H::Info>> {
-        if self.has_published() { self.subscriptions.as_ref()?.feed.pop() } else { None }
+    pub(crate) fn next_published(&mut self) -> Option<QueueItem<H::Info>> {
+        if self.has_published() { self.subscriptions.as_ref()?.queue.pop() } else { None }
     }
 
     /// Sends the client what it can be told without the handler.
@@ -207,17 +207,17 @@ impl<H: Handler> Session<H> {
 
     /// Whether there is more of that, and room for it.
     pub(crate) fn can_forward(&self) -> bool {
-        let has_frame = || self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.feed.has_frame());
+        let has_frame = || self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.queue.has_frame());
         self.wire.is_open() && self.has_published() && has_frame()
     }
 
     #[inline(never)]
     fn forward_frames(&mut self) {
         while self.has_published()
-            && let Some(fed) = self.subscriptions.as_ref().and_then(|subscriptions| subscriptions.feed.pop_frame())
+            && let Some(fed) = self.subscriptions.as_ref().and_then(|subscriptions| subscriptions.queue.pop_frame())
         {
             match fed {
-                Fed::Message(Delivery::Frame(frame)) => self.wire.send_prepared(&frame),
+                QueueItem::Message(Delivery::Frame(frame)) => self.wire.send_prepared(&frame),
                 _ => self.wire.close_with(CloseReason::Overflow),
             }
         }
@@ -235,7 +235,7 @@ impl<H: Handler> Session<H> {
             mailbox.close();
         }
         if let Some(subscriptions) = &self.subscriptions {
-            subscriptions.feed.close();
+            subscriptions.queue.close();
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::error::HandlerError;
 use crate::event::Event;
 use crate::handler::{Handler, MethodFuture, HandlerInstance};
 use crate::panic::{Panic, catch};
-use crate::topic::{Delivery, Fed};
+use crate::topic::{Delivery, QueueItem};
 use crate::wire::{UnreadInput, InboundMessage};
 
 /// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
@@ -145,17 +145,17 @@ pub(super) fn dispatch_event<'a, H: Handler>(
 pub(super) fn dispatch_published<'a, H: Handler>(
     task: &mut TaskContext<'_>,
     instance: &'a mut HandlerInstance<H>,
-    item: Fed<H::Info>,
+    item: QueueItem<H::Info>,
     exit: &mut Option<PollExit<'a, H>>,
 ) -> IdleHandler<'a, H> {
     let event = match item {
-        Fed::Message(Delivery::Info(info)) => Event::Info(info),
-        Fed::Lagged(missed) => Event::Lagged(missed),
-        Fed::Message(Delivery::Frame(frame)) => {
+        QueueItem::Message(Delivery::Info(info)) => Event::Info(info),
+        QueueItem::Lagged(missed) => Event::Lagged(missed),
+        QueueItem::Message(Delivery::Frame(frame)) => {
             instance.cx.session().wire.send_prepared(&frame);
             return Some(instance);
         }
-        Fed::Overflown => {
+        QueueItem::Overflowed => {
             instance.cx.session().wire.close_with(CloseReason::Overflow);
             return Some(instance);
         }

@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::handler::{Handler, HandlerInstance};
 use crate::panic::catch;
 use crate::timer::Due;
-use crate::topic::Fed;
+use crate::topic::QueueItem;
 use crate::wire::ZERO_COPY_THRESHOLD;
 
 /// Takes everything that has arrived, in order: what was read while a method was pending, timers,
@@ -228,7 +228,7 @@ where
             dispatch_read_ahead(task, instance, message, exit)?
         } else {
             let mail = instance.cx.session().next_message();
-            let Some(item) = mail.map(Fed::info).or_else(|| instance.cx.session().next_published()) else { break };
+            let Some(item) = mail.map(QueueItem::info).or_else(|| instance.cx.session().next_published()) else { break };
             dispatch_published(task, instance, item, exit)?
         };
     }

@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
 
-use super::broker::{Carrier, Inlet, Later};
+use super::broker::{RemoteTopic, RemoteEvents, BoxFuture};
 use super::codec::ErasedCodec;
-use super::feed::Key;
-use super::history::{History, Kept};
+use super::delivery_queue::TopicKey;
+use super::history::{History, HistoryLog};
 use super::position::Position;
 use super::presence::{Member, Members, Presence};
 use super::published::Published;
-use super::registry::{Registry, Shared};
+use super::registry::{Registry, AnyTopic};
 use super::since::Since;
 use super::subscription::{Joined, Recovering, Recovery};
-use super::taps::{Garbage, Tap, Taps};
+use super::subscribers::{DeferredDrop, Subscriber, Subscribers};
 use crate::error::{BrokerError, PublishError};
 
 /// A topic. Whatever is the user's code, as encoding a value or dropping one, runs outside of its lock.
@@ -25,89 +25,89 @@ pub(super) struct Channel<T: Send + Sync + 'static> {
     registry: Arc<Registry>,
     pub(super) codec: Box<dyn ErasedCodec<T>>,
     /// What takes it to other processes, if there are any.
-    carrier: Option<Arc<dyn Carrier>>,
-    state: Mutex<State<T>>,
+    remote: Option<Arc<dyn RemoteTopic>>,
+    state: Mutex<ChannelState<T>>,
     /// How many subscribers take frames; changed under the lock.
-    pub(super) frames: AtomicUsize,
-    is_kept: AtomicBool,
+    pub(super) frame_subscribers: AtomicUsize,
+    is_retained: AtomicBool,
 }
 
-pub(super) struct State<T> {
-    pub(super) subscribers: Taps<Published<T>>,
-    pub(super) watchers: Taps<Presence>,
+pub(super) struct ChannelState<T> {
+    pub(super) subscribers: Subscribers<Published<T>>,
+    pub(super) watchers: Subscribers<Presence>,
     pub(super) members: Members,
-    kept: Option<Kept<T>>,
+    history: Option<HistoryLog<T>>,
     /// Which of its subscriptions at the broker it hears; what comes from an earlier one is too late.
-    pub(super) hearing: u64,
+    pub(super) subscription_generation: u64,
     /// Where the history at the broker stands, as far as this process knows.
-    pub(super) last: Option<Position>,
+    pub(super) last_position: Option<Position>,
 }
 
 /// What a connection has with a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tie {
+pub(super) enum SubscriptionKind {
     /// Its handler hears what is published.
-    Heard,
+    Handler,
     /// Its client is sent what is published.
-    Forwarded,
+    Client,
     /// Its handler hears who comes and goes.
-    Watched,
+    Presence,
     /// It is one of the members.
-    Joined,
+    Member,
 }
 
 /// A topic of any type, as its subscribers leave it.
-pub(super) trait Leave: Send + Sync {
-    fn leave(&self, tie: Tie, slot: usize);
+pub(super) trait Detach: Send + Sync {
+    fn detach(&self, kind: SubscriptionKind, slot: usize);
 }
 
 impl<T: Send + Sync + 'static> Channel<T> {
     pub(super) fn new(name: Arc<str>, registry: Arc<Registry>, codec: Box<dyn ErasedCodec<T>>) -> Arc<Self> {
         Arc::new_cyclic(|channel: &Weak<Self>| {
-            let inlet = Weak::clone(channel) as Weak<dyn Inlet>;
-            let carrier = registry.broker().map(|broker| broker.carry(&name, inlet));
-            Self::made(name, registry, codec, carrier)
+            let events = Weak::clone(channel) as Weak<dyn RemoteEvents>;
+            let remote = registry.broker().map(|broker| broker.open_topic(&name, events));
+            Self::with_broker(name, registry, codec, remote)
         })
     }
 
-    fn made(
+    fn with_broker(
         name: Arc<str>,
         registry: Arc<Registry>,
         codec: Box<dyn ErasedCodec<T>>,
-        carrier: Option<Arc<dyn Carrier>>,
+        remote: Option<Arc<dyn RemoteTopic>>,
     ) -> Self {
-        let state = State {
-            subscribers: Taps::default(),
-            watchers: Taps::default(),
-            members: Members::new(carrier.as_ref().map_or(0, |carrier| carrier.node())),
-            kept: None,
-            hearing: 0,
-            last: None,
+        let state = ChannelState {
+            subscribers: Subscribers::default(),
+            watchers: Subscribers::default(),
+            members: Members::new(remote.as_ref().map_or(0, |remote| remote.node())),
+            history: None,
+            subscription_generation: 0,
+            last_position: None,
         };
-        let (frames, is_kept) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { name, registry, codec, carrier, state: Mutex::new(state), frames, is_kept }
+        let (frame_subscribers, is_retained) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { name, registry, codec, remote, state: Mutex::new(state), frame_subscribers, is_retained }
     }
 
     /// What tells it from others.
-    pub(super) fn key(&self) -> Key {
+    pub(super) fn key(&self) -> TopicKey {
         std::ptr::from_ref(self).addr()
     }
 
     /// The same for what comes of one tie: what is the latest of one is not that of another.
-    pub(super) fn key_of(&self, tie: Tie) -> Key {
+    pub(super) fn key_for(&self, kind: SubscriptionKind) -> TopicKey {
         // It is aligned to more than there are.
-        self.key() + tie as usize
+        self.key() + kind as usize
     }
 
     /// Keeps what is published from now on, or more of it.
-    pub(super) fn keep(self: &Arc<Self>, history: History) {
-        let Some(carrier) = &self.carrier else {
-            self.keep_here(history);
-            return self.registry.keep(self);
+    pub(super) fn enable_history(self: &Arc<Self>, history: History) {
+        let Some(remote) = &self.remote else {
+            self.enable_local_history(history);
+            return self.registry.retain(self);
         };
         let mut state = self.lock();
-        if carrier.keep(history) && state.subscribers.len() > 0 {
-            self.listen(&mut state);
+        if remote.enable_history(history) && state.subscribers.len() > 0 {
+            self.subscribe_remote(&mut state);
         }
     }
 
@@ -116,17 +116,17 @@ impl<T: Send + Sync + 'static> Channel<T> {
         if self.registry.is_closed() {
             return Err(PublishError::Closed);
         }
-        self.carrier.as_ref().map_or(Ok(()), |carrier| carrier.check())
+        self.remote.as_ref().map_or(Ok(()), |remote| remote.check())
     }
 
     /// When other processes are heard, if there are any.
-    pub(super) fn ready(&self) -> Option<Later<()>> {
-        self.carrier.as_ref().map(|carrier| carrier.ready())
+    pub(super) fn wait_subscribed(&self) -> Option<BoxFuture<()>> {
+        self.remote.as_ref().map(|remote| remote.wait_subscribed())
     }
 
     /// When the members of other processes are known, if there are any.
-    pub(super) fn others(&self) -> Option<Later<()>> {
-        self.carrier.as_ref().map(|carrier| carrier.members())
+    pub(super) fn remote_members_ready(&self) -> Option<BoxFuture<()>> {
+        self.remote.as_ref().map(|remote| remote.remote_members_ready())
     }
 
     /// Gives a value to all subscribers, but for one connection.
@@ -134,87 +134,87 @@ impl<T: Send + Sync + 'static> Channel<T> {
         if self.registry.is_closed() {
             return Err(PublishError::Closed);
         }
-        if let Some(carrier) = &self.carrier {
-            return self.publish_far(&**carrier, value, except);
+        if let Some(remote) = &self.remote {
+            return self.publish_remote(&**remote, value, except);
         }
         let mut message = Published::new(Arc::clone(&self.name), value);
-        let mut garbage = Garbage::default();
+        let mut deferred = DeferredDrop::default();
         loop {
             // Somebody who takes frames may come until the lock is held.
-            if self.frames.load(Ordering::Relaxed) > 0 && message.frame().is_none() {
+            if self.frame_subscribers.load(Ordering::Relaxed) > 0 && message.frame().is_none() {
                 let frame = self.codec.encode(message.value())?;
                 message.set_frame(frame);
             }
             let mut state = self.lock();
-            if self.frames.load(Ordering::Relaxed) == 0 || message.frame().is_some() {
-                state.publish(&mut message, except, &mut garbage);
+            if self.frame_subscribers.load(Ordering::Relaxed) == 0 || message.frame().is_some() {
+                state.publish(&mut message, except, &mut deferred);
                 return Ok(());
             }
         }
     }
 
-    pub(super) fn subscribe(&self, tap: Box<dyn Tap<Published<T>>>, tie: Tie) -> usize {
+    pub(super) fn subscribe(&self, subscriber: Box<dyn Subscriber<Published<T>>>, kind: SubscriptionKind) -> usize {
         let mut state = self.lock();
-        if tie == Tie::Forwarded {
-            self.frames.fetch_add(1, Ordering::Relaxed);
+        if kind == SubscriptionKind::Client {
+            self.frame_subscribers.fetch_add(1, Ordering::Relaxed);
         }
-        let slot = state.subscribers.insert(tap);
+        let slot = state.subscribers.insert(subscriber);
         if state.subscribers.len() == 1 {
-            self.listen(&mut state);
+            self.subscribe_remote(&mut state);
         }
         slot
     }
 
     /// Begins a subscription at the broker, if there is one.
-    fn listen(&self, state: &mut State<T>) {
-        if let Some(carrier) = &self.carrier
+    fn subscribe_remote(&self, state: &mut ChannelState<T>) {
+        if let Some(remote) = &self.remote
             && !self.registry.is_closed()
         {
-            state.hearing += 1;
-            carrier.listen(state.hearing);
+            state.subscription_generation += 1;
+            remote.subscribe(state.subscription_generation);
         }
     }
 
     /// The same, after what was published since then, if that is still known.
     pub(super) fn subscribe_from(
         self: &Arc<Self>,
-        tap: Box<dyn Tap<Published<T>>>,
+        subscriber: Box<dyn Subscriber<Published<T>>>,
         since: Since,
     ) -> (usize, Recovering) {
-        if let Some(carrier) = &self.carrier {
-            return self.recover_far(carrier, tap, since);
+        if let Some(remote) = &self.remote {
+            return self.recover_remote(remote, subscriber, since);
         }
         let mut state = self.lock();
-        let State { kept, subscribers, .. } = &mut *state;
-        let missed = kept.as_ref().and_then(|kept| kept.since(since));
-        let recovered = missed.map(|missed| missed.for_each(|message| tap.replay(message))).is_some();
-        let recovery = Recovery { recovered, position: kept.as_ref().map(Kept::position) };
-        (subscribers.insert(tap), Recovering::done(recovery))
+        let ChannelState { history, subscribers, .. } = &mut *state;
+        let missed = history.as_ref().and_then(|history| history.since(since));
+        let recovered = missed.map(|missed| missed.for_each(|message| subscriber.replay(message))).is_some();
+        let recovery = Recovery { recovered, position: history.as_ref().map(HistoryLog::position) };
+        (subscribers.insert(subscriber), Recovering::ready(recovery))
     }
 
     /// Tells a connection who is there, and who comes and goes.
-    pub(super) fn watch(&self, tap: Box<dyn Tap<Presence>>) -> usize {
+    pub(super) fn watch(&self, subscriber: Box<dyn Subscriber<Presence>>) -> usize {
         let mut state = self.lock();
         for member in state.members.iter() {
-            tap.replay(&Presence::Joined(member.clone()));
+            subscriber.replay(&Presence::Joined(member.clone()));
         }
-        state.watchers.insert(tap)
+        state.watchers.insert(subscriber)
     }
 
     /// Its slot, and when the broker knows of it.
     pub(super) fn join(&self, name: &str) -> Result<(usize, Joined), BrokerError> {
-        let mut garbage = Garbage::default();
+        let mut deferred = DeferredDrop::default();
         let mut state = self.lock();
         // It may have come about since it was checked; those who are there have left then.
         if self.registry.is_closed() {
             return Err(BrokerError::Closed);
         }
         let (slot, member) = state.members.join(&self.name, name);
-        let joined = match &self.carrier {
-            Some(carrier) => Joined::when(carrier.join(member.id.number, name)),
-            None => Joined::known(Ok(())),
+        let joined = match &self.remote {
+            Some(remote) => Joined::pending(remote.join(member.id.number, name)),
+            None => Joined::ready(Ok(())),
         };
-        state.watchers.deliver(&Presence::Joined(member), None, &mut garbage);
+        state.watchers.deliver(&Presence::Joined(member), None, &mut deferred);
         Ok((slot, joined))
     }
 
@@ -227,90 +227,90 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     pub(super) async fn position(&self) -> Option<Position> {
-        match &self.carrier {
-            Some(carrier) => carrier.position().await,
-            None => self.lock().kept.as_ref().map(Kept::position),
+        match &self.remote {
+            Some(remote) => remote.position().await,
+            None => self.lock().history.as_ref().map(HistoryLog::position),
         }
     }
 
-    fn keep_here(&self, history: History) {
+    fn enable_local_history(&self, history: History) {
         let mut state = self.lock();
-        match &mut state.kept {
-            Some(kept) => kept.extend(history),
-            None => state.kept = Some(Kept::new(history)),
+        match &mut state.history {
+            Some(log) => log.grow(history),
+            None => state.history = Some(HistoryLog::new(history)),
         }
     }
 
     /// Nothing of the user runs under the lock.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ChannelState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Send + Sync + 'static> Shared for Channel<T> {
-    fn expiry(&self) -> Instant {
-        self.lock().kept.as_ref().map_or_else(Instant::now, Kept::expiry)
+impl<T: Send + Sync + 'static> AnyTopic for Channel<T> {
+    fn expires_at(&self) -> Instant {
+        self.lock().history.as_ref().map_or_else(Instant::now, HistoryLog::expires_at)
     }
 
-    fn is_kept(&self) -> &AtomicBool {
-        &self.is_kept
+    fn is_retained(&self) -> &AtomicBool {
+        &self.is_retained
     }
 
     /// Its members leave. Its subscribers stay, and hear nothing any more.
     fn close(&self) {
-        let mut garbage = Garbage::default();
+        let mut deferred = DeferredDrop::default();
         let mut state = self.lock();
         for member in state.members.clear() {
-            if let Some(carrier) = &self.carrier {
-                carrier.leave(member.id.number);
+            if let Some(remote) = &self.remote {
+                remote.leave(member.id.number);
             }
-            state.watchers.deliver(&Presence::Left(member), None, &mut garbage);
+            state.watchers.deliver(&Presence::Left(member), None, &mut deferred);
         }
-        if let Some(carrier) = &self.carrier {
-            state.hearing += 1;
-            state.last = None;
-            carrier.unlisten();
+        if let Some(remote) = &self.remote {
+            state.subscription_generation += 1;
+            state.last_position = None;
+            remote.unsubscribe();
         }
     }
 }
 
-impl<T: Send + Sync + 'static> State<T> {
-    fn publish(&mut self, message: &mut Published<T>, except: Option<usize>, garbage: &mut Garbage) {
-        if let Some(kept) = &mut self.kept {
-            message.set_position(kept.next());
-            garbage.extend(kept.push(message.clone()));
+impl<T: Send + Sync + 'static> ChannelState<T> {
+    fn publish(&mut self, message: &mut Published<T>, except: Option<usize>, deferred: &mut DeferredDrop) {
+        if let Some(history) = &mut self.history {
+            message.set_position(history.next_position());
+            deferred.add(history.push(message.clone()));
         }
-        self.subscribers.deliver(message, except, garbage);
+        self.subscribers.deliver(message, except, deferred);
     }
 }
 
-impl<T: Send + Sync + 'static> Leave for Channel<T> {
-    fn leave(&self, tie: Tie, slot: usize) {
-        let mut garbage = Garbage::default();
+impl<T: Send + Sync + 'static> Detach for Channel<T> {
+    fn detach(&self, kind: SubscriptionKind, slot: usize) {
+        let mut deferred = DeferredDrop::default();
         let mut state = self.lock();
-        match tie {
-            Tie::Heard => garbage.extend(state.subscribers.remove(slot)),
-            Tie::Forwarded => {
-                self.frames.fetch_sub(1, Ordering::Relaxed);
-                garbage.extend(state.subscribers.remove(slot));
+        match kind {
+            SubscriptionKind::Handler => deferred.add(state.subscribers.remove(slot)),
+            SubscriptionKind::Client => {
+                self.frame_subscribers.fetch_sub(1, Ordering::Relaxed);
+                deferred.add(state.subscribers.remove(slot));
             }
-            Tie::Watched => garbage.extend(state.watchers.remove(slot)),
-            Tie::Joined => {
+            SubscriptionKind::Presence => deferred.add(state.watchers.remove(slot)),
+            SubscriptionKind::Member => {
                 if let Some(member) = state.members.leave(slot) {
-                    if let Some(carrier) = &self.carrier {
-                        carrier.leave(member.id.number);
+                    if let Some(remote) = &self.remote {
+                        remote.leave(member.id.number);
                     }
-                    state.watchers.deliver(&Presence::Left(member), None, &mut garbage);
+                    state.watchers.deliver(&Presence::Left(member), None, &mut deferred);
                 }
             }
         }
-        if matches!(tie, Tie::Heard | Tie::Forwarded)
+        if matches!(kind, SubscriptionKind::Handler | SubscriptionKind::Client)
             && state.subscribers.len() == 0
-            && let Some(carrier) = &self.carrier
+            && let Some(remote) = &self.remote
         {
-            state.hearing += 1;
-            state.last = None;
-            carrier.unlisten();
+            state.subscription_generation += 1;
+            state.last_position = None;
+            remote.unsubscribe();
         }
     }
 }
@@ -318,6 +318,6 @@ impl<T: Send + Sync + 'static> Leave for Channel<T> {
 /// A topic that nobody uses is forgotten.
 impl<T: Send + Sync + 'static> Drop for Channel<T> {
     fn drop(&mut self) {
-        self.registry.forget(TypeId::of::<T>(), &self.name);
+        self.registry.remove(TypeId::of::<T>(), &self.name);
     }
 }

@@ -53,10 +53,10 @@ pub trait Codec<T>: Send + Sync + 'static {
 
 /// JSON, as serde writes it: the codec of [`Hub::topic`](crate::Hub::topic).
 #[cfg(feature = "json")]
-pub(super) struct Json;
+pub(super) struct JsonCodec;
 
 #[cfg(feature = "json")]
-impl<T: serde::Serialize + serde::de::DeserializeOwned> Codec<T> for Json {
+impl<T: serde::Serialize + serde::de::DeserializeOwned> Codec<T> for JsonCodec {
     const IS_TEXT: bool = true;
 
     fn encode(&self, value: &T, out: &mut Vec<u8>) -> Result<(), BoxError> {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::channel::{Channel, Tie};
-use super::feed::Delivery;
+use super::channel::{Channel, SubscriptionKind};
+use super::delivery_queue::Delivery;
 use super::published::{DeliverTo, Published};
-use super::subscription::{Joined, Recovering, Recovery, Subscribed, Topics};
-use super::taps::ToFeed;
+use super::subscription::{Joined, Recovering, Recovery, Subscribed, Subscriptions};
+use super::subscribers::QueueSubscriber;
 use super::{Presence, Since, Topic};
 use crate::context::Context;
 use crate::error::{BrokerError, HandlerError, PublishError};
@@ -47,9 +47,9 @@ impl<H: Handler> Context<H> {
     where
         T: DeliverTo<H, M> + Send + Sync + 'static,
     {
-        let take = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
-        self.attach(topic, Tie::Heard, take, |channel, tap| channel.subscribe(Box::new(tap), Tie::Heard));
-        Subscribed::when(topic.0.ready())
+        let convert = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
+        self.attach(topic, SubscriptionKind::Handler, convert, |channel, subscriber| channel.subscribe(Box::new(subscriber), SubscriptionKind::Handler));
+        Subscribed::new(topic.0.wait_subscribed())
     }
 
     /// Hears what was published in a topic [since then](Since), in order, and then what is published
@@ -92,19 +92,19 @@ impl<H: Handler> Context<H> {
     where
         T: DeliverTo<H, M> + Send + Sync + 'static,
     {
-        self.detach(topic, &[Tie::Heard]);
+        self.detach(topic, &[SubscriptionKind::Handler]);
         // What still waits of it comes once more. Dropped when the session is free again.
         let _waiting =
-            self.session().subscriptions.as_ref().map(|subscriptions| subscriptions.feed.take(topic.0.key_of(Tie::Heard)));
+            self.session().subscriptions.as_ref().map(|subscriptions| subscriptions.queue.take_pending(topic.0.key_for(SubscriptionKind::Handler)));
         let since = since.into();
         let mut recovering = None;
-        let take = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
-        self.attach(topic, Tie::Heard, take, |channel, tap| {
-            let (slot, found) = channel.subscribe_from(Box::new(tap), since);
+        let convert = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
+        self.attach(topic, SubscriptionKind::Handler, convert, |channel, subscriber| {
+            let (slot, found) = channel.subscribe_from(Box::new(subscriber), since);
             recovering = Some(found);
             slot
         });
-        recovering.unwrap_or_else(|| Recovering::done(Recovery::default()))
+        recovering.unwrap_or_else(|| Recovering::ready(Recovery::default()))
     }
 
     /// Sends the client what is published in a topic from now on, without asking the handler: a message
@@ -132,11 +132,11 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn forward<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> Subscribed {
-        let take = |message: &Published<T>| message.frame().cloned().map(Delivery::Frame);
-        self.attach(topic, Tie::Forwarded, take, |channel, tap| {
-            channel.subscribe(Box::new(tap), Tie::Forwarded)
+        let convert = |message: &Published<T>| message.frame().cloned().map(Delivery::Frame);
+        self.attach(topic, SubscriptionKind::Client, convert, |channel, subscriber| {
+            channel.subscribe(Box::new(subscriber), SubscriptionKind::Client)
         });
-        Subscribed::when(topic.0.ready())
+        Subscribed::new(topic.0.wait_subscribed())
     }
 
     /// Ends [`subscribe`](Self::subscribe) and [`forward`](Self::forward); false if there was neither.
@@ -165,7 +165,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn unsubscribe<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
-        self.detach(topic, &[Tie::Heard, Tie::Forwarded])
+        self.detach(topic, &[SubscriptionKind::Handler, SubscriptionKind::Client])
     }
 
     /// Publishes a value for everybody but this connection.
@@ -201,7 +201,7 @@ impl<H: Handler> Context<H> {
     where
         T: Send + Sync + 'static,
     {
-        let own = self.session().subscriptions.as_ref().map(|subscriptions| subscriptions.feed.id());
+        let own = self.session().subscriptions.as_ref().map(|subscriptions| subscriptions.queue.id());
         topic.0.publish(value, own)
     }
 
@@ -242,14 +242,14 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn join<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, name: &str) -> Joined {
-        self.detach(topic, &[Tie::Joined]);
-        let mut told = None;
-        let added = self.add_subscription(topic, Tie::Joined, |channel, _| {
+        self.detach(topic, &[SubscriptionKind::Member]);
+        let mut pending = None;
+        let added = self.add_subscription(topic, SubscriptionKind::Member, |channel, _| {
             let (slot, joined) = channel.join(name)?;
-            told = Some(joined);
+            pending = Some(joined);
             Ok(slot)
         });
-        told.unwrap_or_else(|| Joined::known(added))
+        pending.unwrap_or_else(|| Joined::ready(added))
     }
 
     /// Ends [`join`](Self::join); false if it was not a member.
@@ -278,7 +278,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn leave<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
-        self.detach(topic, &[Tie::Joined])
+        self.detach(topic, &[SubscriptionKind::Member])
     }
 
     /// Hears who joins and leaves a topic, in the `#[on_info]` for [`Presence`], which has an example:
@@ -291,10 +291,10 @@ impl<H: Handler> Context<H> {
         T: Send + Sync + 'static,
         Presence: InfoOf<H>,
     {
-        let take = |presence: &Presence| Some(Delivery::Info(presence.clone().into_info()));
-        self.attach(topic, Tie::Watched, take, |channel, tap| channel.watch(Box::new(tap)));
+        let convert = |presence: &Presence| Some(Delivery::Info(presence.clone().into_info()));
+        self.attach(topic, SubscriptionKind::Presence, convert, |channel, subscriber| channel.watch(Box::new(subscriber)));
         // It is asked for in any case: that begins it.
-        Subscribed::when(topic.0.others())
+        Subscribed::new(topic.0.remote_members_ready())
     }
 
     /// Ends [`watch`](Self::watch); false if there was none. What has happened before may still arrive.
@@ -316,53 +316,53 @@ impl<H: Handler> Context<H> {
     /// }
     /// ```
     pub fn unwatch<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
-        self.detach(topic, &[Tie::Watched])
+        self.detach(topic, &[SubscriptionKind::Presence])
     }
 
     /// Ties this connection to a topic, once, by what it takes from there.
     fn attach<T, X>(
         &mut self,
         topic: &Topic<T>,
-        tie: Tie,
-        take: fn(&X) -> Option<Delivery<H::Info>>,
-        begin: impl FnOnce(&Arc<Channel<T>>, ToFeed<H::Info, X>) -> usize,
+        kind: SubscriptionKind,
+        convert: fn(&X) -> Option<Delivery<H::Info>>,
+        begin: impl FnOnce(&Arc<Channel<T>>, QueueSubscriber<H::Info, X>) -> usize,
     ) where
         T: Send + Sync + 'static,
     {
-        let key = topic.0.key_of(tie);
+        let key = topic.0.key_for(kind);
         // Nobody waits for it but `#[on_error]`.
-        let _ = self.add_subscription(topic, tie, |channel, subscriptions| {
-            Ok(begin(channel, ToFeed { feed: Arc::clone(&subscriptions.feed), key, take }))
+        let _ = self.add_subscription(topic, kind, |channel, subscriptions| {
+            Ok(begin(channel, QueueSubscriber { queue: Arc::clone(&subscriptions.queue), key, convert }))
         });
     }
 
     fn add_subscription<T: Send + Sync + 'static>(
         &mut self,
         topic: &Topic<T>,
-        tie: Tie,
-        begin: impl FnOnce(&Arc<Channel<T>>, &Topics<H::Info>) -> Result<usize, BrokerError>,
+        kind: SubscriptionKind,
+        begin: impl FnOnce(&Arc<Channel<T>>, &Subscriptions<H::Info>) -> Result<usize, BrokerError>,
     ) -> Result<(), BrokerError> {
         let (channel, key) = (&topic.0, topic.0.key());
         let mut session = self.session();
         if let Err(error) = channel.check() {
-            let told = BrokerError::from_publish_error(&error);
+            let broker_error = BrokerError::from_publish_error(&error);
             session.failure = Some(Box::new(HandlerError::Method(error.into())));
-            return Err(told);
+            return Err(broker_error);
         }
         // The connection ends.
         let Some(subscriptions) = session.open_subscriptions() else { return Err(BrokerError::Closed) };
-        if !subscriptions.has(key, tie) {
+        if !subscriptions.contains(key, kind) {
             let slot = begin(channel, subscriptions)?;
-            subscriptions.add(Arc::clone(channel) as _, key, tie, slot);
+            subscriptions.add(Arc::clone(channel) as _, key, kind, slot);
         }
         Ok(())
     }
 
-    fn detach<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, ties: &[Tie]) -> bool {
+    fn detach<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, kinds: &[SubscriptionKind]) -> bool {
         // Dropped when the session is free again: what it drops is the user's code.
         let removed;
         let mut session = self.session();
-        removed = session.subscriptions.as_mut().map(|subscriptions| subscriptions.remove(topic.0.key(), ties));
+        removed = session.subscriptions.as_mut().map(|subscriptions| subscriptions.remove(topic.0.key(), kinds));
         removed.as_ref().is_some_and(|removed| !removed.is_empty())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::position::{Position, epoch};
+use super::position::{Position, new_epoch};
 use super::published::Published;
 use super::since::Since;
 
@@ -64,22 +64,22 @@ impl From<usize> for History {
 }
 
 /// The history of a topic in this process.
-pub(super) struct Kept<T> {
+pub(super) struct HistoryLog<T> {
     history: History,
     epoch: u64,
     /// That of the last message.
     offset: u64,
     messages: VecDeque<Published<T>>,
-    touched: Instant,
+    last_published: Instant,
 }
 
-impl<T: Send + Sync + 'static> Kept<T> {
+impl<T: Send + Sync + 'static> HistoryLog<T> {
     pub(super) fn new(history: History) -> Self {
-        Self { history, epoch: epoch(), offset: 0, messages: VecDeque::new(), touched: Instant::now() }
+        Self { history, epoch: new_epoch(), offset: 0, messages: VecDeque::new(), last_published: Instant::now() }
     }
 
     /// The larger one counts.
-    pub(super) fn extend(&mut self, other: History) {
+    pub(super) fn grow(&mut self, other: History) {
         self.history.len = self.history.len.max(other.len);
         self.history.ttl = self.history.ttl.max(other.ttl);
     }
@@ -89,14 +89,14 @@ impl<T: Send + Sync + 'static> Kept<T> {
     }
 
     /// The position of the message that comes next.
-    pub(super) fn next(&mut self) -> Position {
+    pub(super) fn next_position(&mut self) -> Position {
         self.offset += 1;
         self.position()
     }
 
     /// Adds a message; the oldest has to go when there are too many.
     pub(super) fn push(&mut self, message: Published<T>) -> Option<Box<dyn Any + Send>> {
-        self.touched = Instant::now();
+        self.last_published = Instant::now();
         self.messages.push_back(message);
         if self.messages.len() <= self.history.len {
             return None;
@@ -108,21 +108,21 @@ impl<T: Send + Sync + 'static> Kept<T> {
     pub(super) fn since(&self, since: Since) -> Option<impl Iterator<Item = &Published<T>>> {
         let skipped = match since.last() {
             Some(len) => self.messages.len().saturating_sub(len),
-            None => self.messages.len().checked_sub(self.missed(since.position()?)?)?,
+            None => self.messages.len().checked_sub(self.len_since(since.position()?)?)?,
         };
         Some(self.messages.iter().skip(skipped))
     }
 
     /// How many came after a position, if it is one of this history.
-    fn missed(&self, position: Position) -> Option<usize> {
+    fn len_since(&self, position: Position) -> Option<usize> {
         let missed = self.offset.checked_sub(position.offset)?;
         if position.epoch == self.epoch { usize::try_from(missed).ok() } else { None }
     }
 
     /// When nobody will come back for it any more.
-    pub(super) fn expiry(&self) -> Instant {
+    pub(super) fn expires_at(&self) -> Instant {
         // One that is kept for ever is older than this with any other.
         let ttl = self.history.ttl.min(Duration::from_hours(24 * 365));
-        self.touched + ttl
+        self.last_published + ttl
     }
 }

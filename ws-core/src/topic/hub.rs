@@ -69,8 +69,8 @@ impl Hub {
     }
 
     #[cfg(feature = "nats")]
-    pub(super) fn of(broker: Box<dyn Broker>) -> Self {
-        Self(Arc::new(Registry::of(broker)))
+    pub(super) fn with_broker(broker: Box<dyn Broker>) -> Self {
+        Self(Arc::new(Registry::with_broker(broker)))
     }
 
     /// The topic of that name, whose values are written as JSON. Any name will do; whoever asks for
@@ -96,7 +96,7 @@ impl Hub {
     where
         T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
     {
-        self.topic_with(name, codec::Json)
+        self.topic_with(name, codec::JsonCodec)
     }
 
     /// The topic of that name, whose values are written by `codec`; [`Codec`] has an example. Whoever

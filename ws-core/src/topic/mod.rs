@@ -1,8 +1,8 @@
 //! Publish and subscribe: what is published in a topic reaches everybody who has subscribed to it.
 //!
-//! A value goes from [`Topic::publish`] through the topic's [`channel`] to the [`feed`] of each
+//! A value goes from [`Topic::publish`] through the topic's [`channel`] to the [`delivery_queue`] of each
 //! connection, which takes it from there in its own time. If there is a [`broker`], it goes there as
-//! well, and what other processes publish comes in where the channel is [`far`].
+//! well, and what other processes publish comes in where the channel is [`remote`].
 
 // Where there is no broker, nobody calls what it would.
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
@@ -10,9 +10,9 @@ mod broker;
 mod channel;
 mod codec;
 mod commands;
-mod far;
-mod feed;
-mod held;
+mod remote;
+mod delivery_queue;
+mod recovery_buffer;
 mod history;
 mod hub;
 #[cfg(feature = "nats")]
@@ -22,18 +22,18 @@ mod position;
 mod presence;
 mod published;
 mod registry;
-mod shelf;
+mod retention;
 mod since;
 mod subscription;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
-mod taps;
+mod subscribers;
 
 use std::fmt;
 use std::sync::Arc;
 
 use channel::Channel;
 pub use codec::Codec;
-pub(crate) use feed::{Delivery, Fed};
+pub(crate) use delivery_queue::{Delivery, QueueItem};
 pub use history::History;
 pub use hub::Hub;
 #[cfg(feature = "nats")]
@@ -42,7 +42,7 @@ pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
 pub use published::{DeliverTo, Published};
 pub use since::Since;
-pub(crate) use subscription::Topics;
+pub(crate) use subscription::Subscriptions;
 pub use subscription::{Joined, Recovering, Recovery, Subscribed};
 
 use crate::error::PublishError;
@@ -116,7 +116,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// # }
     /// ```
     pub fn history(self, history: impl Into<History>) -> Self {
-        self.0.keep(history.into());
+        self.0.enable_history(history.into());
         self
     }
 
@@ -186,8 +186,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// # }
     /// ```
     pub async fn members(&self) -> Vec<Member> {
-        if let Some(others) = self.0.others() {
-            others.await;
+        if let Some(ready) = self.0.remote_members_ready() {
+            ready.await;
         }
         self.0.members()
     }

@@ -36,7 +36,7 @@ pub struct Position {
 }
 
 /// A new epoch, which no other has.
-pub(super) fn epoch() -> u64 {
+pub(super) fn new_epoch() -> u64 {
     // The standard library's source of random keys.
     RandomState::new().hash_one(std::process::id())
 }

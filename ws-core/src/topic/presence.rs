@@ -84,72 +84,72 @@ pub enum Presence {
 }
 
 /// How many members of other processes a topic has here; more are not known.
-const MAX_OTHERS: usize = 100_000;
+const MAX_REMOTE_MEMBERS: usize = 100_000;
 
 /// The members of a topic, those of a process in the order in which they came.
 pub(super) struct Members {
     /// This process.
     node: u64,
-    known: BTreeMap<MemberId, Member>,
+    by_id: BTreeMap<MemberId, Member>,
 }
 
 /// There are too many.
-pub(super) struct Full;
+pub(super) struct TooManyMembers;
 
 impl Members {
     pub(super) fn new(node: u64) -> Self {
-        Self { node, known: BTreeMap::new() }
+        Self { node, by_id: BTreeMap::new() }
     }
 
     /// One more; its slot is how it leaves.
     pub(super) fn join(&mut self, topic: &Arc<str>, name: &str) -> (usize, Member) {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let slot = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let id = self.id(slot);
+        let id = self.member_id(slot);
         let member = Member { id, name: name.into(), topic: Arc::clone(topic) };
-        self.known.insert(id, member.clone());
+        self.by_id.insert(id, member.clone());
         (slot, member)
     }
 
     pub(super) fn leave(&mut self, slot: usize) -> Option<Member> {
-        self.known.remove(&self.id(slot))
+        self.by_id.remove(&self.member_id(slot))
     }
 
     /// Nobody is there any more; those of this process, who have to say so.
     pub(super) fn clear(&mut self) -> Vec<Member> {
-        let known = std::mem::take(&mut self.known);
-        known.into_values().filter(|member| member.id.node == self.node).collect()
+        let by_id = std::mem::take(&mut self.by_id);
+        by_id.into_values().filter(|member| member.id.node == self.node).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.known.values()
+        self.by_id.values()
     }
 
     /// Somebody elsewhere is there; nothing if that is known.
-    pub(super) fn came(
+    pub(super) fn add_remote(
         &mut self,
         topic: &Arc<str>,
         id: MemberId,
         name: &str,
-    ) -> Result<Option<Member>, Full> {
-        if id.node == self.node || self.known.contains_key(&id) {
+    ) -> Result<Option<Member>, TooManyMembers> {
+        if id.node == self.node || self.by_id.contains_key(&id) {
             return Ok(None);
         }
-        if self.known.len() >= MAX_OTHERS {
-            return Err(Full);
+        if self.by_id.len() >= MAX_REMOTE_MEMBERS {
+            return Err(TooManyMembers);
         }
         let member = Member { id, name: name.into(), topic: Arc::clone(topic) };
-        self.known.insert(id, member.clone());
+        self.by_id.insert(id, member.clone());
         Ok(Some(member))
     }
 
     /// Somebody elsewhere is gone.
-    pub(super) fn went(&mut self, id: MemberId) -> Option<Member> {
-        if id.node == self.node { None } else { self.known.remove(&id) }
+    pub(super) fn remove_remote(&mut self, id: MemberId) -> Option<Member> {
+        if id.node == self.node { None } else { self.by_id.remove(&id) }
     }
 
     /// Members of this process have node 0 if there is no other.
-    fn id(&self, slot: usize) -> MemberId {
+    fn member_id(&self, slot: usize) -> MemberId {
         MemberId { node: self.node, number: slot as u64 }
     }
 }

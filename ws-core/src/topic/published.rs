@@ -34,10 +34,10 @@ use crate::wire::PreparedMessage;
 /// assert_eq!(client.text().await, "attic: dark here");
 /// # }
 /// ```
-pub struct Published<T>(Arc<Item<T>>);
+pub struct Published<T>(Arc<Inner<T>>);
 
 /// What is known of a value.
-struct Item<T> {
+struct Inner<T> {
     topic: Arc<str>,
     value: Arc<T>,
     /// Where it stands in the history, if there is one.
@@ -48,20 +48,20 @@ struct Item<T> {
 
 impl<T> Published<T> {
     pub(super) fn new(topic: Arc<str>, value: T) -> Self {
-        Self(Arc::new(Item { topic, value: Arc::new(value), position: None, frame: None }))
+        Self(Arc::new(Inner { topic, value: Arc::new(value), position: None, frame: None }))
     }
 
     /// Says where it stands; nobody else has it yet.
     pub(super) fn set_position(&mut self, position: Position) {
-        if let Some(item) = Arc::get_mut(&mut self.0) {
-            item.position = Some(position);
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.position = Some(position);
         }
     }
 
     /// Says how clients get it; nobody else has it yet.
     pub(super) fn set_frame(&mut self, frame: Arc<PreparedMessage>) {
-        if let Some(item) = Arc::get_mut(&mut self.0) {
-            item.frame = Some(frame);
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.frame = Some(frame);
         }
     }
 

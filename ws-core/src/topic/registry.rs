@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::broker::Broker;
 use super::channel::Channel;
 use super::codec::ErasedCodec;
-use super::shelf::Shelf;
+use super::retention::RetentionQueue;
 use crate::error::BrokerError;
 
 /// The topics that are in use, and those that are kept.
@@ -18,22 +18,22 @@ use crate::error::BrokerError;
 pub(super) struct Registry {
     broker: Option<Box<dyn Broker>>,
     is_closed: AtomicBool,
-    topics: Mutex<Topics>,
+    topics: Mutex<TopicTable>,
 }
 
 #[derive(Default)]
-pub(super) struct Topics {
-    by_type: HashMap<TypeId, HashMap<Arc<str>, Weak<dyn Shared>>>,
-    pub(super) shelf: Shelf,
+pub(super) struct TopicTable {
+    by_type: HashMap<TypeId, HashMap<Arc<str>, Weak<dyn AnyTopic>>>,
+    pub(super) retention: RetentionQueue,
 }
 
 /// A topic of any type.
-pub(super) trait Shared: Any + Send + Sync {
+pub(super) trait AnyTopic: Any + Send + Sync {
     /// When nobody will come back for its history any more.
-    fn expiry(&self) -> Instant;
+    fn expires_at(&self) -> Instant;
 
     /// Whether it is on the shelf; read and changed under the lock of the topics.
-    fn is_kept(&self) -> &AtomicBool;
+    fn is_retained(&self) -> &AtomicBool;
 
     /// The hub is closed.
     fn close(&self);
@@ -41,7 +41,7 @@ pub(super) trait Shared: Any + Send + Sync {
 
 impl Registry {
     #[cfg(feature = "nats")]
-    pub(super) fn of(broker: Box<dyn Broker>) -> Self {
+    pub(super) fn with_broker(broker: Box<dyn Broker>) -> Self {
         Self { broker: Some(broker), ..Self::default() }
     }
 
@@ -59,7 +59,7 @@ impl Registry {
         }
         let name = Arc::<str>::from(name);
         let channel = Channel::new(Arc::clone(&name), Arc::clone(self), codec);
-        of_type.insert(name, Arc::downgrade(&channel) as Weak<dyn Shared>);
+        of_type.insert(name, Arc::downgrade(&channel) as Weak<dyn AnyTopic>);
         channel
     }
 
@@ -68,21 +68,21 @@ impl Registry {
     }
 
     /// Keeps a topic that has a history, also when nobody uses it, for a while.
-    pub(super) fn keep<T: Send + Sync + 'static>(self: &Arc<Self>, channel: &Arc<Channel<T>>) {
+    pub(super) fn retain<T: Send + Sync + 'static>(self: &Arc<Self>, channel: &Arc<Channel<T>>) {
         // Dropped when the lock is not held any more.
-        let _freed;
+        let _evicted;
         let mut topics = self.lock();
-        if !channel.is_kept().swap(true, Ordering::Relaxed) {
-            topics.shelf.put(Arc::clone(channel) as _);
+        if !channel.is_retained().swap(true, Ordering::Relaxed) {
+            topics.retention.insert(Arc::clone(channel) as _);
         }
-        _freed = topics.shelf.bound(Instant::now());
-        topics.shelf.watch(self);
+        _evicted = topics.retention.evict_excess(Instant::now());
+        topics.retention.ensure_task(self);
     }
 
     /// A topic is gone, unless another has come in its place.
-    pub(super) fn forget(&self, of: TypeId, name: &str) {
+    pub(super) fn remove(&self, type_id: TypeId, name: &str) {
         let mut topics = self.lock();
-        if let Some(of_type) = topics.by_type.get_mut(&of)
+        if let Some(of_type) = topics.by_type.get_mut(&type_id)
             && of_type.get(name).is_some_and(|topic| topic.strong_count() == 0)
         {
             of_type.remove(name);
@@ -120,7 +120,7 @@ impl Registry {
         self.lock().by_type.values().map(HashMap::len).sum()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Topics> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, TopicTable> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,66 +4,66 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use tokio::sync::oneshot;
 
-use super::broker::Later;
-use super::channel::{Leave, Tie};
-use super::feed::{Feed, Key};
+use super::broker::BoxFuture;
+use super::channel::{Detach, SubscriptionKind};
+use super::delivery_queue::{DeliveryQueue, TopicKey};
 use super::position::Position;
 use crate::error::BrokerError;
 use crate::options::Options;
 
 /// The topics of a connection; made with the first.
-pub(crate) struct Topics<I> {
-    pub(crate) feed: Arc<Feed<I>>,
+pub(crate) struct Subscriptions<I> {
+    pub(crate) queue: Arc<DeliveryQueue<I>>,
     subscriptions: Vec<Subscription>,
 }
 
 /// One tie to one topic, which ends with it.
 pub(super) struct Subscription {
-    topic: Arc<dyn Leave>,
-    key: Key,
-    tie: Tie,
+    topic: Arc<dyn Detach>,
+    key: TopicKey,
+    kind: SubscriptionKind,
     slot: usize,
 }
 
-impl<I> Topics<I> {
+impl<I> Subscriptions<I> {
     pub(crate) fn new(options: &Options, waker: Option<Waker>) -> Self {
-        let feed = Feed::new(options.mailbox, options.overflow, waker);
-        Self { feed: Arc::new(feed), subscriptions: Vec::new() }
+        let queue = DeliveryQueue::new(options.mailbox, options.overflow, waker);
+        Self { queue: Arc::new(queue), subscriptions: Vec::new() }
     }
 
     /// Whether there is such a tie already.
-    pub(super) fn has(&self, key: Key, tie: Tie) -> bool {
-        self.subscriptions.iter().any(|one| one.key == key && one.tie == tie)
+    pub(super) fn contains(&self, key: TopicKey, kind: SubscriptionKind) -> bool {
+        self.subscriptions.iter().any(|subscription| subscription.key == key && subscription.kind == kind)
     }
 
-    pub(super) fn add(&mut self, topic: Arc<dyn Leave>, key: Key, tie: Tie, slot: usize) {
+    pub(super) fn add(&mut self, topic: Arc<dyn Detach>, key: TopicKey, kind: SubscriptionKind, slot: usize) {
         if self.subscriptions.is_empty() {
             // Many have no second.
             self.subscriptions.reserve_exact(1);
         }
-        self.subscriptions.push(Subscription { topic, key, tie, slot });
+        self.subscriptions.push(Subscription { topic, key, kind, slot });
     }
 
     /// Takes the ties of these kinds, which end when they are dropped.
-    pub(super) fn remove(&mut self, key: Key, ties: &[Tie]) -> Vec<Subscription> {
-        self.subscriptions.extract_if(.., |one| one.key == key && ties.contains(&one.tie)).collect()
+    pub(super) fn remove(&mut self, key: TopicKey, kinds: &[SubscriptionKind]) -> Vec<Subscription> {
+        self.subscriptions.extract_if(.., |subscription| subscription.key == key && kinds.contains(&subscription.kind)).collect()
     }
 }
 
 /// What waits for nobody is dropped by whoever drops this.
-impl<I> Drop for Topics<I> {
+impl<I> Drop for Subscriptions<I> {
     fn drop(&mut self) {
-        self.feed.close();
+        self.queue.close();
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.topic.leave(self.tie, self.slot);
+        self.topic.detach(self.kind, self.slot);
     }
 }
 
@@ -89,10 +89,10 @@ impl Drop for Subscription {
 ///
 /// With a broker that takes a round trip. If the broker is away it is over after a few seconds: the
 /// subscription begins when the broker is back, which subscribers are told by `#[on_lagged]`.
-pub struct Subscribed(Option<Later<()>>);
+pub struct Subscribed(Option<BoxFuture<()>>);
 
 impl Subscribed {
-    pub(super) fn when(ready: Option<Later<()>>) -> Self {
+    pub(super) fn new(ready: Option<BoxFuture<()>>) -> Self {
         Self(ready)
     }
 }
@@ -100,7 +100,7 @@ impl Subscribed {
 impl Future for Subscribed {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
         self.0.as_mut().map_or(Poll::Ready(()), |ready| ready.as_mut().poll(task))
     }
 }
@@ -144,31 +144,31 @@ impl fmt::Debug for Subscribed {
 /// assert_eq!(&*room.members().await[0].name, "anna");
 /// # }
 /// ```
-pub struct Joined(Membership);
+pub struct Joined(JoinState);
 
-enum Membership {
-    /// Told once.
-    Known(Result<(), BrokerError>),
-    Told(Later<Result<(), BrokerError>>),
+enum JoinState {
+    /// Pending once.
+    Ready(Result<(), BrokerError>),
+    Pending(BoxFuture<Result<(), BrokerError>>),
 }
 
 impl Joined {
-    pub(super) fn known(joined: Result<(), BrokerError>) -> Self {
-        Self(Membership::Known(joined))
+    pub(super) fn ready(joined: Result<(), BrokerError>) -> Self {
+        Self(JoinState::Ready(joined))
     }
 
-    pub(super) fn when(told: Later<Result<(), BrokerError>>) -> Self {
-        Self(Membership::Told(told))
+    pub(super) fn pending(pending: BoxFuture<Result<(), BrokerError>>) -> Self {
+        Self(JoinState::Pending(pending))
     }
 }
 
 impl Future for Joined {
     type Output = Result<(), BrokerError>;
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            Membership::Known(joined) => Poll::Ready(std::mem::replace(joined, Ok(()))),
-            Membership::Told(told) => told.as_mut().poll(task),
+            JoinState::Ready(joined) => Poll::Ready(std::mem::replace(joined, Ok(()))),
+            JoinState::Pending(pending) => pending.as_mut().poll(task),
         }
     }
 }
@@ -207,34 +207,34 @@ impl fmt::Debug for Joined {
 ///     }
 /// }
 /// ```
-#[must_use = "await it to know whether the client has missed something"]
-pub struct Recovering(Outcome);
+#[must_use = "await it to know whether the client contains missed something"]
+pub struct Recovering(RecoveryState);
 
-enum Outcome {
-    Known(Recovery),
-    Told(oneshot::Receiver<Recovery>),
+enum RecoveryState {
+    Ready(Recovery),
+    Pending(oneshot::Receiver<Recovery>),
 }
 
 impl Recovering {
-    pub(super) fn done(recovery: Recovery) -> Self {
-        Self(Outcome::Known(recovery))
+    pub(super) fn ready(recovery: Recovery) -> Self {
+        Self(RecoveryState::Ready(recovery))
     }
 
     /// One that is told.
-    pub(super) fn later() -> (oneshot::Sender<Recovery>, Self) {
-        let (tell, told) = oneshot::channel();
-        (tell, Self(Outcome::Told(told)))
+    pub(super) fn pending() -> (oneshot::Sender<Recovery>, Self) {
+        let (sender, pending) = oneshot::channel();
+        (sender, Self(RecoveryState::Pending(pending)))
     }
 }
 
 impl Future for Recovering {
     type Output = Recovery;
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Recovery> {
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Recovery> {
         match &mut self.0 {
-            Outcome::Known(recovery) => Poll::Ready(*recovery),
+            RecoveryState::Ready(recovery) => Poll::Ready(*recovery),
             // Nobody tells it when the runtime ends.
-            Outcome::Told(told) => Pin::new(told).poll(task).map(Result::unwrap_or_default),
+            RecoveryState::Pending(pending) => Pin::new(pending).poll(task).map(Result::unwrap_or_default),
         }
     }
 }

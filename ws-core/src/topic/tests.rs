@@ -308,6 +308,6 @@ async fn publishers_on_many_threads_keep_their_order() {
 
 mod close;
 #[cfg(feature = "nats")]
-mod far;
-mod feeds;
+mod remote;
+mod delivery;
 mod history;

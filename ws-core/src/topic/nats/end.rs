@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{Link, NOBODY, PATIENCE, stream};
 use crate::error::BrokerError;
-use crate::topic::broker::Later;
+use crate::topic::broker::BoxFuture;
 
 /// How long it is waited for a connection to end that has nothing more to say.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ impl Link {
     }
 
     /// The same, and then the connection ends. It goes on if nobody waits.
-    pub(super) fn close(self: &Arc<Self>) -> Later<Result<(), BrokerError>> {
+    pub(super) fn close(self: &Arc<Self>) -> BoxFuture<Result<(), BrokerError>> {
         self.end.has_begun.store(true, Ordering::Relaxed);
         // Who searches or watches sees it.
         self.reconnects.send_modify(|count| *count += 1);

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::PATIENCE;
 use super::recover::{BATCH, Search};
 use super::stream::{Consumer, MAX_LEN, consumer, epoch};
-use crate::topic::broker::Found;
+use crate::topic::broker::RecoveredMessages;
 use crate::topic::position::Position;
 
 /// So many more than were asked for are read, rather than that a better place to begin is looked for.
@@ -17,7 +17,7 @@ const SLACK: u64 = BATCH as u64;
 
 impl Search {
     /// The last so many messages of the topic.
-    pub(super) async fn last(&self, stream: &Stream, info: &Info, len: usize) -> Result<Found, Error> {
+    pub(super) async fn last(&self, stream: &Stream, info: &Info, len: usize) -> Result<RecoveredMessages, Error> {
         let len = len.min(self.histories.history.len).min(MAX_LEN);
         let consumer = begin(stream, &self.subject, info, len as u64).await?;
         let mut messages = read(&consumer).await?;
@@ -28,7 +28,7 @@ impl Search {
         let missed =
             messages.into_iter().filter_map(|(offset, message)| self.arrival(offset, message, epoch));
         let (position, missed) = (Position { epoch, offset }, missed.collect());
-        Ok(Found { recovered: true, is_quiet: false, position, missed })
+        Ok(RecoveredMessages { recovered: true, is_unchanged: false, position, missed })
     }
 }
 

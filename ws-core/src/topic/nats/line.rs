@@ -16,7 +16,7 @@ use super::stamp::{self, About, Stamp};
 use super::stream::Archive;
 use super::{Link, PATIENCE, listen, recover, stream};
 use crate::error::{BrokerError, PublishError};
-use crate::topic::broker::{Carrier, Found, Inlet, Later};
+use crate::topic::broker::{RemoteTopic, RecoveredMessages, RemoteEvents, BoxFuture};
 use crate::topic::history::History;
 use crate::topic::position::Position;
 use crate::topic::since::Since;
@@ -29,7 +29,7 @@ pub(super) struct Line {
     id: u64,
     /// Its name, as a token of subjects.
     pub(super) token: String,
-    pub(super) inlet: Weak<dyn Inlet>,
+    pub(super) inlet: Weak<dyn RemoteEvents>,
     subject: Subject,
     kept: OnceLock<Kept>,
     /// The number of the last message that was sent.
@@ -65,7 +65,7 @@ impl Drop for Listener {
 }
 
 impl Line {
-    pub(super) fn new(link: &Arc<Link>, token: String, inlet: Weak<dyn Inlet>) -> Arc<Self> {
+    pub(super) fn new(link: &Arc<Link>, token: String, inlet: Weak<dyn RemoteEvents>) -> Arc<Self> {
         let id = link.next_line.fetch_add(1, Ordering::Relaxed);
         let subject = format!("ws.t.{token}").into();
         let new = Arc::new_cyclic(|myself| Self {
@@ -135,7 +135,7 @@ impl Line {
     }
 
     /// When the broker knows that it listens; false if it does not answer.
-    fn listens(&self) -> Later<bool> {
+    fn listens(&self) -> BoxFuture<bool> {
         let ready = lock(&self.listener).as_ref().map(|listener| listener.ready.clone());
         Box::pin(async move {
             let Some(mut ready) = ready else { return false };
@@ -166,7 +166,7 @@ impl Line {
     }
 }
 
-impl Carrier for Line {
+impl RemoteTopic for Line {
     fn check(&self) -> Result<(), PublishError> {
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Carrier for Line {
         self.link.node
     }
 
-    fn keep(&self, history: History) -> bool {
+    fn enable_history(&self, history: History) -> bool {
         let mut is_new = false;
         let kept = self.kept.get_or_init(|| {
             is_new = true;
@@ -194,7 +194,7 @@ impl Carrier for Line {
         is_new
     }
 
-    fn keeps(&self) -> bool {
+    fn has_history(&self) -> bool {
         self.kept.get().is_some()
     }
 
@@ -210,7 +210,7 @@ impl Carrier for Line {
         self.send(payload, except)
     }
 
-    fn listen(&self, hearing: u64) {
+    fn subscribe(&self, hearing: u64) {
         let (tell, ready) = watch::channel(false);
         let backlog = Arc::<Backlog>::default();
         let ear = listen::Ear { inlet: Weak::clone(&self.inlet), hearing, node: self.link.node, tell };
@@ -229,18 +229,18 @@ impl Carrier for Line {
         *lock(&self.listener) = Some(Listener { hearing, task: task.abort_handle(), ready, backlog });
     }
 
-    fn unlisten(&self) {
+    fn unsubscribe(&self) {
         *lock(&self.listener) = None;
     }
 
-    fn ready(&self) -> Later<()> {
+    fn wait_subscribed(&self) -> BoxFuture<()> {
         let listens = self.listens();
         Box::pin(async move {
             listens.await;
         })
     }
 
-    fn recover(&self, since: Since) -> Later<Option<Found>> {
+    fn recover(&self, since: Since) -> BoxFuture<Option<RecoveredMessages>> {
         let (search, listens) = (self.search(since), self.listens());
         Box::pin(async move {
             // What comes after the search is heard then. It would not be if that began later.
@@ -248,7 +248,7 @@ impl Carrier for Line {
         })
     }
 
-    fn position(&self) -> Later<Option<Position>> {
+    fn position(&self) -> BoxFuture<Option<Position>> {
         let search = self.search(Since::Now);
         Box::pin(async move {
             // Somebody who loads a page is waiting, for whom a turn or an election may take too long.
@@ -257,11 +257,11 @@ impl Carrier for Line {
         })
     }
 
-    fn spawn(&self, task: Later<()>) {
+    fn spawn(&self, task: BoxFuture<()>) {
         self.link.runtime.spawn(task);
     }
 
-    fn join(&self, number: u64, name: &str) -> Later<Result<(), BrokerError>> {
+    fn join(&self, number: u64, name: &str) -> BoxFuture<Result<(), BrokerError>> {
         let told = self.link.roster.join(&self.token, number, name);
         Box::pin(async move {
             let told = timeout(PATIENCE, told).await.map_err(|_| BrokerError::TimedOut)?;
@@ -274,7 +274,7 @@ impl Carrier for Line {
         self.link.roster.leave(&self.token, number);
     }
 
-    fn members(&self) -> Later<()> {
+    fn remote_members_ready(&self) -> BoxFuture<()> {
         if self.link.is_closed() {
             return Box::pin(std::future::ready(()));
         }

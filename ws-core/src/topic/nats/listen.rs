@@ -13,7 +13,7 @@ use super::backlog::Backlog;
 use super::stamp::{About, Heard, Lines, Stamp};
 use super::stream::{Following, Histories, ask, epoch};
 use super::{PATIENCE, round_trip};
-use crate::topic::broker::{Arrival, Inlet};
+use crate::topic::broker::{RemoteMessage, RemoteEvents};
 use crate::topic::position::Position;
 
 /// Before it is tried again.
@@ -24,7 +24,7 @@ const TURN: usize = 64;
 
 /// A task that hears one subject.
 pub(super) struct Ear {
-    pub(super) inlet: Weak<dyn Inlet>,
+    pub(super) inlet: Weak<dyn RemoteEvents>,
     pub(super) hearing: u64,
     pub(super) node: u64,
     /// Told when the broker knows of it.
@@ -216,7 +216,7 @@ impl Ear {
         let Some(inlet) = self.inlet.upgrade() else { return };
         let arrival = arrival(message, stamp, self.node, position);
         // What is dropped there is the user's. Others, who come after it, are to be heard.
-        if catch_unwind(AssertUnwindSafe(|| inlet.arrived(self.hearing, arrival))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| inlet.message_received(self.hearing, arrival))).is_err() {
             tracing::error!("a published value has panicked when it was dropped");
         }
     }
@@ -238,10 +238,10 @@ struct Place {
 }
 
 /// A message as the topic takes it.
-pub(super) fn arrival(message: Message, stamp: Stamp, node: u64, position: Option<Position>) -> Arrival {
+pub(super) fn arrival(message: Message, stamp: Stamp, node: u64, position: Option<Position>) -> RemoteMessage {
     let except = match stamp.about {
         About::Others(connection) if stamp.node == node => Some(connection),
         _ => None,
     };
-    Arrival { payload: message.payload, position, except }
+    RemoteMessage { payload: message.payload, position, except }
 }

@@ -43,7 +43,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::Hub;
-use super::broker::{Broker, Carrier, Inlet, Later};
+use super::broker::{Broker, RemoteTopic, RemoteEvents, BoxFuture};
 use super::position;
 use crate::error::{BrokerError, HubError};
 
@@ -145,7 +145,7 @@ impl Hub {
         let new = Link::start(client, replicas, reconnects);
         // Set once, here.
         let _ = link.set(Arc::downgrade(&new));
-        Ok(Self::of(Box::new(Nats(new))))
+        Ok(Self::with_broker(Box::new(Nats(new))))
     }
 }
 
@@ -164,18 +164,18 @@ async fn round_trip(client: &Client) {
 struct Nats(Arc<Link>);
 
 impl Broker for Nats {
-    fn carry(&self, topic: &str, inlet: Weak<dyn Inlet>) -> Arc<dyn Carrier> {
+    fn open_topic(&self, topic: &str, inlet: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic> {
         match subject::token(topic) {
             Ok(token) => Line::new(&self.0, token, inlet),
             Err(_) => Arc::new(Refused::new(topic, self.0.node)),
         }
     }
 
-    fn flush(&self) -> Later<Result<(), BrokerError>> {
+    fn flush(&self) -> BoxFuture<Result<(), BrokerError>> {
         Box::pin(Arc::clone(&self.0).flush())
     }
 
-    fn close(&self) -> Later<Result<(), BrokerError>> {
+    fn close(&self) -> BoxFuture<Result<(), BrokerError>> {
         self.0.close()
     }
 }
@@ -204,7 +204,7 @@ struct Link {
 
 impl Link {
     fn start(client: Client, replicas: usize, reconnects: watch::Sender<u64>) -> Arc<Self> {
-        let (runtime, node) = (Handle::current(), position::epoch());
+        let (runtime, node) = (Handle::current(), position::new_epoch());
         let bucket =
             Bucket { jetstream: ContextBuilder::new().timeout(PATIENCE).build(client.clone()), replicas };
         let streams = Streams::new(client.clone(), replicas, runtime.clone());

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::stamp::Stamp;
 use super::stream::Histories;
 use crate::error::PublishError;
-use crate::topic::broker::Inlet;
+use crate::topic::broker::RemoteEvents;
 
 /// How many messages may wait,
 const MAX_WAITING: usize = 16 * 1024;
@@ -71,7 +71,7 @@ pub(super) struct Outgoing {
     pub(super) stamp: Stamp,
     pub(super) payload: Bytes,
     /// Whom to tell if it does not get to its history.
-    pub(super) kept: Option<Weak<dyn Inlet>>,
+    pub(super) kept: Option<Weak<dyn RemoteEvents>>,
 }
 
 impl Outbox {
@@ -208,12 +208,12 @@ impl Outlet {
 }
 
 /// The broker did not say that it keeps a message.
-fn unsure(histories: &Histories, inlet: &Weak<dyn Inlet>, error: &async_nats::Error) {
+fn unsure(histories: &Histories, inlet: &Weak<dyn RemoteEvents>, error: &async_nats::Error) {
     tracing::error!(%error, "the broker has not said that it keeps a message");
     // It may be gone: look again with the next one.
     histories.forget();
     if let Some(inlet) = inlet.upgrade() {
-        inlet.unsure();
+        inlet.publish_uncertain();
     }
 }
 

@@ -14,7 +14,7 @@ use super::listen::{RETRY, arrival};
 use super::stamp::{About, Stamp};
 use super::stream::{Histories, MAX_LEN, ask, consumer, epoch};
 use super::{Link, PATIENCE};
-use crate::topic::broker::{Arrival, Found};
+use crate::topic::broker::{RemoteMessage, RecoveredMessages};
 use crate::topic::position::Position;
 use crate::topic::since::Since;
 
@@ -39,7 +39,7 @@ pub(super) struct Search {
 
 impl Search {
     /// What there is; `None` if the broker does not say.
-    pub(super) async fn run(self) -> Option<Found> {
+    pub(super) async fn run(self) -> Option<RecoveredMessages> {
         let (readers, histories) = (Arc::clone(&self.readers), Arc::clone(&self.histories));
         // When a thousand clients come back at once, they take turns: first those of a history, so that
         // one for which the broker does not answer leaves the others some.
@@ -64,7 +64,7 @@ impl Search {
     /// Asks again if the broker does not answer, which it does not while it elects a leader; and at once
     /// when the connection is made anew: what was asked over the one before gets no answer. `None` if
     /// the hub is closed meanwhile.
-    async fn search_until_found(&self, failure: &mut Option<Error>) -> Option<Found> {
+    async fn search_until_found(&self, failure: &mut Option<Error>) -> Option<RecoveredMessages> {
         let mut reconnects = self.link.reconnects.subscribe();
         loop {
             reconnects.mark_unchanged();
@@ -85,7 +85,7 @@ impl Search {
         }
     }
 
-    async fn search(&self) -> Result<Found, Error> {
+    async fn search(&self) -> Result<RecoveredMessages, Error> {
         let stream = self.histories.stream().await?;
         let info = ask(|| stream.get_info()).await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
@@ -95,14 +95,14 @@ impl Search {
         let known = |since: &Position| since.epoch == epoch && since.offset <= last;
         if let Some(since) = self.since.position().filter(known) {
             let found = self.after(&stream, &info, since).await?;
-            if found.recovered || found.is_quiet {
+            if found.recovered || found.is_unchanged {
                 return Ok(found);
             }
         }
         // That of a message, if there is one: it proves something later.
         let offset = ask(|| self.last_offset(&stream)).await?.unwrap_or(last);
         let (recovered, position) = (self.since.last().is_some(), Position { epoch, offset });
-        Ok(Found { recovered, is_quiet: false, position, missed: Vec::new() })
+        Ok(RecoveredMessages { recovered, is_unchanged: false, position, missed: Vec::new() })
     }
 
     /// Where the last message of the topic stands.
@@ -115,22 +115,22 @@ impl Search {
     }
 
     /// What came after a position, and whether that is all of it.
-    async fn after(&self, stream: &Stream, info: &Info, since: Position) -> Result<Found, Error> {
+    async fn after(&self, stream: &Stream, info: &Info, since: Position) -> Result<RecoveredMessages, Error> {
         let consumer = consumer(stream, &self.subject, since.offset).await?;
         let pending = usize::try_from(consumer.pull.cached_info().num_pending)?;
         let messages = read(&consumer.pull, pending).await?;
         let at = messages.iter().map(|(offset, _)| *offset).find(|offset| *offset >= since.offset);
         let after = messages.iter().filter(|(offset, _)| *offset > since.offset).count();
-        let found = Found {
+        let found = RecoveredMessages {
             recovered: at == Some(since.offset) || self.is_all_there(info, since.offset, after),
-            is_quiet: after == 0,
+            is_unchanged: after == 0,
             // What is not there now, and is not in the stream before either, has not been published.
             position: messages.last().map_or(since, |(offset, _)| Position { offset: *offset, ..since }),
             missed: Vec::new(),
         };
         let missed = messages.into_iter().filter(|(offset, _)| *offset > since.offset);
         let missed = missed.filter_map(|(offset, message)| self.arrival(offset, message, since.epoch));
-        Ok(Found { missed: missed.collect(), ..found })
+        Ok(RecoveredMessages { missed: missed.collect(), ..found })
     }
 
     /// Whether nothing that came after an offset can be gone, though no message stands there. Messages
@@ -140,7 +140,7 @@ impl Search {
         info.state.first_sequence <= offset + 1 && after <= self.histories.history.len.min(MAX_LEN)
     }
 
-    pub(super) fn arrival(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<Arrival> {
+    pub(super) fn arrival(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<RemoteMessage> {
         let stamp = Stamp::of(message.headers.as_ref()).filter(|stamp| stamp.about != About::Mark)?;
         Some(arrival(message.message, stamp, self.link.node, Some(Position { epoch, offset })))
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::subject;
 use crate::error::{BrokerError, PublishError};
-use crate::topic::broker::{Carrier, Found, Later};
+use crate::topic::broker::{RemoteTopic, RecoveredMessages, BoxFuture};
 use crate::topic::history::History;
 use crate::topic::position::Position;
 use crate::topic::since::Since;
@@ -21,7 +21,7 @@ impl Refused {
     }
 }
 
-impl Carrier for Refused {
+impl RemoteTopic for Refused {
     fn check(&self) -> Result<(), PublishError> {
         subject::token(&self.name).map(drop)
     }
@@ -30,11 +30,11 @@ impl Carrier for Refused {
         self.node
     }
 
-    fn keep(&self, _: History) -> bool {
+    fn enable_history(&self, _: History) -> bool {
         false
     }
 
-    fn keeps(&self) -> bool {
+    fn has_history(&self) -> bool {
         false
     }
 
@@ -42,32 +42,32 @@ impl Carrier for Refused {
         self.check()
     }
 
-    fn listen(&self, _: u64) {}
+    fn subscribe(&self, _: u64) {}
 
-    fn unlisten(&self) {}
+    fn unsubscribe(&self) {}
 
-    fn ready(&self) -> Later<()> {
+    fn wait_subscribed(&self) -> BoxFuture<()> {
         Box::pin(std::future::ready(()))
     }
 
-    fn recover(&self, _: Since) -> Later<Option<Found>> {
+    fn recover(&self, _: Since) -> BoxFuture<Option<RecoveredMessages>> {
         Box::pin(std::future::ready(None))
     }
 
-    fn position(&self) -> Later<Option<Position>> {
+    fn position(&self) -> BoxFuture<Option<Position>> {
         Box::pin(std::future::ready(None))
     }
 
-    fn spawn(&self, _: Later<()>) {}
+    fn spawn(&self, _: BoxFuture<()>) {}
 
-    fn join(&self, _: u64, _: &str) -> Later<Result<(), BrokerError>> {
+    fn join(&self, _: u64, _: &str) -> BoxFuture<Result<(), BrokerError>> {
         let refused = self.check().map_err(|error| BrokerError::from_publish_error(&error));
         Box::pin(std::future::ready(refused))
     }
 
     fn leave(&self, _: u64) {}
 
-    fn members(&self) -> Later<()> {
+    fn remote_members_ready(&self) -> BoxFuture<()> {
         Box::pin(std::future::ready(()))
     }
 }

@@ -12,7 +12,7 @@ use super::super::PATIENCE;
 use super::super::line::Line;
 use super::super::stream::Following;
 use super::{Bucket, EXPIRY, parse};
-use crate::topic::broker::Inlet;
+use crate::topic::broker::RemoteEvents;
 use crate::topic::presence::MemberId;
 
 /// How long it is kept when nobody asks any more.
@@ -77,7 +77,7 @@ struct Others {
     replica: Arc<Replica>,
     token: String,
     node: u64,
-    inlet: Weak<dyn Inlet>,
+    inlet: Weak<dyn RemoteEvents>,
     bucket: Bucket,
     reconnects: watch::Receiver<u64>,
     until: HashMap<MemberId, Instant>,
@@ -150,12 +150,12 @@ impl Others {
         // DEL or PURGE.
         if headers.is_some_and(|headers| headers.get("KV-Operation").is_some()) {
             self.until.remove(&id);
-            return inlet.went(id);
+            return inlet.member_left(id);
         }
         let Ok(name) = serde_json::from_slice::<String>(name) else {
             return tracing::debug!(topic = self.token, "the name of a member does not decode");
         };
-        if !self.until.contains_key(&id) && !inlet.came(id, &name) {
+        if !self.until.contains_key(&id) && !inlet.member_joined(id, &name) {
             return tracing::warn!(topic = self.token, "more members than can be known");
         }
         // By our own clock, whatever those of others show.
@@ -177,7 +177,7 @@ impl Others {
         self.until.retain(|id, until| {
             let is_there = *until > now;
             if let (false, Some(inlet)) = (is_there, &inlet) {
-                inlet.went(*id);
+                inlet.member_left(*id);
             }
             is_there
         });
@@ -187,7 +187,7 @@ impl Others {
     fn is_over(&mut self) -> bool {
         let (Some(line), Some(inlet)) = (self.line.upgrade(), self.inlet.upgrade()) else { return true };
         let place = line.replica();
-        if !line.link.is_closed() && (self.replica.is_asked_for() || inlet.is_watched()) {
+        if !line.link.is_closed() && (self.replica.is_asked_for() || inlet.has_watchers()) {
             return false;
         }
         self.end(place);
@@ -197,7 +197,7 @@ impl Others {
     /// Whoever asks from now on learns it anew; not before those who are known here are forgotten.
     fn end(&mut self, mut place: MutexGuard<'_, Option<Arc<Replica>>>) {
         if let Some(inlet) = self.inlet.upgrade() {
-            self.until.drain().for_each(|(id, _)| inlet.went(id));
+            self.until.drain().for_each(|(id, _)| inlet.member_left(id));
         }
         *place = None;
     }

@@ -9,50 +9,50 @@ use crate::options::Overflow;
 use crate::wire::PreparedMessage;
 
 /// Between messages no more than this stays allocated.
-const KEPT_CAPACITY: usize = 8;
+const MAX_IDLE_CAPACITY: usize = 8;
 
 /// Not the address of a feed, which another has later: what was published may come back from a broker.
 static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 
 /// The published messages that wait for a connection. Publishers push and go on, whatever the
 /// connection does; the lock is held for one push or pop.
-pub(crate) struct Feed<I> {
-    state: Mutex<State<I>>,
+pub(crate) struct DeliveryQueue<I> {
+    state: Mutex<QueueState<I>>,
     /// Whether there may be something, so that a turn without it takes no lock.
-    waits: AtomicBool,
+    has_items: AtomicBool,
     /// Whether it is that too many wait, which is said to a client that does not read too.
-    overflown: AtomicBool,
+    overflowed: AtomicBool,
     id: usize,
 }
 
-struct State<I> {
-    queue: VecDeque<Entry<I>>,
+struct QueueState<I> {
+    queue: VecDeque<QueueEntry<I>>,
     /// How many of them count against the capacity.
-    messages: usize,
+    counted: usize,
     /// How many messages were missed before the first of the queue.
     missed: u64,
     /// Whether it is unknown how many were missed.
     uncertain: bool,
     capacity: usize,
     overflow: Overflow,
-    overflown: bool,
+    overflowed: bool,
     open: bool,
     waker: Option<Waker>,
 }
 
-enum Entry<I> {
+enum QueueEntry<I> {
     Message {
-        key: Key,
-        what: Delivery<I>,
+        key: TopicKey,
+        delivery: Delivery<I>,
         /// Whether it counts against the capacity: what was kept does not, for there is always room.
-        counts: bool,
+        is_counted: bool,
     },
     /// So many were missed here, 0 if nobody knows.
     Gap(u64),
 }
 
 /// What tells the topics of a connection apart.
-pub(super) type Key = usize;
+pub(super) type TopicKey = usize;
 
 /// A published message as a connection takes it.
 pub(crate) enum Delivery<I> {
@@ -63,37 +63,37 @@ pub(crate) enum Delivery<I> {
 }
 
 /// The next thing that a feed has for its connection.
-pub(crate) enum Fed<I> {
+pub(crate) enum QueueItem<I> {
     Message(Delivery<I>),
     Lagged(u64),
-    Overflown,
+    Overflowed,
 }
 
-impl<I> Fed<I> {
+impl<I> QueueItem<I> {
     /// A message for the handler.
     pub(crate) fn info(info: I) -> Self {
         Self::Message(Delivery::Info(info))
     }
 }
 
-impl<I> Feed<I> {
+impl<I> DeliveryQueue<I> {
     pub(super) fn new(capacity: usize, overflow: Overflow, waker: Option<Waker>) -> Self {
-        let state = State {
+        let state = QueueState {
             queue: VecDeque::new(),
-            messages: 0,
+            counted: 0,
             missed: 0,
             uncertain: false,
             capacity,
             overflow,
-            overflown: false,
+            overflowed: false,
             open: true,
             waker,
         };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         Self {
             state: Mutex::new(state),
-            waits: AtomicBool::new(false),
-            overflown: AtomicBool::new(false),
+            has_items: AtomicBool::new(false),
+            overflowed: AtomicBool::new(false),
             id,
         }
     }
@@ -108,38 +108,38 @@ impl<I> Feed<I> {
     }
 
     #[inline]
-    pub(crate) fn waits(&self) -> bool {
-        self.waits.load(Ordering::Acquire)
+    pub(crate) fn has_items(&self) -> bool {
+        self.has_items.load(Ordering::Acquire)
     }
 
     #[inline]
-    pub(crate) fn has_overflown(&self) -> bool {
-        self.overflown.load(Ordering::Acquire)
+    pub(crate) fn has_overflowed(&self) -> bool {
+        self.overflowed.load(Ordering::Acquire)
     }
 
     /// Adds a message. What has to go for it, or it itself, is given back: dropping it is the
     /// user's code, which runs under nobody's lock.
-    pub(super) fn push(&self, key: Key, what: Delivery<I>) -> Option<Delivery<I>> {
-        self.change(|state| if state.open { state.push(key, what) } else { Some(what) })
+    pub(super) fn push(&self, key: TopicKey, delivery: Delivery<I>) -> Option<Delivery<I>> {
+        self.update(|state| if state.open { state.push(key, delivery) } else { Some(delivery) })
     }
 
     /// Adds a message that was kept, however many there are.
-    pub(super) fn replay(&self, key: Key, what: Delivery<I>) {
-        self.change(|state| state.append(key, what, false));
+    pub(super) fn replay(&self, key: TopicKey, delivery: Delivery<I>) {
+        self.update(|state| state.append(key, delivery, false));
     }
 
     /// Messages were missed on the way to this process.
     pub(super) fn lagged(&self, missed: u64) {
-        self.change(|state| state.gap(missed));
+        self.update(|state| state.push_gap(missed));
     }
 
     /// Changes what waits, and wakes the connection if that is new to it.
-    fn change<R>(&self, change: impl FnOnce(&mut State<I>) -> R) -> R {
+    fn update<R>(&self, update: impl FnOnce(&mut QueueState<I>) -> R) -> R {
         let mut state = self.lock();
-        let result = change(&mut state);
-        let is_new = state.has_something() && !self.waits.swap(true, Ordering::AcqRel);
-        let has_overflown = state.overflown && !self.overflown.swap(true, Ordering::AcqRel);
-        let waker = if is_new || has_overflown { state.waker.clone() } else { None };
+        let result = update(&mut state);
+        let is_new = state.has_output() && !self.has_items.swap(true, Ordering::AcqRel);
+        let has_overflowed = state.overflowed && !self.overflowed.swap(true, Ordering::AcqRel);
+        let waker = if is_new || has_overflowed { state.waker.clone() } else { None };
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -148,62 +148,62 @@ impl<I> Feed<I> {
     }
 
     /// The next, oldest first.
-    pub(crate) fn pop(&self) -> Option<Fed<I>> {
-        if !self.waits() {
+    pub(crate) fn pop(&self) -> Option<QueueItem<I>> {
+        if !self.has_items() {
             return None;
         }
         let mut state = self.lock();
-        let fed = state.pop();
-        self.rest(&mut state);
-        fed
+        let item = state.pop();
+        self.update_flags(&mut state);
+        item
     }
 
     /// The next, if it can be had without the handler.
-    pub(crate) fn pop_frame(&self) -> Option<Fed<I>> {
-        if !self.waits() {
+    pub(crate) fn pop_frame(&self) -> Option<QueueItem<I>> {
+        if !self.has_items() {
             return None;
         }
         let mut state = self.lock();
         if state.is_next_for_handler() {
             return None;
         }
-        let fed = state.pop();
-        self.rest(&mut state);
-        fed
+        let item = state.pop();
+        self.update_flags(&mut state);
+        item
     }
 
     /// Whether the next can be had without the handler.
     pub(crate) fn has_frame(&self) -> bool {
-        self.waits() && {
+        self.has_items() && {
             let state = self.lock();
-            state.has_something() && !state.is_next_for_handler()
+            state.has_output() && !state.is_next_for_handler()
         }
     }
 
     /// Takes what waits of a topic, for one that is heard anew.
-    pub(super) fn take(&self, key: Key) -> Vec<Delivery<I>> {
+    pub(super) fn take_pending(&self, key: TopicKey) -> Vec<Delivery<I>> {
         let mut state = self.lock();
         let mut taken = Vec::new();
         for entry in std::mem::take(&mut state.queue) {
             match entry {
-                Entry::Message { key: of, what, counts } if of == key => {
-                    state.messages -= usize::from(counts);
-                    taken.push(what);
+                QueueEntry::Message { key: of, delivery, is_counted } if of == key => {
+                    state.counted -= usize::from(is_counted);
+                    taken.push(delivery);
                 }
                 entry => state.queue.push_back(entry),
             }
         }
-        self.rest(&mut state);
+        self.update_flags(&mut state);
         taken
     }
 
-    fn rest(&self, state: &mut State<I>) {
-        if !state.overflown && self.has_overflown() {
-            self.overflown.store(false, Ordering::Release);
+    fn update_flags(&self, state: &mut QueueState<I>) {
+        if !state.overflowed && self.has_overflowed() {
+            self.overflowed.store(false, Ordering::Release);
         }
-        if !state.has_something() {
-            self.waits.store(false, Ordering::Release);
-            if state.queue.capacity() > KEPT_CAPACITY {
+        if !state.has_output() {
+            self.has_items.store(false, Ordering::Release);
+            if state.queue.capacity() > MAX_IDLE_CAPACITY {
                 state.queue = VecDeque::new();
             }
         }
@@ -217,48 +217,48 @@ impl<I> Feed<I> {
     }
 
     /// Nothing of the user runs under the lock.
-    fn lock(&self) -> MutexGuard<'_, State<I>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<I>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<I> State<I> {
-    fn push(&mut self, key: Key, what: Delivery<I>) -> Option<Delivery<I>> {
+impl<I> QueueState<I> {
+    fn push(&mut self, key: TopicKey, delivery: Delivery<I>) -> Option<Delivery<I>> {
         if self.overflow == Overflow::Latest {
             // It takes no place of what was kept, behind which it comes.
-            let waiting = self.queue.iter_mut().find_map(|entry| match entry {
-                Entry::Message { key: of, what, counts: true } if *of == key => Some(what),
+            let pending = self.queue.iter_mut().find_map(|entry| match entry {
+                QueueEntry::Message { key: of, delivery, is_counted: true } if *of == key => Some(delivery),
                 _ => None,
             });
-            if let Some(waiting) = waiting {
+            if let Some(pending) = pending {
                 self.missed = self.missed.saturating_add(1);
-                return Some(std::mem::replace(waiting, what));
+                return Some(std::mem::replace(pending, delivery));
             }
-        } else if self.messages >= self.capacity {
+        } else if self.counted >= self.capacity {
             return match self.overflow {
                 Overflow::DropOldest => {
                     let oldest = self.drop_oldest();
-                    self.append(key, what, true);
+                    self.append(key, delivery, true);
                     oldest
                 }
                 Overflow::DropNewest => {
-                    self.gap(1);
-                    Some(what)
+                    self.push_gap(1);
+                    Some(delivery)
                 }
                 Overflow::Close | Overflow::Latest => {
-                    self.overflown = true;
-                    Some(what)
+                    self.overflowed = true;
+                    Some(delivery)
                 }
             };
         }
-        self.append(key, what, true);
+        self.append(key, delivery, true);
         None
     }
 
-    fn append(&mut self, key: Key, what: Delivery<I>, counts: bool) {
+    fn append(&mut self, key: TopicKey, delivery: Delivery<I>, is_counted: bool) {
         if self.open {
-            self.messages += usize::from(counts);
-            self.queue.push_back(Entry::Message { key, what, counts });
+            self.counted += usize::from(is_counted);
+            self.queue.push_back(QueueEntry::Message { key, delivery, is_counted });
         }
     }
 
@@ -266,33 +266,33 @@ impl<I> State<I> {
     fn drop_oldest(&mut self) -> Option<Delivery<I>> {
         loop {
             match self.queue.pop_front()? {
-                Entry::Gap(missed) => self.missed_before(missed),
-                Entry::Message { what, counts, .. } => {
-                    self.messages -= usize::from(counts);
+                QueueEntry::Gap(missed) => self.add_missed(missed),
+                QueueEntry::Message { delivery, is_counted, .. } => {
+                    self.counted -= usize::from(is_counted);
                     self.missed = self.missed.saturating_add(1);
-                    return Some(what);
+                    return Some(delivery);
                 }
             }
         }
     }
 
     /// Other processes say how many, so that it may be any number.
-    fn missed_before(&mut self, missed: u64) {
+    fn add_missed(&mut self, missed: u64) {
         self.missed = self.missed.saturating_add(missed);
         self.uncertain |= missed == 0;
     }
 
     /// Messages were missed behind all that waits.
-    fn gap(&mut self, missed: u64) {
+    fn push_gap(&mut self, missed: u64) {
         match self.queue.back_mut() {
-            Some(Entry::Gap(before)) => *before = before.saturating_add(missed),
-            _ if self.open => self.queue.push_back(Entry::Gap(missed)),
+            Some(QueueEntry::Gap(before)) => *before = before.saturating_add(missed),
+            _ if self.open => self.queue.push_back(QueueEntry::Gap(missed)),
             _ => {}
         }
     }
 
-    fn has_something(&self) -> bool {
-        self.overflown || self.has_missed() || !self.queue.is_empty()
+    fn has_output(&self) -> bool {
+        self.overflowed || self.has_missed() || !self.queue.is_empty()
     }
 
     fn has_missed(&self) -> bool {
@@ -300,29 +300,29 @@ impl<I> State<I> {
     }
 
     fn is_next_for_handler(&self) -> bool {
-        !self.overflown
+        !self.overflowed
             && (self.has_missed()
                 || !matches!(
                     self.queue.front(),
-                    None | Some(Entry::Message { what: Delivery::Frame(_), .. })
+                    None | Some(QueueEntry::Message { delivery: Delivery::Frame(_), .. })
                 ))
     }
 
-    fn pop(&mut self) -> Option<Fed<I>> {
-        if std::mem::take(&mut self.overflown) {
+    fn pop(&mut self) -> Option<QueueItem<I>> {
+        if std::mem::take(&mut self.overflowed) {
             self.open = false;
-            return Some(Fed::Overflown);
+            return Some(QueueItem::Overflowed);
         }
         if self.has_missed() {
             self.uncertain = false;
-            return Some(Fed::Lagged(std::mem::take(&mut self.missed)));
+            return Some(QueueItem::Lagged(std::mem::take(&mut self.missed)));
         }
         Some(match self.queue.pop_front()? {
-            Entry::Message { what, counts, .. } => {
-                self.messages -= usize::from(counts);
-                Fed::Message(what)
+            QueueEntry::Message { delivery, is_counted, .. } => {
+                self.counted -= usize::from(is_counted);
+                QueueItem::Message(delivery)
             }
-            Entry::Gap(missed) => Fed::Lagged(missed),
+            QueueEntry::Gap(missed) => QueueItem::Lagged(missed),
         })
     }
 }

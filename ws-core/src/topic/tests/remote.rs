@@ -6,32 +6,32 @@ use std::sync::{Weak, mpsc};
 use bytes::Bytes;
 
 use super::*;
-use crate::topic::broker::{Arrival, Broker, Carrier, Found, Inlet, Later};
+use crate::topic::broker::{RemoteMessage, Broker, RemoteTopic, RecoveredMessages, RemoteEvents, BoxFuture};
 use crate::{BrokerError, History, Recovery};
 
 /// A broker that brings back what is published, and panics when it is asked for more.
 struct Panics;
 
 struct Loop {
-    inlet: Weak<dyn Inlet>,
-    hearing: AtomicU64,
+    events: Weak<dyn RemoteEvents>,
+    subscription_generation: AtomicU64,
 }
 
 impl Broker for Panics {
-    fn carry(&self, _: &str, inlet: Weak<dyn Inlet>) -> Arc<dyn Carrier> {
-        Arc::new(Loop { inlet, hearing: AtomicU64::new(0) })
+    fn open_topic(&self, _: &str, events: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic> {
+        Arc::new(Loop { events, subscription_generation: AtomicU64::new(0) })
     }
 
-    fn flush(&self) -> Later<Result<(), BrokerError>> {
+    fn flush(&self) -> BoxFuture<Result<(), BrokerError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn close(&self) -> Later<Result<(), BrokerError>> {
+    fn close(&self) -> BoxFuture<Result<(), BrokerError>> {
         self.flush()
     }
 }
 
-impl Carrier for Loop {
+impl RemoteTopic for Loop {
     fn check(&self) -> Result<(), PublishError> {
         Ok(())
     }
@@ -40,49 +40,49 @@ impl Carrier for Loop {
         1
     }
 
-    fn keep(&self, _: History) -> bool {
+    fn enable_history(&self, _: History) -> bool {
         true
     }
 
-    fn keeps(&self) -> bool {
+    fn has_history(&self) -> bool {
         true
     }
 
     fn publish(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
-        let inlet = self.inlet.upgrade().unwrap();
-        inlet.arrived(self.hearing.load(Ordering::Relaxed), Arrival { payload, position: None, except });
+        let events = self.events.upgrade().unwrap();
+        events.message_received(self.subscription_generation.load(Ordering::Relaxed), RemoteMessage { payload, position: None, except });
         Ok(())
     }
 
-    fn listen(&self, hearing: u64) {
-        self.hearing.store(hearing, Ordering::Relaxed);
+    fn subscribe(&self, subscription_generation: u64) {
+        self.subscription_generation.store(subscription_generation, Ordering::Relaxed);
     }
 
-    fn unlisten(&self) {}
+    fn unsubscribe(&self) {}
 
-    fn ready(&self) -> Later<()> {
+    fn wait_subscribed(&self) -> BoxFuture<()> {
         Box::pin(std::future::ready(()))
     }
 
-    fn recover(&self, _: Since) -> Later<Option<Found>> {
+    fn recover(&self, _: Since) -> BoxFuture<Option<RecoveredMessages>> {
         Box::pin(async { panic!("the client of the broker has panicked") })
     }
 
-    fn position(&self) -> Later<Option<Position>> {
+    fn position(&self) -> BoxFuture<Option<Position>> {
         Box::pin(std::future::ready(None))
     }
 
-    fn spawn(&self, task: Later<()>) {
+    fn spawn(&self, task: BoxFuture<()>) {
         tokio::spawn(task);
     }
 
-    fn join(&self, _: u64, _: &str) -> Later<Result<(), BrokerError>> {
+    fn join(&self, _: u64, _: &str) -> BoxFuture<Result<(), BrokerError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
     fn leave(&self, _: u64) {}
 
-    fn members(&self) -> Later<()> {
+    fn remote_members_ready(&self) -> BoxFuture<()> {
         Box::pin(std::future::ready(()))
     }
 }
@@ -112,7 +112,7 @@ impl Returns {
 
 #[tokio::test]
 async fn who_is_held_is_released_when_the_search_panics() {
-    let room = Hub::of(Box::new(Panics)).topic::<String>("room").history(8);
+    let room = Hub::with_broker(Box::new(Panics)).topic::<String>("room").history(8);
     let (told, recovery) = mpsc::channel();
     let mut client = TestClient::open(Returns { room: room.clone(), told }).await;
     assert_eq!(client.text().await, "lagged 0");

@@ -1,0 +1,222 @@
+//! A subscriber that is told later: it looks for what it has missed first.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::position::Position;
+use super::published::Published;
+use super::subscribers::{DeferredDrop, Subscriber};
+
+/// How many messages are held. Those that are too many are counted.
+const MAX_BUFFERED: usize = 4096;
+
+/// A tap behind which messages wait until those before them have come. All of it is called under the
+/// lock of the topic.
+pub(super) struct RecoveryBuffer<T> {
+    subscriber: Box<dyn Subscriber<Published<T>>>,
+    /// Set when nothing is held any more: what comes up to here has been given already, and may still
+    /// be on its way. So afterwards a message takes no lock here.
+    flushed: OnceLock<Option<Position>>,
+    /// Whether the subscriber has gone meanwhile, or looks again; changed under the topic's lock.
+    detached: AtomicBool,
+    buffered: Mutex<VecDeque<BufferedEntry<T>>>,
+}
+
+enum BufferedEntry<T> {
+    Message(Published<T>),
+    Missed(u64),
+}
+
+impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
+    pub(super) fn new(subscriber: Box<dyn Subscriber<Published<T>>>) -> Arc<Self> {
+        Arc::new(Self {
+            subscriber,
+            flushed: OnceLock::new(),
+            detached: AtomicBool::new(false),
+            buffered: Mutex::default(),
+        })
+    }
+
+    /// Whether nobody wants it any more.
+    pub(super) fn is_detached(&self) -> bool {
+        self.detached.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is held any more.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.flushed.get().is_some()
+    }
+
+    /// Gives a message from before those that are held, or says that one is lost.
+    pub(super) fn deliver_recovered(&self, message: Option<&Published<T>>) {
+        match message {
+            Some(message) => self.subscriber.replay(message),
+            None => self.subscriber.lagged(1),
+        }
+    }
+
+    /// Where the first message that is held stands.
+    pub(super) fn first_offset(&self) -> Option<u64> {
+        self.buffered().iter().find_map(|entry| match entry {
+            BufferedEntry::Message(message) => message.position().map(|position| position.offset),
+            BufferedEntry::Missed(_) => None,
+        })
+    }
+
+    /// Gives what was held, behind a position, and holds no more.
+    pub(super) fn flush(&self, after: Option<Position>, deferred: &mut DeferredDrop) {
+        for entry in self.buffered().drain(..) {
+            match entry {
+                BufferedEntry::Message(message) => {
+                    if !already_delivered(&message, after) {
+                        deferred.add(self.subscriber.deliver(&message));
+                    }
+                    deferred.add(Some(Box::new(message)));
+                }
+                BufferedEntry::Missed(missed) => self.subscriber.lagged(missed),
+            }
+        }
+        // It is released once.
+        let _ = self.flushed.set(after);
+    }
+
+    fn buffer(&self, entry: BufferedEntry<T>) {
+        let mut buffered = self.buffered();
+        let entry = match entry {
+            BufferedEntry::Message(_) if buffered.len() >= MAX_BUFFERED => BufferedEntry::Missed(1),
+            entry => entry,
+        };
+        match (buffered.back_mut(), entry) {
+            (Some(BufferedEntry::Missed(before)), BufferedEntry::Missed(missed)) => *before = before.saturating_add(missed),
+            (_, entry) => buffered.push_back(entry),
+        }
+    }
+
+    fn buffered(&self) -> MutexGuard<'_, VecDeque<BufferedEntry<T>>> {
+        self.buffered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a message stands at a position or before.
+fn already_delivered<T>(message: &Published<T>, after: Option<Position>) -> bool {
+    let is_before = |at: Position, after: Position| at.epoch == after.epoch && at.offset <= after.offset;
+    message.position().zip(after).is_some_and(|(at, after)| is_before(at, after))
+}
+
+impl<T: Send + Sync + 'static> Subscriber<Published<T>> for Arc<RecoveryBuffer<T>> {
+    fn deliver(&self, message: &Published<T>) -> Option<Box<dyn Any + Send>> {
+        if let Some(after) = self.flushed.get() {
+            return if already_delivered(message, *after) { None } else { self.subscriber.deliver(message) };
+        }
+        self.buffer(BufferedEntry::Message(message.clone()));
+        None
+    }
+
+    fn replay(&self, message: &Published<T>) {
+        self.subscriber.replay(message);
+    }
+
+    fn lagged(&self, missed: u64) {
+        if self.flushed.get().is_some() {
+            return self.subscriber.lagged(missed);
+        }
+        self.buffer(BufferedEntry::Missed(missed));
+    }
+
+    fn on_removed(&self) {
+        self.detached.store(true, Ordering::Relaxed);
+    }
+
+    fn connection_id(&self) -> usize {
+        self.subscriber.connection_id()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes what it is given.
+    #[derive(Clone, Default)]
+    struct Recorder(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber<Published<u64>> for Recorder {
+        fn deliver(&self, message: &Published<u64>) -> Option<Box<dyn Any + Send>> {
+            self.0.lock().unwrap().push(message.to_string());
+            None
+        }
+
+        fn replay(&self, message: &Published<u64>) {
+            self.deliver(message);
+        }
+
+        fn lagged(&self, missed: u64) {
+            self.0.lock().unwrap().push(format!("({missed})"));
+        }
+
+        fn connection_id(&self) -> usize {
+            0
+        }
+    }
+
+    fn message(epoch: u64, offset: u64) -> Published<u64> {
+        let mut message = Published::new("topic".into(), offset);
+        message.set_position(Position { epoch, offset });
+        message
+    }
+
+    #[track_caller]
+    fn check(recorder: &Recorder, expect: &str) {
+        assert_eq!(std::mem::take(&mut *recorder.0.lock().unwrap()).join(" "), expect);
+    }
+
+    #[test]
+    fn what_was_missed_comes_first_and_nothing_twice() {
+        let recorder = Recorder::default();
+        let buffer = RecoveryBuffer::new(Box::new(recorder.clone()));
+        for offset in [4, 5, 6] {
+            buffer.deliver(&message(1, offset));
+        }
+        buffer.lagged(0);
+        assert_eq!(buffer.first_offset(), Some(4));
+        check(&recorder, "");
+        [3, 4, 5].iter().for_each(|offset| buffer.deliver_recovered(Some(&message(1, *offset))));
+        buffer.deliver_recovered(None);
+        let after = Some(Position { epoch: 1, offset: 5 });
+        buffer.flush(after, &mut DeferredDrop::default());
+        check(&recorder, "3 4 5 (1) 6 (0)");
+        // What was found may come once more, where it comes slowly.
+        for offset in [5, 7] {
+            buffer.deliver(&message(1, offset));
+        }
+        buffer.deliver(&message(2, 1));
+        buffer.lagged(2);
+        check(&recorder, "7 1 (2)");
+    }
+
+    #[test]
+    fn losses_may_be_as_many_as_others_say() {
+        let recorder = Recorder::default();
+        let buffer = RecoveryBuffer::new(Box::new(recorder.clone()));
+        buffer.lagged(u64::MAX);
+        buffer.lagged(u64::MAX);
+        buffer.flush(None, &mut DeferredDrop::default());
+        check(&recorder, &format!("({})", u64::MAX));
+    }
+
+    #[test]
+    fn too_many_are_counted() {
+        let recorder = Recorder::default();
+        let buffer = RecoveryBuffer::new(Box::new(recorder.clone()));
+        for offset in 0..MAX_BUFFERED as u64 + 10 {
+            buffer.deliver(&message(1, offset));
+        }
+        buffer.flush(None, &mut DeferredDrop::default());
+        buffer.deliver(&message(1, 1 << 20));
+        let recorder = recorder.0.lock().unwrap();
+        assert_eq!(recorder.len(), MAX_BUFFERED + 2);
+        assert_eq!(recorder[MAX_BUFFERED - 1..], ["4095", "(10)", "1048576"]);
+    }
+}
