@@ -2,7 +2,7 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use tests::deflate::Codec;
-use tests::{Raw, Server, frame, handshake, serve};
+use tests::{RawClient, Server, frame, handshake, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 use ws_core::prelude::*;
@@ -28,7 +28,7 @@ impl Stage {
     }
 
     /// A server, and a client of it.
-    fn begin(&self, path: &str) -> (Server, Raw) {
+    fn begin(&self, path: &str) -> (Server, RawClient) {
         self.run(async {
             let server = server().await;
             let raw = open(&server, path).await;
@@ -153,9 +153,9 @@ async fn server() -> Server {
     serve(router).await
 }
 
-async fn open(server: &Server, path: &str) -> Raw {
+async fn open(server: &Server, path: &str) -> RawClient {
     let mut raw = server.raw().await;
-    let answer = raw.ask(&handshake(path, "Sec-WebSocket-Extensions: permessage-deflate\r\n")).await;
+    let answer = raw.request(&handshake(path, "Sec-WebSocket-Extensions: permessage-deflate\r\n")).await;
     assert_eq!(
         (answer.status, answer.header("sec-websocket-extensions").is_some()),
         (101, !["/plain", "/async", "/info", "/known"].contains(&path))
@@ -166,13 +166,13 @@ async fn open(server: &Server, path: &str) -> Raw {
 /// A mebibyte of zeros, compressed to one kibibyte; as many behind each other as you like are one
 /// message, and more than a thousand times as large as it is on the wire no message can be.
 fn zeros() -> Vec<u8> {
-    let mut zeros = Codec::default().deflated(&vec![0; MIB]);
+    let mut zeros = Codec::default().compress(&vec![0; MIB]);
     zeros.extend([0, 0, 0xff, 0xff]);
     assert!(zeros.len() < 1100, "{}", zeros.len());
     zeros
 }
 
-async fn close_code(raw: &mut Raw) -> u16 {
+async fn close_code(raw: &mut RawClient) -> u16 {
     let (first, payload) = raw.frame().await.expect("a frame");
     assert_eq!(first, 0x88, "{payload:?}");
     u16::from_be_bytes([payload[0], payload[1]])
@@ -272,7 +272,7 @@ fn connection_has_codecs_only_while_it_needs_them() {
     /// What is there to say what was agreed upon.
     const LITTLE: usize = 300;
     let text = b"what is said";
-    let (plain, deflated) = (frame(0x81, text), frame(0xc1, &Codec::default().deflated(text)));
+    let (plain, deflated) = (frame(0x81, text), frame(0xc1, &Codec::default().compress(text)));
     let base = connection("/plain", &plain);
     // The client's side is in it too.
     assert!(base < 8 << 10, "{base} bytes");

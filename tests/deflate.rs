@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use tests::deflate::Codec;
-use tests::{Raw, Server, frame, handshake, serve};
+use tests::{RawClient, Server, frame, handshake, serve};
 use tokio::io::AsyncReadExt;
 use ws_core::prelude::*;
 
@@ -12,14 +12,14 @@ const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
 /// A client that compresses everything.
 struct Client {
-    raw: Raw,
+    raw: RawClient,
     extensions: Option<String>,
     codec: Codec,
 }
 
 async fn connect(server: &Server, path: &str, offer: &str) -> Client {
     let mut raw = server.raw().await;
-    let answer = raw.ask(&handshake(path, offer)).await;
+    let answer = raw.request(&handshake(path, offer)).await;
     assert_eq!(answer.status, 101);
     let extensions = answer.header("sec-websocket-extensions").map(Into::into);
     Client { raw, extensions, codec: Codec::default() }
@@ -27,7 +27,7 @@ async fn connect(server: &Server, path: &str, offer: &str) -> Client {
 
 impl Client {
     async fn send(&mut self, text: &str) {
-        let payload = self.codec.deflated(text.as_bytes());
+        let payload = self.codec.compress(text.as_bytes());
         self.raw.send(frame(0xc1, &payload)).await;
     }
 
@@ -42,7 +42,7 @@ impl Client {
         let mut payload = vec![0; len];
         self.raw.0.read_exact(&mut payload).await.unwrap();
         if first & 0x40 != 0 {
-            payload = self.codec.inflated(&payload);
+            payload = self.codec.decompress(&payload);
         }
         (first, payload)
     }
@@ -215,7 +215,7 @@ async fn messages_in_pieces_and_while_a_method_is_pending() {
     });
     for text in &texts {
         client.codec.deflate.reset();
-        let payload = client.codec.deflated(text.as_bytes());
+        let payload = client.codec.compress(text.as_bytes());
         let (first, second) = payload.split_at(payload.len() / 2);
         stream.extend([frame(0x41, first), frame(0x89, b""), frame(0x80, second)].concat());
     }
@@ -258,7 +258,7 @@ async fn a_pause_holds_compressed_messages() {
 async fn faults_have_their_codes() {
     let server = server().await;
     let mut bomb = connect(&server, "/echo", OFFER).await;
-    let payload = bomb.codec.deflated(&vec![0; 50 << 20]);
+    let payload = bomb.codec.compress(&vec![0; 50 << 20]);
     bomb.raw.send(frame(0xc2, &payload[..1000])).await;
     assert_eq!(bomb.close_code().await, 1009);
     let mut noise = connect(&server, "/echo", OFFER).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tests::{PATIENCE, serve, tungstenite};
+use tests::{TIMEOUT, serve, tungstenite};
 use tokio::net::TcpListener;
 use tokio_tungstenite::{accept_async, connect_async};
 use tungstenite::Message;
@@ -39,7 +39,7 @@ async fn both_ends_can_be_handlers() {
     let server = serve(Router::new().mount::<Counter>()).await;
     let (stream, _) = connect_async(format!("ws://{}/count", server.addr)).await.unwrap();
     let driven = tokio::spawn(ws_core::drive(Counter { begins: true }, stream));
-    let reason = tokio::time::timeout(PATIENCE, driven).await.expect("it ends").unwrap();
+    let reason = tokio::time::timeout(TIMEOUT, driven).await.expect("it ends").unwrap();
     // The server says the even numbers, and hears the last of the odd ones: the client ends it.
     assert_eq!(reason, CloseReason::Stop(Close::new(4100, "a hundred")));
 }

@@ -1,7 +1,7 @@
 //! The first request of a connection: a handshake that comes whole is answered without hyper, which
 //! nobody must notice.
 
-use tests::{Answer, PATIENCE, Raw, Server, frame, handshake, serve};
+use tests::{HttpResponse, TIMEOUT, RawClient, Server, frame, handshake, serve};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use ws_core::prelude::*;
@@ -66,7 +66,7 @@ async fn servers() -> [Server; 2] {
 }
 
 /// An answer without what only hyper writes.
-fn said(mut answer: Answer) -> (u16, Vec<(String, String)>, String) {
+fn said(mut answer: HttpResponse) -> (u16, Vec<(String, String)>, String) {
     answer.headers.retain(|(name, _)| name != "date");
     answer.headers.sort();
     (answer.status, answer.headers, answer.body)
@@ -91,8 +91,8 @@ async fn the_answer_is_that_of_hyper() {
                 "Sec-WebSocket-Version: 12\r\n",
                 "Cookie: forged\r\nConnection: keep-alive\r\n",
             ] {
-                let ours = server.raw().await.ask(&handshake(path, more)).await;
-                let hypers = server.raw().await.ask(&handshake(path, &format!("{more}{FOR_HYPER}"))).await;
+                let ours = server.raw().await.request(&handshake(path, more)).await;
+                let hypers = server.raw().await.request(&handshake(path, &format!("{more}{FOR_HYPER}"))).await;
                 assert_eq!(said(ours), said(hypers), "{path} {more}");
             }
         }
@@ -107,7 +107,7 @@ async fn what_comes_behind_it_is_read() {
             let mut raw = server.raw().await;
             let both = [handshake("/plain", more).as_bytes(), &hello[..3]].concat();
             raw.send(both).await;
-            assert_eq!(raw.answer().await.status, 101);
+            assert_eq!(raw.read_response().await.status, 101);
             raw.send(&hello[3..]).await;
             assert_eq!(raw.frame().await, Some((0x81, b"hello".to_vec())));
             raw.send(&hello).await;
@@ -117,7 +117,7 @@ async fn what_comes_behind_it_is_read() {
             assert_eq!(raw.frame().await, None);
         }
         let mut raw = server.raw().await;
-        assert_eq!(raw.ask(&handshake("/asks/7", "Cookie: x\r\n")).await.header("x-room"), Some("7"));
+        assert_eq!(raw.request(&handshake("/asks/7", "Cookie: x\r\n")).await.header("x-room"), Some("7"));
         assert_eq!(raw.frame().await, Some((0x81, b"7 x 127.0.0.1".to_vec())));
     }
 }
@@ -132,21 +132,21 @@ async fn a_handshake_may_come_after_others_and_in_pieces() {
             ("/asks/7", "Cookie: forged\r\n", 403),
             ("/none", "", 404),
         ] {
-            assert_eq!(raw.ask(&handshake(path, more)).await.status, status);
+            assert_eq!(raw.request(&handshake(path, more)).await.status, status);
         }
         let request = handshake("/plain", "");
         for byte in request.as_bytes() {
             raw.send([*byte]).await;
             tokio::task::yield_now().await;
         }
-        assert_eq!(raw.answer().await.status, 101);
+        assert_eq!(raw.read_response().await.status, 101);
         raw.send(frame(0x81, b"hello")).await;
         assert_eq!(raw.frame().await, Some((0x81, b"hello".to_vec())));
 
         // Two at once, the first of which is refused.
         let mut raw = server.raw().await;
         raw.send(handshake("/none", "") + &request).await;
-        assert_eq!((raw.answer().await.status, raw.answer().await.status), (404, 101));
+        assert_eq!((raw.read_response().await.status, raw.read_response().await.status), (404, 101));
     }
 }
 
@@ -158,9 +158,9 @@ async fn clients_that_say_nothing_are_late_by_themselves() {
         let (mut silent, mut slow) = (server.raw().await, server.raw().await);
         slow.send("GET /plain").await;
         let mut open = server.connect("/plain").await;
-        for Raw(late) in [&mut silent, &mut slow] {
+        for RawClient(late) in [&mut silent, &mut slow] {
             let mut rest = Vec::new();
-            let end = tokio::time::timeout(PATIENCE, late.read_to_end(&mut rest)).await;
+            let end = tokio::time::timeout(TIMEOUT, late.read_to_end(&mut rest)).await;
             end.expect("the server hangs up").unwrap();
             assert!(!rest.starts_with(b"HTTP/1.1 1"));
         }
@@ -209,12 +209,12 @@ async fn nobody_is_asked_about_a_client_that_has_left() {
             raw.send(request).await;
             assert_eq!(told.recv().await, Some("begins"));
             drop(raw);
-            let end = tokio::time::timeout(PATIENCE, told.recv()).await;
+            let end = tokio::time::timeout(TIMEOUT, told.recv()).await;
             assert_eq!(end.expect("the handler is dropped"), Some("ends"));
         }
         // Its place is free, or about to be.
         let mut raw = server.raw().await;
-        while raw.ask(&handshake("/plain", "")).await.status != 101 {}
+        while raw.request(&handshake("/plain", "")).await.status != 101 {}
     }
 }
 
@@ -227,7 +227,7 @@ async fn a_shutdown_does_not_wait_for_clients_that_say_nothing() {
         server.stop();
         assert_eq!(silent.byte().await, None);
         let addr = server.addr;
-        server.ended().await;
+        server.join().await;
         assert!(tokio::net::TcpStream::connect(addr).await.is_err());
     }
 }
@@ -243,6 +243,6 @@ async fn the_fallback_may_take_the_connection() {
     for workers in [0, 1] {
         let router = Router::new().mount::<Plain>().fallback(pages.clone());
         let server = serve(router.workers(workers)).await;
-        assert_eq!(server.raw().await.ask(&handshake("/other", "")).await.body, "true");
+        assert_eq!(server.raw().await.request(&handshake("/other", "")).await.body, "true");
     }
 }

@@ -17,7 +17,7 @@ use h2::Reason;
 use h2::ext::Protocol;
 use hyper::Request;
 use tests::http2::{Connection, Socket, connect};
-use tests::{PATIENCE, Server, frame, serve};
+use tests::{TIMEOUT, Server, frame, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use ws_core::prelude::*;
@@ -95,7 +95,7 @@ async fn setup() -> Setup {
 
 impl Setup {
     async fn reason(&mut self) -> CloseReason {
-        tokio::time::timeout(PATIENCE, self.reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
+        tokio::time::timeout(TIMEOUT, self.reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
     }
 }
 
@@ -108,12 +108,12 @@ async fn echo_and_close() {
         assert!(!socket.response.headers().contains_key(forbidden), "{forbidden}");
     }
     socket.text("hello").await;
-    assert_eq!(socket.heard().await, "hello");
+    assert_eq!(socket.next_text().await, "hello");
     socket.text("peer").await;
-    assert_eq!(socket.heard().await, "127.0.0.1");
+    assert_eq!(socket.next_text().await, "127.0.0.1");
 
     socket.close(1000).await;
-    assert_eq!(socket.closed().await, 1000);
+    assert_eq!(socket.close_code().await, 1000);
     assert_eq!(socket.frame().await, None);
     assert!(matches!(setup.reason().await, CloseReason::Remote(Some(_))));
     // The client has time to end its direction too, and then nothing is reset.
@@ -122,7 +122,7 @@ async fn echo_and_close() {
     drop(socket);
     let mut other = client.open("/echo/b").await;
     other.text("still here").await;
-    assert_eq!(other.heard().await, "still here");
+    assert_eq!(other.next_text().await, "still here");
 }
 
 #[tokio::test]
@@ -131,9 +131,9 @@ async fn client_that_does_not_end_its_stream_is_reset() {
     let client = setup.server.http2().await;
     let mut socket = client.open("/echo/a").await;
     socket.close(1000).await;
-    assert_eq!(socket.closed().await, 1000);
+    assert_eq!(socket.close_code().await, 1000);
     assert_eq!(socket.frame().await, None);
-    assert_eq!(socket.reset(PATIENCE).await, Some(Reason::CANCEL));
+    assert_eq!(socket.reset(TIMEOUT).await, Some(Reason::CANCEL));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn server_closes_first() {
     let client = setup.server.http2().await;
     let mut socket = client.open("/echo/a").await;
     socket.text("stop").await;
-    assert_eq!(socket.closed().await, 4000);
+    assert_eq!(socket.close_code().await, 4000);
     socket.close(4000).await;
     assert_eq!(socket.frame().await, None);
     socket.end();
@@ -167,15 +167,15 @@ async fn two_sockets_on_one_connection() {
     for round in 0..3 {
         one.text(&format!("one {round}")).await;
         other.text(&format!("other {round}")).await;
-        assert_eq!(other.heard().await, format!("other {round}"));
-        assert_eq!(one.heard().await, format!("one {round}"));
+        assert_eq!(other.next_text().await, format!("other {round}"));
+        assert_eq!(one.next_text().await, format!("one {round}"));
     }
     one.close(1000).await;
-    assert_eq!(one.closed().await, 1000);
+    assert_eq!(one.close_code().await, 1000);
     assert_eq!(one.frame().await, None);
     assert!(matches!(setup.reason().await, CloseReason::Remote(_)));
     other.text("alive").await;
-    assert_eq!(other.heard().await, "alive");
+    assert_eq!(other.next_text().await, "alive");
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn large_messages_pass_the_windows() {
     message.extend([0; 4]);
     message.resize(message.len() + (512 << 10), 7);
     socket.raw(message.into()).await;
-    assert_eq!(socket.heard().await, "524288");
+    assert_eq!(socket.next_text().await, "524288");
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn refusals_have_the_statuses_of_http1() {
     ];
     for (name, request, status, header) in cases {
         let body = (request.method() == "GET").then_some(&b""[..]);
-        let reply = client.ask(request, body).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let reply = client.request(request, body).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(reply.status, status, "{name}");
         if let Some((header, value)) = header {
             assert_eq!(reply.headers[header], value, "{name}");
@@ -228,9 +228,9 @@ async fn refusals_have_the_statuses_of_http1() {
         assert!(!reply.headers.contains_key("upgrade") && !reply.headers.contains_key("connection"));
     }
     let mut socket = client.open("/echo/a").await;
-    assert_eq!(client.ask(connect("/echo/b"), None).await.unwrap().status, 503);
+    assert_eq!(client.request(connect("/echo/b"), None).await.unwrap().status, 503);
     socket.text("hello").await;
-    assert_eq!(socket.heard().await, "hello");
+    assert_eq!(socket.next_text().await, "hello");
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn upgrade_of_http1_is_refused() {
     let request = Request::get("http://server.example.com/echo/a")
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
-    assert_eq!(client.ask(request.body(()).unwrap(), Some(b"")).await.unwrap().status, 405);
+    assert_eq!(client.request(request.body(()).unwrap(), Some(b"")).await.unwrap().status, 405);
 }
 
 /// Says what it hears, inside another server.
@@ -266,12 +266,12 @@ async fn router_nests_in_axum() {
     let client = Connection::new(tokio::net::TcpStream::connect(addr).await.unwrap()).await;
     let mut socket = client.open("/live/nested").await;
     socket.text("hello").await;
-    assert_eq!(socket.heard().await, "hello");
+    assert_eq!(socket.next_text().await, "hello");
     let get = Request::get("http://server.example.com/live/nested").body(()).unwrap();
-    assert_eq!(client.ask(get, Some(b"")).await.unwrap().status, 405);
+    assert_eq!(client.request(get, Some(b"")).await.unwrap().status, 405);
     let (ended, ()) = tokio::join!(
         async {
-            assert_eq!(socket.closed().await, 1001);
+            assert_eq!(socket.close_code().await, 1001);
             socket.close(1001).await;
             socket.frame().await
         },
@@ -286,7 +286,7 @@ async fn large_headers_are_refused() {
     let client = setup.server.http2().await;
     let mut request = connect("/echo/a");
     request.headers_mut().insert("x-large", "x".repeat(17_000).parse().unwrap());
-    assert_eq!(client.ask(request, None).await.unwrap().status, 431);
+    assert_eq!(client.request(request, None).await.unwrap().status, 431);
     client.open("/echo/a").await;
 }
 
@@ -306,7 +306,7 @@ async fn lost_streams_end_their_sockets_alone() {
     assert_eq!(setup.reason().await, CloseReason::ConnectionLost(std::io::ErrorKind::UnexpectedEof));
 
     other.text("alive").await;
-    assert_eq!(other.heard().await, "alive");
+    assert_eq!(other.next_text().await, "alive");
     client.task.abort();
     assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)));
 }
@@ -321,7 +321,7 @@ async fn what_came_before_the_end_of_a_stream_is_handled() {
     }
     socket.end();
     for n in 0..3 {
-        assert_eq!(socket.heard().await, n.to_string());
+        assert_eq!(socket.next_text().await, n.to_string());
     }
     assert_eq!(socket.frame().await, None);
     assert_eq!(setup.reason().await, CloseReason::ConnectionLost(std::io::ErrorKind::UnexpectedEof));
@@ -338,7 +338,7 @@ async fn fault_is_told_before_the_end() {
     let client = setup.server.http2().await;
     let mut socket = client.open("/echo/a").await;
     socket.raw(Bytes::from_static(b"\x81\x01x no mask")).await;
-    assert_eq!(socket.closed().await, 1002);
+    assert_eq!(socket.close_code().await, 1002);
     assert_eq!(socket.frame().await, None);
     socket.end();
     assert!(matches!(setup.reason().await, CloseReason::Protocol(_)));

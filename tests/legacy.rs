@@ -9,7 +9,7 @@ mod places;
 
 use std::time::Duration;
 
-use tests::{PATIENCE, Raw, Server, serve};
+use tests::{TIMEOUT, RawClient, Server, serve};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use ws_core::prelude::*;
@@ -103,11 +103,11 @@ async fn setup() -> Setup {
 
 impl Setup {
     async fn reason(&mut self) -> CloseReason {
-        tokio::time::timeout(PATIENCE, self.reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
+        tokio::time::timeout(TIMEOUT, self.reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
     }
 
     /// A client that has sent its keys and has had its answer.
-    async fn old(&self) -> Raw {
+    async fn old(&self) -> RawClient {
         let mut raw = self.server.raw().await;
         raw.send(request("/demo", "")).await;
         raw.send(KEY3).await;
@@ -131,7 +131,7 @@ fn request(path: &str, more: &str) -> String {
 }
 
 /// The head of an answer, as it is.
-async fn head(raw: &mut Raw) -> String {
+async fn head(raw: &mut RawClient) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(raw.byte().await.expect("an answer"));
@@ -141,11 +141,11 @@ async fn head(raw: &mut Raw) -> String {
 
 /// These bytes come next.
 #[track_caller]
-fn expect(raw: &mut Raw, bytes: &[u8]) -> impl Future<Output = ()> {
+fn expect(raw: &mut RawClient, bytes: &[u8]) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     async move {
         let mut got = vec![0; bytes.len()];
-        let read = tokio::time::timeout(PATIENCE, raw.0.read_exact(&mut got)).await;
+        let read = tokio::time::timeout(TIMEOUT, raw.0.read_exact(&mut got)).await;
         read.expect("the server answers").unwrap_or_else(|error| panic!("{caller}: {error}"));
         let text = String::from_utf8_lossy;
         assert!(got == bytes, "{caller}: {} instead of {}", text(&got), text(bytes));
@@ -153,9 +153,9 @@ fn expect(raw: &mut Raw, bytes: &[u8]) -> impl Future<Output = ()> {
 }
 
 /// Everything until the server hangs up.
-async fn rest(raw: &mut Raw) -> Vec<u8> {
+async fn rest(raw: &mut RawClient) -> Vec<u8> {
     let mut rest = Vec::new();
-    tokio::time::timeout(PATIENCE, raw.0.read_to_end(&mut rest)).await.expect("the server hangs up").unwrap();
+    tokio::time::timeout(TIMEOUT, raw.0.read_to_end(&mut rest)).await.expect("the server hangs up").unwrap();
     rest
 }
 
@@ -234,14 +234,14 @@ async fn refusals_say_why_and_end_the_connection() {
     for (request, status) in cases {
         let mut raw = setup.server.raw().await;
         raw.send([request.as_bytes(), KEY3].concat()).await;
-        let answer = raw.answer().await;
+        let answer = raw.read_response().await;
         assert_eq!(answer.status, status, "{request}");
         assert_eq!(answer.header("connection"), Some("close"), "{request}");
         assert_eq!(raw.byte().await, None, "what follows is no request");
     }
     for path in ["/modern", "/demo"] {
         let version = if path == "/demo" { "Sec-WebSocket-Version: 0\r\n" } else { "" };
-        let answer = setup.server.raw().await.ask(&request(path, version)).await;
+        let answer = setup.server.raw().await.request(&request(path, version)).await;
         assert_eq!((answer.status, answer.header("sec-websocket-version")), (426, Some("13, 8, 7")));
     }
 }

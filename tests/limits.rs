@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
-use tests::{PATIENCE, Raw, Server, frame, handshake, serve};
+use tests::{TIMEOUT, RawClient, Server, frame, handshake, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
@@ -95,16 +95,16 @@ async fn server() -> (Server, mpsc::UnboundedReceiver<CloseReason>) {
     (serve(router.with_state(reasons).handshake_timeout(Duration::from_millis(300))).await, ended)
 }
 
-async fn open(server: &Server, path: &str) -> Raw {
+async fn open(server: &Server, path: &str) -> RawClient {
     let mut raw = server.raw().await;
-    assert_eq!(raw.ask(&handshake(path, "")).await.status, 101);
+    assert_eq!(raw.request(&handshake(path, "")).await.status, 101);
     raw
 }
 
 /// Runs a probe to its end while another client asks and is answered.
 async fn beside<T>(server: &Server, probe: impl Future<Output = T>) -> T {
     let mut healthy = open(server, "/echo").await;
-    let mut probe = pin!(timeout(PATIENCE, probe));
+    let mut probe = pin!(timeout(TIMEOUT, probe));
     loop {
         healthy.send(frame(0x81, b"well?")).await;
         assert_eq!(healthy.frame().await, Some((0x81, b"well?".to_vec())));
@@ -120,11 +120,11 @@ async fn beside<T>(server: &Server, probe: impl Future<Output = T>) -> T {
 }
 
 /// Sends the same frame until the server has enough; returns the close code.
-async fn flood(raw: &mut Raw, frame: &[u8]) -> u16 {
+async fn flood(raw: &mut RawClient, frame: &[u8]) -> u16 {
     flood_with(raw, &frame.repeat(500)).await
 }
 
-async fn flood_with(raw: &mut Raw, bytes: &[u8]) -> u16 {
+async fn flood_with(raw: &mut RawClient, bytes: &[u8]) -> u16 {
     let (mut read, mut write) = raw.0.split();
     let sends = async { while write.write_all(bytes).await.is_ok() {} };
     let answers = async {
@@ -145,7 +145,7 @@ async fn flood_with(raw: &mut Raw, bytes: &[u8]) -> u16 {
 }
 
 /// The code of the close frame that comes next.
-async fn close_code(raw: &mut Raw) -> u16 {
+async fn close_code(raw: &mut RawClient) -> u16 {
     let (first, payload) = raw.frame().await.expect("a close frame");
     assert_eq!(first, 0x88);
     u16::from_be_bytes([payload[0], payload[1]])
@@ -265,17 +265,17 @@ async fn peer_that_is_gone_without_a_word() {
 }
 
 /// A client of another address.
-async fn from(server: &Server, last: u8) -> Raw {
+async fn from(server: &Server, last: u8) -> RawClient {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).unwrap();
-    Raw(socket.connect(server.addr).await.unwrap())
+    RawClient(socket.connect(server.addr).await.unwrap())
 }
 
 #[tokio::test]
 async fn connections_of_one_address() {
     let server = serve(Router::new().mount::<Echo>().max_connections_per_address(2)).await;
-    let asks = |mut raw: Raw| async {
-        let answer = raw.ask(&handshake("/echo", "")).await;
+    let asks = |mut raw: RawClient| async {
+        let answer = raw.request(&handshake("/echo", "")).await;
         (raw, answer.status)
     };
     let (first, status) = asks(from(&server, 2).await).await;
@@ -288,7 +288,7 @@ async fn connections_of_one_address() {
     // A place that becomes free can be taken, by the connection that was refused too.
     drop(first);
     let mut third = third;
-    let status = timeout(PATIENCE, async {
+    let status = timeout(TIMEOUT, async {
         loop {
             let (raw, status) = asks(third).await;
             third = raw;
@@ -308,7 +308,7 @@ async fn one_address_does_not_take_the_places_of_handshakes() {
         silent.push(from(&server, 2).await);
     }
     assert_eq!(from(&server, 2).await.byte().await, None);
-    assert_eq!(from(&server, 3).await.ask(&handshake("/echo", "")).await.status, 101);
+    assert_eq!(from(&server, 3).await.request(&handshake("/echo", "")).await.status, 101);
 }
 
 #[tokio::test]
@@ -317,14 +317,14 @@ async fn handshakes_in_a_second() {
     let mut first = server.raw().await;
     let mut second = server.raw().await;
     // What is refused for another reason does not count.
-    assert_eq!(first.ask(&handshake("/echo", "Origin: https://evil.example\r\n")).await.status, 403);
-    assert_eq!(first.ask(&handshake("/echo", "")).await.status, 101);
-    let answer = second.ask(&handshake("/echo", "")).await;
+    assert_eq!(first.request(&handshake("/echo", "Origin: https://evil.example\r\n")).await.status, 403);
+    assert_eq!(first.request(&handshake("/echo", "")).await.status, 101);
+    let answer = second.request(&handshake("/echo", "")).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
-    let status = timeout(PATIENCE, async {
+    let status = timeout(TIMEOUT, async {
         loop {
             sleep(Duration::from_millis(100)).await;
-            let status = second.ask(&handshake("/echo", "")).await.status;
+            let status = second.request(&handshake("/echo", "")).await.status;
             if status != 503 {
                 return status;
             }

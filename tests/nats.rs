@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use tests::nats::Nats;
+use tests::nats::NatsServer;
 use tests::tungstenite::Message;
 use tests::tungstenite::protocol::Role;
 use tokio::io::DuplexStream;
@@ -20,12 +20,12 @@ mod close;
 mod cluster;
 #[path = "nats/history.rs"]
 mod history;
-#[path = "nats/last.rs"]
-mod last;
+#[path = "nats/last_messages.rs"]
+mod last_messages;
 #[path = "nats/load.rs"]
 mod load;
-#[path = "nats/many.rs"]
-mod many;
+#[path = "nats/concurrent_publish.rs"]
+mod concurrent_publish;
 #[path = "nats/names.rs"]
 mod names;
 #[path = "nats/panics.rs"]
@@ -36,17 +36,17 @@ mod presence;
 mod publish;
 #[path = "nats/restart.rs"]
 mod restart;
-#[path = "nats/secure.rs"]
-mod secure;
-#[path = "nats/slow.rs"]
-mod slow;
+#[path = "nats/auth.rs"]
+mod auth;
+#[path = "nats/unresponsive.rs"]
+mod unresponsive;
 
 /// Long enough for anything here, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a connection does first.
 #[derive(Clone)]
-enum Begin {
+enum OnOpen {
     Subscribe,
     From(Since),
     Watch,
@@ -55,10 +55,10 @@ enum Begin {
 
 /// What a handler tells the test.
 #[derive(Debug, PartialEq)]
-enum Told {
+enum Event {
     Open,
     Recovered(Recovery),
-    Heard(String),
+    Received(String),
     Lagged(u64),
     Joined(String),
     Left(String),
@@ -66,43 +66,43 @@ enum Told {
 }
 
 #[websocket(mailbox = 100_000)]
-struct Guest {
+struct RoomHandler {
     room: Topic<String>,
-    begin: Begin,
-    tell: mpsc::UnboundedSender<(Told, Option<Position>)>,
+    on_open: OnOpen,
+    events: mpsc::UnboundedSender<(Event, Option<Position>)>,
 }
 
-impl Guest {
-    fn tell(&self, told: Told) {
+impl RoomHandler {
+    fn report(&self, told: Event) {
         // The test may have ended.
-        let _ = self.tell.send((told, None));
+        let _ = self.events.send((told, None));
     }
 }
 
 #[websocket]
-impl Guest {
+impl RoomHandler {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) {
-        let told = match self.begin {
-            Begin::Subscribe => {
+        let told = match self.on_open {
+            OnOpen::Subscribe => {
                 cx.subscribe(&self.room).await;
-                Told::Open
+                Event::Open
             }
-            Begin::From(since) => Told::Recovered(cx.subscribe_from(&self.room, since).await),
-            Begin::Watch => {
+            OnOpen::From(since) => Event::Recovered(cx.subscribe_from(&self.room, since).await),
+            OnOpen::Watch => {
                 cx.watch(&self.room).await;
-                Told::Open
+                Event::Open
             }
-            Begin::Join(name) => {
+            OnOpen::Join(name) => {
                 let joined = cx.join(&self.room, name).await;
-                joined.map_or_else(|error| Told::Failed(error.to_string()), |()| Told::Open)
+                joined.map_or_else(|error| Event::Failed(error.to_string()), |()| Event::Open)
             }
         };
-        self.tell(told);
+        self.report(told);
     }
 
     #[on_text]
-    fn said(&mut self, text: &str, cx: &mut Context<Self>) -> Result<(), PublishError> {
+    fn on_text(&mut self, text: &str, cx: &mut Context<Self>) -> Result<(), PublishError> {
         match text {
             "unsubscribe" => assert!(cx.unsubscribe(&self.room)),
             "leave" => assert!(cx.leave(&self.room)),
@@ -113,55 +113,55 @@ impl Guest {
     }
 
     #[on_info]
-    fn heard(&mut self, line: Published<String>) {
-        let _ = self.tell.send((Told::Heard(line.to_string()), line.position()));
+    fn on_published(&mut self, line: Published<String>) {
+        let _ = self.events.send((Event::Received(line.to_string()), line.position()));
     }
 
     #[on_info]
-    fn presence(&mut self, presence: Presence) {
-        self.tell(match presence {
-            Presence::Joined(member) => Told::Joined(member.name.to_string()),
-            Presence::Left(member) => Told::Left(member.name.to_string()),
+    fn on_presence(&mut self, presence: Presence) {
+        self.report(match presence {
+            Presence::Joined(member) => Event::Joined(member.name.to_string()),
+            Presence::Left(member) => Event::Left(member.name.to_string()),
         });
     }
 
     #[on_lagged]
-    fn lagged(&mut self, missed: u64) {
-        self.tell(Told::Lagged(missed));
+    fn on_lagged(&mut self, missed: u64) {
+        self.report(Event::Lagged(missed));
     }
 
     #[on_error]
-    fn error(&mut self, error: &HandlerError) {
-        self.tell(Told::Failed(error.to_string()));
+    fn on_error(&mut self, error: &HandlerError) {
+        self.report(Event::Failed(error.to_string()));
     }
 }
 
 /// A connection in memory, and what its handler tells.
-struct Seat {
+struct Session {
     client: WebSocketStream<DuplexStream>,
-    told: mpsc::UnboundedReceiver<(Told, Option<Position>)>,
+    events: mpsc::UnboundedReceiver<(Event, Option<Position>)>,
 }
 
-impl Seat {
-    async fn take(room: &Topic<String>, begin: Begin) -> Self {
-        let (tell, told) = mpsc::unbounded_channel();
-        let client = drive(Guest { room: room.clone(), begin, tell }).await;
-        Self { client, told }
+impl Session {
+    async fn open(room: &Topic<String>, on_open: OnOpen) -> Self {
+        let (events, received) = mpsc::unbounded_channel();
+        let client = drive(RoomHandler { room: room.clone(), on_open, events }).await;
+        Self { client, events: received }
     }
 
     /// One that has subscribed.
     async fn subscriber(room: &Topic<String>) -> Self {
-        let mut seat = Self::take(room, Begin::Subscribe).await;
-        assert_eq!(seat.next().await, Told::Open);
-        seat
+        let mut session = Self::open(room, OnOpen::Subscribe).await;
+        assert_eq!(session.next().await, Event::Open);
+        session
     }
 
     /// One that comes back.
     async fn from(room: &Topic<String>, since: impl Into<Since>) -> (Self, Recovery) {
-        let mut seat = Self::take(room, Begin::From(since.into())).await;
+        let mut session = Self::open(room, OnOpen::From(since.into())).await;
         // The method that waits for it comes to its end before others begin.
-        match seat.next().await {
-            Told::Recovered(recovery) => (seat, recovery),
+        match session.next().await {
+            Event::Recovered(recovery) => (session, recovery),
             other => panic!("{other:?}"),
         }
     }
@@ -170,20 +170,20 @@ impl Seat {
         self.client.send(Message::text(text)).await.unwrap();
     }
 
-    async fn told(&mut self) -> (Told, Option<Position>) {
-        timeout(PATIENCE, self.told.recv()).await.expect("something is told").expect("the handler is there")
+    async fn next_with_position(&mut self) -> (Event, Option<Position>) {
+        timeout(TIMEOUT, self.events.recv()).await.expect("something is told").expect("the handler is there")
     }
 
-    async fn next(&mut self) -> Told {
-        self.told().await.0
+    async fn next(&mut self) -> Event {
+        self.next_with_position().await.0
     }
 
     #[track_caller]
-    fn hears(&mut self, line: &str) -> impl Future<Output = Option<Position>> {
+    fn expect_message(&mut self, line: &str) -> impl Future<Output = Option<Position>> {
         let caller = std::panic::Location::caller();
         async move {
-            let (told, position) = self.told().await;
-            assert_eq!(told, Told::Heard(line.to_owned()), "{caller}");
+            let (told, position) = self.next_with_position().await;
+            assert_eq!(told, Event::Received(line.to_owned()), "{caller}");
             position
         }
     }
@@ -198,18 +198,18 @@ async fn drive<H: ws_core::Handler>(handler: H) -> WebSocketStream<DuplexStream>
 }
 
 /// Two processes.
-async fn hubs(nats: &Nats) -> [Hub; 2] {
+async fn hubs(nats: &NatsServer) -> [Hub; 2] {
     [Hub::nats(&nats.url()).await.unwrap(), Hub::nats(&nats.url()).await.unwrap()]
 }
 
 /// Waits until something is so, which nobody tells.
-async fn until(mut is_so: impl AsyncFnMut() -> bool) {
-    let asked = async {
-        while !is_so().await {
+async fn wait_until(mut condition: impl AsyncFnMut() -> bool) {
+    let polled = async {
+        while !condition().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, asked).await.expect("it becomes so");
+    timeout(TIMEOUT, polled).await.expect("it becomes so");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tests::{PATIENCE, serve};
+use tests::{TIMEOUT, serve};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tungstenite::Message;
@@ -62,7 +62,7 @@ fn worker() -> (Router, Shared, mpsc::UnboundedReceiver<CloseReason>) {
 }
 
 async fn next(reasons: &mut mpsc::UnboundedReceiver<CloseReason>) -> CloseReason {
-    tokio::time::timeout(PATIENCE, reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
+    tokio::time::timeout(TIMEOUT, reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn shutdown_drains() {
         assert_eq!(client.text().await, format!("job {n}"));
     }
     assert_eq!(client.close_code().await, 1001);
-    server.ended().await;
+    server.join().await;
     assert_eq!(next(&mut reasons).await, CloseReason::Shutdown);
     assert!(addr.send(Job(9)).unwrap_err().is_closed());
 }
@@ -127,9 +127,9 @@ async fn fallback_answers_other_paths() {
     let (router, ..) = worker();
     let server = serve(router.fallback(page)).await;
     let mut raw = server.raw().await;
-    let answer = raw.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let answer = raw.request("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "a page"));
-    assert_eq!(raw.ask("GET /none HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
+    assert_eq!(raw.request("GET /none HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
     assert_eq!(server.connect("/worker").await.text().await, "127.0.0.1");
 }
 
@@ -146,8 +146,8 @@ async fn answer_that_is_under_way_is_finished_before_a_shutdown() {
     raw.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.stop();
-    server.ended().await;
-    assert_eq!(raw.answer().await.body, "finished");
+    server.join().await;
+    assert_eq!(raw.read_response().await.body, "finished");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn handshake_after_a_shutdown_is_refused() {
     let (router, ..) = worker();
     let server = serve(router.clone()).await;
     router.shutdown().await;
-    assert_eq!(server.raw().await.ask(&tests::handshake("/worker", "")).await.status, 503);
+    assert_eq!(server.raw().await.request(&tests::handshake("/worker", "")).await.status, 503);
 }
 
 #[websocket(path = "/")]
@@ -174,8 +174,8 @@ impl Faulty {
 async fn panic_in_on_upgrade_is_that_requests_500() {
     let server = serve(Router::new().mount::<Faulty>()).await;
     let mut raw = server.raw().await;
-    assert_eq!(raw.ask(&tests::handshake("/", "X-Panic: 1\r\n")).await.status, 500);
-    assert_eq!(raw.ask(&tests::handshake("/", "")).await.status, 101);
+    assert_eq!(raw.request(&tests::handshake("/", "X-Panic: 1\r\n")).await.status, 500);
+    assert_eq!(raw.request(&tests::handshake("/", "")).await.status, 101);
 }
 
 #[tokio::test]
@@ -210,11 +210,11 @@ async fn times_may_be_without_end() {
     let (router, ..) = worker();
     let mut server = serve(router.handshake_timeout(Duration::MAX).shutdown_timeout(Duration::MAX)).await;
     let mut raw = server.raw().await;
-    assert_eq!(raw.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
+    assert_eq!(raw.request("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
     let mut client = server.connect("/worker").await;
     client.text().await;
     server.stop();
     assert_eq!(client.close_code().await, 1001);
     drop(raw);
-    server.ended().await;
+    server.join().await;
 }

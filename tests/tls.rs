@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use tests::http2::Connection;
-use tests::{PATIENCE, tungstenite};
+use tests::{TIMEOUT, tungstenite};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -136,7 +136,7 @@ async fn connect(addr: SocketAddr, cert: &Path, alpn: &[&str]) -> std::io::Resul
 type Socket = tokio_tungstenite::WebSocketStream<TlsStream<TcpStream>>;
 
 async fn heard(socket: &mut Socket) -> Message {
-    let next = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message comes");
+    let next = tokio::time::timeout(TIMEOUT, socket.next()).await.expect("a message comes");
     next.unwrap_or(Ok(Message::Close(None))).unwrap()
 }
 
@@ -152,7 +152,7 @@ impl Setup {
     }
 
     async fn reason(&mut self) -> CloseReason {
-        tokio::time::timeout(PATIENCE, self.reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
+        tokio::time::timeout(TIMEOUT, self.reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
     }
 }
 
@@ -181,7 +181,7 @@ async fn end_is_told_with_close_notify() {
     stream.write_all(&tests::frame(0x88, &1000_u16.to_be_bytes())).await.unwrap();
     // Without a close_notify, rustls says that this is an unexpected end of file.
     let mut answer = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
     assert!(answer.ends_with(&[0x88, 2, 0x03, 0xe8]), "{answer:?}");
 }
 
@@ -209,7 +209,7 @@ async fn alpn_chooses() {
         if chosen == Some("h2") {
             let mut socket = Connection::new(stream).await.open("/echo").await;
             socket.text("hello").await;
-            assert_eq!(socket.heard().await, "hello");
+            assert_eq!(socket.next_text().await, "hello");
         } else {
             let socket = tokio_tungstenite::client_async("wss://localhost/echo", stream).await;
             let (mut socket, _) = socket.unwrap();
@@ -227,13 +227,13 @@ async fn http2_ends_with_close_notify_too() {
     let client = Connection::new(setup.connect(&["h2"]).await).await;
     let mut socket = client.open("/echo").await;
     socket.text("stop").await;
-    assert_eq!(socket.closed().await, 4000);
+    assert_eq!(socket.close_code().await, 4000);
     socket.close(4000).await;
     assert_eq!(socket.frame().await, None);
     socket.end();
     drop(socket);
     drop(setup.stop.take());
-    client.ended().await.unwrap();
+    client.join().await.unwrap();
     setup.server.await.unwrap().unwrap();
 }
 
@@ -246,12 +246,12 @@ async fn shutdown_drains() {
     let Message::Close(Some(close)) = heard(&mut old).await else { panic!("a close comes") };
     assert_eq!(u16::from(close.code), 1001);
     while old.next().await.is_some() {}
-    assert_eq!(new.closed().await, 1001);
+    assert_eq!(new.close_code().await, 1001);
     new.close(1001).await;
     assert_eq!(new.frame().await, None);
     new.end();
     drop((new, client));
-    tokio::time::timeout(PATIENCE, setup.server).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, setup.server).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -263,13 +263,13 @@ async fn silent_clients_are_cut_off() {
         let mut stream = TcpStream::connect(setup.addr).await.unwrap();
         stream.write_all(words).await.unwrap();
         let mut answer = Vec::new();
-        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+        let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.unwrap();
     }
     // TLS, and nothing in it.
     for alpn in ["http/1.1", "h2"] {
         let mut stream = setup.connect(&[alpn]).await;
         let mut answer = Vec::new();
-        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+        let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.unwrap();
     }
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

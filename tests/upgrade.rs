@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::{Raw, Server, frame, handshake, serve};
+use tests::{RawClient, Server, frame, handshake, serve};
 use ws_core::prelude::*;
 use ws_core::test::TestClient;
 
@@ -28,7 +28,7 @@ async fn server() -> Server {
 }
 
 /// Whether the connection is a WebSocket to [`Echo`] now.
-async fn echoes(raw: &mut Raw) {
+async fn echoes(raw: &mut RawClient) {
     raw.send(frame(0x81, b"hello")).await;
     assert_eq!(raw.frame().await, Some((0x81, b"hello".to_vec())));
 }
@@ -37,7 +37,7 @@ async fn echoes(raw: &mut Raw) {
 async fn handshake_of_the_rfc() {
     let server = server().await;
     let mut raw = server.raw().await;
-    let answer = raw.ask(&handshake("/echo", "")).await;
+    let answer = raw.request(&handshake("/echo", "")).await;
     assert_eq!(answer.status, 101);
     assert_eq!(answer.header("upgrade"), Some("websocket"));
     assert!(answer.header("connection").unwrap().eq_ignore_ascii_case("upgrade"));
@@ -65,14 +65,14 @@ async fn refused_handshakes_say_why_and_leave_the_connection_usable() {
         (handshake("/echo", "Origin: https://evil.example\r\n"), 403, None),
     ];
     for (request, status, header) in cases {
-        let answer = raw.ask(&request).await;
+        let answer = raw.request(&request).await;
         assert_eq!(answer.status, status, "{request}");
         if let Some((name, value)) = header {
             assert_eq!(answer.header(name), Some(value), "{request}");
         }
         assert_eq!(answer.body.lines().count(), 1, "{:?}", answer.body);
     }
-    assert_eq!(raw.ask(&handshake("/echo", "Origin: http://server.example.com\r\n")).await.status, 101);
+    assert_eq!(raw.request(&handshake("/echo", "Origin: http://server.example.com\r\n")).await.status, 101);
     echoes(&mut raw).await;
 }
 
@@ -83,10 +83,10 @@ async fn drafts_8_and_7() {
         let request = handshake("/echo", "Sec-WebSocket-Origin: http://server.example.com\r\n")
             .replace("Version: 13", &format!("Version: {version}"));
         let mut raw = server.raw().await;
-        assert_eq!(raw.ask(&request).await.status, 101);
+        assert_eq!(raw.request(&request).await.status, 101);
         echoes(&mut raw).await;
         let foreign = request.replace("http://server", "http://evil");
-        assert_eq!(server.raw().await.ask(&foreign).await.status, 403);
+        assert_eq!(server.raw().await.request(&foreign).await.status, 403);
     }
 }
 
@@ -97,7 +97,7 @@ async fn bytes_in_the_packet_of_the_handshake_are_not_lost() {
     let mut raw = server.raw().await;
     let request = handshake("/echo", "").into_bytes();
     raw.send([&request[..], &frame(0x81, b"early"), &frame(0x81, b"bird")[..3]].concat()).await;
-    assert_eq!(raw.answer().await.status, 101);
+    assert_eq!(raw.read_response().await.status, 101);
     assert_eq!(raw.frame().await, Some((0x81, b"early".to_vec())));
     raw.send(&frame(0x81, b"bird")[3..]).await;
     assert_eq!(raw.frame().await, Some((0x81, b"bird".to_vec())));
@@ -105,14 +105,14 @@ async fn bytes_in_the_packet_of_the_handshake_are_not_lost() {
     let mut raw = server.raw().await;
     let many: Vec<u8> = (0..500).flat_map(|_| frame(0x81, &[b'x'; 100])).collect();
     raw.send([&request[..], &many].concat()).await;
-    assert_eq!(raw.answer().await.status, 101);
+    assert_eq!(raw.read_response().await.status, 101);
     for _ in 0..500 {
         assert_eq!(raw.frame().await.unwrap().1.len(), 100);
     }
 
     let mut raw = server.raw().await;
     raw.send([&request[..], b"GET /echo HTTP/1.1\r\n\r\n"].concat()).await;
-    assert_eq!(raw.answer().await.status, 101);
+    assert_eq!(raw.read_response().await.status, 101);
     let (first, payload) = raw.frame().await.unwrap();
     assert_eq!((first, &payload[..2]), (0x88, &1002_u16.to_be_bytes()[..]));
     assert_eq!(raw.frame().await, None);
@@ -123,13 +123,13 @@ async fn subprotocol_is_agreed_upon() {
     let server = server().await;
     for (offer, agreed) in [("chat.v1, chat.v2", "chat.v2"), ("mqtt, chat.v1", "chat.v1")] {
         let mut raw = server.raw().await;
-        let answer = raw.ask(&handshake("/echo", &format!("Sec-WebSocket-Protocol: {offer}\r\n"))).await;
+        let answer = raw.request(&handshake("/echo", &format!("Sec-WebSocket-Protocol: {offer}\r\n"))).await;
         assert_eq!(answer.header("sec-websocket-protocol"), Some(agreed));
         raw.send(frame(0x82, b"?")).await;
         assert_eq!(raw.frame().await.unwrap().1, agreed.as_bytes());
     }
     let mut raw = server.raw().await;
-    let answer = raw.ask(&handshake("/echo", "Sec-WebSocket-Protocol: mqtt\r\n")).await;
+    let answer = raw.request(&handshake("/echo", "Sec-WebSocket-Protocol: mqtt\r\n")).await;
     assert_eq!((answer.status, answer.header("sec-websocket-protocol")), (101, None));
 }
 
@@ -139,12 +139,12 @@ async fn over_capacity_is_refused_before_the_101() {
     let (one, _two) = (server.connect("/echo").await, server.connect("/echo").await);
     // As many handshakes may be under way as connections may be open, so these two are all.
     let mut raw = server.raw().await;
-    let answer = raw.ask(&handshake("/echo", "")).await;
+    let answer = raw.request(&handshake("/echo", "")).await;
     assert_eq!((answer.status, answer.body.as_str()), (503, "too many connections: try again later\n"));
     drop(one);
     // The place is free when the server has seen the client go.
     for _ in 0..100 {
-        if raw.ask(&handshake("/echo", "")).await.status == 101 {
+        if raw.request(&handshake("/echo", "")).await.status == 101 {
             return echoes(&mut raw).await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -157,7 +157,7 @@ async fn large_headers_and_slow_clients_are_refused() {
     let router = Router::new().mount::<Echo>().handshake_timeout(Duration::from_millis(200));
     let server = serve(router).await;
     let mut raw = server.raw().await;
-    let answer = raw.ask(&handshake("/echo", &format!("X-Large: {}\r\n", "x".repeat(17_000)))).await;
+    let answer = raw.request(&handshake("/echo", &format!("X-Large: {}\r\n", "x".repeat(17_000)))).await;
     assert_eq!(answer.status, 431);
 
     let mut raw = server.raw().await;
@@ -182,7 +182,7 @@ impl Slow {
 #[tokio::test]
 async fn slow_upgrade_is_ended_by_the_handshake_timeout() {
     let server = serve(Router::new().mount::<Slow>().handshake_timeout(Duration::from_millis(200))).await;
-    assert_eq!(server.raw().await.ask(&handshake("/slow", "")).await.status, 503);
+    assert_eq!(server.raw().await.request(&handshake("/slow", "")).await.status, 503);
 }
 
 /// Refuses with what axum would send as 200.

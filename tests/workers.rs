@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tests::{PATIENCE, Server, frame, serve, tungstenite};
+use tests::{TIMEOUT, Server, frame, serve, tungstenite};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -123,7 +123,7 @@ async fn setup(workers: usize) -> Setup {
 
 impl Setup {
     async fn reason(&mut self) -> CloseReason {
-        timeout(PATIENCE, self.reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
+        timeout(TIMEOUT, self.reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
     }
 }
 
@@ -201,7 +201,7 @@ async fn methods_use_the_runtime() {
 async fn flood_does_not_keep_the_thread() {
     let setup = setup(1).await;
     let mut flooding = setup.server.raw().await;
-    flooding.ask(&tests::handshake("/member", "")).await;
+    flooding.request(&tests::handshake("/member", "")).await;
     let mut other = setup.server.connect("/member").await;
     other.text().await;
     let (mut read, mut write) = flooding.0.into_split();
@@ -230,7 +230,7 @@ async fn client_that_goes_is_noticed() {
     let mut listener = setup.server.connect("/member").await;
     listener.text().await;
     let mut raw = setup.server.raw().await;
-    raw.ask(&tests::handshake("/member", "")).await;
+    raw.request(&tests::handshake("/member", "")).await;
     raw.send(frame(0x81, b"last words")).await;
     drop(raw);
     assert_eq!(listener.text().await, "last words");
@@ -326,7 +326,7 @@ async fn shutdown_reaches_the_threads() {
     for _ in 0..2 {
         assert_eq!(setup.reason().await, CloseReason::Shutdown);
     }
-    setup.server.ended().await;
+    setup.server.join().await;
 }
 
 #[tokio::test]
@@ -336,7 +336,7 @@ async fn server_that_is_dropped_says_goodbye_too() {
     client.text().await;
     setup.server.abort().await;
     assert_eq!(client.close_code().await, 1001);
-    let reason = timeout(PATIENCE, setup.reasons.recv()).await.unwrap();
+    let reason = timeout(TIMEOUT, setup.reasons.recv()).await.unwrap();
     assert_eq!(reason, Some(CloseReason::Shutdown));
 }
 
@@ -357,7 +357,7 @@ fn threads_outlive_their_runtime_without_harm() {
     let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     other.block_on(async {
         // Its handler is dropped, and what it has with it.
-        while timeout(PATIENCE, reasons.recv()).await.expect("the connection ends").is_some() {}
+        while timeout(TIMEOUT, reasons.recv()).await.expect("the connection ends").is_some() {}
         let _ = &mut client;
     });
 }

@@ -55,7 +55,7 @@ impl Deflated {
         if self.forgets {
             self.codec.deflate.reset();
         }
-        let payload = self.codec.deflated(message);
+        let payload = self.codec.compress(message);
         let bytes = if in_parts {
             let (first, rest) = payload.split_at(payload.len() / 3);
             let (second, third) = rest.split_at(rest.len() / 2);
@@ -77,7 +77,7 @@ impl Deflated {
         if self.forgets {
             self.codec.inflate.reset(false);
         }
-        self.codec.inflated(&payload)
+        self.codec.decompress(&payload)
     }
 }
 
@@ -117,7 +117,7 @@ async fn pass(path: &str, sizes: &[usize], window: u32) {
     }
     for socket in &mut sockets {
         socket.socket.close(1000).await;
-        assert_eq!(socket.socket.closed().await, 1000);
+        assert_eq!(socket.socket.close_code().await, 1000);
     }
 }
 
@@ -152,7 +152,7 @@ async fn bombs_have_their_code_and_hurt_no_other() {
     let mut other = Deflated::open(&client, "/takeover").await;
     let mut bomb = Deflated::open(&client, "/takeover").await;
     bomb.send(&vec![0; 8 << 20], false);
-    assert_eq!(bomb.socket.closed().await, 1009);
+    assert_eq!(bomb.socket.close_code().await, 1009);
     other.send(b"alive", false);
     assert_eq!(other.next().await, b"alive");
 }

@@ -11,13 +11,13 @@ async fn client_that_does_not_read_holds_up_nobody_else() {
     slow.text("flood").await;
     for _ in 0..20 {
         other.text("quick").await;
-        assert_eq!(other.heard().await, "quick");
+        assert_eq!(other.next_text().await, "quick");
     }
     assert_eq!(setup.reason().await, CloseReason::Overflow);
     // What it was owed is dropped with the stream.
-    assert_eq!(slow.reset(PATIENCE).await, Some(Reason::CANCEL));
+    assert_eq!(slow.reset(TIMEOUT).await, Some(Reason::CANCEL));
     other.text("alive").await;
-    assert_eq!(other.heard().await, "alive");
+    assert_eq!(other.next_text().await, "alive");
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn inactive_handler_shuts_the_window() {
     let client = setup.server.http2().await;
     let mut held = client.open("/echo/held").await;
     held.text("pause").await;
-    assert_eq!(held.heard().await, "pause");
+    assert_eq!(held.next_text().await, "pause");
     let addr = setup.shared.addr.lock().unwrap().take().unwrap();
     let mut other = client.open("/echo/b").await;
     let message = Bytes::from([&[0x82, 0xfe, 0x10, 0x00, 0, 0, 0, 0][..], &[1; 4096]].concat());
@@ -39,10 +39,10 @@ async fn inactive_handler_shuts_the_window() {
     // The window, and what the driver read before it was told to stop.
     assert!((10..=32).contains(&sent), "{sent}");
     other.text("alive").await;
-    assert_eq!(other.heard().await, "alive");
+    assert_eq!(other.next_text().await, "alive");
     addr.send(Active(true)).unwrap();
     for _ in 0..sent {
-        assert_eq!(held.heard().await, "4096");
+        assert_eq!(held.next_text().await, "4096");
     }
     // It is open again.
     let mut rest = message.clone();
@@ -50,7 +50,7 @@ async fn inactive_handler_shuts_the_window() {
         let capacity = held.capacity(rest.len()).await.expect("the window opens").min(rest.len());
         held.send.send_data(rest.split_to(capacity), false).unwrap();
     }
-    assert_eq!(held.heard().await, "4096");
+    assert_eq!(held.next_text().await, "4096");
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn many_small_frames_are_no_offence() {
     }
     for socket in &mut sockets {
         for _ in 0..1000 {
-            assert_eq!(socket.heard().await, "1");
+            assert_eq!(socket.next_text().await, "1");
         }
     }
 }
@@ -116,7 +116,7 @@ async fn many_small_frames_may_come_at_once() {
     };
     let rest = async { write.write_all(&bytes[sent..]).await.unwrap() };
     let both = async { tokio::join!(answers, rest) };
-    tokio::time::timeout(PATIENCE, both).await.expect("all is answered");
+    tokio::time::timeout(TIMEOUT, both).await.expect("all is answered");
 }
 
 #[tokio::test]
@@ -130,9 +130,9 @@ async fn streams_of_a_connection_are_bounded() {
     let mut more = std::pin::pin!(client.open("/echo/a"));
     assert!(tokio::time::timeout(Duration::from_millis(200), more.as_mut()).await.is_err());
     drop(sockets.pop());
-    let mut more = tokio::time::timeout(PATIENCE, more).await.unwrap();
+    let mut more = tokio::time::timeout(TIMEOUT, more).await.unwrap();
     more.text("hello").await;
-    assert_eq!(more.heard().await, "hello");
+    assert_eq!(more.next_text().await, "hello");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn windows_of_lost_streams_come_back() {
     for round in 0..400 {
         let mut socket = client.open("/echo/a").await;
         socket.text("pause").await;
-        assert_eq!(socket.heard().await, "pause", "{round}");
+        assert_eq!(socket.next_text().await, "pause", "{round}");
         socket.raw(unread.clone()).await;
         socket.send.send_reset(Reason::CANCEL);
         // It would be seen when the socket is read from again.
@@ -153,7 +153,7 @@ async fn windows_of_lost_streams_come_back() {
     }
     let mut last = client.open("/echo/a").await;
     last.raw(unread).await;
-    assert_eq!(last.heard().await, "60000");
+    assert_eq!(last.next_text().await, "60000");
 }
 
 /// Its sockets end in time, but the resets cannot be written.
@@ -179,5 +179,5 @@ async fn client_that_never_reads_again_does_not_keep_its_connection() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, ended).await.expect("the connection ends");
+    tokio::time::timeout(TIMEOUT, ended).await.expect("the connection ends");
 }

@@ -10,7 +10,7 @@ async fn shutdown_tells_sockets_and_connection() {
     let idle = setup.server.http2().await;
     setup.server.stop();
     for socket in [&mut one, &mut other] {
-        assert_eq!(socket.closed().await, 1001);
+        assert_eq!(socket.close_code().await, 1001);
         socket.close(1001).await;
         assert_eq!(socket.frame().await, None);
         socket.end();
@@ -18,9 +18,9 @@ async fn shutdown_tells_sockets_and_connection() {
     assert_eq!((setup.reason().await, setup.reason().await), (CloseReason::Shutdown, CloseReason::Shutdown));
     drop((one, other));
     let start = std::time::Instant::now();
-    setup.server.ended().await;
-    idle.ended().await.unwrap();
-    client.ended().await.unwrap();
+    setup.server.join().await;
+    idle.join().await.unwrap();
+    client.join().await.unwrap();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
@@ -33,12 +33,12 @@ async fn http1_is_spoken_on_the_same_port() {
     new.text("over HTTP/2").await;
     old.send("over HTTP/1.1").await;
     assert_eq!(old.text().await, "over HTTP/1.1");
-    assert_eq!(new.heard().await, "over HTTP/2");
+    assert_eq!(new.next_text().await, "over HTTP/2");
     // A method that begins as the preface does, in pieces.
     let mut raw = setup.server.raw().await;
     raw.send("P").await;
     tokio::time::sleep(Duration::from_millis(30)).await;
-    assert_eq!(raw.ask("UT / HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
+    assert_eq!(raw.request("UT / HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn preface_may_come_in_pieces() {
     });
     let mut socket = Connection::new(client).await.open("/echo/a").await;
     socket.text("hello").await;
-    assert_eq!(socket.heard().await, "hello");
+    assert_eq!(socket.next_text().await, "hello");
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn silent_clients_are_cut_off() {
     }
     // One that speaks and has no streams is told.
     let idle = setup.server.http2().await;
-    idle.ended().await.unwrap();
+    idle.join().await.unwrap();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 
     // A socket is a stream, however quiet.
@@ -79,7 +79,7 @@ async fn silent_clients_are_cut_off() {
     let mut socket = client.open("/echo/a").await;
     tokio::time::sleep(Duration::from_millis(900)).await;
     socket.text("hello").await;
-    assert_eq!(socket.heard().await, "hello");
+    assert_eq!(socket.next_text().await, "hello");
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn rapid_resets_end_the_connection() {
         tokio::time::sleep(Duration::from_millis(1)).await;
         send.send_reset(Reason::CANCEL);
     }
-    let error = client.ended().await.unwrap_err();
+    let error = client.join().await.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::ENHANCE_YOUR_CALM), "{error}");
 }
 
@@ -111,22 +111,22 @@ async fn fallback_answers_other_requests() {
     let setup = setup_with(|router| router.fallback(pages)).await;
     let client = setup.server.http2().await;
     let get = |path: &str| Request::get(format!("http://server.example.com{path}")).body(()).unwrap();
-    let page = client.ask(get("/"), Some(b"")).await.unwrap();
+    let page = client.request(get("/"), Some(b"")).await.unwrap();
     assert_eq!((page.status, page.body.as_str()), (200, "a page"));
     assert_eq!(page.headers["content-length"], "6");
     assert!(page.headers.contains_key("date"));
-    assert_eq!(client.ask(get("/large"), Some(b"")).await.unwrap().body.len(), 1 << 20);
+    assert_eq!(client.request(get("/large"), Some(b"")).await.unwrap().body.len(), 1 << 20);
     // As it would be answered over HTTP/1.1.
-    let old = client.ask(get("/old"), Some(b"")).await.unwrap();
+    let old = client.request(get("/old"), Some(b"")).await.unwrap();
     assert_eq!((old.status, old.headers.get("connection"), old.headers.get("keep-alive")), (200, None, None));
-    assert_eq!(client.ask(get("/none"), Some(b"")).await.unwrap().status, 404);
+    assert_eq!(client.request(get("/none"), Some(b"")).await.unwrap().status, 404);
     let post = Request::post("http://server.example.com/count").body(()).unwrap();
-    assert_eq!(client.ask(post, Some(&[1; 200_000])).await.unwrap().body, "200000");
+    assert_eq!(client.request(post, Some(&[1; 200_000])).await.unwrap().body, "200000");
     let head = Request::head("http://server.example.com/").body(()).unwrap();
-    let head = client.ask(head, Some(b"")).await.unwrap();
+    let head = client.request(head, Some(b"")).await.unwrap();
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     // A handler at a path that the fallback has no part in.
     let mut socket = client.open("/echo/a").await;
     socket.raw(frame(0x81, b"hello").into()).await;
-    assert_eq!(socket.heard().await, "hello");
+    assert_eq!(socket.next_text().await, "hello");
 }

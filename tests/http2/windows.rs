@@ -19,7 +19,7 @@ impl Setup {
     async fn held(&self, client: &Connection) -> (Socket, Addr<Echo>) {
         let mut socket = client.open("/echo/held").await;
         socket.text("pause").await;
-        assert_eq!(socket.heard().await, "pause");
+        assert_eq!(socket.next_text().await, "pause");
         let addr = self.shared.addr.lock().unwrap().take().unwrap();
         (socket, addr)
     }
@@ -45,7 +45,7 @@ async fn all_but_one_may_be_held() {
     large.resize(large.len() + 4 + (1 << 20), 0);
     for _ in 0..2 {
         other.raw(Bytes::from(large.clone())).await;
-        assert_eq!(other.heard().await, "1048576");
+        assert_eq!(other.next_text().await, "1048576");
     }
     // Nothing was lost.
     for (_, addr) in &held {
@@ -53,7 +53,7 @@ async fn all_but_one_may_be_held() {
     }
     for (socket, _) in &mut held {
         for _ in 0..MESSAGES {
-            assert_eq!(socket.heard().await, "4096");
+            assert_eq!(socket.next_text().await, "4096");
         }
     }
 }
@@ -76,7 +76,7 @@ async fn windows_are_narrow_while_streams_are_many() {
     assert_eq!(window(&mut sockets[0]), NARROW);
     for mut socket in sockets.drain(4..) {
         socket.close(1000).await;
-        assert_eq!(socket.closed().await, 1000);
+        assert_eq!(socket.close_code().await, 1000);
         socket.end();
         assert_eq!(socket.frame().await, None);
     }
@@ -84,17 +84,17 @@ async fn windows_are_narrow_while_streams_are_many() {
     let widens = async {
         while window(&mut sockets[0]) != WIDE {
             sockets[1].text("and now?").await;
-            assert_eq!(sockets[1].heard().await, "and now?");
+            assert_eq!(sockets[1].next_text().await, "and now?");
         }
     };
-    tokio::time::timeout(PATIENCE, widens).await.expect("windows are wide again");
+    tokio::time::timeout(TIMEOUT, widens).await.expect("windows are wide again");
     sockets[0].raw(message()).await;
-    assert_eq!(sockets[0].heard().await, "4096");
+    assert_eq!(sockets[0].next_text().await, "4096");
 }
 
 /// A connection of frames, that acknowledges nothing.
 struct Stubborn {
-    raw: tests::Raw,
+    raw: tests::RawClient,
     /// What it may send yet on the connection.
     room: usize,
     /// What came on each stream.
@@ -123,7 +123,7 @@ impl Stubborn {
         while !what(self) {
             let mut head = [0; 9];
             let read = self.raw.0.read_exact(&mut head);
-            tokio::time::timeout(PATIENCE, read).await.expect("a frame").unwrap();
+            tokio::time::timeout(TIMEOUT, read).await.expect("a frame").unwrap();
             let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
             self.raw.0.read_exact(&mut payload).await.unwrap();
             let stream = u32::from_be_bytes(head[5..].try_into().unwrap());

@@ -47,5 +47,5 @@ async fn main() -> Result<(), BoxError> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
     let router = Router::new().mount::<Echo>().fallback(pages);
-    Ok(router.serve_tls_listener(listener, tests::identity()?, std::future::pending()).await?)
+    Ok(router.serve_tls_listener(listener, tests::self_signed()?, std::future::pending()).await?)
 }

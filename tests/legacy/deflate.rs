@@ -7,9 +7,9 @@ use super::*;
 
 const OFFER: &str = "Sec-WebSocket-Extensions: x-webkit-deflate-frame\r\n";
 
-async fn answer(setup: &Setup, path: &str, offer: &str) -> (Raw, Option<String>) {
+async fn answer(setup: &Setup, path: &str, offer: &str) -> (RawClient, Option<String>) {
     let mut raw = setup.server.raw().await;
-    let answer = raw.ask(&handshake(path, offer)).await;
+    let answer = raw.request(&handshake(path, offer)).await;
     assert_eq!(answer.status, 101);
     (raw, answer.header("sec-websocket-extensions").map(Into::into))
 }
@@ -32,7 +32,7 @@ fn deflated(peer: &mut Miniz, message: &[u8]) -> Vec<u8> {
 }
 
 /// The next frame: its first byte and its payload, inflated.
-async fn next(raw: &mut Raw, peer: &mut Decompress) -> (u8, Vec<u8>) {
+async fn next(raw: &mut RawClient, peer: &mut Decompress) -> (u8, Vec<u8>) {
     let (first, mut payload) = raw.frame().await.expect("a frame");
     if first & 0x40 != 0 {
         payload.extend([0, 0, 0xff, 0xff]);

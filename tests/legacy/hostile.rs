@@ -12,10 +12,10 @@ async fn next_place(setup: &Setup) {
     loop {
         let mut raw = setup.server.raw().await;
         raw.send([request("/demo", "").as_bytes(), KEY3].concat()).await;
-        if raw.answer().await.status == 101 {
+        if raw.read_response().await.status == 101 {
             return expect(&mut raw, PROOF).await;
         }
-        assert!(start.elapsed() < PATIENCE, "the place is never free");
+        assert!(start.elapsed() < TIMEOUT, "the place is never free");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -32,12 +32,12 @@ async fn keys_that_do_not_come_hold_no_place() {
         assert!(head(&mut raw).await.starts_with("HTTP/1.1 101 "));
         silent.push(raw);
     }
-    let refused = setup.server.raw().await.ask(&request("/demo", "")).await;
+    let refused = setup.server.raw().await.request(&request("/demo", "")).await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.header("connection"), Some("close"));
     for mut raw in silent {
         // It is dropped without a word.
-        let read = tokio::time::timeout(PATIENCE, raw.0.read(&mut [0; 1])).await.expect("an end");
+        let read = tokio::time::timeout(TIMEOUT, raw.0.read(&mut [0; 1])).await.expect("an end");
         assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     }
     next_place(&setup).await;
@@ -67,7 +67,7 @@ async fn keys_that_do_not_come_hold_no_shutdown() {
     raw.send(request("/demo", "")).await;
     head(&mut raw).await;
     setup.server.stop();
-    setup.server.ended().await;
+    setup.server.join().await;
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn shutdown_drains_and_closes() {
     raw.send(b"\xff\x00").await;
     assert_eq!(rest(&mut raw).await, b"");
     assert_eq!(setup.reason().await, CloseReason::Shutdown);
-    setup.server.ended().await;
+    setup.server.join().await;
 }
 
 /// What is sent closes the connection, and why.

@@ -47,7 +47,7 @@ async fn inside_tls_the_location_is_secure() {
     }
     stream.write_all(b"\xff\x00").await.unwrap();
     let mut all = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut all)).await.unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut all)).await.unwrap().unwrap();
     let end = all.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
     let head = std::str::from_utf8(&all[..end]).unwrap();
     assert!(head.contains("sec-websocket-location: wss://example.com/demo\r\n"), "{head}");
@@ -62,7 +62,7 @@ async fn inside_an_axum_app() {
     let addr = listener.local_addr().unwrap();
     let app = axum::Router::new().nest_service("/live", router(sender));
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    let mut raw = Raw(TcpStream::connect(addr).await.unwrap());
+    let mut raw = RawClient(TcpStream::connect(addr).await.unwrap());
     // What came behind the head is in front of the stream there.
     let url = "x-asked-for: ws://example.com/live/demo\r\n";
     raw.send([request("/live/demo", url).as_bytes(), KEY3, b"\x00a"].concat()).await;
@@ -83,11 +83,11 @@ async fn not_over_http2() {
     for name in ["sec-websocket-key1", "sec-websocket-key2"] {
         request.headers_mut().insert(name, "1 0".parse().unwrap());
     }
-    let reply = http2.ask(request, None).await.unwrap();
+    let reply = http2.request(request, None).await.unwrap();
     assert_eq!(reply.status, 426);
     assert!(!reply.headers.contains_key("connection"));
     // The final version is.
     let mut socket = http2.open("/demo").await;
     socket.text("hello").await;
-    assert_eq!(socket.heard().await, "hello");
+    assert_eq!(socket.next_text().await, "hello");
 }

@@ -74,7 +74,7 @@ async fn main() -> Result<(), ws_core::BoxError> {
     let router = router.mount::<Inflates>().mount::<Forgets>();
     if std::env::args().nth(2).as_deref() == Some("--tls") {
         let listener = tokio::net::TcpListener::bind(addr).await?;
-        router.serve_tls_listener(listener, tests::identity()?, std::future::pending()).await?;
+        router.serve_tls_listener(listener, tests::self_signed()?, std::future::pending()).await?;
     } else {
         router.serve(addr).await?;
     }

@@ -64,13 +64,13 @@ fn process(url: String, port: std::sync::mpsc::Sender<u16>, stop: tokio::sync::o
 
 #[tokio::test]
 async fn what_is_said_at_a_shutdown_is_heard_elsewhere() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     presence::store(&nats, FOR_EVER).await;
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let topics = topics(&hub);
-    let mut watcher = Seat::take(&topics[0], Begin::Watch).await;
-    assert_eq!(watcher.next().await, Told::Open);
-    let mut seats = [Seat::subscriber(&topics[0]).await, Seat::subscriber(&topics[1]).await];
+    let mut watcher = Session::open(&topics[0], OnOpen::Watch).await;
+    assert_eq!(watcher.next().await, Event::Open);
+    let mut sessions = [Session::subscriber(&topics[0]).await, Session::subscriber(&topics[1]).await];
 
     let (tell, port) = std::sync::mpsc::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -79,23 +79,23 @@ async fn what_is_said_at_a_shutdown_is_heard_elsewhere() {
     let port = tokio::task::spawn_blocking(move || port.recv().unwrap()).await.unwrap();
     let (mut client, _) = connect_async(format!("ws://127.0.0.1:{port}/")).await.unwrap();
     assert_eq!(client.next().await.unwrap().unwrap(), Message::text("welcome"));
-    assert_eq!(watcher.next().await, Told::Joined("anna".into()));
+    assert_eq!(watcher.next().await, Event::Joined("anna".into()));
     stop.send(()).unwrap();
     // It answers the close frame.
     while client.next().await.is_some() {}
     tokio::task::spawn_blocking(move || other.join().unwrap()).await.unwrap();
-    for seat in &mut seats {
+    for session in &mut sessions {
         for number in 0..100 {
-            seat.hears(&number.to_string()).await;
+            session.expect_message(&number.to_string()).await;
         }
     }
-    assert_eq!(watcher.next().await, Told::Left("anna".into()));
+    assert_eq!(watcher.next().await, Event::Left("anna".into()));
 }
 
 #[tokio::test]
 async fn what_was_published_is_with_the_server_when_the_hub_is_flushed() {
     const MESSAGES: usize = 3000;
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let client = async_nats::connect(nats.url()).await.unwrap();
     let mut heard = client.subscribe("ws.t.room").await.unwrap();
@@ -131,17 +131,17 @@ async fn what_was_published_is_with_the_server_when_the_hub_is_flushed() {
 
 #[tokio::test]
 async fn hub_that_is_closed_has_ended_also_for_those_who_have_it() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     presence::store(&nats, FOR_EVER).await;
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
     let kept = hubs[0].topic::<String>("kept room").history(4);
-    let mut seats = [Seat::subscriber(&rooms[0]).await, Seat::subscriber(&kept).await];
-    let mut member = Seat::take(&rooms[0], Begin::Join("anna")).await;
-    assert_eq!(member.next().await, Told::Open);
-    let mut watcher = Seat::take(&rooms[1], Begin::Watch).await;
+    let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&kept).await];
+    let mut member = Session::open(&rooms[0], OnOpen::Join("anna")).await;
+    assert_eq!(member.next().await, Event::Open);
+    let mut watcher = Session::open(&rooms[1], OnOpen::Watch).await;
     let told = [watcher.next().await, watcher.next().await];
-    assert!(told.contains(&Told::Open) && told.contains(&Told::Joined("anna".into())), "{told:?}");
+    assert!(told.contains(&Event::Open) && told.contains(&Event::Joined("anna".into())), "{told:?}");
     assert_eq!(rooms[0].members().await.len(), 1);
 
     // Two at once, of whom one does not wait for it.
@@ -149,9 +149,9 @@ async fn hub_that_is_closed_has_ended_also_for_those_who_have_it() {
     assert!(hubs[0].close().now_or_never().is_none());
     clone.close().await.unwrap();
     clone.close().await.unwrap();
-    assert_eq!(watcher.next().await, Told::Left("anna".into()));
+    assert_eq!(watcher.next().await, Event::Left("anna".into()));
     // That of the other process is there.
-    until(async || nats.connections().await == 1).await;
+    wait_until(async || nats.connections().await == 1).await;
     assert_eq!(nats.subscriptions("ws.t.room").await, 0);
     for room in [&rooms[0], &kept] {
         assert!(matches!(room.publish("after".into()), Err(PublishError::Closed)));
@@ -160,46 +160,46 @@ async fn hub_that_is_closed_has_ended_also_for_those_who_have_it() {
     }
     rooms[1].publish("from elsewhere".into()).unwrap();
     hubs[1].flush().await.unwrap();
-    for seat in &mut seats {
-        assert!(seat.told.try_recv().is_err());
+    for session in &mut sessions {
+        assert!(session.events.try_recv().is_err());
     }
-    let mut late = Seat::take(&rooms[0], Begin::Subscribe).await;
+    let mut late = Session::open(&rooms[0], OnOpen::Subscribe).await;
     let told = [late.next().await, late.next().await];
-    assert!(told.contains(&Told::Failed("the hub is closed".into())), "{told:?}");
+    assert!(told.contains(&Event::Failed("the hub is closed".into())), "{told:?}");
 }
 
 #[tokio::test]
 async fn server_that_is_away_is_told_and_not_waited_for() {
-    let Some(mut nats) = Nats::start().await else { return };
+    let Some(mut nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let [room, kept] = topics(&hubs[0]);
     room.publish("before".into()).unwrap();
     hubs[0].flush().await.unwrap();
     nats.stop();
-    let mut member = Seat::take(&room, Begin::Join("anna")).await;
-    until(async || matches!(room.publish("x".into()), Err(PublishError::Disconnected))).await;
+    let mut member = Session::open(&room, OnOpen::Join("anna")).await;
+    wait_until(async || matches!(room.publish("x".into()), Err(PublishError::Disconnected))).await;
     let (flushed, closed) = tokio::join!(hubs[0].flush(), hubs[1].close());
     assert!(matches!(flushed, Err(BrokerError::Disconnected)), "{flushed:?}");
     assert!(matches!(closed, Err(BrokerError::Disconnected)), "{closed:?}");
-    assert!(matches!(member.next().await, Told::Failed(_)));
+    assert!(matches!(member.next().await, Event::Failed(_)));
     // The one that is not closed goes on, and the other one does not come back to stay.
     nats.restart().await;
-    until(async || nats.connections_so_far().await >= 2).await;
-    until(async || nats.connections().await == 1).await;
-    until(async || room.publish("x".into()).is_ok() && kept.publish("x".into()).is_ok()).await;
-    until(async || hubs[0].flush().await.is_ok()).await;
+    wait_until(async || nats.connections_so_far().await >= 2).await;
+    wait_until(async || nats.connections().await == 1).await;
+    wait_until(async || room.publish("x".into()).is_ok() && kept.publish("x".into()).is_ok()).await;
+    wait_until(async || hubs[0].flush().await.is_ok()).await;
     let elsewhere = Hub::nats(&nats.url()).await.unwrap().topic::<String>("room");
-    until(async || elsewhere.members().await.len() == 1).await;
+    wait_until(async || elsewhere.members().await.len() == 1).await;
 }
 
 #[tokio::test]
 async fn member_is_known_to_the_server_when_it_says_so_or_that_is_told() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let mut store = presence::store(&nats, FOR_EVER).await;
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let room = hub.topic::<String>("room");
-    let mut anna = Seat::take(&room, Begin::Join("anna")).await;
-    assert_eq!(anna.next().await, Told::Open);
+    let mut anna = Session::open(&room, OnOpen::Join("anna")).await;
+    assert_eq!(anna.next().await, Event::Open);
     assert_eq!(store.info().await.unwrap().state.messages, 1);
 
     // Names that are longer than this are not taken any more.
@@ -208,18 +208,18 @@ async fn member_is_known_to_the_server_when_it_says_so_or_that_is_told() {
     let jetstream = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     jetstream.update_stream(config).await.unwrap();
     let long: &str = Box::leak("x".repeat(300).into_boxed_str());
-    let mut ben = Seat::take(&room, Begin::Join(long)).await;
-    let Told::Failed(error) = ben.next().await else { panic!("nobody has refused it") };
+    let mut ben = Session::open(&room, OnOpen::Join(long)).await;
+    let Event::Failed(error) = ben.next().await else { panic!("nobody has refused it") };
     assert!(error.starts_with("the broker has refused it: "), "{error}");
     assert!(matches!(hub.flush().await, Err(BrokerError::Refused(_))));
     // A member that is known is told no more than once.
-    let mut carl = Seat::take(&room, Begin::Join("carl")).await;
-    assert_eq!(carl.next().await, Told::Open);
+    let mut carl = Session::open(&room, OnOpen::Join("carl")).await;
+    assert_eq!(carl.next().await, Event::Open);
 }
 
 #[tokio::test]
 async fn message_that_is_not_kept_is_told_by_the_flush() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let rooms = [256, 16].map(|len: usize| hub.topic::<String>(format!("room {len}")).history(len));
     rooms.iter().for_each(|room| room.publish("1".into()).unwrap());

@@ -48,7 +48,7 @@ impl Counts {
 }
 
 /// `topics` × `listeners` connections in each of two processes, and two publishers of a topic in each.
-async fn check(nats: &Nats, topics: u32, listeners: u32, messages: u32, history: Option<usize>) {
+async fn check(nats: &NatsServer, topics: u32, listeners: u32, messages: u32, history: Option<usize>) {
     let hubs = hubs(nats).await;
     let topic = |hub: &Hub, number: u32| {
         let topic = hub.topic::<(u32, u32)>(format!("numbers {number} {history:?}"));
@@ -67,7 +67,7 @@ async fn check(nats: &Nats, topics: u32, listeners: u32, messages: u32, history:
     }
     let mut wait = async |for_what: &str| {
         for _ in 0..topics * 2 * listeners {
-            let what = timeout(PATIENCE, told.recv()).await.expect(for_what).unwrap();
+            let what = timeout(TIMEOUT, told.recv()).await.expect(for_what).unwrap();
             assert_eq!(what, for_what);
         }
     };
@@ -98,7 +98,7 @@ async fn check(nats: &Nats, topics: u32, listeners: u32, messages: u32, history:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_gets_everything_once_and_in_order() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     check(&nats, 20, 10, 50, None).await;
     check(&nats, 5, 10, 50, Some(1000)).await;
 }
@@ -107,7 +107,7 @@ async fn everybody_gets_everything_once_and_in_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes long"]
 async fn measure_two_thousand_connections_and_a_hundred_topics() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let begin = std::time::Instant::now();
     check(&nats, 100, 10, 200, None).await;
     let (took, delivered) = (begin.elapsed(), 2 * 1_000 * 4 * 200);

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn hostile_names_never_cross() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let names = [
         "",
@@ -39,53 +39,53 @@ async fn hostile_names_never_cross() {
             let room = hub.topic::<String>(name);
             history.map_or(room.clone(), |len: usize| room.history(len))
         };
-        let mut seats = Vec::new();
+        let mut sessions = Vec::new();
         for name in names {
-            seats.push(Seat::subscriber(&topic(&hubs[0], name)).await);
+            sessions.push(Session::subscriber(&topic(&hubs[0], name)).await);
         }
         for name in names {
             topic(&hubs[1], name).publish(name.to_owned()).unwrap();
         }
-        for (seat, name) in seats.iter_mut().zip(names) {
-            seat.hears(name).await;
+        for (session, name) in sessions.iter_mut().zip(names) {
+            session.expect_message(name).await;
         }
         // A second round: whatever crossed would have come before.
         for name in names {
             topic(&hubs[1], name).publish("again".to_owned()).unwrap();
         }
-        for seat in &mut seats {
-            seat.hears("again").await;
-            assert!(seat.told.try_recv().is_err());
+        for session in &mut sessions {
+            session.expect_message("again").await;
+            assert!(session.events.try_recv().is_err());
         }
     }
 }
 
 #[tokio::test]
 async fn name_that_is_too_long_is_an_error() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let room = hub.topic::<String>("ö".repeat(5_000)).history(4);
     let error = room.publish("hello".into()).unwrap_err();
     assert!(matches!(error, PublishError::Name { size: 30_000, limit: 400 }), "{error}");
-    for begin in [Begin::Subscribe, Begin::From(Since::Now), Begin::Watch, Begin::Join("anna")] {
+    for begin in [OnOpen::Subscribe, OnOpen::From(Since::Now), OnOpen::Watch, OnOpen::Join("anna")] {
         // Who waits for a membership is told as well.
-        let expect = if matches!(begin, Begin::Join(_)) { 2 } else { 1 };
-        let mut seat = Seat::take(&room, begin).await;
+        let expect = if matches!(begin, OnOpen::Join(_)) { 2 } else { 1 };
+        let mut session = Session::open(&room, begin).await;
         let mut failed = 0;
         while failed < expect {
-            match seat.next().await {
-                Told::Failed(error) => {
+            match session.next().await {
+                Event::Failed(error) => {
                     assert!(error.starts_with("the name of the topic takes 30000 bytes"), "{error}");
                     failed += 1;
                 }
-                Told::Open => {}
-                Told::Recovered(recovery) => assert_eq!(recovery, Recovery::default()),
+                Event::Open => {}
+                Event::Recovered(recovery) => assert_eq!(recovery, Recovery::default()),
                 other => panic!("{other:?}"),
             }
         }
         // The connection goes on; what it publishes fails as well.
-        seat.send("hello").await;
-        assert!(matches!(seat.next().await, Told::Failed(_)));
+        session.send("hello").await;
+        assert!(matches!(session.next().await, Event::Failed(_)));
     }
     assert_eq!(room.subscribers(), 0);
     assert!(room.members().await.is_empty());

@@ -50,9 +50,9 @@ impl Codec<Number> for Digits {
 }
 
 #[derive(Debug, PartialEq)]
-enum Said {
+enum Event {
     Recovered(bool),
-    Heard(u32),
+    Received(u32),
     Lagged(u64),
 }
 
@@ -60,7 +60,7 @@ enum Said {
 struct Reader {
     numbers: Topic<Number>,
     since: Option<Position>,
-    tell: mpsc::UnboundedSender<(Said, Option<Position>)>,
+    tell: mpsc::UnboundedSender<(Event, Option<Position>)>,
 }
 
 #[websocket]
@@ -68,7 +68,7 @@ impl Reader {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) {
         let recovery = cx.subscribe_from(&self.numbers, self.since).await;
-        let _ = self.tell.send((Said::Recovered(recovery.recovered), None));
+        let _ = self.tell.send((Event::Recovered(recovery.recovered), None));
     }
 
     #[on_text]
@@ -78,65 +78,65 @@ impl Reader {
 
     #[on_info]
     fn heard(&mut self, number: Published<Number>) {
-        let _ = self.tell.send((Said::Heard(number.value().value), number.position()));
+        let _ = self.tell.send((Event::Received(number.value().value), number.position()));
     }
 
     #[on_lagged]
     fn lagged(&mut self, missed: u64) {
-        let _ = self.tell.send((Said::Lagged(missed), None));
+        let _ = self.tell.send((Event::Lagged(missed), None));
     }
 }
 
-type Told = mpsc::UnboundedReceiver<(Said, Option<Position>)>;
+type Events = mpsc::UnboundedReceiver<(Event, Option<Position>)>;
 
-async fn reader(numbers: &Topic<Number>, since: Option<Position>) -> (WebSocketStream<DuplexStream>, Told) {
+async fn reader(numbers: &Topic<Number>, since: Option<Position>) -> (WebSocketStream<DuplexStream>, Events) {
     let (tell, told) = mpsc::unbounded_channel();
     (drive(Reader { numbers: numbers.clone(), since, tell }).await, told)
 }
 
-async fn next(told: &mut Told) -> (Said, Option<Position>) {
-    timeout(PATIENCE, told.recv()).await.expect("something is told").expect("the handler is there")
+async fn next(told: &mut Events) -> (Event, Option<Position>) {
+    timeout(TIMEOUT, told.recv()).await.expect("something is told").expect("the handler is there")
 }
 
 #[tokio::test]
 async fn subscribers_live_on_behind_what_cannot_be_decoded_or_dropped() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let numbers = hub.topic_with("numbers", Digits).history(16);
     let publish = |value| numbers.publish(Number { value, is_armed: false }).unwrap();
     let (mut client, mut live) = reader(&numbers, None).await;
-    assert_eq!(next(&mut live).await.0, Said::Recovered(false));
+    assert_eq!(next(&mut live).await.0, Event::Recovered(false));
     publish(1);
-    let (said, since) = next(&mut live).await;
-    assert_eq!(said, Said::Heard(1));
+    let (event, since) = next(&mut live).await;
+    assert_eq!(event, Event::Received(1));
     for value in [665, 666, 2] {
         publish(value);
     }
     let (mut missed, mut heard) = (0, 0);
     while heard != 2 {
         match next(&mut live).await.0 {
-            Said::Lagged(count) => missed += count,
-            Said::Heard(value) => heard = value,
-            said => panic!("{said:?}"),
+            Event::Lagged(count) => missed += count,
+            Event::Received(value) => heard = value,
+            event => panic!("{event:?}"),
         }
     }
     assert_eq!(missed, 2);
     // Whoever comes back has the same to get over.
     let (_back, mut told) = reader(&numbers, since).await;
-    let (mut said, mut is_over) = (Vec::new(), false);
+    let (mut event, mut is_over) = (Vec::new(), false);
     while !is_over {
-        said.push(next(&mut told).await.0);
-        is_over = said.contains(&Said::Heard(2)) && said.contains(&Said::Recovered(true));
+        event.push(next(&mut told).await.0);
+        is_over = event.contains(&Event::Received(2)) && event.contains(&Event::Recovered(true));
     }
-    let missed = said.iter().map(|said| if let Said::Lagged(count) = said { *count } else { 0 });
-    assert_eq!(missed.sum::<u64>(), 2, "{said:?}");
+    let missed = event.iter().map(|event| if let Event::Lagged(count) = event { *count } else { 0 });
+    assert_eq!(missed.sum::<u64>(), 2, "{event:?}");
     // Nobody but who hears all may take this one: it is dropped where it has arrived.
     drop(_back);
-    until(async || numbers.subscribers() == 1).await;
+    wait_until(async || numbers.subscribers() == 1).await;
     client.send(Message::text("667")).await.unwrap();
-    until(async || {
+    wait_until(async || {
         publish(3);
-        matches!(timeout(Duration::from_millis(100), live.recv()).await, Ok(Some((Said::Heard(3), _))))
+        matches!(timeout(Duration::from_millis(100), live.recv()).await, Ok(Some((Event::Received(3), _))))
     })
     .await;
 }

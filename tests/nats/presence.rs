@@ -9,7 +9,7 @@ use ws_core::async_nats::jetstream;
 use super::*;
 
 /// Makes the store beforehand, in which members expire after so long.
-pub async fn store(nats: &Nats, expiry: Duration) -> jetstream::stream::Stream {
+pub async fn store(nats: &NatsServer, expiry: Duration) -> jetstream::stream::Stream {
     let client = ws_core::async_nats::connect(nats.url()).await.unwrap();
     let config = jetstream::stream::Config {
         name: "KV_ws_presence".to_owned(),
@@ -31,20 +31,20 @@ async fn names(room: &Topic<String>) -> Vec<String> {
 
 #[tokio::test]
 async fn members_of_all_processes_are_known_and_watched() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room: a.b"));
     assert!(names(&rooms[0]).await.is_empty());
-    let _anna = Seat::take(&rooms[0], Begin::Join("anna")).await;
-    let mut watcher = Seat::take(&rooms[0], Begin::Watch).await;
+    let _anna = Session::open(&rooms[0], OnOpen::Join("anna")).await;
+    let mut watcher = Session::open(&rooms[0], OnOpen::Watch).await;
     // Whoever is there is told first; then that it watches.
     let mut told = [watcher.next().await, watcher.next().await];
-    told.sort_by_key(|told| *told == Told::Open);
-    assert_eq!(told, [Told::Joined("anna".into()), Told::Open]);
-    let mut ben = Seat::take(&rooms[1], Begin::Join("ben")).await;
-    assert_eq!(watcher.next().await, Told::Joined("ben".into()));
+    told.sort_by_key(|told| *told == Event::Open);
+    assert_eq!(told, [Event::Joined("anna".into()), Event::Open]);
+    let mut ben = Session::open(&rooms[1], OnOpen::Join("ben")).await;
+    assert_eq!(watcher.next().await, Event::Joined("ben".into()));
     for room in &rooms {
-        until(async || names(room).await == ["anna", "ben"]).await;
+        wait_until(async || names(room).await == ["anna", "ben"]).await;
     }
     let members = rooms[1].members().await;
     assert_ne!(members[0].id, members[1].id);
@@ -54,35 +54,35 @@ async fn members_of_all_processes_are_known_and_watched() {
         assert!(names(&hubs[0].topic::<String>(other)).await.is_empty());
     }
     ben.send("leave").await;
-    assert_eq!(watcher.next().await, Told::Left("ben".into()));
-    until(async || names(&rooms[1]).await == ["anna"]).await;
+    assert_eq!(watcher.next().await, Event::Left("ben".into()));
+    wait_until(async || names(&rooms[1]).await == ["anna"]).await;
     // One that ends has left too.
-    let carl = Seat::take(&rooms[1], Begin::Join("carl")).await;
-    assert_eq!(watcher.next().await, Told::Joined("carl".into()));
+    let carl = Session::open(&rooms[1], OnOpen::Join("carl")).await;
+    assert_eq!(watcher.next().await, Event::Joined("carl".into()));
     drop(carl);
-    assert_eq!(watcher.next().await, Told::Left("carl".into()));
+    assert_eq!(watcher.next().await, Event::Left("carl".into()));
 }
 
 /// Consumers are not moved past what they have not been given.
 #[tokio::test]
 async fn those_who_come_and_leave_together_are_all_told() {
     const MEMBERS: usize = 20;
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
-    let mut watcher = Seat::take(&rooms[0], Begin::Watch).await;
-    assert_eq!(watcher.next().await, Told::Open);
+    let mut watcher = Session::open(&rooms[0], OnOpen::Watch).await;
+    assert_eq!(watcher.next().await, Event::Open);
     let mut members = Vec::new();
     for n in 0..MEMBERS {
-        members.push(Seat::take(&rooms[1], Begin::Join(["even", "odd"][n % 2])).await);
+        members.push(Session::open(&rooms[1], OnOpen::Join(["even", "odd"][n % 2])).await);
     }
     for _ in 0..MEMBERS {
-        assert!(matches!(watcher.next().await, Told::Joined(_)));
+        assert!(matches!(watcher.next().await, Event::Joined(_)));
     }
     let start = Instant::now();
     drop(members);
     for _ in 0..MEMBERS {
-        assert!(matches!(watcher.next().await, Told::Left(_)));
+        assert!(matches!(watcher.next().await, Event::Left(_)));
     }
     // Or they were missed, and have expired.
     assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
@@ -91,17 +91,17 @@ async fn those_who_come_and_leave_together_are_all_told() {
 
 #[tokio::test]
 async fn who_dies_without_a_word_vanishes_and_who_lives_stays() {
-    let Some(mut nats) = Nats::start().await else { return };
+    let Some(mut nats) = NatsServer::start().await else { return };
     // A shorter expiry than the hub would choose.
     let expiry = Duration::from_secs(2);
     store(&nats, expiry).await;
 
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
-    let mut watcher = Seat::take(&rooms[0], Begin::Watch).await;
-    assert_eq!(watcher.next().await, Told::Open);
-    let _ben = Seat::take(&rooms[1], Begin::Join("ben")).await;
-    assert_eq!(watcher.next().await, Told::Joined("ben".into()));
+    let mut watcher = Session::open(&rooms[0], OnOpen::Watch).await;
+    assert_eq!(watcher.next().await, Event::Open);
+    let _ben = Session::open(&rooms[1], OnOpen::Join("ben")).await;
+    assert_eq!(watcher.next().await, Event::Joined("ben".into()));
 
     let url = nats.url();
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
@@ -110,30 +110,30 @@ async fn who_dies_without_a_word_vanishes_and_who_lives_stays() {
         let runtime = runtime.unwrap();
         let kept = runtime.block_on(async {
             let room = Hub::nats(&url).await.unwrap().topic::<String>("room");
-            Seat::take(&room, Begin::Join("dora")).await
+            Session::open(&room, OnOpen::Join("dora")).await
         });
         stopped.recv().unwrap();
         // Whatever it would say when its connections end, it has no runtime to say it with.
         runtime.shutdown_background();
         std::mem::forget(kept);
     });
-    assert_eq!(watcher.next().await, Told::Joined("dora".into()));
+    assert_eq!(watcher.next().await, Event::Joined("dora".into()));
     assert_eq!(names(&rooms[1]).await, ["ben", "dora"]);
     // Both are there for longer than an entry lives, because they say so.
     tokio::time::sleep(2 * expiry).await;
-    assert!(watcher.told.try_recv().is_err());
+    assert!(watcher.events.try_recv().is_err());
     stop.send(()).unwrap();
     dying.join().unwrap();
     let died = Instant::now();
-    assert_eq!(watcher.next().await, Told::Left("dora".into()));
+    assert_eq!(watcher.next().await, Event::Left("dora".into()));
     println!("gone after {:?}", died.elapsed());
-    until(async || names(&rooms[1]).await == ["ben"]).await;
+    wait_until(async || names(&rooms[1]).await == ["ben"]).await;
 
     // Those who live come back with the server.
     nats.stop();
-    assert_eq!(watcher.next().await, Told::Left("ben".into()));
+    assert_eq!(watcher.next().await, Event::Left("ben".into()));
     nats.restart().await;
-    assert_eq!(watcher.next().await, Told::Joined("ben".into()));
+    assert_eq!(watcher.next().await, Event::Joined("ben".into()));
 }
 
 /// A process of its own: Eve joins, and it says what it hears of others until its input ends.
@@ -142,11 +142,11 @@ async fn who_dies_without_a_word_vanishes_and_who_lives_stays() {
 async fn process_of_eve() {
     let Ok(url) = std::env::var("NATS_OF_EVE") else { return };
     let room = Hub::nats(&url).await.unwrap().topic::<String>("room");
-    let _eve = Seat::take(&room, Begin::Join("eve")).await;
-    let mut watcher = Seat::take(&room, Begin::Watch).await;
+    let _eve = Session::open(&room, OnOpen::Join("eve")).await;
+    let mut watcher = Session::open(&room, OnOpen::Watch).await;
     let over = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
     let told = async {
-        while let Some((told, _)) = watcher.told.recv().await {
+        while let Some((told, _)) = watcher.events.recv().await {
             println!("told {told:?}");
         }
     };
@@ -173,14 +173,14 @@ impl Drop for Process {
 
 #[tokio::test]
 async fn process_that_stood_still_comes_back_and_has_lost_nobody() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     store(&nats, Duration::from_secs(4)).await;
     let room = Hub::nats(&nats.url()).await.unwrap().topic::<String>("room");
-    let _frank = Seat::take(&room, Begin::Join("frank")).await;
-    let mut watcher = Seat::take(&room, Begin::Watch).await;
+    let _frank = Session::open(&room, OnOpen::Join("frank")).await;
+    let mut watcher = Session::open(&room, OnOpen::Watch).await;
     let mut told = [watcher.next().await, watcher.next().await];
-    told.sort_by_key(|told| *told == Told::Open);
-    assert_eq!(told, [Told::Joined("frank".into()), Told::Open]);
+    told.sort_by_key(|told| *told == Event::Open);
+    assert_eq!(told, [Event::Joined("frank".into()), Event::Open]);
 
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "presence::process_of_eve", "--ignored", "--nocapture"]);
@@ -194,19 +194,19 @@ async fn process_that_stood_still_comes_back_and_has_lost_nobody() {
         let told = told.filter_map(|line| Some(line[line.find("told ")?..].to_owned()));
         told.for_each(|line| drop(lines.send(line)));
     });
-    let mut says = async || timeout(PATIENCE, said.recv()).await.expect("it says or ends");
-    assert_eq!(watcher.next().await, Told::Joined("eve".into()));
+    let mut says = async || timeout(TIMEOUT, said.recv()).await.expect("it says or ends");
+    assert_eq!(watcher.next().await, Event::Joined("eve".into()));
     let frank_is_there = r#"told Joined("frank")"#;
     while says().await.unwrap() != frank_is_there {}
 
     signal(&eve.0, "-STOP");
-    assert_eq!(watcher.next().await, Told::Left("eve".into()));
+    assert_eq!(watcher.next().await, Event::Left("eve".into()));
     signal(&eve.0, "-CONT");
-    assert_eq!(watcher.next().await, Told::Joined("eve".into()));
+    assert_eq!(watcher.next().await, Event::Joined("eve".into()));
     // It has stood still, not the others.
     drop(eve.0.stdin.take());
     while let Some(line) = says().await {
         assert!(!line.contains("frank"), "{line}");
     }
-    assert_eq!(watcher.next().await, Told::Left("eve".into()));
+    assert_eq!(watcher.next().await, Event::Left("eve".into()));
 }

@@ -7,38 +7,38 @@ use super::*;
 
 #[tokio::test]
 async fn both_processes_hear_both_once_and_in_order() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room:lobby"));
-    let mut seats = Vec::new();
+    let mut sessions = Vec::new();
     for room in &rooms {
-        seats.push(Seat::subscriber(room).await);
-        seats.push(Seat::subscriber(room).await);
+        sessions.push(Session::subscriber(room).await);
+        sessions.push(Session::subscriber(room).await);
     }
     for (number, room) in rooms.iter().enumerate() {
         (0..500).for_each(|line| room.publish(format!("{number}:{line}")).unwrap());
     }
-    for seat in &mut seats {
+    for session in &mut sessions {
         let mut next = [0, 0];
         while next != [500, 500] {
-            let Told::Heard(line) = seat.next().await else { panic!("something is missed") };
+            let Event::Received(line) = session.next().await else { panic!("something is missed") };
             let (publisher, line) = line.split_once(':').unwrap();
             let next = &mut next[publisher.parse::<usize>().unwrap()];
             assert_eq!(line, next.to_string());
             *next += 1;
         }
-        assert!(seat.told.try_recv().is_err());
+        assert!(session.events.try_recv().is_err());
     }
     // What comes from here is heard at once, whoever is away.
     rooms[0].publish("last".into()).unwrap();
-    for seat in &mut seats {
-        seat.hears("last").await;
+    for session in &mut sessions {
+        session.expect_message("last").await;
     }
 }
 
 #[tokio::test]
 async fn others_are_all_but_one_in_all_processes() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     for history in [None, Some(16)] {
         let name = format!("room {history:?}");
         let topic = |hub: &Hub| {
@@ -47,41 +47,41 @@ async fn others_are_all_but_one_in_all_processes() {
         };
         let hubs = hubs(&nats).await;
         let rooms = hubs.each_ref().map(topic);
-        let mut seats = Vec::new();
+        let mut sessions = Vec::new();
         for room in [&rooms[0], &rooms[0], &rooms[1]] {
-            seats.push(Seat::subscriber(room).await);
+            sessions.push(Session::subscriber(room).await);
         }
-        seats[0].send("others: psst").await;
-        seats[1].hears("others: psst").await;
-        seats[2].hears("others: psst").await;
-        seats[0].send("all").await;
-        for seat in &mut seats {
-            seat.hears("all").await;
+        sessions[0].send("others: psst").await;
+        sessions[1].expect_message("others: psst").await;
+        sessions[2].expect_message("others: psst").await;
+        sessions[0].send("all").await;
+        for session in &mut sessions {
+            session.expect_message("all").await;
         }
     }
 }
 
 #[tokio::test]
 async fn process_subscribes_once_and_as_long_as_somebody_listens() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
     rooms[0].publish("who only speaks does not listen".into()).unwrap();
-    let mut anna = Seat::subscriber(&rooms[0]).await;
-    let mut ben = Seat::subscriber(&rooms[0]).await;
+    let mut anna = Session::subscriber(&rooms[0]).await;
+    let mut ben = Session::subscriber(&rooms[0]).await;
     assert_eq!(nats.subscriptions("ws.t.room").await, 1);
     anna.send("unsubscribe").await;
-    until(async || rooms[0].subscribers() == 1).await;
+    wait_until(async || rooms[0].subscribers() == 1).await;
     rooms[1].publish("for Ben".into()).unwrap();
-    ben.hears("for Ben").await;
+    ben.expect_message("for Ben").await;
     assert_eq!(nats.subscriptions("ws.t.room").await, 1);
     drop(ben);
-    until(async || nats.subscriptions("ws.t.room").await == 0).await;
+    wait_until(async || nats.subscriptions("ws.t.room").await == 0).await;
     // Once more: nothing is left of the first time.
-    let mut carl = Seat::subscriber(&rooms[0]).await;
+    let mut carl = Session::subscriber(&rooms[0]).await;
     rooms[1].publish("for Carl".into()).unwrap();
-    carl.hears("for Carl").await;
-    assert!(anna.told.try_recv().is_err());
+    carl.expect_message("for Carl").await;
+    assert!(anna.events.try_recv().is_err());
 }
 
 struct Digits;
@@ -119,7 +119,7 @@ impl Client {
 
 #[tokio::test]
 async fn clients_are_forwarded_to_and_what_does_not_decode_is_missed() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut client = drive(Client(hubs[0].topic_with("numbers", Digits), tell)).await;
@@ -132,13 +132,13 @@ async fn clients_are_forwarded_to_and_what_does_not_decode_is_missed() {
     numbers.publish(2).unwrap();
     let mut got = Vec::new();
     while got.len() < 3 {
-        let message = timeout(PATIENCE, client.next()).await.unwrap().unwrap().unwrap();
+        let message = timeout(TIMEOUT, client.next()).await.unwrap().unwrap().unwrap();
         got.push(message.into_text().unwrap().to_string());
     }
     // Gaps that follow each other are told as one, if nobody has looked between.
     if got[2] != "2" {
         assert_eq!(got.split_off(1), ["missed 1", "missed 1"]);
-        let message = timeout(PATIENCE, client.next()).await.unwrap().unwrap().unwrap();
+        let message = timeout(TIMEOUT, client.next()).await.unwrap().unwrap().unwrap();
         assert_eq!(message, Message::text("2"));
     } else {
         assert_eq!(got, ["1", "missed 2", "2"]);
@@ -147,27 +147,27 @@ async fn clients_are_forwarded_to_and_what_does_not_decode_is_missed() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
-    let mut seats = [Seat::subscriber(&rooms[0]).await, Seat::subscriber(&rooms[1]).await];
+    let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&rooms[1]).await];
     let error = rooms[0].publish("x".repeat(1024 * 1024)).unwrap_err();
     assert!(matches!(error, PublishError::TooLarge { size: 1_048_578, .. }), "{error}");
     // As large as it may be.
     let PublishError::TooLarge { limit, .. } = error else { unreachable!() };
     let large = "x".repeat(limit - 2);
     rooms[0].publish(large.clone()).unwrap();
-    for seat in &mut seats {
-        seat.hears(&large).await;
+    for session in &mut sessions {
+        session.expect_message(&large).await;
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn queue_that_is_full_says_so_and_then_nobody_gets_it() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
-    let mut seats = [Seat::subscriber(&rooms[0]).await, Seat::subscriber(&rooms[1]).await];
+    let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&rooms[1]).await];
     // Nothing is sent meanwhile: this is the only thread.
     let large = "x".repeat(1_000_000);
     let mut published = 0;
@@ -179,10 +179,10 @@ async fn queue_that_is_full_says_so_and_then_nobody_gets_it() {
     };
     assert!(matches!(error, PublishError::Full), "{error}");
     assert!(published > 10);
-    for seat in &mut seats {
+    for session in &mut sessions {
         for _ in 0..published {
-            seat.hears(&large).await;
+            session.expect_message(&large).await;
         }
-        assert!(seat.told.try_recv().is_err());
+        assert!(session.events.try_recv().is_err());
     }
 }

@@ -16,7 +16,7 @@ impl Default for Codec {
 
 impl Codec {
     /// A message, as RFC 7692 §7.2.1 has it.
-    pub fn deflated(&mut self, message: &[u8]) -> Vec<u8> {
+    pub fn compress(&mut self, message: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(message.len() + message.len() / 1000 + 200);
         self.deflate.compress_vec(message, &mut out, FlushCompress::Sync).unwrap();
         assert!(out.ends_with(&[0, 0, 0xff, 0xff]));
@@ -25,7 +25,7 @@ impl Codec {
     }
 
     /// A message from what [`deflated`](Self::deflated) makes of it.
-    pub fn inflated(&mut self, payload: &[u8]) -> Vec<u8> {
+    pub fn decompress(&mut self, payload: &[u8]) -> Vec<u8> {
         let payload = [payload, &[0, 0, 0xff, 0xff]].concat();
         let (start, mut out) = (self.inflate.total_in(), Vec::new());
         loop {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::{PATIENCE, Server, frame};
+use crate::{TIMEOUT, Server, frame};
 
 /// One connection.
 pub struct Connection {
@@ -22,7 +22,7 @@ pub struct Connection {
 }
 
 /// What a request without an answer in a body gets.
-pub struct Reply {
+pub struct Http2Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: String,
@@ -92,20 +92,20 @@ impl Connection {
     pub async fn socket(&self, request: Request<()>) -> Socket {
         let mut requests = self.requests.clone().ready().await.unwrap();
         let (response, send) = requests.send_request(request, false).unwrap();
-        let response = tokio::time::timeout(PATIENCE, response).await.expect("an answer").unwrap();
+        let response = tokio::time::timeout(TIMEOUT, response).await.expect("an answer").unwrap();
         assert_eq!(response.status(), 200);
         let (parts, recv) = response.into_parts();
         Socket { response: Response::from_parts(parts, ()), send, recv, read: BytesMut::new() }
     }
 
     /// Any request, with a body, and the whole answer. `None` leaves the stream open.
-    pub async fn ask(&self, request: Request<()>, body: Option<&[u8]>) -> Result<Reply, h2::Error> {
+    pub async fn request(&self, request: Request<()>, body: Option<&[u8]>) -> Result<Http2Response, h2::Error> {
         let mut requests = self.requests.clone().ready().await?;
         let (response, mut send) = requests.send_request(request, body == Some(b""))?;
         if let Some(body) = body.filter(|body| !body.is_empty()) {
             send.send_data(Bytes::copy_from_slice(body), true)?;
         }
-        let response = tokio::time::timeout(PATIENCE, response).await.expect("an answer")?;
+        let response = tokio::time::timeout(TIMEOUT, response).await.expect("an answer")?;
         let (parts, mut recv) = response.into_parts();
         let mut read = BytesMut::new();
         while let Some(data) = recv.data().await {
@@ -114,13 +114,13 @@ impl Connection {
             read.extend_from_slice(&data);
         }
         let body = String::from_utf8(read.to_vec()).unwrap();
-        Ok(Reply { status: parts.status.as_u16(), headers: parts.headers, body })
+        Ok(Http2Response { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
     /// Waits until the server has ended the connection.
-    pub async fn ended(self) -> Result<(), h2::Error> {
+    pub async fn join(self) -> Result<(), h2::Error> {
         drop(self.requests);
-        tokio::time::timeout(PATIENCE, self.task).await.expect("the connection ends").unwrap()
+        tokio::time::timeout(TIMEOUT, self.task).await.expect("the connection ends").unwrap()
     }
 }
 
@@ -173,7 +173,7 @@ impl Socket {
                 let frame = self.read.split_to(head + len);
                 return Ok(Some((frame[0], frame[head..].to_vec())));
             }
-            let data = tokio::time::timeout(PATIENCE, self.recv.data()).await.expect("the server goes on");
+            let data = tokio::time::timeout(TIMEOUT, self.recv.data()).await.expect("the server goes on");
             let Some(data) = data.transpose()? else { return Ok(None) };
             self.recv.flow_control().release_capacity(data.len())?;
             self.read.extend_from_slice(&data);
@@ -193,14 +193,14 @@ impl Socket {
     }
 
     /// The next text.
-    pub async fn heard(&mut self) -> String {
+    pub async fn next_text(&mut self) -> String {
         let (first, payload) = self.frame().await.expect("a frame");
         assert_eq!(first, 0x81, "{payload:?}");
         String::from_utf8(payload).unwrap()
     }
 
     /// The code of the close frame that comes next.
-    pub async fn closed(&mut self) -> u16 {
+    pub async fn close_code(&mut self) -> u16 {
         let (first, payload) = self.frame().await.expect("a frame");
         assert_eq!(first, 0x88, "{payload:?}");
         u16::from_be_bytes([payload[0], payload[1]])

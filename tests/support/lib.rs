@@ -19,10 +19,10 @@ use tungstenite::client::IntoClientRequest;
 use ws_core::{BoxError, Router, Tls};
 
 /// Long enough for any answer on this machine; a test that waits for it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A certificate that nobody trusts, for a server that runs by itself.
-pub fn identity() -> Result<Tls, BoxError> {
+pub fn self_signed() -> Result<Tls, BoxError> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
     let folder = std::env::temp_dir().join(format!("ws-core-{}", std::process::id()));
     let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
@@ -75,8 +75,8 @@ impl Server {
     }
 
     /// A TCP connection that speaks for itself.
-    pub async fn raw(&self) -> Raw {
-        Raw(TcpStream::connect(self.addr).await.unwrap())
+    pub async fn raw(&self) -> RawClient {
+        RawClient(TcpStream::connect(self.addr).await.unwrap())
     }
 
     /// Starts the shutdown.
@@ -85,8 +85,8 @@ impl Server {
     }
 
     /// Waits until the server has ended.
-    pub async fn ended(self) {
-        tokio::time::timeout(PATIENCE, self.task).await.expect("the server ends").unwrap().unwrap();
+    pub async fn join(self) {
+        tokio::time::timeout(TIMEOUT, self.task).await.expect("the server ends").unwrap().unwrap();
     }
 
     /// Drops the server's future.
@@ -108,7 +108,7 @@ impl Client {
 
     /// The next message; the end of the connection is one too.
     pub async fn next(&mut self) -> Message {
-        let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a message comes");
+        let next = tokio::time::timeout(TIMEOUT, self.socket.next()).await.expect("a message comes");
         next.unwrap_or(Ok(Message::Close(None))).unwrap()
     }
 
@@ -165,34 +165,34 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-pub struct Raw(pub TcpStream);
+pub struct RawClient(pub TcpStream);
 
 /// An HTTP response, with the names of its headers in lower case.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpResponse {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
-impl Answer {
+impl HttpResponse {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-impl Raw {
+impl RawClient {
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Sends a request and reads the answer.
-    pub async fn ask(&mut self, request: &str) -> Answer {
+    pub async fn request(&mut self, request: &str) -> HttpResponse {
         self.send(request).await;
-        self.answer().await
+        self.read_response().await
     }
 
-    pub async fn answer(&mut self) -> Answer {
+    pub async fn read_response(&mut self) -> HttpResponse {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.byte().await.expect("an answer"));
@@ -207,7 +207,7 @@ impl Raw {
         let len = headers.iter().find(|(name, _)| name == "content-length");
         let mut body = vec![0; len.map_or(0, |(_, len)| len.parse().unwrap())];
         self.0.read_exact(&mut body).await.unwrap();
-        Answer { status, headers, body: String::from_utf8(body).unwrap() }
+        HttpResponse { status, headers, body: String::from_utf8(body).unwrap() }
     }
 
     /// The next frame: its first byte and its payload. `None` at the end of TCP.
@@ -221,7 +221,7 @@ impl Raw {
     }
 
     pub async fn byte(&mut self) -> Option<u8> {
-        let byte = tokio::time::timeout(PATIENCE, self.0.read_u8()).await;
+        let byte = tokio::time::timeout(TIMEOUT, self.0.read_u8()).await;
         byte.expect("the server answers or hangs up").ok()
     }
 }

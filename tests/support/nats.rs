@@ -1,6 +1,6 @@
 //! A NATS server of one's own.
 
-mod lossy;
+mod lossy_proxy;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-pub use lossy::Lossy;
+pub use lossy_proxy::LossyProxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
 /// A server with JetStream, on a free port; dropped, it is killed.
-pub struct Nats {
+pub struct NatsServer {
     pub port: u16,
     monitor: u16,
     folder: PathBuf,
@@ -23,7 +23,7 @@ pub struct Nats {
     child: Option<Child>,
 }
 
-impl Nats {
+impl NatsServer {
     /// Starts one; `None` where there is no `nats-server`, unless `CI=true` says that there must be.
     pub async fn start() -> Option<Self> {
         Self::start_with("").await
@@ -90,15 +90,15 @@ impl Nats {
         command.args(["-a", "127.0.0.1"]);
         command.args(["-p", &self.port.to_string(), "-m", &self.monitor.to_string()]);
         self.child = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        let greets = async {
-            while !self.greets().await {
+        let is_ready = async {
+            while !self.is_ready().await {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, greets).await.expect("nats-server starts");
+        tokio::time::timeout(TIMEOUT, is_ready).await.expect("nats-server starts");
     }
 
-    async fn greets(&self) -> bool {
+    async fn is_ready(&self) -> bool {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).await else { return false };
         let mut greeting = [0; 4];
         stream.read_exact(&mut greeting).await.is_ok() && greeting == *b"INFO"
@@ -106,35 +106,35 @@ impl Nats {
 
     /// How many subscriptions its clients have to a subject.
     pub async fn subscriptions(&self, subject: &str) -> usize {
-        self.ask("/connz?subs=1").await.matches(&format!("\"{subject}\"")).count()
+        self.monitor_request("/connz?subs=1").await.matches(&format!("\"{subject}\"")).count()
     }
 
     /// How many clients it has.
     pub async fn connections(&self) -> usize {
-        self.ask("/connz").await.matches("\"cid\":").count()
+        self.monitor_request("/connz").await.matches("\"cid\":").count()
     }
 
     /// How many clients it has had since it was started.
     pub async fn connections_so_far(&self) -> usize {
-        let answer = self.ask("/varz").await;
-        let (_, rest) = answer.split_once("\"total_connections\": ").expect("it counts them");
+        let response = self.monitor_request("/varz").await;
+        let (_, rest) = response.split_once("\"total_connections\": ").expect("it counts them");
         let number: usize = rest.split(',').next().and_then(|number| number.trim().parse().ok()).unwrap();
         // One has asked whether it greets.
         number - 1
     }
 
-    async fn ask(&self, path: &str) -> String {
+    async fn monitor_request(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.monitor)).await.unwrap();
         let request = format!("GET {path} HTTP/1.0\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.contains("\"connections\""), "{answer}");
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        assert!(response.contains("\"connections\""), "{response}");
+        response
     }
 }
 
-impl Drop for Nats {
+impl Drop for NatsServer {
     fn drop(&mut self) {
         self.stop();
         let _ = std::fs::remove_dir_all(&self.folder);

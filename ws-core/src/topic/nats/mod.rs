@@ -1,23 +1,23 @@
 //! Topics of many processes, over a NATS server.
 //!
-//! A value that nobody keeps goes from [`line`](line::Line), a topic of this process, through the
-//! [`outbox`] to a subject of its own, and from there to the [`listen`]ers of other processes. One that
+//! A value that nobody keeps goes from [`topic`](topic::NatsTopic), a topic of this process, through the
+//! [`publish_queue`] to a subject of its own, and from there to the [`subscriber`]s of other processes. One that
 //! is kept goes to a JetStream [`stream`], and from there to everybody. [`presence`] is in a key-value
 //! store.
 
-mod backlog;
+mod slow_consumer;
 mod connect;
-mod end;
-mod last;
-mod line;
-mod listen;
+mod close;
+mod last_messages;
+mod topic;
+mod subscriber;
 mod options;
-mod outbox;
+mod publish_queue;
 mod presence;
-mod recover;
-mod refused;
-mod stamp;
-mod stream;
+mod recovery;
+mod invalid_topic;
+mod sequence;
+mod history_stream;
 mod subject;
 
 use std::collections::HashMap;
@@ -32,13 +32,13 @@ use async_nats::connection::State;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, Event};
 use connect::Servers;
-use end::End;
-use line::Line;
+use close::ShutdownState;
+use topic::NatsTopic;
 pub use options::NatsOptions;
-use outbox::Outbox;
-use presence::{Bucket, Roster};
-use refused::Refused;
-use stream::Streams;
+use publish_queue::PublishQueue;
+use presence::{Bucket, PresenceAnnouncer};
+use invalid_topic::InvalidTopic;
+use history_stream::HistoryStreams;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -48,20 +48,20 @@ use super::position;
 use crate::error::{BrokerError, HubError};
 
 /// How long somebody waits for an answer of the server before it goes on without.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many messages of a subscription may wait until they are handed to the subscribers, which takes
 /// microseconds. What is more is lost, and told.
 const SUBSCRIPTION_CAPACITY: usize = 8192;
 
-/// How many commands may wait in the client. Before that stands the [`outbox`], which says so.
+/// How many commands may wait in the client. Before that stands the [`publish_queue`], which says so.
 const CLIENT_CAPACITY: usize = 256;
 
 /// A subject without listeners: a question that the server answers itself.
-const NOBODY: &str = "ws.nobody";
+const PROBE_SUBJECT: &str = "ws.nobody";
 
 /// How often it is asked, for ten seconds each. It says nothing if we may not.
-const MAX_QUESTIONS: usize = 6;
+const MAX_PROBES: usize = 6;
 
 impl Hub {
     /// A hub of all processes that are connected to a NATS server, or to a cluster of them: what is
@@ -127,8 +127,8 @@ impl Hub {
     pub async fn nats_with(options: impl Into<NatsOptions>, url: &str) -> Result<Self, HubError> {
         let NatsOptions { client: options, replicas } = options.into();
         let servers = Servers::parse(url)?;
-        let link = Arc::new(OnceLock::<Weak<Link>>::new());
-        let (reconnects, events) = (watch::Sender::new(0), Arc::clone(&link));
+        let weak_connection = Arc::new(OnceLock::<Weak<NatsConnection>>::new());
+        let (reconnects, callback_connection) = (watch::Sender::new(0), Arc::clone(&weak_connection));
         let was_connected = Arc::new(AtomicBool::new(false));
         let options = options
             .no_echo()
@@ -136,24 +136,24 @@ impl Hub {
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
             .event_callback(move |event| {
                 let is_reconnect = event == Event::Connected && was_connected.swap(true, Ordering::Relaxed);
-                if let Some(link) = events.get().and_then(Weak::upgrade) {
-                    link.event(&event, is_reconnect);
+                if let Some(connection) = callback_connection.get().and_then(Weak::upgrade) {
+                    connection.on_event(&event, is_reconnect);
                 }
                 std::future::ready(())
             });
         let client = servers.connect(options).await?;
-        let new = Link::start(client, replicas, reconnects);
+        let connection = NatsConnection::start(client, replicas, reconnects);
         // Set once, here.
-        let _ = link.set(Arc::downgrade(&new));
-        Ok(Self::with_broker(Box::new(Nats(new))))
+        let _ = weak_connection.set(Arc::downgrade(&connection));
+        Ok(Self::with_broker(Box::new(NatsBroker(connection))))
     }
 }
 
 /// When the server has seen to all that it was told before, or does not answer.
 async fn round_trip(client: &Client) {
-    for _ in 0..MAX_QUESTIONS {
+    for _ in 0..MAX_PROBES {
         // Nobody listens there, which the server says at once.
-        match client.request(NOBODY, "".into()).await {
+        match client.request(PROBE_SUBJECT, "".into()).await {
             Err(error) if error.kind() == RequestErrorKind::TimedOut => {}
             _ => return,
         }
@@ -161,13 +161,13 @@ async fn round_trip(client: &Client) {
 }
 
 /// The hub's way to the broker.
-struct Nats(Arc<Link>);
+struct NatsBroker(Arc<NatsConnection>);
 
-impl Broker for Nats {
-    fn open_topic(&self, topic: &str, inlet: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic> {
+impl Broker for NatsBroker {
+    fn open_topic(&self, topic: &str, events: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic> {
         match subject::token(topic) {
-            Ok(token) => Line::new(&self.0, token, inlet),
-            Err(_) => Arc::new(Refused::new(topic, self.0.node)),
+            Ok(token) => NatsTopic::new(&self.0, token, events),
+            Err(_) => Arc::new(InvalidTopic::new(topic, self.0.node)),
         }
     }
 
@@ -181,87 +181,87 @@ impl Broker for Nats {
 }
 
 /// The connection to the broker, and all that is there once in a process.
-struct Link {
+struct NatsConnection {
     client: Client,
     /// Who is there,
     bucket: Bucket,
     /// and those of this process.
-    roster: Roster,
+    announcer: PresenceAnnouncer,
     /// What tells this hub from all others.
     node: u64,
     /// The runtime in which the hub was made, and in which all of it runs.
     runtime: Handle,
     /// What nobody keeps,
-    outbox: Outbox,
+    publish_queue: PublishQueue,
     /// and what the broker keeps.
-    streams: Streams,
+    streams: HistoryStreams,
     /// How often the connection was made anew, or ended for good.
     reconnects: watch::Sender<u64>,
-    lines: Mutex<HashMap<u64, Weak<Line>>>,
-    next_line: AtomicU64,
-    end: End,
+    topics: Mutex<HashMap<u64, Weak<NatsTopic>>>,
+    next_topic_id: AtomicU64,
+    shutdown: ShutdownState,
 }
 
-impl Link {
+impl NatsConnection {
     fn start(client: Client, replicas: usize, reconnects: watch::Sender<u64>) -> Arc<Self> {
         let (runtime, node) = (Handle::current(), position::new_epoch());
         let bucket =
-            Bucket { jetstream: ContextBuilder::new().timeout(PATIENCE).build(client.clone()), replicas };
-        let streams = Streams::new(client.clone(), replicas, runtime.clone());
-        let (outbox, outlet) = Outbox::new(None);
-        runtime.spawn(outlet.send(client.clone()));
-        let roster = Roster::start(&runtime, bucket.clone(), node);
-        let (lines, next_line) = (Mutex::default(), AtomicU64::new(0));
+            Bucket { jetstream: ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone()), replicas };
+        let streams = HistoryStreams::new(client.clone(), replicas, runtime.clone());
+        let (publish_queue, publisher) = PublishQueue::new(None);
+        runtime.spawn(publisher.publish_core(client.clone()));
+        let announcer = PresenceAnnouncer::start(&runtime, bucket.clone(), node);
+        let (topics, next_topic_id) = (Mutex::default(), AtomicU64::new(0));
         Arc::new(Self {
             client,
             bucket,
-            roster,
+            announcer,
             node,
             runtime,
-            outbox,
+            publish_queue,
             streams,
             reconnects,
-            lines,
-            next_line,
-            end: End::default(),
+            topics,
+            next_topic_id,
+            shutdown: ShutdownState::default(),
         })
     }
 
     fn is_closed(&self) -> bool {
-        self.end.has_begun()
+        self.shutdown.has_started()
     }
 
     fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
     }
 
-    fn event(self: &Arc<Self>, event: &Event, is_reconnect: bool) {
+    fn on_event(self: &Arc<Self>, event: &Event, is_reconnect: bool) {
         match event {
             Event::Connected if is_reconnect => {
                 self.reconnects.send_modify(|count| *count += 1);
-                let link = Arc::downgrade(self);
+                let connection = Arc::downgrade(self);
                 let client = self.client.clone();
                 self.runtime.spawn(async move {
                     // The subscriptions are made anew first; what comes before that is lost too.
                     round_trip(&client).await;
-                    if let Some(link) = link.upgrade() {
-                        link.lines().iter().for_each(|line| line.reconnected());
+                    if let Some(connection) = connection.upgrade() {
+                        connection.topics().iter().for_each(|topic| topic.reconnected());
                     }
                 });
             }
             Event::SlowConsumer(_) => {
-                self.lines().iter().for_each(|line| line.overflown());
+                self.topics().iter().for_each(|topic| topic.on_slow_consumer());
             }
             _ => {}
         }
     }
 
     /// The topics of this process.
-    fn lines(&self) -> Vec<Arc<Line>> {
+    fn topics(&self) -> Vec<Arc<NatsTopic>> {
         self.lock().values().filter_map(Weak::upgrade).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<Line>>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<NatsTopic>>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

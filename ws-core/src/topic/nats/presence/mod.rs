@@ -1,22 +1,22 @@
 //! Who is there, in all processes: a key-value store whose entries expire.
 //!
-//! A process says again and again who is there of its own ([`roster`]), and hears of the others where
-//! somebody wants to know ([`replica`]). One that dies without a word says nothing any more.
+//! A process says again and again who is there of its own ([`announcer`]), and hears of the others where
+//! somebody wants to know ([`remote`]). One that dies without a word says nothing any more.
 
-mod replica;
-mod roster;
+mod remote;
+mod announcer;
 
 use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
-pub(super) use replica::Replica;
-pub(super) use roster::Roster;
+pub(super) use remote::RemoteMembers;
+pub(super) use announcer::PresenceAnnouncer;
 use tokio::time::timeout;
 
-use super::PATIENCE;
-use super::stream::warn_of_few;
+use super::REQUEST_TIMEOUT;
+use super::history_stream::warn_if_underreplicated;
 
 use crate::topic::presence::MemberId;
 
@@ -36,8 +36,8 @@ pub(super) struct Bucket {
 impl Bucket {
     /// The store, made if there is none, and its expiry.
     async fn open(&self) -> Result<(Store, Duration), async_nats::Error> {
-        let store = timeout(2 * PATIENCE, self.get_or_create()).await??;
-        warn_of_few(&store.stream, self.replicas);
+        let store = timeout(2 * REQUEST_TIMEOUT, self.get_or_create()).await??;
+        warn_if_underreplicated(&store.stream, self.replicas);
         let expiry = store.stream.cached_info().config.max_age;
         // One that never expires is not what this was made for; its members still are told to leave.
         Ok((store, if expiry.is_zero() { EXPIRY } else { expiry }))
@@ -74,7 +74,7 @@ fn key(token: &str, id: MemberId) -> String {
 }
 
 /// Whose key it is.
-fn parse(key: &str) -> Option<MemberId> {
+fn parse_key(key: &str) -> Option<MemberId> {
     let mut parts = key.rsplit('.');
     let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
     let (number, node) = (number()?, number()?);

@@ -1,6 +1,6 @@
 //! The broker does not answer for one topic, or not for long; others go on.
 
-use tests::nats::Lossy;
+use tests::nats::LossyProxy;
 use ws_core::BrokerError;
 use ws_core::async_nats::{self, jetstream};
 
@@ -9,116 +9,116 @@ use super::*;
 
 #[tokio::test]
 async fn what_is_kept_goes_on_while_another_stream_cannot_be_made() {
-    let Some(nats) = Nats::start().await else { return };
-    let lossy = Lossy::before(&nats).await;
-    let hub = Hub::nats(&lossy.url()).await.unwrap();
-    lossy.lose("WS_HISTORY_8_300");
+    let Some(nats) = NatsServer::start().await else { return };
+    let proxy = LossyProxy::start(&nats).await;
+    let hub = Hub::nats(&proxy.url()).await.unwrap();
+    proxy.drop_matching("WS_HISTORY_8_300");
     let stuck = hub.topic::<String>("stuck").history(8);
     let room = hub.topic::<String>("room").history(16);
-    let mut seat = Seat::subscriber(&room).await;
+    let mut session = Session::subscriber(&room).await;
     // As long as it takes to find out for each of them, nobody waits here.
     (0..100).for_each(|line| stuck.publish(line.to_string()).unwrap());
-    until(async || lossy.lost() > 0).await;
+    wait_until(async || proxy.dropped() > 0).await;
     for line in ["1", "2", "3"] {
         room.publish(line.into()).unwrap();
     }
     for line in ["1", "2", "3"] {
-        seat.hears(line).await;
+        session.expect_message(line).await;
     }
 }
 
 #[tokio::test]
 async fn who_comes_back_does_not_wait_for_those_who_get_no_answer() {
-    let Some(nats) = Nats::start().await else { return };
-    let lossy = Lossy::before(&nats).await;
-    let hub = Hub::nats(&lossy.url()).await.unwrap();
+    let Some(nats) = NatsServer::start().await else { return };
+    let proxy = LossyProxy::start(&nats).await;
+    let hub = Hub::nats(&proxy.url()).await.unwrap();
     // One of the same stream, and one of another.
     let rooms = [("stuck", 8), ("near", 8), ("far", 16)]
         .map(|(name, len): (_, usize)| hub.topic::<String>(name).history(len));
-    let mut seats = Vec::new();
+    let mut sessions = Vec::new();
     for room in &rooms {
-        let mut seat = Seat::subscriber(room).await;
+        let mut session = Session::subscriber(room).await;
         room.publish("1".into()).unwrap();
         room.publish("2".into()).unwrap();
-        let since = seat.hears("1").await;
-        seat.hears("2").await;
-        seats.push((seat, since));
+        let since = session.expect_message("1").await;
+        session.expect_message("2").await;
+        sessions.push((session, since));
     }
     // Consumers of that subject.
-    lossy.lose(":\"ws.h.8_300.stuck\"");
+    proxy.drop_matching(":\"ws.h.8_300.stuck\"");
     let mut stuck = Vec::new();
     for _ in 0..500 {
-        stuck.push(Seat::take(&rooms[0], Begin::From(seats[0].1.into())).await);
+        stuck.push(Session::open(&rooms[0], OnOpen::From(sessions[0].1.into())).await);
     }
-    until(async || lossy.lost() > 0).await;
-    for (room, (_, since)) in rooms.iter().zip(&seats).skip(1) {
-        let (mut back, recovery) = Seat::from(room, *since).await;
+    wait_until(async || proxy.dropped() > 0).await;
+    for (room, (_, since)) in rooms.iter().zip(&sessions).skip(1) {
+        let (mut back, recovery) = Session::from(room, *since).await;
         assert!(recovery.recovered, "{}", room.name());
-        back.hears("2").await;
+        back.expect_message("2").await;
     }
     // Whoever gets no answer goes on without.
     let mut first = stuck.swap_remove(0);
-    assert_eq!(first.next().await, Told::Recovered(Recovery::default()));
+    assert_eq!(first.next().await, Event::Recovered(Recovery::default()));
     rooms[0].publish("3".into()).unwrap();
-    first.hears("3").await;
+    first.expect_message("3").await;
 }
 
 #[tokio::test]
 async fn subscription_that_begins_late_is_told_to_who_has_not_waited_for_it() {
-    let Some(nats) = Nats::start().await else { return };
-    let lossy = Lossy::before(&nats).await;
-    let hub = Hub::nats(&lossy.url()).await.unwrap();
-    let _before = Seat::subscriber(&hub.topic("before").history(8)).await;
+    let Some(nats) = NatsServer::start().await else { return };
+    let proxy = LossyProxy::start(&nats).await;
+    let hub = Hub::nats(&proxy.url()).await.unwrap();
+    let _before = Session::subscriber(&hub.topic("before").history(8)).await;
     let (kept, plain) = (hub.topic::<String>("kept").history(8), hub.topic::<String>("plain"));
     // Questions about streams, and the one that says that the server has seen to what was before.
     for (room, question) in [(kept, "$JS.API.STREAM.INFO."), (plain, "ws.nobody")] {
-        lossy.lose(question);
+        proxy.drop_matching(question);
         // That takes five seconds.
-        let mut seat = Seat::subscriber(&room).await;
-        lossy.find().await;
-        assert_eq!(seat.next().await, Told::Lagged(0), "{}", room.name());
+        let mut session = Session::subscriber(&room).await;
+        proxy.deliver_dropped().await;
+        assert_eq!(session.next().await, Event::Lagged(0), "{}", room.name());
         room.publish("hello".into()).unwrap();
-        seat.hears("hello").await;
+        session.expect_message("hello").await;
     }
 }
 
 #[tokio::test]
 async fn consumers_end_with_those_who_read() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let rooms = [1, 2, 3].map(|number| hub.topic::<String>(format!("room {number}")).history(8));
-    let mut seats = Vec::new();
+    let mut sessions = Vec::new();
     for room in &rooms {
-        let mut seat = Seat::subscriber(room).await;
+        let mut session = Session::subscriber(room).await;
         room.publish("1".into()).unwrap();
-        let since = seat.hears("1").await;
-        seats.push(Seat::from(room, since).await.0);
-        seats.push(seat);
+        let since = session.expect_message("1").await;
+        sessions.push(Session::from(room, since).await.0);
+        sessions.push(session);
     }
     let client = async_nats::connect(nats.url()).await.unwrap();
     let stream = jetstream::new(client).get_stream("WS_HISTORY_8_300").await.unwrap();
     let consumers = async || stream.get_info().await.unwrap().state.consumer_count;
-    until(async || consumers().await == rooms.len()).await;
-    drop(seats);
+    wait_until(async || consumers().await == rooms.len()).await;
+    drop(sessions);
     // Sooner than the server would see to it.
-    let deleted = until(async || consumers().await == 0);
+    let deleted = wait_until(async || consumers().await == 0);
     timeout(Duration::from_secs(20), deleted).await.expect("they are deleted");
 }
 
 #[tokio::test]
 async fn history_that_gets_no_answer_holds_up_no_other_at_the_end() {
-    let Some(nats) = Nats::start().await else { return };
-    let lossy = Lossy::before(&nats).await;
+    let Some(nats) = NatsServer::start().await else { return };
+    let proxy = LossyProxy::start(&nats).await;
     presence::store(&nats, FOR_EVER).await;
-    let (hub, elsewhere) = (Hub::nats(&lossy.url()).await.unwrap(), Hub::nats(&nats.url()).await.unwrap());
+    let (hub, elsewhere) = (Hub::nats(&proxy.url()).await.unwrap(), Hub::nats(&nats.url()).await.unwrap());
     let room = elsewhere.topic::<String>("room");
-    let mut watcher = Seat::take(&room, Begin::Watch).await;
-    assert_eq!(watcher.next().await, Told::Open);
-    let mut seat = Seat::subscriber(&topics(&elsewhere)[1]).await;
-    let _anna = Seat::take(&hub.topic("room"), Begin::Join("anna")).await;
-    assert_eq!(watcher.next().await, Told::Joined("anna".into()));
+    let mut watcher = Session::open(&room, OnOpen::Watch).await;
+    assert_eq!(watcher.next().await, Event::Open);
+    let mut session = Session::subscriber(&topics(&elsewhere)[1]).await;
+    let _anna = Session::open(&hub.topic("room"), OnOpen::Join("anna")).await;
+    assert_eq!(watcher.next().await, Event::Joined("anna".into()));
 
-    lossy.lose("WS_HISTORY_8_300");
+    proxy.drop_matching("WS_HISTORY_8_300");
     let (stuck, kept) = (hub.topic::<String>("stuck").history(8), &topics(&hub)[1]);
     // It takes five seconds to find out for each of them.
     (0..10).for_each(|line| stuck.publish(line.to_string()).unwrap());
@@ -128,9 +128,9 @@ async fn history_that_gets_no_answer_holds_up_no_other_at_the_end() {
     kept.publish("2".into()).unwrap();
     let closed = hub.close().await;
     assert!(matches!(closed, Err(BrokerError::TimedOut)), "{closed:?}");
-    seat.hears("1").await;
-    seat.hears("2").await;
-    assert_eq!(watcher.next().await, Told::Left("anna".into()));
+    session.expect_message("1").await;
+    session.expect_message("2").await;
+    assert_eq!(watcher.next().await, Event::Left("anna".into()));
     // Also a size that nobody has asked for before has ended.
     let late = hub.topic::<String>("late").history(4);
     assert!(matches!(late.publish("1".into()), Err(PublishError::Closed)));
@@ -139,15 +139,15 @@ async fn history_that_gets_no_answer_holds_up_no_other_at_the_end() {
 
 #[tokio::test]
 async fn who_searches_and_reads_ends_with_the_hub() {
-    let Some(nats) = Nats::start().await else { return };
-    let lossy = Lossy::before(&nats).await;
-    let hub = Hub::nats(&lossy.url()).await.unwrap();
+    let Some(nats) = NatsServer::start().await else { return };
+    let proxy = LossyProxy::start(&nats).await;
+    let hub = Hub::nats(&proxy.url()).await.unwrap();
     let [room, kept] = topics(&hub);
-    let mut reader = Seat::subscriber(&kept).await;
+    let mut reader = Session::subscriber(&kept).await;
     kept.publish("1".into()).unwrap();
-    reader.hears("1").await;
-    let mut watcher = Seat::take(&room, Begin::Watch).await;
-    assert_eq!(watcher.next().await, Told::Open);
+    reader.expect_message("1").await;
+    let mut watcher = Session::open(&room, OnOpen::Watch).await;
+    assert_eq!(watcher.next().await, Event::Open);
     let jetstream = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     let consumers = async |stream: &str| {
         let stream = jetstream.get_stream(stream).await.unwrap();
@@ -157,22 +157,22 @@ async fn who_searches_and_reads_ends_with_the_hub() {
         assert_eq!(consumers(stream).await, 1, "{stream}");
     }
     // New consumers of the history.
-    lossy.lose(":\"ws.h.256_300.");
+    proxy.drop_matching(":\"ws.h.256_300.");
     let mut searches = Vec::new();
     // Also those whose turn has not come.
     for since in [Since::Last(1), Since::Beginning].repeat(20) {
-        searches.push(Seat::take(&kept, Begin::From(since)).await);
+        searches.push(Session::open(&kept, OnOpen::From(since)).await);
     }
-    until(async || lossy.lost() > 0).await;
+    wait_until(async || proxy.dropped() > 0).await;
     hub.close().await.unwrap();
     for search in &mut searches {
         // For themselves they would look for twenty seconds, eight at a time.
         let told = timeout(Duration::from_secs(15), search.next()).await.expect("it has ended");
-        assert_eq!(told, Told::Recovered(Recovery::default()));
+        assert_eq!(told, Event::Recovered(Recovery::default()));
     }
     // Sooner than the server would see to it.
     for stream in ["WS_HISTORY_256_300", "KV_ws_presence"] {
-        let deleted = until(async || consumers(stream).await == 0);
+        let deleted = wait_until(async || consumers(stream).await == 0);
         timeout(Duration::from_secs(20), deleted).await.expect("they are deleted");
     }
 }

@@ -41,13 +41,13 @@ impl Publisher {
 }
 
 /// Publishes a word until somebody hears it, and what it was told before.
-pub(super) async fn tell_until_heard(room: &Topic<String>, seat: &mut Seat, word: &str) -> Vec<Told> {
+pub(super) async fn publish_until_received(room: &Topic<String>, session: &mut Session, word: &str) -> Vec<Event> {
     let mut told = Vec::new();
     loop {
         // Anything may have been lost until now; one of these is not.
         let _ = room.publish(word.to_owned());
-        while let Ok(Some((next, _))) = timeout(Duration::from_millis(50), seat.told.recv()).await {
-            if next == Told::Heard(word.to_owned()) {
+        while let Ok(Some((next, _))) = timeout(Duration::from_millis(50), session.events.recv()).await {
+            if next == Event::Received(word.to_owned()) {
                 return told;
             }
             told.push(next);
@@ -56,15 +56,15 @@ pub(super) async fn tell_until_heard(room: &Topic<String>, seat: &mut Seat, word
 }
 
 /// The lines among it that are of a publisher.
-pub(super) fn lines(told: &[Told]) -> Vec<&str> {
+pub(super) fn lines(told: &[Event]) -> Vec<&str> {
     let lines =
-        told.iter().filter_map(|told| if let Told::Heard(line) = told { Some(line.as_str()) } else { None });
+        told.iter().filter_map(|told| if let Event::Received(line) = told { Some(line.as_str()) } else { None });
     lines.filter(|line| line.contains(':')).collect()
 }
 
 /// Each publisher is heard in its order, and nothing twice. If something that was taken is missing,
 /// some gap was told.
-pub(super) fn check(told: &[Told], taken: &[Vec<String>]) {
+pub(super) fn check(told: &[Event], taken: &[Vec<String>]) {
     let lines = lines(told);
     let mut lost = 0;
     for taken in taken {
@@ -79,13 +79,13 @@ pub(super) fn check(told: &[Told], taken: &[Vec<String>]) {
         }
         lost += taken.len() - count;
     }
-    let is_told = told.iter().any(|told| matches!(told, Told::Lagged(_)));
+    let is_told = told.iter().any(|told| matches!(told, Event::Lagged(_)));
     assert!(lost == 0 || is_told, "{lost} are lost");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_that_publish_keep_their_order_over_a_reconnect() {
-    let Some(mut nats) = Nats::start().await else { return };
+    let Some(mut nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     for history in [None, Some(100_000)] {
         let name = format!("room {history:?}");
@@ -93,26 +93,26 @@ async fn tasks_that_publish_keep_their_order_over_a_reconnect() {
             let room = hub.topic::<String>(&name);
             history.map_or(room.clone(), |len: usize| room.history(len))
         });
-        let mut seats = [Seat::subscriber(&rooms[0]).await, Seat::subscriber(&rooms[1]).await];
+        let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&rooms[1]).await];
         let publishers = ["a", "b", "c", "d"].map(|name| Publisher::start(&rooms[0], name));
         // All of them are at it.
         let mut told = [Vec::new(), Vec::new()];
-        for (seat, told) in seats.iter_mut().zip(&mut told) {
-            while !["a:9", "b:9", "c:9", "d:9"].iter().all(|line| told.contains(&Told::Heard((*line).into())))
+        for (session, told) in sessions.iter_mut().zip(&mut told) {
+            while !["a:9", "b:9", "c:9", "d:9"].iter().all(|line| told.contains(&Event::Received((*line).into())))
             {
-                told.push(seat.next().await);
+                told.push(session.next().await);
             }
         }
         nats.stop();
-        until(async || matches!(rooms[0].publish("x".into()), Err(PublishError::Disconnected))).await;
+        wait_until(async || matches!(rooms[0].publish("x".into()), Err(PublishError::Disconnected))).await;
         nats.restart().await;
-        until(async || rooms[0].publish("x".into()).is_ok()).await;
+        wait_until(async || rooms[0].publish("x".into()).is_ok()).await;
         let mut taken = Vec::new();
         for publisher in publishers {
             taken.push(publisher.stop().await);
         }
-        for (seat, told) in seats.iter_mut().zip(&mut told) {
-            told.extend(tell_until_heard(&rooms[0], seat, "end").await);
+        for (session, told) in sessions.iter_mut().zip(&mut told) {
+            told.extend(publish_until_received(&rooms[0], session, "end").await);
             check(told, &taken);
         }
         if history.is_some() {

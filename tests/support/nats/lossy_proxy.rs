@@ -7,43 +7,43 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::Nats;
+use super::NatsServer;
 
 /// A proxy that loses those commands of clients in which there is a certain word: a server that
 /// answers everything but this.
-pub struct Lossy {
+pub struct LossyProxy {
     port: u16,
-    loses: Arc<Loses>,
+    rule: Arc<DropRule>,
     task: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Loses {
+struct DropRule {
     word: Mutex<Option<String>>,
-    lost: Mutex<Vec<(Arc<Server>, Vec<u8>)>>,
+    dropped: Mutex<Vec<(Arc<Server>, Vec<u8>)>>,
 }
 
 /// The way of a client to the server.
 type Server = tokio::sync::Mutex<OwnedWriteHalf>;
 
-impl Lossy {
-    pub async fn before(nats: &Nats) -> Self {
+impl LossyProxy {
+    pub async fn start(nats: &NatsServer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (port, to) = (listener.local_addr().unwrap().port(), nats.port);
-        let loses = Arc::<Loses>::default();
+        let (port, upstream) = (listener.local_addr().unwrap().port(), nats.port);
+        let rule = Arc::<DropRule>::default();
         let task = tokio::spawn({
-            let loses = Arc::clone(&loses);
+            let rule = Arc::clone(&rule);
             async move {
                 while let Ok((client, _)) = listener.accept().await {
-                    let server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                    let server = TcpStream::connect(("127.0.0.1", upstream)).await.unwrap();
                     let ((mut down, up), (from_client, mut to_client)) =
                         (server.into_split(), client.into_split());
                     tokio::spawn(async move { tokio::io::copy(&mut down, &mut to_client).await });
-                    tokio::spawn(forward(from_client, up, Arc::clone(&loses)));
+                    tokio::spawn(forward(from_client, up, Arc::clone(&rule)));
                 }
             }
         });
-        Self { port, loses, task }
+        Self { port, rule, task }
     }
 
     pub fn url(&self) -> String {
@@ -51,47 +51,47 @@ impl Lossy {
     }
 
     /// From now on.
-    pub fn lose(&self, word: &str) {
-        *self.loses.word.lock().unwrap() = Some(word.to_owned());
+    pub fn drop_matching(&self, word: &str) {
+        *self.rule.word.lock().unwrap() = Some(word.to_owned());
     }
 
     /// How many commands were lost.
-    pub fn lost(&self) -> usize {
-        self.loses.lost.lock().unwrap().len()
+    pub fn dropped(&self) -> usize {
+        self.rule.dropped.lock().unwrap().len()
     }
 
     /// Loses nothing more, and finds what was lost: it was late.
-    pub async fn find(&self) {
-        *self.loses.word.lock().unwrap() = None;
-        let lost = std::mem::take(&mut *self.loses.lost.lock().unwrap());
-        for (server, command) in lost {
+    pub async fn deliver_dropped(&self) {
+        *self.rule.word.lock().unwrap() = None;
+        let dropped = std::mem::take(&mut *self.rule.dropped.lock().unwrap());
+        for (server, command) in dropped {
             // The client may have gone.
             let _ = server.lock().await.write_all(&command).await;
         }
     }
 }
 
-impl Drop for Lossy {
+impl Drop for LossyProxy {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// Hands on what a client says, a command at a time.
-async fn forward(client: OwnedReadHalf, server: OwnedWriteHalf, loses: Arc<Loses>) -> std::io::Result<()> {
+async fn forward(client: OwnedReadHalf, server: OwnedWriteHalf, rule: Arc<DropRule>) -> std::io::Result<()> {
     let (mut client, server) = (BufReader::new(client), Arc::new(Server::new(server)));
     let mut command = Vec::new();
     while client.read_until(b'\n', &mut command).await? > 0 {
         let begin = command.len();
         command.resize(begin + payload(&command), 0);
         client.read_exact(&mut command[begin..]).await?;
-        let is_lost = {
-            let word = loses.word.lock().unwrap();
+        let is_dropped = {
+            let word = rule.word.lock().unwrap();
             let is_in = |word: &String| command.windows(word.len()).any(|part| part == word.as_bytes());
             word.as_ref().is_some_and(is_in)
         };
-        if is_lost {
-            loses.lost.lock().unwrap().push((Arc::clone(&server), command.clone()));
+        if is_dropped {
+            rule.dropped.lock().unwrap().push((Arc::clone(&server), command.clone()));
         } else {
             server.lock().await.write_all(&command).await?;
         }

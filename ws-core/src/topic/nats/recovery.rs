@@ -10,10 +10,10 @@ use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::listen::{RETRY, arrival};
-use super::stamp::{About, Stamp};
-use super::stream::{Histories, MAX_LEN, ask, consumer, epoch};
-use super::{Link, PATIENCE};
+use super::subscriber::{RETRY, remote_message};
+use super::sequence::{Audience, MessageId};
+use super::history_stream::{HistoryStream, MAX_LEN, request_with_retry, create_ephemeral_consumer, epoch};
+use super::{NatsConnection, REQUEST_TIMEOUT};
 use crate::topic::broker::{RemoteMessage, RecoveredMessages};
 use crate::topic::position::Position;
 use crate::topic::since::Since;
@@ -22,29 +22,29 @@ use crate::topic::since::Since;
 pub(super) const BATCH: usize = 500;
 
 /// How long somebody waits for a turn before it goes on without what it has missed.
-const MAX_WAIT: Duration = Duration::from_mins(1);
+const MAX_PERMIT_WAIT: Duration = Duration::from_mins(1);
 
 /// How long a search may take. It is longer than an election, of 4 to 9 seconds.
 const MAX_SEARCH: Duration = Duration::from_secs(20);
 
 /// A search in a history.
-pub(super) struct Search {
-    pub(super) link: Arc<Link>,
-    pub(super) histories: Arc<Histories>,
+pub(super) struct HistorySearch {
+    pub(super) connection: Arc<NatsConnection>,
+    pub(super) history_stream: Arc<HistoryStream>,
     pub(super) subject: Subject,
     /// The turns of this history.
-    pub(super) readers: Arc<Semaphore>,
+    pub(super) read_permits: Arc<Semaphore>,
     pub(super) since: Since,
 }
 
-impl Search {
+impl HistorySearch {
     /// What there is; `None` if the broker does not say.
     pub(super) async fn run(self) -> Option<RecoveredMessages> {
-        let (readers, histories) = (Arc::clone(&self.readers), Arc::clone(&self.histories));
+        let (read_permits, history_stream) = (Arc::clone(&self.read_permits), Arc::clone(&self.history_stream));
         // When a thousand clients come back at once, they take turns: first those of a history, so that
         // one for which the broker does not answer leaves the others some.
-        let turn = async { (readers.acquire().await, histories.readers.acquire().await) };
-        let Ok(_turn) = timeout(MAX_WAIT, turn).await else {
+        let permits = async { (read_permits.acquire().await, history_stream.read_permits.acquire().await) };
+        let Ok(_permits) = timeout(MAX_PERMIT_WAIT, permits).await else {
             tracing::warn!(
                 subject = &*self.subject,
                 "too many read a history: it has not become somebody's turn"
@@ -65,10 +65,10 @@ impl Search {
     /// when the connection is made anew: what was asked over the one before gets no answer. `None` if
     /// the hub is closed meanwhile.
     async fn search_until_found(&self, failure: &mut Option<Error>) -> Option<RecoveredMessages> {
-        let mut reconnects = self.link.reconnects.subscribe();
+        let mut reconnects = self.connection.reconnects.subscribe();
         loop {
             reconnects.mark_unchanged();
-            if self.link.is_closed() {
+            if self.connection.is_closed() {
                 return None;
             }
             tokio::select! {
@@ -76,7 +76,7 @@ impl Search {
                     Ok(found) => return Some(found),
                     Err(error) => {
                         *failure = Some(error);
-                        self.histories.forget();
+                        self.history_stream.invalidate();
                         tokio::time::sleep(RETRY).await;
                     }
                 },
@@ -86,21 +86,21 @@ impl Search {
     }
 
     async fn search(&self) -> Result<RecoveredMessages, Error> {
-        let stream = self.histories.stream().await?;
-        let info = ask(|| stream.get_info()).await?;
+        let stream = self.history_stream.stream().await?;
+        let info = request_with_retry(|| stream.get_info()).await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
         if let Some(len) = self.since.last().filter(|len| *len > 0) {
-            return self.last(&stream, &info, len).await;
+            return self.last_messages(&stream, &info, len).await;
         }
         let known = |since: &Position| since.epoch == epoch && since.offset <= last;
         if let Some(since) = self.since.position().filter(known) {
-            let found = self.after(&stream, &info, since).await?;
+            let found = self.messages_after(&stream, &info, since).await?;
             if found.recovered || found.is_unchanged {
                 return Ok(found);
             }
         }
         // That of a message, if there is one: it proves something later.
-        let offset = ask(|| self.last_offset(&stream)).await?.unwrap_or(last);
+        let offset = request_with_retry(|| self.last_offset(&stream)).await?.unwrap_or(last);
         let (recovered, position) = (self.since.last().is_some(), Position { epoch, offset });
         Ok(RecoveredMessages { recovered, is_unchanged: false, position, missed: Vec::new() })
     }
@@ -115,34 +115,34 @@ impl Search {
     }
 
     /// What came after a position, and whether that is all of it.
-    async fn after(&self, stream: &Stream, info: &Info, since: Position) -> Result<RecoveredMessages, Error> {
-        let consumer = consumer(stream, &self.subject, since.offset).await?;
+    async fn messages_after(&self, stream: &Stream, info: &Info, since: Position) -> Result<RecoveredMessages, Error> {
+        let consumer = create_ephemeral_consumer(stream, &self.subject, since.offset).await?;
         let pending = usize::try_from(consumer.pull.cached_info().num_pending)?;
         let messages = read(&consumer.pull, pending).await?;
         let at = messages.iter().map(|(offset, _)| *offset).find(|offset| *offset >= since.offset);
         let after = messages.iter().filter(|(offset, _)| *offset > since.offset).count();
         let found = RecoveredMessages {
-            recovered: at == Some(since.offset) || self.is_all_there(info, since.offset, after),
+            recovered: at == Some(since.offset) || self.is_complete(info, since.offset, after),
             is_unchanged: after == 0,
             // What is not there now, and is not in the stream before either, has not been published.
             position: messages.last().map_or(since, |(offset, _)| Position { offset: *offset, ..since }),
             missed: Vec::new(),
         };
         let missed = messages.into_iter().filter(|(offset, _)| *offset > since.offset);
-        let missed = missed.filter_map(|(offset, message)| self.arrival(offset, message, since.epoch));
+        let missed = missed.filter_map(|(offset, message)| self.remote_message(offset, message, since.epoch));
         Ok(RecoveredMessages { missed: missed.collect(), ..found })
     }
 
     /// Whether nothing that came after an offset can be gone, though no message stands there. Messages
     /// go when they are old, and then the stream begins behind them; or when there are too many of the
     /// topic, and then there are as many as there may be, or the stream begins behind those.
-    fn is_all_there(&self, info: &Info, offset: u64, after: usize) -> bool {
-        info.state.first_sequence <= offset + 1 && after <= self.histories.history.len.min(MAX_LEN)
+    fn is_complete(&self, info: &Info, offset: u64, after: usize) -> bool {
+        info.state.first_sequence <= offset + 1 && after <= self.history_stream.history.len.min(MAX_LEN)
     }
 
-    pub(super) fn arrival(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<RemoteMessage> {
-        let stamp = Stamp::of(message.headers.as_ref()).filter(|stamp| stamp.about != About::Mark)?;
-        Some(arrival(message.message, stamp, self.link.node, Some(Position { epoch, offset })))
+    pub(super) fn remote_message(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<RemoteMessage> {
+        let message_id = MessageId::from_headers(message.headers.as_ref()).filter(|message_id| message_id.audience != Audience::Checkpoint)?;
+        Some(remote_message(message.message, message_id, self.connection.node, Some(Position { epoch, offset })))
     }
 }
 
@@ -152,7 +152,7 @@ async fn read(consumer: &PullConsumer, pending: usize) -> Result<Vec<(u64, jetst
     while read.len() < pending {
         let before = read.len();
         let mut batch =
-            consumer.batch().max_messages(BATCH.min(pending - before)).expires(PATIENCE).messages().await?;
+            consumer.batch().max_messages(BATCH.min(pending - before)).expires(REQUEST_TIMEOUT).messages().await?;
         while let Some(message) = batch.next().await {
             let message = message?;
             let offset = message.info()?.stream_sequence;

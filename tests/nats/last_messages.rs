@@ -3,33 +3,33 @@
 use super::*;
 
 /// What a newcomer hears before anything is published for it.
-async fn check(room: &Topic<String>, since: Since, expect: &[&str]) -> (Seat, Option<Position>) {
-    let (mut seat, recovery) = Seat::from(room, since).await;
+async fn check(room: &Topic<String>, since: Since, expect: &[&str]) -> (Session, Option<Position>) {
+    let (mut session, recovery) = Session::from(room, since).await;
     assert!(recovery.recovered, "{since:?}");
     let mut last = None;
     for line in expect {
-        last = seat.hears(line).await;
+        last = session.expect_message(line).await;
     }
     assert!(expect.is_empty() || last == recovery.position, "{since:?}: {last:?} {recovery:?}");
-    assert!(seat.told.try_recv().is_err());
-    (seat, recovery.position)
+    assert!(session.events.try_recv().is_err());
+    (session, recovery.position)
 }
 
 #[tokio::test]
 async fn newcomer_gets_the_last_of_a_room_and_not_of_others() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(4));
     let others = hubs[1].topic::<String>("another").history(4);
-    let mut seats = Vec::new();
+    let mut sessions = Vec::new();
     for since in [Since::Last(2), Since::Beginning, Since::Last(0)] {
-        seats.push(check(&rooms[0], since, &[]).await.0);
+        sessions.push(check(&rooms[0], since, &[]).await.0);
     }
     for line in ["1", "2", "3", "4", "5", "6"] {
         others.publish("elsewhere".into()).unwrap();
         rooms[1].publish(line.into()).unwrap();
-        for seat in &mut seats {
-            seat.hears(line).await;
+        for session in &mut sessions {
+            session.expect_message(line).await;
         }
     }
     let mut stands = Vec::new();
@@ -42,31 +42,31 @@ async fn newcomer_gets_the_last_of_a_room_and_not_of_others() {
         (Since::Beginning, &["3", "4", "5", "6"]),
     ] {
         for room in &rooms {
-            let (seat, position) = check(room, since, expect).await;
-            seats.push(seat);
+            let (session, position) = check(room, since, expect).await;
+            sessions.push(session);
             stands.push(position);
         }
     }
     assert!(stands[0].is_some() && stands.iter().all(|position| *position == stands[0]));
     rooms[0].publish("live".into()).unwrap();
-    for seat in &mut seats {
-        seat.hears("live").await;
-        assert!(seat.told.try_recv().is_err());
+    for session in &mut sessions {
+        session.expect_message("live").await;
+        assert!(session.events.try_recv().is_err());
     }
     // It is what one comes back with.
-    let (mut back, recovery) = Seat::from(&rooms[1], stands[0]).await;
+    let (mut back, recovery) = Session::from(&rooms[1], stands[0]).await;
     assert!(recovery.recovered);
-    back.hears("live").await;
+    back.expect_message("live").await;
 }
 
 #[tokio::test]
 async fn few_of_a_long_history_are_found_between_those_of_others() {
     const MESSAGES: u32 = 3000;
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let room = hubs[0].topic::<String>("room").history(2500);
     let other = hubs[0].topic::<String>("another").history(2500);
-    let mut witness = Seat::subscriber(&room).await;
+    let mut witness = Session::subscriber(&room).await;
     for number in 0..MESSAGES {
         room.publish(number.to_string()).unwrap();
         // Most of them after the last of the room, so that they are not spread evenly.
@@ -75,7 +75,7 @@ async fn few_of_a_long_history_are_found_between_those_of_others() {
         }
     }
     for number in 0..MESSAGES {
-        witness.hears(&number.to_string()).await;
+        witness.expect_message(&number.to_string()).await;
     }
     let room = hubs[1].topic::<String>("room").history(2500);
     for len in [1, 50, 150, 2000, 2500, 2600] {
@@ -90,7 +90,7 @@ async fn few_of_a_long_history_are_found_between_those_of_others() {
 async fn nothing_is_lost_and_nothing_twice_between_the_last_and_what_follows() {
     const MESSAGES: u32 = 600;
     const LAST: usize = 20;
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(64));
     let publisher = tokio::spawn({
@@ -102,18 +102,18 @@ async fn nothing_is_lost_and_nothing_twice_between_the_last_and_what_follows() {
             }
         }
     });
-    let mut seats = Vec::new();
+    let mut sessions = Vec::new();
     while !publisher.is_finished() {
-        let (seat, recovery) = Seat::from(&rooms[seats.len() % 2], Since::Last(LAST)).await;
+        let (session, recovery) = Session::from(&rooms[sessions.len() % 2], Since::Last(LAST)).await;
         assert!(recovery.recovered);
-        seats.push((seat, recovery.position));
+        sessions.push((session, recovery.position));
     }
     publisher.await.unwrap();
-    for (mut seat, position) in seats {
+    for (mut session, position) in sessions {
         let (mut heard, mut before) = (Vec::new(), 0);
         while heard.last() != Some(&(MESSAGES - 1)) {
-            let (told, at) = seat.told().await;
-            let Told::Heard(line) = told else { panic!("{told:?}") };
+            let (told, at) = session.next_with_position().await;
+            let Event::Received(line) = told else { panic!("{told:?}") };
             heard.push(line.parse::<u32>().unwrap());
             before += usize::from(at.unwrap().offset <= position.unwrap().offset);
         }

@@ -6,27 +6,27 @@ use async_nats::{Error, Subject};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::PATIENCE;
-use super::recover::{BATCH, Search};
-use super::stream::{Consumer, MAX_LEN, consumer, epoch};
+use super::REQUEST_TIMEOUT;
+use super::recovery::{BATCH, HistorySearch};
+use super::history_stream::{EphemeralConsumer, MAX_LEN, create_ephemeral_consumer, epoch};
 use crate::topic::broker::RecoveredMessages;
 use crate::topic::position::Position;
 
 /// So many more than were asked for are read, rather than that a better place to begin is looked for.
 const SLACK: u64 = BATCH as u64;
 
-impl Search {
+impl HistorySearch {
     /// The last so many messages of the topic.
-    pub(super) async fn last(&self, stream: &Stream, info: &Info, len: usize) -> Result<RecoveredMessages, Error> {
-        let len = len.min(self.histories.history.len).min(MAX_LEN);
-        let consumer = begin(stream, &self.subject, info, len as u64).await?;
+    pub(super) async fn last_messages(&self, stream: &Stream, info: &Info, len: usize) -> Result<RecoveredMessages, Error> {
+        let len = len.min(self.history_stream.history.len).min(MAX_LEN);
+        let consumer = consumer_for_last(stream, &self.subject, info, len as u64).await?;
         let mut messages = read(&consumer).await?;
         messages.drain(..messages.len().saturating_sub(len));
         let (epoch, end) = (epoch(info), info.state.last_sequence);
         // If there is none, those that come are behind all that the stream had before.
         let offset = messages.last().map_or(end, |(offset, _)| *offset);
         let missed =
-            messages.into_iter().filter_map(|(offset, message)| self.arrival(offset, message, epoch));
+            messages.into_iter().filter_map(|(offset, message)| self.remote_message(offset, message, epoch));
         let (position, missed) = (Position { epoch, offset }, missed.collect());
         Ok(RecoveredMessages { recovered: true, is_unchanged: false, position, missed })
     }
@@ -35,20 +35,20 @@ impl Search {
 /// A consumer that begins with the last so many messages of a subject, or a few before. The stream says
 /// of a place how many come behind it, but not where so many begin: mostly that is looked for once, as
 /// few topics have many more than are asked for, or not far from where it is guessed.
-async fn begin(stream: &Stream, subject: &Subject, info: &Info, len: u64) -> Result<Consumer, Error> {
-    let mut best = consumer(stream, subject, 0).await?;
+async fn consumer_for_last(stream: &Stream, subject: &Subject, info: &Info, len: u64) -> Result<EphemeralConsumer, Error> {
+    let mut best = create_ephemeral_consumer(stream, subject, 0).await?;
     let count = best.pull.cached_info().num_pending;
     if count <= len + SLACK {
         return Ok(best);
     }
-    let mut range = Range::new((info.state.first_sequence, count), info.state.last_sequence + 1);
-    while let Some(place) = range.guess(len) {
-        let guessed = consumer(stream, subject, place).await?;
+    let mut range = SearchRange::new((info.state.first_sequence, count), info.state.last_sequence + 1);
+    while let Some(sequence) = range.guess(len) {
+        let guessed = create_ephemeral_consumer(stream, subject, sequence).await?;
         let count = guessed.pull.cached_info().num_pending;
         if count >= len {
             best = guessed;
         }
-        if range.narrow(place, count, len) {
+        if range.narrow(sequence, count, len) {
             break;
         }
     }
@@ -57,13 +57,13 @@ async fn begin(stream: &Stream, subject: &Subject, info: &Info, len: u64) -> Res
 
 /// Between two places of a stream, each with how many messages of the topic come behind it: too many
 /// and too few.
-struct Range {
+struct SearchRange {
     low: (u64, u64),
     high: (u64, u64),
     guesses: u32,
 }
 
-impl Range {
+impl SearchRange {
     fn new(low: (u64, u64), end: u64) -> Self {
         Self { low, high: (end, 0), guesses: 0 }
     }
@@ -86,25 +86,25 @@ impl Range {
     }
 
     /// So many come behind that place. True if that will do.
-    fn narrow(&mut self, place: u64, count: u64, len: u64) -> bool {
+    fn narrow(&mut self, sequence: u64, count: u64, len: u64) -> bool {
         if count < len {
-            self.high = (place, count);
+            self.high = (sequence, count);
         } else {
-            self.low = (place, count);
+            self.low = (sequence, count);
         }
         (len..=len + SLACK).contains(&count)
     }
 }
 
 /// The messages that a consumer has at the moment. Fewer come if some of them are gone meanwhile.
-async fn read(consumer: &Consumer) -> Result<Vec<(u64, jetstream::Message)>, Error> {
+async fn read(consumer: &EphemeralConsumer) -> Result<Vec<(u64, jetstream::Message)>, Error> {
     let pending = usize::try_from(consumer.pull.cached_info().num_pending)?;
     let mut read = Vec::new();
     while read.len() < pending {
         let before = read.len();
         let mut batch = consumer.pull.fetch().max_messages(BATCH.min(pending - before)).messages().await?;
         // The client would wait for ever. An error begins all of it anew.
-        while let Some(message) = timeout(PATIENCE, batch.next()).await? {
+        while let Some(message) = timeout(REQUEST_TIMEOUT, batch.next()).await? {
             let message = message?;
             let offset = message.info()?.stream_sequence;
             read.push((offset, message));
@@ -123,12 +123,12 @@ mod tests {
     /// How many guesses it takes, in a stream in which these are the topic's places.
     #[track_caller]
     fn check(places: &[u64], end: u64, len: u64, at_most: u32) {
-        let behind = |place: u64| (places.len() - places.partition_point(|one| *one < place)) as u64;
-        let mut range = Range::new((1, behind(1)), end);
+        let behind = |sequence: u64| (places.len() - places.partition_point(|one| *one < sequence)) as u64;
+        let mut range = SearchRange::new((1, behind(1)), end);
         let mut found = None;
-        while let Some(place) = range.guess(len) {
-            found = Some(behind(place));
-            if range.narrow(place, behind(place), len) {
+        while let Some(sequence) = range.guess(len) {
+            found = Some(behind(sequence));
+            if range.narrow(sequence, behind(sequence), len) {
                 break;
             }
         }
@@ -159,11 +159,11 @@ mod tests {
 
     #[test]
     fn counts_that_change_meanwhile_end_it_too() {
-        let mut range = Range::new((1, 10_000), 1_000_000);
+        let mut range = SearchRange::new((1, 10_000), 1_000_000);
         let mut count = 0;
-        while let Some(place) = range.guess(10) {
+        while let Some(sequence) = range.guess(10) {
             count = if count == 0 { u64::MAX } else { 0 };
-            if range.narrow(place, count, 10) {
+            if range.narrow(sequence, count, 10) {
                 break;
             }
         }

@@ -35,14 +35,14 @@ const USER_TOKEN: &str = "\
 /// That the hub can be used.
 async fn check(hub: &Hub) {
     let room = hub.topic::<String>("room");
-    let mut seat = Seat::subscriber(&room).await;
+    let mut session = Session::subscriber(&room).await;
     room.publish("hello".into()).unwrap();
-    seat.hears("hello").await;
+    session.expect_message("hello").await;
 }
 
 /// What somebody reads who is not let in.
 #[track_caller]
-fn error(hub: Result<Hub, HubError>, nats: &Nats) -> String {
+fn error(hub: Result<Hub, HubError>, nats: &NatsServer) -> String {
     let error = hub.map(drop).unwrap_err();
     let text = error.to_string();
     let begin = format!("cannot connect to NATS at 127.0.0.1:{}: ", nats.port);
@@ -51,14 +51,14 @@ fn error(hub: Result<Hub, HubError>, nats: &Nats) -> String {
     text
 }
 
-fn with(nats: &Nats, user: &str) -> String {
+fn with(nats: &NatsServer, user: &str) -> String {
     nats.url().replace("://", &format!("://{user}@"))
 }
 
 #[tokio::test]
 async fn user_and_password_are_those_of_the_address() {
     let config = r#"authorization { user: "chat", password: "secret:/@%" }"#;
-    let Some(nats) = Nats::start_with(config).await else { return };
+    let Some(nats) = NatsServer::start_with(config).await else { return };
     check(&Hub::nats(&with(&nats, "chat:secret%3A%2F%40%25")).await.unwrap()).await;
     let options = ConnectOptions::with_user_and_password("chat".into(), "secret:/@%".into());
     check(&Hub::nats_with(options, &nats.url()).await.unwrap()).await;
@@ -71,7 +71,7 @@ async fn user_and_password_are_those_of_the_address() {
 
 #[tokio::test]
 async fn token_is_that_of_the_address() {
-    let Some(nats) = Nats::start_with(r#"authorization { token: "secret" }"#).await else { return };
+    let Some(nats) = NatsServer::start_with(r#"authorization { token: "secret" }"#).await else { return };
     check(&Hub::nats(&with(&nats, "secret")).await.unwrap()).await;
     check(&Hub::nats_with(ConnectOptions::with_token("secret".into()), &nats.url()).await.unwrap()).await;
     error(Hub::nats(&with(&nats, "secrets")).await, &nats);
@@ -80,7 +80,7 @@ async fn token_is_that_of_the_address() {
 #[tokio::test]
 async fn keys_and_credentials_are_the_clients() {
     let config = format!("authorization {{ users: [ {{ nkey: {USER} }} ] }}");
-    let Some(nats) = Nats::start_with(&config).await else { return };
+    let Some(nats) = NatsServer::start_with(&config).await else { return };
     check(&Hub::nats_with(ConnectOptions::with_nkey(SEED.into()), &nats.url()).await.unwrap()).await;
     error(Hub::nats(&nats.url()).await, &nats);
     drop(nats);
@@ -88,7 +88,7 @@ async fn keys_and_credentials_are_the_clients() {
     // Histories and presence are not for this account: JetStream is for those who have a limit.
     let config =
         format!("operator: {OPERATOR}\nresolver: MEMORY\nresolver_preload: {{ {ACCOUNT}: {ACCOUNT_TOKEN} }}");
-    let Some(nats) = Nats::start_with(&config).await else { return };
+    let Some(nats) = NatsServer::start_with(&config).await else { return };
     let credentials = format!(
         "-----BEGIN NATS USER JWT-----\n{USER_TOKEN}\n------END NATS USER JWT------\n\n\
          -----BEGIN USER NKEY SEED-----\n{SEED}\n------END USER NKEY SEED------\n"
@@ -147,7 +147,7 @@ async fn certificates_are_checked() {
     let folder = Folder::new("certificates");
     let ca = certificates(&folder.0, &[("server", "127.0.0.1"), ("other", "example.com")]);
     let trusting = || ConnectOptions::new().add_root_certificates(ca.clone());
-    let Some(nats) = Nats::start_with(&folder.tls("server", "")).await else { return };
+    let Some(nats) = NatsServer::start_with(&folder.tls("server", "")).await else { return };
     let tls = nats.url().replace("nats://", "tls://");
     check(&Hub::nats_with(trusting(), &tls).await.unwrap()).await;
     // The server says that it wants TLS.
@@ -163,7 +163,7 @@ async fn certificates_are_checked() {
     drop(nats);
 
     // It is that of another host.
-    let Some(nats) = Nats::start_with(&folder.tls("other", "")).await else { return };
+    let Some(nats) = NatsServer::start_with(&folder.tls("other", "")).await else { return };
     let text = error(Hub::nats_with(trusting(), &nats.url()).await, &nats);
     assert!(text.contains("not valid for name") && text.contains("`add_root_certificates`"), "{text}");
 }
@@ -173,7 +173,7 @@ async fn server_may_want_a_certificate_too() {
     let folder = Folder::new("client");
     let ca = certificates(&folder.0, &[("server", "127.0.0.1"), ("client", "chat")]);
     let verify = format!("verify: true, ca_file: \"{}\"", ca.display());
-    let Some(nats) = Nats::start_with(&folder.tls("server", &verify)).await else { return };
+    let Some(nats) = NatsServer::start_with(&folder.tls("server", &verify)).await else { return };
     let options = || ConnectOptions::new().add_root_certificates(ca.clone());
     let known = options().add_client_certificate(folder.0.join("client.pem"), folder.0.join("client.key"));
     check(&Hub::nats_with(known, &nats.url()).await.unwrap()).await;
@@ -183,7 +183,7 @@ async fn server_may_want_a_certificate_too() {
 
 #[tokio::test]
 async fn one_tls_address_is_tls_for_all() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     let text = error(Hub::nats(&nats.url().replace("nats://", "tls://")).await, &nats);
     assert!(text.contains("TLS"), "{text}");
     // Of a cluster of which one server is asked for with TLS, no other is talked to without.
@@ -194,6 +194,6 @@ async fn one_tls_address_is_tls_for_all() {
 
 #[tokio::test]
 async fn one_server_of_a_list_is_enough() {
-    let Some(nats) = Nats::start().await else { return };
+    let Some(nats) = NatsServer::start().await else { return };
     check(&Hub::nats(&format!("nats://127.0.0.1:1, {},127.0.0.1:2", nats.url())).await.unwrap()).await;
 }

@@ -10,18 +10,18 @@ use crate::topic::position::Position;
 use crate::topic::since::Since;
 
 /// A topic that cannot be carried, because of its name.
-pub(super) struct Refused {
+pub(super) struct InvalidTopic {
     name: String,
     node: u64,
 }
 
-impl Refused {
+impl InvalidTopic {
     pub(super) fn new(name: &str, node: u64) -> Self {
         Self { name: name.to_owned(), node }
     }
 }
 
-impl RemoteTopic for Refused {
+impl RemoteTopic for InvalidTopic {
     fn check(&self) -> Result<(), PublishError> {
         subject::token(&self.name).map(drop)
     }
@@ -61,8 +61,8 @@ impl RemoteTopic for Refused {
     fn spawn(&self, _: BoxFuture<()>) {}
 
     fn join(&self, _: u64, _: &str) -> BoxFuture<Result<(), BrokerError>> {
-        let refused = self.check().map_err(|error| BrokerError::from_publish_error(&error));
-        Box::pin(std::future::ready(refused))
+        let result = self.check().map_err(|error| BrokerError::from_publish_error(&error));
+        Box::pin(std::future::ready(result))
     }
 
     fn leave(&self, _: u64) {}
