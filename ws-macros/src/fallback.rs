@@ -5,14 +5,14 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{FnArg, GenericParam, Generics, PathArguments, Type};
 
-use crate::expand::{owned, scope, with_statics};
+use crate::expand::{scope, with_send_static, with_statics};
 use crate::parse::{Block, Declaration, Member};
-use crate::report::Report;
+use crate::errors::Errors;
 
-pub(crate) fn declaration(declaration: &Declaration, report: Report) -> TokenStream {
+pub(crate) fn fallback_declaration(declaration: &Declaration, errors: Errors) -> TokenStream {
     let item = &declaration.tokens;
-    let errors = report.into_errors();
-    let (impl_generics, where_clause) = head(&declaration.generics);
+    let errors = errors.into_tokens();
+    let (impl_generics, where_clause) = impl_head(&declaration.generics);
     let (_, type_generics, _) = declaration.generics.split_for_impl();
     let (ident, type_generics) = (&declaration.ident, with_statics(type_generics, &declaration.generics));
     let code = scope(&quote! {
@@ -27,17 +27,17 @@ pub(crate) fn declaration(declaration: &Declaration, report: Report) -> TokenStr
     quote!(#item #errors #code)
 }
 
-pub(crate) fn machine(mut block: Block, report: Report) -> TokenStream {
+pub(crate) fn fallback_impl(mut block: Block, errors: Errors) -> TokenStream {
     repair(&mut block);
-    let errors = report.into_errors();
+    let errors = errors.into_tokens();
     if block.of_trait.is_some() {
         return quote!(#block #errors);
     }
     let self_ty = with_statics(&block.self_ty, &block.generics);
-    let (impl_generics, where_clause) = head(&block.generics);
-    let (of_message, _) = head(&with_param(&block.generics, syn::parse_quote!(__M)));
+    let (impl_generics, where_clause) = impl_head(&block.generics);
+    let (of_message, _) = impl_head(&with_param(&block.generics, syn::parse_quote!(__M)));
     let of_state = syn::parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync);
-    let (of_state, _) = head(&with_param(&block.generics, of_state));
+    let (of_state, _) = impl_head(&with_param(&block.generics, of_state));
     let code = scope(&quote! {
         pub struct __Upgrade;
 
@@ -95,8 +95,8 @@ fn repair(block: &mut Block) {
 
 /// Generics and where clause of an impl. A handler cannot borrow; as if everything lived for ever,
 /// one that does can be taken for one.
-fn head(of: &Generics) -> (TokenStream, TokenStream) {
-    let mut generics = owned(of);
+fn impl_head(of: &Generics) -> (TokenStream, TokenStream) {
+    let mut generics = with_send_static(of);
     let params = std::mem::take(&mut generics.params).into_iter();
     generics.params = params.filter(|param| !matches!(param, GenericParam::Lifetime(_))).collect();
     let (impl_generics, _, where_clause) = generics.split_for_impl();

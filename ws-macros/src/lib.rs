@@ -1,14 +1,14 @@
 //! The `#[websocket]` attribute; users reach it through `ws_core`.
 //!
 //! Stages: `parse` knows the grammar, `model` all the rules, `expand` writes code and cannot
-//! fail. What the first two complain about is collected in a `report` and shown at once, behind a
+//! fail. What the first two complain about is collected in a `errors` and shown at once, behind a
 //! `fallback` that keeps the user's item alive.
 
 mod expand;
 mod fallback;
 mod model;
 mod parse;
-mod report;
+mod errors;
 mod websocket;
 
 #[cfg(test)]

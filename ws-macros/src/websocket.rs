@@ -3,30 +3,30 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::errors::Errors;
 use crate::parse::Item;
-use crate::report::Report;
 use crate::{expand, fallback, model, parse};
 
 /// The `#[websocket]` attribute.
 pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
-    let mut report = Report::default();
-    let Some(parsed) = parse::item(item, &mut report) else {
-        let errors = report.into_errors();
+    let mut errors = Errors::default();
+    let Some(parsed) = parse::parse_item(item, &mut errors) else {
+        let errors = errors.into_tokens();
         return quote!(#errors #item);
     };
     match parsed {
         Item::Declaration(declaration) => {
-            let options = parse::options(args, &mut report);
-            match model::declaration(&declaration, options, &mut report).filter(|_| report.is_empty()) {
-                Some(model) => expand::declaration(&declaration.tokens, &model),
-                None => fallback::declaration(&declaration, report),
+            let options = parse::parse_options(args, &mut errors);
+            match model::validate_declaration(&declaration, options, &mut errors).filter(|_| errors.is_empty()) {
+                Some(model) => expand::expand_declaration(&declaration.tokens, &model),
+                None => fallback::fallback_declaration(&declaration, errors),
             }
         }
         Item::Block(block) => {
-            parse::no_options(args, &mut report);
-            match model::machine(&block, &mut report).filter(|_| report.is_empty()) {
-                Some(model) => expand::machine(&block, &model),
-                None => fallback::machine(*block, report),
+            parse::reject_options(args, &mut errors);
+            match model::validate_impl(&block, &mut errors).filter(|_| errors.is_empty()) {
+                Some(model) => expand::expand_impl(&block, &model),
+                None => fallback::fallback_impl(*block, errors),
             }
         }
     }
@@ -34,14 +34,14 @@ pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
 
 /// A helper attribute that `#[websocket]` has not taken away.
 pub(crate) fn misplaced(name: &str, item: &TokenStream) -> TokenStream {
-    let mut report = Report::default();
-    report.error(
+    let mut errors = Errors::default();
+    errors.error(
         proc_macro2::Span::call_site(),
         format!(
             "`#[{name}]` outside of a handler\n\
              help: it goes on a method of an `impl` block that has `#[websocket]` above it"
         ),
     );
-    let errors = report.into_errors();
+    let errors = errors.into_tokens();
     quote!(#errors #item)
 }

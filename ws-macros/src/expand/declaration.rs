@@ -2,13 +2,13 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::scope;
-use super::types::owned;
+use super::rewrite::with_send_static;
 use crate::model::Declaration;
 
 /// The item as it was written, and what it declares.
-pub(crate) fn declaration(item: &TokenStream, model: &Declaration) -> TokenStream {
+pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> TokenStream {
     let Declaration { ident, generics, path, settings } = model;
-    let generics = owned(generics);
+    let generics = with_send_static(generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     // Named here, so that it is found from wherever an option comes.
     let declaration = Ident::new("declaration", Span::call_site());
@@ -35,7 +35,7 @@ pub(crate) fn declaration(item: &TokenStream, model: &Declaration) -> TokenStrea
         }
     });
     // The constant of a type with parameters is only known for those that somebody chooses.
-    let look = (!settings.is_empty() && generics.params.is_empty())
+    let force_eval = (!settings.is_empty() && generics.params.is_empty())
         .then(|| quote!(const _: __ws::Declaration = <#ident as __ws::Declared>::DECLARATION;));
     let code = scope(&quote! {
         #[automatically_derived]
@@ -44,7 +44,7 @@ pub(crate) fn declaration(item: &TokenStream, model: &Declaration) -> TokenStrea
         }
 
         #mounted
-        #look
+        #force_eval
     });
     quote!(#item #code)
 }

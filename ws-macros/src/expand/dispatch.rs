@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use crate::model::{Arg, Event, Held, Method};
+use crate::model::{Arg, Event, StoredPayload, Method};
 
 /// One arm of `event`: a sync method runs, an async one is told to.
 pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
@@ -23,8 +23,8 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
         Event::Close => quote!(Close(#payload)),
     };
     let body = if *is_async {
-        let keep = keep(method);
-        quote!(__ws::EventOutcome::Call(__Call::#variant #keep))
+        let stored = store_payload(method);
+        quote!(__ws::EventOutcome::Call(__Call::#variant #stored))
     } else {
         let is_decoded = matches!(event, Event::Text | Event::Binary | Event::Ping | Event::Pong);
         let decode = (is_decoded && method.payload().is_some()).then(|| {
@@ -45,16 +45,16 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
 }
 
 /// What an async method's call is made of.
-fn keep(method: &Method) -> Option<TokenStream> {
+fn store_payload(method: &Method) -> Option<TokenStream> {
     let payload = payload(method);
-    let kept = match (method.held(), &method.event) {
-        (Held::Nothing, _) => return None,
-        (Held::Reason, _) => quote!(::core::clone::Clone::clone(#payload)),
-        (Held::Text | Held::Bytes, _) => quote!(::core::convert::From::from(#payload)),
-        (Held::Missed | Held::Error, _) | (Held::Value(_), Event::Info) => quote!(#payload),
-        (Held::Value(_), _) => decoded(method),
+    let stored = match (method.stored_payload(), &method.event) {
+        (StoredPayload::Nothing, _) => return None,
+        (StoredPayload::Reason, _) => quote!(::core::clone::Clone::clone(#payload)),
+        (StoredPayload::Text | StoredPayload::Bytes, _) => quote!(::core::convert::From::from(#payload)),
+        (StoredPayload::Missed | StoredPayload::Error, _) | (StoredPayload::Value(_), Event::Info) => quote!(#payload),
+        (StoredPayload::Value(_), _) => decoded(method),
     };
-    Some(quote!((#kept)))
+    Some(quote!((#stored)))
 }
 
 /// One arm of `call`. The method has the seat while it runs, and gives it back. That its future is
@@ -62,9 +62,9 @@ fn keep(method: &Method) -> Option<TokenStream> {
 pub(super) fn call_arm(method: &Method) -> TokenStream {
     let Method { cfgs, ident, variant, .. } = method;
     let (payload, value) = (payload(method), value(method));
-    let held = method.held();
-    let pattern = (!matches!(held, Held::Nothing)).then(|| quote!((#payload)));
-    let decode = matches!(held, Held::Text | Held::Bytes).then(|| {
+    let stored = method.stored_payload();
+    let pattern = (!matches!(stored, StoredPayload::Nothing)).then(|| quote!((#payload)));
+    let decode = matches!(stored, StoredPayload::Text | StoredPayload::Bytes).then(|| {
         let decoder = decoder(method, &quote!(&#payload));
         quote! {
             let #payload = match #decoder {
@@ -74,7 +74,7 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
         }
     });
     let this = Ident::new("this", Span::call_site());
-    let args = args(method, &this, matches!(held, Held::Error | Held::Reason));
+    let args = args(method, &this, matches!(stored, StoredPayload::Error | StoredPayload::Reason));
     // The variables are ours, wherever the name of the method comes from.
     let [instance, cx] = ["instance", "cx"].map(|name| Ident::new(name, Span::call_site()));
     let reply = reply(method);

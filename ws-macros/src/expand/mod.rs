@@ -3,17 +3,17 @@
 
 mod declaration;
 mod dispatch;
-mod machine;
-mod types;
+mod handler_impl;
+mod rewrite;
 mod upgrade;
 
 use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
-pub(crate) use declaration::declaration;
-pub(crate) use machine::machine;
-pub(crate) use types::{owned, with_statics};
+pub(crate) use declaration::expand_declaration;
+pub(crate) use handler_impl::expand_impl;
+pub(crate) use rewrite::{with_send_static, with_statics};
 
 /// A scope in which `__ws` is `ws_core::private`, whatever the user's crate calls `ws-core`: the one
 /// name of ours that generated code starts from.

@@ -2,18 +2,18 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::types::{conditions, owned, without_self};
-use crate::model::{Machine, Upgrade};
+use super::rewrite::{any_cfg, with_send_static, without_self};
+use crate::model::{HandlerImpl, Upgrade};
 
 /// What `Handler::Upgrade` is: how the handler comes to be from a request.
-pub(super) fn upgrade_type(model: &Machine) -> TokenStream {
+pub(super) fn upgrade_type(model: &HandlerImpl) -> TokenStream {
     let by_default = quote!(
         type Upgrade = __ws::DefaultUpgrade;
     );
     let by_upgrade = quote!(
         type Upgrade = __Upgrade;
     );
-    match conditions(model.upgrades.iter().map(|upgrade| &*upgrade.cfgs)) {
+    match any_cfg(model.upgrades.iter().map(|upgrade| &*upgrade.cfgs)) {
         None if model.upgrades.is_empty() => by_default,
         None => by_upgrade,
         Some(any) => quote!(#[cfg(#any)] #by_upgrade #[cfg(not(#any))] #by_default),
@@ -21,12 +21,12 @@ pub(super) fn upgrade_type(model: &Machine) -> TokenStream {
 }
 
 /// `__Upgrade`: the extractors in order, then `#[on_upgrade]`.
-pub(super) fn upgrade(model: &Machine, upgrade: &Upgrade) -> TokenStream {
+pub(super) fn expand_upgrade(model: &HandlerImpl, upgrade: &Upgrade) -> TokenStream {
     let Upgrade { cfgs, ident, is_async, args, output } = upgrade;
     let self_ty = &model.self_ty;
     let args: Vec<_> = args.iter().map(|ty| (ty.span(), without_self(ty, self_ty))).collect();
 
-    let mut generics = owned(&model.generics);
+    let mut generics = with_send_static(&model.generics);
     generics.params.push(syn::parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync));
     let predicates = &mut generics.make_where_clause().predicates;
     for (span, ty) in &args {

@@ -5,8 +5,8 @@ use syn::spanned::Spanned;
 use syn::{FnArg, ReceiverKind, Signature, Type};
 
 use super::kind::Kind;
-use super::types::{borrows, is_mut_reference, is_reference, is_static, last_name, peeled};
-use crate::report::Report;
+use super::types::{borrows, is_mut_reference, is_reference, is_static, last_name, ungroup_type};
+use crate::errors::Errors;
 
 pub(crate) enum Arg {
     /// `cx: &mut Context<Self>`, and where its type stands.
@@ -16,9 +16,9 @@ pub(crate) enum Arg {
 }
 
 /// The arguments in the order in which they are written, if they are right.
-pub(super) fn arguments(sig: &Signature, kind: Kind, report: &mut Report) -> Option<Vec<Arg>> {
-    let (name, usage) = (kind.name(), usage(sig, kind));
-    if !receiver(sig, name, &usage, report) {
+pub(super) fn validate_arguments(sig: &Signature, kind: Kind, errors: &mut Errors) -> Option<Vec<Arg>> {
+    let (name, usage) = (kind.name(), usage_hint(sig, kind));
+    if !validate_receiver(sig, name, &usage, errors) {
         return None;
     }
     let mut args = Vec::new();
@@ -26,11 +26,11 @@ pub(super) fn arguments(sig: &Signature, kind: Kind, report: &mut Report) -> Opt
     for input in &sig.inputs {
         let FnArg::Typed(input) = input else { continue };
         if let Some(attr) = input.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
-            report
+            errors
                 .error_at(attr, "an argument cannot depend on a `cfg`\nhelp: put it on two methods instead");
             return None;
         }
-        match argument(&input.ty, &args, kind) {
+        match validate_argument(&input.ty, &args, kind) {
             Ok(arg) => {
                 if matches!(arg, Arg::Context(_)) && !names_context(&input.ty) {
                     aliases.push(&input.ty);
@@ -38,11 +38,11 @@ pub(super) fn arguments(sig: &Signature, kind: Kind, report: &mut Report) -> Opt
                 args.push(arg);
             }
             Err(why) if why.contains("\nhelp: ") => {
-                report.error_at(&input.ty, why);
+                errors.error_at(&input.ty, why);
                 return None;
             }
             Err(why) => {
-                report.error_at(&input.ty, format!("{why}\nhelp: write {usage}"));
+                errors.error_at(&input.ty, format!("{why}\nhelp: write {usage}"));
                 return None;
             }
         }
@@ -61,16 +61,16 @@ pub(super) fn arguments(sig: &Signature, kind: Kind, report: &mut Report) -> Opt
                     Kind::Info => "a message is owned: whoever sent it does not wait for it",
                     _ => "what an event brings is not borrowed mutably",
                 };
-                report.error_at(ty, format!("{text}\nhelp: write {usage}"));
+                errors.error_at(ty, format!("{text}\nhelp: write {usage}"));
             }
-            None => report.error(sig.ident.span(), format!("{text}\nhelp: write {usage}")),
+            None => errors.error(sig.ident.span(), format!("{text}\nhelp: write {usage}")),
         }
         return None;
     }
     Some(args)
 }
 
-fn receiver(sig: &Signature, name: &str, usage: &str, report: &mut Report) -> bool {
+fn validate_receiver(sig: &Signature, name: &str, usage: &str, errors: &mut Errors) -> bool {
     match sig.receiver() {
         Some(receiver) => {
             let borrows = match &receiver.kind {
@@ -79,7 +79,7 @@ fn receiver(sig: &Signature, name: &str, usage: &str, report: &mut Report) -> bo
                 _ => false,
             };
             if !borrows {
-                report.error_at(
+                errors.error_at(
                     receiver,
                     format!("`#[{name}]` borrows the handler, which goes on after it\nhelp: write {usage}"),
                 );
@@ -87,7 +87,7 @@ fn receiver(sig: &Signature, name: &str, usage: &str, report: &mut Report) -> bo
             borrows
         }
         None => {
-            report.error(
+            errors.error(
                 sig.ident.span(),
                 format!("`#[{name}]` on a function without `self`\nhelp: write {usage}"),
             );
@@ -97,13 +97,13 @@ fn receiver(sig: &Signature, name: &str, usage: &str, report: &mut Report) -> bo
 }
 
 /// One argument behind those that are known.
-fn argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
+fn validate_argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
     let name = kind.name();
     let has_payload = before.iter().any(|arg| matches!(arg, Arg::Payload(_)));
     if is_context(ty, kind) {
-        return context(ty, before, kind);
+        return validate_context(ty, before, kind);
     }
-    if let Some(text) = stranger(ty, kind) {
+    if let Some(text) = misplaced_argument(ty, kind) {
         return Err(text.into());
     }
     match kind {
@@ -122,7 +122,7 @@ fn argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
         }
         Kind::Error if !is_reference(ty) => return Err("`#[on_error]` takes `&HandlerError`".into()),
         Kind::Info if borrows(ty) => {
-            let owned = match peeled(ty) {
+            let owned = match ungroup_type(ty) {
                 Type::Reference(reference) => match last_name(&reference.elem) {
                     Some(name) if name != "str" => name,
                     _ => "String".into(),
@@ -135,7 +135,7 @@ fn argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
             };
             return Err(format!("a message is owned: whoever sent it does not wait for it\nhelp: {help}"));
         }
-        Kind::Text | Kind::Binary | Kind::Ping | Kind::Pong => match peeled(ty) {
+        Kind::Text | Kind::Binary | Kind::Ping | Kind::Pong => match ungroup_type(ty) {
             Type::Reference(reference) if reference.mutability.is_some() => {
                 return Err("a payload is not borrowed mutably: it may be shared".into());
             }
@@ -151,13 +151,13 @@ fn argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
         },
         _ => {}
     }
-    if let Type::ImplTrait(_) = peeled(ty) {
+    if let Type::ImplTrait(_) = ungroup_type(ty) {
         return Err(format!("`#[{name}]` needs to know the type"));
     }
     Ok(Arg::Payload(Box::new(ty.clone())))
 }
 
-fn context(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
+fn validate_context(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
     if names_context(ty) && !has_arguments(ty) {
         return Err("`Context` is that of a handler\nhelp: write `cx: &mut Context<Self>`".into());
     }
@@ -174,7 +174,7 @@ fn context(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
 }
 
 /// What people look for in the arguments, and where it is.
-fn stranger(ty: &Type, kind: Kind) -> Option<&'static str> {
+fn misplaced_argument(ty: &Type, kind: Kind) -> Option<&'static str> {
     if matches!(kind, Kind::Info) {
         return None;
     }
@@ -197,7 +197,7 @@ fn is_context(ty: &Type, kind: Kind) -> bool {
         // A message may have that name.
         return is_reference(ty) || !matches!(kind, Kind::Info);
     }
-    let Type::Reference(reference) = peeled(ty) else { return false };
+    let Type::Reference(reference) = ungroup_type(ty) else { return false };
     let ours = ["str", "u64", "CloseReason", "HandlerError"];
     reference.mutability.is_some()
         && last_name(&reference.elem).is_some_and(|name| !ours.contains(&name.as_str()))
@@ -210,7 +210,7 @@ pub(super) fn names_context(ty: &Type) -> bool {
 }
 
 fn context_of(ty: &Type) -> Option<&syn::PathSegment> {
-    match peeled(ty) {
+    match ungroup_type(ty) {
         Type::Path(path) => path.path.segments.last().filter(|last| last.ident == "Context"),
         Type::Reference(reference) => context_of(&reference.elem),
         _ => None,
@@ -227,7 +227,7 @@ fn is_owned_payload(ty: &Type) -> bool {
 }
 
 /// The signature that would be right.
-pub(super) fn usage(sig: &Signature, kind: Kind) -> String {
+pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
     let keyword = if sig.asyncness.is_some() { "async fn" } else { "fn" };
     let name = &sig.ident;
     let arguments = match kind {

@@ -5,10 +5,11 @@ use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit};
 
-use super::declaration::wrong;
-use super::value::{self, peeled};
+use super::declaration::invalid_value;
+use super::value::{self, ungroup_expr};
 use crate::parse::{Opt, OptValue};
-use crate::report::{Report, nearest};
+use crate::errors::Errors;
+use crate::parse::suggest;
 
 const PARAMETERS: [&str; 7] = [
     "level",
@@ -35,21 +36,21 @@ const OTHER_NAMES: [(&str, &[&str]); 7] = [
 ];
 
 /// What `compress` sets `Options::compress` to.
-pub(super) fn parameters(value: Option<&OptValue>, report: &mut Report) -> Option<TokenStream> {
+pub(super) fn validate_compress(value: Option<&OptValue>, errors: &mut Errors) -> Option<TokenStream> {
     let given = match value {
         None => return Some(quote!(::core::option::Option::Some(__ws::Compress::DEFAULT))),
-        Some(OptValue::Nested(given, _)) if given.is_empty() => return parameters(None, report),
+        Some(OptValue::Nested(given, _)) if given.is_empty() => return validate_compress(None, errors),
         Some(OptValue::Nested(given, _)) => given,
         Some(OptValue::List(_, span) | OptValue::None(span)) => {
-            report.add(wrong(*span, "compress"));
+            errors.add(invalid_value(*span, "compress"));
             return None;
         }
         Some(OptValue::Expr(value)) => {
-            report.add(wrong(value.span(), "compress"));
+            errors.add(invalid_value(value.span(), "compress"));
             return None;
         }
         Some(OptValue::Tokens(tokens)) => {
-            report.add(wrong(tokens.span(), "compress"));
+            errors.add(invalid_value(tokens.span(), "compress"));
             return None;
         }
     };
@@ -59,12 +60,12 @@ pub(super) fn parameters(value: Option<&OptValue>, report: &mut Report) -> Optio
         let name = &parameter.name;
         if seen.contains(&name) {
             let text = format!("`{name}` of `compress` is given twice\nhelp: keep one of the two");
-            report.error(name.span(), text);
+            errors.error(name.span(), text);
             continue;
         }
         seen.push(name);
-        let set = setting(parameter);
-        settings.extend(report.ok(set).map(|value| quote!(compress.#name = #value;)));
+        let set = validate_parameter(parameter);
+        settings.extend(errors.collect(set).map(|value| quote!(compress.#name = #value;)));
     }
     // In a block of its own, so that the name meets no other.
     Some(quote!({
@@ -74,25 +75,25 @@ pub(super) fn parameters(value: Option<&OptValue>, report: &mut Report) -> Optio
     }))
 }
 
-fn setting(parameter: &Opt) -> syn::Result<TokenStream> {
+fn validate_parameter(parameter: &Opt) -> syn::Result<TokenStream> {
     let name = parameter.name.to_string();
     let span = parameter.name.span();
     if !PARAMETERS.contains(&name.as_str()) {
-        let help = match nearest(&name, &PARAMETERS, &OTHER_NAMES) {
-            Some(near) => format!("write {}", usage(near)),
+        let help = match suggest(&name, &PARAMETERS, &OTHER_NAMES) {
+            Some(near) => format!("write {}", usage_hint(near)),
             None => format!("its parameters are `{}`", PARAMETERS.join("`, `")),
         };
         return Err(syn::Error::new(span, format!("unknown parameter `{name}` of `compress`\nhelp: {help}")));
     }
     let is_flag = name.ends_with("takeover");
     let not = |span| {
-        let text = format!("not a value of `{name}`\nhelp: write {}", usage(&name));
+        let text = format!("not a value of `{name}`\nhelp: write {}", usage_hint(&name));
         syn::Error::new(span, text)
     };
     match &parameter.value {
         None if is_flag => Ok(quote!(true)),
-        None => Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage(&name)))),
-        Some(OptValue::Expr(value)) if is_flag => match peeled(value) {
+        None => Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage_hint(&name)))),
+        Some(OptValue::Expr(value)) if is_flag => match ungroup_expr(value) {
             Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => Ok(quote!(#on)),
             Expr::Path(_) => Ok(quote!(#value)),
             _ => Err(not(value.span())),
@@ -102,7 +103,7 @@ fn setting(parameter: &Opt) -> syn::Result<TokenStream> {
             number(&name, value).map_err(|why| why.unwrap_or_else(|| not(value.span())))
         }
         Some(OptValue::Tokens(tokens)) => {
-            let text = value::size_apart(tokens).filter(|_| name == "min_size");
+            let text = value::spaced_size_hint(tokens).filter(|_| name == "min_size");
             Err(syn::Error::new_spanned(tokens, text.unwrap_or_else(|| not(span).to_string())))
         }
         Some(OptValue::List(_, span) | OptValue::Nested(_, span) | OptValue::None(span)) => Err(not(*span)),
@@ -116,14 +117,14 @@ fn number(name: &str, value: &Expr) -> Result<TokenStream, Option<syn::Error>> {
         "mem_level" => (1, 9),
         _ => (9, 15),
     };
-    match peeled(value) {
+    match ungroup_expr(value) {
         Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) if lit.suffix().is_empty() => {
             match lit.base10_parse::<u8>() {
                 Ok(number) if (least..=most).contains(&number) => Ok(quote!(#lit)),
                 _ => {
                     // RFC 7692 has it, and zlib writes no such stream.
                     let why = if name.ends_with("bits") { ": a window has 512 bytes to 32 KiB" } else { "" };
-                    let text = format!("`{name}` is {least} to {most}{why}\nhelp: write {}", usage(name));
+                    let text = format!("`{name}` is {least} to {most}{why}\nhelp: write {}", usage_hint(name));
                     Err(Some(syn::Error::new(lit.span(), text)))
                 }
             }
@@ -134,7 +135,7 @@ fn number(name: &str, value: &Expr) -> Result<TokenStream, Option<syn::Error>> {
 }
 
 /// How a parameter is written.
-fn usage(name: &str) -> &'static str {
+fn usage_hint(name: &str) -> &'static str {
     match name {
         "level" => "`compress(level = 6)`, from 0 to 9",
         "mem_level" => "`compress(mem_level = 8)`, from 1 to 9",

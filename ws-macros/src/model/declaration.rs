@@ -5,10 +5,11 @@ use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Generics, Lit};
 
-use super::value::peeled;
-use super::{compress, no_lifetimes, one_websocket, text, value};
+use super::value::ungroup_expr;
+use super::{compress, reject_lifetimes, reject_repeated_websocket, string_list, value};
 use crate::parse::{self, Opt, OptValue};
-use crate::report::{Report, nearest};
+use crate::errors::Errors;
+use crate::parse::suggest;
 
 /// A handler with options that make sense.
 pub(crate) struct Declaration {
@@ -79,24 +80,24 @@ const OTHER_NAMES: [(&str, &[&str]); 13] = [
     ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
 ];
 
-pub(crate) fn declaration(
+pub(crate) fn validate_declaration(
     item: &parse::Declaration,
     options: Vec<Opt>,
-    report: &mut Report,
+    errors: &mut Errors,
 ) -> Option<Declaration> {
-    one_websocket(&item.websockets, "type", report);
-    no_lifetimes(&item.generics, report);
+    reject_repeated_websocket(&item.websockets, "type", errors);
+    reject_lifetimes(&item.generics, errors);
     let mut model = Declaration {
         ident: item.ident.clone(),
         generics: item.generics.clone(),
         path: None,
         settings: Vec::new(),
     };
-    report.ok(contradiction(&options));
+    errors.collect(check_outbox_sizes(&options));
     let mut seen: Vec<Ident> = Vec::new();
     for option in options {
         if let Some(first) = seen.iter().find(|name| **name == option.name) {
-            report.error(
+            errors.error(
                 option.name.span(),
                 format!("option `{first}` is given twice\nhelp: keep one of the two"),
             );
@@ -104,22 +105,22 @@ pub(crate) fn declaration(
         }
         seen.push(option.name.clone());
         if option.name == "compress" {
-            let compress = compress::parameters(option.value.as_ref(), report);
+            let compress = compress::validate_compress(option.value.as_ref(), errors);
             model.settings.extend(compress.map(|tokens| (option.name, tokens)));
             continue;
         }
-        let result = setting(&option);
-        match report.ok(result) {
+        let result = validate_option(&option);
+        match errors.collect(result) {
             Some(Setting::Path(path)) => model.path = Some(path),
             Some(Setting::Field(tokens)) => model.settings.push((option.name, tokens)),
             None => {}
         }
     }
-    report.is_empty().then_some(model)
+    errors.is_empty().then_some(model)
 }
 
 /// Two sizes that are literals, and contradict each other. Constants are looked at by the compiler.
-fn contradiction(options: &[Opt]) -> syn::Result<()> {
+fn check_outbox_sizes(options: &[Opt]) -> syn::Result<()> {
     let given = |name: &str| options.iter().find(|option| option.name == name);
     let bytes = |option: Option<&Opt>, default| match option.map(|option| &option.value) {
         Some(Some(OptValue::Expr(value))) => value::bytes(value),
@@ -152,50 +153,50 @@ enum Setting {
     Field(TokenStream),
 }
 
-fn setting(option: &Opt) -> syn::Result<Setting> {
+fn validate_option(option: &Opt) -> syn::Result<Setting> {
     let name = option.name.to_string();
     let span = option.name.span();
     if !OPTIONS.contains(&name.as_str()) {
-        return Err(syn::Error::new(span, unknown(&name)));
+        return Err(syn::Error::new(span, unknown_option(&name)));
     }
     let Some(given) = &option.value else {
         if name == "legacy" {
             return Ok(Setting::Field(quote!(true)));
         }
-        return Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage(&name))));
+        return Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage_hint(&name))));
     };
     let field = match (name.as_str(), given) {
         ("path", OptValue::Expr(value)) => return path(value).map(Setting::Path),
-        ("subprotocols", OptValue::List(items, _)) => text::subprotocols(items)?,
+        ("subprotocols", OptValue::List(items, _)) => string_list::subprotocols(items)?,
         ("subprotocols", OptValue::Expr(value @ Expr::Path(_))) => quote!(#value),
         ("origins", OptValue::List(items, _)) => {
-            let list = text::origins(items)?;
+            let list = string_list::origins(items)?;
             quote!(__ws::Origins::List(#list))
         }
-        ("origins", OptValue::Expr(value)) => match word(value).as_deref() {
+        ("origins", OptValue::Expr(value)) => match keyword(value).as_deref() {
             Some("any") => quote!(__ws::Origins::Any),
-            _ if matches!(peeled(value), Expr::Path(_)) => quote!(__ws::Origins::List(#value)),
-            _ => return Err(wrong(value.span(), &name)),
+            _ if matches!(ungroup_expr(value), Expr::Path(_)) => quote!(__ws::Origins::List(#value)),
+            _ => return Err(invalid_value(value.span(), &name)),
         },
         ("unhandled", OptValue::Expr(value)) => {
-            let variant = match word(value).as_deref() {
+            let variant = match keyword(value).as_deref() {
                 Some("close") => format_ident!("Close"),
                 Some("ignore") => format_ident!("Ignore"),
-                _ => return Err(wrong(value.span(), &name)),
+                _ => return Err(invalid_value(value.span(), &name)),
             };
             quote!(__ws::Unhandled::#variant)
         }
         ("overflow", OptValue::Expr(value)) => overflow(value)?,
         ("validate_utf8" | "legacy", OptValue::Expr(value)) => match value {
             Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => quote!(#on),
-            Expr::Path(_) if !matches!(word(value).as_deref(), Some("on" | "off")) => quote!(#value),
-            _ => return Err(wrong(value.span(), &name)),
+            Expr::Path(_) if !matches!(keyword(value).as_deref(), Some("on" | "off")) => quote!(#value),
+            _ => return Err(invalid_value(value.span(), &name)),
         },
         (
             "idle_timeout" | "ping_interval" | "max_lifetime" | "max_frame_size" | "max_message_rate"
             | "max_control_rate",
             OptValue::Expr(value),
-        ) if matches!(word(value).as_deref(), Some("none" | "None")) => {
+        ) if matches!(keyword(value).as_deref(), Some("none" | "None")) => {
             quote!(::core::option::Option::None)
         }
         ("idle_timeout" | "ping_interval" | "max_lifetime", OptValue::Expr(value)) => {
@@ -216,24 +217,24 @@ fn setting(option: &Opt) -> syn::Result<Setting> {
             value::size(value)?
         }
         ("mailbox", OptValue::Expr(value)) => count(value, &name)?,
-        (_, OptValue::Expr(value)) => return Err(wrong(value.span(), &name)),
+        (_, OptValue::Expr(value)) => return Err(invalid_value(value.span(), &name)),
         (_, OptValue::List(_, span) | OptValue::Nested(_, span) | OptValue::None(span)) => {
-            return Err(wrong(*span, &name));
+            return Err(invalid_value(*span, &name));
         }
         (_, OptValue::Tokens(tokens)) => {
             let apart = match name.as_str() {
                 "idle_timeout" | "ping_interval" | "pong_timeout" | "max_lifetime" | "close_timeout"
-                | "cancel_timeout" => value::duration_apart(tokens),
-                _ => value::size_apart(tokens),
+                | "cancel_timeout" => value::spaced_duration_hint(tokens),
+                _ => value::spaced_size_hint(tokens),
             };
-            let text = apart.unwrap_or_else(|| wrong(span, &name).to_string());
+            let text = apart.unwrap_or_else(|| invalid_value(span, &name).to_string());
             return Err(syn::Error::new_spanned(tokens, text));
         }
     };
     Ok(Setting::Field(field))
 }
 
-fn unknown(name: &str) -> String {
+fn unknown_option(name: &str) -> String {
     let elsewhere = match name {
         "max_connections"
         | "max_connections_per_address"
@@ -249,18 +250,18 @@ fn unknown(name: &str) -> String {
     if !elsewhere.is_empty() {
         return format!("unknown option `{name}`\n{elsewhere}");
     }
-    match nearest(name, &OPTIONS, &OTHER_NAMES) {
-        Some(near) => format!("unknown option `{name}`\nhelp: write {}", usage(near)),
+    match suggest(name, &OPTIONS, &OTHER_NAMES) {
+        Some(near) => format!("unknown option `{name}`\nhelp: write {}", usage_hint(near)),
         None => format!("unknown option `{name}`\nhelp: the options are `{}`", OPTIONS.join("`, `")),
     }
 }
 
-pub(super) fn wrong(span: Span, name: &str) -> syn::Error {
-    syn::Error::new(span, format!("not a value of `{name}`\nhelp: write {}", usage(name)))
+pub(super) fn invalid_value(span: Span, name: &str) -> syn::Error {
+    syn::Error::new(span, format!("not a value of `{name}`\nhelp: write {}", usage_hint(name)))
 }
 
 /// How an option is written.
-fn usage(name: &str) -> &'static str {
+fn usage_hint(name: &str) -> &'static str {
     match name {
         "path" => "`path = \"/chat/{room}\"`",
         "subprotocols" => "`subprotocols = [\"chat.v2\", \"chat.v1\"]`",
@@ -290,14 +291,14 @@ fn usage(name: &str) -> &'static str {
 }
 
 /// A single word, as `close`.
-fn word(value: &Expr) -> Option<String> {
-    let Expr::Path(path) = peeled(value) else { return None };
+fn keyword(value: &Expr) -> Option<String> {
+    let Expr::Path(path) = ungroup_expr(value) else { return None };
     path.path.get_ident().map(ToString::to_string)
 }
 
 /// What becomes of published messages when too many wait.
 fn overflow(value: &Expr) -> syn::Result<TokenStream> {
-    let variant = match word(value).as_deref() {
+    let variant = match keyword(value).as_deref() {
         Some("close") => format_ident!("Close"),
         Some("drop_oldest") => format_ident!("DropOldest"),
         Some("drop_newest") => format_ident!("DropNewest"),
@@ -308,41 +309,41 @@ fn overflow(value: &Expr) -> syn::Result<TokenStream> {
                         help: write `overflow = drop_oldest`, for that which waits longest, or `overflow = drop_newest`";
             return Err(syn::Error::new(value.span(), text));
         }
-        _ => return Err(wrong(value.span(), "overflow")),
+        _ => return Err(invalid_value(value.span(), "overflow")),
     };
     Ok(quote!(__ws::Overflow::#variant))
 }
 
 /// A number that is not zero.
 fn count(value: &Expr, name: &str) -> syn::Result<TokenStream> {
-    match peeled(value) {
+    match ungroup_expr(value) {
         Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) if lit.suffix().is_empty() => {
             let zero = match name {
                 "mailbox" => "a mailbox holds at least one message",
                 _ => "a client may say at least one thing in a second",
             };
             match lit.base10_parse::<u64>() {
-                Ok(0) => Err(syn::Error::new(lit.span(), format!("{zero}\nhelp: write {}", usage(name)))),
+                Ok(0) => Err(syn::Error::new(lit.span(), format!("{zero}\nhelp: write {}", usage_hint(name)))),
                 // What is too large for its type, the compiler says.
                 _ => Ok(quote!(#lit)),
             }
         }
-        Expr::Lit(_) => Err(wrong(value.span(), name)),
+        Expr::Lit(_) => Err(invalid_value(value.span(), name)),
         // `100/s`.
-        Expr::Binary(per) if matches!(word(&per.right).as_deref(), Some("s" | "sec" | "second")) => {
-            Err(wrong(value.span(), name))
+        Expr::Binary(per) if matches!(keyword(&per.right).as_deref(), Some("s" | "sec" | "second")) => {
+            Err(invalid_value(value.span(), name))
         }
         constant => Ok(quote!(#constant)),
     }
 }
 
 fn path(value: &Expr) -> syn::Result<TokenStream> {
-    match peeled(value) {
+    match ungroup_expr(value) {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
-            super::path::pattern(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
+            super::path::check_pattern(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?;
             Ok(quote!(#text))
         }
         Expr::Path(_) | Expr::Macro(_) | Expr::Call(_) | Expr::Block(_) => Ok(quote!(#value)),
-        _ => Err(wrong(value.span(), "path")),
+        _ => Err(invalid_value(value.span(), "path")),
     }
 }

@@ -4,12 +4,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
 use syn::{Attribute, GenericParam, Meta, ReturnType, Signature, Type};
 
-use super::argument::{Arg, arguments, usage};
+use super::argument::{Arg, validate_arguments, usage_hint};
 use super::kind::Kind;
-use super::types::{borrows, captures_all, peeled};
-use super::{cfgs, output_span, value};
+use super::types::{borrows, captures_all, ungroup_type};
+use super::{cfg_attributes, output_span, value};
 use crate::parse;
-use crate::report::Report;
+use crate::errors::Errors;
 
 /// A method for an event.
 pub(crate) struct Method {
@@ -40,7 +40,7 @@ pub(crate) enum Event {
 }
 
 /// What a pending async method has been given: what borrows is held as what it borrows from.
-pub(crate) enum Held<'a> {
+pub(crate) enum StoredPayload<'a> {
     Nothing,
     /// The payload as it has been decoded, or the message.
     Value(&'a Type),
@@ -61,22 +61,22 @@ impl Method {
         })
     }
 
-    pub(crate) fn held(&self) -> Held<'_> {
+    pub(crate) fn stored_payload(&self) -> StoredPayload<'_> {
         match (&self.event, self.payload()) {
-            (Event::Error, _) => Held::Error,
-            (Event::Close, _) => Held::Reason,
+            (Event::Error, _) => StoredPayload::Error,
+            (Event::Close, _) => StoredPayload::Reason,
             // Of a timer and of an open connection there is none.
-            (_, None) => Held::Nothing,
-            (Event::Info, Some(ty)) => Held::Value(ty),
-            (Event::Lagged, Some(_)) => Held::Missed,
-            (Event::Text, Some(ty)) if borrows(ty) => Held::Text,
-            (_, Some(ty)) if borrows(ty) => Held::Bytes,
-            (_, Some(ty)) => Held::Value(ty),
+            (_, None) => StoredPayload::Nothing,
+            (Event::Info, Some(ty)) => StoredPayload::Value(ty),
+            (Event::Lagged, Some(_)) => StoredPayload::Missed,
+            (Event::Text, Some(ty)) if borrows(ty) => StoredPayload::Text,
+            (_, Some(ty)) if borrows(ty) => StoredPayload::Bytes,
+            (_, Some(ty)) => StoredPayload::Value(ty),
         }
     }
 
     /// Whether two methods want the same event. Timers may be many, and of messages one for each type.
-    pub(super) fn clashes(&self, other: &Self) -> bool {
+    pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         match (&self.event, &other.event) {
             (Event::Timer { .. }, _) => false,
             (Event::Info, Event::Info) => {
@@ -89,20 +89,20 @@ impl Method {
 }
 
 /// A method, if nothing is wrong with it by itself.
-pub(super) fn method(
+pub(super) fn validate_method(
     method: &parse::Method,
     helper: &Attribute,
     kind: Kind,
-    report: &mut Report,
+    errors: &mut Errors,
 ) -> Option<Method> {
     let sig = &method.sig;
-    check(sig, "a method for an event", report);
+    check_signature(sig, "a method for an event", errors);
     // All of it is looked at, so that all of it is complained about.
-    let event = event(helper, kind, report);
-    let args = arguments(sig, kind, report)?;
-    output(sig, kind, &args, report)?;
+    let event = validate_event(helper, kind, errors);
+    let args = validate_arguments(sig, kind, errors)?;
+    validate_output(sig, kind, &args, errors)?;
     Some(Method {
-        cfgs: cfgs(&method.attrs),
+        cfgs: cfg_attributes(&method.attrs),
         ident: sig.ident.clone(),
         variant: format_ident!("{}", variant(&sig.ident), span = sig.ident.span()),
         event: event?,
@@ -112,12 +112,12 @@ pub(super) fn method(
     })
 }
 
-fn event(helper: &Attribute, kind: Kind, report: &mut Report) -> Option<Event> {
+fn validate_event(helper: &Attribute, kind: Kind, errors: &mut Errors) -> Option<Event> {
     if let Kind::Every | Kind::After = kind {
-        let delay = report.ok(value::delay(&helper.meta, kind.name()))?;
+        let delay = errors.collect(value::delay(&helper.meta, kind.name()))?;
         return Some(Event::Timer { delay, repeat: kind == Kind::Every });
     }
-    no_arguments(helper, report);
+    reject_arguments(helper, errors);
     Some(match kind {
         Kind::Text => Event::Text,
         Kind::Binary => Event::Binary,
@@ -132,8 +132,8 @@ fn event(helper: &Attribute, kind: Kind, report: &mut Report) -> Option<Event> {
 }
 
 /// Of attributes that say all by their name.
-pub(super) fn no_arguments(helper: &Attribute, report: &mut Report) {
-    let name = parse::name(helper);
+pub(super) fn reject_arguments(helper: &Attribute, errors: &mut Errors) {
+    let name = parse::attribute_name(helper);
     let help = match name.as_str() {
         "on_info" => {
             "help: the type of the message is that of the method's argument: write `#[on_info]`".into()
@@ -143,19 +143,19 @@ pub(super) fn no_arguments(helper: &Attribute, report: &mut Report) {
     let text = format!("`#[{name}]` takes no arguments\n{help}");
     match &helper.meta {
         Meta::Path(_) => {}
-        Meta::List(list) if list.tokens.is_empty() => report.error_at(list, text),
-        Meta::List(list) => report.error_at(&list.tokens, text),
-        Meta::NameValue(set) => report.error_at(&set.value, text),
+        Meta::List(list) if list.tokens.is_empty() => errors.error_at(list, text),
+        Meta::List(list) => errors.error_at(&list.tokens, text),
+        Meta::NameValue(set) => errors.error_at(&set.value, text),
     }
 }
 
 /// Rules for every function with an attribute.
-pub(super) fn check(sig: &Signature, what: &str, report: &mut Report) {
+pub(super) fn check_signature(sig: &Signature, what: &str, errors: &mut Errors) {
     if let Some(token) = &sig.constness {
-        report.error_at(token, format!("{what} cannot be `const`\nhelp: remove `const`"));
+        errors.error_at(token, format!("{what} cannot be `const`\nhelp: remove `const`"));
     }
     if let syn::Safety::Unsafe(token) = &sig.safety {
-        report.error_at(
+        errors.error_at(
             token,
             format!(
                 "{what} cannot be `unsafe`: the connection calls it\n\
@@ -165,7 +165,7 @@ pub(super) fn check(sig: &Signature, what: &str, report: &mut Report) {
     }
     for param in &sig.generics.params {
         if !matches!(param, GenericParam::Lifetime(_)) {
-            report.error_at(
+            errors.error_at(
                 param,
                 format!(
                     "{what} cannot be generic: nobody chooses the type\n\
@@ -176,17 +176,17 @@ pub(super) fn check(sig: &Signature, what: &str, report: &mut Report) {
     }
 }
 
-fn output(sig: &Signature, kind: Kind, args: &[Arg], report: &mut Report) -> Option<()> {
+fn validate_output(sig: &Signature, kind: Kind, args: &[Arg], errors: &mut Errors) -> Option<()> {
     let ReturnType::Type(_, ty) = &sig.output else { return Some(()) };
-    let is_unit = matches!(peeled(ty), Type::Tuple(tuple) if tuple.elems.is_empty());
+    let is_unit = matches!(ungroup_type(ty), Type::Tuple(tuple) if tuple.elems.is_empty());
     if kind == Kind::Close && !is_unit {
-        let usage = usage(sig, kind);
+        let usage = usage_hint(sig, kind);
         let text = format!("`#[on_close]` cannot reply: the connection has ended\nhelp: write {usage}");
-        report.error_at(ty, text);
+        errors.error_at(ty, text);
         return None;
     }
     if captures_all(&sig.output) && args.iter().any(|arg| matches!(arg, Arg::Context(_))) {
-        report.error_at(
+        errors.error_at(
             ty,
             "this reply borrows `cx`, by which it is to be sent\n\
              help: write `impl IntoReply + use<>`, with what it borrows in the brackets; or name its type",

@@ -4,10 +4,10 @@ mod argument;
 mod compress;
 mod declaration;
 mod kind;
-mod machine;
+mod handler_impl;
 mod method;
 mod path;
-mod text;
+mod string_list;
 mod types;
 mod upgrade;
 mod value;
@@ -15,38 +15,38 @@ mod value;
 use proc_macro2::Span;
 use syn::{Attribute, GenericParam, Generics};
 
-use crate::report::Report;
+use crate::errors::Errors;
 
 pub(crate) use argument::Arg;
-pub(crate) use declaration::{Declaration, declaration};
-pub(crate) use machine::{Both, Machine, PathUse, machine};
-pub(crate) use method::{Event, Held, Method};
+pub(crate) use declaration::{Declaration, validate_declaration};
+pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};
+pub(crate) use method::{Event, StoredPayload, Method};
 pub(crate) use upgrade::Upgrade;
 
 const NO_BORROW: &str = "a handler cannot borrow: it lives as long as its connection\n\
                          help: let it own its data, or share it as an `Arc`";
 
 /// A handler lives in a task of its own.
-fn no_lifetimes(generics: &Generics, report: &mut Report) {
+fn reject_lifetimes(generics: &Generics, errors: &mut Errors) {
     for param in &generics.params {
         if let GenericParam::Lifetime(param) = param {
-            report.error_at(param, NO_BORROW);
+            errors.error_at(param, NO_BORROW);
         }
     }
 }
 
 /// A second `#[websocket]` on one item.
-fn one_websocket(attrs: &[Attribute], what: &str, report: &mut Report) {
+fn reject_repeated_websocket(attrs: &[Attribute], item: &str, errors: &mut Errors) {
     for attr in attrs {
-        report.error_at(
+        errors.error_at(
             attr.path(),
-            format!("a second `#[websocket]` on one {what}\nhelp: keep one, with all the options"),
+            format!("a second `#[websocket]` on one {item}\nhelp: keep one, with all the options"),
         );
     }
 }
 
 /// The conditions under which a method is there at all.
-fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
+fn cfg_attributes(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 

@@ -2,10 +2,10 @@
 
 use syn::{GenericArgument, PathArguments, Type};
 
-use super::types::{last_name, peeled};
+use super::types::{last_name, ungroup_type};
 
 /// Whether a pattern is one that the router takes: segments, `{name}` for one, `{*name}` for the rest.
-pub(super) fn pattern(path: &str) -> Result<(), String> {
+pub(super) fn check_pattern(path: &str) -> Result<(), String> {
     if path.contains("://") {
         return Err("a path has no scheme and no host\nhelp: write `\"/chat\"`".into());
     }
@@ -19,7 +19,7 @@ pub(super) fn pattern(path: &str) -> Result<(), String> {
         if segment.is_empty() && !is_last {
             return Err("two slashes in a row\nhelp: write one".into());
         }
-        let Some((is_rest, name)) = parameter(segment)? else { continue };
+        let Some((is_rest, name)) = parse_parameter(segment)? else { continue };
         if is_rest && !is_last {
             return Err(format!(
                 "`{{*{name}}}` takes all that follows, so it comes last\nhelp: write `{{{name}}}` for one segment"
@@ -36,7 +36,7 @@ pub(super) fn pattern(path: &str) -> Result<(), String> {
 }
 
 /// The parameter of a segment, and whether it takes all that follows.
-fn parameter(segment: &str) -> Result<Option<(bool, &str)>, String> {
+fn parse_parameter(segment: &str) -> Result<Option<(bool, &str)>, String> {
     let mut found = None;
     let mut rest = segment;
     while let Some(at) = rest.find(['{', '}']) {
@@ -69,13 +69,13 @@ fn parameter(segment: &str) -> Result<Option<(bool, &str)>, String> {
         rest = &tail[close + 1..];
     }
     if found.is_none() {
-        literal(segment)?;
+        check_literal(segment)?;
     }
     Ok(found)
 }
 
 /// What other routers write for parameters is no text of a path.
-fn literal(segment: &str) -> Result<(), String> {
+fn check_literal(segment: &str) -> Result<(), String> {
     let bracketed = segment.strip_prefix('<').and_then(|segment| segment.strip_suffix('>'));
     if let Some(name) = segment.strip_prefix(':').or(bracketed) {
         return Err(format!(
@@ -109,24 +109,24 @@ pub(crate) enum PathUse {
 }
 
 /// What the extractors take of the path, as far as their names say.
-pub(super) fn path_use(extractors: &[Type]) -> PathUse {
+pub(super) fn infer_path_use(extractors: &[Type]) -> PathUse {
     let others = ["Query", "State", "HeaderMap", "PeerAddr", "Method", "Version"];
-    let mut takers =
+    let mut candidates =
         extractors.iter().filter(|ty| last_name(ty).is_none_or(|name| !others.contains(&name.as_str())));
-    match (takers.next(), takers.next()) {
+    match (candidates.next(), candidates.next()) {
         (None, _) => PathUse::Nothing,
-        (Some(ty), None) => values(ty).map_or(PathUse::Unknown, PathUse::Exactly),
+        (Some(ty), None) => count_path_values(ty).map_or(PathUse::Unknown, PathUse::Exactly),
         _ => PathUse::Unknown,
     }
 }
 
 /// How many values a `Path<…>` is made of, if that can be seen.
-fn values(ty: &Type) -> Option<usize> {
-    let Type::Path(path) = peeled(ty) else { return None };
+fn count_path_values(ty: &Type) -> Option<usize> {
+    let Type::Path(path) = ungroup_type(ty) else { return None };
     let segment = path.path.segments.last().filter(|last| last.ident == "Path")?;
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
     let Some(GenericArgument::Type(ty)) = arguments.args.first() else { return None };
-    if let Type::Tuple(tuple) = peeled(ty) {
+    if let Type::Tuple(tuple) = ungroup_type(ty) {
         return Some(tuple.elems.len());
     }
     let single = [
@@ -142,7 +142,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, expect: &str) {
-        let got = pattern(path).err().unwrap_or_default();
+        let got = check_pattern(path).err().unwrap_or_default();
         assert_eq!(got.lines().next().unwrap_or_default(), expect, "{path}");
     }
 

@@ -3,17 +3,17 @@
 use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound, TypePath};
 
 /// What is in parentheses, or was put together by a macro.
-pub(super) fn peeled(ty: &Type) -> &Type {
+pub(super) fn ungroup_type(ty: &Type) -> &Type {
     match ty {
-        Type::Group(group) => peeled(&group.elem),
-        Type::Paren(paren) => peeled(&paren.elem),
+        Type::Group(group) => ungroup_type(&group.elem),
+        Type::Paren(paren) => ungroup_type(&paren.elem),
         other => other,
     }
 }
 
 /// The last name of a path.
 pub(super) fn last_name(ty: &Type) -> Option<String> {
-    match peeled(ty) {
+    match ungroup_type(ty) {
         Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
         _ => None,
     }
@@ -61,11 +61,11 @@ fn bound_borrows(bound: &TypeParamBound) -> bool {
 }
 
 pub(super) fn is_reference(ty: &Type) -> bool {
-    matches!(peeled(ty), Type::Reference(_))
+    matches!(ungroup_type(ty), Type::Reference(_))
 }
 
 pub(super) fn is_mut_reference(ty: &Type) -> bool {
-    matches!(peeled(ty), Type::Reference(reference) if reference.mutability.is_some())
+    matches!(ungroup_type(ty), Type::Reference(reference) if reference.mutability.is_some())
 }
 
 pub(super) fn is_static(reference: &syn::TypeReference) -> bool {
@@ -76,7 +76,7 @@ pub(super) fn is_static(reference: &syn::TypeReference) -> bool {
 /// `use<…>`.
 pub(super) fn captures_all(output: &ReturnType) -> bool {
     let ReturnType::Type(_, ty) = output else { return false };
-    let Type::ImplTrait(object) = peeled(ty) else { return false };
+    let Type::ImplTrait(object) = ungroup_type(ty) else { return false };
     !object.bounds.iter().any(|bound| matches!(bound, TypeParamBound::PreciseCapture(_)))
 }
 

@@ -4,11 +4,11 @@ use proc_macro2::{Ident, Span};
 use syn::{Attribute, FnArg, ReturnType, Type};
 
 use super::argument::names_context;
-use super::method::{check, no_arguments};
-use super::types::{borrows, peeled};
-use super::{cfgs, output_span};
+use super::method::{check_signature, reject_arguments};
+use super::types::{borrows, ungroup_type};
+use super::{cfg_attributes, output_span};
 use crate::parse;
-use crate::report::Report;
+use crate::errors::Errors;
 
 pub(crate) struct Upgrade {
     pub(crate) cfgs: Vec<Attribute>,
@@ -20,12 +20,12 @@ pub(crate) struct Upgrade {
     pub(crate) output: Span,
 }
 
-pub(super) fn upgrade(method: &parse::Method, helper: &Attribute, report: &mut Report) -> Option<Upgrade> {
+pub(super) fn validate_upgrade(method: &parse::Method, helper: &Attribute, errors: &mut Errors) -> Option<Upgrade> {
     let sig = &method.sig;
-    no_arguments(helper, report);
-    check(sig, "`#[on_upgrade]`", report);
+    reject_arguments(helper, errors);
+    check_signature(sig, "`#[on_upgrade]`", errors);
     if let Some(receiver) = sig.receiver() {
-        report.error_at(
+        errors.error_at(
             receiver,
             "`#[on_upgrade]` makes the handler, so there is no `self` yet\n\
              help: write an associated function: `async fn join(Path(room): Path<String>) -> Self`",
@@ -33,7 +33,7 @@ pub(super) fn upgrade(method: &parse::Method, helper: &Attribute, report: &mut R
         return None;
     }
     if matches!(sig.output, ReturnType::Default) {
-        report.error(
+        errors.error(
             sig.ident.span(),
             "`#[on_upgrade]` makes the handler, but returns nothing\n\
              help: return `Self`, `Upgrade<Self>`, or a `Result` of one of them",
@@ -43,9 +43,9 @@ pub(super) fn upgrade(method: &parse::Method, helper: &Attribute, report: &mut R
     let mut args = Vec::new();
     for input in &sig.inputs {
         let FnArg::Typed(input) = input else { continue };
-        match wrong(&input.ty) {
+        match not_an_extractor(&input.ty) {
             None => args.push((*input.ty).clone()),
-            Some(why) => report.error_at(
+            Some(why) => errors.error_at(
                 &input.ty,
                 format!(
                     "{why}\nhelp: extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`…"
@@ -54,7 +54,7 @@ pub(super) fn upgrade(method: &parse::Method, helper: &Attribute, report: &mut R
         }
     }
     Some(Upgrade {
-        cfgs: cfgs(&method.attrs),
+        cfgs: cfg_attributes(&method.attrs),
         ident: sig.ident.clone(),
         is_async: sig.asyncness.is_some(),
         args,
@@ -63,8 +63,8 @@ pub(super) fn upgrade(method: &parse::Method, helper: &Attribute, report: &mut R
 }
 
 /// Why a type can be no extractor.
-fn wrong(ty: &Type) -> Option<&'static str> {
-    match peeled(ty) {
+fn not_an_extractor(ty: &Type) -> Option<&'static str> {
+    match ungroup_type(ty) {
         ty if names_context(ty) => {
             Some("there is no `cx` before the connection is open: `#[on_open]` has one")
         }

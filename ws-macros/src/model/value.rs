@@ -96,7 +96,7 @@ pub(super) fn delay(meta: &Meta, name: &str) -> syn::Result<TokenStream> {
             Ok(value) => duration(&value),
             Err(_) => {
                 let one = || format!("`#[{name}]` takes one duration\nhelp: write {}", TIME.expected);
-                let text = duration_apart(&list.tokens).unwrap_or_else(one);
+                let text = spaced_duration_hint(&list.tokens).unwrap_or_else(one);
                 Err(syn::Error::new_spanned(&list.tokens, text))
             }
         },
@@ -104,16 +104,16 @@ pub(super) fn delay(meta: &Meta, name: &str) -> syn::Result<TokenStream> {
 }
 
 /// What to say of a number and a unit with a space between them, as `1 s`.
-pub(super) fn duration_apart(tokens: &TokenStream) -> Option<String> {
-    apart(tokens, &TIME)
+pub(super) fn spaced_duration_hint(tokens: &TokenStream) -> Option<String> {
+    spaced_unit_hint(tokens, &TIME)
 }
 
 /// The same of `64 KiB`.
-pub(super) fn size_apart(tokens: &TokenStream) -> Option<String> {
-    apart(tokens, &SIZE)
+pub(super) fn spaced_size_hint(tokens: &TokenStream) -> Option<String> {
+    spaced_unit_hint(tokens, &SIZE)
 }
 
-fn apart(tokens: &TokenStream, quantity: &Quantity) -> Option<String> {
+fn spaced_unit_hint(tokens: &TokenStream, quantity: &Quantity) -> Option<String> {
     let mut tokens = tokens.clone().into_iter();
     let (number, unit) = match (tokens.next(), tokens.next(), tokens.next()) {
         (Some(TokenTree::Literal(number)), Some(TokenTree::Ident(unit)), None) => (number, unit.to_string()),
@@ -127,12 +127,12 @@ fn apart(tokens: &TokenStream, quantity: &Quantity) -> Option<String> {
 /// A constant, or a call of a `const fn`.
 fn constant(value: &Expr, quantity: &Quantity) -> syn::Result<TokenStream> {
     let Quantity { name, expected, .. } = quantity;
-    let text = match peeled(value) {
+    let text = match ungroup_expr(value) {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if syn::parse_str::<Lit>(&text.value()).is_ok() => {
             format!("a {name} has no quotes\nhelp: write `{}`", text.value())
         }
         Expr::Unary(_) => format!("a {name} cannot be negative\nhelp: write {expected}"),
-        other if names_self(other) => {
+        other if mentions_self(other) => {
             format!(
                 "a {name} that is only known at run time\nhelp: write {expected}; or start the timer with `cx.send_every`"
             )
@@ -154,15 +154,15 @@ fn constant(value: &Expr, quantity: &Quantity) -> syn::Result<TokenStream> {
 }
 
 /// What is in parentheses, or was put together by a macro.
-pub(super) fn peeled(value: &Expr) -> &Expr {
+pub(super) fn ungroup_expr(value: &Expr) -> &Expr {
     match value {
-        Expr::Group(group) => peeled(&group.expr),
-        Expr::Paren(paren) => peeled(&paren.expr),
+        Expr::Group(group) => ungroup_expr(&group.expr),
+        Expr::Paren(paren) => ungroup_expr(&paren.expr),
         other => other,
     }
 }
 
-fn names_self(value: &Expr) -> bool {
+fn mentions_self(value: &Expr) -> bool {
     value.to_token_stream().into_iter().next().is_some_and(|token| token.to_string() == "self")
 }
 
@@ -188,7 +188,7 @@ struct Number {
 
 impl Number {
     fn of(value: &Expr) -> Option<Self> {
-        let Expr::Lit(ExprLit { lit, .. }) = peeled(value) else { return None };
+        let Expr::Lit(ExprLit { lit, .. }) = ungroup_expr(value) else { return None };
         let (digits, suffix) = match lit {
             Lit::Int(lit) => (lit.base10_digits(), lit.suffix()),
             Lit::Float(lit) => (lit.base10_digits(), lit.suffix()),

@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::Attribute;
 
-use crate::report::nearest;
+use super::suggest::suggest;
 
 /// Their names.
 pub(crate) const HELPERS: [&str; 12] = [
@@ -63,31 +63,31 @@ pub(crate) const OTHER_NAMES: [(&str, &[&str]); 10] = [
 ];
 
 /// The last word of an attribute, however it is imported.
-pub(crate) fn name(attribute: &Attribute) -> String {
+pub(crate) fn attribute_name(attribute: &Attribute) -> String {
     attribute.path().segments.last().map(|last| last.ident.to_string()).unwrap_or_default()
 }
 
 /// Whether an attribute is the one that we are called for.
 pub(crate) fn is_websocket(attribute: &Attribute) -> bool {
-    name(attribute) == "websocket"
+    attribute_name(attribute) == "websocket"
 }
 
 /// Whether an attribute is ours, or is meant to be: the compiler need not complain about a misspelt
 /// one again. One with a path is of the crate that it names.
 pub(super) fn is_helper(attribute: &Attribute) -> bool {
-    let name = name(attribute);
-    if HELPERS.contains(&name.as_str()) || hidden(attribute).is_some() {
+    let name = attribute_name(attribute);
+    if HELPERS.contains(&name.as_str()) || cfg_attr_helper(attribute).is_some() {
         return true;
     }
     let others = OTHER_NAMES.iter().any(|(_, names)| names.contains(&name.as_str()));
     // A short word is near to many.
     let near =
-        nearest(&name, &HELPERS, &[]).is_some_and(|near| strsim::damerau_levenshtein(&name, near) <= 1);
+        suggest(&name, &HELPERS, &[]).is_some_and(|near| strsim::damerau_levenshtein(&name, near) <= 1);
     attribute.path().segments.len() == 1 && (name.starts_with("on_") || others || near)
 }
 
 /// The helper that a `cfg_attr` hides from us.
-pub(crate) fn hidden(attribute: &Attribute) -> Option<TokenTree> {
+pub(crate) fn cfg_attr_helper(attribute: &Attribute) -> Option<TokenTree> {
     if !attribute.path().is_ident("cfg_attr") {
         return None;
     }

@@ -3,6 +3,7 @@
 mod block;
 mod helper;
 mod options;
+mod suggest;
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -10,10 +11,11 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Generics, Ident, Token, Visibility};
 
 pub(crate) use block::{Block, Member, Method};
-pub(crate) use helper::{HELPERS, OTHER_NAMES, hidden, is_websocket, name};
-pub(crate) use options::{Opt, OptValue, options};
+pub(crate) use helper::{HELPERS, OTHER_NAMES, cfg_attr_helper, is_websocket, attribute_name};
+pub(crate) use options::{Opt, OptValue, parse_options};
+pub(crate) use suggest::suggest;
 
-use crate::report::Report;
+use crate::errors::Errors;
 
 /// What `#[websocket]` stands on.
 pub(crate) enum Item {
@@ -31,8 +33,8 @@ pub(crate) struct Declaration {
     pub(crate) generics: Generics,
 }
 
-/// Parses the item; the report says what it is not.
-pub(crate) fn item(tokens: &TokenStream, report: &mut Report) -> Option<Item> {
+/// Parses the item; the errors says what it is not.
+pub(crate) fn parse_item(tokens: &TokenStream, errors: &mut Errors) -> Option<Item> {
     let parser = |input: ParseStream<'_>| {
         let ahead = input.fork();
         ahead.call(Attribute::parse_outer)?;
@@ -43,18 +45,18 @@ pub(crate) fn item(tokens: &TokenStream, report: &mut Report) -> Option<Item> {
             input.parse().map(Item::Declaration)
         } else {
             let help = "help: it goes on a `struct` or `enum`, to declare a handler, and on its `impl`";
-            let text = match what(&ahead) {
-                Some(what) => format!("`#[websocket]` on a {what}\n{help}"),
+            let text = match item_kind(&ahead) {
+                Some(kind) => format!("`#[websocket]` on a {kind}\n{help}"),
                 None => format!("`#[websocket]` on what is no handler\n{help}"),
             };
             Err(ahead.error(text))
         }
     };
-    report.ok(parser.parse2(tokens.clone()))
+    errors.collect(parser.parse2(tokens.clone()))
 }
 
 /// What else the attribute stands on.
-fn what(ahead: ParseStream<'_>) -> Option<&'static str> {
+fn item_kind(ahead: ParseStream<'_>) -> Option<&'static str> {
     let words = [
         ("fn", "function"),
         ("trait", "trait"),
@@ -74,7 +76,7 @@ fn what(ahead: ParseStream<'_>) -> Option<&'static str> {
             "async" | "unsafe" | "const" | "extern" => words_before.push(word),
             _ if word.starts_with('"') => {}
             _ => {
-                let found = words.iter().find(|(name, _)| *name == word).map(|(_, what)| *what);
+                let found = words.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind);
                 let before = |word: &str| words_before.iter().any(|before| before == word);
                 return found
                     .or_else(|| before("const").then_some("constant"))
@@ -113,9 +115,9 @@ impl Parse for Block {
 }
 
 /// The attribute on an `impl` takes no options.
-pub(crate) fn no_options(args: TokenStream, report: &mut Report) {
+pub(crate) fn reject_options(args: TokenStream, errors: &mut Errors) {
     if !args.is_empty() {
-        report.error_at(
+        errors.error_at(
             args,
             "options on an `impl` block\nhelp: options of a handler go into the `#[websocket(…)]` on its `struct` or `enum`",
         );

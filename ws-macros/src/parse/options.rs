@@ -9,7 +9,7 @@ use syn::punctuated::Punctuated;
 use syn::token::{Bracket, Paren};
 use syn::{Expr, Ident, Lit, LitStr, Token};
 
-use crate::report::Report;
+use crate::errors::Errors;
 
 /// One option of a declaration.
 pub(crate) struct Opt {
@@ -31,23 +31,23 @@ pub(crate) enum OptValue {
 }
 
 /// Parses the options; a broken one does not hide the others.
-pub(crate) fn options(args: TokenStream, report: &mut Report) -> Vec<Opt> {
-    let result = (|input: ParseStream<'_>| list(input, report)).parse2(args);
-    report.ok(result).unwrap_or_default()
+pub(crate) fn parse_options(args: TokenStream, errors: &mut Errors) -> Vec<Opt> {
+    let result = (|input: ParseStream<'_>| parse_list(input, errors)).parse2(args);
+    errors.collect(result).unwrap_or_default()
 }
 
-fn list(input: ParseStream<'_>, report: &mut Report) -> syn::Result<Vec<Opt>> {
+fn parse_list(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<Opt>> {
     let mut options = Vec::new();
     while !input.is_empty() {
-        match option(input, report) {
+        match parse_option(input, errors) {
             Ok(option) => options.push(option),
             Err(error) => {
-                report.add(error);
+                errors.add(error);
                 skip_to_comma(input);
             }
         }
         if input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
-            report.add(input.error(
+            errors.add(input.error(
                 "a comma is missing here\nhelp: options are separated by commas: `name = value, name = value`",
             ));
             if !input.peek(Ident::peek_any) {
@@ -59,7 +59,7 @@ fn list(input: ParseStream<'_>, report: &mut Report) -> syn::Result<Vec<Opt>> {
     Ok(options)
 }
 
-fn option(input: ParseStream<'_>, report: &mut Report) -> syn::Result<Opt> {
+fn parse_option(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Opt> {
     if let Some(text) = input.parse::<Option<LitStr>>()? {
         let text = text.to_token_stream();
         let error = format!("a value without a name\nhelp: write `path = {text}`");
@@ -72,7 +72,7 @@ fn option(input: ParseStream<'_>, report: &mut Report) -> syn::Result<Opt> {
     if name == "compress" && input.peek(Paren) {
         let content;
         let paren = syn::parenthesized!(content in input);
-        let options = list(&content, report)?;
+        let options = parse_list(&content, errors)?;
         return Ok(Opt { name, value: Some(OptValue::Nested(options, paren.span.join())) });
     }
     if input.peek(Token![:]) || input.peek(Paren) {
@@ -82,10 +82,10 @@ fn option(input: ParseStream<'_>, report: &mut Report) -> syn::Result<Opt> {
         return Ok(Opt { name, value: None });
     }
     input.parse::<Token![=]>()?;
-    Ok(Opt { name, value: Some(value(input)?) })
+    Ok(Opt { name, value: Some(parse_value(input)?) })
 }
 
-fn value(input: ParseStream<'_>) -> syn::Result<OptValue> {
+fn parse_value(input: ParseStream<'_>) -> syn::Result<OptValue> {
     let start = input.span();
     if input.peek(Bracket) {
         let content;

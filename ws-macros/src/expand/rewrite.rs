@@ -6,7 +6,7 @@ use syn::{Attribute, Generics, Type, TypeParamBound, parse_quote};
 
 /// The generics of a handler. It moves to a task of its own, so its parameters do too; nobody need
 /// write that.
-pub(crate) fn owned(generics: &Generics) -> Generics {
+pub(crate) fn with_send_static(generics: &Generics) -> Generics {
     let mut owned = generics.clone();
     for param in owned.type_params_mut() {
         param
@@ -17,7 +17,7 @@ pub(crate) fn owned(generics: &Generics) -> Generics {
 }
 
 /// Under which condition one of several is there; none if one always is.
-pub(super) fn conditions<'a>(of_each: impl Iterator<Item = &'a [Attribute]>) -> Option<TokenStream> {
+pub(super) fn any_cfg<'a>(of_each: impl Iterator<Item = &'a [Attribute]>) -> Option<TokenStream> {
     let mut all = Vec::new();
     for cfgs in of_each {
         if cfgs.is_empty() {
@@ -30,10 +30,10 @@ pub(super) fn conditions<'a>(of_each: impl Iterator<Item = &'a [Attribute]>) -> 
 }
 
 /// The same, standing somewhere else.
-pub(super) fn at(span: Span, syntax: impl ToTokens) -> TokenStream {
+pub(super) fn respan(span: Span, syntax: impl ToTokens) -> TokenStream {
     let tokens = syntax.to_token_stream().into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
-            token = TokenTree::Group(Group::new(group.delimiter(), at(span, group.stream())));
+            token = TokenTree::Group(Group::new(group.delimiter(), respan(span, group.stream())));
         }
         token.set_span(token.span().located_at(span));
         token

@@ -5,18 +5,19 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Generics, Type};
 
 use super::kind::Kind;
-use super::method::{Method, method};
-use super::path::{PathUse as Use, path_use};
+use super::method::{Method, validate_method};
+use super::path::{PathUse as Use, infer_path_use};
 use super::types::borrows;
-use super::upgrade::{Upgrade, upgrade};
-use super::{Event, NO_BORROW, no_lifetimes, one_websocket};
+use super::upgrade::{Upgrade, validate_upgrade};
+use super::{Event, NO_BORROW, reject_lifetimes, reject_repeated_websocket};
 use crate::parse::{self, Block, HELPERS, Member};
-use crate::report::{Report, nearest};
+use crate::errors::Errors;
+use crate::parse::suggest;
 
 pub(crate) use super::path::PathUse;
 
 /// A handler with methods that make sense.
-pub(crate) struct Machine {
+pub(crate) struct HandlerImpl {
     pub(crate) self_ty: Type,
     pub(crate) generics: Generics,
     /// One, or several under conditions.
@@ -26,29 +27,29 @@ pub(crate) struct Machine {
     /// Who takes the parameters of the declared path, and where to say so if that is wrong.
     pub(crate) path_use: (PathUse, Span),
     /// Pairs for one event that may not both be there.
-    pub(crate) exclusive: Vec<Both>,
+    pub(crate) exclusive: Vec<ExclusivePair>,
 }
 
 /// Two methods for one event, of which the conditions exclude each other; if not, that is an error.
-pub(crate) struct Both {
+pub(crate) struct ExclusivePair {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) span: Span,
     pub(crate) text: String,
 }
 
-pub(crate) fn machine(block: &Block, report: &mut Report) -> Option<Machine> {
-    one_websocket(&block.websockets, "`impl`", report);
+pub(crate) fn validate_impl(block: &Block, errors: &mut Errors) -> Option<HandlerImpl> {
+    reject_repeated_websocket(&block.websockets, "`impl`", errors);
     if let Some((path, _)) = &block.of_trait {
-        report.error_at(
+        errors.error_at(
             path,
             "`#[websocket]` on the `impl` of a trait\nhelp: it goes on an `impl` block of the handler itself",
         );
     }
-    no_lifetimes(&block.generics, report);
+    reject_lifetimes(&block.generics, errors);
     if block.generics.lifetimes().next().is_none() && borrows(&block.self_ty) {
-        report.error_at(&block.self_ty, NO_BORROW);
+        errors.error_at(&block.self_ty, NO_BORROW);
     }
-    let mut machine = Machine {
+    let mut handler = HandlerImpl {
         self_ty: block.self_ty.clone(),
         generics: block.generics.clone(),
         upgrades: Vec::new(),
@@ -58,43 +59,43 @@ pub(crate) fn machine(block: &Block, report: &mut Report) -> Option<Machine> {
     };
     for member in &block.members {
         if let Member::Method(method) = member {
-            machine.add(method, report);
+            handler.add(method, errors);
         }
     }
     let is_whole = block.members.iter().all(|member| !matches!(member, Member::Broken(_)));
-    if machine.methods.is_empty() && machine.upgrades.is_empty() && report.is_empty() && is_whole {
-        report.error(
+    if handler.methods.is_empty() && handler.upgrades.is_empty() && errors.is_empty() && is_whole {
+        errors.error(
             block.impl_token.span,
             "a handler without a method for any event\n\
              help: put `#[on_text]`, `#[on_open]`, `#[every(1s)]`… on a method",
         );
     }
-    machine.path_use = match &*machine.upgrades {
+    handler.path_use = match &*handler.upgrades {
         [] => (Use::Nothing, block.self_ty.span()),
-        [upgrade] if upgrade.cfgs.is_empty() => (path_use(&upgrade.args), upgrade.ident.span()),
+        [upgrade] if upgrade.cfgs.is_empty() => (infer_path_use(&upgrade.args), upgrade.ident.span()),
         // Those that are there on a condition are let alone.
         _ => (Use::Unknown, Span::call_site()),
     };
-    report.is_empty().then_some(machine)
+    errors.is_empty().then_some(handler)
 }
 
-impl Machine {
-    fn add(&mut self, source: &parse::Method, report: &mut Report) {
+impl HandlerImpl {
+    fn add(&mut self, source: &parse::Method, errors: &mut Errors) {
         let Some((helper, more)) = source.helpers.split_first() else { return };
-        let name = parse::name(helper);
-        if let Some(hidden) = parse::hidden(helper) {
-            report.error_at(
+        let name = parse::attribute_name(helper);
+        if let Some(hidden) = parse::cfg_attr_helper(helper) {
+            errors.error_at(
                 &hidden,
                 format!("`cfg_attr` hides `{hidden}`\nhelp: write `#[{hidden}]`, and `#[cfg(…)]` on the whole method"),
             );
             return;
         }
         if !HELPERS.contains(&name.as_str()) {
-            report.error_at(helper.path(), unknown(&name));
+            errors.error_at(helper.path(), unknown_attribute(&name));
             return;
         }
         if let Some(second) = more.first() {
-            report.error_at(
+            errors.error_at(
                 second.path(),
                 format!(
                     "a second event for `{}`, which has `#[{name}]`\nhelp: give each event a method",
@@ -104,30 +105,30 @@ impl Machine {
             return;
         }
         match Kind::named(&name) {
-            None => self.add_upgrade(source, helper, report),
+            None => self.add_upgrade(source, helper, errors),
             Some(kind) => {
-                if let Some(method) = method(source, helper, kind, report) {
-                    self.add_method(method, kind, report);
+                if let Some(method) = validate_method(source, helper, kind, errors) {
+                    self.add_method(method, kind, errors);
                 }
             }
         }
     }
 
-    fn add_upgrade(&mut self, source: &parse::Method, helper: &Attribute, report: &mut Report) {
-        let Some(upgrade) = upgrade(source, helper, report) else { return };
+    fn add_upgrade(&mut self, source: &parse::Method, helper: &Attribute, errors: &mut Errors) {
+        let Some(upgrade) = validate_upgrade(source, helper, errors) else { return };
         for first in &self.upgrades {
             let text = format!(
                 "a second `#[on_upgrade]`: `{}` has it already\nhelp: make the handler in one of them",
                 first.ident
             );
-            let both = (&*first.cfgs, &*upgrade.cfgs, upgrade.ident.span());
-            exclude(both, text, &mut self.exclusive, report);
+            let pair = (&*first.cfgs, &*upgrade.cfgs, upgrade.ident.span());
+            reject_or_defer(pair, text, &mut self.exclusive, errors);
         }
         self.upgrades.push(upgrade);
     }
 
-    fn add_method(&mut self, mut method: Method, kind: Kind, report: &mut Report) {
-        for first in self.methods.iter().filter(|first| first.clashes(&method)) {
+    fn add_method(&mut self, mut method: Method, kind: Kind, errors: &mut Errors) {
+        for first in self.methods.iter().filter(|first| first.conflicts_with(&method)) {
             let text = match method.event {
                 Event::Info => format!(
                     "messages of this type go to `{}` already\n\
@@ -140,8 +141,8 @@ impl Machine {
                     first.ident
                 ),
             };
-            let both = (&*first.cfgs, &*method.cfgs, method.ident.span());
-            exclude(both, text, &mut self.exclusive, report);
+            let pair = (&*first.cfgs, &*method.cfgs, method.ident.span());
+            reject_or_defer(pair, text, &mut self.exclusive, errors);
         }
         // `tick_1` and `tick1` make the same name.
         if self.methods.iter().any(|other| other.variant == method.variant) {
@@ -153,22 +154,22 @@ impl Machine {
 }
 
 /// Two for one event: an error, unless both depend on conditions, which the compiler then looks at.
-fn exclude(
+fn reject_or_defer(
     (first, second, span): (&[Attribute], &[Attribute], Span),
     text: String,
-    exclusive: &mut Vec<Both>,
-    report: &mut Report,
+    exclusive: &mut Vec<ExclusivePair>,
+    errors: &mut Errors,
 ) {
     if first.is_empty() || second.is_empty() {
-        report.error(span, text);
+        errors.error(span, text);
     } else {
-        exclusive.push(Both { cfgs: [first, second].concat(), span, text });
+        exclusive.push(ExclusivePair { cfgs: [first, second].concat(), span, text });
     }
 }
 
 /// An attribute that is nearly one of ours.
-fn unknown(name: &str) -> String {
-    match nearest(name, &HELPERS, &parse::OTHER_NAMES) {
+fn unknown_attribute(name: &str) -> String {
+    match suggest(name, &HELPERS, &parse::OTHER_NAMES) {
         Some(near @ ("every" | "after")) => {
             format!("unknown attribute `#[{name}]`\nhelp: write `#[{near}(1s)]`")
         }

@@ -1,47 +1,8 @@
-//! The errors of one build.
-
-use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
-
-/// Collects errors, so that all of them are shown at once.
-#[derive(Default)]
-pub(crate) struct Report(Option<syn::Error>);
-
-impl Report {
-    /// An error at a token.
-    pub(crate) fn error(&mut self, span: Span, message: impl std::fmt::Display) {
-        self.add(syn::Error::new(span, message));
-    }
-
-    /// An error at a piece of syntax, from its first token to its last.
-    pub(crate) fn error_at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
-        self.add(syn::Error::new_spanned(tokens, message));
-    }
-
-    pub(crate) fn add(&mut self, error: syn::Error) {
-        match &mut self.0 {
-            Some(errors) => errors.combine(error),
-            None => self.0 = Some(error),
-        }
-    }
-
-    /// Takes the value, or remembers the error.
-    pub(crate) fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
-        result.map_err(|error| self.add(error)).ok()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
-    pub(crate) fn into_errors(self) -> TokenStream {
-        self.0.map(syn::Error::into_compile_error).unwrap_or_default()
-    }
-}
+//! Suggestions for misspelt names.
 
 /// The known name that is meant by an unknown one: what others call the same thing, or what is
 /// spelt nearly so.
-pub(crate) fn nearest<'a>(
+pub(crate) fn suggest<'a>(
     name: &str,
     known: &[&'a str],
     others: &[(&'a str, &[&'a str])],
@@ -64,7 +25,7 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, expect: Option<&str>) {
-        assert_eq!(super::nearest(name, &HELPERS, &OTHER_NAMES), expect, "{name}");
+        assert_eq!(super::suggest(name, &HELPERS, &OTHER_NAMES), expect, "{name}");
     }
 
     #[test]

@@ -5,19 +5,19 @@ use syn::{Generics, Type};
 
 use super::dispatch::{call_arm, event_arm};
 use super::scope;
-use super::types::{at, conditions, owned, without_self};
-use super::upgrade::{upgrade, upgrade_type};
-use crate::model::{Both, Event, Held, Machine, Method, PathUse};
+use super::rewrite::{any_cfg, respan, with_send_static, without_self};
+use super::upgrade::{expand_upgrade, upgrade_type};
+use crate::model::{ExclusivePair, Event, StoredPayload, HandlerImpl, Method, PathUse};
 use crate::parse::Block;
 
 /// The block as it was written, and its state machine.
-pub(crate) fn machine(block: &Block, model: &Machine) -> TokenStream {
-    let generics = owned(&model.generics);
+pub(crate) fn expand_impl(block: &Block, model: &HandlerImpl) -> TokenStream {
+    let generics = with_send_static(&model.generics);
     let enums = [info_enum(model, &generics), call_enum(model, &generics)];
     let infos = info_impls(model, &generics);
-    let upgrades = model.upgrades.iter().map(|one| upgrade(model, one));
-    let exclusive = model.exclusive.iter().map(|Both { cfgs, span, text }| {
-        let any = conditions(std::iter::once(&**cfgs));
+    let upgrades = model.upgrades.iter().map(|upgrade| expand_upgrade(model, upgrade));
+    let exclusive = model.exclusive.iter().map(|ExclusivePair { cfgs, span, text }| {
+        let any = any_cfg(std::iter::once(&**cfgs));
         quote_spanned!(*span=> #[cfg(#any)] ::core::compile_error!(#text);)
     });
     let handler = handler_impl(model, &generics);
@@ -51,27 +51,27 @@ pub(crate) fn machine(block: &Block, model: &Machine) -> TokenStream {
 
 /// `enum __Info`: what the mailbox takes. The user's types are visible where it stands, so its name
 /// is none that a user has.
-fn info_enum(model: &Machine, generics: &Generics) -> Option<TokenStream> {
+fn info_enum(model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
     let infos = model.methods.iter().filter(|method| matches!(method.event, Event::Info));
     let variants = infos.map(|method| {
         let Method { cfgs, variant, .. } = method;
         let ty = method.payload().map(|ty| without_self(ty, &model.self_ty));
         quote!(#(#cfgs)* #variant(#ty))
     });
-    sum(&format_ident!("__Info"), &variants.collect::<Vec<_>>(), model, generics)
+    enum_def(&format_ident!("__Info"), &variants.collect::<Vec<_>>(), model, generics)
 }
 
 /// `enum __Call`: which async method is to be run, on what.
-fn call_enum(model: &Machine, generics: &Generics) -> Option<TokenStream> {
+fn call_enum(model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
     let variants = model.methods.iter().filter(|method| method.is_async).map(|method| {
         let Method { cfgs, variant, .. } = method;
-        let held = held(method, &model.self_ty).map(|ty| quote!((#ty)));
-        quote!(#(#cfgs)* #variant #held)
+        let stored = stored_type(method, &model.self_ty).map(|ty| quote!((#ty)));
+        quote!(#(#cfgs)* #variant #stored)
     });
-    sum(&format_ident!("__Call"), &variants.collect::<Vec<_>>(), model, generics)
+    enum_def(&format_ident!("__Call"), &variants.collect::<Vec<_>>(), model, generics)
 }
 
-fn sum(name: &Ident, variants: &[TokenStream], model: &Machine, generics: &Generics) -> Option<TokenStream> {
+fn enum_def(name: &Ident, variants: &[TokenStream], model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
     if variants.is_empty() {
         return None;
     }
@@ -88,27 +88,27 @@ fn sum(name: &Ident, variants: &[TokenStream], model: &Machine, generics: &Gener
 }
 
 /// What a call holds until its method runs.
-fn held(method: &Method, self_ty: &Type) -> Option<TokenStream> {
-    Some(match method.held() {
-        Held::Nothing => return None,
-        Held::Value(ty) => without_self(ty, self_ty),
-        Held::Text => quote!(__ws::String),
-        Held::Bytes => quote!(__ws::Vec<::core::primitive::u8>),
-        Held::Missed => quote!(::core::primitive::u64),
-        Held::Error => quote!(__ws::HandlerError),
-        Held::Reason => quote!(__ws::CloseReason),
+fn stored_type(method: &Method, self_ty: &Type) -> Option<TokenStream> {
+    Some(match method.stored_payload() {
+        StoredPayload::Nothing => return None,
+        StoredPayload::Value(ty) => without_self(ty, self_ty),
+        StoredPayload::Text => quote!(__ws::String),
+        StoredPayload::Bytes => quote!(__ws::Vec<::core::primitive::u8>),
+        StoredPayload::Missed => quote!(::core::primitive::u64),
+        StoredPayload::Error => quote!(__ws::HandlerError),
+        StoredPayload::Reason => quote!(__ws::CloseReason),
     })
 }
 
-fn info_impls(model: &Machine, generics: &Generics) -> Vec<TokenStream> {
+fn info_impls(model: &HandlerImpl, generics: &Generics) -> Vec<TokenStream> {
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let Machine { self_ty, .. } = model;
+    let HandlerImpl { self_ty, .. } = model;
     let infos = model.methods.iter().filter(|method| matches!(method.event, Event::Info));
     let impls = infos.map(|method| {
         let Method { cfgs, variant, .. } = method;
         let ty = method.payload();
         // Two names of one type are found by the compiler, which then points at both.
-        at(
+        respan(
             ty.span(),
             quote! {
                 #(#cfgs)*
@@ -124,9 +124,9 @@ fn info_impls(model: &Machine, generics: &Generics) -> Vec<TokenStream> {
     impls.collect()
 }
 
-fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
+fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let Machine { self_ty, methods, .. } = model;
+    let HandlerImpl { self_ty, methods, .. } = model;
     let is_async = methods.iter().any(|method| method.is_async);
     let has_info = methods.iter().any(|method| matches!(method.event, Event::Info));
 
@@ -139,17 +139,17 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
         _ => self_ty.span(),
     };
     let messages = methods.iter().filter(|method| matches!(method.event, Event::Info));
-    let info_type = at(only(messages.filter_map(Method::payload).collect()), quote!(type Info = #info;));
+    let info_type = respan(only(messages.filter_map(Method::payload).collect()), quote!(type Info = #info;));
     let calls = methods.iter().filter(|method| method.is_async);
-    let values = calls.filter_map(|method| match method.held() {
-        Held::Value(ty) if !matches!(method.event, Event::Info) => Some(ty),
+    let values = calls.filter_map(|method| match method.stored_payload() {
+        StoredPayload::Value(ty) if !matches!(method.event, Event::Info) => Some(ty),
         _ => None,
     });
-    let call_type = at(only(values.collect()), quote!(type Call = #call;));
+    let call_type = respan(only(values.collect()), quote!(type Call = #call;));
     let upgrade = upgrade_type(model);
     let timers = timers(methods);
-    let on_error = flag("ON_ERROR", methods.iter().filter(|method| matches!(method.event, Event::Error)));
-    let async_const = flag("ASYNC", methods.iter().filter(|method| method.is_async));
+    let on_error = bool_const("ON_ERROR", methods.iter().filter(|method| matches!(method.event, Event::Error)));
+    let async_const = bool_const("ASYNC", methods.iter().filter(|method| method.is_async));
     let arms = methods.iter().enumerate().map(|(id, method)| event_arm(id, method));
     let call_fn = is_async.then(|| {
         let calls = methods.iter().filter(|method| method.is_async).map(call_arm);
@@ -195,7 +195,7 @@ fn handler_impl(model: &Machine, generics: &Generics) -> TokenStream {
 
 /// What the declaration says, and where: the compiler looks at a constant of its own at once, at
 /// that of a type with parameters when somebody has chosen them.
-fn declared(model: &Machine, generics: &Generics) -> (Option<TokenStream>, TokenStream) {
+fn declared(model: &HandlerImpl, generics: &Generics) -> (Option<TokenStream>, TokenStream) {
     let self_ty = &model.self_ty;
     // A type that is not declared is pointed at.
     let mut declared = quote_spanned!(self_ty.span()=> <#self_ty as __ws::Declared>::DECLARATION);
@@ -213,10 +213,10 @@ fn declared(model: &Machine, generics: &Generics) -> (Option<TokenStream>, Token
 }
 
 /// A constant that says that there is such a method.
-fn flag<'a>(name: &str, methods: impl Iterator<Item = &'a Method> + Clone) -> Option<TokenStream> {
+fn bool_const<'a>(name: &str, methods: impl Iterator<Item = &'a Method> + Clone) -> Option<TokenStream> {
     methods.clone().next()?;
     let name = format_ident!("{name}");
-    let value = match conditions(methods.map(|method| &*method.cfgs)) {
+    let value = match any_cfg(methods.map(|method| &*method.cfgs)) {
         Some(any) => quote!(::core::cfg!(#any)),
         None => quote!(true),
     };

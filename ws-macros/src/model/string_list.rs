@@ -5,23 +5,23 @@ use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit};
 
-use super::value::peeled;
+use super::value::ungroup_expr;
 
 /// Names of subprotocols, as an expression of type `&[&str]`.
 pub(super) fn subprotocols(items: &[Expr]) -> syn::Result<TokenStream> {
-    strings(items, subprotocol)
+    string_list(items, check_subprotocol)
 }
 
 /// Origins of pages, as an expression of type `&[&str]`.
 pub(super) fn origins(items: &[Expr]) -> syn::Result<TokenStream> {
-    strings(items, origin)
+    string_list(items, check_origin)
 }
 
 /// A list of texts; one that is a constant nobody looks at.
-fn strings(items: &[Expr], check: fn(&str) -> Result<(), &'static str>) -> syn::Result<TokenStream> {
+fn string_list(items: &[Expr], check: fn(&str) -> Result<(), &'static str>) -> syn::Result<TokenStream> {
     let mut seen = Vec::new();
     for item in items {
-        let text = match peeled(item) {
+        let text = match ungroup_expr(item) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
             Expr::Path(_) | Expr::Macro(_) => continue,
             _ => {
@@ -40,7 +40,7 @@ fn strings(items: &[Expr], check: fn(&str) -> Result<(), &'static str>) -> syn::
 }
 
 /// A token of RFC 9110 §5.6.2, which is what the header holds.
-fn subprotocol(name: &str) -> Result<(), &'static str> {
+fn check_subprotocol(name: &str) -> Result<(), &'static str> {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if !name.is_empty() && name.bytes().all(token) {
         Ok(())
@@ -50,7 +50,7 @@ fn subprotocol(name: &str) -> Result<(), &'static str> {
 }
 
 /// As a browser writes it (RFC 6454 §6.2); `null` is that of a page in a sandbox.
-fn origin(text: &str) -> Result<(), &'static str> {
+fn check_origin(text: &str) -> Result<(), &'static str> {
     if text.contains('*') {
         return Err("origins are compared as a whole\nhelp: write each of them, or `origins = any`");
     }
