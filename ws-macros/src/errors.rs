@@ -1,19 +1,19 @@
-//! The errors of one build.
+//! The errors of one macro invocation.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// Collects errors, so that all of them are shown at once.
+/// Collector of errors, so that one build shows all of them.
 #[derive(Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 
 impl Errors {
-    /// An error at a token.
+    /// Adds an error at a token.
     pub(crate) fn error(&mut self, span: Span, message: impl std::fmt::Display) {
         self.add(syn::Error::new(span, message));
     }
 
-    /// An error at a piece of syntax, from its first token to its last.
+    /// Adds an error that spans a piece of syntax, from its first token to its last.
     pub(crate) fn error_at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.add(syn::Error::new_spanned(tokens, message));
     }
@@ -25,7 +25,7 @@ impl Errors {
         }
     }
 
-    /// Takes the value, or remembers the error.
+    /// Returns the value of a result, or adds its error.
     pub(crate) fn collect<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.add(error)).ok()
     }

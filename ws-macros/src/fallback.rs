@@ -1,13 +1,13 @@
-//! What stands in for a handler with mistakes: the user's item as it was, the errors, and impls
-//! that keep its uses from failing a second time.
+//! Expansion of an item with errors: the item unchanged, the errors, and stub impls, so that uses of
+//! the item cause no further errors.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{FnArg, GenericParam, Generics, PathArguments, Type};
 
+use crate::errors::Errors;
 use crate::expand::{scope, with_send_static, with_statics};
 use crate::parse::{Block, Declaration, Member};
-use crate::errors::Errors;
 
 pub(crate) fn fallback_declaration(declaration: &Declaration, errors: Errors) -> TokenStream {
     let item = &declaration.tokens;
@@ -75,7 +75,7 @@ pub(crate) fn fallback_impl(mut block: Block, errors: Errors) -> TokenStream {
     quote!(#block #errors #code)
 }
 
-/// Completes `Context` without its handler, of which the compiler would complain again.
+/// Adds the missing `<Self>` to `Context`, which the compiler would report a second time.
 fn repair(block: &mut Block) {
     for member in &mut block.members {
         let Member::Method(method) = member else { continue };
@@ -93,8 +93,8 @@ fn repair(block: &mut Block) {
     }
 }
 
-/// Generics and where clause of an impl. A handler cannot borrow; as if everything lived for ever,
-/// one that does can be taken for one.
+/// Returns the generics and the where clause of a stub impl. `'static` replaces all lifetimes, because
+/// a handler cannot borrow.
 fn impl_head(of: &Generics) -> (TokenStream, TokenStream) {
     let mut generics = with_send_static(of);
     let params = std::mem::take(&mut generics.params).into_iter();

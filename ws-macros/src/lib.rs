@@ -1,14 +1,14 @@
-//! The `#[websocket]` attribute; users reach it through `ws_core`.
+//! The `#[websocket]` attribute, which `ws_core` re-exports.
 //!
-//! Stages: `parse` knows the grammar, `model` all the rules, `expand` writes code and cannot
-//! fail. What the first two complain about is collected in a `errors` and shown at once, behind a
-//! `fallback` that keeps the user's item alive.
+//! Stages: `parse` knows the grammar, `model` validates, and `expand` generates code and cannot fail.
+//! `errors` collects the errors of the first two stages. If there are any, `fallback` emits the
+//! user's item, all errors and stub impls.
 
+mod errors;
 mod expand;
 mod fallback;
 mod model;
 mod parse;
-mod errors;
 mod websocket;
 
 #[cfg(test)]
@@ -18,14 +18,15 @@ use proc_macro::TokenStream;
 
 /// Declares a handler on a `struct` or `enum`, and generates its state machine on its `impl`.
 ///
-/// The README of `ws_core` lists the options, attributes, payloads and replies.
+/// The reference chapter of `ws_core::guide` lists the options, attributes, payloads and replies.
 #[proc_macro_attribute]
 pub fn websocket(args: TokenStream, item: TokenStream) -> TokenStream {
     websocket::websocket(args.into(), &item.into()).into()
 }
 
-/// Real macros, so that one outside of an annotated `impl` gets a sentence instead of "cannot find
-/// attribute". Inside, `#[websocket]` takes them away before they run.
+/// Defines the helper attributes as macros that report their misuse. Without them, a helper outside of
+/// an annotated `impl` would get "cannot find attribute". Inside, `#[websocket]` removes helpers
+/// before they expand.
 macro_rules! misplaced {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
@@ -45,20 +46,20 @@ misplaced! {
     on_text
     /// Takes a binary message; Cowboy's `websocket_handle({binary, _}, _)`.
     on_binary
-    /// Is told of a ping, whose pong is sent by itself; Cowboy's `websocket_handle(ping, _)`.
+    /// Takes a ping, after the automatic pong; Cowboy's `websocket_handle(ping, _)`.
     on_ping
-    /// Is told of a pong; Cowboy's `websocket_handle(pong, _)`.
+    /// Takes a pong; Cowboy's `websocket_handle(pong, _)`.
     on_pong
     /// Takes a message from the rest of the system; Cowboy's `websocket_info`.
     on_info
-    /// Is told how many published messages were missed.
+    /// Takes the number of published messages that the connection missed.
     on_lagged
-    /// Is told what failed: a payload that does not decode, an `Err` from a method.
+    /// Takes a failure: a payload that does not decode, or an `Err` that a method returned.
     on_error
-    /// Is told why the connection ended; Cowboy's `terminate/3`.
+    /// Takes the reason for the end of the connection; Cowboy's `terminate/3`.
     on_close
-    /// Runs again and again.
+    /// Runs once per period.
     every
-    /// Runs once, so long after open.
+    /// Runs once, a given time after open.
     after
 }

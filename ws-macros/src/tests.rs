@@ -1,13 +1,13 @@
-//! Whole expansions, pretty-printed, to be read as the state machines that they are.
+//! Snapshots of whole expansions, pretty-printed for reading.
 //!
-//! `UPDATE_EXPECT=1 cargo test -p ws-macros` writes them anew.
+//! `UPDATE_EXPECT=1 cargo test -p ws-macros` updates them.
 
 use expect_test::expect_file;
 use proc_macro2::TokenStream;
 
 use crate::websocket::websocket;
 
-/// Expands every `#[websocket]` item of a file and compares the result.
+/// Expands every `#[websocket]` item of a file and compares the result with its snapshot.
 #[track_caller]
 fn check(input: &str, expect: &expect_test::ExpectFile) {
     let mut file = syn::parse_file(input).expect("an input that parses");
@@ -47,13 +47,13 @@ macro_rules! snapshots {
 snapshots! {
     /// The handler of Cowboy's guide: sync methods, one message.
     guide
-    /// Everything at once: extractors, async methods, payloads of all kinds, timers, both ends.
+    /// All features at once: extractors, async methods, all kinds of payload, timers, open and close.
     chat
-    /// A handler with parameters and conditions.
+    /// A generic handler with `cfg`s.
     generic
 }
 
-/// An editor sends what is half-typed: bodies come out as they went in, whatever is in them.
+/// Editors expand half-typed code, so bodies are emitted unchanged, whatever they contain.
 #[test]
 fn bodies_are_not_parsed() {
     let body = "{ self . ; let x = cx . send ( ; text . } ".replace("( ;", "() ;");
@@ -67,8 +67,8 @@ fn bodies_are_not_parsed() {
     assert!(!output.contains("compile_error"), "{output}");
 }
 
-/// What an editor completes is the token that the user typed: the body, and all but the types of
-/// the signature, come out once.
+/// Editors complete at the token that the user typed. So the body is emitted exactly once, like all of
+/// the signature except for its types.
 #[test]
 fn tokens_of_a_body_come_out_once() {
     let input: TokenStream =
@@ -79,7 +79,7 @@ fn tokens_of_a_body_come_out_once() {
     assert_eq!(output.matches("marker").count(), 1, "{output}");
 }
 
-/// What does not parse comes out for the compiler to complain about; the rest is still a handler.
+/// Tokens that do not parse are emitted for the compiler to report; the remaining methods still expand.
 #[test]
 fn broken_members_do_not_break_the_others() {
     let input: TokenStream =
@@ -92,7 +92,7 @@ fn broken_members_do_not_break_the_others() {
     assert!(!output.contains("on_open"), "{output}");
 }
 
-/// An attribute that is near to one of ours may be somebody else's.
+/// An attribute with a similar name may belong to another crate.
 #[test]
 fn attributes_of_others_are_left_alone() {
     let input: TokenStream =

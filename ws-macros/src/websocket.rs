@@ -1,4 +1,4 @@
-//! From tokens to tokens, where unit tests reach it too.
+//! Entry points on `proc_macro2` tokens, which unit tests can call.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +7,7 @@ use crate::errors::Errors;
 use crate::parse::Item;
 use crate::{expand, fallback, model, parse};
 
-/// The `#[websocket]` attribute.
+/// Expands the `#[websocket]` attribute.
 pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let Some(parsed) = parse::parse_item(item, &mut errors) else {
@@ -17,7 +17,9 @@ pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
     match parsed {
         Item::Declaration(declaration) => {
             let options = parse::parse_options(args, &mut errors);
-            match model::validate_declaration(&declaration, options, &mut errors).filter(|_| errors.is_empty()) {
+            match model::validate_declaration(&declaration, options, &mut errors)
+                .filter(|_| errors.is_empty())
+            {
                 Some(model) => expand::expand_declaration(&declaration.tokens, &model),
                 None => fallback::fallback_declaration(&declaration, errors),
             }
@@ -32,14 +34,14 @@ pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
     }
 }
 
-/// A helper attribute that `#[websocket]` has not taken away.
+/// Expands a helper attribute outside of a `#[websocket] impl` into an error.
 pub(crate) fn misplaced(name: &str, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     errors.error(
         proc_macro2::Span::call_site(),
         format!(
-            "`#[{name}]` outside of a handler\n\
-             help: it goes on a method of an `impl` block that has `#[websocket]` above it"
+            "`#[{name}]` outside of a `#[websocket]` impl\n\
+             help: put it on a method of an `impl` block that has `#[websocket]`"
         ),
     );
     let errors = errors.into_tokens();

@@ -1,20 +1,20 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::scope;
 use super::rewrite::with_send_static;
+use super::scope;
 use crate::model::Declaration;
 
-/// The item as it was written, and what it declares.
+/// Returns the item unchanged, followed by the `Declared` impl of its options.
 pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> TokenStream {
     let Declaration { ident, generics, path, settings } = model;
     let generics = with_send_static(generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    // Named here, so that it is found from wherever an option comes.
+    // The path is absolute, so that options from macros of other crates resolve too.
     let declaration = Ident::new("declaration", Span::call_site());
     let path_setting = path.as_ref().map(|path| quote!(#declaration.path = #path;));
     let settings_of = settings.iter().map(|(name, value)| quote!(#declaration.options.#name = #value;));
-    // What the options say together is checked where one of them stands.
+    // A `const` checks the options against each other; an option's span makes the error point at it.
     let two = settings.iter().rfind(|(name, _)| name == "outbox_high_water" || name == "outbox_limit");
     let span = two.or(settings.first()).map_or_else(Span::call_site, |(name, _)| name.span());
     let value = if path.is_none() && settings.is_empty() {
@@ -34,7 +34,7 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
             impl #impl_generics __ws::Mounted for #ident #type_generics #where_clause {}
         }
     });
-    // The constant of a type with parameters is only known for those that somebody chooses.
+    // The compiler evaluates the constant of a generic type only once its parameters are chosen.
     let force_eval = (!settings.is_empty() && generics.params.is_empty())
         .then(|| quote!(const _: __ws::Declaration = <#ident as __ws::Declared>::DECLARATION;));
     let code = scope(&quote! {

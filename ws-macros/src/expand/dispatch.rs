@@ -1,12 +1,12 @@
-//! From event to method.
+//! The match from events to methods.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use crate::model::{Arg, Event, StoredPayload, Method};
+use crate::model::{Arg, Event, Method, StoredPayload};
 
-/// One arm of `event`: a sync method runs, an async one is told to.
+/// Returns an arm of `Handler::event`: it runs a sync method, or returns the call of an async one.
 pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
     let Method { cfgs, ident, variant, event, is_async, .. } = method;
     let (payload, value) = (payload(method), value(method));
@@ -44,21 +44,23 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
     quote!(#(#cfgs)* __ws::Event::#pattern => { #body })
 }
 
-/// What an async method's call is made of.
+/// Returns the payload that the call of an async method stores.
 fn store_payload(method: &Method) -> Option<TokenStream> {
     let payload = payload(method);
     let stored = match (method.stored_payload(), &method.event) {
         (StoredPayload::Nothing, _) => return None,
         (StoredPayload::Reason, _) => quote!(::core::clone::Clone::clone(#payload)),
         (StoredPayload::Text | StoredPayload::Bytes, _) => quote!(::core::convert::From::from(#payload)),
-        (StoredPayload::Missed | StoredPayload::Error, _) | (StoredPayload::Value(_), Event::Info) => quote!(#payload),
+        (StoredPayload::Missed | StoredPayload::Error, _) | (StoredPayload::Value(_), Event::Info) => {
+            quote!(#payload)
+        }
         (StoredPayload::Value(_), _) => decoded(method),
     };
     Some(quote!((#stored)))
 }
 
-/// One arm of `call`. The method has the seat while it runs, and gives it back. That its future is
-/// `Send` is demanded at its name.
+/// Returns an arm of `Handler::call`. The future borrows the instance and returns it on completion.
+/// The `Send` bound of the future is checked at the name of the method.
 pub(super) fn call_arm(method: &Method) -> TokenStream {
     let Method { cfgs, ident, variant, .. } = method;
     let (payload, value) = (payload(method), value(method));
@@ -75,7 +77,7 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
     });
     let this = Ident::new("this", Span::call_site());
     let args = args(method, &this, matches!(stored, StoredPayload::Error | StoredPayload::Reason));
-    // The variables are ours, wherever the name of the method comes from.
+    // Call-site hygiene: the method may come from a `macro_rules!` of the user.
     let [instance, cx] = ["instance", "cx"].map(|name| Ident::new(name, Span::call_site()));
     let reply = reply(method);
     let method = quote_spanned! {ident.span()=> async move {
@@ -89,7 +91,7 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
     quote!(#(#cfgs)* __Call::#variant #pattern => #run,)
 }
 
-/// A payload, or the end of the event if it does not decode.
+/// Returns an expression that decodes the payload, or returns the decode error from `event`.
 fn decoded(method: &Method) -> TokenStream {
     let payload = payload(method);
     let decoder = decoder(method, &quote!(#payload));
@@ -101,7 +103,7 @@ fn decoded(method: &Method) -> TokenStream {
     }
 }
 
-/// The conversion stands where the type of the payload does, and so does its error.
+/// Returns the conversion of a payload. The span of the payload's type makes a missing impl point there.
 fn decoder(method: &Method, from: &TokenStream) -> TokenStream {
     let span = method.payload().map_or_else(Span::call_site, Spanned::span);
     match method.event {
@@ -110,12 +112,12 @@ fn decoder(method: &Method, from: &TokenStream) -> TokenStream {
     }
 }
 
-/// The handler and the arguments, each where its type stands.
+/// Returns the receiver and the arguments, each with the span of its type.
 fn args(method: &Method, this: &Ident, by_reference: bool) -> TokenStream {
     let payload = payload(method);
     let args = method.args.iter().map(|arg| match arg {
         Arg::Context(span) => {
-            // The variable is ours, the parentheses stand where the user's type does.
+            // The variable has call-site hygiene; the parentheses have the span of the user's type.
             let cx = Ident::new("cx", Span::call_site().located_at(*span));
             quote_spanned!(*span=> (#cx))
         }
@@ -128,7 +130,7 @@ fn args(method: &Method, this: &Ident, by_reference: bool) -> TokenStream {
     quote!(#this, #(#args),*)
 }
 
-/// The conversion of a reply stands where its type does, and so does its error.
+/// Returns the conversion of a reply. The span of the return type makes a missing impl point there.
 fn reply(method: &Method) -> TokenStream {
     let (cx, value) = (Ident::new("cx", Span::call_site()), value(method));
     match method.event {
@@ -137,12 +139,12 @@ fn reply(method: &Method) -> TokenStream {
     }
 }
 
-/// The variable of what the event brings, at its type.
+/// Returns the variable of the payload, with the span of its type.
 fn payload(method: &Method) -> Ident {
     Ident::new("payload", method.payload().map_or_else(Span::call_site, Spanned::span))
 }
 
-/// The variable of what the method returns, at its type.
+/// Returns the variable of the reply, with the span of the return type.
 fn value(method: &Method) -> Ident {
     Ident::new("reply", method.output)
 }

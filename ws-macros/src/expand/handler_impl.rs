@@ -4,13 +4,13 @@ use syn::spanned::Spanned;
 use syn::{Generics, Type};
 
 use super::dispatch::{call_arm, event_arm};
-use super::scope;
 use super::rewrite::{any_cfg, respan, with_send_static, without_self};
+use super::scope;
 use super::upgrade::{expand_upgrade, upgrade_type};
-use crate::model::{ExclusivePair, Event, StoredPayload, HandlerImpl, Method, PathUse};
+use crate::model::{Event, ExclusivePair, HandlerImpl, Method, PathUse, StoredPayload};
 use crate::parse::Block;
 
-/// The block as it was written, and its state machine.
+/// Returns the `impl` block unchanged, followed by its state machine.
 pub(crate) fn expand_impl(block: &Block, model: &HandlerImpl) -> TokenStream {
     let generics = with_send_static(&model.generics);
     let enums = [info_enum(model, &generics), call_enum(model, &generics)];
@@ -49,8 +49,8 @@ pub(crate) fn expand_impl(block: &Block, model: &HandlerImpl) -> TokenStream {
     }
 }
 
-/// `enum __Info`: what the mailbox takes. The user's types are visible where it stands, so its name
-/// is none that a user has.
+/// Returns `enum __Info`, the type of the mailbox's messages. The enum shares a scope with the
+/// user's types, so its name starts with two underscores.
 fn info_enum(model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
     let infos = model.methods.iter().filter(|method| matches!(method.event, Event::Info));
     let variants = infos.map(|method| {
@@ -61,7 +61,7 @@ fn info_enum(model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
     enum_def(&format_ident!("__Info"), &variants.collect::<Vec<_>>(), model, generics)
 }
 
-/// `enum __Call`: which async method is to be run, on what.
+/// Returns `enum __Call`: a variant for each async method, with its payload.
 fn call_enum(model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
     let variants = model.methods.iter().filter(|method| method.is_async).map(|method| {
         let Method { cfgs, variant, .. } = method;
@@ -71,13 +71,18 @@ fn call_enum(model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
     enum_def(&format_ident!("__Call"), &variants.collect::<Vec<_>>(), model, generics)
 }
 
-fn enum_def(name: &Ident, variants: &[TokenStream], model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
+fn enum_def(
+    name: &Ident,
+    variants: &[TokenStream],
+    model: &HandlerImpl,
+    generics: &Generics,
+) -> Option<TokenStream> {
     if variants.is_empty() {
         return None;
     }
-    // A bound on `Self` is one on the handler.
+    // Outside of the `impl`, the handler replaces `Self` in bounds.
     let where_clause = generics.where_clause.as_ref().map(|clause| without_self(clause, &model.self_ty));
-    // A parameter that no variant names would be an error.
+    // The compiler rejects a type parameter that no variant uses.
     let types = generics.type_params().map(|param| &param.ident);
     let unused = (!generics.params.is_empty()).then(
         || quote!(__Unused(::core::convert::Infallible, ::core::marker::PhantomData<fn() -> (#(::core::marker::PhantomData<#types>,)*)>),),
@@ -87,7 +92,7 @@ fn enum_def(name: &Ident, variants: &[TokenStream], model: &HandlerImpl, generic
     })
 }
 
-/// What a call holds until its method runs.
+/// Returns the type that a call stores until its method runs.
 fn stored_type(method: &Method, self_ty: &Type) -> Option<TokenStream> {
     Some(match method.stored_payload() {
         StoredPayload::Nothing => return None,
@@ -107,7 +112,7 @@ fn info_impls(model: &HandlerImpl, generics: &Generics) -> Vec<TokenStream> {
     let impls = infos.map(|method| {
         let Method { cfgs, variant, .. } = method;
         let ty = method.payload();
-        // Two names of one type are found by the compiler, which then points at both.
+        // Two aliases of one type give two overlapping impls; the compiler points at both.
         respan(
             ty.span(),
             quote! {
@@ -133,7 +138,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
     let never = quote!(::core::convert::Infallible);
     let info = if has_info { quote!(__Info #type_generics) } else { never.clone() };
     let call = if is_async { quote!(__Call #type_generics) } else { never };
-    // What is not `Send` is pointed at, if it can only be that one.
+    // If only one type can be the one that is not `Send`, the error points at it.
     let only = |mut types: Vec<&Type>| match (types.pop(), types.pop()) {
         (Some(only), None) => only.span(),
         _ => self_ty.span(),
@@ -148,7 +153,8 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
     let call_type = respan(only(values.collect()), quote!(type Call = #call;));
     let upgrade = upgrade_type(model);
     let timers = timers(methods);
-    let on_error = bool_const("ON_ERROR", methods.iter().filter(|method| matches!(method.event, Event::Error)));
+    let on_error =
+        bool_const("ON_ERROR", methods.iter().filter(|method| matches!(method.event, Event::Error)));
     let async_const = bool_const("ASYNC", methods.iter().filter(|method| method.is_async));
     let arms = methods.iter().enumerate().map(|(id, method)| event_arm(id, method));
     let call_fn = is_async.then(|| {
@@ -193,11 +199,11 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
     }
 }
 
-/// What the declaration says, and where: the compiler looks at a constant of its own at once, at
-/// that of a type with parameters when somebody has chosen them.
+/// Returns the checked declaration. The compiler evaluates a free constant at once, and the
+/// associated constant of a generic type once its parameters are chosen.
 fn declared(model: &HandlerImpl, generics: &Generics) -> (Option<TokenStream>, TokenStream) {
     let self_ty = &model.self_ty;
-    // A type that is not declared is pointed at.
+    // The span makes the error of an undeclared type point at the type.
     let mut declared = quote_spanned!(self_ty.span()=> <#self_ty as __ws::Declared>::DECLARATION);
     let (path_use, span) = model.path_use;
     declared = match path_use {
@@ -212,7 +218,7 @@ fn declared(model: &HandlerImpl, generics: &Generics) -> (Option<TokenStream>, T
     }
 }
 
-/// A constant that says that there is such a method.
+/// Returns a constant that is true if one of the methods exists under the active `cfg`s.
 fn bool_const<'a>(name: &str, methods: impl Iterator<Item = &'a Method> + Clone) -> Option<TokenStream> {
     methods.clone().next()?;
     let name = format_ident!("{name}");
@@ -223,12 +229,12 @@ fn bool_const<'a>(name: &str, methods: impl Iterator<Item = &'a Method> + Clone)
     Some(quote!(const #name: ::core::primitive::bool = #value;))
 }
 
-/// A timer has the number of its method.
+/// Returns the constant of timers. The id of a timer is the index of its method.
 fn timers(methods: &[Method]) -> Option<TokenStream> {
     let timers = methods.iter().enumerate().filter_map(|(id, method)| {
         let Event::Timer { delay, repeat } = &method.event else { return None };
         let cfgs = &method.cfgs;
-        // An error of the constant stands where the constant does.
+        // The span makes an error of the delay point at the delay.
         let timer = quote_spanned!(delay.span()=> __ws::Timer::new(#id, #delay, #repeat));
         Some(quote!(#(#cfgs)* #timer))
     });

@@ -1,5 +1,5 @@
-//! Code for what the model says. Nothing here can fail, and nothing here decides: what two handlers
-//! would share is in `ws_core::private`.
+//! Code generation from the model. Expansion cannot fail and decides nothing. Code that two handlers
+//! would share lives in `ws_core::private`.
 
 mod declaration;
 mod dispatch;
@@ -15,12 +15,12 @@ pub(crate) use declaration::expand_declaration;
 pub(crate) use handler_impl::expand_impl;
 pub(crate) use rewrite::{with_send_static, with_statics};
 
-/// A scope in which `__ws` is `ws_core::private`, whatever the user's crate calls `ws-core`: the one
-/// name of ours that generated code starts from.
+/// Returns a scope in which `__ws` is `ws_core::private`, under whatever name the user's crate
+/// depends on `ws-core`. All paths of generated code start from `__ws` or `::core`.
 pub(crate) fn scope(code: &TokenStream) -> TokenStream {
     let name = match crate_name("ws-core") {
         Ok(FoundCrate::Name(name)) => Ident::new(&name, Span::call_site()),
-        // In `ws-core` itself, or where somebody else's crate depends on it.
+        // `ws-core` itself, or a crate that reaches `ws-core` through another dependency.
         Ok(FoundCrate::Itself) | Err(_) => Ident::new("ws_core", Span::call_site()),
     };
     quote! {

@@ -1,11 +1,11 @@
-//! Types of the user in places of ours.
+//! Rewriting of the user's types and generics for generated code.
 
 use proc_macro2::{Group, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Attribute, Generics, Type, TypeParamBound, parse_quote};
 
-/// The generics of a handler. It moves to a task of its own, so its parameters do too; nobody need
-/// write that.
+/// Returns the generics with `Send + 'static` on each type parameter. A handler moves to its own
+/// task, so the user need not write these bounds.
 pub(crate) fn with_send_static(generics: &Generics) -> Generics {
     let mut owned = generics.clone();
     for param in owned.type_params_mut() {
@@ -16,7 +16,7 @@ pub(crate) fn with_send_static(generics: &Generics) -> Generics {
     owned
 }
 
-/// Under which condition one of several is there; none if one always is.
+/// Returns the `any(…)` condition under which at least one item exists; `None` if one is unconditional.
 pub(super) fn any_cfg<'a>(of_each: impl Iterator<Item = &'a [Attribute]>) -> Option<TokenStream> {
     let mut all = Vec::new();
     for cfgs in of_each {
@@ -29,7 +29,7 @@ pub(super) fn any_cfg<'a>(of_each: impl Iterator<Item = &'a [Attribute]>) -> Opt
     (!all.is_empty()).then(|| quote!(any(#(#all),*)))
 }
 
-/// The same, standing somewhere else.
+/// Returns the tokens with their spans located at `span`.
 pub(super) fn respan(span: Span, syntax: impl ToTokens) -> TokenStream {
     let tokens = syntax.to_token_stream().into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
@@ -41,7 +41,7 @@ pub(super) fn respan(span: Span, syntax: impl ToTokens) -> TokenStream {
     tokens.collect()
 }
 
-/// A type, or a where clause, as it reads outside of the `impl`, where there is no `Self`.
+/// Returns a type or a where clause with `Self` replaced, for use outside of the `impl`.
 pub(super) fn without_self(syntax: impl ToTokens, self_ty: &Type) -> TokenStream {
     fn replace(tokens: TokenStream, self_ty: &Type) -> TokenStream {
         let mut tokens = tokens.into_iter().peekable();
@@ -49,7 +49,7 @@ pub(super) fn without_self(syntax: impl ToTokens, self_ty: &Type) -> TokenStream
         while let Some(token) = tokens.next() {
             match token {
                 TokenTree::Ident(ident) if ident == "Self" => {
-                    // `Self::LEN` is `<Handler<3>>::LEN`.
+                    // `Self::LEN` becomes `<Handler<3>>::LEN`.
                     let path = matches!(tokens.peek(), Some(TokenTree::Punct(punct))
                         if punct.as_char() == ':' && punct.spacing() == Spacing::Joint);
                     replaced.extend(if path { quote!(<#self_ty>) } else { self_ty.to_token_stream() });
@@ -67,8 +67,7 @@ pub(super) fn without_self(syntax: impl ToTokens, self_ty: &Type) -> TokenStream
     replace(syntax.to_token_stream(), self_ty)
 }
 
-/// A type, or what is said of one, with `'static` for the lifetimes of a handler, and for those
-/// that are not named.
+/// Returns a type or a bound with `'static` for the handler's lifetimes and for anonymous ones.
 pub(crate) fn with_statics(syntax: impl ToTokens, generics: &Generics) -> TokenStream {
     fn replace(tokens: TokenStream, is_ours: &dyn Fn(&str) -> bool) -> TokenStream {
         let mut tokens = tokens.into_iter().peekable();

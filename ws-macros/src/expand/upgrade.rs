@@ -5,7 +5,7 @@ use syn::spanned::Spanned;
 use super::rewrite::{any_cfg, with_send_static, without_self};
 use crate::model::{HandlerImpl, Upgrade};
 
-/// What `Handler::Upgrade` is: how the handler comes to be from a request.
+/// Returns `Handler::Upgrade`, the type that makes the handler from a request.
 pub(super) fn upgrade_type(model: &HandlerImpl) -> TokenStream {
     let by_default = quote!(
         type Upgrade = __ws::DefaultUpgrade;
@@ -20,7 +20,7 @@ pub(super) fn upgrade_type(model: &HandlerImpl) -> TokenStream {
     }
 }
 
-/// `__Upgrade`: the extractors in order, then `#[on_upgrade]`.
+/// Returns `__Upgrade`, which runs the extractors in order and then `#[on_upgrade]`.
 pub(super) fn expand_upgrade(model: &HandlerImpl, upgrade: &Upgrade) -> TokenStream {
     let Upgrade { cfgs, ident, is_async, args, output } = upgrade;
     let self_ty = &model.self_ty;
@@ -30,7 +30,7 @@ pub(super) fn expand_upgrade(model: &HandlerImpl, upgrade: &Upgrade) -> TokenStr
     generics.params.push(syn::parse_quote!(__S: ::core::marker::Send + ::core::marker::Sync));
     let predicates = &mut generics.make_where_clause().predicates;
     for (span, ty) in &args {
-        // An argument that is no extractor is pointed at.
+        // The span makes a missing `Extractor` impl point at the argument.
         predicates.push(syn::parse_quote_spanned!(*span=> #ty: __ws::Extractor<__S>));
     }
     let (impl_generics, _, where_clause) = generics.split_for_impl();
@@ -44,7 +44,7 @@ pub(super) fn expand_upgrade(model: &HandlerImpl, upgrade: &Upgrade) -> TokenStr
     });
     let awaited = is_async.then(|| quote!(.await));
     let into = quote_spanned!(*output=> __ws::IntoUpgrade::<#self_ty>::into_upgrade(#made));
-    // A future that is not `Send` is pointed at where its method stands.
+    // The span makes a future that is not `Send` point at its method.
     let signature = quote_spanned! {ident.span()=>
         async fn upgrade(
             #parts: &mut __ws::Parts,

@@ -1,4 +1,4 @@
-//! The arguments of a method for an event.
+//! Validation of the arguments of an event method.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -9,13 +9,13 @@ use super::types::{borrows, is_mut_reference, is_reference, is_static, last_name
 use crate::errors::Errors;
 
 pub(crate) enum Arg {
-    /// `cx: &mut Context<Self>`, and where its type stands.
+    /// `cx: &mut Context<Self>`, with the span of its type.
     Context(Span),
-    /// What the event brings, and its type.
+    /// The payload, with its type.
     Payload(Box<Type>),
 }
 
-/// The arguments in the order in which they are written, if they are right.
+/// Returns the arguments in source order, or `None` after adding an error.
 pub(super) fn validate_arguments(sig: &Signature, kind: Kind, errors: &mut Errors) -> Option<Vec<Arg>> {
     let (name, usage) = (kind.name(), usage_hint(sig, kind));
     if !validate_receiver(sig, name, &usage, errors) {
@@ -26,8 +26,7 @@ pub(super) fn validate_arguments(sig: &Signature, kind: Kind, errors: &mut Error
     for input in &sig.inputs {
         let FnArg::Typed(input) = input else { continue };
         if let Some(attr) = input.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
-            errors
-                .error_at(attr, "an argument cannot depend on a `cfg`\nhelp: put it on two methods instead");
+            errors.error_at(attr, "a `cfg` on an argument\nhelp: write two methods, each with its own `cfg`");
             return None;
         }
         match validate_argument(&input.ty, &args, kind) {
@@ -51,15 +50,15 @@ pub(super) fn validate_arguments(sig: &Signature, kind: Kind, errors: &mut Error
         let text = match kind {
             Kind::Text => "`#[on_text]` takes the text",
             Kind::Binary => "`#[on_binary]` takes the bytes",
-            Kind::Info => "`#[on_info]` takes the message, whose type says which messages it is for",
+            Kind::Info => "`#[on_info]` takes a message, whose type selects the messages that it handles",
             _ => "`#[on_error]` takes the error",
         };
         match aliases.first() {
-            // It was meant to be that.
+            // The alias was probably meant as the payload.
             Some(ty) => {
                 let text = match kind {
-                    Kind::Info => "a message is owned: whoever sent it does not wait for it",
-                    _ => "what an event brings is not borrowed mutably",
+                    Kind::Info => "a message is owned, because its sender does not wait for the handler",
+                    _ => "a payload cannot be borrowed mutably",
                 };
                 errors.error_at(ty, format!("{text}\nhelp: write {usage}"));
             }
@@ -81,7 +80,9 @@ fn validate_receiver(sig: &Signature, name: &str, usage: &str, errors: &mut Erro
             if !borrows {
                 errors.error_at(
                     receiver,
-                    format!("`#[{name}]` borrows the handler, which goes on after it\nhelp: write {usage}"),
+                    format!(
+                        "`#[{name}]` borrows the handler, which lives on after the call\nhelp: write {usage}"
+                    ),
                 );
             }
             borrows
@@ -96,7 +97,7 @@ fn validate_receiver(sig: &Signature, name: &str, usage: &str, errors: &mut Erro
     }
 }
 
-/// One argument behind those that are known.
+/// Validates an argument, given those before it.
 fn validate_argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
     let name = kind.name();
     let has_payload = before.iter().any(|arg| matches!(arg, Arg::Payload(_)));
@@ -108,17 +109,19 @@ fn validate_argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, Strin
     }
     match kind {
         Kind::Open | Kind::Every | Kind::After => {
-            return Err(format!("`#[{name}]` takes nothing but `cx: &mut Context<Self>`"));
+            return Err(format!("`#[{name}]` takes no argument other than `cx: &mut Context<Self>`"));
         }
-        Kind::Close if has_payload => return Err("`#[on_close]` takes the reason, and nothing else".into()),
+        Kind::Close if has_payload => {
+            return Err("`#[on_close]` takes no argument other than the reason".into());
+        }
         _ if has_payload => {
-            return Err(format!("`#[{name}]` takes one argument, and `cx: &mut Context<Self>`"));
+            return Err(format!("`#[{name}]` takes one argument besides `cx: &mut Context<Self>`"));
         }
         Kind::Close if !is_reference(ty) => {
-            return Err("`#[on_close]` takes `&CloseReason`, which has the code and the reason".into());
+            return Err("`#[on_close]` takes `&CloseReason`, which contains code and reason".into());
         }
         Kind::Lagged if borrows(ty) || is_reference(ty) => {
-            return Err("`#[on_lagged]` takes the number of messages that were missed, a `u64`".into());
+            return Err("`#[on_lagged]` takes the number of missed messages, a `u64`".into());
         }
         Kind::Error if !is_reference(ty) => return Err("`#[on_error]` takes `&HandlerError`".into()),
         Kind::Info if borrows(ty) => {
@@ -130,21 +133,23 @@ fn validate_argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, Strin
                 _ => String::new(),
             };
             let help = match &*owned {
-                "" => "put owned values into it, as `String` for `&str`".to_owned(),
+                "" => "give it owned fields, for example `String` instead of `&str`".to_owned(),
                 owned => format!("take `{owned}`, by value"),
             };
-            return Err(format!("a message is owned: whoever sent it does not wait for it\nhelp: {help}"));
+            return Err(format!(
+                "a message is owned, because its sender does not wait for the handler\nhelp: {help}"
+            ));
         }
         Kind::Text | Kind::Binary | Kind::Ping | Kind::Pong => match ungroup_type(ty) {
             Type::Reference(reference) if reference.mutability.is_some() => {
-                return Err("a payload is not borrowed mutably: it may be shared".into());
+                return Err("a payload cannot be borrowed mutably, because it may be shared".into());
             }
             Type::Reference(reference) if is_static(reference) => {
-                return Err("a payload is borrowed for the call, not for ever".into());
+                return Err("a payload is borrowed for the call only, not for `'static`".into());
             }
             Type::Reference(reference) if is_owned_payload(&reference.elem) => {
                 return Err(
-                    "a payload is `&str` or `&[u8]`, or owned: not a reference to what is owned".into()
+                    "a payload is `&str`, `&[u8]` or an owned type, not a reference to an owned type".into(),
                 );
             }
             _ => {}
@@ -152,20 +157,20 @@ fn validate_argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, Strin
         _ => {}
     }
     if let Type::ImplTrait(_) = ungroup_type(ty) {
-        return Err(format!("`#[{name}]` needs to know the type"));
+        return Err(format!("`#[{name}]` needs the concrete type of its argument"));
     }
     Ok(Arg::Payload(Box::new(ty.clone())))
 }
 
 fn validate_context(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String> {
     if names_context(ty) && !has_arguments(ty) {
-        return Err("`Context` is that of a handler\nhelp: write `cx: &mut Context<Self>`".into());
+        return Err("`Context` has the handler as its parameter\nhelp: write `cx: &mut Context<Self>`".into());
     }
     match kind {
         _ if !is_mut_reference(ty) => {
-            Err("`cx` is borrowed for the call\nhelp: write `cx: &mut Context<Self>`".into())
+            Err("`cx` is borrowed mutably\nhelp: write `cx: &mut Context<Self>`".into())
         }
-        Kind::Close => Err("`#[on_close]` has no `cx`: nothing can be sent any more".into()),
+        Kind::Close => Err("`#[on_close]` has no `cx`, because nothing can be sent after the close".into()),
         _ if before.iter().any(|arg| matches!(arg, Arg::Context(_))) => {
             Err("a second `cx`\nhelp: remove one of them".into())
         }
@@ -173,15 +178,15 @@ fn validate_context(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, String
     }
 }
 
-/// What people look for in the arguments, and where it is.
+/// Returns the advice for a type that belongs elsewhere, such as an extractor.
 fn misplaced_argument(ty: &Type, kind: Kind) -> Option<&'static str> {
     if matches!(kind, Kind::Info) {
         return None;
     }
     match last_name(ty)?.as_str() {
         "State" | "Path" | "Query" | "PeerAddr" | "HeaderMap" | "Extension" => Some(
-            "an extractor: there is no request any more\n\
-             help: extract it in `#[on_upgrade]`, and keep it in a field",
+            "an extractor in an event method, where there is no request\n\
+             help: extract it in `#[on_upgrade]`, and store it in a field",
         ),
         "Addr" => {
             Some("the address is not an argument\nhelp: take `cx: &mut Context<Self>`, and call `cx.addr()`")
@@ -190,11 +195,11 @@ fn misplaced_argument(ty: &Type, kind: Kind) -> Option<&'static str> {
     }
 }
 
-/// Whether this is the context, or meant to be. An alias of it is only known as what is borrowed
-/// mutably.
+/// Returns whether the type is the context, or probably an alias of it. The only sign of an alias is
+/// a mutable borrow.
 fn is_context(ty: &Type, kind: Kind) -> bool {
     if names_context(ty) {
-        // A message may have that name.
+        // A message type may be called `Context` too.
         return is_reference(ty) || !matches!(kind, Kind::Info);
     }
     let Type::Reference(reference) = ungroup_type(ty) else { return false };
@@ -204,7 +209,7 @@ fn is_context(ty: &Type, kind: Kind) -> bool {
         && !is_owned_payload(&reference.elem)
 }
 
-/// Whether this is `Context<…>`, borrowed or boxed or not.
+/// Returns whether the type is `Context<…>`, or a reference to it.
 pub(super) fn names_context(ty: &Type) -> bool {
     context_of(ty).is_some()
 }
@@ -226,7 +231,7 @@ fn is_owned_payload(ty: &Type) -> bool {
     last_name(ty).is_some_and(|name| payloads.contains(&name.as_str()))
 }
 
-/// The signature that would be right.
+/// Returns the signature that the attribute expects.
 pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
     let keyword = if sig.asyncness.is_some() { "async fn" } else { "fn" };
     let name = &sig.ident;

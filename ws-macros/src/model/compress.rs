@@ -1,15 +1,15 @@
-//! The parameters of `compress`.
+//! Validation of the parameters of `compress`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit};
 
-use super::declaration::invalid_value;
+use super::usage::invalid_value;
 use super::value::{self, ungroup_expr};
-use crate::parse::{Opt, OptValue};
 use crate::errors::Errors;
 use crate::parse::suggest;
+use crate::parse::{Opt, OptValue};
 
 const PARAMETERS: [&str; 7] = [
     "level",
@@ -21,7 +21,7 @@ const PARAMETERS: [&str; 7] = [
     "min_size",
 ];
 
-/// What Cowboy, zlib and other frameworks call them.
+/// Names of the parameters in Cowboy, zlib and other frameworks.
 const OTHER_NAMES: [(&str, &[&str]); 7] = [
     ("level", &["compression_level", "quality"]),
     ("mem_level", &["memory_level", "memory"]),
@@ -35,7 +35,7 @@ const OTHER_NAMES: [(&str, &[&str]); 7] = [
     ("min_size", &["threshold", "compression_threshold", "min_length", "min"]),
 ];
 
-/// What `compress` sets `Options::compress` to.
+/// Returns the value of `Options::compress`.
 pub(super) fn validate_compress(value: Option<&OptValue>, errors: &mut Errors) -> Option<TokenStream> {
     let given = match value {
         None => return Some(quote!(::core::option::Option::Some(__ws::Compress::DEFAULT))),
@@ -59,7 +59,7 @@ pub(super) fn validate_compress(value: Option<&OptValue>, errors: &mut Errors) -
     for parameter in given {
         let name = &parameter.name;
         if seen.contains(&name) {
-            let text = format!("`{name}` of `compress` is given twice\nhelp: keep one of the two");
+            let text = format!("`{name}` of `compress` is set twice\nhelp: keep one of them");
             errors.error(name.span(), text);
             continue;
         }
@@ -67,7 +67,7 @@ pub(super) fn validate_compress(value: Option<&OptValue>, errors: &mut Errors) -
         let set = validate_parameter(parameter);
         settings.extend(errors.collect(set).map(|value| quote!(compress.#name = #value;)));
     }
-    // In a block of its own, so that the name meets no other.
+    // The block keeps the variable apart from names in the user's expressions.
     Some(quote!({
         let mut compress = __ws::Compress::DEFAULT;
         #(#settings)*
@@ -92,7 +92,9 @@ fn validate_parameter(parameter: &Opt) -> syn::Result<TokenStream> {
     };
     match &parameter.value {
         None if is_flag => Ok(quote!(true)),
-        None => Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage_hint(&name)))),
+        None => {
+            Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage_hint(&name))))
+        }
         Some(OptValue::Expr(value)) if is_flag => match ungroup_expr(value) {
             Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => Ok(quote!(#on)),
             Expr::Path(_) => Ok(quote!(#value)),
@@ -110,7 +112,7 @@ fn validate_parameter(parameter: &Opt) -> syn::Result<TokenStream> {
     }
 }
 
-/// A number in the range of its parameter, or a constant, which the compiler looks at.
+/// Returns a number within the range of its parameter, or a constant, which the compiler checks.
 fn number(name: &str, value: &Expr) -> Result<TokenStream, Option<syn::Error>> {
     let (least, most) = match name {
         "level" => (0, 9),
@@ -122,9 +124,10 @@ fn number(name: &str, value: &Expr) -> Result<TokenStream, Option<syn::Error>> {
             match lit.base10_parse::<u8>() {
                 Ok(number) if (least..=most).contains(&number) => Ok(quote!(#lit)),
                 _ => {
-                    // RFC 7692 has it, and zlib writes no such stream.
+                    // RFC 7692 allows 8 bits, but zlib cannot write such a stream.
                     let why = if name.ends_with("bits") { ": a window has 512 bytes to 32 KiB" } else { "" };
-                    let text = format!("`{name}` is {least} to {most}{why}\nhelp: write {}", usage_hint(name));
+                    let text =
+                        format!("`{name}` is {least} to {most}{why}\nhelp: write {}", usage_hint(name));
                     Err(Some(syn::Error::new(lit.span(), text)))
                 }
             }
@@ -134,7 +137,7 @@ fn number(name: &str, value: &Expr) -> Result<TokenStream, Option<syn::Error>> {
     }
 }
 
-/// How a parameter is written.
+/// Returns an example of a parameter.
 fn usage_hint(name: &str) -> &'static str {
     match name {
         "level" => "`compress(level = 6)`, from 0 to 9",
@@ -143,6 +146,6 @@ fn usage_hint(name: &str) -> &'static str {
         "client_max_window_bits" => "`compress(client_max_window_bits = 12)`, from 9 to 15",
         "server_no_context_takeover" => "`compress(server_no_context_takeover)`",
         "client_no_context_takeover" => "`compress(client_no_context_takeover)`",
-        _ => "`compress(min_size = 64)`, in bytes or as `1KiB`",
+        _ => "`compress(min_size = 64)`, in bytes, or with a unit: `1KiB`",
     }
 }

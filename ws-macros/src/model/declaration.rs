@@ -1,84 +1,24 @@
-//! The options of a declared handler.
+//! Validation of the options of a declared handler.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Generics, Lit};
 
+use super::usage::{OPTIONS, invalid_value, unknown_option, usage_hint};
 use super::value::ungroup_expr;
 use super::{compress, reject_lifetimes, reject_repeated_websocket, string_list, value};
-use crate::parse::{self, Opt, OptValue};
 use crate::errors::Errors;
-use crate::parse::suggest;
+use crate::parse::{self, Opt, OptValue};
 
-/// A handler with options that make sense.
+/// A declared handler with valid options.
 pub(crate) struct Declaration {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
     pub(crate) path: Option<TokenStream>,
-    /// Fields of `Options` and what they are set to.
+    /// Fields of `Options` with their values.
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
-
-const OPTIONS: [&str; 22] = [
-    "path",
-    "subprotocols",
-    "idle_timeout",
-    "ping_interval",
-    "pong_timeout",
-    "max_lifetime",
-    "max_message_size",
-    "max_frame_size",
-    "max_message_rate",
-    "max_control_rate",
-    "validate_utf8",
-    "compress",
-    "mailbox",
-    "overflow",
-    "outbox_high_water",
-    "outbox_limit",
-    "read_ahead",
-    "close_timeout",
-    "cancel_timeout",
-    "unhandled",
-    "origins",
-    "legacy",
-];
-
-/// What other frameworks, Cowboy and people call them.
-const OTHER_NAMES: [(&str, &[&str]); 13] = [
-    ("path", &["route", "url", "uri", "at"]),
-    ("subprotocols", &["protocols", "protocol", "subprotocol"]),
-    ("idle_timeout", &["timeout", "inactivity_timeout"]),
-    ("ping_interval", &["heartbeat", "heartbeat_interval", "keep_alive", "ping"]),
-    ("pong_timeout", &["ping_timeout", "heartbeat_timeout"]),
-    (
-        "max_message_size",
-        &["max_size", "max_payload", "max_payload_length", "message_size", "max_message_length"],
-    ),
-    (
-        "max_message_rate",
-        &["rate_limit", "rate", "message_rate", "messages_per_second", "max_messages_per_second", "throttle"],
-    ),
-    ("max_control_rate", &["ping_rate", "max_ping_rate", "control_rate"]),
-    ("compress", &["compression", "deflate", "permessage_deflate", "deflate_opts", "per_message_deflate"]),
-    (
-        "overflow",
-        &[
-            "backpressure",
-            "slow_consumer",
-            "slow_subscriber",
-            "on_overflow",
-            "overflow_policy",
-            "lag",
-            "lagged",
-            "on_lag",
-        ],
-    ),
-    ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
-    ("origins", &["origin", "allowed_origins", "cors"]),
-    ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
-];
 
 pub(crate) fn validate_declaration(
     item: &parse::Declaration,
@@ -97,10 +37,8 @@ pub(crate) fn validate_declaration(
     let mut seen: Vec<Ident> = Vec::new();
     for option in options {
         if let Some(first) = seen.iter().find(|name| **name == option.name) {
-            errors.error(
-                option.name.span(),
-                format!("option `{first}` is given twice\nhelp: keep one of the two"),
-            );
+            errors
+                .error(option.name.span(), format!("option `{first}` is set twice\nhelp: keep one of them"));
             continue;
         }
         seen.push(option.name.clone());
@@ -119,7 +57,7 @@ pub(crate) fn validate_declaration(
     errors.is_empty().then_some(model)
 }
 
-/// Two sizes that are literals, and contradict each other. Constants are looked at by the compiler.
+/// Checks that literal outbox sizes do not contradict each other. The compiler checks constants.
 fn check_outbox_sizes(options: &[Opt]) -> syn::Result<()> {
     let given = |name: &str| options.iter().find(|option| option.name == name);
     let bytes = |option: Option<&Opt>, default| match option.map(|option| &option.value) {
@@ -133,14 +71,14 @@ fn check_outbox_sizes(options: &[Opt]) -> syn::Result<()> {
         (Some(first), Some(second)) if first > second => {
             let defaults = match (high_water, limit) {
                 (Some(_), Some(_)) => "",
-                (Some(_), None) => ", which is 1MiB if it is not given",
-                _ => "; the first is 64KiB if it is not given",
+                (Some(_), None) => ", which is 1MiB by default",
+                _ => "; the high-water mark is 64KiB by default",
             };
             Err(syn::Error::new(
                 span,
                 format!(
                     "`outbox_high_water` is above `outbox_limit`{defaults}\n\
-                     help: at the first, reading stops; at the second, the connection closes: make it the larger one"
+                     help: reading stops at the high-water mark, and the connection closes at the limit: make the limit larger"
                 ),
             ))
         }
@@ -163,7 +101,10 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
         if name == "legacy" {
             return Ok(Setting::Field(quote!(true)));
         }
-        return Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage_hint(&name))));
+        return Err(syn::Error::new(
+            span,
+            format!("`{name}` has no value\nhelp: write {}", usage_hint(&name)),
+        ));
     };
     let field = match (name.as_str(), given) {
         ("path", OptValue::Expr(value)) => return path(value).map(Setting::Path),
@@ -234,78 +175,22 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
     Ok(Setting::Field(field))
 }
 
-fn unknown_option(name: &str) -> String {
-    let elsewhere = match name {
-        "max_connections"
-        | "max_connections_per_address"
-        | "max_upgrade_rate"
-        | "handshake_timeout"
-        | "max_header_size"
-        | "shutdown_timeout" => {
-            "help: it is the router's, for all handlers: `Router::new()` has a method of that name"
-        }
-        "state" => "help: the router has it: `.with_state(…)`, and `State<T>` in `#[on_upgrade]`",
-        _ => "",
-    };
-    if !elsewhere.is_empty() {
-        return format!("unknown option `{name}`\n{elsewhere}");
-    }
-    match suggest(name, &OPTIONS, &OTHER_NAMES) {
-        Some(near) => format!("unknown option `{name}`\nhelp: write {}", usage_hint(near)),
-        None => format!("unknown option `{name}`\nhelp: the options are `{}`", OPTIONS.join("`, `")),
-    }
-}
-
-pub(super) fn invalid_value(span: Span, name: &str) -> syn::Error {
-    syn::Error::new(span, format!("not a value of `{name}`\nhelp: write {}", usage_hint(name)))
-}
-
-/// How an option is written.
-fn usage_hint(name: &str) -> &'static str {
-    match name {
-        "path" => "`path = \"/chat/{room}\"`",
-        "subprotocols" => "`subprotocols = [\"chat.v2\", \"chat.v1\"]`",
-        "idle_timeout" => "`idle_timeout = 60s`, or `idle_timeout = none`",
-        "ping_interval" => "`ping_interval = 30s`, or `ping_interval = none`",
-        "pong_timeout" => "`pong_timeout = 20s`",
-        "max_lifetime" => "`max_lifetime = 1h`, or `max_lifetime = none`",
-        "max_message_size" => "`max_message_size = 64KiB`",
-        "max_frame_size" => "`max_frame_size = 16KiB`, or `max_frame_size = none`",
-        "max_message_rate" => "`max_message_rate = 100`, which is a second, or `max_message_rate = none`",
-        "max_control_rate" => "`max_control_rate = 100`, which is a second, or `max_control_rate = none`",
-        "validate_utf8" => "`validate_utf8 = false`",
-        "compress" => "`compress`, or `compress(level = 6, server_no_context_takeover)`",
-        "mailbox" => "`mailbox = 1024`",
-        "overflow" => {
-            "`overflow = close`, `overflow = drop_oldest`, `overflow = drop_newest`, or `overflow = latest`"
-        }
-        "outbox_high_water" => "`outbox_high_water = 64KiB`",
-        "outbox_limit" => "`outbox_limit = 1MiB`",
-        "read_ahead" => "`read_ahead = 64KiB`",
-        "close_timeout" => "`close_timeout = 5s`",
-        "cancel_timeout" => "`cancel_timeout = 1s`",
-        "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
-        "legacy" => "`legacy`, or `legacy = false`",
-        _ => "`origins = [\"https://example.com\"]`, or `origins = any`",
-    }
-}
-
-/// A single word, as `close`.
+/// Returns a single word such as `close`.
 fn keyword(value: &Expr) -> Option<String> {
     let Expr::Path(path) = ungroup_expr(value) else { return None };
     path.path.get_ident().map(ToString::to_string)
 }
 
-/// What becomes of published messages when too many wait.
+/// Returns the value of `overflow`.
 fn overflow(value: &Expr) -> syn::Result<TokenStream> {
     let variant = match keyword(value).as_deref() {
         Some("close") => format_ident!("Close"),
         Some("drop_oldest") => format_ident!("DropOldest"),
         Some("drop_newest") => format_ident!("DropNewest"),
         Some("latest") => format_ident!("Latest"),
-        // Half of a word that is right.
+        // An incomplete keyword.
         Some("drop") => {
-            let text = "which message is dropped?\n\
+            let text = "`overflow` needs to name the message that is dropped\n\
                         help: write `overflow = drop_oldest`, for that which waits longest, or `overflow = drop_newest`";
             return Err(syn::Error::new(value.span(), text));
         }
@@ -314,22 +199,24 @@ fn overflow(value: &Expr) -> syn::Result<TokenStream> {
     Ok(quote!(__ws::Overflow::#variant))
 }
 
-/// A number that is not zero.
+/// Returns a count above zero.
 fn count(value: &Expr, name: &str) -> syn::Result<TokenStream> {
     match ungroup_expr(value) {
         Expr::Lit(ExprLit { lit: Lit::Int(lit), .. }) if lit.suffix().is_empty() => {
             let zero = match name {
                 "mailbox" => "a mailbox holds at least one message",
-                _ => "a client may say at least one thing in a second",
+                _ => "a rate of zero would close every connection",
             };
             match lit.base10_parse::<u64>() {
-                Ok(0) => Err(syn::Error::new(lit.span(), format!("{zero}\nhelp: write {}", usage_hint(name)))),
-                // What is too large for its type, the compiler says.
+                Ok(0) => {
+                    Err(syn::Error::new(lit.span(), format!("{zero}\nhelp: write {}", usage_hint(name))))
+                }
+                // The compiler reports a literal that is too large for its type.
                 _ => Ok(quote!(#lit)),
             }
         }
         Expr::Lit(_) => Err(invalid_value(value.span(), name)),
-        // `100/s`.
+        // `100/s` is a common way to write a rate.
         Expr::Binary(per) if matches!(keyword(&per.right).as_deref(), Some("s" | "sec" | "second")) => {
             Err(invalid_value(value.span(), name))
         }

@@ -1,4 +1,4 @@
-//! The methods of a handler.
+//! Validation of the methods of a handler.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -10,27 +10,27 @@ use super::path::{PathUse as Use, infer_path_use};
 use super::types::borrows;
 use super::upgrade::{Upgrade, validate_upgrade};
 use super::{Event, NO_BORROW, reject_lifetimes, reject_repeated_websocket};
-use crate::parse::{self, Block, HELPERS, Member};
 use crate::errors::Errors;
 use crate::parse::suggest;
+use crate::parse::{self, Block, HELPERS, Member};
 
 pub(crate) use super::path::PathUse;
 
-/// A handler with methods that make sense.
+/// A handler with valid methods.
 pub(crate) struct HandlerImpl {
     pub(crate) self_ty: Type,
     pub(crate) generics: Generics,
-    /// One, or several under conditions.
+    /// A single `#[on_upgrade]`, or several under `cfg`s.
     pub(crate) upgrades: Vec<Upgrade>,
-    /// In the order in which they are written; at most one for each event.
+    /// Methods in source order, at most one for each event.
     pub(crate) methods: Vec<Method>,
-    /// Who takes the parameters of the declared path, and where to say so if that is wrong.
+    /// The use of the path's parameters, with the span for an error about it.
     pub(crate) path_use: (PathUse, Span),
-    /// Pairs for one event that may not both be there.
+    /// Pairs of methods for one event, of which the active `cfg`s may enable only one.
     pub(crate) exclusive: Vec<ExclusivePair>,
 }
 
-/// Two methods for one event, of which the conditions exclude each other; if not, that is an error.
+/// Two methods for one event under `cfg`s. If both are enabled, the compiler reports `text` at `span`.
 pub(crate) struct ExclusivePair {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) span: Span,
@@ -42,7 +42,7 @@ pub(crate) fn validate_impl(block: &Block, errors: &mut Errors) -> Option<Handle
     if let Some((path, _)) = &block.of_trait {
         errors.error_at(
             path,
-            "`#[websocket]` on the `impl` of a trait\nhelp: it goes on an `impl` block of the handler itself",
+            "`#[websocket]` on the `impl` of a trait\nhelp: put it on an inherent `impl` block of the handler",
         );
     }
     reject_lifetimes(&block.generics, errors);
@@ -66,14 +66,14 @@ pub(crate) fn validate_impl(block: &Block, errors: &mut Errors) -> Option<Handle
     if handler.methods.is_empty() && handler.upgrades.is_empty() && errors.is_empty() && is_whole {
         errors.error(
             block.impl_token.span,
-            "a handler without a method for any event\n\
+            "a handler without an event method\n\
              help: put `#[on_text]`, `#[on_open]`, `#[every(1s)]`… on a method",
         );
     }
     handler.path_use = match &*handler.upgrades {
         [] => (Use::Nothing, block.self_ty.span()),
         [upgrade] if upgrade.cfgs.is_empty() => (infer_path_use(&upgrade.args), upgrade.ident.span()),
-        // Those that are there on a condition are let alone.
+        // The path cannot be checked for constructors under `cfg`s.
         _ => (Use::Unknown, Span::call_site()),
     };
     errors.is_empty().then_some(handler)
@@ -86,7 +86,7 @@ impl HandlerImpl {
         if let Some(hidden) = parse::cfg_attr_helper(helper) {
             errors.error_at(
                 &hidden,
-                format!("`cfg_attr` hides `{hidden}`\nhelp: write `#[{hidden}]`, and `#[cfg(…)]` on the whole method"),
+                format!("`cfg_attr` around `{hidden}`\nhelp: write `#[{hidden}]`, and put `#[cfg(…)]` on the method"),
             );
             return;
         }
@@ -98,7 +98,7 @@ impl HandlerImpl {
             errors.error_at(
                 second.path(),
                 format!(
-                    "a second event for `{}`, which has `#[{name}]`\nhelp: give each event a method",
+                    "a second event attribute on `{}`, which has `#[{name}]`\nhelp: write a method for each event",
                     source.sig.ident
                 ),
             );
@@ -118,7 +118,7 @@ impl HandlerImpl {
         let Some(upgrade) = validate_upgrade(source, helper, errors) else { return };
         for first in &self.upgrades {
             let text = format!(
-                "a second `#[on_upgrade]`: `{}` has it already\nhelp: make the handler in one of them",
+                "a second `#[on_upgrade]`: `{}` handles it already\nhelp: create the handler in one of them",
                 first.ident
             );
             let pair = (&*first.cfgs, &*upgrade.cfgs, upgrade.ident.span());
@@ -131,12 +131,12 @@ impl HandlerImpl {
         for first in self.methods.iter().filter(|first| first.conflicts_with(&method)) {
             let text = match method.event {
                 Event::Info => format!(
-                    "messages of this type go to `{}` already\n\
-                     help: handle them there, or give those that are for `{}` a type of their own",
+                    "a second `#[on_info]` for this type: `{}` handles it already\n\
+                     help: handle them there, or give the messages for `{}` their own type",
                     first.ident, method.ident
                 ),
                 _ => format!(
-                    "a second `#[{}]`: `{}` has it already\nhelp: handle both in one method",
+                    "a second `#[{}]`: `{}` handles it already\nhelp: handle both in one method",
                     kind.name(),
                     first.ident
                 ),
@@ -144,7 +144,7 @@ impl HandlerImpl {
             let pair = (&*first.cfgs, &*method.cfgs, method.ident.span());
             reject_or_defer(pair, text, &mut self.exclusive, errors);
         }
-        // `tick_1` and `tick1` make the same name.
+        // `tick_1` and `tick1` become the same variant name.
         if self.methods.iter().any(|other| other.variant == method.variant) {
             let (name, number) = (&method.variant, self.methods.len());
             method.variant = quote::format_ident!("{name}_{number}", span = method.ident.span());
@@ -153,7 +153,7 @@ impl HandlerImpl {
     }
 }
 
-/// Two for one event: an error, unless both depend on conditions, which the compiler then looks at.
+/// Rejects two methods for one event, or defers to the compiler if both depend on `cfg`s.
 fn reject_or_defer(
     (first, second, span): (&[Attribute], &[Attribute], Span),
     text: String,
@@ -167,13 +167,13 @@ fn reject_or_defer(
     }
 }
 
-/// An attribute that is nearly one of ours.
+/// Returns the error text of an unknown attribute.
 fn unknown_attribute(name: &str) -> String {
     match suggest(name, &HELPERS, &parse::OTHER_NAMES) {
         Some(near @ ("every" | "after")) => {
             format!("unknown attribute `#[{name}]`\nhelp: write `#[{near}(1s)]`")
         }
-        Some(near) => format!("unknown attribute `#[{name}]`\nhelp: there is `#[{near}]`"),
+        Some(near) => format!("unknown attribute `#[{name}]`\nhelp: write `#[{near}]`"),
         None => {
             let all = HELPERS.join("]`, `#[");
             format!("unknown attribute `#[{name}]`\nhelp: expected one of `#[{all}]`")

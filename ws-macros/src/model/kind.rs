@@ -1,6 +1,6 @@
-//! The attributes of methods for events.
+//! Attributes of event methods.
 
-/// Which attribute it is.
+/// Attribute of an event method.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Open,

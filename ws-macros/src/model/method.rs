@@ -1,28 +1,28 @@
-//! One method for an event.
+//! Validation of an event method.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
 use syn::{Attribute, GenericParam, Meta, ReturnType, Signature, Type};
 
-use super::argument::{Arg, validate_arguments, usage_hint};
+use super::argument::{Arg, usage_hint, validate_arguments};
 use super::kind::Kind;
 use super::types::{borrows, captures_all, ungroup_type};
 use super::{cfg_attributes, output_span, value};
-use crate::parse;
 use crate::errors::Errors;
+use crate::parse;
 
-/// A method for an event.
+/// An event method with a valid signature.
 pub(crate) struct Method {
-    /// Conditions under which it is there at all.
+    /// `cfg` attributes of the method.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) ident: Ident,
-    /// The name of its variant where it needs one.
+    /// Name of the method's variant in `__Info` and `__Call`.
     pub(crate) variant: Ident,
     pub(crate) event: Event,
     pub(crate) is_async: bool,
-    /// In the order in which they are written.
+    /// Arguments in source order.
     pub(crate) args: Vec<Arg>,
-    /// Where the return type stands.
+    /// Span of the return type, or of the name if there is none.
     pub(crate) output: Span,
 }
 
@@ -39,15 +39,15 @@ pub(crate) enum Event {
     Close,
 }
 
-/// What a pending async method has been given: what borrows is held as what it borrows from.
+/// Payload that the call of an async method stores. A borrowing payload is stored as its source.
 pub(crate) enum StoredPayload<'a> {
     Nothing,
-    /// The payload as it has been decoded, or the message.
+    /// The decoded payload, or the message.
     Value(&'a Type),
-    /// Text or bytes that are decoded when the method runs.
+    /// Text that is decoded when the method runs.
     Text,
     Bytes,
-    /// How many messages were missed.
+    /// The number of missed messages.
     Missed,
     Error,
     Reason,
@@ -65,7 +65,7 @@ impl Method {
         match (&self.event, self.payload()) {
             (Event::Error, _) => StoredPayload::Error,
             (Event::Close, _) => StoredPayload::Reason,
-            // Of a timer and of an open connection there is none.
+            // Timers and `#[on_open]` have no payload.
             (_, None) => StoredPayload::Nothing,
             (Event::Info, Some(ty)) => StoredPayload::Value(ty),
             (Event::Lagged, Some(_)) => StoredPayload::Missed,
@@ -75,7 +75,7 @@ impl Method {
         }
     }
 
-    /// Whether two methods want the same event. Timers may be many, and of messages one for each type.
+    /// Returns whether two methods handle the same event. Timers never conflict; messages conflict by type.
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         match (&self.event, &other.event) {
             (Event::Timer { .. }, _) => false,
@@ -88,7 +88,7 @@ impl Method {
     }
 }
 
-/// A method, if nothing is wrong with it by itself.
+/// Validates a method on its own, without the others of the handler.
 pub(super) fn validate_method(
     method: &parse::Method,
     helper: &Attribute,
@@ -97,7 +97,7 @@ pub(super) fn validate_method(
 ) -> Option<Method> {
     let sig = &method.sig;
     check_signature(sig, "a method for an event", errors);
-    // All of it is looked at, so that all of it is complained about.
+    // All parts are validated before the first return, so that one build reports all errors.
     let event = validate_event(helper, kind, errors);
     let args = validate_arguments(sig, kind, errors)?;
     validate_output(sig, kind, &args, errors)?;
@@ -131,12 +131,12 @@ fn validate_event(helper: &Attribute, kind: Kind, errors: &mut Errors) -> Option
     })
 }
 
-/// Of attributes that say all by their name.
+/// Rejects arguments of attributes that take none.
 pub(super) fn reject_arguments(helper: &Attribute, errors: &mut Errors) {
     let name = parse::attribute_name(helper);
     let help = match name.as_str() {
         "on_info" => {
-            "help: the type of the message is that of the method's argument: write `#[on_info]`".into()
+            "help: the argument of the method has the type of the message: write `#[on_info]`".into()
         }
         _ => format!("help: write `#[{name}]`"),
     };
@@ -149,7 +149,7 @@ pub(super) fn reject_arguments(helper: &Attribute, errors: &mut Errors) {
     }
 }
 
-/// Rules for every function with an attribute.
+/// Validates the parts of a signature that every attribute restricts.
 pub(super) fn check_signature(sig: &Signature, what: &str, errors: &mut Errors) {
     if let Some(token) = &sig.constness {
         errors.error_at(token, format!("{what} cannot be `const`\nhelp: remove `const`"));
@@ -158,7 +158,7 @@ pub(super) fn check_signature(sig: &Signature, what: &str, errors: &mut Errors) 
         errors.error_at(
             token,
             format!(
-                "{what} cannot be `unsafe`: the connection calls it\n\
+                "{what} cannot be `unsafe`, because the connection calls it\n\
                  help: remove `unsafe`, and keep an `unsafe` block in its body"
             ),
         );
@@ -168,7 +168,7 @@ pub(super) fn check_signature(sig: &Signature, what: &str, errors: &mut Errors) 
             errors.error_at(
                 param,
                 format!(
-                    "{what} cannot be generic: nobody chooses the type\n\
+                    "{what} cannot be generic, because no caller chooses the type\n\
                      help: name the type, or make the handler generic"
                 ),
             );
@@ -188,7 +188,7 @@ fn validate_output(sig: &Signature, kind: Kind, args: &[Arg], errors: &mut Error
     if captures_all(&sig.output) && args.iter().any(|arg| matches!(arg, Arg::Context(_))) {
         errors.error_at(
             ty,
-            "this reply borrows `cx`, by which it is to be sent\n\
+            "this reply borrows `cx`, which sends it\n\
              help: write `impl IntoReply + use<>`, with what it borrows in the brackets; or name its type",
         );
         return None;
@@ -196,7 +196,7 @@ fn validate_output(sig: &Signature, kind: Kind, args: &[Arg], errors: &mut Error
     Some(())
 }
 
-/// The variant of a method's event: its name in the case of types, so that the expansion reads.
+/// Returns the name of the method's variant: the method's name in the case of types.
 fn variant(ident: &Ident) -> String {
     let name = ident.to_string();
     let words = name.trim_start_matches("r#").split('_').filter(|word| !word.is_empty());
@@ -206,7 +206,7 @@ fn variant(ident: &Ident) -> String {
             letters.next().into_iter().flat_map(char::to_uppercase).chain(letters)
         })
         .collect();
-    // A method `self_` or `_0` would make no name of its own.
+    // `self_` and `_0` have no valid name in the case of types.
     if !camel.starts_with(char::is_alphabetic) || camel == "Self" {
         camel.insert_str(0, "On");
     }

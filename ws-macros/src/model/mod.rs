@@ -1,15 +1,16 @@
-//! All the rules. What comes out is valid by construction.
+//! Validation of parsed items. A model is valid by construction, so that expansion cannot fail.
 
 mod argument;
 mod compress;
 mod declaration;
-mod kind;
 mod handler_impl;
+mod kind;
 mod method;
 mod path;
 mod string_list;
 mod types;
 mod upgrade;
+mod usage;
 mod value;
 
 use proc_macro2::Span;
@@ -20,13 +21,13 @@ use crate::errors::Errors;
 pub(crate) use argument::Arg;
 pub(crate) use declaration::{Declaration, validate_declaration};
 pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};
-pub(crate) use method::{Event, StoredPayload, Method};
+pub(crate) use method::{Event, Method, StoredPayload};
 pub(crate) use upgrade::Upgrade;
 
 const NO_BORROW: &str = "a handler cannot borrow: it lives as long as its connection\n\
                          help: let it own its data, or share it as an `Arc`";
 
-/// A handler lives in a task of its own.
+/// Rejects lifetime parameters: a handler lives in its own task.
 fn reject_lifetimes(generics: &Generics, errors: &mut Errors) {
     for param in &generics.params {
         if let GenericParam::Lifetime(param) = param {
@@ -35,22 +36,22 @@ fn reject_lifetimes(generics: &Generics, errors: &mut Errors) {
     }
 }
 
-/// A second `#[websocket]` on one item.
+/// Rejects a second `#[websocket]` on an item.
 fn reject_repeated_websocket(attrs: &[Attribute], item: &str, errors: &mut Errors) {
     for attr in attrs {
         errors.error_at(
             attr.path(),
-            format!("a second `#[websocket]` on one {item}\nhelp: keep one, with all the options"),
+            format!("a second `#[websocket]` on this {item}\nhelp: keep one, with all options"),
         );
     }
 }
 
-/// The conditions under which a method is there at all.
+/// Returns the `cfg` attributes.
 fn cfg_attributes(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
-/// Where a return type stands, or the function's name if it has none.
+/// Returns the span of the return type, or of the function's name if there is none.
 fn output_span(sig: &syn::Signature) -> Span {
     match &sig.output {
         syn::ReturnType::Default => sig.ident.span(),

@@ -1,10 +1,11 @@
-//! Patterns of paths.
+//! Validation of path patterns.
 
 use syn::{GenericArgument, PathArguments, Type};
 
 use super::types::{last_name, ungroup_type};
 
-/// Whether a pattern is one that the router takes: segments, `{name}` for one, `{*name}` for the rest.
+/// Checks that the router accepts a pattern: literal segments, `{name}` for a segment and `{*name}` for
+/// all remaining ones.
 pub(super) fn check_pattern(path: &str) -> Result<(), String> {
     if path.contains("://") {
         return Err("a path has no scheme and no host\nhelp: write `\"/chat\"`".into());
@@ -22,12 +23,12 @@ pub(super) fn check_pattern(path: &str) -> Result<(), String> {
         let Some((is_rest, name)) = parse_parameter(segment)? else { continue };
         if is_rest && !is_last {
             return Err(format!(
-                "`{{*{name}}}` takes all that follows, so it comes last\nhelp: write `{{{name}}}` for one segment"
+                "`{{*{name}}}` takes all remaining segments, so it must be the last one\nhelp: write `{{{name}}}` for one segment"
             ));
         }
         if names.contains(&name) {
             return Err(format!(
-                "parameter `{name}` stands twice in the path\nhelp: give each parameter a name of its own"
+                "parameter `{name}` appears twice in the path\nhelp: give each parameter its own name"
             ));
         }
         names.push(name);
@@ -35,7 +36,7 @@ pub(super) fn check_pattern(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The parameter of a segment, and whether it takes all that follows.
+/// Returns the parameter of a segment, and whether the parameter takes all remaining segments.
 fn parse_parameter(segment: &str) -> Result<Option<(bool, &str)>, String> {
     let mut found = None;
     let mut rest = segment;
@@ -46,20 +47,23 @@ fn parse_parameter(segment: &str) -> Result<Option<(bool, &str)>, String> {
             continue;
         }
         let Some(close) = tail.find('}').filter(|_| tail.starts_with('{')) else {
-            return Err("unbalanced braces in a path\nhelp: a parameter is `{name}`, a brace `{{`".into());
+            return Err(
+                "unbalanced braces in a path\nhelp: a parameter is written `{name}`, a literal brace `{{`"
+                    .into(),
+            );
         };
         let inside = &tail[1..close];
         let name = inside.strip_prefix('*').unwrap_or(inside);
         if name.is_empty() {
             return Err(
-                "a parameter of a path needs a name\nhelp: write `{room}`, or `{*rest}` for all that follows"
+                "a parameter of a path needs a name\nhelp: write `{room}`, or `{*rest}` for all remaining segments"
                     .into(),
             );
         }
         if !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
             return Err(format!(
-                "`{name}` is no name of a parameter\n\
-                 help: it has letters, digits and `_`; what it may hold is checked by its type in `Path<…>`"
+                "`{name}` is not a valid name of a parameter\n\
+                 help: use letters, digits and `_`; the type in `Path<…>` checks the value"
             ));
         }
         if found.is_some() {
@@ -74,7 +78,7 @@ fn parse_parameter(segment: &str) -> Result<Option<(bool, &str)>, String> {
     Ok(found)
 }
 
-/// What other routers write for parameters is no text of a path.
+/// Rejects the parameter syntax of other routers.
 fn check_literal(segment: &str) -> Result<(), String> {
     let bracketed = segment.strip_prefix('<').and_then(|segment| segment.strip_suffix('>'));
     if let Some(name) = segment.strip_prefix(':').or(bracketed) {
@@ -85,30 +89,30 @@ fn check_literal(segment: &str) -> Result<(), String> {
     if let Some(name) = segment.strip_prefix('*') {
         let name = if name.is_empty() { "rest" } else { name };
         return Err(format!(
-            "what takes all that follows is written in braces\nhelp: write `{{*{name}}}` for `{segment}`"
+            "a parameter for all remaining segments is written in braces\nhelp: write `{{*{name}}}` for `{segment}`"
         ));
     }
     if let Some(mark) = segment.find(['?', '#']) {
         return Err(format!(
-            "a path has no `{}`\nhelp: the query is extracted by `Query<T>` in `#[on_upgrade]`",
+            "a path has no `{}`\nhelp: take the query as `Query<T>` in `#[on_upgrade]`",
             &segment[mark..=mark]
         ));
     }
     Ok(())
 }
 
-/// Who takes the parameters of a path.
+/// Use of a path's parameters by `#[on_upgrade]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathUse {
-    /// Nobody.
+    /// No extractor takes them.
     Nothing,
-    /// A `Path` of so many values.
+    /// A `Path` takes this number of values.
     Exactly(usize),
-    /// Somebody, perhaps: a struct, or an extractor that nobody knows.
+    /// The types do not say: a struct, or an extractor of the user.
     Unknown,
 }
 
-/// What the extractors take of the path, as far as their names say.
+/// Returns the use of the path, as far as the names of the extractors show it.
 pub(super) fn infer_path_use(extractors: &[Type]) -> PathUse {
     let others = ["Query", "State", "HeaderMap", "PeerAddr", "Method", "Version"];
     let mut candidates =
@@ -120,7 +124,7 @@ pub(super) fn infer_path_use(extractors: &[Type]) -> PathUse {
     }
 }
 
-/// How many values a `Path<…>` is made of, if that can be seen.
+/// Returns the number of values of a `Path<…>`, if its type shows it.
 fn count_path_values(ty: &Type) -> Option<usize> {
     let Type::Path(path) = ungroup_type(ty) else { return None };
     let segment = path.path.segments.last().filter(|last| last.ident == "Path")?;
@@ -160,13 +164,13 @@ mod tests {
         check("/room}", "unbalanced braces in a path");
         check("/{}", "a parameter of a path needs a name");
         check("/{*}", "a parameter of a path needs a name");
-        check("/{id:[0-9]+}", "`id:[0-9]+` is no name of a parameter");
+        check("/{id:[0-9]+}", "`id:[0-9]+` is not a valid name of a parameter");
         check("/{a}-{b}", "`{b}` follows another parameter");
-        check("/{a}/{a}", "parameter `a` stands twice in the path");
-        check("/{*rest}/more", "`{*rest}` takes all that follows, so it comes last");
+        check("/{a}/{a}", "parameter `a` appears twice in the path");
+        check("/{*rest}/more", "`{*rest}` takes all remaining segments, so it must be the last one");
         check("/:room", "parameters of a path are written in braces");
         check("/<room>", "parameters of a path are written in braces");
-        check("/*rest", "what takes all that follows is written in braces");
+        check("/*rest", "a parameter for all remaining segments is written in braces");
         check("/chat?x=1", "a path has no `?`");
     }
 }

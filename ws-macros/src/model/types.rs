@@ -1,8 +1,8 @@
-//! What can be seen of a type without knowing what its names stand for.
+//! Syntactic properties of types, without name resolution.
 
 use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound, TypePath};
 
-/// What is in parentheses, or was put together by a macro.
+/// Returns the type inside of parentheses and of invisible groups from `macro_rules!`.
 pub(super) fn ungroup_type(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => ungroup_type(&group.elem),
@@ -11,7 +11,7 @@ pub(super) fn ungroup_type(ty: &Type) -> &Type {
     }
 }
 
-/// The last name of a path.
+/// Returns the last segment of a path.
 pub(super) fn last_name(ty: &Type) -> Option<String> {
     match ungroup_type(ty) {
         Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
@@ -19,8 +19,8 @@ pub(super) fn last_name(ty: &Type) -> Option<String> {
     }
 }
 
-/// Whether a type names a lifetime, as `&str` and `Command<'_>` do. Those of functions, as in
-/// `fn(&str)`, are their own.
+/// Returns whether a type names a lifetime, for example `&str` or `Command<'_>`. Lifetimes of function
+/// types such as `fn(&str)` do not count.
 pub(crate) fn borrows(ty: &Type) -> bool {
     match ty {
         Type::Reference(reference) => !is_static(reference) || borrows(&reference.elem),
@@ -72,8 +72,7 @@ pub(super) fn is_static(reference: &syn::TypeReference) -> bool {
     reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
 }
 
-/// Whether an `impl Trait` that is returned takes all lifetimes with it, as it does unless it says
-/// `use<…>`.
+/// Returns whether a returned `impl Trait` captures all lifetimes, which `use<…>` prevents.
 pub(super) fn captures_all(output: &ReturnType) -> bool {
     let ReturnType::Type(_, ty) = output else { return false };
     let Type::ImplTrait(object) = ungroup_type(ty) else { return false };

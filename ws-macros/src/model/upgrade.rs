@@ -1,4 +1,4 @@
-//! `#[on_upgrade]`.
+//! Validation of `#[on_upgrade]`.
 
 use proc_macro2::{Ident, Span};
 use syn::{Attribute, FnArg, ReturnType, Type};
@@ -7,27 +7,31 @@ use super::argument::names_context;
 use super::method::{check_signature, reject_arguments};
 use super::types::{borrows, ungroup_type};
 use super::{cfg_attributes, output_span};
-use crate::parse;
 use crate::errors::Errors;
+use crate::parse;
 
 pub(crate) struct Upgrade {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) ident: Ident,
     pub(crate) is_async: bool,
-    /// The extractors.
+    /// Types of the extractors, in source order.
     pub(crate) args: Vec<Type>,
-    /// Where the return type stands.
+    /// Span of the return type.
     pub(crate) output: Span,
 }
 
-pub(super) fn validate_upgrade(method: &parse::Method, helper: &Attribute, errors: &mut Errors) -> Option<Upgrade> {
+pub(super) fn validate_upgrade(
+    method: &parse::Method,
+    helper: &Attribute,
+    errors: &mut Errors,
+) -> Option<Upgrade> {
     let sig = &method.sig;
     reject_arguments(helper, errors);
     check_signature(sig, "`#[on_upgrade]`", errors);
     if let Some(receiver) = sig.receiver() {
         errors.error_at(
             receiver,
-            "`#[on_upgrade]` makes the handler, so there is no `self` yet\n\
+            "`#[on_upgrade]` creates the handler, so it has no `self`\n\
              help: write an associated function: `async fn join(Path(room): Path<String>) -> Self`",
         );
         return None;
@@ -35,7 +39,7 @@ pub(super) fn validate_upgrade(method: &parse::Method, helper: &Attribute, error
     if matches!(sig.output, ReturnType::Default) {
         errors.error(
             sig.ident.span(),
-            "`#[on_upgrade]` makes the handler, but returns nothing\n\
+            "`#[on_upgrade]` creates the handler, but this method returns nothing\n\
              help: return `Self`, `Upgrade<Self>`, or a `Result` of one of them",
         );
         return None;
@@ -62,15 +66,17 @@ pub(super) fn validate_upgrade(method: &parse::Method, helper: &Attribute, error
     })
 }
 
-/// Why a type can be no extractor.
+/// Returns why a type cannot be an extractor.
 fn not_an_extractor(ty: &Type) -> Option<&'static str> {
     match ungroup_type(ty) {
-        ty if names_context(ty) => {
-            Some("there is no `cx` before the connection is open: `#[on_open]` has one")
-        }
+        ty if names_context(ty) => Some(
+            "`#[on_upgrade]` has no `cx`, because the connection is not open yet: use `cx` in `#[on_open]`",
+        ),
         Type::Reference(_) => Some("an extractor is taken by value, not by reference"),
-        Type::ImplTrait(_) => Some("`#[on_upgrade]` needs to know the type of an extractor"),
-        ty if borrows(ty) => Some("an extractor borrows nothing: the request is gone by then"),
+        Type::ImplTrait(_) => Some("`#[on_upgrade]` needs the concrete type of an extractor"),
+        ty if borrows(ty) => {
+            Some("an extractor cannot borrow, because the request does not outlive the handshake")
+        }
         _ => None,
     }
 }

@@ -1,11 +1,11 @@
-//! Durations and sizes.
+//! Validation of durations and sizes.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, Meta};
 
-/// What is measured: its word, its units with other names that people know them by, and examples.
+/// A physical quantity: its name, its units with their other common names, and examples.
 struct Quantity {
     name: &'static str,
     units: &'static [(&'static str, u64, &'static [&'static str])],
@@ -24,7 +24,7 @@ const TIME: Quantity = Quantity {
     ],
     example: "1s",
     most: "5124095h",
-    expected: "a duration as `250ms`, `1.5s`, `2m` or `1h`, or a `const` of type `Duration`",
+    expected: "a duration (`250ms`, `1.5s`, `2m`, `1h`), or a `const` of type `Duration`",
 };
 
 const SIZE: Quantity = Quantity {
@@ -37,10 +37,10 @@ const SIZE: Quantity = Quantity {
     ],
     example: "64KiB",
     most: "17179869183GiB",
-    expected: "a size as `64KiB` or `1MiB`, or a `const` of type `usize`",
+    expected: "a size (`64KiB`, `1MiB`), or a `const` of type `usize`",
 };
 
-/// A `Duration`, as an expression that is constant.
+/// Returns a `Duration` above zero as a constant expression.
 pub(super) fn duration(value: &Expr) -> syn::Result<TokenStream> {
     let Some(number) = Number::of(value) else { return constant(value, &TIME) };
     let nanos = number.scaled(&TIME)?;
@@ -50,7 +50,7 @@ pub(super) fn duration(value: &Expr) -> syn::Result<TokenStream> {
     Ok(quote_spanned!(number.span=> __ws::nanos(#nanos)))
 }
 
-/// A `Duration` that may also be zero: not to wait at all.
+/// Like [`duration`], but zero is allowed and means no waiting.
 pub(super) fn duration_or_zero(value: &Expr) -> syn::Result<TokenStream> {
     match Number::of(value).map(|number| (number.scaled(&TIME), number.span)) {
         Some((Ok(0), span)) => Ok(quote_spanned!(span=> __ws::nanos(0))),
@@ -58,7 +58,7 @@ pub(super) fn duration_or_zero(value: &Expr) -> syn::Result<TokenStream> {
     }
 }
 
-/// A number of bytes, as an expression of type `usize`.
+/// Returns a number of bytes above zero as an expression of type `usize`.
 pub(super) fn size(value: &Expr) -> syn::Result<TokenStream> {
     let Some(number) = Number::of_bytes(value) else { return constant(value, &SIZE) };
     let bytes = number.scaled(&SIZE)?;
@@ -68,7 +68,7 @@ pub(super) fn size(value: &Expr) -> syn::Result<TokenStream> {
     Ok(quote_spanned!(number.span=> __ws::bytes(#bytes)))
 }
 
-/// A number of bytes that may also be zero.
+/// Like [`size`], but zero is allowed.
 pub(super) fn size_or_zero(value: &Expr) -> syn::Result<TokenStream> {
     match Number::of_bytes(value).map(|number| (number.scaled(&SIZE), number.span)) {
         Some((Ok(0), span)) => Ok(quote_spanned!(span=> __ws::bytes(0))),
@@ -76,19 +76,19 @@ pub(super) fn size_or_zero(value: &Expr) -> syn::Result<TokenStream> {
     }
 }
 
-/// The number of bytes of a literal that is right.
+/// Returns the number of bytes of a valid literal.
 pub(super) fn bytes(value: &Expr) -> Option<u64> {
     Number::of_bytes(value)?.scaled(&SIZE).ok()
 }
 
-/// The duration of `#[every(…)]` and `#[after(…)]`.
+/// Returns the duration of `#[every(…)]` and `#[after(…)]`.
 pub(super) fn delay(meta: &Meta, name: &str) -> syn::Result<TokenStream> {
     let without = format!("`#[{name}]` without a duration\nhelp: write `#[{name}(1s)]`");
     match meta {
         Meta::Path(path) => Err(syn::Error::new_spanned(path, without)),
         Meta::NameValue(set) => {
             let text =
-                format!("the duration of `#[{name}]` stands in parentheses\nhelp: write `#[{name}(1s)]`");
+                format!("the duration of `#[{name}]` goes in parentheses\nhelp: write `#[{name}(1s)]`");
             Err(syn::Error::new_spanned(&set.value, text))
         }
         Meta::List(list) if list.tokens.is_empty() => Err(syn::Error::new_spanned(list, without)),
@@ -103,12 +103,12 @@ pub(super) fn delay(meta: &Meta, name: &str) -> syn::Result<TokenStream> {
     }
 }
 
-/// What to say of a number and a unit with a space between them, as `1 s`.
+/// Returns the error text for a duration with a space before its unit, such as `1 s`.
 pub(super) fn spaced_duration_hint(tokens: &TokenStream) -> Option<String> {
     spaced_unit_hint(tokens, &TIME)
 }
 
-/// The same of `64 KiB`.
+/// Returns the error text for a size with a space before its unit, such as `64 KiB`.
 pub(super) fn spaced_size_hint(tokens: &TokenStream) -> Option<String> {
     spaced_unit_hint(tokens, &SIZE)
 }
@@ -121,20 +121,20 @@ fn spaced_unit_hint(tokens: &TokenStream, quantity: &Quantity) -> Option<String>
     };
     let is = |(name, _, others): &&(&str, u64, &[&str])| *name == unit || others.contains(&unit.as_str());
     let (unit, ..) = quantity.units.iter().find(is)?;
-    Some(format!("a number and its unit are one word\nhelp: write `{number}{unit}`"))
+    Some(format!("a space between a number and its unit\nhelp: write `{number}{unit}`"))
 }
 
-/// A constant, or a call of a `const fn`.
+/// Accepts a constant or a call of a `const fn`, which the compiler evaluates.
 fn constant(value: &Expr, quantity: &Quantity) -> syn::Result<TokenStream> {
     let Quantity { name, expected, .. } = quantity;
     let text = match ungroup_expr(value) {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if syn::parse_str::<Lit>(&text.value()).is_ok() => {
-            format!("a {name} has no quotes\nhelp: write `{}`", text.value())
+            format!("a {name} is written without quotes\nhelp: write `{}`", text.value())
         }
         Expr::Unary(_) => format!("a {name} cannot be negative\nhelp: write {expected}"),
         other if mentions_self(other) => {
             format!(
-                "a {name} that is only known at run time\nhelp: write {expected}; or start the timer with `cx.send_every`"
+                "a {name} that the compiler does not know\nhelp: write {expected}; or start the timer with `cx.send_every`"
             )
         }
         Expr::Path(_)
@@ -153,7 +153,7 @@ fn constant(value: &Expr, quantity: &Quantity) -> syn::Result<TokenStream> {
     Err(syn::Error::new_spanned(value, text))
 }
 
-/// What is in parentheses, or was put together by a macro.
+/// Returns the expression inside of parentheses and of invisible groups from `macro_rules!`.
 pub(super) fn ungroup_expr(value: &Expr) -> &Expr {
     match value {
         Expr::Group(group) => ungroup_expr(&group.expr),
@@ -166,7 +166,7 @@ fn mentions_self(value: &Expr) -> bool {
     value.to_token_stream().into_iter().next().is_some_and(|token| token.to_string() == "self")
 }
 
-/// Whether there is a literal with a unit somewhere inside, as in `2 * 1s`.
+/// Returns whether a literal with a unit is part of the expression, for example `2 * 1s`.
 fn has_unit(tokens: TokenStream, quantity: &Quantity) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Group(group) => has_unit(group.stream(), quantity),
@@ -179,7 +179,7 @@ fn has_unit(tokens: TokenStream, quantity: &Quantity) -> bool {
     })
 }
 
-/// A literal.
+/// A numeric literal with its unit.
 struct Number {
     digits: String,
     suffix: String,
@@ -197,7 +197,7 @@ impl Number {
         Some(Self { digits: digits.to_owned(), suffix: suffix.to_owned(), span: lit.span() })
     }
 
-    /// One whose unit may be left out.
+    /// Parses a literal whose unit may be omitted.
     fn of_bytes(value: &Expr) -> Option<Self> {
         let mut number = Self::of(value)?;
         if number.suffix.is_empty() {
@@ -206,7 +206,7 @@ impl Number {
         Some(number)
     }
 
-    /// Digits times the unit, exactly: `1.5s` is 1,500,000,000 ns.
+    /// Returns the exact product of digits and unit: `1.5s` is 1,500,000,000 ns.
     fn scaled(&self, quantity: &Quantity) -> syn::Result<u64> {
         let unit = self.unit(quantity)?;
         let (whole, fraction) = self.digits.split_once('.').unwrap_or((&self.digits, ""));
@@ -222,7 +222,7 @@ impl Number {
         })();
         let too_much = || {
             let what = format!("this {} is too large", quantity.name);
-            self.error(&what, &format!("it may be up to `{}`", quantity.most))
+            self.error(&what, &format!("the maximum is `{}`", quantity.most))
         };
         scaled.ok_or_else(too_much)
     }
@@ -238,17 +238,17 @@ impl Number {
         if suffix.is_empty() {
             let digits =
                 if digits.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0') { digits } else { "60" };
-            let help = format!("write `{digits}` with one of {names}, as `{digits}s`");
+            let help = format!("write `{digits}` with one of {names}, for example `{digits}s`");
             return Err(self.error(&format!("a {name} without a unit"), &help));
         }
         if suffix.contains(|c: char| c.is_ascii_digit()) {
-            let help = format!("write one number with one of {names}, as `90s` for `1m30s`");
+            let help = format!("write one number with one of {names}, for example `90s` for `1m30s`");
             return Err(self.error(&format!("a {name} with more than one unit"), &help));
         }
         let meant = quantity.units.iter().find(|(_, _, others)| others.contains(&suffix.as_str()));
         let help = match meant {
             Some((unit, ..)) => format!("write `{digits}{unit}`"),
-            None => format!("a {name} has one of {names}, as `{example}`"),
+            None => format!("a {name} has one of {names}, for example `{example}`"),
         };
         Err(self.error(&format!("unknown unit `{suffix}`"), &help))
     }
@@ -256,7 +256,7 @@ impl Number {
     fn zero(&self, quantity: &Quantity) -> syn::Error {
         self.error(
             &format!("a {} of zero", quantity.name),
-            &format!("write how much, as `{}`", quantity.example),
+            &format!("write a value above zero, for example `{}`", quantity.example),
         )
     }
 
@@ -292,7 +292,7 @@ mod tests {
         check(duration_or_zero, "0s", "(0)");
         check(duration, "Some(5s)", "error: not a duration");
         check(duration, "1s..2s", "error: not a duration");
-        check(duration, "self.period", "error: a duration that is only known at run time");
+        check(duration, "self.period", "error: a duration that the compiler does not know");
         check(duration, "0", "write `60` with");
         check(duration, "0s", "error: a duration of zero");
         check(duration, "0.0000000001s", "error: a duration of zero");

@@ -1,4 +1,4 @@
-//! An `impl` block whose bodies are never parsed, so that half-typed ones keep their completions.
+//! Grammar of an `impl` block. Method bodies stay unparsed, so that completion works in half-typed ones.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -9,13 +9,13 @@ use syn::{Attribute, Generics, ImplItem, Signature, Token, Type, Visibility, bra
 use super::helper::{is_helper, is_websocket};
 
 pub(crate) struct Block {
-    /// Attributes that are `#[websocket]` again, which are not emitted.
+    /// Further `#[websocket]` attributes, which are not emitted.
     pub(crate) websockets: Vec<Attribute>,
     attrs: Vec<Attribute>,
     unsafety: Option<Token![unsafe]>,
     pub(crate) impl_token: Token![impl],
     pub(crate) generics: Generics,
-    /// The trait, which should not be there.
+    /// The trait of a trait impl, which the model rejects.
     pub(crate) of_trait: Option<(syn::Path, Token![for])>,
     pub(crate) self_ty: Type,
     pub(crate) members: Vec<Member>,
@@ -23,19 +23,19 @@ pub(crate) struct Block {
 
 pub(crate) enum Member {
     Method(Box<Method>),
-    /// A constant, a type, a macro.
+    /// A constant, a type or a macro.
     Other(TokenStream),
-    /// What does not parse. The compiler has something to say about that.
+    /// Tokens that do not parse. The compiler reports them.
     Broken(TokenStream),
 }
 
 pub(crate) struct Method {
-    /// The helper attributes, which are not emitted again.
+    /// The helper attributes, which are not emitted.
     pub(crate) helpers: Vec<Attribute>,
     pub(crate) attrs: Vec<Attribute>,
     vis: Visibility,
     pub(crate) sig: Signature,
-    /// In braces; a semicolon where somebody has not come that far.
+    /// A brace group, or a semicolon in an unfinished method.
     body: TokenTree,
 }
 
@@ -102,7 +102,7 @@ fn member(input: ParseStream<'_>) -> syn::Result<Member> {
     Ok(Member::Method(Box::new(Method { helpers, attrs, vis, sig, body: input.parse()? })))
 }
 
-/// Whether `fn` follows, behind the words that may stand before it.
+/// Returns whether `fn` follows, after optional qualifiers such as `async`.
 fn is_method(ahead: ParseStream<'_>) -> bool {
     loop {
         if ahead.peek(Token![fn]) {
@@ -119,7 +119,7 @@ fn is_method(ahead: ParseStream<'_>) -> bool {
     }
 }
 
-/// The block as it was written, without the helper attributes.
+/// Emits the block unchanged except for its helper attributes.
 impl ToTokens for Block {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self { attrs, unsafety, impl_token, generics, of_trait, self_ty, members, .. } = self;
@@ -136,7 +136,7 @@ impl ToTokens for Member {
         match self {
             Self::Method(method) => {
                 let Method { helpers, attrs, vis, sig, body } = &**method;
-                // The signature is what the event demands, not what the author chose.
+                // The event prescribes the signature, so these lints would blame the user for it.
                 let allow = (!helpers.is_empty()).then(|| {
                     quote!(#[allow(
                         clippy::missing_const_for_fn,

@@ -1,4 +1,4 @@
-//! The helper attributes, and what people write for them.
+//! Names of the helper attributes, and common alternatives.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -6,7 +6,7 @@ use syn::Attribute;
 
 use super::suggest::suggest;
 
-/// Their names.
+/// Names of the helper attributes.
 pub(crate) const HELPERS: [&str; 12] = [
     "on_upgrade",
     "on_open",
@@ -22,7 +22,7 @@ pub(crate) const HELPERS: [&str; 12] = [
     "on_close",
 ];
 
-/// What other frameworks, and other people, call them.
+/// Names of the same events in other frameworks, and common guesses.
 pub(crate) const OTHER_NAMES: [(&str, &[&str]); 10] = [
     ("on_upgrade", &["on_handshake", "on_request", "on_accept", "on_init"]),
     ("on_open", &["open", "connect", "on_connect", "on_connected", "on_connection", "on_start", "on_join"]),
@@ -62,31 +62,31 @@ pub(crate) const OTHER_NAMES: [(&str, &[&str]); 10] = [
     ),
 ];
 
-/// The last word of an attribute, however it is imported.
+/// Returns the last path segment of an attribute.
 pub(crate) fn attribute_name(attribute: &Attribute) -> String {
     attribute.path().segments.last().map(|last| last.ident.to_string()).unwrap_or_default()
 }
 
-/// Whether an attribute is the one that we are called for.
+/// Returns whether an attribute is `#[websocket]`.
 pub(crate) fn is_websocket(attribute: &Attribute) -> bool {
     attribute_name(attribute) == "websocket"
 }
 
-/// Whether an attribute is ours, or is meant to be: the compiler need not complain about a misspelt
-/// one again. One with a path is of the crate that it names.
+/// Returns whether an attribute is a helper or probably a misspelt one. Misspelt helpers are removed, so
+/// that the compiler does not report them again. An attribute with a path belongs to another crate.
 pub(super) fn is_helper(attribute: &Attribute) -> bool {
     let name = attribute_name(attribute);
     if HELPERS.contains(&name.as_str()) || cfg_attr_helper(attribute).is_some() {
         return true;
     }
     let others = OTHER_NAMES.iter().any(|(_, names)| names.contains(&name.as_str()));
-    // A short word is near to many.
+    // One edit at most: short words are within two edits of many others.
     let near =
         suggest(&name, &HELPERS, &[]).is_some_and(|near| strsim::damerau_levenshtein(&name, near) <= 1);
     attribute.path().segments.len() == 1 && (name.starts_with("on_") || others || near)
 }
 
-/// The helper that a `cfg_attr` hides from us.
+/// Returns the helper inside of a `cfg_attr`, which expands too late for `#[websocket]`.
 pub(crate) fn cfg_attr_helper(attribute: &Attribute) -> Option<TokenTree> {
     if !attribute.path().is_ident("cfg_attr") {
         return None;

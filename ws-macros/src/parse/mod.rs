@@ -1,4 +1,4 @@
-//! The grammar: what is written, without asking whether it makes sense.
+//! Grammar of annotated items, without validation.
 
 mod block;
 mod helper;
@@ -11,29 +11,29 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Generics, Ident, Token, Visibility};
 
 pub(crate) use block::{Block, Member, Method};
-pub(crate) use helper::{HELPERS, OTHER_NAMES, cfg_attr_helper, is_websocket, attribute_name};
+pub(crate) use helper::{HELPERS, OTHER_NAMES, attribute_name, cfg_attr_helper, is_websocket};
 pub(crate) use options::{Opt, OptValue, parse_options};
 pub(crate) use suggest::suggest;
 
 use crate::errors::Errors;
 
-/// What `#[websocket]` stands on.
+/// Item that `#[websocket]` annotates.
 pub(crate) enum Item {
     Declaration(Declaration),
     Block(Box<Block>),
 }
 
-/// A `struct` or `enum`, of which only the head matters.
+/// A `struct` or `enum`. Only its head is parsed.
 pub(crate) struct Declaration {
-    /// Attributes that are `#[websocket]` again.
+    /// Further `#[websocket]` attributes, which are not emitted.
     pub(crate) websockets: Vec<Attribute>,
-    /// The whole of it, without those.
+    /// All tokens of the item except for those attributes.
     pub(crate) tokens: TokenStream,
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
 }
 
-/// Parses the item; the errors says what it is not.
+/// Parses the item, or adds an error that names its kind.
 pub(crate) fn parse_item(tokens: &TokenStream, errors: &mut Errors) -> Option<Item> {
     let parser = |input: ParseStream<'_>| {
         let ahead = input.fork();
@@ -44,10 +44,10 @@ pub(crate) fn parse_item(tokens: &TokenStream, errors: &mut Errors) -> Option<It
         } else if ahead.peek(Token![struct]) || ahead.peek(Token![enum]) {
             input.parse().map(Item::Declaration)
         } else {
-            let help = "help: it goes on a `struct` or `enum`, to declare a handler, and on its `impl`";
+            let help = "help: put it on a `struct` or `enum` to declare a handler, and on its `impl`";
             let text = match item_kind(&ahead) {
                 Some(kind) => format!("`#[websocket]` on a {kind}\n{help}"),
-                None => format!("`#[websocket]` on what is no handler\n{help}"),
+                None => format!("`#[websocket]` on an item that cannot be a handler\n{help}"),
             };
             Err(ahead.error(text))
         }
@@ -55,7 +55,7 @@ pub(crate) fn parse_item(tokens: &TokenStream, errors: &mut Errors) -> Option<It
     errors.collect(parser.parse2(tokens.clone()))
 }
 
-/// What else the attribute stands on.
+/// Returns the kind of an item that cannot be a handler.
 fn item_kind(ahead: ParseStream<'_>) -> Option<&'static str> {
     let words = [
         ("fn", "function"),
@@ -68,7 +68,7 @@ fn item_kind(ahead: ParseStream<'_>) -> Option<&'static str> {
         ("macro_rules", "macro"),
     ];
     let rest: TokenStream = ahead.fork().parse().ok()?;
-    // Before `fn` there may be these; without it, the first two are something themselves.
+    // Qualifiers of `fn`. Without `fn`, `const` and `extern` start items of their own.
     let mut words_before = Vec::new();
     for token in rest {
         let word = token.to_string();
@@ -88,7 +88,7 @@ fn item_kind(ahead: ParseStream<'_>) -> Option<&'static str> {
 }
 
 impl Parse for Declaration {
-    /// Reads on behind the head as if it were all right: the compiler says if it is not.
+    /// Parses the head and accepts any tokens after it; the compiler reports invalid ones.
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
         let (websockets, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(is_websocket);
@@ -99,7 +99,7 @@ impl Parse for Declaration {
         let mut generics: Generics = input.parse()?;
         generics.where_clause = input.parse()?;
         if input.peek(syn::token::Paren) {
-            // That of a tuple stands behind it.
+            // The where clause of a tuple struct follows its fields.
             input.parse::<TokenTree>()?;
             generics.where_clause = input.parse()?;
         }
@@ -114,12 +114,12 @@ impl Parse for Block {
     }
 }
 
-/// The attribute on an `impl` takes no options.
+/// Rejects options of `#[websocket]` on an `impl`.
 pub(crate) fn reject_options(args: TokenStream, errors: &mut Errors) {
     if !args.is_empty() {
         errors.error_at(
             args,
-            "options on an `impl` block\nhelp: options of a handler go into the `#[websocket(…)]` on its `struct` or `enum`",
+            "options on an `impl` block\nhelp: move the options to the `#[websocket(…)]` on the `struct` or `enum`",
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `name`, `name = value`, `name(options…)`, separated by commas.
+//! Grammar of options: `name`, `name = value`, `name(options…)`, separated by commas.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -11,7 +11,7 @@ use syn::{Expr, Ident, Lit, LitStr, Token};
 
 use crate::errors::Errors;
 
-/// One option of a declaration.
+/// An option of a declaration.
 pub(crate) struct Opt {
     pub(crate) name: Ident,
     pub(crate) value: Option<OptValue>,
@@ -20,17 +20,17 @@ pub(crate) struct Opt {
 pub(crate) enum OptValue {
     /// `["a", "b"]`
     List(Vec<Expr>, Span),
-    /// `(level = 6, …)`, and where it stands.
+    /// `(level = 6, …)`, with its span.
     Nested(Vec<Opt>, Span),
-    /// Anything else: a literal, a constant, a word.
+    /// A literal, a constant or a keyword.
     Expr(Expr),
-    /// What is no value, or not one that parses.
+    /// Tokens that are not an expression.
     Tokens(TokenStream),
-    /// Nothing, or a list that does not parse.
+    /// A missing value, or a list that does not parse.
     None(Span),
 }
 
-/// Parses the options; a broken one does not hide the others.
+/// Parses the options. An invalid option does not hide errors of the others.
 pub(crate) fn parse_options(args: TokenStream, errors: &mut Errors) -> Vec<Opt> {
     let result = (|input: ParseStream<'_>| parse_list(input, errors)).parse2(args);
     errors.collect(result).unwrap_or_default()
@@ -65,9 +65,11 @@ fn parse_option(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Opt>
         let error = format!("a value without a name\nhelp: write `path = {text}`");
         return Err(syn::Error::new_spanned(text, error));
     }
-    // Any word, so that `type = …` gets the answer of an unknown option.
+    // Keywords are accepted, so that `type = …` is reported as an unknown option.
     let Ok(name) = input.call(Ident::parse_any) else {
-        return Err(input.error("expected an option\nhelp: write `name = value`, as `path = \"/chat\"`"));
+        return Err(
+            input.error("expected an option\nhelp: write `name = value`, for example `path = \"/chat\"`")
+        );
     };
     if name == "compress" && input.peek(Paren) {
         let content;
@@ -91,7 +93,7 @@ fn parse_value(input: ParseStream<'_>) -> syn::Result<OptValue> {
         let content;
         let bracket = syn::bracketed!(content in input);
         let items = Punctuated::<Expr, Token![,]>::parse_terminated(&content);
-        // What is left would be complained about in the parser's own words.
+        // Consumes the remaining tokens, which the parser would report in its own words.
         content.parse::<TokenStream>()?;
         return Ok(match items {
             Ok(items) => OptValue::List(items.into_iter().collect(), bracket.span.join()),
@@ -105,7 +107,7 @@ fn parse_value(input: ParseStream<'_>) -> syn::Result<OptValue> {
             return Ok(OptValue::Expr(value));
         }
         if !is_unit(&value, &ahead) && ahead.peek(Ident::peek_any) {
-            // The next option, it seems.
+            // The next word probably starts the next option.
             input.advance_to(&ahead);
             return Ok(OptValue::Expr(value));
         }
@@ -114,13 +116,13 @@ fn parse_value(input: ParseStream<'_>) -> syn::Result<OptValue> {
     Ok(if tokens.is_empty() { OptValue::None(start) } else { OptValue::Tokens(tokens) })
 }
 
-/// Whether a number is followed by a word alone, which is meant to be its unit.
+/// Returns whether a word that is probably a unit follows a number.
 fn is_unit(value: &Expr, ahead: ParseStream<'_>) -> bool {
     let number = matches!(value, Expr::Lit(lit) if matches!(lit.lit, Lit::Int(_) | Lit::Float(_)));
     number && ahead.peek(Ident::peek_any) && !ahead.peek2(Token![=])
 }
 
-/// What stands before the next comma.
+/// Skips to the next comma and returns the skipped tokens.
 fn skip_to_comma(input: ParseStream<'_>) -> TokenStream {
     let mut skipped = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {

@@ -1,7 +1,7 @@
 //! Suggestions for misspelt names.
 
-/// The known name that is meant by an unknown one: what others call the same thing, or what is
-/// spelt nearly so.
+/// Returns the known name that an unknown one probably means: by a common alternative name, or by
+/// edit distance.
 pub(crate) fn suggest<'a>(
     name: &str,
     known: &[&'a str],
@@ -14,7 +14,7 @@ pub(crate) fn suggest<'a>(
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
         .min_by_key(|(distance, _)| *distance)?;
-    // That two names begin with `on_` makes them no more alike.
+    // The common prefix `on_` does not make two names similar.
     let word = best.strip_prefix("on_").unwrap_or(best);
     (distance <= 1 + word.len() / 4).then_some(best)
 }
@@ -41,7 +41,7 @@ mod tests {
         check("on_failed", Some("on_error"));
     }
 
-    /// Three letters of six and the prefix are not enough.
+    /// Three equal letters of six and the prefix are not similar enough.
     #[test]
     fn attributes_that_are_something_else() {
         for name in ["on_changed", "on_loaded", "on_named", "on_weather"] {

@@ -1,0 +1,124 @@
+//! Names and examples of the options, for error texts.
+
+use proc_macro2::Span;
+
+use crate::parse::suggest;
+
+/// Names of the options.
+pub(super) const OPTIONS: [&str; 22] = [
+    "path",
+    "subprotocols",
+    "idle_timeout",
+    "ping_interval",
+    "pong_timeout",
+    "max_lifetime",
+    "max_message_size",
+    "max_frame_size",
+    "max_message_rate",
+    "max_control_rate",
+    "validate_utf8",
+    "compress",
+    "mailbox",
+    "overflow",
+    "outbox_high_water",
+    "outbox_limit",
+    "read_ahead",
+    "close_timeout",
+    "cancel_timeout",
+    "unhandled",
+    "origins",
+    "legacy",
+];
+
+/// Names of the options in Cowboy and other frameworks, and common guesses.
+const OTHER_NAMES: [(&str, &[&str]); 13] = [
+    ("path", &["route", "url", "uri", "at"]),
+    ("subprotocols", &["protocols", "protocol", "subprotocol"]),
+    ("idle_timeout", &["timeout", "inactivity_timeout"]),
+    ("ping_interval", &["heartbeat", "heartbeat_interval", "keep_alive", "ping"]),
+    ("pong_timeout", &["ping_timeout", "heartbeat_timeout"]),
+    (
+        "max_message_size",
+        &["max_size", "max_payload", "max_payload_length", "message_size", "max_message_length"],
+    ),
+    (
+        "max_message_rate",
+        &["rate_limit", "rate", "message_rate", "messages_per_second", "max_messages_per_second", "throttle"],
+    ),
+    ("max_control_rate", &["ping_rate", "max_ping_rate", "control_rate"]),
+    ("compress", &["compression", "deflate", "permessage_deflate", "deflate_opts", "per_message_deflate"]),
+    (
+        "overflow",
+        &[
+            "backpressure",
+            "slow_consumer",
+            "slow_subscriber",
+            "on_overflow",
+            "overflow_policy",
+            "lag",
+            "lagged",
+            "on_lag",
+        ],
+    ),
+    ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
+    ("origins", &["origin", "allowed_origins", "cors"]),
+    ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
+];
+
+/// Returns the error text of an unknown option.
+pub(super) fn unknown_option(name: &str) -> String {
+    let elsewhere = match name {
+        "max_connections"
+        | "max_connections_per_address"
+        | "max_upgrade_rate"
+        | "handshake_timeout"
+        | "max_header_size"
+        | "shutdown_timeout" => {
+            "help: this limit applies to all handlers: call the method of this name on `Router`"
+        }
+        "state" => "help: call `.with_state(…)` on the router, and take `State<T>` in `#[on_upgrade]`",
+        _ => "",
+    };
+    if !elsewhere.is_empty() {
+        return format!("unknown option `{name}`\n{elsewhere}");
+    }
+    match suggest(name, &OPTIONS, &OTHER_NAMES) {
+        Some(near) => format!("unknown option `{name}`\nhelp: write {}", usage_hint(near)),
+        None => format!("unknown option `{name}`\nhelp: the options are `{}`", OPTIONS.join("`, `")),
+    }
+}
+
+/// Returns the error for a value of the wrong kind.
+pub(super) fn invalid_value(span: Span, name: &str) -> syn::Error {
+    syn::Error::new(span, format!("not a value of `{name}`\nhelp: write {}", usage_hint(name)))
+}
+
+/// Returns an example of an option.
+pub(super) fn usage_hint(name: &str) -> &'static str {
+    match name {
+        "path" => "`path = \"/chat/{room}\"`",
+        "subprotocols" => "`subprotocols = [\"chat.v2\", \"chat.v1\"]`",
+        "idle_timeout" => "`idle_timeout = 60s`, or `idle_timeout = none`",
+        "ping_interval" => "`ping_interval = 30s`, or `ping_interval = none`",
+        "pong_timeout" => "`pong_timeout = 20s`",
+        "max_lifetime" => "`max_lifetime = 1h`, or `max_lifetime = none`",
+        "max_message_size" => "`max_message_size = 64KiB`",
+        "max_frame_size" => "`max_frame_size = 16KiB`, or `max_frame_size = none`",
+        "max_message_rate" => "`max_message_rate = 100` per second, or `max_message_rate = none`",
+        "max_control_rate" => "`max_control_rate = 100` per second, or `max_control_rate = none`",
+        "validate_utf8" => "`validate_utf8 = false`",
+        "compress" => "`compress`, or `compress(level = 6, server_no_context_takeover)`",
+        "mailbox" => "`mailbox = 1024`",
+        "overflow" => {
+            "`overflow = close`, `overflow = drop_oldest`, `overflow = drop_newest`, or `overflow = latest`"
+        }
+        "outbox_high_water" => "`outbox_high_water = 64KiB`",
+        "outbox_limit" => "`outbox_limit = 1MiB`",
+        "read_ahead" => "`read_ahead = 64KiB`",
+        "close_timeout" => "`close_timeout = 5s`",
+        "cancel_timeout" => "`cancel_timeout = 1s`",
+        "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
+        "legacy" => "`legacy`, or `legacy = false`",
+        _ => "`origins = [\"https://example.com\"]`, or `origins = any`",
+    }
+}
