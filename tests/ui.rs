@@ -1,5 +1,4 @@
-//! What the compiler says when a handler is written wrongly. `tests/ui/README.md` says how to
-//! change an expectation.
+//! Compile errors of wrongly written handlers. `tests/ui/README.md` explains how to bless an expectation.
 
 use std::fs;
 
@@ -10,20 +9,19 @@ fn ui() {
     cases.compile_fail("ui/fail/*/*.rs");
 }
 
-/// Those that hold more than one mistake, to show that all are reported at once, or one in two places.
+/// Cases with more than one error: several mistakes in a build, or a mistake that shows in two places.
 const SEVERAL: [(&str, usize); 4] = [
     ("many-mistakes-at-once", 6),
-    // A lifetime of the type is one of its `impl` too.
+    // The `impl` repeats the lifetime of the type.
     ("lifetime", 2),
     ("elided-lifetime", 2),
-    // Once for what holds it, once for the method that is given it.
+    // The enum that stores the payload and the method that takes it report it.
     ("not-send-in-an-async-method", 2),
 ];
 
-/// Every case goes on to use what is broken, and hears of its mistake only once, at a place of its
-/// own: an error that stands at the attribute does not know where.
+/// Checks that a mistake causes a single error, although every case goes on to use the broken type.
 #[test]
-fn one_mistake_is_one_error() {
+fn reports_each_mistake_once() {
     let mut cases = 0;
     for folder in fs::read_dir("ui/fail").unwrap() {
         for file in fs::read_dir(folder.unwrap().path()).unwrap() {

@@ -1,5 +1,5 @@
-//! Generated code in a crate with every lint on, which calls `ws-core` by another name: what
-//! compiles here without a warning is clean and hygienic. Clippy looks at it in `.ci/run`.
+//! Generated code in a crate with every lint on, which depends on `ws-core` under another name. If this
+//! crate compiles without a warning, expansions are lint-clean and hygienic. `.ci/run` runs Clippy on it.
 #![deny(warnings, missing_docs, clippy::all, clippy::pedantic, clippy::nursery)]
 #![deny(missing_copy_implementations, missing_debug_implementations, unnameable_types, unreachable_pub)]
 #![deny(elided_lifetimes_in_paths, explicit_outlives_requirements, redundant_lifetimes, single_use_lifetimes)]
@@ -20,7 +20,7 @@ use core::future::ready;
 
 use socket::prelude::*;
 
-/// What is said.
+/// A line of chat.
 #[derive(Debug, serde::Deserialize, serde::Serialize)]
 #[non_exhaustive]
 pub struct Said {
@@ -28,12 +28,12 @@ pub struct Said {
     text: String,
 }
 
-/// Somebody left.
+/// Notice that a member left.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Leave;
 
-/// How often a sign of life is sent.
+/// Period of keep-alive messages.
 const ALIVE: Duration = Duration::from_secs(30);
 
 /// Every kind of method, as `fn` and `async fn`.
@@ -79,11 +79,11 @@ impl Everything {
         bytes.to_vec()
     }
 
-    /// Is told of a ping.
+    /// Takes a ping.
     #[on_ping]
     fn pinged(&mut self) {}
 
-    /// Is told of a pong.
+    /// Takes a pong.
     #[on_pong]
     async fn ponged(&mut self, payload: &[u8]) -> Option<String> {
         ready(()).await;
@@ -96,46 +96,46 @@ impl Everything {
         Close::default()
     }
 
-    /// Takes another.
+    /// Takes a second type of message.
     #[on_info]
     async fn heard(&mut self, said: Said) -> (Json<Said>, Ping) {
         ready(()).await;
         (Json(said), Ping::default())
     }
 
-    /// Takes what is shared.
+    /// Takes a shared message.
     #[on_info]
     fn published(&mut self, said: Arc<Said>) -> Json<Arc<Said>> {
         Json(said)
     }
 
-    /// Is told what was missed.
+    /// Takes the number of missed messages.
     #[on_lagged]
     async fn lagged(&mut self, missed: u64) -> String {
         ready(()).await;
         missed.to_string()
     }
 
-    /// Shows that it is alive.
+    /// Sends a keep-alive message.
     #[every(ALIVE)]
     fn alive(&mut self) -> Ping {
         Ping::default()
     }
 
-    /// Says good-bye.
+    /// Closes the connection.
     #[after(1h)]
     async fn enough(&mut self, cx: &mut Context<Self>) {
         ready(()).await;
         cx.close(1000);
     }
 
-    /// Is told of an error.
+    /// Takes an error.
     #[on_error]
     fn failed(&mut self, error: &HandlerError) -> String {
         error.to_string()
     }
 
-    /// Is told of the end.
+    /// Takes the close reason.
     #[on_close]
     async fn ended(&mut self, reason: &CloseReason) {
         ready(()).await;
@@ -151,18 +151,18 @@ pub struct Relay<M>(M);
 
 #[websocket]
 impl<M: Clone + IntoReply> Relay<M> {
-    /// Is told what was missed.
+    /// Takes the number of missed messages.
     #[on_lagged]
     fn lagged(&mut self, _: u64) {}
 
-    /// Sends it on.
+    /// Forwards a message.
     #[on_info]
     async fn send(&mut self, message: M) -> M {
         ready(()).await;
         message
     }
 
-    /// Sends what it has.
+    /// Sends the stored value.
     #[on_open]
     fn open(&mut self) -> M {
         self.0.clone()
@@ -171,21 +171,21 @@ impl<M: Clone + IntoReply> Relay<M> {
 
 /// A handler that is an enum, in a module without imports.
 pub mod module {
-    /// Whether somebody is known.
+    /// Login state of a client.
     #[socket::websocket(path = "/")]
     #[derive(Clone, Copy, Debug, Default)]
     #[non_exhaustive]
     pub enum Guest {
-        /// Not yet.
+        /// Before login.
         #[default]
         Unknown,
-        /// By now.
+        /// After login.
         Known,
     }
 
     #[socket::websocket]
     impl Guest {
-        /// Knows whoever speaks.
+        /// Logs the client in.
         #[on_text]
         fn said(&mut self, _: &str) {
             *self = Self::Known;
@@ -196,7 +196,7 @@ pub mod module {
 /// A handler in the body of a function.
 #[must_use]
 pub fn router() -> Router {
-    /// It is only known here.
+    /// A handler that only this function can name.
     #[websocket(path = "/local", compress())]
     #[derive(Default)]
     struct Local;

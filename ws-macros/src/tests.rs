@@ -70,7 +70,7 @@ fn bodies_are_not_parsed() {
 /// Editors complete at the token that the user typed. So the body is emitted exactly once, like all of
 /// the signature except for its types.
 #[test]
-fn tokens_of_a_body_come_out_once() {
+fn body_tokens_are_emitted_once() {
     let input: TokenStream =
         "impl Chat { #[on_text] async fn said(&mut self, text: &str) -> String { marker(text) } }"
             .parse()
@@ -81,7 +81,7 @@ fn tokens_of_a_body_come_out_once() {
 
 /// Tokens that do not parse are emitted for the compiler to report; the remaining methods still expand.
 #[test]
-fn broken_members_do_not_break_the_others() {
+fn broken_members_leave_other_methods_intact() {
     let input: TokenStream =
         "impl Chat { #[on_open] fn half(&mut self, text) {} #[on_text] fn said(&mut self, text: &str) {} }"
             .parse()
@@ -94,7 +94,7 @@ fn broken_members_do_not_break_the_others() {
 
 /// An attribute with a similar name may belong to another crate.
 #[test]
-fn attributes_of_others_are_left_alone() {
+fn keeps_attributes_of_other_crates() {
     let input: TokenStream =
         "impl Chat { #[query] #[other::on_event] #[on_open] fn open(&mut self) {} }".parse().unwrap();
     let output = websocket(TokenStream::new(), &input).to_string();

@@ -1,4 +1,4 @@
-//! Methods that are there on a condition: those that hold are called.
+//! Methods under `cfg`s: the enabled ones are called.
 #![deny(warnings)]
 #![allow(dead_code)]
 
@@ -49,7 +49,7 @@ impl Chat {
     }
 }
 
-/// Where the only one is not there, it is as if nobody had written it.
+/// A disabled `#[on_upgrade]` counts as absent.
 #[websocket(path = "/")]
 #[derive(Default)]
 struct Silent;

@@ -1,4 +1,4 @@
-//! Handlers that are put together by a macro of the user's: names, types, values and whole bodies.
+//! Handlers that a `macro_rules!` macro assembles from names, types, values and whole bodies.
 #![deny(warnings)]
 
 use ws_core::prelude::*;

@@ -1,4 +1,4 @@
-//! A method of the handler is called, whatever else is in scope by that name.
+//! Generated code calls the inherent method, even if a trait in scope has a method of that name.
 #![deny(warnings)]
 #![allow(dead_code)]
 

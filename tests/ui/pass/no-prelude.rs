@@ -1,4 +1,4 @@
-//! Generated code needs nothing in scope,.
+//! Generated code needs no names in scope.
 #![no_implicit_prelude]
 #![deny(warnings)]
 

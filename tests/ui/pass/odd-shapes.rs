@@ -1,4 +1,4 @@
-//! Names, types and conditions that an expansion could trip over.
+//! Unusual names, types and `cfg`s.
 #![deny(warnings)]
 #![allow(dead_code, non_snake_case, unexpected_cfgs)]
 
@@ -15,7 +15,7 @@ impl<T, const N: usize> Greet for Odd<T, N> {
     const LEN: usize = 4;
 }
 
-/// An alias is the number that it stands for.
+/// An alias of `u64` is accepted.
 type Count = u64;
 
 struct Fixed<const N: usize>([u8; N]);
@@ -88,7 +88,7 @@ impl Sized4 {
     async fn fixed(&mut self, _: [u8; Self::LEN]) {}
 }
 
-/// A bound that a user can name.
+/// A bound on a private trait.
 fn broadcast<H: OnInfo<M>, M: Clone>(to: &[Addr<H>], message: &M) {
     for addr in to {
         let _ = addr.send(message.clone());

@@ -1,4 +1,4 @@
-//! A user's own types may have the names that generated code uses.
+//! A user's types may have the names that generated code uses.
 #![deny(warnings)]
 #![allow(dead_code)]
 

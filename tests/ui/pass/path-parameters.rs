@@ -1,9 +1,9 @@
-//! Who takes the parameters of a path, and how to say that nobody does.
+//! Extractors of path parameters, and ways to leave parameters unused.
 #![deny(warnings)]
 
 use ws_core::prelude::*;
 
-/// Nobody, and it says so; braces that are doubled are none.
+/// No extractor, marked by `_`; doubled braces are literal.
 #[websocket(path = "/{_tenant}/{{x}}/{*rest}")]
 #[derive(Default)]
 struct Nobody;
@@ -25,7 +25,7 @@ impl Extracted {
     }
 }
 
-/// An extractor of a user's own may take it.
+/// A user's extractor may take the parameter.
 struct Room;
 
 impl<S: Sync> axum::extract::FromRequestParts<S> for Room {
@@ -50,7 +50,7 @@ impl Own {
     }
 }
 
-/// A path that is a constant is looked at too.
+/// A constant path is checked too.
 const PATH: &str = "/constant/{room}";
 
 #[websocket(path = PATH)]

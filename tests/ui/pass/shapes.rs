@@ -1,4 +1,4 @@
-//! What a method may take and return, in every combination that a signature allows.
+//! Arguments and return types of methods, in every combination that a signature allows.
 #![deny(warnings)]
 
 use std::borrow::Cow;

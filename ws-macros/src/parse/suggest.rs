@@ -29,7 +29,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_that_are_meant() {
+    fn suggests_similar_attributes() {
         check("on_txt", Some("on_text"));
         check("on_clsoe", Some("on_close"));
         check("on_closing", Some("on_close"));
@@ -43,7 +43,7 @@ mod tests {
 
     /// Three equal letters of six and the prefix are not similar enough.
     #[test]
-    fn attributes_that_are_something_else() {
+    fn ignores_dissimilar_attributes() {
         for name in ["on_changed", "on_loaded", "on_named", "on_weather"] {
             check(name, None);
         }
