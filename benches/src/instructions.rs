@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
+use crate::instruction_probes::{PROBES, Probe};
 use crate::options::Options;
-use crate::probes::{PROBES, Probe};
 use crate::process::Under;
-use crate::report;
+use crate::results;
 use crate::servers::Server;
 
 /// How far above its budget a figure may be.
@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     let text = table(&servers, &probes, &counts);
     print!("{text}");
     if options.everything() {
-        report::keep("instructions", &text)?;
+        results::replace_part("instructions", &text)?;
     }
     if options.bless {
         let numbers: BTreeMap<_, BTreeMap<_, _>> = counts
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
             })
             .collect();
         let numbers = toml::to_string(&numbers).map_err(io::Error::other)?;
-        fs::write(report::folder().join("budget.toml"), format!("{HEAD}\n{numbers}"))?;
+        fs::write(results::folder().join("budget.toml"), format!("{HEAD}\n{numbers}"))?;
     }
     if options.check { check(&counts) } else { Ok(()) }
 }
@@ -68,22 +68,22 @@ fn total(file: &str) -> io::Result<f64> {
 }
 
 fn table(servers: &[&Server], probes: &[&Probe], counts: &Counts) -> String {
-    let mut text = report::row(["server"].into_iter().chain(probes.iter().map(|probe| probe.title)));
-    text += &report::rule(probes.len());
+    let mut text = results::row(["server"].into_iter().chain(probes.iter().map(|probe| probe.title)));
+    text += &results::rule(probes.len());
     for server in servers {
         let cell = |probe: &&Probe| {
             let count = counts.get(&server.key()).and_then(|row| row.get(probe.key));
-            count.map_or("–".into(), |count| report::number(*count, 0))
+            count.map_or("–".into(), |count| results::number(*count, 0))
         };
         let cells: Vec<String> = probes.iter().map(cell).collect();
-        text += &report::row([server.name].into_iter().chain(cells.iter().map(String::as_str)));
+        text += &results::row([server.name].into_iter().chain(cells.iter().map(String::as_str)));
     }
     text
 }
 
 /// Fails if one of ours is above its budget, or if a figure or its budget is missing.
 fn check(counts: &Counts) -> io::Result<()> {
-    let file = fs::read_to_string(report::folder().join("budget.toml"))?;
+    let file = fs::read_to_string(results::folder().join("budget.toml"))?;
     let budget: Counts = toml::from_str(&file).map_err(io::Error::other)?;
     let mut wrong = Vec::new();
     for (server, row) in &budget {

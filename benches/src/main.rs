@@ -1,15 +1,15 @@
 //! Measures handlers of this project beside the other WebSocket servers of the ecosystem: see
 //! `benches/README.md`.
 
-mod growth;
+mod chart;
+mod environment;
+mod instruction_probes;
 mod instructions;
 mod load;
-mod machine;
 mod options;
-mod picture;
-mod probes;
 mod process;
-mod report;
+mod results;
+mod scaling;
 mod servers;
 mod syscalls;
 mod table;
@@ -25,10 +25,10 @@ const HELP: &str = "\
 cargo run --release -p benches -- COMMAND [OPTIONS]
 
   table          all workloads over all servers
-  growth         costs as connections become many
+  scaling        costs by the number of connections
   instructions   instructions per message, by valgrind
   syscalls       system calls per message, by strace
-  pictures       draws again what RESULTS.md says
+  charts         renders the charts from RESULTS.md
 
   --peers a,b       only these servers (`ours` is all of ours)
   --workloads x,y   only these workloads
@@ -48,9 +48,9 @@ fn main() -> ExitCode {
     let done = match command {
         "server" => process::serve(rest),
         "table" => with(table::run),
-        "growth" => with(growth::run),
+        "scaling" => with(scaling::run),
         "instructions" => with(instructions::run),
-        "pictures" => picture::table().and_then(|()| picture::growth()),
+        "charts" => chart::bars().and_then(|()| chart::lines()),
         "syscalls" => with(syscalls::run),
         _ => {
             print!("{HELP}");

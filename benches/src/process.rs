@@ -57,7 +57,7 @@ impl Process {
                 command
             }
         };
-        command.args(["server", &server.key(), key(mode), &port.to_string()]);
+        command.args(["server", &server.key(), mode.name(), &port.to_string()]);
         if matches!(under, Under::Nothing) {
             command.env(PINNED, "");
         }
@@ -97,11 +97,6 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A mode as an argument.
-pub(crate) fn key(mode: Mode) -> &'static str {
-    MODES.iter().find(|(known, _)| *known == mode).map_or("", |(_, name)| name)
 }
 
 /// What the process of a server does: `server NAME MODE PORT`.

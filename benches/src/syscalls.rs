@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::instruction_probes::{PROBES, Probe};
 use crate::options::Options;
-use crate::probes::{PROBES, Probe};
 use crate::process::Under;
-use crate::report;
+use crate::results;
 use crate::servers::Server;
 
 /// Fewer for a message than this come from elsewhere: a clock, an allocator that grows.
@@ -14,16 +14,16 @@ const NOISE: f64 = 0.02;
 
 pub(crate) fn run(options: &Options) -> io::Result<()> {
     let probes: Vec<&Probe> = PROBES.iter().filter(|probe| options.wants(probe.key)).collect();
-    let mut text = report::row(["server"].into_iter().chain(probes.iter().map(|probe| probe.title)));
-    text += &report::rule(probes.len());
+    let mut text = results::row(["server"].into_iter().chain(probes.iter().map(|probe| probe.title)));
+    text += &results::rule(probes.len());
     for server in options.servers() {
         let cells: Vec<String> = probes.iter().map(|probe| cell(server, probe)).collect();
-        let row = report::row([server.name].into_iter().chain(cells.iter().map(String::as_str)));
+        let row = results::row([server.name].into_iter().chain(cells.iter().map(String::as_str)));
         eprint!("{row}");
         text += &row;
     }
     print!("{text}");
-    if options.everything() { report::keep("syscalls", &text) } else { Ok(()) }
+    if options.everything() { results::replace_part("syscalls", &text) } else { Ok(()) }
 }
 
 fn cell(server: &Server, probe: &Probe) -> String {

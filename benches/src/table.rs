@@ -1,13 +1,14 @@
 //! `table`: all workloads over all servers.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 
 use crate::options::Options;
 use crate::process::{Process, Under, pin_load};
 use crate::servers::Server;
 use crate::workloads::{Session, WORKLOADS, Workload};
-use crate::{picture, report};
+use crate::{chart, environment, results};
 
 /// The medians of a server, in the order of the workload's columns; none if it cannot do it.
 pub(crate) type Row = (&'static str, Option<Vec<f64>>);
@@ -19,12 +20,12 @@ pub(crate) struct Results {
 
 pub(crate) fn run(options: &Options) -> io::Result<()> {
     pin_load();
-    let results = measure(options)?;
-    let text = report::table(&results, options.rounds);
+    let measured = measure(options)?;
+    let text = format_tables(&measured, options.rounds);
     print!("{text}");
     if options.everything() {
-        report::keep("table", &text)?;
-        picture::table()?;
+        results::replace_part("table", &text)?;
+        chart::bars()?;
     }
     Ok(())
 }
@@ -77,4 +78,35 @@ fn medians(samples: &[Vec<f64>]) -> Vec<f64> {
         values[values.len() / 2]
     };
     (0..samples[0].len()).map(column).collect()
+}
+
+/// Formats the results as the part `table` of `RESULTS.md`.
+fn format_tables(measured: &Results, rounds: usize) -> String {
+    let mut text = format!("{}\nMedians of {rounds} rounds.\n", environment::describe());
+    for (workload, rows) in &measured.rows {
+        let _ = write!(text, "\n### {}\n\n{}\n\n", workload.title, workload.about);
+        let titles = workload.columns.iter().map(|column| column.title);
+        text += &results::row(
+            ["server"].into_iter().chain([workload.columns[0].title, "× ours"]).chain(titles.skip(1)),
+        );
+        text += &results::rule(workload.columns.len() + 1);
+        let ours =
+            rows.iter().find_map(|(name, figures)| (*name == "ws-core").then_some(figures.as_ref()?[0]));
+        for (name, figures) in rows {
+            let cells: Vec<String> = match figures {
+                None => vec!["–".into(); workload.columns.len() + 1],
+                Some(figures) => {
+                    let mut cells: Vec<String> = figures
+                        .iter()
+                        .zip(workload.columns)
+                        .map(|(value, column)| results::number(*value, column.digits))
+                        .collect();
+                    cells.insert(1, ours.map_or("–".into(), |ours| format!("{:.2}", figures[0] / ours)));
+                    cells
+                }
+            };
+            text += &results::row([*name].into_iter().chain(cells.iter().map(String::as_str)));
+        }
+    }
+    text
 }

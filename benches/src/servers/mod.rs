@@ -3,9 +3,9 @@
 //! The code of a peer is what its own README or first example shows, changed only as far as a workload
 //! needs it. A server does one [`Mode`] in its life, so that no connection carries what another mode needs.
 
-pub(crate) mod ours;
-pub(crate) mod ours_async;
-pub(crate) mod ours_full;
+pub(crate) mod ws_core;
+pub(crate) mod ws_core_async;
+pub(crate) mod ws_core_full;
 
 #[cfg(feature = "peers")]
 mod actix;
@@ -15,6 +15,7 @@ mod axum;
 mod ezsockets;
 #[cfg(feature = "peers")]
 mod fastwebsockets;
+mod mode;
 #[cfg(feature = "peers")]
 mod sockudo;
 #[cfg(feature = "peers")]
@@ -27,29 +28,7 @@ mod yawc;
 
 use std::time::Duration;
 
-/// What a server does with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Text and binary go back as they came.
-    Echo,
-    /// The same, with permessage-deflate and no context takeover on either side.
-    Deflate,
-    /// A text goes to everybody, the sender included.
-    Fanout,
-    /// Every connection counts the ticks of a timer of its own, and says how many to whoever asks.
-    Timer,
-    /// A text is a number: a task outside sends so many messages to the connection, which says how many it has had
-    /// when it has the last.
-    Info,
-}
-
-pub(crate) const MODES: [(Mode, &str); 5] = [
-    (Mode::Echo, "echo"),
-    (Mode::Deflate, "deflate"),
-    (Mode::Fanout, "fanout"),
-    (Mode::Timer, "timer"),
-    (Mode::Info, "info"),
-];
+pub(crate) use mode::{MODES, Mode};
 
 /// The period of the timer in [`Mode::Timer`]. Short, so that there is something to measure.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -70,22 +49,22 @@ const ALL: &[Mode] = &[Mode::Echo, Mode::Deflate, Mode::Fanout, Mode::Timer, Mod
 const NO_DEFLATE: &[Mode] = &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info];
 
 pub(crate) const SERVERS: &[Server] = &[
-    Server { name: "ws-core", modes: ALL, run: |mode, addr| block_on(ours::serve(mode, addr, 0)) },
-    Server { name: "ws-core, worker", modes: ALL, run: |mode, addr| block_on(ours::serve(mode, addr, 1)) },
+    Server { name: "ws-core", modes: ALL, run: |mode, addr| block_on(ws_core::serve(mode, addr, 0)) },
+    Server { name: "ws-core, worker", modes: ALL, run: |mode, addr| block_on(ws_core::serve(mode, addr, 1)) },
     Server {
         name: "ws-core, async method",
         modes: &[Mode::Echo, Mode::Deflate, Mode::Info],
-        run: |mode, addr| block_on(ours_async::serve(mode, addr)),
+        run: |mode, addr| block_on(ws_core_async::serve(mode, addr)),
     },
     Server {
         name: "ws-core, on_info of a topic",
         modes: &[Mode::Fanout],
-        run: |_, addr| block_on(ours::serve_heard(addr)),
+        run: |_, addr| block_on(ws_core::serve_heard(addr)),
     },
     Server {
         name: "ws-core, every attribute",
         modes: &[Mode::Echo],
-        run: |_, addr| block_on(ours_full::serve(addr)),
+        run: |_, addr| block_on(ws_core_full::serve(addr)),
     },
     #[cfg(feature = "peers")]
     Server { name: "axum", modes: NO_DEFLATE, run: |mode, addr| block_on(axum::serve(mode, addr)) },

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::Mode;
-use crate::process::key;
 
 /// Whether it was built.
 pub(super) fn is_built() -> bool {
@@ -23,5 +22,5 @@ fn program() -> io::Result<PathBuf> {
 
 /// Becomes that program, on the same core.
 pub(super) fn serve(mode: Mode, addr: &str) -> io::Result<()> {
-    Err(Command::new(program()?).args([key(mode), addr]).exec())
+    Err(Command::new(program()?).args([mode.name(), addr]).exec())
 }

@@ -2,7 +2,7 @@
 
 use ws_core::prelude::*;
 
-use super::ours::run;
+use super::ws_core::run;
 
 #[websocket(idle_timeout = 5m, ping_interval = 1m)]
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use ws_core::prelude::*;
 
 use super::Mode;
-use super::ours::run;
+use super::ws_core::run;
 
 #[websocket]
 #[derive(Default)]

@@ -19,7 +19,7 @@ const CRATES: [&str; 9] = [
 ];
 
 /// A paragraph.
-pub(crate) fn described() -> String {
+pub(crate) fn describe() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = info.lines().find(|line| line.starts_with(name))?;

@@ -1,14 +1,14 @@
-//! `growth`: how costs change as connections become many.
+//! `scaling`: how costs change as connections become many.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use crate::chart;
 use crate::load::{Load, Offer};
 use crate::options::Options;
-use crate::picture;
 use crate::process::{Process, Under, pin_load};
-use crate::report;
+use crate::results;
 use crate::servers::{Mode, Server};
 use crate::workloads::idle::settled;
 use crate::workloads::{Session, echo, fanout, text};
@@ -65,8 +65,8 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     }
     print!("{text}");
     if options.everything() {
-        report::keep("growth", &text)?;
-        picture::growth()?;
+        results::replace_part("scaling", &text)?;
+        chart::lines()?;
     }
     Ok(())
 }
@@ -124,17 +124,17 @@ fn memory(session: &Session<'_>, size: usize) -> io::Result<f64> {
 }
 
 fn table(subject: &Subject, servers: &[&Server], medians: &Medians) -> String {
-    let sizes: Vec<String> = subject.sizes.iter().map(|size| report::number(*size as f64, 0)).collect();
+    let sizes: Vec<String> = subject.sizes.iter().map(|size| results::number(*size as f64, 0)).collect();
     let mut text = format!("\n### {}\n\n{}\n\n", subject.title, subject.unit);
-    text += &report::row(["server"].into_iter().chain(sizes.iter().map(String::as_str)));
-    text += &report::rule(sizes.len());
+    text += &results::row(["server"].into_iter().chain(sizes.iter().map(String::as_str)));
+    text += &results::rule(sizes.len());
     for server in servers {
         let cell = |size: &usize| {
             let value = medians.get(&(server.name, *size));
-            value.map_or("–".into(), |value| report::number(*value, subject.digits))
+            value.map_or("–".into(), |value| results::number(*value, subject.digits))
         };
         let cells: Vec<String> = subject.sizes.iter().map(cell).collect();
-        text += &report::row([server.name].into_iter().chain(cells.iter().map(String::as_str)));
+        text += &results::row([server.name].into_iter().chain(cells.iter().map(String::as_str)));
     }
     text
 }
