@@ -1,7 +1,7 @@
 //! The first request of a connection: a handshake that comes whole is answered without hyper, which
 //! nobody must notice.
 
-use tests::{HttpResponse, TIMEOUT, RawClient, Server, frame, handshake, serve};
+use tests::{HttpResponse, RawClient, Server, TIMEOUT, frame, handshake, serve};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use ws_core::prelude::*;
@@ -92,7 +92,8 @@ async fn the_answer_is_that_of_hyper() {
                 "Cookie: forged\r\nConnection: keep-alive\r\n",
             ] {
                 let ours = server.raw().await.request(&handshake(path, more)).await;
-                let hypers = server.raw().await.request(&handshake(path, &format!("{more}{FOR_HYPER}"))).await;
+                let hypers =
+                    server.raw().await.request(&handshake(path, &format!("{more}{FOR_HYPER}"))).await;
                 assert_eq!(said(ours), said(hypers), "{path} {more}");
             }
         }

@@ -17,7 +17,7 @@ use h2::Reason;
 use h2::ext::Protocol;
 use hyper::Request;
 use tests::http2::{Connection, Socket, connect};
-use tests::{TIMEOUT, Server, frame, serve};
+use tests::{Server, TIMEOUT, frame, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use ws_core::prelude::*;

@@ -149,7 +149,8 @@ async fn upgrade_and_its_rejection() {
 
     assert!(refused.body.is_empty());
 
-    let foreign = TestClient::<Room>::upgrade("/rooms/lobby").header("origin", "https://evil.example").state(true);
+    let foreign =
+        TestClient::<Room>::upgrade("/rooms/lobby").header("origin", "https://evil.example").state(true);
     let refused = foreign.open().await.unwrap_err();
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(refused.body, "pages of this origin may not connect\n");
@@ -175,7 +176,8 @@ impl Visitor {
 
 #[tokio::test]
 async fn address_and_headers_of_an_upgrade() {
-    let request = TestClient::<Visitor>::upgrade_at("/{name}", "/alice").header("sec-websocket-protocol", "v1");
+    let request =
+        TestClient::<Visitor>::upgrade_at("/{name}", "/alice").header("sec-websocket-protocol", "v1");
     let mut client = request.peer_addr(([10, 0, 0, 1], 5000).into()).open().await.unwrap();
     assert_eq!(client.headers()["x-visitor"], "alice from 10.0.0.1:5000");
     assert_eq!(client.headers()["sec-websocket-protocol"], "v1");

@@ -9,7 +9,7 @@ mod places;
 
 use std::time::Duration;
 
-use tests::{TIMEOUT, RawClient, Server, serve};
+use tests::{RawClient, Server, TIMEOUT, serve};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use ws_core::prelude::*;

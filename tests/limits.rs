@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
-use tests::{TIMEOUT, RawClient, Server, frame, handshake, serve};
+use tests::{RawClient, Server, TIMEOUT, frame, handshake, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
@@ -220,7 +220,10 @@ async fn endless(first: &[u8], frame: &[u8]) {
         flood(&mut raw, frame).await
     })
     .await;
-    assert_eq!((code, ended.recv().await), (1008, Some(CloseReason::Protocol(ws_core::ProtocolError::LimitExceeded))));
+    assert_eq!(
+        (code, ended.recv().await),
+        (1008, Some(CloseReason::Protocol(ws_core::ProtocolError::LimitExceeded)))
+    );
 }
 
 #[tokio::test]

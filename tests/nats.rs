@@ -14,18 +14,20 @@ use tokio_tungstenite::WebSocketStream;
 use ws_core::prelude::*;
 use ws_core::{HubError, Recovery};
 
+#[path = "nats/auth.rs"]
+mod auth;
 #[path = "nats/close.rs"]
 mod close;
 #[path = "nats/cluster.rs"]
 mod cluster;
+#[path = "nats/concurrent_publish.rs"]
+mod concurrent_publish;
 #[path = "nats/history.rs"]
 mod history;
 #[path = "nats/last_messages.rs"]
 mod last_messages;
 #[path = "nats/load.rs"]
 mod load;
-#[path = "nats/concurrent_publish.rs"]
-mod concurrent_publish;
 #[path = "nats/names.rs"]
 mod names;
 #[path = "nats/panics.rs"]
@@ -36,8 +38,6 @@ mod presence;
 mod publish;
 #[path = "nats/restart.rs"]
 mod restart;
-#[path = "nats/auth.rs"]
-mod auth;
 #[path = "nats/unresponsive.rs"]
 mod unresponsive;
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tests::{TIMEOUT, Server, frame, serve, tungstenite};
+use tests::{Server, TIMEOUT, frame, serve, tungstenite};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;

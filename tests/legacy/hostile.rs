@@ -41,7 +41,10 @@ async fn keys_that_do_not_come_hold_no_place() {
         assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     }
     next_place(&setup).await;
-    assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)), "the first that a handler heard of");
+    assert!(
+        matches!(setup.reason().await, CloseReason::ConnectionLost(_)),
+        "the first that a handler heard of"
+    );
 }
 
 #[tokio::test]

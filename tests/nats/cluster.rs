@@ -34,8 +34,9 @@ async fn server_that_is_killed_is_replaced_by_another() {
     let Some(mut servers) = NatsServer::cluster().await else { return };
     let jetstream = is_up(&servers).await;
     // Each names one, and learns of the others there.
-    let hub =
-        async |server: &NatsServer| Hub::nats_with(NatsOptions::new().replicas(3), &server.url()).await.unwrap();
+    let hub = async |server: &NatsServer| {
+        Hub::nats_with(NatsOptions::new().replicas(3), &server.url()).await.unwrap()
+    };
     let hubs = [hub(&servers[0]).await, hub(&servers[1]).await];
     let plain = hubs.each_ref().map(|hub| hub.topic::<String>("plain"));
     let kept = hubs.each_ref().map(|hub| hub.topic::<String>("kept").history(100_000));

@@ -41,7 +41,11 @@ impl Publisher {
 }
 
 /// Publishes a word until somebody hears it, and what it was told before.
-pub(super) async fn publish_until_received(room: &Topic<String>, session: &mut Session, word: &str) -> Vec<Event> {
+pub(super) async fn publish_until_received(
+    room: &Topic<String>,
+    session: &mut Session,
+    word: &str,
+) -> Vec<Event> {
     let mut told = Vec::new();
     loop {
         // Anything may have been lost until now; one of these is not.
@@ -57,8 +61,9 @@ pub(super) async fn publish_until_received(room: &Topic<String>, session: &mut S
 
 /// The lines among it that are of a publisher.
 pub(super) fn lines(told: &[Event]) -> Vec<&str> {
-    let lines =
-        told.iter().filter_map(|told| if let Event::Received(line) = told { Some(line.as_str()) } else { None });
+    let lines = told
+        .iter()
+        .filter_map(|told| if let Event::Received(line) = told { Some(line.as_str()) } else { None });
     lines.filter(|line| line.contains(':')).collect()
 }
 
@@ -98,7 +103,9 @@ async fn tasks_that_publish_keep_their_order_over_a_reconnect() {
         // All of them are at it.
         let mut told = [Vec::new(), Vec::new()];
         for (session, told) in sessions.iter_mut().zip(&mut told) {
-            while !["a:9", "b:9", "c:9", "d:9"].iter().all(|line| told.contains(&Event::Received((*line).into())))
+            while !["a:9", "b:9", "c:9", "d:9"]
+                .iter()
+                .all(|line| told.contains(&Event::Received((*line).into())))
             {
                 told.push(session.next().await);
             }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::{TIMEOUT, Server, frame};
+use crate::{Server, TIMEOUT, frame};
 
 /// One connection.
 pub struct Connection {
@@ -99,7 +99,11 @@ impl Connection {
     }
 
     /// Any request, with a body, and the whole answer. `None` leaves the stream open.
-    pub async fn request(&self, request: Request<()>, body: Option<&[u8]>) -> Result<Http2Response, h2::Error> {
+    pub async fn request(
+        &self,
+        request: Request<()>,
+        body: Option<&[u8]>,
+    ) -> Result<Http2Response, h2::Error> {
         let mut requests = self.requests.clone().ready().await?;
         let (response, mut send) = requests.send_request(request, body == Some(b""))?;
         if let Some(body) = body.filter(|body| !body.is_empty()) {

@@ -10,7 +10,7 @@ use axum_core::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-pub use instance::{MethodOutput, MethodFuture, HandlerInstance};
+pub use instance::{HandlerInstance, MethodFuture, MethodOutput};
 
 use crate::context::Context;
 use crate::event::{Event, EventOutcome};

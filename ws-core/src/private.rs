@@ -11,10 +11,10 @@ pub use hyper::http::request::Parts;
 pub use crate::close::CloseReason;
 pub use crate::context::Context;
 pub use crate::error::HandlerError;
-pub use crate::event::{Event, MissedCount, EventOutcome};
+pub use crate::event::{Event, EventOutcome, MissedCount};
 pub use crate::handler::{
-    DefaultUpgrade, Declared, Extractor, Handler, InfoOf, IntoUpgrade, Mounted, OnInfo, OnUpgrade, MethodOutput, MethodFuture,
-    HandlerInstance, Timer, Upgrade,
+    Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, InfoOf, IntoUpgrade, MethodFuture,
+    MethodOutput, Mounted, OnInfo, OnUpgrade, Timer, Upgrade,
 };
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled};
 pub use crate::payload::{FromBinary, FromText};
@@ -59,6 +59,9 @@ where
 }
 
 /// The end of an async method whose payload did not decode.
-pub fn decode_failed<H: Handler>(instance: &mut HandlerInstance<H>, error: impl Into<HandlerError>) -> MethodOutput<'_, H> {
+pub fn decode_failed<H: Handler>(
+    instance: &mut HandlerInstance<H>,
+    error: impl Into<HandlerError>,
+) -> MethodOutput<'_, H> {
     (instance, Err(error.into()))
 }

@@ -138,7 +138,11 @@ impl<I> Timers<I> {
             }
             TimerAction::Every { period, mut make } => {
                 let info = make();
-                heap.push(Entry { at: next_tick(at, period, now), id, action: TimerAction::Every { period, make } });
+                heap.push(Entry {
+                    at: next_tick(at, period, now),
+                    id,
+                    action: TimerAction::Every { period, make },
+                });
                 Due::Info(info)
             }
         })

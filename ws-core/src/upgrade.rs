@@ -21,8 +21,8 @@ use hyper::http::uri::Authority;
 use hyper::{Method, StatusCode, Version};
 use tungstenite::handshake::derive_accept_key;
 
-pub(crate) use headers::{HeaderFields, HandshakeHeaders};
-pub(crate) use hixie::{CHALLENGE_RESPONSE_LEN, KEY3_LEN, Challenge};
+pub(crate) use headers::{HandshakeHeaders, HeaderFields};
+pub(crate) use hixie::{CHALLENGE_RESPONSE_LEN, Challenge, KEY3_LEN};
 pub(crate) use rejection::HandshakeRejection;
 
 #[cfg(not(feature = "deflate"))]
@@ -70,7 +70,11 @@ pub(crate) fn check(parts: &Parts, options: &Options) -> Result<HandshakeRespons
 }
 
 /// The same of a GET of HTTP/1.1 for a path, which says what is [plain](Said::is_plain).
-pub(crate) fn check_plain_handshake<F>(headers: &HandshakeHeaders<'_>, fields: &F, options: &Options) -> Result<HandshakeResponse, HandshakeRejection>
+pub(crate) fn check_plain_handshake<F>(
+    headers: &HandshakeHeaders<'_>,
+    fields: &F,
+    options: &Options,
+) -> Result<HandshakeResponse, HandshakeRejection>
 where
     F: HeaderFields + ?Sized,
 {
@@ -103,7 +107,11 @@ pub(crate) fn is_draft_76(parts: &Parts, options: &Options) -> bool {
 }
 
 /// The opening handshake of HTTP/1.1.
-fn check_get(parts: &Parts, headers: &HandshakeHeaders<'_>, options: &Options) -> Result<AcceptProof, HandshakeRejection> {
+fn check_get(
+    parts: &Parts,
+    headers: &HandshakeHeaders<'_>,
+    options: &Options,
+) -> Result<AcceptProof, HandshakeRejection> {
     if parts.method != Method::GET {
         return Err(HandshakeRejection::Method("GET"));
     }
@@ -259,7 +267,10 @@ impl HandshakeResponse {
 }
 
 /// The elements of a field that is a list, over all of its lines.
-fn list_elements<'a, F: HeaderFields + ?Sized>(fields: &'a F, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
+fn list_elements<'a, F: HeaderFields + ?Sized>(
+    fields: &'a F,
+    name: &'a HeaderName,
+) -> impl Iterator<Item = &'a str> {
     fields.values(name.as_str()).flat_map(headers::list_elements)
 }
 
@@ -288,7 +299,10 @@ fn check_key<'a>(headers: &HandshakeHeaders<'a>) -> Result<&'a [u8], HandshakeRe
 }
 
 /// The first of the handler's subprotocols that the client offers.
-fn choose_subprotocol<F: HeaderFields + ?Sized>(fields: &F, supported: &[&'static str]) -> Option<HeaderValue> {
+fn choose_subprotocol<F: HeaderFields + ?Sized>(
+    fields: &F,
+    supported: &[&'static str],
+) -> Option<HeaderValue> {
     let offered = |name: &&&str| list_elements(fields, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == **name);
     supported.iter().find(offered).and_then(|name| HeaderValue::from_str(name).ok())
 }
@@ -347,9 +361,12 @@ fn name_and_port(authority: &str) -> (&str, Option<&str>) {
 /// Without the feature there is nothing to agree upon.
 #[cfg(not(feature = "deflate"))]
 mod deflate {
-    use super::{DeflateParams, Compress, HeaderFields, HeaderValue};
+    use super::{Compress, DeflateParams, HeaderFields, HeaderValue};
 
-    pub(super) fn negotiate<F: HeaderFields + ?Sized>(_: &F, _: Compress) -> Option<(DeflateParams, HeaderValue)> {
+    pub(super) fn negotiate<F: HeaderFields + ?Sized>(
+        _: &F,
+        _: Compress,
+    ) -> Option<(DeflateParams, HeaderValue)> {
         None
     }
 }

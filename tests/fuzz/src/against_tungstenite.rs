@@ -8,7 +8,7 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message as Theirs, WebSocket};
 use ws_core::fuzzing::Decoder;
-use ws_core::{Close, CloseCode, ProtocolError, Message};
+use ws_core::{Close, CloseCode, Message, ProtocolError};
 
 use super::support::{Cuts, Input, Verdict, decode};
 
@@ -48,7 +48,9 @@ pub fn compare(stream: &[u8], cuts: &Cuts, limit: usize) {
         ProtocolError::BadFrame("close code may not be sent") if theirs.len() > ours.len() => {
             assert_eq!(theirs[ours.len()..], [refused]);
         }
-        ProtocolError::BadFrame(_) => assert!(failure.is_some() && theirs == ours, "{fault} {ours:?} {theirs:?}"),
+        ProtocolError::BadFrame(_) => {
+            assert!(failure.is_some() && theirs == ours, "{fault} {ours:?} {theirs:?}")
+        }
         _ => assert_eq!((theirs, failure), (ours, Some(fault.code()))),
     }
 }

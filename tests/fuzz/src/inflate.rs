@@ -3,7 +3,7 @@
 
 use flate2::{Decompress, FlushDecompress};
 use ws_core::fuzzing::{Decoder, frame};
-use ws_core::{ProtocolError, Message};
+use ws_core::{Message, ProtocolError};
 
 use super::reference::Reference;
 use super::support::{Cuts, Input, TAIL, Verdict, decode, fragments};

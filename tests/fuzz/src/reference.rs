@@ -27,7 +27,12 @@ pub struct Reference {
 
 impl Reference {
     /// What a message says, up to the fault that is in it, or to the byte that is one too many.
-    pub fn inflate(&mut self, payload: &[u8], takeover: bool, limit: usize) -> (Vec<u8>, Option<ProtocolError>) {
+    pub fn inflate(
+        &mut self,
+        payload: &[u8],
+        takeover: bool,
+        limit: usize,
+    ) -> (Vec<u8>, Option<ProtocolError>) {
         if !takeover {
             self.window.clear();
         }

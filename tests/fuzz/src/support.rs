@@ -1,7 +1,7 @@
 //! What the targets have in common.
 
 use ws_core::fuzzing::{Decoder, frame};
-use ws_core::{ProtocolError, Message};
+use ws_core::{Message, ProtocolError};
 
 /// What ends each compressed message and is not sent (RFC 7692 §7.2.1).
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

@@ -54,8 +54,14 @@ impl<H: Handler> Context<H> {
         peer_addr: Option<SocketAddr>,
         subprotocol: Option<Box<str>>,
     ) -> Self {
-        let session =
-            Session { wire, timers: Timers::new(), mailbox: None, subscriptions: None, waker: None, failure: None };
+        let session = Session {
+            wire,
+            timers: Timers::new(),
+            mailbox: None,
+            subscriptions: None,
+            waker: None,
+            failure: None,
+        };
         let info = ConnectionInfo { peer_addr, subprotocol };
         let cell = if H::ASYNC {
             SessionCell::Shared(Arc::new(SessionState { session: Mutex::new(session), info }))
@@ -83,8 +89,11 @@ impl<H: Handler> Context<H> {
 
     /// The bytes of the state of a connection.
     #[cfg(test)]
-    pub(crate) const STATE_SIZE: usize =
-        if H::ASYNC { size_of::<SessionState<Mutex<Session<H>>>>() } else { size_of::<SessionState<Session<H>>>() };
+    pub(crate) const STATE_SIZE: usize = if H::ASYNC {
+        size_of::<SessionState<Mutex<Session<H>>>>()
+    } else {
+        size_of::<SessionState<Session<H>>>()
+    };
 
     /// The driver's way to the session while a method has the context.
     pub(crate) fn shared(&self) -> SharedSession<H> {
@@ -207,14 +216,16 @@ impl<H: Handler> Session<H> {
 
     /// Whether there is more of that, and room for it.
     pub(crate) fn can_forward(&self) -> bool {
-        let has_frame = || self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.queue.has_frame());
+        let has_frame =
+            || self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.queue.has_frame());
         self.wire.is_open() && self.has_published() && has_frame()
     }
 
     #[inline(never)]
     fn forward_frames(&mut self) {
         while self.has_published()
-            && let Some(fed) = self.subscriptions.as_ref().and_then(|subscriptions| subscriptions.queue.pop_frame())
+            && let Some(fed) =
+                self.subscriptions.as_ref().and_then(|subscriptions| subscriptions.queue.pop_frame())
         {
             match fed {
                 QueueItem::Message(Delivery::Frame(frame)) => self.wire.send_prepared(&frame),

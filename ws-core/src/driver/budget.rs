@@ -35,7 +35,12 @@ impl Default for IterationBudget {
 
 impl IterationBudget {
     pub(super) fn new() -> Self {
-        Self { iterations: MAX_ITERATIONS, mailbox: MAX_MAILBOX_MESSAGES, published: MAX_MAILBOX_MESSAGES, ahead: MAX_READ_AHEAD_MESSAGES }
+        Self {
+            iterations: MAX_ITERATIONS,
+            mailbox: MAX_MAILBOX_MESSAGES,
+            published: MAX_MAILBOX_MESSAGES,
+            ahead: MAX_READ_AHEAD_MESSAGES,
+        }
     }
 
     /// Whether the turn is over.
@@ -78,7 +83,10 @@ fn try_take(remaining: &mut u8) -> bool {
 /// Polls the driver's own I/O and clock without the runtime's budget, which it shares with the
 /// handler: a method that has used it up would leave the socket unread and the timer unset. What a
 /// connection may do in a turn is counted here instead.
-pub(super) fn without_coop_budget<R>(task: &mut TaskContext<'_>, poll: impl FnOnce(&mut TaskContext<'_>) -> Poll<R>) -> Poll<R> {
+pub(super) fn without_coop_budget<R>(
+    task: &mut TaskContext<'_>,
+    poll: impl FnOnce(&mut TaskContext<'_>) -> Poll<R>,
+) -> Poll<R> {
     let mut poll = Some(poll);
     let poll = poll_fn(|task| poll.take().map_or(Poll::Pending, |poll| poll(task)));
     pin!(unconstrained(poll)).poll(task)

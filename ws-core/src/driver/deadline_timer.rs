@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use tokio::time::{Sleep, sleep_until};
 
-use super::state::DriverState;
 use super::budget::without_coop_budget;
+use super::state::DriverState;
 
 /// The runtime's clock, which tests can set.
 pub(crate) fn now() -> Instant {

@@ -9,10 +9,10 @@ use crate::close::CloseReason;
 use crate::context::{Session, lock};
 use crate::error::HandlerError;
 use crate::event::Event;
-use crate::handler::{Handler, MethodFuture, HandlerInstance};
+use crate::handler::{Handler, HandlerInstance, MethodFuture};
 use crate::panic::{Panic, catch};
 use crate::topic::{Delivery, QueueItem};
-use crate::wire::{UnreadInput, InboundMessage};
+use crate::wire::{InboundMessage, UnreadInput};
 
 /// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
 /// many bytes the rest of it is another round's.

@@ -11,7 +11,7 @@ use crate::close::CloseReason;
 use crate::context::Context;
 use crate::handler::Handler;
 use crate::transport::tungstenite::TungsteniteTransport;
-use crate::wire::{PeerActivity, Connection};
+use crate::wire::{Connection, PeerActivity};
 
 /// Runs a handler over a `WebSocketStream` that you have already, with the promises of one that
 /// the router mounts (feature `tungstenite`).
@@ -89,7 +89,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let activity = Arc::<PeerActivity>::default();
-    let wire = Connection::over_managed_transport(Arc::new(H::CHECKED_DECLARATION.options), Arc::clone(&activity), now());
+    let wire = Connection::over_managed_transport(
+        Arc::new(H::CHECKED_DECLARATION.options),
+        Arc::clone(&activity),
+        now(),
+    );
     run(handler, Context::new(wire, None, None), TungsteniteTransport::new(stream, activity), None)
 }
 

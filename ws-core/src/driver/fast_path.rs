@@ -5,10 +5,10 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::state::DriverState;
 use super::budget::{is_coop_budget_exhausted, without_coop_budget, without_exhausted_budget};
 use super::io::ConnectionIo;
 use super::scratch::Scratch;
+use super::state::DriverState;
 use crate::context::Session;
 use crate::handler::Handler;
 

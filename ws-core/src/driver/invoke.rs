@@ -2,15 +2,15 @@
 
 use std::any::type_name;
 
-use super::dispatch::NextStep;
 use super::close_reason;
+use super::dispatch::NextStep;
 use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::event::{Event, EventOutcome};
 use crate::handler::{Handler, HandlerInstance};
 use crate::options::Unhandled;
 use crate::panic::{Panic, catch};
-use crate::wire::{UnreadInput, InboundMessage};
+use crate::wire::{InboundMessage, UnreadInput};
 
 /// What was before a method that is to be run now. What is rare is boxed, because every connection has
 /// room for it.
@@ -123,7 +123,10 @@ impl<H: Handler> HandlerInstance<H> {
 
     /// An async method has ended; `#[on_error]` may be the next.
     #[inline]
-    pub(super) fn on_method_completed(&mut self, result: Result<Result<(), HandlerError>, Panic>) -> Option<H::Call> {
+    pub(super) fn on_method_completed(
+        &mut self,
+        result: Result<Result<(), HandlerError>, Panic>,
+    ) -> Option<H::Call> {
         let call = self.apply_outcome(result.map(EventOutcome::from_result));
         self.in_on_error &= call.is_some();
         call

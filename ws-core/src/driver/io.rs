@@ -6,8 +6,8 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::deadline_timer;
 use super::budget::{MAX_ITERATIONS, without_coop_budget};
+use super::deadline_timer;
 use super::scratch::Scratch;
 use crate::close::ProtocolError;
 use crate::wire::Connection;
@@ -203,7 +203,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
 
     /// Writes, and returns the write buffer if the socket took everything.
     #[inline(always)]
-    pub(super) fn flush_and_release(&mut self, task: &mut TaskContext<'_>, wire: &mut Connection, scratch: &mut Scratch) {
+    pub(super) fn flush_and_release(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        wire: &mut Connection,
+        scratch: &mut Scratch,
+    ) {
         if self.needs_flush || !wire.outbox().is_empty() {
             self.write(task, wire);
         }

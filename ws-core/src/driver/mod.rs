@@ -6,19 +6,19 @@
 //! alive instead.
 
 mod admission;
-mod dispatch;
-mod fast_path;
+mod budget;
 mod deadline_timer;
+mod dispatch;
 #[cfg(feature = "tungstenite")]
 mod drive;
-mod state;
-mod budget;
-mod io;
-mod scratch;
+mod fast_path;
 mod invoke;
-mod shutdown;
-mod poll_loop;
+mod io;
 mod pending;
+mod poll_loop;
+mod scratch;
+mod shutdown;
+mod state;
 
 use std::any::type_name;
 use std::future::{Future, poll_fn};
@@ -26,19 +26,19 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub(crate) use admission::{LimitReached, ConnectionLimits};
-use dispatch::NextStep;
+pub(crate) use admission::{ConnectionLimits, LimitReached};
+use budget::without_coop_budget;
 pub(crate) use deadline_timer::now;
+use dispatch::NextStep;
 #[cfg(feature = "tungstenite")]
 pub use drive::drive;
-use state::{DriverState, Driver};
-use budget::without_coop_budget;
-use io::ConnectionIo;
-pub(crate) use scratch::with_scratch;
 use invoke::Completion;
-pub(crate) use shutdown::{ConnectionTracker, ConnectionPermit};
-use poll_loop::poll_loop;
+use io::ConnectionIo;
 use pending::{CancelPolicy, run_method};
+use poll_loop::poll_loop;
+pub(crate) use scratch::with_scratch;
+pub(crate) use shutdown::{ConnectionPermit, ConnectionTracker};
+use state::{Driver, DriverState};
 
 use crate::close::CloseReason;
 use crate::context::{Context, Session};

@@ -5,18 +5,18 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::dispatch::NextStep;
-use super::deadline_timer::now;
-use super::state::{DriverState, Driver};
 use super::budget::{MAX_ITERATIONS, without_coop_budget};
+use super::deadline_timer::now;
+use super::dispatch::NextStep;
+use super::invoke::Completion;
 use super::io::ConnectionIo;
 use super::scratch::{self, Scratch};
-use super::invoke::Completion;
+use super::state::{Driver, DriverState};
 use crate::close::CloseReason;
 use crate::context::{Session, lock};
 use crate::handler::Handler;
 use crate::panic::catch;
-use crate::wire::{UnreadInput, Connection};
+use crate::wire::{Connection, UnreadInput};
 
 /// Until when a method may go on.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +48,9 @@ where
         let Driver { io, state, shared } = &mut *driver;
         let (method, session) = match (&mut next, shared.session()) {
             (NextStep::RunMethod(method), Some(session)) => (method, session),
-            (next, _) => return Poll::Ready(next.take_panic().map_or(Completion::Cancelled, Completion::Panicked)),
+            (next, _) => {
+                return Poll::Ready(next.take_panic().map_or(Completion::Cancelled, Completion::Panicked));
+            }
         };
         let mut completion = None;
         if !std::mem::take(&mut state.already_polled) {

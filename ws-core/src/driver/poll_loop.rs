@@ -4,13 +4,16 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::dispatch::{PollExit, IdleHandler, dispatch_published, process_messages, dispatch_read_ahead, dispatch_event, save_unread_input};
-use super::fast_path::{self, IterationOutcome, flush};
-use super::deadline_timer::now;
-use super::state::DriverState;
 use super::budget::without_exhausted_budget;
+use super::deadline_timer::now;
+use super::dispatch::{
+    IdleHandler, PollExit, dispatch_event, dispatch_published, dispatch_read_ahead, process_messages,
+    save_unread_input,
+};
+use super::fast_path::{self, IterationOutcome, flush};
 use super::io::ConnectionIo;
 use super::scratch::{self, Scratch};
+use super::state::DriverState;
 use crate::event::Event;
 use crate::handler::{Handler, HandlerInstance};
 use crate::panic::catch;
@@ -228,7 +231,10 @@ where
             dispatch_read_ahead(task, instance, message, exit)?
         } else {
             let mail = instance.cx.session().next_message();
-            let Some(item) = mail.map(QueueItem::info).or_else(|| instance.cx.session().next_published()) else { break };
+            let Some(item) = mail.map(QueueItem::info).or_else(|| instance.cx.session().next_published())
+            else {
+                break;
+            };
             dispatch_published(task, instance, item, exit)?
         };
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use slab::Slab;
 use tokio::sync::Notify;
 
-use super::admission::{ConnectionsByNetwork, LimitReached, ConnectionLimits, NetworkPrefix};
+use super::admission::{ConnectionLimits, ConnectionsByNetwork, LimitReached, NetworkPrefix};
 use super::deadline_timer::now;
 use crate::wire::RateLimiter;
 
@@ -54,7 +54,11 @@ impl TrackerState {
 
 impl ConnectionTracker {
     /// Admits one more connection, from an address if that is known.
-    pub(crate) fn admit(self: &Arc<Self>, limits: &ConnectionLimits, addr: Option<IpAddr>) -> Result<ConnectionPermit, LimitReached> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        limits: &ConnectionLimits,
+        addr: Option<IpAddr>,
+    ) -> Result<ConnectionPermit, LimitReached> {
         let mut state = self.lock();
         let is_full = self.open.load(Ordering::Acquire) >= limits.connections;
         if is_full || self.shutting_down.load(Ordering::Acquire) {

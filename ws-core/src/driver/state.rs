@@ -7,12 +7,12 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
-use super::deadline_timer::now;
 use super::budget::IterationBudget;
+use super::deadline_timer::now;
 use super::io::ConnectionIo;
+use super::pending::CancelPolicy;
 use super::scratch::Scratch;
 use super::shutdown::ConnectionPermit;
-use super::pending::CancelPolicy;
 use crate::close::CloseReason;
 use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
@@ -52,7 +52,8 @@ impl DriverState {
     /// Whether the clock has not fired, and the server goes on.
     #[inline(always)]
     pub(super) fn is_fast_path(&self) -> bool {
-        self.due_at.is_none() && self.permit.as_ref().is_none_or(|permit| permit.shutdown_deadline().is_none())
+        self.due_at.is_none()
+            && self.permit.as_ref().is_none_or(|permit| permit.shutdown_deadline().is_none())
     }
 
     /// Asks to be woken when the next thing is due.
@@ -73,7 +74,8 @@ impl DriverState {
         task: &mut TaskContext<'_>,
         session: &mut Session<H>,
     ) -> bool {
-        let is_set = self.is_armed_for_idle() && session.wire.has_only_idle_timeout() && session.timers.is_empty();
+        let is_set =
+            self.is_armed_for_idle() && session.wire.has_only_idle_timeout() && session.timers.is_empty();
         debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.is_armed_for(idle)));
         !is_set && self.arm_idle_timer(task, session)
     }

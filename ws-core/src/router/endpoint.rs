@@ -21,11 +21,11 @@ use super::pending_connection::{AcceptedHandshake, ConnectionSetup, PendingConne
 use super::{PeerAddr, Settings};
 #[cfg(feature = "test-util")]
 use crate::context::Context;
-use crate::driver::{ConnectionTracker, LimitReached, ConnectionPermit};
+use crate::driver::{ConnectionPermit, ConnectionTracker, LimitReached};
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::panic::catch;
-use crate::upgrade::{self, HandshakeResponse, HeaderFields, HandshakeRejection, HandshakeHeaders};
+use crate::upgrade::{self, HandshakeHeaders, HandshakeRejection, HandshakeResponse, HeaderFields};
 
 /// What all endpoints of a router have.
 #[derive(Clone, Copy)]
@@ -36,7 +36,8 @@ pub(super) struct RouterContext<'a> {
     pub(super) is_upgradable: bool,
 }
 
-pub(super) type AcceptFuture<'a> = Pin<Box<dyn Future<Output = Result<AcceptedHandshake, Response>> + Send + 'a>>;
+pub(super) type AcceptFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<AcceptedHandshake, Response>> + Send + 'a>>;
 
 /// A handshake that came to our own server over HTTP/1.1, as it stands in the request.
 #[derive(Clone, Copy)]
@@ -50,10 +51,19 @@ pub(crate) struct PlainHandshake<'a> {
 /// A mounted handler of any type.
 pub(super) trait Endpoint<S>: Send + Sync {
     /// Checks a plain handshake, if its handler does not want to see the request.
-    fn accept_plain(&self, plain: &PlainHandshake<'_>, context: RouterContext<'_>) -> Option<Result<AcceptedHandshake, Response>>;
+    fn accept_plain(
+        &self,
+        plain: &PlainHandshake<'_>,
+        context: RouterContext<'_>,
+    ) -> Option<Result<AcceptedHandshake, Response>>;
 
     /// Checks the request and asks the handler.
-    fn accept<'a>(&'a self, parts: &'a mut Parts, state: &'a S, context: RouterContext<'a>) -> AcceptFuture<'a>;
+    fn accept<'a>(
+        &'a self,
+        parts: &'a mut Parts,
+        state: &'a S,
+        context: RouterContext<'a>,
+    ) -> AcceptFuture<'a>;
 }
 
 pub(super) struct Mount<H> {
@@ -87,7 +97,11 @@ fn reject(rejection: HandshakeRejection) -> Response {
 }
 
 impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount<H> {
-    fn accept_plain(&self, plain: &PlainHandshake<'_>, context: RouterContext<'_>) -> Option<Result<AcceptedHandshake, Response>> {
+    fn accept_plain(
+        &self,
+        plain: &PlainHandshake<'_>,
+        context: RouterContext<'_>,
+    ) -> Option<Result<AcceptedHandshake, Response>> {
         let make_default = const { <H::Upgrade as OnUpgrade<H, S>>::WITHOUT_REQUEST }?;
         Some(self.try_accept_plain(plain, make_default, context).map_err(|rejection| {
             let response = reject(rejection);
@@ -96,7 +110,12 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
         }))
     }
 
-    fn accept<'a>(&'a self, parts: &'a mut Parts, state: &'a S, context: RouterContext<'a>) -> AcceptFuture<'a> {
+    fn accept<'a>(
+        &'a self,
+        parts: &'a mut Parts,
+        state: &'a S,
+        context: RouterContext<'a>,
+    ) -> AcceptFuture<'a> {
         Box::pin(async move {
             let is_draft_76 = upgrade::is_draft_76(parts, &self.options);
             let mut accepted = self.try_accept(parts, state, context).await;
@@ -128,12 +147,18 @@ impl<H: Handler> Mount<H> {
         let permit = context.admit(Some(plain.peer.ip()))?;
         let upgrade = catch(make_default).map_err(|_| HandshakeRejection::Panic)?;
         let (setup, response, headers) = self.negotiate(response, upgrade, plain.fields, Some(plain.peer))?;
-        let start = PendingConnection { setup, permit, challenge: None, timeout: context.settings.handshake_timeout };
+        let start =
+            PendingConnection { setup, permit, challenge: None, timeout: context.settings.handshake_timeout };
         Ok(AcceptedHandshake { response, headers, start: Box::new(start) })
     }
 
     /// Checks the request, asks the handler, and takes a place for the connection.
-    async fn try_accept<S>(&self, parts: &mut Parts, state: &S, context: RouterContext<'_>) -> Result<AcceptedHandshake, Response>
+    async fn try_accept<S>(
+        &self,
+        parts: &mut Parts,
+        state: &S,
+        context: RouterContext<'_>,
+    ) -> Result<AcceptedHandshake, Response>
     where
         S: Send + Sync,
         H: Handler<Upgrade: OnUpgrade<H, S>>,
@@ -143,7 +168,8 @@ impl<H: Handler> Mount<H> {
         let permit = context.admit(peer).map_err(reject)?;
         let timeout = context.settings.handshake_timeout;
         let negotiated = tokio::time::timeout(timeout, self.make_handler(response, parts, state));
-        let (setup, response, headers) = negotiated.await.map_err(|_| reject(HandshakeRejection::Timeout))??;
+        let (setup, response, headers) =
+            negotiated.await.map_err(|_| reject(HandshakeRejection::Timeout))??;
         let start = Box::new(PendingConnection { setup, permit, challenge: response.challenge(), timeout });
         Ok(AcceptedHandshake { response, headers, start })
     }
@@ -255,11 +281,20 @@ impl<S> WithState<S> {
 }
 
 impl<S: Send + Sync> Endpoint<()> for WithState<S> {
-    fn accept_plain(&self, plain: &PlainHandshake<'_>, context: RouterContext<'_>) -> Option<Result<AcceptedHandshake, Response>> {
+    fn accept_plain(
+        &self,
+        plain: &PlainHandshake<'_>,
+        context: RouterContext<'_>,
+    ) -> Option<Result<AcceptedHandshake, Response>> {
         self.endpoint.accept_plain(plain, context)
     }
 
-    fn accept<'a>(&'a self, parts: &'a mut Parts, (): &'a (), context: RouterContext<'a>) -> AcceptFuture<'a> {
+    fn accept<'a>(
+        &'a self,
+        parts: &'a mut Parts,
+        (): &'a (),
+        context: RouterContext<'a>,
+    ) -> AcceptFuture<'a> {
         self.endpoint.accept(parts, &self.state, context)
     }
 }

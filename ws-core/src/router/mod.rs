@@ -22,7 +22,7 @@ use tower_service::Service;
 pub(crate) use endpoint::PlainHandshake;
 #[cfg(feature = "test-util")]
 pub(crate) use endpoint::prepare;
-use endpoint::{AcceptFuture, WithState, Endpoint, Mount, RouterContext};
+use endpoint::{AcceptFuture, Endpoint, Mount, RouterContext, WithState};
 pub use extract::{Path, PeerAddr, Query, State};
 pub(crate) use limits::Settings;
 use path::PathParams;
@@ -275,8 +275,11 @@ impl Router {
         parts.extensions.insert(params);
         Box::pin(async move {
             let pending_upgrade = PendingUpgrade::take_from(&mut parts.extensions);
-            let context =
-                RouterContext { settings: &settings, connections: &connections, is_upgradable: pending_upgrade.is_some() };
+            let context = RouterContext {
+                settings: &settings,
+                connections: &connections,
+                is_upgradable: pending_upgrade.is_some(),
+            };
             match (endpoint.accept(&mut parts, &(), context).await, pending_upgrade) {
                 (Ok(accepted), Some(pending_upgrade)) => accepted.upgrade(pending_upgrade, workers),
                 (Ok(_), None) => HandshakeRejection::NotUpgradable.into_response(),
@@ -287,7 +290,10 @@ impl Router {
 
     /// Answers a plain handshake whose stream is at hand, unless its path is nobody's, or it is for a
     /// handler that wants to see the request.
-    pub(crate) fn accept_plain(&self, plain: &PlainHandshake<'_>) -> Option<Result<AcceptedHandshake, Response>> {
+    pub(crate) fn accept_plain(
+        &self,
+        plain: &PlainHandshake<'_>,
+    ) -> Option<Result<AcceptedHandshake, Response>> {
         let matched = self.paths.at(plain.path).ok()?;
         self.endpoints[*matched.value].accept_plain(plain, self.context())
     }

@@ -16,9 +16,9 @@ use crate::error::BoxError;
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::transport::hixie::HixieTransport;
-use crate::transport::{Stream, PendingUpgrade};
-use crate::upgrade::{HandshakeResponse, Challenge};
-use crate::wire::{DeflateParams, Connection};
+use crate::transport::{PendingUpgrade, Stream};
+use crate::upgrade::{Challenge, HandshakeResponse};
+use crate::wire::{Connection, DeflateParams};
 use crate::worker;
 use crate::worker::Workers;
 

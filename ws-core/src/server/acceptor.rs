@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::handshake_timeouts::HandshakeTimeouts;
 use super::protocol::{Peer, Security};
-use crate::driver::{ConnectionTracker, ConnectionLimits};
+use crate::driver::{ConnectionLimits, ConnectionTracker};
 use crate::router::Router;
 use crate::worker;
 
@@ -109,9 +109,9 @@ impl Listener {
     /// The system cannot give us a connection, as when there are no more file descriptors.
     pub(super) fn poll_accept(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Runtime(listener, acceptor) => {
-                listener.poll_accept(task).map_ok(|(stream, addr)| acceptor.accept(AcceptedSocket::Tokio(stream), addr))
-            }
+            Self::Runtime(listener, acceptor) => listener
+                .poll_accept(task)
+                .map_ok(|(stream, addr)| acceptor.accept(AcceptedSocket::Tokio(stream), addr)),
             Self::Thread { .. } => Poll::Pending,
         }
     }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::request_head;
 use super::protocol::Peer;
+use super::request_head;
 use crate::driver;
 use crate::router::{AcceptedHandshake, PeerAddr, PlainHandshake, StartConnection};
 use crate::transport::rewind::Rewind;
@@ -65,13 +65,16 @@ impl Peer {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let deadline = Instant::now() + self.server.settings.handshake_timeout;
-        let peeked = self.read_first_bytes(&mut stream, |task, stream, read, out| self.try_plain(task, stream, read, out));
+        let peeked = self
+            .read_first_bytes(&mut stream, |task, stream, read, out| self.try_plain(task, stream, read, out));
         match peeked.await {
             Some(Peeked::Accepted(AnsweredHandshake { start, input, unsent: None })) => {
                 FirstRequest::WebSocket(start, stream, input)
             }
             // What is rare is boxed, so that the tasks of handshakes are small.
-            Some(Peeked::Accepted(answered)) => Box::pin(self.write_response(stream, answered, deadline)).await,
+            Some(Peeked::Accepted(answered)) => {
+                Box::pin(self.write_response(stream, answered, deadline)).await
+            }
             Some(Peeked::Other(read, response)) => {
                 let pending = PendingRequest { deadline, response };
                 Box::pin(self.classify(stream, read, pending, is_secure)).await
@@ -120,13 +123,24 @@ impl Peer {
     }
 
     /// Answers a handshake that is all there and whose handler does not want to see it.
-    fn try_plain<T>(&self, task: &mut TaskContext<'_>, stream: &mut T, read: &[u8], out: &mut Vec<u8>) -> Option<Peeked>
+    fn try_plain<T>(
+        &self,
+        task: &mut TaskContext<'_>,
+        stream: &mut T,
+        read: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<Peeked>
     where
         T: AsyncWrite + Unpin,
     {
         let max_len = self.server.settings.max_header_size;
         let accepted = request_head::parse(read, max_len, |head| {
-            let plain = PlainHandshake { path: head.path()?, headers: &head.handshake, fields: head.headers, peer: self.addr };
+            let plain = PlainHandshake {
+                path: head.path()?,
+                headers: &head.handshake,
+                fields: head.headers,
+                peer: self.addr,
+            };
             Some((self.server.accept_plain(&plain)?, head.len))
         });
         match accepted {
@@ -139,7 +153,13 @@ impl Peer {
     }
 
     /// What was not answered at first sight.
-    async fn classify<T>(&self, mut stream: T, mut read: Bytes, mut pending: PendingRequest, is_secure: bool) -> FirstRequest<T>
+    async fn classify<T>(
+        &self,
+        mut stream: T,
+        mut read: Bytes,
+        mut pending: PendingRequest,
+        is_secure: bool,
+    ) -> FirstRequest<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -154,7 +174,8 @@ impl Peer {
             }
         }
         if pending.response.is_none()
-            && let Some((mut parts, len)) = request_head::to_parts(&read, self.server.settings.max_header_size)
+            && let Some((mut parts, len)) =
+                request_head::to_parts(&read, self.server.settings.max_header_size)
         {
             parts.extensions.insert(PeerAddr(self.addr));
             if is_secure {
@@ -185,7 +206,12 @@ impl Peer {
     }
 
     /// Writes the rest of an answer, and begins.
-    async fn write_response<T>(&self, mut stream: T, answered: AnsweredHandshake, deadline: Instant) -> FirstRequest<T>
+    async fn write_response<T>(
+        &self,
+        mut stream: T,
+        answered: AnsweredHandshake,
+        deadline: Instant,
+    ) -> FirstRequest<T>
     where
         T: AsyncWrite + Unpin,
     {
@@ -264,7 +290,12 @@ where
 }
 
 /// Writes everything, from where it got to; ready with `None` if the client is gone.
-fn poll_write<T>(task: &mut TaskContext<'_>, stream: &mut T, bytes: &[u8], written: &mut usize) -> Poll<Option<()>>
+fn poll_write<T>(
+    task: &mut TaskContext<'_>,
+    stream: &mut T,
+    bytes: &[u8],
+    written: &mut usize,
+) -> Poll<Option<()>>
 where
     T: AsyncWrite + Unpin,
 {
@@ -286,7 +317,7 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::*;
-    use crate::driver::{ConnectionTracker, ConnectionLimits};
+    use crate::driver::{ConnectionLimits, ConnectionTracker};
     use crate::router::Router;
     use crate::server::handshake_timeouts::{HandshakeTimeouts, SharedTimer};
 

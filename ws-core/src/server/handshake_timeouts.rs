@@ -42,7 +42,8 @@ struct PendingClient {
 impl Queue {
     fn push(&mut self, deadline: Instant, task: Waker) -> usize {
         let previous = self.bounds.map(|(_, last)| last);
-        let key = self.waiting.insert(PendingClient { deadline, task, is_late: false, previous, next_key: None });
+        let key =
+            self.waiting.insert(PendingClient { deadline, task, is_late: false, previous, next_key: None });
         if let Some(previous) = previous {
             self.waiting[previous].next_key = Some(key);
         }

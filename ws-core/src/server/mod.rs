@@ -1,13 +1,13 @@
 //! A router on a TCP listener.
 
-mod handshake_timeouts;
 mod acceptor;
 mod handshake;
-mod request_head;
+mod handshake_timeouts;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
 mod protocol;
+mod request_head;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use handshake_timeouts::SharedTimer;
 use acceptor::{Acceptor, Listener};
+use handshake_timeouts::SharedTimer;
 use protocol::Security;
 #[cfg(feature = "tls")]
 pub use tls::Tls;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::handshake_timeouts::HandshakeTimeouts;
 use super::acceptor::AcceptedSocket;
 use super::handshake::FirstRequest;
+use super::handshake_timeouts::HandshakeTimeouts;
 use crate::driver::ConnectionPermit;
 use crate::router::Router;
 use crate::transport::rewind::Rewind;
@@ -66,7 +66,9 @@ impl Peer {
     async fn serve_on_worker(self, socket: worker::Socket) -> Option<worker::ConnectionFuture> {
         match self.read_first_request(socket, false).await {
             FirstRequest::WebSocket(start, socket, input) => return Some(start.into_future(socket, input)),
-            FirstRequest::Http1(stream, pending) => self.hand_to_runtime(stream, |peer, tcp| peer.http1(tcp, pending, false)),
+            FirstRequest::Http1(stream, pending) => {
+                self.hand_to_runtime(stream, |peer, tcp| peer.http1(tcp, pending, false))
+            }
             #[cfg(feature = "http2")]
             FirstRequest::Http2(stream) => self.hand_to_runtime(stream, Self::http2),
             FirstRequest::Closed => {}
@@ -111,7 +113,8 @@ impl Peer {
     /// What a future says, unless the server shuts down before it does.
     #[cfg(any(feature = "http2", feature = "tls"))]
     pub(super) async fn or_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {
-        let (mut future, mut stop) = (std::pin::pin!(future), std::pin::pin!(self.permit.shutdown_requested()));
+        let (mut future, mut stop) =
+            (std::pin::pin!(future), std::pin::pin!(self.permit.shutdown_requested()));
         let output = std::future::poll_fn(|task| {
             if let std::task::Poll::Ready(output) = future.as_mut().poll(task) {
                 return std::task::Poll::Ready(Some(output));

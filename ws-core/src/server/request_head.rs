@@ -33,7 +33,11 @@ impl<'a> RequestHead<'a> {
 }
 
 /// Reads a head that is all there and has at most so many bytes, and calls `then` with it.
-pub(super) fn parse<R>(read: &[u8], max_len: usize, then: impl FnOnce(&RequestHead<'_>) -> Option<R>) -> Option<R> {
+pub(super) fn parse<R>(
+    read: &[u8],
+    max_len: usize,
+    then: impl FnOnce(&RequestHead<'_>) -> Option<R>,
+) -> Option<R> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     let Ok(Status::Complete(len)) = request.parse_with_uninit_headers(read, &mut headers) else {

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{self, InconsistentKeys};
 use tokio_rustls::server::TlsStream;
 
 use super::protocol::Security;
-use super::{run_server, bind};
+use super::{bind, run_server};
 use crate::error::{Result, TlsError};
 use crate::router::{ReadyRouter, Router};
 

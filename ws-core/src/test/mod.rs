@@ -7,10 +7,10 @@
 //! An expectation that fails panics with what happened instead, and with all that happened before,
 //! in order and with its time. The guide has a chapter on [testing](crate::guide::testing).
 
+mod client_io;
 mod clock;
 mod expect;
 mod frames;
-mod client_io;
 mod upgrade;
 
 use std::fmt;
@@ -30,8 +30,8 @@ use crate::handler::{Handler, InfoOf, Mounted};
 use crate::message::Message;
 use crate::wire::Connection;
 
-use clock::settle;
 use client_io::ClientIo;
+use clock::settle;
 pub use upgrade::{Rejection, TestUpgrade};
 
 /// A client of one handler, in memory and on a virtual clock.

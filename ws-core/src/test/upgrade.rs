@@ -124,7 +124,11 @@ impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
                 Ok(((handler, cx), headers)) => Ok(TestClient::start(handler, cx, headers).await),
                 Err(response) => {
                     let (parts, body) = response.into_parts();
-                    Err(Rejection { status: parts.status, headers: parts.headers, body: read_body(body).await })
+                    Err(Rejection {
+                        status: parts.status,
+                        headers: parts.headers,
+                        body: read_body(body).await,
+                    })
                 }
             }
         })

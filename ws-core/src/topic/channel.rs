@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
 
-use super::broker::{RemoteTopic, RemoteEvents, BoxFuture};
+use super::broker::{BoxFuture, RemoteEvents, RemoteTopic};
 use super::codec::ErasedCodec;
 use super::delivery_queue::TopicKey;
 use super::history::{History, HistoryLog};
 use super::position::Position;
 use super::presence::{Member, Members, Presence};
 use super::published::Published;
-use super::registry::{Registry, AnyTopic};
+use super::registry::{AnyTopic, Registry};
 use super::since::Since;
-use super::subscription::{Joined, Recovering, Recovery};
 use super::subscribers::{DeferredDrop, Subscriber, Subscribers};
+use super::subscription::{Joined, Recovering, Recovery};
 use crate::error::{BrokerError, PublishError};
 
 /// A topic. Whatever is the user's code, as encoding a value or dropping one, runs outside of its lock.
@@ -153,7 +153,11 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    pub(super) fn subscribe(&self, subscriber: Box<dyn Subscriber<Published<T>>>, kind: SubscriptionKind) -> usize {
+    pub(super) fn subscribe(
+        &self,
+        subscriber: Box<dyn Subscriber<Published<T>>>,
+        kind: SubscriptionKind,
+    ) -> usize {
         let mut state = self.lock();
         if kind == SubscriptionKind::Client {
             self.frame_subscribers.fetch_add(1, Ordering::Relaxed);

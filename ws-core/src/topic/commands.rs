@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::channel::{Channel, SubscriptionKind};
 use super::delivery_queue::Delivery;
 use super::published::{DeliverTo, Published};
-use super::subscription::{Joined, Recovering, Recovery, Subscribed, Subscriptions};
 use super::subscribers::QueueSubscriber;
+use super::subscription::{Joined, Recovering, Recovery, Subscribed, Subscriptions};
 use super::{Presence, Since, Topic};
 use crate::context::Context;
 use crate::error::{BrokerError, HandlerError, PublishError};
@@ -48,7 +48,9 @@ impl<H: Handler> Context<H> {
         T: DeliverTo<H, M> + Send + Sync + 'static,
     {
         let convert = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
-        self.attach(topic, SubscriptionKind::Handler, convert, |channel, subscriber| channel.subscribe(Box::new(subscriber), SubscriptionKind::Handler));
+        self.attach(topic, SubscriptionKind::Handler, convert, |channel, subscriber| {
+            channel.subscribe(Box::new(subscriber), SubscriptionKind::Handler)
+        });
         Subscribed::new(topic.0.wait_subscribed())
     }
 
@@ -94,8 +96,9 @@ impl<H: Handler> Context<H> {
     {
         self.detach(topic, &[SubscriptionKind::Handler]);
         // What still waits of it comes once more. Dropped when the session is free again.
-        let _waiting =
-            self.session().subscriptions.as_ref().map(|subscriptions| subscriptions.queue.take_pending(topic.0.key_for(SubscriptionKind::Handler)));
+        let _waiting = self.session().subscriptions.as_ref().map(|subscriptions| {
+            subscriptions.queue.take_pending(topic.0.key_for(SubscriptionKind::Handler))
+        });
         let since = since.into();
         let mut recovering = None;
         let convert = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
@@ -292,7 +295,9 @@ impl<H: Handler> Context<H> {
         Presence: InfoOf<H>,
     {
         let convert = |presence: &Presence| Some(Delivery::Info(presence.clone().into_info()));
-        self.attach(topic, SubscriptionKind::Presence, convert, |channel, subscriber| channel.watch(Box::new(subscriber)));
+        self.attach(topic, SubscriptionKind::Presence, convert, |channel, subscriber| {
+            channel.watch(Box::new(subscriber))
+        });
         // It is asked for in any case: that begins it.
         Subscribed::new(topic.0.remote_members_ready())
     }
@@ -362,7 +367,8 @@ impl<H: Handler> Context<H> {
         // Dropped when the session is free again: what it drops is the user's code.
         let removed;
         let mut session = self.session();
-        removed = session.subscriptions.as_mut().map(|subscriptions| subscriptions.remove(topic.0.key(), kinds));
+        removed =
+            session.subscriptions.as_mut().map(|subscriptions| subscriptions.remove(topic.0.key(), kinds));
         removed.as_ref().is_some_and(|removed| !removed.is_empty())
     }
 }

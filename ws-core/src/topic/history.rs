@@ -75,7 +75,13 @@ pub(super) struct HistoryLog<T> {
 
 impl<T: Send + Sync + 'static> HistoryLog<T> {
     pub(super) fn new(history: History) -> Self {
-        Self { history, epoch: new_epoch(), offset: 0, messages: VecDeque::new(), last_published: Instant::now() }
+        Self {
+            history,
+            epoch: new_epoch(),
+            offset: 0,
+            messages: VecDeque::new(),
+            last_published: Instant::now(),
+        }
     }
 
     /// The larger one counts.

@@ -10,9 +10,7 @@ mod broker;
 mod channel;
 mod codec;
 mod commands;
-mod remote;
 mod delivery_queue;
-mod recovery_buffer;
 mod history;
 mod hub;
 #[cfg(feature = "nats")]
@@ -21,12 +19,14 @@ mod position;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod presence;
 mod published;
+mod recovery_buffer;
 mod registry;
+mod remote;
 mod retention;
 mod since;
-mod subscription;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod subscribers;
+mod subscription;
 
 use std::fmt;
 use std::sync::Arc;

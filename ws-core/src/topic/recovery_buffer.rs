@@ -89,7 +89,9 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
             entry => entry,
         };
         match (buffered.back_mut(), entry) {
-            (Some(BufferedEntry::Missed(before)), BufferedEntry::Missed(missed)) => *before = before.saturating_add(missed),
+            (Some(BufferedEntry::Missed(before)), BufferedEntry::Missed(missed)) => {
+                *before = before.saturating_add(missed)
+            }
             (_, entry) => buffered.push_back(entry),
         }
     }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::broker::{RemoteMessage, RemoteTopic, RecoveredMessages, RemoteEvents};
+use super::broker::{RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic};
 use super::channel::Channel;
-use super::recovery_buffer::RecoveryBuffer;
 use super::position::Position;
 use super::presence::{MemberId, Presence};
 use super::published::Published;
+use super::recovery_buffer::RecoveryBuffer;
 use super::since::Since;
-use super::subscription::{Recovering, Recovery};
 use super::subscribers::{DeferredDrop, Subscriber};
+use super::subscription::{Recovering, Recovery};
 use crate::error::PublishError;
 use crate::panic::catch;
 
@@ -66,7 +66,12 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     /// Gives a subscriber what it has missed, and then what was held.
-    fn finish_recovery(&self, buffer: &Arc<RecoveryBuffer<T>>, requested: Option<Position>, recovered: Option<RecoveredMessages>) -> Recovery {
+    fn finish_recovery(
+        &self,
+        buffer: &Arc<RecoveryBuffer<T>>,
+        requested: Option<Position>,
+        recovered: Option<RecoveredMessages>,
+    ) -> Recovery {
         let mut deferred = DeferredDrop::default();
         let Some(RecoveredMessages { mut recovered, is_unchanged, mut position, missed }) = recovered else {
             let _state = self.lock();
@@ -90,11 +95,14 @@ impl<T: Send + Sync + 'static> Channel<T> {
             buffer.flush(Some(position), &mut deferred);
         } else {
             // It hears what has come since it has asked.
-            position.offset =
-                buffer.first_offset().map_or(position.offset, |first| position.offset.min(first.saturating_sub(1)));
+            position.offset = buffer
+                .first_offset()
+                .map_or(position.offset, |first| position.offset.min(first.saturating_sub(1)));
             buffer.flush(None, &mut deferred);
         }
-        if state.last_position.is_none_or(|last_position| last_position.epoch != position.epoch || last_position.offset < position.offset) {
+        if state.last_position.is_none_or(|last_position| {
+            last_position.epoch != position.epoch || last_position.offset < position.offset
+        }) {
             state.last_position = Some(position);
         }
         Recovery { recovered, position: Some(position) }

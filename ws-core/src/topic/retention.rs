@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::registry::{Registry, AnyTopic};
+use super::registry::{AnyTopic, Registry};
 
 /// How many topics with a history may be kept that nobody uses.
 const MAX_UNUSED: usize = 10_000;
@@ -54,7 +54,8 @@ impl RetentionQueue {
         }
         let all = std::mem::take(&mut self.queue).into_vec().into_iter();
         let (in_use, idle): (Vec<_>, Vec<_>) = all.partition(Expiry::is_in_use);
-        let mut idle: Vec<_> = idle.into_iter().map(|entry| Expiry { at: entry.topic.expires_at(), ..entry }).collect();
+        let mut idle: Vec<_> =
+            idle.into_iter().map(|entry| Expiry { at: entry.topic.expires_at(), ..entry }).collect();
         idle.sort_unstable_by_key(|entry| entry.at);
         let excess = idle.len().saturating_sub(MAX_UNUSED / 2);
         let expired = idle.partition_point(|entry| entry.at <= now);

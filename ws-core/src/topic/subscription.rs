@@ -50,7 +50,9 @@ impl<I> Subscriptions<I> {
 
     /// Takes the ties of these kinds, which end when they are dropped.
     pub(super) fn remove(&mut self, key: TopicKey, kinds: &[SubscriptionKind]) -> Vec<Subscription> {
-        self.subscriptions.extract_if(.., |subscription| subscription.key == key && kinds.contains(&subscription.kind)).collect()
+        self.subscriptions
+            .extract_if(.., |subscription| subscription.key == key && kinds.contains(&subscription.kind))
+            .collect()
     }
 }
 

@@ -307,7 +307,7 @@ async fn publishers_on_many_threads_keep_their_order() {
 }
 
 mod close;
-#[cfg(feature = "nats")]
-mod remote;
 mod delivery;
 mod history;
+#[cfg(feature = "nats")]
+mod remote;

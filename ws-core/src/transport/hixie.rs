@@ -15,7 +15,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::upgrade::{CHALLENGE_RESPONSE_LEN, KEY3_LEN, Challenge};
+use crate::upgrade::{CHALLENGE_RESPONSE_LEN, Challenge, KEY3_LEN};
 use decoder::HixieDecoder;
 use encoder::HixieEncoder;
 
@@ -107,7 +107,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HixieTransport<T> {
 /// Whatever the client sends makes frames, if only empty ones, so that it is heard. The buffer must
 /// have room for the smallest of them, which the driver's has.
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for HixieTransport<T> {
-    fn poll_read(self: Pin<&mut Self>, task: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Some(error) = this.decoder.take_protocol_error() {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
@@ -139,7 +143,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for HixieTransport<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HixieTransport<T> {
-    fn poll_write(self: Pin<&mut Self>, task: &mut TaskContext<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        frames: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_write_pending(task))?;
         let taken = this.encoder.encode(frames, &mut this.pending, MAX_PENDING);

@@ -70,7 +70,11 @@ impl Http2Stream {
 
 impl AsyncRead for Http2Stream {
     /// Takes what is there, in one go: a client may send each message as a frame of HTTP/2.
-    fn poll_read(self: Pin<&mut Self>, task: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         while buf.remaining() > 0 {

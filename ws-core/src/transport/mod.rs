@@ -75,7 +75,9 @@ impl PendingUpgrade {
     /// What the server below put into the request, if it can be upgraded.
     pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
         #[cfg(feature = "http2")]
-        if let Some(stream) = extensions.remove::<http2::Http2UpgradeSlot>().and_then(http2::Http2UpgradeSlot::take) {
+        if let Some(stream) =
+            extensions.remove::<http2::Http2UpgradeSlot>().and_then(http2::Http2UpgradeSlot::take)
+        {
             return Some(Self::Http2(stream));
         }
         extensions.remove::<OnUpgrade>().map(Self::Hyper)

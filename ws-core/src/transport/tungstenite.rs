@@ -60,7 +60,15 @@ impl<S> TungsteniteTransport<S> {
         let activity_waker = Arc::new(ActivityWaker { waker: AtomicWaker::new(), activity });
         let waker = Waker::from(Arc::clone(&activity_waker));
         // Whoever had the stream before may have left something in it.
-        Self { stream, frame: None, in_flight: 0, needs_flush: true, state: TransportState::Open, activity_waker, waker }
+        Self {
+            stream,
+            frame: None,
+            in_flight: 0,
+            needs_flush: true,
+            state: TransportState::Open,
+            activity_waker,
+            waker,
+        }
     }
 }
 
@@ -138,7 +146,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TungsteniteTransport<S> {
-    fn poll_read(self: Pin<&mut Self>, task: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.frame.is_none() {
             match this.state {
@@ -160,7 +172,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TungsteniteTransport<S> {
 /// It is given the whole outbox, which is whole frames, and takes whole frames; so no frame is ever
 /// cut.
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TungsteniteTransport<S> {
-    fn poll_write(self: Pin<&mut Self>, task: &mut TaskContext<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        frames: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.state == TransportState::Closed {
             return Poll::Ready(Ok(frames.len()));

@@ -44,12 +44,10 @@ impl DeflateOffer {
             None if is("client_no_context_takeover") => set_once(&mut self.client_no_context_takeover),
             // §7.1.2.2: "it doesn't have a value": as large as there is, but it may be made smaller.
             None if is("client_max_window_bits") => self.client_max_window_bits.replace(15).is_none(),
-            Some(value) if is("client_max_window_bits") => {
-                parse_window_bits(value).is_some_and(|bits| self.client_max_window_bits.replace(bits).is_none())
-            }
-            Some(value) if is("server_max_window_bits") => {
-                parse_window_bits(value).is_some_and(|bits| self.server_max_window_bits.replace(bits).is_none())
-            }
+            Some(value) if is("client_max_window_bits") => parse_window_bits(value)
+                .is_some_and(|bits| self.client_max_window_bits.replace(bits).is_none()),
+            Some(value) if is("server_max_window_bits") => parse_window_bits(value)
+                .is_some_and(|bits| self.server_max_window_bits.replace(bits).is_none()),
             _ => false,
         };
         self.is_invalid |= !is_valid;

@@ -184,7 +184,9 @@ mod tests {
         let map: HeaderMap =
             lines.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         for headers in [HandshakeHeaders::scan(&head[..]), HandshakeHeaders::scan(&map)] {
-            assert!(headers.requests_upgrade() && headers.host() == Some("a") && !headers.is_plain_handshake());
+            assert!(
+                headers.requests_upgrade() && headers.host() == Some("a") && !headers.is_plain_handshake()
+            );
         }
     }
 }

@@ -12,7 +12,7 @@ use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN
 use hyper::http::request::Parts;
 use md5::{Digest, Md5};
 
-use super::{DRAFT_ORIGIN, IsTls, HandshakeRejection, single_value};
+use super::{DRAFT_ORIGIN, HandshakeRejection, IsTls, single_value};
 
 const KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
 const KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");

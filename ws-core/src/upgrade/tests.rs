@@ -85,7 +85,10 @@ fn rejections() {
     for key in
         ["", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ=====", "dGhlIHNhbXBsZSBub25j*Q=="]
     {
-        assert!(matches!(check_with(&[("sec-websocket-key", key)], &Options::DEFAULT), Err(HandshakeRejection::Key(_))));
+        assert!(matches!(
+            check_with(&[("sec-websocket-key", key)], &Options::DEFAULT),
+            Err(HandshakeRejection::Key(_))
+        ));
     }
     assert!(matches!(
         check_with(&[("sec-websocket-key", KEY), ("sec-websocket-key", KEY)], &Options::DEFAULT),
@@ -130,7 +133,10 @@ fn origins() {
         rejected(&[("origin", origin), ("host", host)], HandshakeRejection::Origin);
     }
     // One that names two is no browser that we know.
-    rejected(&[("origin", "http://server.example.com"), ("origin", "http://evil.example")], HandshakeRejection::Origin);
+    rejected(
+        &[("origin", "http://server.example.com"), ("origin", "http://evil.example")],
+        HandshakeRejection::Origin,
+    );
     accepted(&[("origin", "")], &Options::DEFAULT);
 
     let listed = Options { origins: Origins::List(&["https://app.example"]), ..Options::DEFAULT };

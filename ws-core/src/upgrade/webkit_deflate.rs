@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use hyper::header::HeaderValue;
 
-use super::deflate::{set_once, parse_window_bits};
+use super::deflate::{parse_window_bits, set_once};
 use super::{HeaderFields, extensions};
 use crate::options::Compress;
 use crate::wire::DeflateParams;

@@ -1,11 +1,11 @@
 //! From bytes to messages, in place.
 
-mod partial_message;
 mod direct_read;
+mod partial_message;
 
 use std::borrow::Cow;
 
-use partial_message::{PartialMessage, MessageKind, PartialFrame};
+use partial_message::{MessageKind, PartialFrame, PartialMessage};
 
 use super::deflate::{Inflater, ThreadBuffer};
 use super::frame::{COMPRESSED, Header, MAX_CLIENT_HEADER, Opcode};
@@ -129,9 +129,16 @@ impl Decoder {
 
     /// Takes the next message or control frame off the front of the input. `None` asks for more
     /// input behind what is left of this one, which is less than a header and a control frame.
-    pub(crate) fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Decoded<'a>>, ProtocolError> {
+    pub(crate) fn decode<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Decoded<'a>>, ProtocolError> {
         // Two functions, so that messages that cannot be compressed do not pay for those that can.
-        if self.inflater.is_none() { self.decode_generic::<false>(input) } else { self.decode_generic::<true>(input) }
+        if self.inflater.is_none() {
+            self.decode_generic::<false>(input)
+        } else {
+            self.decode_generic::<true>(input)
+        }
     }
 
     fn decode_generic<'a, const INFLATES: bool>(
@@ -183,7 +190,11 @@ impl Decoder {
     }
 
     /// A message in one frame that is all there.
-    fn decode_complete<'a>(&self, opcode: Opcode, payload: &'a mut [u8]) -> Result<Decoded<'a>, ProtocolError> {
+    fn decode_complete<'a>(
+        &self,
+        opcode: Opcode,
+        payload: &'a mut [u8],
+    ) -> Result<Decoded<'a>, ProtocolError> {
         if opcode == Opcode::Binary {
             return Ok(Decoded::Binary(Cow::Borrowed(payload)));
         }
@@ -204,7 +215,11 @@ impl Decoder {
 
     /// The same of a compressed one. It is inflated into a buffer of the thread, which is to come
     /// back when the message has been handled.
-    fn decode_complete_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Decoded<'static>, ProtocolError> {
+    fn decode_complete_compressed(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<Decoded<'static>, ProtocolError> {
         let kind = if opcode == Opcode::Binary { MessageKind::Binary } else { MessageKind::Text };
         self.message.insert(PartialMessage::start(kind)).payload = ThreadBuffer::Inflated.take();
         if let Some(inflater) = &mut self.inflater {
@@ -228,7 +243,8 @@ impl Decoder {
                 return Err(ProtocolError::LimitExceeded);
             }
         }
-        message.frame = Some(PartialFrame { fin: header.fin, mask: header.mask, remaining: header.len, reserved: 0 });
+        message.frame =
+            Some(PartialFrame { fin: header.fin, mask: header.mask, remaining: header.len, reserved: 0 });
         if let Some(inflater) = &mut self.inflater {
             if header.opcode != Opcode::Continuation {
                 inflater.start_message();
@@ -271,7 +287,11 @@ impl Decoder {
     }
 
     /// Goes on with a data frame.
-    fn continue_frame(&mut self, mut frame: PartialFrame, input: &mut &mut [u8]) -> Result<Progress, ProtocolError> {
+    fn continue_frame(
+        &mut self,
+        mut frame: PartialFrame,
+        input: &mut &mut [u8],
+    ) -> Result<Progress, ProtocolError> {
         let part = split_front(input, frame.remaining.min(input.len()));
         mask::apply(part, frame.mask);
         let is_compressed = self.is_compressed();

@@ -81,7 +81,9 @@ impl Header {
                 return Err(ProtocolError::BadFrame("new message inside a fragmented one"));
             }
             // §5.5: "All control frames […] MUST NOT be fragmented."
-            _ if opcode.is_control() && !fin => return Err(ProtocolError::BadFrame("fragmented control frame")),
+            _ if opcode.is_control() && !fin => {
+                return Err(ProtocolError::BadFrame("fragmented control frame"));
+            }
             _ => {}
         }
 

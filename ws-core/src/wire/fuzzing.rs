@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::read_ahead::InboundMessage;
 use super::connection;
 use super::decoder::{self, Decoded};
 use super::deflate::{self, DeflateParams, Inflater};
+use super::read_ahead::InboundMessage;
 use super::testing;
 use crate::close::{Close, CloseReason, ProtocolError};
 use crate::message::Message;

@@ -68,7 +68,9 @@ pub(super) fn put(buffer: Vec<u8>) {
     let _ = BUFFERS.try_with(|buffers| {
         let mut buffers = buffers.borrow_mut();
         buffers.push_back(buffer);
-        while buffers.len() > MAX_POOLED_BUFFERS || buffers.iter().map(Vec::capacity).sum::<usize>() > MAX_POOLED_BYTES {
+        while buffers.len() > MAX_POOLED_BUFFERS
+            || buffers.iter().map(Vec::capacity).sum::<usize>() > MAX_POOLED_BYTES
+        {
             buffers.pop_front();
         }
     });

@@ -4,10 +4,6 @@
 //! meets them: [`frame`] reads the header, [`mask`], [`deflate`] and [`utf8`] the payload,
 //! [`decoder`] puts messages together, [`outbox`] holds what goes the other way.
 
-mod peer_activity;
-mod read_ahead;
-mod unread;
-mod prepared_message;
 mod connection;
 mod decoder;
 mod deflate;
@@ -15,19 +11,23 @@ mod frame;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub(crate) mod fuzzing;
 mod mask;
-mod outbox;
 mod message_pool;
+mod outbox;
+mod peer_activity;
+mod prepared_message;
 mod rate_limiter;
+mod read_ahead;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod testing;
+mod unread;
 mod utf8;
 
-#[cfg(feature = "tungstenite")]
-pub(crate) use peer_activity::PeerActivity;
-pub(crate) use read_ahead::InboundMessage;
-pub(crate) use unread::UnreadInput;
-pub(crate) use prepared_message::PreparedMessage;
 pub(crate) use connection::Connection;
 pub(crate) use deflate::DeflateParams;
 pub(crate) use outbox::{OwnedPayload, ZERO_COPY_THRESHOLD};
+#[cfg(feature = "tungstenite")]
+pub(crate) use peer_activity::PeerActivity;
+pub(crate) use prepared_message::PreparedMessage;
 pub(crate) use rate_limiter::RateLimiter;
+pub(crate) use read_ahead::InboundMessage;
+pub(crate) use unread::UnreadInput;

@@ -1,7 +1,7 @@
 //! Frames on their way to the client.
 
-mod zero_copy;
 mod segments;
+mod zero_copy;
 
 use std::io::IoSlice;
 
@@ -9,9 +9,9 @@ use bytes::Bytes;
 
 use super::deflate::Deflater;
 use super::frame::{COMPRESSED, MAX_HEADER, Opcode, short_header, write_header};
-use zero_copy::BorrowSource;
 pub(crate) use segments::OwnedPayload;
 use segments::{Payload, Segments};
+use zero_copy::BorrowSource;
 
 /// From this size on a payload is not copied behind its header, if it can be written from where it is:
 /// what the socket is told about two pieces more costs less than copying them.
@@ -248,7 +248,8 @@ impl Outbox {
         payload: &[u8],
         deflater: &mut Deflater,
     ) -> bool {
-        let compress = |out: &mut Vec<u8>| if deflater.compress(payload, out) { Ok(()) } else { Err(Incompressible) };
+        let compress =
+            |out: &mut Vec<u8>| if deflater.compress(payload, out) { Ok(()) } else { Err(Incompressible) };
         match self.push_with_rsv(opcode, COMPRESSED, compress) {
             Ok(fits) => fits,
             Err(Incompressible) => self.push(opcode, payload),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::ConnectionFuture;
-use super::inbox::{Command, Inbox, ConnectionHandle, take_successor, take_woken};
+use super::inbox::{Command, ConnectionHandle, Inbox, take_successor, take_woken};
 use super::poll::{Events, Poller, WRITABLE};
 use super::socket::Socket;
 use crate::close::CloseReason;
@@ -37,8 +37,7 @@ impl EventLoop {
     pub(super) fn new() -> io::Result<(Self, Arc<Inbox>)> {
         let (poll, waker, registry) = Poller::new()?;
         let inbox = Arc::new(Inbox::new(waker, registry));
-        let event_loop =
-            Self { poll, inbox: Arc::clone(&inbox), slots: Slots(Slab::new()), stopping: false };
+        let event_loop = Self { poll, inbox: Arc::clone(&inbox), slots: Slots(Slab::new()), stopping: false };
         Ok((event_loop, inbox))
     }
 

@@ -5,11 +5,11 @@
 //! methods of handlers need beside that, as timers and sockets of their own, is the runtime's
 //! that has started the threads.
 
+mod event_loop;
 mod inbox;
 mod listener;
 mod poll;
 mod socket;
-mod event_loop;
 
 use std::future::Future;
 use std::io;
@@ -19,10 +19,10 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use event_loop::EventLoop;
 use inbox::{Command, Inbox, set_successor};
 pub(crate) use listener::ListenerThread;
 pub(crate) use socket::Socket;
-use event_loop::EventLoop;
 
 use crate::close::CloseReason;
 
@@ -74,8 +74,11 @@ impl Workers {
     /// The same of a socket that is nobody's. What runs first says what goes on with its socket, if
     /// something does: so that the connection has nothing of its handshake with it. It begins with the
     /// next [`wake`](Self::wake).
-    pub(crate) fn spawn_handshake<F>(&self, tcp: TcpStream, handshake: impl FnOnce(Socket) -> F + Send + 'static)
-    where
+    pub(crate) fn spawn_handshake<F>(
+        &self,
+        tcp: TcpStream,
+        handshake: impl FnOnce(Socket) -> F + Send + 'static,
+    ) where
         F: Future<Output = Option<ConnectionFuture>> + Send + 'static,
     {
         self.push(tcp, Inbox::push_without_wake, |socket| {

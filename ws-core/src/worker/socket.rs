@@ -72,7 +72,11 @@ impl Socket {
 
 impl AsyncRead for Socket {
     #[inline(always)]
-    fn poll_read(self: Pin<&mut Self>, _: &mut TaskContext<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let room = to.initialize_unfilled();
         let read = self.poll_io(READABLE, room.len(), |stream| recv(stream, room));
         read.map_ok(|count| to.advance(count))

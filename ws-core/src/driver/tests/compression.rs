@@ -15,7 +15,7 @@ use crate::context::Context as Cx;
 use crate::driver::{now, run};
 use crate::handler::Handler;
 use crate::prelude::*;
-use crate::wire::{DeflateParams, Connection};
+use crate::wire::{Connection, DeflateParams};
 
 /// Counts messages.
 #[websocket]
@@ -52,8 +52,8 @@ fn message() -> Vec<u8> {
 #[tokio::test]
 async fn client_that_sends_little_and_means_much_does_not_keep_the_thread() {
     let (mut client, server) = duplex(1 << 20);
-    let wire =
-        Connection::new(Arc::new(Counts::CHECKED_DECLARATION.options), Vec::new(), now()).with_compression(Some(AGREED));
+    let wire = Connection::new(Arc::new(Counts::CHECKED_DECLARATION.options), Vec::new(), now())
+        .with_compression(Some(AGREED));
     let seen = Arc::new(AtomicUsize::new(0));
     client.write_all(&message().repeat(60)).await.unwrap();
     tokio::spawn(run(Counts(Arc::clone(&seen)), Cx::new(wire, None, None), server, None));

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::peer::{Log, connect, frame};
 use crate::context::Context as Cx;
-use crate::driver::{ConnectionTracker, ConnectionLimits, now, run};
+use crate::driver::{ConnectionLimits, ConnectionTracker, now, run};
 use crate::handler::Handler;
 use crate::prelude::*;
 use crate::wire::Connection;
@@ -147,7 +147,8 @@ async fn moved() -> (DuplexStream, UnboundedReceiver<String>, Arc<ConnectionTrac
     let (log, events) = unbounded_channel();
     let connections = Arc::<ConnectionTracker>::default();
     let permit = connections.admit(&ConnectionLimits::new(1), None).ok();
-    let cx = Cx::new(Connection::new(Obedient::CHECKED_DECLARATION.options.into(), Vec::new(), now()), None, None);
+    let cx =
+        Cx::new(Connection::new(Obedient::CHECKED_DECLARATION.options.into(), Vec::new(), now()), None, None);
     let mut connection = Box::pin(run(Obedient { log, last: None }, cx, server, permit));
     for _ in 0..3 {
         client.write_all(&frame(0x81, b"say 1")).await.unwrap();

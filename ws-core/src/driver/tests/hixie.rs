@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::peer::{Log, options};
 use crate::context::Context as Cx;
-use crate::driver::{ConnectionTracker, ConnectionLimits, now, run};
+use crate::driver::{ConnectionLimits, ConnectionTracker, now, run};
 use crate::options::Options;
 use crate::prelude::*;
 use crate::transport::hixie::HixieTransport;
@@ -80,7 +80,8 @@ async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> Old {
     let connections = Arc::<ConnectionTracker>::default();
     let permit = connections.admit(&ConnectionLimits::new(10), None).ok();
     tokio::spawn(async move {
-        let hixie = HixieTransport::handshake(server, vec![0; 8], challenge, options.max_message_size).await.unwrap();
+        let hixie =
+            HixieTransport::handshake(server, vec![0; 8], challenge, options.max_message_size).await.unwrap();
         let cx = Cx::new(Connection::new(options.into(), Vec::new(), now()), None, None);
         run(Obedient(log), cx, hixie, permit).await
     });

@@ -102,7 +102,11 @@ impl AsyncRead for Rough {
 }
 
 impl AsyncWrite for Rough {
-    fn poll_write(self: Pin<&mut Self>, task: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         self.poll_write_vectored(task, &[IoSlice::new(bytes)])
     }
 

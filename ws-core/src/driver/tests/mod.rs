@@ -1,25 +1,25 @@
 //! The promises of the connection, one by one, over a buffer in memory and on a clock that jumps.
 
-#[cfg(feature = "tungstenite")]
-mod managed_transport;
+mod backpressure;
 mod budget;
-mod deadline_timer;
 mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
+mod deadline_timer;
 mod errors;
 mod fairness;
-mod io_failures;
 mod flow;
 mod frames;
 mod hixie;
+mod io_failures;
+mod keepalive;
 mod large_messages;
 mod large_messages_random;
-mod keepalive;
+#[cfg(feature = "tungstenite")]
+mod managed_transport;
 mod nested;
 mod order;
 mod peer;
-mod backpressure;
 mod published;
 mod rates;
 mod ready_methods;

@@ -83,7 +83,11 @@ fn sizes<H: Handler>() -> [usize; 3] {
     fn future<H: Handler, T, F>(_: fn(H, Cx<H>, T, Option<ConnectionPermit>) -> F) -> usize {
         size_of::<F>()
     }
-    [future::<H, TcpStream, _>(run::<H, TcpStream>), future::<H, Socket, _>(run::<H, Socket>), Cx::<H>::STATE_SIZE]
+    [
+        future::<H, TcpStream, _>(run::<H, TcpStream>),
+        future::<H, Socket, _>(run::<H, Socket>),
+        Cx::<H>::STATE_SIZE,
+    ]
 }
 
 /// What they may be at the most beside the handler, on a machine of 64 bits; an optimised build has less: 144

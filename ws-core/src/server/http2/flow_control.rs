@@ -23,7 +23,8 @@ const NARROW_WINDOW: u32 = 4 << 10;
 /// of this, it is enough for all of them at once, or those that are read would wait for those that are
 /// not. The streams that were there when there were few may be full; the others have come since.
 /// A client that does not heed the narrow windows gets no more than this, and holds up itself.
-const CONNECTION_WINDOW: u32 = MAX_WIDE_STREAMS * WIDE_WINDOW + (MAX_STREAMS - MAX_WIDE_STREAMS) * NARROW_WINDOW;
+const CONNECTION_WINDOW: u32 =
+    MAX_WIDE_STREAMS * WIDE_WINDOW + (MAX_STREAMS - MAX_WIDE_STREAMS) * NARROW_WINDOW;
 
 /// What small frames may cost that are not read, as h2 counts: each up to 256 bytes beside what is in
 /// it. The default goes with the window of the connection, and would be too little for one wide

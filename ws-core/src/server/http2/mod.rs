@@ -25,12 +25,12 @@ use hyper::{Method, Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use yielding_io::YieldingIo;
-use body::{RequestBody, send_body};
 use super::protocol::Peer;
-use flow_control::StreamWindows;
 use crate::router::{PeerAddr, Router, Settings};
-use crate::transport::http2::{Http2UpgradeSlot, Http2Stream, StreamToken};
+use crate::transport::http2::{Http2Stream, Http2UpgradeSlot, StreamToken};
+use body::{RequestBody, send_body};
+use flow_control::StreamWindows;
+use yielding_io::YieldingIo;
 
 /// What waits in a stream for the connection to take it.
 const SEND_BUFFER: usize = 64 << 10;
@@ -69,13 +69,17 @@ impl Peer {
         let reset_count = Arc::new(AtomicUsize::new(0));
         let mut shutdown = pin!(self.permit.shutdown_requested());
         let mut deadline = pin!(tokio::time::sleep(settings.handshake_timeout));
-        let mut lifetime = ConnectionLifetime { stage: LifetimeStage::Open, idle: true, wrote, settings: &settings };
+        let mut lifetime =
+            ConnectionLifetime { stage: LifetimeStage::Open, idle: true, wrote, settings: &settings };
         loop {
             let next = poll_fn(|task| {
                 if lifetime.stage != LifetimeStage::ShuttingDown && shutdown.as_mut().poll(task).is_ready() {
                     lifetime.start_shutdown(&mut connection, deadline.as_mut());
                 }
-                if lifetime.poll_deadline(task, &mut connection, deadline.as_mut(), windows.has_open_streams()).is_ready() {
+                if lifetime
+                    .poll_deadline(task, &mut connection, deadline.as_mut(), windows.has_open_streams())
+                    .is_ready()
+                {
                     return Poll::Ready(None);
                 }
                 windows.adjust(&mut connection);
@@ -182,7 +186,12 @@ struct RequestStream {
 }
 
 /// Answers one request; an acceptance gives its stream to the socket.
-async fn serve_request(server: Arc<Router>, peer: PeerAddr, stream: RequestStream, reset_count: Arc<AtomicUsize>) {
+async fn serve_request(
+    server: Arc<Router>,
+    peer: PeerAddr,
+    stream: RequestStream,
+    reset_count: Arc<AtomicUsize>,
+) {
     let RequestStream { request, mut respond, token } = stream;
     let (mut parts, recv) = request.into_parts();
     parts.extensions.insert(peer);
@@ -198,7 +207,8 @@ async fn serve_request(server: Arc<Router>, peer: PeerAddr, stream: RequestStrea
         reset_count.fetch_add(1, Ordering::Relaxed);
         return;
     };
-    let _ = reset_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reset_count| reset_count.checked_sub(1));
+    let _ = reset_count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reset_count| reset_count.checked_sub(1));
 
     let (head, body) = response_head(response);
     match socket {

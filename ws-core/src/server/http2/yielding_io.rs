@@ -57,7 +57,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for YieldingIo<T> {
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for YieldingIo<T> {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.io).poll_write(task, bytes);
         self.note_write(poll)
     }

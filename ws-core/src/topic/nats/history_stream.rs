@@ -247,7 +247,11 @@ pub(super) async fn deletions_finished() {
 
 /// A consumer of a subject's messages from a sequence number on. Nothing is acknowledged: what gets
 /// lost is asked for again, by another one.
-pub(super) async fn create_ephemeral_consumer(stream: &Stream, subject: &str, from: u64) -> Result<EphemeralConsumer, Error> {
+pub(super) async fn create_ephemeral_consumer(
+    stream: &Stream,
+    subject: &str,
+    from: u64,
+) -> Result<EphemeralConsumer, Error> {
     let deliver_policy = match from {
         0 => DeliverPolicy::All,
         start_sequence => DeliverPolicy::ByStartSequence { start_sequence },

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::subject;
 use crate::error::{BrokerError, PublishError};
-use crate::topic::broker::{RemoteTopic, RecoveredMessages, BoxFuture};
+use crate::topic::broker::{BoxFuture, RecoveredMessages, RemoteTopic};
 use crate::topic::history::History;
 use crate::topic::position::Position;
 use crate::topic::since::Since;

@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use super::REQUEST_TIMEOUT;
-use super::recovery::{BATCH, HistorySearch};
 use super::history_stream::{EphemeralConsumer, MAX_LEN, create_ephemeral_consumer, epoch};
+use super::recovery::{BATCH, HistorySearch};
 use crate::topic::broker::RecoveredMessages;
 use crate::topic::position::Position;
 
@@ -17,7 +17,12 @@ const SLACK: u64 = BATCH as u64;
 
 impl HistorySearch {
     /// The last so many messages of the topic.
-    pub(super) async fn last_messages(&self, stream: &Stream, info: &Info, len: usize) -> Result<RecoveredMessages, Error> {
+    pub(super) async fn last_messages(
+        &self,
+        stream: &Stream,
+        info: &Info,
+        len: usize,
+    ) -> Result<RecoveredMessages, Error> {
         let len = len.min(self.history_stream.history.len).min(MAX_LEN);
         let consumer = consumer_for_last(stream, &self.subject, info, len as u64).await?;
         let mut messages = read(&consumer).await?;
@@ -35,7 +40,12 @@ impl HistorySearch {
 /// A consumer that begins with the last so many messages of a subject, or a few before. The stream says
 /// of a place how many come behind it, but not where so many begin: mostly that is looked for once, as
 /// few topics have many more than are asked for, or not far from where it is guessed.
-async fn consumer_for_last(stream: &Stream, subject: &Subject, info: &Info, len: u64) -> Result<EphemeralConsumer, Error> {
+async fn consumer_for_last(
+    stream: &Stream,
+    subject: &Subject,
+    info: &Info,
+    len: u64,
+) -> Result<EphemeralConsumer, Error> {
     let mut best = create_ephemeral_consumer(stream, subject, 0).await?;
     let count = best.pull.cached_info().num_pending;
     if count <= len + SLACK {

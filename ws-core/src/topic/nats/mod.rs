@@ -5,20 +5,20 @@
 //! is kept goes to a JetStream [`stream`], and from there to everybody. [`presence`] is in a key-value
 //! store.
 
-mod slow_consumer;
-mod connect;
 mod close;
-mod last_messages;
-mod topic;
-mod subscriber;
-mod options;
-mod publish_queue;
-mod presence;
-mod recovery;
-mod invalid_topic;
-mod sequence;
+mod connect;
 mod history_stream;
+mod invalid_topic;
+mod last_messages;
+mod options;
+mod presence;
+mod publish_queue;
+mod recovery;
+mod sequence;
+mod slow_consumer;
 mod subject;
+mod subscriber;
+mod topic;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,19 +31,19 @@ use async_nats::client::RequestErrorKind;
 use async_nats::connection::State;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, Event};
-use connect::Servers;
 use close::ShutdownState;
-use topic::NatsTopic;
-pub use options::NatsOptions;
-use publish_queue::PublishQueue;
-use presence::{Bucket, PresenceAnnouncer};
-use invalid_topic::InvalidTopic;
+use connect::Servers;
 use history_stream::HistoryStreams;
+use invalid_topic::InvalidTopic;
+pub use options::NatsOptions;
+use presence::{Bucket, PresenceAnnouncer};
+use publish_queue::PublishQueue;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use topic::NatsTopic;
 
 use super::Hub;
-use super::broker::{Broker, RemoteTopic, RemoteEvents, BoxFuture};
+use super::broker::{BoxFuture, Broker, RemoteEvents, RemoteTopic};
 use super::position;
 use crate::error::{BrokerError, HubError};
 
@@ -205,8 +205,10 @@ struct NatsConnection {
 impl NatsConnection {
     fn start(client: Client, replicas: usize, reconnects: watch::Sender<u64>) -> Arc<Self> {
         let (runtime, node) = (Handle::current(), position::new_epoch());
-        let bucket =
-            Bucket { jetstream: ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone()), replicas };
+        let bucket = Bucket {
+            jetstream: ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone()),
+            replicas,
+        };
         let streams = HistoryStreams::new(client.clone(), replicas, runtime.clone());
         let (publish_queue, publisher) = PublishQueue::new(None);
         runtime.spawn(publisher.publish_core(client.clone()));

@@ -10,8 +10,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 
-use super::sequence::MessageId;
 use super::history_stream::HistoryStream;
+use super::sequence::MessageId;
 use crate::error::PublishError;
 use crate::topic::broker::RemoteEvents;
 
@@ -164,7 +164,11 @@ impl Publisher {
     }
 
     /// Sends what goes to histories of one size, and sees to it that it has got there.
-    pub(super) async fn publish_to_stream(mut self, jetstream: jetstream::Context, history_stream: Arc<HistoryStream>) {
+    pub(super) async fn publish_to_stream(
+        mut self,
+        jetstream: jetstream::Context,
+        history_stream: Arc<HistoryStream>,
+    ) {
         let mut sent = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -208,7 +212,11 @@ impl Publisher {
 }
 
 /// The broker did not say that it keeps a message.
-fn on_unconfirmed(history_stream: &HistoryStream, events: &Weak<dyn RemoteEvents>, error: &async_nats::Error) {
+fn on_unconfirmed(
+    history_stream: &HistoryStream,
+    events: &Weak<dyn RemoteEvents>,
+    error: &async_nats::Error,
+) {
     tracing::error!(%error, "the broker has not said that it keeps a message");
     // It may be gone: look again with the next one.
     history_stream.invalidate();
@@ -231,7 +239,12 @@ mod tests {
         let mebibyte = Bytes::from(vec![0; 1024 * 1024]);
         let push = |publish_queue: &PublishQueue| {
             let message_id = MessageId { node: 1, topic_id: 1, sequence: 1, audience: Audience::All };
-            publish_queue.push(OutgoingMessage { subject: "x".into(), message_id, payload: mebibyte.clone(), events: None })
+            publish_queue.push(OutgoingMessage {
+                subject: "x".into(),
+                message_id,
+                payload: mebibyte.clone(),
+                events: None,
+            })
         };
         for (publish_queue, _) in &queues[..4] {
             (0..64).for_each(|_| push(publish_queue).unwrap());

@@ -10,11 +10,11 @@ use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::subscriber::{RETRY, remote_message};
+use super::history_stream::{HistoryStream, MAX_LEN, create_ephemeral_consumer, epoch, request_with_retry};
 use super::sequence::{Audience, MessageId};
-use super::history_stream::{HistoryStream, MAX_LEN, request_with_retry, create_ephemeral_consumer, epoch};
+use super::subscriber::{RETRY, remote_message};
 use super::{NatsConnection, REQUEST_TIMEOUT};
-use crate::topic::broker::{RemoteMessage, RecoveredMessages};
+use crate::topic::broker::{RecoveredMessages, RemoteMessage};
 use crate::topic::position::Position;
 use crate::topic::since::Since;
 
@@ -40,7 +40,8 @@ pub(super) struct HistorySearch {
 impl HistorySearch {
     /// What there is; `None` if the broker does not say.
     pub(super) async fn run(self) -> Option<RecoveredMessages> {
-        let (read_permits, history_stream) = (Arc::clone(&self.read_permits), Arc::clone(&self.history_stream));
+        let (read_permits, history_stream) =
+            (Arc::clone(&self.read_permits), Arc::clone(&self.history_stream));
         // When a thousand clients come back at once, they take turns: first those of a history, so that
         // one for which the broker does not answer leaves the others some.
         let permits = async { (read_permits.acquire().await, history_stream.read_permits.acquire().await) };
@@ -115,7 +116,12 @@ impl HistorySearch {
     }
 
     /// What came after a position, and whether that is all of it.
-    async fn messages_after(&self, stream: &Stream, info: &Info, since: Position) -> Result<RecoveredMessages, Error> {
+    async fn messages_after(
+        &self,
+        stream: &Stream,
+        info: &Info,
+        since: Position,
+    ) -> Result<RecoveredMessages, Error> {
         let consumer = create_ephemeral_consumer(stream, &self.subject, since.offset).await?;
         let pending = usize::try_from(consumer.pull.cached_info().num_pending)?;
         let messages = read(&consumer.pull, pending).await?;
@@ -140,9 +146,20 @@ impl HistorySearch {
         info.state.first_sequence <= offset + 1 && after <= self.history_stream.history.len.min(MAX_LEN)
     }
 
-    pub(super) fn remote_message(&self, offset: u64, message: jetstream::Message, epoch: u64) -> Option<RemoteMessage> {
-        let message_id = MessageId::from_headers(message.headers.as_ref()).filter(|message_id| message_id.audience != Audience::Checkpoint)?;
-        Some(remote_message(message.message, message_id, self.connection.node, Some(Position { epoch, offset })))
+    pub(super) fn remote_message(
+        &self,
+        offset: u64,
+        message: jetstream::Message,
+        epoch: u64,
+    ) -> Option<RemoteMessage> {
+        let message_id = MessageId::from_headers(message.headers.as_ref())
+            .filter(|message_id| message_id.audience != Audience::Checkpoint)?;
+        Some(remote_message(
+            message.message,
+            message_id,
+            self.connection.node,
+            Some(Position { epoch, offset }),
+        ))
     }
 }
 
@@ -151,8 +168,12 @@ async fn read(consumer: &PullConsumer, pending: usize) -> Result<Vec<(u64, jetst
     let mut read = Vec::new();
     while read.len() < pending {
         let before = read.len();
-        let mut batch =
-            consumer.batch().max_messages(BATCH.min(pending - before)).expires(REQUEST_TIMEOUT).messages().await?;
+        let mut batch = consumer
+            .batch()
+            .max_messages(BATCH.min(pending - before))
+            .expires(REQUEST_TIMEOUT)
+            .messages()
+            .await?;
         while let Some(message) = batch.next().await {
             let message = message?;
             let offset = message.info()?.stream_sequence;

@@ -144,7 +144,9 @@ mod tests {
     #[test]
     fn gaps_are_counted() {
         let mut tracker = SequenceTracker::default();
-        let mut check = |text: &str, expect: SequenceCheck| assert_eq!(tracker.check(&message_id(text)), expect, "{text}");
+        let mut check = |text: &str, expect: SequenceCheck| {
+            assert_eq!(tracker.check(&message_id(text)), expect, "{text}")
+        };
         check("1.0.7", SequenceCheck::New(None));
         check("1.0.8", SequenceCheck::New(None));
         check("2.0.1", SequenceCheck::New(None));

@@ -9,11 +9,11 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::history_stream::{HistoryStream, StreamFollower, epoch, request_with_retry};
+use super::sequence::{Audience, MessageId, SequenceCheck, SequenceTracker};
 use super::slow_consumer::SlowConsumerDetector;
-use super::sequence::{Audience, SequenceCheck, SequenceTracker, MessageId};
-use super::history_stream::{StreamFollower, HistoryStream, request_with_retry, epoch};
 use super::{REQUEST_TIMEOUT, round_trip};
-use crate::topic::broker::{RemoteMessage, RemoteEvents};
+use crate::topic::broker::{RemoteEvents, RemoteMessage};
 use crate::topic::position::Position;
 
 /// Before it is tried again.
@@ -130,7 +130,11 @@ impl SubjectSubscriber {
     ) -> Result<(), Error> {
         let (mut messages, mut position) = {
             let _permit = history_stream.start_permits.acquire().await;
-            timeout(2 * REQUEST_TIMEOUT, self.start(history_stream, subject, tracker, last_position, deadline)).await??
+            timeout(
+                2 * REQUEST_TIMEOUT,
+                self.start(history_stream, subject, tracker, last_position, deadline),
+            )
+            .await??
         };
         self.subscribed.send_replace(true);
         // The last that was heard is heard again, if it is still there. If it is not, others may have
@@ -216,7 +220,11 @@ impl SubjectSubscriber {
         let Some(events) = self.events.upgrade() else { return };
         let remote_message = remote_message(message, message_id, self.node, position);
         // What is dropped there is the user's. Others, who come after it, are to be heard.
-        if catch_unwind(AssertUnwindSafe(|| events.message_received(self.subscription_generation, remote_message))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| {
+            events.message_received(self.subscription_generation, remote_message)
+        }))
+        .is_err()
+        {
             tracing::error!("a published value has panicked when it was dropped");
         }
     }
@@ -238,7 +246,12 @@ struct StreamPosition {
 }
 
 /// A message as the topic takes it.
-pub(super) fn remote_message(message: Message, message_id: MessageId, node: u64, position: Option<Position>) -> RemoteMessage {
+pub(super) fn remote_message(
+    message: Message,
+    message_id: MessageId,
+    node: u64,
+    position: Option<Position>,
+) -> RemoteMessage {
     let except = match message_id.audience {
         Audience::Except(connection) if message_id.node == node => Some(connection),
         _ => None,

@@ -9,14 +9,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::slow_consumer::SlowConsumerDetector;
-use super::publish_queue::OutgoingMessage;
-use super::presence::RemoteMembers;
-use super::sequence::{self, Audience, MessageId};
 use super::history_stream::Archive;
-use super::{NatsConnection, REQUEST_TIMEOUT, subscriber, recovery, history_stream};
+use super::presence::RemoteMembers;
+use super::publish_queue::OutgoingMessage;
+use super::sequence::{self, Audience, MessageId};
+use super::slow_consumer::SlowConsumerDetector;
+use super::{NatsConnection, REQUEST_TIMEOUT, history_stream, recovery, subscriber};
 use crate::error::{BrokerError, PublishError};
-use crate::topic::broker::{RemoteTopic, RecoveredMessages, RemoteEvents, BoxFuture};
+use crate::topic::broker::{BoxFuture, RecoveredMessages, RemoteEvents, RemoteTopic};
 use crate::topic::history::History;
 use crate::topic::position::Position;
 use crate::topic::since::Since;
@@ -65,7 +65,11 @@ impl Drop for SubscriptionTask {
 }
 
 impl NatsTopic {
-    pub(super) fn new(connection: &Arc<NatsConnection>, token: String, events: Weak<dyn RemoteEvents>) -> Arc<Self> {
+    pub(super) fn new(
+        connection: &Arc<NatsConnection>,
+        token: String,
+        events: Weak<dyn RemoteEvents>,
+    ) -> Arc<Self> {
         let id = connection.next_topic_id.fetch_add(1, Ordering::Relaxed);
         let subject = format!("ws.t.{token}").into();
         let new = Arc::new_cyclic(|this| Self {
@@ -88,11 +92,17 @@ impl NatsTopic {
     fn enqueue(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
         let mut sequence = lock(&self.last_sequence);
         let audience = except.map_or(Audience::All, Audience::Except);
-        let message_id = MessageId { node: self.connection.node, topic_id: self.id, sequence: *sequence + 1, audience };
+        let message_id =
+            MessageId { node: self.connection.node, topic_id: self.id, sequence: *sequence + 1, audience };
         match self.history.get() {
             None => {
                 let subject = self.subject.clone();
-                self.connection.publish_queue.push(OutgoingMessage { subject, message_id, payload, events: None })?;
+                self.connection.publish_queue.push(OutgoingMessage {
+                    subject,
+                    message_id,
+                    payload,
+                    events: None,
+                })?;
             }
             Some(TopicHistory { archive, subject, .. }) => {
                 let (subject, events) = (subject.clone(), Some(Weak::clone(&self.events)));
@@ -109,34 +119,51 @@ impl NatsTopic {
             // Its consumer goes on where it was.
             return;
         }
-        let subscription_generation = lock(&self.subscription).as_ref().map(|subscription| subscription.subscription_generation);
-        if let (Some(subscription_generation), Some(events)) = (subscription_generation, self.events.upgrade()) {
+        let subscription_generation =
+            lock(&self.subscription).as_ref().map(|subscription| subscription.subscription_generation);
+        if let (Some(subscription_generation), Some(events)) =
+            (subscription_generation, self.events.upgrade())
+        {
             events.lagged(subscription_generation, 0);
         }
         // Others, who may be connected to another server, are told how many there were.
         let sequence = lock(&self.last_sequence);
         if *sequence > 0 {
-            let message_id = MessageId { node: self.connection.node, topic_id: self.id, sequence: *sequence, audience: Audience::Checkpoint };
+            let message_id = MessageId {
+                node: self.connection.node,
+                topic_id: self.id,
+                sequence: *sequence,
+                audience: Audience::Checkpoint,
+            };
             let (subject, payload) = (self.subject.clone(), Bytes::new());
             // If there is no room, messages follow that say the same.
-            let _ = self.connection.publish_queue.push(OutgoingMessage { subject, message_id, payload, events: None });
+            let _ = self.connection.publish_queue.push(OutgoingMessage {
+                subject,
+                message_id,
+                payload,
+                events: None,
+            });
         }
     }
 
     /// Some subscription has lost messages.
     pub(super) fn on_slow_consumer(&self) {
         let subscription = lock(&self.subscription);
-        let overflowed = subscription.as_ref().filter(|subscription| subscription.slow_consumer.on_slow_consumer());
+        let overflowed =
+            subscription.as_ref().filter(|subscription| subscription.slow_consumer.on_slow_consumer());
         let subscription_generation = overflowed.map(|subscription| subscription.subscription_generation);
         drop(subscription);
-        if let (Some(subscription_generation), Some(events)) = (subscription_generation, self.events.upgrade()) {
+        if let (Some(subscription_generation), Some(events)) =
+            (subscription_generation, self.events.upgrade())
+        {
             events.lagged(subscription_generation, 0);
         }
     }
 
     /// When the broker knows that it listens; false if it does not answer.
     fn is_subscribed(&self) -> BoxFuture<bool> {
-        let subscribed = lock(&self.subscription).as_ref().map(|subscription| subscription.is_subscribed.clone());
+        let subscribed =
+            lock(&self.subscription).as_ref().map(|subscription| subscription.is_subscribed.clone());
         Box::pin(async move {
             let Some(mut subscribed) = subscribed else { return false };
             // An error says that it listens no more.
@@ -213,7 +240,12 @@ impl RemoteTopic for NatsTopic {
     fn subscribe(&self, subscription_generation: u64) {
         let (subscribed, is_subscribed) = watch::channel(false);
         let slow_consumer = Arc::<SlowConsumerDetector>::default();
-        let subscriber = subscriber::SubjectSubscriber { events: Weak::clone(&self.events), subscription_generation, node: self.connection.node, subscribed };
+        let subscriber = subscriber::SubjectSubscriber {
+            events: Weak::clone(&self.events),
+            subscription_generation,
+            node: self.connection.node,
+            subscribed,
+        };
         let runtime = &self.connection.runtime;
         let task = match self.history.get() {
             None => {
@@ -223,10 +255,19 @@ impl RemoteTopic for NatsTopic {
             }
             Some(TopicHistory { archive, subject, .. }) => {
                 let (history_stream, subject) = (Arc::clone(&archive.history_stream), subject.clone());
-                runtime.spawn(subscriber.run_stream(history_stream, subject, self.connection.reconnects.subscribe()))
+                runtime.spawn(subscriber.run_stream(
+                    history_stream,
+                    subject,
+                    self.connection.reconnects.subscribe(),
+                ))
             }
         };
-        *lock(&self.subscription) = Some(SubscriptionTask { subscription_generation, task: task.abort_handle(), is_subscribed, slow_consumer });
+        *lock(&self.subscription) = Some(SubscriptionTask {
+            subscription_generation,
+            task: task.abort_handle(),
+            is_subscribed,
+            slow_consumer,
+        });
     }
 
     fn unsubscribe(&self) {

@@ -6,7 +6,7 @@ use std::sync::{Weak, mpsc};
 use bytes::Bytes;
 
 use super::*;
-use crate::topic::broker::{RemoteMessage, Broker, RemoteTopic, RecoveredMessages, RemoteEvents, BoxFuture};
+use crate::topic::broker::{BoxFuture, Broker, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic};
 use crate::{BrokerError, History, Recovery};
 
 /// A broker that brings back what is published, and panics when it is asked for more.
@@ -50,7 +50,10 @@ impl RemoteTopic for Loop {
 
     fn publish(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
         let events = self.events.upgrade().unwrap();
-        events.message_received(self.subscription_generation.load(Ordering::Relaxed), RemoteMessage { payload, position: None, except });
+        events.message_received(
+            self.subscription_generation.load(Ordering::Relaxed),
+            RemoteMessage { payload, position: None, except },
+        );
         Ok(())
     }
 

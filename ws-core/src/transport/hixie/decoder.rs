@@ -96,7 +96,8 @@ impl HixieDecoder {
                     let (part, ends) = split_at_terminator(bytes);
                     bytes = &bytes[part.len() + usize::from(ends)..];
                     let skipped = skipped.saturating_add(part.len());
-                    self.state = if ends { DecoderState::Type } else { DecoderState::SentinelFrame { skipped } };
+                    self.state =
+                        if ends { DecoderState::Type } else { DecoderState::SentinelFrame { skipped } };
                     if skipped > self.limit {
                         self.fail(ProtocolError::MessageTooBig);
                     }
@@ -124,7 +125,11 @@ impl HixieDecoder {
                     let part = remaining.min(bytes.len());
                     bytes = &bytes[part..];
                     let remaining = remaining - part;
-                    self.state = if remaining == 0 { DecoderState::Type } else { DecoderState::LengthFrame { remaining } };
+                    self.state = if remaining == 0 {
+                        DecoderState::Type
+                    } else {
+                        DecoderState::LengthFrame { remaining }
+                    };
                 }
                 DecoderState::Closed => break,
             }

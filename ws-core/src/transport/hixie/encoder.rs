@@ -87,7 +87,13 @@ impl HixieEncoder {
     }
 
     /// Takes what there is of the payload, and returns what is behind it.
-    fn encode_payload<'a>(&mut self, mut frame: OutgoingFrame, input: &'a [u8], out: &mut Vec<u8>, max_len: usize) -> &'a [u8] {
+    fn encode_payload<'a>(
+        &mut self,
+        mut frame: OutgoingFrame,
+        input: &'a [u8],
+        out: &mut Vec<u8>,
+        max_len: usize,
+    ) -> &'a [u8] {
         let room = if frame.kind == FrameKind::Text { max_len.saturating_sub(out.len()) } else { usize::MAX };
         let len = usize::try_from(frame.remaining).unwrap_or(usize::MAX).min(input.len()).min(room);
         let (part, remaining) = input.split_at(len);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::close::ProtocolError;
 use crate::options::Options;
-use crate::wire::{Connection, InboundMessage as InboundMessage};
+use crate::wire::{Connection, InboundMessage};
 
 /// How many bytes of a frame are skipped here.
 const LIMIT: usize = 300;

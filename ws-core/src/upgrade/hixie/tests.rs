@@ -133,6 +133,9 @@ fn keys() {
     for key in ["sec-websocket-key1", "sec-websocket-key2"] {
         assert!(matches!(check_with(&[(key, "")], &LEGACY), Err(HandshakeRejection::Key(_))));
         assert!(matches!(check_with(&[(key, "12")], &LEGACY), Err(HandshakeRejection::Key(_))));
-        assert!(matches!(check_with(&[(key, "1 0"), (key, "1 0")], &LEGACY), Err(HandshakeRejection::Key(_))));
+        assert!(matches!(
+            check_with(&[(key, "1 0"), (key, "1 0")], &LEGACY),
+            Err(HandshakeRejection::Key(_))
+        ));
     }
 }

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Instant;
 
+use super::super::frame::Opcode;
 use super::super::read_ahead::ReadAheadQueue;
 use super::super::unread::UnreadInput;
-use super::super::frame::Opcode;
 use super::Connection;
 use crate::close::{Close, CloseReason, ProtocolError};
 

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::super::read_ahead::InboundMessage;
-use super::super::unread::UnreadInput;
 use super::super::decoder::Decoded;
 use super::super::frame::Opcode;
+use super::super::read_ahead::InboundMessage;
+use super::super::unread::UnreadInput;
 use super::Connection;
 use super::closing::{Phase, expects_close_reply};
 use crate::close::{CloseReason, ProtocolError};

@@ -27,8 +27,16 @@ impl Liveness {
     /// Nothing, if the options want none of it.
     pub(super) fn new(options: &Options, now: Instant) -> Option<Box<Self>> {
         let expires_at = options.max_lifetime.and_then(|lifetime| now.checked_add(lifetime));
-        (options.ping_interval.is_some() || expires_at.is_some() || options.max_message_rate.is_some())
-            .then(|| Box::new(Self { ping_sent_at: None, expires_at, message_rate: RateLimiter::new(now), unread_since: None }))
+        (options.ping_interval.is_some() || expires_at.is_some() || options.max_message_rate.is_some()).then(
+            || {
+                Box::new(Self {
+                    ping_sent_at: None,
+                    expires_at,
+                    message_rate: RateLimiter::new(now),
+                    unread_since: None,
+                })
+            },
+        )
     }
 
     /// Bytes came from the client.
@@ -86,18 +94,22 @@ impl Connection {
     #[inline]
     pub(super) fn check_rate(&mut self, message: &Decoded<'_>) -> bool {
         match message {
-            Decoded::Text(_) | Decoded::Binary(_) => match (&mut self.liveness, self.options.max_message_rate) {
-                (Some(liveness), Some(rate)) => {
-                    liveness.message_rate.allows_delayed(rate, liveness.unread_since.unwrap_or(self.last_received_at), self.last_received_at)
+            Decoded::Text(_) | Decoded::Binary(_) => {
+                match (&mut self.liveness, self.options.max_message_rate) {
+                    (Some(liveness), Some(rate)) => liveness.message_rate.allows_delayed(
+                        rate,
+                        liveness.unread_since.unwrap_or(self.last_received_at),
+                        self.last_received_at,
+                    ),
+                    // Most connections have no such limit.
+                    _ => true,
                 }
-                // Most connections have no such limit.
-                _ => true,
-            },
+            }
             Decoded::Ping(_) | Decoded::Pong(_) => {
                 let limiter = || Box::new(RateLimiter::new(self.last_received_at));
-                self.options
-                    .max_control_rate
-                    .is_none_or(|rate| self.control_rate.get_or_insert_with(limiter).allows(rate, self.last_received_at))
+                self.options.max_control_rate.is_none_or(|rate| {
+                    self.control_rate.get_or_insert_with(limiter).allows(rate, self.last_received_at)
+                })
             }
             Decoded::Close(_) => true,
         }

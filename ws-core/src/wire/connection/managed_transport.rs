@@ -38,7 +38,11 @@ impl Connection {
     /// So that no answer is lost that way, what waits is written before more is read, and a method
     /// that is pending has a moment to answer.
     #[cfg(feature = "tungstenite")]
-    pub(crate) fn over_managed_transport(options: Arc<Options>, activity: Arc<PeerActivity>, now: Instant) -> Self {
+    pub(crate) fn over_managed_transport(
+        options: Arc<Options>,
+        activity: Arc<PeerActivity>,
+        now: Instant,
+    ) -> Self {
         let managed = ManagedTransport { activity, deferral: Deferral::Unused, is_pending: false };
         let mut wire = Self { managed: Some(Box::new(managed)), ..Self::new(options, Vec::new(), now) };
         // Its messages come whole, whatever frames they had.

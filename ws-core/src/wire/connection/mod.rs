@@ -1,26 +1,26 @@
 //! The protocol state of one connection.
 
-mod managed_transport;
 mod closing;
 mod input;
 mod liveness;
+mod managed_transport;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use managed_transport::ManagedTransport;
 use closing::CloseState;
 use liveness::Liveness;
+use managed_transport::ManagedTransport;
 
-use super::read_ahead::ReadAheadQueue;
-use super::unread::UnreadInput;
 use super::decoder::Decoder;
 #[cfg(feature = "deflate")]
 use super::deflate::Inflater;
 use super::deflate::{DeflateParams, Deflater, ThreadBuffer};
 use super::frame::Opcode;
-use super::outbox::{OwnedPayload, Outbox};
+use super::outbox::{Outbox, OwnedPayload};
 use super::rate_limiter::RateLimiter;
+use super::read_ahead::ReadAheadQueue;
+use super::unread::UnreadInput;
 use crate::close::CloseReason;
 use crate::options::Options;
 

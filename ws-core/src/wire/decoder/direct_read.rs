@@ -1,7 +1,7 @@
 //! Large payloads, which are read to where they belong.
 
 use super::Decoder;
-use super::partial_message::{PartialMessage, MessageKind, PartialFrame};
+use super::partial_message::{MessageKind, PartialFrame, PartialMessage};
 use crate::close::ProtocolError;
 use crate::wire::deflate::recycle;
 use crate::wire::mask;
@@ -51,7 +51,9 @@ impl Decoder {
     /// So many bytes have come there.
     pub(crate) fn commit_direct_read(&mut self, len: usize) -> Result<(), ProtocolError> {
         let Some(message) = &mut self.message else { return Ok(()) };
-        let PartialMessage { kind, frame: Some(frame), payload, utf8, .. } = &mut **message else { return Ok(()) };
+        let PartialMessage { kind, frame: Some(frame), payload, utf8, .. } = &mut **message else {
+            return Ok(());
+        };
         let filled = payload.len() - frame.reserved;
         let part = &mut payload[filled..filled + len];
         mask::apply(part, frame.mask);

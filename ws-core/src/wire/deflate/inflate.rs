@@ -121,7 +121,8 @@ impl Inflater {
             let room = make_room(out, input.len(), max);
             let (read, written) = (codec.total_in(), codec.total_out());
             let status = codec.decompress(input, &mut out[start..], InflateFlush::SyncFlush);
-            let (read, written) = (counter_delta(read, codec.total_in()), counter_delta(written, codec.total_out()));
+            let (read, written) =
+                (counter_delta(read, codec.total_in()), counter_delta(written, codec.total_out()));
             out.truncate(start + written);
             input = input.get(read..).unwrap_or_default();
             self.state = StreamState::InStream;
@@ -187,7 +188,8 @@ impl Inflater {
         let (read, written) = (codec.total_in(), codec.total_out());
         let block_and_more = [0x00, 0x00, 0x00, 0xff, 0xff, 0x00];
         let status = codec.decompress(&block_and_more, &mut [0; 16], InflateFlush::Block);
-        let (read, written) = (counter_delta(read, codec.total_in()), counter_delta(written, codec.total_out()));
+        let (read, written) =
+            (counter_delta(read, codec.total_in()), counter_delta(written, codec.total_out()));
         if status == Ok(Status::Ok) && (read, written) == (5, 0) {
             Ok(())
         } else {

@@ -4,21 +4,21 @@
 //! only while it is needed: from the first compressed message on if what came before is referred
 //! to, and else while a message is in progress; then it goes to the [`codec_pool`] of the thread.
 
+mod buffers;
+#[cfg(feature = "deflate")]
+mod codec_pool;
 #[cfg(feature = "deflate")]
 mod compress;
-#[cfg(feature = "deflate")]
-mod inflate;
 #[cfg(not(feature = "deflate"))]
 mod disabled;
 #[cfg(feature = "deflate")]
-mod codec_pool;
-mod buffers;
+mod inflate;
 #[cfg(feature = "deflate")]
 mod prepared;
 
+pub(super) use buffers::{ThreadBuffer, recycle};
 #[cfg(not(feature = "deflate"))]
 pub(super) use disabled::{Deflater, Inflater, SharedDeflate};
-pub(super) use buffers::{ThreadBuffer, recycle};
 #[cfg(feature = "deflate")]
 pub(super) use {compress::Deflater, inflate::Inflater, prepared::SharedDeflate};
 

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use super::super::prepared_message::encode_frame;
 use super::super::frame::{COMPRESSED, Opcode};
+use super::super::prepared_message::encode_frame;
 use super::codec_pool::EncoderConfig;
 use super::{Deflater, PreparedEncoding};
 
@@ -16,12 +16,18 @@ pub(crate) struct SharedDeflate(OnceLock<(EncoderConfig, Option<Bytes>)>);
 
 impl SharedDeflate {
     /// How a connection sends the message.
-    pub(crate) fn frame(&self, opcode: Opcode, payload: &[u8], deflater: &mut Deflater) -> PreparedEncoding<'_> {
+    pub(crate) fn frame(
+        &self,
+        opcode: Opcode,
+        payload: &[u8],
+        deflater: &mut Deflater,
+    ) -> PreparedEncoding<'_> {
         let Some(own) = deflater.shared_config() else { return PreparedEncoding::PerConnection };
         // The others wait for the one that compresses, which is what they would do themselves.
         let (config, compressed) = self.0.get_or_init(|| {
             let mut out = Vec::new();
-            let compressed = deflater.compress(payload, &mut out).then(|| encode_frame(opcode, COMPRESSED, &out));
+            let compressed =
+                deflater.compress(payload, &mut out).then(|| encode_frame(opcode, COMPRESSED, &out));
             (own, compressed)
         });
         match compressed {

@@ -157,7 +157,9 @@ impl Segments {
     /// How much memory they take.
     #[cfg(test)]
     pub(super) fn allocated(&self) -> usize {
-        let allocated = |segment: &Segment| if let Payload::Owned(owned) = &segment.payload { owned.allocated } else { 0 };
+        let allocated = |segment: &Segment| {
+            if let Payload::Owned(owned) = &segment.payload { owned.allocated } else { 0 }
+        };
         self.iter().map(allocated).sum()
     }
 

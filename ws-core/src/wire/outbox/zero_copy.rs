@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::segments::Payload;
-use super::{ZERO_COPY_THRESHOLD, Outbox};
+use super::{Outbox, ZERO_COPY_THRESHOLD};
 use crate::wire::message_pool;
 
 /// Where the messages are that are being handled, as addresses: what a handler sends from there is

@@ -6,10 +6,10 @@ mod epoll;
 #[cfg(not(target_os = "linux"))]
 mod mio;
 
-#[cfg(target_os = "linux")]
-pub(super) use epoll::{Events, Poller, PollerRegistry, TcpStream, Waker, recv, send};
 #[cfg(not(target_os = "linux"))]
 pub(super) use self::mio::{Events, Poller, PollerRegistry, TcpStream, Waker, recv, send};
+#[cfg(target_os = "linux")]
+pub(super) use epoll::{Events, Poller, PollerRegistry, TcpStream, Waker, recv, send};
 
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1024;

@@ -6,7 +6,7 @@ use flate2::{Compress, Compression, Decompress};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
 
-use super::{DeflateParams, Arc, Connection, Cx, Handler, frame, now, run};
+use super::{Arc, Connection, Cx, DeflateParams, Handler, frame, now, run};
 use crate::prelude::*;
 use crate::wire::testing::{peer_deflates, peer_inflates};
 

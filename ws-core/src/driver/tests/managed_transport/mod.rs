@@ -3,6 +3,8 @@
 // The point of it.
 #![allow(clippy::duplicate_mod)]
 
+#[path = "../backpressure.rs"]
+mod backpressure;
 #[path = "../budget.rs"]
 mod budget;
 #[path = "../closing.rs"]
@@ -11,18 +13,16 @@ mod closing;
 mod errors;
 #[path = "../fairness.rs"]
 mod fairness;
-#[path = "../io_failures.rs"]
-mod io_failures;
 #[path = "../flow.rs"]
 mod flow;
+#[path = "../io_failures.rs"]
+mod io_failures;
 #[path = "../keepalive.rs"]
 mod keepalive;
 #[path = "../order.rs"]
 mod order;
 #[path = "../peer.rs"]
 mod peer;
-#[path = "../backpressure.rs"]
-mod backpressure;
 #[path = "../rates.rs"]
 mod rates;
 #[path = "../timers.rs"]
@@ -41,7 +41,7 @@ use crate::driver::{ConnectionPermit, now, run};
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::transport::tungstenite::TungsteniteTransport;
-use crate::wire::{PeerActivity, Connection};
+use crate::wire::{Connection, PeerActivity};
 
 const MANAGED_TRANSPORT: bool = true;
 

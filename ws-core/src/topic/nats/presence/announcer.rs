@@ -206,7 +206,8 @@ async fn write_entries(store: &Store, changes: HashMap<String, Change>) -> Resul
         }
         written
     });
-    let results = written.buffer_unordered(MAX_CONCURRENT_WRITES).collect::<Vec<Result<(), async_nats::Error>>>().await;
+    let results =
+        written.buffer_unordered(MAX_CONCURRENT_WRITES).collect::<Vec<Result<(), async_nats::Error>>>().await;
     results.into_iter().collect()
 }
 

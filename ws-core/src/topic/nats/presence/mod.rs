@@ -3,16 +3,16 @@
 //! A process says again and again who is there of its own ([`announcer`]), and hears of the others where
 //! somebody wants to know ([`remote`]). One that dies without a word says nothing any more.
 
-mod remote;
 mod announcer;
+mod remote;
 
 use std::time::Duration;
 
+pub(super) use announcer::PresenceAnnouncer;
 use async_nats::jetstream;
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 pub(super) use remote::RemoteMembers;
-pub(super) use announcer::PresenceAnnouncer;
 use tokio::time::timeout;
 
 use super::REQUEST_TIMEOUT;

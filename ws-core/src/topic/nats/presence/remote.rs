@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::REQUEST_TIMEOUT;
-use super::super::topic::NatsTopic;
 use super::super::history_stream::StreamFollower;
+use super::super::topic::NatsTopic;
 use super::{Bucket, EXPIRY, parse_key};
 use crate::topic::broker::RemoteEvents;
 use crate::topic::presence::MemberId;
@@ -38,7 +38,8 @@ impl RemoteMembers {
             remote_members.touch();
             return Arc::clone(remote_members);
         }
-        let remote_members = Arc::new(Self { last_used: Mutex::new(Instant::now()), ready: watch::Sender::new(false) });
+        let remote_members =
+            Arc::new(Self { last_used: Mutex::new(Instant::now()), ready: watch::Sender::new(false) });
         *slot = Some(Arc::clone(&remote_members));
         let watcher = PresenceWatcher {
             topic: topic.this(),

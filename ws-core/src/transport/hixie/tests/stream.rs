@@ -21,7 +21,10 @@ fn challenge() -> Challenge {
 const KEY3: &[u8; 8] = b"^n:ds[4U";
 const CHALLENGE_RESPONSE: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
 
-fn start_handshake(buffer: usize, input: &[u8]) -> (DuplexStream, JoinHandle<io::Result<HixieTransport<DuplexStream>>>) {
+fn start_handshake(
+    buffer: usize,
+    input: &[u8],
+) -> (DuplexStream, JoinHandle<io::Result<HixieTransport<DuplexStream>>>) {
     let (client, server) = duplex(buffer);
     (client, tokio::spawn(HixieTransport::handshake(server, input.to_vec(), challenge(), 1000)))
 }
