@@ -7,9 +7,9 @@ use syn::{FnArg, GenericParam, Generics, PathArguments, Type};
 
 use crate::errors::Errors;
 use crate::expand::{scope, with_send_static, with_statics};
-use crate::parse::{Block, Declaration, Member};
+use crate::parse::{Block, DeclarationItem, Member};
 
-pub(crate) fn fallback_declaration(declaration: &Declaration, errors: Errors) -> TokenStream {
+pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors) -> TokenStream {
     let item = &declaration.tokens;
     let errors = errors.into_tokens();
     let (impl_generics, where_clause) = impl_head(&declaration.generics);

@@ -21,7 +21,7 @@ pub(crate) struct Declaration {
 }
 
 pub(crate) fn validate_declaration(
-    item: &parse::Declaration,
+    item: &parse::DeclarationItem,
     options: Vec<Opt>,
     errors: &mut Errors,
 ) -> Option<Declaration> {

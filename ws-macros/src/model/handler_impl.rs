@@ -80,7 +80,7 @@ pub(crate) fn validate_impl(block: &Block, errors: &mut Errors) -> Option<Handle
 }
 
 impl HandlerImpl {
-    fn add(&mut self, source: &parse::Method, errors: &mut Errors) {
+    fn add(&mut self, source: &parse::ImplMethod, errors: &mut Errors) {
         let Some((helper, more)) = source.helpers.split_first() else { return };
         let name = parse::attribute_name(helper);
         if let Some(hidden) = parse::cfg_attr_helper(helper) {
@@ -114,7 +114,7 @@ impl HandlerImpl {
         }
     }
 
-    fn add_upgrade(&mut self, source: &parse::Method, helper: &Attribute, errors: &mut Errors) {
+    fn add_upgrade(&mut self, source: &parse::ImplMethod, helper: &Attribute, errors: &mut Errors) {
         let Some(upgrade) = validate_upgrade(source, helper, errors) else { return };
         for first in &self.upgrades {
             let text = format!(

@@ -90,7 +90,7 @@ impl Method {
 
 /// Validates a method on its own, without the others of the handler.
 pub(super) fn validate_method(
-    method: &parse::Method,
+    method: &parse::ImplMethod,
     helper: &Attribute,
     kind: Kind,
     errors: &mut Errors,

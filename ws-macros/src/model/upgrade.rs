@@ -21,7 +21,7 @@ pub(crate) struct Upgrade {
 }
 
 pub(super) fn validate_upgrade(
-    method: &parse::Method,
+    method: &parse::ImplMethod,
     helper: &Attribute,
     errors: &mut Errors,
 ) -> Option<Upgrade> {

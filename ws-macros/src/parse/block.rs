@@ -22,14 +22,14 @@ pub(crate) struct Block {
 }
 
 pub(crate) enum Member {
-    Method(Box<Method>),
+    Method(Box<ImplMethod>),
     /// A constant, a type or a macro.
     Other(TokenStream),
     /// Tokens that do not parse. The compiler reports them.
     Broken(TokenStream),
 }
 
-pub(crate) struct Method {
+pub(crate) struct ImplMethod {
     /// The helper attributes, which are not emitted.
     pub(crate) helpers: Vec<Attribute>,
     pub(crate) attrs: Vec<Attribute>,
@@ -99,7 +99,7 @@ fn member(input: ParseStream<'_>) -> syn::Result<Member> {
     if !input.peek(syn::token::Brace) && !input.peek(Token![;]) {
         return Err(input.error("expected a body"));
     }
-    Ok(Member::Method(Box::new(Method { helpers, attrs, vis, sig, body: input.parse()? })))
+    Ok(Member::Method(Box::new(ImplMethod { helpers, attrs, vis, sig, body: input.parse()? })))
 }
 
 /// Returns whether `fn` follows, after optional qualifiers such as `async`.
@@ -135,7 +135,7 @@ impl ToTokens for Member {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         match self {
             Self::Method(method) => {
-                let Method { helpers, attrs, vis, sig, body } = &**method;
+                let ImplMethod { helpers, attrs, vis, sig, body } = &**method;
                 // The event prescribes the signature, so these lints would blame the user for it.
                 let allow = (!helpers.is_empty()).then(|| {
                     quote!(#[allow(

@@ -10,7 +10,7 @@ use quote::quote;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Generics, Ident, Token, Visibility};
 
-pub(crate) use block::{Block, Member, Method};
+pub(crate) use block::{Block, ImplMethod, Member};
 pub(crate) use helper::{HELPERS, OTHER_NAMES, attribute_name, cfg_attr_helper, is_websocket};
 pub(crate) use options::{Opt, OptValue, parse_options};
 pub(crate) use suggest::suggest;
@@ -19,12 +19,12 @@ use crate::errors::Errors;
 
 /// Item that `#[websocket]` annotates.
 pub(crate) enum Item {
-    Declaration(Declaration),
+    Declaration(DeclarationItem),
     Block(Box<Block>),
 }
 
 /// A `struct` or `enum`. Only its head is parsed.
-pub(crate) struct Declaration {
+pub(crate) struct DeclarationItem {
     /// Further `#[websocket]` attributes, which are not emitted.
     pub(crate) websockets: Vec<Attribute>,
     /// All tokens of the item except for those attributes.
@@ -87,7 +87,7 @@ fn item_kind(ahead: ParseStream<'_>) -> Option<&'static str> {
     None
 }
 
-impl Parse for Declaration {
+impl Parse for DeclarationItem {
     /// Parses the head and accepts any tokens after it; the compiler reports invalid ones.
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
