@@ -1,5 +1,10 @@
 //! Invariants of the code, as tests.
 
+#[path = "tidy/modules.rs"]
+mod modules;
+#[path = "tidy/prose.rs"]
+mod prose;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,10 +39,14 @@ fn sources(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
     }
 }
 
-fn of(folder: &str) -> BTreeMap<PathBuf, String> {
+fn sources_of(folder: &str) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     sources(&workspace().join(folder), &mut found);
-    found.retain(|path, _| !path.iter().any(|part| part == "tests" || part == "tests.rs"));
+    let root = workspace().join(folder);
+    found.retain(|path, _| {
+        let below = path.strip_prefix(&root).unwrap();
+        !below.iter().any(|part| part == "tests" || part == "tests.rs")
+    });
     assert!(!found.is_empty());
     found
 }
@@ -52,7 +61,7 @@ fn layers_point_downwards() {
     let rank = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
     let root = workspace().join("ws-core/src");
     let mut wrong = Vec::new();
-    for (path, text) in of("ws-core/src") {
+    for (path, text) in sources_of("ws-core/src") {
         let relative = path.strip_prefix(&root).unwrap();
         let module = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
         if module == "lib" {
@@ -73,7 +82,7 @@ fn layers_point_downwards() {
 
 #[test]
 fn core_does_no_io_and_has_no_clock() {
-    for (path, text) in of("ws-core/src/wire") {
+    for (path, text) in sources_of("ws-core/src/wire") {
         for line in text.lines().map(code) {
             let io = [
                 "tokio",
@@ -92,7 +101,7 @@ fn core_does_no_io_and_has_no_clock() {
 
 #[test]
 fn expansions_name_only_the_private_module_and_core() {
-    for (path, text) in of("ws-macros/src") {
+    for (path, text) in sources_of("ws-macros/src") {
         if !path.iter().any(|part| part == "expand" || part == "fallback.rs") {
             continue;
         }
@@ -108,7 +117,7 @@ fn expansions_name_only_the_private_module_and_core() {
 fn files_are_of_a_size_to_read() {
     let mut long = Vec::new();
     for folder in ["ws-core/src", "ws-macros/src", "examples"] {
-        for (path, text) in of(folder) {
+        for (path, text) in sources_of(folder) {
             let lines = text.lines().count();
             if lines > 400 {
                 long.push(format!("{}: {lines} lines", path.display()));
@@ -120,7 +129,7 @@ fn files_are_of_a_size_to_read() {
 
 #[test]
 fn every_example_says_how_to_run_it() {
-    for (path, text) in of("examples") {
+    for (path, text) in sources_of("examples") {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
         assert!(head.contains("cargo run") && head.contains(&format!("--example {name}")), "{name}");
@@ -146,7 +155,7 @@ fn exports(text: &str) -> Vec<String> {
 
 #[test]
 fn every_exported_item_has_an_example() {
-    let files = of("ws-core/src");
+    let files = sources_of("ws-core/src");
     let root = fs::read_to_string(workspace().join("ws-core/src/lib.rs")).unwrap();
     let mut names = exports(&root);
     names.extend(["TestClient", "TestUpgrade", "Rejection"].map(String::from));
