@@ -20,7 +20,7 @@ pub(crate) const BARS: [(&str, &str, &str); 6] = [
     ("Echo, 64 bytes of text", "CPU µs", "64 B echo: CPU µs per message"),
     ("Echo, 64 bytes of text, 16 in flight", "CPU µs", "64 B echo, 16 in flight: CPU µs per message"),
     ("Echo, 1 MiB of binary", "CPU µs", "1 MiB echo: CPU µs per message"),
-    ("Memory of a connection that waits", "after 64 B", "Idle connection: bytes of memory"),
+    ("Memory of an idle connection", "after 64 B", "Idle connection: bytes of memory"),
     ("Fan-out to 10,000", "CPU µs", "Fan-out to 10,000: CPU µs per delivery"),
     ("Messages from the rest of the program", "CPU µs", "Message from the program: CPU µs"),
 ];

@@ -1,9 +1,9 @@
-//! What it was measured on, and with which versions.
+//! Description of the machine and of the measured versions.
 
 use std::fs;
 use std::thread::available_parallelism;
 
-/// The lock file at the time of building.
+/// `Cargo.lock` at build time.
 const LOCK: &str = include_str!("../../Cargo.lock");
 
 const CRATES: [&str; 9] = [
@@ -18,7 +18,7 @@ const CRATES: [&str; 9] = [
     "tokio",
 ];
 
-/// A paragraph.
+/// Returns a paragraph of Markdown.
 pub(crate) fn describe() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -41,13 +41,14 @@ pub(crate) fn describe() -> String {
     )
 }
 
-/// The cores of the machine, of which this process may use one.
+/// Returns the number of cores of the machine. This process is pinned to one of them.
 fn online() -> usize {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     info.lines().filter(|line| line.starts_with("processor")).count()
 }
 
-/// The newest version in the lock file: that of this crate's own dependency, where others have older ones.
+/// Returns the newest version in the lock file. This crate depends on the newest; other crates may pull
+/// in older ones.
 fn version(name: &str) -> &'static str {
     let head = format!("name = \"{name}\"\nversion = \"");
     let version = |rest: &'static str| rest.split('"').next();

@@ -1,5 +1,5 @@
-//! Exchanges that are counted instead of timed: one at a time, so that the same thing happens in every run.
-//! What a message costs is the difference of two runs that differ in the number of exchanges alone.
+//! Exchanges that are counted instead of timed. They run one at a time, so that every run does the same.
+//! The cost of a message is the difference of two runs that differ only in the number of exchanges.
 
 use std::io;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) struct Probe {
     /// Exchanges in the shorter and in the longer run.
     few: usize,
     many: usize,
-    /// Messages in an exchange.
+    /// Messages per exchange.
     messages: u32,
     exchange: fn(&mut Load, usize) -> io::Result<()>,
 }
@@ -87,7 +87,7 @@ pub(crate) const PROBES: &[Probe] = &[
     },
     Probe {
         key: "fanout",
-        title: "fan-out, a delivery",
+        title: "fan-out delivery",
         mode: Mode::Fanout,
         connections: 50,
         few: 20,
@@ -95,12 +95,12 @@ pub(crate) const PROBES: &[Probe] = &[
         messages: 50,
         exchange: |load, count| {
             fanout::settle();
-            (0..count).try_for_each(|_| fanout::say(load).map(drop))
+            (0..count).try_for_each(|_| fanout::publish(load).map(drop))
         },
     },
     Probe {
         key: "connect",
-        title: "a connection",
+        title: "connection",
         mode: Mode::Echo,
         connections: 1,
         few: 5,
@@ -127,7 +127,7 @@ impl Probe {
         (many - few) / ((self.many - self.few) as f64 * f64::from(self.messages))
     }
 
-    /// What `under` wrote in the shorter and in the longer run.
+    /// Returns the output of `under` for the shorter and for the longer run.
     pub(crate) fn count(
         &self,
         server: &Server,

@@ -1,5 +1,5 @@
-//! `instructions`: what a message costs in instructions outside of the kernel, by valgrind. It does not depend on
-//! what else the machine does, so it can be held against a budget.
+//! `instructions`: user-space instructions per message, counted by valgrind. Other load on the machine does
+//! not change the count, so a budget can limit it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,15 +11,15 @@ use crate::process::Under;
 use crate::results;
 use crate::servers::Server;
 
-/// How far above its budget a figure may be.
+/// Allowed ratio of a figure to its budget.
 const SLACK: f64 = 1.05;
 
 const HEAD: &str = "\
-# Instructions per message, and of a connection, as `cargo run --release -p benches -- instructions --ours --check` counts them.
-# More than 5 % above fails; `--bless` in place of `--check` writes what is counted now.
+# Instructions per message, and of a connection, as `cargo run --release -p benches -- instructions --own --check` counts them.
+# `--check` fails for a figure more than 5 % above its entry; `--bless` writes the current figures.
 ";
 
-/// By server and probe.
+/// Counts by server and probe.
 type Counts = BTreeMap<String, BTreeMap<String, f64>>;
 
 pub(crate) fn run(options: &Options) -> io::Result<()> {
@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     }
     let text = table(&servers, &probes, &counts);
     print!("{text}");
-    if options.everything() {
+    if options.is_complete() {
         results::replace_part("instructions", &text)?;
     }
     if options.bless {
@@ -61,10 +61,10 @@ fn count(server: &Server, probe: &Probe) -> io::Result<f64> {
     Ok(probe.per_message(total(&few)?, total(&many)?))
 }
 
-/// The instructions in a file of callgrind.
+/// Parses the total of a callgrind file.
 fn total(file: &str) -> io::Result<f64> {
     let total = |line: &str| line.strip_prefix("totals: ")?.trim().parse().ok();
-    file.lines().find_map(total).ok_or_else(|| io::Error::other("callgrind counted nothing"))
+    file.lines().find_map(total).ok_or_else(|| io::Error::other("no totals in the output of callgrind"))
 }
 
 fn table(servers: &[&Server], probes: &[&Probe], counts: &Counts) -> String {
@@ -81,7 +81,7 @@ fn table(servers: &[&Server], probes: &[&Probe], counts: &Counts) -> String {
     text
 }
 
-/// Fails if one of ours is above its budget, or if a figure or its budget is missing.
+/// Fails if a figure of this project exceeds its budget, or if either is missing.
 fn check(counts: &Counts) -> io::Result<()> {
     let file = fs::read_to_string(results::folder().join("budget.toml"))?;
     let budget: Counts = toml::from_str(&file).map_err(io::Error::other)?;
@@ -91,10 +91,12 @@ fn check(counts: &Counts) -> io::Result<()> {
             match counts.get(server).and_then(|row| row.get(probe)) {
                 None => wrong.push(format!("{server} {probe}: not counted")),
                 Some(count) if *count > budget * SLACK => {
-                    wrong.push(format!("{server} {probe}: {count:.0}, and {budget:.0} is its budget"));
+                    wrong.push(format!("{server} {probe}: {count:.0} is above its budget of {budget:.0}"));
                 }
                 Some(count) if *count < budget / SLACK => {
-                    println!("{server} {probe}: {count:.0}, less than its budget of {budget:.0}: bless it");
+                    println!(
+                        "{server} {probe}: {count:.0} is below its budget of {budget:.0}: run with `--bless`"
+                    );
                 }
                 Some(_) => {}
             }

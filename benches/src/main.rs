@@ -30,15 +30,15 @@ cargo run --release -p benches -- COMMAND [OPTIONS]
   syscalls       system calls per message, by strace
   charts         renders the charts from RESULTS.md
 
-  --peers a,b       only these servers (`ours` is all of ours)
+  --peers a,b       only these servers (`own`: all of this project)
   --workloads x,y   only these workloads
-  --rounds n        how often each is timed; the median counts (3)
-  --quick           short runs, to see that something works
-  --ours            (instructions) only ours
-  --check           (instructions) fail if ours are more than 5 % above budget.toml
+  --rounds n        rounds; the median is reported (3)
+  --quick           short runs, for a smoke test
+  --own             (instructions) only servers of this project
+  --check           (instructions) fail if a figure is more than 5 % above budget.toml
   --bless           (instructions) write budget.toml
 
-A run of everything writes its part of benches/RESULTS.md, and the pictures beside it.
+A complete run writes its part of benches/RESULTS.md and the charts beside it.
 ";
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! The command line.
+//! Parsing of the command line.
 
 use std::io;
 
@@ -10,8 +10,8 @@ pub(crate) struct Options {
     workloads: Vec<String>,
     pub(crate) rounds: usize,
     pub(crate) quick: bool,
-    /// Only ours.
-    pub(crate) ours: bool,
+    /// Only servers of this project.
+    pub(crate) own: bool,
     pub(crate) check: bool,
     pub(crate) bless: bool,
 }
@@ -23,14 +23,14 @@ impl Options {
             workloads: Vec::new(),
             rounds: 3,
             quick: false,
-            ours: false,
+            own: false,
             check: false,
             bless: false,
         };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || {
-                let missing = || io::Error::other(format!("{argument} wants a value"));
+                let missing = || io::Error::other(format!("{argument} needs a value"));
                 arguments.next().ok_or_else(missing)
             };
             match argument.as_str() {
@@ -38,31 +38,31 @@ impl Options {
                 "--workloads" => options.workloads = value()?.split(',').map(str::to_owned).collect(),
                 "--rounds" => options.rounds = value()?.parse().map_err(io::Error::other)?,
                 "--quick" => options.quick = true,
-                "--ours" => options.ours = true,
+                "--own" => options.own = true,
                 "--check" => options.check = true,
                 "--bless" => options.bless = true,
-                _ => return Err(io::Error::other(format!("what is {argument}?"))),
+                _ => return Err(io::Error::other(format!("unknown option {argument}; see `--help`"))),
             }
         }
         options.rounds = options.rounds.max(1);
         Ok(options)
     }
 
-    /// Whether what comes out is worth keeping.
-    pub(crate) fn everything(&self) -> bool {
+    /// Returns whether the run is complete enough for `RESULTS.md`.
+    pub(crate) fn is_complete(&self) -> bool {
         self.peers.is_empty()
             && self.workloads.is_empty()
             && !self.quick
-            && !self.ours
+            && !self.own
             && cfg!(feature = "peers")
     }
 
     pub(crate) fn servers(&self) -> impl Iterator<Item = &'static Server> {
         let named = |server: &Server| {
-            let ours = server.is_ours() && self.peers.iter().any(|peer| peer == "ours");
-            self.peers.is_empty() || ours || self.peers.contains(&server.key())
+            let own = server.is_own() && self.peers.iter().any(|peer| peer == "own");
+            self.peers.is_empty() || own || self.peers.contains(&server.key())
         };
-        let wanted = move |server: &&Server| named(server) && (server.is_ours() || !self.ours);
+        let wanted = move |server: &&Server| named(server) && (server.is_own() || !self.own);
         SERVERS.iter().filter(wanted).filter(|server| server.is_here())
     }
 

@@ -1,4 +1,4 @@
-//! A server in a process of its own, on a core of its own.
+//! A server in its own process, on its own core.
 
 use std::env;
 use std::io;
@@ -13,20 +13,20 @@ use rustix::thread::CpuSet;
 
 use crate::servers::{MODES, Mode, SERVERS, Server};
 
-/// Where the server runs; the load is on the next core.
+/// Core of the server; the load runs on the next one.
 const SERVER_CORE: usize = 0;
 const LOAD_CORE: usize = 1;
 
-/// Says to the server's process that it is to keep to its core.
+/// Environment variable that makes the server's process pin itself to its core.
 const PINNED: &str = "BENCHES_PINNED";
 
-/// The program that runs the server, if it does not run by itself.
+/// Tool that runs the server.
 #[derive(Clone, Copy)]
 pub(crate) enum Under<'a> {
     Nothing,
-    /// valgrind counts instructions and writes them to this file.
+    /// valgrind, which writes instruction counts to this file.
     Callgrind(&'a Path),
-    /// strace counts system calls and writes them to this file.
+    /// strace, which writes system call counts to this file.
     Strace(&'a Path),
 }
 
@@ -46,11 +46,11 @@ impl Process {
                 let mut command = Command::new("valgrind");
                 let mut out = std::ffi::OsString::from("--callgrind-out-file=");
                 out.push(file);
-                // What the program becomes is followed.
+                // uWebSockets is started by `exec`.
                 command.args(["--tool=callgrind", "--trace-children=yes"]).arg(out).arg(&program);
                 command
             }
-            // `-I2` lets it end by a signal, which it blocks otherwise.
+            // strace blocks signals while it traces; with `-I2` it does not.
             Under::Strace(file) => {
                 let mut command = Command::new("strace");
                 command.args(["-I2", "-f", "-c", "-U", "name,calls", "-o"]).arg(file).arg(&program);
@@ -77,15 +77,15 @@ impl Process {
             }
             thread::sleep(Duration::from_millis(20));
         }
-        Err(io::Error::other("the server does not listen"))
+        Err(io::Error::other("the server did not start to listen"))
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Ends it by a signal on which whoever counted writes down what it counted. A thread that waits for the end of a
-    /// pipe would be kinder, but a process with two threads pays for each call of libc.
+    /// Terminates the process by SIGTERM, on which valgrind and strace write their counts. A second thread that
+    /// waits on a pipe would make each libc call in the server more expensive.
     pub(crate) fn stop(mut self) -> io::Result<()> {
         rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         self.child.wait().map(drop)
@@ -99,7 +99,7 @@ impl Drop for Process {
     }
 }
 
-/// What the process of a server does: `server NAME MODE PORT`.
+/// Runs the command `server NAME MODE PORT`.
 pub(crate) fn serve(arguments: &[String]) -> io::Result<()> {
     let [name, mode, port] = arguments else {
         return Err(io::Error::other("server NAME MODE PORT"));
@@ -112,17 +112,17 @@ pub(crate) fn serve(arguments: &[String]) -> io::Result<()> {
     if env::var_os(PINNED).is_some() {
         pin(SERVER_CORE);
     }
-    // It ends with the process that started it.
+    // The server ends with the process that started it.
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
     server.run(*mode, &format!("127.0.0.1:{port}"))
 }
 
-/// Keeps the load to its core.
+/// Pins the load to its core.
 pub(crate) fn pin_load() {
     pin(LOAD_CORE);
 }
 
-/// On a machine with one core there is nothing to choose, and the figures say so by themselves.
+/// Pins the process to a core, or reports why it cannot.
 fn pin(core: usize) {
     let mut set = CpuSet::new();
     set.set(core);

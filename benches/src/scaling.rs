@@ -1,4 +1,4 @@
-//! `scaling`: how costs change as connections become many.
+//! `scaling`: costs by the number of connections.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ use crate::workloads::{Session, echo, fanout, text};
 struct Subject {
     key: &'static str,
     title: &'static str,
-    /// What `run` returns for a size.
+    /// Unit of the value that `run` returns.
     unit: &'static str,
     digits: usize,
     mode: Mode,
@@ -24,7 +24,7 @@ struct Subject {
     run: fn(&Session<'_>, usize) -> io::Result<f64>,
 }
 
-/// More than 19,000 do not fit into the 20,000 files that a process may have open on many systems.
+/// At most 19,000 connections, because many systems limit a process to 20,000 open files.
 const SUBJECTS: &[Subject] = &[
     Subject {
         key: "cost",
@@ -64,14 +64,14 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         text += &table(subject, &servers, &medians);
     }
     print!("{text}");
-    if options.everything() {
+    if options.is_complete() {
         results::replace_part("scaling", &text)?;
         chart::lines()?;
     }
     Ok(())
 }
 
-/// By server and size.
+/// Medians by server and size.
 type Medians = BTreeMap<(&'static str, usize), f64>;
 
 fn measure(subject: &Subject, servers: &[&'static Server], options: &Options) -> Medians {

@@ -1,4 +1,4 @@
-//! `syscalls`: what a message costs in system calls, by strace.
+//! `syscalls`: system calls per message, counted by strace.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +9,7 @@ use crate::process::Under;
 use crate::results;
 use crate::servers::Server;
 
-/// Fewer for a message than this come from elsewhere: a clock, an allocator that grows.
+/// Rates below this are noise, for example from the clock or from a growing allocator.
 const NOISE: f64 = 0.02;
 
 pub(crate) fn run(options: &Options) -> io::Result<()> {
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         text += &row;
     }
     print!("{text}");
-    if options.everything() { results::replace_part("syscalls", &text) } else { Ok(()) }
+    if options.is_complete() { results::replace_part("syscalls", &text) } else { Ok(()) }
 }
 
 fn cell(server: &Server, probe: &Probe) -> String {
@@ -39,7 +39,7 @@ fn cell(server: &Server, probe: &Probe) -> String {
     }
 }
 
-/// Calls by name, for a message, most first.
+/// Returns the calls per message by name, most frequent first.
 fn difference(probe: &Probe, few: &str, many: &str) -> Vec<(String, f64)> {
     let few = calls(few);
     let each = |(name, calls): (String, f64)| {
@@ -52,7 +52,7 @@ fn difference(probe: &Probe, few: &str, many: &str) -> Vec<(String, f64)> {
     calls
 }
 
-/// The rows of strace's summary: a name and a number.
+/// Parses the rows of strace's summary: a name and a number.
 fn calls(summary: &str) -> BTreeMap<String, f64> {
     let row = |line: &str| {
         let (name, calls) = line.trim().split_once(char::is_whitespace)?;

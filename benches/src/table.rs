@@ -10,10 +10,10 @@ use crate::servers::Server;
 use crate::workloads::{Session, WORKLOADS, Workload};
 use crate::{chart, environment, results};
 
-/// The medians of a server, in the order of the workload's columns; none if it cannot do it.
+/// Medians of a server, in the order of the workload's columns; `None` if the server lacks the mode.
 pub(crate) type Row = (&'static str, Option<Vec<f64>>);
 
-/// By workload and server, in the order of [`WORKLOADS`] and of the servers.
+/// Rows by workload and server, in the order of [`WORKLOADS`] and of the servers.
 pub(crate) struct Results {
     pub(crate) rows: Vec<(&'static Workload, Vec<Row>)>,
 }
@@ -23,15 +23,15 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     let measured = measure(options)?;
     let text = format_tables(&measured, options.rounds);
     print!("{text}");
-    if options.everything() {
+    if options.is_complete() {
         results::replace_part("table", &text)?;
         chart::bars()?;
     }
     Ok(())
 }
 
-/// In every round each workload meets the servers one after the other, so that what else the machine does
-/// meets them all.
+/// Measures all servers for a workload before the next workload, so that other load on the machine affects
+/// all servers alike.
 fn measure(options: &Options) -> io::Result<Results> {
     let mut samples: BTreeMap<(&str, &str), Vec<Vec<f64>>> = BTreeMap::new();
     let servers: Vec<&'static Server> = options.servers().collect();
@@ -70,7 +70,7 @@ fn once(server: &Server, workload: &Workload, quick: bool) -> io::Result<Vec<f64
     Ok(figures)
 }
 
-/// The median of each column.
+/// Returns the median of each column.
 fn medians(samples: &[Vec<f64>]) -> Vec<f64> {
     let column = |at: usize| {
         let mut values: Vec<f64> = samples.iter().map(|figures| figures[at]).collect();
@@ -87,10 +87,10 @@ fn format_tables(measured: &Results, rounds: usize) -> String {
         let _ = write!(text, "\n### {}\n\n{}\n\n", workload.title, workload.about);
         let titles = workload.columns.iter().map(|column| column.title);
         text += &results::row(
-            ["server"].into_iter().chain([workload.columns[0].title, "× ours"]).chain(titles.skip(1)),
+            ["server"].into_iter().chain([workload.columns[0].title, "× ws-core"]).chain(titles.skip(1)),
         );
         text += &results::rule(workload.columns.len() + 1);
-        let ours =
+        let own =
             rows.iter().find_map(|(name, figures)| (*name == "ws-core").then_some(figures.as_ref()?[0]));
         for (name, figures) in rows {
             let cells: Vec<String> = match figures {
@@ -101,7 +101,7 @@ fn format_tables(measured: &Results, rounds: usize) -> String {
                         .zip(workload.columns)
                         .map(|(value, column)| results::number(*value, column.digits))
                         .collect();
-                    cells.insert(1, ours.map_or("–".into(), |ours| format!("{:.2}", figures[0] / ours)));
+                    cells.insert(1, own.map_or("–".into(), |own| format!("{:.2}", figures[0] / own)));
                     cells
                 }
             };

@@ -1,4 +1,4 @@
-//! What a process has used, from `/proc`.
+//! Resource usage of a process, from `/proc`.
 
 use std::fs;
 use std::io;
@@ -6,11 +6,11 @@ use std::io;
 /// CPU time of all threads since the start of the process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cpu {
-    /// Nanoseconds that it ran.
+    /// Nanoseconds on a core.
     pub(crate) ran: f64,
-    /// Nanoseconds that it could have run, but another process was running.
+    /// Nanoseconds in the run queue, while another process ran.
     pub(crate) waited: f64,
-    /// The same as `ran`, in ticks of 10 ms, by where it ran.
+    /// Time on a core in ticks of 10 ms, split into user and system time.
     user: f64,
     system: f64,
 }
@@ -25,7 +25,7 @@ impl Cpu {
             cpu.waited += fields.next().unwrap_or(0.0);
         }
         let line = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // The name, in parentheses, may contain anything; field 3 follows it.
+        // The name in parentheses may contain any character; field 3 follows it.
         let fields = line.rsplit_once(')').map_or("", |(_, fields)| fields);
         let mut fields = fields.split_whitespace().skip(11).map(|field| field.parse().unwrap_or(0.0));
         cpu.user = fields.next().unwrap_or(0.0);
@@ -33,7 +33,7 @@ impl Cpu {
         Ok(cpu)
     }
 
-    /// What was used since `then`.
+    /// Returns the usage since `then`.
     pub(crate) fn since(self, then: Self) -> Self {
         Self {
             ran: self.ran - then.ran,
@@ -43,8 +43,7 @@ impl Cpu {
         }
     }
 
-    /// The part of `ran` outside of the kernel. The scheduler counts nanoseconds, and the ticks how they are
-    /// to be split.
+    /// Returns the user-space part of `ran`. The scheduler counts nanoseconds; the ticks give the ratio.
     pub(crate) fn user(self) -> f64 {
         self.ran * self.user / (self.user + self.system).max(1.0)
     }
@@ -53,13 +52,13 @@ impl Cpu {
         self.ran - self.user()
     }
 
-    /// How much of `seconds` the process had something to do, whether or not it got the core, in percent.
+    /// Returns the percentage of `seconds` in which the process was runnable.
     pub(crate) fn busy(self, seconds: f64) -> f64 {
         (self.ran + self.waited) / seconds / 1e7
     }
 }
 
-/// Bytes of memory that are resident, counted exactly.
+/// Returns the resident memory in bytes, from the exact count in `smaps_rollup`.
 pub(crate) fn rss(pid: u32) -> io::Result<f64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap_or("");

@@ -1,4 +1,5 @@
-//! Connections: the handshake is a string, and nobody looks at the answer but for its status and its end.
+//! Connections of the load. The handshake is a fixed string; only the status and the end of the response
+//! are checked.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -6,11 +7,11 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType};
 
-/// Whether permessage-deflate is offered.
+/// Extension that the client offers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offer {
     Nothing,
-    /// Without context takeover on either side, which is what all servers that can compress agree upon.
+    /// permessage-deflate without context takeover on either side, which all compressing servers accept.
     Deflate,
 }
 
@@ -19,11 +20,11 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r
 const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
                        client_no_context_takeover\r\n";
 
-/// How long a server may take for one answer, in valgrind as well.
+/// Time limit for a response, long enough for valgrind.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A TCP connection from one of several loopback addresses, chosen by `number`, so that thousands of
-/// connections in a second do not run out of ports.
+/// Opens a TCP connection from one of several loopback addresses, selected by `number`. One address would
+/// run out of ports at thousands of connections per second.
 pub(crate) fn tcp(port: u16, number: usize) -> io::Result<TcpStream> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
     let from = Ipv4Addr::new(127, 0, 1, 1 + (number % 16) as u8);
@@ -40,7 +41,7 @@ pub(crate) fn request(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
     stream.write_all(format!("{REQUEST}{offer}\r\n").as_bytes())
 }
 
-/// Reads the answer to a request. No server sends a frame before it is asked for one.
+/// Reads the response to a request. No server here sends a frame before the first message.
 pub(crate) fn accepted(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
     let mut head = Vec::new();
     let mut buf = [0; 1024];

@@ -1,8 +1,8 @@
-//! Frames as a client writes and reads them, RFC 6455 §5.2: just enough to count what comes back.
+//! Frames of a client (RFC 6455 §5.2), as far as counting messages requires.
 
 use std::io;
 
-/// The masking key of all frames. Any will do, but zero, which would make unmasking a no-op.
+/// Masking key of all frames. Zero would make unmasking a no-op.
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 pub(crate) const TEXT: u8 = 1;
@@ -10,10 +10,10 @@ pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
-/// A bit of the first byte: the message is compressed.
+/// Bit of the first byte that marks a compressed message.
 pub(crate) const RSV1: u8 = 0x40;
 
-/// A whole message in one masked frame. `opcode` may carry [`RSV1`].
+/// Returns a message as a single masked frame. `opcode` may contain [`RSV1`].
 pub(crate) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x80 | opcode];
     match payload.len() {
@@ -32,20 +32,19 @@ pub(crate) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Counts the messages in what a server sends. Payloads are skipped, not looked at, unless somebody asked
-/// for them.
+/// Counter of the messages that a server sends. Payloads are skipped, unless the caller collects them.
 #[derive(Default)]
 pub(crate) struct Parser {
     head: Vec<u8>,
-    /// Bytes of the payload that are still to come; `None` while a header is read.
+    /// Remaining bytes of the payload; `None` while a header is incomplete.
     left: Option<u64>,
     control: Vec<u8>,
-    /// Where payloads of data frames go, if anywhere.
+    /// Buffer for payloads of data frames, if they are collected.
     pub(crate) kept: Option<Vec<u8>>,
 }
 
 impl Parser {
-    /// Counts the data messages that end in `bytes`. Answers to pings are appended to `answers`.
+    /// Counts the data messages that end in `bytes`. Pongs are appended to `answers`.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], answers: &mut Vec<u8>) -> io::Result<u32> {
         let mut messages = 0;
         loop {
@@ -68,7 +67,7 @@ impl Parser {
         }
     }
 
-    /// The length of the payload, when the header is complete.
+    /// Returns the length of the payload once the header is complete.
     fn header(&mut self, bytes: &mut &[u8]) -> Option<u64> {
         let size = |head: &[u8]| match head.get(1).map_or(0, |byte| byte & 0x7f) {
             126 => 4,
@@ -96,7 +95,7 @@ impl Parser {
         }
     }
 
-    /// The frame is over: is it the end of a message?
+    /// Ends the frame; returns whether it ends a message.
     fn end(&mut self, answers: &mut Vec<u8>) -> io::Result<bool> {
         let (opcode, fin) = (self.opcode(), self.head[0] & 0x80 != 0);
         match opcode {

@@ -1,5 +1,5 @@
-//! The client side of all workloads: one thread, one epoll, frames that are made beforehand. It has to cost
-//! less than any server; every run says how busy it was.
+//! The client side of all workloads: one thread, one epoll and prepared frames. The load has to cost less
+//! than any server; every run reports its CPU time.
 
 mod connect;
 mod frame;
@@ -16,18 +16,18 @@ use rustix::event::{Timespec, epoll};
 pub(crate) use connect::{Offer, accepted, request, tcp};
 pub(crate) use frame::{BINARY, CLOSE, Parser, RSV1, TEXT, frame};
 
-/// As much as a read takes at once.
+/// Size of the read buffer.
 const READ: usize = 256 * 1024;
 
 pub(crate) struct Connection {
     socket: TcpStream,
     pub(crate) parser: Parser,
-    /// What is being written, and how much of it is.
+    /// Bytes being written, and the number already written.
     writing: Rc<[u8]>,
     written: usize,
-    /// Answers to pings, written between messages.
+    /// Pongs, written between messages.
     pongs: Vec<u8>,
-    /// Messages that are still to come back.
+    /// Expected messages.
     pub(crate) due: u32,
     pub(crate) since: Instant,
 }
@@ -38,7 +38,7 @@ impl Connection {
         Self { socket, parser: Parser::default(), writing, written: 0, pongs: Vec::new(), due: 0, since }
     }
 
-    /// Sends bytes for which `answers` messages come back. What was sent before must have gone out.
+    /// Sends bytes that the server answers with `answers` messages. Earlier bytes must have been written.
     pub(crate) fn send(&mut self, bytes: &Rc<[u8]>, answers: u32) -> io::Result<()> {
         assert_eq!(self.written, self.writing.len(), "one write at a time");
         self.writing = Rc::clone(bytes);
@@ -57,19 +57,19 @@ impl Connection {
             }
         }
         if !self.pongs.is_empty() {
-            // A pong is so small that a socket which is not full takes all of it.
+            // A pong is small enough for any socket that is not full.
             self.socket.write_all(&self.pongs)?;
             self.pongs.clear();
         }
         Ok(())
     }
 
-    /// Reads what is there, and counts the messages in it.
+    /// Reads until the socket is empty, and counts the messages.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<u32> {
         let mut messages = 0;
         loop {
             match self.socket.read(buf) {
-                Ok(0) => return Err(io::Error::other("the server hung up")),
+                Ok(0) => return Err(io::Error::other("the server closed the connection")),
                 Ok(len) => {
                     messages += self.parser.feed(&buf[..len], &mut self.pongs)?;
                     if len < buf.len() {
@@ -92,7 +92,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Opens connections, one after the other.
+    /// Opens connections one after the other.
     pub(crate) fn connect(port: u16, count: usize, offer: Offer) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let events = Vec::with_capacity(256);
@@ -116,8 +116,7 @@ impl Load {
         Ok(())
     }
 
-    /// Waits until something comes, reads it, and calls `on` with each connection and the number of messages
-    /// that it got.
+    /// Waits for input, reads it, and calls `on` with each readable connection and its number of messages.
     pub(crate) fn poll(
         &mut self,
         timeout: Duration,
@@ -138,7 +137,7 @@ impl Load {
         Ok(())
     }
 
-    /// Waits until nothing is due any more.
+    /// Waits until all expected messages have arrived.
     pub(crate) fn settle(&mut self) -> io::Result<()> {
         let patience = Instant::now() + Duration::from_secs(60);
         while self.connections.iter().any(|connection| connection.due > 0) {
@@ -150,7 +149,7 @@ impl Load {
         Ok(())
     }
 
-    /// One exchange: sends on one connection and returns what comes back, as one string of bytes.
+    /// Sends on one connection and returns the payloads of the answers.
     pub(crate) fn ask(&mut self, number: usize, bytes: &Rc<[u8]>, answers: u32) -> io::Result<Vec<u8>> {
         self.connections[number].parser.kept = Some(Vec::new());
         self.connections[number].send(bytes, answers)?;
@@ -158,8 +157,7 @@ impl Load {
         Ok(self.connections[number].parser.kept.take().unwrap_or_default())
     }
 
-    /// The same on every connection, a few at a time, so that a server is not seen at a peak that no client
-    /// would bring about.
+    /// Sends on every connection, a few at a time, to avoid a peak of memory that real clients would not cause.
     pub(crate) fn each(&mut self, bytes: &Rc<[u8]>, answers: u32) -> io::Result<()> {
         for start in (0..self.connections.len()).step_by(16) {
             let end = (start + 16).min(self.connections.len());

@@ -1,5 +1,5 @@
-//! actix-ws in actix-web, as its README has it, with one worker. Its chat example keeps an unbounded sender for
-//! each connection; so does the room here.
+//! actix-ws in actix-web, after its README, with one worker. Its chat example keeps an unbounded sender per
+//! connection; so does the room here.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -45,7 +45,7 @@ async fn upgrade(
     room: Room,
 ) -> actix_web::Result<HttpResponse> {
     let (response, session, stream) = actix_ws::handle(&request, body)?;
-    // Its limit for a frame is 64 KiB by default, and no more for a message of many.
+    // By default, actix-ws limits frames and messages to 64 KiB.
     let stream = stream.max_frame_size(2 << 20).aggregate_continuations().max_continuation_size(2 << 20);
     match mode {
         Mode::Echo | Mode::Deflate => rt::spawn(echo(session, stream)),

@@ -1,4 +1,4 @@
-//! axum's `extract::ws`, as its documentation has it; a room is a `broadcast` channel, as in its chat example.
+//! axum's `extract::ws`, after its documentation; a room is a `broadcast` channel, as in its chat example.
 
 use axum::Router;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};

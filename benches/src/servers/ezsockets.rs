@@ -1,4 +1,4 @@
-//! ezsockets, as its examples `echo-server`, `chat-server` (rooms) and `counter-server` (timers) have it. Its
+//! ezsockets, after its examples `echo-server`, `chat-server` (rooms) and `counter-server` (timers). Its
 //! sessions have unbounded mailboxes.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use super::{Mode, TICK, listen};
 type Id = SocketAddr;
 type Session = ezsockets::Session<Id, Call>;
 
-/// What the rest of the program says to a session.
+/// Message to a session from the rest of the program.
 enum Call {
     Tick,
     Note(u32),
@@ -22,7 +22,7 @@ enum Call {
 struct Hub {
     mode: Mode,
     handle: Server<Self>,
-    /// Those in the room.
+    /// Members of the room.
     sessions: HashMap<Id, Session>,
 }
 

@@ -1,5 +1,5 @@
-//! fastwebsockets on hyper, as its README and its example `echo_server` have it. Its read cannot be given up in a
-//! `select!`, so what has a second source of events has a task that reads, as in `echo_server_split`.
+//! fastwebsockets on hyper, after its README and its example `echo_server`. Its read is not cancel-safe in a
+//! `select!`, so modes with a second source of events use a reading task, as in `echo_server_split`.
 
 use bytes::Bytes;
 use fastwebsockets::upgrade::{UpgradeFut, upgrade};
@@ -61,7 +61,7 @@ async fn echo(ws: UpgradeFut) -> Result<()> {
     }
 }
 
-/// The half to write to, and what the other reads.
+/// Write half, and the messages from the read half.
 async fn split(ws: UpgradeFut) -> Result<(Writer, mpsc::Receiver<Bytes>)> {
     let (read, write) = ws.await?.split(tokio::io::split);
     let (tx, rx) = mpsc::channel(16);
@@ -75,7 +75,7 @@ async fn read_texts(
 ) -> Result<()> {
     let mut read = FragmentCollectorRead::new(read);
     loop {
-        // What it would have us answer, pings and closes, is not part of the workloads.
+        // The workloads contain no pings and closes that would need an answer.
         let frame = read.read_frame::<_, WebSocketError>(&mut async |_| Ok(())).await?;
         match frame.opcode {
             OpCode::Close => return Ok(()),

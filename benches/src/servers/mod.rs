@@ -1,7 +1,7 @@
-//! The servers that are measured, one file each, every one on a single core.
+//! The measured servers, a file each, every one on a single core.
 //!
-//! The code of a peer is what its own README or first example shows, changed only as far as a workload
-//! needs it. A server does one [`Mode`] in its life, so that no connection carries what another mode needs.
+//! The code of a peer follows its README or first example and differs only where a workload requires it. A
+//! server process runs a single [`Mode`], so that no connection carries the state of another mode.
 
 pub(crate) mod ws_core;
 pub(crate) mod ws_core_async;
@@ -30,10 +30,11 @@ use std::time::Duration;
 
 pub(crate) use mode::{MODES, Mode};
 
-/// The period of the timer in [`Mode::Timer`]. Short, so that there is something to measure.
+/// Period of the timer in [`Mode::Timer`], short enough for a measurable load.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// Room in the channel or mailbox of a connection in [`Mode::Info`]: our default, and for peers the same.
+/// Capacity of the channel or mailbox of a connection in [`Mode::Info`]: the default of this project, for
+/// peers too.
 #[cfg(feature = "peers")]
 const MAILBOX: usize = 1024;
 
@@ -102,16 +103,16 @@ impl Server {
         self.modes.contains(&mode)
     }
 
-    /// Whether it can be run here: all but one are in this program.
+    /// Returns whether the server can run here. All but uWebSockets are part of this program.
     pub(crate) fn is_here(&self) -> bool {
         !self.name.starts_with("uWebSockets") || uwebsockets::is_built()
     }
 
-    pub(crate) fn is_ours(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         self.name.starts_with("ws-core")
     }
 
-    /// The name as an argument of a command line.
+    /// Returns the name of the server on the command line.
     pub(crate) fn key(&self) -> String {
         let words = self.name.split([',', ' ', '(', ')']).filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("-")
@@ -123,15 +124,15 @@ impl Server {
     }
 }
 
-/// One thread for everything.
+/// Runs a server on a current-thread runtime.
 fn block_on<F: Future>(server: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(server)
 }
 
-/// A listener whose sockets do not wait with small segments, as ours do not: Linux has them inherit the option.
-/// Where a server writes several times, what follows the first write would else wait for the client's delayed
-/// ACK, and the pipelined workload would measure those 40 ms.
+/// Returns a listener whose sockets have `TCP_NODELAY`, like those of this project; Linux sockets inherit the
+/// option. Without it, a server's second write would wait for the client's delayed ACK, and the pipelined
+/// workload would measure those 40 ms.
 #[cfg(feature = "peers")]
 async fn listen(addr: &str) -> std::io::Result<tokio::net::TcpListener> {
     let listener = tokio::net::TcpListener::bind(addr).await?;
@@ -139,8 +140,7 @@ async fn listen(addr: &str) -> std::io::Result<tokio::net::TcpListener> {
     Ok(listener)
 }
 
-/// What [`Mode::Info`] does outside of the connection: sends as many messages as the text says, the last
-/// of which is 0.
+/// Sends the requested number of messages from outside of the connection in [`Mode::Info`]. The last one is 0.
 #[cfg(feature = "peers")]
 fn burst(count: &str, to: &tokio::sync::mpsc::Sender<u32>) {
     let (count, to) = (count.parse().unwrap_or(0), to.clone());

@@ -1,18 +1,18 @@
 //! The modes of a server.
 
-/// What a server does with a message.
+/// Reaction of a server to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Text and binary go back as they came.
+    /// Echoes text and binary messages.
     Echo,
-    /// The same, with permessage-deflate and no context takeover on either side.
+    /// Echoes with permessage-deflate, without context takeover on either side.
     Deflate,
-    /// A text goes to everybody, the sender included.
+    /// Sends a text to all clients, including the sender.
     Fanout,
-    /// Every connection counts the ticks of a timer of its own, and says how many to whoever asks.
+    /// Counts the ticks of a timer in each connection, and answers a text with the count.
     Timer,
-    /// A text is a number: a task outside sends so many messages to the connection, which says how many it has had
-    /// when it has the last.
+    /// Takes a number as text. A task outside sends that number of messages to the connection, which answers
+    /// with its count after the last.
     Info,
 }
 

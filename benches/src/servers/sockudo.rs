@@ -1,5 +1,5 @@
-//! sockudo-ws, as its README has it, with its `PubSub` for rooms. Its examples split the stream for that,
-//! which starts a second task for each connection; one stream in a `select!` costs it less.
+//! sockudo-ws, after its README, with its `PubSub` for rooms. Its examples split the stream for rooms, which
+//! starts a second task per connection; a single stream in a `select!` costs less.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     }
 }
 
-/// The handshake, and what was agreed upon about compression.
+/// Performs the handshake and returns the negotiated compression.
 async fn handshake(stream: &mut TcpStream, policy: Option<&DeflateConfig>) -> Result<Option<DeflateConfig>> {
     let mut buf = bytes::BytesMut::with_capacity(4096);
     loop {

@@ -1,4 +1,4 @@
-//! tokio-websockets, as its README has it; it leaves rooms to the user, so a room is a `broadcast` channel.
+//! tokio-websockets, after its README. The crate has no rooms, so a room is a `broadcast` channel.
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;

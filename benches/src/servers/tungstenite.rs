@@ -1,5 +1,5 @@
-//! tokio-tungstenite, as its examples `echo-server` (whole messages are forwarded) and `server` (a chat
-//! with a map of unbounded senders) have it.
+//! tokio-tungstenite, after its examples `echo-server` (forwards whole messages) and `server` (a chat with a
+//! map of unbounded senders).
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

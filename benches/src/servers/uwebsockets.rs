@@ -1,4 +1,4 @@
-//! uWebSockets, which is C++ and a program of its own: `uwebsockets/build.sh` builds it.
+//! uWebSockets, a separate C++ program that `uwebsockets/build.sh` builds.
 
 use std::env;
 use std::io;
@@ -8,19 +8,19 @@ use std::process::Command;
 
 use super::Mode;
 
-/// Whether it was built.
+/// Returns whether the program was built.
 pub(super) fn is_built() -> bool {
     program().is_ok_and(|program| program.exists())
 }
 
-/// Beside the folder of this program.
+/// Returns the path of the program, in the target folder.
 fn program() -> io::Result<PathBuf> {
     let this = env::current_exe()?;
     let target = this.ancestors().nth(2).ok_or_else(|| io::Error::other("not in a target folder"))?;
     Ok(target.join("uwebsockets/server"))
 }
 
-/// Becomes that program, on the same core.
+/// Replaces this process by the program, on the same core.
 pub(super) fn serve(mode: Mode, addr: &str) -> io::Result<()> {
     Err(Command::new(program()?).args([mode.name(), addr]).exec())
 }

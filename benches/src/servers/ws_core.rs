@@ -1,4 +1,4 @@
-//! This project, as its README and `examples/chat.rs` have it: sync methods.
+//! This project with sync methods, after its README and `examples/chat.rs`.
 
 use ws_core::prelude::*;
 use ws_core::{BoxError, Codec};
@@ -34,7 +34,7 @@ impl Compressed {
     }
 }
 
-/// Lines as they are.
+/// Codec that leaves lines unchanged.
 struct Plain;
 
 impl Codec<String> for Plain {
@@ -75,7 +75,7 @@ impl Guest {
     }
 }
 
-/// One whose handler is asked about every line.
+/// A guest whose handler takes every line.
 #[websocket]
 struct Listener(Topic<String>);
 
@@ -146,7 +146,7 @@ impl Counter {
     }
 }
 
-/// With so many threads for connections alone, beside the runtime's.
+/// Serves with this number of worker threads beside the runtime's.
 pub(super) async fn serve(mode: Mode, addr: &str, workers: usize) -> std::io::Result<()> {
     let router = match mode {
         Mode::Echo => Router::new().mount_at::<Echo>("/"),
@@ -158,7 +158,7 @@ pub(super) async fn serve(mode: Mode, addr: &str, workers: usize) -> std::io::Re
     run(router.workers(workers), addr).await
 }
 
-/// A room whose lines go through `#[on_info]`.
+/// Serves a room whose lines go through `#[on_info]`.
 pub(super) async fn serve_heard(addr: &str) -> std::io::Result<()> {
     run(Router::new().mount_at::<Listener>("/").with_state(room()), addr).await
 }

@@ -1,4 +1,4 @@
-//! This project with `async` methods, which get owned payloads.
+//! This project with `async` methods, which take owned payloads.
 
 use ws_core::prelude::*;
 

@@ -1,4 +1,4 @@
-//! This project with every attribute in use, to see what a handler pays for what it could do.
+//! This project with every attribute in use, which shows the cost of unused features of a handler.
 
 use ws_core::prelude::*;
 

@@ -1,5 +1,4 @@
-//! yawc on hyper, as its example `echo_server` has it; it leaves rooms to the user, so a room is a
-//! `broadcast` channel.
+//! yawc on hyper, after its example `echo_server`. The crate has no rooms, so a room is a `broadcast` channel.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -35,7 +34,7 @@ async fn upgrade(mut request: Request<Incoming>, mode: Mode, room: Room) -> Resu
             .with_compression_level(CompressionLevel::default())
             .server_no_context_takeover()
             .client_no_context_takeover(),
-        // By default it takes less than the largest message here.
+        // The default limit is below the largest message here.
         _ => Options::default().with_limits(2 << 20, 4 << 20),
     };
     let (response, ws) = WebSocket::upgrade_with_options(&mut request, options)?;

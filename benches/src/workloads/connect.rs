@@ -1,4 +1,4 @@
-//! Clients that come and go.
+//! Short connections.
 
 use std::io::{self, Read, Write};
 use std::time::Instant;
@@ -27,7 +27,7 @@ pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     Ok(vec![each(cpu.ran), each(cpu.user()), each(cpu.system()), count / seconds])
 }
 
-/// So many times, [`AT_A_TIME`] clients that come and go.
+/// Opens and closes [`AT_A_TIME`] connections, `count` times.
 pub(crate) fn again(port: u16, count: usize) -> io::Result<()> {
     let close = frame(CLOSE, &1000_u16.to_be_bytes());
     let mut number = 0;
@@ -48,7 +48,7 @@ fn come_and_go(port: u16, number: &mut usize, close: &[u8]) -> io::Result<()> {
     }
     let mut buf = [0; 128];
     for socket in &mut sockets {
-        // The answer to the close frame, or a rude end. Some servers then wait for the client to hang up.
+        // The close reply, or an abrupt end. Some servers then wait for the client to close TCP.
         let _ = socket.read(&mut buf);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Every connection sends, waits for the answer, and sends again.
+//! Echo: every connection sends, waits for the answer, and repeats.
 
 use std::io;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use super::{Session, binary, json, text};
 use crate::load::{Load, Offer, RSV1, TEXT, frame};
 use crate::usage::Cpu;
 
-/// What a run of messages has cost.
+/// Cost of a run of messages.
 pub(crate) struct Run {
     messages: f64,
     seconds: f64,
@@ -23,7 +23,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Microseconds of the server's CPU time for a message.
+    /// Returns the server's CPU time per message in microseconds.
     pub(crate) fn cpu(&self) -> f64 {
         self.server.ran / self.messages / 1e3
     }
@@ -48,7 +48,7 @@ impl Run {
     }
 }
 
-/// Sends `bytes` on all connections, again and again; `answers` messages come back for each.
+/// Sends `bytes` repeatedly on all connections. The server answers each with `answers` messages.
 pub(crate) fn run(
     load: &mut Load,
     server: u32,
@@ -96,7 +96,7 @@ fn rounds(
     Ok(())
 }
 
-/// Fails unless the server sends back what it got.
+/// Fails unless the server echoes the payload.
 fn check(load: &mut Load, bytes: &Rc<[u8]>, payload: &[u8]) -> io::Result<()> {
     let echo = load.ask(0, bytes, 1)?;
     if echo == payload { Ok(()) } else { Err(io::Error::other("this is no echo")) }
@@ -110,7 +110,7 @@ fn plain(session: &Session<'_>, connections: usize, bytes: &Rc<[u8]>, count: u32
     Ok(run(&mut load, pid, &many, count, session.warm_up(), session.duration())?.figures())
 }
 
-/// The payload of a frame that [`frame`] made.
+/// Returns the payload of a frame from [`frame`].
 fn unmasked(bytes: &[u8]) -> Vec<u8> {
     let header = match bytes[1] & 0x7f {
         126 => 4,
@@ -137,7 +137,7 @@ pub(super) fn binary1m(session: &Session<'_>) -> io::Result<Vec<f64>> {
     plain(session, 4, &binary(1 << 20), 1)
 }
 
-/// A compressed message without context, RFC 7692 §7.2.1.
+/// Returns a compressed message without context (RFC 7692 §7.2.1).
 pub(crate) fn compressed(payload: &[u8]) -> io::Result<Rc<[u8]>> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
     encoder.write_all(payload)?;

@@ -1,4 +1,4 @@
-//! One client speaks, everybody hears.
+//! Fan-out: one client sends, all clients receive.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -31,12 +31,12 @@ pub(crate) fn to(session: &Session<'_>, count: usize) -> io::Result<Vec<f64>> {
     settle();
     let warm = Instant::now();
     while warm.elapsed() < session.warm_up() {
-        say(&mut load)?;
+        publish(&mut load)?;
     }
     let mut took = Vec::new();
     let (then, load_then, start) = (Cpu::of(pid)?, Cpu::of(std::process::id())?, Instant::now());
     while start.elapsed() < session.duration() {
-        took.push(say(&mut load)?.as_secs_f64());
+        took.push(publish(&mut load)?.as_secs_f64());
     }
     let seconds = start.elapsed().as_secs_f64();
     let (cpu, load) = (Cpu::of(pid)?.since(then), Cpu::of(std::process::id())?.since(load_then));
@@ -54,17 +54,17 @@ pub(crate) fn to(session: &Session<'_>, count: usize) -> io::Result<Vec<f64>> {
     ])
 }
 
-/// A guest takes its place in the room when its handshake has been answered, so that the last to be answered
-/// may not be there yet.
+/// Gives all guests time to subscribe. A guest subscribes after its handshake, so the last one may not have
+/// subscribed when its handshake completes.
 pub(crate) fn settle() {
     std::thread::sleep(Duration::from_millis(500));
 }
 
-/// One message, until everybody has it.
-pub(crate) fn say(load: &mut Load) -> io::Result<Duration> {
+/// Sends a message and waits until all clients have received it.
+pub(crate) fn publish(load: &mut Load) -> io::Result<Duration> {
     let start = Instant::now();
     let mut missing = load.connections.len();
-    // The answers are counted here, as they do not come to who is asked.
+    // All connections receive the message, so the counts per connection do not apply.
     load.connections[0].send(&text(&[b'x'; 64]), 0)?;
     while missing > 0 {
         load.poll(Duration::from_secs(10), |_, messages| {
@@ -72,7 +72,7 @@ pub(crate) fn say(load: &mut Load) -> io::Result<Duration> {
             Ok(())
         })?;
         if start.elapsed() > Duration::from_secs(60) {
-            return Err(io::Error::other(format!("{missing} never heard of it")));
+            return Err(io::Error::other(format!("{missing} clients did not receive the message")));
         }
     }
     Ok(start.elapsed())

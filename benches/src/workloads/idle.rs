@@ -1,4 +1,4 @@
-//! Memory of connections that wait.
+//! Memory of idle connections.
 
 use std::io;
 use std::thread;
@@ -8,7 +8,7 @@ use super::{Session, binary, text};
 use crate::load::{Load, Offer};
 use crate::usage::rss;
 
-/// Those that came before: what is allocated once is no cost of a connection.
+/// Connections before the measurement, so that one-time allocations are not counted.
 const FIRST: usize = 100;
 
 pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
@@ -16,7 +16,7 @@ pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let (pid, port) = (session.process.pid(), session.process.port);
     let small = text(&[b'x'; 64]);
     let large = binary(64 << 10);
-    // The first ones do everything beforehand, so that the buffers of the process itself are there.
+    // The first connections make the process allocate its own buffers.
     let mut first = Load::connect(port, FIRST, Offer::Nothing)?;
     first.each(&small, 1)?;
     first.each(&large, 1)?;
@@ -31,7 +31,7 @@ pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     Ok(vec![each(connected), each(after_small), each(after_large)])
 }
 
-/// The RSS when the server has done what it had to do.
+/// Returns the RSS after a pause in which the server completes its work.
 pub(crate) fn settled(pid: u32) -> io::Result<f64> {
     thread::sleep(Duration::from_millis(300));
     rss(pid)

@@ -1,11 +1,11 @@
-//! Messages to the connections from a task beside them.
+//! Messages from another task to the connections.
 
 use std::io;
 
 use super::{Session, echo, text};
 use crate::load::{Load, Offer};
 
-/// Fewer than any mailbox here holds.
+/// Messages per burst, below the capacity of every mailbox here.
 pub(crate) const BURST: u32 = 512;
 
 pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {

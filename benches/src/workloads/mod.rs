@@ -1,4 +1,4 @@
-//! What is measured, and how: each workload is a function from a server that runs to a row of figures.
+//! Workloads: each is a function from a running server to a row of figures.
 
 pub(crate) mod connect;
 pub(crate) mod echo;
@@ -16,13 +16,13 @@ use crate::process::Process;
 use crate::servers::Mode;
 
 pub(crate) struct Workload {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub(crate) key: &'static str,
     pub(crate) title: &'static str,
-    /// What is sent, and what a figure means, under the title.
+    /// Paragraph under the title: the messages, and the meaning of the figures.
     pub(crate) about: &'static str,
     pub(crate) mode: Mode,
-    /// What [`Workload::run`] returns, in this order. The first is compared.
+    /// Columns that [`Workload::run`] returns. The first one is compared with other servers.
     pub(crate) columns: &'static [Column],
     pub(crate) run: fn(&Session<'_>) -> io::Result<Vec<f64>>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Workload {
 #[derive(Clone, Copy)]
 pub(crate) struct Column {
     pub(crate) title: &'static str,
-    /// Digits after the point.
+    /// Decimal places.
     pub(crate) digits: usize,
 }
 
@@ -38,25 +38,25 @@ const fn column(title: &'static str, digits: usize) -> Column {
     Column { title, digits }
 }
 
-/// A server, freshly started, and how much is to be done with it.
+/// A fresh server process, and the length of the run.
 pub(crate) struct Session<'a> {
     pub(crate) process: &'a Process,
     pub(crate) quick: bool,
 }
 
 impl Session<'_> {
-    /// How long to measure.
+    /// Returns the duration of the measurement.
     pub(crate) fn duration(&self) -> Duration {
         Duration::from_millis(if self.quick { 300 } else { 1500 })
     }
 
-    /// How long to run before that, so that what is done once is done.
+    /// Returns the duration of the warm-up, which excludes one-time work.
     pub(crate) fn warm_up(&self) -> Duration {
         self.duration() / 5
     }
 }
 
-/// A text as applications send them.
+/// Returns JSON of a typical application, of `len` bytes.
 pub(crate) fn json(len: usize) -> String {
     let mut text = String::from(r#"{"items":["#);
     for id in 0_u32.. {
@@ -73,7 +73,7 @@ pub(crate) fn json(len: usize) -> String {
     text + &padding
 }
 
-/// A frame, ready to be sent as often as one likes.
+/// Returns a text frame that can be sent repeatedly.
 pub(crate) fn text(payload: &[u8]) -> Rc<[u8]> {
     frame(TEXT, payload).into()
 }
@@ -107,8 +107,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         key: "text64x16",
         title: "Echo, 64 bytes of text, 16 in flight",
-        about: "100 connections; 16 messages leave in one write, and the next 16 when all are back. Latency is that of the \
-                sixteenth.",
+        about: "100 connections; 16 messages in one write, the next 16 after all answers. Latency is that of the sixteenth.",
         mode: Mode::Echo,
         columns: MESSAGES,
         run: echo::text64x16,
@@ -133,7 +132,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         key: "deflate1k",
         title: "Echo, 1 KiB of JSON, compressed",
         about: "100 connections, one message in flight on each; permessage-deflate without context takeover on either side, \
-                level 6. Here the CPU decides what compressing costs, so see also how small the answers are.",
+                level 6. The size of the answers shows the compression ratio.",
         mode: Mode::Deflate,
         columns: &[
             column("CPU µs", 2),
@@ -151,8 +150,8 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         key: "idle",
-        title: "Memory of a connection that waits",
-        about: "Bytes of RSS per connection, over that of the same process with 100 connections that have said the same: \
+        title: "Memory of an idle connection",
+        about: "Bytes of RSS per connection, over that of the same process with 100 connections that did the same: \
                 right after the handshake, after one 64-byte message each, after one of 64 KiB each.",
         mode: Mode::Echo,
         columns: &[column("connected", 0), column("after 64 B", 0), column("after 64 KiB", 0)],
@@ -169,7 +168,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         key: "fanout1k",
         title: "Fan-out to 1,000",
-        about: "One client's 64 bytes go to everybody; the next when all have them. Figures are per delivery.",
+        about: "One client sends 64 bytes to all; the next message follows when all have received it. Figures are per delivery.",
         mode: Mode::Fanout,
         columns: fanout::COLUMNS,
         run: fanout::to_1k,
@@ -177,7 +176,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         key: "fanout10k",
         title: "Fan-out to 10,000",
-        about: "The same.",
+        about: "Like fan-out to 1,000.",
         mode: Mode::Fanout,
         columns: fanout::COLUMNS,
         run: fanout::to_10k,
@@ -193,8 +192,8 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         key: "info",
         title: "Messages from the rest of the program",
-        about: "A task sends 512 small messages to a connection, which counts them and says so when it has the last; 8 \
-                connections do so at a time.",
+        about: "A task sends 512 small messages to a connection, which counts them and answers after the last; 8 connections \
+                at a time.",
         mode: Mode::Info,
         columns: &[column("CPU µs", 3), column("user", 3), column("system", 3), column("messages/s", 0)],
         run: info::run,

@@ -1,4 +1,4 @@
-//! Connections with a timer each, and clients that say nothing.
+//! Connections with a timer each, and silent clients.
 
 use std::io;
 use std::thread;
@@ -22,14 +22,14 @@ pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     Ok(vec![each(cpu.ran), each(cpu.user()), each(cpu.system()), ticks / seconds])
 }
 
-/// How many ticks there have been, as told by some of the connections.
+/// Returns the number of ticks, extrapolated from some of the connections.
 fn ticks(load: &mut Load) -> io::Result<f64> {
     let (all, asked) = (load.connections.len(), 50);
     let mut sum = 0.0;
     for number in (0..all).step_by(all / asked) {
         let answer = load.ask(number, &text(b"?"), 1)?;
         let ticks = String::from_utf8_lossy(&answer).parse::<f64>();
-        sum += ticks.map_err(|_| io::Error::other("the answer is no number"))?;
+        sum += ticks.map_err(|_| io::Error::other("the answer is not a number"))?;
     }
     Ok(sum * all as f64 / all.div_ceil(all / asked) as f64)
 }
