@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 /// The layers of `ws-core`, lowest first: a module knows those of its own rank and below.
 const LAYERS: [&[&str]; 8] = [
     &["close", "message", "options", "error", "panic"],
-    &["wire", "timer"],
-    &["payload", "reply", "event", "json"],
-    &["handler", "context", "address", "topic"],
-    &["transport", "upgrade"],
+    &["wire", "timer", "mailbox"],
+    &["payload", "reply", "event", "json", "topic"],
+    &["handler", "context"],
+    &["address", "transport", "upgrade"],
     &["driver", "worker"],
     &["router", "server", "test"],
     &["private", "prelude", "guide", "fuzzing"],

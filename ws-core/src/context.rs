@@ -2,16 +2,15 @@
 
 mod session;
 mod settings;
+mod topics;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session::SessionCell;
 pub(crate) use session::{Session, SharedSession, lock};
 
-use crate::address::{Addr, Mailbox};
 use crate::close::Close;
 use crate::handler::{Handler, InfoOf};
 use crate::reply::{IntoReply, Replies};
@@ -110,42 +109,6 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn close(&mut self, close: impl Into<Close>) {
         self.send(close.into());
-    }
-
-    /// The address of this handler, for others to send messages to; Cowboy's `self()`.
-    ///
-    /// ```
-    /// # use ws_core::{prelude::*, test::TestClient};
-    /// # #[websocket] #[derive(Default)] struct Chat;
-    /// #[websocket]
-    /// impl Chat {
-    ///     #[on_text]
-    ///     fn text(&mut self, text: String, cx: &mut Context<Self>) {
-    ///         let addr = cx.addr();
-    ///         tokio::spawn(async move { addr.send(text.len()) });
-    ///     }
-    ///     #[on_info]
-    ///     fn counted(&mut self, len: usize) -> String {
-    ///         len.to_string()
-    ///     }
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = TestClient::open(Chat).await;
-    /// client.send("four").await;
-    /// assert_eq!(client.text().await, "4");
-    /// # }
-    /// ```
-    pub fn addr(&mut self) -> Addr<H> {
-        let mut session = self.session();
-        let session = &mut *session;
-        let mailbox = session.mailbox.get_or_insert_with(|| {
-            let mailbox = Mailbox::new(session.wire.options().mailbox, session.waker.clone());
-            if session.wire.close_reason().is_some() {
-                mailbox.close();
-            }
-            Arc::new(mailbox)
-        });
-        Addr(Arc::clone(mailbox))
     }
 
     /// Sends a message to this handler after `delay`; Cowboy's `erlang:start_timer`. It ends with

@@ -1,5 +1,6 @@
 //! A handler, as the driver sees it: what `#[websocket]` implements.
 
+mod info;
 mod instance;
 
 use std::future::Future;
@@ -10,6 +11,7 @@ use axum_core::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
+pub use info::{DeliverTo, InfoOf, OnInfo};
 pub use instance::{HandlerInstance, MethodFuture, MethodOutput};
 
 use crate::context::Context;
@@ -109,55 +111,6 @@ impl Timer {
     pub const fn new(id: usize, delay: Duration, repeat: bool) -> Self {
         assert!(!delay.is_zero(), "a timer of zero would never stop firing: write how long, as `1s`");
         Self { id, delay, repeat }
-    }
-}
-
-/// Which messages a handler takes: implemented for each `#[on_info]`, not by hand. It is what
-/// [`Addr::send`](crate::Addr::send) asks for.
-///
-/// ```
-/// # use ws_core::{prelude::*, test::TestClient};
-/// # #[websocket] #[derive(Default)] struct Chat;
-/// # #[websocket] impl Chat { #[on_info] fn say(&mut self, what: News) -> String { what.0 } }
-/// struct News(String);
-///
-/// /// Any handler will do that takes news.
-/// fn announce<H: OnInfo<News>>(to: &Addr<H>, text: &str) -> Result<(), SendError<News>> {
-///     to.send(News(text.to_owned()))
-/// }
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # let mut client = TestClient::open(Chat).await;
-/// announce(&client.addr(), "extra!").unwrap();
-/// assert_eq!(client.text().await, "extra!");
-/// # }
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not take messages of type `{M}`",
-    label = "no `#[on_info]` for `{M}`",
-    note = "add `#[on_info] fn …(&mut self, message: {M})` to the `#[websocket] impl {Self}`"
-)]
-pub trait OnInfo<M>: Handler {
-    /// The message as one of the handler's.
-    fn info(message: M) -> Self::Info;
-}
-
-/// A message that `H` takes, so that an error speaks of the message and the handler that were
-/// written, even where only one type would do. Implemented wherever `H: OnInfo<Self>`.
-#[diagnostic::on_unimplemented(
-    message = "`{H}` does not take messages of type `{Self}`",
-    label = "no `#[on_info]` of `{H}` takes a `{Self}`",
-    note = "add `#[on_info] fn …(&mut self, message: {Self})` to the `#[websocket] impl {H}`"
-)]
-pub trait InfoOf<H: Handler>: Sized {
-    /// The message as one of the handler's.
-    fn into_info(self) -> H::Info;
-}
-
-#[diagnostic::do_not_recommend]
-impl<H: OnInfo<M>, M> InfoOf<H> for M {
-    #[inline]
-    fn into_info(self) -> H::Info {
-        H::info(self)
     }
 }
 

@@ -25,6 +25,7 @@ pub mod guide;
 mod handler;
 #[cfg(feature = "json")]
 mod json;
+mod mailbox;
 mod message;
 mod options;
 mod panic;
@@ -114,7 +115,7 @@ pub use error::HubError;
 #[cfg(feature = "tls")]
 pub use error::TlsError;
 pub use error::{BoxError, BrokerError, DecodeError, Error, HandlerError, PublishError, Result, SendError};
-pub use handler::{Handler, OnInfo, Upgrade};
+pub use handler::{DeliverTo, Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use message::{Message, Ping, Pong};
@@ -128,6 +129,6 @@ pub use timer::TimerId;
 #[cfg(feature = "nats")]
 pub use topic::NatsOptions;
 pub use topic::{
-    Codec, DeliverTo, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence,
-    Published, Recovering, Recovery, Since, Subscribed, Topic,
+    Codec, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence, Published,
+    Recovering, Recovery, Since, Subscribed, Topic,
 };

@@ -8,10 +8,10 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::Context;
-use crate::address::Mailbox;
 use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::handler::Handler;
+use crate::mailbox::Mailbox;
 use crate::reply::{IntoReply, Replies};
 use crate::timer::Timers;
 use crate::topic::{Delivery, QueueItem, Subscriptions};
@@ -130,12 +130,12 @@ pub(crate) type PendingMessages<I> = (VecDeque<I>, Option<Box<Subscriptions<I>>>
 pub(crate) struct Session<H: Handler> {
     pub(crate) wire: Connection,
     pub(crate) timers: Timers<H::Info>,
-    pub(super) mailbox: Option<Arc<Mailbox<H::Info>>>,
+    pub(crate) mailbox: Option<Arc<Mailbox<H::Info>>>,
     /// What it has subscribed to; boxed because most connections have nothing of it.
     pub(crate) subscriptions: Option<Box<Subscriptions<H::Info>>>,
     /// The task of the connection: whoever wakes it is told if that is another, and a mailbox that is made
     /// later.
-    pub(super) waker: Option<Waker>,
+    pub(crate) waker: Option<Waker>,
     /// What a `send` of the running method failed with, or a subscription.
     pub(crate) failure: Option<Box<HandlerError>>,
 }

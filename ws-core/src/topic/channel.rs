@@ -16,11 +16,11 @@ use super::published::Published;
 use super::registry::{AnyTopic, Registry};
 use super::since::Since;
 use super::subscribers::{DeferredDrop, Subscriber, Subscribers};
-use super::subscription::{Joined, Recovering, Recovery};
+use super::subscription::{Detach, Joined, Recovering, Recovery, SubscriptionKind};
 use crate::error::{BrokerError, PublishError};
 
 /// A topic. Whatever is the user's code, as encoding a value or dropping one, runs outside of its lock.
-pub(super) struct Channel<T: Send + Sync + 'static> {
+pub(crate) struct Channel<T: Send + Sync + 'static> {
     pub(super) name: Arc<str>,
     registry: Arc<Registry>,
     pub(super) codec: Box<dyn ErasedCodec<T>>,
@@ -41,24 +41,6 @@ pub(super) struct ChannelState<T> {
     pub(super) subscription_generation: u64,
     /// Where the history at the broker stands, as far as this process knows.
     pub(super) last_position: Option<Position>,
-}
-
-/// What a connection has with a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SubscriptionKind {
-    /// Its handler hears what is published.
-    Handler,
-    /// Its client is sent what is published.
-    Client,
-    /// Its handler hears who comes and goes.
-    Presence,
-    /// It is one of the members.
-    Member,
-}
-
-/// A topic of any type, as its subscribers leave it.
-pub(super) trait Detach: Send + Sync {
-    fn detach(&self, kind: SubscriptionKind, slot: usize);
 }
 
 impl<T: Send + Sync + 'static> Channel<T> {
@@ -89,12 +71,12 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     /// What tells it from others.
-    pub(super) fn key(&self) -> TopicKey {
+    pub(crate) fn key(&self) -> TopicKey {
         std::ptr::from_ref(self).addr()
     }
 
     /// The same for what comes of one tie: what is the latest of one is not that of another.
-    pub(super) fn key_for(&self, kind: SubscriptionKind) -> TopicKey {
+    pub(crate) fn key_for(&self, kind: SubscriptionKind) -> TopicKey {
         // It is aligned to more than there are.
         self.key() + kind as usize
     }
@@ -112,7 +94,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     /// Whether it can be subscribed to.
-    pub(super) fn check(&self) -> Result<(), PublishError> {
+    pub(crate) fn check(&self) -> Result<(), PublishError> {
         if self.registry.is_closed() {
             return Err(PublishError::Closed);
         }
@@ -120,17 +102,17 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     /// When other processes are heard, if there are any.
-    pub(super) fn wait_subscribed(&self) -> Option<BoxFuture<()>> {
+    pub(crate) fn wait_subscribed(&self) -> Option<BoxFuture<()>> {
         self.remote.as_ref().map(|remote| remote.wait_subscribed())
     }
 
     /// When the members of other processes are known, if there are any.
-    pub(super) fn remote_members_ready(&self) -> Option<BoxFuture<()>> {
+    pub(crate) fn remote_members_ready(&self) -> Option<BoxFuture<()>> {
         self.remote.as_ref().map(|remote| remote.remote_members_ready())
     }
 
     /// Gives a value to all subscribers, but for one connection.
-    pub(super) fn publish(&self, value: T, except: Option<usize>) -> Result<(), PublishError> {
+    pub(crate) fn publish(&self, value: T, except: Option<usize>) -> Result<(), PublishError> {
         if self.registry.is_closed() {
             return Err(PublishError::Closed);
         }
@@ -153,7 +135,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    pub(super) fn subscribe(
+    pub(crate) fn subscribe(
         &self,
         subscriber: Box<dyn Subscriber<Published<T>>>,
         kind: SubscriptionKind,
@@ -180,7 +162,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     /// The same, after what was published since then, if that is still known.
-    pub(super) fn subscribe_from(
+    pub(crate) fn subscribe_from(
         self: &Arc<Self>,
         subscriber: Box<dyn Subscriber<Published<T>>>,
         since: Since,
@@ -197,7 +179,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     /// Tells a connection who is there, and who comes and goes.
-    pub(super) fn watch(&self, subscriber: Box<dyn Subscriber<Presence>>) -> usize {
+    pub(crate) fn watch(&self, subscriber: Box<dyn Subscriber<Presence>>) -> usize {
         let mut state = self.lock();
         for member in state.members.iter() {
             subscriber.replay(&Presence::Joined(member.clone()));
@@ -206,7 +188,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     /// Its slot, and when the broker knows of it.
-    pub(super) fn join(&self, name: &str) -> Result<(usize, Joined), BrokerError> {
+    pub(crate) fn join(&self, name: &str) -> Result<(usize, Joined), BrokerError> {
         let mut deferred = DeferredDrop::default();
         let mut state = self.lock();
         // It may have come about since it was checked; those who are there have left then.

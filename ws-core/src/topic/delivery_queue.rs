@@ -52,7 +52,7 @@ enum QueueEntry<I> {
 }
 
 /// What tells the topics of a connection apart.
-pub(super) type TopicKey = usize;
+pub(crate) type TopicKey = usize;
 
 /// A published message as a connection takes it.
 pub(crate) enum Delivery<I> {
@@ -99,7 +99,7 @@ impl<I> DeliveryQueue<I> {
     }
 
     /// What tells the connection from others.
-    pub(super) fn id(&self) -> usize {
+    pub(crate) fn id(&self) -> usize {
         self.id
     }
 
@@ -181,7 +181,7 @@ impl<I> DeliveryQueue<I> {
     }
 
     /// Takes what waits of a topic, for one that is heard anew.
-    pub(super) fn take_pending(&self, key: TopicKey) -> Vec<Delivery<I>> {
+    pub(crate) fn take_pending(&self, key: TopicKey) -> Vec<Delivery<I>> {
         let mut state = self.lock();
         let mut taken = Vec::new();
         for entry in std::mem::take(&mut state.queue) {

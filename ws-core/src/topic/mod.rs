@@ -9,7 +9,6 @@
 mod broker;
 mod channel;
 mod codec;
-mod commands;
 mod delivery_queue;
 mod history;
 mod hub;
@@ -31,7 +30,7 @@ mod subscription;
 use std::fmt;
 use std::sync::Arc;
 
-use channel::Channel;
+pub(crate) use channel::Channel;
 pub use codec::Codec;
 pub(crate) use delivery_queue::{Delivery, QueueItem};
 pub use history::History;
@@ -40,10 +39,11 @@ pub use hub::Hub;
 pub use nats::NatsOptions;
 pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
-pub use published::{DeliverTo, Published};
+pub use published::Published;
 pub use since::Since;
-pub(crate) use subscription::Subscriptions;
+pub(crate) use subscribers::QueueSubscriber;
 pub use subscription::{Joined, Recovering, Recovery, Subscribed};
+pub(crate) use subscription::{SubscriptionKind, Subscriptions};
 
 use crate::error::PublishError;
 
@@ -67,7 +67,7 @@ use crate::error::PublishError;
 /// assert_eq!((seconds.name(), seconds.subscribers()), ("seconds", 0));
 /// # Ok::<_, ws_core::PublishError>(())
 /// ```
-pub struct Topic<T: Send + Sync + 'static>(Arc<Channel<T>>);
+pub struct Topic<T: Send + Sync + 'static>(pub(crate) Arc<Channel<T>>);
 
 impl<T: Send + Sync + 'static> Topic<T> {
     /// Publishes a value, from wherever. It never waits: when it returns, the value is with the

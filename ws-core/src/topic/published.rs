@@ -5,7 +5,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::position::Position;
-use crate::handler::{Handler, OnInfo};
 use crate::wire::PreparedMessage;
 
 /// A published value with where it comes from: what `#[on_info]` may take instead of `Arc<T>`.
@@ -81,7 +80,7 @@ impl<T> Published<T> {
         self.0.position
     }
 
-    pub(super) fn frame(&self) -> Option<&Arc<PreparedMessage>> {
+    pub(crate) fn frame(&self) -> Option<&Arc<PreparedMessage>> {
         self.0.frame.as_ref()
     }
 }
@@ -114,48 +113,5 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
             .field("position", &self.position())
             .field("value", self.value())
             .finish()
-    }
-}
-
-/// What handlers of type `H` take when it is published: those with an `#[on_info]` for `Arc<Self>` or
-/// for [`Published<Self>`]. Not to be implemented by hand; `M` is the one of them that it takes.
-///
-/// ```
-/// use ws_core::{Context, Handler, DeliverTo, Topic};
-///
-/// /// For handlers of any type, and values of any that they hear.
-/// fn enter<H, T, M>(rooms: &[Topic<T>], cx: &mut Context<H>)
-/// where
-///     H: Handler,
-///     T: DeliverTo<H, M> + Send + Sync + 'static,
-/// {
-///     for room in rooms {
-///         cx.subscribe(room);
-///     }
-/// }
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{H}` does not take what is published as `{Self}`",
-    label = "no `#[on_info]` of `{H}` takes an `Arc<{Self}>`",
-    note = "add `#[on_info] fn …(&mut self, message: Arc<{Self}>)` to the `#[websocket] impl {H}`",
-    note = "or send it straight to the client, with `cx.forward(&topic)`"
-)]
-pub trait DeliverTo<H: Handler, M>: Sized {
-    /// The value as one of the handler's messages.
-    #[doc(hidden)]
-    fn info(message: &Published<Self>) -> H::Info;
-}
-
-#[diagnostic::do_not_recommend]
-impl<H: OnInfo<Arc<T>>, T> DeliverTo<H, Arc<T>> for T {
-    fn info(message: &Published<T>) -> H::Info {
-        H::info(Arc::clone(message.value()))
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<H: OnInfo<Published<T>>, T> DeliverTo<H, Published<T>> for T {
-    fn info(message: &Published<T>) -> H::Info {
-        H::info(message.clone())
     }
 }

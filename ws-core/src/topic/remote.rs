@@ -48,7 +48,8 @@ impl<T: Send + Sync + 'static> Channel<T> {
         since: Since,
     ) -> (usize, Recovering) {
         let buffer = RecoveryBuffer::new(subscriber);
-        let slot = self.subscribe(Box::new(Arc::clone(&buffer)), super::channel::SubscriptionKind::Handler);
+        let slot =
+            self.subscribe(Box::new(Arc::clone(&buffer)), super::subscription::SubscriptionKind::Handler);
         if !remote.has_history() {
             self.finish_recovery(&buffer, None, None);
             return (slot, Recovering::ready(Recovery::default()));

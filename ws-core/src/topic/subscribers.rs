@@ -8,7 +8,7 @@ use slab::Slab;
 use super::delivery_queue::{Delivery, DeliveryQueue, TopicKey};
 
 /// Where what is published leaves a topic, for one connection.
-pub(super) trait Subscriber<X>: Send + Sync {
+pub(crate) trait Subscriber<X>: Send + Sync {
     /// Gives a message to the connection; what has to go for it comes back.
     fn deliver(&self, message: &X) -> Option<Box<dyn Any + Send>>;
 
@@ -26,10 +26,10 @@ pub(super) trait Subscriber<X>: Send + Sync {
 }
 
 /// The tap of a connection whose handler takes messages of type `I`.
-pub(super) struct QueueSubscriber<I, X> {
-    pub(super) queue: Arc<DeliveryQueue<I>>,
-    pub(super) key: TopicKey,
-    pub(super) convert: fn(&X) -> Option<Delivery<I>>,
+pub(crate) struct QueueSubscriber<I, X> {
+    pub(crate) queue: Arc<DeliveryQueue<I>>,
+    pub(crate) key: TopicKey,
+    pub(crate) convert: fn(&X) -> Option<Delivery<I>>,
 }
 
 impl<I: Send + 'static, X> Subscriber<X> for QueueSubscriber<I, X> {

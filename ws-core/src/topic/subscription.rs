@@ -9,7 +9,6 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use tokio::sync::oneshot;
 
 use super::broker::BoxFuture;
-use super::channel::{Detach, SubscriptionKind};
 use super::delivery_queue::{DeliveryQueue, TopicKey};
 use super::position::Position;
 use crate::error::BrokerError;
@@ -22,11 +21,29 @@ pub(crate) struct Subscriptions<I> {
 }
 
 /// One tie to one topic, which ends with it.
-pub(super) struct Subscription {
+pub(crate) struct Subscription {
     topic: Arc<dyn Detach>,
     key: TopicKey,
     kind: SubscriptionKind,
     slot: usize,
+}
+
+/// What a connection has with a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SubscriptionKind {
+    /// Its handler hears what is published.
+    Handler,
+    /// Its client is sent what is published.
+    Client,
+    /// Its handler hears who comes and goes.
+    Presence,
+    /// It is one of the members.
+    Member,
+}
+
+/// A topic of any type, as its subscribers leave it.
+pub(crate) trait Detach: Send + Sync {
+    fn detach(&self, kind: SubscriptionKind, slot: usize);
 }
 
 impl<I> Subscriptions<I> {
@@ -36,11 +53,11 @@ impl<I> Subscriptions<I> {
     }
 
     /// Whether there is such a tie already.
-    pub(super) fn contains(&self, key: TopicKey, kind: SubscriptionKind) -> bool {
+    pub(crate) fn contains(&self, key: TopicKey, kind: SubscriptionKind) -> bool {
         self.subscriptions.iter().any(|subscription| subscription.key == key && subscription.kind == kind)
     }
 
-    pub(super) fn add(&mut self, topic: Arc<dyn Detach>, key: TopicKey, kind: SubscriptionKind, slot: usize) {
+    pub(crate) fn add(&mut self, topic: Arc<dyn Detach>, key: TopicKey, kind: SubscriptionKind, slot: usize) {
         if self.subscriptions.is_empty() {
             // Many have no second.
             self.subscriptions.reserve_exact(1);
@@ -49,7 +66,7 @@ impl<I> Subscriptions<I> {
     }
 
     /// Takes the ties of these kinds, which end when they are dropped.
-    pub(super) fn remove(&mut self, key: TopicKey, kinds: &[SubscriptionKind]) -> Vec<Subscription> {
+    pub(crate) fn remove(&mut self, key: TopicKey, kinds: &[SubscriptionKind]) -> Vec<Subscription> {
         self.subscriptions
             .extract_if(.., |subscription| subscription.key == key && kinds.contains(&subscription.kind))
             .collect()
@@ -94,7 +111,7 @@ impl Drop for Subscription {
 pub struct Subscribed(Option<BoxFuture<()>>);
 
 impl Subscribed {
-    pub(super) fn new(ready: Option<BoxFuture<()>>) -> Self {
+    pub(crate) fn new(ready: Option<BoxFuture<()>>) -> Self {
         Self(ready)
     }
 }
@@ -155,7 +172,7 @@ enum JoinState {
 }
 
 impl Joined {
-    pub(super) fn ready(joined: Result<(), BrokerError>) -> Self {
+    pub(crate) fn ready(joined: Result<(), BrokerError>) -> Self {
         Self(JoinState::Ready(joined))
     }
 
@@ -218,7 +235,7 @@ enum RecoveryState {
 }
 
 impl Recovering {
-    pub(super) fn ready(recovery: Recovery) -> Self {
+    pub(crate) fn ready(recovery: Recovery) -> Self {
         Self(RecoveryState::Ready(recovery))
     }
 

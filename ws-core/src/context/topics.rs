@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use super::channel::{Channel, SubscriptionKind};
-use super::delivery_queue::Delivery;
-use super::published::{DeliverTo, Published};
-use super::subscribers::QueueSubscriber;
-use super::subscription::{Joined, Recovering, Recovery, Subscribed, Subscriptions};
-use super::{Presence, Since, Topic};
-use crate::context::Context;
+use super::Context;
 use crate::error::{BrokerError, HandlerError, PublishError};
-use crate::handler::{Handler, InfoOf};
+use crate::handler::{DeliverTo, Handler, InfoOf};
+use crate::topic::{
+    Channel, Delivery, Joined, Presence, Published, QueueSubscriber, Recovering, Recovery, Since, Subscribed,
+    SubscriptionKind, Subscriptions, Topic,
+};
 
 /// Topics.
 impl<H: Handler> Context<H> {
