@@ -1,4 +1,4 @@
-//! What messages and connections cost in memory, as the allocator counts it.
+//! Memory of messages and connections, as the allocator counts it.
 
 use allocation_counter::{AllocationInfo, measure};
 use tests::deflate::Codec;
@@ -10,12 +10,12 @@ use ws_core::prelude::*;
 const MIB: usize = 1 << 20;
 const LIMIT: usize = MIB;
 
-/// A buffer that grows to the limit is copied from one of half of it. The rest is the thread's: what is
-/// read at a time, what is written, and a codec for each direction.
+/// Peak for a message at the limit. A growing buffer is copied from one of half the size; the remaining bytes
+/// are the thread's read and write buffers and a codec per direction.
 const MOST: usize = LIMIT + LIMIT / 2 + (512 << 10);
 
-/// Server and client on this thread alone, so that what other threads allocate meanwhile is not counted.
-/// The client's side is, and what it sends is made before.
+/// Server and client on a single thread, so that allocations of other threads do not count. The client's
+/// allocations count; its messages are created before.
 struct Stage(Runtime);
 
 impl Stage {
@@ -27,7 +27,7 @@ impl Stage {
         self.0.block_on(case)
     }
 
-    /// A server, and a client of it.
+    /// Returns a server and a connected client.
     fn begin(&self, path: &str) -> (Server, RawClient) {
         self.run(async {
             let server = server().await;
@@ -40,12 +40,12 @@ impl Stage {
         measure(|| self.run(case))
     }
 
-    /// What was allocated in the meantime, at the most.
+    /// Returns the peak of allocated bytes.
     fn peak(&self, case: impl Future<Output = ()>) -> usize {
         usize::try_from(self.measure(case).bytes_max).unwrap()
     }
 
-    /// What is left for each of so many.
+    /// Returns the bytes that remain allocated, divided by `of`.
     fn left(&self, of: usize, case: impl Future<Output = ()>) -> usize {
         usize::try_from(self.measure(case).bytes_current).unwrap_or(0) / of
     }
@@ -79,7 +79,7 @@ counts! {
     Alone at "/alone", compress(server_no_context_takeover, client_no_context_takeover, min_size = 0);
 }
 
-/// Reads ahead while its method is pending.
+/// Handler whose pending method makes the driver read ahead.
 #[websocket(path = "/slow", max_message_size = LIMIT, compress(client_no_context_takeover))]
 #[derive(Default)]
 struct Slow;
@@ -93,7 +93,7 @@ impl Slow {
     }
 }
 
-/// An echo by an async method, which waits for messages of one byte.
+/// Echo by an async method, which is pending for messages of one byte.
 #[websocket(path = "/async")]
 #[derive(Default)]
 struct Async;
@@ -109,7 +109,7 @@ impl Async {
     }
 }
 
-/// An echo that nobody sends anything but its client.
+/// Echo with a mailbox that stays unused.
 #[websocket(path = "/info")]
 #[derive(Default)]
 struct Informed;
@@ -125,7 +125,7 @@ impl Informed {
     fn info(&mut self, _: u8) {}
 }
 
-/// The same whose address is known.
+/// Like [`Informed`], but its address is in use.
 #[websocket(path = "/known")]
 #[derive(Default)]
 struct Known(Option<Addr<Self>>);
@@ -163,8 +163,8 @@ async fn open(server: &Server, path: &str) -> RawClient {
     raw
 }
 
-/// A mebibyte of zeros, compressed to one kibibyte; as many behind each other as you like are one
-/// message, and more than a thousand times as large as it is on the wire no message can be.
+/// Returns a mebibyte of zeros, compressed to one kibibyte. Any number of them in a row form one message.
+/// Deflate cannot compress by more than a factor of about a thousand.
 fn zeros() -> Vec<u8> {
     let mut zeros = Codec::default().compress(&vec![0; MIB]);
     zeros.extend([0, 0, 0xff, 0xff]);
@@ -178,9 +178,9 @@ async fn close_code(raw: &mut RawClient) -> u16 {
     u16::from_be_bytes([payload[0], payload[1]])
 }
 
-/// Sends a message that would be a gibibyte, in segments.
+/// Sends a message that would inflate to a gibibyte, in segments.
 #[track_caller]
-fn explode(path: &str, message: &[u8], segment: usize) {
+fn send_bomb(path: &str, message: &[u8], segment: usize) {
     let stage = Stage::new();
     let (_server, mut raw) = stage.begin(path);
     raw.0.set_nodelay(true).unwrap();
@@ -194,31 +194,31 @@ fn explode(path: &str, message: &[u8], segment: usize) {
 }
 
 #[test]
-fn bomb_costs_no_more_than_the_limit() {
+fn bomb_stays_within_the_message_limit() {
     let bomb = frame(0xc2, &zeros().repeat(1024));
     for path in ["/takeover", "/alone", "/slow"] {
-        explode(path, &bomb, bomb.len());
-        explode(path, &bomb, 1000);
+        send_bomb(path, &bomb, bomb.len());
+        send_bomb(path, &bomb, 1000);
     }
-    // As little as goes beyond the limit.
-    explode("/takeover", &frame(0xc2, &zeros().repeat(2)), 1);
+    // The smallest message above the limit.
+    send_bomb("/takeover", &frame(0xc2, &zeros().repeat(2)), 1);
 }
 
 #[test]
-fn bomb_in_fragments_costs_no_more() {
+fn fragmented_bomb_stays_within_the_message_limit() {
     for size in [10, 1000, 100_000] {
         let payload = zeros().repeat(1024);
         let mut bomb = frame(0x42, &[]);
         for part in payload.chunks(size) {
             bomb.extend(frame(0x00, part));
         }
-        explode("/takeover", &bomb, bomb.len());
-        explode("/alone", &bomb, 50_000);
+        send_bomb("/takeover", &bomb, bomb.len());
+        send_bomb("/alone", &bomb, 50_000);
     }
 }
 
 #[test]
-fn messages_as_large_as_they_may_be_cost_no_more_when_they_are_many() {
+fn repeated_messages_at_the_limit_do_not_add_up() {
     let mut message = zeros();
     message.truncate(message.len() - 4);
     let messages = frame(0xc2, &message).repeat(100);
@@ -232,13 +232,13 @@ fn messages_as_large_as_they_may_be_cost_no_more_when_they_are_many() {
                 assert!(!payload.is_empty());
             }
         });
-        // The method has one, and one is read ahead.
+        // The method holds a message, and another one is read ahead.
         let most = if path == "/slow" { MOST + LIMIT } else { MOST };
         assert!(peak <= most, "{path}: {peak} bytes, and not {most}");
     }
 }
 
-/// What each of many connections has allocated when it has been sent a message and has answered.
+/// Returns the bytes per connection after a message and its answer.
 fn connection(path: &str, message: &[u8]) -> usize {
     const CONNECTIONS: usize = 64;
     let stage = Stage::new();
@@ -253,13 +253,13 @@ fn connection(path: &str, message: &[u8]) -> usize {
             all.push(raw);
         }
     };
-    // The first have what is the thread's on their bill.
+    // The first connections allocate the thread's buffers.
     stage.run(more());
     stage.left(CONNECTIONS, more())
 }
 
 #[test]
-fn connection_has_nothing_of_a_large_message_behind_it() {
+fn connection_keeps_no_memory_of_a_large_message() {
     let base = connection("/plain", &frame(0x82, b"short"));
     for len in [64 << 10, 300 << 10, LIMIT] {
         let large = connection("/plain", &frame(0x82, &vec![1; len]));
@@ -268,28 +268,28 @@ fn connection_has_nothing_of_a_large_message_behind_it() {
 }
 
 #[test]
-fn connection_has_codecs_only_while_it_needs_them() {
-    /// What is there to say what was agreed upon.
+fn connection_holds_codecs_only_while_in_use() {
+    /// Bytes of the negotiated parameters.
     const LITTLE: usize = 300;
-    let text = b"what is said";
+    let text = b"a message..";
     let (plain, deflated) = (frame(0x81, text), frame(0xc1, &Codec::default().compress(text)));
     let base = connection("/plain", &plain);
-    // The client's side is in it too.
+    // The figure includes the client's side.
     assert!(base < 8 << 10, "{base} bytes");
     let silent = connection("/silent", &plain);
     assert!(silent <= base + LITTLE, "{silent} bytes with nothing compressed, {base} without");
     let alone = connection("/alone", &deflated);
     assert!(alone <= base + LITTLE, "{alone} bytes between messages, {base} without");
-    // Or the others would say nothing.
+    // Otherwise the assertions above would prove nothing.
     let inflates = connection("/silent", &deflated);
     assert!((40 << 10..56 << 10).contains(&inflates), "{inflates} bytes to inflate");
     let both = connection("/takeover", &deflated);
     assert!((400 << 10..450 << 10).contains(&both), "{both} bytes for both");
 }
 
-/// Says the same again and again: what is allocated for a hundred messages.
+/// Returns the allocations of a hundred equal messages.
 fn echoes(path: &str, text: &[u8]) -> AllocationInfo {
-    // A frame without its mask.
+    // A masked frame with a zero key.
     let (message, len) = (frame(0x81, text), frame(0x81, text).len() - 4);
     let stage = Stage::new();
     let (_server, mut raw) = stage.begin(path);
@@ -301,36 +301,35 @@ fn echoes(path: &str, text: &[u8]) -> AllocationInfo {
             assert!(answer.ends_with(text));
         }
     };
-    // The first have what is the thread's on their bill, and the runtime's.
+    // The first messages allocate the buffers of the thread and of the runtime.
     stage.run(hundred());
     stage.measure(hundred())
 }
 
 #[test]
-fn message_of_a_sync_method_costs_no_allocation() {
-    for text in [&b"what is said"[..], &[b'x'; 10_000]] {
+fn sync_method_allocates_nothing_per_message() {
+    for text in [&b"a message.."[..], &[b'x'; 10_000]] {
         assert_eq!(echoes("/plain", text), AllocationInfo::default());
     }
 }
 
 #[test]
-fn message_of_an_async_method_costs_its_future_and_its_payload() {
-    /// What the method above is, with its caller.
+fn async_method_allocates_future_and_payload() {
+    /// Size of the future of the method above, with its caller.
     const FUTURE: usize = 256;
-    for text in ["what is said", "x"] {
+    for text in ["a message..", "x"] {
         let cost = echoes("/async", text.as_bytes());
         let most = usize::try_from(cost.bytes_max).unwrap();
         assert!((1..=FUTURE + text.len()).contains(&most), "{cost:?} for {text:?}");
-        // The runtime's own, now and then, are not of each message.
+        // The division drops occasional allocations of the runtime.
         assert_eq!((cost.count_total / 100, cost.bytes_current), (2, 0), "{cost:?} for {text:?}");
     }
 }
 
-/// What the server has allocated for each of many connections that have been sent a message, and have
-/// answered: nothing of the client's.
+/// Returns the server's bytes per connection after a message and its answer, without the client's side.
 fn idle(path: &str) -> usize {
     const CONNECTIONS: usize = 256;
-    let message = frame(0x81, b"what is said");
+    let message = frame(0x81, b"a message..");
     let stage = Stage::new();
     let server = stage.run(server());
     let mut all = Vec::with_capacity(2 * CONNECTIONS);
@@ -339,7 +338,7 @@ fn idle(path: &str) -> usize {
             let mut raw = open(&server, path).await;
             raw.send(&message).await;
             assert!(raw.frame().await.is_some());
-            // Nothing of it is the runtime's any more, when that has looked.
+            // The runtime releases the client sockets when it runs next.
             all.push(raw.0.into_std().unwrap());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -349,11 +348,11 @@ fn idle(path: &str) -> usize {
 }
 
 #[test]
-fn idle_connection_holds_nothing_of_its_handshake() {
-    /// Its task, its state, its timer and its place among the runtime's sockets; hyper's buffer alone has
-    /// 8 KiB. An optimised build has 150 less.
+fn idle_connection_keeps_no_memory_of_its_handshake() {
+    /// Task, state, timer and the runtime's socket registration. hyper's buffer alone would take 8 KiB. An
+    /// optimised build needs 150 bytes less.
     const MOST: usize = 1152;
-    /// What is there once somebody has its address.
+    /// Bytes of a mailbox, once the address is in use.
     const MAILBOX: usize = 96;
     for (path, most) in [("/plain", MOST), ("/async", MOST), ("/info", MOST), ("/known", MOST + MAILBOX)] {
         let bytes = idle(path);

@@ -1,4 +1,4 @@
-//! permessage-deflate over TCP, against an encoder and a decoder by somebody else.
+//! permessage-deflate over TCP, against an independent encoder and decoder.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use ws_core::prelude::*;
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
-/// A client that compresses everything.
+/// Client that compresses all messages.
 struct Client {
     raw: RawClient,
     extensions: Option<String>,
@@ -31,7 +31,7 @@ impl Client {
         self.raw.send(frame(0xc1, &payload)).await;
     }
 
-    /// The next frame: its first byte and its payload, inflated.
+    /// Returns the first byte and the inflated payload of the next frame.
     async fn next(&mut self) -> (u8, Vec<u8>) {
         let first = self.raw.byte().await.expect("a frame");
         let len = match self.raw.byte().await.unwrap() {
@@ -64,7 +64,7 @@ impl Client {
         self.closed().await.0
     }
 
-    /// The code of the close frame, and its text.
+    /// Returns the code and the reason of the close frame.
     async fn closed(&mut self) -> (u16, String) {
         let (first, payload) = self.next().await;
         assert_eq!(first, 0x88);
@@ -104,7 +104,7 @@ impl Echo {
                 cx.send_after(Duration::from_millis(50), ());
             }
             "much" => {
-                // What is queued is what counts: 10 MB would be more than the limit.
+                // The outbox limit counts compressed bytes; 10 MB would exceed it.
                 for _ in 0..100 {
                     cx.send(vec![0; 100_000]);
                 }
@@ -126,7 +126,7 @@ impl Echo {
     }
 }
 
-/// Takes its time, and gets more than it may read ahead meanwhile.
+/// Handler whose pending method outlasts the read-ahead limit.
 #[websocket(path = "/slow", read_ahead = 4KiB, compress(
     level = 1, server_max_window_bits = 10, server_no_context_takeover, client_no_context_takeover, min_size = 0,
 ))]
@@ -163,7 +163,7 @@ async fn is_negotiated_after_on_upgrade() {
 }
 
 #[tokio::test]
-async fn what_is_worth_it_is_compressed() {
+async fn compresses_messages_that_shrink() {
     let server = server().await;
     let mut client = connect(&server, "/echo", OFFER).await;
     let long = "so long ".repeat(100);
@@ -191,7 +191,7 @@ async fn what_is_worth_it_is_compressed() {
 }
 
 #[tokio::test]
-async fn without_an_answer_nothing_is_compressed() {
+async fn does_not_compress_without_negotiation() {
     let server = server().await;
     let mut client = connect(&server, "/echo", &format!("{OFFER}x-near: 1\r\n")).await;
     client.raw.send(frame(0x81, &[b'a'; 200])).await;
@@ -201,7 +201,7 @@ async fn without_an_answer_nothing_is_compressed() {
 }
 
 #[tokio::test]
-async fn messages_in_pieces_and_while_a_method_is_pending() {
+async fn inflates_fragments_while_a_method_is_pending() {
     let server = server().await;
     let mut client = connect(&server, "/slow", OFFER).await;
     let mut stream = Vec::new();
@@ -233,13 +233,13 @@ async fn messages_in_pieces_and_while_a_method_is_pending() {
     }
     client.raw.send(frame(0xc1, &[0x00])).await;
     client.expect(0xc1, "").await;
-    // Noise is no smaller compressed, and goes as it is.
+    // Compression would not shrink noise, so noise is sent uncompressed.
     client.raw.send(frame(0x81, b"xyz")).await;
     client.expect(0x81, "xyz").await;
 }
 
 #[tokio::test]
-async fn a_pause_holds_compressed_messages() {
+async fn pause_stops_reading_compressed_messages() {
     let server = server().await;
     let mut client = connect(&server, "/echo", OFFER).await;
     client.send("pause").await;
@@ -249,13 +249,13 @@ async fn a_pause_holds_compressed_messages() {
     client.expect(0x81, "going on").await;
     client.expect(0xc1, &long).await;
     client.expect(0xc1, &long).await;
-    // A close is never compressed.
+    // Close frames are never compressed.
     client.raw.send(frame(0x88, &[3, 232])).await;
     assert_eq!(client.close_code().await, 1000);
 }
 
 #[tokio::test]
-async fn faults_have_their_codes() {
+async fn protocol_errors_close_with_their_codes() {
     let server = server().await;
     let mut bomb = connect(&server, "/echo", OFFER).await;
     let payload = bomb.codec.compress(&vec![0; 50 << 20]);

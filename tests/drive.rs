@@ -1,4 +1,4 @@
-//! `drive` over TCP, behind tokio-tungstenite's own handshakes.
+//! `drive` over TCP, after tokio-tungstenite's own handshakes.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio_tungstenite::{accept_async, connect_async};
 use tungstenite::Message;
 use ws_core::prelude::*;
 
-/// Counts up with whoever is at the other end, to a hundred.
+/// Counts to a hundred in turns with the peer.
 #[websocket(path = "/count", idle_timeout = 5s)]
 #[derive(Default)]
 struct Counter {
@@ -35,17 +35,17 @@ impl Counter {
 }
 
 #[tokio::test]
-async fn both_ends_can_be_handlers() {
+async fn drives_handlers_on_both_ends() {
     let server = serve(Router::new().mount::<Counter>()).await;
     let (stream, _) = connect_async(format!("ws://{}/count", server.addr)).await.unwrap();
     let driven = tokio::spawn(ws_core::drive(Counter { begins: true }, stream));
     let reason = tokio::time::timeout(TIMEOUT, driven).await.expect("it ends").unwrap();
-    // The server says the even numbers, and hears the last of the odd ones: the client ends it.
+    // The server sends the even numbers and receives the last odd one, after which the client closes.
     assert_eq!(reason, CloseReason::Stop(Close::new(4100, "a hundred")));
 }
 
 #[tokio::test]
-async fn server_that_accepts_by_itself() {
+async fn drives_a_stream_accepted_by_the_user() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let accepting = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! What the guide says and its programs do not show.
+//! Statements of the guide that its programs do not show.
 
 #[path = "guide/timers.rs"]
 mod timers;
@@ -26,7 +26,7 @@ impl Log {
 
 struct Info(&'static str);
 
-/// Works for a hundred seconds on whatever it is told.
+/// Handler that works on each message for a hundred seconds.
 #[websocket(idle_timeout = 10s)]
 struct Busy(Log);
 
@@ -65,7 +65,7 @@ async fn busy() -> (TestClient<Busy>, Log) {
 }
 
 #[tokio::test]
-async fn idle_timeout_ends_a_method_that_waits() {
+async fn idle_timeout_ends_a_pending_method() {
     let (mut client, log) = busy().await;
     client.send("it").await;
     client.advance(12 * S).await;
@@ -73,7 +73,7 @@ async fn idle_timeout_ends_a_method_that_waits() {
 }
 
 #[tokio::test]
-async fn method_that_closed_goes_on() {
+async fn method_continues_after_its_close() {
     let (mut client, log) = busy().await;
     client.send("close").await;
     assert_eq!(client.closed().await.code, CloseCode::Library(4000));
@@ -91,20 +91,20 @@ async fn method_that_overflowed_ends_with_tcp() {
 }
 
 #[tokio::test]
-async fn accepted_messages_and_the_end() {
-    // The client ends it: they are handled.
+async fn handles_accepted_messages_before_the_end() {
+    // After a close by the client, accepted messages are handled.
     let (mut client, log) = busy().await;
     client.addr().send(Info("a")).unwrap();
     client.close(1000).await;
     log.check(&["a", "closed by the client: 1000"]);
-    // The handler ends it: they are dropped.
+    // After a close by the handler, accepted messages are dropped.
     let (mut client, log) = busy().await;
     for what in ["a", "close", "b"] {
         client.addr().send(Info(what)).unwrap();
     }
     client.advance(S).await;
     log.check(&["a", "close", "closed by the handler: 1000"]);
-    // A method takes too long after the end: what waits behind it is dropped with it.
+    // A method exceeds `cancel_timeout` after the end: the queued messages are dropped with it.
     let (mut client, log) = busy().await;
     client.send("it").await;
     client.addr().send(Info("a")).unwrap();
@@ -121,7 +121,7 @@ async fn panic_in_on_close_does_not_change_the_reason() {
     assert_eq!(log.0.lock().unwrap().len(), 1);
 }
 
-/// Panics at the end, at once or after a while.
+/// Handler that panics in `#[on_close]`, before or after an `.await`.
 #[websocket]
 struct Clumsy(Log, bool);
 
@@ -144,7 +144,7 @@ impl Drop for Clumsy {
 }
 
 #[tokio::test]
-async fn panic_in_on_close_keeps_nothing_from_ending() {
+async fn panic_in_on_close_still_ends_the_connection() {
     for waits in [false, true] {
         let log = Log::default();
         let mut client = TestClient::open(Clumsy(log.clone(), waits)).await;
@@ -189,7 +189,7 @@ impl Failing {
 }
 
 #[tokio::test]
-async fn method_that_closes_and_fails() {
+async fn keeps_the_close_of_a_method_that_fails() {
     let log = Log::default();
     let mut client = TestClient::open(Failing(log.clone())).await;
     client.send("x").await;
@@ -221,7 +221,7 @@ async fn on_close_runs_even_if_on_open_panics() {
     log.check(&["handler panicked: at once"]);
 }
 
-/// Fails, also at failing.
+/// Handler whose method and `#[on_error]` both fail.
 #[websocket(unhandled = close)]
 #[derive(Default)]
 struct Hopeless;
@@ -240,7 +240,7 @@ impl Hopeless {
 }
 
 #[tokio::test]
-async fn pings_are_welcome_and_an_error_in_on_error_closes() {
+async fn answers_pings_and_closes_on_error_in_on_error() {
     let mut client = TestClient::open(Hopeless).await;
     client.ping("x").await;
     assert_eq!(client.ponged().await, "x");
@@ -296,6 +296,6 @@ async fn paths_match_exactly() {
 
 #[test]
 #[should_panic(expected = "cannot mount")]
-fn paths_that_cannot_be_told_apart() {
+fn refuses_ambiguous_paths() {
     let _: Router = Router::new().mount_at::<Hopeless>("/{a}").mount_at::<Hopeless>("/{b}");
 }

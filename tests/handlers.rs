@@ -1,4 +1,4 @@
-//! What can be written, as a user would write it.
+//! Handlers of all shapes, as users write them.
 
 #![deny(warnings, missing_docs)]
 
@@ -12,7 +12,7 @@ use tungstenite::Message as Frame;
 use ws_core::prelude::*;
 use ws_core::{FromText, HandlerError, IntoReply, Replies};
 
-/// An enum as a handler, with a payload and a reply of its own.
+/// Enum as a handler, with its own payload and reply types.
 #[websocket(path = "/light")]
 #[derive(Clone, Copy, Default)]
 enum Light {
@@ -66,7 +66,7 @@ impl Light {
 }
 
 #[tokio::test]
-async fn enum_with_own_payload_and_reply() {
+async fn enum_with_user_payload_and_reply() {
     let server = serve(Router::new().mount::<Light>()).await;
     let mut client = server.connect("/light").await;
     client.send("on").await;
@@ -75,7 +75,7 @@ async fn enum_with_own_payload_and_reply() {
     assert_eq!(client.text().await, "light: dim?");
 }
 
-/// A generic handler, sync and async, with const and where clauses.
+/// Generic handler with sync and async methods, const parameters and where clauses.
 #[websocket]
 struct Store<K, V, const N: usize>
 where
@@ -133,7 +133,7 @@ async fn generic_handler() {
     assert_eq!(client.text().await, "null");
 }
 
-/// All replies, in one.
+/// Handler that returns every kind of reply.
 #[websocket(path = "/all", max_message_size = 64KiB)]
 #[derive(Default)]
 struct All(String);
@@ -171,7 +171,7 @@ impl All {
 }
 
 #[tokio::test]
-async fn replies_of_all_kinds_in_order() {
+async fn sends_replies_of_all_kinds_in_order() {
     let server = serve(Router::new().mount::<All>()).await;
     let mut client = server.connect("/all").await;
     let expect = [
@@ -192,7 +192,7 @@ async fn replies_of_all_kinds_in_order() {
     for frame in [Frame::binary("b"), Frame::binary("ab"), Frame::Ping("p".into())] {
         assert_eq!(client.next().await, frame);
     }
-    // The client has answered the ping by itself.
+    // The client answers pings automatically.
     assert_eq!(client.next().await, Frame::text("pong 1"));
     assert_eq!(client.next().await, Frame::Pong("p".into()));
     client.send(Frame::Ping("q".into())).await;
@@ -200,7 +200,7 @@ async fn replies_of_all_kinds_in_order() {
     assert_eq!(client.next().await, Frame::text("pinged"));
 }
 
-/// Everything that an upgrade can take and give.
+/// Handler that uses all inputs and outputs of `#[on_upgrade]`.
 #[websocket(path = "/rooms/{room}/{seat}", subprotocols = ["v1"])]
 struct Seat {
     about: String,
@@ -256,7 +256,7 @@ async fn upgrade_with_extractors_headers_and_options() {
 }
 
 #[tokio::test]
-async fn upgrade_that_is_refused() {
+async fn refuses_upgrades() {
     let server = seats().await;
     let status = async |path: &str| match server.try_connect(path, &[]).await {
         Err(tungstenite::Error::Http(response)) => response.status().as_u16(),
@@ -266,12 +266,12 @@ async fn upgrade_that_is_refused() {
     assert_eq!(status("/rooms/a/300?class=first").await, 400);
     assert_eq!(status("/rooms/a/7").await, 400);
     assert_eq!(status("/rooms/a").await, 404);
-    // The client must have offered the subprotocol that the handler answers with.
+    // The handler selects a subprotocol that the client did not offer.
     assert_eq!(status("/rooms/a/7?class=first").await, 500);
 }
 
 #[tokio::test]
-async fn handlers_inside_a_function_talk_to_each_other_by_type() {
+async fn handlers_inside_a_function_exchange_messages() {
     #[derive(Clone)]
     struct Said(String);
 

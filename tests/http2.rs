@@ -30,7 +30,7 @@ struct Shared {
     addr: Arc<Mutex<Option<Addr<Echo>>>>,
 }
 
-/// Echoes, and does a few things on request.
+/// Echo with a few commands.
 #[websocket(path = "/echo/{name}", subprotocols = ["chat.v2"], close_timeout = 500ms, outbox_limit = 256KiB)]
 struct Echo(Shared);
 
@@ -116,7 +116,7 @@ async fn echo_and_close() {
     assert_eq!(socket.close_code().await, 1000);
     assert_eq!(socket.frame().await, None);
     assert!(matches!(setup.reason().await, CloseReason::Remote(Some(_))));
-    // The client has time to end its direction too, and then nothing is reset.
+    // The client gets time to end its direction; then the stream is not reset.
     assert_eq!(socket.reset(Duration::from_millis(100)).await, None);
     socket.end();
     drop(socket);
@@ -126,7 +126,7 @@ async fn echo_and_close() {
 }
 
 #[tokio::test]
-async fn client_that_does_not_end_its_stream_is_reset() {
+async fn resets_a_stream_that_the_client_does_not_end() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let mut socket = client.open("/echo/a").await;
@@ -150,7 +150,7 @@ async fn server_closes_first() {
 }
 
 #[tokio::test]
-async fn subprotocol_is_agreed_upon() {
+async fn negotiates_the_subprotocol() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let mut request = connect("/echo/a");
@@ -179,7 +179,7 @@ async fn two_sockets_on_one_connection() {
 }
 
 #[tokio::test]
-async fn large_messages_pass_the_windows() {
+async fn large_messages_pass_flow_control() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let mut socket = client.open("/echo/a").await;
@@ -193,7 +193,7 @@ async fn large_messages_pass_the_windows() {
 }
 
 #[tokio::test]
-async fn refusals_have_the_statuses_of_http1() {
+async fn refuses_with_the_statuses_of_http1() {
     let setup = setup_with(|router| router.max_connections(1)).await;
     let client = setup.server.http2().await;
     let with = |name: &'static str, value: &str| {
@@ -234,7 +234,7 @@ async fn refusals_have_the_statuses_of_http1() {
 }
 
 #[tokio::test]
-async fn upgrade_of_http1_is_refused() {
+async fn refuses_the_upgrade_of_http1() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let request = Request::get("http://server.example.com/echo/a")
@@ -243,7 +243,7 @@ async fn upgrade_of_http1_is_refused() {
     assert_eq!(client.request(request.body(()).unwrap(), Some(b"")).await.unwrap().status, 405);
 }
 
-/// Says what it hears, inside another server.
+/// Echo inside of another server.
 #[websocket(path = "/nested")]
 #[derive(Default)]
 struct Nested;
@@ -281,7 +281,7 @@ async fn router_nests_in_axum() {
 }
 
 #[tokio::test]
-async fn large_headers_are_refused() {
+async fn refuses_large_headers() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let mut request = connect("/echo/a");
@@ -291,7 +291,7 @@ async fn large_headers_are_refused() {
 }
 
 #[tokio::test]
-async fn lost_streams_end_their_sockets_alone() {
+async fn reset_stream_ends_only_its_socket() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
     let mut other = client.open("/echo/other").await;
@@ -312,7 +312,7 @@ async fn lost_streams_end_their_sockets_alone() {
 }
 
 #[tokio::test]
-async fn what_came_before_the_end_of_a_stream_is_handled() {
+async fn handles_messages_before_the_end_of_a_stream() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
     let mut socket = client.open("/echo/a").await;
@@ -333,7 +333,7 @@ async fn what_came_before_the_end_of_a_stream_is_handled() {
 }
 
 #[tokio::test]
-async fn fault_is_told_before_the_end() {
+async fn sends_the_close_code_before_the_end() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
     let mut socket = client.open("/echo/a").await;
@@ -344,13 +344,13 @@ async fn fault_is_told_before_the_end() {
     assert!(matches!(setup.reason().await, CloseReason::Protocol(_)));
 }
 
-/// A frame of HTTP/2.
+/// Returns an HTTP/2 frame.
 fn frame2(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// The header block of a handshake, without compression.
+/// Returns the uncompressed header block of a handshake.
 fn handshake() -> Vec<u8> {
     [
         (":method", "CONNECT"),

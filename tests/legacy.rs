@@ -1,11 +1,11 @@
-//! The browsers' drafts, behind the option `legacy`, byte for byte.
+//! The browsers' drafts with the option `legacy`, byte for byte.
 
 #[path = "legacy/deflate.rs"]
 mod deflate;
 #[path = "legacy/hostile.rs"]
 mod hostile;
-#[path = "legacy/places.rs"]
-mod places;
+#[path = "legacy/transports.rs"]
+mod transports;
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use ws_core::prelude::*;
 
-/// Shorter than what a test may wait for.
+/// Handshake timeout, below the time limit of a test.
 const MOMENT: Duration = Duration::from_millis(50);
 
 type Reasons = mpsc::UnboundedSender<CloseReason>;
 
-/// Echoes text, and says why it ended.
+/// Echo that reports its close reason.
 #[websocket(
     path = "/demo",
     legacy,
@@ -70,7 +70,7 @@ impl Echo {
 
 const OFF: bool = false;
 
-/// The same name, but not the option.
+/// Handler without the option.
 #[websocket(path = "/modern", legacy = OFF, compress)]
 #[derive(Default)]
 struct Modern;
@@ -106,7 +106,7 @@ impl Setup {
         tokio::time::timeout(TIMEOUT, self.reasons.recv()).await.expect("`#[on_close]` runs").unwrap()
     }
 
-    /// A client that has sent its keys and has had its answer.
+    /// Connects a client and completes the handshake of draft 76.
     async fn old(&self) -> RawClient {
         let mut raw = self.server.raw().await;
         raw.send(request("/demo", "")).await;
@@ -120,7 +120,7 @@ impl Setup {
 const KEY3: &[u8] = b"^n:ds[4U";
 const PROOF: &[u8] = b"8jKS'y:G*Co,Wxa-";
 
-/// The head of the handshake in the draft's introduction, with more header lines.
+/// Returns the head of the example handshake in the draft's introduction, with more header lines.
 fn request(path: &str, more: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
@@ -130,7 +130,7 @@ fn request(path: &str, more: &str) -> String {
     )
 }
 
-/// The head of an answer, as it is.
+/// Reads the head of a response.
 async fn head(raw: &mut RawClient) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -139,7 +139,7 @@ async fn head(raw: &mut RawClient) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// These bytes come next.
+/// Asserts the next bytes.
 #[track_caller]
 fn expect(raw: &mut RawClient, bytes: &[u8]) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
@@ -152,15 +152,18 @@ fn expect(raw: &mut RawClient, bytes: &[u8]) -> impl Future<Output = ()> {
     }
 }
 
-/// Everything until the server hangs up.
+/// Reads until the server closes TCP.
 async fn rest(raw: &mut RawClient) -> Vec<u8> {
     let mut rest = Vec::new();
-    tokio::time::timeout(TIMEOUT, raw.0.read_to_end(&mut rest)).await.expect("the server hangs up").unwrap();
+    tokio::time::timeout(TIMEOUT, raw.0.read_to_end(&mut rest))
+        .await
+        .expect("the server closes TCP")
+        .unwrap();
     rest
 }
 
 #[tokio::test]
-async fn example_of_the_draft() {
+async fn answers_the_example_of_the_draft() {
     let mut setup = setup().await;
     let mut raw = setup.server.raw().await;
     raw.send([request("/demo", "").as_bytes(), KEY3, b"\x00with the keys\xff"].concat()).await;
@@ -188,13 +191,13 @@ async fn example_of_the_draft() {
 }
 
 #[tokio::test]
-async fn keys_and_frames_byte_by_byte() {
+async fn accepts_keys_and_frames_byte_by_byte() {
     let setup = setup().await;
     let mut raw = setup.server.raw().await;
     for byte in request("/demo", "").bytes() {
         raw.send([byte]).await;
     }
-    // A proxy holds the keys back until it has seen the answer.
+    // A proxy withholds the keys until it has received the response head.
     head(&mut raw).await;
     for byte in [KEY3, b"\x00ab\xff\x80\x01x\x01y\xff\x00c\xff\xff\x00"].concat() {
         raw.send([byte]).await;
@@ -203,13 +206,13 @@ async fn keys_and_frames_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn connection_is_not_pinged() {
+async fn never_pings_a_draft_76_client() {
     let setup = setup().await;
     let mut raw = setup.server.raw().await;
     raw.send([request("/demo", "x-ping: yes\r\n").as_bytes(), KEY3].concat()).await;
     head(&mut raw).await;
     expect(&mut raw, PROOF).await;
-    // It would be closed for not answering.
+    // An unanswered ping would close the connection.
     for _ in 0..3 {
         raw.send(b"\x00wait\xff").await;
         expect(&mut raw, b"\x00waiting\xff\x00wait\xff").await;
@@ -217,7 +220,7 @@ async fn connection_is_not_pinged() {
 }
 
 #[tokio::test]
-async fn refusals_say_why_and_end_the_connection() {
+async fn refuses_with_a_reason_and_closes() {
     let setup = setup().await;
     let change = |from: &str, to: &str| request("/demo", "").replace(from, to);
     let cases = [
@@ -247,7 +250,7 @@ async fn refusals_say_why_and_end_the_connection() {
 }
 
 #[tokio::test]
-async fn final_version_is_what_it_was() {
+async fn final_version_is_unchanged() {
     let setup = setup().await;
     let mut client = setup.server.connect("/demo").await;
     client.send("hello").await;
@@ -256,7 +259,7 @@ async fn final_version_is_what_it_was() {
 }
 
 #[tokio::test]
-async fn on_upgrade_has_no_say_in_the_handshake_but_knows_the_url() {
+async fn on_upgrade_sees_the_url_but_cannot_change_the_handshake() {
     let setup = setup().await;
     for more in ["x-modern: yes\r\n", "x-asked-for: wss://app.example/live/demo\r\n"] {
         let mut raw = setup.server.raw().await;

@@ -1,5 +1,5 @@
-//! Clients that cost a server more than they cost themselves: each ends by a limit, and the others
-//! are served meanwhile. And who may connect at all.
+//! Clients that try to cost a server more than themselves. Each ends by a limit while the server serves others.
+//! Limits on new connections are here too.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -26,7 +26,7 @@ impl Echo {
     }
 }
 
-/// Answers more than it hears, and says why it ended.
+/// Handler that sends more than it receives and reports its close reason.
 #[websocket(path = "/probed", idle_timeout = 300ms, close_timeout = 100ms, max_message_rate = 1000)]
 struct Probed(Reasons);
 
@@ -48,7 +48,7 @@ impl Probed {
     }
 }
 
-/// The same with a life that ends.
+/// Handler with `max_lifetime`.
 #[websocket(path = "/mortal", max_lifetime = 400ms, close_timeout = 100ms)]
 struct Mortal(Reasons);
 
@@ -59,7 +59,7 @@ impl Mortal {
         Self(reasons)
     }
 
-    /// Slower than a client that sends without end.
+    /// Works slower than a client that sends without pause.
     #[on_text]
     fn work(&mut self, _: &str) {
         std::thread::sleep(Duration::from_millis(1));
@@ -71,8 +71,8 @@ impl Mortal {
     }
 }
 
-/// The same that is asked whether it lives.
-#[websocket(path = "/asked", ping_interval = 100ms, pong_timeout = 100ms)]
+/// Handler that pings its client.
+#[websocket(path = "/pinged", ping_interval = 100ms, pong_timeout = 100ms)]
 struct Asked(Reasons);
 
 #[websocket]
@@ -88,7 +88,7 @@ impl Asked {
     }
 }
 
-/// A server, and why its connections ended.
+/// Starts a server; the channel gets the close reasons.
 async fn server() -> (Server, mpsc::UnboundedReceiver<CloseReason>) {
     let (reasons, ended) = mpsc::unbounded_channel();
     let router = Router::new().mount::<Echo>().mount::<Probed>().mount::<Mortal>().mount::<Asked>();
@@ -101,7 +101,7 @@ async fn open(server: &Server, path: &str) -> RawClient {
     raw
 }
 
-/// Runs a probe to its end while another client asks and is answered.
+/// Runs a probe to its end while the server answers another client.
 async fn beside<T>(server: &Server, probe: impl Future<Output = T>) -> T {
     let mut healthy = open(server, "/echo").await;
     let mut probe = pin!(timeout(TIMEOUT, probe));
@@ -119,7 +119,7 @@ async fn beside<T>(server: &Server, probe: impl Future<Output = T>) -> T {
     }
 }
 
-/// Sends the same frame until the server has enough; returns the close code.
+/// Sends a frame repeatedly until the server closes; returns the close code.
 async fn flood(raw: &mut RawClient, frame: &[u8]) -> u16 {
     flood_with(raw, &frame.repeat(500)).await
 }
@@ -135,7 +135,7 @@ async fn flood_with(raw: &mut RawClient, bytes: &[u8]) -> u16 {
         }
         last
     };
-    // The server stops to read when it has closed, and the client when that ends TCP.
+    // The server stops reading after its close; the client stops when the server ends TCP.
     let last = tokio::select! {
         last = answers => last,
         () = async { sends.await; std::future::pending().await } => unreachable!(),
@@ -144,7 +144,7 @@ async fn flood_with(raw: &mut RawClient, bytes: &[u8]) -> u16 {
     u16::from_be_bytes([last[close + 2], last[close + 3]])
 }
 
-/// The code of the close frame that comes next.
+/// Returns the code of the next frame, a close frame.
 async fn close_code(raw: &mut RawClient) -> u16 {
     let (first, payload) = raw.frame().await.expect("a close frame");
     assert_eq!(first, 0x88);
@@ -152,7 +152,7 @@ async fn close_code(raw: &mut RawClient) -> u16 {
 }
 
 #[tokio::test]
-async fn head_byte_by_byte() {
+async fn times_out_a_head_sent_byte_by_byte() {
     let (server, _ended) = server().await;
     beside(&server, async {
         let mut raw = server.raw().await;
@@ -168,7 +168,7 @@ async fn head_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn half_a_frame() {
+async fn times_out_half_a_frame() {
     let (server, mut ended) = server().await;
     beside(&server, async {
         let mut raw = open(&server, "/probed").await;
@@ -180,11 +180,11 @@ async fn half_a_frame() {
 }
 
 #[tokio::test]
-async fn frame_byte_by_byte() {
+async fn max_lifetime_ends_a_frame_sent_byte_by_byte() {
     let (server, mut ended) = server().await;
     beside(&server, async {
         let mut raw = open(&server, "/mortal").await;
-        // What is not there yet takes no memory, but it is sent for ever.
+        // Missing bytes take no memory, but the frame never ends.
         raw.send([0x82, 0xff, 0, 0, 0, 0, 0, 0x0f, 0, 0, 1, 2, 3, 4]).await;
         while raw.0.write_all(b"x").await.is_ok() && ended.is_empty() {
             sleep(Duration::from_millis(5)).await;
@@ -196,13 +196,13 @@ async fn frame_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn never_reading() {
+async fn closes_a_client_that_never_reads() {
     let (server, mut ended) = server().await;
     let reason = beside(&server, async {
         let mut raw = open(&server, "/probed").await;
         let asks = frame(0x82, b"more").repeat(10);
         while ended.is_empty() {
-            // Sooner or later the server stops to read.
+            // The server eventually stops reading.
             let _ = timeout(Duration::from_millis(50), raw.0.write_all(&asks)).await;
         }
         ended.recv().await
@@ -211,7 +211,7 @@ async fn never_reading() {
     assert_eq!(reason, Some(CloseReason::Timeout));
 }
 
-/// A frame that is sent for ever, behind another, ends the connection with 1008.
+/// Asserts that a frame, repeated without end after another, closes the connection with 1008.
 async fn endless(first: &[u8], frame: &[u8]) {
     let (server, mut ended) = server().await;
     let code = beside(&server, async {
@@ -227,24 +227,24 @@ async fn endless(first: &[u8], frame: &[u8]) {
 }
 
 #[tokio::test]
-async fn endless_ping() {
+async fn closes_on_endless_pings() {
     endless(&[], &frame(0x89, b"")).await;
 }
 
 #[tokio::test]
-async fn endless_empty_fragments() {
+async fn closes_on_endless_empty_fragments() {
     endless(&frame(0x01, b""), &frame(0x00, b"")).await;
 }
 
 #[tokio::test]
-async fn endless_messages() {
+async fn closes_on_endless_messages() {
     endless(&[], &frame(0x81, b"")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn client_that_never_lets_a_turn_end() {
+async fn max_lifetime_ends_a_client_that_sends_without_pause() {
     let (server, mut ended) = server().await;
-    // A frame of 50,000 bytes, so that one read brings one or two.
+    // A read returns one or two frames of 50,000 bytes.
     let message = [&[0x81, 0xfe, 0xc3, 0x50, 0, 0, 0, 0][..], &[b'x'; 50_000]].concat();
     let code = beside(&server, async {
         let mut raw = open(&server, "/mortal").await;
@@ -255,10 +255,10 @@ async fn client_that_never_lets_a_turn_end() {
 }
 
 #[tokio::test]
-async fn peer_that_is_gone_without_a_word() {
+async fn closes_a_half_open_connection() {
     let (server, mut ended) = server().await;
     beside(&server, async {
-        let mut raw = open(&server, "/asked").await;
+        let mut raw = open(&server, "/pinged").await;
         assert_eq!(raw.frame().await, Some((0x89, Vec::new())));
         raw.send(frame(0x8a, b"")).await;
         assert_eq!(raw.frame().await, Some((0x89, Vec::new())));
@@ -267,7 +267,7 @@ async fn peer_that_is_gone_without_a_word() {
     .await;
 }
 
-/// A client of another address.
+/// Connects a client from another loopback address.
 async fn from(server: &Server, last: u8) -> RawClient {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).unwrap();
@@ -275,7 +275,7 @@ async fn from(server: &Server, last: u8) -> RawClient {
 }
 
 #[tokio::test]
-async fn connections_of_one_address() {
+async fn limits_connections_per_address() {
     let server = serve(Router::new().mount::<Echo>().max_connections_per_address(2)).await;
     let asks = |mut raw: RawClient| async {
         let answer = raw.request(&handshake("/echo", "")).await;
@@ -288,7 +288,7 @@ async fn connections_of_one_address() {
     let (third, status) = asks(from(&server, 2).await).await;
     assert_eq!(status, 429);
     assert_eq!(asks(from(&server, 3).await).await.1, 101);
-    // A place that becomes free can be taken, by the connection that was refused too.
+    // The refused connection too can take a released permit.
     drop(first);
     let mut third = third;
     let status = timeout(TIMEOUT, async {
@@ -300,11 +300,11 @@ async fn connections_of_one_address() {
             }
         }
     });
-    assert_eq!(status.await.expect("the place becomes free"), 101);
+    assert_eq!(status.await.expect("the permit is released"), 101);
 }
 
 #[tokio::test]
-async fn one_address_does_not_take_the_places_of_handshakes() {
+async fn one_address_cannot_use_up_the_handshakes() {
     let server = serve(Router::new().mount::<Echo>().max_connections_per_address(1)).await;
     let mut silent = Vec::new();
     for _ in 0..1 + 32 {
@@ -315,11 +315,11 @@ async fn one_address_does_not_take_the_places_of_handshakes() {
 }
 
 #[tokio::test]
-async fn handshakes_in_a_second() {
+async fn limits_handshakes_per_second() {
     let server = serve(Router::new().mount::<Echo>().max_upgrade_rate(1)).await;
     let mut first = server.raw().await;
     let mut second = server.raw().await;
-    // What is refused for another reason does not count.
+    // Handshakes refused for other reasons do not count.
     assert_eq!(first.request(&handshake("/echo", "Origin: https://evil.example\r\n")).await.status, 403);
     assert_eq!(first.request(&handshake("/echo", "")).await.status, 101);
     let answer = second.request(&handshake("/echo", "")).await;

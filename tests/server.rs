@@ -1,4 +1,4 @@
-//! The server: shutdown, neighbours, addresses.
+//! The server: shutdown, isolation of connections, addresses.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,7 +19,7 @@ struct Shared {
     addr: Arc<Mutex<Option<Addr<Worker>>>>,
 }
 
-/// Works slowly, and says why it ended.
+/// Handler that works slowly and reports its close reason.
 #[websocket(path = "/worker")]
 struct Worker(Shared);
 
@@ -46,7 +46,7 @@ impl Worker {
 
     #[on_text]
     fn text(&mut self, _: &str) {
-        panic!("as asked");
+        panic!("on request");
     }
 
     #[on_close]
@@ -86,7 +86,7 @@ async fn shutdown_drains() {
 }
 
 #[tokio::test]
-async fn dropped_server_says_goodbye_too() {
+async fn dropping_the_server_closes_connections() {
     let (router, shared, mut reasons) = worker();
     let server = serve(router).await;
     let mut client = server.connect("/worker").await;
@@ -106,13 +106,13 @@ async fn panic_closes_one_connection() {
     assert_eq!((one.text().await, other.text().await), ("127.0.0.1".into(), "127.0.0.1".into()));
     one.send("crash").await;
     assert_eq!(one.close_code().await, 1011);
-    assert_eq!(next(&mut reasons).await, CloseReason::Panic("as asked".into()));
+    assert_eq!(next(&mut reasons).await, CloseReason::Panic("on request".into()));
     other.send(Message::Ping(Bytes::from_static(b"alive"))).await;
     assert_eq!(other.next().await, Message::Pong(Bytes::from_static(b"alive")));
 }
 
 #[tokio::test]
-async fn taken_port_is_an_error_that_names_the_address() {
+async fn used_port_is_an_error_that_names_the_address() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = taken.local_addr().unwrap();
     let error = Router::new().serve(addr).await.unwrap_err();
@@ -134,7 +134,7 @@ async fn fallback_answers_other_paths() {
 }
 
 #[tokio::test]
-async fn answer_that_is_under_way_is_finished_before_a_shutdown() {
+async fn shutdown_completes_a_pending_response() {
     let slow = async || {
         tokio::time::sleep(Duration::from_millis(300)).await;
         "finished"
@@ -151,7 +151,7 @@ async fn answer_that_is_under_way_is_finished_before_a_shutdown() {
 }
 
 #[tokio::test]
-async fn handshake_after_a_shutdown_is_refused() {
+async fn refuses_handshakes_after_a_shutdown() {
     let (router, ..) = worker();
     let server = serve(router.clone()).await;
     router.shutdown().await;
@@ -165,13 +165,13 @@ struct Faulty;
 impl Faulty {
     #[on_upgrade]
     async fn make(headers: HeaderMap, PeerAddr(addr): PeerAddr) -> Self {
-        assert!(!headers.contains_key("x-panic"), "as asked by {addr}");
+        assert!(!headers.contains_key("x-panic"), "on request by {addr}");
         Self
     }
 }
 
 #[tokio::test]
-async fn panic_in_on_upgrade_is_that_requests_500() {
+async fn panic_in_on_upgrade_is_a_500() {
     let server = serve(Router::new().mount::<Faulty>()).await;
     let mut raw = server.raw().await;
     assert_eq!(raw.request(&tests::handshake("/", "X-Panic: 1\r\n")).await.status, 500);
@@ -181,7 +181,7 @@ async fn panic_in_on_upgrade_is_that_requests_500() {
 #[tokio::test]
 async fn router_nests_in_axum() {
     let (router, _, mut reasons) = worker();
-    // Without our own server there is no address, and the worker's greeting would panic.
+    // Only `serve` sets the peer address; without it, the greeting of the worker would panic.
     let app = axum::Router::new()
         .route("/", axum::routing::get(async || "a page"))
         .nest_service("/live", router.clone());

@@ -1,4 +1,4 @@
-//! Invariants of the code, as tests.
+//! Invariants of the source tree.
 
 #[path = "tidy/modules.rs"]
 mod modules;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layers of `ws-core`, lowest first: a module knows those of its own rank and below.
+/// Layers of `ws-core`, lowest first. A module may import modules of its own rank and below.
 const LAYERS: [&[&str]; 8] = [
     &["close", "message", "options", "error", "panic"],
     &["wire", "timer", "mailbox"],
@@ -31,7 +31,7 @@ fn sources(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            // What is under `#[cfg(test)]` may know everything.
+            // Code under `#[cfg(test)]` may import any module.
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap().to_owned();
             found.insert(path, code);
@@ -51,7 +51,7 @@ fn sources_of(folder: &str) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// A line without its comment.
+/// Returns a line without its comment.
 fn code(line: &str) -> &str {
     line.split("//").next().unwrap()
 }
@@ -81,7 +81,7 @@ fn layers_point_downwards() {
 }
 
 #[test]
-fn core_does_no_io_and_has_no_clock() {
+fn core_has_no_io_and_no_clock() {
     for (path, text) in sources_of("ws-core/src/wire") {
         for line in text.lines().map(code) {
             let io = [
@@ -106,7 +106,7 @@ fn expansions_name_only_the_private_module_and_core() {
             continue;
         }
         for line in text.lines().map(code) {
-            // The one name that generated code starts from is `__ws`, in `expand/mod.rs`.
+            // Paths of generated code start from `__ws`, which `expand/mod.rs` defines.
             assert!(!line.contains("ws_core::"), "{}: {line}", path.display());
             assert!(!line.contains(" ::std::"), "{}: {line}", path.display());
         }
@@ -114,7 +114,7 @@ fn expansions_name_only_the_private_module_and_core() {
 }
 
 #[test]
-fn files_are_of_a_size_to_read() {
+fn files_have_a_readable_size() {
     let mut long = Vec::new();
     for folder in ["ws-core/src", "ws-macros/src", "examples"] {
         for (path, text) in sources_of(folder) {
@@ -128,7 +128,7 @@ fn files_are_of_a_size_to_read() {
 }
 
 #[test]
-fn every_example_says_how_to_run_it() {
+fn every_example_documents_its_command() {
     for (path, text) in sources_of("examples") {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
@@ -136,13 +136,13 @@ fn every_example_says_how_to_run_it() {
     }
 }
 
-/// What stands above a line without a blank line between: its doc comment and attributes.
+/// Returns the lines directly above a line: its doc comment and attributes.
 fn above(text: &str, line: usize) -> Vec<&str> {
     let lines: Vec<&str> = text.lines().take(line).collect();
     lines.into_iter().rev().take_while(|line| !line.trim().is_empty()).collect()
 }
 
-/// The names in `pub use own::{A, B};` of a file, those of other crates left out.
+/// Returns the names that `pub use` exports from modules of this crate.
 fn exports(text: &str) -> Vec<String> {
     let own = |path: &str| path.split("::").next().is_some_and(|module| LAYERS.concat().contains(&module));
     let uses = text.split("\npub use ").skip(1).map(|rest| rest.split(';').next().unwrap());
@@ -193,13 +193,13 @@ fn every_attribute_has_an_example() {
     }
 }
 
-/// A Markdown file without its programs, in which `[…]` is no link.
+/// Returns a Markdown file without its programs, in which `[…]` is not a link.
 fn prose(text: &str) -> String {
     text.split("```").step_by(2).collect()
 }
 
 #[test]
-fn links_of_the_guide_lead_somewhere() {
+fn links_of_the_guide_resolve() {
     let rustdoc = fs::read_to_string(workspace().join("ws-core/src/guide.links")).unwrap();
     let docs = fs::read_dir(workspace().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let mut wrong = Vec::new();
@@ -214,7 +214,7 @@ fn links_of_the_guide_lead_somewhere() {
                 wrong.push(format!("{}: {label}] is not in guide.links", path.display()));
             }
         }
-        // What is known to rustdoc alone would be plain brackets in the repository.
+        // A code host would show a link that only rustdoc knows as plain brackets.
         for label in rustdoc.lines().filter_map(|line| line.split_once("]: ")).map(|(label, _)| label) {
             let used = text.contains(&format!("{label}]"));
             if used && !text.contains(&format!("\n{label}]: ")) {

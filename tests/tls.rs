@@ -1,4 +1,4 @@
-//! TLS, and what is spoken inside it.
+//! TLS, and the protocols inside it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -54,7 +54,7 @@ impl Echo {
     }
 }
 
-/// A folder with a certificate; dropped, it is gone.
+/// Temporary folder with a certificate, deleted on drop.
 struct Files(PathBuf);
 
 impl Files {
@@ -118,7 +118,7 @@ async fn setup() -> Setup {
     setup_with(|router| router).await
 }
 
-/// A TLS connection that trusts one certificate.
+/// Opens a TLS connection that trusts a single certificate.
 async fn connect(addr: SocketAddr, cert: &Path, alpn: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(cert).unwrap()).unwrap();
@@ -135,8 +135,8 @@ async fn connect(addr: SocketAddr, cert: &Path, alpn: &[&str]) -> std::io::Resul
 
 type Socket = tokio_tungstenite::WebSocketStream<TlsStream<TcpStream>>;
 
-async fn heard(socket: &mut Socket) -> Message {
-    let next = tokio::time::timeout(TIMEOUT, socket.next()).await.expect("a message comes");
+async fn receive(socket: &mut Socket) -> Message {
+    let next = tokio::time::timeout(TIMEOUT, socket.next()).await.expect("a message");
     next.unwrap_or(Ok(Message::Close(None))).unwrap()
 }
 
@@ -145,7 +145,7 @@ impl Setup {
         connect(self.addr, &self.files.cert(), alpn).await.unwrap()
     }
 
-    /// A WebSocket over HTTP/1.1.
+    /// Opens a WebSocket over HTTP/1.1.
     async fn socket(&self) -> Socket {
         let stream = self.connect(&["http/1.1"]).await;
         tokio_tungstenite::client_async("wss://localhost/echo", stream).await.unwrap().0
@@ -161,42 +161,42 @@ async fn echo_over_http1() {
     let mut setup = setup().await;
     let mut socket = setup.socket().await;
     socket.send("hello".into()).await.unwrap();
-    assert_eq!(heard(&mut socket).await, Message::from("hello"));
+    assert_eq!(receive(&mut socket).await, Message::from("hello"));
     socket.send("peer".into()).await.unwrap();
-    assert_eq!(heard(&mut socket).await, Message::from("127.0.0.1"));
-    // More than one record, and more than the socket takes at a time.
+    assert_eq!(receive(&mut socket).await, Message::from("127.0.0.1"));
+    // More than a TLS record, and more than the socket accepts at a time.
     let large = Message::from(vec![7; 900_000]);
     socket.send(large.clone()).await.unwrap();
-    assert_eq!(heard(&mut socket).await, large);
+    assert_eq!(receive(&mut socket).await, large);
     socket.close(None).await.unwrap();
     while socket.next().await.is_some() {}
     assert_eq!(setup.reason().await, CloseReason::Remote(None));
 }
 
 #[tokio::test]
-async fn end_is_told_with_close_notify() {
+async fn ends_with_close_notify() {
     let setup = setup().await;
     let mut stream = setup.connect(&[]).await;
     stream.write_all(tests::handshake("/echo", "").as_bytes()).await.unwrap();
     stream.write_all(&tests::frame(0x88, &1000_u16.to_be_bytes())).await.unwrap();
-    // Without a close_notify, rustls says that this is an unexpected end of file.
+    // Without a close_notify, rustls would return an unexpected end of file.
     let mut answer = Vec::new();
     tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
     assert!(answer.ends_with(&[0x88, 2, 0x03, 0xe8]), "{answer:?}");
 }
 
 #[tokio::test]
-async fn client_that_leaves_without_a_word_is_lost() {
+async fn abrupt_disconnect_is_a_lost_connection() {
     let mut setup = setup().await;
     let mut socket = setup.socket().await;
     socket.send("hello".into()).await.unwrap();
-    assert_eq!(heard(&mut socket).await, Message::from("hello"));
+    assert_eq!(receive(&mut socket).await, Message::from("hello"));
     drop(socket);
     assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)));
 }
 
 #[tokio::test]
-async fn alpn_chooses() {
+async fn alpn_selects_the_protocol() {
     let setup = setup().await;
     for (offer, chosen) in [
         (&["h2", "http/1.1"][..], Some("h2")),
@@ -214,7 +214,7 @@ async fn alpn_chooses() {
             let socket = tokio_tungstenite::client_async("wss://localhost/echo", stream).await;
             let (mut socket, _) = socket.unwrap();
             socket.send("hello".into()).await.unwrap();
-            assert_eq!(heard(&mut socket).await, Message::from("hello"));
+            assert_eq!(receive(&mut socket).await, Message::from("hello"));
         }
     }
     let neither = connect(setup.addr, &setup.files.cert(), &["spdy/1"]).await;
@@ -222,7 +222,7 @@ async fn alpn_chooses() {
 }
 
 #[tokio::test]
-async fn http2_ends_with_close_notify_too() {
+async fn http2_ends_with_close_notify() {
     let mut setup = setup().await;
     let client = Connection::new(setup.connect(&["h2"]).await).await;
     let mut socket = client.open("/echo").await;
@@ -243,7 +243,7 @@ async fn shutdown_drains() {
     let (mut old, client) = (setup.socket().await, Connection::new(setup.connect(&["h2"]).await).await);
     let mut new = client.open("/echo").await;
     drop(setup.stop.take());
-    let Message::Close(Some(close)) = heard(&mut old).await else { panic!("a close comes") };
+    let Message::Close(Some(close)) = receive(&mut old).await else { panic!("expected a close") };
     assert_eq!(u16::from(close.code), 1001);
     while old.next().await.is_some() {}
     assert_eq!(new.close_code().await, 1001);
@@ -255,17 +255,17 @@ async fn shutdown_drains() {
 }
 
 #[tokio::test]
-async fn silent_clients_are_cut_off() {
+async fn disconnects_silent_clients() {
     let setup = setup_with(|router| router.handshake_timeout(Duration::from_millis(200))).await;
     let start = Instant::now();
-    // Nothing, the beginning of a record, no TLS at all.
+    // No bytes, the start of a record, and bytes that are not TLS.
     for words in [&b""[..], b"\x16\x03\x01\x02\x00", b"GET /echo HTTP/1.1\r\n"] {
         let mut stream = TcpStream::connect(setup.addr).await.unwrap();
         stream.write_all(words).await.unwrap();
         let mut answer = Vec::new();
         let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.unwrap();
     }
-    // TLS, and nothing in it.
+    // A TLS connection without a request.
     for alpn in ["http/1.1", "h2"] {
         let mut stream = setup.connect(&[alpn]).await;
         let mut answer = Vec::new();
@@ -275,7 +275,7 @@ async fn silent_clients_are_cut_off() {
 }
 
 #[tokio::test]
-async fn slow_handshakes_do_not_hold_up_others() {
+async fn slow_handshakes_do_not_block_others() {
     let setup = setup().await;
     let mut silent = Vec::new();
     for _ in 0..50 {
@@ -284,18 +284,18 @@ async fn slow_handshakes_do_not_hold_up_others() {
     let start = Instant::now();
     let mut socket = setup.socket().await;
     socket.send("hello".into()).await.unwrap();
-    assert_eq!(heard(&mut socket).await, Message::from("hello"));
+    assert_eq!(receive(&mut socket).await, Message::from("hello"));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
-async fn certificate_is_reloaded() {
+async fn reloads_the_certificate() {
     let setup = setup().await;
     let mut before = setup.socket().await;
     let old = setup.files.0.join("old.pem");
     fs::copy(setup.files.cert(), &old).unwrap();
 
-    // Broken files change nothing.
+    // Invalid files keep the old certificate.
     fs::write(setup.files.cert(), "nothing").unwrap();
     assert!(matches!(setup.tls.reload(), Err(Error::Tls(TlsError::NoCertificate(_)))));
     fs::remove_file(setup.files.key()).unwrap();
@@ -303,14 +303,14 @@ async fn certificate_is_reloaded() {
     connect(setup.addr, &old, &[]).await.unwrap();
 
     setup.files.renew();
-    // Not before it is asked for.
+    // The new certificate is not used before a reload.
     connect(setup.addr, &old, &[]).await.unwrap();
     setup.tls.reload().unwrap();
     connect(setup.addr, &setup.files.cert(), &[]).await.unwrap();
     assert!(connect(setup.addr, &old, &[]).await.is_err());
 
     before.send("still here".into()).await.unwrap();
-    assert_eq!(heard(&mut before).await, Message::from("still here"));
+    assert_eq!(receive(&mut before).await, Message::from("still here"));
 }
 
 #[track_caller]
@@ -321,7 +321,7 @@ fn broken(files: &Files, says: &str) -> TlsError {
 }
 
 #[test]
-fn broken_files_are_errors_that_say_which() {
+fn invalid_files_are_errors_that_name_the_file() {
     let files = Files::new();
     files.load().unwrap();
 
@@ -348,7 +348,7 @@ fn broken_files_are_errors_that_say_which() {
     fs::remove_file(files.cert()).unwrap();
     assert!(matches!(broken(&files, "cannot read `"), TlsError::Unreadable { .. }));
 
-    // Both in one file.
+    // Certificate and key in one file.
     files.renew();
     let both = [fs::read(files.cert()).unwrap(), fs::read(files.key()).unwrap()].concat();
     fs::write(files.cert(), both).unwrap();
@@ -356,7 +356,7 @@ fn broken_files_are_errors_that_say_which() {
 }
 
 #[tokio::test]
-async fn address_and_files_are_enough() {
+async fn serves_with_address_and_files() {
     let files = Files::new();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = taken.local_addr().unwrap();
@@ -377,7 +377,7 @@ async fn address_and_files_are_enough() {
     };
     let (mut socket, _) = tokio_tungstenite::client_async("wss://localhost/echo", stream).await.unwrap();
     socket.send("hello".into()).await.unwrap();
-    assert_eq!(heard(&mut socket).await, Message::from("hello"));
+    assert_eq!(receive(&mut socket).await, Message::from("hello"));
     socket.close(None).await.unwrap();
     while socket.next().await.is_some() {}
     drop(stop);

@@ -27,14 +27,14 @@ async fn server() -> Server {
     serve(Router::new().mount::<Echo>()).await
 }
 
-/// Whether the connection is a WebSocket to [`Echo`] now.
+/// Asserts that the connection is a WebSocket to [`Echo`].
 async fn echoes(raw: &mut RawClient) {
     raw.send(frame(0x81, b"hello")).await;
     assert_eq!(raw.frame().await, Some((0x81, b"hello".to_vec())));
 }
 
 #[tokio::test]
-async fn handshake_of_the_rfc() {
+async fn answers_the_handshake_of_the_rfc() {
     let server = server().await;
     let mut raw = server.raw().await;
     let answer = raw.request(&handshake("/echo", "")).await;
@@ -48,7 +48,7 @@ async fn handshake_of_the_rfc() {
 }
 
 #[tokio::test]
-async fn refused_handshakes_say_why_and_leave_the_connection_usable() {
+async fn refuses_with_a_reason_and_keeps_the_connection() {
     let server = server().await;
     let mut raw = server.raw().await;
     let plain = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -91,9 +91,9 @@ async fn drafts_8_and_7() {
 }
 
 #[tokio::test]
-async fn bytes_in_the_packet_of_the_handshake_are_not_lost() {
+async fn reads_bytes_in_the_packet_of_the_handshake() {
     let server = server().await;
-    // A frame, half a frame, several, and no frame at all.
+    // A frame, half a frame, several frames, and no frame.
     let mut raw = server.raw().await;
     let request = handshake("/echo", "").into_bytes();
     raw.send([&request[..], &frame(0x81, b"early"), &frame(0x81, b"bird")[..3]].concat()).await;
@@ -119,7 +119,7 @@ async fn bytes_in_the_packet_of_the_handshake_are_not_lost() {
 }
 
 #[tokio::test]
-async fn subprotocol_is_agreed_upon() {
+async fn negotiates_the_subprotocol() {
     let server = server().await;
     for (offer, agreed) in [("chat.v1, chat.v2", "chat.v2"), ("mqtt, chat.v1", "chat.v1")] {
         let mut raw = server.raw().await;
@@ -134,26 +134,26 @@ async fn subprotocol_is_agreed_upon() {
 }
 
 #[tokio::test]
-async fn over_capacity_is_refused_before_the_101() {
+async fn refuses_above_capacity_before_the_101() {
     let server = serve(Router::new().mount::<Echo>().max_connections(2)).await;
     let (one, _two) = (server.connect("/echo").await, server.connect("/echo").await);
-    // As many handshakes may be under way as connections may be open, so these two are all.
+    // Pending handshakes hold permits, so these two use all of them.
     let mut raw = server.raw().await;
     let answer = raw.request(&handshake("/echo", "")).await;
     assert_eq!((answer.status, answer.body.as_str()), (503, "too many connections: try again later\n"));
     drop(one);
-    // The place is free when the server has seen the client go.
+    // The permit is released once the server notices the disconnect.
     for _ in 0..100 {
         if raw.request(&handshake("/echo", "")).await.status == 101 {
             return echoes(&mut raw).await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("the place is never free");
+    panic!("the permit is never released");
 }
 
 #[tokio::test]
-async fn large_headers_and_slow_clients_are_refused() {
+async fn refuses_large_headers_and_slow_clients() {
     let router = Router::new().mount::<Echo>().handshake_timeout(Duration::from_millis(200));
     let server = serve(router).await;
     let mut raw = server.raw().await;
@@ -180,12 +180,12 @@ impl Slow {
 }
 
 #[tokio::test]
-async fn slow_upgrade_is_ended_by_the_handshake_timeout() {
+async fn handshake_timeout_ends_a_slow_upgrade() {
     let server = serve(Router::new().mount::<Slow>().handshake_timeout(Duration::from_millis(200))).await;
     assert_eq!(server.raw().await.request(&handshake("/slow", "")).await.status, 503);
 }
 
-/// Refuses with what axum would send as 200.
+/// Handler whose rejection axum would send as 200.
 #[websocket(path = "/mute/{name}")]
 struct Mute;
 
@@ -202,7 +202,7 @@ struct Seat {
     seat: u8,
 }
 
-/// Looks for a parameter by a name that only one of its paths has.
+/// Handler that takes a parameter by a name that only one of its paths has.
 #[websocket]
 struct Seated;
 
@@ -215,7 +215,7 @@ impl Seated {
 }
 
 #[tokio::test]
-async fn errors_of_an_upgrade_are_no_success() {
+async fn error_of_an_upgrade_is_not_a_success() {
     let refused = TestClient::<Mute>::upgrade("/mute/nobody").open().await.unwrap_err();
     assert_eq!(
         (refused.status, &*refused.body),
@@ -225,13 +225,13 @@ async fn errors_of_an_upgrade_are_no_success() {
 }
 
 #[tokio::test]
-async fn path_that_does_not_fit_is_the_servers_fault() {
+async fn mismatched_path_is_a_server_error() {
     for (path, uri, expect) in
         [("/{seat}", "/0", 409), ("/{seat}", "/300", 400), ("/{seat}", "/left", 400), ("/{chair}", "/7", 500)]
     {
         let refused = TestClient::<Seated>::upgrade_at(path, uri).open().await.unwrap_err();
         assert_eq!(refused.status.as_u16(), expect, "{path} {uri}");
     }
-    // What is not to be taken is not there.
+    // Parameters with an underscore are not extracted.
     assert!(TestClient::<Seated>::upgrade_at("/{_row}/{seat}", "/a/7").open().await.is_ok());
 }

@@ -1,4 +1,4 @@
-//! Connections on threads of their own (`Router::workers`).
+//! Connections on worker threads (`Router::workers`).
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,9 +38,9 @@ impl Member {
     #[on_text]
     fn text(&mut self, text: String) {
         match text.as_str() {
-            "panic" => panic!("as told"),
+            "panic" => panic!("on request"),
             "throw" => std::panic::panic_any(Bomb),
-            // So that what comes meanwhile is heard of at once.
+            // Blocks, so that later events arrive together.
             "block" => std::thread::sleep(Duration::from_millis(300)),
             _ => {}
         }
@@ -65,7 +65,7 @@ impl Member {
     }
 }
 
-/// Panics whenever it is dropped, with another.
+/// Value whose drop panics with another such value.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -76,7 +76,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Waits for timers and for a task, both of which are the runtime's.
+/// Handler that awaits timers and a task of the runtime.
 #[websocket(path = "/waiter", idle_timeout = 200ms)]
 struct Waiter(Shared);
 
@@ -128,7 +128,7 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn connections_are_spread_over_the_threads() {
+async fn spreads_connections_over_the_threads() {
     let setup = setup(2).await;
     let mut threads = Vec::new();
     let mut clients = Vec::new();
@@ -142,7 +142,7 @@ async fn connections_are_spread_over_the_threads() {
 }
 
 #[tokio::test]
-async fn messages_between_connections_of_one_thread_and_of_two() {
+async fn delivers_messages_within_and_between_threads() {
     let setup = setup(2).await;
     let mut clients = Vec::new();
     for _ in 0..4 {
@@ -156,7 +156,7 @@ async fn messages_between_connections_of_one_thread_and_of_two() {
             assert_eq!(client.text().await, format!("{n}"));
         }
     }
-    // From outside of the threads.
+    // A message from outside of the workers.
     for member in &*setup.shared.members.lock().unwrap() {
         member.send(Say("all".into())).unwrap();
     }
@@ -166,7 +166,7 @@ async fn messages_between_connections_of_one_thread_and_of_two() {
 }
 
 #[tokio::test]
-async fn large_messages_in_parts_both_ways() {
+async fn exchanges_large_messages_in_parts() {
     let setup = setup(1).await;
     let mut client = setup.server.connect("/member").await;
     client.text().await;
@@ -187,18 +187,18 @@ async fn methods_use_the_runtime() {
     let mut setup = setup(1).await;
     let mut client = setup.server.connect("/waiter").await;
     client.send("done").await;
-    let mut heard = Vec::new();
-    while heard.len() < 4 {
-        heard.push(client.next().await.into_text().unwrap().to_string());
+    let mut received = Vec::new();
+    while received.len() < 4 {
+        received.push(client.next().await.into_text().unwrap().to_string());
     }
-    assert!(heard.contains(&"done".into()), "{heard:?}");
-    assert!(heard.contains(&"tick".into()), "{heard:?}");
-    // The client says nothing more.
+    assert!(received.contains(&"done".into()), "{received:?}");
+    assert!(received.contains(&"tick".into()), "{received:?}");
+    // The client sends no more messages.
     assert_eq!(setup.reason().await, CloseReason::Timeout);
 }
 
 #[tokio::test]
-async fn flood_does_not_keep_the_thread() {
+async fn flood_does_not_monopolise_the_thread() {
     let setup = setup(1).await;
     let mut flooding = setup.server.raw().await;
     flooding.request(&tests::handshake("/member", "")).await;
@@ -220,13 +220,13 @@ async fn flood_does_not_keep_the_thread() {
 }
 
 #[tokio::test]
-async fn client_that_goes_is_noticed() {
+async fn notices_a_disconnect() {
     let mut setup = setup(1).await;
     let mut client = setup.server.connect("/member").await;
     client.text().await;
     drop(client);
     assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)));
-    // What it said last is heard, although the end came in the same packet.
+    // The last message is handled although the end arrived in the same packet.
     let mut listener = setup.server.connect("/member").await;
     listener.text().await;
     let mut raw = setup.server.raw().await;
@@ -272,7 +272,7 @@ async fn panic_among_other_events_ends_one_connection() {
     for _ in 0..2 {
         assert!(matches!(setup.reason().await, CloseReason::Panic(_)));
     }
-    // A place that has become free is somebody else's.
+    // Another connection reuses the released slot.
     for _ in 0..2 {
         let mut client = setup.server.connect("/member").await;
         client.text().await;
@@ -282,7 +282,7 @@ async fn panic_among_other_events_ends_one_connection() {
 }
 
 #[tokio::test]
-async fn no_wake_up_is_lost() {
+async fn loses_no_wake_up() {
     let setup = setup(2).await;
     let mut clients = Vec::new();
     for _ in 0..4 {
@@ -330,7 +330,7 @@ async fn shutdown_reaches_the_threads() {
 }
 
 #[tokio::test]
-async fn server_that_is_dropped_says_goodbye_too() {
+async fn dropping_the_server_closes_connections() {
     let mut setup = setup(1).await;
     let mut client = setup.server.connect("/member").await;
     client.text().await;
@@ -341,7 +341,7 @@ async fn server_that_is_dropped_says_goodbye_too() {
 }
 
 #[test]
-fn threads_outlive_their_runtime_without_harm() {
+fn threads_survive_the_end_of_their_runtime() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (mut client, setup) = runtime.block_on(async {
         let setup = setup(1).await;
@@ -352,11 +352,11 @@ fn threads_outlive_their_runtime_without_harm() {
     });
     let Setup { server, shared, mut reasons } = setup;
     drop((server, shared));
-    // The connection has a timer that is the runtime's.
+    // The connection has a timer of the runtime.
     drop(runtime);
     let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     other.block_on(async {
-        // Its handler is dropped, and what it has with it.
+        // The handler is dropped, together with its sender.
         while timeout(TIMEOUT, reasons.recv()).await.expect("the connection ends").is_some() {}
         let _ = &mut client;
     });

@@ -2,10 +2,10 @@
 # tests/autobahn/run.sh [CASES] [--exclude CASES] [--jobs N] [--require-deflate] [--limit SECONDS]
 # Runs the Autobahn test suite (PyPI's autobahntestsuite, ported to Python 3 by fuzz.py beside this
 # file) against `examples/echo`, and prints a line for each category. CASES is a comma list of
-# patterns; without any, categories 1 to 10. It fails if a case fails, or if one that should be OK
-# is only NON-STRICT.
+# patterns; the default is categories 1 to 10. The script fails if a case fails, or if a case that
+# should be OK is only NON-STRICT.
 #
-# Needs python3 with venv. What it installs, and its reports, go to target/autobahn.
+# Requires python3 with venv. Installed packages and reports go to target/autobahn.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."

@@ -1,8 +1,8 @@
-//! Timers: while nobody reads, when they are cancelled, in which order.
+//! Timers: slow clients, cancellation and order.
 
 use super::*;
 
-/// Says more than a client in memory takes, and how much of it waits.
+/// Handler that sends more than the client buffers, and reports how much is buffered.
 #[websocket]
 #[derive(Default)]
 struct Talkative;
@@ -21,7 +21,7 @@ impl Talkative {
 }
 
 #[tokio::test]
-async fn timers_go_on_while_the_client_does_not_read() {
+async fn timers_run_while_the_client_does_not_read() {
     let mut client = TestClient::open(Talkative).await;
     client.send("x").await;
     client.advance(2 * S).await;
@@ -45,7 +45,7 @@ impl Ahead {
 }
 
 #[tokio::test]
-async fn beyond_read_ahead_pings_wait_too() {
+async fn pings_wait_beyond_read_ahead() {
     let mut client = TestClient::open(Ahead).await;
     client.send("x").await;
     client.ping("a").await;
@@ -75,14 +75,14 @@ impl Cancels {
 }
 
 #[tokio::test]
-async fn timer_that_is_due_can_be_cancelled() {
+async fn due_timer_can_be_cancelled() {
     let mut client = TestClient::open(Cancels::default()).await;
     client.advance(2 * S).await;
     assert_eq!(client.text().await, "one false true");
     client.expect_nothing().await;
 }
 
-/// Everything at ten seconds, which is the idle timeout's half.
+/// Handler with several timers at ten seconds, half of the idle timeout.
 #[websocket(idle_timeout = 20s)]
 #[derive(Default)]
 struct Prompt;
@@ -121,19 +121,19 @@ impl Prompt {
 }
 
 #[tokio::test]
-async fn order_of_timers_that_are_due() {
+async fn runs_due_timers_in_order() {
     let mut client = TestClient::open(Prompt).await;
     client.advance(10 * S).await;
     for expect in ["soon", "tick", "tick", "once", "set first", "set second"] {
         assert_eq!(client.text().await, expect);
     }
-    // The idle timeout is due with the fourth tick.
+    // The idle timeout is due at the fourth tick.
     client.advance(10 * S).await;
     assert_eq!(client.text().await, "tick");
     assert_eq!(client.closed().await.code, CloseCode::Normal);
     assert_eq!(client.close_reason().await, CloseReason::Timeout);
 
-    // After a method that took long, in the order of their times.
+    // After a long method, timers run in the order of their deadlines.
     let mut client = TestClient::open(Prompt).await;
     client.send("work").await;
     client.advance(7 * S).await;

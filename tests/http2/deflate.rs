@@ -1,4 +1,4 @@
-//! permessage-deflate in streams.
+//! permessage-deflate over HTTP/2 streams.
 
 use h2::client::Builder;
 use tests::deflate::Codec;
@@ -18,7 +18,7 @@ impl Takeover {
     }
 }
 
-/// With methods that wait, and codecs that forget.
+/// Handler with async methods, without context takeover.
 #[websocket(path = "/alone", compress(server_no_context_takeover, client_no_context_takeover, min_size = 0))]
 #[derive(Default)]
 struct Alone;
@@ -32,7 +32,7 @@ impl Alone {
     }
 }
 
-/// A socket that compresses all that it sends.
+/// WebSocket client that compresses all messages.
 struct Deflated {
     socket: Socket,
     codec: Codec,
@@ -50,7 +50,7 @@ impl Deflated {
         Self { socket, codec: Codec::default(), forgets }
     }
 
-    /// Queues a message in one frame, or in three; it goes out as the windows allow.
+    /// Queues a message as one frame or three. Flow control decides when it is sent.
     fn send(&mut self, message: &[u8], in_parts: bool) {
         if self.forgets {
             self.codec.deflate.reset();
@@ -69,7 +69,7 @@ impl Deflated {
     async fn next(&mut self) -> Vec<u8> {
         let (first, payload) = self.socket.frame().await.expect("a frame");
         if first == 0x82 {
-            // One that would be larger is not compressed where nothing refers to it.
+            // Without context takeover, a message that would not shrink is sent uncompressed.
             assert!(self.forgets);
             return payload;
         }
@@ -81,7 +81,7 @@ impl Deflated {
     }
 }
 
-/// Text that repeats itself, or noise.
+/// Returns repetitive text or noise.
 fn message(size: usize, seed: u32) -> Vec<u8> {
     let mut state = seed;
     let words = (0..).map(|n: u32| {
@@ -95,8 +95,8 @@ fn message(size: usize, seed: u32) -> Vec<u8> {
     words.take(size).collect()
 }
 
-/// Both directions at once, through windows of some hundred bytes for what comes, and of four kibibytes
-/// for what goes, as there are many sockets.
+/// Sends in both directions at once. The client's windows have some hundred bytes; the server's have four
+/// kibibytes, because there are many sockets.
 async fn pass(path: &str, sizes: &[usize], window: u32) {
     let server = serve(Router::new().mount::<Takeover>().mount::<Alone>()).await;
     let stream = TcpStream::connect(server.addr).await.unwrap();
@@ -130,23 +130,23 @@ async fn messages_of_many_sizes_pass_small_windows() {
 }
 
 #[tokio::test]
-async fn codecs_that_forget_pass_them_too() {
+async fn messages_without_context_takeover_pass_small_windows() {
     pass("/alone", &SIZES, 700).await;
 }
 
 #[tokio::test]
-async fn messages_of_a_byte_pass_a_window_of_a_byte() {
+async fn one_byte_messages_pass_a_one_byte_window() {
     pass("/takeover", &[1; 50], 1).await;
     pass("/alone", &[40; 5], 1).await;
 }
 
 #[tokio::test]
-async fn messages_as_large_as_they_may_be() {
+async fn passes_messages_at_the_size_limit() {
     pass("/takeover", &[1 << 20], 60_000).await;
 }
 
 #[tokio::test]
-async fn bombs_have_their_code_and_hurt_no_other() {
+async fn bomb_closes_only_its_own_stream() {
     let server = serve(Router::new().mount::<Takeover>()).await;
     let client = server.http2().await;
     let mut other = Deflated::open(&client, "/takeover").await;

@@ -1,9 +1,9 @@
-//! Windows, and frames that are many.
+//! Flow control, and many small frames.
 
 use super::*;
 
 #[tokio::test]
-async fn client_that_does_not_read_holds_up_nobody_else() {
+async fn slow_client_does_not_block_other_streams() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
     let (mut slow, mut other) = (client.open("/echo/slow").await, client.open("/echo/b").await);
@@ -14,14 +14,14 @@ async fn client_that_does_not_read_holds_up_nobody_else() {
         assert_eq!(other.next_text().await, "quick");
     }
     assert_eq!(setup.reason().await, CloseReason::Overflow);
-    // What it was owed is dropped with the stream.
+    // The queued frames are dropped with the stream.
     assert_eq!(slow.reset(TIMEOUT).await, Some(Reason::CANCEL));
     other.text("alive").await;
     assert_eq!(other.next_text().await, "alive");
 }
 
 #[tokio::test]
-async fn inactive_handler_shuts_the_window() {
+async fn inactive_handler_closes_the_window() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let mut held = client.open("/echo/held").await;
@@ -36,7 +36,7 @@ async fn inactive_handler_shuts_the_window() {
         sent += 1;
         assert!(sent < 100, "the window stays open");
     }
-    // The window, and what the driver read before it was told to stop.
+    // The window, and the bytes that the driver read before reading was paused.
     assert!((10..=32).contains(&sent), "{sent}");
     other.text("alive").await;
     assert_eq!(other.next_text().await, "alive");
@@ -44,7 +44,7 @@ async fn inactive_handler_shuts_the_window() {
     for _ in 0..sent {
         assert_eq!(held.next_text().await, "4096");
     }
-    // It is open again.
+    // The window is open again.
     let mut rest = message.clone();
     while !rest.is_empty() {
         let capacity = held.capacity(rest.len()).await.expect("the window opens").min(rest.len());
@@ -54,7 +54,7 @@ async fn inactive_handler_shuts_the_window() {
 }
 
 #[tokio::test]
-async fn many_small_frames_are_no_offence() {
+async fn accepts_many_small_frames() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let mut sockets = Vec::new();
@@ -74,16 +74,16 @@ async fn many_small_frames_are_no_offence() {
     }
 }
 
-/// What a client begins with: a window of 1 MiB for a stream, and of 16 for the connection.
+/// Returns the preface of a client with windows of 1 MiB per stream and 16 MiB for the connection.
 fn preface() -> Vec<u8> {
     let settings = frame2(4, 0, 0, &[0, 4, 0, 0x10, 0, 0]);
     let window = frame2(8, 0, 0, &(16_u32 << 20).to_be_bytes());
     [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], &window].concat()
 }
 
-/// The same, but so that all of it is there when the server begins to read.
+/// Like the test above, but all frames arrive before the server reads.
 #[tokio::test]
-async fn many_small_frames_may_come_at_once() {
+async fn accepts_many_small_frames_at_once() {
     const SOCKETS: u32 = 40;
     const MESSAGES: usize = 1500;
     let setup = setup().await;
@@ -94,7 +94,7 @@ async fn many_small_frames_may_come_at_once() {
         bytes.extend(message.repeat(MESSAGES));
     }
     let mut raw = setup.server.raw().await;
-    // Nobody else gets to run meanwhile.
+    // No other task runs in the meantime.
     let mut sent = 0;
     while sent < bytes.len()
         && let Ok(len) = raw.0.try_write(&bytes[sent..])
@@ -120,7 +120,7 @@ async fn many_small_frames_may_come_at_once() {
 }
 
 #[tokio::test]
-async fn streams_of_a_connection_are_bounded() {
+async fn limits_streams_per_connection() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let mut sockets = Vec::new();
@@ -136,10 +136,10 @@ async fn streams_of_a_connection_are_bounded() {
 }
 
 #[tokio::test]
-async fn windows_of_lost_streams_come_back() {
+async fn releases_windows_of_reset_streams() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
-    // 24 MB that nobody reads, against a window of 1.5 for the connection.
+    // 24 MB that no handler reads, against a connection window of 1.5 MB.
     let unread = Bytes::from([&[0x82, 0xfe, 0xea, 0x60, 0, 0, 0, 0][..], &[1; 60_000]].concat());
     for round in 0..400 {
         let mut socket = client.open("/echo/a").await;
@@ -147,7 +147,7 @@ async fn windows_of_lost_streams_come_back() {
         assert_eq!(socket.next_text().await, "pause", "{round}");
         socket.raw(unread.clone()).await;
         socket.send.send_reset(Reason::CANCEL);
-        // It would be seen when the socket is read from again.
+        // The server would notice at the next read from the socket.
         setup.shared.addr.lock().unwrap().take().unwrap().send(Active(true)).unwrap();
         setup.reason().await;
     }
@@ -156,15 +156,15 @@ async fn windows_of_lost_streams_come_back() {
     assert_eq!(last.next_text().await, "60000");
 }
 
-/// Its sockets end in time, but the resets cannot be written.
+/// The sockets end in time, but the resets cannot be written.
 #[tokio::test]
-async fn client_that_never_reads_again_does_not_keep_its_connection() {
+async fn client_that_never_reads_loses_its_connection() {
     const SOCKETS: u32 = 100;
     let mut setup = setup_with(|router| router.handshake_timeout(Duration::from_millis(200))).await;
     let mut bytes = preface();
     for socket in 0..SOCKETS {
         bytes.extend(frame2(1, 4, socket * 2 + 1, &handshake()));
-        // 256 KiB each, against a kernel that takes a few MiB.
+        // 256 KiB each; the kernel buffers a few MiB.
         bytes.extend(frame2(0, 0, socket * 2 + 1, &frame(0x81, b"flood")));
     }
     let raw = setup.server.raw().await;
@@ -173,7 +173,7 @@ async fn client_that_never_reads_again_does_not_keep_its_connection() {
     for _ in 0..SOCKETS {
         assert_eq!(setup.reason().await, CloseReason::Overflow);
     }
-    // An unknown frame is ignored, for as long as there is a connection.
+    // The server ignores unknown frames while the connection lives.
     let ended = async {
         while raw.write_all(&frame2(0xbb, 0, 0, &[])).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(50)).await;

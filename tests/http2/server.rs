@@ -1,9 +1,9 @@
-//! The server around the sockets: its end, its limits, and the other things that it speaks.
+//! The server around the sockets: shutdown, limits, and other protocols.
 
 use super::*;
 
 #[tokio::test]
-async fn shutdown_tells_sockets_and_connection() {
+async fn shutdown_closes_sockets_and_connection() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
     let (mut one, mut other) = (client.open("/echo/a").await, client.open("/echo/b").await);
@@ -25,7 +25,7 @@ async fn shutdown_tells_sockets_and_connection() {
 }
 
 #[tokio::test]
-async fn http1_is_spoken_on_the_same_port() {
+async fn serves_http1_on_the_same_port() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let mut new = client.open("/echo/a").await;
@@ -34,7 +34,7 @@ async fn http1_is_spoken_on_the_same_port() {
     old.send("over HTTP/1.1").await;
     assert_eq!(old.text().await, "over HTTP/1.1");
     assert_eq!(new.next_text().await, "over HTTP/2");
-    // A method that begins as the preface does, in pieces.
+    // A method that starts like the preface, in pieces.
     let mut raw = setup.server.raw().await;
     raw.send("P").await;
     tokio::time::sleep(Duration::from_millis(30)).await;
@@ -42,7 +42,7 @@ async fn http1_is_spoken_on_the_same_port() {
 }
 
 #[tokio::test]
-async fn preface_may_come_in_pieces() {
+async fn accepts_the_preface_in_pieces() {
     let setup = setup().await;
     let (client, mut near) = tokio::io::duplex(1024);
     let mut far = tokio::net::TcpStream::connect(setup.server.addr).await.unwrap();
@@ -61,7 +61,7 @@ async fn preface_may_come_in_pieces() {
 }
 
 #[tokio::test]
-async fn silent_clients_are_cut_off() {
+async fn disconnects_silent_clients() {
     let setup = setup_with(|router| router.handshake_timeout(Duration::from_millis(200))).await;
     let start = std::time::Instant::now();
     for words in ["", "P", "PRI * HTTP/2.0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
@@ -69,12 +69,12 @@ async fn silent_clients_are_cut_off() {
         raw.send(words).await;
         while raw.byte().await.is_some() {}
     }
-    // One that speaks and has no streams is told.
+    // A client without streams gets a GOAWAY.
     let idle = setup.server.http2().await;
     idle.join().await.unwrap();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 
-    // A socket is a stream, however quiet.
+    // A silent socket counts as a stream.
     let client = setup.server.http2().await;
     let mut socket = client.open("/echo/a").await;
     tokio::time::sleep(Duration::from_millis(900)).await;
@@ -116,7 +116,7 @@ async fn fallback_answers_other_requests() {
     assert_eq!(page.headers["content-length"], "6");
     assert!(page.headers.contains_key("date"));
     assert_eq!(client.request(get("/large"), Some(b"")).await.unwrap().body.len(), 1 << 20);
-    // As it would be answered over HTTP/1.1.
+    // HTTP/1.1 gives the same answer.
     let old = client.request(get("/old"), Some(b"")).await.unwrap();
     assert_eq!((old.status, old.headers.get("connection"), old.headers.get("keep-alive")), (200, None, None));
     assert_eq!(client.request(get("/none"), Some(b"")).await.unwrap().status, 404);
@@ -125,7 +125,7 @@ async fn fallback_answers_other_requests() {
     let head = Request::head("http://server.example.com/").body(()).unwrap();
     let head = client.request(head, Some(b"")).await.unwrap();
     assert_eq!((head.status, head.body.as_str()), (200, ""));
-    // A handler at a path that the fallback has no part in.
+    // A mounted handler takes precedence over the fallback.
     let mut socket = client.open("/echo/a").await;
     socket.raw(frame(0x81, b"hello").into()).await;
     assert_eq!(socket.next_text().await, "hello");

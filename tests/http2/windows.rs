@@ -1,21 +1,21 @@
-//! What one connection may hold unread.
+//! Bounds of unread data per connection.
 
 use std::collections::HashMap;
 
 use super::*;
 
-/// The windows: of a stream where there are up to eight, of a stream where there are more, and of all.
+/// Windows: of a stream among up to eight, of a stream among more, and of the connection.
 const WIDE: usize = 64 << 10;
 const NARROW: usize = 4 << 10;
 const CONNECTION: usize = 8 * WIDE + 248 * NARROW;
 
-/// A binary message of four kibibytes.
+/// Returns a binary message of four kibibytes.
 fn message() -> Bytes {
     Bytes::from([&[0x82, 0xfe, 0x10, 0x00, 0, 0, 0, 0][..], &[1; 4096]].concat())
 }
 
 impl Setup {
-    /// A socket that is not read from any more, and its address.
+    /// Returns a socket that the handler no longer reads, and its address.
     async fn held(&self, client: &Connection) -> (Socket, Addr<Echo>) {
         let mut socket = client.open("/echo/held").await;
         socket.text("pause").await;
@@ -26,14 +26,14 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn all_but_one_may_be_held() {
+async fn all_streams_but_one_may_be_blocked() {
     const MESSAGES: usize = 25;
     let setup = setup().await;
     let client = setup.server.http2().await;
     let mut held = Vec::new();
     for _ in 0..255 {
         let (mut socket, addr) = setup.held(&client).await;
-        // More than any window: the client sends what it may.
+        // More than any window; the client sends as much as flow control allows.
         for _ in 0..MESSAGES {
             socket.send.send_data(message(), false).unwrap();
         }
@@ -47,7 +47,7 @@ async fn all_but_one_may_be_held() {
         other.raw(Bytes::from(large.clone())).await;
         assert_eq!(other.next_text().await, "1048576");
     }
-    // Nothing was lost.
+    // No message is lost.
     for (_, addr) in &held {
         addr.send(Active(true)).unwrap();
     }
@@ -59,7 +59,7 @@ async fn all_but_one_may_be_held() {
 }
 
 #[tokio::test]
-async fn windows_are_narrow_while_streams_are_many() {
+async fn narrows_windows_while_there_are_many_streams() {
     let setup = setup().await;
     let client = setup.server.http2().await;
     let window = |socket: &mut Socket| {
@@ -69,7 +69,7 @@ async fn windows_are_narrow_while_streams_are_many() {
     let mut sockets = Vec::new();
     for n in 1..=20 {
         let mut socket = client.open("/echo/a").await;
-        // A socket knows it when it is opened.
+        // A new stream starts with the current window.
         assert_eq!(window(&mut socket), if n <= 8 { WIDE } else { NARROW }, "{n}");
         sockets.push(socket);
     }
@@ -80,7 +80,7 @@ async fn windows_are_narrow_while_streams_are_many() {
         socket.end();
         assert_eq!(socket.frame().await, None);
     }
-    // Whatever happens next on the connection tells the client.
+    // The next frame on the connection carries the new setting.
     let widens = async {
         while window(&mut sockets[0]) != WIDE {
             sockets[1].text("and now?").await;
@@ -92,12 +92,12 @@ async fn windows_are_narrow_while_streams_are_many() {
     assert_eq!(sockets[0].next_text().await, "4096");
 }
 
-/// A connection of frames, that acknowledges nothing.
+/// Raw connection that acknowledges no settings.
 struct Stubborn {
     raw: tests::RawClient,
-    /// What it may send yet on the connection.
+    /// Remaining window of the connection.
     room: usize,
-    /// What came on each stream.
+    /// Bytes received per stream.
     heard: HashMap<u32, Vec<u8>>,
     pongs: usize,
     goaway: Option<u32>,
@@ -118,7 +118,7 @@ impl Stubborn {
         self.room -= bytes.len();
     }
 
-    /// Reads frames until something is so.
+    /// Reads frames until the predicate holds.
     async fn until(&mut self, what: impl Fn(&Self) -> bool) {
         while !what(self) {
             let mut head = [0; 9];
@@ -140,11 +140,11 @@ impl Stubborn {
 }
 
 #[tokio::test]
-async fn client_that_heeds_no_settings_has_the_window_of_the_connection() {
+async fn connection_window_bounds_clients_that_ignore_settings() {
     let setup = setup().await;
     let mut client = Stubborn::new(&setup.server).await;
     let mut streams = Vec::new();
-    // Each has a wide window, as far as it has acknowledged.
+    // Without an acknowledgement, each stream keeps its wide window.
     for stream in (1..).step_by(2).take(CONNECTION / WIDE + 1) {
         client.raw.send(frame2(1, 4, stream, &handshake())).await;
         client.data(stream, &frame(0x81, b"pause")).await;
@@ -155,7 +155,7 @@ async fn client_that_heeds_no_settings_has_the_window_of_the_connection() {
     for &stream in &streams {
         let mut left = (WIDE - 100).min(CONNECTION - unread);
         while left > 0 {
-            // What was read of the first messages is given back in time.
+            // The window of the first messages is returned in time.
             client.until(|client| client.room > 0).await;
             let len = client.room.min(left);
             client.data(stream, &vec![0; len]).await;
@@ -165,7 +165,7 @@ async fn client_that_heeds_no_settings_has_the_window_of_the_connection() {
     client.raw.send(frame2(6, 0, 0, &[0; 8])).await;
     client.until(|client| client.pongs > 0).await;
     assert_eq!((unread, client.room, client.goaway), (CONNECTION, 0, None));
-    // FLOW_CONTROL_ERROR.
+    // `FLOW_CONTROL_ERROR`.
     client.raw.send(frame2(0, 0, streams[0], &[0])).await;
     client.until(|client| client.goaway.is_some()).await;
     assert_eq!(client.goaway, Some(3));

@@ -1,11 +1,11 @@
-"""The page of examples/chat, in Chromium: two visitors, who see each other and talk. On one node that
-is killed and comes up again, having forgotten everything; then on two nodes with a NATS server
-between them, of which one is killed: its visitor goes to the other by itself, and has every line once.
+"""The page of examples/chat in Chromium, with two visitors who chat. First on one node, which is killed
+and restarts without its history. Then on two nodes with a NATS server between them, of which one is
+killed: its visitor reconnects to the other node and has every line once.
 
     chat.py BINARY
 
-The example is built with the feature `nats`. Without a nats-server the second part is left out, but
-not where the variable CI is `true`.
+The example is built with the feature `nats`. Without a nats-server the script skips the second part,
+unless the variable CI is `true`.
 """
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ import devtools
 from devtools import until
 
 
-# How many lines a newcomer reads, as in the example.
+# Lines that a new member gets, as in the example.
 RECENT = 50
 
 
@@ -39,7 +39,7 @@ class Page(devtools.Page):
                        "document.getElementById('say').requestSubmit()")
 
     async def gets_back(self, text):
-        """Says something until it is given back, because there is nobody to take it."""
+        """Submits a text until the page returns it, because no node accepts it."""
         async with asyncio.timeout(devtools.PATIENCE):
             while await self.run("document.getElementById('text').value") != text:
                 await self.submit(text)
@@ -47,13 +47,13 @@ class Page(devtools.Page):
         await self.until("document.getElementById('status').textContent.startsWith('Not said: ')")
 
     async def say(self, text):
-        """Says something, and waits for it to be heard."""
+        """Submits a text and waits until the log contains it."""
         await self.until("!document.getElementById('send').disabled")
         await self.submit(text)
         await self.until(f"document.getElementById('log').lastChild?.textContent.endsWith({json.dumps(': ' + text)})")
 
     async def sees(self, here, said, on):
-        """Who is there and what was said, all of it and in order; and the node that it is connected to."""
+        """Waits for the members, for the whole log in order, and for the node of the connection."""
         texts = "[...document.querySelectorAll('#%s li')].map(item => item.textContent)"
         for part, expect in [(f"{texts % 'present'}.sort()", sorted(here)), (texts % "log", said)]:
             await self.until(f"JSON.stringify({part}) === JSON.stringify({json.dumps(expect)})")
@@ -73,7 +73,7 @@ def is_listening(port):
 
 @contextlib.contextmanager
 def process(*command, **pipes):
-    """A program, for as long as the block runs; it may be killed before."""
+    """Runs a program until the block ends or kills it."""
     running = subprocess.Popen(command, stdin=subprocess.DEVNULL, **pipes)
     try:
         yield running
@@ -91,13 +91,13 @@ async def node(binary, port, *args):
 
 
 def kill(running):
-    """As a machine that loses power."""
+    """Kills a program like a power failure."""
     running.kill()
     running.wait()
 
 
 async def meet(browser, *ports):
-    """Two visitors who see and hear each other."""
+    """Opens two pages whose visitors exchange messages."""
     anna, ben = [await Page.open(browser, f"http://127.0.0.1:{port}/") for port in ports]
     await anna.join("anna")
     await ben.join("<b>ben</b>")
@@ -121,7 +121,7 @@ async def restarted(browser, binary):
         for page in (anna, ben):
             await page.until("document.getElementById('send').disabled")
     async with node(binary, port):
-        # Its history begins anew, and so does what is shown.
+        # The restarted node has no history, so the log is empty.
         for page in (anna, ben):
             await page.sees(here, [], port)
         await ben.say("who was here?")
@@ -149,7 +149,7 @@ async def failed_over(browser, binary, nats_server):
         args = ["--nats", url, "--peers", ",".join(f"http://127.0.0.1:{port}" for port in ports)]
         async with node(binary, ports[0], *args), node(binary, ports[1], *args) as second:
             anna, ben, here, said = await meet(browser, *ports)
-            # Held where it hears that its node is gone, so that lines are missed for certain.
+            # The debugger pauses the page at the disconnect, so that it misses lines.
             await ben.run("document.querySelector('#log li').id = 'kept'")
             await ben.call("Debugger.enable")
             await ben.call("Debugger.pause")
@@ -159,17 +159,17 @@ async def failed_over(browser, binary, nats_server):
                 await anna.say(f"line {number}")
                 said.append(f"anna: line {number}")
             await ben.call("Debugger.disable")
-            # The members of the node that is gone are expired at some time.
+            # The members of the killed node expire eventually.
             for page in (anna, ben):
                 await page.sees(here, said, ports[0])
-            # It has gone on where it was, and not begun anew.
+            # The log continues and does not start again.
             await ben.until("document.getElementById('kept')?.textContent === 'anna: hello'")
             await ben.say("back again")
             said.append("<b>ben</b>: back again")
             for page in (anna, ben):
                 await page.sees(here, said, ports[0])
             async with node(binary, ports[1], *args):
-                # One that has heard nothing yet asks the broker.
+                # A page without a position reads the history from the broker.
                 carl = await Page.open(browser, f"http://127.0.0.1:{ports[1]}/")
                 await carl.join("carl")
                 await carl.sees([*here, "carl"], said[-RECENT:], ports[1])

@@ -1,6 +1,6 @@
-"""Chromium, without a window. Run with the path of the server beside this file, it opens a page over
-HTTP/2 and many sockets in streams of the same connection (RFC 8441); the server says how it was asked
-for each, and a socket over HTTP/1.1 fails. clients.py has a page of its own for it.
+"""Headless Chromium. Run with the path of the server beside this file, the script opens a page over
+HTTP/2 and many sockets in streams of the same connection (RFC 8441). The server reports the HTTP version
+of each; a socket over HTTP/1.1 fails. clients.py has its own page.
 """
 import contextlib
 import json
@@ -13,7 +13,7 @@ import threading
 
 @contextlib.contextmanager
 def at(url, *flags):
-    """The browser, at a page, for as long as the block runs; gives the folder of its profile."""
+    """Runs the browser at a page until the block ends; returns the folder of its profile."""
     profile = tempfile.mkdtemp()
     browser = subprocess.Popen(
         ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",

@@ -1,4 +1,4 @@
-// The clients of npm. Called by run.sh with the server's URL.
+// The clients from npm. run.sh passes the server's URL.
 import { createRequire } from 'node:module';
 import { WebSocket as Ws } from 'ws';
 import { WebSocket as Undici } from 'undici';
@@ -6,7 +6,7 @@ import { WebSocket as Undici } from 'undici';
 const url = process.argv[2];
 const version = (name) => createRequire(import.meta.url)(`${name}/package.json`).version;
 
-// What is sent, and is to come back: text and bytes.
+// Messages to echo: text and bytes.
 const payloads = () => [
   'Hello',
   '',
@@ -20,7 +20,7 @@ const payloads = () => [
 const same = (a, b) =>
   typeof a === 'string' ? a === b : Buffer.compare(Buffer.from(a), Buffer.from(b)) === 0;
 
-// Runs a client with the browser's API, which both have.
+// Runs a client with the browser's API, which both clients have.
 function run(name, Client, extra = async () => 0) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${name}: no end after 30 s`)), 30_000);
@@ -42,7 +42,7 @@ function run(name, Client, extra = async () => 0) {
     client.onclose = ({ code, wasClean }) => {
       clearTimeout(timer);
       if (!wasClean || code !== 1000) return reject(new Error(`${name}: closed ${code} ${wasClean}`));
-      // They offer compression, and the server speaks it.
+      // Both offer compression, and the server accepts.
       const { extensions } = client;
       if (!extensions.startsWith('permessage-deflate')) return reject(new Error(`${name}: ${extensions}`));
       console.log(`${name.padEnd(24)} ${checks + 1} checks   ${extensions}`);
@@ -51,7 +51,7 @@ function run(name, Client, extra = async () => 0) {
   });
 }
 
-// Fragments with a ping between them, and a ping.
+// Fragments with a ping between them, and another ping.
 const fragments = (client) =>
   new Promise((resolve, reject) => {
     let pongs = 0;

@@ -1,4 +1,4 @@
-"""The clients of PyPI, and Chromium. Called by run.sh with the server's URL."""
+"""The clients from PyPI, and Chromium. run.sh passes the server's URL."""
 import asyncio
 import http.server
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""Pages in Chromium that are driven from outside (Chrome DevTools Protocol)."""
+"""Pages in Chromium, driven by the Chrome DevTools Protocol."""
 import asyncio
 import contextlib
 import itertools
@@ -8,13 +8,13 @@ import pathlib
 import chromium
 import websockets
 
-# Seconds for one thing to happen. The machine may be busy, and a server may have to find out that
-# another is gone.
+# Time limit of a condition in seconds. The machine may be busy, and a server may first have to notice
+# that another is gone.
 PATIENCE = 120
 
 
 async def until(condition, what):
-    """For what nobody tells us of."""
+    """Polls a condition that has no event."""
     try:
         async with asyncio.timeout(PATIENCE):
             while not condition():
@@ -39,7 +39,7 @@ class Browser:
             port = pathlib.Path(profile, "DevToolsActivePort")
             await until(lambda: port.exists() and len(port.read_text().split()) == 2, "Chromium")
             port, path = port.read_text().split()
-            # Without pings: a busy browser may answer late.
+            # No pings, because a busy browser may answer late.
             url = f"ws://127.0.0.1:{port}{path}"
             async with websockets.connect(url, max_size=None, ping_interval=None) as connection:
                 browser = cls(connection)
@@ -54,9 +54,9 @@ class Browser:
                 if "id" in message:
                     self.answers.pop(message["id"]).set_result(message)
                 else:
-                    self.happened(message.get("sessionId"), message["method"]).set()
+                    self.event_of(message.get("sessionId"), message["method"]).set()
 
-    def happened(self, session, method):
+    def event_of(self, session, method):
         return self.events.setdefault((session, method), asyncio.Event())
 
     async def call(self, method, session=None, **params):
@@ -73,7 +73,7 @@ class Browser:
 
 
 class Page:
-    """A page in a window of its own."""
+    """A page in its own window."""
 
     checks = 0
 
@@ -94,22 +94,22 @@ class Page:
         return self.browser.call(method, self.session, **params)
 
     async def event(self, method):
-        """Waits until something has happened, now or before."""
-        await asyncio.wait_for(self.browser.happened(self.session, method).wait(), PATIENCE)
+        """Waits for an event, which may have happened before."""
+        await asyncio.wait_for(self.browser.event_of(self.session, method).wait(), PATIENCE)
 
     async def run(self, script):
-        """What a script comes to, awaited if it is a promise."""
+        """Returns the value of a script, awaited if it is a promise."""
         answer = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, (script, answer["exceptionDetails"])
         return answer["result"].get("value")
 
     async def until(self, condition):
-        """Waits for the page to become so; it is looked at whenever it has changed."""
+        """Waits for a condition of the page, which is checked after each change."""
         watch = """new Promise(done => {
-            const look = () => { if (CONDITION) { watcher.disconnect(); done(); } };
-            const watcher = new MutationObserver(look);
+            const check = () => { if (CONDITION) { watcher.disconnect(); done(); } };
+            const watcher = new MutationObserver(check);
             watcher.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-            look();
+            check();
         })""".replace("CONDITION", condition)
         try:
             await self.run(watch)

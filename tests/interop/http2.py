@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""WebSockets over HTTP/2 with a client that is not ours: PyPI's h2 for the streams, wsproto for the
+"""WebSockets over HTTP/2 with an independent client: PyPI's h2 for the streams, wsproto for the
 frames. Run by run.sh beside this file against examples/echo and examples/wss.
 
     http2.py HOST:PORT PATH SUFFIX [--tls]
 
-SUFFIX is what the server says behind each text.
+The server appends SUFFIX to each text.
 """
 import socket
 import ssl
@@ -19,7 +19,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessag
 
 
 class Client:
-    """One HTTP/2 connection; events of streams are collected until somebody asks."""
+    """An HTTP/2 connection that collects the events of its streams."""
 
     def __init__(self, addr, tls):
         host, port = addr.rsplit(":", 1)
@@ -44,7 +44,7 @@ class Client:
         self.sock.sendall(self.h2.data_to_send())
 
     def wait(self, fits):
-        """The first event that fits; others are kept."""
+        """Returns the first event that matches, and keeps the others."""
         while True:
             for at, event in enumerate(self.events):
                 if fits(event):
@@ -75,7 +75,7 @@ class Client:
 
 
 class Socket:
-    """A WebSocket in one stream."""
+    """A WebSocket in a stream."""
 
     def __init__(self, client, stream):
         self.client, self.stream = client, stream
@@ -100,7 +100,7 @@ class Socket:
         return self.client.wait(lambda event: isinstance(event, kinds) and event.stream_id == self.stream)
 
     def next(self):
-        """The next frame of the server."""
+        """Returns the next frame of the server."""
         while True:
             for event in self.ws.events():
                 return event
@@ -109,7 +109,7 @@ class Socket:
             self.ws.receive_data(event.data)
 
     def message(self):
-        """The next message, in one piece."""
+        """Returns the next message, reassembled."""
         parts = []
         while True:
             event = self.next()
@@ -119,7 +119,7 @@ class Socket:
                 return type(event.data)().join(parts)
 
     def ended(self):
-        """END_STREAM comes, and no reset."""
+        """Waits for END_STREAM without a reset."""
         while True:
             event = self.of_stream()
             if isinstance(event, h2.events.DataReceived):
@@ -168,7 +168,7 @@ def main(addr, path, suffix, tls):
     cases = [
         (dict(path="/nowhere"), [version], "404"),
         (dict(path=path), [], "426"),
-        # The echo is for everybody.
+        # The echo allows all origins.
         (dict(path=path), [version, ("origin", "https://evil.example")], "403" if tls else "200"),
         (dict(path=path, protocol="connect-udp"), [version], "501"),
         (dict(path=path, method="GET", protocol=None), [version], "405"),
@@ -178,7 +178,7 @@ def main(addr, path, suffix, tls):
         assert headers[":status"] == status, (request, headers)
     print("refusals: ok")
 
-    # As a client would that knows HTTP/1.1 alone.
+    # The upgrade of HTTP/1.1 in an HTTP/2 request.
     old = ("connection", "upgrade"), ("upgrade", "websocket"), version
     client.h2.config.validate_outbound_headers = False
     client.h2.config.normalize_outbound_headers = False

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # tests/interop/run.sh
-# Talks to `examples/echo` with the clients that people use: npm's ws and undici, PyPI's websockets,
-# aiohttp and picows, and headless Chromium. Each sends text, bytes, nothing, a megabyte and (where
-# it can) fragments and pings, gets all of it back, compressed if it offers that, and closes. Then
-# over HTTP/2 with PyPI's h2 and wsproto, to `examples/wss` too, and with Chromium, to the server beside
-# this file. Last, two windows of Chromium use the page of `examples/chat`, on one node and on two with
-# nats-server between them, which are killed. Prints a line for each; fails if one does.
+# Tests `examples/echo` with common clients: npm's ws and undici, PyPI's websockets, aiohttp and picows, and
+# headless Chromium. Each client sends text, bytes, an empty message, a megabyte and, if it can, fragments
+# and pings; checks the echoes, compressed if it offers compression; and closes. Then PyPI's h2 and wsproto
+# test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file. Last, two
+# windows of Chromium use the page of `examples/chat`, on one node and on two with nats-server between them,
+# which are killed. Prints a line per client, and fails if a client fails.
 #
-# What it installs goes to target/interop; Debian's packages are installed where they are missing.
+# The script installs to target/interop, and installs missing Debian packages.
 set -euo pipefail
 export PYTHONDONTWRITEBYTECODE=1
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,12 +24,12 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
-# What cannot be done without it, chat.py says.
+# chat.py reports the part that it skips without nats-server.
 if ! PATH=$PATH:/usr/sbin command -v nats-server >/dev/null; then
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends nats-server; } || true
 fi
 venv=$home/venv
-# Anew when the versions below change.
+# Installs again when the versions below change.
 ready=$home/.ready-$(grep -E 'pip" install|npm install' "$here/run.sh" | cksum | cut -d' ' -f1)
 if [ ! -f "$ready" ]; then
     rm -rf "$venv"
@@ -44,7 +44,7 @@ cargo build --quiet --release -p tests --bin interop-server
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
 
-# serve NAME: starts an example on a free port, which it leaves in $port.
+# serve NAME: starts an example on a free port and stores the port in $port.
 serve() {
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     "target/release/examples/$1" "127.0.0.1:$port" < /dev/null > "$home/$1.log" &
@@ -56,7 +56,7 @@ serve() {
 }
 
 serve echo
-# Modules are looked for beside the script that wants them.
+# Node resolves modules from the folder of the script.
 cp "$here/clients.mjs" "$home/"
 node "$home/clients.mjs" "ws://127.0.0.1:$port/"
 "$venv/bin/python" "$here/clients.py" "ws://127.0.0.1:$port/"

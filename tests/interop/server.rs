@@ -1,5 +1,5 @@
-//! What `chromium.py` beside this file starts: HTTPS with a page and an echo that says how it was
-//! reached. The page tells what it saw, and that is printed.
+//! Server for `chromium.py`: HTTPS with a page, and an echo that reports the HTTP version. The page reports
+//! its observations, which are printed.
 
 use axum::http::Version;
 use axum::response::Html;
@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use ws_core::prelude::*;
 use ws_core::{BoxError, Method};
 
-/// Says first by which method of which version of HTTP it was asked for, and on which connection.
+/// Echo that first sends the method and version of its request, and the address of its connection.
 #[websocket(path = "/echo", compress)]
 struct Echo(String);
 

@@ -1,4 +1,4 @@
-//! `x-webkit-deflate-frame`, against an encoder and a decoder by somebody else.
+//! `x-webkit-deflate-frame`, against an independent encoder and decoder.
 
 use flate2::{Compress as Miniz, Compression, Decompress, FlushCompress, FlushDecompress};
 use tests::handshake;
@@ -14,7 +14,7 @@ async fn answer(setup: &Setup, path: &str, offer: &str) -> (RawClient, Option<St
     (raw, answer.header("sec-websocket-extensions").map(Into::into))
 }
 
-/// A masked frame; the key is zero.
+/// Returns a masked frame with a zero key.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let len = u16::try_from(payload.len()).unwrap();
     let head = match u8::try_from(len) {
@@ -31,7 +31,7 @@ fn deflated(peer: &mut Miniz, message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The next frame: its first byte and its payload, inflated.
+/// Returns the first byte and the inflated payload of the next frame.
 async fn next(raw: &mut RawClient, peer: &mut Decompress) -> (u8, Vec<u8>) {
     let (first, mut payload) = raw.frame().await.expect("a frame");
     if first & 0x40 != 0 {
@@ -44,7 +44,7 @@ async fn next(raw: &mut RawClient, peer: &mut Decompress) -> (u8, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn is_answered_where_nothing_newer_is() {
+async fn negotiated_only_without_permessage_deflate() {
     let setup = setup().await;
     let answers = async |path, offer: &str| {
         let offer = format!("Sec-WebSocket-Extensions: {offer}\r\n");
@@ -61,7 +61,7 @@ async fn is_answered_where_nothing_newer_is() {
 }
 
 #[tokio::test]
-async fn frames_go_both_ways() {
+async fn exchanges_compressed_frames() {
     let setup = setup().await;
     for (offer, takeover) in
         [(OFFER.into(), true), (OFFER.replace("frame\r", "frame; no_context_takeover\r"), false)]
@@ -70,12 +70,12 @@ async fn frames_go_both_ways() {
         let (mut deflate, mut inflate) = (Miniz::new(Compression::default(), false), Decompress::new(false));
         let text = "so long ".repeat(100);
         for _ in 0..3 {
-            // Two compressed frames and one that is not.
+            // Two compressed frames and an uncompressed one.
             let (one, two) =
                 (deflated(&mut deflate, text.as_bytes()), deflated(&mut deflate, text.as_bytes()));
             raw.send([frame(0x41, &one), frame(0x00, b"plain"), frame(0xc0, &two)].concat()).await;
             if !takeover {
-                // The server refers to nothing that it has said before.
+                // The server keeps no context between messages.
                 inflate = Decompress::new(false);
             }
             let expected = format!("{text}plain{text}");
@@ -85,7 +85,7 @@ async fn frames_go_both_ways() {
 }
 
 #[tokio::test]
-async fn hostile_frames_have_their_codes() {
+async fn hostile_frames_close_with_their_codes() {
     let setup = setup().await;
     let bomb = deflated(&mut Miniz::new(Compression::best(), false), &vec![0; 20 << 20]);
     let noise = [0xff; 4];

@@ -1,4 +1,4 @@
-//! Clients that mean no good, and those that are gone.
+//! Hostile clients, and disconnected ones.
 
 use std::time::Instant;
 
@@ -6,8 +6,8 @@ use ws_core::ProtocolError;
 
 use super::*;
 
-/// A client that gets its place as soon as there is one.
-async fn next_place(setup: &Setup) {
+/// Waits until a new client gets a permit.
+async fn wait_for_permit(setup: &Setup) {
     let start = Instant::now();
     loop {
         let mut raw = setup.server.raw().await;
@@ -15,13 +15,13 @@ async fn next_place(setup: &Setup) {
         if raw.read_response().await.status == 101 {
             return expect(&mut raw, PROOF).await;
         }
-        assert!(start.elapsed() < TIMEOUT, "the place is never free");
+        assert!(start.elapsed() < TIMEOUT, "the permit is never released");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test]
-async fn keys_that_do_not_come_hold_no_place() {
+async fn missing_keys_release_the_permit() {
     let two = |router: Router| router.max_connections(2).handshake_timeout(Duration::from_secs(2));
     let mut setup = setup_with(two).await;
     let mut silent = Vec::new();
@@ -36,19 +36,19 @@ async fn keys_that_do_not_come_hold_no_place() {
     assert_eq!(refused.status, 503);
     assert_eq!(refused.header("connection"), Some("close"));
     for mut raw in silent {
-        // It is dropped without a word.
+        // The connection is closed without a response.
         let read = tokio::time::timeout(TIMEOUT, raw.0.read(&mut [0; 1])).await.expect("an end");
         assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     }
-    next_place(&setup).await;
+    wait_for_permit(&setup).await;
     assert!(
         matches!(setup.reason().await, CloseReason::ConnectionLost(_)),
-        "the first that a handler heard of"
+        "the first that reached a handler"
     );
 }
 
 #[tokio::test]
-async fn client_that_leaves_before_its_keys_holds_no_place() {
+async fn disconnect_before_the_keys_releases_the_permit() {
     let one = |router: Router| router.max_connections(1).handshake_timeout(Duration::from_secs(3600));
     let setup = setup_with(one).await;
     let mut raw = setup.server.raw().await;
@@ -56,11 +56,11 @@ async fn client_that_leaves_before_its_keys_holds_no_place() {
     raw.send(b"^n:ds[4").await;
     head(&mut raw).await;
     drop(raw);
-    next_place(&setup).await;
+    wait_for_permit(&setup).await;
 }
 
 #[tokio::test]
-async fn keys_that_do_not_come_hold_no_shutdown() {
+async fn missing_keys_do_not_delay_a_shutdown() {
     let patient = |router: Router| {
         let long = Duration::from_secs(3600);
         router.handshake_timeout(long).shutdown_timeout(long)
@@ -89,7 +89,7 @@ async fn shutdown_drains_and_closes() {
     setup.server.join().await;
 }
 
-/// What is sent closes the connection, and why.
+/// Asserts that the bytes close the connection with this fault.
 async fn closes(sent: &[u8], fault: ProtocolError) {
     let mut setup = setup().await;
     let mut raw = setup.old().await;
@@ -100,7 +100,7 @@ async fn closes(sent: &[u8], fault: ProtocolError) {
 }
 
 #[tokio::test]
-async fn frames_that_do_not_end() {
+async fn closes_on_endless_frames() {
     let kib = 1 << 10;
     closes(&[b"\x00", &vec![b'x'; 65 * kib][..]].concat(), ProtocolError::MessageTooBig).await;
     closes(&[b"\x01", &vec![b'x'; 65 * kib][..]].concat(), ProtocolError::MessageTooBig).await;
@@ -111,7 +111,7 @@ async fn frames_that_do_not_end() {
 }
 
 #[tokio::test]
-async fn random_pieces() {
+async fn accepts_random_segmentation() {
     let setup = setup().await;
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut below = move |most: u64| {

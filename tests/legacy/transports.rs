@@ -1,4 +1,4 @@
-//! Where draft 76 is spoken: inside TLS, inside another server, and not over HTTP/2.
+//! Transports of draft 76: TLS and another server, but not HTTP/2.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use ws_core::Tls;
 use super::*;
 
 #[tokio::test]
-async fn inside_tls_the_location_is_secure() {
+async fn location_is_wss_inside_tls() {
     let folder = std::env::temp_dir().join(format!("ws-core-legacy-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -40,7 +40,7 @@ async fn inside_tls_the_location_is_secure() {
     let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
 
     stream.write_all(&[request("/demo", "").as_bytes(), KEY3].concat()).await.unwrap();
-    // More than a record, and more than the socket takes at a time.
+    // More than a TLS record, and more than the socket accepts at a time.
     let large = [b"\x00", &[b'x'; 60_000][..], b"\xff"].concat();
     for _ in 0..10 {
         stream.write_all(&large).await.unwrap();
@@ -56,14 +56,14 @@ async fn inside_tls_the_location_is_secure() {
 }
 
 #[tokio::test]
-async fn inside_an_axum_app() {
+async fn works_inside_an_axum_app() {
     let (sender, _reasons) = mpsc::unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let app = axum::Router::new().nest_service("/live", router(sender));
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     let mut raw = RawClient(TcpStream::connect(addr).await.unwrap());
-    // What came behind the head is in front of the stream there.
+    // hyper returns the bytes after the head together with the stream.
     let url = "x-asked-for: ws://example.com/live/demo\r\n";
     raw.send([request("/live/demo", url).as_bytes(), KEY3, b"\x00a"].concat()).await;
     let head = head(&mut raw).await;
@@ -75,7 +75,7 @@ async fn inside_an_axum_app() {
 }
 
 #[tokio::test]
-async fn not_over_http2() {
+async fn refused_over_http2() {
     let setup = setup().await;
     let http2 = setup.server.http2().await;
     let mut request = connect("/demo");
@@ -86,7 +86,7 @@ async fn not_over_http2() {
     let reply = http2.request(request, None).await.unwrap();
     assert_eq!(reply.status, 426);
     assert!(!reply.headers.contains_key("connection"));
-    // The final version is.
+    // The final version works over HTTP/2.
     let mut socket = http2.open("/demo").await;
     socket.text("hello").await;
     assert_eq!(socket.next_text().await, "hello");

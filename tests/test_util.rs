@@ -1,6 +1,6 @@
-//! The test kit, as a user would use it.
+//! The test kit, as users use it.
 
-#[path = "kit/time.rs"]
+#[path = "test_util/time.rs"]
 mod time;
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use ws_core::test::TestClient;
 
 use time::{Late, Say};
 
-/// One of everything.
+/// Handler with every kind of method.
 #[websocket(path = "/rooms/{room}", idle_timeout = 60s, max_message_size = 1KiB)]
 #[derive(Default)]
 struct Room {
@@ -35,8 +35,8 @@ impl Room {
     #[on_text]
     async fn text(&mut self, text: &str) -> Result<String, String> {
         match text {
-            "panic" => panic!("as asked"),
-            "fail" => Err("as asked".into()),
+            "panic" => panic!("on request"),
+            "fail" => Err("on request".into()),
             _ => {
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 Ok(text.to_uppercase())
@@ -74,7 +74,7 @@ async fn room() -> TestClient<Room> {
 }
 
 #[tokio::test]
-async fn messages_timers_and_mail() {
+async fn exchanges_messages_timers_and_infos() {
     let mut client = room().await;
     client.send("hi").await;
     client.expect_nothing().await;
@@ -93,7 +93,7 @@ async fn messages_timers_and_mail() {
 }
 
 #[tokio::test]
-async fn a_thousand_seconds_take_no_time() {
+async fn advances_virtual_time() {
     let mut client = room().await;
     for _ in 0..100 {
         client.advance(Duration::from_secs(10)).await;
@@ -108,7 +108,7 @@ async fn a_thousand_seconds_take_no_time() {
 }
 
 #[tokio::test]
-async fn every_end() {
+async fn reports_every_close_reason() {
     let mut client = room().await;
     client.close(1001).await;
     assert_eq!(client.closed().await.code, CloseCode::Away);
@@ -127,7 +127,7 @@ async fn every_end() {
     client.send("x".repeat(1025)).await;
     assert_eq!(client.closed().await.code, CloseCode::Size);
 
-    for (say, expect) in [("panic", "handler panicked: as asked"), ("fail", "handler failed: as asked")] {
+    for (say, expect) in [("panic", "handler panicked: on request"), ("fail", "handler failed: on request")] {
         let (said, mut reasons) = tokio::sync::mpsc::unbounded_channel();
         let mut client = TestClient::open(Room { said: Some(said), ..Room::default() }).await;
         client.send(say).await;
@@ -140,7 +140,7 @@ async fn every_end() {
 }
 
 #[tokio::test]
-async fn upgrade_and_its_rejection() {
+async fn upgrades_and_rejects() {
     let mut client = TestClient::<Room>::upgrade("/rooms/lobby").state(true).open().await.unwrap();
     assert_eq!(client.text().await, "welcome to lobby");
 
@@ -156,7 +156,7 @@ async fn upgrade_and_its_rejection() {
     assert_eq!(refused.body, "pages of this origin may not connect\n");
 }
 
-/// What a request may bring besides its path.
+/// Handler that takes address and headers of the request.
 #[websocket(subprotocols = ["v1"])]
 struct Visitor;
 
@@ -175,7 +175,7 @@ impl Visitor {
 }
 
 #[tokio::test]
-async fn address_and_headers_of_an_upgrade() {
+async fn passes_address_and_headers_to_an_upgrade() {
     let request =
         TestClient::<Visitor>::upgrade_at("/{name}", "/alice").header("sec-websocket-protocol", "v1");
     let mut client = request.peer_addr(([10, 0, 0, 1], 5000).into()).open().await.unwrap();
@@ -187,19 +187,19 @@ async fn address_and_headers_of_an_upgrade() {
     assert_eq!(client.headers()["x-visitor"], "bob from nowhere");
 }
 
-/// What a test that fails says.
+/// Returns the panic message of a failing test.
 async fn failure(test: impl Future<Output = ()> + Send + 'static) -> String {
     let panic = tokio::spawn(test).await.unwrap_err().into_panic();
     panic.downcast_ref::<String>().unwrap().clone()
 }
 
-/// The list of what happened in a failure or in `{:?}`, without the padding.
+/// Returns the log of a failure or of `{:?}`, without padding.
 fn happened(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.starts_with("  ")).map(str::trim_start).collect()
 }
 
 #[tokio::test]
-async fn failed_expectation_says_what_happened() {
+async fn failed_expectation_prints_the_log() {
     let message = failure(async {
         let mut client = room().await;
         client.send("hi").await;
@@ -265,7 +265,7 @@ struct Point {
 }
 
 #[tokio::test]
-async fn json_is_text_that_deserializes() {
+async fn decodes_json() {
     let mut client = TestClient::open(Late).await;
     client.info(Say("{ \"x\": 3 }")).await;
     assert_eq!(client.json::<Point>().await, Point { x: 3 });
@@ -282,6 +282,6 @@ async fn json_is_text_that_deserializes() {
         let wrong = wrong.await;
         let first = wrong.lines().next().unwrap();
         assert!(first.starts_with(&format!("{}:{}:", file!(), line!() - 4)), "{first}");
-        assert!(first.ends_with(&format!("expected JSON of `kit::Point`, {expect}")), "{first}");
+        assert!(first.ends_with(&format!("expected JSON of `test_util::Point`, {expect}")), "{first}");
     }
 }

@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
-"""Bytes of RSS that a socket costs the server beside this script: right after the handshake,
-and after one message.
+"""Measures the server's RSS per socket: after the handshake, and after a message.
 
-    cargo build --release -p tests && python3 tests/measure/idle.py
+    cargo build --release -p tests && python3 tests/memory/idle.py
 
-COUNT=10000 says how many, SIZE=65535 how large the message is. DEFLATE=1 offers permessage-deflate and sends compressed messages; URL_PATH=/15-8, /12-5,
-/9-1, /inflate and /alone are the handlers that accept. TLS=1 is inside TLS. HTTP2=100 puts a hundred sockets on
-each connection of HTTP/2.
+COUNT=10000 sets the number of sockets, SIZE=65535 the size of the message. DEFLATE=1 offers permessage-deflate
+and sends compressed messages; the handlers at URL_PATH=/15-8, /12-5, /9-1, /inflate and /alone accept. TLS=1
+uses TLS. HTTP2=100 opens a hundred sockets per HTTP/2 connection.
 """
 import os, resource, socket, ssl, subprocess, sys, time, zlib
 
 PORT = int(os.environ.get("PORT", "9023"))
-SERVER = os.environ.get("SERVER", "target/release/measure-server")
+SERVER = os.environ.get("SERVER", "target/release/memory-server")
 PATH = os.environ.get("URL_PATH", "/")
 COUNT = int(os.environ.get("COUNT", "5000"))
 DEFLATE, TLS = "DEFLATE" in os.environ, "TLS" in os.environ
@@ -22,12 +21,12 @@ REQUEST = (f"GET {PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection:
            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{OFFER}\r\n").encode()
 SIZE = int(os.environ.get("SIZE", "5"))
 LENGTH = bytes([SIZE]) if SIZE < 126 else b"\x7e" + SIZE.to_bytes(2, "big")
-# The key is zeros.
+# The masking key is zero.
 MESSAGE = b"\x81" + bytes([LENGTH[0] | 0x80]) + LENGTH[1:] + bytes(4) + b"x" * SIZE
 ANSWER = b"\x81" + LENGTH + b"x" * SIZE
 if DEFLATE:
     codec = zlib.compressobj(wbits=-15)
-    # Enough to fill a window, of which there is one for what comes and one for what goes.
+    # Enough to fill the windows of both directions.
     text = b"".join(b"%08d" % (n * 7919 % 100_000_000) for n in range(8192))
     payload = (codec.compress(text) + codec.flush(zlib.Z_SYNC_FLUSH))[:-4]
     MESSAGE = b"\xc1\xfe" + len(payload).to_bytes(2, "big") + bytes(4) + payload
@@ -42,13 +41,13 @@ def read(sock, size):
     data = b""
     while len(data) < size:
         more = sock.recv(size - len(data))
-        assert more, "the server hung up"
+        assert more, "the server closed the connection"
         data += more
     return data
 
 
 class Socket:
-    """One over HTTP/1.1."""
+    """A WebSocket over HTTP/1.1."""
 
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -74,7 +73,7 @@ class Socket:
 
 
 class Connection:
-    """One of HTTP/2 without TLS."""
+    """An HTTP/2 connection without TLS."""
 
     def __init__(self):
         self.sock = socket.create_connection(("127.0.0.1", PORT))
@@ -86,7 +85,7 @@ class Connection:
         return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
     def until(self, kind, stream):
-        """The payload of a frame of a stream; others are passed over, and settings acknowledged."""
+        """Returns the payload of a frame of a stream; skips others and acknowledges settings."""
         while True:
             head = read(self.sock, 9)
             payload = read(self.sock, int.from_bytes(head[:3], "big"))
@@ -108,7 +107,7 @@ class Connection:
 
 
 class Stream:
-    """A socket in one of its streams."""
+    """A WebSocket in a stream."""
 
     def __init__(self, connection, stream):
         self.connection, self.stream = connection, stream
@@ -118,7 +117,7 @@ class Stream:
         answer = b""
         while len(answer) < len(ANSWER):
             answer += self.connection.until(0, self.stream)
-        # So that the window is what it was.
+        # Restores the windows.
         increment = len(answer).to_bytes(4, "big")
         self.connection.sock.sendall(b"".join(self.connection.frame(8, 0, n, increment) for n in (0, self.stream)))
         assert answer == ANSWER
@@ -136,12 +135,12 @@ server = subprocess.Popen([SERVER, f"127.0.0.1:{PORT}"] + ["--tls"] * TLS, stdou
 try:
     for _ in range(100):
         try:
-            first = sockets(100)  # what is allocated once is no cost of a connection
+            first = sockets(100)  # excludes one-time allocations
             break
         except OSError:
             time.sleep(0.05)
     else:
-        sys.exit("the server does not listen")
+        sys.exit("the server did not start to listen")
     for sock in first:
         sock.echo()
     time.sleep(0.5)

@@ -1,9 +1,8 @@
-//! What the measuring scripts beside this file talk to: an echo of text on one thread, inside TLS if its
-//! second argument is `--tls`.
+//! Server for the measuring scripts: a text echo on one thread, over TLS if the second argument is `--tls`.
 
 use ws_core::prelude::*;
 
-/// Thousands of clients may take their time to connect.
+/// Handshake timeout, long enough for thousands of clients at once.
 const IDLE: Duration = Duration::from_secs(600);
 
 #[websocket(path = "/", idle_timeout = IDLE)]
@@ -18,7 +17,7 @@ impl Echo {
     }
 }
 
-/// The same with a mailbox and an async method.
+/// Echo with a mailbox and an async method.
 #[websocket(path = "/async", idle_timeout = IDLE)]
 #[derive(Default)]
 struct AsyncEcho;
@@ -41,7 +40,7 @@ impl AsyncEcho {
     fn note(&mut self, _: Note) {}
 }
 
-/// Echoes of text that are compressed, with the memory that their parameters ask for.
+/// Defines compressed text echoes with different memory parameters.
 macro_rules! compressed {
     ($($name:ident at $path:literal $options:tt)*) => {$(
         #[websocket(path = $path, idle_timeout = IDLE, compress $options)]

@@ -1,4 +1,4 @@
-//! Time, and what is seen when: the clock, the log, other threads.
+//! Virtual time: the clock, the log, and other threads.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use ws_core::test::TestClient;
 
 use super::{failure, happened};
 
-/// Something at 100 ms, and what others need a while for.
+/// Handler with a timer at 100 ms and methods that wait.
 #[websocket(idle_timeout = none)]
 #[derive(Default)]
 pub(super) struct Late;
@@ -70,7 +70,7 @@ impl Late {
 const MS: Duration = Duration::from_millis(1);
 
 #[tokio::test]
-async fn nothing_but_advance_takes_time() {
+async fn only_advance_moves_time() {
     let mut client = TestClient::open(Late).await;
     let start = tokio::time::Instant::now();
     let mut other = TestClient::open(Late).await;
@@ -94,8 +94,8 @@ async fn nothing_but_advance_takes_time() {
 }
 
 #[tokio::test]
-async fn time_is_exact_and_does_not_add_up() {
-    // Wherever the clock stood: between two ticks of the runtime's timers too.
+async fn time_is_exact() {
+    // Start times include moments between two ticks of the runtime's timers.
     for (fraction, steps) in [(0, 99), (1, 33), (123_456, 198), (500_000, 1), (999_999, 9)] {
         tokio::time::pause();
         tokio::time::advance(Duration::from_nanos(fraction)).await;
@@ -119,7 +119,7 @@ async fn time_is_exact_and_does_not_add_up() {
 }
 
 #[tokio::test]
-async fn clients_of_a_test_share_one_clock() {
+async fn clients_of_a_test_share_a_clock() {
     let (mut one, mut other) = (TestClient::open(Late).await, TestClient::open(Late).await);
     for _ in 0..45 {
         one.advance(MS / 10).await;
@@ -133,7 +133,7 @@ async fn clients_of_a_test_share_one_clock() {
 }
 
 #[tokio::test]
-async fn log_has_what_nobody_has_read_when_it_came() {
+async fn log_contains_unread_messages_with_their_time() {
     let (mut one, other) = (TestClient::open(Late).await, TestClient::open(Late).await);
     one.send("sleep").await;
     let addr = other.addr();
@@ -157,7 +157,7 @@ async fn log_has_what_nobody_has_read_when_it_came() {
 }
 
 #[tokio::test]
-async fn other_threads_and_long_chains_of_tasks_are_waited_for() {
+async fn waits_for_other_threads_and_long_task_chains() {
     let mut client = TestClient::open(Late).await;
     client.send("block").await;
     assert_eq!(client.text().await, "blocked");
@@ -169,7 +169,7 @@ async fn other_threads_and_long_chains_of_tasks_are_waited_for() {
 }
 
 #[tokio::test]
-async fn client_that_is_not_asked_takes_a_quarter_of_a_mebibyte() {
+async fn unread_client_buffers_a_quarter_of_a_mebibyte() {
     let mut client = TestClient::open(Late).await;
     client.send("much").await;
     client.advance(MS).await;

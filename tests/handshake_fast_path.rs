@@ -1,5 +1,5 @@
-//! The first request of a connection: a handshake that comes whole is answered without hyper, which
-//! nobody must notice.
+//! The first request of a connection. A handshake that arrives whole is answered without hyper, and clients
+//! must not see a difference.
 
 use tests::{HttpResponse, RawClient, Server, TIMEOUT, frame, handshake, serve};
 use tokio::io::AsyncReadExt;
@@ -18,7 +18,7 @@ impl Plain {
     }
 }
 
-/// The same, with a look at the request.
+/// Like [`Echo`], but its `#[on_upgrade]` takes the request.
 #[websocket(path = "/asks/{room}", compress, subprotocols = ["chat"])]
 struct Asks(String);
 
@@ -59,24 +59,24 @@ impl Panics {
     fn text(&mut self, _: &str) {}
 }
 
-/// On the runtime, and on a worker.
+/// Starts a server on the runtime, and one on a worker.
 async fn servers() -> [Server; 2] {
     let router = || Router::new().mount::<Plain>().mount::<Asks>().mount::<Panics>();
     [serve(router()).await, serve(router().workers(1)).await]
 }
 
-/// An answer without what only hyper writes.
+/// Returns a response without the headers that only hyper writes.
 fn said(mut answer: HttpResponse) -> (u16, Vec<(String, String)>, String) {
     answer.headers.retain(|(name, _)| name != "date");
     answer.headers.sort();
     (answer.status, answer.headers, answer.body)
 }
 
-/// What hyper is to read, as nothing that concerns a body is answered by us.
+/// Header that leaves the request to hyper, which reads all requests with a body.
 const FOR_HYPER: &str = "Content-Length: 0\r\n";
 
 #[tokio::test]
-async fn the_answer_is_that_of_hyper() {
+async fn fast_path_answers_like_hyper() {
     for server in servers().await {
         for path in ["/plain", "/plain?a=b", "/asks/blue%20salon", "/asks/a/b", "/panics", "/none"] {
             for more in [
@@ -101,7 +101,7 @@ async fn the_answer_is_that_of_hyper() {
 }
 
 #[tokio::test]
-async fn what_comes_behind_it_is_read() {
+async fn reads_bytes_after_the_handshake() {
     let hello = frame(0x81, b"hello");
     for server in servers().await {
         for more in ["", FOR_HYPER] {
@@ -124,10 +124,10 @@ async fn what_comes_behind_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_handshake_may_come_after_others_and_in_pieces() {
+async fn handshake_may_follow_other_requests_and_arrive_in_pieces() {
     for server in servers().await {
         let mut raw = server.raw().await;
-        // Refused by us, by a handler, and where nobody is; written by hyper, which goes on.
+        // Refused by the handshake, by a handler, and at an unknown path. hyper writes them and continues.
         for (path, more, status) in [
             ("/plain", "Origin: http://elsewhere.example\r\n", 403),
             ("/asks/7", "Cookie: forged\r\n", 403),
@@ -144,7 +144,7 @@ async fn a_handshake_may_come_after_others_and_in_pieces() {
         raw.send(frame(0x81, b"hello")).await;
         assert_eq!(raw.frame().await, Some((0x81, b"hello".to_vec())));
 
-        // Two at once, the first of which is refused.
+        // Two requests in a packet, of which the first is refused.
         let mut raw = server.raw().await;
         raw.send(handshake("/none", "") + &request).await;
         assert_eq!((raw.read_response().await.status, raw.read_response().await.status), (404, 101));
@@ -152,7 +152,7 @@ async fn a_handshake_may_come_after_others_and_in_pieces() {
 }
 
 #[tokio::test]
-async fn clients_that_say_nothing_are_late_by_themselves() {
+async fn silent_clients_do_not_delay_others() {
     for workers in [0, 1] {
         let router = Router::new().mount::<Plain>().workers(workers);
         let server = serve(router.handshake_timeout(std::time::Duration::from_millis(100))).await;
@@ -162,7 +162,7 @@ async fn clients_that_say_nothing_are_late_by_themselves() {
         for RawClient(late) in [&mut silent, &mut slow] {
             let mut rest = Vec::new();
             let end = tokio::time::timeout(TIMEOUT, late.read_to_end(&mut rest)).await;
-            end.expect("the server hangs up").unwrap();
+            end.expect("the server closes TCP").unwrap();
             assert!(!rest.starts_with(b"HTTP/1.1 1"));
         }
         open.send("hello").await;
@@ -170,11 +170,11 @@ async fn clients_that_say_nothing_are_late_by_themselves() {
     }
 }
 
-/// Its `#[on_upgrade]` takes as long as its client waits.
+/// Handler whose `#[on_upgrade]` never completes.
 #[websocket(path = "/waits")]
 struct Waits;
 
-/// Tells when an `#[on_upgrade]` begins, and when it has been dropped.
+/// Reports the start and the drop of an `#[on_upgrade]`.
 type Waiting = mpsc::UnboundedSender<&'static str>;
 
 struct Told(Waiting);
@@ -199,7 +199,7 @@ impl Waits {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_about_a_client_that_has_left() {
+async fn disconnect_drops_a_pending_on_upgrade() {
     for workers in [0, 1] {
         let (waiting, mut told) = mpsc::unbounded_channel();
         let router = Router::new().mount::<Plain>().mount::<Waits>().with_state(waiting);
@@ -213,17 +213,17 @@ async fn nobody_is_asked_about_a_client_that_has_left() {
             let end = tokio::time::timeout(TIMEOUT, told.recv()).await;
             assert_eq!(end.expect("the handler is dropped"), Some("ends"));
         }
-        // Its place is free, or about to be.
+        // Its permit is released, or about to be.
         let mut raw = server.raw().await;
         while raw.request(&handshake("/plain", "")).await.status != 101 {}
     }
 }
 
 #[tokio::test]
-async fn a_shutdown_does_not_wait_for_clients_that_say_nothing() {
+async fn shutdown_does_not_wait_for_silent_clients() {
     for mut server in servers().await {
         let mut silent = server.raw().await;
-        // It has been accepted, as one that came later has.
+        // The server has accepted it, because a later connection was accepted.
         drop(server.connect("/plain").await);
         server.stop();
         assert_eq!(silent.byte().await, None);
@@ -234,7 +234,7 @@ async fn a_shutdown_does_not_wait_for_clients_that_say_nothing() {
 }
 
 #[tokio::test]
-async fn the_fallback_may_take_the_connection() {
+async fn fallback_may_upgrade_the_connection() {
     use axum::extract::Request;
     let page = async |request: Request| -> String {
         let upgrade = request.extensions().get::<hyper::upgrade::OnUpgrade>();
