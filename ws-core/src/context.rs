@@ -8,13 +8,15 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use session::SessionCell;
+use session::{ConnectionInfo, SessionCell, SessionGuard};
 pub(crate) use session::{Session, SharedSession, lock};
 
 use crate::close::Close;
+use crate::error::HandlerError;
 use crate::handler::{Handler, InfoOf};
 use crate::reply::{IntoReply, Replies};
 use crate::timer::TimerId;
+use crate::wire::Connection;
 
 /// The connection, as its handler sees it: the commands of Cowboy, as methods.
 ///
@@ -273,6 +275,43 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn subprotocol(&self) -> Option<&str> {
         self.cell.info().subprotocol.as_deref()
+    }
+}
+
+impl<H: Handler> Context<H> {
+    /// The size of a connection's state in bytes.
+    #[cfg(test)]
+    pub(crate) const STATE_SIZE: usize = SessionCell::<H>::STATE_SIZE;
+
+    pub(crate) fn new(
+        wire: Connection,
+        peer_addr: Option<SocketAddr>,
+        subprotocol: Option<Box<str>>,
+    ) -> Self {
+        Self { cell: SessionCell::new(Session::new(wire), ConnectionInfo { peer_addr, subprotocol }) }
+    }
+
+    /// Sends the value that a method returned.
+    ///
+    /// If an earlier `send` of the method failed, returns that error instead.
+    #[inline(always)]
+    pub(crate) fn reply(&mut self, reply: impl IntoReply) -> Result<(), HandlerError> {
+        let mut session = self.session();
+        let result = reply.into_reply(&mut Replies(&mut session.wire));
+        if session.failure.is_none() {
+            return result;
+        }
+        session.failure.take().map_or(result, |failure| Err(*failure))
+    }
+
+    #[inline(always)]
+    pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
+        self.cell.session()
+    }
+
+    /// Returns the handle by which the driver reaches the session while a method borrows the context.
+    pub(crate) fn shared(&self) -> SharedSession<H> {
+        self.cell.shared()
     }
 }
 

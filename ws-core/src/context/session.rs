@@ -7,12 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
-use super::Context;
 use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::handler::Handler;
 use crate::mailbox::Mailbox;
-use crate::reply::{IntoReply, Replies};
 use crate::timer::Timers;
 use crate::topic::{Delivery, QueueItem, Subscriptions};
 use crate::wire::Connection;
@@ -48,63 +46,23 @@ impl<H: Handler> SharedSession<H> {
     }
 }
 
-impl<H: Handler> Context<H> {
-    pub(crate) fn new(
-        wire: Connection,
-        peer_addr: Option<SocketAddr>,
-        subprotocol: Option<Box<str>>,
-    ) -> Self {
-        let session = Session {
-            wire,
-            timers: Timers::new(),
-            mailbox: None,
-            subscriptions: None,
-            waker: None,
-            failure: None,
-        };
-        let info = ConnectionInfo { peer_addr, subprotocol };
-        let cell = if H::ASYNC {
-            SessionCell::Shared(Arc::new(SessionState { session: Mutex::new(session), info }))
-        } else {
-            SessionCell::Owned(Box::new(SessionState { session, info }))
-        };
-        Self { cell }
-    }
-
-    /// Sends what a method returned. If one of its own sends failed before, that is the error.
-    #[inline(always)]
-    pub(crate) fn reply(&mut self, reply: impl IntoReply) -> Result<(), HandlerError> {
-        let mut session = self.session();
-        let result = reply.into_reply(&mut Replies(&mut session.wire));
-        if session.failure.is_none() {
-            return result;
-        }
-        session.failure.take().map_or(result, |failure| Err(*failure))
-    }
-
-    #[inline(always)]
-    pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
-        self.cell.session()
-    }
-
-    /// The bytes of the state of a connection.
+impl<H: Handler> SessionCell<H> {
+    /// The size of a connection's state in bytes.
     #[cfg(test)]
-    pub(crate) const STATE_SIZE: usize = if H::ASYNC {
+    pub(super) const STATE_SIZE: usize = if H::ASYNC {
         size_of::<SessionState<Mutex<Session<H>>>>()
     } else {
         size_of::<SessionState<Session<H>>>()
     };
 
-    /// The driver's way to the session while a method has the context.
-    pub(crate) fn shared(&self) -> SharedSession<H> {
-        SharedSession(match &self.cell {
-            SessionCell::Owned(_) => None,
-            SessionCell::Shared(state) => Some(Arc::clone(state)),
-        })
+    pub(super) fn new(session: Session<H>, info: ConnectionInfo) -> Self {
+        if H::ASYNC {
+            Self::Shared(Arc::new(SessionState { session: Mutex::new(session), info }))
+        } else {
+            Self::Owned(Box::new(SessionState { session, info }))
+        }
     }
-}
 
-impl<H: Handler> SessionCell<H> {
     #[inline(always)]
     pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
         // Which of the two it is has been decided by `H`, so that the compiler sees one.
@@ -120,6 +78,14 @@ impl<H: Handler> SessionCell<H> {
             Self::Owned(state) => &state.info,
             Self::Shared(state) => &state.info,
         }
+    }
+
+    /// Returns the handle by which the driver reaches the session while a method borrows the context.
+    pub(super) fn shared(&self) -> SharedSession<H> {
+        SharedSession(match self {
+            Self::Owned(_) => None,
+            Self::Shared(state) => Some(Arc::clone(state)),
+        })
     }
 }
 
@@ -141,6 +107,10 @@ pub(crate) struct Session<H: Handler> {
 }
 
 impl<H: Handler> Session<H> {
+    pub(super) fn new(wire: Connection) -> Self {
+        Self { wire, timers: Timers::new(), mailbox: None, subscriptions: None, waker: None, failure: None }
+    }
+
     /// Whether that is the task that is woken.
     #[inline(always)]
     pub(crate) fn will_wake(&self, waker: &Waker) -> bool {

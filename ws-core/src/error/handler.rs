@@ -1,0 +1,141 @@
+//! The errors of a handler.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::BoxError;
+use crate::close::CloseCode;
+
+/// A payload that does not decode into what a method takes.
+///
+/// ```
+/// use ws_core::{DecodeError, FromText};
+///
+/// struct Percent(u8);
+///
+/// impl FromText<'_> for Percent {
+///     fn from_text(text: &str) -> Result<Self, DecodeError> {
+///         match text.parse().map_err(DecodeError::new)? {
+///             percent @ 0..=100 => Ok(Self(percent)),
+///             _ => Err(DecodeError::new("more than all of it")),
+///         }
+///     }
+/// }
+/// let error = Percent::from_text("101").err().unwrap();
+/// assert_eq!(error.to_string(), "payload does not decode: more than all of it");
+/// ```
+#[derive(Debug)]
+pub struct DecodeError(BoxError);
+
+impl DecodeError {
+    /// Wraps what the decoder said.
+    pub fn new(source: impl Into<BoxError>) -> Self {
+        Self(source.into())
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "payload does not decode: {}", self.0)
+    }
+}
+
+impl StdError for DecodeError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// What `#[on_error]` is told.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::TestClient};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[on_text]
+///     fn double(&mut self, Json(number): Json<u32>) -> Result<Json<u32>, &'static str> {
+///         number.checked_mul(2).map(Json).ok_or("too much")
+///     }
+///     #[on_error]
+///     fn error(&mut self, error: &HandlerError) -> Option<String> {
+///         match error {
+///             HandlerError::Decode(_) => None, // Ignored.
+///             other => Some(other.to_string()),
+///         }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = TestClient::open(Chat).await;
+/// client.send("no number").await;
+/// client.send("4000000000").await;
+/// assert_eq!(client.text().await, "too much");
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// A payload did not decode into what the method takes. Without `#[on_error]`: 1007.
+    Decode(DecodeError),
+    /// A method returned an error. Without `#[on_error]`: 1011.
+    Method(BoxError),
+    /// A reply that cannot be sent: a control frame that is too long, a close code that may not
+    /// be sent, a value that does not encode. Without `#[on_error]`: 1011.
+    Reply(BoxError),
+}
+
+impl HandlerError {
+    /// The code that the connection closes with if nobody handles the error.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::TestClient};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_error]
+    ///     fn error(&mut self, error: &HandlerError) -> Close {
+    ///         Close::new(error.close_code(), error.to_string())
+    ///     }
+    ///     #[every(1s)]
+    ///     fn fail(&mut self) -> Result<(), &'static str> {
+    ///         Err("as always")
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = TestClient::open(Chat).await;
+    /// client.advance(Duration::from_secs(1)).await;
+    /// assert_eq!(client.closed().await, Close::new(1011, "as always"));
+    /// # }
+    /// ```
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Decode(_) => CloseCode::Invalid,
+            Self::Method(_) | Self::Reply(_) => CloseCode::Error,
+        }
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decode(error) => error.fmt(f),
+            Self::Method(error) => error.fmt(f),
+            Self::Reply(error) => write!(f, "reply cannot be sent: {error}"),
+        }
+    }
+}
+
+impl StdError for HandlerError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Decode(error) => Some(error),
+            Self::Method(error) | Self::Reply(error) => Some(&**error),
+        }
+    }
+}
+
+impl From<DecodeError> for HandlerError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}

@@ -1,0 +1,100 @@
+//! The errors of running a server.
+
+use std::error::Error as StdError;
+use std::net::SocketAddr;
+use std::{fmt, io};
+
+#[cfg(feature = "tls")]
+use super::TlsError;
+
+/// The result of running a server.
+///
+/// ```
+/// # use ws_core::prelude::*;
+/// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+/// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+/// async fn run() -> ws_core::Result<()> {
+///     let stop = async { /* until Ctrl-C */ };
+///     Router::new().mount::<Echo>().serve_with_shutdown("127.0.0.1:0", stop).await
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// assert!(run().await.is_ok());
+/// # }
+/// ```
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a server could not run.
+///
+/// ```
+/// use ws_core::{Error, Router};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// let addr = taken.local_addr().unwrap();
+/// let error = Router::<()>::new().serve(addr).await.unwrap_err();
+/// assert!(matches!(&error, Error::Bind { addr: asked, .. } if *asked == addr));
+/// assert!(error.to_string().starts_with(&format!("cannot listen on {addr}: ")));
+/// # }
+/// ```
+#[non_exhaustive]
+pub enum Error {
+    /// The text is no address, or its name does not resolve.
+    Address {
+        /// What was asked for.
+        addr: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// The address could not be listened on, because it is taken or not allowed.
+    Bind {
+        /// What was asked for.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The threads that [`Router::workers`](crate::Router::workers) asks for could not be started.
+    Workers {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { addr, source } => write!(f, "`{addr}` is no address to listen on: {source}"),
+            Self::Bind { addr, source } => write!(f, "cannot listen on {addr}: {source}"),
+            Self::Workers { source } => write!(f, "cannot start the workers: {source}"),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Address { source, .. } | Self::Bind { source, .. } | Self::Workers { source } => {
+                Some(source)
+            }
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.source(),
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsError> for Error {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
+/// The same text, for it is what a `main` that returns the error shows.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
