@@ -225,6 +225,6 @@ async fn server_that_is_not_there_is_named_without_the_password() {
     let error = Hub::nats("nats://me:secret@host name").await.unwrap_err();
     assert!(matches!(error, HubError::Address { .. }));
     let text = error.to_string();
-    assert!(text.starts_with("`host name` is no address of a NATS server: "), "{text}");
+    assert!(text.starts_with("invalid NATS address `host name`: "), "{text}");
     assert!(!text.contains("secret") && !format!("{error:?}").contains("secret"), "{text}");
 }

@@ -118,7 +118,7 @@ async fn used_port_is_an_error_that_names_the_address() {
     let error = Router::new().serve(addr).await.unwrap_err();
     assert!(error.to_string().starts_with(&format!("cannot listen on {addr}: ")), "{error}");
     let error = Router::new().serve("nonsense").await.unwrap_err();
-    assert!(error.to_string().starts_with("`nonsense` is no address to listen on: "), "{error}");
+    assert!(error.to_string().starts_with("invalid listen address `nonsense`: "), "{error}");
 }
 
 #[tokio::test]

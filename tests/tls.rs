@@ -327,7 +327,10 @@ fn invalid_files_are_errors_that_name_the_file() {
 
     let other = Files::new();
     fs::copy(other.key(), files.key()).unwrap();
-    assert!(matches!(broken(&files, "key.pem` is not that of"), TlsError::Mismatch { .. }));
+    assert!(matches!(
+        broken(&files, "key.pem` does not match the certificate in"),
+        TlsError::Mismatch { .. }
+    ));
 
     fs::copy(files.cert(), files.key()).unwrap();
     let error = broken(&files, "no private key in");
@@ -335,7 +338,7 @@ fn invalid_files_are_errors_that_name_the_file() {
     fs::write(files.key(), "").unwrap();
     assert!(matches!(broken(&files, "no private key in"), TlsError::NoKey(_)));
     fs::write(files.key(), "-----BEGIN PRIVATE KEY-----\n?\n-----END PRIVATE KEY-----\n").unwrap();
-    assert!(matches!(broken(&files, "is no PEM file"), TlsError::Malformed { .. }));
+    assert!(matches!(broken(&files, "is not a PEM file"), TlsError::Malformed { .. }));
     fs::write(files.key(), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
     assert!(matches!(broken(&files, "cannot be used"), TlsError::Unusable { .. }));
     fs::remove_file(files.key()).unwrap();

@@ -210,7 +210,7 @@ async fn member_is_known_to_the_server_when_it_says_so_or_that_is_told() {
     let long: &str = Box::leak("x".repeat(300).into_boxed_str());
     let mut ben = Session::open(&room, OnOpen::Join(long)).await;
     let Event::Failed(error) = ben.next().await else { panic!("nobody has refused it") };
-    assert!(error.starts_with("the broker has refused it: "), "{error}");
+    assert!(error.starts_with("the broker rejected the request: "), "{error}");
     assert!(matches!(hub.flush().await, Err(BrokerError::Refused(_))));
     // A member that is known is told no more than once.
     let mut carl = Session::open(&room, OnOpen::Join("carl")).await;

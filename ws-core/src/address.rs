@@ -1,4 +1,4 @@
-//! Sending to a handler from the rest of the system: [`Addr`], [`Recipient`].
+//! Addresses of handlers: [`Addr`] and [`Recipient`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use crate::error::SendError;
 use crate::handler::{Handler, InfoOf};
 use crate::mailbox::Mailbox;
 
-/// The address of one connection's handler: whoever has it sends messages to the handler's
-/// `#[on_info]` methods; Cowboy's `Pid ! Message`.
+/// The address of one connection's handler. Cowboy's `Pid ! Message`.
 ///
-/// It is cheap to clone and can go to any thread. It does not keep the connection open.
+/// Messages sent to the address reach the handler's `#[on_info]` methods. An `Addr` is cheap to clone
+/// and can be used from any thread. An `Addr` does not keep the connection open.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -32,7 +32,7 @@ use crate::mailbox::Mailbox;
 /// fn publish(clients: &mut Vec<Addr<Prices>>, price: f64) {
 ///     clients.retain(|client| match client.send(Price(price)) {
 ///         Err(error) if error.is_closed() => false,
-///         _ => true, // A client that is too slow misses this one.
+///         _ => true, // A handler whose mailbox is full misses this price.
 ///     });
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -50,19 +50,20 @@ use crate::mailbox::Mailbox;
 pub struct Addr<H: Handler>(pub(crate) Arc<Mailbox<H::Info>>);
 
 impl<H: Handler> Addr<H> {
-    /// Puts a message into the handler's mailbox; it never waits. Messages of one sender arrive in
+    /// Puts a message into the handler's mailbox, without waiting. Messages of one sender arrive in
     /// order.
     ///
     /// # Errors
     ///
-    /// [`SendError::Full`] if the mailbox holds as many messages as `mailbox` allows (1,024 by
-    /// default), [`SendError::Closed`] if the connection has ended. Both give the message back.
+    /// Returns [`SendError::Full`] if the mailbox already holds as many messages as the option `mailbox`
+    /// allows (1,024 by default), and [`SendError::Closed`] if the connection has ended. Both return the
+    /// message.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// # #[websocket] impl Chat {
-    /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+    /// #     #[on_info] fn send(&mut self, text: &'static str) -> &'static str { text }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// # let mut client = TestClient::open(Chat).await;
@@ -70,20 +71,20 @@ impl<H: Handler> Addr<H> {
     /// addr.send("hello").unwrap();
     /// assert_eq!(client.text().await, "hello");
     /// client.abort().await;
-    /// assert_eq!(addr.send("anybody?"), Err(SendError::Closed("anybody?")));
+    /// assert_eq!(addr.send("too late"), Err(SendError::Closed("too late")));
     /// # }
     /// ```
     pub fn send<M: InfoOf<H>>(&self, message: M) -> Result<(), SendError<M>> {
         self.0.send(message, M::into_info)
     }
 
-    /// Whether the connection still takes messages.
+    /// Returns whether the connection still accepts messages.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// # #[websocket] impl Chat {
-    /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+    /// #     #[on_info] fn send(&mut self, text: &'static str) -> &'static str { text }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// # let mut client = TestClient::open(Chat).await;
@@ -97,13 +98,13 @@ impl<H: Handler> Addr<H> {
         self.0.is_open()
     }
 
-    /// The same address for one type of message, so that the sender need not know the handler.
+    /// Returns the address for one type of message, without the type of the handler.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// # #[websocket] impl Chat {
-    /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+    /// #     #[on_info] fn send(&mut self, text: &'static str) -> &'static str { text }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// # let mut client = TestClient::open(Chat).await;
@@ -118,7 +119,9 @@ impl<H: Handler> Addr<H> {
 }
 
 impl<H: Handler> Context<H> {
-    /// The address of this handler, for others to send messages to; Cowboy's `self()`.
+    /// Returns the address of this handler, which other tasks can send messages to. Cowboy's `self()`.
+    ///
+    /// The first call creates the mailbox; a connection whose address is not used has none.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -161,7 +164,7 @@ impl<H: Handler> Clone for Addr<H> {
     }
 }
 
-/// Two addresses are equal if they are of the same connection.
+/// Two addresses are equal if they belong to the same connection.
 impl<H: Handler> PartialEq for Addr<H> {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -196,7 +199,7 @@ impl<H: Handler> fmt::Debug for Addr<H> {
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// # let mut chat = TestClient::open(Chat).await;
 /// # let mut feed = TestClient::open(Feed).await;
-/// // Two handlers that have nothing in common but an `#[on_info]` for `Stop`.
+/// // Two unrelated handlers, each with an `#[on_info]` for `Stop`.
 /// stop_all(&[chat.addr().recipient(), feed.addr().recipient()]);
 /// assert_eq!(chat.closed().await.code, CloseCode::Away);
 /// assert_eq!(feed.text().await, "the end");
@@ -205,17 +208,17 @@ impl<H: Handler> fmt::Debug for Addr<H> {
 pub struct Recipient<M>(Arc<dyn ErasedSender<M>>);
 
 impl<M> Recipient<M> {
-    /// Puts a message into the handler's mailbox.
+    /// Puts a message into the handler's mailbox, without waiting.
     ///
     /// # Errors
     ///
-    /// As [`Addr::send`].
+    /// Returns the same errors as [`Addr::send`].
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
     /// # #[websocket] #[derive(Default)] struct Chat;
     /// # #[websocket] impl Chat {
-    /// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+    /// #     #[on_info] fn send(&mut self, text: &'static str) -> &'static str { text }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// # let mut client = TestClient::open(Chat).await;
@@ -228,7 +231,7 @@ impl<M> Recipient<M> {
         self.0.send(message)
     }
 
-    /// Whether the connection still takes messages, as [`Addr::is_open`].
+    /// Returns whether the connection still accepts messages. See [`Addr::is_open`].
     pub fn is_open(&self) -> bool {
         self.0.is_open()
     }
@@ -246,6 +249,7 @@ impl<M> fmt::Debug for Recipient<M> {
     }
 }
 
+/// An [`Addr`] without the type of its handler.
 trait ErasedSender<M>: Send + Sync {
     fn send(&self, message: M) -> Result<(), SendError<M>>;
     fn is_open(&self) -> bool;

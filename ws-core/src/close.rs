@@ -1,17 +1,19 @@
-//! Why and how a connection ends (RFC 6455 §7).
+//! Close frames, and the reasons why a connection ends (RFC 6455 §7).
 
 use std::{fmt, io};
 
 use tungstenite::Utf8Bytes;
 pub use tungstenite::protocol::frame::coding::CloseCode;
 
-/// The most bytes of text that fit behind the code in a close frame (RFC 6455 §5.5).
+/// The longest reason text of a close frame in bytes: 125 bytes of payload less the code
+/// (RFC 6455 §5.5).
 const MAX_CLOSE_REASON: usize = 123;
 
-/// A close frame: a code, and a text for whoever debugs the other side (RFC 6455 §5.5.1).
+/// A close frame: a status code, and a text for debugging (RFC 6455 §5.5.1).
 ///
-/// Returned from a method, or passed to [`Context::close`](crate::Context::close), it closes the
-/// connection; Cowboy's `{close, Code, Reason}`. The default is 1000 without text.
+/// A method closes the connection by returning a `Close`, or by passing one to
+/// [`Context::close`](crate::Context::close). Cowboy's `{close, Code, Reason}`. The default is 1000
+/// without text.
 ///
 /// ```
 /// use ws_core::{Close, CloseCode};
@@ -25,17 +27,17 @@ const MAX_CLOSE_REASON: usize = 123;
 pub struct Close {
     /// The status code.
     pub code: CloseCode,
-    /// The text, at most 123 bytes; what is longer is cut at a character boundary when sent.
+    /// The text, up to 123 bytes. A longer text is cut at a character boundary when the frame is sent.
     pub reason: Utf8Bytes,
 }
 
 impl Close {
-    /// A close frame with a code and a text.
+    /// Creates a close frame with a code and a text.
     pub fn new(code: impl Into<CloseCode>, reason: impl Into<Utf8Bytes>) -> Self {
         Self { code: code.into(), reason: reason.into() }
     }
 
-    /// The body of the frame.
+    /// Returns the payload of the frame.
     pub(crate) fn payload(&self) -> Vec<u8> {
         let text = self.reason.as_str();
         let cut = text.floor_char_boundary(MAX_CLOSE_REASON);
@@ -61,7 +63,7 @@ impl From<u16> for Close {
     }
 }
 
-/// As in `cx.close((4001, "kicked"))`.
+/// Converts a code and a text, for example in `cx.close((4001, "kicked"))`.
 impl<C: Into<CloseCode>, R: Into<Utf8Bytes>> From<(C, R)> for Close {
     fn from((code, reason): (C, R)) -> Self {
         Self::new(code, reason)
@@ -75,17 +77,20 @@ impl fmt::Display for Close {
     }
 }
 
-/// Whether a code may stand in a close frame: those of RFC 6455 §7.4.1 and of IANA's registry that
-/// an endpoint sends, and 3000–4999 (§7.4.2).
+/// Returns whether an endpoint may send the code in a close frame.
+///
+/// These are the codes of RFC 6455 §7.4.1 and of IANA's registry that are not reserved, and 3000–4999
+/// (§7.4.2).
 pub(crate) fn may_be_sent(code: CloseCode) -> bool {
-    // 1014 (bad gateway) was registered after the vocabulary's table was written.
+    // tungstenite's table lacks 1014 (bad gateway), which IANA registered later.
     code.is_allowed() || u16::from(code) == 1014
 }
 
-/// Why a connection ended, as `#[on_close]` is told; the first argument of Cowboy's `terminate/3`.
+/// The reason why a connection ended: the argument of `#[on_close]`, and the first argument of Cowboy's
+/// `terminate/3`.
 ///
-/// The first reason is the one that counts: a client that goes away after the handler closed
-/// does not turn a [`Stop`](CloseReason::Stop) into a [`ConnectionLost`](CloseReason::ConnectionLost).
+/// The first reason counts. If the client disconnects after the handler has closed, the reason remains
+/// [`Stop`](CloseReason::Stop) and does not become [`ConnectionLost`](CloseReason::ConnectionLost).
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -93,74 +98,75 @@ pub(crate) fn may_be_sent(code: CloseCode) -> bool {
 /// #[websocket]
 /// impl Chat {
 ///     #[on_close]
-///     fn left(&mut self, reason: &CloseReason) {
-///         let what = match reason {
-///             CloseReason::Remote(_) | CloseReason::ConnectionLost(_) => "left",
-///             CloseReason::Stop(close) if close.code == CloseCode::Policy => "was thrown out",
-///             _ => "is gone",
+///     fn closed(&mut self, reason: &CloseReason) {
+///         let entry = match reason {
+///             CloseReason::Remote(_) | CloseReason::ConnectionLost(_) => "client left",
+///             CloseReason::Stop(close) if close.code == CloseCode::Policy => "client was banned",
+///             _ => "closed",
 ///         };
-///         self.0.send(what).unwrap();
+///         self.0.send(entry).unwrap();
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # let (told, log) = std::sync::mpsc::channel();
-/// let mut client = TestClient::open(Chat(told)).await;
+/// # let (sender, log) = std::sync::mpsc::channel();
+/// let mut client = TestClient::open(Chat(sender)).await;
 /// client.abort().await;
-/// assert_eq!(log.recv(), Ok("left"));
+/// assert_eq!(log.recv(), Ok("client left"));
 /// assert!(matches!(client.close_reason().await, CloseReason::ConnectionLost(_)));
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The client sent a close frame: its code and text, `None` for an empty frame. It is answered
-    /// with the same code. Cowboy's `remote` and `{remote, Code, Payload}`.
+    /// The client sent a close frame, with this code and text; `None` for an empty frame. The server
+    /// answers with the same code. Cowboy's `remote` and `{remote, Code, Payload}`.
     Remote(Option<Close>),
     /// The handler closed, with [`Context::close`](crate::Context::close) or a [`Close`] reply.
     /// Cowboy's `stop`.
     Stop(Close),
-    /// Nothing came from the client for the idle timeout, or for `pong_timeout` after a ping of
-    /// `ping_interval`; 1000. Cowboy's `timeout`.
+    /// The client sent no bytes for `idle_timeout`, or for `pong_timeout` after a ping of
+    /// `ping_interval`. The code is 1000. Cowboy's `timeout`.
     Timeout,
-    /// The connection is as old as `max_lifetime` allows; 1001.
+    /// The connection reached its `max_lifetime`. The code is 1001.
     Expired,
-    /// The client broke the protocol or went over a limit; 1002, 1007, 1008 or 1009. Cowboy's `{error, badframe}`,
-    /// `{error, badencoding}` and `{error, badsize}`.
+    /// The client violated the protocol or exceeded a limit. The code is 1002, 1007, 1008 or 1009.
+    /// Cowboy's `{error, badframe}`, `{error, badencoding}` and `{error, badsize}`.
     Protocol(ProtocolError),
-    /// The client sent a kind of message that no method handles, and the handler is declared
-    /// with `unhandled = close`; 1003.
+    /// The client sent a kind of message that no method handles, and the handler is declared with
+    /// `unhandled = close`. The code is 1003.
     Unsupported,
-    /// A payload did not decode (1007) or a method returned an error (1011), and the handler
-    /// has no `#[on_error]`.
+    /// A payload did not decode (code 1007) or a method returned an error (code 1011), and the handler
+    /// has no `#[on_error]`, or its `#[on_error]` failed.
     Error {
-        /// The code that the client is told.
+        /// The code that the server sends to the client.
         code: CloseCode,
-        /// The error as text; the client is not told.
+        /// The error as text. The server does not send it to the client.
         message: String,
     },
-    /// A method panicked; 1011. The panic's message. Cowboy's `{crash, Class, Reason}`.
+    /// A method panicked with this message. The code is 1011. Cowboy's `{crash, Class, Reason}`.
     Panic(String),
-    /// The client does not read as fast as the handler sends: more than `outbox_limit` bytes
-    /// were waiting; 1008.
+    /// The client reads more slowly than the handler sends: the outbox grew beyond `outbox_limit`
+    /// bytes, or too many published messages were queued. The code is 1008.
     Overflow,
-    /// The client went away without a close frame. Cowboy's `{error, closed}` and
+    /// The client disconnected without a close frame. Cowboy's `{error, closed}` and
     /// `{error, Reason}`.
     ConnectionLost(io::ErrorKind),
-    /// The server is shutting down; 1001.
+    /// The server is shutting down. The code is 1001.
     Shutdown,
 }
 
 impl CloseReason {
-    /// The close frame that goes out for this reason: the one table from reason to code.
-    /// `None` where there is nobody to send one to.
+    /// Returns the close frame to send for this reason: the only table from reason to code.
+    ///
+    /// `None` for an empty close frame in answer to the client's, or if the connection is lost.
     pub(crate) fn close_frame(&self) -> Option<Close> {
         let with = |code, text: &'static str| Some(Close::new(code, Utf8Bytes::from_static(text)));
         match self {
-            // Answered with the code and without the text, as Cowboy does.
+            // The answer repeats the code without the text, as in Cowboy.
             Self::Remote(frame) => frame.as_ref().map(|close| close.code.into()),
             Self::Stop(close) => Some(close.clone()),
             Self::Timeout => with(CloseCode::Normal, "idle timeout"),
-            Self::Expired => with(CloseCode::Away, "connected for long enough"),
+            Self::Expired => with(CloseCode::Away, "maximum lifetime reached"),
             Self::Protocol(error) => with(error.code(), error.text()),
             Self::Unsupported => with(CloseCode::Unsupported, "unsupported kind of message"),
             Self::Error { code, .. } => Some((*code).into()),
@@ -179,8 +185,8 @@ impl fmt::Display for CloseReason {
             Self::Remote(None) => f.write_str("closed by the client"),
             Self::Stop(close) => write!(f, "closed by the handler: {close}"),
             Self::Timeout => f.write_str("idle timeout"),
-            Self::Expired => f.write_str("connected for long enough"),
-            Self::Protocol(error) => write!(f, "protocol fault: {error}"),
+            Self::Expired => f.write_str("maximum lifetime reached"),
+            Self::Protocol(error) => write!(f, "protocol error: {error}"),
             Self::Unsupported => f.write_str("unsupported kind of message"),
             Self::Error { message, .. } => write!(f, "handler failed: {message}"),
             Self::Panic(message) => write!(f, "handler panicked: {message}"),
@@ -191,7 +197,7 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// How a client broke the protocol.
+/// A violation of the WebSocket protocol, or of a limit, by the client.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -208,21 +214,21 @@ impl fmt::Display for CloseReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// A frame that RFC 6455 forbids, and what is wrong with it; 1002.
+    /// A frame that RFC 6455 forbids, with the rule that it breaks; 1002.
     BadFrame(&'static str),
-    /// Text that is not UTF-8; 1007.
+    /// Text that is not valid UTF-8; 1007.
     BadEncoding,
     /// A compressed message that cannot be inflated; 1007.
     BadCompression,
     /// A message over `max_message_size`, or a frame over `max_frame_size`; 1009.
     MessageTooBig,
-    /// More messages in a second than `max_message_rate`, more pings and pongs than
-    /// `max_control_rate`, or a message with more than 1,024 fragments that are empty; 1008.
+    /// More messages per second than `max_message_rate`, more pings and pongs per second than
+    /// `max_control_rate`, or a message with more than 1,024 empty fragments; 1008.
     LimitExceeded,
 }
 
 impl ProtocolError {
-    /// The close code of the fault.
+    /// Returns the close code of the error.
     pub fn code(self) -> CloseCode {
         match self {
             Self::BadFrame(_) => CloseCode::Protocol,

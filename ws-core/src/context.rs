@@ -1,4 +1,4 @@
-//! What a handler can do to its connection.
+//! The commands of a handler to its connection.
 
 mod session;
 mod settings;
@@ -18,11 +18,13 @@ use crate::reply::{IntoReply, Replies};
 use crate::timer::TimerId;
 use crate::wire::Connection;
 
-/// The connection, as its handler sees it: the commands of Cowboy, as methods.
+/// The handler's view of its connection: Cowboy's commands, as methods.
 ///
-/// Every command takes effect at once, in an `async fn` before the next `.await` is over: frames
-/// go out, timers run and options count while the method waits. A method gets it as
-/// `cx: &mut Context<Self>`; all but `#[on_upgrade]` and `#[on_close]` may.
+/// A method takes the context as the argument `cx: &mut Context<Self>`. All methods may take it except
+/// `#[on_upgrade]` and `#[on_close]`.
+///
+/// Every command takes effect at once. While an `async fn` is pending, the connection sends the frames,
+/// runs the timers and applies the options that the method has set so far.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -49,12 +51,14 @@ pub struct Context<H: Handler> {
 }
 
 impl<H: Handler> Context<H> {
-    /// Sends a frame, or several: anything that a method may return. What cannot be sent (a value
-    /// that does not encode, an `Err`) goes to `#[on_error]` when the method has ended.
+    /// Sends one or more frames: any value that a method may return. Cowboy's `[Frame]`.
     ///
-    /// It never waits. Bytes that the client does not take are kept up to `outbox_limit`; beyond
-    /// it the connection closes with [`CloseReason::Overflow`](crate::CloseReason::Overflow).
-    /// After a close nothing is sent. Cowboy's `[Frame]`.
+    /// If the reply fails (a value does not encode, or is an `Err`), `#[on_error]` gets the error after
+    /// the method has returned.
+    ///
+    /// `send` never waits. The outbox holds up to `outbox_limit` bytes that the client has not read yet;
+    /// beyond that limit the connection closes with [`CloseReason::Overflow`](crate::CloseReason::Overflow).
+    /// After a close, `send` does nothing.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -84,10 +88,12 @@ impl<H: Handler> Context<H> {
         }
     }
 
-    /// Closes the connection: what was sent before goes out, nothing after it, and `#[on_close]`
-    /// is told [`CloseReason::Stop`](crate::CloseReason::Stop). `Close::default()` closes with
-    /// 1000; a number or a [`CloseCode`](crate::CloseCode) will do. Cowboy's
+    /// Closes the connection with [`CloseReason::Stop`](crate::CloseReason::Stop). Cowboy's
     /// `{close, Code, Reason}` and `stop`.
+    ///
+    /// The connection still sends the frames from before the close, and none from after it. The argument
+    /// may be a number, a [`CloseCode`](crate::CloseCode) or a [`Close`]; `Close::default()` has the code
+    /// 1000. A code that may not be sent is an error for `#[on_error]`.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -113,8 +119,9 @@ impl<H: Handler> Context<H> {
         self.send(close.into());
     }
 
-    /// Sends a message to this handler after `delay`; Cowboy's `erlang:start_timer`. It ends with
-    /// the connection.
+    /// Sends a message to this handler after `delay`. Cowboy's `erlang:start_timer`.
+    ///
+    /// The timer ends with the connection.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -126,8 +133,8 @@ impl<H: Handler> Context<H> {
     ///         cx.send_after(Duration::from_secs(5), "hello");
     ///     }
     ///     #[on_info]
-    ///     fn say(&mut self, what: &'static str) -> &'static str {
-    ///         what
+    ///     fn send(&mut self, text: &'static str) -> &'static str {
+    ///         text
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -142,8 +149,10 @@ impl<H: Handler> Context<H> {
         self.session().timers.once(at, message.into_info())
     }
 
-    /// Sends a message to this handler every `period`, first after one period; at least a
-    /// millisecond. Ticks that were missed are skipped.
+    /// Sends a message to this handler every `period`, first after one period.
+    ///
+    /// The shortest period is one millisecond; a shorter one is raised to it. Missed ticks are skipped.
+    /// The timer ends with the connection.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -177,8 +186,9 @@ impl<H: Handler> Context<H> {
         self.session().timers.every(at, period, Box::new(move || message.clone().into_info()))
     }
 
-    /// Stops a timer. False if it is not running any more; its last message may then be handled
-    /// already.
+    /// Stops a timer. Returns `false` if the timer is not running any more.
+    ///
+    /// In that case, the handler may already have handled the timer's last message.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -210,8 +220,10 @@ impl<H: Handler> Context<H> {
         self.session().timers.cancel(timer)
     }
 
-    /// How many bytes wait for the client to take them: frames with their headers, those of the
-    /// running method among them. See [flow control](crate::guide::flow_control).
+    /// Returns the number of bytes in the outbox, which the socket has not accepted yet.
+    ///
+    /// The number counts frames with their headers, including the frames of the running method. See
+    /// [flow control](crate::guide::flow_control).
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -220,7 +232,7 @@ impl<H: Handler> Context<H> {
     /// impl Chat {
     ///     #[every(1s)]
     ///     fn tick(&mut self, cx: &mut Context<Self>) -> Option<&'static str> {
-    ///         // A client that is behind misses a tick.
+    ///         // A client that reads too slowly misses a tick.
     ///         (cx.buffered() < 4096).then_some("tick")
     ///     }
     /// }
@@ -234,8 +246,10 @@ impl<H: Handler> Context<H> {
         self.session().wire.outbox().len()
     }
 
-    /// Where the client connected from. `None` over transports that have no addresses, and inside
-    /// another server, unless it says so in the request: see [`PeerAddr`](crate::PeerAddr).
+    /// Returns the socket address of the client.
+    ///
+    /// `None` if the transport has no addresses. `None` also inside another server, unless that server
+    /// adds the address to the request: see [`PeerAddr`](crate::PeerAddr).
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -256,7 +270,7 @@ impl<H: Handler> Context<H> {
         self.cell.info().peer_addr
     }
 
-    /// The subprotocol that was agreed upon (RFC 6455 §1.9).
+    /// Returns the subprotocol that the handshake negotiated (RFC 6455 §1.9).
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -320,7 +334,7 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// A time that far away is never reached anyway.
+/// Returns `now + delay`, or a time 30 years ahead if the sum overflows.
 fn saturating_deadline(now: Instant, delay: Duration) -> Instant {
     now.checked_add(delay).unwrap_or_else(|| now + Duration::from_hours(24 * 365 * 30))
 }

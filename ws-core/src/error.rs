@@ -1,4 +1,4 @@
-//! Errors as values.
+//! The error types of the crate.
 
 mod broker;
 mod handler;
@@ -34,14 +34,14 @@ pub use tls::TlsError;
 /// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The error of a method: whatever becomes a [`BoxError`].
+/// The error of a method: any type that converts into a [`BoxError`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a method",
     label = "not an error that can be sent between threads",
     note = "use a type that is `std::error::Error + Send + Sync`, a `String`, a `&str`, `anyhow::Error`, or `ws_core::BoxError` for `Box<dyn Error>`"
 )]
 pub trait MethodError {
-    /// The error, whatever its type.
+    /// Converts the error.
     fn into_box(self) -> BoxError;
 }
 

@@ -1,11 +1,13 @@
-//! What can happen to a handler, as one closed enum.
+//! The events of a connection, as one closed enum, and their outcomes.
 
 use crate::close::CloseReason;
 use crate::error::HandlerError;
 
-/// One event of a connection. `I` is the enum of the messages that the handler takes.
+/// An event of a connection. `I` is the handler's message enum ([`Handler::Info`]).
 ///
-/// Generated code matches on it; it is not meant to be written by hand.
+/// Generated code matches on this enum; user code does not name it.
+///
+/// [`Handler::Info`]: crate::Handler::Info
 #[derive(Debug)]
 pub enum Event<'a, I> {
     /// The connection is open.
@@ -14,42 +16,42 @@ pub enum Event<'a, I> {
     Text(&'a str),
     /// A binary message.
     Binary(&'a [u8]),
-    /// A ping; its pong is in the outbox already.
+    /// A ping. The pong is already in the outbox.
     Ping(&'a [u8]),
     /// A pong.
     Pong(&'a [u8]),
     /// A message from the mailbox or a timer.
     Info(I),
-    /// A timer of the declaration, by its id.
+    /// A declared timer is due. The field is the timer's id.
     Timer(usize),
-    /// That many published messages were missed; 0 if nobody knows how many.
+    /// The handler missed this number of published messages; 0 if the number is unknown.
     Lagged(u64),
-    /// Something failed.
+    /// A payload did not decode, a method failed, or a reply could not be sent.
     Error(HandlerError),
     /// The connection has ended.
     Close(&'a CloseReason),
 }
 
-/// What became of an event. `C` is the enum of the handler's async methods.
+/// The outcome of an event. `C` is the enum of the handler's async methods.
 #[derive(Debug)]
 pub enum EventOutcome<C> {
-    /// A method has run, and what it replied is in the outbox.
+    /// The method has run, and its reply is in the outbox.
     Done,
-    /// No method is there for it.
+    /// The handler has no method for the event.
     Unhandled,
     /// A payload did not decode, or the method failed.
     Failed(HandlerError),
-    /// An async method is to be run.
+    /// The driver has to run an async method.
     Call(C),
 }
 
 impl<C> EventOutcome<C> {
-    /// The event failed.
+    /// Returns the outcome of an event that failed.
     pub fn failed(error: impl Into<HandlerError>) -> Self {
         Self::Failed(error.into())
     }
 
-    /// A method has run.
+    /// Returns the outcome of a sync method.
     #[inline]
     pub fn from_result(result: Result<(), HandlerError>) -> Self {
         match result {
@@ -59,15 +61,17 @@ impl<C> EventOutcome<C> {
     }
 }
 
-/// What `#[on_lagged]` takes: implemented for `u64` and for nothing else, so that an error speaks of the
-/// attribute, where the compiler's own would propose conversions of what it cannot see.
+/// The argument type of `#[on_lagged]`. Only `u64` implements this trait.
+///
+/// With the trait, a compile error names the attribute. The compiler's own message would propose
+/// conversions of a variable that the user cannot see.
 #[diagnostic::on_unimplemented(
     message = "`#[on_lagged]` cannot take a `{Self}`",
     label = "not the number of messages that were missed",
     note = "that number is a `u64`; write `missed: u64`, or leave it out"
 )]
 pub trait MissedCount {
-    /// So many were missed.
+    /// Converts the number of missed messages.
     fn from_count(count: u64) -> Self;
 }
 

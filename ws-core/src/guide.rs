@@ -1,8 +1,8 @@
-// The guide: the chapters of the folder `docs`, for rustdoc.
+// The guide: the chapters of the folder `docs` as rustdoc pages.
 //
-// A chapter links to others and to items by name. What a name stands for in the repository is said
-// at the end of the chapter; here `guide.links` comes first, and the first definition counts. The line
-// of a doc test counts from there.
+// A chapter links to other chapters and to items by label. The end of each chapter defines the labels for
+// readers of the repository. For rustdoc, `guide.links` is included first, and in Markdown the first
+// definition of a label counts. Line numbers of doc tests count from the start of `guide.links`.
 #![doc = include_str!("guide.links")]
 #![doc = include_str!("../docs/README.md")]
 

@@ -1,4 +1,4 @@
-//! A handler, as the driver sees it: what `#[websocket]` implements.
+//! The traits that `#[websocket]` implements: the interface between a handler and the driver.
 
 mod info;
 mod instance;
@@ -14,41 +14,43 @@ use crate::context::Context;
 use crate::event::{Event, EventOutcome};
 use crate::options::Declaration;
 
-/// What `#[websocket(…)]` on a struct or enum says about it.
+/// The declaration of a handler: the path and options of `#[websocket(…)]` on its struct or enum.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not declared as a handler",
     label = "`#[websocket]` is missing on the definition of this type",
     note = "write `#[websocket]` or `#[websocket(path = \"/…\")]` above its `struct` or `enum`"
 )]
 pub trait Declared: Sized {
-    /// Its path and its options.
+    /// The path and the options as declared.
     const DECLARATION: Declaration;
 }
 
-/// A declaration with a path.
+/// A handler whose declaration has a path.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is declared without a path",
-    label = "where should it be mounted?",
+    label = "the path to mount it at is missing",
     note = "declare it with `#[websocket(path = \"/…\")]`, or mount it with `.mount_at::<{Self}>(\"/…\")`"
 )]
 pub trait Mounted: Declared {}
 
-/// What `#[websocket]` on an `impl` implements; to be named in bounds, as in
-/// `fn broadcast<H: OnInfo<M>, M>(…)`, and not to be implemented by hand.
+/// The state machine of a handler, implemented by `#[websocket]` on an `impl` block.
 ///
-/// It is the state machine of a handler: an event goes in; a sync method runs at once, an async one
-/// comes back as a [`Call`](Self::Call) that the driver runs.
+/// Name this trait in bounds, for example `fn broadcast<H: OnInfo<M>, M>(…)`; do not implement it by
+/// hand.
+///
+/// The driver passes each event to [`event`](Self::event). A sync method runs inside that call. An
+/// async method is returned as a [`Call`](Self::Call), which the driver polls.
 ///
 /// ```
 /// # use ws_core::prelude::*;
 /// use std::collections::HashMap;
 /// use ws_core::Handler;
 ///
-/// /// Who is there, for a handler of any type.
+/// /// The open connections by name, for a handler of any type.
 /// struct Directory<H: Handler>(HashMap<String, Addr<H>>);
 ///
 /// impl<H: Handler> Directory<H> {
-///     fn tell<M>(&self, name: &str, message: M) -> bool
+///     fn send<M>(&self, name: &str, message: M) -> bool
 ///     where
 ///         H: OnInfo<M>,
 ///     {
@@ -56,8 +58,8 @@ pub trait Mounted: Declared {}
 ///     }
 /// }
 /// # #[websocket] #[derive(Default)] struct Chat;
-/// # #[websocket] impl Chat { #[on_info] fn say(&mut self, what: String) -> String { what } }
-/// assert!(!Directory::<Chat>(HashMap::new()).tell("alice", String::from("hello")));
+/// # #[websocket] impl Chat { #[on_info] fn send(&mut self, text: String) -> String { text } }
+/// assert!(!Directory::<Chat>(HashMap::new()).send("alice", String::from("hello")));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no methods for a connection",
@@ -65,32 +67,32 @@ pub trait Mounted: Declared {}
     note = "write `#[websocket]` above `impl {Self} {{ … }}`, with a method for each event: `#[on_text] fn …`"
 )]
 pub trait Handler: Sized + Send + 'static {
-    /// What `#[websocket(…)]` on the type says.
+    /// The declaration of the type, checked against its methods at compile time.
     const CHECKED_DECLARATION: Declaration;
-    /// The messages it takes, one variant for each `#[on_info]`.
+    /// The enum of the messages that the handler takes: one variant for each `#[on_info]`.
     type Info: Send + 'static;
-    /// Its async methods with their payloads, one variant for each.
+    /// The enum of the handler's async methods with their payloads: one variant for each method.
     type Call: Send + 'static;
-    /// How it comes to be from a request: by its `#[on_upgrade]`, or [`DefaultUpgrade`].
+    /// The constructor of the handler from a request: its `#[on_upgrade]`, or [`DefaultUpgrade`].
     type Upgrade;
-    /// Its `#[every]` and `#[after]`.
+    /// The timers declared with `#[every]` and `#[after]`.
     const TIMERS: &'static [Timer] = &[];
-    /// Whether there is an async method: the connection's state is then shared with it.
+    /// Whether the handler has an async method. If so, the driver and the method share the session.
     const ASYNC: bool = false;
-    /// Whether there is an `#[on_error]`.
+    /// Whether the handler has an `#[on_error]`.
     const ON_ERROR: bool = false;
 
-    /// Runs the method for an event.
+    /// Runs the method for an event, or returns the async method that has to run.
     fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> EventOutcome<Self::Call>;
 
-    /// Runs an async method. A handler without any has no calls.
+    /// Starts an async method. The default serves handlers without async methods.
     fn call(instance: &mut HandlerInstance<Self>, call: Self::Call) -> MethodFuture<'_, Self> {
         let _ = call;
         Box::pin(std::future::ready((instance, Ok(()))))
     }
 }
 
-/// A timer of the declaration.
+/// A timer declared with `#[every]` or `#[after]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Timer {
     pub(crate) id: usize,
@@ -99,13 +101,17 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// A timer that is due so long after open, once or again and again.
+    /// Creates a timer that first fires `delay` after open, and then every `delay` if `repeat` is set.
     ///
     /// # Panics
     ///
-    /// If it is zero; as this is evaluated while compiling, that is a compile error.
+    /// Panics if `delay` is zero. Generated code calls this in a constant, so the panic is a compile
+    /// error.
     pub const fn new(id: usize, delay: Duration, repeat: bool) -> Self {
-        assert!(!delay.is_zero(), "a timer of zero would never stop firing: write how long, as `1s`");
+        assert!(
+            !delay.is_zero(),
+            "a timer of zero would fire without end: write a duration, for example `1s`"
+        );
         Self { id, delay, repeat }
     }
 }

@@ -1,4 +1,4 @@
-//! JSON as payload and reply.
+//! JSON payloads and replies.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,10 +8,10 @@ use crate::error::{DecodeError, HandlerError};
 use crate::payload::{FromBinary, FromText};
 use crate::reply::{IntoReply, Replies};
 
-/// A value that travels as JSON text (feature `json`, on by default).
+/// A value that is sent and received as JSON (feature `json`, on by default).
 ///
-/// As a payload it decodes text, or bytes in `#[on_binary]`; as a reply it is sent as text. `T` may
-/// borrow from the message in a method that is not `async`.
+/// As a payload, `Json` decodes text, or bytes in `#[on_binary]`. As a reply, `Json` is sent as a text
+/// message. In a method that is not `async`, `T` may borrow from the message.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};

@@ -1,14 +1,14 @@
 #![doc = include_str!("guide.links")]
 #![doc = include_str!("../README.md")]
-// The documentation is that of all features; without some of them, what it links to is not there.
+// The documentation covers all features. Without one of them, links to its items do not resolve.
 #![cfg_attr(
     not(all(feature = "json", feature = "nats", feature = "test-util", feature = "tls")),
     allow(rustdoc::broken_intra_doc_links)
 )]
-// Tests take shortcuts that the code does not.
+// The pedantic lints hold for the code, not for its tests.
 #![cfg_attr(test, allow(clippy::pedantic))]
 
-// So that tests in here can declare handlers too.
+// Generated code names `::ws_core`; with this alias, unit tests can declare handlers.
 #[cfg(test)]
 extern crate self as ws_core;
 
@@ -45,9 +45,9 @@ mod upgrade;
 mod wire;
 mod worker;
 
-// Types of other crates in the public API: `CloseCode` and `Utf8Bytes` of tungstenite, `Bytes`,
-// the types of http, the extractors and responses of axum-core, the stream of tokio-tungstenite, and the options of
-// async-nats.
+// Types of other crates in the public API: `CloseCode` and `Utf8Bytes` of tungstenite, `Bytes`, the types
+// of http, the extractors and responses of axum-core, the stream of tokio-tungstenite, and the options
+// of async-nats.
 #[cfg(feature = "nats")]
 pub use async_nats;
 pub use axum_core;
@@ -59,9 +59,11 @@ pub use hyper::{HeaderMap, Method, StatusCode, Uri};
 pub use tokio_tungstenite;
 pub use tungstenite::Utf8Bytes;
 
-/// The attribute of a handler: `#[websocket(options…)]` on its `struct` or `enum`, `#[websocket]` on
-/// its `impl`. The [prelude] has it and the attributes for methods. All options have defaults, which
-/// are those of [`Options`]; only a path must be given, here or to [`Router::mount_at`].
+/// The attribute of a handler: `#[websocket(options…)]` on its `struct` or `enum`, and `#[websocket]` on
+/// its `impl`.
+///
+/// The [prelude] exports this attribute and the attributes for methods. All options have the defaults of
+/// [`Options`]. Only the path is required, either here or in [`Router::mount_at`].
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -77,7 +79,7 @@ pub use tungstenite::Utf8Bytes;
 ///         format!("{} notes", self.len())
 ///     }
 ///
-///     /// No event: a method like any other.
+///     /// Without an attribute: an ordinary method.
 ///     fn len(&self) -> usize {
 ///         self.0.len()
 ///     }
@@ -94,9 +96,11 @@ pub use ws_macros::websocket;
 pub use address::{Addr, Recipient};
 pub use close::{Close, CloseReason, ProtocolError};
 
-/// The status code of a close frame (RFC 6455 §7.4); tungstenite's type. It comes from a number and
-/// goes into one. An endpoint may send 1000 to 1003, 1007 to 1014 and 3000 to 4999; 4000 to 4999 are
-/// yours ([`Library`](CloseCode::Library)).
+/// The status code of a close frame (RFC 6455 §7.4); tungstenite's type.
+///
+/// The type converts from and into `u16`. An endpoint may send 1000 to 1003, 1007 to 1014 and 3000 to
+/// 4999. The codes 4000 to 4999 are for private use by applications
+/// ([`Library`](CloseCode::Library)).
 ///
 /// ```
 /// use ws_core::CloseCode;

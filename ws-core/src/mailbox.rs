@@ -7,14 +7,14 @@ use std::task::Waker;
 
 use crate::error::SendError;
 
-/// The messages that wait for a handler.
+/// The bounded message queue of a handler.
 ///
-/// A channel of the runtime would do, but costs over a kilobyte for each connection before the
-/// first message; this one costs nothing before somebody asks for the address and owns no queue
-/// between messages. The lock is held for one push or pop.
+/// A tokio channel costs over a kilobyte per connection before its first message. This queue is created
+/// with the first [`Addr`](crate::Addr), and owns almost no memory while empty. The lock is held for a
+/// single push or pop.
 pub(crate) struct Mailbox<I> {
     state: Mutex<MailboxState<I>>,
-    /// Whether the queue may have something, so that a turn without mail takes no lock.
+    /// Whether the queue may contain a message. An iteration without messages takes no lock.
     has_messages: AtomicBool,
 }
 
@@ -25,7 +25,7 @@ struct MailboxState<I> {
     open: bool,
 }
 
-/// Between messages no more than this stays allocated.
+/// The largest capacity, in messages, that an empty queue keeps allocated.
 const MAX_IDLE_CAPACITY: usize = 8;
 
 impl<I> Mailbox<I> {
@@ -34,17 +34,17 @@ impl<I> Mailbox<I> {
         Self { state: Mutex::new(state), has_messages: AtomicBool::new(false) }
     }
 
-    /// Says which task to wake.
+    /// Sets the waker of the connection's task.
     pub(crate) fn register(&self, waker: &Waker) {
         self.lock().waker = Some(waker.clone());
     }
 
-    /// Whether a message waits.
+    /// Returns whether a message is queued.
     pub(crate) fn has_messages(&self) -> bool {
         self.has_messages.load(Ordering::Acquire)
     }
 
-    /// The next message.
+    /// Takes the oldest message.
     pub(crate) fn pop(&self) -> Option<I> {
         if !self.has_messages() {
             return None;
@@ -60,24 +60,28 @@ impl<I> Mailbox<I> {
         message
     }
 
-    /// Takes no more messages; those that wait can still be popped.
+    /// Rejects further messages. Queued messages can still be popped.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open = false;
         state.waker = None;
     }
 
-    /// Takes no more messages, and gives those that wait to the caller to drop: an address that
-    /// somebody keeps must not keep them.
+    /// Rejects further messages, and returns the queued ones for the caller to drop. An [`Addr`] that
+    /// outlives the connection must not keep them alive.
+    ///
+    /// [`Addr`]: crate::Addr
     pub(crate) fn close_and_drain(&self) -> VecDeque<I> {
         self.close();
         std::mem::take(&mut self.lock().messages)
     }
 
+    /// Returns whether the mailbox accepts messages.
     pub(crate) fn is_open(&self) -> bool {
         self.lock().open
     }
 
+    /// Adds a message, converted with `wrap`, and wakes the task if the queue was empty.
     pub(crate) fn send<M>(&self, message: M, wrap: impl FnOnce(M) -> I) -> Result<(), SendError<M>> {
         let mut state = self.lock();
         if !state.open {
@@ -88,7 +92,7 @@ impl<I> Mailbox<I> {
         }
         state.messages.push_back(wrap(message));
         self.has_messages.store(true, Ordering::Release);
-        // One that is not the first has been preceded by a wake-up that is still to be answered.
+        // If the queue was not empty, an earlier message has already woken the task.
         let waker = if state.messages.len() == 1 { state.waker.clone() } else { None };
         drop(state);
         if let Some(waker) = waker {
@@ -97,7 +101,7 @@ impl<I> Mailbox<I> {
         Ok(())
     }
 
-    /// Nothing of the user runs under the lock, so there is nothing that a panic could leave half done.
+    /// Locks the state, ignoring poison: no user code runs under the lock, so no change is left half done.
     fn lock(&self) -> MutexGuard<'_, MailboxState<I>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

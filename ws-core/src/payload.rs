@@ -1,4 +1,4 @@
-//! What the methods take: text and bytes, decoded.
+//! Payloads: the types that methods take, decoded from text and bytes.
 
 use bytes::Bytes;
 use tungstenite::Utf8Bytes;
@@ -8,8 +8,8 @@ use crate::error::DecodeError;
 /// A payload of `#[on_text]`.
 ///
 /// Implemented for `&str`, `String`, [`Utf8Bytes`], [`Json<T>`](crate::Json) and
-/// `Result<P, DecodeError>`, which lets the method see what does not decode. Implement it for your
-/// own type to take that:
+/// `Result<P, DecodeError>`, which passes a decode error to the method. Implement this trait to take
+/// your own type:
 ///
 /// ```
 /// use ws_core::{DecodeError, FromText};
@@ -28,8 +28,8 @@ use crate::error::DecodeError;
 /// # assert_eq!(Command::from_text("join lobby").unwrap().argument, "lobby");
 /// ```
 ///
-/// A method that is `fn` gets the text where it was read, so `&str` copies nothing. One that is
-/// `async fn` outlives the read: what borrows is decoded from a copy.
+/// An `fn` method borrows the text from the read buffer, so `&str` copies nothing. An `async fn` method
+/// outlives the read buffer, so a payload that borrows is decoded from a copy.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a payload of `#[on_text]`",
     label = "cannot be decoded from text",
@@ -40,18 +40,19 @@ pub trait FromText<'a>: Sized {
     ///
     /// # Errors
     ///
-    /// An error goes to `#[on_error]`, or closes the connection with 1007.
+    /// Returns an error if the text is not valid for this type. The error goes to `#[on_error]`; without
+    /// one, the connection closes with 1007.
     fn from_text(text: &'a str) -> Result<Self, DecodeError>;
 }
 
 /// A payload of `#[on_binary]`, `#[on_ping]` and `#[on_pong]`.
 ///
 /// Implemented for `&[u8]`, `Vec<u8>`, [`Bytes`], [`Json<T>`](crate::Json) and
-/// `Result<P, DecodeError>`. Implement it for your own type to take that:
+/// `Result<P, DecodeError>`. Implement this trait to take your own type:
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
-/// /// A number of four bytes, the most significant first.
+/// /// A number of four bytes in big-endian order.
 /// struct Number(u32);
 ///
 /// impl FromBinary<'_> for Number {
@@ -82,11 +83,12 @@ pub trait FromText<'a>: Sized {
     note = "take `&[u8]`, `Vec<u8>`, `Bytes`, `Json<T>` or `Result<_, DecodeError>`, or implement `FromBinary`"
 )]
 pub trait FromBinary<'a>: Sized {
-    /// Decodes one binary message.
+    /// Decodes one binary message, or the payload of a ping or pong.
     ///
     /// # Errors
     ///
-    /// An error goes to `#[on_error]`, or closes the connection with 1007.
+    /// Returns an error if the bytes are not valid for this type. The error goes to `#[on_error]`;
+    /// without one, the connection closes with 1007.
     fn from_binary(bytes: &'a [u8]) -> Result<Self, DecodeError>;
 }
 

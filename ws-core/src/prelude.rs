@@ -1,4 +1,4 @@
-//! What a handler usually needs: `use ws_core::prelude::*;`.
+//! The items that most handlers need: `use ws_core::prelude::*;`.
 //!
 //! ```
 //! use ws_core::prelude::*;
@@ -34,8 +34,10 @@ pub use crate::{
     Upgrade, Utf8Bytes, websocket,
 };
 
-/// `#[after(5s)]`: a method that runs once, so long after open. It takes `&mut self` and `cx`, and
-/// returns a reply. Durations are written as for [`every`]; Cowboy's `erlang:start_timer/3`.
+/// `#[after(5s)]`: a method that runs once, this long after open. Cowboy's `erlang:start_timer/3`.
+///
+/// The method takes `&mut self` and optionally `cx`, and returns a reply. The duration has the same form
+/// as that of [`every`].
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -58,12 +60,14 @@ pub use crate::{
 #[doc(inline)]
 pub use ws_macros::after;
 
-/// `#[every(1s)]`: a method that runs again and again, first one period after open. It takes `&mut
-/// self` and `cx`, and returns a reply; Cowboy's `timer:send_interval/2`. Ticks that were missed are
-/// skipped: see [timers](crate::guide::timers).
+/// `#[every(1s)]`: a method that runs periodically, first one period after open. Cowboy's
+/// `timer:send_interval/2`.
 ///
-/// The period is `250ms`, `1.5s`, `2m`, `1h`, or a constant expression of type `Duration`; zero is a
-/// compile error.
+/// The method takes `&mut self` and optionally `cx`, and returns a reply. Missed ticks are skipped: see
+/// [timers](crate::guide::timers).
+///
+/// The period is a literal like `250ms`, `1.5s`, `2m` or `1h`, or a constant expression of type
+/// `Duration`. A period of zero is a compile error.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -86,9 +90,10 @@ pub use ws_macros::after;
 #[doc(inline)]
 pub use ws_macros::every;
 
-/// `#[on_binary]`: takes a binary message. It takes `&mut self`, a payload that is [`FromBinary`], and
-/// `cx`, and returns a reply; Cowboy's `websocket_handle({binary, _}, _)`. The message is whole, and
-/// has at most `max_message_size` bytes (1 MiB).
+/// `#[on_binary]`: the method for binary messages. Cowboy's `websocket_handle({binary, _}, _)`.
+///
+/// The method takes `&mut self`, a payload that is [`FromBinary`], and optionally `cx`, and returns a
+/// reply. The message is complete and has up to `max_message_size` bytes (1 MiB by default).
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -109,9 +114,11 @@ pub use ws_macros::every;
 #[doc(inline)]
 pub use ws_macros::on_binary;
 
-/// `#[on_close]`: is told why the connection ended. It takes `&mut self` and, if it wants, the
-/// [`&CloseReason`](CloseReason), and returns nothing; Cowboy's `terminate/3`. Once `#[on_open]` has
-/// begun it runs exactly once, after everything else and to its end, even if a method panicked.
+/// `#[on_close]`: the method that runs when the connection has ended. Cowboy's `terminate/3`.
+///
+/// The method takes `&mut self` and optionally the [`&CloseReason`](CloseReason), and returns nothing.
+/// Once `#[on_open]` has started, `#[on_close]` runs exactly once, after all other methods, even if a
+/// method panicked. The future of an `async fn` is not cancelled.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -119,14 +126,14 @@ pub use ws_macros::on_binary;
 /// #[websocket]
 /// impl Chat {
 ///     #[on_close]
-///     async fn left(&mut self, reason: &CloseReason) {
-///         tokio::time::sleep(Duration::from_secs(60)).await; // Nothing drops it.
+///     async fn closed(&mut self, reason: &CloseReason) {
+///         tokio::time::sleep(Duration::from_secs(60)).await; // Not cancelled.
 ///         self.0.send(reason.to_string()).unwrap();
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # let (told, log) = std::sync::mpsc::channel();
-/// let mut client = TestClient::open(Chat(told)).await;
+/// # let (sender, log) = std::sync::mpsc::channel();
+/// let mut client = TestClient::open(Chat(sender)).await;
 /// client.close(1000).await;
 /// client.advance(Duration::from_secs(60)).await;
 /// assert_eq!(log.recv().unwrap(), "closed by the client: 1000");
@@ -135,10 +142,12 @@ pub use ws_macros::on_binary;
 #[doc(inline)]
 pub use ws_macros::on_close;
 
-/// `#[on_error]`: is told what failed: a payload that does not decode, an `Err` that a method returned,
-/// a reply that cannot be sent. It takes `&mut self`, [`&HandlerError`](HandlerError), and `cx`, and
-/// returns a reply; the connection goes on. Without it, and if it fails itself, the connection closes
-/// with 1007 or 1011: see [errors](crate::guide::errors).
+/// `#[on_error]`: the method for errors: a payload that does not decode, an `Err` of a method, or a reply
+/// that cannot be sent.
+///
+/// The method takes `&mut self`, [`&HandlerError`](HandlerError), and optionally `cx`, and returns a
+/// reply. The connection stays open. Without `#[on_error]`, and if `#[on_error]` itself fails, the
+/// connection closes with 1007 or 1011: see [errors](crate::guide::errors).
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -165,9 +174,10 @@ pub use ws_macros::on_close;
 #[doc(inline)]
 pub use ws_macros::on_error;
 
-/// `#[on_info]`: takes a message from the rest of the program, or of a timer. It takes `&mut self`, the
-/// message, and `cx`, and returns a reply; Cowboy's `websocket_info/2`. There is one method for each
-/// type; whoever has the [`Addr`] can send messages of these types and of no others.
+/// `#[on_info]`: the method for messages from other tasks and from timers. Cowboy's `websocket_info/2`.
+///
+/// The method takes `&mut self`, the message, and optionally `cx`, and returns a reply. A handler has one
+/// such method for each type of message. An [`Addr`] accepts messages of these types only.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -198,10 +208,12 @@ pub use ws_macros::on_error;
 #[doc(inline)]
 pub use ws_macros::on_info;
 
-/// `#[on_lagged]`: is told that published messages were missed, because the handler or its client is
-/// slower than the publishers, and the option `overflow` drops what is too much: see
-/// [`Overflow`](crate::Overflow). It takes `&mut self`, how many they were as a `u64` if it wants, and
-/// `cx`, and returns a reply. The number is 0 if nobody knows it. Without it they are missed in silence.
+/// `#[on_lagged]`: the method that runs when the handler has missed published messages.
+///
+/// Messages are missed if the handler or its client is slower than the publishers, and the option
+/// `overflow` drops messages: see [`Overflow`](crate::Overflow). The method takes `&mut self`, optionally
+/// the number of missed messages as a `u64`, and optionally `cx`, and returns a reply. The number is 0 if
+/// it is unknown. Without `#[on_lagged]`, messages are dropped silently.
 ///
 /// ```
 /// # use ws_core::prelude::*;
@@ -221,8 +233,10 @@ pub use ws_macros::on_info;
 #[doc(inline)]
 pub use ws_macros::on_lagged;
 
-/// `#[on_open]`: the first method of a connection, when the 101 is out. It takes `&mut self` and `cx`,
-/// and returns a reply, which is the first that the client gets; Cowboy's `websocket_init/1`.
+/// `#[on_open]`: the first method of a connection, after the 101 response. Cowboy's `websocket_init/1`.
+///
+/// The method takes `&mut self` and optionally `cx`, and returns a reply, which is the first that the
+/// client receives.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -243,9 +257,10 @@ pub use ws_macros::on_lagged;
 #[doc(inline)]
 pub use ws_macros::on_open;
 
-/// `#[on_ping]`: is told of a ping, whose pong is in the outbox already (RFC 6455 §5.5.2). It takes
-/// `&mut self`, a payload if it wants, and `cx`, and returns a reply; Cowboy's `websocket_handle({ping,
-/// _}, _)`.
+/// `#[on_ping]`: the method for pings (RFC 6455 §5.5.2). Cowboy's `websocket_handle({ping, _}, _)`.
+///
+/// The method takes `&mut self`, optionally a payload, and optionally `cx`, and returns a reply. The
+/// connection answers the ping by itself: the pong is already in the outbox.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -267,8 +282,10 @@ pub use ws_macros::on_open;
 #[doc(inline)]
 pub use ws_macros::on_ping;
 
-/// `#[on_pong]`: is told of a pong, asked for or not (RFC 6455 §5.5.3). It takes `&mut self`, a payload
-/// if it wants, and `cx`, and returns a reply; Cowboy's `websocket_handle({pong, _}, _)`.
+/// `#[on_pong]`: the method for pongs, solicited or not (RFC 6455 §5.5.3). Cowboy's
+/// `websocket_handle({pong, _}, _)`.
+///
+/// The method takes `&mut self`, optionally a payload, and optionally `cx`, and returns a reply.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -279,7 +296,7 @@ pub use ws_macros::on_ping;
 ///     fn pong(&mut self) {
 ///         self.alive = true;
 ///     }
-///     /// A ping, unless the last one was not answered.
+///     /// Sends a ping, or closes if the client did not answer the last ping.
 ///     #[every(20s)]
 ///     fn check(&mut self) -> Message {
 ///         if std::mem::take(&mut self.alive) { Ping::default().into() } else { Close::from(1008).into() }
@@ -288,7 +305,7 @@ pub use ws_macros::on_ping;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let mut client = TestClient::open(Chat { alive: true }).await;
 /// client.advance(Duration::from_secs(20)).await;
-/// client.pinged().await; // Which it does not answer.
+/// client.pinged().await; // The test client does not answer this ping.
 /// client.advance(Duration::from_secs(20)).await;
 /// assert_eq!(client.closed().await.code, CloseCode::Policy);
 /// # }
@@ -296,9 +313,11 @@ pub use ws_macros::on_ping;
 #[doc(inline)]
 pub use ws_macros::on_pong;
 
-/// `#[on_text]`: takes a text message. It takes `&mut self`, a payload that is [`FromText`], and `cx`,
-/// and returns a reply; Cowboy's `websocket_handle({text, _}, _)`. The message is whole, is UTF-8, and
-/// has at most `max_message_size` bytes (1 MiB).
+/// `#[on_text]`: the method for text messages. Cowboy's `websocket_handle({text, _}, _)`.
+///
+/// The method takes `&mut self`, a payload that is [`FromText`], and optionally `cx`, and returns a
+/// reply. The message is complete, is valid UTF-8, and has up to `max_message_size` bytes (1 MiB by
+/// default).
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -307,7 +326,7 @@ pub use ws_macros::on_pong;
 /// impl Chat {
 ///     #[on_text]
 ///     fn echo<'a>(&mut self, text: &'a str) -> &'a str {
-///         text // Borrowed from where it was read.
+///         text // Borrowed from the read buffer.
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -319,11 +338,17 @@ pub use ws_macros::on_pong;
 #[doc(inline)]
 pub use ws_macros::on_text;
 
-/// `#[on_upgrade]`: makes the handler from the request, before the 101; Cowboy's `init/2`. It has no
-/// `self`, takes extractors ([`Path`], [`Query`], [`State`], [`PeerAddr`], [`HeaderMap`], whatever is
-/// axum-core's `FromRequestParts`), and returns `Self`, [`Upgrade<Self>`](Upgrade), or a `Result` of
-/// one of them with a response as the error. It has the router's `handshake_timeout` (10 s), then the
-/// request gets 503. Without it the type must be `Default`.
+/// `#[on_upgrade]`: the function that creates the handler from the request, before the 101 response.
+/// Cowboy's `init/2`.
+///
+/// The function has no `self`. Its arguments are extractors: [`Path`], [`Query`], [`State`],
+/// [`PeerAddr`], [`HeaderMap`], and all types with axum-core's `FromRequestParts`. The function returns
+/// `Self`, [`Upgrade<Self>`](Upgrade), or a `Result` of one of them with a response as the error.
+///
+/// If the function is pending for longer than the router's `handshake_timeout` (10 s by default), it is
+/// cancelled, and the client gets 503. The function is also cancelled if the client disconnects. Work that
+/// must complete in any case belongs in a `tokio::spawn`. Without `#[on_upgrade]`, the type must be
+/// `Default`.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};

@@ -1,4 +1,4 @@
-//! What generated code may name. Nothing here is meant to be written by hand.
+//! The items that generated code may name. User code does not use this module.
 
 use std::future::Future;
 pub use std::string::String;
@@ -20,35 +20,35 @@ pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled};
 pub use crate::payload::{FromBinary, FromText};
 use crate::reply::IntoReply;
 
-/// A duration as the attributes write it.
+/// Returns the duration of an attribute, which the macro converts to nanoseconds.
 pub const fn nanos(nanos: u64) -> Duration {
     Duration::from_nanos(nanos)
 }
 
-/// A number of bytes as the options write it.
+/// Returns the size of an option, which the macro converts to bytes.
 ///
 /// # Panics
 ///
-/// If the target cannot count as many; as this is evaluated while compiling, that is a compile
-/// error.
-#[expect(clippy::cast_possible_truncation, reason = "it is looked at")]
+/// Panics if the size does not fit into `usize`. Generated code calls this in a constant, so the panic
+/// is a compile error.
+#[expect(clippy::cast_possible_truncation, reason = "the assertion checks for truncation")]
 pub const fn bytes(bytes: u64) -> usize {
     assert!(bytes as usize as u64 == bytes, "this size is too large for the target");
     bytes as usize
 }
 
-/// Sends what a method returned.
+/// Sends the value that a method returned.
 ///
 /// # Errors
 ///
-/// What the reply failed with, or what a `send` of the method failed with before.
+/// Returns the error of an earlier `send` of the method, or else the error of the reply.
 #[inline]
 pub fn reply<H: Handler, R: IntoReply>(cx: &mut Context<H>, reply: R) -> Result<(), HandlerError> {
     cx.reply(reply)
 }
 
-/// Runs an async method. That it is `Send` is demanded here, so that an error stands where the
-/// method does.
+/// Boxes the future of an async method. The bound `Send` is here so that a compile error points at the
+/// method.
 #[inline]
 pub fn box_method<'a, H, F>(method: F) -> MethodFuture<'a, H>
 where
@@ -58,7 +58,7 @@ where
     Box::pin(method)
 }
 
-/// The end of an async method whose payload did not decode.
+/// Returns the output of an async method whose payload did not decode.
 pub fn decode_failed<H: Handler>(
     instance: &mut HandlerInstance<H>,
     error: impl Into<HandlerError>,

@@ -1,4 +1,4 @@
-//! What the methods return: frames, decided by trait.
+//! Replies: the types that methods return, encoded as frames.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use crate::error::{BoxError, HandlerError, MethodError};
 use crate::message::{MAX_CONTROL_PAYLOAD, Message, Ping, Pong};
 use crate::wire::{Connection, OwnedPayload, ZERO_COPY_THRESHOLD};
 
-/// What a method may return, and [`Context::send`](crate::Context::send) take.
+/// A value that a method may return, and that [`Context::send`](crate::Context::send) takes.
 ///
 /// | type | sends |
 /// |---|---|
@@ -21,14 +21,14 @@ use crate::wire::{Connection, OwnedPayload, ZERO_COPY_THRESHOLD};
 /// | `&str`, `String`, `Utf8Bytes`, `Cow<str>`, `Box<str>`, `Arc<str>`, `fmt::Arguments` | text |
 /// | `&[u8]`, `Vec<u8>`, `Bytes` | binary |
 /// | [`Json<T>`](crate::Json) | text |
-/// | [`Message`] | what it says |
+/// | [`Message`] | the frame of its variant |
 /// | [`Ping`], [`Pong`] | a control frame |
 /// | [`Close`] | a close frame; nothing is sent after it |
 /// | `Option<R>` | `R`, or nothing |
 /// | `Result<R, E>` | `R`; an error goes to `#[on_error]`, or closes with 1011 |
 /// | tuples, arrays, `Vec<R>` | each in turn |
 ///
-/// Implement it for your own type to return that:
+/// Implement this trait to return your own type:
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -55,11 +55,12 @@ pub trait IntoReply {
     ///
     /// # Errors
     ///
-    /// What was put there before an error is still sent; the error goes to `#[on_error]`.
+    /// Returns an error if a frame cannot be sent. The error goes to `#[on_error]`. Frames that were put
+    /// into the outbox before the error are still sent.
     fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError>;
 }
 
-/// Where replies go: the outbox of the connection. After a close it takes nothing.
+/// The outbox of the connection, as the destination of replies. After a close, replies are dropped.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -104,7 +105,7 @@ impl Replies<'_> {
     ///
     /// # Errors
     ///
-    /// If the payload has more than 125 bytes.
+    /// Returns [`HandlerError::Reply`] if the payload has more than 125 bytes (RFC 6455 §5.5).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), HandlerError> {
         self.0.ping(control(payload)?);
         Ok(())
@@ -114,7 +115,7 @@ impl Replies<'_> {
     ///
     /// # Errors
     ///
-    /// If the payload has more than 125 bytes.
+    /// Returns [`HandlerError::Reply`] if the payload has more than 125 bytes (RFC 6455 §5.5).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), HandlerError> {
         self.0.pong(control(payload)?);
         Ok(())
@@ -124,7 +125,8 @@ impl Replies<'_> {
     ///
     /// # Errors
     ///
-    /// If the code may not be sent, as 1005 and 1006 (RFC 6455 §7.4.1).
+    /// Returns [`HandlerError::Reply`] if the code may not be sent, for example 1005 or 1006
+    /// (RFC 6455 §7.4.1).
     pub fn close(&mut self, close: Close) -> Result<(), HandlerError> {
         if !may_be_sent(close.code) {
             let text = format!(
@@ -137,7 +139,7 @@ impl Replies<'_> {
         Ok(())
     }
 
-    /// Sends text that is written straight into the outbox, and must be UTF-8.
+    /// Sends a text message that `write` encodes directly into the outbox. The bytes must be UTF-8.
     #[cfg_attr(not(feature = "json"), allow(dead_code))]
     pub(crate) fn text_with<E: Into<BoxError>>(
         &mut self,
@@ -147,10 +149,10 @@ impl Replies<'_> {
     }
 }
 
-/// A payload that fits a control frame (RFC 6455 §5.5).
+/// Returns the payload if it fits into a control frame (RFC 6455 §5.5).
 fn control(payload: &[u8]) -> Result<&[u8], HandlerError> {
     if payload.len() > MAX_CONTROL_PAYLOAD {
-        let text = format!("{} bytes in a control frame, which holds at most 125", payload.len());
+        let text = format!("{} bytes in a control frame, which holds up to 125", payload.len());
         return Err(HandlerError::Reply(text.into()));
     }
     Ok(payload)
@@ -197,8 +199,7 @@ macro_rules! binary {
 
 binary!(&[u8], &Vec<u8>);
 
-/// What the method gives away is sent from where it is, if it is large; what is short is copied
-/// sooner.
+/// Implements owned replies. A large payload is moved into the outbox; copying a short one is faster.
 macro_rules! owned {
     ($($type:ty: $copy:ident or $keep:ident $kept:expr;)*) => {$(
         impl IntoReply for $type {
@@ -262,7 +263,7 @@ impl<const N: usize> IntoReply for &[u8; N] {
     }
 }
 
-/// Formats straight into the outbox: `format_args!` allocates nothing.
+/// Formats directly into the outbox: `format_args!` does not allocate.
 impl IntoReply for fmt::Arguments<'_> {
     fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         to.text_with(|out| std::io::Write::write_fmt(out, self))

@@ -1,4 +1,4 @@
-//! The state of a connection, which commands act upon and the driver looks at.
+//! The state of a connection. Commands of the context change it, and the driver reads it.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,31 +15,35 @@ use crate::timer::Timers;
 use crate::topic::{Delivery, QueueItem, Subscriptions};
 use crate::wire::Connection;
 
-/// Where the state of the connection is. A handler without async methods has it for itself; one
-/// with them shares it with the driver, which answers pings while a method is pending. The lock is
-/// then taken for each command and never waited for: the driver runs when the method does not.
+/// The storage of a session, chosen by [`Handler::ASYNC`].
+///
+/// A handler without async methods owns its session. A handler with async methods shares the session
+/// with the driver, which answers pings while a method is pending.
+///
+/// Each command then locks the session. The lock is never contended, because the driver and the method
+/// run in the same task, one at a time.
 pub(crate) enum SessionCell<H: Handler> {
     Owned(Box<SessionState<Session<H>>>),
     Shared(Arc<SessionState<Mutex<Session<H>>>>),
 }
 
-/// All that is known of a connection. It is in one piece, so that the task has no more than its address.
+/// A session and the data that never changes, in one allocation: the task stores a single pointer.
 pub(crate) struct SessionState<S> {
     session: S,
     info: ConnectionInfo,
 }
 
-/// What never changes, and needs no lock.
+/// The data of a connection that never changes and needs no lock.
 pub(super) struct ConnectionInfo {
     pub(super) peer_addr: Option<SocketAddr>,
     pub(super) subprotocol: Option<Box<str>>,
 }
 
-/// The driver's way to a session that is shared.
+/// The driver's handle to a shared session. Empty for a handler without async methods.
 pub(crate) struct SharedSession<H: Handler>(Option<Arc<SessionState<Mutex<Session<H>>>>>);
 
 impl<H: Handler> SharedSession<H> {
-    /// There is one if there may be async methods.
+    /// Returns the session if the handler has async methods.
     #[inline(always)]
     pub(crate) fn session(&self) -> Option<&Mutex<Session<H>>> {
         self.0.as_ref().map(|state| &state.session)
@@ -65,11 +69,11 @@ impl<H: Handler> SessionCell<H> {
 
     #[inline(always)]
     pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
-        // Which of the two it is has been decided by `H`, so that the compiler sees one.
+        // `H::ASYNC` is a constant, so the compiler keeps only one of the branches.
         match self {
             Self::Owned(state) if !H::ASYNC => SessionGuard::Owned(&mut state.session),
             Self::Shared(state) if H::ASYNC => SessionGuard::Shared(lock(&state.session)),
-            _ => unreachable!("the place is that of another kind of handler"),
+            _ => unreachable!("`new` chooses the variant by `H::ASYNC`"),
         }
     }
 
@@ -89,20 +93,19 @@ impl<H: Handler> SessionCell<H> {
     }
 }
 
-/// What waits for a handler: its mail, and what was published.
+/// The messages that a handler has not handled: its mailbox, and its subscriptions with their queue.
 pub(crate) type PendingMessages<I> = (VecDeque<I>, Option<Box<Subscriptions<I>>>);
 
-/// The state that commands act upon.
+/// The state of a connection that commands change.
 pub(crate) struct Session<H: Handler> {
     pub(crate) wire: Connection,
     pub(crate) timers: Timers<H::Info>,
     pub(crate) mailbox: Option<Arc<Mailbox<H::Info>>>,
-    /// What it has subscribed to; boxed because most connections have nothing of it.
+    /// The subscriptions. Boxed because most connections have none.
     pub(crate) subscriptions: Option<Box<Subscriptions<H::Info>>>,
-    /// The task of the connection: whoever wakes it is told if that is another, and a mailbox that is made
-    /// later.
+    /// The waker of the connection's task. A mailbox that is created later gets a clone.
     pub(crate) waker: Option<Waker>,
-    /// What a `send` of the running method failed with, or a subscription.
+    /// The error of a `send` or a subscription of the running method, for `#[on_error]`.
     pub(crate) failure: Option<Box<HandlerError>>,
 }
 
@@ -111,7 +114,7 @@ impl<H: Handler> Session<H> {
         Self { wire, timers: Timers::new(), mailbox: None, subscriptions: None, waker: None, failure: None }
     }
 
-    /// Whether that is the task that is woken.
+    /// Returns whether `waker` wakes the same task as the registered waker.
     #[inline(always)]
     pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
         self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
@@ -127,7 +130,7 @@ impl<H: Handler> Session<H> {
         }
     }
 
-    /// Its topics, unless the connection ends.
+    /// Returns the subscriptions, creating them if needed; `None` if the connection is closing.
     pub(crate) fn open_subscriptions(&mut self) -> Option<&mut Subscriptions<H::Info>> {
         if self.wire.close_reason().is_some() {
             return None;
@@ -136,7 +139,7 @@ impl<H: Handler> Session<H> {
         Some(self.subscriptions.get_or_insert_with(make))
     }
 
-    /// When the next timer is due; at the end of the connection none is.
+    /// Returns when the next timer is due; `None` if the connection is closing.
     #[inline(always)]
     pub(crate) fn next_timer(&self) -> Option<Instant> {
         if self.wire.is_open() { self.timers.deadline() } else { None }
@@ -149,13 +152,15 @@ impl<H: Handler> Session<H> {
 
     #[inline(always)]
     pub(crate) fn has_messages(&self) -> bool {
-        // Most connections have neither.
+        // PERF: one branch for the common connection, which has neither. budget: text64
         (self.mailbox.is_some() | self.subscriptions.is_some())
             && (self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_messages()) || self.has_published())
     }
 
-    /// Whether something was published that the client can be told: one that does not read takes
-    /// nothing more, and what that means is decided where it waits. That it has to end is news all the same.
+    /// Returns whether a published message can be taken from the delivery queue.
+    ///
+    /// While the outbox is above its high-water mark, messages stay in the queue, where the `overflow`
+    /// option applies. An overflow that closes the connection is reported in any case.
     #[inline(always)]
     fn has_published(&self) -> bool {
         self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.queue.has_items())
@@ -171,12 +176,12 @@ impl<H: Handler> Session<H> {
         self.mailbox.as_ref()?.pop()
     }
 
-    /// The next of what was published.
+    /// Takes the next published message.
     pub(crate) fn next_published(&mut self) -> Option<QueueItem<H::Info>> {
         if self.has_published() { self.subscriptions.as_ref()?.queue.pop() } else { None }
     }
 
-    /// Sends the client what it can be told without the handler.
+    /// Sends the client the published frames at the front of the queue, without the handler.
     #[inline(always)]
     pub(crate) fn forward(&mut self) {
         if self.subscriptions.is_some() && self.wire.is_open() {
@@ -184,7 +189,7 @@ impl<H: Handler> Session<H> {
         }
     }
 
-    /// Whether there is more of that, and room for it.
+    /// Returns whether another published frame is at the front of the queue and may be sent.
     pub(crate) fn can_forward(&self) -> bool {
         let has_frame =
             || self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.queue.has_frame());
@@ -194,23 +199,23 @@ impl<H: Handler> Session<H> {
     #[inline(never)]
     fn forward_frames(&mut self) {
         while self.has_published()
-            && let Some(fed) =
+            && let Some(item) =
                 self.subscriptions.as_ref().and_then(|subscriptions| subscriptions.queue.pop_frame())
         {
-            match fed {
+            match item {
                 QueueItem::Message(Delivery::Frame(frame)) => self.wire.send_prepared(&frame),
                 _ => self.wire.close_with(CloseReason::Overflow),
             }
         }
     }
 
-    /// No more messages are accepted, and those that wait will not be handled.
+    /// Closes the mailbox and takes the queued messages, which are not handled.
     pub(crate) fn take_pending(&mut self) -> PendingMessages<H::Info> {
         let messages = self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.close_and_drain());
         (messages, self.subscriptions.take())
     }
 
-    /// No more messages are accepted; those that wait can still be handled.
+    /// Closes the mailbox and the delivery queue. Queued messages can still be handled.
     pub(crate) fn close_mailbox(&self) {
         if let Some(mailbox) = &self.mailbox {
             mailbox.close();
@@ -221,7 +226,9 @@ impl<H: Handler> Session<H> {
     }
 }
 
-/// Whoever still has the address is told that the connection is gone, however it went.
+/// Closes the mailbox however the connection ended, so that senders get [`SendError::Closed`].
+///
+/// [`SendError::Closed`]: crate::SendError::Closed
 impl<H: Handler> Drop for Session<H> {
     fn drop(&mut self) {
         self.take_pending();
@@ -255,7 +262,9 @@ impl<H: Handler> DerefMut for SessionGuard<'_, H> {
     }
 }
 
-/// A reply that panics while it encodes poisons the lock; the outbox has dropped its frame.
+/// Locks a session, ignoring poison.
+///
+/// A reply that panics while encoding poisons the lock, but the outbox drops the partial frame.
 pub(crate) fn lock<H: Handler>(session: &Mutex<Session<H>>) -> MutexGuard<'_, Session<H>> {
     session.lock().unwrap_or_else(PoisonError::into_inner)
 }

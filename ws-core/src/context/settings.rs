@@ -1,4 +1,4 @@
-//! What can be changed while a connection is open.
+//! The options that a handler can change while the connection is open.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use super::{Context, now};
 use crate::handler::Handler;
 
 impl<H: Handler> Context<H> {
-    /// Turns reading from the client off and on; Cowboy's `{active, boolean()}`. While it is off
-    /// the client is pushed back by TCP, its pings and its close are not seen, and the idle timeout
-    /// runs on, as in Cowboy. Messages and timers are still handled.
+    /// Turns reading from the client off or on. Cowboy's `{active, boolean()}`.
+    ///
+    /// While reading is off, TCP flow control stops the client, and the server does not see the client's
+    /// pings and close. The idle timeout continues, as in Cowboy. Messages and timers are still handled.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -22,7 +23,7 @@ impl<H: Handler> Context<H> {
     ///         text
     ///     }
     ///     #[on_info]
-    ///     fn go_on(&mut self, _: (), cx: &mut Context<Self>) {
+    ///     fn resume(&mut self, _: (), cx: &mut Context<Self>) {
     ///         cx.set_active(true);
     ///     }
     /// }
@@ -40,7 +41,7 @@ impl<H: Handler> Context<H> {
         self.session().wire.set_active(active);
     }
 
-    /// Changes the idle timeout, and starts it again; `None` turns it off. Cowboy's
+    /// Changes the idle timeout and restarts it; `None` turns it off. Cowboy's
     /// `{set_options, #{idle_timeout => …}}`.
     ///
     /// ```
@@ -49,7 +50,7 @@ impl<H: Handler> Context<H> {
     /// #[websocket]
     /// impl Chat {
     ///     #[on_text]
-    ///     fn patience(&mut self, secs: &str, cx: &mut Context<Self>) {
+    ///     fn set_timeout(&mut self, secs: &str, cx: &mut Context<Self>) {
     ///         cx.set_idle_timeout(secs.parse().ok().map(Duration::from_secs));
     ///     }
     /// }
@@ -67,8 +68,10 @@ impl<H: Handler> Context<H> {
         self.session().wire.set_idle_timeout(timeout.into(), now);
     }
 
-    /// Changes the largest message that is accepted, in bytes, from the next frame on. Cowboy's
+    /// Changes the size limit of incoming messages, in bytes. Cowboy's
     /// `{set_options, #{max_frame_size => …}}`.
+    ///
+    /// The limit applies from the next frame on. A larger message closes the connection with 1009.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -91,9 +94,11 @@ impl<H: Handler> Context<H> {
         self.session().wire.set_max_message_size(bytes);
     }
 
-    /// Turns compression off and on for the messages that follow; Cowboy's `{deflate, boolean()}`.
-    /// It saves the work for what is compressed already, as pictures, and does nothing where none
-    /// was agreed upon. What the client sends may be compressed as before.
+    /// Turns compression of outgoing messages off or on. Cowboy's `{deflate, boolean()}`.
+    ///
+    /// Turning compression off saves CPU time for content that is already compressed, for example
+    /// pictures. The call has no effect if the handshake did not negotiate compression. The client may
+    /// still send compressed messages.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};

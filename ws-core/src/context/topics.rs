@@ -1,4 +1,4 @@
-//! The commands of a connection that are about topics.
+//! The commands of a handler to its subscriptions.
 
 use std::sync::Arc;
 
@@ -12,13 +12,17 @@ use crate::topic::{
 
 /// Topics.
 impl<H: Handler> Context<H> {
-    /// Hears what is published in a topic from now on: in the `#[on_info]` for `Arc<T>`, or for
-    /// [`Published<T>`], of which it needs one. It ends with the connection. Subscribing once more
-    /// changes nothing. A handler hears what it publishes itself, too: see
-    /// [`publish_to_others`](Self::publish_to_others).
+    /// Subscribes the handler to a topic.
     ///
-    /// It fails only where a topic cannot be used at all, because its name is too long for a broker or the
-    /// hub is closed: `#[on_error]` is told, as by all that follow.
+    /// The messages that are published from now on reach the `#[on_info]` for `Arc<T>` or for
+    /// [`Published<T>`]; the handler needs exactly one of the two. The handler also receives the messages
+    /// that it publishes itself: see [`publish_to_others`](Self::publish_to_others).
+    ///
+    /// The subscription ends with the connection. A second call for the same topic has no effect. Await
+    /// the result only to wait for the broker: see [`Subscribed`].
+    ///
+    /// Subscribing fails if the name of the topic is too long for the broker, or if the hub is closed.
+    /// `#[on_error]` gets the error, as for the other commands for topics.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -30,7 +34,7 @@ impl<H: Handler> Context<H> {
     ///         cx.subscribe(&self.room);
     ///     }
     ///     #[on_info]
-    ///     fn heard(&mut self, line: Arc<String>) -> String {
+    ///     fn receive(&mut self, line: Arc<String>) -> String {
     ///         line.to_uppercase()
     ///     }
     /// }
@@ -52,16 +56,20 @@ impl<H: Handler> Context<H> {
         Subscribed::new(topic.0.wait_subscribed())
     }
 
-    /// Hears what was published in a topic [since then](Since), in order, and then what is published
-    /// from now on, each message once: for a client that comes back with the [`Position`] of the last
-    /// message that it saw ([`Published::position`]), or for one that is new and is shown the
-    /// [last](Since::Last) of them. The topic needs a [history](Topic::history).
+    /// Subscribes the handler to a topic, starting with messages from its history.
     ///
-    /// If something that was asked for is not known any more, or nothing was asked for, only what is
-    /// published from now on arrives, and [`Recovery::recovered`](crate::Recovery::recovered) is false.
+    /// The handler first receives the messages since [`since`](Since), and then the messages that are
+    /// published from now on, in order and each message once. A returning client gives the [`Position`]
+    /// of the last message that it received ([`Published::position`]). A new client can get the
+    /// [last](Since::Last) messages. The topic needs a [history](Topic::history).
     ///
-    /// What was kept always has room: `overflow` and `mailbox` are about what is published meanwhile.
-    /// Subscribing once more begins anew from there, and what still waits of the topic is left out.
+    /// If the history does not contain all requested messages any more, or if `since` requests none, the
+    /// handler receives only the messages from now on, and
+    /// [`Recovery::recovered`](crate::Recovery::recovered) is `false`.
+    ///
+    /// Recovered messages do not count against `mailbox`, and `overflow` does not apply to them. A second
+    /// call restarts the subscription at `since` and discards the messages of the topic that are still
+    /// queued.
     ///
     /// [`Position`]: crate::Position
     ///
@@ -76,7 +84,7 @@ impl<H: Handler> Context<H> {
     ///         (!recovery.recovered).then_some("reload, please")
     ///     }
     ///     #[on_info]
-    ///     fn heard(&mut self, line: Published<String>) -> Json<(Option<Position>, Published<String>)> {
+    ///     fn receive(&mut self, line: Published<String>) -> Json<(Option<Position>, Published<String>)> {
     ///         Json((line.position(), line))
     ///     }
     /// }
@@ -93,7 +101,8 @@ impl<H: Handler> Context<H> {
         T: DeliverTo<H, M> + Send + Sync + 'static,
     {
         self.detach(topic, &[SubscriptionKind::Handler]);
-        // What still waits of it comes once more. Dropped when the session is free again.
+        // The topic's queued messages are recovered again. Dropped after the session is unlocked, because
+        // dropping them runs user code.
         let _waiting = self.session().subscriptions.as_ref().map(|subscriptions| {
             subscriptions.queue.take_pending(topic.0.key_for(SubscriptionKind::Handler))
         });
@@ -108,12 +117,15 @@ impl<H: Handler> Context<H> {
         recovering.unwrap_or_else(|| Recovering::ready(Recovery::default()))
     }
 
-    /// Sends the client what is published in a topic from now on, without asking the handler: a message
-    /// is written, framed and compressed once for all who forward it. Cowboy leaves that to its users.
+    /// Forwards the messages of a topic to the client, without the handler. Cowboy has no equivalent.
     ///
-    /// A handler may subscribe as well, and then hears what its client gets. What does not fit is left
-    /// out as `overflow` says, and told to `#[on_lagged]`. A client that needs positions to come back with
-    /// is sent them by a handler that [subscribes](Self::subscribe_from).
+    /// A message is encoded, framed and compressed once for all clients that it is forwarded to. The
+    /// subscription ends with the connection.
+    ///
+    /// The handler may subscribe to the topic as well. If the client reads too slowly, the option
+    /// `overflow` applies, and `#[on_lagged]` gets the number of dropped messages. Forwarded messages
+    /// carry no positions: a handler whose client needs them [subscribes](Self::subscribe_from) and sends
+    /// them itself.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -140,8 +152,10 @@ impl<H: Handler> Context<H> {
         Subscribed::new(topic.0.wait_subscribed())
     }
 
-    /// Ends [`subscribe`](Self::subscribe) and [`forward`](Self::forward); false if there was neither.
-    /// What was published before may still arrive.
+    /// Ends [`subscribe`](Self::subscribe) and [`forward`](Self::forward) for a topic. Returns `false` if
+    /// neither was active.
+    ///
+    /// Messages that were published before may still arrive.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -169,11 +183,11 @@ impl<H: Handler> Context<H> {
         self.detach(topic, &[SubscriptionKind::Handler, SubscriptionKind::Client])
     }
 
-    /// Publishes a value for everybody but this connection.
+    /// Publishes a value to all subscribers except this connection.
     ///
     /// # Errors
     ///
-    /// Those of [`Topic::publish`].
+    /// Returns the same errors as [`Topic::publish`].
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -185,7 +199,7 @@ impl<H: Handler> Context<H> {
     ///         cx.forward(&self.room);
     ///     }
     ///     #[on_text]
-    ///     fn said(&mut self, text: String, cx: &mut Context<Self>) -> Result<(), PublishError> {
+    ///     fn publish(&mut self, text: String, cx: &mut Context<Self>) -> Result<(), PublishError> {
     ///         cx.publish_to_others(&self.room, text)
     ///     }
     /// }
@@ -206,12 +220,13 @@ impl<H: Handler> Context<H> {
         topic.0.publish(value, own)
     }
 
-    /// Makes this connection a member of a topic until it ends, or [leaves](Self::leave): it is one of
-    /// [`Topic::members`], under that name. Joined once more, it leaves first. Names need not differ; with
-    /// a broker one has to fit into a message.
+    /// Makes this connection a member of a topic, with a name that [`Topic::members`] lists.
     ///
-    /// Those of a process that dies without a word are missed after fifteen seconds. What comes of it
-    /// is to be had by [awaiting](crate::Joined) it.
+    /// The membership ends with the connection, or with [`leave`](Self::leave). A second call replaces the
+    /// membership. Names need not be unique. With a broker, a name must fit into one message.
+    ///
+    /// Await the result to learn whether the broker has registered the member: see [`Joined`]. If a process
+    /// dies, other processes remove its members after fifteen seconds.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -226,7 +241,7 @@ impl<H: Handler> Context<H> {
     ///     #[on_info]
     ///     fn presence(&mut self, presence: Presence) -> String {
     ///         match presence {
-    ///             Presence::Joined(member) => format!("{} is here", member.name),
+    ///             Presence::Joined(member) => format!("{} has joined", member.name),
     ///             Presence::Left(member) => format!("{} has left", member.name),
     ///         }
     ///     }
@@ -234,9 +249,9 @@ impl<H: Handler> Context<H> {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let room = Hub::local().topic::<String>("room:lobby");
     /// let mut anna = TestClient::open(Guest { room: room.clone(), name: "anna" }).await;
-    /// assert_eq!(anna.text().await, "anna is here");
+    /// assert_eq!(anna.text().await, "anna has joined");
     /// let mut ben = TestClient::open(Guest { room: room.clone(), name: "ben" }).await;
-    /// assert_eq!(anna.text().await, "ben is here");
+    /// assert_eq!(anna.text().await, "ben has joined");
     /// assert_eq!(room.members().await.len(), 2);
     /// ben.abort().await;
     /// assert_eq!(anna.text().await, "ben has left");
@@ -253,7 +268,7 @@ impl<H: Handler> Context<H> {
         pending.unwrap_or_else(|| Joined::ready(added))
     }
 
-    /// Ends [`join`](Self::join); false if it was not a member.
+    /// Ends [`join`](Self::join) for a topic. Returns `false` if the connection was not a member.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -272,7 +287,7 @@ impl<H: Handler> Context<H> {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// # let room = Hub::local().topic::<String>("room:lobby");
     /// # let mut client = TestClient::open(Guest { room: room.clone() }).await;
-    /// # for (status, expect) in [("busy", 1), ("there", 1), ("invisible", 0)] {
+    /// # for (status, expect) in [("busy", 1), ("away", 1), ("invisible", 0)] {
     /// #     client.send(status).await;
     /// #     assert_eq!(room.members().await.len(), expect);
     /// # }
@@ -282,11 +297,14 @@ impl<H: Handler> Context<H> {
         self.detach(topic, &[SubscriptionKind::Member])
     }
 
-    /// Hears who joins and leaves a topic, in the `#[on_info]` for [`Presence`], which has an example:
-    /// first those who are there, as if they came now; this connection too, if it is a member.
+    /// Subscribes the handler to the members of a topic.
     ///
-    /// Awaited, it says that those of other processes are on their way to the handler. When they could not
-    /// be learned in five seconds, they come later.
+    /// The handler's `#[on_info]` for [`Presence`] first receives a [`Presence::Joined`] for each present
+    /// member, including this connection if it is a member. Then it receives each change. [`Presence`] has
+    /// an example.
+    ///
+    /// Await the result to wait until the members of other processes are queued for the handler. The wait
+    /// ends after up to five seconds; members that are not known by then follow later.
     pub fn watch<T>(&mut self, topic: &Topic<T>) -> Subscribed
     where
         T: Send + Sync + 'static,
@@ -296,17 +314,19 @@ impl<H: Handler> Context<H> {
         self.attach(topic, SubscriptionKind::Presence, convert, |channel, subscriber| {
             channel.watch(Box::new(subscriber))
         });
-        // It is asked for in any case: that begins it.
+        // `others` also starts the watch at the broker, so it must be called even if the result is unused.
         Subscribed::new(topic.0.remote_members_ready())
     }
 
-    /// Ends [`watch`](Self::watch); false if there was none. What has happened before may still arrive.
+    /// Ends [`watch`](Self::watch) for a topic. Returns `false` if the handler did not watch the topic.
+    ///
+    /// Changes from before may still arrive.
     ///
     /// ```
     /// # use ws_core::prelude::*;
-    /// # #[websocket] struct Door { room: Topic<String>, guests: usize }
+    /// # #[websocket] struct Entrance { room: Topic<String>, guests: usize }
     /// #[websocket]
-    /// impl Door {
+    /// impl Entrance {
     ///     #[on_open]
     ///     fn open(&mut self, cx: &mut Context<Self>) {
     ///         cx.watch(&self.room);
@@ -322,7 +342,8 @@ impl<H: Handler> Context<H> {
         self.detach(topic, &[SubscriptionKind::Presence])
     }
 
-    /// Ties this connection to a topic, once, by what it takes from there.
+    /// Adds a subscription of one kind to a topic, unless there is one. `take` converts a message of the
+    /// topic for this handler.
     fn attach<T, X>(
         &mut self,
         topic: &Topic<T>,
@@ -333,7 +354,7 @@ impl<H: Handler> Context<H> {
         T: Send + Sync + 'static,
     {
         let key = topic.0.key_for(kind);
-        // Nobody waits for it but `#[on_error]`.
+        // `add_subscription` has stored the error for `#[on_error]`.
         let _ = self.add_subscription(topic, kind, |channel, subscriptions| {
             Ok(begin(channel, QueueSubscriber { queue: Arc::clone(&subscriptions.queue), key, convert }))
         });
@@ -352,7 +373,7 @@ impl<H: Handler> Context<H> {
             session.failure = Some(Box::new(HandlerError::Method(error.into())));
             return Err(broker_error);
         }
-        // The connection ends.
+        // The connection is closing.
         let Some(subscriptions) = session.open_subscriptions() else { return Err(BrokerError::Closed) };
         if !subscriptions.contains(key, kind) {
             let slot = begin(channel, subscriptions)?;
@@ -362,7 +383,7 @@ impl<H: Handler> Context<H> {
     }
 
     fn detach<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, kinds: &[SubscriptionKind]) -> bool {
-        // Dropped when the session is free again: what it drops is the user's code.
+        // Dropped after the session is unlocked, because dropping runs user code.
         let removed;
         let mut session = self.session();
         removed =

@@ -1,11 +1,11 @@
-//! What a broker does not do.
+//! The errors of a broker.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use super::{BoxError, PublishError};
 
-/// Why the broker of a [`Hub`](crate::Hub) has not done what somebody waits for:
+/// The reason why the broker of a [`Hub`](crate::Hub) did not complete a request:
 /// [`Hub::flush`](crate::Hub::flush), [`Hub::close`](crate::Hub::close), or a
 /// [membership](crate::Joined).
 ///
@@ -17,34 +17,33 @@ use super::{BoxError, PublishError};
 /// hub.close().await.unwrap();
 /// let error = hub.flush().await.unwrap_err();
 /// assert!(matches!(error, BrokerError::Closed));
-/// assert_eq!(error.to_string(), "the hub is closed, or what this was about has ended");
+/// assert_eq!(error.to_string(), "the hub, the connection or the membership is closed");
 /// # }
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BrokerError {
-    /// There is no connection to the broker, or it was lost meanwhile: nobody knows what of it has got
-    /// there.
+    /// The connection to the broker is down, or went down during the request. The broker may or may not
+    /// have received the request.
     Disconnected,
-    /// It has not answered in time. What was asked of it may still be done.
+    /// The broker did not answer in time. It may still execute the request.
     TimedOut,
-    /// It has said no, or has no JetStream; what it said.
+    /// The broker rejected the request, or has no JetStream. Contains the broker's error.
     Refused(BoxError),
-    /// It has not said of so many messages for histories that it keeps them. Each was logged, and told to
-    /// the subscribers of this process as a `0` in `#[on_lagged]`.
+    /// The broker did not confirm messages that belong to histories. Each of them was logged, and
+    /// reported to the subscribers of this process as a `0` in `#[on_lagged]`.
     Unconfirmed {
-        /// How many, since that was last said.
+        /// The number of unconfirmed messages since the last report.
         messages: u64,
     },
-    /// The name of the topic is too long for it; see [`PublishError::Name`].
+    /// The name of the topic is too long for the broker; see [`PublishError::Name`].
     Name {
-        /// Its size in a subject, in bytes.
+        /// The size of the name in a subject, in bytes.
         size: usize,
-        /// How many it may have.
+        /// The largest permitted size in bytes.
         limit: usize,
     },
-    /// The hub is closed, or what this was about has ended: the membership, the connection, or the
-    /// runtime in which the hub was made.
+    /// The hub is closed; or the membership, the connection, or the runtime of the hub has ended.
     Closed,
 }
 
@@ -52,15 +51,15 @@ impl fmt::Display for BrokerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disconnected => {
-                f.write_str("there is no connection to the broker, or it was lost meanwhile")
+                f.write_str("the connection to the broker is down, or went down during the request")
             }
-            Self::TimedOut => f.write_str("the broker has not answered in time"),
-            Self::Refused(error) => write!(f, "the broker has refused it: {error}"),
+            Self::TimedOut => f.write_str("the broker did not answer in time"),
+            Self::Refused(error) => write!(f, "the broker rejected the request: {error}"),
             Self::Unconfirmed { messages } => {
-                write!(f, "the broker has not said of {messages} messages that it keeps them")
+                write!(f, "the broker did not confirm {messages} messages")
             }
             Self::Name { size, limit } => PublishError::Name { size: *size, limit: *limit }.fmt(f),
-            Self::Closed => f.write_str("the hub is closed, or what this was about has ended"),
+            Self::Closed => f.write_str("the hub, the connection or the membership is closed"),
         }
     }
 }
@@ -75,7 +74,7 @@ impl StdError for BrokerError {
 }
 
 impl BrokerError {
-    /// The same, for somebody else who waits.
+    /// Returns a copy of the error for another waiter. A boxed error is copied as text.
     #[cfg(feature = "nats")]
     pub(crate) fn duplicate(&self) -> Self {
         match self {
@@ -88,7 +87,7 @@ impl BrokerError {
         }
     }
 
-    /// Why a topic cannot be used, for those who wait for the broker.
+    /// Converts the reason why a topic cannot be used.
     pub(crate) fn from_publish_error(error: &PublishError) -> Self {
         match error {
             PublishError::Name { size, limit } => Self::Name { size: *size, limit: *limit },

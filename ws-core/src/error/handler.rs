@@ -6,7 +6,7 @@ use std::fmt;
 use super::BoxError;
 use crate::close::CloseCode;
 
-/// A payload that does not decode into what a method takes.
+/// The error of a payload that does not decode into the type that a method takes.
 ///
 /// ```
 /// use ws_core::{DecodeError, FromText};
@@ -17,18 +17,18 @@ use crate::close::CloseCode;
 ///     fn from_text(text: &str) -> Result<Self, DecodeError> {
 ///         match text.parse().map_err(DecodeError::new)? {
 ///             percent @ 0..=100 => Ok(Self(percent)),
-///             _ => Err(DecodeError::new("more than all of it")),
+///             _ => Err(DecodeError::new("more than 100 %")),
 ///         }
 ///     }
 /// }
 /// let error = Percent::from_text("101").err().unwrap();
-/// assert_eq!(error.to_string(), "payload does not decode: more than all of it");
+/// assert_eq!(error.to_string(), "payload does not decode: more than 100 %");
 /// ```
 #[derive(Debug)]
 pub struct DecodeError(BoxError);
 
 impl DecodeError {
-    /// Wraps what the decoder said.
+    /// Wraps the error of a decoder.
     pub fn new(source: impl Into<BoxError>) -> Self {
         Self(source.into())
     }
@@ -46,7 +46,7 @@ impl StdError for DecodeError {
     }
 }
 
-/// What `#[on_error]` is told.
+/// An error of a handler: the argument of `#[on_error]`.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -67,7 +67,7 @@ impl StdError for DecodeError {
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let mut client = TestClient::open(Chat).await;
-/// client.send("no number").await;
+/// client.send("not a number").await;
 /// client.send("4000000000").await;
 /// assert_eq!(client.text().await, "too much");
 /// # }
@@ -75,17 +75,19 @@ impl StdError for DecodeError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandlerError {
-    /// A payload did not decode into what the method takes. Without `#[on_error]`: 1007.
+    /// A payload did not decode into the type that the method takes. Without `#[on_error]`, the
+    /// connection closes with 1007.
     Decode(DecodeError),
-    /// A method returned an error. Without `#[on_error]`: 1011.
+    /// A method returned an error, or a topic cannot be subscribed to. Without `#[on_error]`, the
+    /// connection closes with 1011.
     Method(BoxError),
-    /// A reply that cannot be sent: a control frame that is too long, a close code that may not
-    /// be sent, a value that does not encode. Without `#[on_error]`: 1011.
+    /// A reply cannot be sent: a control frame is too long, a close code may not be sent, or a value does
+    /// not encode. Without `#[on_error]`, the connection closes with 1011.
     Reply(BoxError),
 }
 
 impl HandlerError {
-    /// The code that the connection closes with if nobody handles the error.
+    /// Returns the code that the connection closes with if the handler has no `#[on_error]`.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -98,13 +100,13 @@ impl HandlerError {
     ///     }
     ///     #[every(1s)]
     ///     fn fail(&mut self) -> Result<(), &'static str> {
-    ///         Err("as always")
+    ///         Err("out of order")
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let mut client = TestClient::open(Chat).await;
     /// client.advance(Duration::from_secs(1)).await;
-    /// assert_eq!(client.closed().await, Close::new(1011, "as always"));
+    /// assert_eq!(client.closed().await, Close::new(1011, "out of order"));
     /// # }
     /// ```
     pub fn close_code(&self) -> CloseCode {

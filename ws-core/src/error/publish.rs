@@ -1,46 +1,47 @@
-//! What can be wrong with a topic.
+//! The errors of publishing and of connecting to a broker.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use super::BoxError;
 
-/// Why a value was not published. Nobody gets it then.
+/// The reason why a value was not published. No subscriber gets the value.
 ///
 /// ```
 /// use std::collections::HashMap;
 /// use ws_core::{Hub, PublishError};
 ///
 /// let topic = Hub::local().topic::<HashMap<(u8, u8), u8>>("map").history(16);
-/// // Nobody is there for whom it would have to be written.
+/// // A local topic without forwarding subscribers does not encode the value.
 /// assert!(topic.publish(HashMap::from([((1, 2), 3)])).is_ok());
 /// let error = PublishError::Encode("key must be a string".into());
-/// assert_eq!(error.to_string(), "cannot be written: key must be a string");
+/// assert_eq!(error.to_string(), "cannot encode the value: key must be a string");
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The codec cannot write it.
+    /// The codec cannot encode the value.
     Encode(BoxError),
     /// The hub was [closed](crate::Hub::close).
     Closed,
-    /// As much as may wait for the broker waits already: it is published faster than it can be sent.
-    /// Only where there is a broker, as all that follow.
+    /// The queue of messages to the broker is full: this process publishes faster than it can send.
+    /// Occurs only with a broker.
     Full,
-    /// There is no connection to the broker at the moment.
+    /// The connection to the broker is down. Occurs only with a broker.
     Disconnected,
-    /// It is larger than the broker takes.
+    /// The encoded value is larger than the broker accepts. Occurs only with a broker.
     TooLarge {
-        /// Its size as it is written, in bytes.
+        /// The size of the encoded value in bytes.
         size: usize,
-        /// The broker's `max_payload`, less what is written beside the value.
+        /// The broker's `max_payload` less the bytes that are sent beside the value.
         limit: usize,
     },
-    /// The name of the topic is too long for a broker. Subscribing says so as well, to `#[on_error]`.
+    /// The name of the topic is too long for the broker. Subscribing to the topic passes this error to
+    /// `#[on_error]`. Occurs only with a broker.
     Name {
-        /// Its size in bytes, after what a subject may not contain was written with three bytes each.
+        /// The size of the name in bytes; a byte that a subject may not contain counts three times.
         size: usize,
-        /// How many it may have.
+        /// The largest permitted size in bytes.
         limit: usize,
     },
 }
@@ -48,22 +49,20 @@ pub enum PublishError {
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Encode(error) => write!(f, "cannot be written: {error}"),
+            Self::Encode(error) => write!(f, "cannot encode the value: {error}"),
             Self::Closed => f.write_str("the hub is closed"),
-            Self::Full => {
-                f.write_str("too much waits for the broker already: publish less, or try again later")
+            Self::Full => f.write_str("the queue to the broker is full: publish less, or try again later"),
+            Self::Disconnected => {
+                f.write_str("the connection to the broker is down: try again after the automatic reconnect")
             }
-            Self::Disconnected => f.write_str(
-                "there is no connection to the broker: try again when it is back, which is seen to",
-            ),
             Self::TooLarge { size, limit } => write!(
                 f,
-                "{size} bytes are more than the {limit} that the broker takes: publish less at once, or raise its \
+                "{size} bytes exceed the broker's limit of {limit}: publish a smaller value, or raise the broker's \
                  `max_payload`"
             ),
             Self::Name { size, limit } => write!(
                 f,
-                "the name of the topic takes {size} bytes of a subject, which may have {limit}: use a shorter one"
+                "the name of the topic takes {size} bytes of a subject, and the limit is {limit}: use a shorter name"
             ),
         }
     }
@@ -78,12 +77,12 @@ impl StdError for PublishError {
     }
 }
 
-/// Why there is no hub.
+/// The reason why a hub could not connect to its broker.
 ///
 /// ```no_run
 /// # use ws_core::{Hub, HubError};
 /// # async fn start() {
-/// // Nobody listens there.
+/// // No server listens on this port.
 /// let error = Hub::nats("nats://me:secret@127.0.0.1:1").await.unwrap_err();
 /// assert!(matches!(error, HubError::Connect { .. }));
 /// assert!(error.to_string().starts_with("cannot connect to NATS at 127.0.0.1:1: "));
@@ -93,18 +92,18 @@ impl StdError for PublishError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HubError {
-    /// The text is no address of a NATS server.
+    /// The address is not that of a NATS server.
     Address {
-        /// What was asked for, without what may be a password.
+        /// The requested address, without the part that may be a password.
         addr: String,
-        /// What is wrong with it.
+        /// The error of the parser.
         source: BoxError,
     },
-    /// The server cannot be reached, or does not let us in.
+    /// The server cannot be reached, or rejects this client.
     Connect {
-        /// What was asked for, without user and password.
+        /// The requested address, without user and password.
         addr: String,
-        /// What the client said.
+        /// The error of the NATS client.
         source: BoxError,
     },
 }
@@ -114,7 +113,7 @@ impl fmt::Display for HubError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address { addr, source } => {
-                write!(f, "`{addr}` is no address of a NATS server: {source}; it reads `nats://host:4222`")
+                write!(f, "invalid NATS address `{addr}`: {source}; write `nats://host:4222`")
             }
             Self::Connect { addr, source } => {
                 write!(f, "cannot connect to NATS at {addr}: {source}; {}", connect_hint(source))
@@ -132,7 +131,7 @@ impl StdError for HubError {
     }
 }
 
-/// What may help.
+/// Returns a hint for the user, chosen by the cause of a connection error.
 #[cfg(feature = "nats")]
 fn connect_hint(error: &BoxError) -> &'static str {
     use async_nats::rustls::Error as TlsError;
@@ -147,17 +146,17 @@ fn connect_hint(error: &BoxError) -> &'static str {
     let tls = io.and_then(|error| error.get_ref()?.downcast_ref::<TlsError>());
     match tls {
         _ if is_refused => {
-            "it does not let this process in: name another user, as in `nats://user:password@host`, or give \
-             `Hub::nats_with` a token, key or credentials"
+            "the server rejects the login: give a user, for example `nats://user:password@host`, or pass a \
+             token, key or credentials to `Hub::nats_with`"
         }
         Some(TlsError::InvalidCertificate(_)) => {
-            "its certificate is not for that host, or signed by nobody whom this process trusts: give \
-             `Hub::nats_with` the one who has signed it, with `add_root_certificates` of the `ConnectOptions`"
+            "the server's certificate is not for that host, or its issuer is not trusted: pass the issuer's \
+             certificate to `Hub::nats_with`, with `add_root_certificates` of the `ConnectOptions`"
         }
         Some(_) => {
-            "there is no TLS with it: does it speak TLS at all, which `tls://` wants, or does it want a \
-             certificate of ours, with `add_client_certificate` of the `ConnectOptions`?"
+            "the TLS handshake failed: `tls://` needs a server with TLS; if the server requires a client \
+             certificate, add one with `add_client_certificate` of the `ConnectOptions`"
         }
-        None => "is `nats-server` running there, and may this process use it?",
+        None => "check that `nats-server` runs there and accepts connections from this process",
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Why a message was not put into a handler's mailbox; it gives the message back.
+/// The error of sending a message to a handler. Contains the message.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -17,8 +17,8 @@ use std::fmt;
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let mut client = TestClient::open(Chat).await;
-/// client.info(1).await; // It is being handled,
-/// client.info(2).await; // and this one waits.
+/// client.info(1).await; // The handler is busy with this message,
+/// client.info(2).await; // and this message fills the mailbox.
 /// let error = client.addr().send(3).unwrap_err();
 /// assert_eq!(error, SendError::Full(3));
 /// assert!(!error.is_closed());
@@ -27,21 +27,21 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<M> {
-    /// The mailbox holds as many messages as it may: the handler is slower than its senders.
+    /// The mailbox is full: the handler is slower than its senders.
     Full(M),
     /// The connection has ended.
     Closed(M),
 }
 
 impl<M> SendError<M> {
-    /// The message that was not sent.
+    /// Returns the message that was not sent.
     pub fn into_inner(self) -> M {
         match self {
             Self::Full(message) | Self::Closed(message) => message,
         }
     }
 
-    /// Whether the connection has ended, so that there is no point in trying again.
+    /// Returns whether the connection has ended, so that a retry cannot succeed.
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed(_))
     }
@@ -56,7 +56,7 @@ impl<M> fmt::Display for SendError<M> {
     }
 }
 
-/// Without the message, so that it can be unwrapped whatever the message is.
+/// Omits the message, so that `unwrap` does not require `M: Debug`.
 impl<M> fmt::Debug for SendError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

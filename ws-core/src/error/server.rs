@@ -23,7 +23,7 @@ use super::TlsError;
 /// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a server could not run.
+/// The reason why a server cannot run.
 ///
 /// ```
 /// use ws_core::{Error, Router};
@@ -31,29 +31,29 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
 /// let addr = taken.local_addr().unwrap();
 /// let error = Router::<()>::new().serve(addr).await.unwrap_err();
-/// assert!(matches!(&error, Error::Bind { addr: asked, .. } if *asked == addr));
+/// assert!(matches!(&error, Error::Bind { addr: requested, .. } if *requested == addr));
 /// assert!(error.to_string().starts_with(&format!("cannot listen on {addr}: ")));
 /// # }
 /// ```
 #[non_exhaustive]
 pub enum Error {
-    /// The text is no address, or its name does not resolve.
+    /// The listen address is invalid, or its host name does not resolve.
     Address {
-        /// What was asked for.
+        /// The requested address.
         addr: String,
-        /// What the resolver said.
+        /// The error of the resolver.
         source: io::Error,
     },
-    /// The address could not be listened on, because it is taken or not allowed.
+    /// The server cannot listen on the address, because it is in use or not permitted.
     Bind {
-        /// What was asked for.
+        /// The requested address.
         addr: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The threads that [`Router::workers`](crate::Router::workers) asks for could not be started.
+    /// The threads of [`Router::workers`](crate::Router::workers) could not be started.
     Workers {
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The certificate or its key cannot be used.
@@ -64,7 +64,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address { addr, source } => write!(f, "`{addr}` is no address to listen on: {source}"),
+            Self::Address { addr, source } => write!(f, "invalid listen address `{addr}`: {source}"),
             Self::Bind { addr, source } => write!(f, "cannot listen on {addr}: {source}"),
             Self::Workers { source } => write!(f, "cannot start the workers: {source}"),
             #[cfg(feature = "tls")]
@@ -92,7 +92,7 @@ impl From<TlsError> for Error {
     }
 }
 
-/// The same text, for it is what a `main` that returns the error shows.
+/// Formats like `Display`, because a `main` that returns the error prints its `Debug` form.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,11 +1,11 @@
-//! Why a certificate cannot be used.
+//! The errors of loading a TLS certificate.
 
 use std::path::PathBuf;
 use std::{error::Error as StdError, fmt, io};
 
 use super::BoxError;
 
-/// What is wrong with the files of a certificate.
+/// The reason why a certificate or its key cannot be used.
 ///
 /// ```
 /// use ws_core::{Error, Tls, TlsError};
@@ -17,36 +17,36 @@ use super::BoxError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// A file is not there, or may not be read.
+    /// The file does not exist, or cannot be read.
     Unreadable {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A file is not what PEM is.
+    /// The file is not valid PEM.
     Malformed {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the parser said.
+        /// The error of the parser.
         source: BoxError,
     },
-    /// There is no `CERTIFICATE` in the file.
+    /// The file contains no `CERTIFICATE` section.
     NoCertificate(PathBuf),
-    /// There is no `PRIVATE KEY` in the file.
+    /// The file contains no `PRIVATE KEY` section.
     NoKey(PathBuf),
-    /// The key is another certificate's.
+    /// The key does not belong to the certificate.
     Mismatch {
-        /// The file of the certificate.
+        /// The path of the certificate's file.
         cert: PathBuf,
-        /// That of the key.
+        /// The path of the key's file.
         key: PathBuf,
     },
-    /// A certificate or a key of a kind that cannot be used.
+    /// rustls does not support the certificate or its key.
     Unusable {
-        /// The file of the certificate.
+        /// The path of the certificate's file.
         cert: PathBuf,
-        /// What rustls said.
+        /// The error of rustls.
         source: BoxError,
     },
 }
@@ -55,11 +55,16 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, source } => write!(f, "cannot read `{}`: {source}", path.display()),
-            Self::Malformed { path, source } => write!(f, "`{}` is no PEM file: {source}", path.display()),
-            Self::NoCertificate(path) => write!(f, "there is no certificate in `{}`", path.display()),
-            Self::NoKey(path) => write!(f, "there is no private key in `{}`", path.display()),
+            Self::Malformed { path, source } => write!(f, "`{}` is not a PEM file: {source}", path.display()),
+            Self::NoCertificate(path) => write!(f, "no certificate in `{}`", path.display()),
+            Self::NoKey(path) => write!(f, "no private key in `{}`", path.display()),
             Self::Mismatch { cert, key } => {
-                write!(f, "the key in `{}` is not that of `{}`", key.display(), cert.display())
+                write!(
+                    f,
+                    "the key in `{}` does not match the certificate in `{}`",
+                    key.display(),
+                    cert.display()
+                )
             }
             Self::Unusable { cert, source } => {
                 write!(f, "the certificate in `{}` cannot be used: {source}", cert.display())

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use super::Handler;
 use crate::topic::Published;
 
-/// Which messages a handler takes: implemented for each `#[on_info]`, not by hand. It is what
-/// [`Addr::send`](crate::Addr::send) asks for.
+/// A handler that takes messages of type `M`: the bound of [`Addr::send`](crate::Addr::send).
+///
+/// `#[websocket]` implements this trait for each `#[on_info]`; do not implement it by hand.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
-/// # #[websocket] impl Chat { #[on_info] fn say(&mut self, what: News) -> String { what.0 } }
+/// # #[websocket] impl Chat { #[on_info] fn news(&mut self, news: News) -> String { news.0 } }
 /// struct News(String);
 ///
-/// /// Any handler will do that takes news.
+/// /// Works with any handler that takes `News`.
 /// fn announce<H: OnInfo<News>>(to: &Addr<H>, text: &str) -> Result<(), SendError<News>> {
 ///     to.send(News(text.to_owned()))
 /// }
@@ -30,19 +31,21 @@ use crate::topic::Published;
     note = "add `#[on_info] fn …(&mut self, message: {M})` to the `#[websocket] impl {Self}`"
 )]
 pub trait OnInfo<M>: Handler {
-    /// The message as one of the handler's.
+    /// Wraps the message in the handler's message enum.
     fn info(message: M) -> Self::Info;
 }
 
-/// A message that `H` takes, so that an error speaks of the message and the handler that were
-/// written, even where only one type would do. Implemented wherever `H: OnInfo<Self>`.
+/// A message that a handler `H` takes. Implemented wherever `H: OnInfo<Self>`.
+///
+/// Bounds use this trait instead of `OnInfo` so that a compile error names the message and the handler
+/// as the user wrote them.
 #[diagnostic::on_unimplemented(
     message = "`{H}` does not take messages of type `{Self}`",
     label = "no `#[on_info]` of `{H}` takes a `{Self}`",
     note = "add `#[on_info] fn …(&mut self, message: {Self})` to the `#[websocket] impl {H}`"
 )]
 pub trait InfoOf<H: Handler>: Sized {
-    /// The message as one of the handler's.
+    /// Wraps the message in the handler's message enum.
     fn into_info(self) -> H::Info;
 }
 
@@ -54,14 +57,17 @@ impl<H: OnInfo<M>, M> InfoOf<H> for M {
     }
 }
 
-/// What handlers of type `H` take when it is published: those with an `#[on_info]` for `Arc<Self>` or
-/// for [`Published<Self>`]. Not to be implemented by hand; `M` is the one of them that it takes.
+/// A value whose publications a handler `H` takes: the bound of
+/// [`Context::subscribe`](crate::Context::subscribe).
+///
+/// Implemented for `T` if the handler has an `#[on_info]` for `Arc<T>` or for [`Published<T>`]; `M` is
+/// that message type. Do not implement this trait by hand.
 ///
 /// ```
-/// use ws_core::{Context, Handler, DeliverTo, Topic};
+/// use ws_core::{Context, DeliverTo, Handler, Topic};
 ///
-/// /// For handlers of any type, and values of any that they hear.
-/// fn enter<H, T, M>(rooms: &[Topic<T>], cx: &mut Context<H>)
+/// /// Subscribes any handler to topics of any type that it takes.
+/// fn subscribe_all<H, T, M>(rooms: &[Topic<T>], cx: &mut Context<H>)
 /// where
 ///     H: Handler,
 ///     T: DeliverTo<H, M> + Send + Sync + 'static,
@@ -72,13 +78,13 @@ impl<H: OnInfo<M>, M> InfoOf<H> for M {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{H}` does not take what is published as `{Self}`",
+    message = "`{H}` does not take published values of type `{Self}`",
     label = "no `#[on_info]` of `{H}` takes an `Arc<{Self}>`",
     note = "add `#[on_info] fn …(&mut self, message: Arc<{Self}>)` to the `#[websocket] impl {H}`",
-    note = "or send it straight to the client, with `cx.forward(&topic)`"
+    note = "or forward the topic to the client, with `cx.forward(&topic)`"
 )]
 pub trait DeliverTo<H: Handler, M>: Sized {
-    /// The value as one of the handler's messages.
+    /// Wraps the published value in the handler's message enum.
     #[doc(hidden)]
     fn info(message: &Published<Self>) -> H::Info;
 }

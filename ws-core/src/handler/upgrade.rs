@@ -11,24 +11,26 @@ use hyper::http::request::Parts;
 use super::Declared;
 use crate::options::Options;
 
-/// How a handler comes to be from a request to a router with state `S`: what `Handler::Upgrade`
-/// implements.
+/// The constructor of a handler `H` from a request to a router with state `S`. The type
+/// [`Handler::Upgrade`](super::Handler::Upgrade) implements this trait.
 #[diagnostic::on_unimplemented(
-    message = "no `{H}` can be made for a new connection",
+    message = "`{H}` cannot be created for a new connection",
     label = "`{H}` has neither `Default` nor an `#[on_upgrade]`",
     note = "add `#[derive(Default)]` to the type, or `#[on_upgrade] fn …() -> Self` to its `#[websocket] impl`"
 )]
 pub trait OnUpgrade<H, S> {
-    /// Makes it without a look at the request, if that is how it is made: then nobody has to take the
-    /// request apart.
+    /// The constructor that does not need the request, if there is one. The router then does not build a
+    /// `HeaderMap` for the request.
     const WITHOUT_REQUEST: Option<fn() -> Upgrade<H>> = None;
 
-    /// Makes the handler of one connection, or answers the request with something else.
+    /// Creates the handler of one connection, or returns the response that rejects the request.
     fn upgrade(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Upgrade<H>, Response>> + Send;
 }
 
-/// The `Handler::Upgrade` of a handler without `#[on_upgrade]`. That it is `Default` is demanded
-/// where it is mounted: one that is only driven over a stream, or tested, need not be.
+/// The [`Handler::Upgrade`](super::Handler::Upgrade) of a handler without `#[on_upgrade]`.
+///
+/// Only mounting on a router requires the handler to be `Default`. A handler that is only driven over a
+/// stream, or only tested, need not be.
 #[derive(Debug)]
 pub struct DefaultUpgrade;
 
@@ -41,16 +43,16 @@ impl<H: Default, S: Sync> OnUpgrade<H, S> for DefaultUpgrade {
     }
 }
 
-/// An argument of `#[on_upgrade]`: whatever axum-core's `FromRequestParts` makes from a request to
-/// a router with state `S`.
+/// An argument of `#[on_upgrade]`: any type with axum-core's `FromRequestParts` for a router with
+/// state `S`.
 #[diagnostic::on_unimplemented(
     message = "`#[on_upgrade]` cannot take a `{Self}` from the request",
-    label = "an argument of its `#[on_upgrade]` is no extractor",
-    note = "extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`, and all that implement axum's `FromRequestParts`; the `T` of `Path` and `Query` is `serde::Deserialize`",
-    note = "the `T` of `State<T>` is `Clone`, and what `.with_state(…)` (in a test `.state(…)`) is given, or a part of it by `FromRef`; here that is `{S}`"
+    label = "an argument of its `#[on_upgrade]` is not an extractor",
+    note = "extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`, and all types that implement axum's `FromRequestParts`; the `T` of `Path` and `Query` is `serde::Deserialize`",
+    note = "the `T` of `State<T>` is `Clone`, and is the state of the router (`.with_state(…)`, in a test `.state(…)`) or a part of it by `FromRef`; the state here is `{S}`"
 )]
 pub trait Extractor<S>: Sized {
-    /// Makes the argument, or answers the request with the rejection.
+    /// Extracts the argument from the request, or returns the response that rejects the request.
     fn extract(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Self, Response>> + Send;
 }
 
@@ -61,8 +63,7 @@ impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
     }
 }
 
-/// A handler with what is special about its connection; what `#[on_upgrade]` may return instead
-/// of `Self`.
+/// A handler with settings for its connection: a return type of `#[on_upgrade]` beside `Self`.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -81,7 +82,7 @@ impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
 /// # }
 /// ```
 ///
-/// A subprotocol that depends on who connects:
+/// An `#[on_upgrade]` that chooses the subprotocol itself:
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -112,37 +113,42 @@ pub struct Upgrade<H> {
     pub(crate) subprotocol: Option<HeaderValue>,
     pub(crate) headers: HeaderMap,
     pub(crate) options: Option<Options>,
-    /// Why it cannot be: a header or subprotocol that is none.
+    /// The last invalid header or subprotocol, as text for the log.
     pub(crate) error: Option<String>,
 }
 
 impl<H> Upgrade<H> {
-    /// The handler, and nothing special.
+    /// Creates an upgrade with the declared settings.
     pub fn new(handler: H) -> Self {
         Self { handler, subprotocol: None, headers: HeaderMap::new(), options: None, error: None }
     }
 
-    /// Answers with this subprotocol instead of the one that the declaration would choose. It must
-    /// be one that the client offered (RFC 6455 §4.1); otherwise the request is answered with 500.
+    /// Selects a subprotocol, in place of the choice from the declared `subprotocols`.
+    ///
+    /// The client must have offered the subprotocol (RFC 6455 §4.1). Otherwise the server responds with
+    /// 500 and logs the error.
     pub fn subprotocol(mut self, name: &str) -> Self {
         match HeaderValue::from_str(name) {
             Ok(value) if !name.is_empty() => self.subprotocol = Some(value),
-            _ => self.error = Some(format!("{name:?} is no name of a subprotocol")),
+            _ => self.error = Some(format!("invalid subprotocol {name:?}")),
         }
         self
     }
 
-    /// Adds a header to the response. One that cannot be a header is answered with 500.
+    /// Adds a header to the 101 response. If the name or the value is invalid, the server responds with
+    /// 500 and logs the error.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::from_str(value)) {
             (Ok(name), Ok(value)) => _ = self.headers.append(name, value),
-            _ => self.error = Some(format!("{name:?}: {value:?} is no header")),
+            _ => self.error = Some(format!("invalid header {name:?}: {value:?}")),
         }
         self
     }
 
-    /// Changes the declared options for this connection. Those of the handshake itself
-    /// (`subprotocols`, `origins`, `legacy` for draft 76) have been used by then; `compress` has not.
+    /// Changes the declared options for this connection.
+    ///
+    /// The options of the handshake (`subprotocols`, `origins`, and `legacy` for draft 76) were applied
+    /// before, so changing them has no effect. `compress` is applied afterwards.
     pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self
     where
         H: Declared,
@@ -152,19 +158,19 @@ impl<H> Upgrade<H> {
     }
 }
 
-/// What `#[on_upgrade]` may return.
+/// A return type of `#[on_upgrade]`.
 #[diagnostic::on_unimplemented(
     message = "`#[on_upgrade]` of `{H}` cannot return `{Self}`",
-    label = "does not make a `{H}`",
-    note = "return `Self`, `Upgrade<Self>`, or a `Result` of one of them with an error that is a response, as `StatusCode` or `(StatusCode, String)`"
+    label = "does not create a `{H}`",
+    note = "return `Self`, `Upgrade<Self>`, or a `Result` of one of them with an error that is a response, for example `StatusCode` or `(StatusCode, String)`"
 )]
 pub trait IntoUpgrade<H> {
-    /// The handler, or the response to send instead.
+    /// Returns the upgrade to perform.
     ///
     /// # Errors
     ///
-    /// The response that refuses the handshake.
-    #[allow(clippy::result_large_err)] // Once for each connection; the response is what it is.
+    /// Returns the response that rejects the handshake.
+    #[allow(clippy::result_large_err)] // Called once per connection; `Response` is a type of axum-core.
     fn into_upgrade(self) -> Result<Upgrade<H>, Response>;
 }
 
@@ -189,10 +195,11 @@ impl<H, U: IntoUpgrade<H>, E: IntoResponse> IntoUpgrade<H> for Result<U, E> {
     }
 }
 
-/// An error whose response would be a success, as that of a `String` is, refuses all the same.
+/// Returns an error response with the status 500 if its own status is not an error status. The response
+/// of a `String`, for example, has the status 200.
 fn ensure_error_status(mut response: Response) -> Response {
     if response.status().is_informational() || response.status().is_success() {
-        tracing::error!(status = %response.status(), "an error of `#[on_upgrade]` is no refusal: sending 500");
+        tracing::error!(status = %response.status(), "an error of `#[on_upgrade]` has no error status: sending 500");
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     }
     response

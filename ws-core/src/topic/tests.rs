@@ -213,7 +213,7 @@ async fn what_cannot_be_written_is_not_published() {
     room.publish("refuse".into()).unwrap(); // Nobody is there.
     let mut client = TestClient::open(Forwards(room.clone())).await;
     let error = room.publish("refuse".into()).unwrap_err();
-    assert_eq!(error.to_string(), "cannot be written: it refuses");
+    assert_eq!(error.to_string(), "cannot encode the value: it refuses");
     assert!(room.publish("broken".into()).is_err());
     room.publish("hello".into()).unwrap();
     assert_eq!(client.text().await, "HELLO");

@@ -56,7 +56,7 @@ async fn errors_go_to_on_error_and_the_connection_goes_on() {
     assert_eq!(peer.text().await, "so");
     assert_eq!(
         peer.text().await,
-        "reply cannot be sent: 126 bytes in a control frame, which holds at most 125"
+        "reply cannot be sent: 126 bytes in a control frame, which holds up to 125"
     );
     peer.send("7").await;
     assert_eq!(peer.text().await, "half");

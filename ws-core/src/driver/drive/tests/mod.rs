@@ -328,7 +328,7 @@ async fn client_role_refuses_masked_frames() {
     let mut server = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
     assert_eq!(server.next().await.unwrap().unwrap(), close_frame(1002, "frame is masked"));
     drop(server);
-    assert_eq!(task.await.unwrap().to_string(), "protocol fault: frame is masked");
+    assert_eq!(task.await.unwrap().to_string(), "protocol error: frame is masked");
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,7 +86,7 @@ async fn limits_of_the_stream_count_too() {
     let config = || WebSocketConfig::default().write_buffer_size(0);
     let (seen, reason) = configured(config().max_message_size(Some(9)), Message::text("0123456789")).await;
     assert_eq!(seen, [close_frame(1009, "message too big")]);
-    assert_eq!(reason.to_string(), "protocol fault: message too big");
+    assert_eq!(reason.to_string(), "protocol error: message too big");
 
     // What does not fit its buffer at once goes out bit by bit.
     let text = Message::text("x".repeat(900));
