@@ -1,4 +1,6 @@
 //! The state of a connection. Commands of the context change it, and the driver reads it.
+//!
+//! PERF: the accessors that run in every iteration are `#[inline(always)]`; budget: text64, info.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
