@@ -19,7 +19,7 @@ pub use crate::wire::fuzzing::{Connection, Decoder, Deflater, Parameters, frame}
 pub fn handshake(parts: &Parts, options: &Options) -> Result<(Response, Option<Parameters>), Response> {
     let mut acceptance = upgrade::check(parts, options).map_err(IntoResponse::into_response)?;
     let agreed = acceptance.negotiate_compression(&parts.headers, options);
-    Ok((acceptance.into_response(HeaderMap::new()), agreed.map(Into::into)))
+    Ok((acceptance.to_response(&HeaderMap::new()), agreed.map(Into::into)))
 }
 
 #[cfg(test)]

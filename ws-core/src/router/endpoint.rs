@@ -1,4 +1,8 @@
-//! One mounted handler: from a request to a connection that may begin.
+//! One mounted handler: checks a request and prepares the connection.
+//!
+//! A handshake reaches an [`Endpoint`] on one of three routes; the table at the top of
+//! `server/handshake.rs` lists them. The plain fast path calls [`Endpoint::accept_plain`], the other two
+//! call [`Endpoint::accept`].
 
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -27,19 +31,19 @@ use crate::options::Options;
 use crate::panic::catch;
 use crate::upgrade::{self, HandshakeHeaders, HandshakeRejection, HandshakeResponse, HeaderFields};
 
-/// What all endpoints of a router have.
+/// The parts of a router that all endpoints share.
 #[derive(Clone, Copy)]
 pub(super) struct RouterContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) connections: &'a Arc<ConnectionTracker>,
-    /// Whether the server below has a connection to give.
+    /// Whether the HTTP server can hand over the connection's stream.
     pub(super) is_upgradable: bool,
 }
 
 pub(super) type AcceptFuture<'a> =
     Pin<Box<dyn Future<Output = Result<AcceptedHandshake, Response>> + Send + 'a>>;
 
-/// A handshake that came to our own server over HTTP/1.1, as it stands in the request.
+/// A handshake over HTTP/1.1 to this crate's server, borrowed from the bytes of the request.
 #[derive(Clone, Copy)]
 pub(crate) struct PlainHandshake<'a> {
     pub(crate) path: &'a str,
@@ -50,14 +54,17 @@ pub(crate) struct PlainHandshake<'a> {
 
 /// A mounted handler of any type.
 pub(super) trait Endpoint<S>: Send + Sync {
-    /// Checks a plain handshake, if its handler does not want to see the request.
+    /// Checks a plain handshake and makes the handler. Returns `None` if the handler has an `#[on_upgrade]`,
+    /// which needs the whole request.
+    // PERF: builds no `HeaderMap` and no boxed future. The general path is `accept`;
+    // `tests/handshake_fast_path.rs` holds the two equal. budget: connect
     fn accept_plain(
         &self,
         plain: &PlainHandshake<'_>,
         context: RouterContext<'_>,
     ) -> Option<Result<AcceptedHandshake, Response>>;
 
-    /// Checks the request and asks the handler.
+    /// Checks the request and calls `#[on_upgrade]`.
     fn accept<'a>(
         &'a self,
         parts: &'a mut Parts,
@@ -66,6 +73,7 @@ pub(super) trait Endpoint<S>: Send + Sync {
     ) -> AcceptFuture<'a>;
 }
 
+/// A mounted handler of one type.
 pub(super) struct Mount<H> {
     options: Arc<Options>,
     handler: PhantomData<fn() -> H>,
@@ -78,11 +86,11 @@ impl<H: Handler> Mount<H> {
 }
 
 impl RouterContext<'_> {
-    /// Takes a place for one more connection.
+    /// Counts one more connection, unless a limit is reached.
     fn admit(&self, peer: Option<IpAddr>) -> Result<ConnectionPermit, HandshakeRejection> {
-        let permit = self.connections.admit(&self.settings.connections, peer).map_err(|full| {
-            tracing::debug!(?full, ?peer, "connection refused");
-            match full {
+        let permit = self.connections.admit(&self.settings.connections, peer).map_err(|limit| {
+            tracing::debug!(?limit, ?peer, "connection rejected");
+            match limit {
                 LimitReached::Total => HandshakeRejection::Capacity,
                 LimitReached::Address => HandshakeRejection::Address,
                 LimitReached::Rate => HandshakeRejection::Rate,
@@ -121,7 +129,7 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
             let mut accepted = self.try_accept(parts, state, context).await;
             if let Err(response) = &mut accepted {
                 if is_draft_76 {
-                    // What follows its head would be taken for a request.
+                    // The eight bytes after the head would be read as a request.
                     response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
                 }
                 log_rejection(response);
@@ -132,11 +140,11 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
 }
 
 fn log_rejection(response: &Response) {
-    tracing::debug!(status = %response.status(), "handshake refused");
+    tracing::debug!(status = %response.status(), "handshake rejected");
 }
 
 impl<H: Handler> Mount<H> {
-    /// Checks the handshake, makes the handler, and takes a place for the connection.
+    /// Checks the handshake, makes the handler, and counts the connection.
     fn try_accept_plain(
         &self,
         plain: &PlainHandshake<'_>,
@@ -152,7 +160,7 @@ impl<H: Handler> Mount<H> {
         Ok(AcceptedHandshake { response, headers, start: Box::new(start) })
     }
 
-    /// Checks the request, asks the handler, and takes a place for the connection.
+    /// Checks the request, counts the connection, and calls `#[on_upgrade]`.
     async fn try_accept<S>(
         &self,
         parts: &mut Parts,
@@ -174,7 +182,7 @@ impl<H: Handler> Mount<H> {
         Ok(AcceptedHandshake { response, headers, start })
     }
 
-    /// Asks the handler, and decides on the answer.
+    /// Calls `#[on_upgrade]` and completes the response.
     async fn make_handler<S>(
         &self,
         response: HandshakeResponse,
@@ -191,7 +199,7 @@ impl<H: Handler> Mount<H> {
         self.negotiate(response, upgrade, &parts.headers, peer).map_err(reject)
     }
 
-    /// Decides on the answer.
+    /// Completes the response with the handler's choices: subprotocol, compression, options.
     fn negotiate<F: HeaderFields + ?Sized>(
         &self,
         mut response: HandshakeResponse,
@@ -218,7 +226,7 @@ impl<H: Handler> Mount<H> {
         }
         let setup = ConnectionSetup {
             handler,
-            agreed: response.negotiate_compression(fields, &options),
+            compression: response.negotiate_compression(fields, &options),
             options,
             peer_addr,
             subprotocol: response.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into),
@@ -227,10 +235,11 @@ impl<H: Handler> Mount<H> {
     }
 }
 
-/// What becomes a connection, how it is accepted, and what the handler adds to the answer.
+/// The connection's setup, the response, and the handler's headers for the response.
 type Negotiated<H> = (ConnectionSetup<H>, HandshakeResponse, HeaderMap);
 
-/// A handler, its context and the headers of the 101 from a request, for tests that have no socket.
+/// Returns the handler, its context and the headers of the response to a request, for tests without a
+/// socket.
 ///
 /// # Panics
 ///
@@ -246,19 +255,19 @@ where
     H: Handler<Upgrade: OnUpgrade<H, S>>,
 {
     let mut paths = matchit::Router::new();
-    paths.insert(pattern, ()).expect("a path that can be mounted");
+    paths.insert(pattern, ()).expect("the pattern is a valid path");
     let path = parts.uri.path().to_owned();
     let matched = paths.at(&path).unwrap_or_else(|_| panic!("{path} does not match {pattern}"));
     parts.extensions.insert(PathParams::new(&matched.params));
-    // The client of the kit understands no extension.
+    // The test client supports no extension.
     parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
     let mount = Mount::<H>::new();
     let response = upgrade::check(&parts, &mount.options).map_err(IntoResponse::into_response)?;
     let (setup, response, headers) = mount.make_handler(response, &mut parts, state).await?;
-    Ok((setup.build(Vec::new()), response.into_response(headers).into_parts().0.headers))
+    Ok((setup.build(Vec::new()), response.to_response(&headers).into_parts().0.headers))
 }
 
-/// A panic in `#[on_upgrade]` is that request's.
+/// Runs `#[on_upgrade]`; returns an error if the method panics.
 async fn catch_panic<F: Future>(upgrade: F) -> Result<F::Output, ()> {
     let mut upgrade = pin!(upgrade);
     poll_fn(|task| match catch(|| upgrade.as_mut().poll(task)) {
@@ -268,7 +277,7 @@ async fn catch_panic<F: Future>(upgrade: F) -> Result<F::Output, ()> {
     .await
 }
 
-/// An endpoint with its state.
+/// An endpoint of a router with state `S`, bound to that state.
 pub(super) struct WithState<S> {
     endpoint: Arc<dyn Endpoint<S>>,
     state: Arc<S>,

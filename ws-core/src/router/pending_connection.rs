@@ -1,4 +1,4 @@
-//! A handshake that was accepted, until its connection runs.
+//! An accepted handshake, from the response until the connection runs.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -22,64 +22,64 @@ use crate::wire::{Connection, DeflateParams};
 use crate::worker;
 use crate::worker::Workers;
 
-/// A handshake that was accepted.
+/// A handshake that the handler accepted.
 pub(crate) struct AcceptedHandshake {
     pub(super) response: HandshakeResponse,
-    /// What the handler adds to the answer.
+    /// The handler's headers for the response.
     pub(super) headers: HeaderMap,
     pub(super) start: Box<dyn StartConnection>,
 }
 
 impl AcceptedHandshake {
-    /// The answer, and the connection that begins when it has been written by the HTTP server below.
+    /// Returns the response. The connection starts when the HTTP server has written the response.
     pub(super) fn upgrade(self, pending_upgrade: PendingUpgrade, workers: Option<Arc<Workers>>) -> Response {
         self.start.spawn_on_upgrade(pending_upgrade, workers);
-        self.response.into_response(self.headers)
+        self.response.to_response(&self.headers)
     }
 
-    /// The bytes of the answer over HTTP/1.1, and the connection that begins when they have been
-    /// written.
+    /// Writes the response as bytes of HTTP/1.1. Returns the connection, which the caller starts after
+    /// sending them.
     pub(crate) fn write_http1(self, out: &mut Vec<u8>) -> Box<dyn StartConnection> {
         self.response.write(&self.headers, out);
         self.start
     }
 }
 
-/// A connection of any handler.
+/// A connection that has not started, of any handler.
 pub(crate) trait StartConnection: Send {
-    /// Begins when the HTTP server below gives its stream away. The task that waits for it ends then,
-    /// so that the connection's own task holds nothing of the handshake.
+    /// Starts the connection when the HTTP server hands over the stream. The task that awaits the stream
+    /// is not the connection's task, so the connection holds no memory of the handshake.
     fn spawn_on_upgrade(self: Box<Self>, pending_upgrade: PendingUpgrade, workers: Option<Arc<Workers>>);
 
-    /// Begins over a stream, with the bytes that were read from it already.
+    /// Starts the connection over a stream. `input` holds the bytes already read from the stream.
     fn spawn(self: Box<Self>, stream: Stream, input: Vec<u8>, workers: Option<&Workers>);
 
-    /// What a worker runs over a socket that it has already.
+    /// Returns the future that a worker runs over a socket that the worker already owns.
     fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::ConnectionFuture;
 }
 
-/// What becomes a connection.
+/// A connection that waits for its stream.
 pub(super) struct PendingConnection<H> {
     pub(super) setup: ConnectionSetup<H>,
     pub(super) permit: ConnectionPermit,
-    /// If it is one of draft 76.
+    /// The challenge to answer first, for a connection of draft 76.
     pub(super) challenge: Option<Challenge>,
     pub(super) timeout: Duration,
 }
 
-/// A handler, and what was agreed upon.
+/// A handler and the negotiated parameters of its connection.
 pub(super) struct ConnectionSetup<H> {
     pub(super) handler: H,
     pub(super) options: Arc<Options>,
-    pub(super) agreed: Option<DeflateParams>,
+    pub(super) compression: Option<DeflateParams>,
     pub(super) peer_addr: Option<SocketAddr>,
     pub(super) subprotocol: Option<Box<str>>,
 }
 
 impl<H: Handler> ConnectionSetup<H> {
-    /// What the driver needs.
+    /// Returns the handler and its context, the arguments of the driver.
     pub(super) fn build(self, input: Vec<u8>) -> (H, Context<H>) {
-        let wire = Connection::new(self.options, input, now()).with_compression(self.agreed);
+        let wire = Connection::new(self.options, input, now()).with_compression(self.compression);
         (self.handler, Context::new(wire, self.peer_addr, self.subprotocol))
     }
 }
@@ -87,7 +87,8 @@ impl<H: Handler> ConnectionSetup<H> {
 impl<H: Handler> StartConnection for PendingConnection<H> {
     fn spawn_on_upgrade(self: Box<Self>, pending_upgrade: PendingUpgrade, workers: Option<Arc<Workers>>) {
         match self.challenge {
-            // Asked of a constant, so that other handlers have no code for it.
+            // PERF: a constant condition, so that handlers without `legacy` contain no code for the draft.
+            // budget: connect
             Some(challenge) if const { H::CHECKED_DECLARATION.options.legacy } => {
                 tokio::spawn(self.start_hixie(pending_upgrade, challenge));
             }
@@ -95,7 +96,7 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
                 tokio::spawn(async move {
                     match pending_upgrade.stream().await {
                         Ok((stream, input)) => self.spawn(stream, input, workers.as_deref()),
-                        Err(error) => tracing::debug!(%error, "client left during the handshake"),
+                        Err(error) => tracing::debug!(%error, "client disconnected during the handshake"),
                     }
                 });
             }
@@ -106,14 +107,14 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
         let Self { setup, permit, .. } = *self;
         let stream = match (stream, workers) {
             (Stream::Tcp(tcp), Some(workers)) => {
-                // The worker's thread allocates what stays: where it does, nothing is between that which
-                // was the handshake's.
+                // The worker's thread allocates the connection's memory. There, no freed memory of the
+                // handshake lies between the allocations of connections.
                 let run = |socket| {
                     let (handler, cx) = setup.build(input);
                     driver::run_tcp(handler, cx, socket, Some(permit))
                 };
                 if let Err(error) = workers.spawn(tcp, run) {
-                    tracing::error!(%error, "a worker cannot take a connection");
+                    tracing::error!(%error, "the worker cannot take the connection");
                 }
                 return;
             }
@@ -138,7 +139,7 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
 }
 
 impl<H: Handler> PendingConnection<H> {
-    /// Begins over draft 76, once the client has sent what belongs to its keys.
+    /// Starts a connection of draft 76 after the client has sent the eight bytes that follow its head.
     async fn start_hixie(self: Box<Self>, pending_upgrade: PendingUpgrade, challenge: Challenge) {
         let Self { setup, permit, timeout, .. } = *self;
         let limit = setup.options.max_message_size;
@@ -149,7 +150,7 @@ impl<H: Handler> PendingConnection<H> {
         let mut handshake = pin!(tokio::time::timeout(timeout, handshake));
         let handshake = poll_fn(|task| {
             permit.register(task.waker());
-            // Nothing has been promised yet that a shutdown would wait for.
+            // The handshake is incomplete, so a shutdown need not wait for the connection.
             if permit.shutdown_deadline().is_some() {
                 Poll::Ready(None)
             } else {
@@ -161,8 +162,8 @@ impl<H: Handler> PendingConnection<H> {
                 let (handler, cx) = setup.build(Vec::new());
                 tokio::spawn(driver::run(handler, cx, io, Some(permit)));
             }
-            // It is gone, or said nothing, or we shut down before it did.
-            _ => tracing::debug!("client did not send what belongs to its keys"),
+            // The client disconnected, the timeout passed, or the server shuts down.
+            _ => tracing::debug!("client did not complete the handshake of draft 76"),
         }
     }
 }

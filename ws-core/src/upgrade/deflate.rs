@@ -8,20 +8,20 @@ use super::{HeaderFields, extensions};
 use crate::options::Compress;
 use crate::wire::DeflateParams;
 
-/// One offer of the extension, as far as its parameters make sense.
+/// The parameters of one offer of the extension.
 #[derive(Debug, Default)]
 struct DeflateOffer {
-    /// Whether a parameter is unknown, stands twice, or has a value that it cannot have.
+    /// Whether a parameter is unknown, repeated, or has an invalid value.
     is_invalid: bool,
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<u8>,
-    /// Whether the client can be told a window, and how large its own would be.
+    /// The largest window of the client, if the client lets the server limit the window.
     client_max_window_bits: Option<u8>,
 }
 
-/// Takes the first offer of the client that can be met: what is in force then, and the answer that
-/// says so. An offer that cannot be met is declined, and never the handshake (§5.1).
+/// Accepts the client's first acceptable offer; returns the parameters in force and the header value that
+/// announces them. An unacceptable offer is declined, but the handshake still succeeds (§5.1).
 pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(DeflateParams, HeaderValue)>
 where
     F: HeaderFields + ?Sized,
@@ -42,7 +42,7 @@ impl DeflateOffer {
         let is_valid = match value {
             None if is("server_no_context_takeover") => set_once(&mut self.server_no_context_takeover),
             None if is("client_no_context_takeover") => set_once(&mut self.client_no_context_takeover),
-            // §7.1.2.2: "it doesn't have a value": as large as there is, but it may be made smaller.
+            // §7.1.2.2 allows the parameter without a value: the client accepts any limit.
             None if is("client_max_window_bits") => self.client_max_window_bits.replace(15).is_none(),
             Some(value) if is("client_max_window_bits") => parse_window_bits(value)
                 .is_some_and(|bits| self.client_max_window_bits.replace(bits).is_none()),
@@ -55,7 +55,7 @@ impl DeflateOffer {
 
     fn accept(self, compress: &Compress) -> Option<(DeflateParams, HeaderValue)> {
         let server_bits = compress.server_max_window_bits.min(self.server_max_window_bits.unwrap_or(15));
-        // The encoder writes no stream with a window of 8 bits, so that is not promised.
+        // The encoder cannot write a stream with a window of 8 bits, so the server must not promise one.
         if self.is_invalid || server_bits < 9 {
             return None;
         }
@@ -89,12 +89,13 @@ impl DeflateOffer {
     }
 }
 
-/// Sets what may be set once.
+/// Sets a flag; returns false if the flag was set already.
 pub(super) fn set_once(flag: &mut bool) -> bool {
     !std::mem::replace(flag, true)
 }
 
-/// "A decimal integer value without leading zeroes between 8 to 15, inclusive."
+/// Parses the bits of a window: "a decimal integer value without leading zeroes between 8 to 15,
+/// inclusive".
 pub(super) fn parse_window_bits(value: &[u8]) -> Option<u8> {
     (8..=15).find(|bits: &u8| bits.to_string().as_bytes() == value)
 }

@@ -1,4 +1,4 @@
-//! `Sec-WebSocket-Extensions` (RFC 6455 §9.1).
+//! The parser of `Sec-WebSocket-Extensions` (RFC 6455 §9.1).
 
 #[cfg(feature = "deflate")]
 use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
@@ -6,11 +6,11 @@ use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 #[cfg(feature = "deflate")]
 use super::HeaderFields;
 
-/// A parameter and its value, which is without its quotes.
+/// The name of a parameter and its value, without quotes.
 type Parameter<'a> = (&'a [u8], Option<Vec<u8>>);
 
-/// What becomes of the first extension of that name whose parameters `meet` accepts. Nothing, if a line
-/// cannot be read as a whole: it is not guessed at.
+/// Calls `accept` for each extension of one name, and returns its first result. Returns `None` if a line
+/// does not match the grammar, because a guess at its meaning could be wrong.
 #[cfg(feature = "deflate")]
 pub(super) fn negotiate_first<F: HeaderFields + ?Sized, T>(
     fields: &F,
@@ -28,15 +28,15 @@ pub(super) fn negotiate_first<F: HeaderFields + ?Sized, T>(
     found
 }
 
-/// One element of the list.
+/// One element of the list of extensions.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Extension<'a> {
     pub(super) name: &'a [u8],
     pub(super) parameters: Vec<Parameter<'a>>,
 }
 
-/// The extensions of a line; `None` if it is not in the grammar. A handshake with such a line must
-/// fail, whether or not there is an extension to agree upon; in Cowboy it does too.
+/// Parses a line; returns `None` if the line does not match the grammar. A handshake with such a line must
+/// fail, even if the server would accept no extension. Cowboy rejects such a handshake too.
 ///
 /// ```text
 /// extension-list = 1#extension
@@ -48,7 +48,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Vec<Extension<'_>>> {
     let mut found = Vec::new();
     loop {
         cursor.skip_whitespace();
-        // RFC 9110 §5.6.1: a recipient takes empty elements.
+        // RFC 9110 §5.6.1: a recipient accepts empty list elements.
         if !matches!(cursor.0.first(), None | Some(b',')) {
             found.push(cursor.extension()?);
         }
@@ -61,7 +61,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Vec<Extension<'_>>> {
     }
 }
 
-/// What has not been read.
+/// The unparsed remainder of a line.
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
@@ -102,16 +102,16 @@ impl<'a> Cursor<'a> {
         (!value.is_empty() && value.iter().copied().all(is_token)).then_some(value)
     }
 
-    /// A token, and the space behind it.
+    /// Parses a token and the whitespace after it.
     fn token(&mut self) -> Option<&'a [u8]> {
         let len = self.0.iter().take_while(|byte| is_token(**byte)).count();
-        let (token, rest) = self.0.split_at_checked(len).filter(|(token, _)| !token.is_empty())?;
-        self.0 = rest;
+        let (token, remaining) = self.0.split_at_checked(len).filter(|(token, _)| !token.is_empty())?;
+        self.0 = remaining;
         self.skip_whitespace();
         Some(token)
     }
 
-    /// Takes a symbol and the space behind it, if it is the next.
+    /// Parses a symbol and the whitespace after it; returns false if another byte is next.
     fn eat(&mut self, symbol: u8) -> bool {
         let is_next = self.0.first() == Some(&symbol);
         if is_next {
@@ -131,7 +131,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// RFC 9110 §5.6.2.
+/// Returns whether a byte may occur in a token (RFC 9110 §5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -140,7 +140,7 @@ fn is_token(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// The extensions as text, values in brackets.
+    /// Compares the extensions of a line, as text with the values in brackets.
     #[track_caller]
     fn check(line: &str, expect: Option<&str>) {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grammar() {
+    fn grammar() {
         check("", Some(""));
         check("a", Some("a"));
         check("a,b", Some("a b"));

@@ -1,45 +1,43 @@
 //! The opening handshake of draft 76 (draft-hixie-thewebsocketprotocol-76, which is
-//! draft-ietf-hybi-thewebsocketprotocol-00), pure.
+//! draft-ietf-hybi-thewebsocketprotocol-00), without any I/O.
 //!
-//! It proves less than that of RFC 6455: two keys in the head and eight bytes behind it make a digest
-//! that follows the answer. Browsers gave it up because proxies could be misled with it, so it is only
-//! spoken where the declaration says `legacy`.
+//! Two keys in the request's head and eight bytes after the head make a digest, which follows the
+//! response's head. This proves less than the handshake of RFC 6455. Browsers dropped the draft because
+//! attackers could mislead proxies with it, so a handler accepts it only with the option `legacy`.
 
-use axum_core::response::Response;
-use hyper::StatusCode;
 use hyper::ext::ReasonPhrase;
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use md5::{Digest, Md5};
 
-use super::{DRAFT_ORIGIN, HandshakeRejection, IsTls, single_value};
+use super::{HandshakeRejection, IsTls, fields, single_value};
 
 const KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
 const KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");
 const LOCATION: HeaderName = HeaderName::from_static("sec-websocket-location");
 
-/// What the draft calls the status; no client looks at it, but all of them were told so.
-const REASON: ReasonPhrase = ReasonPhrase::from_static(b"WebSocket Protocol Handshake");
+/// The reason phrase that the draft gives to the status 101. No client checks the phrase.
+pub(super) const REASON: ReasonPhrase = ReasonPhrase::from_static(b"WebSocket Protocol Handshake");
 
-/// How many bytes the client sends behind its head.
+/// Number of bytes that the client sends after its head.
 pub(crate) const KEY3_LEN: usize = 8;
 
-/// How many bytes answer them, behind ours.
+/// Number of bytes that the server sends after its head.
 pub(crate) const CHALLENGE_RESPONSE_LEN: usize = 16;
 
-/// What the keys of a client say.
+/// The numbers that a client's two keys encode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Challenge([u32; 2]);
 
 impl Challenge {
-    /// The digest that proves that the keys and the bytes behind the head were read.
+    /// Returns the digest, which proves that the server read the keys and the bytes after the head.
     pub(crate) fn response(self, key3: [u8; KEY3_LEN]) -> [u8; CHALLENGE_RESPONSE_LEN] {
         let [first, second] = self.0.map(u32::to_be_bytes);
         Md5::new().chain_update(first).chain_update(second).chain_update(key3).finalize().into()
     }
 }
 
-/// A handshake that is in order.
+/// A valid handshake of the draft.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HixieHandshake {
     pub(super) challenge: Challenge,
@@ -47,19 +45,19 @@ pub(super) struct HixieHandshake {
     location: HeaderValue,
 }
 
-/// Whether a request for an upgrade is one of this draft: those after it have a version.
+/// Returns whether a request for an upgrade follows this draft. Later drafts have a version.
 pub(super) fn is_hixie_request(headers: &HeaderMap) -> bool {
     let has_key = headers.contains_key(KEY1) || headers.contains_key(KEY2);
     has_key && !headers.contains_key(hyper::header::SEC_WEBSOCKET_VERSION)
 }
 
 impl HixieHandshake {
-    /// Reads the keys, and what the client is to see of its request in the answer.
+    /// Parses the keys, and the headers that the response repeats.
     pub(super) fn parse(parts: &Parts) -> Result<Self, HandshakeRejection> {
         let key_number = |name| single_value(&parts.headers, &name).and_then(key_number);
         let (Some(first), Some(second)) = (key_number(KEY1), key_number(KEY2)) else {
             return Err(HandshakeRejection::Key(
-                "Sec-WebSocket-Key1 and Sec-WebSocket-Key2 must stand once, each a number times its spaces",
+                "Sec-WebSocket-Key1 and Sec-WebSocket-Key2 must each occur once and encode a number",
             ));
         };
         Ok(Self {
@@ -69,25 +67,19 @@ impl HixieHandshake {
         })
     }
 
-    /// Makes a response that of the draft. Its client compares the location with what it asked for;
-    /// where that is not what came here, the handler knows better.
-    pub(super) fn apply_to(self, response: &mut Response) {
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        response.extensions_mut().insert(REASON);
-        let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        // The case counts.
-        headers.insert(UPGRADE, HeaderValue::from_static("WebSocket"));
-        headers.remove(DRAFT_ORIGIN);
-        if let Some(origin) = self.origin {
-            headers.insert(DRAFT_ORIGIN, origin);
-        }
-        headers.entry(LOCATION).or_insert(self.location);
+    /// Returns the headers of the response. The client compares the location with the URL that it opened.
+    /// Behind a proxy only the handler knows that URL, so the location of its `extra` headers wins.
+    pub(super) fn headers(&self, extra: &HeaderMap) -> [Option<(&HeaderName, &HeaderValue)>; 4] {
+        static LOCATION_NAME: HeaderName = LOCATION;
+        let upgrade = (&fields::UPGRADE, &fields::UPGRADE_HIXIE);
+        let origin = self.origin.as_ref().map(|origin| (&fields::DRAFT_ORIGIN, origin));
+        let location = (!extra.contains_key(LOCATION)).then_some((&LOCATION_NAME, &self.location));
+        [Some((&fields::CONNECTION, &fields::CONNECTION_UPGRADE)), Some(upgrade), origin, location]
     }
 }
 
-/// The digits of a key as a number, divided by how many spaces it has. What else it has is there to
-/// confuse. The client multiplied what fits 32 bits.
+/// Decodes a key: the number that its digits form, divided by the number of its spaces. Other characters
+/// are ignored. The product must fit 32 bits, because the client computes it so.
 fn key_number(key: &[u8]) -> Option<u32> {
     let digits = key.iter().filter(|byte| byte.is_ascii_digit());
     let mut product = None;
@@ -100,7 +92,7 @@ fn key_number(key: &[u8]) -> Option<u32> {
     (product.checked_rem(spaces)? == 0).then_some(product / spaces)
 }
 
-/// The URL of the socket, as far as it can be known here.
+/// Returns the URL of the WebSocket, as the request shows it.
 fn location(parts: &Parts) -> Option<HeaderValue> {
     let host = match parts.uri.authority() {
         Some(authority) => authority.as_str(),

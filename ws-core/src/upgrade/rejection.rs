@@ -1,4 +1,4 @@
-//! Why a request does not become a WebSocket, and what it is answered.
+//! The reasons to reject a handshake, and their responses.
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -7,47 +7,47 @@ use hyper::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 
-/// The final version and the drafts that browsers shipped; on the wire they are the same.
+/// The final version and the drafts that browsers shipped. Their frames are identical.
 const VERSIONS: &str = "13, 8, 7";
 
-/// Why a request does not become a WebSocket.
+/// The reason why a request does not become a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HandshakeRejection {
-    /// The path is there, but not for this method; the one that it is for.
+    /// The path does not allow the method; holds the allowed one.
     Method(&'static str),
-    /// It asks for a protocol that is not WebSocket.
+    /// `:protocol` is not `websocket`.
     #[cfg(feature = "http2")]
     Protocol,
-    /// Its scheme is not that of HTTP.
+    /// The scheme is neither `http` nor `https`.
     #[cfg(feature = "http2")]
     Scheme,
-    /// It does not ask for an upgrade.
+    /// The request is not one for an upgrade to WebSocket.
     NoUpgrade,
-    /// It asks for a version that nobody knows. Whether an upgrade may be offered: HTTP/2 has none.
+    /// The version is unknown. `upgrade` is whether the response may offer an upgrade; HTTP/2 has none.
     Version { upgrade: bool },
-    /// Its key is missing or malformed.
+    /// The key is missing or malformed; holds the text of the response.
     Key(&'static str),
-    /// It does not name one host, as HTTP/1.1 demands.
+    /// The request does not name exactly one host, which HTTP/1.1 requires.
     Host,
-    /// It has a body.
+    /// The request has a body.
     Body,
-    /// What it says of extensions is not in the grammar.
+    /// `Sec-WebSocket-Extensions` does not match the grammar.
     Extensions,
     /// `#[on_upgrade]` panicked.
     Panic,
-    /// A browser sent it from a page of another host.
+    /// A browser sent the request from a page whose origin is not allowed.
     Origin,
-    /// The server has as many connections as it may.
+    /// The server has reached its limit of connections.
     Capacity,
-    /// As many of them as may come from the client's address.
+    /// The client's address has reached its limit of connections.
     Address,
-    /// As many have come in this second as may.
+    /// The server has reached its rate of handshakes.
     Rate,
-    /// `#[on_upgrade]` took longer than the handshake may.
+    /// `#[on_upgrade]` exceeded the handshake timeout.
     Timeout,
-    /// The server below has no connection to give.
+    /// The HTTP server offers no upgrade for the request.
     NotUpgradable,
-    /// `#[on_upgrade]` asked for a response that cannot be.
+    /// `#[on_upgrade]` returned an invalid response.
     Response,
 }
 
@@ -59,19 +59,19 @@ impl IntoResponse for HandshakeRejection {
             }
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET"),
             #[cfg(feature = "http2")]
-            // RFC 9220 §3 says so of HTTP/3; RFC 8441 names no status.
-            Self::Protocol => (StatusCode::NOT_IMPLEMENTED, "the only :protocol here is websocket"),
+            // RFC 9220 §3 defines the status for HTTP/3; RFC 8441 defines none.
+            Self::Protocol => (StatusCode::NOT_IMPLEMENTED, "unknown :protocol: use websocket"),
             #[cfg(feature = "http2")]
-            Self::Scheme => (StatusCode::BAD_REQUEST, "the :scheme of a WebSocket is http or https"),
+            Self::Scheme => (StatusCode::BAD_REQUEST, "invalid :scheme: use http or https"),
             Self::NoUpgrade => {
-                (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: ask for an upgrade to it")
+                (StatusCode::UPGRADE_REQUIRED, "this path is a WebSocket: send an upgrade request")
             }
             Self::Version { .. } => {
                 (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7")
             }
             Self::Key(why) => (StatusCode::BAD_REQUEST, why),
-            Self::Host => (StatusCode::BAD_REQUEST, "Host must stand once, and name a host"),
-            Self::Body => (StatusCode::BAD_REQUEST, "a handshake has no body"),
+            Self::Host => (StatusCode::BAD_REQUEST, "Host must occur once and name a host"),
+            Self::Body => (StatusCode::BAD_REQUEST, "a handshake must not have a body"),
             Self::Extensions => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Extensions is malformed"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
             Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
@@ -93,12 +93,12 @@ impl IntoResponse for HandshakeRejection {
             Self::NoUpgrade | Self::Version { .. } => {
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSIONS));
             }
-            // In seconds.
+            // The unit is seconds.
             Self::Rate => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => {}
         }
         if matches!(self, Self::NoUpgrade | Self::Version { upgrade: true }) {
-            // RFC 9110 §15.5.22: a 426 says what to upgrade to.
+            // RFC 9110 §15.5.22: a 426 names the protocol to upgrade to.
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }

@@ -1,12 +1,13 @@
 use axum_core::response::IntoResponse;
 use hyper::Request;
-use hyper::header::{ALLOW, SEC_WEBSOCKET_VERSION};
+use hyper::header::{ALLOW, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE};
 
 use super::*;
+use crate::options::Origins;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// The handshake of RFC 6455 §1.2, with some headers changed; an empty value takes one away.
+/// Checks the handshake of RFC 6455 §1.2 with some headers changed. An empty value removes a header.
 #[track_caller]
 fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<HandshakeResponse, HandshakeRejection> {
     let mut headers = vec![
@@ -17,8 +18,8 @@ fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<HandshakeRe
         ("origin", "http://server.example.com"),
         ("sec-websocket-version", "13"),
     ];
-    for (name, _) in changes {
-        headers.retain(|(kept, _)| kept != name);
+    for (changed, _) in changes {
+        headers.retain(|(name, _)| name != changed);
     }
     headers.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
     let version = changes.iter().find(|(name, _)| *name == "http");
@@ -42,8 +43,8 @@ fn accepted(changes: &[(&str, &str)], options: &Options) -> HandshakeResponse {
 }
 
 #[test]
-fn the_handshake_of_the_rfc() {
-    let response = accepted(&[], &Options::DEFAULT).into_response(HeaderMap::new());
+fn handshake_of_the_rfc() {
+    let response = accepted(&[], &Options::DEFAULT).to_response(&HeaderMap::new());
     assert_eq!(response.status(), 101);
     assert_eq!(response.headers()[SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     assert_eq!(response.headers()[UPGRADE], "websocket");
@@ -51,7 +52,7 @@ fn the_handshake_of_the_rfc() {
 }
 
 #[test]
-fn lists_and_case_do_not_matter_where_the_rfc_says_so() {
+fn connection_and_upgrade_are_lists_without_case() {
     accepted(&[("connection", "keep-alive, UPGRADE"), ("upgrade", "WebSocket")], &Options::DEFAULT);
     accepted(&[("upgrade", "h2c, websocket")], &Options::DEFAULT);
 }
@@ -132,7 +133,7 @@ fn origins() {
     for (origin, host) in foreign {
         rejected(&[("origin", origin), ("host", host)], HandshakeRejection::Origin);
     }
-    // One that names two is no browser that we know.
+    // No known browser sends two origins.
     rejected(
         &[("origin", "http://server.example.com"), ("origin", "http://evil.example")],
         HandshakeRejection::Origin,
@@ -147,7 +148,7 @@ fn origins() {
 }
 
 #[test]
-fn subprotocols_by_the_servers_preference() {
+fn subprotocol_follows_the_servers_preference() {
     let options = Options { subprotocols: &["chat.v2", "chat.v1"], ..Options::DEFAULT };
     let chosen = |offer: &[(&str, &str)]| accepted(offer, &options).subprotocol;
     assert_eq!(chosen(&[]), None);
@@ -175,7 +176,7 @@ fn statuses() {
     assert_eq!(status(HandshakeRejection::Capacity), 503);
 }
 
-/// The handshake of RFC 8441 §5.1, with some changes as above; `:protocol` is one of them.
+/// Like [`check_with`], but for the handshake of RFC 8441 §5.1. The changes may include `:protocol`.
 #[cfg(feature = "http2")]
 #[track_caller]
 fn check_connect_with(uri: &str, changes: &[(&str, &str)]) -> Result<HandshakeResponse, HandshakeRejection> {
@@ -200,8 +201,8 @@ fn check_connect_with(uri: &str, changes: &[(&str, &str)]) -> Result<HandshakeRe
 fn extended_connect() {
     const URI: &str = "http://server.example.com/chat";
     let check = |changes: &[(&str, &str)]| check_connect_with(URI, changes);
-    let more = HeaderMap::from_iter([(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("replaced"))]);
-    let response = check(&[("sec-websocket-protocol", "chat.v1")]).unwrap().into_response(more);
+    let extra = HeaderMap::from_iter([(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("replaced"))]);
+    let response = check(&[("sec-websocket-protocol", "chat.v1")]).unwrap().to_response(&extra);
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()[SEC_WEBSOCKET_PROTOCOL], "chat.v1");
     assert_eq!(response.headers().len(), 1, "no Upgrade, no Connection, no Sec-WebSocket-Accept");
@@ -221,7 +222,7 @@ fn extended_connect() {
     assert_eq!(check(&[("origin", "http://evil.example")]), Err(HandshakeRejection::Origin));
     assert_eq!(check(&[("content-length", "5")]), Err(HandshakeRejection::Body));
     assert_eq!(check(&[("sec-websocket-extensions", "foo;")]), Err(HandshakeRejection::Extensions));
-    // What takes the place of the key is not looked at.
+    // Over HTTP/2 the key is ignored.
     assert!(check(&[("sec-websocket-key", "short")]).is_ok());
     assert_eq!(check_connect_with("ftp://server.example.com/chat", &[]), Err(HandshakeRejection::Scheme));
     assert_eq!(check_connect_with("/chat", &[]), Err(HandshakeRejection::Scheme));

@@ -1,5 +1,5 @@
 //! The negotiation of `x-webkit-deflate-frame` (draft-tyoshino-hybi-websocket-perframe-deflate-06),
-//! which Safari offered before permessage-deflate.
+//! which Safari offered before it knew permessage-deflate.
 
 use std::fmt::Write;
 
@@ -10,17 +10,17 @@ use super::{HeaderFields, extensions};
 use crate::options::Compress;
 use crate::wire::DeflateParams;
 
-/// One offer: what the client asks of the server's frames. What the server asks of the client's, it
-/// says in its answer; the two directions know nothing of each other.
+/// The parameters of one offer. An offer limits the server's frames, and the answer limits the client's
+/// frames; the two directions are independent.
 #[derive(Debug, Default)]
 struct WebkitOffer {
-    /// Whether a parameter is unknown, stands twice, or has a value that it cannot have.
+    /// Whether a parameter is unknown, repeated, or has an invalid value.
     is_invalid: bool,
     max_window_bits: Option<u8>,
     no_context_takeover: bool,
 }
 
-/// Takes the first offer of the client that can be met, as permessage-deflate does.
+/// Accepts the client's first acceptable offer, like `negotiate` of permessage-deflate.
 pub(super) fn negotiate<F>(fields: &F, compress: Compress) -> Option<(DeflateParams, HeaderValue)>
 where
     F: HeaderFields + ?Sized,
@@ -50,12 +50,11 @@ impl WebkitOffer {
 
     fn accept(self, compress: &Compress) -> Option<(DeflateParams, HeaderValue)> {
         let window_bits = compress.server_max_window_bits.min(self.max_window_bits.unwrap_or(15));
-        // The encoder writes no stream with a window of 8 bits.
+        // The encoder cannot write a stream with a window of 8 bits.
         if self.is_invalid || window_bits < 9 {
             return None;
         }
-        // What is asked of the client is said, and nothing else, so that without it the answer is
-        // Cowboy's.
+        // The answer holds only limits for the client; without limits, the answer equals Cowboy's.
         let mut answer = String::from("x-webkit-deflate-frame");
         if compress.client_no_context_takeover {
             answer.push_str("; no_context_takeover");
@@ -82,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// What the server answers to an offer, `""` for nothing.
+    /// Checks the server's answer to an offer; `""` means no answer.
     #[track_caller]
     fn check(change: impl FnOnce(&mut Compress), offer: &str, expect: &str) -> Option<DeflateParams> {
         let mut compress = Compress::DEFAULT;
@@ -100,20 +99,23 @@ mod tests {
         assert!(plain.per_frame && plain.server_takeover && plain.client_takeover);
         assert_eq!(plain.window_bits, 15);
         let offer = "foo, X-WebKit-Deflate-Frame; max_window_bits=10; no_context_takeover";
-        let asked = check(|_| (), offer, "x-webkit-deflate-frame").unwrap();
-        assert_eq!((asked.window_bits, asked.server_takeover, asked.client_takeover), (10, false, true));
+        let limited = check(|_| (), offer, "x-webkit-deflate-frame").unwrap();
+        assert_eq!(
+            (limited.window_bits, limited.server_takeover, limited.client_takeover),
+            (10, false, true)
+        );
         let small = |compress: &mut Compress| {
             compress.server_max_window_bits = 9;
             compress.client_max_window_bits = 11;
             compress.client_no_context_takeover = true;
         };
         let expect = "x-webkit-deflate-frame; no_context_takeover; max_window_bits=11";
-        let told = check(small, "x-webkit-deflate-frame", expect).unwrap();
-        assert_eq!((told.window_bits, told.server_takeover, told.client_takeover), (9, true, false));
+        let small = check(small, "x-webkit-deflate-frame", expect).unwrap();
+        assert_eq!((small.window_bits, small.server_takeover, small.client_takeover), (9, true, false));
     }
 
     #[test]
-    fn offers_that_cannot_be_met() {
+    fn unacceptable_offers() {
         for parameters in [
             "max_window_bits=8",
             "max_window_bits=16",

@@ -2,7 +2,7 @@ use hyper::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
 
 use super::*;
 
-/// What the server answers to lines of offers, `""` for nothing.
+/// Checks the server's answer to lines of offers; `""` means no answer.
 #[track_caller]
 fn check_with(change: impl FnOnce(&mut Compress), lines: &[&str], expect: &str) -> Option<DeflateParams> {
     let mut compress = Compress::DEFAULT;
@@ -23,10 +23,10 @@ fn check(offers: &str, expect: &str) {
 }
 
 #[test]
-fn offers_are_answered_with_what_is_in_force() {
+fn answer_names_the_parameters_in_force() {
     check("permessage-deflate", "permessage-deflate");
     check("Permessage-Deflate", "permessage-deflate");
-    // What Chromium and Firefox say.
+    // The offer of Chromium and Firefox.
     check("permessage-deflate; client_max_window_bits", "permessage-deflate; client_max_window_bits=15");
     check("permessage-deflate; client_max_window_bits=10", "permessage-deflate; client_max_window_bits=10");
     check("permessage-deflate; client_max_window_bits=8", "permessage-deflate; client_max_window_bits=8");
@@ -43,8 +43,8 @@ fn offers_are_answered_with_what_is_in_force() {
 }
 
 #[test]
-fn wrong_offers_are_declined_alone() {
-    for wrong in [
+fn invalid_offers_are_declined_alone() {
+    for invalid in [
         "client_max_window_bits=7",
         "client_max_window_bits=16",
         "client_max_window_bits=08",
@@ -66,7 +66,7 @@ fn wrong_offers_are_declined_alone() {
         "unknown",
         "unknown=1",
     ] {
-        let offer = format!("permessage-deflate; {wrong}");
+        let offer = format!("permessage-deflate; {invalid}");
         check(&offer, "");
         check(&format!("{offer}, permessage-deflate"), "permessage-deflate");
         check_with(
@@ -78,7 +78,7 @@ fn wrong_offers_are_declined_alone() {
 }
 
 #[test]
-fn the_first_offer_that_can_be_met_counts() {
+fn first_acceptable_offer_is_accepted() {
     check(
         "permessage-deflate; server_max_window_bits=9, permessage-deflate",
         "permessage-deflate; server_max_window_bits=9",
@@ -91,7 +91,7 @@ fn the_first_offer_that_can_be_met_counts() {
 }
 
 #[test]
-fn what_is_not_there_or_cannot_be_read_is_not_answered() {
+fn missing_and_malformed_offers_get_no_answer() {
     check_with(|_| {}, &[], "");
     check("", "");
     check("foo", "");
@@ -104,12 +104,12 @@ fn what_is_not_there_or_cannot_be_read_is_not_answered() {
 }
 
 #[test]
-fn declared_parameters_are_kept() {
+fn declared_parameters_are_applied() {
     let small = |compress: &mut Compress| {
         compress.server_max_window_bits = 11;
         compress.client_max_window_bits = 10;
     };
-    // Of the client's window only a client can be told that asks for it.
+    // The server may limit the window of a client only if the client offers that.
     let params = check_with(small, &["permessage-deflate"], "permessage-deflate; server_max_window_bits=11");
     assert_eq!(params.unwrap().window_bits, 11);
     let expect = "permessage-deflate; server_max_window_bits=11; client_max_window_bits=10";
@@ -133,7 +133,7 @@ fn declared_parameters_are_kept() {
 }
 
 #[test]
-fn parameters_out_of_range_are_brought_into_it() {
+fn parameters_are_clamped_to_their_range() {
     let wild = |compress: &mut Compress| {
         compress.level = 200;
         compress.mem_level = 0;

@@ -1,14 +1,14 @@
 use hyper::Request;
-use hyper::header::SEC_WEBSOCKET_PROTOCOL;
+use hyper::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 
-use super::super::{HandshakeResponse, check};
+use super::super::{DRAFT_ORIGIN, HandshakeResponse, check};
 use super::*;
 use crate::options::{Options, Origins};
 
 const LEGACY: Options = Options { legacy: true, origins: Origins::Any, ..Options::DEFAULT };
 
-/// The handshake of the draft's introduction, with some headers changed; an empty value takes one
-/// away.
+/// Checks the handshake of the draft's introduction with some headers changed. An empty value removes a
+/// header.
 fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<HandshakeResponse, HandshakeRejection> {
     let mut headers = vec![
         ("host", "example.com"),
@@ -19,7 +19,7 @@ fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<HandshakeRe
         ("sec-websocket-key1", "4 @1  46546xW%0l 1 5"),
         ("origin", "http://example.com"),
     ];
-    headers.retain(|(kept, _)| changes.iter().all(|(name, _)| name != kept));
+    headers.retain(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
     headers.extend(changes.iter().filter(|(name, value)| !name.starts_with(':') && !value.is_empty()));
     let uri = changes.iter().find(|(name, _)| *name == ":uri").map_or("/demo", |(_, uri)| uri);
     let mut request = Request::get(uri);
@@ -33,11 +33,11 @@ fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<HandshakeRe
 }
 
 #[test]
-fn the_handshake_of_the_draft() {
+fn handshake_of_the_draft() {
     let response = check_with(&[], &Options { subprotocols: &["sample"], ..LEGACY }).unwrap();
     let digest = response.challenge().unwrap().response(*b"^n:ds[4U");
     assert_eq!(&digest, b"8jKS'y:G*Co,Wxa-");
-    let response = response.into_response(HeaderMap::new());
+    let response = response.to_response(&HeaderMap::new());
     assert_eq!(response.status(), 101);
     assert_eq!(response.extensions().get(), Some(&REASON));
     let expect = [
@@ -53,10 +53,10 @@ fn the_handshake_of_the_draft() {
     assert_eq!(response.headers().len(), expect.len());
 }
 
-/// What its client compares with the URL that it was given.
+/// Checks the location, which the client compares with the URL that it opened.
 #[track_caller]
 fn check_location(changes: &[(&str, &str)], expect: &str) {
-    let response = check_with(changes, &LEGACY).unwrap().into_response(HeaderMap::new());
+    let response = check_with(changes, &LEGACY).unwrap().to_response(&HeaderMap::new());
     assert_eq!(response.headers()[LOCATION], expect);
 }
 
@@ -66,17 +66,17 @@ fn location_matches_the_requested_url() {
     check_location(&[(":tls", "")], "wss://example.com/demo");
     check_location(&[(":uri", "http://other.example/a")], "ws://other.example/a");
     check_location(&[(":uri", "https://other.example/a")], "wss://other.example/a");
-    // Behind a proxy the handler knows better.
+    // Behind a proxy only the handler knows the URL.
     let known = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static("wss://app.example/demo"))]);
-    let response = check_with(&[], &LEGACY).unwrap().into_response(known);
+    let response = check_with(&[], &LEGACY).unwrap().to_response(&known);
     assert_eq!(response.headers()[LOCATION], "wss://app.example/demo");
     assert_eq!(response.headers().get_all(LOCATION).iter().count(), 1);
 }
 
 #[test]
 fn response_has_no_origin_without_a_request_origin() {
-    let made_up = HeaderMap::from_iter([(DRAFT_ORIGIN, HeaderValue::from_static("http://a.example"))]);
-    let response = check_with(&[("origin", "")], &LEGACY).unwrap().into_response(made_up);
+    let invented = HeaderMap::from_iter([(DRAFT_ORIGIN, HeaderValue::from_static("http://a.example"))]);
+    let response = check_with(&[("origin", "")], &LEGACY).unwrap().to_response(&invented);
     assert!(!response.headers().contains_key(DRAFT_ORIGIN));
 }
 
@@ -113,23 +113,23 @@ fn requires_legacy_and_no_version() {
 }
 
 #[test]
-fn keys() {
-    let is = |key: &str, expect: Option<u32>| assert_eq!(key_number(key.as_bytes()), expect, "{key:?}");
-    is("4 @1  46546xW%0l 1 5", Some(829_309_203));
-    is("12998 5 Y3 1  .P00", Some(259_970_620));
-    is("3e6b263  4 17 80", Some(906_585_445));
-    is("1 0", Some(10));
-    is("x 0", Some(0));
-    is("4294967295 ", Some(u32::MAX));
-    is("00000000000000000000 8 ", Some(4));
+fn key_numbers() {
+    let check = |key: &str, expect: Option<u32>| assert_eq!(key_number(key.as_bytes()), expect, "{key:?}");
+    check("4 @1  46546xW%0l 1 5", Some(829_309_203));
+    check("12998 5 Y3 1  .P00", Some(259_970_620));
+    check("3e6b263  4 17 80", Some(906_585_445));
+    check("1 0", Some(10));
+    check("x 0", Some(0));
+    check("4294967295 ", Some(u32::MAX));
+    check("00000000000000000000 8 ", Some(4));
     // No spaces, no digits, not divisible, more than 32 bits.
-    is("1234", None);
-    is("  ", None);
-    is("", None);
-    is("1 3 ", None);
-    is("4294967296 ", None);
-    is("99999999999999999999999999 ", None);
-    is("7\t", None);
+    check("1234", None);
+    check("  ", None);
+    check("", None);
+    check("1 3 ", None);
+    check("4294967296 ", None);
+    check("99999999999999999999999999 ", None);
+    check("7\t", None);
     for key in ["sec-websocket-key1", "sec-websocket-key2"] {
         assert!(matches!(check_with(&[(key, "")], &LEGACY), Err(HandshakeRejection::Key(_))));
         assert!(matches!(check_with(&[(key, "12")], &LEGACY), Err(HandshakeRejection::Key(_))));
