@@ -1,8 +1,8 @@
-//! The frames of draft 76 as those that the wire engine speaks.
+//! A byte stream that translates between the frames of draft 76 and those of RFC 6455.
 //!
-//! The engine does not know of it: what the client sends becomes masked frames of text before it is
-//! read, and the frames that the engine writes become the client's. So every promise is kept by the
-//! same code, and the connections of RFC 6455 pay nothing for it.
+//! The wire engine knows only RFC 6455. The decoder turns the client's frames into masked text frames, and
+//! the encoder turns the engine's frames into those of the draft. One engine therefore enforces every limit,
+//! and connections of RFC 6455 run no code for the draft.
 
 mod decoder;
 mod encoder;
@@ -19,37 +19,36 @@ use crate::upgrade::{CHALLENGE_RESPONSE_LEN, Challenge, KEY3_LEN};
 use decoder::HixieDecoder;
 use encoder::HixieEncoder;
 
-/// The most bytes that are read at a time. They are translated at once, so that nothing of the
-/// client's is kept.
+/// Maximum number of bytes per read. The decoder translates them at once, so that no input is stored.
 const MAX_READ: usize = 8 << 10;
 
-/// The most bytes that wait to be written here, but for the marks of a frame; what is more stays in
-/// the engine's outbox, where it is counted.
+/// Maximum number of translated bytes that wait to be written, without the delimiters of a frame. Further
+/// bytes stay in the engine's outbox, whose limits apply to them.
 const MAX_PENDING: usize = 16 << 10;
 
-/// A byte stream over one on which a client speaks draft 76: masked frames come out, unmasked ones
-/// go in.
+/// A byte stream over a client's stream of draft 76. Reads return masked frames, writes take unmasked ones.
 #[derive(Debug)]
 pub(crate) struct HixieTransport<T> {
     io: T,
-    /// What came behind the handshake.
+    /// The bytes that were read after the handshake.
     prefix: Bytes,
     decoder: HixieDecoder,
     encoder: HixieEncoder,
-    /// Translated, and not written beyond `sent`. It has memory only while the client does not read.
+    /// The translated output, of which `written` bytes are sent. Holds memory only while the client does not
+    /// read.
     pending: Vec<u8>,
     written: usize,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> HixieTransport<T> {
-    /// Ends the handshake: reads the eight bytes that belong to the keys, of which `input` may have
-    /// some, and answers them. A proxy may hold them back until it has seen the head of our answer.
+    /// Completes the handshake: reads the eight bytes after the request's head, and answers the challenge.
+    /// Call this after sending the response's head, because a proxy may delay the eight bytes until then.
     ///
-    /// `limit` is how many bytes a frame may have that is skipped.
+    /// `input` holds the bytes that were already read. `limit` is the maximum length of a skipped frame.
     ///
     /// # Errors
     ///
-    /// The client left before. It may also never send them; the caller sees to the time.
+    /// Returns an error if the client disconnects first. The caller must set a timeout.
     pub(crate) async fn handshake(
         mut io: T,
         input: Vec<u8>,
@@ -58,9 +57,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HixieTransport<T> {
     ) -> io::Result<Self> {
         let mut prefix = Bytes::from(input);
         let start = prefix.split_to(KEY3_LEN.min(prefix.len()));
-        let mut body = [0; KEY3_LEN];
-        body[..start.len()].copy_from_slice(&start);
-        let mut read = ReadBuf::new(&mut body);
+        let mut key3 = [0; KEY3_LEN];
+        key3[..start.len()].copy_from_slice(&start);
+        let mut read = ReadBuf::new(&mut key3);
         read.set_filled(start.len());
         while read.remaining() > 0 {
             let before = read.filled().len();
@@ -69,30 +68,30 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HixieTransport<T> {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        let answer: [u8; CHALLENGE_RESPONSE_LEN] = challenge.response(body);
+        let digest: [u8; CHALLENGE_RESPONSE_LEN] = challenge.response(key3);
         let (decoder, encoder) = (HixieDecoder::new(limit), HixieEncoder::default());
-        let mut transport = Self { io, prefix, decoder, encoder, pending: answer.to_vec(), written: 0 };
+        let mut transport = Self { io, prefix, decoder, encoder, pending: digest.to_vec(), written: 0 };
         poll_fn(|task| Pin::new(&mut transport).poll_flush(task)).await?;
         Ok(transport)
     }
 
-    /// Reads from the client, what came with the handshake first.
+    /// Reads from the client, first the bytes that were read with the handshake.
     fn poll_read_inner(&mut self, task: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() {
             return Pin::new(&mut self.io).poll_read(task, buf);
         }
         buf.put_slice(&self.prefix.split_to(buf.remaining().min(self.prefix.len())));
         if self.prefix.is_empty() {
-            // An empty slice would keep the memory.
+            // An empty slice would keep the memory alive.
             self.prefix = Bytes::new();
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what is translated.
+    /// Writes the translated output.
     fn poll_write_pending(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        while let Some(rest @ [_, ..]) = self.pending.get(self.written..) {
-            match ready!(Pin::new(&mut self.io).poll_write(task, rest))? {
+        while let Some(unsent @ [_, ..]) = self.pending.get(self.written..) {
+            match ready!(Pin::new(&mut self.io).poll_write(task, unsent))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 len => self.written += len,
             }
@@ -104,8 +103,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HixieTransport<T> {
     }
 }
 
-/// Whatever the client sends makes frames, if only empty ones, so that it is heard. The buffer must
-/// have room for the smallest of them, which the driver's has.
+/// All input produces frames, even if only an empty fragment, so that the engine notices the activity. The
+/// buffer must have space for the smallest frame; the driver's buffer has.
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for HixieTransport<T> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -117,7 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for HixieTransport<T> {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
         }
         if this.decoder.is_closed() {
-            // The engine drops what comes now, and waits for the end.
+            // The engine discards these bytes and waits for the end.
             return this.poll_read_inner(task, buf);
         }
         let mut bytes = [0; MAX_READ];
@@ -133,7 +132,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for HixieTransport<T> {
             Some(error) if buf.filled().len() == before => {
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)))
             }
-            // What came before it is read first.
+            // The frames before the error are read first.
             error => {
                 this.decoder.restore_protocol_error(error);
                 Poll::Ready(Ok(()))
@@ -151,7 +150,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HixieTransport<T> {
         let this = self.get_mut();
         ready!(this.poll_write_pending(task))?;
         let taken = this.encoder.encode(frames, &mut this.pending, MAX_PENDING);
-        // As far as the socket takes it. The rest goes with the next write, or the flush.
+        // Bytes that the socket does not take are sent by the next write or the flush.
         match this.poll_write_pending(task) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(taken)),
@@ -167,7 +166,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HixieTransport<T> {
     fn poll_shutdown(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_write_pending(task))?;
-        // Nobody reads frames after this.
+        // The engine reads no frames after the shutdown.
         this.decoder.close();
         Pin::new(&mut this.io).poll_shutdown(task)
     }

@@ -1,5 +1,5 @@
-//! A stream of an HTTP/2 connection as a byte stream (RFC 8441 §5): the orderly end of TCP is
-//! `END_STREAM`, its reset is `RST_STREAM` with `CANCEL`.
+//! A stream of an HTTP/2 connection as a byte stream (RFC 8441 §5). `END_STREAM` replaces the orderly
+//! end of TCP, and `RST_STREAM` with `CANCEL` replaces TCP's reset.
 
 use std::io;
 use std::pin::Pin;
@@ -11,26 +11,26 @@ use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
-/// How many frames of a client that goes on sending are dropped before other tasks get their turn.
+/// Number of frames that are discarded before the task yields, if the client keeps sending.
 const MAX_DISCARDED_FRAMES: usize = 32;
 
-/// The byte stream. What is not read holds the client back, as its window is not opened again.
-/// Dropped before its orderly end, it resets the stream.
+/// A byte stream over one HTTP/2 stream. Unread data keeps the flow-control window closed, so that the
+/// client must wait. Dropping the value before the orderly end resets the stream.
 pub(crate) struct Http2Stream {
     send: SendStream<Bytes>,
     recv: RecvStream,
-    /// What did not fit into the reader's buffer.
+    /// The received data that did not fit into the reader's buffer.
     unread: Bytes,
     stage: Http2Stage,
     _token: StreamToken,
 }
 
-/// Of a stream among those of its connection, which are counted.
+/// Counts the streams of one connection: every stream holds a clone of the connection's token.
 #[derive(Clone, Default)]
 pub(crate) struct StreamToken(Arc<()>);
 
 impl StreamToken {
-    /// How many there are beside this.
+    /// Returns the number of other tokens.
     pub(crate) fn other_streams(&self) -> usize {
         Arc::strong_count(&self.0) - 1
     }
@@ -39,9 +39,9 @@ impl StreamToken {
 #[derive(PartialEq, Eq)]
 enum Http2Stage {
     Open,
-    /// Our `END_STREAM` is on its way, the client's is not here.
+    /// The server has sent `END_STREAM`, the client has not.
     HalfClosed,
-    /// Both have ended, or the stream was reset.
+    /// Both sides have sent `END_STREAM`, or the stream was reset.
     Closed,
 }
 
@@ -50,9 +50,9 @@ impl Http2Stream {
         Self { send, recv, unread: Bytes::new(), stage: Http2Stage::Open, _token: token }
     }
 
-    /// The bytes have been taken, so that the client may send as many again.
+    /// Opens the window by `len` bytes, after that many were read.
     fn release_capacity(&mut self, len: usize) {
-        // It fails if more is released than has come, which this never does.
+        // This fails only if more bytes are released than were received.
         let _ = self.recv.flow_control().release_capacity(len);
     }
 
@@ -69,7 +69,7 @@ impl Http2Stream {
 }
 
 impl AsyncRead for Http2Stream {
-    /// Takes what is there, in one go: a client may send each message as a frame of HTTP/2.
+    /// Reads all data that has arrived, because a client may send each message in its own DATA frame.
     fn poll_read(
         self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,
@@ -81,7 +81,7 @@ impl AsyncRead for Http2Stream {
             if this.unread.is_empty() {
                 match this.recv.poll_data(task) {
                     Poll::Ready(Some(Ok(data))) => this.unread = data,
-                    // An end that comes behind data is found again by the next read.
+                    // After data, the next read finds the end or the error again.
                     _ if buf.filled().len() > before => break,
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(this.on_error(error))),
                     Poll::Ready(None) => break,
@@ -94,7 +94,7 @@ impl AsyncRead for Http2Stream {
             this.release_capacity(len);
         }
         if this.unread.is_empty() {
-            // An empty slice would keep the frame.
+            // An empty slice would keep the memory of the frame alive.
             this.unread = Bytes::new();
         }
         Poll::Ready(Ok(()))
@@ -102,7 +102,7 @@ impl AsyncRead for Http2Stream {
 }
 
 impl AsyncWrite for Http2Stream {
-    /// Takes as much as the windows of stream and connection allow.
+    /// Sends as many bytes as the windows of the stream and the connection allow.
     fn poll_write(self: Pin<&mut Self>, task: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if bytes.is_empty() {
@@ -118,13 +118,13 @@ impl AsyncWrite for Http2Stream {
         }
     }
 
-    /// The task of the connection writes by itself.
+    /// Does nothing, because the connection's task writes on its own.
     fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the stream, and waits until the client has ended it too: a stream that is dropped
-    /// before that is reset. What comes meanwhile is dropped.
+    /// Ends the stream, and waits until the client ends it too, because dropping the stream earlier would
+    /// reset it. Data that arrives until then is discarded.
     fn poll_shutdown(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.stage == Http2Stage::Open {
@@ -151,17 +151,17 @@ impl AsyncWrite for Http2Stream {
 
 impl Drop for Http2Stream {
     fn drop(&mut self) {
-        // The window of the connection is for the other streams too.
+        // The connection's window is shared with the other streams.
         self.release_capacity(self.unread.len());
         if self.stage != Http2Stage::Closed {
-            // What waits for a client that does not read goes with it.
+            // The reset also discards data that the client has not read.
             self.send.send_reset(Reason::CANCEL);
         }
     }
 }
 
-/// How many of `len` bytes can be sent now. Asked for only while there is something to send, as
-/// what one stream reserves the others lack.
+/// Returns how many of `len` bytes can be sent now. Call this only with data to send, because the capacity
+/// that one stream reserves is missing for the others.
 pub(crate) fn poll_capacity(
     send: &mut SendStream<Bytes>,
     task: &mut TaskContext<'_>,
@@ -180,13 +180,13 @@ pub(crate) fn poll_capacity(
     }
 }
 
-/// The way of a stream from the server, which has it when the acceptance is written, to the
-/// endpoint, which has accepted. It is an extension of the request, and those can be cloned.
+/// A request extension through which the endpoint that accepts a handshake receives the stream. The server
+/// sends the stream after it has written the response. Extensions must be `Clone`, hence the `Arc`.
 #[derive(Clone)]
 pub(crate) struct Http2UpgradeSlot(Arc<Mutex<Option<oneshot::Receiver<Http2Stream>>>>);
 
 impl Http2UpgradeSlot {
-    /// The server's end is closed if nobody takes the other.
+    /// Returns the server's sender and the slot. The sender is closed if no endpoint takes the receiver.
     pub(crate) fn new() -> (oneshot::Sender<Http2Stream>, Self) {
         let (sender, receiver) = oneshot::channel();
         (sender, Self(Arc::new(Mutex::new(Some(receiver)))))

@@ -18,17 +18,17 @@ use tokio_rustls::server::TlsStream;
 use crate::error::BoxError;
 use rewind::Rewind;
 
-/// What the HTTP server gave away with its acceptance.
+/// The stream that the HTTP server hands over after an accepted handshake.
 pub(crate) enum Stream {
-    /// The socket itself, where our own server accepted it.
+    /// A TCP socket, from this crate's server.
     Tcp(TcpStream),
-    /// The socket inside TLS, where our own server accepted it.
+    /// A TLS connection, from this crate's server.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<TcpStream>>),
-    /// A stream of an HTTP/2 connection of our own server.
+    /// A stream of an HTTP/2 connection, from this crate's server.
     #[cfg(feature = "http2")]
     Http2(http2::Http2Stream),
-    /// Whatever another server wrapped it in.
+    /// A stream from another server, in a type that only that server knows.
     Other(TokioIo<Upgraded>),
 }
 
@@ -51,7 +51,7 @@ impl From<TlsStream<TcpStream>> for Stream {
 }
 
 impl Stream {
-    /// The stream, whatever it is, for what is worth no code of its own.
+    /// Returns the stream behind a trait object, for rare uses that are not worth compiling per type.
     pub(crate) fn boxed(self) -> Box<dyn ByteStream> {
         match self {
             Self::Tcp(tcp) => Box::new(tcp),
@@ -64,7 +64,7 @@ impl Stream {
     }
 }
 
-/// A byte stream that comes when the acceptance has been written.
+/// A stream that the HTTP server hands over after it has written the response.
 pub(crate) enum PendingUpgrade {
     Hyper(OnUpgrade),
     #[cfg(feature = "http2")]
@@ -72,7 +72,7 @@ pub(crate) enum PendingUpgrade {
 }
 
 impl PendingUpgrade {
-    /// What the server below put into the request, if it can be upgraded.
+    /// Takes the pending upgrade out of the request's extensions, if the HTTP server offers one.
     pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
         #[cfg(feature = "http2")]
         if let Some(stream) =
@@ -83,11 +83,11 @@ impl PendingUpgrade {
         extensions.remove::<OnUpgrade>().map(Self::Hyper)
     }
 
-    /// The stream, with the bytes that the server has read too far.
+    /// Awaits the stream. Returns it with the bytes that the HTTP server read after the request.
     ///
     /// # Errors
     ///
-    /// The client left before.
+    /// Returns an error if the client disconnects before the response is written.
     pub(crate) async fn stream(self) -> Result<(Stream, Vec<u8>), BoxError> {
         match self {
             Self::Hyper(upgrade) => Ok(downcast_upgraded(upgrade.await?)),
@@ -97,7 +97,7 @@ impl PendingUpgrade {
     }
 }
 
-/// Takes the socket out of the HTTP server's hands.
+/// Returns the stream that hyper held, as its own type if this crate's server created it.
 fn downcast_upgraded(upgraded: Upgraded) -> (Stream, Vec<u8>) {
     let upgraded = match upgraded.downcast::<TokioIo<Rewind<TcpStream>>>() {
         Ok(parts) => return into_stream(parts),
@@ -108,12 +108,12 @@ fn downcast_upgraded(upgraded: Upgraded) -> (Stream, Vec<u8>) {
         Ok(parts) => return into_stream(parts),
         Err(upgraded) => upgraded,
     };
-    // The bytes stay in front of the stream.
+    // `Upgraded` returns the bytes that hyper read before those of the stream.
     (Stream::Other(TokioIo::new(upgraded)), Vec::new())
 }
 
-/// The stream of our own server, and all that was read too far.
+/// Returns the stream of this crate's server, and all bytes that were read after the request.
 fn into_stream<T: Into<Stream>>(parts: Parts<TokioIo<Rewind<T>>>) -> (Stream, Vec<u8>) {
-    let (rest, io) = parts.io.into_inner().into_parts();
-    (io.into(), [parts.read_buf, rest].concat())
+    let (prefix, io) = parts.io.into_inner().into_parts();
+    (io.into(), [parts.read_buf, prefix].concat())
 }

@@ -1,4 +1,4 @@
-//! A byte stream of which something was read that is to be read again.
+//! A byte stream that returns bytes already read from it a second time.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A byte stream behind the bytes that were read from it.
+/// A byte stream preceded by bytes that were already read from it.
 pub(crate) struct Rewind<T> {
     prefix: Bytes,
     io: T,
@@ -18,7 +18,7 @@ impl<T> Rewind<T> {
         Self { prefix, io }
     }
 
-    /// What has not been read again, and the stream.
+    /// Returns the remaining prefix and the stream.
     pub(crate) fn into_parts(self) -> (Bytes, T) {
         (self.prefix, self.io)
     }
@@ -37,7 +37,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Rewind<T> {
         to.put_slice(&self.prefix[..len]);
         self.prefix.advance(len);
         if self.prefix.is_empty() {
-            // It shares its memory with the request.
+            // An empty slice would keep the memory of the request alive.
             self.prefix = Bytes::new();
         }
         Poll::Ready(Ok(()))
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_was_read_comes_first() {
+    async fn prefix_is_read_first() {
         let (mut client, server) = tokio::io::duplex(64);
         client.write_all(b"world").await.unwrap();
         let mut stream = Rewind::new(Bytes::from_static(b"hello "), server);

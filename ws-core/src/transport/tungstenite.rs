@@ -1,9 +1,9 @@
-//! A `WebSocketStream` as the byte stream of frames that the wire engine speaks.
+//! A `WebSocketStream` as a byte stream of frames for the wire engine.
 //!
-//! The stream cannot be taken apart, for it may have read more than it gave away. So it stays, and
-//! its messages become frames again: those that it reads look to the engine like a client's, and
-//! the frames that the engine writes leave as messages. What the stream does by itself the engine
-//! leaves to it (see `Connection::assisted`).
+//! The `WebSocketStream` cannot be taken apart, because it may have read bytes that it has not returned
+//! yet. Instead, the transport converts its messages to frames: a message from the peer becomes a masked
+//! frame, and a frame of the engine becomes a message. The `WebSocketStream` answers pings and closes
+//! itself, which the engine leaves to it (see `Connection::over_managed_transport`).
 
 use std::io::{self, Cursor};
 use std::ops::Range;
@@ -24,20 +24,20 @@ use tungstenite::{Message, Utf8Bytes};
 use crate::close::ProtocolError;
 use crate::wire::PeerActivity;
 
-/// The most bytes of header that a frame from a client has.
+/// Length of the longest header of a masked frame.
 const MAX_HEADER: usize = 14;
 
-/// A byte stream over a `WebSocketStream`: masked frames come out, whole unmasked ones go in.
+/// A byte stream over a `WebSocketStream`. Reads return masked frames, writes take whole unmasked frames.
 ///
-/// It holds one message at most, and none for the stream: what was written counts as taken when
-/// the stream has flushed it, so that the engine's outbox is what bounds it.
+/// The transport holds up to one received message. A write completes only after the `WebSocketStream` has
+/// flushed the frames, so the limits of the engine's outbox bound the memory of both.
 pub(crate) struct TungsteniteTransport<S> {
     stream: WebSocketStream<S>,
-    /// The message that is being read.
+    /// The message that the engine is reading.
     frame: Option<MaskedFrame>,
-    /// Bytes at the front of the outbox that the stream has, but has not flushed.
+    /// Number of bytes at the front of the outbox that the stream has taken, but not flushed.
     in_flight: usize,
-    /// Whether there may be something to flush: a message, or an answer of the stream's own.
+    /// Whether the stream may hold an unflushed message or reply of its own.
     needs_flush: bool,
     state: TransportState,
     activity_waker: Arc<ActivityWaker>,
@@ -47,19 +47,19 @@ pub(crate) struct TungsteniteTransport<S> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TransportState {
     Open,
-    /// The peer has closed or is gone. The stream takes nothing more, and what it still has to say
-    /// to that it says itself.
+    /// The peer has closed or disconnected. The stream takes no more messages, and sends the close reply
+    /// itself.
     Closed,
-    /// The peer broke the protocol: the stream reads no more, but a close frame can still be sent.
+    /// The peer violated the protocol. The stream reads no more, but can still send a close frame.
     Faulty,
 }
 
 impl<S> TungsteniteTransport<S> {
-    /// A bridge over a stream, which it tells by `activity` that its peer is alive.
+    /// Creates a transport over a stream. `activity` is set whenever the peer sends or receives bytes.
     pub(crate) fn new(stream: WebSocketStream<S>, activity: Arc<PeerActivity>) -> Self {
         let activity_waker = Arc::new(ActivityWaker { waker: AtomicWaker::new(), activity });
         let waker = Waker::from(Arc::clone(&activity_waker));
-        // Whoever had the stream before may have left something in it.
+        // The previous owner of the stream may have left unflushed messages in it.
         Self {
             stream,
             frame: None,
@@ -73,9 +73,9 @@ impl<S> TungsteniteTransport<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
-    /// The next message as a frame; `None` if the peer is gone.
+    /// Returns the next message as a frame; `None` if the peer has disconnected.
     fn poll_next_frame(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<Option<MaskedFrame>>> {
-        // The stream reads on even if it cannot send its pongs, and keeps all of them.
+        // Flush first: a stream that cannot send its pongs still reads, and queues one pong per ping.
         ready!(self.poll_flush_stream(task))?;
         self.activity_waker.waker.register(task.waker());
         let next = Pin::new(&mut self.stream).poll_next(&mut TaskContext::from_waker(&self.waker));
@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
             },
             None => return Poll::Ready(Ok(self.on_closed())),
         };
-        // It has queued its answer.
+        // The stream has queued its reply.
         self.needs_flush |= matches!(message, Message::Ping(_) | Message::Close(_));
         if matches!(message, Message::Close(_)) {
             self.state = TransportState::Closed;
@@ -104,13 +104,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
         None
     }
 
-    /// Hands frames to the stream until it is full; returns how many bytes that were.
+    /// Passes frames to the stream until the stream is full; returns the number of bytes passed.
     fn poll_send(&mut self, task: &mut TaskContext<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
         let mut rest = frames;
         while !rest.is_empty() {
             let is_first = rest.len() == frames.len();
             let (message, size) = parse_frame(rest)?;
-            // The stream forgets a close frame that does not fit behind what it has.
+            // The stream drops a close frame that does not fit after its queued messages.
             if matches!(message, Message::Close(_)) && !is_first {
                 break;
             }
@@ -131,13 +131,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
         Poll::Ready(Ok(frames.len() - rest.len()))
     }
 
-    /// Flushes what the stream has.
+    /// Flushes the stream, if it may hold unflushed messages.
     fn poll_flush_stream(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         if self.needs_flush {
             self.activity_waker.waker.register(task.waker());
             let mut task = TaskContext::from_waker(&self.waker);
             ready!(Pin::new(&mut self.stream).poll_flush(&mut task)).map_err(into_io_error)?;
-            // Behind its last close frame it does not flush what it writes to.
+            // After its last close frame, the stream does not flush the inner stream.
             ready!(Pin::new(self.stream.get_mut()).poll_flush(&mut task))?;
             self.needs_flush = false;
         }
@@ -156,7 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TungsteniteTransport<S> {
             match this.state {
                 TransportState::Open => this.frame = ready!(this.poll_next_frame(task))?,
                 TransportState::Closed => {}
-                // The engine drops what comes now, and waits for the end.
+                // The engine discards these bytes and waits for the end.
                 TransportState::Faulty => return Pin::new(this.stream.get_mut()).poll_read(task, buf),
             }
         }
@@ -169,8 +169,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TungsteniteTransport<S> {
     }
 }
 
-/// It is given the whole outbox, which is whole frames, and takes whole frames; so no frame is ever
-/// cut.
+/// The driver passes the whole outbox, which holds whole frames, and each write takes whole frames. A write
+/// therefore never starts or ends inside a frame.
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TungsteniteTransport<S> {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -182,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TungsteniteTransport<S> {
             return Poll::Ready(Ok(frames.len()));
         }
         if this.in_flight == 0 {
-            // A pong of the stream's own would be replaced by one of the handler.
+            // Flush first: a pong of the handler would replace a queued pong of the stream.
             ready!(this.poll_flush_stream(task))?;
             this.in_flight = ready!(this.poll_send(task, frames))?;
         }
@@ -201,11 +201,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TungsteniteTransport<S> {
     }
 }
 
-/// A message on its way to the engine, as a masked frame. The key is zero, so that the payload is
-/// what it is.
+/// A message as a masked frame, which the engine reads in parts. The masking key is zero, so that masking
+/// leaves the payload unchanged.
 struct MaskedFrame {
     header: [u8; MAX_HEADER],
-    /// Where the rest of the header is.
+    /// The range of the header's unread bytes.
     unread: Range<usize>,
     payload: Bytes,
 }
@@ -221,19 +221,19 @@ impl MaskedFrame {
                 let frame = Frame::close(close);
                 (OpCode::Control(Control::Close), frame.into_payload())
             }
-            // Not read by any stream; what it is, is what it says.
+            // No stream returns this variant; its header names the opcode.
             Message::Frame(frame) => (frame.header().opcode, frame.into_payload()),
         };
         let mut header = [0; MAX_HEADER];
         let mut space = &mut header[..];
         let masked = FrameHeader { opcode, mask: Some([0; 4]), ..FrameHeader::default() };
-        // There is room for the longest.
+        // The buffer has space for the longest header.
         let _ = masked.format(payload.len() as u64, &mut space);
         let end = MAX_HEADER - space.len();
         Self { header, unread: 0..end, payload }
     }
 
-    /// Copies what the buffer takes; true if that was the rest.
+    /// Copies as many bytes as fit into the buffer; returns whether the whole frame was read.
     fn read(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         let header = &self.header[self.unread.clone()];
         let len = header.len().min(buf.remaining());
@@ -245,7 +245,7 @@ impl MaskedFrame {
     }
 }
 
-/// The first of the engine's frames as a message, and how many bytes it takes.
+/// Parses the first of the engine's frames as a message; returns it with the length of the frame.
 fn parse_frame(frames: &[u8]) -> io::Result<(Message, usize)> {
     let mut cursor = Cursor::new(frames);
     let header = FrameHeader::parse(&mut cursor).ok().flatten();
@@ -254,18 +254,18 @@ fn parse_frame(frames: &[u8]) -> io::Result<(Message, usize)> {
         let end = start.checked_add(usize::try_from(len).ok()?)?;
         Some((header.opcode, Bytes::copy_from_slice(frames.get(start..end)?), end))
     });
-    let invalid = |what: &'static str| io::Error::new(io::ErrorKind::InvalidInput, what);
-    let (opcode, payload, size) = whole.ok_or_else(|| invalid("not a whole frame"))?;
+    let invalid = |reason: &'static str| io::Error::new(io::ErrorKind::InvalidInput, reason);
+    let (opcode, payload, size) = whole.ok_or_else(|| invalid("incomplete frame"))?;
     let message = match opcode {
         OpCode::Data(Data::Text) => {
             Message::Text(Utf8Bytes::try_from(payload).map_err(|_| invalid("text is not UTF-8"))?)
         }
         OpCode::Data(Data::Binary) => Message::Binary(payload),
         OpCode::Control(Control::Ping) => Message::Ping(payload),
-        // As a message it could be replaced by the next one.
+        // The next pong could replace a `Message::Pong`, but not a `Message::Frame`.
         OpCode::Control(Control::Pong) => Message::Frame(Frame::pong(payload)),
         OpCode::Control(Control::Close) => Message::Close(parse_close(&payload)),
-        _ => return Err(invalid("not a frame of the engine")),
+        _ => return Err(invalid("unexpected opcode")),
     };
     Ok((message, size))
 }
@@ -276,7 +276,7 @@ fn parse_close(payload: &[u8]) -> Option<CloseFrame> {
     Some(CloseFrame { code: u16::from_be_bytes(*code).into(), reason: Utf8Bytes::from(&*reason) })
 }
 
-/// How the peer broke the protocol, if that is what the stream complains about.
+/// Returns the protocol error of the peer that an error of the stream reports, if it reports one.
 fn protocol_error(error: &Error) -> Option<ProtocolError> {
     Some(match error {
         Error::Protocol(TungsteniteError::ResetWithoutClosingHandshake) => return None,
@@ -300,7 +300,7 @@ fn protocol_error(error: &Error) -> Option<ProtocolError> {
     })
 }
 
-/// Whether the stream says that its peer is gone.
+/// Returns whether an error of the stream means that the peer has disconnected.
 fn is_disconnect(error: &Error) -> bool {
     matches!(
         error,
@@ -310,22 +310,22 @@ fn is_disconnect(error: &Error) -> bool {
     )
 }
 
-/// Why the stream neither reads nor writes any more.
+/// Converts an error that ends reading and writing.
 fn into_io_error(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
-        // Also what is sent over a stream that was closed before it came here.
+        // `Protocol` includes a send on a stream that was closed before the transport received it.
         Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_) => {
             io::ErrorKind::BrokenPipe.into()
         }
-        // More than fits the stream's empty buffer.
+        // The message exceeds the stream's empty buffer.
         Error::WriteBufferFull(_) | Error::Capacity(_) => io::ErrorKind::FileTooLarge.into(),
         error => io::Error::other(error),
     }
 }
 
-/// Wakes the task, and notes that the peer did something: it sent bytes that make no message yet,
-/// or took some of those that it is sent.
+/// Wakes the connection's task, and records activity of the peer: the peer sent a part of a message, or
+/// received a part of one.
 struct ActivityWaker {
     waker: AtomicWaker,
     activity: Arc<PeerActivity>,

@@ -1,14 +1,14 @@
-//! From a client's frames to those of RFC 6455.
+//! The decoder: from a client's frames of draft 76 to masked frames of RFC 6455.
 
 use crate::close::ProtocolError;
 
-/// How many bytes of frames a byte of the client's becomes at most: `00 FF` are six.
+/// Maximum number of output bytes per input byte: the two bytes `00 FF` become six.
 const MAX_GROWTH: usize = 3;
 
-/// How many more the first and the last frame of an input have, as they may have been cut.
+/// Additional output bytes for the first and the last frame of an input, which may be fragments.
 const CUT_FRAMES_OVERHEAD: usize = 16;
 
-/// The most bytes of a length, each of which has seven bits of it.
+/// Maximum number of bytes of an encoded length. Each byte holds seven bits.
 const MAX_LENGTH_BYTES: u8 = 9;
 
 const FIN: u8 = 0x80;
@@ -16,35 +16,35 @@ const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const MASKED: u8 = 0x80;
 
-/// What ends a frame of text, and no text has.
+/// The byte that ends a text frame. UTF-8 never contains it.
 const TERMINATOR: u8 = 0xff;
 
-/// The client's direction. It keeps nothing of what it is given: a frame that has not ended goes on
-/// as a fragment.
+/// The translation of the client's frames. The decoder stores no input: the part of an incomplete frame
+/// becomes a fragment at once.
 #[derive(Debug)]
 pub(super) struct HixieDecoder {
     state: DecoderState,
-    /// Whether the engine has the beginning of a message, and waits for the rest.
+    /// Whether the engine has received the first fragment of a message, but not the last.
     in_message: bool,
-    /// How many bytes of a frame are skipped.
+    /// Maximum length of a skipped frame.
     limit: usize,
     error: Option<ProtocolError>,
 }
 
-/// Where in the stream it is.
+/// The position in the client's stream.
 #[derive(Clone, Copy, Debug)]
 enum DecoderState {
-    /// Before the type of a frame.
+    /// Before the type byte of a frame.
     Type,
-    /// In a frame of type 0, which is text.
+    /// Inside a frame of type 0, which is text.
     Text,
-    /// In a frame of another type that ends with 0xFF: it is skipped.
+    /// Inside a frame of types 0x01 to 0x7F, which ends with 0xFF and is skipped.
     SentinelFrame { skipped: usize },
-    /// In the length of a frame. Of type 0xFF an empty one closes.
+    /// Inside the length of a frame of types 0x80 to 0xFF. An empty frame of type 0xFF closes.
     Length { closes: bool, len: usize, bytes: u8 },
-    /// In a frame whose length is known: it is skipped.
+    /// Inside a frame of known length, which is skipped.
     LengthFrame { remaining: usize },
-    /// The client has closed, or sent what is none of these.
+    /// The client has closed or violated the protocol.
     Closed,
 }
 
@@ -53,7 +53,7 @@ impl HixieDecoder {
         Self { state: DecoderState::Type, in_message: false, limit, error: None }
     }
 
-    /// How many bytes of a client can be translated to so many.
+    /// Returns how many bytes of input fit into `room` bytes of output.
     pub(super) fn max_input(room: usize) -> usize {
         room.saturating_sub(CUT_FRAMES_OVERHEAD) / MAX_GROWTH
     }
@@ -62,29 +62,29 @@ impl HixieDecoder {
         matches!(self.state, DecoderState::Closed)
     }
 
-    /// Nothing that follows is translated.
+    /// Stops the translation; further input is ignored.
     pub(super) fn close(&mut self) {
         self.state = DecoderState::Closed;
     }
 
-    /// How the client broke the protocol, once.
+    /// Takes the client's protocol error, if there is one.
     pub(super) fn take_protocol_error(&mut self) -> Option<ProtocolError> {
         self.error.take()
     }
 
-    /// It is to be told later.
+    /// Stores a taken protocol error again, to be reported later.
     pub(super) fn restore_protocol_error(&mut self, error: Option<ProtocolError>) {
         self.error = error;
     }
 
-    /// Gives the frames that the bytes become to `out`, in parts.
+    /// Translates bytes, and passes the resulting frames to `out` in parts.
     pub(super) fn decode(&mut self, mut bytes: &[u8], mut out: impl FnMut(&[u8])) {
         let (mut produced_frame, has_input) = (false, !bytes.is_empty());
-        while let Some((&first, rest)) = bytes.split_first() {
+        while let Some((&first, remaining_bytes)) = bytes.split_first() {
             match self.state {
                 DecoderState::Type => {
                     self.state = state_after_type(first);
-                    bytes = rest;
+                    bytes = remaining_bytes;
                 }
                 DecoderState::Text => {
                     let (text, ends) = split_at_terminator(bytes);
@@ -103,7 +103,7 @@ impl HixieDecoder {
                     }
                 }
                 DecoderState::Length { closes, len, bytes: before } => {
-                    bytes = rest;
+                    bytes = remaining_bytes;
                     let len = len.saturating_mul(128).saturating_add(usize::from(first & 0x7f));
                     let is_last = first & 0x80 == 0;
                     self.state = match (is_last, len) {
@@ -135,12 +135,12 @@ impl HixieDecoder {
             }
         }
         if has_input && !produced_frame && !self.is_closed() {
-            // What is skipped is a sign of life too.
+            // Skipped input also shows that the client is alive.
             self.emit_text(&[], false, &mut out);
         }
     }
 
-    /// Text, as a part of the message that it belongs to.
+    /// Passes text to `out` as a frame or a fragment of the current message.
     fn emit_text(&mut self, text: &[u8], ends: bool, out: &mut impl FnMut(&[u8])) {
         let opcode = if self.in_message { 0 } else { TEXT };
         let first = if ends { FIN | opcode } else { opcode };
@@ -155,7 +155,7 @@ impl HixieDecoder {
                 out(&(text.len() as u64).to_be_bytes());
             }
         }
-        // A key of zeros leaves the payload as it is.
+        // A masking key of zeros leaves the payload unchanged.
         out(&[0; 4]);
         out(text);
         self.in_message = !ends;
@@ -170,7 +170,7 @@ impl HixieDecoder {
     }
 }
 
-/// What follows the type of a frame.
+/// Returns the state after the type byte of a frame.
 fn state_after_type(byte: u8) -> DecoderState {
     match byte {
         0x00 => DecoderState::Text,
@@ -179,7 +179,7 @@ fn state_after_type(byte: u8) -> DecoderState {
     }
 }
 
-/// What comes before the end of a frame, and whether the end is there.
+/// Returns the bytes before the end of a frame, and whether the end was found.
 fn split_at_terminator(bytes: &[u8]) -> (&[u8], bool) {
     match bytes.iter().position(|byte| *byte == TERMINATOR) {
         Some(at) => (&bytes[..at], true),

@@ -1,27 +1,27 @@
-//! From the engine's frames to those that a client of draft 76 understands.
+//! The encoder: from the engine's frames to frames of draft 76.
 
-/// The most bytes of header that a frame to a client has.
+/// Length of the longest header of an unmasked frame.
 const MAX_HEADER: usize = 10;
 
-/// The server's direction: text goes out, a close loses its code, and what the draft has no frame
-/// for is dropped, as Cowboy did. Its input may be cut anywhere.
+/// The translation of the server's frames. Text is translated, a close loses its code, and other frames
+/// are dropped, because the draft has none for them; Cowboy did the same. Input may be split anywhere.
 #[derive(Debug, Default)]
 pub(super) struct HixieEncoder {
-    /// The header that is arriving, and how much of it has.
+    /// The incomplete header of the current frame; `header_len` bytes are valid.
     header: [u8; MAX_HEADER],
     header_len: usize,
-    /// The frame whose payload is arriving.
+    /// The frame whose payload is incomplete.
     frame: Option<OutgoingFrame>,
-    /// The kind of the last message, for its fragments.
+    /// The kind of the last message, which its fragments inherit.
     message: FrameKind,
-    /// Whether the close has gone, behind which nothing does.
+    /// Whether the close was translated. All later frames are dropped.
     is_closed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct OutgoingFrame {
     kind: FrameKind,
-    /// Whether the message ends with it.
+    /// Whether the frame is the last one of its message.
     fin: bool,
     remaining: u64,
 }
@@ -34,8 +34,8 @@ enum FrameKind {
 }
 
 impl HixieEncoder {
-    /// Translates frames behind what is in `out`, until that has about `most` bytes. Returns how many
-    /// bytes it took, which is at least one if there is room.
+    /// Translates frames and appends the output to `out`, until `out` has about `max_len` bytes. Returns the
+    /// number of bytes taken from `frames`, which is at least one if `out` has space.
     pub(super) fn encode(&mut self, frames: &[u8], out: &mut Vec<u8>, max_len: usize) -> usize {
         let mut input = frames;
         while out.len() < max_len {
@@ -51,7 +51,7 @@ impl HixieEncoder {
                 self.header_len += 1;
                 if let Some(len) = payload_len(&self.header[..self.header_len]) {
                     let frame = self.start_frame(len, out);
-                    // An empty one ends here.
+                    // A frame without payload ends here.
                     self.encode_payload(frame, &[], out, max_len);
                 }
             }
@@ -59,7 +59,7 @@ impl HixieEncoder {
         frames.len() - input.len()
     }
 
-    /// The header is complete.
+    /// Starts the frame whose header is complete.
     fn start_frame(&mut self, remaining: u64, out: &mut Vec<u8>) -> OutgoingFrame {
         self.header_len = 0;
         let (fin, opcode) = (self.header[0] & 0x80 != 0, self.header[0] & 0x0f);
@@ -72,7 +72,7 @@ impl HixieEncoder {
                 FrameKind::Text
             }
             2 => {
-                tracing::debug!(bytes = remaining, "a binary message is dropped: draft 76 has only text");
+                tracing::debug!(bytes = remaining, "binary message dropped: draft 76 supports only text");
                 self.message = FrameKind::Dropped;
                 FrameKind::Dropped
             }
@@ -86,7 +86,7 @@ impl HixieEncoder {
         OutgoingFrame { kind, fin, remaining }
     }
 
-    /// Takes what there is of the payload, and returns what is behind it.
+    /// Translates the available part of the payload, and returns the remaining input.
     fn encode_payload<'a>(
         &mut self,
         mut frame: OutgoingFrame,
@@ -109,7 +109,7 @@ impl HixieEncoder {
     }
 }
 
-/// How long the payload is, if this is all of the header. Frames to a client have no mask.
+/// Returns the length of the payload, if the header is complete. The engine's frames have no mask.
 fn payload_len(header: &[u8]) -> Option<u64> {
     match *header {
         [_, 126, ref len @ ..] => Some(u64::from(u16::from_be_bytes(len.try_into().ok()?))),

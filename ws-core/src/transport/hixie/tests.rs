@@ -7,14 +7,14 @@ use crate::close::ProtocolError;
 use crate::options::Options;
 use crate::wire::{Connection, InboundMessage};
 
-/// How many bytes of a frame are skipped here.
+/// Maximum length of a skipped frame in these tests.
 const LIMIT: usize = 300;
 
 fn connection() -> Connection {
     Connection::new(Options::DEFAULT.into(), Vec::new(), std::time::Instant::now())
 }
 
-/// Where a stream is cut.
+/// Cuts a stream at the given positions.
 fn cut<'a>(stream: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
     ends.extend([0, stream.len()]);
@@ -22,7 +22,7 @@ fn cut<'a>(stream: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     ends.windows(2).map(|ends| &stream[ends[0]..ends[1]]).collect()
 }
 
-/// What the engine makes of what the translation makes of a client.
+/// Returns the messages and errors that the engine receives when the decoder translates a stream.
 fn decode_all(stream: &[u8], cuts: &[usize]) -> Vec<String> {
     let (mut decoder, mut wire) = (HixieDecoder::new(LIMIT), connection());
     let (mut received, mut unread) = (Vec::new(), Vec::new());
@@ -32,7 +32,10 @@ fn decode_all(stream: &[u8], cuts: &[usize]) -> Vec<String> {
         decoder.decode(piece, |part| unread.extend_from_slice(part));
         let len = unread.len() - before;
         assert!(len <= 3 * piece.len() + 16, "{} bytes became {len}", piece.len());
-        assert!(len > 0 || piece.is_empty() || was_closed || decoder.is_closed(), "no frame came out");
+        assert!(
+            len > 0 || piece.is_empty() || was_closed || decoder.is_closed(),
+            "non-empty input produced no frame"
+        );
         let mut input = &mut unread[..];
         while let Some(message) = wire.next_message(&mut input) {
             let InboundMessage::Text(text) = message else { panic!("not text: {message:?}") };
@@ -43,13 +46,13 @@ fn decode_all(stream: &[u8], cuts: &[usize]) -> Vec<String> {
             received.push(format!("{reason:?}"));
             return received;
         }
-        assert_eq!(unread, b"", "whole frames come out");
+        assert_eq!(unread, b"", "the output ends with a whole frame");
     }
     received.extend(decoder.take_protocol_error().map(|fault| format!("{fault:?}")));
     received
 }
 
-/// Every way to cut the stream in two, and byte by byte, gives the same.
+/// Checks the result of a stream cut in two at every position, and cut into single bytes.
 #[track_caller]
 fn check(stream: &[u8], expect: &[&str]) {
     for at in 0..=stream.len() {
@@ -60,7 +63,7 @@ fn check(stream: &[u8], expect: &[&str]) {
 }
 
 #[test]
-fn messages_in_any_pieces() {
+fn messages_cut_anywhere() {
     check(b"\x00Hello\xff", &["Hello"]);
     check(b"\x00\xff\x00a\xff\x00\xff", &["", "a", ""]);
     check(
@@ -73,7 +76,7 @@ fn messages_in_any_pieces() {
     }
     let large = "x".repeat(70_000);
     assert_eq!(decode_all(&[b"\x00", large.as_bytes(), b"\xff"].concat(), &[]), [large]);
-    // Without its end it is no message.
+    // A message without its end is incomplete.
     check(b"\x00a\xff\x00b", &["a"]);
 }
 
@@ -81,7 +84,7 @@ fn messages_in_any_pieces() {
 fn close() {
     check(b"\xff\x00", &["Remote(None)"]);
     check(b"\x00a\xff\xff\x00\x00b\xff", &["a", "Remote(None)"]);
-    // An empty length in more bytes than it needs.
+    // The length 0 in more bytes than necessary.
     check(b"\xff\x80\x80\x00", &["Remote(None)"]);
     check(b"\xff", &[]);
 }
@@ -92,7 +95,7 @@ fn other_frames_are_skipped() {
     check(b"\x7f\xff\x00a\xff", &["a"]);
     check(b"\x80\x00\x00a\xff", &["a"]);
     check(b"\x80\x03\xff\x00\xff\x00a\xff", &["a"]);
-    // Of type 0xFF too, if they are not empty.
+    // Frames of type 0xFF too, unless they are empty.
     check(b"\xff\x02\xff\x00\x00a\xff", &["a"]);
     // 0x81 0x02 is 130.
     check(&[b"\xfe\x81\x02", &[0; 130][..], b"\x00a\xff"].concat(), &["a"]);
@@ -103,7 +106,7 @@ fn frames_that_do_not_end() {
     check(&[b"\x00a\xff\x01", &[b'x'; LIMIT][..], b"\xff\x00b\xff"].concat(), &["a", "b"]);
     check(&[b"\x00a\xff\x01", &[b'x'; LIMIT + 1][..], b"\xff\x00b\xff"].concat(), &["a", "MessageTooBig"]);
     check(&[b"\x80\x82\x2c", &[0; LIMIT][..], b"\x00b\xff"].concat(), &["b"]);
-    // Known from the length.
+    // The length alone exceeds the limit.
     check(b"\x80\x82\x2d", &["MessageTooBig"]);
     check(b"\x00a\xff\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", &["a", "MessageTooBig"]);
     let endless = r#"BadFrame("length does not end")"#;
@@ -118,14 +121,14 @@ fn engine_detects_protocol_errors_in_decoded_frames() {
     let (mut decoder, mut frames) = (HixieDecoder::new(LIMIT), Vec::new());
     let options = Options { max_message_size: 10, ..Options::DEFAULT };
     let mut wire = Connection::new(options.into(), Vec::new(), std::time::Instant::now());
-    // No end of the message is waited for.
+    // The limit applies before the message ends.
     decoder.decode(b"\x0001234", |part| frames.extend_from_slice(part));
     decoder.decode(b"567890", |part| frames.extend_from_slice(part));
     assert!(wire.next_message(&mut &mut frames[..]).is_none());
     assert_eq!(wire.close_reason(), Some(&crate::CloseReason::Protocol(ProtocolError::MessageTooBig)));
 }
 
-/// A frame of a client, and the text in it.
+/// A frame of a client, and its text if it is a text frame.
 fn frame() -> impl Strategy<Value = (Vec<u8>, Option<String>)> {
     let text = "[a-zé\u{0}☃]{0,200}";
     prop_oneof![
@@ -139,19 +142,19 @@ fn frame() -> impl Strategy<Value = (Vec<u8>, Option<String>)> {
     ]
 }
 
-/// What a client of the draft reads, until the close.
+/// Returns the messages that a client of the draft reads, up to the close.
 fn parse_draft_frames(mut bytes: &[u8]) -> Vec<String> {
     let mut received = Vec::new();
-    while let Some((&kind, rest)) = bytes.split_first() {
+    while let Some((&kind, remaining)) = bytes.split_first() {
         if kind == 0xff {
-            assert_eq!(rest, [0x00], "nothing follows the close");
+            assert_eq!(remaining, [0x00], "nothing follows the close");
             received.push("close".into());
             return received;
         }
         assert_eq!(kind, 0x00);
-        let end = rest.iter().position(|byte| *byte == 0xff).expect("an end");
-        received.push(String::from_utf8(rest[..end].to_vec()).unwrap());
-        bytes = &rest[end + 1..];
+        let end = remaining.iter().position(|byte| *byte == 0xff).expect("the frame has an end");
+        received.push(String::from_utf8(remaining[..end].to_vec()).unwrap());
+        bytes = &remaining[end + 1..];
     }
     received
 }
@@ -239,7 +242,7 @@ fn fragments_of_a_reply_are_one_message() {
     let frames = b"\x01\x02ab\x89\x01p\x00\x00\x80\x01c\x02\x01x\x80\x01y\x81\x00\x88\x02\x03\xe8\x81\x01z";
     assert_eq!(HixieEncoder::default().encode(frames, &mut out, 1000), frames.len());
     assert_eq!(out, b"\x00abc\xff\x00\xff\xff\x00");
-    // An empty message does not wait for what comes behind it.
+    // An empty message is complete without further input.
     let mut out = Vec::new();
     assert_eq!(HixieEncoder::default().encode(b"\x81\x00", &mut out, 1), 2);
     assert_eq!(out, b"\x00\xff");

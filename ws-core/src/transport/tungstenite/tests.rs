@@ -1,4 +1,4 @@
-//! The bridge by itself: what the engine reads and writes, byte by byte.
+//! Tests of the transport alone: the bytes that the engine reads and writes.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use tungstenite::protocol::Role;
 use super::*;
 use crate::wire::testing::frame;
 
-/// A bridge for a server, and the client's end.
+/// Returns the client's end and a transport of a server.
 async fn transport() -> (DuplexStream, TungsteniteTransport<DuplexStream>) {
     let (near, far) = duplex(1 << 20);
     let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
     (near, TungsteniteTransport::new(stream, Arc::default()))
 }
 
-/// What is there already, or never comes.
+/// Awaits a future that should complete soon.
 async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(5), future).await.expect("it never comes")
+    tokio::time::timeout(Duration::from_secs(5), future).await.expect("the future did not complete")
 }
 
-/// What the engine gets for what a client sends: the frame with the key zero.
+/// Checks the frame that the engine reads when a client sends a frame: the masking key is zero.
 #[track_caller]
 fn check(first: u8, payload: &[u8], header: &[u8]) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
@@ -56,7 +56,7 @@ async fn messages_become_frames() {
     check(0x88, b"\x03\xe9bye", &[0x88, 0x85]).await;
 }
 
-/// What the engine is told for what a client sends.
+/// Checks the error that the engine reads when a client sends the bytes.
 #[track_caller]
 fn check_protocol_error(bytes: &[u8], expect: ProtocolError) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
@@ -64,20 +64,20 @@ fn check_protocol_error(bytes: &[u8], expect: ProtocolError) -> impl Future<Outp
     async move {
         let (mut near, mut transport) = transport().await;
         near.write_all(&bytes).await.unwrap();
-        let error = transport.read_u8().await.expect_err("a fault");
+        let error = transport.read_u8().await.expect_err("the bytes violate the protocol");
         let fault = error.get_ref().and_then(|source| source.downcast_ref());
         assert_eq!(fault, Some(&expect), "{caller}: {error}");
-        // It can still be told why.
+        // A close frame can still be sent.
         transport.write_all(b"\x88\x02\x03\xea").await.unwrap();
         let mut close = [0; 4];
         soon(near.read_exact(&mut close)).await.unwrap();
         assert_eq!(close, *b"\x88\x02\x03\xea", "{caller}");
-        // What it says then is nothing but bytes, until it hangs up.
+        // The transport returns all later bytes unchanged.
         near.write_all(b"junk").await.unwrap();
         drop(near);
-        let mut rest = Vec::new();
-        soon(transport.read_to_end(&mut rest)).await.unwrap();
-        assert_eq!(rest, b"junk", "{caller}");
+        let mut remaining = Vec::new();
+        soon(transport.read_to_end(&mut remaining)).await.unwrap();
+        assert_eq!(remaining, b"junk", "{caller}");
     }
 }
 
@@ -100,7 +100,7 @@ async fn protocol_errors_match_the_engine() {
     check_protocol_error(b"\x82\xff\0\0\0\0\xff\0\0\0\0\0\0\0", ProtocolError::MessageTooBig).await;
 }
 
-/// All of them are answered before the next is read, so that the stream keeps one pong at most.
+/// Each ping is answered before the next is read, so that the stream queues only one pong.
 #[tokio::test]
 async fn reading_stops_while_a_pong_is_queued() {
     let (mut near, far) = duplex(64);
@@ -120,7 +120,7 @@ async fn reading_stops_while_a_pong_is_queued() {
     };
     let stalled = Duration::from_millis(50);
     tokio::select! {
-        () = writing => panic!("all pings are read"),
+        () = writing => panic!("all pings were read"),
         () = reading => {}
         () = tokio::time::sleep(stalled) => {}
     }
@@ -131,7 +131,7 @@ async fn reading_stops_while_a_pong_is_queued() {
 async fn partial_frame_is_rejected() {
     let (_near, mut transport) = transport().await;
     for cut in [&b"\x81"[..], b"\x81\x05hell", b"\x82\x7e\0"] {
-        let error = transport.write(cut).await.expect_err("a part of a frame");
+        let error = transport.write(cut).await.expect_err("the frame is incomplete");
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
     assert_eq!(transport.write(b"\x81\x01\xff").await.unwrap_err().to_string(), "text is not UTF-8");
@@ -156,7 +156,7 @@ async fn frames_become_messages_in_order() {
     }
 }
 
-/// Behind its answer to a close the stream flushes nothing by itself.
+/// After its close reply, the stream does not flush the inner stream itself.
 #[tokio::test]
 async fn close_reply_is_flushed_through_a_buffered_stream() {
     let (near, far) = duplex(1 << 10);

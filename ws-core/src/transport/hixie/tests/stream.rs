@@ -1,4 +1,4 @@
-//! The stream as a whole: the end of the handshake, and bytes that come and go as they like.
+//! Tests of the whole transport: the end of the handshake, and reads and writes of any size.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::task::JoinHandle;
@@ -36,7 +36,7 @@ async fn read_response(client: &mut DuplexStream) -> [u8; 16] {
 }
 
 #[tokio::test]
-async fn keys_in_any_pieces() {
+async fn keys_cut_anywhere() {
     for early in 0..=8 {
         let (mut client, accepted) = start_handshake(5, &KEY3[..early]);
         for byte in &KEY3[early..] {
@@ -64,7 +64,7 @@ async fn bytes_after_the_keys_are_read() {
 }
 
 #[tokio::test]
-async fn client_that_leaves_with_half_a_key() {
+async fn handshake_fails_if_the_client_disconnects() {
     let (mut client, accepted) = start_handshake(100, b"^n");
     client.write_all(b":ds[").await.unwrap();
     drop(client);
@@ -77,7 +77,7 @@ async fn accepted(buffer: usize) -> (DuplexStream, HixieTransport<DuplexStream>)
     (client, accepted.await.unwrap().unwrap())
 }
 
-/// However little a socket takes at a time, nothing is lost, doubled or kept.
+/// No output is lost, repeated or stored, for any size of the socket's buffer.
 #[tokio::test]
 async fn frames_pass_through_a_tiny_buffer() {
     for buffer in [1, 2, 3, 7, 64, 100_000] {
@@ -101,7 +101,7 @@ async fn frames_pass_through_a_tiny_buffer() {
         });
         stream.write_all(&frames).await.unwrap();
         stream.flush().await.unwrap();
-        assert!(stream.pending.capacity() == 0, "what has gone has no memory");
+        assert!(stream.pending.capacity() == 0, "written output holds memory");
         stream.shutdown().await.unwrap();
         assert!(reader.await.unwrap() == expect, "through {buffer} bytes");
     }
@@ -144,7 +144,7 @@ async fn error_follows_the_frames_before_it() {
     assert_eq!(frames[..len], *b"\x81\x81\0\0\0\0a");
     let error = stream.read(&mut frames).await.unwrap_err();
     assert!(error.get_ref().is_some_and(|source| source.is::<crate::ProtocolError>()), "{error}");
-    // What comes then only tells when the client is gone.
+    // Later bytes are returned unchanged, so that the engine can find the end.
     client.write_all(b"more").await.unwrap();
     assert_eq!(stream.read(&mut frames).await.unwrap(), 4);
     drop(client);
