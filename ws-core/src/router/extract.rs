@@ -1,5 +1,5 @@
-//! Extractors for `#[on_upgrade]`. Those of axum work too, but for its `Path`, which only its own
-//! router fills.
+//! Extractors for `#[on_upgrade]`. The extractors of axum work too, except its `Path`, which needs axum's
+//! router.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,10 +12,15 @@ use serde::de::DeserializeOwned;
 
 use super::path::{PathError, PathParams, deserialize};
 
-/// The parameters of the path: `Path<String>` for one, `Path<(String, u32)>` for several in order,
-/// `Path<T>` of a `Deserialize` struct by name; `{_name}` is not among them. They are
-/// percent-decoded; one that does not parse is answered with 400. A `Path` of more or fewer than
-/// the handler's path has is a compile error where it can be seen, and is answered with 500.
+/// Extractor of the path's parameters, percent-decoded.
+///
+/// - `Path<String>` holds the only parameter.
+/// - `Path<(String, u32)>` holds several parameters in order.
+/// - `Path<T>` of a `Deserialize` struct holds parameters by name.
+///
+/// Parameters with a name like `{_name}` are left out. If a parameter does not parse, the request gets 400.
+/// If the handler's path has more or fewer parameters than the type, that is a compile error where the macro
+/// can count them; otherwise the request gets 500.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -41,7 +46,7 @@ use super::path::{PathError, PathParams, deserialize};
 /// # }
 /// ```
 ///
-/// It is not axum's `Path`, which only axum's own router fills.
+/// The type is not axum's `Path`, which needs axum's router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path<T>(pub T);
 
@@ -54,14 +59,15 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
         deserialize(params).map(Self).map_err(|error| match error {
             PathError::InvalidValue(_) => bad_request("path", &error),
             PathError::Mismatch(_) => {
-                tracing::error!(%error, path = parts.uri.path(), "`Path` does not fit the handler's path");
+                tracing::error!(%error, path = parts.uri.path(), "`Path` does not match the handler's path");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         })
     }
 }
 
-/// The query string as a `Deserialize` struct; one that does not parse is answered with 400.
+/// Extractor of the query string, as a `Deserialize` struct. If the query does not parse, the request gets
+/// 400.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -101,8 +107,8 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The state that [`Router::with_state`](crate::Router::with_state) supplied, or a part of it that
-/// `FromRef` names. It is cloned, so what is large goes into an `Arc`.
+/// Extractor of the state that [`Router::with_state`](crate::Router::with_state) supplies, or of a part for
+/// which the state has a `FromRef`. The value is cloned, so put large values into an `Arc`.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -132,7 +138,7 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 /// # }
 /// ```
 ///
-/// A state of parts, each of which an `#[on_upgrade]` can ask for:
+/// A state of several parts, which an `#[on_upgrade]` can extract separately:
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -175,9 +181,10 @@ impl<S: Sync, T: FromRef<S>> FromRequestParts<S> for State<T> {
     }
 }
 
-/// Where the client connected from. A router inside another server does not know, and answers with
-/// 500, unless that server puts a `PeerAddr` into the extensions of the request: the guide shows it
-/// for [axum](crate::guide::mounting#in-axum). Behind a proxy it is the proxy's address.
+/// Extractor of the client's address. Behind a proxy, this is the proxy's address.
+///
+/// Inside another server, that server must put a `PeerAddr` into the request's extensions; otherwise the
+/// request gets 500. The guide shows how, for [axum](crate::guide::mounting#in-axum).
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -194,7 +201,7 @@ impl<S: Sync, T: FromRef<S>> FromRequestParts<S> for State<T> {
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// // A client in memory has no address.
+/// // The test client has no address.
 /// let refused = TestClient::<Private>::upgrade("/").open().await.unwrap_err();
 /// assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
 /// # }
@@ -206,12 +213,12 @@ impl<S: Sync> FromRequestParts<S> for PeerAddr {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let unknown = || (StatusCode::INTERNAL_SERVER_ERROR, "the address of the client is unknown\n");
+        let unknown = || (StatusCode::INTERNAL_SERVER_ERROR, "the client's address is unknown\n");
         parts.extensions.get().copied().ok_or_else(|| unknown().into_response())
     }
 }
 
-/// `Option<PeerAddr>`: a router inside another server goes on without.
+/// `Option<PeerAddr>` accepts a request without an address, for a router inside another server.
 impl<S: Sync> OptionalFromRequestParts<S> for PeerAddr {
     type Rejection = Infallible;
 
@@ -220,6 +227,6 @@ impl<S: Sync> OptionalFromRequestParts<S> for PeerAddr {
     }
 }
 
-fn bad_request(what: &str, error: &dyn std::fmt::Display) -> Response {
-    (StatusCode::BAD_REQUEST, format!("bad {what}: {error}\n")).into_response()
+fn bad_request(part: &str, error: &dyn std::fmt::Display) -> Response {
+    (StatusCode::BAD_REQUEST, format!("invalid {part}: {error}\n")).into_response()
 }

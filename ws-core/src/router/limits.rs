@@ -1,11 +1,11 @@
-//! The limits of a server.
+//! The limits of a server, as methods of the router.
 
 use std::time::Duration;
 
 use super::Router;
 use crate::driver::ConnectionLimits;
 
-/// A time that is not reached: what is longer than this no clock could add.
+/// The longest timeout. Adding a longer one to the current time could overflow.
 const MAX_TIMEOUT: Duration = Duration::from_hours(365 * 24);
 
 /// The limits of a server.
@@ -15,7 +15,7 @@ pub(crate) struct Settings {
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_header_size: usize,
     pub(crate) shutdown_timeout: Duration,
-    /// Threads that run connections; none means that the runtime does.
+    /// Number of threads that run connections; 0 runs them on the runtime.
     pub(crate) workers: usize,
 }
 
@@ -32,8 +32,7 @@ impl Default for Settings {
 }
 
 impl<S: Send + Sync + 'static> Router<S> {
-    /// The most connections that may be open at a time; a handshake beyond gets 503. Default
-    /// 65,536.
+    /// Limits the connections that are open at a time. A handshake above the limit gets 503. Default: 65,536.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -57,15 +56,14 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// The most connections that may be open at a time from one address; a handshake beyond gets
-    /// 429. Of an IPv6 address the first 64 bits count, which are one subscriber's. Default: no
-    /// limit but [`max_connections`](Self::max_connections).
+    /// Limits the connections that are open at a time from one address. A handshake above the limit gets
+    /// 429. IPv6 addresses with the same first 64 bits count as one, because one subscriber owns them all.
+    /// Default: no limit other than [`max_connections`](Self::max_connections).
     ///
-    /// The address is that of the TCP connection: behind a proxy it is the proxy's, and people
-    /// behind one NAT share theirs. [`serve`](Router::serve) also ends TCP connections that come
-    /// while as many from the address, and 32 more, speak HTTP. Inside another server
-    /// the address is what a [`PeerAddr`](crate::PeerAddr) in the request's extensions says; without
-    /// one, nothing is counted.
+    /// The address is the source of the TCP connection. Clients behind one proxy or NAT therefore share an
+    /// address. [`serve`](Router::serve) also limits the TCP connections that still speak HTTP, to 32 more
+    /// than this limit; it ends new ones above that. Inside another server, the address is the
+    /// [`PeerAddr`](crate::PeerAddr) in the request's extensions; without one, no limit applies.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -78,10 +76,12 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// How many handshakes are accepted in a second; one more gets 503 with `Retry-After: 1`, before
-    /// `#[on_upgrade]` is asked. As many may come at once, after which each is accepted as its part
-    /// of a second passes: the clients of a server that was restarted all come back together.
-    /// Default: no limit.
+    /// Limits the handshakes that are accepted in a second. A handshake above the limit gets 503 with
+    /// `Retry-After: 1`, and `#[on_upgrade]` is not called.
+    ///
+    /// The limit spreads the load after a restart, when all clients reconnect together. A burst of
+    /// `per_second` handshakes is accepted at once; after that, one is accepted per `1 / per_second`
+    /// seconds. Default: no limit.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -94,8 +94,8 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// How long a client may take to send its request, and `#[on_upgrade]` to answer it; at most a
-    /// year. Default 10 s.
+    /// Limits how long a client may take to send its request, and how long `#[on_upgrade]` may take to
+    /// answer. The maximum is one year. Default: 10 s.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -118,8 +118,8 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// The most bytes that the head of a request may have when [`serve`](Router::serve) reads it;
-    /// a larger one gets 431. Default 16 KiB.
+    /// Limits the bytes of a request's head that [`serve`](Router::serve) reads. A larger head gets 431.
+    /// Default: 16 KiB.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -144,19 +144,23 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// Threads that [`serve`](Router::serve) starts for connections over plain TCP, and for nothing
-    /// else. Each connection stays on the thread that had the fewest when it came, and a message costs
-    /// a third of the instructions that it costs on a runtime. Default 0: the runtime's
-    /// threads share them, and take over from each other.
+    /// Runs connections over plain TCP on dedicated threads, which [`serve`](Router::serve) starts. A
+    /// message costs about a third of the instructions that it costs on the runtime. Default: 0, which
+    /// runs connections on the runtime's threads.
     ///
-    /// What methods spawn, and their timers and sockets, is the runtime's that `serve` is called on,
-    /// as are TLS, HTTP/2, the [`fallback`](Self::fallback), and requests that do not come whole; it is to run as long as
-    /// the server does, for the clocks of connections are its too. A method that blocks, or that awaits
-    /// what is always ready for long, holds up all connections of its thread, where a runtime with several
-    /// threads would hold up fewer and has a budget for the second; `#[on_upgrade]` is such a method. One
-    /// more thread accepts connections. So this is for many
-    /// connections that each do little; as many threads as there are cores, less what the runtime
-    /// has to do, is a good number.
+    /// A new connection goes to the thread with the fewest connections and stays there. One more thread
+    /// accepts connections. The option suits many connections that each do little. A good number of
+    /// threads is the number of cores less those that the runtime needs.
+    ///
+    /// The runtime that calls `serve` must run as long as the server, because it drives:
+    ///
+    /// - the timers of connections,
+    /// - the tasks that methods spawn, and the timers and sockets that methods create,
+    /// - TLS, HTTP/2, the [`fallback`](Self::fallback), and requests that arrive in several parts.
+    ///
+    /// A method that blocks delays all connections of its thread, and so does `#[on_upgrade]`. A method
+    /// that awaits ready futures for long delays them too. On a runtime with several threads fewer
+    /// connections wait, and tokio's coop budget interrupts the second kind of method.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -172,7 +176,8 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// How long connections get to end when the server shuts down; at most a year. Default 10 s.
+    /// Limits how long connections may take to close when the server shuts down. The maximum is one year.
+    /// Default: 10 s.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -182,7 +187,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// let router = Router::new().mount::<Echo>().shutdown_timeout(Duration::from_secs(1));
     /// let before = std::time::Instant::now();
     /// router.serve_with_shutdown("127.0.0.1:0", async {}).await.unwrap();
-    /// assert!(before.elapsed() < Duration::from_secs(1)); // Nobody was there to wait for.
+    /// assert!(before.elapsed() < Duration::from_secs(1)); // No connection was open.
     /// # }
     /// ```
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {

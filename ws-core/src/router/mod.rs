@@ -1,4 +1,4 @@
-//! Handlers at paths, as a `tower` service.
+//! The router: handlers mounted at paths, as a `tower` service.
 
 mod endpoint;
 mod extract;
@@ -37,35 +37,35 @@ use crate::transport::PendingUpgrade;
 use crate::upgrade::HandshakeRejection;
 use crate::worker::Workers;
 
-/// Handlers at paths, and the limits of their server.
+/// Handlers mounted at paths, and the limits of their server.
 ///
-/// A router is served with [`serve`](Router::serve), or is a part of another server: it is a
-/// `tower` service of requests, so that it nests in an axum app.
+/// [`serve`](Router::serve) serves a router. A router is also a `tower` service, so that it can be a part
+/// of another server, for example of an axum app.
 ///
-/// | request | answer |
+/// | request | response |
 /// |---|---|
-/// | a handshake for a mounted path | 101, or what `#[on_upgrade]` returned as an error |
+/// | a handshake for a mounted path | 101, or the error response of `#[on_upgrade]` |
 /// | unknown path | the [`fallback`](Router::fallback), or 404 |
 /// | other method than GET | 405 with `Allow: GET` |
 /// | no upgrade, or an unknown version | 426 with `Upgrade: websocket` and `Sec-WebSocket-Version: 13, 8, 7` |
 /// | missing or malformed key, malformed extensions | 400 |
 /// | foreign `Origin` | 403 |
-/// | over [`max_connections`](Router::max_connections) | 503 |
+/// | above [`max_connections`](Router::max_connections) | 503 |
 ///
 /// With the feature `http2`, over HTTP/2:
 ///
-/// | request | answer |
+/// | request | response |
 /// |---|---|
-/// | CONNECT with `:protocol` `websocket` | 200, or what `#[on_upgrade]` returned as an error |
+/// | CONNECT with `:protocol` `websocket` | 200, or the error response of `#[on_upgrade]` |
 /// | another `:protocol` | 501 |
 /// | other method than CONNECT | 405 with `Allow: CONNECT` |
 /// | unknown version | 426 with `Sec-WebSocket-Version: 13, 8, 7` |
-/// | all else | as over HTTP/1.1 |
+/// | any other case | like over HTTP/1.1 |
 ///
-/// `S` is the state that handlers' `#[on_upgrade]` extracts with [`State`], until
+/// `S` is the state that the router still lacks: handlers extract it with [`State`] in `#[on_upgrade]`, and
 /// [`with_state`](Router::with_state) supplies it.
 ///
-/// The guide has a chapter on [mounting](crate::guide::mounting).
+/// The guide has a chapter about [mounting](crate::guide::mounting).
 ///
 /// ```
 /// # use ws_core::prelude::*;
@@ -76,7 +76,7 @@ use crate::worker::Workers;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let mut router = Router::new().mount::<Echo>();
 /// let get = |path| Request::get(path).body(String::new()).unwrap();
-/// // Neither of them asks for an upgrade.
+/// // Neither request is one for an upgrade.
 /// assert_eq!(router.call(get("/echo")).await.unwrap().status(), StatusCode::UPGRADE_REQUIRED);
 /// assert_eq!(router.call(get("/other")).await.unwrap().status(), StatusCode::NOT_FOUND);
 /// # }
@@ -87,7 +87,7 @@ pub struct Router<S = ()> {
     fallback: Option<Fallback>,
     pub(crate) settings: Settings,
     pub(crate) connections: Arc<ConnectionTracker>,
-    /// The threads that were started for them.
+    /// The threads that run connections, if [`workers`](Self::workers) started any.
     pub(crate) workers: Option<Arc<Workers>>,
 }
 
@@ -95,7 +95,7 @@ type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
 type Fallback = Arc<dyn Fn(Request<Body>) -> ResponseFuture + Send + Sync>;
 
 impl<S: Send + Sync + 'static> Router<S> {
-    /// A router without any handler.
+    /// Creates a router without any handler.
     pub fn new() -> Self {
         Self {
             paths: matchit::Router::new(),
@@ -111,7 +111,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     ///
     /// # Panics
     ///
-    /// If another handler has a path that matches the same requests.
+    /// Panics if another handler has a path that matches the same requests.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -124,7 +124,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let router = Router::new().mount::<Echo>(); // `#[websocket(path = "/echo")]`
     /// # let router: Router = router;
-    /// assert_eq!(get(&router, "/echo").await, 426); // Not a handshake, but somebody is there.
+    /// assert_eq!(get(&router, "/echo").await, 426); // The path exists, but the request is not a handshake.
     /// # }
     /// ```
     #[track_caller]
@@ -132,12 +132,12 @@ impl<S: Send + Sync + 'static> Router<S> {
         self.mount_at::<H>(H::CHECKED_DECLARATION.path)
     }
 
-    /// Mounts a handler at a path: `/chat/{room}` takes one segment, `/files/{*path}` all that
-    /// follow.
+    /// Mounts a handler at a path. In `/chat/{room}` the parameter matches one segment, in `/files/{*path}`
+    /// it matches all remaining segments.
     ///
     /// # Panics
     ///
-    /// If the path is malformed, or another handler has one that matches the same requests.
+    /// Panics if the path is malformed, or if another handler has a path that matches the same requests.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -163,7 +163,7 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// Supplies the state, of which `#[on_upgrade]` extracts parts with [`State`]. Mount the
+    /// Supplies the state, from which handlers extract parts with [`State`] in `#[on_upgrade]`. Mount the
     /// handlers first.
     ///
     /// ```
@@ -196,8 +196,8 @@ impl<S: Send + Sync + 'static> Router<S> {
         }
     }
 
-    /// Answers requests for other paths: any `tower` service, an axum app among them. Without one
-    /// they get 404.
+    /// Sets the service for requests to other paths. Any `tower` service works, for example an axum app.
+    /// Without a fallback, such requests get 404.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -233,10 +233,11 @@ impl<S: Send + Sync + 'static> Router<S> {
 }
 
 impl Router {
-    /// Ends all connections of this router and its clones with 1001, and waits for them, at most
-    /// as long as [`shutdown_timeout`](Router::shutdown_timeout) says. Messages that were accepted
-    /// are still handled; handshakes get 503 from now on. For a router inside another server;
-    /// [`serve_with_shutdown`](Router::serve_with_shutdown) does it by itself.
+    /// Closes all connections of this router and its clones with 1001. Waits until all are closed, or until
+    /// the [`shutdown_timeout`](Router::shutdown_timeout) has passed.
+    ///
+    /// Messages that a connection has accepted are still handled. New handshakes get 503. The method is for
+    /// a router inside another server; [`serve_with_shutdown`](Router::serve_with_shutdown) calls it.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -259,12 +260,12 @@ impl Router {
         }
     }
 
-    /// Answers a request.
+    /// Calls the handler or the fallback for a request that an HTTP server has parsed.
     pub(crate) fn call_request(&self, request: Request<Body>) -> ResponseFuture {
         let Ok(matched) = self.paths.at(request.uri().path()) else {
             return match &self.fallback {
                 Some(fallback) => fallback(request),
-                None => Box::pin(async { (StatusCode::NOT_FOUND, "nothing at this path\n").into_response() }),
+                None => Box::pin(async { (StatusCode::NOT_FOUND, "not found\n").into_response() }),
             };
         };
         let endpoint = Arc::clone(&self.endpoints[*matched.value]);
@@ -288,8 +289,8 @@ impl Router {
         })
     }
 
-    /// Answers a plain handshake whose stream is at hand, unless its path is nobody's, or it is for a
-    /// handler that wants to see the request.
+    /// Checks a plain handshake, for a caller that owns the stream. Returns `None` if no handler is mounted
+    /// at the path, or if the handler has an `#[on_upgrade]`.
     pub(crate) fn accept_plain(
         &self,
         plain: &PlainHandshake<'_>,
@@ -298,7 +299,8 @@ impl Router {
         self.endpoints[*matched.value].accept_plain(plain, self.context())
     }
 
-    /// Answers a handshake whose stream is at hand. `None` if its path is nobody's.
+    /// Checks a handshake and calls `#[on_upgrade]`, for a caller that owns the stream. Returns `None` if no
+    /// handler is mounted at the path.
     pub(crate) fn accept<'a>(&'a self, parts: &'a mut Parts) -> Option<AcceptFuture<'a>> {
         let matched = self.paths.at(parts.uri.path()).ok()?;
         let endpoint = &self.endpoints[*matched.value];
@@ -312,14 +314,14 @@ impl Router {
     }
 }
 
-/// A router that lacks no state: `Router<()>`.
+/// A router that has its state: `Router<()>`.
 #[diagnostic::on_unimplemented(
     message = "the state of this `{Self}` is missing",
-    label = "a handler extracts it with `State<…>`: `.with_state(…)` comes before this",
-    note = "`.with_state(…)` makes a `Router<()>`, which can be served"
+    label = "a handler extracts it with `State<…>`: call `.with_state(…)` before this",
+    note = "`.with_state(…)` returns a `Router<()>`, which can be served"
 )]
 pub trait ReadyRouter {
-    /// The router, ready to be served.
+    /// Returns the router, which can be served.
     fn complete(self) -> Router;
 }
 

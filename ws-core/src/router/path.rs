@@ -1,4 +1,4 @@
-//! Parameters of a path, as serde sees them.
+//! A serde deserializer of path parameters.
 
 use std::fmt::{self, Display};
 
@@ -7,24 +7,25 @@ use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Names and decoded values, in order; without those that are not to be taken, `{_name}`.
+/// The names and decoded values of a path's parameters, in order. Parameters with a name like `{_name}`
+/// are left out.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PathParams(Vec<(String, String)>);
 
 impl PathParams {
     pub(super) fn new(params: &matchit::Params<'_, '_>) -> Self {
         let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
-        let taken = params.iter().filter(|(name, _)| !name.starts_with('_'));
-        Self(taken.map(|(name, value)| (name.to_owned(), decode(value))).collect())
+        let named = params.iter().filter(|(name, _)| !name.starts_with('_'));
+        Self(named.map(|(name, value)| (name.to_owned(), decode(value))).collect())
     }
 }
 
-/// Why the parameters are not what is asked for.
+/// The reason why the parameters cannot be deserialized.
 #[derive(Debug)]
 pub(super) enum PathError {
-    /// The path of the handler has not as many, or not of that name.
+    /// The handler's path has other parameters than the type expects.
     Mismatch(String),
-    /// The client's path has something else there.
+    /// The client's path has an invalid value.
     InvalidValue(String),
 }
 
@@ -48,7 +49,7 @@ impl de::Error for PathError {
     }
 
     fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
-        Self::Mismatch(format!("nothing takes the parameter `{field}`"))
+        Self::Mismatch(format!("unexpected parameter `{field}`"))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -56,12 +57,12 @@ impl de::Error for PathError {
     }
 }
 
-/// One parameter as a value, all of them as a tuple, struct or map.
+/// Deserializes a single parameter as a value, or all of them as a tuple, struct or map.
 pub(super) fn deserialize<T: DeserializeOwned>(params: &PathParams) -> Result<T, PathError> {
     T::deserialize(ParamsDeserializer(&params.0))
 }
 
-/// The same of a path as it is requested; `None` if it does not match the pattern.
+/// Like [`deserialize`], but takes a requested path; returns `None` if it does not match the pattern.
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub fn parameters<T: DeserializeOwned>(pattern: &str, path: &str) -> Option<Result<T, String>> {
     let mut paths = matchit::Router::new();
@@ -145,7 +146,7 @@ impl<'de> Deserializer<'de> for ParamsDeserializer<'de> {
     forward_to_deserialize_any! { unit unit_struct map ignored_any struct }
 }
 
-/// One value, which parses as whatever is asked for.
+/// A deserializer of one value, which parses the value as the requested type.
 struct ValueDeserializer<'a>(&'a str);
 
 impl<'de> IntoDeserializer<'de, PathError> for ValueDeserializer<'de> {
@@ -161,7 +162,7 @@ macro_rules! parse_value {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PathError> {
             match self.0.parse() {
                 Ok(value) => visitor.$visit(value),
-                Err(_) => Err(de::Error::custom(format_args!("{:?} is no {}", self.0, $type))),
+                Err(_) => Err(de::Error::custom(format_args!("{:?} is not a valid {}", self.0, $type))),
             }
         }
     )*};
@@ -259,7 +260,7 @@ mod tests {
         check(&[("id", "5")], Ok((5_i64,)));
         check(&[("side", "left")], Ok(Side::Left));
         check(&[("id", "5")], Ok("5".to_owned()));
-        check::<u8>(&[("id", "256")], Err("\"256\" is no u8"));
+        check::<u8>(&[("id", "256")], Err("\"256\" is not a valid u8"));
         check::<String>(two, Err("2 parameters where one is expected"));
         check::<(u8,)>(two, Err("2 parameters where 1 are expected"));
         check::<Seat>(&[("seat", "7")], Err("no parameter `room`"));
