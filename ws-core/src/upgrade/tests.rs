@@ -158,6 +158,47 @@ fn subprotocol_follows_the_servers_preference() {
     assert_eq!(chosen(&two_lines).unwrap(), "chat.v1");
 }
 
+/// The headers that a handler may not set do not replace those of the handshake, in either form.
+#[test]
+fn bytes_and_response_have_the_same_headers() {
+    let options = Options { subprotocols: &["chat"], ..Options::DEFAULT };
+    let extra = [
+        ("connection", "close"),
+        ("upgrade", "h2c"),
+        ("sec-websocket-accept", "forged"),
+        ("sec-websocket-extensions", "foo"),
+        ("sec-websocket-protocol", "other"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("x-room", "lobby"),
+    ];
+    let pairs = extra.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    let mut extra = HeaderMap::new();
+    extra.extend(pairs);
+    let response = accepted(&[("sec-websocket-protocol", "chat")], &options);
+
+    let mut bytes = Vec::new();
+    response.write(&extra, &mut bytes);
+    let mut fields = [httparse::EMPTY_HEADER; 16];
+    let mut head = httparse::Response::new(&mut fields);
+    assert!(head.parse(&bytes).unwrap().is_complete());
+    assert_eq!(head.code, Some(101));
+    let written: Vec<_> = head.headers.iter().map(|line| (line.name, line.value)).collect();
+    let response = response.to_response(&extra);
+    let map = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    assert_eq!(written, map.collect::<Vec<_>>());
+    let expect: [(&str, &[u8]); 7] = [
+        ("connection", b"Upgrade"),
+        ("upgrade", b"websocket"),
+        ("sec-websocket-accept", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("sec-websocket-protocol", b"chat"),
+        ("set-cookie", b"a=1"),
+        ("set-cookie", b"b=2"),
+        ("x-room", b"lobby"),
+    ];
+    assert_eq!(written, expect);
+}
+
 #[test]
 fn statuses() {
     let status = |rejection: HandshakeRejection| rejection.into_response().status().as_u16();
