@@ -242,7 +242,7 @@ async fn failures_name_the_line_of_the_test() {
     gone.abort().await;
     assert_eq!(gone.pinged().await, "?", "it came before");
     let log = format!("{gone:?}");
-    let expect = "the client went away with `abort()`, so it can do nothing more";
+    let expect = "the client has disconnected with `abort()` and cannot send";
     for act in ["send", "ping", "pong", "close", "raw"] {
         let mut gone = room().await;
         gone.abort().await;
@@ -256,7 +256,7 @@ async fn failures_name_the_line_of_the_test() {
         check(line, &wrong, expect);
         assert!(!wrong.contains("client sent"), "{wrong}");
     }
-    assert_eq!(happened(&log).last(), Some(&"0ns  client went away"));
+    assert_eq!(happened(&log).last(), Some(&"0ns  client disconnected"));
 }
 
 #[derive(serde::Deserialize, PartialEq, Debug)]
@@ -272,7 +272,7 @@ async fn decodes_json() {
     for (said, expect) in [
         ("{}", "but text \"{}\": missing field `x` at line 1 column 2"),
         ("ping", "but ping b\"\""),
-        ("", "but nothing came"),
+        ("", "but no message arrived"),
     ] {
         let wrong = failure(async move {
             let mut client = TestClient::open(Late).await;

@@ -1,7 +1,7 @@
-//! The client's end of the connection, and the log of the test.
+//! The client's end of the connection, and the log of its events.
 //!
-//! A task of its own moves the bytes, so that what the handler sends is seen when it comes: while the
-//! test sleeps, waits for something else, or is busy with another client.
+//! A separate task transfers the bytes, so that messages are logged when they arrive, also while the test
+//! sleeps or uses another client.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -17,30 +17,32 @@ use tokio::time::Instant;
 use super::frames;
 use crate::message::Message;
 
-/// What is on its way in each direction.
+/// The number of bytes in transit in each direction.
 pub(super) const DUPLEX_SIZE: usize = 64 << 10;
 
-/// What a client takes that is not asked. With what is on its way, it is a slow one at 256 KiB.
+/// The number of bytes that a client reads before the test requests a message. Together with the bytes in
+/// transit, the handler can send 256 KiB before the client appears slow.
 const READ_AHEAD: usize = 192 << 10;
 
-/// The line of one client; clones are the same line.
+/// The I/O of one client. Clones share their state.
 #[derive(Clone)]
 pub(super) struct ClientIo(Arc<Mutex<ClientState>>);
 
 struct ClientState {
-    /// `None` when the client has gone away.
+    /// `None` when the client has disconnected.
     io: Option<DuplexStream>,
-    /// The task that moves the bytes.
+    /// The waker of the task that transfers the bytes.
     waker: Option<Waker>,
     unsent: BytesMut,
-    /// The beginning of a frame.
+    /// The start of an incomplete frame.
     received: BytesMut,
-    /// What came and was not taken, each with the bytes of its frame, and their sum.
+    /// The messages that were received and not taken, with the lengths of their frames.
     messages: VecDeque<(Message, usize)>,
+    /// The sum of those lengths.
     buffered: usize,
-    /// The test waits for a message, however large it is.
+    /// Whether the test waits for a message, of any size.
     next_requested: bool,
-    /// The handler sends no more.
+    /// Whether the handler has closed its direction.
     ended: bool,
     start: Instant,
     log: String,
@@ -62,19 +64,19 @@ impl ClientIo {
         })))
     }
 
-    /// Moves bytes until the client goes away.
+    /// Transfers bytes until the client disconnects.
     pub(super) async fn run(self) {
         poll_fn(|task| self.lock().poll(task)).await;
     }
 
-    /// Sends bytes, as soon as the handler takes them.
+    /// Queues bytes, which are sent when the handler reads.
     pub(super) fn send(&self, bytes: &[u8]) {
         let mut state = self.lock();
         state.unsent.extend_from_slice(bytes);
         state.wake();
     }
 
-    /// The next message, if it has come whole.
+    /// Takes the next message, if all of it has arrived.
     pub(super) fn take(&self) -> Option<Message> {
         let mut state = self.lock();
         let (message, len) = state.messages.pop_front()?;
@@ -84,14 +86,14 @@ impl ClientIo {
         Some(message)
     }
 
-    /// Takes all of the next message, even if it is larger than what a client takes unasked.
+    /// Reads all of the next message, even if it is longer than [`READ_AHEAD`].
     pub(super) fn request_next(&self) {
         let mut state = self.lock();
         state.next_requested = true;
         state.wake();
     }
 
-    /// Whether nothing will come any more.
+    /// Returns whether no further message can arrive.
     pub(super) fn has_ended(&self) -> bool {
         let state = self.lock();
         state.messages.is_empty() && (state.ended || state.io.is_none())
@@ -101,13 +103,13 @@ impl ClientIo {
         self.lock().io.is_some()
     }
 
-    /// Goes away, and takes with it what was not sent.
+    /// Disconnects, and discards the bytes that were not sent.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.wake();
         let io = state.io.take();
         drop(state);
-        // This wakes the handler.
+        // The drop wakes the handler, so the lock is released first.
         drop(io);
     }
 
@@ -138,7 +140,7 @@ impl ClientState {
         while !self.unsent.is_empty() {
             match Pin::new(&mut *io).poll_write(task, &self.unsent) {
                 Poll::Ready(Ok(len)) => self.unsent.advance(len),
-                // A handler that has ended takes no more; what it said tells why.
+                // The handler has ended. The messages that it sent show the reason.
                 Poll::Ready(Err(_)) => self.unsent.clear(),
                 Poll::Pending => return,
             }

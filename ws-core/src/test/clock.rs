@@ -1,4 +1,4 @@
-//! The clock of a test: stopped, and moved by nothing but `advance`.
+//! The clock of a test: paused, and moved by `advance` only.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -8,28 +8,28 @@ use std::time::Duration;
 use tokio::task::{unconstrained, yield_now};
 use tokio::time::{Instant, sleep_until};
 
-/// How often every task gets its turn before a test looks at what it did. A chain of tasks that wake
-/// each other runs whole in one turn of the runtime, so only those count that yield by themselves.
+/// How many times a test yields before it checks the effects of other tasks. The runtime runs a chain of
+/// tasks that wake each other in one yield, so the number limits only tasks that yield themselves.
 const YIELDS: usize = 256;
 
-/// What the runtime counts time in.
+/// The resolution of the runtime's timers.
 const TICK: Duration = Duration::from_millis(1);
 
 thread_local! {
-    /// Where the clock stands after it was moved, and where it was to stand: up to a tick less. All
-    /// clients of a test have one clock, so this belongs to the thread of its runtime.
+    /// The time after the last `advance`, and the time that was requested, which is up to a tick less. All
+    /// clients of a test share a clock, so the value belongs to the thread of their runtime.
     static LAST_ADVANCE: Cell<Option<(Instant, Instant)>> = const { Cell::new(None) };
 }
 
-/// Stops the clock, if the test has not, and sets it to a whole tick. Beside one, a timer would fire
-/// up to a tick after its time, and each `advance` would take that much longer.
+/// Pauses the clock, if the test has not, and advances it to a whole tick. From a time between two ticks,
+/// timers would fire up to a tick late, and each `advance` would take that much longer.
 pub(super) async fn pause() {
     let before = Instant::now();
     std::thread::sleep(Duration::from_micros(10));
     if Instant::now() != before {
         tokio::time::pause();
     }
-    // So that the runtime's timers have seen what time it is.
+    // The runtime's timers read the time when the task yields.
     yield_now().await;
     let rest = since_tick(Instant::now());
     if !rest.is_zero() {
@@ -37,8 +37,8 @@ pub(super) async fn pause() {
     }
 }
 
-/// Lets time pass, and every timer on the way fire in its turn. What the clock goes too far, because
-/// it goes by whole ticks, is part of the next time.
+/// Advances the clock and runs each timer when it is due. The clock moves by whole ticks; the excess
+/// counts towards the next call.
 pub(super) async fn advance(time: Duration) {
     let now = Instant::now();
     let from = LAST_ADVANCE.get().filter(|(stands, _)| *stands == now).map_or(now, |(_, meant)| meant);
@@ -48,15 +48,15 @@ pub(super) async fn advance(time: Duration) {
     settle().await;
 }
 
-/// Lets every task run until it waits. No time passes: the clock only jumps when nothing can run.
+/// Runs every task until it waits. The clock stands still, because it jumps only when no task can run.
 pub(super) async fn settle() {
     for _ in 0..YIELDS {
         yield_now().await;
     }
 }
 
-/// How long ago the last tick was. The runtime does not say, but a time is over for its timers when
-/// the tick at or after it is: the latest time that is over is that tick.
+/// Returns the time since the last tick. The runtime does not expose its ticks, but its timers treat a time
+/// as elapsed only when the tick at or after it has elapsed. So the latest elapsed time is that tick.
 fn since_tick(now: Instant) -> Duration {
     let (mut less, mut rest) = (0, u64::try_from(TICK.as_nanos()).unwrap_or(u64::MAX));
     while less < rest {

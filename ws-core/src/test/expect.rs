@@ -1,4 +1,4 @@
-//! What the client sees, and what a test says about it.
+//! Expectations about the messages that the client receives.
 
 use std::panic::Location;
 
@@ -14,11 +14,11 @@ use crate::close::{Close, CloseReason};
 use crate::handler::Handler;
 use crate::message::Message;
 
-/// How often an expectation looks again, each time after a millisecond of real time, before it
-/// fails: other threads (`spawn_blocking`, a resolver of names) may have an answer under way.
+/// How many times an expectation retries before it fails, each time after a millisecond of real time.
+/// Another thread (`spawn_blocking`, name resolution) may be about to deliver a result.
 const MAX_RETRIES: u32 = 50;
 
-/// What the client sees.
+/// Expectations about the messages that the client receives.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -40,18 +40,19 @@ const MAX_RETRIES: u32 = 50;
 /// # }
 /// ```
 impl<H: Handler> TestClient<H> {
-    /// The next message that the handler has sent, if it has sent one. A close frame is answered, as
-    /// every client does. Like [`expect_nothing`](Self::expect_nothing), this does not wait for other threads.
+    /// Returns the next message that the handler has sent, if there is one. The client replies to a close
+    /// frame, as RFC 6455 requires. Like [`expect_nothing`](Self::expect_nothing), the method does not wait
+    /// for other threads.
     pub async fn next(&mut self) -> Option<Message> {
         self.take_message(0).await
     }
 
-    /// The next message, which must be text.
+    /// Returns the next message, which must be text.
     ///
     /// # Panics
     ///
-    /// If it is not, or if there is none; so do the others. Before that, they wait some fifty
-    /// milliseconds of real time for what other threads do, as `spawn_blocking`.
+    /// If the message has another kind, or if there is none. So do the other expectations. They first wait
+    /// about fifty milliseconds of real time for other threads, for example of `spawn_blocking`.
     #[track_caller]
     pub fn text(&mut self) -> impl Future<Output = String> {
         self.expect("text", |message| match message {
@@ -60,7 +61,7 @@ impl<H: Handler> TestClient<H> {
         })
     }
 
-    /// The next message, which must be text that is JSON of a `T` (feature `json`).
+    /// Returns the next message, which must be text with the JSON of a `T` (feature `json`).
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -89,7 +90,7 @@ impl<H: Handler> TestClient<H> {
         })
     }
 
-    /// The next message, which must be binary.
+    /// Returns the next message, which must be binary.
     #[track_caller]
     pub fn binary(&mut self) -> impl Future<Output = Bytes> {
         self.expect("a binary message", |message| match message {
@@ -98,7 +99,7 @@ impl<H: Handler> TestClient<H> {
         })
     }
 
-    /// The payload of the next message, which must be a ping.
+    /// Returns the payload of the next message, which must be a ping.
     #[track_caller]
     pub fn pinged(&mut self) -> impl Future<Output = Bytes> {
         self.expect("a ping", |message| match message {
@@ -107,7 +108,7 @@ impl<H: Handler> TestClient<H> {
         })
     }
 
-    /// The payload of the next message, which must be a pong.
+    /// Returns the payload of the next message, which must be a pong.
     #[track_caller]
     pub fn ponged(&mut self) -> impl Future<Output = Bytes> {
         self.expect("a pong", |message| match message {
@@ -116,7 +117,7 @@ impl<H: Handler> TestClient<H> {
         })
     }
 
-    /// The next message, which must be a close frame; an empty one has the code 1005.
+    /// Returns the next message, which must be a close frame. An empty close frame has the code 1005.
     #[track_caller]
     pub fn closed(&mut self) -> impl Future<Output = Close> {
         self.expect("a close frame", |message| match message {
@@ -131,33 +132,34 @@ impl<H: Handler> TestClient<H> {
         let caller = Location::caller();
         async move {
             if let Some(message) = self.take_message(0).await {
-                self.fail(caller, &format!("expected nothing, but got {}", frames::describe(&message)));
+                self.fail(caller, &format!("expected no message, but got {}", frames::describe(&message)));
             }
         }
     }
 
-    /// What `#[on_close]` was told. It has run by then, and the handler is gone.
+    /// Waits for the end of the connection, and returns the reason that `#[on_close]` received. The handler
+    /// has been dropped by then.
     ///
     /// # Panics
     ///
-    /// If the connection has not ended, and does not once every timeout of an end is over.
+    /// If the connection is still open after its close and cancel timeouts.
     #[track_caller]
     pub fn close_reason(mut self) -> impl Future<Output = CloseReason> {
         let caller = Location::caller();
         async move {
             while self.take_message(0).await.is_some() {}
-            // Longer than any timeout of an end, but not than one of an open connection.
+            // Longer than the timeouts of a closing connection, but not than those of an open one.
             let options = H::CHECKED_DECLARATION.options;
             let end = options.close_timeout + options.cancel_timeout + Duration::from_millis(1);
             match timeout(end, &mut self.task).await {
                 Ok(Ok(reason)) => reason,
-                Ok(Err(error)) => self.fail(caller, &format!("the connection's task failed: {error}")),
-                Err(_) => self.fail(caller, "expected the end, but the connection is open"),
+                Ok(Err(error)) => self.fail(caller, &format!("the task of the connection failed: {error}")),
+                Err(_) => self.fail(caller, "expected the end of the connection, but it is open"),
             }
         }
     }
 
-    /// The next message, which `pick` takes, or says what is wrong with it.
+    /// Returns what `pick` makes of the next message. An error of `pick` describes the mismatch.
     #[track_caller]
     fn expect<R>(
         &mut self,
@@ -176,13 +178,13 @@ impl<H: Handler> TestClient<H> {
                     }
                 }
                 None if self.task.is_finished() => "the connection has ended".to_owned(),
-                None => "nothing came".to_owned(),
+                None => "no message arrived".to_owned(),
             };
             self.fail(caller, &format!("expected {what}, but {got}"))
         }
     }
 
-    /// The next message that comes without time passing; a close frame is answered.
+    /// Returns the next message that arrives without advancing the clock. Replies to a close frame.
     async fn take_message(&mut self, retries: u32) -> Option<Message> {
         let mut message = self.io.take();
         for attempt in 0..=retries {

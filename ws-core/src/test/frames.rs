@@ -1,4 +1,4 @@
-//! The client's side of the wire, in tungstenite's vocabulary.
+//! Encodes and decodes frames on the client's side, with the types of tungstenite.
 
 use std::io::Cursor;
 
@@ -9,10 +9,10 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use crate::close::{Close, CloseCode};
 use crate::message::{Message, Ping, Pong};
 
-/// Any key will do where nobody listens.
+/// A fixed masking key. Clients on a network need random keys.
 const MASKING_KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A message as a masked frame.
+/// Encodes a message as a masked frame.
 pub(super) fn encode(message: &Message) -> Vec<u8> {
     let close;
     let (opcode, payload) = match message {
@@ -33,7 +33,7 @@ pub(super) fn encode(message: &Message) -> Vec<u8> {
     frame
 }
 
-/// The first message of what the handler sent, and how many bytes it takes.
+/// Decodes the first message of the received bytes. Returns the message and the length of its frame.
 pub(super) fn decode(received: &[u8]) -> Option<(Message, usize)> {
     let mut cursor = Cursor::new(received);
     let (header, len) = FrameHeader::parse(&mut cursor).ok()??;
@@ -46,7 +46,7 @@ pub(super) fn decode(received: &[u8]) -> Option<(Message, usize)> {
         OpCode::Control(Control::Pong) => Message::Pong(Pong(Bytes::copy_from_slice(payload))),
         OpCode::Control(Control::Close) => Message::Close(match payload.split_first_chunk() {
             Some((code, text)) => Close::new(u16::from_be_bytes(*code), &*String::from_utf8_lossy(text)),
-            // An empty one, which stands for this code (RFC 6455 §7.1.5).
+            // An empty close frame stands for 1005 (RFC 6455 §7.1.5).
             None => CloseCode::Status.into(),
         }),
         _ => Message::binary(Bytes::copy_from_slice(payload)),
@@ -54,7 +54,7 @@ pub(super) fn decode(received: &[u8]) -> Option<(Message, usize)> {
     Some((message, end))
 }
 
-/// A message as a failed expectation shows it.
+/// Describes a message for the log and for failed expectations.
 pub(super) fn describe(message: &Message) -> String {
     match message {
         Message::Text(text) if text.len() > 200 => format!("text of {} bytes", text.len()),

@@ -1,11 +1,11 @@
-//! Testing a handler without a socket and without waiting (feature `test-util`).
+//! Tests of a handler without a socket and without waiting (feature `test-util`).
 //!
-//! [`TestClient`] is a client in memory. It drives the same connection and the same generated code as the
-//! server, over the wire format, on a clock that jumps: a thousand seconds take milliseconds. Nothing
-//! but [`TestClient::advance`] moves it.
+//! [`TestClient`] is a client in memory. The client drives the same connection and the same generated code
+//! as the server, over the wire format. Its clock is virtual and only [`TestClient::advance`] moves it, so
+//! a thousand seconds take milliseconds.
 //!
-//! An expectation that fails panics with what happened instead, and with all that happened before,
-//! in order and with its time. The guide has a chapter on [testing](crate::guide::testing).
+//! A failed expectation panics with the message that arrived instead, and with a log of all events before,
+//! each with its time. The guide has a chapter on [testing](crate::guide::testing).
 
 mod client_io;
 mod clock;
@@ -36,9 +36,9 @@ pub use upgrade::{Rejection, TestUpgrade};
 
 /// A client of one handler, in memory and on a virtual clock.
 ///
-/// It needs a current-thread runtime, as `#[tokio::test]` makes one, and pauses its clock, which is
-/// that of all clients of the test. A client takes at most 256 KiB that it is not asked for; a
-/// handler that sends more feels a slow one.
+/// The client needs a current-thread runtime, which is the default of `#[tokio::test]`. Opening pauses the
+/// clock of that runtime, which all clients of the test share. A client reads up to 256 KiB ahead of the
+/// test's expectations; a handler that sends more sees a slow client.
 ///
 /// ```
 /// use ws_core::prelude::*;
@@ -81,7 +81,7 @@ pub struct TestClient<H: Handler> {
 }
 
 impl<H: Handler> TestClient<H> {
-    /// Opens a connection to a handler; `#[on_open]` runs.
+    /// Opens a connection to a handler and runs its `#[on_open]`.
     pub async fn open(handler: H) -> Self {
         let options = H::CHECKED_DECLARATION.options;
         clock::pause().await;
@@ -89,7 +89,7 @@ impl<H: Handler> TestClient<H> {
         Self::start(handler, Context::new(wire, None, None), HeaderMap::new()).await
     }
 
-    /// A request whose `#[on_upgrade]` makes the handler, at the path of its declaration.
+    /// Returns a request at the path of the declaration, whose `#[on_upgrade]` makes the handler.
     pub fn upgrade(uri: &str) -> TestUpgrade<H>
     where
         H: Mounted,
@@ -97,12 +97,13 @@ impl<H: Handler> TestClient<H> {
         TestUpgrade::new(uri, H::CHECKED_DECLARATION.path)
     }
 
-    /// The same at a path of the test's, as [`Router::mount_at`](crate::Router::mount_at) mounts it.
+    /// Like [`upgrade`](Self::upgrade), but at the path `path`, for handlers that
+    /// [`Router::mount_at`](crate::Router::mount_at) mounts.
     pub fn upgrade_at(path: &str, uri: &str) -> TestUpgrade<H> {
         TestUpgrade::new(uri, path)
     }
 
-    /// The headers of the 101; without an upgrade there are none.
+    /// Returns the headers of the 101. A client that [`open`](Self::open) made has none.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
@@ -120,7 +121,7 @@ impl<H: Handler> TestClient<H> {
     }
 }
 
-/// What the client does.
+/// Actions of the client.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -142,12 +143,12 @@ impl<H: Handler> TestClient<H> {
 /// # }
 /// ```
 impl<H: Handler> TestClient<H> {
-    /// Sends a message: `&str` and `String` as text, `&[u8]`, `Vec<u8>` and `Bytes` as binary, and
-    /// whatever else a [`Message`] can be.
+    /// Sends a message: `&str` and `String` as text, `&[u8]`, `Vec<u8>` and `Bytes` as binary, and any
+    /// other type that converts into a [`Message`].
     ///
     /// # Panics
     ///
-    /// If the client has gone away ([`abort`](Self::abort)); so do the others.
+    /// If the client has disconnected ([`abort`](Self::abort)). So do the other methods that send.
     #[track_caller]
     pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = ()> {
         let caller = Location::caller();
@@ -176,23 +177,23 @@ impl<H: Handler> TestClient<H> {
         self.send(close.into())
     }
 
-    /// Sends bytes as they are, for a client that breaks the protocol.
+    /// Sends raw bytes, for a client that violates the protocol.
     #[track_caller]
     pub fn raw(&mut self, bytes: &[u8]) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move { self.send_bytes(caller, &format!("{} bytes", bytes.len()), bytes).await }
     }
 
-    /// Goes away without a word. What came before can still be looked at.
+    /// Disconnects without a close frame. Messages that arrived before can still be read.
     pub async fn abort(&mut self) {
-        self.io.log_event("client went away");
+        self.io.log_event("client disconnected");
         self.io.close();
         settle().await;
     }
 
     async fn send_bytes(&mut self, caller: &Location<'_>, what: &str, bytes: &[u8]) {
         if !self.io.is_open() {
-            self.fail(caller, "the client went away with `abort()`, so it can do nothing more");
+            self.fail(caller, "the client has disconnected with `abort()` and cannot send");
         }
         self.io.log_event(&format!("client sent {what}"));
         self.io.send(bytes);
@@ -200,7 +201,7 @@ impl<H: Handler> TestClient<H> {
     }
 }
 
-/// What the rest of the system does.
+/// Actions of the rest of the system.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -216,7 +217,7 @@ impl<H: Handler> TestClient<H> {
 /// let addr = client.addr();
 /// tokio::spawn(async move { addr.send("from another task") });
 /// assert_eq!(client.text().await, "from another task");
-/// client.pong("").await; // So that a minute of silence does not end it.
+/// client.pong("").await; // Keeps the idle timeout from closing the connection.
 /// client.advance(Duration::from_secs(59)).await;
 /// client.expect_nothing().await;
 /// # }
@@ -226,7 +227,7 @@ impl<H: Handler> TestClient<H> {
     ///
     /// # Panics
     ///
-    /// If its mailbox is full or the connection has ended.
+    /// If the handler's mailbox is full or the connection has ended.
     #[track_caller]
     pub fn info<M: InfoOf<H>>(&mut self, message: M) -> impl Future<Output = ()> {
         self.io.log_event(&format!("message {}", std::any::type_name::<M>()));
@@ -236,16 +237,16 @@ impl<H: Handler> TestClient<H> {
         settle()
     }
 
-    /// The address of the handler.
+    /// Returns the address of the handler.
     pub fn addr(&self) -> Addr<H> {
         self.addr.clone()
     }
 
-    /// Lets time pass: every timer on the way fires in its turn, those of all clients and tasks of
-    /// the test. What is due at the end of it has fired.
+    /// Advances the clock. Timers of all clients and tasks of the test fire in order, including those that
+    /// are due at the end.
     ///
-    /// The clock counts in milliseconds. A time that is none goes on to the next one, and the rest is
-    /// part of the next `advance`: ten times 100 µs are a millisecond.
+    /// The clock has a resolution of one millisecond. A fraction is rounded up, and the next `advance` is
+    /// shorter by the difference: ten times 100 µs make one millisecond.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -272,20 +273,20 @@ impl<H: Handler> TestClient<H> {
 
 impl<H: Handler> TestClient<H> {
     fn fail(&self, caller: &Location<'_>, what: &str) -> ! {
-        panic!("{caller}: {what}\nwhat happened:\n{}", self.io.log())
+        panic!("{caller}: {what}\nevents:\n{}", self.io.log())
     }
 }
 
-/// A client that is dropped goes away.
+/// Dropping a client disconnects it.
 impl<H: Handler> Drop for TestClient<H> {
     fn drop(&mut self) {
         self.io.close();
     }
 }
 
-/// What happened so far.
+/// Shows the events so far.
 impl<H: Handler> fmt::Debug for TestClient<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Test of {}\n{}", std::any::type_name::<H>(), self.io.log())
+        write!(f, "TestClient of {}\n{}", std::any::type_name::<H>(), self.io.log())
     }
 }

@@ -1,4 +1,4 @@
-//! A request in memory.
+//! Handshake requests in memory.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::{TestClient, clock};
 use crate::handler::{Handler, OnUpgrade};
 use crate::router::{PeerAddr, prepare};
 
-/// A handshake that is being put together.
+/// A builder of a handshake request.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -42,7 +42,7 @@ pub struct TestUpgrade<H, S = ()> {
     handler: std::marker::PhantomData<fn() -> H>,
 }
 
-/// What a refused handshake was answered with.
+/// The response to a rejected handshake.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -77,14 +77,14 @@ impl<H: Handler> TestUpgrade<H> {
         Self { request, pattern: pattern.to_owned(), state: (), handler: std::marker::PhantomData }
     }
 
-    /// The router's state, as [`Router::with_state`](crate::Router::with_state) would supply it.
+    /// Sets the state that [`Router::with_state`](crate::Router::with_state) supplies on a server.
     pub fn state<S>(self, state: S) -> TestUpgrade<H, S> {
         TestUpgrade { request: self.request, pattern: self.pattern, state, handler: self.handler }
     }
 }
 
-/// Of no more types than these, so that the compiler says once that an extractor's bound is missing:
-/// an `impl Future` would repeat the bounds of its function, and so would each use of it.
+/// A boxed future without further type parameters. With `impl Future`, the compiler would report a missing
+/// bound of an extractor again for each use of the future.
 type OpenFuture<H> = Pin<Box<dyn Future<Output = Result<TestClient<H>, Rejection>> + Send>>;
 
 impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
@@ -94,21 +94,21 @@ impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
         self
     }
 
-    /// Where the client connects from; otherwise it has no address.
+    /// Sets the client's address. Without a call the client has none.
     pub fn peer_addr(mut self, addr: SocketAddr) -> Self {
         self.request = self.request.extension(PeerAddr(addr));
         self
     }
 
-    /// Sends the request; a 101 opens the connection.
+    /// Sends the request. A 101 opens the connection.
     ///
     /// # Errors
     ///
-    /// Whatever else the handshake is answered with.
+    /// Any response other than a 101.
     ///
     /// # Panics
     ///
-    /// If the URI or a header is none, or the path is not the handler's.
+    /// If the URI or a header is invalid, or if the path does not match the handler's.
     #[track_caller]
     pub fn open(self) -> OpenFuture<H>
     where
@@ -135,7 +135,8 @@ impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
     }
 }
 
-/// No request to another path comes to the handler, so this is a mistake of the test.
+/// Panics if the path does not match the pattern. A router never passes such a request to the handler, so
+/// the test is wrong.
 fn check_path(pattern: &str, path: &str, caller: &Location<'_>) {
     let mut paths = matchit::Router::new();
     if let Err(error) = paths.insert(pattern, ()) {
@@ -145,7 +146,7 @@ fn check_path(pattern: &str, path: &str, caller: &Location<'_>) {
     assert!(matches, "{caller}: {path:?} does not match {pattern:?}, the path of the handler");
 }
 
-/// The whole of a body, or as much of it as there is without an error.
+/// Reads a body up to its end or its first error.
 async fn read_body(mut body: Body) -> Bytes {
     let mut bytes = BytesMut::new();
     while let Some(Ok(frame)) = poll_fn(|task| Pin::new(&mut body).poll_frame(task)).await {
