@@ -1,4 +1,4 @@
-//! What connections come through.
+//! Accepts connections, within the limits, on the runtime or on a thread for the workers.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,44 +6,37 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::handshake_timeouts::HandshakeTimeouts;
-use super::protocol::{Peer, Security};
+use super::peer::{AcceptedSocket, Peer, Security};
 use crate::driver::{ConnectionLimits, ConnectionTracker};
 use crate::router::Router;
 use crate::worker;
 
-/// How many TCP connections may be there to be told that there are too many.
+/// HTTP connections that are accepted beyond the connection limit, so that their clients get a response
+/// that the server is full.
 const SPARE_HANDSHAKES: usize = 1024;
 
-/// The same of one address.
+/// Like [`SPARE_HANDSHAKES`], for the connections of one address.
 const SPARE_PER_ADDRESS: usize = 32;
 
-/// Lets clients in, as far as there is room.
+/// Admits accepted sockets and starts to serve them.
 pub(super) struct Acceptor {
     server: Arc<Router>,
     security: Security,
-    /// Those that speak HTTP.
+    /// The connections that speak HTTP.
     pub(super) handshakes: Arc<ConnectionTracker>,
     pub(super) timeouts: Arc<HandshakeTimeouts>,
     limits: ConnectionLimits,
-    /// Whether sockets inherit `TCP_NODELAY` from the listener. On Linux they do, which saves each of
-    /// them a system call.
+    /// Whether sockets inherit `TCP_NODELAY` from the listener. On Linux they do, which saves a system
+    /// call for each of them.
     inherits_nodelay: bool,
-}
-
-/// A socket that was accepted.
-pub(super) enum AcceptedSocket {
-    Tokio(TcpStream),
-    /// One that is nobody's, for a worker.
-    Std(std::net::TcpStream),
 }
 
 impl Acceptor {
     pub(super) fn new(server: Arc<Router>, security: Security) -> Self {
-        // As many may speak HTTP as may be connected; a few more, so that they are told that there are too
-        // many.
+        // The HTTP connections have the limits of the WebSockets, plus the spare ones.
         let ConnectionLimits { connections, per_address, .. } = server.settings.connections;
         let limits = ConnectionLimits {
             connections: connections.saturating_add(SPARE_HANDSHAKES),
@@ -54,6 +47,7 @@ impl Acceptor {
         Self { server, security, handshakes: Arc::default(), timeouts, limits, inherits_nodelay: false }
     }
 
+    /// Starts to serve a socket; drops it if even the spare connections are used up.
     fn accept(&mut self, socket: AcceptedSocket, addr: SocketAddr) {
         let Ok(permit) = self.handshakes.admit(&self.limits, Some(addr.ip())) else { return };
         if !self.inherits_nodelay {
@@ -65,30 +59,20 @@ impl Acceptor {
     }
 }
 
-impl AcceptedSocket {
-    /// Sees to it that frames go out when they are written, where the kernel would else wait for more;
-    /// says whether the listener had seen to it already.
-    fn set_nodelay(&self) -> bool {
-        let (was_set, set) = match self {
-            Self::Tokio(stream) => (stream.nodelay(), stream.set_nodelay(true)),
-            Self::Std(stream) => (stream.nodelay(), stream.set_nodelay(true)),
-        };
-        was_set.unwrap_or(false) && set.is_ok()
-    }
-}
-
-/// Who accepts.
+/// A listening socket and the thread that accepts from it.
 pub(super) enum Listener {
-    /// The runtime. Also where connections are inside TLS.
+    /// The runtime accepts, also for connections inside TLS.
     Runtime(TcpListener, Acceptor),
-    /// A thread, for workers. It ends when it is dropped.
+    /// A thread accepts for the workers; it ends when this is dropped.
     Thread { _thread: worker::ListenerThread },
 }
 
 impl Listener {
+    /// Starts a thread if the connections are for workers.
+    ///
     /// # Errors
     ///
-    /// The system gives no thread.
+    /// The system has no more threads or file descriptors.
     pub(super) fn new(listener: TcpListener, mut acceptor: Acceptor) -> io::Result<Self> {
         let _ = SockRef::from(&listener).set_tcp_nodelay(true);
         if acceptor.server.workers.is_none() || !matches!(acceptor.security, Security::Plain) {
@@ -102,11 +86,11 @@ impl Listener {
         Ok(Self::Thread { _thread: thread })
     }
 
-    /// Lets the next client in, if that is the runtime's matter.
+    /// Accepts one connection if the runtime accepts; stays pending if a thread does.
     ///
     /// # Errors
     ///
-    /// The system cannot give us a connection, as when there are no more file descriptors.
+    /// The system has no connection to give, for example because file descriptors have run out.
     pub(super) fn poll_accept(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Runtime(listener, acceptor) => listener

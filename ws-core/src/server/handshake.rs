@@ -1,65 +1,80 @@
-//! The first request of a connection. Nearly always it is a handshake that comes whole, which is
-//! answered here; whatever else it is, hyper or h2 reads from its first byte.
+//! The first request of a connection, and the three routes by which it becomes a WebSocket.
+//!
+//! | route  | taken when                        | allocates                    | continues in              |
+//! |--------|-----------------------------------|------------------------------|---------------------------|
+//! | plain  | The handshake is simple, and its  | The connection, and a copy   | `response_writer.rs`,     |
+//! |        | handler has no `#[on_upgrade]`.   | of the bytes that follow.    | `pending_connection.rs`   |
+//! | parsed | The handshake is simple, and its  | Also a copy of the head, its | `on_upgrade.rs`,          |
+//! |        | handler has an `#[on_upgrade]`.   | `Uri` and `HeaderMap`, and   | `router/endpoint.rs`,     |
+//! |        |                                   | the future of the method.    | then like plain           |
+//! | hyper  | Any other request of HTTP/1.1.    | Also hyper's connection and  | `http1.rs`,               |
+//! |        |                                   | buffers, and a response.     | `Router::call_request`    |
+//!
+//! A handshake is simple if the first read holds all of it and [`request_head::parse`] accepts it: a GET of
+//! HTTP/1.1 without a body, with up to 64 headers, within `max_header_size`. Its path must have a handler.
+//! The rest of `server/` decides nothing about handshakes: all routes check them with `upgrade`.
+//!
+//! The first two routes write only the 101 themselves. For any other response, hyper reads the request again
+//! and sends the response of [`PendingRequest`]. HTTP/2 without TLS is detected here by its preface, and
+//! continues in `http2/`.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context as TaskContext, Poll, ready};
+mod on_upgrade;
+mod response_writer;
+#[cfg(all(test, feature = "http2"))]
+mod tests;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
 
 use axum_core::response::Response;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::protocol::Peer;
+use on_upgrade::Upgraded;
+use response_writer::AnsweredHandshake;
+
+use super::peer::Peer;
 use super::request_head;
 use crate::driver;
-use crate::router::{AcceptedHandshake, PeerAddr, PlainHandshake, StartConnection};
+use crate::router::{PlainHandshake, StartConnection};
 use crate::transport::rewind::Rewind;
-use crate::upgrade::IsTls;
 
-/// What clients that know that we speak HTTP/2 begin with (RFC 9113 §3.3). A method "PRI" is nothing
-/// else (§11.6).
+/// The start of the preface that HTTP/2 clients send without TLS (RFC 9113 §3.4). The method `PRI` is
+/// reserved for it (§11.6).
 #[cfg(feature = "http2")]
 const PREFACE: &[u8] = b"PRI ";
 
-/// What became of the first request.
+/// The kind of the first request.
 pub(super) enum FirstRequest<T> {
-    /// It is for hyper.
+    /// A request for hyper.
     Http1(Rewind<T>, PendingRequest),
     #[cfg(feature = "http2")]
     Http2(Rewind<T>),
-    /// A WebSocket begins, with the bytes that came behind its handshake.
+    /// An accepted WebSocket, with the bytes that followed its handshake.
     WebSocket(Box<dyn StartConnection>, T, Vec<u8>),
-    /// The client is gone.
+    /// The connection has ended.
     Closed,
 }
 
-/// What is known of a request that hyper reads.
+/// A first request that hyper is to read.
 pub(super) struct PendingRequest {
-    /// Until when it must be there.
+    /// When the request must be complete.
     pub(super) deadline: Instant,
-    /// What has been decided on it already.
+    /// The response, if the request was already handled.
     pub(super) response: Option<Response>,
 }
 
-/// What has come first.
+/// The result of the first read.
 enum Peeked {
     Accepted(AnsweredHandshake),
-    /// Something else, and the answer if there is one.
+    /// Not an accepted handshake: a copy of the bytes, and the response if there is one already.
     Other(Bytes, Option<Response>),
 }
 
-/// A handshake that was accepted.
-struct AnsweredHandshake {
-    start: Box<dyn StartConnection>,
-    /// What came behind it.
-    input: Vec<u8>,
-    /// What the socket did not take of the answer. Also none of it, if that is only not flushed.
-    unsent: Option<Vec<u8>>,
-}
-
 impl Peer {
-    /// Reads the first request, and answers it if it is a handshake.
+    /// Reads the first request, and responds if it is a handshake.
     pub(super) async fn read_first_request<T>(&self, mut stream: T, is_secure: bool) -> FirstRequest<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
@@ -71,7 +86,8 @@ impl Peer {
             Some(Peeked::Accepted(AnsweredHandshake { start, input, unsent: None })) => {
                 FirstRequest::WebSocket(start, stream, input)
             }
-            // What is rare is boxed, so that the tasks of handshakes are small.
+            // PERF: the rare cases are boxed, so that the task of a plain handshake stays small.
+            // budget: connect
             Some(Peeked::Accepted(answered)) => {
                 Box::pin(self.write_response(stream, answered, deadline)).await
             }
@@ -86,8 +102,8 @@ impl Peer {
         }
     }
 
-    /// What `look` makes of the first bytes that come; `None` if none do, or not in time, or if the
-    /// server shuts down before.
+    /// Returns what `inspect` makes of the first bytes that arrive. Returns `None` if the client
+    /// disconnects or is late, or if the server shuts down.
     async fn read_first_bytes<T: AsyncRead + Unpin, R>(
         &self,
         stream: &mut T,
@@ -98,7 +114,7 @@ impl Peer {
             if self.permit.shutdown_deadline().is_some() {
                 return Poll::Ready(None);
             }
-            let peeked = driver::with_scratch(|scratch| {
+            let inspected = driver::with_scratch(|scratch| {
                 scratch.with_buffers(|input, out| {
                     let mut read = ReadBuf::new(input);
                     Pin::new(&mut *stream).poll_read(task, &mut read).map(|end| match end {
@@ -107,12 +123,12 @@ impl Peer {
                     })
                 })
             });
-            if peeked.is_ready() {
-                return peeked;
+            if inspected.is_ready() {
+                return inspected;
             }
             if timeout.is_none() {
                 self.permit.register(task.waker());
-                // It may have shut down before that.
+                // A shutdown before the registration woke nothing.
                 if self.permit.shutdown_deadline().is_some() {
                     return Poll::Ready(None);
                 }
@@ -122,7 +138,12 @@ impl Peer {
         .await
     }
 
-    /// Answers a handshake that is all there and whose handler does not want to see it.
+    /// Accepts a complete handshake whose handler needs no request. Returns `None` if the client
+    /// disconnects.
+    ///
+    /// PERF: the fast path of a handshake: one read, one write, no `HeaderMap`, no hyper.
+    /// budget: connect. The general path is [`Peer::http1`]; `the_answer_is_that_of_hyper` in
+    /// `tests/first.rs` compares their responses.
     fn try_plain<T>(
         &self,
         task: &mut TaskContext<'_>,
@@ -145,14 +166,15 @@ impl Peer {
         });
         match accepted {
             Some((Ok(accepted), len)) => {
-                write_accept(task, stream, accepted, &read[len..], out).map(Peeked::Accepted)
+                AnsweredHandshake::write_accept(task, stream, accepted, &read[len..], out)
+                    .map(Peeked::Accepted)
             }
             Some((Err(response), _)) => Some(Peeked::Other(Bytes::copy_from_slice(read), Some(response))),
             None => Some(Peeked::Other(Bytes::copy_from_slice(read), None)),
         }
     }
 
-    /// What was not answered at first sight.
+    /// Selects the route of a request that is not an accepted plain handshake.
     async fn classify<T>(
         &self,
         mut stream: T,
@@ -173,39 +195,35 @@ impl Peer {
                 _ => return FirstRequest::Closed,
             }
         }
-        if pending.response.is_none()
-            && let Some((mut parts, len)) =
-                request_head::to_parts(&read, self.server.settings.max_header_size)
-        {
-            parts.extensions.insert(PeerAddr(self.addr));
-            if is_secure {
-                parts.extensions.insert(IsTls);
-            }
-            // Another path is for the fallback, which may want the connection.
-            if let Some(accepted) = self.server.accept(&mut parts) {
-                let mut trailing = Vec::from(&read[len..]);
-                match or_disconnected(accepted, &mut stream, &mut trailing).await {
-                    Some(Ok(accepted)) => {
-                        let mut head = Vec::new();
-                        let start = accepted.write_http1(&mut head);
-                        let answered = AnsweredHandshake { start, input: trailing, unsent: Some(head) };
-                        return self.write_response(stream, answered, pending.deadline).await;
-                    }
-                    Some(Err(response)) => {
-                        pending.response = Some(response);
-                        read = [&read[..len], &trailing].concat().into();
-                    }
-                    None => {
-                        tracing::debug!(peer = %self.addr, "client left during the handshake");
-                        return FirstRequest::Closed;
-                    }
+        if pending.response.is_none() {
+            match self.run_on_upgrade(&mut stream, read, is_secure).await {
+                Upgraded::Accepted(answered) => {
+                    return self.write_response(stream, answered, pending.deadline).await;
+                }
+                Upgraded::Other(bytes, response) => {
+                    read = bytes;
+                    pending.response = response;
+                }
+                Upgraded::Disconnected => {
+                    tracing::debug!(peer = %self.addr, "client disconnected during the handshake");
+                    return FirstRequest::Closed;
                 }
             }
         }
         FirstRequest::Http1(Rewind::new(read, stream), pending)
     }
 
-    /// Writes the rest of an answer, and begins.
+    /// Reads until the bytes differ from the preface of HTTP/2 or contain it.
+    #[cfg(feature = "http2")]
+    async fn read_preface<T: AsyncRead + Unpin>(&self, stream: &mut T, mut read: Bytes) -> Option<Bytes> {
+        while read.len() < PREFACE.len() && PREFACE.starts_with(&read) {
+            let more = self.read_first_bytes(stream, |_, _, read, _| Some(read.to_vec())).await?;
+            read = [&read, more.as_slice()].concat().into();
+        }
+        Some(read)
+    }
+
+    /// Writes the unsent part of a response, and then starts the WebSocket.
     async fn write_response<T>(
         &self,
         mut stream: T,
@@ -215,140 +233,12 @@ impl Peer {
     where
         T: AsyncWrite + Unpin,
     {
-        let AnsweredHandshake { start, input, unsent } = answered;
-        let unsent = unsent.unwrap_or_default();
-        let mut written = 0;
-        let written = poll_fn(|task| poll_write(task, &mut stream, &unsent, &mut written));
-        match tokio::time::timeout_at(deadline, written).await {
-            Ok(Some(())) => FirstRequest::WebSocket(start, stream, input),
+        match tokio::time::timeout_at(deadline, answered.write_unsent(&mut stream)).await {
+            Ok(Some((start, input))) => FirstRequest::WebSocket(start, stream, input),
             _ => {
-                tracing::debug!(peer = %self.addr, "client left during the handshake");
+                tracing::debug!(peer = %self.addr, "client disconnected during the handshake");
                 FirstRequest::Closed
             }
         }
-    }
-
-    /// The first bytes, when it is clear whether they are the preface of HTTP/2.
-    #[cfg(feature = "http2")]
-    async fn read_preface<T: AsyncRead + Unpin>(&self, stream: &mut T, mut read: Bytes) -> Option<Bytes> {
-        while read.len() < PREFACE.len() && PREFACE.starts_with(&read) {
-            let more = self.read_first_bytes(stream, |_, _, read, _| Some(read.to_vec())).await?;
-            read = [&read, more.as_slice()].concat().into();
-        }
-        Some(read)
-    }
-}
-
-/// What the handler says of a request, unless its client leaves before: who is gone takes no place, and
-/// opens nothing. Looks for that as long as the client sends nothing behind its request, which waits there.
-async fn or_disconnected<T, F>(handshake: F, stream: &mut T, trailing: &mut Vec<u8>) -> Option<F::Output>
-where
-    T: AsyncRead + Unpin,
-    F: Future,
-{
-    let mut handshake = pin!(handshake);
-    poll_fn(|task| {
-        if let Poll::Ready(result) = handshake.as_mut().poll(task) {
-            return Poll::Ready(Some(result));
-        }
-        if !trailing.is_empty() {
-            return Poll::Pending;
-        }
-        let mut bytes = [0; 1024];
-        let mut read = ReadBuf::new(&mut bytes);
-        match ready!(Pin::new(&mut *stream).poll_read(task, &mut read)) {
-            Ok(()) if !read.filled().is_empty() => {
-                trailing.extend_from_slice(read.filled());
-                Poll::Pending
-            }
-            _ => Poll::Ready(None),
-        }
-    })
-    .await
-}
-
-/// Writes the answer, which a socket that has just been opened takes at once; `None` if the client is
-/// gone.
-fn write_accept<T>(
-    task: &mut TaskContext<'_>,
-    stream: &mut T,
-    accepted: AcceptedHandshake,
-    input: &[u8],
-    out: &mut Vec<u8>,
-) -> Option<AnsweredHandshake>
-where
-    T: AsyncWrite + Unpin,
-{
-    let start = accepted.write_http1(out);
-    let mut written = 0;
-    let unsent = match poll_write(task, stream, out, &mut written) {
-        Poll::Ready(Some(())) => None,
-        Poll::Ready(None) => return None,
-        Poll::Pending => Some(out[written..].to_vec()),
-    };
-    Some(AnsweredHandshake { start, input: input.to_vec(), unsent })
-}
-
-/// Writes everything, from where it got to; ready with `None` if the client is gone.
-fn poll_write<T>(
-    task: &mut TaskContext<'_>,
-    stream: &mut T,
-    bytes: &[u8],
-    written: &mut usize,
-) -> Poll<Option<()>>
-where
-    T: AsyncWrite + Unpin,
-{
-    while *written < bytes.len() {
-        match ready!(Pin::new(&mut *stream).poll_write(task, &bytes[*written..])) {
-            Ok(len @ 1..) => *written += len,
-            _ => return Poll::Ready(None),
-        }
-    }
-    Pin::new(stream).poll_flush(task).map(Result::ok)
-}
-
-#[cfg(all(test, feature = "http2"))]
-mod tests {
-    use std::net::Ipv4Addr;
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use tokio::io::AsyncWriteExt;
-
-    use super::*;
-    use crate::driver::{ConnectionLimits, ConnectionTracker};
-    use crate::router::Router;
-    use crate::server::handshake_timeouts::{HandshakeTimeouts, SharedTimer};
-
-    const TIMEOUT: Duration = Duration::from_secs(10);
-
-    #[tokio::test(start_paused = true)]
-    async fn slow_preface_gets_no_extra_time() {
-        let server = Arc::new(Router::new().handshake_timeout(TIMEOUT));
-        let timeouts = HandshakeTimeouts::new(TIMEOUT);
-        let permit = Arc::<ConnectionTracker>::default().admit(&ConnectionLimits::new(1), None).unwrap();
-        let addr = (Ipv4Addr::LOCALHOST, 1).into();
-        let peer = Peer { server, timeouts: Arc::clone(&timeouts), addr, permit };
-        let (mut client, stream) = tokio::io::duplex(64);
-        let slowly = async {
-            for byte in PREFACE {
-                tokio::time::sleep(TIMEOUT - Duration::from_secs(1)).await;
-                client.write_all(&[*byte]).await.unwrap();
-            }
-            std::future::pending().await
-        };
-        let mut timer = SharedTimer::new();
-        let late = poll_fn(|task| {
-            timeouts.poll(task, &mut timer);
-            Poll::Pending
-        });
-        let start = Instant::now();
-        tokio::select! {
-            () = slowly => {}
-            () = late => {}
-            first = peer.read_first_request(stream, false) => assert!(matches!(first, FirstRequest::Closed)),
-        }
-        assert_eq!(start.elapsed(), TIMEOUT);
     }
 }

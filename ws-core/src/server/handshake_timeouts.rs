@@ -1,6 +1,7 @@
-//! Until when clients must have sent their requests. All have the same time, so that the first to come
-//! is the first to be late: one timer is enough for them, where one for each would have to be taken
-//! back nearly always.
+//! The deadlines by which clients must have sent their first request.
+//!
+//! All clients have the same timeout, so their deadlines expire in the order of their arrival, and one
+//! timer serves them all. A timer for each client would nearly always be cancelled.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,21 +12,21 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::time::{Instant, Sleep};
 
-/// The clients that have not sent their requests yet.
+/// The clients that have not sent their first request yet.
 #[derive(Debug)]
 pub(super) struct HandshakeTimeouts {
     timeout: Duration,
     queue: Mutex<Queue>,
-    /// Whether clients have come since the timer was set.
+    /// Whether clients were accepted since the timer was armed.
     accepted_since_armed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: Slab<PendingClient>,
-    /// The first to be late, and the last.
+    /// The keys of the first and the last client in the order of their deadlines.
     bounds: Option<(usize, usize)>,
-    /// Whoever has the timer, if that is not set.
+    /// The waker of the task with the timer, while the timer is not armed.
     timer: Option<Waker>,
 }
 
@@ -34,33 +35,32 @@ struct PendingClient {
     deadline: Instant,
     task: Waker,
     is_late: bool,
-    /// Its neighbours, as long as it is not late.
+    /// The neighbours in the order of deadlines, until the client is late.
     previous: Option<usize>,
-    next_key: Option<usize>,
+    next: Option<usize>,
 }
 
 impl Queue {
     fn push(&mut self, deadline: Instant, task: Waker) -> usize {
         let previous = self.bounds.map(|(_, last)| last);
-        let key =
-            self.waiting.insert(PendingClient { deadline, task, is_late: false, previous, next_key: None });
+        let key = self.waiting.insert(PendingClient { deadline, task, is_late: false, previous, next: None });
         if let Some(previous) = previous {
-            self.waiting[previous].next_key = Some(key);
+            self.waiting[previous].next = Some(key);
         }
         self.bounds = Some((self.bounds.map_or(key, |(first, _)| first), key));
         key
     }
 
-    fn unlink(&mut self, previous: Option<usize>, next_key: Option<usize>) {
+    fn unlink(&mut self, previous: Option<usize>, next: Option<usize>) {
         if let Some(previous) = previous {
-            self.waiting[previous].next_key = next_key;
+            self.waiting[previous].next = next;
         }
-        if let Some(next_key) = next_key {
-            self.waiting[next_key].previous = previous;
+        if let Some(next) = next {
+            self.waiting[next].previous = previous;
         }
         self.bounds = self.bounds.and_then(|(first, last)| {
-            let first = if previous.is_none() { next_key? } else { first };
-            let last = if next_key.is_none() { previous? } else { last };
+            let first = if previous.is_none() { next? } else { first };
+            let last = if next.is_none() { previous? } else { last };
             Some((first, last))
         });
     }
@@ -71,8 +71,10 @@ impl HandshakeTimeouts {
         Arc::new(Self { timeout, queue: Mutex::default(), accepted_since_armed: AtomicBool::new(false) })
     }
 
-    /// A client has come. While they do the timer is set, even if none of them is waited for: a runtime
-    /// without a timer is interrupted, by a system call, for each that is set then, as connections do.
+    /// Notes that a client was accepted, and keeps the timer armed for a while.
+    ///
+    /// The timer stays armed even if all clients sent their requests at once. In a runtime without an armed
+    /// timer, each timer that a connection arms wakes the driver thread with a system call.
     pub(super) fn on_accept(&self) {
         if !self.accepted_since_armed.load(Ordering::Relaxed)
             && !self.accepted_since_armed.swap(true, Ordering::AcqRel)
@@ -82,10 +84,10 @@ impl HandshakeTimeouts {
         }
     }
 
-    /// One more client is waited for, by a task.
+    /// Adds a client, whose task is woken when the client is late.
     pub(super) fn add(&self, task: &Waker) -> Deadline<'_> {
         let mut queue = self.lock();
-        // Under the lock, so that they are in order.
+        // The time is taken under the lock, so that deadlines are in order.
         let key = queue.push(Instant::now() + self.timeout, task.clone());
         let timer = queue.timer.take();
         drop(queue);
@@ -95,7 +97,7 @@ impl HandshakeTimeouts {
         Deadline { timeouts: self, key }
     }
 
-    /// Wakes those that are late, and sees to it that the task is woken for the next of them.
+    /// Wakes the tasks of late clients, and arms the timer for the next deadline.
     pub(super) fn poll(&self, task: &mut TaskContext<'_>, timer: &mut SharedTimer) {
         loop {
             if timer.is_armed && timer.sleep.as_mut().poll(task).is_pending() {
@@ -108,22 +110,22 @@ impl HandshakeTimeouts {
             if let Some(first) = late {
                 let waiting = &mut queue.waiting[first];
                 waiting.is_late = true;
-                let (task, next_key) = (waiting.task.clone(), waiting.next_key.take());
-                queue.unlink(None, next_key);
+                let (task, next) = (waiting.task.clone(), waiting.next.take());
+                queue.unlink(None, next);
                 drop(queue);
                 task.wake();
                 continue;
             }
             let accepted_since_armed = self.accepted_since_armed.swap(false, Ordering::AcqRel);
-            let next = queue.bounds.map(|(first, _)| queue.waiting[first].deadline);
-            let next = next.or_else(|| accepted_since_armed.then(|| now + self.timeout));
-            if next.is_none() {
+            let deadline = queue.bounds.map(|(first, _)| queue.waiting[first].deadline);
+            let deadline = deadline.or_else(|| accepted_since_armed.then(|| now + self.timeout));
+            if deadline.is_none() {
                 queue.timer = Some(task.waker().clone());
             }
             drop(queue);
-            timer.is_armed = next.is_some();
-            let Some(next) = next else { return };
-            timer.sleep.as_mut().reset(next);
+            timer.is_armed = deadline.is_some();
+            let Some(deadline) = deadline else { return };
+            timer.sleep.as_mut().reset(deadline);
         }
     }
 
@@ -132,7 +134,7 @@ impl HandshakeTimeouts {
     }
 }
 
-/// The one timer.
+/// The timer of all clients.
 #[derive(Debug)]
 pub(super) struct SharedTimer {
     sleep: Pin<Box<Sleep>>,
@@ -145,7 +147,7 @@ impl SharedTimer {
     }
 }
 
-/// The time of one client; dropped, it is not waited for any more.
+/// The deadline of one client. Dropping it removes the client.
 #[derive(Debug)]
 pub(super) struct Deadline<'a> {
     timeouts: &'a HandshakeTimeouts,
@@ -153,7 +155,7 @@ pub(super) struct Deadline<'a> {
 }
 
 impl Deadline<'_> {
-    /// Ready when it has passed; wakes this task then.
+    /// Returns `Ready` when the deadline has passed; registers the task until then.
     pub(super) fn poll(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         let mut queue = self.timeouts.lock();
         let waiting = &mut queue.waiting[self.key];
@@ -168,9 +170,9 @@ impl Deadline<'_> {
 impl Drop for Deadline<'_> {
     fn drop(&mut self) {
         let mut queue = self.timeouts.lock();
-        let PendingClient { is_late, previous, next_key, .. } = queue.waiting.remove(self.key);
+        let PendingClient { is_late, previous, next, .. } = queue.waiting.remove(self.key);
         if !is_late {
-            queue.unlink(previous, next_key);
+            queue.unlink(previous, next);
         }
     }
 }
@@ -185,7 +187,7 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Runs the timer, as the server does.
+    /// Polls the timer in a task, like the server.
     fn run(timeouts: &Arc<HandshakeTimeouts>) {
         let timeouts = Arc::clone(timeouts);
         tokio::spawn(async move {
@@ -210,7 +212,7 @@ mod tests {
     async fn each_client_has_the_full_timeout() {
         let timeouts = HandshakeTimeouts::new(TIMEOUT);
         run(&timeouts);
-        // The timer is set for the first of them, and again after a time without any.
+        // The timer is armed for the first client, and again after a pause without clients.
         for _ in 0..2 {
             let start = Instant::now();
             let mut waiting = Vec::new();
@@ -218,7 +220,7 @@ mod tests {
                 waiting.push(add(&timeouts).await);
                 advance(Duration::from_secs(1)).await;
             }
-            // The ends and the middle of the queue.
+            // Removes clients from the middle and the start of the queue.
             drop(waiting.remove(1));
             drop(waiting.remove(0));
             late(&waiting[0]).await;

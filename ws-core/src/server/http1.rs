@@ -1,4 +1,4 @@
-//! HTTP/1.1, by hyper.
+//! HTTP/1.1, with hyper.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -16,12 +16,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::handshake::PendingRequest;
-use super::protocol::Peer;
+use super::peer::Peer;
 use crate::router::PeerAddr;
 use crate::upgrade::IsTls;
 
 impl Peer {
-    /// Speaks HTTP/1.1 until the connection ends or becomes a WebSocket.
+    /// Serves HTTP/1.1 until the connection ends or becomes a WebSocket.
     pub(super) async fn http1<T>(self, stream: T, pending: PendingRequest, is_secure: bool)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -35,7 +35,7 @@ impl Peer {
         let received = Arc::clone(&request_received);
         let service = service_fn(move |mut request: Request<Incoming>| {
             received.store(true, Ordering::Relaxed);
-            // It has been decided on before hyper read it.
+            // The first request may have been handled before hyper read it.
             let response = response.lock().unwrap_or_else(PoisonError::into_inner).take();
             let response = response.ok_or_else(|| {
                 request.extensions_mut().insert(PeerAddr(addr));
@@ -59,11 +59,11 @@ impl Peer {
             .with_upgrades();
         let mut connection = pin!(connection);
         let mut shutdown = pin!(self.permit.shutdown_requested());
-        // hyper does not know how long its first request has been under way.
+        // The header timeout of hyper starts only now, later than the first byte of the request.
         let mut deadline = pin!(tokio::time::sleep_until(deadline));
         let mut is_shutting_down = false;
         let result = poll_fn(|task| {
-            // What has been read is read by hyper before it may be told to stop.
+            // hyper is polled before a shutdown reaches it, so that it serves the bytes that were read.
             if let Poll::Ready(result) = connection.as_mut().poll(task) {
                 return Poll::Ready(Some(result));
             }
@@ -80,7 +80,7 @@ impl Peer {
         match result.await {
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::debug!(%error, peer = %addr, "HTTP connection failed"),
-            None => tracing::debug!(peer = %addr, "client sent no request in time"),
+            None => tracing::debug!(peer = %addr, "client sent no complete request in time"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A router on a TCP listener.
+//! The server: a router on a TCP listener, with or without TLS.
 
 mod acceptor;
 mod handshake;
@@ -6,44 +6,37 @@ mod handshake_timeouts;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
+mod peer;
 mod protocol;
 mod request_head;
+mod run;
 #[cfg(feature = "tls")]
 mod tls;
 
 use std::fmt::Display;
-use std::future::{self, Future, poll_fn};
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
+use std::future::{self, Future};
+#[cfg(feature = "tls")]
+use std::path::Path;
 
-use acceptor::{Acceptor, Listener};
-use handshake_timeouts::SharedTimer;
-use protocol::Security;
+use peer::Security;
+use run::{bind_and_serve, run_server};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::TcpListener;
 
-use crate::driver::{ConnectionTracker, now};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::router::{ReadyRouter, Router};
-use crate::worker::Workers;
-
-/// How long to wait after the system could not give us a connection, as when there are no more
-/// file descriptors.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 impl<S> Router<S> {
     /// Serves the router on an address (`"127.0.0.1:8080"`, `"localhost:8080"`, a `SocketAddr`)
-    /// until the future is dropped. Its connections then end as by
-    /// [`serve_with_shutdown`](Self::serve_with_shutdown), in the background.
+    /// until the future is dropped. The connections then end in the background, like those of
+    /// [`serve_with_shutdown`](Self::serve_with_shutdown).
     ///
     /// # Errors
     ///
-    /// [`Error::Address`] or [`Error::Bind`], if the address cannot be listened on;
-    /// [`Error::Workers`], if there are to be [`workers`](Self::workers) and the system gives none.
-    /// Whatever happens to a connection is not the server's error.
+    /// [`Error::Address`](crate::Error::Address) or [`Error::Bind`](crate::Error::Bind) if the server
+    /// cannot listen on the address. [`Error::Workers`](crate::Error::Workers) if the system has no
+    /// threads for the [`workers`](Self::workers). An error of one connection does not end the server.
     ///
     /// ```no_run
     /// # use ws_core::prelude::*;
@@ -58,16 +51,16 @@ impl<S> Router<S> {
     where
         Self: ReadyRouter,
     {
-        bind_and_serve(self.complete(), addr.to_string(), future::pending())
+        self.serve_with_shutdown(addr, future::pending())
     }
 
-    /// Serves the router until `shutdown` is ready. No more connections are accepted then, those
-    /// that are open handle what they have accepted and end with 1001, and it returns when they
-    /// have ended, or after the [`shutdown_timeout`](Self::shutdown_timeout).
+    /// Serves the router until `shutdown` is ready, and then drains: the server accepts no more
+    /// connections, and open ones handle the messages that they have accepted and close with 1001. The
+    /// future returns when all have ended, or after the [`shutdown_timeout`](Self::shutdown_timeout).
     ///
     /// # Errors
     ///
-    /// As [`serve`](Self::serve).
+    /// Those of [`serve`](Self::serve).
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -85,16 +78,16 @@ impl<S> Router<S> {
         F: Future<Output = ()>,
         Self: ReadyRouter,
     {
-        bind_and_serve(self.complete(), addr.to_string(), shutdown)
+        bind_and_serve(self.complete(), addr.to_string(), Security::Plain, shutdown)
     }
 
-    /// Serves the router on a listener, which knows its own port if it was bound to port 0, until
-    /// `shutdown` is ready.
+    /// Serves the router on a listener until `shutdown` is ready. A listener that was bound to port 0
+    /// returns its port from `local_addr`.
     ///
     /// # Errors
     ///
-    /// [`Error::Workers`], if there are to be [`workers`](Self::workers) and the system gives none.
-    /// Whatever happens to a connection is not the server's error.
+    /// [`Error::Workers`](crate::Error::Workers) if the system has no threads for the
+    /// [`workers`](Self::workers). An error of one connection does not end the server.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -126,78 +119,86 @@ impl<S> Router<S> {
     }
 }
 
-async fn bind_and_serve(server: Router, addr: String, shutdown: impl Future<Output = ()>) -> Result<()> {
-    let listener = bind(&addr).await?;
-    run_server(server, listener, Security::Plain, shutdown).await
-}
-
-/// Serves until the future is ready, then drains.
-async fn run_server(
-    mut server: Router,
-    listener: TcpListener,
-    security: Security,
-    shutdown: impl Future<Output = ()>,
-) -> Result<()> {
-    if server.settings.workers > 0 {
-        let workers = Workers::start(server.settings.workers).map_err(|source| Error::Workers { source })?;
-        server.workers = Some(Arc::new(workers));
+#[cfg(feature = "tls")]
+impl<S> Router<S> {
+    /// Like [`serve`](Self::serve), but inside TLS (`https` and `wss`), with a certificate and a key from
+    /// PEM files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`](crate::Error::Tls) if the files do not contain a certificate and its key. Also those
+    /// of [`serve`](Self::serve).
+    ///
+    /// ```no_run
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// #[tokio::main]
+    /// async fn main() -> ws_core::Result<()> {
+    ///     Router::new().mount::<Echo>().serve_tls("0.0.0.0:443", "cert.pem", "key.pem").await
+    /// }
+    /// ```
+    pub fn serve_tls(
+        self,
+        addr: impl Display,
+        cert: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> impl Future<Output = Result<()>>
+    where
+        Self: ReadyRouter,
+    {
+        self.serve_tls_with_shutdown(addr, cert, key, future::pending())
     }
-    let server = Arc::new(server);
-    let acceptor = Acceptor::new(Arc::clone(&server), security);
-    // Dropping the guard, on return or with the future, ends everything.
-    let guard = ShutdownGuard { server: Arc::clone(&server), handshakes: Arc::clone(&acceptor.handshakes) };
-    let (timeouts, handshakes) = (Arc::clone(&acceptor.timeouts), Arc::clone(&acceptor.handshakes));
-    let mut listener = Listener::new(listener, acceptor).map_err(|source| Error::Workers { source })?;
-    let mut shutdown = pin!(shutdown);
-    let mut timer = SharedTimer::new();
-    loop {
-        let next = poll_fn(|task| {
-            timeouts.poll(task, &mut timer);
-            match shutdown.as_mut().poll(task) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => listener.poll_accept(task).map(Some),
-            }
-        });
-        match next.await {
-            None => break,
-            Some(Ok(())) => {}
-            Some(Err(error)) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
-            }
-        }
-    }
-    drop(listener);
-    drop(guard);
-    let deadline = tokio::time::Instant::now() + server.settings.shutdown_timeout;
-    server.shutdown().await;
-    // Answers that are under way are finished in the same time.
-    let _ = tokio::time::timeout_at(deadline, handshakes.wait_empty()).await;
-    Ok(())
-}
 
-/// Tells every connection, and every handshake, that the server is gone.
-struct ShutdownGuard {
-    server: Arc<Router>,
-    handshakes: Arc<ConnectionTracker>,
-}
-
-impl Drop for ShutdownGuard {
-    fn drop(&mut self) {
-        let deadline = now() + self.server.settings.shutdown_timeout;
-        self.handshakes.shut_down(deadline);
-        self.server.connections.shut_down(deadline);
+    /// Serves the router inside TLS until `shutdown` is ready, and then drains like
+    /// [`serve_with_shutdown`](Self::serve_with_shutdown).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`serve_tls`](Self::serve_tls).
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let stop = async {}; // Or `tokio::signal::ctrl_c()`.
+    /// let router = Router::new().mount::<Echo>();
+    /// let server = router.serve_tls_with_shutdown("127.0.0.1:0", "no-cert.pem", "no-key.pem", stop);
+    /// assert!(matches!(server.await, Err(ws_core::Error::Tls(_))));
+    /// # }
+    /// ```
+    pub fn serve_tls_with_shutdown<F>(
+        self,
+        addr: impl Display,
+        cert: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+        shutdown: F,
+    ) -> impl Future<Output = Result<()>>
+    where
+        F: Future<Output = ()>,
+        Self: ReadyRouter,
+    {
+        let (server, addr, tls) = (self.complete(), addr.to_string(), Tls::load(cert, key));
+        async move { bind_and_serve(server, addr, Security::Tls(tls?), shutdown).await }
     }
-}
 
-async fn bind(addr: &str) -> Result<TcpListener> {
-    let invalid = |source| Error::Address { addr: addr.to_owned(), source };
-    let mut last = None;
-    for addr in lookup_host(addr).await.map_err(invalid)? {
-        match TcpListener::bind(addr).await {
-            Ok(listener) => return Ok(listener),
-            Err(source) => last = Some(Error::Bind { addr, source }),
-        }
+    /// Serves the router inside TLS on a listener until `shutdown` is ready. The certificate can be
+    /// reloaded meanwhile; [`Tls`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`serve_listener`](Self::serve_listener).
+    pub fn serve_tls_listener<F>(
+        self,
+        listener: TcpListener,
+        tls: Tls,
+        shutdown: F,
+    ) -> impl Future<Output = Result<()>>
+    where
+        F: Future<Output = ()>,
+        Self: ReadyRouter,
+    {
+        run_server(self.complete(), listener, Security::Tls(tls), shutdown)
     }
-    Err(last.unwrap_or_else(|| invalid(std::io::ErrorKind::AddrNotAvailable.into())))
 }

@@ -1,46 +1,23 @@
-//! What a client speaks: TLS or not, HTTP/1.1 or HTTP/2.
-
-use std::net::SocketAddr;
-use std::sync::Arc;
+//! Selects the protocol of a client (TLS or plain, HTTP/1.1 or HTTP/2) and the task that serves it.
 
 use tokio::net::TcpStream;
 
-use super::acceptor::AcceptedSocket;
 use super::handshake::FirstRequest;
-use super::handshake_timeouts::HandshakeTimeouts;
-use crate::driver::ConnectionPermit;
-use crate::router::Router;
+use super::peer::{AcceptedSocket, Peer, Security};
 use crate::transport::rewind::Rewind;
-use crate::worker;
-
-/// Whether connections are inside TLS.
-#[derive(Clone)]
-pub(super) enum Security {
-    Plain,
-    #[cfg(feature = "tls")]
-    Tls(super::Tls),
-}
-
-/// A client that has connected.
-pub(super) struct Peer {
-    pub(super) server: Arc<Router>,
-    pub(super) timeouts: Arc<HandshakeTimeouts>,
-    pub(super) addr: SocketAddr,
-    /// Its place among those that speak HTTP.
-    pub(super) permit: ConnectionPermit,
-}
+use crate::worker::{self, Finished};
 
 impl Peer {
-    /// Finds out what the client speaks, and answers until the connection ends or becomes a
-    /// WebSocket, in a task or on a worker.
-    pub(super) fn start(self, stream: AcceptedSocket, security: &Security) {
-        match (stream, security) {
+    /// Serves the client until its connection ends or becomes a WebSocket: in a task of the runtime, or
+    /// on a worker.
+    pub(super) fn start(self, socket: AcceptedSocket, security: &Security) {
+        match (socket, security) {
             (AcceptedSocket::Tokio(stream), Security::Plain) => _ = tokio::spawn(self.serve_plain(stream)),
             #[cfg(feature = "tls")]
             (AcceptedSocket::Tokio(stream), Security::Tls(tls)) => {
                 tokio::spawn(self.serve_tls(stream, tls.clone()));
             }
-            // Those inside TLS are the runtime's.
+            // Workers serve plain TCP only.
             (AcceptedSocket::Std(stream), _) => {
                 if let Some(workers) = self.server.workers.clone() {
                     workers.spawn_handshake(stream, |socket| self.serve_on_worker(socket));
@@ -51,7 +28,7 @@ impl Peer {
 
     async fn serve_plain(self, stream: TcpStream) {
         match self.read_first_request(stream, false).await {
-            // What is rare is boxed, so that the tasks of handshakes are small.
+            // The rare protocols are boxed, so that the task of a handshake stays small.
             FirstRequest::Http1(stream, pending) => Box::pin(self.http1(stream, pending, false)).await,
             #[cfg(feature = "http2")]
             FirstRequest::Http2(stream) => Box::pin(self.http2(stream)).await,
@@ -62,21 +39,24 @@ impl Peer {
         }
     }
 
-    /// The same on a worker, which goes on with what this returns. What is no handshake is not for it.
-    async fn serve_on_worker(self, socket: worker::Socket) -> Option<worker::ConnectionFuture> {
+    /// Serves a client on a worker. Returns the WebSocket for the worker to run next; other HTTP moves
+    /// to the runtime.
+    async fn serve_on_worker(self, socket: worker::Socket) -> Finished {
         match self.read_first_request(socket, false).await {
-            FirstRequest::WebSocket(start, socket, input) => return Some(start.into_future(socket, input)),
+            FirstRequest::WebSocket(start, socket, input) => {
+                return Finished::Becomes(start.into_future(socket, input));
+            }
             FirstRequest::Http1(stream, pending) => {
-                self.hand_to_runtime(stream, |peer, tcp| peer.http1(tcp, pending, false))
+                self.hand_to_runtime(stream, |peer, tcp| peer.http1(tcp, pending, false));
             }
             #[cfg(feature = "http2")]
             FirstRequest::Http2(stream) => self.hand_to_runtime(stream, Self::http2),
             FirstRequest::Closed => {}
         }
-        None
+        Finished::Closed
     }
 
-    /// Goes on in a task of the runtime.
+    /// Moves a worker's socket to the runtime and serves it there in a new task.
     fn hand_to_runtime<F>(
         self,
         stream: Rewind<worker::Socket>,
@@ -87,7 +67,7 @@ impl Peer {
         let (read, socket) = stream.into_parts();
         match socket.into_std().and_then(TcpStream::from_std) {
             Ok(tcp) => _ = tokio::spawn(serve(self, Rewind::new(read, tcp))),
-            Err(error) => tracing::error!(%error, "a worker cannot give a connection back"),
+            Err(error) => tracing::error!(%error, "cannot move a connection from a worker to the runtime"),
         }
     }
 
@@ -106,21 +86,7 @@ impl Peer {
                 },
             },
             Some(Ok(Err(error))) => tracing::debug!(%error, peer = %self.addr, "TLS handshake failed"),
-            _ => tracing::debug!(peer = %self.addr, "no TLS handshake in time"),
+            _ => tracing::debug!(peer = %self.addr, "TLS handshake not completed in time"),
         }
-    }
-
-    /// What a future says, unless the server shuts down before it does.
-    #[cfg(any(feature = "http2", feature = "tls"))]
-    pub(super) async fn or_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {
-        let (mut future, mut stop) =
-            (std::pin::pin!(future), std::pin::pin!(self.permit.shutdown_requested()));
-        let output = std::future::poll_fn(|task| {
-            if let std::task::Poll::Ready(output) = future.as_mut().poll(task) {
-                return std::task::Poll::Ready(Some(output));
-            }
-            stop.as_mut().poll(task).map(|()| None)
-        });
-        output.await
     }
 }

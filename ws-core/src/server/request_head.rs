@@ -1,5 +1,5 @@
-//! The head of a request, if it is a handshake as browsers send them. What is not is no matter of this:
-//! hyper says what is wrong with it.
+//! Parses the head of a request, if it is a handshake as browsers send it. Any other head is left to
+//! hyper, which also reports what is wrong with it.
 
 use std::mem::MaybeUninit;
 
@@ -11,20 +11,21 @@ use hyper::{Request, Uri};
 
 use crate::upgrade::HandshakeHeaders;
 
-/// A handshake with more headers is left to hyper.
+/// The maximum number of headers. hyper accepts more.
 const MAX_HEADERS: usize = 64;
 
-/// A handshake over HTTP/1.1 in a request without a body.
+/// A handshake over HTTP/1.1, in a request without a body.
 pub(super) struct RequestHead<'a> {
     target: &'a str,
     pub(super) handshake: HandshakeHeaders<'a>,
     pub(super) headers: &'a [Header<'a>],
-    /// How many bytes it has.
+    /// The length of the head in bytes.
     pub(super) len: usize,
 }
 
 impl<'a> RequestHead<'a> {
-    /// The path, if nothing has to be asked about the target.
+    /// Returns the path, if the target is an absolute path of plain characters, which needs no
+    /// validation.
     pub(super) fn path(&self) -> Option<&'a str> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~%?=&+,;:@!$'()*".contains(&byte);
         let is_path = self.target.starts_with('/') && self.target.bytes().all(is_plain);
@@ -32,7 +33,7 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Reads a head that is all there and has at most so many bytes, and calls `then` with it.
+/// Parses a complete head of up to `max_len` bytes, and calls `then` with it.
 pub(super) fn parse<R>(
     read: &[u8],
     max_len: usize,
@@ -51,15 +52,15 @@ pub(super) fn parse<R>(
     if head.handshake.is_plain_handshake() { then(&head) } else { None }
 }
 
-/// The same as hyper would have it, and how many bytes it has.
+/// Like [`parse`], but returns the parts that hyper would make of the head, and its length.
 pub(super) fn to_parts(read: &Bytes, max_len: usize) -> Option<(Parts, usize)> {
     parse(read, max_len, |head| {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.uri = Uri::from_maybe_shared(read.slice_ref(head.target.as_bytes())).ok()?;
         parts.headers = HeaderMap::with_capacity(head.headers.len());
-        for line in head.headers {
-            let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
-            parts.headers.append(name, HeaderValue::from_maybe_shared(read.slice_ref(line.value)).ok()?);
+        for header in head.headers {
+            let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+            parts.headers.append(name, HeaderValue::from_maybe_shared(read.slice_ref(header.value)).ok()?);
         }
         Some((parts, head.len))
     })

@@ -1,12 +1,10 @@
-//! TLS, by rustls.
+//! TLS configuration, with rustls.
 
-use std::fmt::Display;
-use std::future::{self, Future};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -16,20 +14,17 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{self, InconsistentKeys};
 use tokio_rustls::server::TlsStream;
 
-use super::protocol::Security;
-use super::{bind, run_server};
 use crate::error::{Result, TlsError};
-use crate::router::{ReadyRouter, Router};
 
 #[cfg(feature = "http2")]
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
-/// A certificate and its key, from PEM files, that can be [reloaded](Tls::reload) while they are in
-/// use. A clone is the same.
+/// A certificate and its key from PEM files, for
+/// [`serve_tls_listener`](crate::Router::serve_tls_listener).
 ///
-/// It is what [`serve_tls_listener`](Router::serve_tls_listener) takes. TLS 1.2 and 1.3 are spoken,
-/// and clients are not asked for certificates.
+/// Both can be [reloaded](Tls::reload) while they are in use; all clones share them. The server supports
+/// TLS 1.2 and 1.3, and requests no certificates from clients.
 ///
 /// ```
 /// use ws_core::{Tls, prelude::*};
@@ -45,7 +40,7 @@ const ALPN_HTTP1: &[u8] = b"http/1.1";
 /// let tls = Tls::load(&cert, &key)?;
 /// let renewed = tls.clone();
 /// # let stop = async move {
-/// // Whenever there is a new certificate, as on a signal or once a day:
+/// // When there is a new certificate, for example on a signal or once a day:
 /// if let Err(error) = renewed.reload() {
 ///     eprintln!("still using the old certificate: {error}");
 /// }
@@ -65,24 +60,24 @@ struct Inner {
 }
 
 impl Tls {
-    /// Reads a certificate, with those that vouch for it behind it, and its key: two PEM files, or
-    /// one with both. It waits for the disk.
+    /// Reads a certificate chain, the server's own certificate first, and its key. They can be in two PEM
+    /// files or in one. The call blocks on the disk.
     ///
     /// # Errors
     ///
-    /// [`Error::Tls`](crate::Error::Tls), which says what is wrong with which file.
+    /// [`Error::Tls`](crate::Error::Tls), which names the file and its defect.
     pub fn load(cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
         let (cert, key) = (cert.as_ref().to_owned(), key.as_ref().to_owned());
         let config = RwLock::new(Arc::new(load_config(&cert, &key)?));
         Ok(Self(Arc::new(Inner { cert, key, config })))
     }
 
-    /// Reads the files again, for the handshakes that follow. Connections that are open go on with
-    /// what they have. It waits for the disk.
+    /// Reads the files again, for later handshakes. Open connections keep the certificate that they have.
+    /// The call blocks on the disk.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load); the old certificate stays in use then.
+    /// Those of [`load`](Self::load). The old certificate then stays in use.
     pub fn reload(&self) -> Result<()> {
         let config = Arc::new(load_config(&self.0.cert, &self.0.key)?);
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
@@ -95,14 +90,14 @@ impl Tls {
     }
 }
 
-/// Without the key.
+/// Omits the key.
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tls").field("cert", &self.0.cert).field("key", &self.0.key).finish_non_exhaustive()
     }
 }
 
-/// Reads the files and makes sure that they belong together.
+/// Reads the files and checks that the key belongs to the certificate.
 fn load_config(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let chain = CertificateDer::pem_slice_iter(&read(cert)?).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| malformed(cert, error))?;
@@ -144,91 +139,4 @@ fn build_config(
     config.alpn_protocols.push(ALPN_HTTP2.to_vec());
     config.alpn_protocols.push(ALPN_HTTP1.to_vec());
     Ok(config)
-}
-
-impl<S> Router<S> {
-    /// Serves the router inside TLS, `https` and `wss`, with a certificate and a key from PEM files,
-    /// until the future is dropped. It is [`serve`](Self::serve) otherwise.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Tls`](crate::Error::Tls) if the files are no certificate and its key, and those of
-    /// [`serve`](Self::serve).
-    ///
-    /// ```no_run
-    /// # use ws_core::prelude::*;
-    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
-    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
-    /// #[tokio::main]
-    /// async fn main() -> ws_core::Result<()> {
-    ///     Router::new().mount::<Echo>().serve_tls("0.0.0.0:443", "cert.pem", "key.pem").await
-    /// }
-    /// ```
-    pub fn serve_tls(
-        self,
-        addr: impl Display,
-        cert: impl AsRef<Path>,
-        key: impl AsRef<Path>,
-    ) -> impl Future<Output = Result<()>>
-    where
-        Self: ReadyRouter,
-    {
-        self.serve_tls_with_shutdown(addr, cert, key, future::pending())
-    }
-
-    /// Serves the router inside TLS until `shutdown` is ready, and drains as
-    /// [`serve_with_shutdown`](Self::serve_with_shutdown) does.
-    ///
-    /// # Errors
-    ///
-    /// As [`serve_tls`](Self::serve_tls).
-    ///
-    /// ```
-    /// # use ws_core::prelude::*;
-    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
-    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let stop = async {}; // Or `tokio::signal::ctrl_c()`.
-    /// let router = Router::new().mount::<Echo>();
-    /// let server = router.serve_tls_with_shutdown("127.0.0.1:0", "no-cert.pem", "no-key.pem", stop);
-    /// assert!(matches!(server.await, Err(ws_core::Error::Tls(_))));
-    /// # }
-    /// ```
-    pub fn serve_tls_with_shutdown<F>(
-        self,
-        addr: impl Display,
-        cert: impl AsRef<Path>,
-        key: impl AsRef<Path>,
-        shutdown: F,
-    ) -> impl Future<Output = Result<()>>
-    where
-        F: Future<Output = ()>,
-        Self: ReadyRouter,
-    {
-        let (server, addr, tls) = (self.complete(), addr.to_string(), Tls::load(cert, key));
-        async move {
-            let tls = tls?;
-            let listener = bind(&addr).await?;
-            run_server(server, listener, Security::Tls(tls), shutdown).await
-        }
-    }
-
-    /// Serves the router inside TLS on a listener, with a certificate that can be reloaded, until
-    /// `shutdown` is ready. [`Tls`] has an example.
-    ///
-    /// # Errors
-    ///
-    /// None: whatever happens to a connection is not the server's error.
-    pub fn serve_tls_listener<F>(
-        self,
-        listener: TcpListener,
-        tls: Tls,
-        shutdown: F,
-    ) -> impl Future<Output = Result<()>>
-    where
-        F: Future<Output = ()>,
-        Self: ReadyRouter,
-    {
-        run_server(self.complete(), listener, Security::Tls(tls), shutdown)
-    }
 }

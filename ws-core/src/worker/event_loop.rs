@@ -1,53 +1,57 @@
-//! The loop of a thread.
+//! The event loop of a worker's thread.
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Waker};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
 
-use super::ConnectionFuture;
-use super::inbox::{Command, ConnectionHandle, Inbox, take_successor, take_woken};
+use super::future::{Finished, SlotFuture};
+use super::inbox::{Command, Inbox, StartFuture};
 use super::poll::{Events, Poller, WRITABLE};
 use super::socket::Socket;
-use crate::close::CloseReason;
+use super::wake_queue::{ConnectionHandle, WakeQueue, take_woken};
 use crate::panic::catch;
 
-/// How long to wait after the system has refused to.
+/// How long a thread pauses after a system call for events or connections has failed.
 pub(super) const ERROR_BACKOFF: Duration = Duration::from_millis(50);
 
 pub(super) struct EventLoop {
-    poll: Poller,
+    poller: Poller,
     inbox: Arc<Inbox>,
+    wake_queue: Arc<WakeQueue>,
     slots: Slots,
     stopping: bool,
 }
 
+/// The connections of a worker. The key of a slot identifies its socket in events and wake-ups.
 struct Slots(Slab<Slot>);
 
 struct Slot {
-    future: ConnectionFuture,
+    future: SlotFuture,
     handle: Arc<ConnectionHandle>,
     waker: Waker,
 }
 
 impl EventLoop {
     pub(super) fn new() -> io::Result<(Self, Arc<Inbox>)> {
-        let (poll, waker, registry) = Poller::new()?;
-        let inbox = Arc::new(Inbox::new(waker, registry));
-        let event_loop = Self { poll, inbox: Arc::clone(&inbox), slots: Slots(Slab::new()), stopping: false };
+        let (poller, waker, registry) = Poller::new()?;
+        let wake_queue = Arc::new(WakeQueue::new(waker, registry));
+        let inbox = Arc::new(Inbox::new(Arc::clone(&wake_queue)));
+        let slots = Slots(Slab::new());
+        let event_loop = Self { poller, inbox: Arc::clone(&inbox), wake_queue, slots, stopping: false };
         Ok((event_loop, inbox))
     }
 
-    /// Runs until nothing more will come and all connections have ended.
+    /// Runs until the worker was told to stop and its last connection has ended.
     pub(super) fn run(mut self) {
-        self.inbox.bind_to_thread();
+        self.wake_queue.bind_to_thread();
         let mut events = Events::new();
         let mut woken: Vec<usize> = Vec::new();
         while !(self.stopping && self.slots.0.is_empty()) {
-            match self.poll.wait(&mut events, !woken.is_empty()) {
+            match self.poller.wait(&mut events, !woken.is_empty()) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => {
                     tracing::error!(%error, "a worker cannot wait for its sockets");
                     std::thread::sleep(ERROR_BACKOFF);
@@ -55,60 +59,64 @@ impl EventLoop {
                 _ => {}
             }
             self.slots.poll_ready(&events, &self.inbox);
-            if self.inbox.has_commands() {
-                for command in self.inbox.take_commands() {
+            if self.wake_queue.take_notified() {
+                for command in self.inbox.take() {
                     self.execute(command);
+                }
+                for key in self.wake_queue.take() {
+                    self.slots.poll_queued(key, &self.inbox);
                 }
             }
             if !woken.is_empty() {
                 woken.drain(..).for_each(|key| self.slots.poll_queued(key, &self.inbox));
             }
-            // Those that have stirred meanwhile come after the sockets.
+            // Connections that were woken during this iteration are polled after the sockets of the next
+            // one.
             take_woken(&mut woken);
         }
     }
 
     fn execute(&mut self, command: Command) {
         match command {
-            Command::Run(stream, run) => self.begin(stream, run),
-            Command::Poll(key) => self.slots.poll_queued(key, &self.inbox),
+            Command::Start(stream, start) => self.start(stream, start),
             Command::Stop => self.stopping = true,
         }
     }
 
-    fn begin(&mut self, stream: TcpStream, run: Box<dyn FnOnce(Socket) -> ConnectionFuture + Send>) {
+    fn start(&mut self, stream: TcpStream, start: StartFuture) {
         let entry = self.slots.0.vacant_entry();
         let key = entry.key();
-        let stream = match self.poll.register(stream, key) {
+        let stream = match self.poller.register(stream, key) {
             Ok(stream) => stream,
             Err(error) => {
                 self.inbox.connection_ended();
-                // The handler is in it.
-                let _ = catch(|| drop(run));
-                return tracing::error!(%error, "a worker cannot take a connection");
+                // The closure may own the handler, whose drop can panic.
+                let _ = catch(|| drop(start));
+                return tracing::error!(%error, "a worker cannot register a connection");
             }
         };
-        let handle = Arc::new(ConnectionHandle::new(Arc::clone(&self.inbox), key, WRITABLE));
-        let future = run(Socket::new(stream, Arc::clone(&handle)));
+        let handle = Arc::new(ConnectionHandle::new(Arc::clone(&self.wake_queue), key, WRITABLE));
+        let future = start(Socket::new(stream, Arc::clone(&handle)));
         entry.insert(Slot { future, waker: Arc::clone(&handle).into(), handle });
         self.slots.poll(key, &self.inbox);
     }
 }
 
 impl Slots {
-    /// Polls the connections that the events are about.
+    /// Polls the connections whose sockets have events.
     fn poll_ready(&mut self, events: &Events, inbox: &Inbox) {
         let mut index = 0;
         let mut last_polled = 0;
-        // One for all of them, as almost none panics: it goes on behind the one that did.
+        // PERF: one `catch` around all events, because panics are rare; after a panic the loop continues
+        // with the next event. budget: text64
         while catch(|| {
             while let Some((key, ready)) = events.get(index) {
                 index += 1;
                 last_polled = key;
                 let Some(slot) = self.0.get_mut(key) else { continue };
                 slot.handle.set_ready(ready);
-                if slot.poll().is_ready() {
-                    self.on_finished(key, inbox);
+                if let Poll::Ready(finished) = slot.poll() {
+                    self.on_finished(key, finished, inbox);
                 }
             }
         })
@@ -118,8 +126,8 @@ impl Slots {
         }
     }
 
-    /// Polls a connection that was woken. It may be another than the one that was, if that has ended
-    /// since; which finds that there is nothing to do.
+    /// Polls a connection that was woken. If that connection has ended since, its key may already belong
+    /// to another one, for which the poll is spurious.
     fn poll_queued(&mut self, key: usize, inbox: &Inbox) {
         if let Some(slot) = self.0.get(key) {
             slot.handle.mark_dequeued();
@@ -130,29 +138,30 @@ impl Slots {
     fn poll(&mut self, key: usize, inbox: &Inbox) {
         let Some(slot) = self.0.get_mut(key) else { return };
         match catch(|| slot.poll()) {
-            Ok(std::task::Poll::Pending) => {}
-            Ok(std::task::Poll::Ready(_)) => self.on_finished(key, inbox),
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(finished)) => self.on_finished(key, finished, inbox),
             Err(_) => self.on_runtime_gone(key, inbox),
         }
     }
 
-    /// A handshake has become a connection, or a connection has ended.
+    /// Turns a completed handshake into its connection, or removes a connection that has ended.
     #[cold]
-    fn on_finished(&mut self, key: usize, inbox: &Inbox) {
-        match (take_successor(), self.0.get_mut(key)) {
-            (Some(successor), Some(slot)) => {
-                slot.future = successor;
-                // It reads what has come meanwhile.
+    fn on_finished(&mut self, key: usize, finished: Finished, inbox: &Inbox) {
+        match (finished, self.0.get_mut(key)) {
+            (Finished::Becomes(connection), Some(slot)) => {
+                slot.future = SlotFuture::Connection(connection);
+                // The socket may have become readable during the handshake, and gives no new event.
                 self.poll(key, inbox);
             }
             _ => self.remove(key, inbox),
         }
     }
 
-    /// Methods that panic are caught below; what gets here is a runtime that is gone.
+    /// Removes a connection whose poll has panicked. Panics of methods are caught below this, so the
+    /// panic is from a timer or a socket of a runtime that has shut down.
     #[cold]
     fn on_runtime_gone(&mut self, key: usize, inbox: &Inbox) {
-        tracing::error!("a connection has lost its runtime");
+        tracing::error!("the runtime of a connection has shut down");
         self.remove(key, inbox);
     }
 
@@ -165,8 +174,9 @@ impl Slots {
 }
 
 impl Slot {
+    // PERF: inlined into the loop over the events. budget: text64
     #[inline(always)]
-    fn poll(&mut self) -> std::task::Poll<CloseReason> {
-        self.future.as_mut().poll(&mut TaskContext::from_waker(&self.waker))
+    fn poll(&mut self) -> Poll<Finished> {
+        self.future.poll(&mut TaskContext::from_waker(&self.waker))
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that accepts connections for the others.
+//! The thread that accepts connections for the workers.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
@@ -15,11 +15,13 @@ use super::event_loop::ERROR_BACKOFF;
 const LISTENER: Token = Token(0);
 const STOP: Token = Token(1);
 
-/// Connections that are accepted before the threads that have them are woken.
+/// The number of connections that are accepted before the workers are woken.
 const ACCEPT_BATCH: usize = 32;
 
-/// A listener with a thread of its own. The sockets of a runtime's listener are the runtime's; to take
-/// them out of its hands would be two system calls more for each. Dropped, it has ended.
+/// A listening socket with a thread of its own. Dropping it ends the thread.
+///
+/// A runtime registers each socket that its own listener accepts. Deregistering those would cost two more
+/// system calls for each connection.
 #[derive(Debug)]
 pub(crate) struct ListenerThread {
     waker: mio::Waker,
@@ -28,12 +30,12 @@ pub(crate) struct ListenerThread {
 }
 
 impl ListenerThread {
-    /// Calls `on_accept` with each connection, and `wake` after some of them, in the context of the current
-    /// runtime.
+    /// Starts the thread, inside the context of the current runtime. The thread calls `on_accept` with
+    /// each connection, and `wake` after each batch.
     ///
     /// # Errors
     ///
-    /// The system gives no more threads or file descriptors.
+    /// The system has no more threads or file descriptors.
     pub(crate) fn start(
         listener: std::net::TcpListener,
         mut on_accept: impl FnMut(TcpStream, SocketAddr) + Send + 'static,
@@ -49,14 +51,14 @@ impl ListenerThread {
             let _context = runtime.enter();
             let mut events = Events::with_capacity(2);
             while !stop_requested.load(Ordering::Acquire) {
-                // Threads that are woken for each of them would take the core away from this one.
+                // Workers that were woken for each connection would take this thread's core away.
                 let accept = |_| listener.accept().map(|(stream, addr)| on_accept(stream.into(), addr)).err();
-                let end = (0..ACCEPT_BATCH).find_map(accept);
+                let error = (0..ACCEPT_BATCH).find_map(accept);
                 wake();
-                match end {
+                match error {
                     None => {}
                     Some(error) if error.kind() == ErrorKind::WouldBlock => {
-                        // Whatever it says, the listener is asked.
+                        // The events are not needed: the loop tries to accept in any case.
                         let _ = poll.poll(&mut events, None);
                     }
                     Some(error) => {
@@ -76,7 +78,7 @@ impl Drop for ListenerThread {
         if let Err(error) = self.waker.wake() {
             return tracing::error!(%error, "cannot stop a listener");
         }
-        // It has nothing to do that takes long.
+        // The join does not block for long: the thread runs no code of users.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }

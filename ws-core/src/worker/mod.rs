@@ -1,44 +1,43 @@
 //! Threads that run connections and nothing else.
 //!
-//! Each waits for its sockets and its inbox in one place, and polls the connection that an event is
-//! about: there is no queue, no lock and no wake-up between the kernel and the connection. What the
-//! methods of handlers need beside that, as timers and sockets of their own, is the runtime's
-//! that has started the threads.
+//! A worker waits for its sockets and its inbox with one system call. It polls the connection that an
+//! event belongs to, without a queue, a lock or a wake-up between the kernel and the connection. Timers,
+//! and whatever else the methods of handlers use, run on the runtime that has started the threads.
 
 mod event_loop;
+mod future;
 mod inbox;
 mod listener;
 mod poll;
 mod socket;
+mod wake_queue;
 
 use std::future::Future;
 use std::io;
 use std::net::TcpStream;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
 use event_loop::EventLoop;
-use inbox::{Command, Inbox, set_successor};
+use future::SlotFuture;
+pub(crate) use future::{ConnectionFuture, Finished};
+use inbox::{Command, Inbox};
 pub(crate) use listener::ListenerThread;
 pub(crate) use socket::Socket;
 
 use crate::close::CloseReason;
 
-/// A connection, from open to the end of TCP.
-pub(crate) type ConnectionFuture = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
-
-/// The threads of a server. Dropped, they end when their connections have.
+/// The workers of a server. Each thread ends when this was dropped and its last connection has ended.
 #[derive(Debug)]
 pub(crate) struct Workers(Vec<Arc<Inbox>>);
 
 impl Workers {
-    /// Starts so many threads, in the context of the current runtime.
+    /// Starts `count` threads inside the context of the current runtime.
     ///
     /// # Errors
     ///
-    /// The system gives no more threads or file descriptors.
+    /// The system has no more threads or file descriptors.
     pub(crate) fn start(count: usize) -> io::Result<Self> {
         let mut workers = Self(Vec::new());
         for index in 0..count {
@@ -53,12 +52,11 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Runs a connection on the thread that has the fewest. That there are threads is what `start`
-    /// has seen to.
+    /// Runs a connection on the worker that has the fewest connections.
     ///
     /// # Errors
     ///
-    /// The socket cannot be taken from the runtime.
+    /// The socket cannot be deregistered from the runtime.
     pub(crate) fn spawn<F>(
         &self,
         tcp: tokio::net::TcpStream,
@@ -67,40 +65,35 @@ impl Workers {
     where
         F: Future<Output = CloseReason> + Send + 'static,
     {
-        self.push(tcp.into_std()?, Inbox::push, |socket| Box::pin(run(socket)));
+        let start = |socket| SlotFuture::Connection(Box::pin(run(socket)));
+        self.push(tcp.into_std()?, Inbox::push, start);
         Ok(())
     }
 
-    /// The same of a socket that is nobody's. What runs first says what goes on with its socket, if
-    /// something does: so that the connection has nothing of its handshake with it. It begins with the
-    /// next [`wake`](Self::wake).
+    /// Like [`spawn`](Self::spawn), but for a handshake on a socket that no runtime has registered. The
+    /// worker starts it after the next [`wake`](Self::wake).
     pub(crate) fn spawn_handshake<F>(
         &self,
         tcp: TcpStream,
         handshake: impl FnOnce(Socket) -> F + Send + 'static,
     ) where
-        F: Future<Output = Option<ConnectionFuture>> + Send + 'static,
+        F: Future<Output = Finished> + Send + 'static,
     {
-        self.push(tcp, Inbox::push_without_wake, |socket| {
-            let handshake = handshake(socket);
-            Box::pin(async move {
-                set_successor(handshake.await);
-                CloseReason::Shutdown
-            })
-        });
+        let start = |socket| SlotFuture::Handshake(Box::pin(handshake(socket)));
+        self.push(tcp, Inbox::push_without_wake, start);
     }
 
-    /// Wakes the threads for which something was left.
+    /// Wakes the workers for which handshakes are waiting.
     pub(crate) fn wake(&self) {
         self.0.iter().for_each(|inbox| inbox.wake());
     }
 
-    fn push<F>(&self, tcp: TcpStream, push: fn(&Inbox, Command), run: F)
+    fn push<F>(&self, tcp: TcpStream, push: fn(&Inbox, Command), start: F)
     where
-        F: FnOnce(Socket) -> ConnectionFuture + Send + 'static,
+        F: FnOnce(Socket) -> SlotFuture + Send + 'static,
     {
         if let Some(inbox) = self.0.iter().min_by_key(|inbox| inbox.connections()) {
-            push(inbox, Command::Run(tcp, Box::new(run)));
+            push(inbox, Command::Start(tcp, Box::new(start)));
         }
     }
 }

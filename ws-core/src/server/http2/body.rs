@@ -1,4 +1,4 @@
-//! The bodies of what is no WebSocket over HTTP/2.
+//! Bodies of requests and responses over HTTP/2, other than WebSockets.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -14,7 +14,7 @@ use hyper::{HeaderMap, Response};
 use crate::error::BoxError;
 use crate::transport::http2::poll_capacity;
 
-/// The body of a request. What is not read holds the client back.
+/// The body of a request. The client may send more as the body is read.
 pub(super) struct RequestBody(pub(super) RecvStream);
 
 impl hyper::body::Body for RequestBody {
@@ -28,7 +28,7 @@ impl hyper::body::Body for RequestBody {
         let recv = &mut self.get_mut().0;
         match ready!(recv.poll_data(task)) {
             Some(Ok(data)) => {
-                // It fails if more is released than has come, which this never does.
+                // Releasing fails only for more bytes than were received.
                 let _ = recv.flow_control().release_capacity(data.len());
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
@@ -48,7 +48,7 @@ impl hyper::body::Body for RequestBody {
     }
 }
 
-/// Sends a response, as fast as the client reads it.
+/// Sends a response, at the speed at which the client reads.
 pub(super) async fn send_body(
     respond: &mut SendResponse<Bytes>,
     head: Response<()>,

@@ -1,4 +1,4 @@
-//! How much a client may send on the streams of an HTTP/2 connection before it is read.
+//! The flow-control windows of an HTTP/2 connection: how many unread bytes a client may send.
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection};
@@ -6,29 +6,30 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::transport::http2::StreamToken;
 
-/// The sockets and requests of one connection at a time.
+/// The maximum number of concurrent streams (WebSockets and requests) of a connection.
 pub(super) const MAX_STREAMS: u32 = 256;
 
-/// A stream's window on a connection that has few of them.
+/// The window of a stream while the connection has few streams.
 const WIDE_WINDOW: u32 = 64 << 10;
 
-/// How many are few.
+/// The maximum number of streams that have wide windows.
 const MAX_WIDE_STREAMS: u32 = 8;
 
-/// The same on a connection that has many: whoever puts so many clients on one connection is a proxy,
-/// and near, so that a small window is no slow one.
+/// The window of a stream while the connection has many streams. A peer with many streams is a proxy for
+/// many clients. A proxy is near, so a narrow window does not slow it down.
 const NARROW_WINDOW: u32 = 4 << 10;
 
-/// What all streams of a connection may hold unread. As a stream that nobody reads keeps what it has
-/// of this, it is enough for all of them at once, or those that are read would wait for those that are
-/// not. The streams that were there when there were few may be full; the others have come since.
-/// A client that does not heed the narrow windows gets no more than this, and holds up itself.
+/// The window of the whole connection, which is the sum of the windows of its streams.
+///
+/// A stream that is not read keeps its share of this window. If the window were smaller than the sum,
+/// such streams could block the others. The first streams may have filled wide windows; the later ones
+/// have narrow windows. A client that ignores the narrow windows exhausts this one and blocks itself.
 const CONNECTION_WINDOW: u32 =
     MAX_WIDE_STREAMS * WIDE_WINDOW + (MAX_STREAMS - MAX_WIDE_STREAMS) * NARROW_WINDOW;
 
-/// What small frames may cost that are not read, as h2 counts: each up to 256 bytes beside what is in
-/// it. The default goes with the window of the connection, and would be too little for one wide
-/// stream of very small messages.
+/// The budget of h2 for unread DATA frames, which counts up to 256 bytes for each frame beside its
+/// payload. The default follows from the connection window, and is too small for one wide stream of very
+/// small messages.
 const DATA_FRAME_BUDGET: usize = 8 << 20;
 
 /// The windows of a connection.
@@ -38,7 +39,7 @@ pub(super) struct StreamWindows {
 }
 
 impl StreamWindows {
-    /// As a connection begins.
+    /// Sets the initial windows of a connection.
     pub(super) fn new(builder: &mut Builder) -> Self {
         builder
             .max_concurrent_streams(MAX_STREAMS)
@@ -48,29 +49,29 @@ impl StreamWindows {
         Self { streams: StreamToken::default(), are_narrow: false }
     }
 
-    /// For one more stream, to be held as long as it may have something unread.
+    /// Returns the token of a new stream, which the stream holds while it can have unread bytes.
     pub(super) fn stream_token(&self) -> StreamToken {
         self.streams.clone()
     }
 
-    /// Whether a stream has a place.
+    /// Returns whether a stream holds a token.
     pub(super) fn has_open_streams(&self) -> bool {
         self.streams.other_streams() > 0
     }
 
-    /// Tells the client if the streams have become many, or few again. What is said here is sent before
-    /// the answer to a stream that has just come, so that a WebSocket begins with the right window.
+    /// Changes the initial window if the number of streams has crossed the limit. The SETTINGS are sent
+    /// before the response to a stream that was just opened, so a WebSocket starts with the right window.
     pub(super) fn adjust<T>(&mut self, connection: &mut Connection<T, Bytes>)
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        // Half as many, so that one that comes and goes does not change it each time.
+        // The windows widen at half the limit, so that single streams do not change them each time.
         let few = if self.are_narrow { MAX_WIDE_STREAMS / 2 } else { MAX_WIDE_STREAMS };
         let are_narrow = self.streams.other_streams() > few as usize;
         if are_narrow != self.are_narrow {
             let window = if are_narrow { NARROW_WINDOW } else { WIDE_WINDOW };
-            // It fails while the client has not acknowledged the settings before; then the next call
-            // tells it.
+            // The call fails until the client has acknowledged the previous SETTINGS. The next call tries
+            // again.
             if connection.set_initial_window_size(window).is_ok() {
                 self.are_narrow = are_narrow;
             }

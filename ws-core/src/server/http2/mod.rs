@@ -1,6 +1,7 @@
-//! HTTP/2, and the sockets in its streams (RFC 8441), by h2. hyper's server for it ends a stream that
-//! is dropped in order, where it must be reset, keeps what waits for a client that does not read,
-//! and has a task and a channel for each.
+//! HTTP/2, and the WebSockets in its streams (RFC 8441), with h2.
+//!
+//! hyper's HTTP/2 server does not fit: it ends a dropped stream normally instead of resetting it, buffers
+//! without bound for a client that does not read, and needs a task and a channel for each stream.
 
 mod body;
 mod flow_control;
@@ -25,20 +26,21 @@ use hyper::{Method, Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use super::protocol::Peer;
+use super::peer::Peer;
 use crate::router::{PeerAddr, Router, Settings};
 use crate::transport::http2::{Http2Stream, Http2UpgradeSlot, StreamToken};
 use body::{RequestBody, send_body};
 use flow_control::StreamWindows;
 use yielding_io::YieldingIo;
 
-/// What waits in a stream for the connection to take it.
+/// The maximum number of bytes that a stream buffers until the connection sends them.
 const SEND_BUFFER: usize = 64 << 10;
 
-/// How many more requests a client may reset than it waits for ("rapid reset", CVE-2023-44487).
+/// How many more requests a client may reset than it receives responses for ("rapid reset",
+/// CVE-2023-44487).
 const MAX_RESETS: usize = 100;
 
-/// These are about an HTTP/1.1 connection, and no part of HTTP/2 (RFC 9113 §8.2.2).
+/// Headers about a connection of HTTP/1.1, which HTTP/2 forbids (RFC 9113 §8.2.2).
 const CONNECTION_HEADERS: [HeaderName; 5] = [
     CONNECTION,
     UPGRADE,
@@ -48,7 +50,7 @@ const CONNECTION_HEADERS: [HeaderName; 5] = [
 ];
 
 impl Peer {
-    /// Speaks HTTP/2 until the connection ends.
+    /// Serves HTTP/2 until the connection ends.
     pub(super) async fn http2<T>(self, stream: T)
     where
         T: AsyncRead + AsyncWrite + Unpin,
@@ -62,9 +64,9 @@ impl Peer {
             match self.or_shutdown(tokio::time::timeout(settings.handshake_timeout, handshake)).await {
                 Some(Ok(Ok(connection))) => connection,
                 Some(Ok(Err(error))) => {
-                    return tracing::debug!(%error, peer = %self.addr, "no HTTP/2 connection");
+                    return tracing::debug!(%error, peer = %self.addr, "HTTP/2 handshake failed");
                 }
-                _ => return tracing::debug!(peer = %self.addr, "no HTTP/2 connection in time"),
+                _ => return tracing::debug!(peer = %self.addr, "HTTP/2 handshake not completed in time"),
             };
         let reset_count = Arc::new(AtomicUsize::new(0));
         let mut shutdown = pin!(self.permit.shutdown_requested());
@@ -113,12 +115,12 @@ fn builder(settings: &Settings) -> Builder {
     builder
 }
 
-/// When a connection is to end.
+/// Decides when a connection is to end.
 struct ConnectionLifetime<'a> {
     stage: LifetimeStage,
-    /// Whether no request has come since the clock was looked at.
+    /// Whether no request has arrived since the last deadline.
     idle: bool,
-    /// Whether the client has taken something since then.
+    /// Whether the client has received bytes since the last deadline.
     wrote: Arc<AtomicBool>,
     settings: &'a Settings,
 }
@@ -126,14 +128,14 @@ struct ConnectionLifetime<'a> {
 #[derive(PartialEq, Eq)]
 enum LifetimeStage {
     Open,
-    /// Nobody used it, and the client has been told so.
+    /// The connection was unused, and a GOAWAY was sent.
     GoingAway,
-    /// The server shuts down.
+    /// The server is shutting down.
     ShuttingDown,
 }
 
 impl ConnectionLifetime<'_> {
-    /// No more requests; those that are there, and the sockets, have the time of a shutdown.
+    /// Refuses further requests. Those in progress, and the WebSockets, have the shutdown timeout to end.
     fn start_shutdown<T>(&mut self, connection: &mut Connection<T, Bytes>, deadline: Pin<&mut Sleep>)
     where
         T: AsyncRead + AsyncWrite + Unpin,
@@ -142,14 +144,14 @@ impl ConnectionLifetime<'_> {
         if connection.has_streams() {
             connection.graceful_shutdown();
         } else {
-            // The other would wait for the client's answer to a ping.
+            // A graceful shutdown would wait for the client's reply to a ping.
             connection.abrupt_shutdown(Reason::NO_ERROR);
         }
         deadline.reset(Instant::now() + self.settings.shutdown_timeout);
     }
 
-    /// Ready when the connection has had its time. One that nobody has used for a while is told to
-    /// go.
+    /// Returns `Ready` when the connection must end now. Sends a GOAWAY when the connection was unused for
+    /// the handshake timeout.
     fn poll_deadline<T>(
         &mut self,
         task: &mut TaskContext<'_>,
@@ -164,7 +166,8 @@ impl ConnectionLifetime<'_> {
             if self.stage != LifetimeStage::Open {
                 return Poll::Ready(());
             }
-            // A stream is there until its reset is written, and who does not read takes none.
+            // A stream exists until its reset is written, so a client that does not read keeps its streams.
+            // Such a connection counts as unused too.
             let wrote = self.wrote.swap(false, Ordering::Relaxed);
             let is_stuck = !wrote && !is_used;
             if self.idle && (is_stuck || !connection.has_streams()) {
@@ -178,14 +181,14 @@ impl ConnectionLifetime<'_> {
     }
 }
 
-/// One request, and the ways of its answer.
+/// A request, and the handles for its response.
 struct RequestStream {
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
     token: StreamToken,
 }
 
-/// Answers one request; an acceptance gives its stream to the socket.
+/// Serves a request. The stream of an accepted handshake passes to the WebSocket.
 async fn serve_request(
     server: Arc<Router>,
     peer: PeerAddr,
@@ -197,9 +200,9 @@ async fn serve_request(
     parts.extensions.insert(peer);
     let is_head = parts.method == Method::HEAD;
     let (response, socket) = if parts.method == Method::CONNECT {
-        let (handover, waiting) = Http2UpgradeSlot::new();
-        parts.extensions.insert(waiting);
-        (call_router(&server, parts, Body::empty(), &mut respond).await, Some((handover, recv)))
+        let (upgrade_slot, pending_upgrade) = Http2UpgradeSlot::new();
+        parts.extensions.insert(pending_upgrade);
+        (call_router(&server, parts, Body::empty(), &mut respond).await, Some((upgrade_slot, recv)))
     } else {
         (call_router(&server, parts, Body::new(RequestBody(recv)), &mut respond).await, None)
     };
@@ -212,11 +215,11 @@ async fn serve_request(
 
     let (head, body) = response_head(response);
     match socket {
-        // Nobody else takes the stream, whatever they answer.
-        Some((handover, recv)) if head.status().is_success() && !handover.is_closed() => {
+        // Only a handler takes the stream. A fallback that answers with success does not.
+        Some((upgrade_slot, recv)) if head.status().is_success() && !upgrade_slot.is_closed() => {
             match respond.send_response(head, false) {
-                Ok(send) => _ = handover.send(Http2Stream::new(send, recv, token)),
-                Err(error) => tracing::debug!(%error, "client left during the handshake"),
+                Ok(send) => _ = upgrade_slot.send(Http2Stream::new(send, recv, token)),
+                Err(error) => tracing::debug!(%error, "client disconnected during the handshake"),
             }
         }
         _ => {
@@ -227,7 +230,7 @@ async fn serve_request(
     }
 }
 
-/// The router's response, or `None` if the client does not wait for it any more.
+/// Returns the router's response, or `None` if the client resets the stream first.
 async fn call_router(
     server: &Router,
     mut parts: Parts,
@@ -237,7 +240,7 @@ async fn call_router(
     if let Some(protocol) = parts.extensions.remove::<h2::ext::Protocol>() {
         parts.extensions.insert(hyper::ext::Protocol::from(protocol.as_str()));
     } else if parts.method == Method::CONNECT {
-        // A tunnel to another server, which this is not a proxy for.
+        // CONNECT without a protocol requests a tunnel, and this server is not a proxy.
         return Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")], "no proxy\n").into_response());
     }
     let mut response = pin!(server.call_request(Request::from_parts(parts, body)));
@@ -248,7 +251,8 @@ async fn call_router(
     next.await
 }
 
-/// The head of a response, as HTTP/2 has it.
+/// Converts the head of a response to HTTP/2: removes connection headers, adds `Date` and
+/// `Content-Length`.
 fn response_head(response: Response) -> (hyper::Response<()>, Body) {
     let (mut parts, body) = response.into_parts();
     let headers = &mut parts.headers;

@@ -1,4 +1,4 @@
-//! A byte stream that lets others have their turn.
+//! A byte stream that yields to the runtime between reads.
 
 use std::io;
 use std::pin::Pin;
@@ -8,16 +8,18 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much is read at a time.
+/// The number of bytes that are read before the stream yields.
 const READ_BUDGET: usize = 64 << 10;
 
-/// The stream below an HTTP/2 connection, whose task would read for as long as there is something
-/// to read, and collect frames faster than the sockets that they are for get to run.
+/// The stream below an HTTP/2 connection.
+///
+/// h2 reads for as long as bytes are available. Without a pause it would collect frames faster than the
+/// tasks of their WebSockets run.
 pub(super) struct YieldingIo<T> {
     io: T,
-    /// What has been read without a pause.
+    /// The number of bytes that were read since the last pause.
     read_since_yield: usize,
-    /// Set when the client takes something.
+    /// Set when the client receives bytes.
     wrote: Arc<AtomicBool>,
 }
 

@@ -1,4 +1,4 @@
-//! What every system has.
+//! The portable implementation, on mio.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -9,24 +9,24 @@ use mio::{Interest, Token};
 
 use super::{EVENTS, READ_CLOSED, READABLE, WRITABLE};
 
-/// No socket has that key.
+/// The token of the waker. No socket has this token.
 const WAKER: Token = Token(usize::MAX);
 
-/// The sockets of a thread.
+/// The poll instance with the sockets of one worker.
 #[derive(Debug)]
 pub(in crate::worker) struct Poller(mio::Poll);
 
-/// The same, for those who have a socket and not the thread.
+/// A handle to the poll instance that can only deregister sockets.
 #[derive(Debug)]
 pub(in crate::worker) struct PollerRegistry(mio::Registry);
 
-/// What was heard of them. It is looked at one by one, which mio's list is not made for.
+/// The events of the last wait, copied from mio's list, which has no access by index.
 pub(in crate::worker) struct Events {
     events: mio::Events,
     ready: Vec<(usize, u8)>,
 }
 
-/// Ends the wait of a thread.
+/// Ends the wait of a worker.
 #[derive(Debug)]
 pub(in crate::worker) struct Waker(mio::Waker);
 
@@ -38,7 +38,7 @@ impl Poller {
         Ok((Self(poll), Waker(waker), registry))
     }
 
-    /// Adds a socket, which is non-blocking. What has come there already is an event.
+    /// Registers a non-blocking socket. Data that has already arrived gives an event.
     pub(in crate::worker) fn register(
         &self,
         stream: std::net::TcpStream,
@@ -50,7 +50,7 @@ impl Poller {
         Ok(stream)
     }
 
-    /// Waits until something has happened, or only looks.
+    /// Waits for events; with `nonblocking`, only takes those that have already happened.
     pub(in crate::worker) fn wait(&mut self, events: &mut Events, nonblocking: bool) -> io::Result<()> {
         events.ready.clear();
         self.0.poll(&mut events.events, nonblocking.then_some(Duration::ZERO))?;
@@ -60,7 +60,7 @@ impl Poller {
 }
 
 impl PollerRegistry {
-    /// Takes a socket out again.
+    /// Deregisters a socket.
     pub(in crate::worker) fn release(&self, mut stream: TcpStream) -> io::Result<std::net::TcpStream> {
         self.0.deregister(&mut stream)?;
         Ok(stream.into())
@@ -72,8 +72,8 @@ impl Events {
         Self { events: mio::Events::with_capacity(EVENTS), ready: Vec::with_capacity(EVENTS) }
     }
 
-    /// The key of a socket that the last wait was about, and what it is ready for. It may be a key that
-    /// is none.
+    /// Returns the key and the readiness of an event. The key may be that of the waker, or of a socket
+    /// that was deregistered since.
     pub(in crate::worker) fn get(&self, index: usize) -> Option<(usize, u8)> {
         self.ready.get(index).copied()
     }
@@ -88,7 +88,7 @@ fn readiness(event: &Event) -> u8 {
         ready |= WRITABLE;
     }
     if event.is_read_closed() || event.is_error() {
-        // The next read or write says what it is.
+        // The next read or write returns the end or the error.
         ready |= READABLE | WRITABLE | READ_CLOSED;
     }
     ready

@@ -1,5 +1,4 @@
-//! Waiting for sockets, and reading and writing them: with epoll where there is one, elsewhere with
-//! what mio finds.
+//! Waits for sockets, and reads and writes them: with epoll on Linux, with mio on other systems.
 
 #[cfg(target_os = "linux")]
 mod epoll;
@@ -11,11 +10,11 @@ pub(super) use self::mio::{Events, Poller, PollerRegistry, TcpStream, Waker, rec
 #[cfg(target_os = "linux")]
 pub(super) use epoll::{Events, Poller, PollerRegistry, TcpStream, Waker, recv, send};
 
-/// Events that are taken from the kernel at once.
+/// The number of events that one wait returns at most.
 const EVENTS: usize = 1024;
 
-// What a socket is ready for.
+// Bits of a socket's readiness.
 pub(super) const READABLE: u8 = 1;
 pub(super) const WRITABLE: u8 = 2;
-/// Nothing more will come, so that it stays readable.
+/// The peer has closed its direction, or the socket has failed: the socket stays readable.
 pub(super) const READ_CLOSED: u8 = 4;

@@ -1,0 +1,83 @@
+//! The parsed route of a handshake: the handler's `#[on_upgrade]` sees the request.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Poll, ready};
+
+use axum_core::response::Response;
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::response_writer::AnsweredHandshake;
+use crate::router::PeerAddr;
+use crate::server::peer::Peer;
+use crate::server::request_head;
+use crate::upgrade::IsTls;
+
+/// The result of a handler's `#[on_upgrade]`.
+pub(super) enum Upgraded {
+    Accepted(AnsweredHandshake),
+    /// The bytes that were read so far, and the response if the path has a handler.
+    Other(Bytes, Option<Response>),
+    Disconnected,
+}
+
+impl Peer {
+    /// Parses a complete handshake and runs the `#[on_upgrade]` of its handler.
+    pub(super) async fn run_on_upgrade<T>(&self, stream: &mut T, read: Bytes, is_secure: bool) -> Upgraded
+    where
+        T: AsyncRead + Unpin,
+    {
+        let max_len = self.server.settings.max_header_size;
+        let Some((mut parts, len)) = request_head::to_parts(&read, max_len) else {
+            return Upgraded::Other(read, None);
+        };
+        parts.extensions.insert(PeerAddr(self.addr));
+        if is_secure {
+            parts.extensions.insert(IsTls);
+        }
+        // Without a handler the request is for the fallback, which may need the connection.
+        let Some(accepted) = self.server.accept(&mut parts) else { return Upgraded::Other(read, None) };
+        let mut trailing = Vec::from(&read[len..]);
+        match or_disconnected(accepted, stream, &mut trailing).await {
+            Some(Ok(accepted)) => {
+                let mut head = Vec::new();
+                let start = accepted.write_http1(&mut head);
+                Upgraded::Accepted(AnsweredHandshake { start, input: trailing, unsent: Some(head) })
+            }
+            Some(Err(response)) => Upgraded::Other([&read[..len], &trailing].concat().into(), Some(response)),
+            None => Upgraded::Disconnected,
+        }
+    }
+}
+
+/// Returns the output of a handshake, or `None` if its client disconnects first. A disconnected client
+/// takes no permit and opens no connection.
+///
+/// The disconnect is noticed by reading, so only until the client sends more bytes. Those are stored in
+/// `trailing`.
+async fn or_disconnected<T, F>(handshake: F, stream: &mut T, trailing: &mut Vec<u8>) -> Option<F::Output>
+where
+    T: AsyncRead + Unpin,
+    F: Future,
+{
+    let mut handshake = pin!(handshake);
+    poll_fn(|task| {
+        if let Poll::Ready(result) = handshake.as_mut().poll(task) {
+            return Poll::Ready(Some(result));
+        }
+        if !trailing.is_empty() {
+            return Poll::Pending;
+        }
+        let mut bytes = [0; 1024];
+        let mut read = ReadBuf::new(&mut bytes);
+        match ready!(Pin::new(&mut *stream).poll_read(task, &mut read)) {
+            Ok(()) if !read.filled().is_empty() => {
+                trailing.extend_from_slice(read.filled());
+                Poll::Pending
+            }
+            _ => Poll::Ready(None),
+        }
+    })
+    .await
+}

@@ -1,0 +1,65 @@
+//! An accepted client: its socket, and the data that every protocol needs to serve it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use super::handshake_timeouts::HandshakeTimeouts;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use crate::driver::ConnectionPermit;
+use crate::router::Router;
+
+/// Whether connections are inside TLS.
+#[derive(Clone)]
+pub(super) enum Security {
+    Plain,
+    #[cfg(feature = "tls")]
+    Tls(Tls),
+}
+
+/// A socket that was accepted.
+pub(super) enum AcceptedSocket {
+    /// Registered with the runtime.
+    Tokio(TcpStream),
+    /// Not registered anywhere, so that a worker can take it.
+    Std(std::net::TcpStream),
+}
+
+impl AcceptedSocket {
+    /// Sets `TCP_NODELAY`, without which the kernel holds a frame back until more data follows. Returns
+    /// whether the socket had inherited the option from the listener.
+    pub(super) fn set_nodelay(&self) -> bool {
+        let (was_set, set) = match self {
+            Self::Tokio(stream) => (stream.nodelay(), stream.set_nodelay(true)),
+            Self::Std(stream) => (stream.nodelay(), stream.set_nodelay(true)),
+        };
+        was_set.unwrap_or(false) && set.is_ok()
+    }
+}
+
+/// A client that has connected.
+pub(super) struct Peer {
+    pub(super) server: Arc<Router>,
+    pub(super) timeouts: Arc<HandshakeTimeouts>,
+    pub(super) addr: SocketAddr,
+    /// The client's place among the connections that speak HTTP.
+    pub(super) permit: ConnectionPermit,
+}
+
+impl Peer {
+    /// Returns the output of a future, or `None` if the server shuts down first.
+    #[cfg(any(feature = "http2", feature = "tls"))]
+    pub(super) async fn or_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {
+        let (mut future, mut shutdown) =
+            (std::pin::pin!(future), std::pin::pin!(self.permit.shutdown_requested()));
+        let output = std::future::poll_fn(|task| {
+            if let std::task::Poll::Ready(output) = future.as_mut().poll(task) {
+                return std::task::Poll::Ready(Some(output));
+            }
+            shutdown.as_mut().poll(task).map(|()| None)
+        });
+        output.await
+    }
+}
