@@ -42,7 +42,7 @@ use crate::router::{PlainHandshake, StartConnection};
 use crate::transport::rewind::Rewind;
 
 /// The start of the preface that HTTP/2 clients send without TLS (RFC 9113 §3.4). The method `PRI` is
-/// reserved for it (§11.6).
+/// reserved for the preface (§11.6).
 #[cfg(feature = "http2")]
 const PREFACE: &[u8] = b"PRI ";
 

@@ -51,9 +51,10 @@ const ALPN_HTTP1: &[u8] = b"http/1.1";
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Tls(Arc<Inner>);
+pub struct Tls(Arc<CertificateFiles>);
 
-struct Inner {
+/// The paths of the files, and the configuration that was made from them.
+struct CertificateFiles {
     cert: PathBuf,
     key: PathBuf,
     config: RwLock<Arc<ServerConfig>>,
@@ -69,7 +70,7 @@ impl Tls {
     pub fn load(cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
         let (cert, key) = (cert.as_ref().to_owned(), key.as_ref().to_owned());
         let config = RwLock::new(Arc::new(load_config(&cert, &key)?));
-        Ok(Self(Arc::new(Inner { cert, key, config })))
+        Ok(Self(Arc::new(CertificateFiles { cert, key, config })))
     }
 
     /// Reads the files again, for later handshakes. Open connections keep the certificate that they have.

@@ -113,8 +113,8 @@ impl ClientIo {
         drop(io);
     }
 
-    pub(super) fn log_event(&self, what: &str) {
-        self.lock().log_event(what);
+    pub(super) fn log_event(&self, event: &str) {
+        self.lock().log_event(event);
     }
 
     pub(super) fn log(&self) -> String {
@@ -176,8 +176,8 @@ impl ClientState {
         }
     }
 
-    fn log_event(&mut self, what: &str) {
+    fn log_event(&mut self, event: &str) {
         let time = self.start.elapsed();
-        let _ = writeln!(self.log, "  {time:>10?}  {what}");
+        let _ = writeln!(self.log, "  {time:>10?}  {event}");
     }
 }

@@ -83,8 +83,8 @@ impl<H: Handler> TestClient<H> {
     #[cfg(feature = "json")]
     #[track_caller]
     pub fn json<T: DeserializeOwned>(&mut self) -> impl Future<Output = T> {
-        let what = format!("JSON of `{}`", std::any::type_name::<T>());
-        self.expect(what, |message| match message {
+        let expected = format!("JSON of `{}`", std::any::type_name::<T>());
+        self.expect(expected, |message| match message {
             Message::Text(text) => serde_json::from_str(&text).map_err(|error| Some(error.to_string())),
             _ => Err(None),
         })
@@ -163,7 +163,7 @@ impl<H: Handler> TestClient<H> {
     #[track_caller]
     fn expect<R>(
         &mut self,
-        what: impl std::fmt::Display,
+        expected: impl std::fmt::Display,
         pick: impl FnOnce(Message) -> Result<R, Option<String>>,
     ) -> impl Future<Output = R> {
         let caller = Location::caller();
@@ -180,7 +180,7 @@ impl<H: Handler> TestClient<H> {
                 None if self.task.is_finished() => "the connection has ended".to_owned(),
                 None => "no message arrived".to_owned(),
             };
-            self.fail(caller, &format!("expected {what}, but {got}"))
+            self.fail(caller, &format!("expected {expected}, but {got}"))
         }
     }
 

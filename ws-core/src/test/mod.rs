@@ -154,8 +154,8 @@ impl<H: Handler> TestClient<H> {
         let caller = Location::caller();
         let message = message.into();
         async move {
-            let what = frames::describe(&message);
-            self.send_bytes(caller, &what, &frames::encode(&message)).await;
+            let description = frames::describe(&message);
+            self.send_bytes(caller, &description, &frames::encode(&message)).await;
         }
     }
 
@@ -191,11 +191,11 @@ impl<H: Handler> TestClient<H> {
         settle().await;
     }
 
-    async fn send_bytes(&mut self, caller: &Location<'_>, what: &str, bytes: &[u8]) {
+    async fn send_bytes(&mut self, caller: &Location<'_>, description: &str, bytes: &[u8]) {
         if !self.io.is_open() {
             self.fail(caller, "the client has disconnected with `abort()` and cannot send");
         }
-        self.io.log_event(&format!("client sent {what}"));
+        self.io.log_event(&format!("client sent {description}"));
         self.io.send(bytes);
         settle().await;
     }
@@ -207,7 +207,7 @@ impl<H: Handler> TestClient<H> {
 /// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// # #[websocket] impl Chat {
-/// #     #[on_info] fn say(&mut self, what: &'static str) -> &'static str { what }
+/// #     #[on_info] fn say(&mut self, text: &'static str) -> &'static str { text }
 /// #     #[every(60s)] fn tick(&mut self) -> Ping { Ping::from("tick") }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -272,8 +272,8 @@ impl<H: Handler> TestClient<H> {
 }
 
 impl<H: Handler> TestClient<H> {
-    fn fail(&self, caller: &Location<'_>, what: &str) -> ! {
-        panic!("{caller}: {what}\nevents:\n{}", self.io.log())
+    fn fail(&self, caller: &Location<'_>, message: &str) -> ! {
+        panic!("{caller}: {message}\nevents:\n{}", self.io.log())
     }
 }
 

@@ -45,7 +45,7 @@ impl EventLoop {
         Ok((event_loop, inbox))
     }
 
-    /// Runs until the worker was told to stop and its last connection has ended.
+    /// Runs until a stop command was received and the last connection has ended.
     pub(super) fn run(mut self) {
         self.wake_queue.bind_to_thread();
         let mut events = Events::new();

@@ -12,7 +12,7 @@ pub(crate) type ConnectionFuture = Pin<Box<dyn Future<Output = CloseReason> + Se
 /// A handshake, from the first byte to the response.
 pub(super) type HandshakeFuture = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
-/// What the socket of a completed future is for next.
+/// The output of a handshake, or of a slot: the next use of its socket.
 pub(crate) enum Finished {
     /// Nothing: the slot is free.
     Closed,

@@ -120,7 +120,7 @@ struct ConnectionLifetime<'a> {
     stage: LifetimeStage,
     /// Whether no request has arrived since the last deadline.
     idle: bool,
-    /// Whether the client has received bytes since the last deadline.
+    /// Whether the socket has taken bytes since the last deadline, which shows that the client reads.
     wrote: Arc<AtomicBool>,
     settings: &'a Settings,
 }
@@ -215,7 +215,7 @@ async fn serve_request(
 
     let (head, body) = response_head(response);
     match socket {
-        // Only a handler takes the stream. A fallback that answers with success does not.
+        // The slot is open only if a handler accepted. A fallback may respond to CONNECT with success too.
         Some((upgrade_slot, recv)) if head.status().is_success() && !upgrade_slot.is_closed() => {
             match respond.send_response(head, false) {
                 Ok(send) => _ = upgrade_slot.send(Http2Stream::new(send, recv, token)),

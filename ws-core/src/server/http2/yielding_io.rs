@@ -19,7 +19,7 @@ pub(super) struct YieldingIo<T> {
     io: T,
     /// The number of bytes that were read since the last pause.
     read_since_yield: usize,
-    /// Set when the client receives bytes.
+    /// Set when the socket takes bytes.
     wrote: Arc<AtomicBool>,
 }
 
