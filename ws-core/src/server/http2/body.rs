@@ -1,4 +1,4 @@
-//! Bodies of requests and responses over HTTP/2, other than WebSockets.
+//! Bodies of requests and responses over HTTP/2, without WebSocket streams.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};

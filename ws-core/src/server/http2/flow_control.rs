@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::transport::http2::StreamToken;
 
-/// The maximum number of concurrent streams (WebSockets and requests) of a connection.
+/// The maximum number of concurrent streams of a connection, for requests and WebSocket connections.
 pub(super) const MAX_STREAMS: u32 = 256;
 
 /// The window of a stream while the connection has few streams.

@@ -1,4 +1,4 @@
-//! HTTP/2, and the WebSockets in its streams (RFC 8441), with h2.
+//! HTTP/2, and the WebSocket connections in its streams (RFC 8441), with h2.
 //!
 //! hyper's HTTP/2 server does not fit: it ends a dropped stream normally instead of resetting it, buffers
 //! without bound for a client that does not read, and needs a task and a channel for each stream.
@@ -135,7 +135,7 @@ enum LifetimeStage {
 }
 
 impl ConnectionLifetime<'_> {
-    /// Refuses further requests. Those in progress, and the WebSockets, have the shutdown timeout to end.
+    /// Refuses further requests. Open streams have the shutdown timeout to end.
     fn start_shutdown<T>(&mut self, connection: &mut Connection<T, Bytes>, deadline: Pin<&mut Sleep>)
     where
         T: AsyncRead + AsyncWrite + Unpin,

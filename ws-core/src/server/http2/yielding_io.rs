@@ -14,7 +14,7 @@ const READ_BUDGET: usize = 64 << 10;
 /// The stream below an HTTP/2 connection.
 ///
 /// h2 reads for as long as bytes are available. Without a pause it would collect frames faster than the
-/// tasks of their WebSockets run.
+/// tasks of their streams run.
 pub(super) struct YieldingIo<T> {
     io: T,
     /// The number of bytes that were read since the last pause.
