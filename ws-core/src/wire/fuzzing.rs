@@ -1,11 +1,11 @@
-//! The engine's parts as the fuzz targets see them.
+//! Parts of the engine, as the fuzz targets use them.
 
 use std::time::Instant;
 
 use super::connection;
 use super::decoder::{self, Decoded};
 use super::deflate::{self, DeflateParams, Inflater};
-use super::read_ahead::InboundMessage;
+use super::inbound_message::InboundMessage;
 use super::testing;
 use crate::close::{Close, CloseReason, ProtocolError};
 use crate::message::Message;
@@ -16,8 +16,8 @@ use crate::options::Options;
 pub struct Decoder(decoder::Decoder);
 
 impl Decoder {
-    /// `takeover` says whether messages may be compressed, and if so, whether they refer to earlier
-    /// ones.
+    /// Creates a decoder. `takeover` is `None` without compression; otherwise the value is whether messages
+    /// may refer to earlier ones.
     pub fn new(max_message_size: usize, validate_utf8: bool, takeover: Option<bool>) -> Self {
         let mut decoder = decoder::Decoder::new(max_message_size, validate_utf8);
         if let Some(takeover) = takeover {
@@ -26,14 +26,19 @@ impl Decoder {
         Self(decoder)
     }
 
-    /// Decodes what has come, up to a close frame; says how much of its end is to come again.
+    /// Decodes the input up to a close frame, appends the messages to `messages`, and returns the number of
+    /// bytes that are left.
     ///
     /// # Errors
     ///
-    /// The first fault.
-    pub fn decode(&mut self, mut input: &mut [u8], seen: &mut Vec<Message>) -> Result<usize, ProtocolError> {
+    /// Returns the first protocol error.
+    pub fn decode(
+        &mut self,
+        mut input: &mut [u8],
+        messages: &mut Vec<Message>,
+    ) -> Result<usize, ProtocolError> {
         while let Some(decoded) = self.0.decode(&mut input)? {
-            seen.push(message(&decoded));
+            messages.push(message(&decoded));
             if let Decoded::Close(_) = decoded {
                 break;
             }
@@ -41,14 +46,13 @@ impl Decoder {
         Ok(input.len())
     }
 
-    /// How much memory the message that is arriving takes.
+    /// Returns the capacity of the buffer for the incomplete message.
     pub fn capacity(&self) -> usize {
         self.0.capacity()
     }
 }
 
-/// The message with what it says in memory of its own. A close frame without a code has 1005, as
-/// RFC 6455 §7.4.1 calls it.
+/// Copies a message. A close frame without a code becomes 1005 (RFC 6455 §7.4.1).
 fn message(decoded: &Decoded<'_>) -> Message {
     match decoded {
         Decoded::Text(text) => Message::text(&**text),
@@ -59,9 +63,9 @@ fn message(decoded: &Decoded<'_>) -> Message {
     }
 }
 
-/// What two sides agreed upon about compression.
+/// The negotiated parameters of compression.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "they are explained where they are used")]
+#[expect(missing_docs, reason = "`DeflateParams` documents them")]
 pub struct Parameters {
     pub level: u8,
     pub mem_level: u8,
@@ -92,56 +96,55 @@ impl From<DeflateParams> for Parameters {
     }
 }
 
-/// What compresses the messages of one connection.
+/// The encoder of one connection.
 #[derive(Debug)]
 pub struct Deflater(deflate::Deflater);
 
 impl Deflater {
-    /// One for a new connection.
+    /// Creates the encoder of a new connection.
     pub fn new(parameters: Parameters) -> Self {
         Self(deflate::Deflater::new(&parameters.into()))
     }
 
-    /// The payload of a compressed frame, or nothing if the message is better sent as it is.
+    /// Returns the payload of a compressed frame, or `None` if the message should be sent uncompressed.
     pub fn compress(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         self.0.compress(message, &mut out).then_some(out)
     }
 }
 
-/// A connection, used as the driver does it.
+/// A connection that is used like in the driver.
 #[derive(Debug)]
 pub struct Connection {
-    /// What commands go to.
     wire: connection::Connection,
-    /// Whether the handler sends back what it gets.
+    /// Whether the handler sends each message back.
     echoes: bool,
-    /// What it has said, also what nobody heard.
+    /// The messages that the handler sent, including those that the client did not receive.
     pub sent: Vec<Message>,
 }
 
 impl Connection {
-    /// One that has been opened.
-    pub fn new(options: Options, agreed: Option<Parameters>, echoes: bool, now: Instant) -> Self {
+    /// Creates an open connection.
+    pub fn new(options: Options, parameters: Option<Parameters>, echoes: bool, now: Instant) -> Self {
         let wire = connection::Connection::new(options.into(), Vec::new(), now);
-        let mut wire = wire.with_compression(agreed.map(Into::into));
+        let mut wire = wire.with_compression(parameters.map(Into::into));
         wire.outbox().set_vectored(true);
         Self { wire, echoes, sent: Vec::new() }
     }
 
-    /// Bytes come from the socket, while a method of the handler is pending or not; false if the
-    /// connection does not want them.
+    /// Reads bytes from the socket. `is_pending` is whether a method of the handler is pending. Returns false
+    /// if the connection does not read.
     pub fn read(&mut self, bytes: &[u8], is_pending: bool, now: Instant) -> bool {
-        while let Some(mut backlog) = self.wire.take_unread() {
-            let used = self.handle(backlog.bytes(), is_pending);
-            self.wire.return_unread(backlog, used);
+        while let Some(mut unread) = self.wire.take_unread() {
+            let used = self.handle(unread.bytes(), is_pending);
+            self.wire.return_unread(unread, used);
         }
         let wants = self.wire.wants_input();
         if wants && !bytes.is_empty() {
-            let held = self.wire.partial_len();
-            assert!(held <= 138, "{held} bytes are held");
-            let mut input = [&vec![0; held], bytes].concat();
-            self.wire.prepend_partial(&mut input[..held]);
+            let partial = self.wire.partial_len();
+            assert!(partial <= 138, "{partial} bytes are stored");
+            let mut input = [&vec![0; partial], bytes].concat();
+            self.wire.prepend_partial(&mut input[..partial]);
             self.wire.on_bytes_received(now);
             let used = self.handle(&mut input, is_pending);
             self.wire.store_unread(&input[used..]);
@@ -149,10 +152,10 @@ impl Connection {
         wants
     }
 
-    /// The client has gone, or the socket takes no more.
-    pub fn disconnect(&mut self, has_write_failed: bool) {
+    /// Loses the client, or fails a write.
+    pub fn disconnect(&mut self, by_write: bool) {
         let kind = std::io::ErrorKind::ConnectionReset;
-        if has_write_failed { self.wire.on_write_error(kind) } else { self.wire.on_disconnect(kind) }
+        if by_write { self.wire.on_write_error(kind) } else { self.wire.on_disconnect(kind) }
     }
 
     fn handle(&mut self, input: &mut [u8], is_pending: bool) -> usize {
@@ -161,11 +164,11 @@ impl Connection {
         }
         let len = input.len();
         self.wire.outbox().begin_input(input);
-        let mut rest = &mut *input;
-        while let Some(message) = self.wire.next_message(&mut rest) {
+        let mut remaining = &mut *input;
+        while let Some(message) = self.wire.next_message(&mut remaining) {
             self.process_message(message);
         }
-        let used = len - rest.len();
+        let used = len - remaining.len();
         if self.wire.outbox().end_input() {
             self.wire.outbox().retain_input(input);
         }
@@ -194,7 +197,7 @@ impl Connection {
         }
     }
 
-    /// The handler is free: it gets what was read ahead, and at the end all of it.
+    /// Delivers the messages that were read ahead, and finishes a drain.
     pub fn deliver(&mut self) {
         while let Some(message) = self.wire.next_read_ahead() {
             self.process_message(message);
@@ -204,20 +207,20 @@ impl Connection {
         }
     }
 
-    /// The socket takes so many bytes.
+    /// Writes up to `len` bytes to the socket.
     pub fn write(&mut self, len: usize, now: Instant) -> Vec<u8> {
-        let mut taken = self.wire.outbox().waiting();
-        taken.truncate(len);
-        if !taken.is_empty() {
-            self.wire.on_bytes_sent(taken.len(), || now);
+        let mut written = self.wire.outbox().waiting();
+        written.truncate(len);
+        if !written.is_empty() {
+            self.wire.on_bytes_sent(written.len(), || now);
         }
         self.wire.outbox().reclaim();
-        taken
+        written
     }
 
-    /// Time passes; what is due is done, and after an end that took too long nothing is left to do.
+    /// Handles all timeouts that are due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        // One look may find that another is due.
+        // A timeout may start another one that is due as well.
         for _ in 0..4 {
             if self.wire.handle_timeout(now) {
                 self.wire.finish_drain();
@@ -228,7 +231,7 @@ impl Connection {
         assert!(self.wire.has_write_failed() || deadline.is_none_or(|deadline| deadline > now));
     }
 
-    /// The handler says something.
+    /// Sends a message from the handler.
     pub fn send(&mut self, message: Message) {
         match &message {
             Message::Text(text) => self.wire.text(text),
@@ -240,44 +243,44 @@ impl Connection {
         self.sent.push(message);
     }
 
-    /// The server shuts down.
+    /// Shuts the server down.
     pub fn shut_down(&mut self, deadline: Instant) {
         self.wire.drain_by(CloseReason::Shutdown, deadline);
     }
 
-    /// Whether the handler wants to read, and whether what it says is compressed.
+    /// Sets whether the handler reads, and whether its messages are compressed.
     pub fn set(&mut self, is_active: bool, compresses: bool) {
         self.wire.set_active(is_active);
         self.wire.set_compress(compresses);
     }
 
-    /// The largest message that may come from now on.
+    /// Sets the largest message that the client may send.
     pub fn set_max_message_size(&mut self, bytes: usize) {
         self.wire.set_max_message_size(bytes);
     }
 
-    /// How many bytes wait for the socket.
+    /// Returns the number of bytes that wait for the socket.
     pub fn waiting(&mut self) -> usize {
         self.wire.outbox().len()
     }
 
-    /// Why it ends.
+    /// Returns why the connection ends.
     pub fn close_reason(&self) -> Option<&CloseReason> {
         self.wire.close_reason()
     }
 
-    /// Whether the socket takes no more.
+    /// Returns whether a write failed.
     pub fn has_write_failed(&self) -> bool {
         self.wire.has_write_failed()
     }
 
-    /// Whether nothing can be said any more.
+    /// Returns whether no more messages can be sent.
     pub fn is_closing(&self) -> bool {
         self.wire.is_closing()
     }
 }
 
-/// A frame as a client sends it.
+/// Returns a masked frame whose first header byte is `first`.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     testing::frame(first, payload)
 }

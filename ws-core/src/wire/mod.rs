@@ -1,8 +1,8 @@
-//! The wire engine: RFC 6455, server side, without I/O and without a clock.
+//! The WebSocket engine: RFC 6455, server side, without I/O and without a clock.
 //!
-//! [`Connection`] is the machine; the other modules are its parts, in the order in which a byte
-//! meets them: [`frame`] reads the header, [`mask`], [`deflate`] and [`utf8`] the payload,
-//! [`decoder`] puts messages together, [`outbox`] holds what goes the other way.
+//! [`Connection`] is the state machine. The other modules are its parts, in the order of the inbound
+//! path: [`frame`] parses the header; [`mask`], [`deflate`] and [`utf8`] process the payload;
+//! [`decoder`] assembles messages; [`outbox`] queues the frames for the client.
 
 mod connection;
 mod decoder;
@@ -10,6 +10,7 @@ mod deflate;
 mod frame;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub(crate) mod fuzzing;
+mod inbound_message;
 mod mask;
 mod message_pool;
 mod outbox;
@@ -24,10 +25,10 @@ mod utf8;
 
 pub(crate) use connection::Connection;
 pub(crate) use deflate::DeflateParams;
+pub(crate) use inbound_message::InboundMessage;
 pub(crate) use outbox::{OwnedPayload, ZERO_COPY_THRESHOLD};
 #[cfg(feature = "tungstenite")]
 pub(crate) use peer_activity::PeerActivity;
 pub(crate) use prepared_message::PreparedMessage;
 pub(crate) use rate_limiter::RateLimiter;
-pub(crate) use read_ahead::InboundMessage;
 pub(crate) use unread::UnreadInput;

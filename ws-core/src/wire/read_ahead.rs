@@ -1,21 +1,12 @@
-//! Messages that came before their turn.
+//! Messages that were decoded while a method was pending.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use super::deflate::recycle;
+use super::inbound_message::InboundMessage;
 
-/// What the handler may want to see of what the client said.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum InboundMessage<'a> {
-    Text(Cow<'a, str>),
-    Binary(Cow<'a, [u8]>),
-    Ping(Cow<'a, [u8]>),
-    Pong(Cow<'a, [u8]>),
-}
-
-/// The messages that were read while a method was pending, in order. It is boxed because few
-/// connections have any.
+/// The queue of messages that wait for a pending method to complete, in order of arrival.
+///
+/// The queue is boxed, because few connections have one.
 #[derive(Debug, Default)]
 pub(super) struct ReadAheadQueue(Option<Box<Messages>>);
 
@@ -31,7 +22,7 @@ impl ReadAheadQueue {
         self.0.is_none()
     }
 
-    /// How much memory they take.
+    /// Returns the number of bytes that the messages occupy.
     #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.bytes)
@@ -51,51 +42,5 @@ impl ReadAheadQueue {
             self.0 = None;
         }
         Some(message)
-    }
-}
-
-impl InboundMessage<'_> {
-    /// Whether it is in memory of its own, and not where it was read.
-    #[inline]
-    pub(crate) fn is_owned(&self) -> bool {
-        matches!(self, Self::Text(Cow::Owned(_)) | Self::Binary(Cow::Owned(_)))
-    }
-
-    /// That memory.
-    pub(super) fn into_buffer(self) -> Option<Vec<u8>> {
-        match self {
-            Self::Text(Cow::Owned(text)) => Some(text.into_bytes()),
-            Self::Binary(Cow::Owned(bytes)) => Some(bytes),
-            _ => None,
-        }
-    }
-
-    /// The same in memory of its own, and in no more than it needs.
-    fn into_owned(self) -> InboundMessage<'static> {
-        match self {
-            Self::Text(Cow::Owned(text)) if text.capacity() > 2 * text.len() => {
-                let copy = text.as_str().to_owned();
-                recycle(text.into_bytes());
-                InboundMessage::Text(Cow::Owned(copy))
-            }
-            Self::Binary(Cow::Owned(bytes)) if bytes.capacity() > 2 * bytes.len() => {
-                let copy = bytes.as_slice().to_owned();
-                recycle(bytes);
-                InboundMessage::Binary(Cow::Owned(copy))
-            }
-            Self::Text(text) => InboundMessage::Text(Cow::Owned(text.into_owned())),
-            Self::Binary(bytes) => InboundMessage::Binary(Cow::Owned(bytes.into_owned())),
-            Self::Ping(payload) => InboundMessage::Ping(Cow::Owned(payload.into_owned())),
-            Self::Pong(payload) => InboundMessage::Pong(Cow::Owned(payload.into_owned())),
-        }
-    }
-
-    /// What it counts against `read_ahead`: an empty message is not free either.
-    fn queued_size(&self) -> usize {
-        let payload = match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes.len(),
-        };
-        size_of::<Self>() + payload
     }
 }

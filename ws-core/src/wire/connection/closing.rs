@@ -1,4 +1,4 @@
-//! The end: who wants it, what goes out for it, and how long it may take.
+//! The end of a connection: its reason, the close frame and the time limits.
 
 use std::io;
 use std::time::Instant;
@@ -9,24 +9,29 @@ use super::super::unread::UnreadInput;
 use super::Connection;
 use crate::close::{Close, CloseReason, ProtocolError};
 
-/// Why a connection ends, and how long that may take.
+/// The state of a connection that is not open any more.
 #[derive(Debug)]
 pub(super) struct CloseState {
     reason: CloseReason,
+    /// [`Phase::Draining`] or [`Phase::Closing`].
     phase: Phase,
-    /// When the phase began, by the first look at the clock after that, or when the client last took
-    /// some of what it is owed.
+    /// When the current time limit started: with the first check of the clock in this phase, or when the
+    /// client last made progress on the data that is queued for it.
     phase_started_at: Option<Instant>,
-    /// When it ends by force, if somebody said so.
+    /// When the phase ends by force, if the caller set a deadline.
     deadline: Option<Instant>,
 }
 
-/// How far it has ended.
+/// How far a connection has ended. [`Connection`] shows the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Messages are read and sent.
+    Open,
+    /// No more input is read. The handler receives the messages that were read before.
     Draining,
+    /// No more messages are sent.
     Closing {
-        /// Whether the client's close frame is still to come.
+        /// Whether the client's close frame is still expected.
         awaiting_close: bool,
     },
 }
@@ -38,46 +43,44 @@ impl CloseState {
 }
 
 impl Connection {
-    #[inline(always)]
+    #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.close_state.is_none()
     }
 
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
-        matches!(self.phase(), Some(Phase::Closing { .. }))
+        matches!(self.phase(), Phase::Closing { .. })
     }
 
     pub(super) fn is_draining(&self) -> bool {
-        self.phase() == Some(Phase::Draining)
+        self.phase() == Phase::Draining
     }
 
-    /// How far it has ended, unless it is open.
     #[inline]
-    pub(super) fn phase(&self) -> Option<Phase> {
-        self.close_state.as_ref().map(|state| state.phase)
+    pub(super) fn phase(&self) -> Phase {
+        self.close_state.as_ref().map_or(Phase::Open, |state| state.phase)
     }
 
-    /// Why the connection ends, once it does.
+    /// Returns why the connection ends, unless it is open.
     #[inline]
     pub(crate) fn close_reason(&self) -> Option<&CloseReason> {
         self.close_state.as_ref().map(|state| &state.reason)
     }
 
-    /// The client is gone. What it said before is still handled.
+    /// Handles the loss of the client. Messages that arrived before are still handled.
     pub(crate) fn on_disconnect(&mut self, kind: io::ErrorKind) {
         self.stop_awaiting_close();
         self.begin_drain(CloseReason::ConnectionLost(kind));
     }
 
-    /// The transport found that the client broke the protocol. What it said before is still
-    /// handled.
-    pub(crate) fn on_protocol_error(&mut self, fault: ProtocolError) {
+    /// Handles a protocol error that the transport found. Messages that arrived before are still handled.
+    pub(crate) fn on_protocol_error(&mut self, error: ProtocolError) {
         self.stop_awaiting_close();
-        self.begin_drain(CloseReason::Protocol(fault));
+        self.begin_drain(CloseReason::Protocol(error));
     }
 
-    /// The socket takes no more bytes.
+    /// Handles a failed write: the socket accepts no more bytes.
     pub(crate) fn on_write_error(&mut self, kind: io::ErrorKind) {
         self.on_disconnect(kind);
         self.has_write_failed = true;
@@ -85,19 +88,20 @@ impl Connection {
         self.outbox.clear();
     }
 
-    /// The handler closes: what was sent before goes out, nothing after it.
+    /// Closes the connection for the handler: earlier messages are still sent, later ones are not.
     pub(crate) fn close(&mut self, close: Close) {
         self.close_with(CloseReason::Stop(close));
     }
 
-    /// Ends the connection at once: the close frame is queued, and nothing can be sent after it.
-    /// The first reason counts, unless what the client is owed for it overflows.
+    /// Queues the close frame. Nothing can be sent after that.
+    ///
+    /// The first reason counts. The exception is [`CloseReason::Overflow`]: the client does not receive
+    /// the data that was queued while the connection drained.
     pub(crate) fn close_with(&mut self, reason: CloseReason) {
         if self.is_closing() {
             return;
         }
         let reason = match self.close_state.take() {
-            // What the client is owed does not reach it: that is the reason then.
             Some(_) if reason == CloseReason::Overflow => reason,
             Some(first) => first.reason,
             None => reason,
@@ -116,7 +120,7 @@ impl Connection {
         self.read_ahead_queue = ReadAheadQueue::default();
     }
 
-    /// Ends the connection in order: nothing more is read, and what was read is handled first.
+    /// Stops reading. The handler receives the messages that were read before, then the connection closes.
     pub(crate) fn begin_drain(&mut self, reason: CloseReason) {
         if self.is_open() {
             if !expects_close_reply(&reason) {
@@ -126,7 +130,7 @@ impl Connection {
         }
     }
 
-    /// The next of what came before the end is handled, and has its time.
+    /// Starts the time limit of the next message or method while the connection drains.
     pub(crate) fn reset_drain_timer(&mut self) {
         if let Some(state) = &mut self.close_state
             && state.phase == Phase::Draining
@@ -135,7 +139,7 @@ impl Connection {
         }
     }
 
-    /// Everything that came before the end has been handled.
+    /// Closes a connection whose earlier messages have all been handled.
     pub(crate) fn finish_drain(&mut self) {
         if let Some(state) = &self.close_state {
             let reason = state.reason.clone();
@@ -143,8 +147,9 @@ impl Connection {
         }
     }
 
-    /// Whether the client should read before it is told more, now that the connection ends. That
-    /// has a limit, which begins anew while it does read.
+    /// Returns whether a draining connection waits for the client to read from the outbox.
+    ///
+    /// The wait has a time limit, which starts again whenever the client reads.
     pub(crate) fn is_blocked_by_client(&self) -> bool {
         self.is_draining() && self.is_above_high_water() && !self.has_write_failed
     }
@@ -154,33 +159,37 @@ impl Connection {
         self.has_write_failed
     }
 
-    /// Whether nothing more is to be said or heard, but for what is in the outbox.
+    /// Returns whether the close handshake is complete except for flushing the outbox.
     pub(crate) fn is_finished(&self) -> bool {
-        self.phase() == Some(Phase::Closing { awaiting_close: false })
+        self.phase() == Phase::Closing { awaiting_close: false }
     }
 
-    /// Whether the client may go on sending when the connection is finished, because it has neither
-    /// closed nor gone.
+    /// Returns whether the client may still send data after the connection is finished.
+    ///
+    /// After a protocol error the client has neither closed nor disconnected.
     pub(crate) fn peer_may_send(&self) -> bool {
         matches!(self.close_reason(), Some(CloseReason::Protocol(_)))
     }
 
-    /// Bytes came from the client.
+    /// Handles the arrival of bytes from the client.
     #[inline]
     pub(crate) fn on_bytes_received(&mut self, now: Instant) {
         self.last_received_at = now;
-        if let Some(liveness) = &mut self.liveness {
-            liveness.on_bytes_received();
+        if let Some(checks) = &mut self.checks {
+            checks.keepalive.on_bytes_received();
         }
     }
 
-    /// When the last bytes came: what time it is in the middle of a turn, without a look at the clock.
+    /// Returns when the last bytes arrived. Within an iteration this is the current time, without a call
+    /// to the clock.
     #[inline]
     pub(crate) fn last_received_at(&self) -> Instant {
         self.last_received_at
     }
 
-    /// When `handle_timeout` wants to be called. The clock is only asked when an end begins.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) has to be called.
+    ///
+    /// `now` is only called if a time limit starts.
     pub(crate) fn deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         if !self.is_open() {
             return self.closing_deadline(now);
@@ -194,18 +203,18 @@ impl Connection {
         let timeout = if is_handling { self.options.cancel_timeout } else { self.options.close_timeout };
         let own = state.phase_started_at.get_or_insert_with(now).checked_add(timeout);
         match state.deadline {
-            // A shutdown gives more time than other ends, and to other ends no more than to itself.
+            // A shutdown replaces the cancel timeout, but only shortens the limits of other reasons.
             Some(limit) if is_handling && state.reason == CloseReason::Shutdown => Some(limit),
             Some(limit) => own.map(|own| own.min(limit)),
             None => own,
         }
     }
 
-    /// Looks at the clock. True if an end has taken as long as it may.
+    /// Handles a deadline that has passed. Returns true if the time limit of the current phase is over.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
         let due = self.deadline(|| now).is_some_and(|deadline| deadline <= now);
         if due && self.is_open() {
-            // If reading was deferred, what the client said meanwhile is to be read first.
+            // Input that arrived while reading was deferred must be read first.
             if !self.end_deferral() {
                 self.on_deadline(now);
             }
@@ -214,7 +223,8 @@ impl Connection {
         due
     }
 
-    /// Ends in order, by a deadline, which also counts for an end that has begun.
+    /// Like [`begin_drain`](Self::begin_drain), but with a deadline, which also applies to a drain that
+    /// has already started.
     pub(crate) fn drain_by(&mut self, reason: CloseReason, deadline: Instant) {
         self.begin_drain(reason);
         if let Some(state) = &mut self.close_state
@@ -233,8 +243,9 @@ impl Connection {
     }
 }
 
-/// Whether the client's close frame is awaited when the connection ends for that reason. After a
-/// fault nothing that follows can be understood (§7.1.7).
+/// Returns whether a connection that closes for `reason` waits for the client's close frame.
+///
+/// After a protocol error no later byte can be interpreted (RFC 6455 §7.1.7).
 pub(super) fn expects_close_reply(reason: &CloseReason) -> bool {
     !matches!(reason, CloseReason::Remote(_) | CloseReason::Protocol(_) | CloseReason::ConnectionLost(_))
 }

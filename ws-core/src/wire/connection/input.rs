@@ -1,35 +1,35 @@
-//! Input: from the bytes that were read to the messages that the handler gets.
+//! Input: from the bytes that were read to the messages that the handler receives.
 
 use std::borrow::Cow;
 
 use super::super::decoder::Decoded;
 use super::super::frame::Opcode;
-use super::super::read_ahead::InboundMessage;
+use super::super::inbound_message::InboundMessage;
 use super::super::unread::UnreadInput;
 use super::Connection;
 use super::closing::{Phase, expects_close_reply};
 use crate::close::{CloseReason, ProtocolError};
 
 impl Connection {
-    /// Whether bytes should be read from the socket.
+    /// Returns whether bytes should be read from the socket.
     #[inline]
     pub(crate) fn wants_input(&self) -> bool {
         match self.phase() {
-            None if self.deferred_until().is_some() || self.must_write_first() => false,
-            None => self.is_reading() && self.has_room(),
-            Some(Phase::Draining) => false,
-            Some(Phase::Closing { awaiting_close }) => awaiting_close && !self.must_write_first(),
+            Phase::Open if self.deferred_until().is_some() || self.must_write_first() => false,
+            Phase::Open => self.is_reading() && self.has_room(),
+            Phase::Draining => false,
+            Phase::Closing { awaiting_close } => awaiting_close && !self.must_write_first(),
         }
     }
 
-    /// Bytes that were read earlier and can be decoded now; they come before what the socket has.
+    /// Takes the stored bytes, if they can be decoded now. They precede the bytes in the socket.
     #[inline]
     pub(crate) fn take_unread(&mut self) -> Option<UnreadInput> {
         (!self.unread.is_empty() && !self.needs_more_input && self.wants_input())
             .then(|| std::mem::take(&mut self.unread))
     }
 
-    /// Gives them back, but for the first `used`.
+    /// Returns bytes from [`take_unread`](Self::take_unread), of which the first `used` are decoded.
     pub(crate) fn return_unread(&mut self, mut unread: UnreadInput, used: usize) {
         unread.advance(used);
         if self.needs_more_input {
@@ -39,14 +39,15 @@ impl Connection {
         }
     }
 
-    /// The same of one that a method has left, if anything is in it.
+    /// Stores the bytes that follow the message whose method was pending.
     pub(crate) fn restore_unread(&mut self, rest: UnreadInput) {
         if !rest.is_empty() {
             self.return_unread(rest, 0);
         }
     }
 
-    /// The same of one that has panicked. What it has sent of what it was given is still sent.
+    /// Like [`restore_unread`](Self::restore_unread), but after a panic: replies that borrow from the input
+    /// are copied, so that they are still sent.
     pub(crate) fn restore_after_panic(&mut self, rest: UnreadInput) {
         if self.outbox.end_input() {
             self.outbox.retain_input(rest.full());
@@ -54,14 +55,14 @@ impl Connection {
         self.restore_unread(rest);
     }
 
-    /// How many bytes of an unfinished header or control frame come before what is read next: at
-    /// most 138.
+    /// Returns the number of stored bytes that precede the next read: at most 138, an incomplete header or
+    /// control frame.
     #[inline]
     pub(crate) fn partial_len(&self) -> usize {
         self.unread.len()
     }
 
-    /// Moves these bytes to where they belong, in front of what was read.
+    /// Moves the stored bytes to `front`, the start of the read buffer.
     #[inline]
     pub(crate) fn prepend_partial(&mut self, front: &mut [u8]) {
         if !front.is_empty() {
@@ -70,30 +71,32 @@ impl Connection {
         }
     }
 
-    /// Where the client's next bytes go, if that is not the thread's buffer, as they are nothing but the
-    /// payload of a large message; to be told to [`commit_direct_read`](Self::commit_direct_read).
+    /// Returns the buffer of a large message, if the next bytes can be read straight into that buffer.
+    ///
+    /// Afterwards, [`commit_direct_read`](Self::commit_direct_read) has to be called.
     pub(crate) fn direct_read_buf(&mut self) -> Option<&mut [u8]> {
         if self.unread.is_empty() { self.decoder.direct_read_buf() } else { None }
     }
 
-    /// Whether there may be such a message.
-    #[inline(always)]
+    /// Returns whether the payload of a frame is incomplete.
+    #[inline]
     pub(crate) fn has_partial_frame(&self) -> bool {
         self.decoder.has_partial_frame()
     }
 
-    /// So many bytes have come there.
+    /// Processes `len` bytes that were read into the [direct read buffer](Self::direct_read_buf).
     pub(crate) fn commit_direct_read(&mut self, len: usize) {
         match self.decoder.commit_direct_read(len) {
             Ok(()) => {}
-            // Messages that crossed our close frame are dropped.
+            // The server's close frame is already queued, so the message is discarded anyway.
             Err(_) if self.is_closing() => self.stop_awaiting_close(),
-            Err(fault) => self.begin_drain(CloseReason::Protocol(fault)),
+            Err(error) => self.begin_drain(CloseReason::Protocol(error)),
         }
     }
 
-    /// A message in memory of its own is going to be handled; it is to be given back
-    /// [afterwards](Self::end_message).
+    /// Announces that a message which owns its buffer is about to be handled.
+    ///
+    /// Afterwards, [`end_message`](Self::end_message) has to be called.
     pub(crate) fn begin_message(&mut self, message: &InboundMessage<'_>) {
         match message {
             InboundMessage::Text(text) => self.outbox.begin_message(text.as_bytes()),
@@ -102,8 +105,10 @@ impl Connection {
         }
     }
 
-    /// It has been handled. Its memory is that of what was sent of it, or the thread's; says how many
-    /// bytes it held.
+    /// Takes back a message that was handled, and returns the length of its buffer.
+    ///
+    /// Replies that borrow from the buffer keep it alive. Without such replies, the buffer returns to the
+    /// thread.
     pub(crate) fn end_message(&mut self, message: InboundMessage<'_>) -> usize {
         let Some(bytes) = message.into_buffer() else { return 0 };
         let len = bytes.len();
@@ -113,7 +118,8 @@ impl Connection {
         len
     }
 
-    /// Keeps what `next_message` or `read_ahead` left of the input.
+    /// Stores the input that [`next_message`](Self::next_message) or [`read_ahead`](Self::read_ahead) did
+    /// not decode.
     #[inline]
     pub(crate) fn store_unread(&mut self, rest: &[u8]) {
         if !rest.is_empty() && self.should_retain_input() {
@@ -121,21 +127,24 @@ impl Connection {
         }
     }
 
-    /// Takes the next message off the front of the input. `None` if it needs more input, if
-    /// reading is off, or if the connection ends.
+    /// Takes the next message off the front of the input.
+    ///
+    /// Returns `None` if the input is incomplete, if reading is stopped, or if the connection ends.
+    // PERF: a short message in one frame is decoded inline; everything else, and every error in the header,
+    // is left to the general path, `next_message_slow`. budget: text64x16
+    // The fuzz targets `connection` and `decoder`, replayed by `fuzzing::tests`, cover both paths.
     #[inline(always)]
     pub(crate) fn next_message<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<InboundMessage<'a>> {
         self.needs_more_input = input.is_empty();
         if self.needs_more_input {
             return None;
         }
-        // What most messages are is found out with a few looks; all the rest is not inlined.
-        if self.is_open() && self.is_reading() && self.liveness.is_none() {
+        if self.is_open() && self.is_reading() && self.checks.is_none() {
             match self.decoder.decode_short(input) {
                 Some(Ok(Decoded::Text(text))) => return Some(InboundMessage::Text(text)),
                 Some(Ok(Decoded::Binary(bytes))) => return Some(InboundMessage::Binary(bytes)),
-                Some(Err(fault)) => {
-                    self.begin_drain(CloseReason::Protocol(fault));
+                Some(Err(error)) => {
+                    self.begin_drain(CloseReason::Protocol(error));
                     return None;
                 }
                 _ => {}
@@ -144,11 +153,12 @@ impl Connection {
         self.next_message_slow(input)
     }
 
+    /// General path of [`next_message`](Self::next_message): frames of any kind and length, in any phase.
     fn next_message_slow<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<InboundMessage<'a>> {
         while self.is_closing() && !self.is_finished() {
             match self.decoder.decode(input) {
-                // Messages that crossed our close frame are dropped.
                 Ok(Some(Decoded::Close(_))) | Err(_) => self.stop_awaiting_close(),
+                // A message that crossed the server's close frame is discarded.
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     self.needs_more_input = true;
@@ -160,7 +170,7 @@ impl Connection {
             return None;
         }
         match self.decoder.decode(input) {
-            Ok(Some(message)) if !self.check_rate(&message) => {
+            Ok(Some(message)) if !self.is_within_rate_limit(&message) => {
                 self.begin_drain(CloseReason::Protocol(ProtocolError::LimitExceeded));
                 None
             }
@@ -181,23 +191,24 @@ impl Connection {
                 self.needs_more_input = true;
                 None
             }
-            Err(fault) => {
-                self.begin_drain(CloseReason::Protocol(fault));
+            Err(error) => {
+                self.begin_drain(CloseReason::Protocol(error));
                 None
             }
         }
     }
 
-    /// Decodes while a method is pending: pings are answered and a close is seen; messages wait.
-    /// Returns how many bytes it used.
+    /// Decodes input while a method is pending, and returns the number of bytes that were decoded.
+    ///
+    /// Pings are answered and a close frame is noticed. Messages are queued.
     pub(crate) fn read_ahead(&mut self, input: &mut [u8]) -> usize {
         let len = input.len();
-        let mut rest = input;
+        let mut remaining = input;
         while self.is_closing() || self.has_room() {
-            let Some(message) = self.next_message(&mut rest) else { break };
+            let Some(message) = self.next_message(&mut remaining) else { break };
             self.read_ahead_queue.push(message);
         }
-        len - rest.len()
+        len - remaining.len()
     }
 
     #[inline]
@@ -205,24 +216,28 @@ impl Connection {
         !self.read_ahead_queue.is_empty()
     }
 
-    /// The next message that was read ahead.
+    /// Returns the next message from the read-ahead queue, if the handler may receive one.
     pub(crate) fn next_read_ahead(&mut self) -> Option<InboundMessage<'static>> {
         if self.can_deliver_read_ahead() { self.read_ahead_queue.pop() } else { None }
     }
 
-    /// Whether it may be handled now. At the end it may, even if reading was off.
+    /// Returns whether the handler may receive a message from the read-ahead queue now.
+    ///
+    /// While the connection drains, the handler receives messages even if it had stopped reading.
     #[inline]
     pub(crate) fn can_deliver_read_ahead(&self) -> bool {
         let allowed = match self.phase() {
-            None => self.is_reading(),
-            Some(Phase::Draining) => !self.is_blocked_by_client(),
-            Some(Phase::Closing { .. }) => false,
+            Phase::Open => self.is_reading(),
+            Phase::Draining => !self.is_blocked_by_client(),
+            Phase::Closing { .. } => false,
         };
         allowed && !self.read_ahead_queue.is_empty()
     }
 
-    /// Whether what was read may still be of use. At an end that the client answers, its close frame
-    /// is only found behind that.
+    /// Returns whether input that is not decoded may still be needed.
+    ///
+    /// A draining connection only needs the input if it waits for the client's close frame, which follows
+    /// that input.
     fn should_retain_input(&self) -> bool {
         !self.is_draining() || self.close_reason().is_some_and(expects_close_reply)
     }

@@ -1,4 +1,4 @@
-//! Over a transport that speaks WebSocket itself.
+//! Connections over a transport that implements the WebSocket protocol itself.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,11 +8,12 @@ use super::Connection;
 #[cfg(feature = "tungstenite")]
 use crate::options::Options;
 
-/// How long a pending method keeps a transport from being read that would close over its answer:
-/// longer than most methods take, and shorter than anybody waits for a pong.
+/// The longest time for which a pending method stops a transport from being read.
+///
+/// Most methods complete sooner, and clients wait longer for a pong.
 const DEFERRAL: Duration = Duration::from_millis(250);
 
-/// What the connection knows of such a transport.
+/// The connection's state that concerns a managed transport.
 #[derive(Debug)]
 pub(super) struct ManagedTransport {
     activity: Arc<PeerActivity>,
@@ -21,22 +22,24 @@ pub(super) struct ManagedTransport {
     is_pending: bool,
 }
 
-/// Whether the transport is left unread, so that pending methods can still answer.
+/// Whether reading is deferred so that a pending method can still send a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deferral {
-    /// It has been read since the last one: the next method that is pending begins one.
+    /// The transport was read after the last deferral. The next pending method starts a deferral.
     Unused,
-    /// While methods are pending.
+    /// Reading is deferred until this time, as long as a method is pending.
     Until(Instant),
-    /// It is to be read first. Methods that follow each other do not keep it from that for ever.
+    /// The transport must be read before the next deferral, so that a series of methods does not stop
+    /// reading forever.
     Expired,
 }
 
 impl Connection {
-    /// An open connection over a transport that speaks WebSocket itself: it puts messages together,
-    /// answers pings, and answers a close frame when it reads it, after which it sends nothing more.
-    /// So that no answer is lost that way, what waits is written before more is read, and a method
-    /// that is pending has a moment to answer.
+    /// Creates an open connection over a managed transport.
+    ///
+    /// Such a transport assembles messages and answers pings. When the transport reads a close frame, the
+    /// transport answers that frame and sends nothing more. Two rules keep replies from being lost then:
+    /// the outbox is written before more input is read, and a pending method has a moment to reply.
     #[cfg(feature = "tungstenite")]
     pub(crate) fn over_managed_transport(
         options: Arc<Options>,
@@ -45,7 +48,7 @@ impl Connection {
     ) -> Self {
         let managed = ManagedTransport { activity, deferral: Deferral::Unused, is_pending: false };
         let mut wire = Self { managed: Some(Box::new(managed)), ..Self::new(options, Vec::new(), now) };
-        // Its messages come whole, whatever frames they had.
+        // The transport passes on complete messages, whatever the client's frames were.
         wire.decoder.set_max_frame_size(None);
         wire
     }
@@ -55,7 +58,7 @@ impl Connection {
         self.managed.is_some()
     }
 
-    /// Looks whether the client did something that brought no bytes; it counts like a byte.
+    /// Treats activity of the client that yielded no bytes like the arrival of a byte.
     #[inline]
     pub(crate) fn check_activity(&mut self, now: impl FnOnce() -> Instant) {
         if self.managed.as_ref().is_some_and(|managed| managed.activity.take()) {
@@ -66,7 +69,7 @@ impl Connection {
         }
     }
 
-    /// A method is run, and may be pending for a while.
+    /// Handles the start of a method, which may be pending for some time.
     pub(crate) fn on_method_started(&mut self, now: impl FnOnce() -> Instant) {
         let time = self.options.cancel_timeout.min(DEFERRAL);
         let Some(managed) = &mut self.managed else { return };
@@ -76,14 +79,14 @@ impl Connection {
         }
     }
 
-    /// It has ended, or has been given up.
+    /// Handles the end of a method, which completed or was cancelled.
     pub(crate) fn on_method_finished(&mut self) {
         if let Some(managed) = &mut self.managed {
             managed.is_pending = false;
         }
     }
 
-    /// The transport is read.
+    /// Handles a read from the transport.
     #[inline]
     pub(crate) fn on_transport_read(&mut self) {
         if let Some(managed) = &mut self.managed {
@@ -91,13 +94,14 @@ impl Connection {
         }
     }
 
-    /// Whether a close frame that is read now would lose what waits for the client.
+    /// Returns whether the outbox must be written before the transport is read: a close frame that is
+    /// read now would discard the outbox.
     #[inline]
     pub(super) fn must_write_first(&self) -> bool {
         self.is_managed() && !self.outbox.is_empty()
     }
 
-    /// Until when the transport is not read, because a method is pending.
+    /// Returns until when a pending method defers reading.
     #[inline]
     pub(super) fn deferred_until(&self) -> Option<Instant> {
         match self.managed.as_ref().map(|managed| (managed.deferral, managed.is_pending)) {
@@ -106,7 +110,7 @@ impl Connection {
         }
     }
 
-    /// Lets the transport be read although a method is pending; false if it may be already.
+    /// Ends the deferral of reading. Returns false if there was none.
     pub(super) fn end_deferral(&mut self) -> bool {
         let is_deferred = self.deferred_until().is_some();
         if let Some(managed) = self.managed.as_mut().filter(|_| is_deferred) {

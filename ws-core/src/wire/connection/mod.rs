@@ -1,15 +1,18 @@
 //! The protocol state of one connection.
 
 mod closing;
+mod idle_timer;
 mod input;
-mod liveness;
+mod keepalive;
 mod managed_transport;
+mod rate_limits;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use closing::CloseState;
-use liveness::Liveness;
+use idle_timer::IdleTimer;
+use keepalive::OptionalChecks;
 use managed_transport::ManagedTransport;
 
 use super::decoder::Decoder;
@@ -24,62 +27,72 @@ use super::unread::UnreadInput;
 use crate::close::CloseReason;
 use crate::options::Options;
 
-/// One side of a WebSocket, as a machine that does no I/O and has no clock. It owns the close
-/// handshake: whoever wants the connection to end tells it why, and it says what happens next.
+/// The server's side of a WebSocket connection, as a state machine without I/O and without a clock.
 ///
 /// There are four kinds of methods:
 ///
-/// - **Input.** [`next_message`](Self::next_message) takes messages off the bytes that were read; what it leaves is
-///   given to [`store_unread`](Self::store_unread). While a method of the handler is pending, bytes go to
-///   [`read_ahead`](Self::read_ahead) instead. [`on_disconnect`](Self::on_disconnect) says that no more will come.
-/// - **Commands** put frames into the outbox or change a setting; [`close`](Self::close) and
+/// - **Input.** [`next_message`](Self::next_message) decodes messages from the bytes that were read.
+///   [`store_unread`](Self::store_unread) stores the bytes that remain. While a method of the handler is
+///   pending, [`read_ahead`](Self::read_ahead) takes the bytes instead.
+///   [`on_disconnect`](Self::on_disconnect) reports that no more bytes will arrive.
+/// - **Commands** queue frames in the outbox or change a setting. [`close`](Self::close) and
 ///   [`begin_drain`](Self::begin_drain) end the connection.
-/// - **Output.** [`outbox`](Self::outbox) holds the bytes for the socket;
-///   [`is_finished`](Self::is_finished) says when the server ends TCP.
-/// - **Time.** [`deadline`](Self::deadline) says when [`handle_timeout`](Self::handle_timeout) wants to be called.
+/// - **Output.** [`outbox`](Self::outbox) holds the bytes for the socket.
+///   [`is_finished`](Self::is_finished) reports when the server may close the TCP connection.
+/// - **Time.** [`deadline`](Self::deadline) returns when [`handle_timeout`](Self::handle_timeout) has to be
+///   called.
 ///
-/// A connection is *open*, then *ending*: nothing more is read and what came before is still
-/// handled, then *closing*: nothing more is sent. Handlers that close skip the middle.
+/// # Phases
+///
+/// The connection owns the close handshake. Callers give a reason, and the phase follows from it:
+///
+/// ```text
+///   Open ─────────── begin_drain ───────────▶ Draining
+///    │    client closed or disconnected,        │
+///    │    protocol error, timeout, shutdown     │ finish_drain: earlier messages are handled
+///    │                                          │ close_with: the handler closes, overflow
+///    │ close_with: the handler closes,          ▼
+///    └──────────── overflow ───────────────▶ Closing { awaiting_close: true }
+///                                               │ the client's close frame arrives
+///                                               ▼
+///                                            Closing { awaiting_close: false } = is_finished
+/// ```
+///
+/// [`Closing`](closing::Phase::Closing) starts with `awaiting_close: false` if the client closed first, is
+/// gone or broke the protocol.
 #[derive(Debug)]
 pub(crate) struct Connection {
     options: Arc<Options>,
     decoder: Decoder,
     outbox: Outbox,
-    /// What messages for the client go through, if it understands compressed ones; gone when
-    /// nothing more is sent.
+    /// The encoder, if compression was negotiated. Closing drops the encoder.
     deflater: Option<Box<Deflater>>,
-    /// Bytes that were read and not decoded: the beginning of a frame, or, if not `needs_more_input`, whole
-    /// frames behind which reading was stopped.
+    /// Bytes that were read and not decoded: the start of a frame if `needs_more_input`, otherwise complete
+    /// frames that wait because reading was stopped.
     unread: UnreadInput,
     needs_more_input: bool,
-    /// Messages that were read while a method was pending.
+    /// Messages that were decoded while a method was pending.
     read_ahead_queue: ReadAheadQueue,
-    /// How it ends, unless it is open. Boxed, because all the others have room for it.
+    /// How the connection ends, unless it is open. Boxed, because open connections do not need it.
     close_state: Option<Box<CloseState>>,
+    /// Whether the handler wants to read.
     active: bool,
-    /// Whether the socket takes no more bytes.
+    /// Whether the socket rejected a write.
     has_write_failed: bool,
     idle_timeout: Option<Duration>,
     idle_timer: IdleTimer,
-    /// When the last byte came from the client.
+    /// When the last byte arrived from the client.
     last_received_at: Instant,
-    /// What a transport that speaks WebSocket itself does, and needs.
+    /// The state of a transport that implements the protocol itself.
     managed: Option<Box<ManagedTransport>>,
-    /// Whether it is asked for signs of life, has only so long to live, or may only say so much.
-    liveness: Option<Box<Liveness>>,
-    /// How many pings and pongs came from the client, once there were any: few send some.
+    /// Keep-alive and the message rate, if the options demand them.
+    checks: Option<Box<OptionalChecks>>,
+    /// The limit of pings and pongs, once the client sent one. Few clients do.
     control_rate: Option<Box<RateLimiter>>,
 }
 
-/// Whether the idle timeout is what it was when the clock was set for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum IdleTimer {
-    Armed,
-    Stale,
-}
-
 impl Connection {
-    /// An open connection. `input` is what came in the same packet as the handshake.
+    /// Creates an open connection. `input` contains the bytes that arrived together with the handshake.
     pub(crate) fn new(options: Arc<Options>, input: Vec<u8>, now: Instant) -> Self {
         let mut decoder = Decoder::new(options.max_message_size, options.validate_utf8);
         decoder.set_max_frame_size(options.max_frame_size);
@@ -97,23 +110,23 @@ impl Connection {
             idle_timer: IdleTimer::Stale,
             last_received_at: now,
             managed: None,
-            liveness: Liveness::new(&options, now),
+            checks: OptionalChecks::new(&options, now),
             control_rate: None,
             options,
         }
     }
 
-    /// The same, with messages compressed in the way that was agreed upon.
+    /// Sets the negotiated compression parameters.
     #[cfg(feature = "deflate")]
-    pub(crate) fn with_compression(mut self, agreed: Option<DeflateParams>) -> Self {
-        if let Some(agreed) = agreed {
-            self.decoder.set_inflater(Inflater::new(agreed.client_takeover, agreed.per_frame));
-            self.deflater = Some(Box::new(Deflater::new(&agreed)));
+    pub(crate) fn with_compression(mut self, params: Option<DeflateParams>) -> Self {
+        if let Some(params) = params {
+            self.decoder.set_inflater(Inflater::new(params.client_takeover, params.per_frame));
+            self.deflater = Some(Box::new(Deflater::new(&params)));
         }
         self
     }
 
-    /// The same: nothing can be agreed upon.
+    /// Returns the connection unchanged: without the feature `deflate`, compression is never negotiated.
     #[cfg(not(feature = "deflate"))]
     pub(crate) fn with_compression(self, _: Option<DeflateParams>) -> Self {
         self
@@ -124,22 +137,24 @@ impl Connection {
         &self.options
     }
 
+    // PERF: inlined down to `Outbox::push`, so that a short reply is encoded in place. budget: text64x16
     #[inline(always)]
     pub(crate) fn text(&mut self, text: &str) {
         self.send_message(Opcode::Text, text.as_bytes());
     }
 
+    // PERF: like `text`. budget: text64x16
     #[inline(always)]
     pub(crate) fn binary(&mut self, bytes: &[u8]) {
         self.send_message(Opcode::Binary, bytes);
     }
 
-    /// Sends text that need not be copied. It must be UTF-8.
+    /// Sends text without a copy. The payload must be UTF-8.
     pub(crate) fn text_owned(&mut self, text: OwnedPayload) {
         self.message_owned(Opcode::Text, text);
     }
 
-    /// Sends bytes that need not be copied.
+    /// Sends bytes without a copy.
     pub(crate) fn binary_owned(&mut self, bytes: OwnedPayload) {
         self.message_owned(Opcode::Binary, bytes);
     }
@@ -154,7 +169,7 @@ impl Connection {
         self.push(Opcode::Pong, payload);
     }
 
-    /// Sends text that `write` appends to the outbox itself. It must append UTF-8.
+    /// Sends text that `write` appends to the outbox. `write` must append UTF-8.
     pub(crate) fn text_with<E>(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
@@ -163,7 +178,7 @@ impl Connection {
             return Ok(());
         }
         if self.deflater.is_some() {
-            // Lost if this fails, which is not what happens every time.
+            // An error drops the buffer, which is acceptable because errors are rare.
             let mut draft = ThreadBuffer::Draft.take();
             write(&mut draft)?;
             self.send_message(Opcode::Text, &draft);
@@ -176,7 +191,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether the messages that follow are compressed, where they can be.
+    /// Sets whether later messages are compressed, if compression was negotiated.
     pub(crate) fn set_compress(&mut self, on: bool) {
         if let Some(deflater) = &mut self.deflater {
             deflater.set_enabled(on);
@@ -202,14 +217,16 @@ impl Connection {
         &mut self.outbox
     }
 
-    /// Whether so much waits for the client that reading stops.
-    #[inline(always)]
+    /// Returns whether the outbox is so full that reading stops.
+    #[inline]
     pub(crate) fn is_above_high_water(&self) -> bool {
         !self.outbox.is_empty() && self.outbox.len() >= self.options.outbox_high_water
     }
 
-    /// The socket took that many bytes. If that is what reading waited for, it tells as much of the
-    /// client as a byte from it would.
+    /// Handles a write of `len` bytes.
+    ///
+    /// If reading was stopped, the write shows that the client is alive, as a byte from the client would.
+    // PERF: the common case, an empty outbox after the write, is inlined. budget: text64
     #[inline(always)]
     pub(crate) fn on_bytes_sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
         if self.is_above_high_water() {
@@ -219,7 +236,8 @@ impl Connection {
         self.outbox.consume(len);
     }
 
-    /// Sends a message, compressed if that was agreed upon and is worth it.
+    /// Sends a message, compressed if the deflater compresses it.
+    // PERF: see `text`. budget: text64x16
     #[inline(always)]
     fn send_message(&mut self, opcode: Opcode, payload: &[u8]) {
         if self.deflater.is_none() {
@@ -229,7 +247,6 @@ impl Connection {
         }
     }
 
-    /// What messages for the client go through.
     pub(super) fn deflater(&mut self) -> Option<&mut Deflater> {
         self.deflater.as_deref_mut()
     }
@@ -258,9 +275,10 @@ impl Connection {
         }
     }
 
+    // PERF: see `text`. budget: text64x16
     #[inline(always)]
     fn push(&mut self, opcode: Opcode, payload: &[u8]) {
-        // One that is open is neither.
+        // An open connection is neither closing nor did a write fail: one check instead of two.
         if !self.is_open() && (self.is_closing() || self.has_write_failed) {
             return;
         }
@@ -274,7 +292,9 @@ impl Connection {
         self.close_with(CloseReason::Overflow);
     }
 
-    /// Whether it is open and reads from the client, and nothing that was read waits.
+    /// Returns whether the connection allows the driver's fast path: the connection is open, reads from the
+    /// client, and has no earlier input to process.
+    // PERF: the first check of each iteration. budget: text64
     #[inline(always)]
     pub(crate) fn is_fast_path(&self) -> bool {
         self.is_open()
@@ -285,12 +305,13 @@ impl Connection {
             && (self.outbox.is_empty() || self.outbox.len() < self.options.outbox_high_water)
     }
 
-    /// Whether messages may be taken from the client now.
-    #[inline(always)]
+    /// Returns whether the handler may receive messages from the client now.
+    #[inline]
     fn is_reading(&self) -> bool {
         self.active && !self.is_above_high_water()
     }
 
+    /// Returns whether the read-ahead queue is below its limit.
     #[inline]
     fn has_room(&self) -> bool {
         self.read_ahead_queue.is_empty() || self.read_ahead_queue.bytes() < self.options.read_ahead

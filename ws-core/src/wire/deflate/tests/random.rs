@@ -1,4 +1,4 @@
-//! Random messages and cuts, against an encoder and a decoder by somebody else.
+//! Random messages and pieces, checked against other encoders and decoders.
 
 use flate2::{Compress as Miniz, Compression, Decompress};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use zlib_rs::{Inflate, InflateFlush};
 use super::*;
 use crate::wire::testing::{peer_deflates, peer_inflates};
 
-/// Messages that compress more or less.
+/// Messages of different compressibility.
 pub(super) fn message() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         "[a-d]{0,80}".prop_map(String::into_bytes),
@@ -20,17 +20,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn others_understand_what_is_sent(
+    fn other_decoders_accept_the_output(
         messages in prop::collection::vec(message(), 1..6),
         level in 0..=9_u8,
         mem_level in 1..=9_u8,
         window_bits in 9..=15_u8,
         server_takeover in any::<bool>(),
     ) {
-        let agreed = DeflateParams { level, mem_level, window_bits, server_takeover, ..AGREED };
-        let mut deflater = Deflater::new(&agreed);
+        let params = DeflateParams { level, mem_level, window_bits, server_takeover, ..PARAMS };
+        let mut deflater = Deflater::new(&params);
         let mut peer = Decompress::new(false);
-        // Byte by byte, a decoder remembers no more than its window.
+        // Decoding byte by byte, this decoder remembers only its window.
         let mut narrow = Inflate::new(false, window_bits);
         for message in messages {
             let mut payload = Vec::new();
@@ -60,7 +60,7 @@ proptest! {
     }
 
     #[test]
-    fn what_others_send_is_understood(
+    fn accepts_the_output_of_other_encoders(
         messages in prop::collection::vec(message(), 1..6),
         level in 0..=9_u32,
         takeover in any::<bool>(),
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn noise_ends_in_a_fault_or_a_message(
+    fn noise_yields_an_error_or_a_message(
         payload in prop::collection::vec(any::<u8>(), 0..300),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {

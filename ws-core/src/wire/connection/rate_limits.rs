@@ -1,0 +1,61 @@
+//! Limits on messages and control frames per second.
+
+use std::time::Instant;
+
+use super::super::decoder::Decoded;
+use super::super::rate_limiter::RateLimiter;
+use super::Connection;
+
+/// The state of [`Options::max_message_rate`](crate::Options::max_message_rate).
+#[derive(Debug)]
+pub(super) struct MessageRate {
+    limiter: RateLimiter,
+    /// Since when input may have waited because reading was stopped.
+    unread_since: Option<Instant>,
+}
+
+impl MessageRate {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { limiter: RateLimiter::new(now), unread_since: None }
+    }
+
+    /// Records that input which arrives from now on waits. The last input arrived at `last_received_at`.
+    pub(super) fn on_reading_stopped(&mut self, last_received_at: Instant) {
+        self.unread_since.get_or_insert(last_received_at);
+    }
+}
+
+impl Connection {
+    /// Returns whether the rate limits allow the message, and counts the message if they do.
+    #[inline]
+    pub(super) fn is_within_rate_limit(&mut self, message: &Decoded<'_>) -> bool {
+        let now = self.last_received_at;
+        match message {
+            Decoded::Text(_) | Decoded::Binary(_) => {
+                match (&mut self.checks, self.options.max_message_rate) {
+                    (Some(checks), Some(rate)) => {
+                        let MessageRate { limiter, unread_since } = &mut checks.message_rate;
+                        limiter.allows_delayed(rate, unread_since.unwrap_or(now), now)
+                    }
+                    // Most connections have no such limit.
+                    _ => true,
+                }
+            }
+            Decoded::Ping(_) | Decoded::Pong(_) => {
+                let limiter = || Box::new(RateLimiter::new(now));
+                self.options
+                    .max_control_rate
+                    .is_none_or(|rate| self.control_rate.get_or_insert_with(limiter).allows(rate, now))
+            }
+            Decoded::Close(_) => true,
+        }
+    }
+
+    /// Records that all input was read: later input did not wait.
+    #[inline]
+    pub(crate) fn on_input_drained(&mut self) {
+        if let Some(checks) = &mut self.checks {
+            checks.message_rate.unread_since = None;
+        }
+    }
+}

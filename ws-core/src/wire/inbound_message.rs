@@ -1,0 +1,69 @@
+//! Messages from the client, as the handler receives them.
+
+use std::borrow::Cow;
+
+use super::deflate::recycle;
+
+/// A message or control frame from the client.
+///
+/// The payload borrows from the read buffer if the frame arrived in one piece. Otherwise the message
+/// owns the buffer in which it was assembled or inflated.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum InboundMessage<'a> {
+    Text(Cow<'a, str>),
+    Binary(Cow<'a, [u8]>),
+    Ping(Cow<'a, [u8]>),
+    Pong(Cow<'a, [u8]>),
+}
+
+impl InboundMessage<'_> {
+    /// Returns whether a text or binary message owns its buffer.
+    #[inline]
+    pub(crate) fn is_owned(&self) -> bool {
+        matches!(self, Self::Text(Cow::Owned(_)) | Self::Binary(Cow::Owned(_)))
+    }
+
+    /// Returns the buffer of a text or binary message that owns one.
+    pub(super) fn into_buffer(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Text(Cow::Owned(text)) => Some(text.into_bytes()),
+            Self::Binary(Cow::Owned(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Returns the message with a payload of its own, of at most twice the capacity that it needs.
+    ///
+    /// A larger buffer returns to the thread.
+    pub(super) fn into_owned(self) -> InboundMessage<'static> {
+        match self {
+            Self::Text(Cow::Owned(text)) if text.capacity() > 2 * text.len() => {
+                let copy = text.as_str().to_owned();
+                recycle(text.into_bytes());
+                InboundMessage::Text(Cow::Owned(copy))
+            }
+            Self::Binary(Cow::Owned(bytes)) if bytes.capacity() > 2 * bytes.len() => {
+                let copy = bytes.as_slice().to_owned();
+                recycle(bytes);
+                InboundMessage::Binary(Cow::Owned(copy))
+            }
+            Self::Text(text) => InboundMessage::Text(Cow::Owned(text.into_owned())),
+            Self::Binary(bytes) => InboundMessage::Binary(Cow::Owned(bytes.into_owned())),
+            Self::Ping(payload) => InboundMessage::Ping(Cow::Owned(payload.into_owned())),
+            Self::Pong(payload) => InboundMessage::Pong(Cow::Owned(payload.into_owned())),
+        }
+    }
+
+    /// Returns the number of bytes that the message counts against [`Options::read_ahead`].
+    ///
+    /// The size of the message itself is included, because an empty message occupies memory too.
+    ///
+    /// [`Options::read_ahead`]: crate::Options::read_ahead
+    pub(super) fn queued_size(&self) -> usize {
+        let payload = match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes.len(),
+        };
+        size_of::<Self>() + payload
+    }
+}
