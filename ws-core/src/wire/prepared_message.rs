@@ -1,4 +1,4 @@
-//! A message for many clients: encoded once, and compressed once.
+//! Messages for many clients, encoded and compressed once.
 
 use bytes::Bytes;
 
@@ -7,12 +7,12 @@ use super::deflate::{PreparedEncoding, SharedDeflate};
 use super::frame::{MAX_HEADER, Opcode, write_header};
 use crate::close::CloseReason;
 
-/// A message as one frame, which many connections send.
+/// A message that is encoded as one frame, for many connections to send.
 #[derive(Debug)]
 pub(crate) struct PreparedMessage {
     opcode: Opcode,
     frame: Bytes,
-    /// Where its payload begins.
+    /// The offset of the payload in `frame`.
     payload: usize,
     deflated: SharedDeflate,
 }
@@ -44,16 +44,16 @@ fn header_size(len: usize) -> usize {
     write_header(&mut [0; MAX_HEADER], Opcode::Text, len)
 }
 
-/// A whole frame with these reserved bits.
-pub(super) fn encode_frame(opcode: Opcode, bits: u8, payload: &[u8]) -> Bytes {
+/// Encodes a complete frame with the reserved bits `rsv`.
+pub(super) fn encode_frame(opcode: Opcode, rsv: u8, payload: &[u8]) -> Bytes {
     let mut header = [0; MAX_HEADER];
     let size = write_header(&mut header, opcode, payload.len());
-    header[0] |= bits;
+    header[0] |= rsv;
     [&header[..size], payload].concat().into()
 }
 
 impl Connection {
-    /// Sends a message that others send too.
+    /// Sends a message that other connections send too.
     pub(crate) fn send_prepared(&mut self, message: &PreparedMessage) {
         if self.is_closing() || self.has_write_failed() {
             return;
@@ -61,7 +61,7 @@ impl Connection {
         let payload = &message.frame[message.payload..];
         let frame = match self.deflater() {
             Some(deflater) if deflater.should_compress(payload.len()) => {
-                match message.deflated.frame(message.opcode, payload, deflater) {
+                match message.deflated.encoding(message.opcode, payload, deflater) {
                     PreparedEncoding::Compressed(frame) => frame,
                     PreparedEncoding::Uncompressed => &message.frame,
                     PreparedEncoding::PerConnection => return self.send_compressed(message.opcode, payload),
@@ -87,24 +87,24 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_frame_that_each_would_have_sent() {
+    fn sends_the_frame_that_a_single_send_would() {
         for len in [0, 1, 125, 126, 65_535, 65_536] {
             let text = "x".repeat(len);
-            let (mut one, mut other) = (connection(), connection());
+            let (mut prepared, mut single) = (connection(), connection());
             let message = PreparedMessage::text(&text);
-            one.send_prepared(&message);
-            other.text(&text);
-            assert_eq!(one.outbox().waiting(), other.outbox().waiting());
+            prepared.send_prepared(&message);
+            single.text(&text);
+            assert_eq!(prepared.outbox().waiting(), single.outbox().waiting());
             assert_eq!(message.payload(), text);
-            let (mut one, mut other) = (connection(), connection());
-            one.send_prepared(&PreparedMessage::binary(text.as_bytes()));
-            other.binary(text.as_bytes());
-            assert_eq!(one.outbox().waiting(), other.outbox().waiting());
+            let (mut prepared, mut single) = (connection(), connection());
+            prepared.send_prepared(&PreparedMessage::binary(text.as_bytes()));
+            single.binary(text.as_bytes());
+            assert_eq!(prepared.outbox().waiting(), single.outbox().waiting());
         }
     }
 
     #[test]
-    fn limits_count() {
+    fn counts_against_the_outbox_limit() {
         let options = Options { outbox_limit: 100, ..Options::DEFAULT };
         let mut connection = Connection::new(options.into(), Vec::new(), Instant::now());
         let message = PreparedMessage::binary(&[7; 60]);
@@ -119,10 +119,10 @@ mod tests {
 
     #[cfg(feature = "deflate")]
     #[test]
-    fn it_is_compressed_once_for_those_that_can_share() {
+    fn compresses_once_for_connections_with_equal_parameters() {
         use crate::wire::DeflateParams;
 
-        let agreed = DeflateParams {
+        let params = DeflateParams {
             level: 6,
             mem_level: 8,
             window_bits: 15,
@@ -131,10 +131,10 @@ mod tests {
             min_size: 10,
             per_frame: false,
         };
-        let with = |agreed| connection().with_compression(Some(agreed));
+        let with = |params| connection().with_compression(Some(params));
         let text = "again and again and again and again";
-        let alone = |agreed| {
-            let mut connection = with(agreed);
+        let alone = |params| {
+            let mut connection = with(params);
             connection.text(text);
             connection.outbox().waiting().to_vec()
         };
@@ -143,24 +143,24 @@ mod tests {
             connection.send_prepared(&message);
             connection.outbox().waiting().to_vec()
         };
-        assert_eq!(sent(&mut with(agreed)), alone(agreed));
-        let first = message.deflated.get().expect("the first has compressed it").clone();
-        assert_eq!(sent(&mut with(agreed)), first);
-        // Who has agreed upon something else does it alone.
-        let small = DeflateParams { window_bits: 9, ..agreed };
+        assert_eq!(sent(&mut with(params)), alone(params));
+        let first = message.deflated.get().expect("the first connection compressed the message").clone();
+        assert_eq!(sent(&mut with(params)), first);
+        // A connection with other parameters compresses the message itself.
+        let small = DeflateParams { window_bits: 9, ..params };
         assert_eq!(sent(&mut with(small)), alone(small));
-        let takeover = DeflateParams { server_takeover: true, ..agreed };
+        let takeover = DeflateParams { server_takeover: true, ..params };
         let mut connection = with(takeover);
         let once = sent(&mut connection).len();
         assert!(sent(&mut connection).len() - once < once, "the second refers to the first");
-        // And who does not compress, not at all.
-        let mut connection = with(agreed);
+        // A connection that has compression switched off sends the message uncompressed.
+        let mut connection = with(params);
         connection.set_compress(false);
         assert!(sent(&mut connection).ends_with(text.as_bytes()));
         assert_eq!(message.deflated.get(), Some(&first));
-        // What would not become smaller goes as it is.
+        // An incompressible message is sent uncompressed.
         let noise = PreparedMessage::binary(&[0x9b, 0x01, 0x7f, 0xd2, 0x33, 0xe8, 0x54, 0xc6, 0x1a, 0xaf]);
-        let mut connection = with(agreed);
+        let mut connection = with(params);
         connection.send_prepared(&noise);
         assert_eq!(connection.outbox().waiting()[0], 0x82);
     }

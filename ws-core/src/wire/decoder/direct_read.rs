@@ -1,4 +1,4 @@
-//! Large payloads, which are read to where they belong.
+//! Large payloads, which are read from the socket straight into the buffer of their message.
 
 use super::Decoder;
 use super::partial_message::{MessageKind, PartialFrame, PartialMessage};
@@ -7,48 +7,50 @@ use crate::wire::deflate::recycle;
 use crate::wire::mask;
 use crate::wire::message_pool::{self, Loan};
 
-/// What is left of a frame is read by itself if it is this much, and else with what follows.
+/// The fewest remaining bytes of a frame for which a direct read is worth a system call. Fewer bytes are
+/// read together with the bytes that follow the frame.
 const MIN_REMAINING: usize = 4 << 10;
 
-/// For less room than this nothing is read by itself, unless there is no more to come.
+/// The smallest buffer for a direct read, unless fewer bytes are missing.
 const MIN_DIRECT_READ: usize = 32 << 10;
 
-/// The most that is read at once, so that others get their turn; and so that it is still in the
-/// processor's cache when it is unmasked.
+/// The largest direct read. The limit is fair to other connections, and keeps the bytes in the processor's
+/// cache until they are unmasked.
 const MAX_DIRECT_READ: usize = 512 << 10;
 
 impl Decoder {
-    /// Whether the payload of a data frame is arriving.
-    #[inline(always)]
+    /// Returns whether the payload of a data frame is incomplete.
+    #[inline]
     pub(crate) fn has_partial_frame(&self) -> bool {
         self.message.as_ref().is_some_and(|message| message.frame.is_some())
     }
 
-    /// Where what comes next goes, if that is much and nothing but payload; to be told to
-    /// [`commit_direct_read`](Self::commit_direct_read). The last byte is left for [`decode`](Self::decode), which ends the
-    /// frame.
+    /// Returns the buffer for the next bytes, if they are many and belong to the payload of one frame.
+    ///
+    /// Afterwards, [`commit_direct_read`](Self::commit_direct_read) has to be called. The last byte of the
+    /// frame is left to [`decode`](Self::decode), which completes the frame.
     pub(crate) fn direct_read_buf(&mut self) -> Option<&mut [u8]> {
         let is_compressed = self.is_compressed();
         let PartialMessage { frame, payload, loan, .. } = &mut **self.message.as_mut()?;
         let frame = frame.as_mut().filter(|frame| frame.remaining >= MIN_REMAINING && !is_compressed)?;
         let filled = payload.len() - frame.reserved;
-        let whole = filled + frame.remaining;
+        let total = filled + frame.remaining;
         if frame.reserved < MIN_DIRECT_READ && frame.reserved < frame.remaining - 1 {
-            let is_lent = use_pooled_buffer(payload, loan, filled, whole);
+            let is_lent = use_pooled_buffer(payload, loan, filled, total);
             if !is_lent && filled < MIN_DIRECT_READ {
                 return None;
             }
-            let target = if is_lent { whole } else { (2 * filled).max(payload.capacity()).min(whole) };
+            let target = if is_lent { total } else { (2 * filled).max(payload.capacity()).min(total) };
             grow(payload, target);
             payload.resize(target, 0);
             frame.reserved = payload.len() - filled;
         }
-        let room = frame.reserved.min(frame.remaining - 1);
-        let is_worth_it = room >= MIN_DIRECT_READ || room + 1 == frame.remaining;
-        is_worth_it.then(|| &mut payload[filled..filled + room.min(MAX_DIRECT_READ)])
+        let len = frame.reserved.min(frame.remaining - 1);
+        let is_worth_it = len >= MIN_DIRECT_READ || len + 1 == frame.remaining;
+        is_worth_it.then(|| &mut payload[filled..filled + len.min(MAX_DIRECT_READ)])
     }
 
-    /// So many bytes have come there.
+    /// Processes `len` bytes that were read into the [direct read buffer](Self::direct_read_buf).
     pub(crate) fn commit_direct_read(&mut self, len: usize) -> Result<(), ProtocolError> {
         let Some(message) = &mut self.message else { return Ok(()) };
         let PartialMessage { kind, frame: Some(frame), payload, utf8, .. } = &mut **message else {
@@ -63,14 +65,14 @@ impl Decoder {
         if self.validate_utf8 && *kind == MessageKind::Text { utf8.feed(part) } else { Ok(()) }
     }
 
-    /// A message has been handled: its memory is the thread's.
+    /// Returns the buffer of a message that was handled to the thread.
     pub(crate) fn recycle(&self, message: Vec<u8>) {
         if self.inflater.is_some() { recycle(message) } else { message_pool::put(message) }
     }
 }
 
 impl PartialMessage {
-    /// Adds what was read to somewhere else.
+    /// Appends bytes that were read into another buffer.
     pub(super) fn append(&mut self, frame: &mut PartialFrame, part: &[u8]) {
         let filled = self.payload.len() - frame.reserved;
         if use_pooled_buffer(&mut self.payload, &mut self.loan, filled, filled + frame.remaining) {
@@ -81,7 +83,7 @@ impl PartialMessage {
             frame.reserved -= part.len();
             return;
         }
-        // What was not read to is no part of the message.
+        // The reserved bytes are not part of the message.
         self.payload.truncate(filled);
         frame.reserved = 0;
         let needed = filled + part.len();
@@ -92,21 +94,24 @@ impl PartialMessage {
     }
 }
 
-/// Goes on in a buffer of the thread, if there is one and the message will not fit into what it has.
-fn use_pooled_buffer(payload: &mut Vec<u8>, loan: &mut Loan, filled: usize, whole: usize) -> bool {
-    if whole <= payload.capacity() {
+/// Moves the message to a buffer of the thread, if the current buffer is too small for all `total` bytes and
+/// the thread has a buffer. Returns whether the message was moved.
+fn use_pooled_buffer(payload: &mut Vec<u8>, loan: &mut Loan, filled: usize, total: usize) -> bool {
+    if total <= payload.capacity() {
         return false;
     }
-    let Some((mut buffer, lent)) = message_pool::take(whole) else { return false };
-    buffer.resize(whole, 0);
+    let Some((mut buffer, lent)) = message_pool::take(total) else { return false };
+    buffer.resize(total, 0);
     buffer[..filled].copy_from_slice(&payload[..filled]);
     *payload = buffer;
     *loan = lent;
     true
 }
 
-/// Makes room for so many bytes in all: twice what has arrived, so that growing is cheap, but never more
-/// than the frame announces. What the header says alone makes nobody allocate.
+/// Grows the buffer to `capacity`.
+///
+/// Callers pass at most twice the number of bytes that have arrived, so that growth is cheap on average, and
+/// at most the size that the frame announces. A header alone therefore allocates nothing.
 fn grow(payload: &mut Vec<u8>, capacity: usize) {
     payload.reserve_exact(capacity.saturating_sub(payload.len()));
 }

@@ -1,4 +1,4 @@
-//! A message whose last frame has not arrived.
+//! A message whose last frame is incomplete.
 
 use std::cell::Cell;
 
@@ -9,18 +9,18 @@ thread_local! {
     static SPARE: Cell<Option<Box<PartialMessage>>> = const { Cell::new(None) };
 }
 
-/// What is known of such a message. It is boxed, because connections that wait have none.
+/// The state of an incomplete message, boxed because idle connections have none.
 #[derive(Debug, Default)]
 pub(super) struct PartialMessage {
     pub(super) kind: MessageKind,
-    /// Its payload so far: unmasked, validated.
+    /// The payload so far, unmasked and validated.
     pub(super) payload: Vec<u8>,
-    /// The buffer of that may be the thread's.
+    /// The loan of `payload`, if its buffer belongs to the thread.
     pub(super) loan: Loan,
     pub(super) utf8: Utf8Validator,
-    /// How many of its fragments were empty.
+    /// The number of empty fragments.
     pub(super) empty_fragments: u16,
-    /// The data frame whose payload is arriving.
+    /// The data frame whose payload is incomplete.
     pub(super) frame: Option<PartialFrame>,
 }
 
@@ -34,24 +34,25 @@ pub(super) enum MessageKind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartialFrame {
     pub(super) fin: bool,
-    /// The key for the next byte.
+    /// The masking key for the next byte.
     pub(super) mask: [u8; 4],
-    /// Bytes of payload that have not arrived.
+    /// The number of payload bytes that have not arrived.
     pub(super) remaining: usize,
-    /// How many bytes at the end of the payload are room for some of them.
+    /// How many bytes at the end of the message's payload are reserved for them.
     pub(super) reserved: usize,
 }
 
 impl PartialMessage {
-    /// Nothing of it has arrived. The box is the thread's, so that such a message costs no allocation.
-    #[expect(clippy::unnecessary_box_returns, reason = "the box is what is kept")]
+    /// Creates an empty message.
+    // PERF: the box is the thread's, so that an incomplete message costs no allocation. budget: binary1m
+    #[expect(clippy::unnecessary_box_returns, reason = "the box itself is reused")]
     pub(super) fn start(kind: MessageKind) -> Box<Self> {
         let mut message = SPARE.take().unwrap_or_default();
         message.kind = kind;
         message
     }
 
-    /// All of it has arrived: its payload, and where its text stands.
+    /// Returns the payload of a complete message, and the state of its text.
     pub(super) fn finish(mut self: Box<Self>) -> (Vec<u8>, Utf8Validator) {
         let Self { payload, utf8, .. } = std::mem::take(&mut *self);
         SPARE.set(Some(self));

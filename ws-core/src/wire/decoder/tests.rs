@@ -5,7 +5,7 @@ use crate::fuzzing::tests::targets::against_tungstenite::compare;
 use crate::fuzzing::tests::targets::support::Cuts;
 use crate::wire::testing::frame;
 
-/// What a decoder makes of a stream that is cut into pieces, as plain text.
+/// Decodes a stream that arrives in pieces, and describes the messages and the error as plain text.
 fn decode(stream: &[u8], cuts: &[usize], max: usize) -> Vec<String> {
     let mut decoder = Decoder::new(max, true);
     let (mut seen, mut held, mut at) = (Vec::new(), Vec::new(), 0);
@@ -23,14 +23,14 @@ fn decode(stream: &[u8], cuts: &[usize], max: usize) -> Vec<String> {
                     }
                 }
                 Ok(None) => break,
-                Err(fault) => {
-                    seen.push(u16::from(fault.code()).to_string());
+                Err(error) => {
+                    seen.push(u16::from(error.code()).to_string());
                     return seen;
                 }
             }
         }
         held = input.to_vec();
-        assert!(held.len() < 14 + 125, "the decoder leaves {} bytes behind", held.len());
+        assert!(held.len() < 14 + 125, "the decoder left {} bytes", held.len());
     }
     seen
 }
@@ -45,7 +45,7 @@ fn describe(decoded: &Decoded<'_>) -> String {
     }
 }
 
-/// Every way to cut the stream in two, and byte by byte, gives the same.
+/// Checks that every cut into two pieces, and single bytes, yield the same messages.
 #[track_caller]
 fn check(stream: &[u8], expect: &[&str]) {
     for cut in 0..=stream.len() {
@@ -56,7 +56,7 @@ fn check(stream: &[u8], expect: &[&str]) {
 }
 
 #[test]
-fn messages_in_any_pieces() {
+fn decodes_messages_in_any_pieces() {
     check(&frame(0x81, b"Hello"), &["text Hello"]);
     check(&frame(0x82, &[1, 2]), &["binary [1, 2]"]);
     check(&frame(0x81, b""), &["text "]);
@@ -74,7 +74,7 @@ fn messages_in_any_pieces() {
 }
 
 #[test]
-fn faults_in_any_pieces() {
+fn reports_errors_in_any_pieces() {
     check(&frame(0x81, b"\xff"), &["1007"]);
     check(&[frame(0x01, b"\xce"), frame(0x80, b"")].concat(), &["1007"]);
     check(&[frame(0x01, b"a"), frame(0x81, b"b")].concat(), &["1002"]);
@@ -84,7 +84,7 @@ fn faults_in_any_pieces() {
 }
 
 #[test]
-fn closes() {
+fn decodes_close_frames() {
     check(&frame(0x88, b""), &["close None"]);
     for code in [1000, 1003, 1007, 1011, 1012, 1014, 3000, 4999] {
         let expect = format!("close {:?}", Some(Close::from(code)));
@@ -96,15 +96,15 @@ fn closes() {
 }
 
 #[test]
-fn bad_byte_in_an_unfinished_message_fails_at_once() {
-    // The message announces 100 bytes; the third cannot follow the first two.
+fn rejects_an_invalid_byte_in_an_incomplete_message() {
+    // The message announces 100 bytes. The second byte cannot follow the first.
     let mut stream = frame(0x01, &[b"\xf4\x90".as_slice(), &[b'a'; 98]].concat());
     stream.truncate(6 + 2);
     assert_eq!(decode(&stream, &[7], 1 << 20), ["1007"]);
 }
 
 #[test]
-fn too_big_is_known_from_the_header_and_over_all_fragments() {
+fn rejects_a_message_that_is_too_big_by_its_header() {
     let limit = 10;
     let header_alone = &frame(0x82, &[0; 11])[..6];
     assert_eq!(decode(header_alone, &[], limit), ["1009"]);
@@ -116,7 +116,7 @@ fn too_big_is_known_from_the_header_and_over_all_fragments() {
 }
 
 #[test]
-fn a_header_alone_allocates_nothing() {
+fn header_alone_allocates_nothing() {
     let mut decoder = Decoder::new(1 << 30, true);
     let mut stream = vec![0x82, 0xff, 0, 0, 0, 0, 0x20, 0, 0, 0, 1, 2, 3, 4];
     let mut input = &mut stream[..];
@@ -128,7 +128,7 @@ fn a_header_alone_allocates_nothing() {
 }
 
 #[test]
-fn memory_is_given_back_after_a_message() {
+fn owns_no_buffer_after_a_message() {
     let mut decoder = Decoder::new(1 << 20, true);
     let mut stream = frame(0x81, &[b'a'; 5000]);
     let (first, second) = stream.split_at_mut(2000);
@@ -138,7 +138,7 @@ fn memory_is_given_back_after_a_message() {
 }
 
 #[test]
-fn without_validation_bad_text_is_replaced() {
+fn replaces_invalid_text_without_validation() {
     let mut decoder = Decoder::new(100, false);
     let mut stream = [frame(0x81, b"a\xffb"), frame(0x01, b"c\xff"), frame(0x80, b"d")].concat();
     let mut input = &mut stream[..];
@@ -146,7 +146,7 @@ fn without_validation_bad_text_is_replaced() {
     assert_eq!(decoder.decode(&mut input), Ok(Some(Decoded::Text("c\u{fffd}d".into()))));
 }
 
-/// Streams that look like frames more often than noise does.
+/// Streams of frames, most of them valid.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
         8 => prop::sample::select(vec![0x01_u8, 0x02, 0x81, 0x82, 0x00, 0x80, 0x89, 0x8a, 0x88]),
@@ -172,6 +172,17 @@ proptest! {
         let mut at: Vec<usize> = cuts.drain(..).map(|cut| cut.index(stream.len() + 1)).collect();
         at.sort_unstable();
         compare(&stream, &Cuts::At(at), 200);
+    }
+
+    #[test]
+    fn decode_short_agrees_with_decode(mut stream in frames(), limit in 0..130_usize, validates in any::<bool>()) {
+        let mut copy = stream.clone();
+        let (mut short, mut general) = (Decoder::new(limit, validates), Decoder::new(limit, validates));
+        let (mut input, mut other) = (&mut stream[..], &mut copy[..]);
+        while let Some(decoded) = short.decode_short(&mut input) {
+            prop_assert_eq!(decoded.map(Some), general.decode(&mut other));
+            prop_assert_eq!(&input, &other);
+        }
     }
 
     #[test]

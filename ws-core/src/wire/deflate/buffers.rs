@@ -1,8 +1,8 @@
-//! The buffers of a thread, lent for one message at a time, so that a message allocates nothing.
+//! Buffers of the thread, each lent for one message at a time, so that a message allocates nothing.
 
 use std::cell::Cell;
 
-/// A buffer that has grown beyond this is freed after use.
+/// The capacity above which a buffer is freed after use.
 const MAX_POOLED_CAPACITY: usize = 256 << 10;
 
 thread_local! {
@@ -10,23 +10,25 @@ thread_local! {
     static DRAFT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// One of the buffers.
+/// One of the thread's buffers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ThreadBuffer {
-    /// What was inflated, while the handler looks at it.
+    /// An inflated message, while the handler processes it.
     Inflated,
-    /// What is to be deflated, while it is written.
+    /// A message that is serialized before it is compressed.
     Draft,
 }
 
 impl ThreadBuffer {
-    /// The buffer, empty. One that is asked for while it is lent, by a handler that runs another
-    /// connection inside a method, is made anew.
+    /// Takes the buffer, which is empty.
+    ///
+    /// While the buffer is lent, a second caller receives a new one. This happens if a handler runs another
+    /// connection inside a method.
     pub(crate) fn take(self) -> Vec<u8> {
         self.swap(Vec::new())
     }
 
-    /// Gives it back; the larger one stays.
+    /// Puts a buffer back. The thread keeps the larger one.
     pub(crate) fn put(self, mut buffer: Vec<u8>) {
         let other = self.take();
         if buffer.capacity() > MAX_POOLED_CAPACITY || buffer.capacity() < other.capacity() {
@@ -44,7 +46,7 @@ impl ThreadBuffer {
     }
 }
 
-/// A message that was put together has been handled: its buffer is the thread's again.
+/// Returns the buffer of an inflated message that was handled to the thread.
 #[cold]
 pub(crate) fn recycle(buffer: Vec<u8>) {
     ThreadBuffer::Inflated.put(buffer);

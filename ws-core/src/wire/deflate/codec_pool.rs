@@ -1,6 +1,7 @@
-//! The codecs that no connection needs at the moment, a few for each thread. They are boxed, because
-//! a connection that has none is to be no larger for it.
-#![expect(clippy::unnecessary_box_returns, clippy::vec_box, reason = "boxed is what they stay")]
+//! A few unused codecs for each thread.
+//!
+//! Codecs are boxed, so that a connection without one stays small.
+#![expect(clippy::unnecessary_box_returns, clippy::vec_box, reason = "connections hold the same box")]
 
 use std::cell::RefCell;
 
@@ -8,8 +9,9 @@ use zlib_rs::{Deflate, DeflateConfig, Inflate, Method, Strategy};
 
 use super::DeflateParams;
 
-/// How many of each are kept. A message that is whole needs one; more are for those whose rest has
-/// not come, and for handlers with other parameters.
+/// The largest number of encoders, and of decoders, in the pool.
+///
+/// A complete message needs one. The others serve incomplete messages and handlers with other parameters.
 const MAX_POOLED: usize = 4;
 
 thread_local! {
@@ -21,7 +23,7 @@ struct CodecPool {
     deflates: Vec<(EncoderConfig, Box<Deflate>)>,
 }
 
-/// What makes one encoder differ from another.
+/// The parameters in which encoders differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EncoderConfig {
     pub(super) level: u8,
@@ -35,8 +37,9 @@ impl From<&DeflateParams> for EncoderConfig {
     }
 }
 
-/// A decoder at the beginning of a stream. Its window is the largest one whatever was agreed upon,
-/// as that makes no difference to its memory.
+/// Returns a decoder at the start of a stream.
+///
+/// The window is always the largest one, because a smaller window would not save memory.
 pub(super) fn take_inflate() -> Box<Inflate> {
     let pooled = POOL.with_borrow_mut(|pool| pool.inflates.pop());
     pooled.unwrap_or_else(|| Box::new(Inflate::new(false, 15)))
@@ -51,17 +54,17 @@ pub(super) fn put_inflate(mut inflate: Box<Inflate>) {
     });
 }
 
-/// An encoder at the beginning of a stream.
+/// Returns an encoder at the start of a stream.
 pub(super) fn take_deflate(config: EncoderConfig) -> Box<Deflate> {
     let pooled = POOL.with_borrow_mut(|pool| {
-        let at = pool.deflates.iter().position(|(is, _)| *is == config)?;
-        Some(pool.deflates.swap_remove(at).1)
+        let index = pool.deflates.iter().position(|(other, _)| *other == config)?;
+        Some(pool.deflates.swap_remove(index).1)
     });
     pooled.unwrap_or_else(|| {
         Box::new(Deflate::new_with_config(DeflateConfig {
             level: i32::from(config.level),
             method: Method::Deflated,
-            // Negative for a stream without zlib's header.
+            // A negative value stands for a stream without zlib's header.
             window_bits: -i32::from(config.window_bits),
             mem_level: i32::from(config.mem_level),
             strategy: Strategy::Default,
@@ -72,7 +75,7 @@ pub(super) fn take_deflate(config: EncoderConfig) -> Box<Deflate> {
 pub(super) fn put_deflate(config: EncoderConfig, mut deflate: Box<Deflate>) {
     deflate.reset();
     POOL.with_borrow_mut(|pool| {
-        // Those that are asked for come to stay.
+        // The oldest encoder is dropped, so that the pool adapts to the parameters in use.
         if pool.deflates.len() >= MAX_POOLED {
             pool.deflates.remove(0);
         }
@@ -85,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_few_are_kept() {
+    fn keeps_a_few_codecs() {
         for level in 0..=9 {
             let config = EncoderConfig { level, mem_level: 1, window_bits: 9 };
             put_deflate(config, take_deflate(config));

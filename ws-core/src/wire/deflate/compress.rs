@@ -7,10 +7,10 @@ use zlib_rs::{Deflate, DeflateFlush};
 use super::codec_pool::{self, EncoderConfig};
 use super::{DeflateParams, TAIL};
 
-/// The most that one step writes.
+/// The largest number of bytes that one step writes.
 const STEP: usize = 64 << 10;
 
-/// The server's direction of a connection that compresses.
+/// The encoder of a connection, with its parameters.
 pub(crate) struct Deflater {
     config: EncoderConfig,
     takeover: bool,
@@ -20,44 +20,45 @@ pub(crate) struct Deflater {
 }
 
 impl Deflater {
-    pub(crate) fn new(agreed: &DeflateParams) -> Self {
+    pub(crate) fn new(params: &DeflateParams) -> Self {
         Self {
-            config: EncoderConfig::from(agreed),
-            takeover: agreed.server_takeover,
+            config: EncoderConfig::from(params),
+            takeover: params.server_takeover,
             is_enabled: true,
-            min_size: agreed.min_size,
+            min_size: params.min_size,
             codec: None,
         }
     }
 
-    /// Whether the messages that follow are compressed.
+    /// Sets whether later messages are compressed.
     pub(crate) fn set_enabled(&mut self, on: bool) {
         self.is_enabled = on;
     }
 
-    /// Whether a message of that size is.
+    /// Returns whether a message of `len` bytes is compressed.
     pub(crate) fn should_compress(&self, len: usize) -> bool {
         self.is_enabled && len >= self.min_size
     }
 
-    /// With which parameters, if messages are compressed each by itself, so that all connections that
-    /// have the same can send the same.
+    /// Returns the parameters of the encoder, unless it refers to earlier messages. Connections with equal
+    /// parameters can then send the same compressed frame.
     pub(super) fn shared_config(&self) -> Option<EncoderConfig> {
         (!self.takeover).then_some(self.config)
     }
 
-    /// Appends the compressed message; false, and nothing, if it is better sent as it is.
+    /// Appends the compressed message. Returns false, and appends nothing, if the message should be sent
+    /// uncompressed.
     #[must_use]
     pub(crate) fn compress(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
         let start = out.len();
         if payload.is_empty() {
-            // §7.2.3.6: an empty block, of which the codec writes one only where something changed.
+            // RFC 7692 §7.2.3.6: an empty block. The codec only writes one after other data.
             out.push(0x00);
             return true;
         }
         let mut codec = self.codec.take().unwrap_or_else(|| codec_pool::take_deflate(self.config));
         if !compress_all(&mut codec, payload, out) || !out[start..].ends_with(&TAIL) {
-            // A codec that fails is replaced: one that starts anew refers to nothing.
+            // A codec that failed is dropped. The next one refers to no earlier message.
             out.truncate(start);
             return false;
         }
@@ -67,19 +68,19 @@ impl Deflater {
             return true;
         }
         codec_pool::put_deflate(self.config, codec);
-        let smaller = out.len() - start < payload.len();
-        if !smaller {
+        let is_smaller = out.len() - start < payload.len();
+        if !is_smaller {
             out.truncate(start);
         }
-        smaller
+        is_smaller
     }
 }
 
-/// Compresses all of the input and flushes; false if the codec failed.
+/// Compresses all of the input and flushes. Returns false if the codec failed.
 fn compress_all(codec: &mut Deflate, mut input: &[u8], out: &mut Vec<u8>) -> bool {
     loop {
         let start = out.len();
-        // More than six bytes, or the codec flushes again and again.
+        // With room for six bytes or fewer, the codec would flush again and again.
         let room = input.len().min(STEP) + 64;
         out.resize(start + room, 0);
         let (read, written) = (codec.total_in(), codec.total_out());

@@ -1,10 +1,10 @@
-//! Without the feature `deflate`: there is no connection that compresses.
+//! Stubs for builds without the feature `deflate`, in which no connection compresses.
 
 use super::super::frame::Opcode;
 use super::PreparedEncoding;
 use crate::close::ProtocolError;
 
-/// Never there.
+/// Stub that has no values.
 #[derive(Debug)]
 pub(crate) enum Inflater {}
 
@@ -33,7 +33,7 @@ impl Inflater {
         match *self {}
     }
 
-    pub(crate) fn room(&self, _: usize) -> usize {
+    pub(crate) fn next_frame_limit(&self, _: usize) -> usize {
         match *self {}
     }
 
@@ -57,7 +57,7 @@ impl Inflater {
     }
 }
 
-/// Never there.
+/// Stub that has no values.
 #[derive(Debug)]
 pub(crate) enum Deflater {}
 
@@ -75,12 +75,12 @@ impl Deflater {
     }
 }
 
-/// Of which nobody asks anything.
+/// Stub that never holds a compressed frame.
 #[derive(Debug, Default)]
 pub(crate) struct SharedDeflate(());
 
 impl SharedDeflate {
-    pub(crate) fn frame(&self, _: Opcode, _: &[u8], deflater: &mut Deflater) -> PreparedEncoding<'_> {
+    pub(crate) fn encoding(&self, _: Opcode, _: &[u8], deflater: &mut Deflater) -> PreparedEncoding<'_> {
         let Self(()) = self;
         match *deflater {}
     }

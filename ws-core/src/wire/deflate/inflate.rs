@@ -7,43 +7,44 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 use super::{TAIL, codec_pool};
 use crate::close::ProtocolError;
 
-/// The most that one step inflates to, before it is looked at.
+/// The largest number of bytes that one step inflates before they are inspected.
 const STEP: usize = 64 << 10;
 
-/// How far back a message can refer.
+/// The largest distance of a reference, in bytes.
 const WINDOW: usize = 32 << 10;
 
-/// How many final blocks a message may have, and for how many bytes of it there may be one more.
-/// Each may cost a copy of the window, and takes two bytes to say; whoever sends them sends one a
-/// message.
+/// A message may have this many final blocks, and one more for each [`BYTES_PER_FINAL_BLOCK`].
+///
+/// A final block takes two bytes and may cost a copy of the window. Encoders that use final blocks send one
+/// per message.
 const MAX_FINAL_BLOCKS: usize = 64;
 const BYTES_PER_FINAL_BLOCK: usize = 1 << 10;
 
-/// The client's direction of a connection that compresses.
+/// The decoder of a connection, and the state of the message in progress.
 pub(crate) struct Inflater {
     takeover: bool,
-    /// Whether each frame is a stream of its own, and not each message.
+    /// Whether each frame is a stream of its own, instead of each message.
     per_frame: bool,
     codec: Option<Box<Inflate>>,
     state: StreamState,
-    /// How many compressed bytes the message has so far.
+    /// The number of compressed bytes of the message so far.
     compressed_len: usize,
-    /// How many final blocks it has so far.
+    /// The number of final blocks of the message so far.
     final_blocks: usize,
-    /// Where in the message it began.
+    /// The offset of the stream in the message.
     start: usize,
-    /// Whether nobody wants to know any more what the messages say.
+    /// Whether messages are dropped instead of inflated.
     discarding: bool,
 }
 
-/// Where in a message it is.
+/// The position in the compressed stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StreamState {
-    /// In none that is compressed, or between its frames.
+    /// No compressed message is in progress, or the next frame starts a stream of its own.
     None,
-    /// At its beginning, or behind a final block in it.
+    /// At the start of the stream, or after a final block.
     Start,
-    /// In its stream.
+    /// Inside the stream.
     InStream,
 }
 
@@ -65,42 +66,44 @@ impl Inflater {
         self.per_frame
     }
 
-    /// What comes now is dropped: it is not worth the work, which is more than the bytes show.
+    /// Drops later messages: inflating is expensive, and the messages are not delivered.
     pub(crate) fn discard(&mut self) {
         self.discarding = true;
         self.codec = None;
     }
 
-    /// A compressed message begins, or a compressed frame of one that has so many bytes.
+    /// Starts a compressed stream at the offset `start` of the message.
     pub(crate) fn start_stream(&mut self, start: usize) {
         self.state = StreamState::Start;
         self.start = start;
     }
 
-    /// A message begins, of which something may be compressed.
+    /// Starts a message, of which some frames may be compressed.
     pub(crate) fn start_message(&mut self) {
         self.compressed_len = 0;
         self.final_blocks = 0;
     }
 
-    /// Whether the message that is arriving is compressed, or the frame.
+    /// Returns whether the message in progress, or its current frame, is compressed.
     pub(crate) fn is_active(&self) -> bool {
         self.state != StreamState::None
     }
 
-    /// How many compressed bytes may still come for a message that is to have at most `max`: a
-    /// stream that says nothing ends too, and the worst encoder adds less than this.
-    pub(crate) fn room(&self, max: usize) -> usize {
+    /// Returns the largest compressed size of the next frame, for messages of at most `max` bytes.
+    ///
+    /// The limit ends streams that produce no output. The worst encoder stays below the limit.
+    pub(crate) fn next_frame_limit(&self, max: usize) -> usize {
         if self.is_active() { self.remaining_compressed(max) } else { max_compressed_len(max) }
     }
 
-    /// The same of the message that is arriving, if its next frame is compressed by itself.
+    /// Returns how many more compressed bytes the message in progress may have.
     pub(crate) fn remaining_compressed(&self, max: usize) -> usize {
         max_compressed_len(max).saturating_sub(self.compressed_len)
     }
 
-    /// Inflates the next bytes of the message behind those before, `max` of them at most. Each
-    /// piece that comes out is shown to `inspect`.
+    /// Inflates the next input and appends the output to `out`, which may grow to `max` bytes.
+    ///
+    /// `inspect` is called for each piece of output.
     pub(crate) fn feed(
         &mut self,
         mut input: &[u8],
@@ -126,14 +129,14 @@ impl Inflater {
             out.truncate(start + written);
             input = input.get(read..).unwrap_or_default();
             self.state = StreamState::InStream;
-            // What is wrong within the limit comes before what is over it, however the bytes came.
+            // An error within the limit takes precedence over the limit, however the input was split.
             inspect(&out[start..out.len().min(max).max(start)])?;
             if out.len() > max {
                 return Err(ProtocolError::MessageTooBig);
             }
             match status {
-                // §7.2.3.4: a block that says it is the last one ends nothing; padded to a byte, the
-                // next one follows. What comes after may refer to this message.
+                // RFC 7692 §7.2.3.4: a final block does not end the message. The next block follows at
+                // the next byte, and may refer to this message.
                 Ok(Status::StreamEnd) => {
                     self.final_blocks += 1;
                     if self.final_blocks > MAX_FINAL_BLOCKS + out.len() / BYTES_PER_FINAL_BLOCK {
@@ -155,14 +158,14 @@ impl Inflater {
         }
     }
 
-    /// Ends the message, or the frame: what its sender took off comes back, and must end a block.
+    /// Ends the stream of a message or frame: adds the tail that is not sent, which must end a block.
     pub(crate) fn finish(
         &mut self,
         out: &mut Vec<u8>,
         max: usize,
         inspect: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        // Some senders compress nothing to nothing, and some take the tail off behind a final block.
+        // Some clients send an empty payload for an empty message, or no tail after a final block.
         if self.state == StreamState::InStream {
             self.feed(&TAIL, out, max, inspect)?;
             self.check_block_end()?;
@@ -176,13 +179,15 @@ impl Inflater {
         Ok(())
     }
 
-    /// Whether the stream is between two blocks, where it has to be at the end of a message. The
-    /// codec does not say; but only there it takes an empty block whole, and stops behind it.
-    /// Anywhere else these bits are something to write, or end a block earlier, or nowhere.
+    /// Checks that the stream is between two blocks, as the end of a message requires.
+    ///
+    /// The codec does not expose its position. Between two blocks, and only there, the codec consumes exactly
+    /// an empty block and stops after it. At any other position the same bits produce output, or end a block
+    /// earlier or not at all.
     fn check_block_end(&mut self) -> Result<(), ProtocolError> {
         let Some(codec) = &mut self.codec else { return Ok(()) };
         if self.state != StreamState::InStream {
-            // The empty block that the tail belongs to said that it is the last.
+            // The empty block of the tail was a final block.
             return Ok(());
         }
         let (read, written) = (codec.total_in(), codec.total_out());
@@ -198,20 +203,22 @@ impl Inflater {
     }
 }
 
-/// How many compressed bytes make a message of at most `max` bytes.
+/// Returns the largest compressed size of a message of at most `max` bytes.
 fn max_compressed_len(max: usize) -> usize {
     max.saturating_add(max / 4).saturating_add(256)
 }
 
-/// Makes room behind what is there, and fills it with zeros; says how much. The buffer doubles, up
-/// to one byte more than the message may have, which tells that it is too big. One that would come
-/// near that has it at once, so that it is not copied again for the rest.
+/// Extends `out` with zeros for the output of one step, and returns the number of zeros.
+///
+/// The capacity doubles up to `max` plus one byte; that byte shows that the message is too big. A capacity
+/// that would come close to this limit is raised to the limit at once, which saves the last copy.
 fn make_room(out: &mut Vec<u8>, input: usize, max: usize) -> usize {
-    let most = max.saturating_add(1).saturating_sub(out.len()).max(1);
-    let room = input.saturating_mul(4).clamp(256, STEP).min(most);
+    let limit = max.saturating_add(1).saturating_sub(out.len()).max(1);
+    let room = input.saturating_mul(4).clamp(256, STEP).min(limit);
     let needed = out.len() + room;
     if needed > out.capacity() {
-        let (doubled, limit) = (needed.max(out.capacity().saturating_mul(2)), out.len().saturating_add(most));
+        let doubled = needed.max(out.capacity().saturating_mul(2));
+        let limit = out.len().saturating_add(limit);
         let target = if doubled.saturating_add(doubled / 8) < limit { doubled } else { limit };
         out.reserve_exact(target - out.len());
     }
@@ -219,7 +226,7 @@ fn make_room(out: &mut Vec<u8>, input: usize, max: usize) -> usize {
     room
 }
 
-/// By how much a counter has gone on.
+/// Returns by how much a counter advanced.
 fn counter_delta(before: u64, after: u64) -> usize {
     usize::try_from(after.wrapping_sub(before)).unwrap_or(usize::MAX)
 }

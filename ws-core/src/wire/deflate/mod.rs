@@ -1,8 +1,8 @@
-//! permessage-deflate (RFC 7692): messages whose payload is deflated as a whole.
+//! permessage-deflate (RFC 7692): messages whose payload is compressed as a whole.
 //!
-//! An [`Inflater`] and a [`Deflater`] are the two directions of a connection. They hold a codec
-//! only while it is needed: from the first compressed message on if what came before is referred
-//! to, and else while a message is in progress; then it goes to the [`codec_pool`] of the thread.
+//! An [`Inflater`] and a [`Deflater`] are the two directions of a connection. With context takeover, a
+//! direction holds its codec from the first compressed message on. Otherwise the direction holds a codec
+//! only while a message is in progress; then the codec returns to the thread's `codec_pool`.
 
 mod buffers;
 #[cfg(feature = "deflate")]
@@ -24,39 +24,39 @@ pub(super) use {compress::Deflater, inflate::Inflater, prepared::SharedDeflate};
 
 use bytes::Bytes;
 
-/// What the two sides agreed upon.
+/// The negotiated parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeflateParams {
-    /// How hard the encoder tries, 0 to 9.
+    /// The compression level, 0 to 9.
     pub(crate) level: u8,
-    /// The memory of the encoder, 1 to 9.
+    /// The memory level of the encoder, 1 to 9.
     pub(crate) mem_level: u8,
-    /// The window of the encoder, 9 to 15.
+    /// The window of the encoder in bits, 9 to 15.
     pub(crate) window_bits: u8,
     /// Whether the encoder refers to earlier messages.
     pub(crate) server_takeover: bool,
-    /// Whether the client does.
+    /// Whether the client refers to earlier messages.
     pub(crate) client_takeover: bool,
-    /// The smallest message that is compressed.
+    /// The smallest message that is compressed, in bytes.
     pub(crate) min_size: usize,
-    /// Whether it is the frames that are compressed, each by itself, and not the messages: the
+    /// Whether each frame is compressed by itself instead of each message: `x-webkit-deflate-frame`, the
     /// extension before RFC 7692.
     pub(crate) per_frame: bool,
 }
 
-/// What a connection sends of a message for many.
+/// How a connection sends a prepared message.
 #[cfg_attr(not(feature = "deflate"), allow(dead_code))]
 pub(crate) enum PreparedEncoding<'a> {
-    /// This frame.
+    /// As this compressed frame.
     Compressed(&'a Bytes),
-    /// The message as it is, which is smaller.
+    /// Uncompressed, because that is smaller.
     Uncompressed,
-    /// What it compresses by itself: it refers to what this client alone was sent, or has agreed upon
-    /// other parameters.
+    /// Compressed by the connection itself: its encoder refers to earlier messages, or uses other parameters
+    /// than the shared frame.
     PerConnection,
 }
 
-/// What ends each message and is not sent (§7.2.1).
+/// The end of each compressed message, which is not sent (RFC 7692 §7.2.1).
 #[cfg(feature = "deflate")]
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 

@@ -9,21 +9,23 @@ use super::super::prepared_message::encode_frame;
 use super::codec_pool::EncoderConfig;
 use super::{Deflater, PreparedEncoding};
 
-/// A message compressed by itself, with the parameters of the first connection that asked: those of
-/// one handler's connections are nearly always the same. `None` inside if it is better sent as it is.
+/// A message that is compressed once, with the parameters of the first connection that sends it.
+///
+/// The connections of one handler nearly always have equal parameters. The frame is `None` if the message is
+/// smaller uncompressed.
 #[derive(Debug, Default)]
 pub(crate) struct SharedDeflate(OnceLock<(EncoderConfig, Option<Bytes>)>);
 
 impl SharedDeflate {
-    /// How a connection sends the message.
-    pub(crate) fn frame(
+    /// Returns how a connection with this `deflater` sends the message. The first call compresses it.
+    pub(crate) fn encoding(
         &self,
         opcode: Opcode,
         payload: &[u8],
         deflater: &mut Deflater,
     ) -> PreparedEncoding<'_> {
         let Some(own) = deflater.shared_config() else { return PreparedEncoding::PerConnection };
-        // The others wait for the one that compresses, which is what they would do themselves.
+        // Concurrent callers wait for the first one; otherwise each would do the same work.
         let (config, compressed) = self.0.get_or_init(|| {
             let mut out = Vec::new();
             let compressed =
@@ -37,7 +39,7 @@ impl SharedDeflate {
         }
     }
 
-    /// What was compressed.
+    /// Returns the compressed frame.
     #[cfg(test)]
     pub(crate) fn get(&self) -> Option<&Bytes> {
         self.0.get()?.1.as_ref()

@@ -8,12 +8,13 @@ fn content(len: usize) -> Vec<u8> {
     (0..len).map(|i| b'a' + (i * 7 % 23) as u8).collect()
 }
 
-/// What comes of a message that is read as a driver does: to where it belongs if there is such a place,
-/// and else to a buffer, so many bytes at a time. Says also how many bytes came to where they belong.
-fn read(decoder: &mut Decoder, stream: &[u8], mut at_a_time: impl FnMut() -> usize) -> (Vec<u8>, usize) {
+/// Reads a message as the driver does: directly if the decoder offers a buffer, otherwise into a buffer of
+/// its own. `read_size` returns the size of each read. Returns the payload and the number of bytes that were
+/// read directly.
+fn read(decoder: &mut Decoder, stream: &[u8], mut read_size: impl FnMut() -> usize) -> (Vec<u8>, usize) {
     let (mut rest, mut held, mut direct) = (stream, Vec::new(), 0);
     loop {
-        let len = at_a_time().clamp(1, rest.len());
+        let len = read_size().clamp(1, rest.len());
         if let Some(room) = decoder.direct_read_buf().filter(|_| held.is_empty()) {
             let len = len.min(room.len());
             room[..len].copy_from_slice(rest.split_off(..len).unwrap());
@@ -33,7 +34,7 @@ fn read(decoder: &mut Decoder, stream: &[u8], mut at_a_time: impl FnMut() -> usi
 }
 
 #[test]
-fn however_it_is_cut_it_is_the_same() {
+fn any_read_size_yields_the_same_message() {
     let mut random = 1_u64;
     for len in [70_000, 200_000, 1 << 20] {
         let message = content(len);
@@ -45,10 +46,10 @@ fn however_it_is_cut_it_is_the_same() {
                     random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                     usize::try_from(random >> 33).unwrap() % most
                 });
-                assert!(got == message, "{len} bytes, {most} at a time");
-                assert!(direct > 0 || len < 100_000, "{len} bytes were read elsewhere");
+                assert!(got == message, "{len} bytes, at most {most} per read");
+                assert!(direct > 0 || len < 100_000, "{len} bytes were not read directly");
                 assert_eq!(decoder.capacity(), 0);
-                // The next one is read to the same place, over what was in it.
+                // The next message reuses the buffer and overwrites its content.
                 decoder.recycle(got.iter().map(|_| b'?').collect());
             }
         }
@@ -56,7 +57,7 @@ fn however_it_is_cut_it_is_the_same() {
 }
 
 #[test]
-fn fragments_are_one_message() {
+fn fragments_yield_one_message() {
     let message = content(300_000);
     let stream = [
         frame(0x02, &message[..100_000]),
@@ -66,14 +67,14 @@ fn fragments_are_one_message() {
     ]
     .concat();
     for most in [999, 70_000, usize::MAX] {
-        // What has arrived goes to a buffer of the thread with the last of them.
+        // The last fragment moves the message to a buffer of the thread.
         message_pool::put(vec![b'?'; 300_000]);
         assert!(read(&mut Decoder::new(1 << 20, true), &stream, || most).0 == message);
     }
 }
 
 #[test]
-fn header_makes_nobody_allocate_more_than_twice_what_has_arrived() {
+fn allocates_at_most_twice_the_bytes_that_arrived() {
     let mut decoder = Decoder::new(1 << 30, true);
     let stream = frame(0x82, &vec![0; 3 << 20]);
     let (start, rest) = stream.split_at(40_000);
@@ -92,7 +93,7 @@ fn header_makes_nobody_allocate_more_than_twice_what_has_arrived() {
 }
 
 #[test]
-fn bad_byte_fails_as_soon_as_it_is_read() {
+fn rejects_an_invalid_byte_as_soon_as_it_arrives() {
     let mut message = content(200_000);
     message[100_000] = 0xff;
     let stream = frame(0x81, &message);
@@ -104,7 +105,7 @@ fn bad_byte_fails_as_soon_as_it_is_read() {
 }
 
 #[test]
-fn what_is_small_or_nearly_there_is_read_with_what_follows() {
+fn offers_no_buffer_for_few_bytes() {
     let stream = frame(0x82, &[0; 50_000]);
     for arrived in [10, 20_000, 49_000] {
         let mut decoder = Decoder::new(1 << 20, true);
@@ -114,8 +115,8 @@ fn what_is_small_or_nearly_there_is_read_with_what_follows() {
 }
 
 #[test]
-fn no_length_is_too_long_to_look_for_room() {
-    // A handler may take messages of any size; what a client announces is then no number to double.
+fn accepts_the_largest_announced_length() {
+    // Without a size limit, twice the announced length overflows.
     message_pool::put(vec![b'?'; 100_000]);
     let mut decoder = Decoder::new(usize::MAX, true);
     let huge = (u64::MAX >> 1).to_be_bytes();
