@@ -1,4 +1,4 @@
-//! Large payloads between the encoded bytes.
+//! Large payloads, in order between the encoded bytes.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -9,51 +9,51 @@ use bytes::{Buf, Bytes};
 
 use crate::panic::catch;
 
-/// As many as a list has room for that is kept for the next.
+/// The largest list, in segments, that the thread keeps for reuse.
 const MAX_SPARE_CAPACITY: usize = 64;
 
 thread_local! {
     static SPARE: Cell<Option<Box<Segments>>> = const { Cell::new(None) };
 }
 
-/// The large payloads that wait, in order, each behind so many of the encoded bytes.
+/// The large payloads that wait, in order. Each follows a number of encoded bytes.
 #[derive(Debug, Default)]
 pub(super) struct Segments {
-    /// Nearly always there is one, which then needs no list.
+    /// The first segment. There is rarely a second one, so that usually no list is allocated.
     first: Option<Segment>,
     others: VecDeque<Segment>,
-    /// How many of the encoded bytes come before the last of them.
+    /// The number of encoded bytes before the last segment.
     encoded: usize,
 }
 
 #[derive(Debug)]
 struct Segment {
-    /// How many encoded bytes come before it, behind the one before it.
+    /// The number of encoded bytes between the previous segment and this one.
     encoded: usize,
     payload: Payload,
 }
 
-/// What is never empty.
+/// A payload, which is never empty.
 #[derive(Debug)]
 pub(super) enum Payload {
-    /// Memory that is ours, or shared.
+    /// Memory that the outbox owns or shares.
     Owned(OwnedPayload),
-    /// A part of what was read, which is still where it was read to.
+    /// A range of the input, which is still in the read buffer.
     Input(Range<usize>),
-    /// A part of the message that is being handled, which will be ours.
+    /// A range of the message that is being handled. The outbox owns the message afterwards.
     Message(Range<usize>),
 }
 
-/// A payload in memory of its own.
+/// A payload that owns its memory.
 #[derive(Debug)]
 pub(crate) struct OwnedPayload {
     bytes: Bytes,
-    /// How much memory it takes that is nobody else's.
+    /// The number of allocated bytes that only this payload keeps alive.
     allocated: usize,
 }
 
 impl OwnedPayload {
-    /// A payload that takes so much memory.
+    /// Creates a payload that keeps `allocated` bytes alive.
     pub(crate) fn new(bytes: Bytes, allocated: usize) -> Self {
         Self { bytes, allocated }
     }
@@ -66,7 +66,7 @@ impl OwnedPayload {
         &self.bytes
     }
 
-    /// Keeps no more memory than about twice what is left of it.
+    /// Copies the payload if it uses less than half of the memory that it keeps alive.
     fn shrink(&mut self) {
         if self.allocated > 2 * self.bytes.len() {
             *self = Bytes::copy_from_slice(&self.bytes).into();
@@ -75,18 +75,18 @@ impl OwnedPayload {
     }
 }
 
-/// Bytes may have an owner that the user wrote. It is let go of when the socket has taken them, far from
-/// any method, and what panics there has been sent: nobody else is to hear of it.
+/// The owner of `Bytes` may be a type of the user, whose destructor may panic. The payload is dropped after
+/// the socket accepted it, outside of any method. The message was sent, so the panic is only logged.
 impl Drop for OwnedPayload {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         if catch(|| drop(bytes)).is_err() {
-            tracing::error!("the owner of bytes that were sent panicked");
+            tracing::error!("the owner of a sent payload panicked when it was dropped");
         }
     }
 }
 
-/// What somebody else may have as well, who is to decide how long.
+/// Shared memory counts as 0 bytes, because other owners may keep it alive.
 impl From<Bytes> for OwnedPayload {
     fn from(bytes: Bytes) -> Self {
         Self { bytes, allocated: 0 }
@@ -108,7 +108,7 @@ impl Payload {
         }
     }
 
-    /// Its bytes. A message that is being handled is not written.
+    /// Returns the bytes. A message that is being handled is not written, and yields none.
     fn bytes<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
         match self {
             Self::Owned(owned) => &owned.bytes,
@@ -126,13 +126,14 @@ impl Payload {
 }
 
 impl Segments {
-    /// None. It is the thread's, so that a large message costs no allocation.
-    #[expect(clippy::unnecessary_box_returns, reason = "the box is what is kept")]
+    /// Takes the thread's empty list.
+    // PERF: a large message costs no allocation for the list. budget: binary16k
+    #[expect(clippy::unnecessary_box_returns, reason = "the box itself is reused")]
     pub(super) fn take() -> Box<Self> {
         SPARE.take().unwrap_or_default()
     }
 
-    /// It is empty again.
+    /// Returns the list, which is empty, to the thread.
     pub(super) fn recycle(self: Box<Self>) {
         if self.others.capacity() <= MAX_SPARE_CAPACITY {
             SPARE.set(Some(self));
@@ -143,7 +144,7 @@ impl Segments {
         self.first.is_none()
     }
 
-    /// Appends one, behind so many encoded bytes in all.
+    /// Appends a payload that follows the first `encoded` encoded bytes.
     pub(super) fn push(&mut self, encoded: usize, payload: Payload) {
         let segment = Segment { encoded: encoded - self.encoded, payload };
         self.encoded = encoded;
@@ -154,7 +155,7 @@ impl Segments {
         }
     }
 
-    /// How much memory they take.
+    /// Returns the number of allocated bytes that the payloads keep alive.
     #[cfg(test)]
     pub(super) fn allocated(&self) -> usize {
         let allocated = |segment: &Segment| {
@@ -163,7 +164,7 @@ impl Segments {
         self.iter().map(allocated).sum()
     }
 
-    /// In how many places what waits is, at the most.
+    /// Returns the largest number of slices that [`slices`](Self::slices) can fill.
     #[cfg(any(test, fuzzing))]
     pub(super) fn max_slices(&self) -> usize {
         2 * self.iter().count() + 1
@@ -177,6 +178,8 @@ impl Segments {
         self.first.iter_mut().chain(&mut self.others).map(|segment| &mut segment.payload)
     }
 
+    /// Fills `slices` with the encoded bytes and the payloads in order, and returns the number of filled
+    /// slices.
     pub(super) fn slices<'a>(
         &'a self,
         mut encoded: &'a [u8],
@@ -195,7 +198,7 @@ impl Segments {
         };
         let mut next = self.first.as_ref();
         let mut others = self.others.iter();
-        // Many may wait behind those that fit.
+        // The loop ends when the slices are full, because many more segments may wait.
         while let Some(segment) = next {
             let is_full = !put(encoded.split_off(..segment.encoded).unwrap_or_default())
                 || !put(segment.payload.bytes(input));
@@ -208,7 +211,7 @@ impl Segments {
         filled
     }
 
-    /// The socket took that many bytes; returns how many of them were encoded.
+    /// Removes `len` bytes, and returns how many of them were encoded bytes.
     pub(super) fn consume(&mut self, mut len: usize) -> usize {
         let mut encoded = 0;
         while let Some(segment) = &mut self.first {
@@ -228,7 +231,7 @@ impl Segments {
         encoded + len
     }
 
-    /// What waits is kept in no more memory than it needs.
+    /// Copies payloads that keep more than twice their size alive.
     pub(super) fn shrink(&mut self) {
         for payload in self.payloads() {
             if let Payload::Owned(owned) = payload {
@@ -237,7 +240,7 @@ impl Segments {
         }
     }
 
-    /// The input will be something else: what waits of it is copied.
+    /// Copies the ranges of the input, whose buffer is about to be reused.
     pub(super) fn retain_input(&mut self, input: &[u8]) {
         for payload in self.payloads() {
             if let Payload::Input(range) = payload {
@@ -255,7 +258,7 @@ impl Segments {
         self.iter().any(|segment| matches!(segment.payload, Payload::Message(_)))
     }
 
-    /// The message that was handled is ours now, and takes so much memory.
+    /// Takes shared ownership of the message that was handled, which keeps `allocated` bytes alive.
     pub(super) fn retain_message(&mut self, message: &Bytes, allocated: usize) {
         for payload in self.payloads() {
             if let Payload::Message(range) = payload {

@@ -6,32 +6,33 @@ fn vectored(limit: usize) -> Outbox {
     outbox
 }
 
-/// A header and a payload of `len` bytes behind it.
+/// Returns the encoded frame.
 fn encoded(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut outbox = Outbox::new(0);
     outbox.push_unbounded(opcode, payload);
     outbox.waiting()
 }
 
-/// Short and long ones of every kind, with a part of the input and of a message twice.
+/// Returns an outbox with short and long payloads of every kind, the input, and the expected bytes. Parts of
+/// the input and of a message are sent twice.
 fn mixed() -> (Outbox, Vec<u8>, Vec<u8>) {
     let mut outbox = vectored(1 << 20);
     let input: Vec<u8> = (0..20_000_u32).map(|i| i as u8).collect();
     let message: Vec<u8> = (0..30_000_u32).map(|i| (i * 3) as u8).collect();
     let mut expect = Vec::new();
-    let mut sends = |outbox: &mut Outbox, payload: &[u8]| {
+    let mut send = |outbox: &mut Outbox, payload: &[u8]| {
         assert!(outbox.push(Opcode::Binary, payload));
         expect.extend(encoded(Opcode::Binary, payload));
     };
-    sends(&mut outbox, b"first");
+    send(&mut outbox, b"first");
     outbox.begin_input(&input);
     for part in [&input[..5000], &input[10_000..], &input[10_000..], &input[7..100], &input[..]] {
-        sends(&mut outbox, part);
+        send(&mut outbox, part);
     }
-    sends(&mut outbox, b"between");
+    send(&mut outbox, b"between");
     outbox.begin_message(&message);
     for part in [&message[..], &message[1..6000], &input[..5000], &message[25_000..]] {
-        sends(&mut outbox, part);
+        send(&mut outbox, part);
     }
     assert_eq!(outbox.end_message(message), None);
     assert!(outbox.push_owned(Opcode::Text, vec![b'k'; 9000].into()));
@@ -46,12 +47,12 @@ fn mixed() -> (Outbox, Vec<u8>, Vec<u8>) {
     (outbox, input, expect)
 }
 
-/// Writes to a socket that takes so many bytes, of so many pieces, at a time.
+/// Writes to a socket that accepts `take` bytes and `max_slices` slices per write, and checks the bytes.
 #[track_caller]
-fn drains(mut outbox: Outbox, input: &[u8], expect: &[u8], take: usize, pieces: usize) {
+fn check_writes(mut outbox: Outbox, input: &[u8], expect: &[u8], take: usize, max_slices: usize) {
     let mut seen = Vec::new();
     while !outbox.is_empty() {
-        let mut slices = vec![IoSlice::new(&[]); pieces];
+        let mut slices = vec![IoSlice::new(&[]); max_slices];
         let piece: Vec<u8> = match outbox.contiguous() {
             Some(bytes) => bytes[..take.min(bytes.len())].to_vec(),
             None => {
@@ -66,42 +67,42 @@ fn drains(mut outbox: Outbox, input: &[u8], expect: &[u8], take: usize, pieces: 
         seen.extend(piece);
         outbox.reclaim();
     }
-    assert!(seen == expect, "{take} bytes of {pieces} pieces at a time");
+    assert!(seen == expect, "{take} bytes of {max_slices} slices per write");
     assert!(outbox.segments.is_none());
 }
 
 #[test]
-fn pieces_are_written_in_order_however_they_are_cut() {
-    for (take, pieces) in
+fn writes_slices_in_order_for_any_write_size() {
+    for (take, max_slices) in
         [(usize::MAX, 100), (usize::MAX, 1), (1, 2), (7, 3), (4999, 1), (6001, 8), (50_000, 8)]
     {
         let (outbox, input, expect) = mixed();
-        drains(outbox, &input, &expect, take, pieces);
-        // The same if the input is something else before it is written.
+        check_writes(outbox, &input, &expect, take, max_slices);
+        // The result is equal if the input is copied before it is written.
         let (mut outbox, input, expect) = mixed();
         assert!(outbox.end_input());
         outbox.retain_input(&input);
         assert!(!outbox.end_input());
-        drains(outbox, &[], &expect, take, pieces);
+        check_writes(outbox, &[], &expect, take, max_slices);
     }
 }
 
 #[test]
-fn nothing_is_copied_that_need_not_be() {
+fn copies_no_large_payload() {
     let (mut outbox, input, _) = mixed();
     assert!(outbox.bytes.len() < 6000, "{} bytes", outbox.bytes.len());
-    assert!(outbox.source.find(&input[..5000]).is_none(), "the message is what was handled last");
-    let kept = vec![7; 5000];
-    let place = kept.as_ptr();
+    assert!(outbox.source.find(&input[..5000]).is_none(), "the message was handled last");
+    let owned = vec![7; 5000];
+    let address = owned.as_ptr();
     outbox.clear();
-    assert!(outbox.push_owned(Opcode::Binary, kept.into()));
+    assert!(outbox.push_owned(Opcode::Binary, owned.into()));
     let mut slices = [IoSlice::new(&[]); 4];
     assert_eq!(outbox.slices(&[], &mut slices), 2);
-    assert_eq!(slices[1].as_ptr(), place);
+    assert_eq!(slices[1].as_ptr(), address);
 }
 
 #[test]
-fn stream_of_one_piece_gets_one_piece() {
+fn copies_all_payloads_without_vectored_writes() {
     let mut outbox = Outbox::new(1 << 20);
     let input = vec![1; 10_000];
     outbox.begin_input(&input);
@@ -116,7 +117,7 @@ fn stream_of_one_piece_gets_one_piece() {
 }
 
 #[test]
-fn limit_counts_what_is_not_copied() {
+fn limit_counts_payloads_that_are_not_copied() {
     let mut outbox = vectored(10_000);
     let input = vec![1; 6000];
     outbox.begin_input(&input);
@@ -126,7 +127,7 @@ fn limit_counts_what_is_not_copied() {
     assert!(!outbox.push_shared(&vec![1; 6000].into()));
     assert!(outbox.push(Opcode::Binary, &[0; 3000]));
     assert_eq!(outbox.len(), 6004 + 3004);
-    // The close frame is behind it all the same.
+    // The close frame is appended regardless of the limit.
     outbox.push_unbounded(Opcode::Close, &[]);
     outbox.consume(6000);
     outbox.retain_input(&input);
@@ -134,7 +135,7 @@ fn limit_counts_what_is_not_copied() {
 }
 
 #[test]
-fn what_waits_takes_no_more_than_twice_its_size() {
+fn waiting_bytes_keep_at_most_twice_their_size_alive() {
     let mut outbox = vectored(1 << 20);
     let message = vec![9; 1 << 20];
     outbox.begin_message(&message);
@@ -144,7 +145,7 @@ fn what_waits_takes_no_more_than_twice_its_size() {
     large.resize(10_000, 8_u8);
     assert!(outbox.push_owned(Opcode::Binary, large.into()));
     outbox.reclaim();
-    assert!(crate::wire::message_pool::take(1 << 20).is_some(), "the thread has it back");
+    assert!(crate::wire::message_pool::take(1 << 20).is_some(), "the buffer returned to the pool");
     assert_eq!(outbox.segments.as_ref().unwrap().allocated(), 8192 + 10_000);
     outbox.consume(4 + 8192 + 4 + 9000);
     outbox.reclaim();
@@ -171,7 +172,7 @@ fn check(len: usize, header: &[u8]) {
 }
 
 #[test]
-fn headers_at_their_edges() {
+fn encodes_headers_of_every_length() {
     check(0, &[0x81, 0]);
     check(125, &[0x81, 125]);
     check(126, &[0x81, 126, 0, 126]);
@@ -180,7 +181,7 @@ fn headers_at_their_edges() {
 }
 
 #[test]
-fn failed_payload_leaves_no_trace() {
+fn appends_nothing_if_the_payload_fails() {
     let mut outbox = Outbox::new(100);
     assert!(outbox.push(Opcode::Text, b"before"));
     let before = outbox.waiting().to_vec();
@@ -204,13 +205,13 @@ fn failed_payload_leaves_no_trace() {
 }
 
 #[test]
-fn lent_buffer_comes_back_and_the_rest_is_kept_small() {
+fn returns_the_buffer_and_shrinks_the_remaining_bytes() {
     let mut outbox = Outbox::new(100);
     outbox.lend(&mut Vec::with_capacity(4096));
     assert!(outbox.push(Opcode::Binary, &[7; 100]));
     outbox.consume(60);
-    let back = outbox.reclaim().expect("the large buffer comes back");
-    assert_eq!(back.capacity(), 4096);
+    let returned = outbox.reclaim().expect("the outbox returns the large buffer");
+    assert_eq!(returned.capacity(), 4096);
     assert_eq!(outbox.waiting(), [7; 42]);
     assert!(outbox.bytes.capacity() <= 42);
     outbox.consume(42);
@@ -220,7 +221,7 @@ fn lent_buffer_comes_back_and_the_rest_is_kept_small() {
 }
 
 #[test]
-fn what_the_socket_has_taken_is_not_kept() {
+fn drops_written_bytes() {
     let mut outbox = Outbox::new(1000);
     for _ in 0..1000 {
         let written = outbox.push_with(Opcode::Text, |to| {
@@ -235,7 +236,7 @@ fn what_the_socket_has_taken_is_not_kept() {
 }
 
 #[test]
-fn limit_is_on_what_waits_behind_the_first_message() {
+fn limit_applies_after_the_first_message() {
     let mut outbox = Outbox::new(100);
     assert!(outbox.push(Opcode::Binary, &[0; 90]));
     assert!(!outbox.push(Opcode::Binary, &[0; 90]));
@@ -246,4 +247,27 @@ fn limit_is_on_what_waits_behind_the_first_message() {
     outbox.consume(outbox.len());
     assert!(outbox.push(Opcode::Binary, &[0; 90]));
     assert!(!outbox.push(Opcode::Binary, &[0; 90]));
+}
+
+#[test]
+fn swap_back_agrees_with_reclaim() {
+    for waits in [false, true] {
+        let outbox = || {
+            let mut outbox = Outbox::new(100);
+            outbox.lend(&mut Vec::with_capacity(4096));
+            assert!(outbox.push(Opcode::Binary, &[7; 60]));
+            outbox.consume(if waits { 40 } else { 62 });
+            outbox
+        };
+        let (mut swapped, mut reclaimed) = (outbox(), outbox());
+        let mut lender = Vec::new();
+        let is_swapped = swapped.swap_back(&mut lender);
+        assert_eq!(is_swapped, !waits);
+        if is_swapped {
+            let returned = reclaimed.reclaim().expect("the outbox returns the buffer");
+            assert_eq!((&lender, lender.capacity()), (&returned, returned.capacity()));
+            assert_eq!(swapped.bytes.capacity(), reclaimed.bytes.capacity());
+        }
+        assert_eq!((swapped.len(), swapped.waiting()), (reclaimed.len(), reclaimed.waiting()));
+    }
 }

@@ -1,4 +1,4 @@
-//! Replies that are a part of what they reply to.
+//! Replies that are part of the message to which they reply.
 
 use std::ops::Range;
 
@@ -6,34 +6,36 @@ use super::segments::Payload;
 use super::{Outbox, ZERO_COPY_THRESHOLD};
 use crate::wire::message_pool;
 
-/// Where the messages are that are being handled, as addresses: what a handler sends from there is
-/// theirs, for nothing else can be in the same place while it is borrowed.
+/// The memory that is being handled, as a range of addresses.
+///
+/// A payload within the range borrows from that memory: while the memory is borrowed, nothing else can have
+/// the same addresses.
 #[derive(Debug)]
 pub(super) enum BorrowSource {
-    /// Wherever; the stream does not write from several places, so that everything is copied.
+    /// The stream does not support vectored writes. All payloads are copied.
     Disabled,
-    /// Somewhere, and what is sent is copied.
+    /// No memory is being handled that replies could borrow from.
     None,
-    /// In the thread's buffer.
+    /// The read buffer of the thread.
     Input(Range<usize>),
-    /// In memory of their own.
+    /// The buffer of a message.
     Message(Range<usize>),
 }
 
 impl BorrowSource {
-    /// Whether large payloads may stay where they are.
+    /// Returns whether large payloads need not be copied.
     pub(super) fn is_enabled(&self) -> bool {
         !matches!(self, Self::Disabled)
     }
 
-    /// What was there has been handled.
+    /// Ends the handling of the memory.
     fn clear(&mut self) {
         if self.is_enabled() {
             *self = Self::None;
         }
     }
 
-    /// Where in it a payload is.
+    /// Returns the position of a payload that borrows from the memory.
     pub(super) fn find(&self, payload: &[u8]) -> Option<Payload> {
         let part = addresses(payload);
         let within = |whole: &Range<usize>| {
@@ -54,30 +56,32 @@ fn addresses(bytes: &[u8]) -> Range<usize> {
 }
 
 impl Outbox {
-    /// What was read is going to be handled; what is sent of it need not be copied until
-    /// [`end_input`](Self::end_input).
+    /// Announces that `input` is about to be handled. Until [`end_input`](Self::end_input), replies may borrow
+    /// from it.
     pub(crate) fn begin_input(&mut self, input: &[u8]) {
         if self.source.is_enabled() {
             self.source = BorrowSource::Input(addresses(input));
         }
     }
 
-    /// It has been handled; true if some of it waits to be sent, and is to be
-    /// [kept](Self::retain_input) before something else is read to its place.
+    /// Ends the handling of the input.
+    ///
+    /// Returns whether replies that borrow from the input still wait. Then
+    /// [`retain_input`](Self::retain_input) has to be called before the buffer of the input is reused.
     pub(crate) fn end_input(&mut self) -> bool {
         self.source.clear();
         self.segments.as_ref().is_some_and(|segments| segments.has_input())
     }
 
-    /// Copies what the socket has not taken of it.
+    /// Copies the parts of the input that replies borrow and that are not written yet.
     pub(crate) fn retain_input(&mut self, input: &[u8]) {
         if let Some(segments) = &mut self.segments {
             segments.retain_input(input);
         }
     }
 
-    /// A message in memory of its own is going to be handled. What is sent of it is not copied, if it is
-    /// given here [afterwards](Self::end_message).
+    /// Announces that a message which owns its buffer is about to be handled. Until
+    /// [`end_message`](Self::end_message), replies may borrow from it.
     pub(crate) fn begin_message(&mut self, message: &[u8]) {
         self.source.clear();
         if self.source.is_enabled() && message.len() >= ZERO_COPY_THRESHOLD {
@@ -85,7 +89,7 @@ impl Outbox {
         }
     }
 
-    /// It has been handled. Gives it back if nothing of it was sent.
+    /// Ends the handling of the message. Returns its buffer, unless replies that borrow from it wait.
     pub(crate) fn end_message(&mut self, message: Vec<u8>) -> Option<Vec<u8>> {
         self.source.clear();
         match &mut self.segments {
