@@ -3,7 +3,7 @@
 use crate::close::ProtocolError;
 use crate::message::MAX_CONTROL_PAYLOAD;
 
-/// What a frame carries.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Continuation = 0,
@@ -37,37 +37,36 @@ impl Opcode {
 pub(crate) struct Header {
     pub(crate) fin: bool,
     pub(crate) opcode: Opcode,
-    /// Whether a compressed message begins, or a frame is compressed by itself.
+    /// Whether the frame starts a compressed message, or is compressed by itself.
     pub(crate) compressed: bool,
     pub(crate) mask: [u8; 4],
-    /// Bytes of payload.
+    /// The length of the payload in bytes.
     pub(crate) len: usize,
-    /// Bytes of header.
+    /// The length of the header in bytes.
     pub(crate) size: usize,
 }
 
 impl Header {
-    /// Reads a header in wire order, so that each fault is found at the byte that makes it one.
-    /// `None` if it is not complete yet.
+    /// Parses a header in wire order, so that each error is reported at the first byte that proves it.
     ///
-    /// `continues` says whether a fragmented message is open, `room` how many bytes a message may
-    /// still grow by, `compressed_room` how many one that is compressed may have, if there may be
-    /// such.
+    /// Returns `None` if the header is incomplete. `continues` is whether a fragmented message is in
+    /// progress. `max_len` limits the payload of a data frame, and `max_compressed_len` that of a frame which
+    /// starts a compressed message; `None` rejects such frames.
     #[inline]
     pub(crate) fn parse(
         input: &[u8],
         continues: bool,
-        mut room: usize,
-        compressed_room: Option<usize>,
+        mut max_len: usize,
+        max_compressed_len: Option<usize>,
     ) -> Result<Option<Self>, ProtocolError> {
         let Some(&first) = input.first() else { return Ok(None) };
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
-        // RFC 7692 §6 does so for the first bit, on the first frame of a message.
+        // RFC 7692 §6 defines the first bit, for the first frame of a message.
         let compressed = first & 0x70 != 0;
         if compressed {
-            let begins = matches!(first & 0x0f, 1 | 2);
-            match compressed_room {
-                Some(more) if begins && first & 0x70 == 0x40 => room = more,
+            let starts = matches!(first & 0x0f, 1 | 2);
+            match max_compressed_len {
+                Some(limit) if starts && first & 0x70 == 0x40 => max_len = limit,
                 _ => return Err(ProtocolError::BadFrame("reserved bits are set")),
             }
         }
@@ -75,7 +74,7 @@ impl Header {
         let opcode = Opcode::parse(first & 0x0f).ok_or(ProtocolError::BadFrame("opcode is unknown"))?;
         match opcode {
             Opcode::Continuation if !continues => {
-                return Err(ProtocolError::BadFrame("continuation of no message"));
+                return Err(ProtocolError::BadFrame("continuation without a message"));
             }
             Opcode::Text | Opcode::Binary if continues => {
                 return Err(ProtocolError::BadFrame("new message inside a fragmented one"));
@@ -106,9 +105,9 @@ impl Header {
             },
         };
         if opcode == Opcode::Close && len == 1 {
-            return Err(ProtocolError::BadFrame("close frame with half a code"));
+            return Err(ProtocolError::BadFrame("close frame with an incomplete code"));
         }
-        if !opcode.is_control() && len > room {
+        if !opcode.is_control() && len > max_len {
             return Err(ProtocolError::MessageTooBig);
         }
 
@@ -123,8 +122,8 @@ impl Header {
     }
 }
 
-/// "The minimal number of bytes MUST be used to encode the length"; "the most significant bit MUST
-/// be 0".
+/// Checks a length of several bytes (RFC 6455 §5.2): "the minimal number of bytes MUST be used to encode the
+/// length", and "the most significant bit MUST be 0".
 fn check_minimal(len: u64, least: u64) -> Result<usize, ProtocolError> {
     if len < least {
         return Err(ProtocolError::BadFrame("length is not minimal"));
@@ -132,29 +131,29 @@ fn check_minimal(len: u64, least: u64) -> Result<usize, ProtocolError> {
     if len >> 63 != 0 {
         return Err(ProtocolError::BadFrame("length has its highest bit set"));
     }
-    // What does not fit the address space is over every limit.
+    // A length beyond the address space exceeds every limit.
     Ok(usize::try_from(len).unwrap_or(usize::MAX))
 }
 
-/// The most bytes of header that a frame from a client has.
+/// The largest header of a frame from a client, in bytes.
 pub(crate) const MAX_CLIENT_HEADER: usize = 14;
 
-/// The most bytes of header that a frame to a client has.
+/// The largest header of a frame to a client, in bytes.
 pub(crate) const MAX_HEADER: usize = 10;
 
 const FIN: u8 = 0x80;
 
-/// The bit that says that a message is compressed (RFC 7692 §6).
+/// The reserved bit of a compressed message (RFC 7692 §6).
 pub(crate) const COMPRESSED: u8 = 0x40;
 
-/// The header of a short one.
+/// Returns the header of a frame of at most 125 bytes, or `None` for a longer one.
 #[inline]
 pub(crate) fn short_header(opcode: Opcode, len: usize) -> Option<[u8; 2]> {
     let len = u8::try_from(len).ok().filter(|&len| usize::from(len) <= MAX_CONTROL_PAYLOAD)?;
     Some([FIN | opcode as u8, len])
 }
 
-/// Writes the header of a whole, unmasked message or control frame; returns how long it is.
+/// Writes the header of an unfragmented, unmasked frame, and returns its length.
 pub(crate) fn write_header(to: &mut [u8; MAX_HEADER], opcode: Opcode, len: usize) -> usize {
     to[0] = FIN | opcode as u8;
     if let Some(short) = short_header(opcode, len) {
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn header_in_wire_order() {
+    fn parses_headers_in_wire_order() {
         let bad = |what| Err(ProtocolError::BadFrame(what));
         check(&[], Ok(None));
         check(&[0x81], Ok(None));
@@ -190,17 +189,17 @@ mod tests {
         check(&[0x81, 0x85, 1, 2, 3, 4], Ok(Some((true, Opcode::Text, 5, 6))));
         check(&[0x02, 0xfe, 0, 126, 1, 2, 3, 4], Ok(Some((false, Opcode::Binary, 126, 8))));
         check(&[0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4], Ok(Some((true, Opcode::Binary, 65536, 14))));
-        // One byte is enough to see these.
+        // Errors in the first byte.
         check(&[0xc1], bad("reserved bits are set"));
         check(&[0x83], bad("opcode is unknown"));
         check(&[0x8b], bad("opcode is unknown"));
-        check(&[0x80], bad("continuation of no message"));
+        check(&[0x80], bad("continuation without a message"));
         check(&[0x09], bad("fragmented control frame"));
-        // Two are enough for these.
+        // Errors in the second byte.
         check(&[0x81, 0x05], bad("frame is not masked"));
         check(&[0x89, 0xfe], bad("control frame is too long"));
-        check(&[0x88, 0x81], bad("close frame with half a code"));
-        // And the length for these; the mask is not waited for.
+        check(&[0x88, 0x81], bad("close frame with an incomplete code"));
+        // Errors in the length are reported before the masking key arrives.
         check(&[0x81, 0xfe, 0, 125], bad("length is not minimal"));
         check(&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], bad("length is not minimal"));
         check(&[0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], bad("length has its highest bit set"));
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn message_inside_a_fragmented_one() {
+    fn rejects_a_message_inside_a_fragmented_one() {
         let inside = Err(ProtocolError::BadFrame("new message inside a fragmented one"));
         assert_eq!(Header::parse(&[0x81], true, 10, None), inside);
         assert_eq!(Header::parse(&[0x80], true, 10, None), Ok(None));

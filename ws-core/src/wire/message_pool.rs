@@ -1,5 +1,6 @@
-//! The memory of large messages, which a thread keeps for the next: to get as much from the system and
-//! to give it back costs more than to handle what it says.
+//! Buffers of large messages, which each thread reuses.
+//!
+//! To allocate and free a large buffer costs more than to process the message in it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -7,18 +8,22 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 
-/// What a thread keeps at the most: two messages that are twice as large as the default allows, or a
-/// few that are smaller, for several connections have one on its way.
+/// The largest number of bytes in the pool of a thread.
+///
+/// The pool holds two messages of twice the default limit, or several smaller ones for connections that
+/// receive messages at the same time.
 const MAX_POOLED_BYTES: usize = 4 << 20;
 
-/// How many buffers that may be. They are looked through.
+/// The largest number of buffers in the pool, which is searched linearly.
 const MAX_POOLED_BUFFERS: usize = 8;
 
-/// Memory for less than this is had quickly.
+/// The smallest pooled buffer. The allocator is fast for smaller ones.
 const MIN_POOLED_BUFFER: usize = 64 << 10;
 
-/// How much of it messages may have, in the whole process, of which little has arrived. What is more
-/// grows with what arrives, and so does everything else.
+/// The largest number of pooled bytes that incomplete messages of the whole process may occupy.
+///
+/// Beyond this limit, the buffer of a message grows with the bytes that arrive. Clients that announce large
+/// messages and do not send them therefore occupy at most this much.
 const MAX_LENT_BYTES: usize = 16 << 20;
 
 static LENT_BYTES: AtomicUsize = AtomicUsize::new(0);
@@ -27,7 +32,7 @@ thread_local! {
     static BUFFERS: RefCell<VecDeque<Vec<u8>>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// What counts as lent, until it is dropped.
+/// A number of bytes that counts against [`MAX_LENT_BYTES`] until it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Loan(usize);
 
@@ -39,15 +44,17 @@ impl Drop for Loan {
     }
 }
 
-/// A buffer for a message of `len` bytes, though they have not arrived, with whatever was in it before;
-/// of at most twice the size. There may be none.
+/// Takes a buffer for a message of `len` bytes, which need not have arrived.
+///
+/// The buffer has the content of an earlier message, and a capacity of at most twice `len`. Returns `None` if
+/// the pool has no such buffer.
 pub(super) fn take(len: usize) -> Option<(Vec<u8>, Loan)> {
     if len < MIN_POOLED_BUFFER {
         return None;
     }
     let fits = |buffer: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&buffer.capacity());
     let buffer = BUFFERS.with_borrow_mut(|buffers| {
-        // The last one is the one that is still in the processor's cache.
+        // The buffer that was put last is the most likely to be in the processor's cache.
         let index = buffers.iter().rposition(fits)?;
         buffers.remove(index)
     })?;
@@ -59,12 +66,12 @@ pub(super) fn take(len: usize) -> Option<(Vec<u8>, Loan)> {
     Some((buffer, loan))
 }
 
-/// Keeps a buffer for the next message, and drops those that have waited longest if that is too much.
+/// Puts a buffer into the pool, and drops the oldest buffers if the pool is over its limits.
 pub(super) fn put(buffer: Vec<u8>) {
     if !(MIN_POOLED_BUFFER..=MAX_POOLED_BYTES / 2).contains(&buffer.capacity()) {
         return;
     }
-    // The thread may be at its end.
+    // The thread-local may already be destroyed while the thread exits.
     let _ = BUFFERS.try_with(|buffers| {
         let mut buffers = buffers.borrow_mut();
         buffers.push_back(buffer);
@@ -76,7 +83,7 @@ pub(super) fn put(buffer: Vec<u8>) {
     });
 }
 
-/// A message that several may refer to; the last of them gives its memory back.
+/// Shares a message. The buffer returns to the pool of the thread that drops the last reference.
 pub(super) fn into_shared(message: Vec<u8>) -> Bytes {
     struct PooledBytes(Vec<u8>);
 

@@ -1,22 +1,24 @@
-//! Signs of life that bring no bytes.
+//! Client activity that the connection cannot observe itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the client did something that the connection does not get to see: it sent a part of a
-/// message that the transport puts together, or took a part of what the transport is sending.
+/// A flag that a managed transport sets when the client was active without yielding bytes.
+///
+/// Two events count: the client sent part of a message that the transport assembles, or read part of
+/// the data that the transport is sending.
 #[derive(Debug, Default)]
 pub(crate) struct PeerActivity(AtomicBool);
 
 impl PeerActivity {
-    /// The client did something.
+    /// Records activity.
     #[cfg(feature = "tungstenite")]
     pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether it has since the last time.
+    /// Returns whether there was activity since the last call, and clears the flag.
     pub(super) fn take(&self) -> bool {
-        // Most looks find nothing, and a look that writes nothing is cheaper.
+        // The flag is usually clear, and a load without a store is cheaper.
         self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Acquire)
     }
 }

@@ -1,8 +1,8 @@
-//! What a client puts on the wire, for tests.
+//! Frames and codecs of a client, for tests.
 
 use super::mask;
 
-/// A masked frame.
+/// Returns a masked frame whose first header byte is `first`.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let key = [0x37, 0xfa, 0x21, 0x3d];
     let mut out = vec![first];
@@ -24,7 +24,7 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What a client that was written by somebody else makes of a compressed payload.
+/// Inflates a payload with another implementation, as a client would.
 #[cfg(all(test, feature = "deflate"))]
 pub(crate) fn peer_inflates(peer: &mut flate2::Decompress, payload: &[u8]) -> Vec<u8> {
     let input = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
@@ -40,7 +40,7 @@ pub(crate) fn peer_inflates(peer: &mut flate2::Decompress, payload: &[u8]) -> Ve
     }
 }
 
-/// And the other way.
+/// Compresses a message with another implementation, as a client would.
 #[cfg(all(test, feature = "deflate"))]
 pub(crate) fn peer_deflates(peer: &mut flate2::Compress, message: &[u8]) -> Vec<u8> {
     if message.is_empty() {

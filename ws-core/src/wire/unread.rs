@@ -1,38 +1,42 @@
-//! Bytes that were read and not used.
+//! Input that was read from the socket but not decoded yet.
 
-/// Bytes that are taken from the front, without moving those behind them. They are boxed, because most
-/// connections that wait have none.
+/// Bytes that are consumed from the front without moving the bytes after them.
+///
+/// The buffer is boxed, because most idle connections have none.
 #[derive(Debug, Default)]
 pub(crate) struct UnreadInput(Option<Box<UnreadBytes>>);
 
 #[derive(Debug)]
 struct UnreadBytes {
     all: Vec<u8>,
+    /// How many bytes of `all` are decoded.
     used: usize,
 }
 
 impl UnreadInput {
+    /// Returns the bytes that are not decoded.
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
-        self.0.as_mut().map_or(&mut [], |bytes| &mut bytes.all[bytes.used..])
+        self.0.as_mut().map_or(&mut [], |unread| &mut unread.all[unread.used..])
     }
 
-    /// What is behind the first bytes, with these.
+    /// Copies `bytes`, of which the first `used` are already decoded.
     pub(crate) fn with_offset(used: usize, bytes: &[u8]) -> Self {
-        let mut unread = Self::from(bytes.to_vec());
-        if let Some(bytes) = &mut unread.0 {
-            bytes.used = used;
+        let mut input = Self::from(bytes.to_vec());
+        if let Some(unread) = &mut input.0 {
+            unread.used = used;
         }
-        unread
+        input
     }
 
-    /// All of it, also what was used.
+    /// Returns all bytes, including those that are already decoded.
     pub(super) fn full(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], |bytes| &bytes.all)
+        self.0.as_ref().map_or(&[], |unread| &unread.all)
     }
 
+    /// Returns the number of bytes that are not decoded.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |bytes| bytes.all.len() - bytes.used)
+        self.0.as_ref().map_or(0, |unread| unread.all.len() - unread.used)
     }
 
     #[inline]
@@ -40,10 +44,10 @@ impl UnreadInput {
         self.len() == 0
     }
 
-    /// The first bytes have been used. The memory is freed with the last.
+    /// Marks the next `len` bytes as decoded. The buffer is freed once all bytes are decoded.
     pub(crate) fn advance(&mut self, len: usize) {
-        if let Some(bytes) = &mut self.0 {
-            bytes.used += len;
+        if let Some(unread) = &mut self.0 {
+            unread.used += len;
         }
         if self.is_empty() {
             *self = Self::default();

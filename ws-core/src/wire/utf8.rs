@@ -1,19 +1,19 @@
-//! UTF-8 that arrives in pieces (RFC 6455 §8.1).
+//! UTF-8 in pieces (RFC 6455 §8.1).
 
 use simdutf8::compat::from_utf8;
 
 use crate::close::ProtocolError;
 
-/// Validates text as it arrives: a byte that no continuation could save fails at once.
+/// An incremental validator. A byte that makes the text invalid is reported at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Utf8Validator {
-    /// The beginning of a character whose rest has not come, and its length.
+    /// The bytes of the incomplete character at the end of the last piece, and their number.
     incomplete: [u8; 3],
     len: u8,
 }
 
 impl Utf8Validator {
-    /// Takes the next piece.
+    /// Validates the next piece.
     pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), ProtocolError> {
         if self.len > 0 {
             piece = self.complete(piece)?;
@@ -28,19 +28,19 @@ impl Utf8Validator {
         }
     }
 
-    /// Ends the text: no character may be half there.
+    /// Ends the text. An incomplete character is an error.
     pub(crate) fn finish(&mut self) -> Result<(), ProtocolError> {
         if std::mem::take(&mut self.len) == 0 { Ok(()) } else { Err(ProtocolError::BadEncoding) }
     }
 
-    /// Adds to the open character until it is whole; returns the rest of the piece.
+    /// Completes the incomplete character, and returns the bytes of the piece that follow it.
     fn complete<'a>(&mut self, piece: &'a [u8]) -> Result<&'a [u8], ProtocolError> {
-        let held = usize::from(self.len);
+        let stored = usize::from(self.len);
         let mut character = [0; 4];
-        character[..held].copy_from_slice(&self.incomplete[..held]);
-        for (taken, &byte) in piece.iter().enumerate().take(4 - held) {
-            character[held + taken] = byte;
-            let so_far = &character[..=held + taken];
+        character[..stored].copy_from_slice(&self.incomplete[..stored]);
+        for (taken, &byte) in piece.iter().enumerate().take(4 - stored) {
+            character[stored + taken] = byte;
+            let so_far = &character[..=stored + taken];
             match std::str::from_utf8(so_far) {
                 Ok(_) => {
                     self.len = 0;
@@ -53,7 +53,7 @@ impl Utf8Validator {
         Ok(&[])
     }
 
-    /// Keeps an unfinished character, which is at most three bytes.
+    /// Stores an incomplete character, which has at most three bytes.
     fn store_incomplete(&mut self, incomplete: &[u8]) {
         self.len = 0;
         for (place, &byte) in self.incomplete.iter_mut().zip(incomplete) {
@@ -67,7 +67,7 @@ impl Utf8Validator {
 mod tests {
     use super::*;
 
-    /// Feeds a text in two pieces, cut everywhere: all of it at once and any cut must agree.
+    /// Checks that every cut into two pieces, and single bytes, yield the same verdict.
     #[track_caller]
     fn check(text: &[u8], valid: bool) {
         for cut in 0..=text.len() {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn any_cut_gives_the_same_verdict() {
+    fn any_cut_yields_the_same_verdict() {
         check(b"", true);
         check("Hello-µ@ßöäüàá-UTF-8!!".as_bytes(), true);
         check("κόσμε\u{10ffff}\u{0}\u{800}\u{ffff}".as_bytes(), true);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn fails_at_the_first_byte_that_cannot_be_saved() {
+    fn fails_at_the_first_invalid_byte() {
         let mut utf8 = Utf8Validator::default();
         assert!(utf8.feed(b"\xce\xba\xf4").is_ok());
         assert_eq!(utf8.feed(b"\x90"), Err(ProtocolError::BadEncoding));

@@ -1,25 +1,27 @@
-//! The same with registers of 32 bytes, where there are some. This is the one place with `unsafe`: the
-//! call of a function that was compiled for more than the program was.
+//! Unmasking with AVX2, if the processor supports it.
+//!
+//! This module contains the crate's only `unsafe` code: the call of a function that is compiled for AVX2.
 
-/// How many bytes at a time: as many as there are registers for.
+/// The number of bytes per iteration: all registers of 32 bytes.
 const BLOCK: usize = 512;
 
-/// Masks or unmasks as many whole blocks as there are; returns the rest, for which the key is the same.
-/// Without AVX2 that is everything.
+/// Masks or unmasks all complete blocks, and returns the bytes after them, which need the same key.
+///
+/// Without AVX2 all bytes are returned.
 pub(super) fn apply(data: &mut [u8], key: [u8; 4]) -> &mut [u8] {
     if !is_x86_feature_detected!("avx2") {
         return data;
     }
-    let (blocks, rest) = data.as_chunks_mut();
-    #[expect(unsafe_code, reason = "the compiler cannot see what was looked up while running")]
-    // SAFETY: the processor has AVX2, which is all that the function asks for.
+    let (blocks, remaining) = data.as_chunks_mut();
+    #[expect(unsafe_code, reason = "the compiler does not know that the processor was checked")]
+    // SAFETY: the processor supports AVX2, which is the only requirement of the function.
     unsafe {
         apply_avx2(blocks, key);
     }
-    rest
+    remaining
 }
 
-/// Safe code, but for what it is compiled to.
+/// Masks or unmasks blocks. The code is safe; only its target feature is not.
 #[target_feature(enable = "avx2")]
 fn apply_avx2(blocks: &mut [[u8; BLOCK]], key: [u8; 4]) {
     let key = u32::from_ne_bytes(key);
