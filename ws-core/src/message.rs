@@ -5,12 +5,13 @@ use tungstenite::Utf8Bytes;
 
 use crate::close::Close;
 
-/// The most bytes that fit into a control frame (RFC 6455 §5.5).
+/// The largest payload of a control frame, in bytes (RFC 6455 §5.5).
 pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 
-/// Anything that can be sent, for code that decides at run time.
+/// A message or control frame, for code that chooses the kind at run time.
 ///
-/// A method that always answers with the same kind returns `&str`, `String`, `Vec<u8>`… instead.
+/// A method that always replies with the same kind returns `&str`, `String`, `Vec<u8>` or another
+/// [`IntoReply`](crate::IntoReply) type instead.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -42,19 +43,19 @@ pub enum Message {
     Binary(Bytes),
     /// A ping.
     Ping(Ping),
-    /// A pong that answers no ping.
+    /// A pong that does not answer a ping.
     Pong(Pong),
-    /// A close frame: the connection closes.
+    /// A close frame, which closes the connection.
     Close(Close),
 }
 
 impl Message {
-    /// A text message.
+    /// Creates a text message.
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
         Self::Text(text.into())
     }
 
-    /// A binary message.
+    /// Creates a binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
@@ -78,8 +79,10 @@ from! {
     Close: Close;
 }
 
-/// A ping as a reply (RFC 6455 §5.5.2), with at most 125 bytes of payload; a longer one is a
-/// [`HandlerError`](crate::HandlerError). The client answers with a pong of the same payload, which `#[on_pong]` is told.
+/// A ping as a reply (RFC 6455 §5.5.2), with at most 125 bytes of payload.
+///
+/// A longer payload is a [`HandlerError`](crate::HandlerError). The client answers with a pong of the same
+/// payload, which is passed to `#[on_pong]`.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -106,15 +109,17 @@ from! {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ping(pub Bytes);
 
-/// An unasked pong as a reply (RFC 6455 §5.5.3), with at most 125 bytes of payload. The pong that
-/// answers a ping is sent by itself.
+/// An unsolicited pong as a reply (RFC 6455 §5.5.3), with at most 125 bytes of payload.
+///
+/// A longer payload is a [`HandlerError`](crate::HandlerError). Pongs that answer a ping of the client are sent
+/// automatically.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
 /// # #[websocket] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
-///     /// A heartbeat that asks for no answer.
+///     /// A heartbeat that expects no answer.
 ///     #[every(30s)]
 ///     fn beat(&mut self) -> Pong {
 ///         Pong::default()

@@ -1,4 +1,4 @@
-//! What a handler declares about its connections.
+//! The settings of a handler's connections.
 
 mod compress;
 
@@ -25,46 +25,46 @@ pub use compress::Compress;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// How long nothing may come from the client before the connection closes with 1000; any byte
-    /// counts, pongs included. `None` for no limit. Default 60 s. Cowboy's `idle_timeout`.
+    /// How long the client may send nothing before the connection closes with 1000. Any byte counts, pongs
+    /// included. `None` for no limit. Default 60 s. Cowboy's `idle_timeout`.
     pub idle_timeout: Option<Duration>,
-    /// How long nothing may come from the client before it is sent an empty ping, to find out whether
-    /// it is still there (RFC 6455 §5.5.2). The answer is a pong, which `#[on_pong]` sees too; any
-    /// byte will do. `None` for never. Default `None`.
+    /// How long the client may send nothing before the server sends an empty ping, to check that the client
+    /// is reachable (RFC 6455 §5.5.2). The client answers with a pong, which `#[on_pong]` receives too. Any
+    /// byte counts as an answer. `None` for no pings. Default `None`.
     pub ping_interval: Option<Duration>,
     /// How long the client may take to answer such a ping before the connection closes with
-    /// [`CloseReason::Timeout`](crate::CloseReason::Timeout); what was queued before the ping is read
-    /// in that time too. Default 20 s.
+    /// [`CloseReason::Timeout`](crate::CloseReason::Timeout). In this time the client also has to read the
+    /// messages that were queued before the ping. Default 20 s.
     pub pong_timeout: Duration,
-    /// How long the connection may last, however busy it is, before it closes with 1001, so that
-    /// clients come again and are spread anew. `None` for no limit. Default `None`.
+    /// How long the connection may last, however busy it is, before it closes with 1001. Clients then
+    /// reconnect, and a load balancer distributes them again. `None` for no limit. Default `None`.
     pub max_lifetime: Option<Duration>,
-    /// The largest message a client may send, in bytes, with all its fragments together and
-    /// inflated; a larger one closes with 1009 when its header is read, or when it has inflated to
-    /// so much. Default 1 MiB. Cowboy's `max_frame_size`.
+    /// The largest message a client may send, in bytes: the sum of all fragments, after decompression. A
+    /// larger message closes the connection with 1009, either when its header is read or when the inflated
+    /// size exceeds the limit. Default 1 MiB. Cowboy's `max_frame_size`.
     pub max_message_size: usize,
-    /// The largest data frame a client may send, in bytes of payload as it is on the wire; a larger
-    /// one closes with 1009 when its header is read. `None` for no limit but that of the message.
-    /// Default `None`. It has no effect in [`drive`](crate::drive), where another library reads the
-    /// frames.
+    /// The largest data frame a client may send, in bytes of payload on the wire. A larger frame closes the
+    /// connection with 1009 when its header is read. `None` for no limit besides `max_message_size`.
+    /// Default `None`. This option has no effect in [`drive`](crate::drive), where another library reads
+    /// the frames.
     pub max_frame_size: Option<usize>,
-    /// How many messages a client may send in a second; one more closes with 1008. As many may come
-    /// at once, after which each is allowed as its part of a second passes. What waited because
-    /// reading was off is not taken for a burst. `None` for no limit. Default `None`.
+    /// How many messages a client may send per second. One more closes the connection with 1008. The client
+    /// may use up the limit in one burst; after that, messages are allowed at an even pace. Messages that
+    /// waited because reading was off are not treated as a burst. `None` for no limit. Default `None`.
     pub max_message_rate: Option<u32>,
-    /// How many pings and pongs a client may send in a second; one more closes with 1008. `None`
-    /// for no limit. Default 1,000.
+    /// How many pings and pongs a client may send per second. One more closes the connection with 1008.
+    /// `None` for no limit. Default 1,000.
     pub max_control_rate: Option<u32>,
-    /// Whether text that is not UTF-8 closes with 1007, as RFC 6455 §8.1 demands. Otherwise each
-    /// bad sequence reaches the handler as U+FFFD. Default true. Cowboy's `validate_utf8`.
+    /// Whether text that is not UTF-8 closes the connection with 1007, as RFC 6455 §8.1 demands. Otherwise
+    /// each invalid sequence is replaced by U+FFFD. Default true. Cowboy's `validate_utf8`.
     pub validate_utf8: bool,
-    /// Whether messages are compressed with clients that can (permessage-deflate, RFC 7692), and
-    /// how. `#[on_upgrade]` may still change it for one connection, as the extension is negotiated
-    /// after that. Without the feature `deflate` it has no effect. Default `None`: they are not.
+    /// How messages are compressed with clients that support it (permessage-deflate, RFC 7692).
+    /// `#[on_upgrade]` may change this option for one connection, because the extension is negotiated after
+    /// that. Without the feature `deflate` this option has no effect. Default `None`: no compression.
     /// Cowboy's `compress` and `deflate_opts`.
     pub compress: Option<Compress>,
-    /// How many messages may wait for the handler, counted when [`Addr::send`](crate::Addr::send)
-    /// is called; and how many published ones may wait besides, see `overflow`. Default 1,024.
+    /// How many messages from [`Addr::send`](crate::Addr::send) may wait for the handler. As many published
+    /// messages may wait in addition, see `overflow`. Default 1,024.
     pub mailbox: usize,
     /// How many bytes may wait for the client before reading from it stops. Default 64 KiB.
     pub outbox_high_water: usize,
@@ -74,32 +74,34 @@ pub struct Options {
     pub outbox_limit: usize,
     /// How many bytes of messages are read ahead while an async method is pending. Default 64 KiB.
     pub read_ahead: usize,
-    /// How long a client may take to answer a close frame, and to read what was sent before it.
+    /// How long a client may take to read the messages before a close frame, and to answer that frame.
     /// Default 5 s.
     pub close_timeout: Duration,
-    /// How long a pending async method may go on once the client has closed or is gone, before it
-    /// is dropped. Default 1 s.
+    /// How long a pending async method may continue after the client has closed or disconnected. Then the
+    /// method is cancelled. Default 1 s.
     pub cancel_timeout: Duration,
-    /// What happens to published messages when as many wait as `mailbox` allows, because the handler
-    /// or its client is slower than the publishers. Default [`Overflow::Close`].
+    /// The policy for published messages when as many wait as `mailbox` allows, because the handler or its
+    /// client is slower than the publishers. Default [`Overflow::Close`].
     pub overflow: Overflow,
-    /// What a message of a kind that no method handles does. Default [`Unhandled::Ignore`].
+    /// The policy for messages of a kind that no method handles. Default [`Unhandled::Ignore`].
     pub unhandled: Unhandled,
-    /// The subprotocols the handler speaks, the preferred one first (RFC 6455 §1.9). The first
-    /// that the client offers is taken; with none in common the connection opens without one.
+    /// The subprotocols that the handler supports, the preferred one first (RFC 6455 §1.9). The first one
+    /// that the client offers is selected. Without a common subprotocol the connection opens without one.
     pub subprotocols: &'static [&'static str],
-    /// Which pages of a browser may connect (RFC 6455 §10.2). Default [`Origins::SameHost`].
+    /// The web pages that may connect (RFC 6455 §10.2). Default [`Origins::SameHost`].
     pub origins: Origins,
-    /// Whether browsers from before RFC 6455 are served too: the handshake and the frames of draft 76
-    /// ("hixie-76"), which knows text only, and, with [`compress`](Self::compress), the extension
-    /// `x-webkit-deflate-frame`. Which handshakes are taken is decided before `#[on_upgrade]`, by what
-    /// is declared; what `#[on_upgrade]` makes of it counts for the extension. Default false. What
-    /// Cowboy had until 0.8, and what it answers Safari.
+    /// Whether browsers from before RFC 6455 are supported. They use the handshake and the frames of draft 76
+    /// ("hixie-76"), which has text messages only. With [`compress`](Self::compress), the extension
+    /// `x-webkit-deflate-frame` is supported too.
+    ///
+    /// The declared value decides which handshakes are accepted, because that happens before
+    /// `#[on_upgrade]`. A value that `#[on_upgrade]` sets applies to the extension only. Default false.
+    /// Cowboy supported draft 76 until version 0.8, and still negotiates the extension with Safari.
     pub legacy: bool,
 }
 
 impl Options {
-    /// The defaults, for declarations to start from.
+    /// The default settings, as a constant for declarations.
     pub const DEFAULT: Self = Self {
         idle_timeout: Some(Duration::from_mins(1)),
         ping_interval: None,
@@ -131,9 +133,9 @@ impl Default for Options {
     }
 }
 
-/// What a message of a kind that no method handles does.
+/// The policy for messages of a kind that no method handles.
 ///
-/// `#[websocket(unhandled = close)]` and no `#[on_binary]`:
+/// With `#[websocket(unhandled = close)]` and without `#[on_binary]`, a binary message closes the connection:
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -152,18 +154,20 @@ impl Default for Options {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unhandled {
-    /// It is dropped, as by the last clause of a Cowboy handler.
+    /// The message is dropped, like in the last clause of a Cowboy handler.
     #[default]
     Ignore,
-    /// It closes the connection with 1003 (`unhandled = close`).
+    /// The message closes the connection with 1003 (`unhandled = close`).
     Close,
 }
 
-/// What becomes of published messages when as many wait as `mailbox` allows. No publisher waits for
-/// a subscriber, and no subscriber for another; so the one that is too slow misses something, or ends.
+/// The policy for published messages when as many wait as `mailbox` allows.
 ///
-/// What it has missed, `#[on_lagged]` is told. A connection whose client does not read, so that more
-/// waits than `outbox_high_water`, takes no published message until it does.
+/// A publisher never waits for a subscriber, and subscribers do not wait for each other. A subscriber that is
+/// too slow therefore misses messages, or its connection closes. `#[on_lagged]` receives the number of missed
+/// messages.
+///
+/// A connection receives no published messages while more than `outbox_high_water` bytes wait for its client.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -174,7 +178,7 @@ pub enum Unhandled {
 ///
 /// #[websocket]
 /// impl Prices {
-///     /// Whoever keeps the books is not to miss one.
+///     /// A bookkeeping client must not miss a price.
 ///     #[on_upgrade]
 ///     fn join(headers: HeaderMap) -> Upgrade<Self> {
 ///         Upgrade::new(Prices).options(|options| {
@@ -191,21 +195,22 @@ pub enum Unhandled {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// The connection closes with [`CloseReason::Overflow`](crate::CloseReason::Overflow), so that
-    /// nobody misses anything without knowing (`overflow = close`).
+    /// The connection closes with [`CloseReason::Overflow`](crate::CloseReason::Overflow), so that no message
+    /// is missed silently (`overflow = close`).
     #[default]
     Close,
-    /// The oldest message that waits is dropped (`overflow = drop_oldest`).
+    /// The oldest waiting message is dropped (`overflow = drop_oldest`).
     DropOldest,
     /// The new message is dropped (`overflow = drop_newest`).
     DropNewest,
-    /// Of each topic only the newest message waits, however much room there is: for prices and
-    /// positions (`overflow = latest`).
+    /// Only the newest message of each topic waits, even if more would fit. Suitable for prices and positions
+    /// (`overflow = latest`).
     Latest,
 }
 
-/// Which `Origin` a handshake may carry. One without that header comes from no browser and is
-/// always accepted.
+/// The values of the `Origin` header that a handshake may have.
+///
+/// A handshake without that header does not come from a browser, and is always accepted.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -221,35 +226,35 @@ pub enum Overflow {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
-    /// Pages from the host that the request itself names.
+    /// Pages from the host of the request itself (`Host`, or `:authority` in HTTP/2).
     #[default]
     SameHost,
-    /// Pages from these origins, each written as a browser sends it: `https://example.com`
+    /// Pages from these origins, each in the form that browsers send: `https://example.com`
     /// (`origins = ["https://example.com"]`).
     List(&'static [&'static str]),
     /// Pages from anywhere (`origins = any`).
     Any,
 }
 
-/// What `#[websocket(…)]` says about a handler.
+/// The contents of `#[websocket(…)]`.
 #[derive(Clone, Debug)]
 pub struct Declaration {
-    /// The pattern of its path; empty if it has none.
+    /// The path pattern of the handler, or an empty string without one.
     pub path: &'static str,
-    /// The settings of its connections.
+    /// The settings of the handler's connections.
     pub options: Options,
 }
 
 impl Declaration {
-    /// Nothing is said.
+    /// The declaration of a plain `#[websocket]`.
     pub const DEFAULT: Self = Self { path: "", options: Options::DEFAULT };
 
-    /// A declaration whose options make sense, also together. Those that are literals have been
-    /// looked at by the macro.
+    /// Checks each option and their combination. The macro has already checked literals.
     ///
     /// # Panics
     ///
-    /// If they do not; as this is evaluated while compiling, that is a compile error.
+    /// Panics if a value is invalid. The function is evaluated at compile time, so that the panic is a compile
+    /// error.
     pub const fn checked(self) -> Self {
         let Options { idle_timeout, ping_interval, max_lifetime, .. } = &self.options;
         let Options { max_message_size, max_frame_size, max_message_rate, max_control_rate, .. } =
@@ -257,33 +262,33 @@ impl Declaration {
         let Options { compress, mailbox, outbox_high_water, outbox_limit, .. } = &self.options;
         assert!(
             *outbox_high_water <= *outbox_limit,
-            "`outbox_high_water` is above `outbox_limit`: reading is to stop before the connection closes",
+            "`outbox_high_water` is above `outbox_limit`: the connection would close before reading stops",
         );
         assert!(*mailbox > 0, "`mailbox` is zero: it would take no message");
-        assert!(*max_message_size > 0, "`max_message_size` is zero: it would take no message");
+        assert!(*max_message_size > 0, "`max_message_size` is zero: it would accept no message");
         assert!(
             !matches!(max_frame_size, Some(0)),
-            "`max_frame_size` is zero: write how many bytes, as `16KiB`, or `none`",
+            "`max_frame_size` is zero: write a number of bytes, for example `16KiB`, or `none`",
         );
         assert!(
             !matches!(max_message_rate, Some(0)),
-            "`max_message_rate` is zero: write how many a second, as `100`, or `none`",
+            "`max_message_rate` is zero: write a number per second, for example `100`, or `none`",
         );
         assert!(
             !matches!(max_control_rate, Some(0)),
-            "`max_control_rate` is zero: write how many a second, as `100`, or `none`",
+            "`max_control_rate` is zero: write a number per second, for example `100`, or `none`",
         );
         assert!(
             !matches!(idle_timeout, Some(timeout) if timeout.is_zero()),
-            "`idle_timeout` is zero: write how long, as `60s`, or `none`",
+            "`idle_timeout` is zero: write a duration, for example `60s`, or `none`",
         );
         assert!(
             !matches!(ping_interval, Some(interval) if interval.is_zero()),
-            "`ping_interval` is zero: write how long, as `30s`, or `none`",
+            "`ping_interval` is zero: write a duration, for example `30s`, or `none`",
         );
         assert!(
             !matches!(max_lifetime, Some(lifetime) if lifetime.is_zero()),
-            "`max_lifetime` is zero: write how long, as `1h`, or `none`",
+            "`max_lifetime` is zero: write a duration, for example `1h`, or `none`",
         );
         if let Some(compress) = compress {
             compress.check();
@@ -291,29 +296,32 @@ impl Declaration {
         self
     }
 
-    /// The same, if nothing takes the parameters of the path: there may then be none. `{_name}`
-    /// says that one is not to be taken, and `{*rest}` need not be.
+    /// Checks that the path has no parameters, for a handler without an extractor for them.
+    ///
+    /// `{_name}` marks a parameter that is not extracted. `{*rest}` need not be extracted.
     ///
     /// # Panics
     ///
-    /// If there are some; as this is evaluated while compiling, that is a compile error.
+    /// Panics if the path has parameters. The function is evaluated at compile time, so that the panic is a
+    /// compile error.
     pub const fn path_untaken(self) -> Self {
         assert!(
             parameters(self.path).0 == 0,
             "the path has a parameter that no extractor takes: \
              take it with `#[on_upgrade] fn …(Path(name): Path<String>) -> Self`, \
-             or call it `{{_name}}` in the path",
+             or rename it to `{{_name}}` in the path",
         );
         self
     }
 
-    /// The same, if `#[on_upgrade]` takes so many parameters of the path.
+    /// Checks that the path has `count` parameters, the number that `#[on_upgrade]` extracts.
     ///
     /// # Panics
     ///
-    /// If there are more or fewer; as this is evaluated while compiling, that is a compile error.
+    /// Panics if the path has more or fewer. The function is evaluated at compile time, so that the panic is a
+    /// compile error.
     pub const fn path_takes(self, count: usize) -> Self {
-        // A path that is given when the handler is mounted is not known here.
+        // Without a declared path, the path is known only when the handler is mounted.
         if !self.path.is_empty() {
             let (names, rests) = parameters(self.path);
             assert!(
@@ -324,14 +332,14 @@ impl Declaration {
             assert!(
                 names + rests <= count,
                 "the path has more parameters than `Path<…>` takes: \
-                 take all of them, as `Path<(String, u32)>`, or call those `{{_name}}` that are not to be taken",
+                 take all of them, for example `Path<(String, u32)>`, or rename the others to `{{_name}}`",
             );
         }
         self
     }
 }
 
-/// How many parameters of a path are to be taken: `{name}`, and `{*rest}`.
+/// Counts the parameters of a path that have to be extracted: `{name}`, and `{*rest}`.
 const fn parameters(path: &str) -> (usize, usize) {
     let path = path.as_bytes();
     let (mut names, mut rests) = (0, 0);

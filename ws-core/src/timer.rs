@@ -1,10 +1,10 @@
-//! The timers of one connection. Pure: time is an argument.
+//! The timers of one connection. The current time is an argument.
 
 use std::collections::BinaryHeap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Names a timer that [`Context::send_after`](crate::Context::send_after) or
+/// The id of a timer that [`Context::send_after`](crate::Context::send_after) or
 /// [`Context::send_every`](crate::Context::send_every) started.
 ///
 /// ```
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 ///
 /// #[websocket]
 /// impl Typing {
-///     /// The timer starts again with each message.
+///     /// Each message restarts the timer.
 ///     #[on_text]
 ///     fn text(&mut self, _: &str, cx: &mut Context<Self>) {
 ///         let timer = cx.send_after(Duration::from_secs(3), Pause);
@@ -41,22 +41,22 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId(u64);
 
-/// What is due.
+/// A timer that is due.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Due<I> {
-    /// A method of the handler, by its id.
+    /// The index of a method of the handler.
     Method(usize),
-    /// A message.
+    /// A message for the handler.
     Info(I),
 }
 
-/// Timers of a handler whose messages are `I`. They are boxed, because most connections have had none.
+/// The timers of a handler with messages of type `I`. They are boxed, because most connections have none.
 pub(crate) struct Timers<I>(Option<Box<TimerHeap<I>>>);
 
 struct TimerHeap<I> {
-    /// The next one on top.
+    /// The timer that is due next is on top.
     heap: BinaryHeap<Entry<I>>,
-    /// The id of the next that is added.
+    /// The id of the next timer that is added.
     next: u64,
 }
 
@@ -77,17 +77,17 @@ impl<I> Timers<I> {
         Self(None)
     }
 
-    /// A timer for a method: `period` repeats it.
+    /// Starts a timer for a method. A timer with a `period` repeats.
     pub(crate) fn method(&mut self, index: usize, at: Instant, period: Option<Duration>) {
         self.add(at, TimerAction::Method { index, period });
     }
 
-    /// A message, once.
+    /// Starts a timer for one message.
     pub(crate) fn once(&mut self, at: Instant, info: I) -> TimerId {
         self.add(at, TimerAction::Once(info))
     }
 
-    /// A message, again and again.
+    /// Starts a timer for a message in each `period`.
     pub(crate) fn every(
         &mut self,
         at: Instant,
@@ -97,7 +97,7 @@ impl<I> Timers<I> {
         self.add(at, TimerAction::Every { period, make })
     }
 
-    /// Stops a timer; false if it is not there any more.
+    /// Stops a timer. Returns false if the timer has fired or was stopped.
     pub(crate) fn cancel(&mut self, TimerId(id): TimerId) -> bool {
         let Some(timers) = &mut self.0 else { return false };
         let before = timers.heap.len();
@@ -105,23 +105,25 @@ impl<I> Timers<I> {
         timers.heap.len() < before
     }
 
-    /// Stops all of them; what they hold is the caller's to drop.
+    /// Stops all timers, and returns them for the caller to drop.
     pub(crate) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::new())
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(|timers| timers.heap.is_empty())
     }
 
-    /// When the next one is due.
+    /// Returns when the next timer is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.0.as_ref()?.heap.peek().map(|entry| entry.at)
     }
 
-    /// The next one that is due. One that repeats is set to its next tick after `now`: ticks that
-    /// were missed are skipped, and the beat is kept.
+    /// Returns the next timer that is due.
+    ///
+    /// A repeating timer is set to its first tick after `now`. Missed ticks are skipped, and the later ticks
+    /// remain multiples of the period.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<Due<I>> {
         if self.deadline()? > now {
             return None;
@@ -153,7 +155,7 @@ impl<I> Timers<I> {
         let id = timers.next;
         timers.next += 1;
         if timers.heap.is_empty() {
-            // Many have no second.
+            // Most connections have one timer.
             timers.heap.reserve_exact(1);
         }
         timers.heap.push(Entry { at, id, action });
@@ -161,7 +163,7 @@ impl<I> Timers<I> {
     }
 }
 
-/// The first tick after `now`.
+/// Returns the first tick after `now`.
 fn next_tick(at: Instant, period: Duration, now: Instant) -> Instant {
     let late = now.saturating_duration_since(at).as_nanos();
     let missed = late / period.as_nanos().max(1);
@@ -169,7 +171,8 @@ fn next_tick(at: Instant, period: Duration, now: Instant) -> Instant {
     step.and_then(|step| at.checked_add(step)).unwrap_or(now + period)
 }
 
-/// The heap's top is what is due first, and of two at the same time the one that was set first.
+/// The order of the heap: the top is the timer that is due first. Of timers that are due at the same time, the
+/// top is the one that was started first.
 impl<I> Ord for Entry<I> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (other.at, other.id).cmp(&(self.at, self.id))
@@ -204,7 +207,7 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     #[test]
-    fn due_in_order_of_time_then_of_setting() {
+    fn fires_in_order_of_time_then_of_start() {
         let start = Instant::now();
         let mut timers = Timers::new();
         timers.once(start + 2 * S, "c");
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_ticks_are_skipped_and_the_beat_is_kept() {
+    fn skips_missed_ticks_and_stays_periodic() {
         let start = Instant::now();
         let mut timers = Timers::<()>::new();
         timers.method(7, start + S, Some(S));
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn cancelled_is_gone() {
+    fn cancel_removes_a_timer() {
         let start = Instant::now();
         let mut timers = Timers::new();
         let tick = timers.every(start + S, S, Box::new(|| 1));

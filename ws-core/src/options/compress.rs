@@ -1,9 +1,9 @@
-/// How messages are compressed (permessage-deflate, RFC 7692), as declared with `compress` or
+/// The settings of compression (permessage-deflate, RFC 7692), declared with `compress` or
 /// `compress(level = 6, …)`. Cowboy's `deflate_opts`.
 ///
-/// Both directions keep what was said before, to refer back to it, unless one of the two sides
-/// wants it otherwise. That is what compresses best, and what costs memory for as long as the
-/// connection lives, from the first compressed message of a direction on:
+/// Each direction keeps a window of earlier messages and refers to it, unless one side opts out. This context
+/// takeover compresses best. The window costs memory from the first compressed message of a direction until the
+/// connection closes:
 #[doc = include_str!("compress.md")]
 ///
 /// ```
@@ -15,7 +15,7 @@
 /// impl Prices {
 ///     #[on_upgrade]
 ///     fn join(headers: HeaderMap) -> Upgrade<Self> {
-///         // A client in the same house has more bandwidth than time.
+///         // In a local network, compression costs more time than it saves.
 ///         let is_near = headers.contains_key("x-near");
 ///         Upgrade::new(Prices).options(|options| {
 ///             if is_near {
@@ -39,30 +39,30 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compress {
-    /// How hard the encoder tries, from 0 (it only packs) over 1 (fast) to 9 (small). Default 6.
+    /// The compression level, from 0 (store only) over 1 (fastest) to 9 (smallest). Default 6.
     pub level: u8,
-    /// How much memory the encoder has for what it has not written yet, 1 to 9: more is faster and
-    /// smaller. Default 8.
+    /// The memory of the encoder for pending output, 1 to 9. More memory compresses faster and better.
+    /// Default 8.
     pub mem_level: u8,
-    /// How far back the server refers, as a power of two, 9 to 15: 15 is 32 KiB. A client may ask
-    /// for less (RFC 7692 §7.1.2.1). Default 15.
+    /// The window of the server, as a power of two, 9 to 15: 15 is 32 KiB. A client may request a smaller
+    /// window (RFC 7692 §7.1.2.1). Default 15.
     pub server_max_window_bits: u8,
-    /// How far back the client may refer, 9 to 15. Only those clients are asked that say they can
-    /// do it (RFC 7692 §7.1.2.2); the others use 15. Default 15.
+    /// The window of the client, as a power of two, 9 to 15. Only clients that announce support use a
+    /// smaller window (RFC 7692 §7.1.2.2); the others use 15. Default 15.
     pub client_max_window_bits: u8,
-    /// Whether the server begins each message anew, so that it keeps no memory between messages. A
-    /// client may ask for it too. Default false.
+    /// Whether the server compresses each message by itself, so that it keeps no window between messages. A
+    /// client may request this too. Default false.
     pub server_no_context_takeover: bool,
-    /// Whether the client has to begin each message anew, so that the server keeps no memory
-    /// between messages. Default false.
+    /// Whether the client has to compress each message by itself, so that the server keeps no window between
+    /// messages. Default false.
     pub client_no_context_takeover: bool,
-    /// The smallest message that is compressed, in bytes; a smaller one would save nothing worth
-    /// the work. Default 64.
+    /// The smallest message that is compressed, in bytes. Compressing a smaller one is not worth the time.
+    /// Default 64.
     pub min_size: usize,
 }
 
 impl Compress {
-    /// The defaults, for declarations to start from.
+    /// The default settings, as a constant for declarations.
     pub const DEFAULT: Self = Self {
         level: 6,
         mem_level: 8,
@@ -73,9 +73,9 @@ impl Compress {
         min_size: 64,
     };
 
-    /// Whether the parameters are in range and there is an encoder; those that are literals have
-    /// been looked at by the macro.
-    #[allow(clippy::assertions_on_constants)] // Which of the two is what the feature is about.
+    /// Checks that all parameters are in range and that the feature `deflate` is enabled. The macro has
+    /// already checked literals.
+    #[allow(clippy::assertions_on_constants)] // The constant depends on the feature.
     pub(super) const fn check(&self) {
         assert!(
             cfg!(feature = "deflate"),
@@ -90,7 +90,7 @@ impl Compress {
         );
     }
 
-    /// With every parameter in its range, whatever was written into it at run time.
+    /// Clamps each parameter, which may have been set at run time, to its range.
     #[cfg(feature = "deflate")]
     pub(crate) fn in_range(self) -> Self {
         Self {
