@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the hand-picked seeds, tests/fuzz/seeds. What a fuzzer found is kept beside them."""
+"""Writes the hand-picked seeds to tests/fuzz/seeds, next to the inputs that a fuzzer found."""
 
 import struct
 import zlib
@@ -17,7 +17,7 @@ def seed(target, name, *parts):
 
 
 def frame(first, payload=b""):
-    """What a client sends."""
+    """Returns a masked frame, as a client sends it."""
     length = len(payload)
     if length < 126:
         head = bytes([first, 0x80 | length])

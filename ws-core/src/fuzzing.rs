@@ -1,5 +1,4 @@
-//! What the fuzz targets of `tests/fuzz` see of what is private. It exists for them alone, and for the
-//! test that replays what they found.
+//! Access to private items for the fuzz targets of `tests/fuzz`, and for the tests that replay their seeds.
 
 use axum_core::response::{IntoResponse, Response};
 use hyper::HeaderMap;
@@ -10,12 +9,12 @@ pub use crate::router::parameters;
 use crate::upgrade;
 pub use crate::wire::fuzzing::{Connection, Decoder, Deflater, Parameters, frame};
 
-/// Answers a handshake as an endpoint does whose `#[on_upgrade]` has nothing to say.
+/// Answers a handshake like an endpoint without `#[on_upgrade]`.
 ///
 /// # Errors
 ///
-/// The response of a refusal.
-#[expect(clippy::result_large_err, reason = "it is an answer too")]
+/// Returns the response that rejects the handshake.
+#[expect(clippy::result_large_err, reason = "the error is a response too")]
 pub fn handshake(parts: &Parts, options: &Options) -> Result<(Response, Option<Parameters>), Response> {
     let mut acceptance = upgrade::check(parts, options).map_err(IntoResponse::into_response)?;
     let agreed = acceptance.negotiate_compression(&parts.headers, options);

@@ -1,5 +1,5 @@
-//! What a client sends, what the handler says, what the socket takes and the time that passes, in any
-//! order: what goes out is frames of a server, of what the handler said, with a close frame at the end.
+//! Runs a connection with input, messages of the handler, writes and timeouts in any order. The output must be
+//! valid frames of the messages that the handler sent, with a close frame at the end.
 
 use std::io::Cursor;
 use std::time::{Duration, Instant};
@@ -15,10 +15,10 @@ use super::support::Input;
 const PARAMETERS: Parameters =
     Parameters { level: 6, mem_level: 8, window_bits: 9, server_takeover: true, client_takeover: true };
 
-/// The largest message that the client may send, or the handler does.
+/// The largest message of the client or the handler, in bytes.
 const LARGEST: usize = 2000;
 
-/// What may wait for the socket.
+/// The limit of the outbox, in bytes.
 const OUTBOX: usize = 600;
 
 fn options(settings: u8) -> Options {
@@ -36,31 +36,31 @@ fn options(settings: u8) -> Options {
     options
 }
 
-/// A byte of settings, then steps.
+/// Input: a byte of settings, then steps.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let (settings, mut now) = (input.byte(), Instant::now());
     let takeover = settings & 4 != 0;
-    let agreed = (settings & 2 != 0).then_some(Parameters { server_takeover: takeover, ..PARAMETERS });
-    let mut connection = Connection::new(options(settings), agreed, settings & 8 != 0, now);
+    let parameters = (settings & 2 != 0).then_some(Parameters { server_takeover: takeover, ..PARAMETERS });
+    let mut connection = Connection::new(options(settings), parameters, settings & 8 != 0, now);
     let mut out = Vec::new();
     while !input.0.is_empty() {
         let (waiting, was_closing) = (connection.waiting(), connection.is_closing());
         let reason = connection.close_reason().cloned();
         out.extend(step(&mut connection, &mut input, &mut now));
-        // The header, the close frame, and what deflate adds come on top.
+        // The header, the close frame and the overhead of deflate are not limited.
         assert!(connection.waiting() <= OUTBOX + LARGEST + 200, "{} bytes wait", connection.waiting());
-        assert!(!was_closing || connection.waiting() <= waiting, "more is said after the close frame");
-        let is_kept = reason.is_none() || connection.close_reason() == reason.as_ref();
-        assert!(is_kept || connection.close_reason() == Some(&CloseReason::Overflow), "{reason:?}");
+        assert!(!was_closing || connection.waiting() <= waiting, "a frame follows the close frame");
+        let is_unchanged = reason.is_none() || connection.close_reason() == reason.as_ref();
+        assert!(is_unchanged || connection.close_reason() == Some(&CloseReason::Overflow), "{reason:?}");
     }
     out.extend(end(&mut connection, now));
     let frames = frames(&out, connection.has_write_failed());
     check_frames(&frames, &connection);
-    check_messages(&frames, &connection, agreed);
+    check_messages(&frames, &connection, parameters);
 }
 
-/// Does one thing; returns what the socket takes.
+/// Performs one step. Returns the bytes that the socket accepted.
 fn step(connection: &mut Connection, input: &mut Input<'_>, now: &mut Instant) -> Vec<u8> {
     let step = input.byte();
     let few = usize::from(step >> 4);
@@ -98,7 +98,7 @@ fn step(connection: &mut Connection, input: &mut Input<'_>, now: &mut Instant) -
     Vec::new()
 }
 
-/// The socket takes all there is, until nothing more is said; the handler closes if nobody else did.
+/// Writes all output until the connection is closing. The handler closes an open connection.
 fn end(connection: &mut Connection, now: Instant) -> Vec<u8> {
     let mut out = Vec::new();
     loop {
@@ -115,8 +115,8 @@ fn end(connection: &mut Connection, now: Instant) -> Vec<u8> {
     }
 }
 
-/// The frames of a stream, with their payloads; the last one may be cut if the socket broke.
-fn frames(stream: &[u8], is_broken: bool) -> Vec<(FrameHeader, Vec<u8>)> {
+/// Parses the frames of a stream. The last one may be truncated if a write failed.
+fn frames(stream: &[u8], has_write_failed: bool) -> Vec<(FrameHeader, Vec<u8>)> {
     let (mut frames, mut cursor) = (Vec::new(), Cursor::new(stream));
     while let Some((header, len)) = FrameHeader::parse(&mut cursor).unwrap() {
         let at = usize::try_from(cursor.position()).unwrap();
@@ -127,11 +127,11 @@ fn frames(stream: &[u8], is_broken: bool) -> Vec<(FrameHeader, Vec<u8>)> {
             return frames;
         }
     }
-    assert!(is_broken || stream.is_empty(), "half a frame");
+    assert!(has_write_failed || stream.is_empty(), "half a frame");
     frames
 }
 
-/// RFC 6455 §5, and who ended it.
+/// Checks the frames against RFC 6455 §5, and the close code against the reason.
 fn check_frames(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection) {
     for (header, payload) in frames {
         assert!(header.is_final && header.mask.is_none() && !header.rsv2 && !header.rsv3);
@@ -142,12 +142,12 @@ fn check_frames(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection) {
     let close = |(header, _): &(FrameHeader, _)| header.opcode == OpCode::Control(Control::Close);
     let closes = frames.iter().filter(|frame| close(frame)).count();
     let last = frames.last().filter(|frame| close(frame));
-    assert_eq!(closes, usize::from(last.is_some()), "a close frame is the last");
+    assert_eq!(closes, usize::from(last.is_some()), "a close frame is not the last frame");
     let code = match connection.close_reason().unwrap() {
         CloseReason::ConnectionLost(_) => return assert!(last.is_none()),
         CloseReason::Remote(None) => None,
         CloseReason::Remote(Some(close)) | CloseReason::Stop(close) => Some(close.code),
-        CloseReason::Protocol(fault) => Some(fault.code()),
+        CloseReason::Protocol(error) => Some(error.code()),
         CloseReason::Overflow => Some(1008.into()),
         CloseReason::Timeout => Some(1000.into()),
         CloseReason::Shutdown | CloseReason::Expired => Some(1001.into()),
@@ -162,20 +162,24 @@ fn check_frames(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection) {
     }
 }
 
-/// What the client gets is what the handler said, from the beginning on.
-fn check_messages(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection, agreed: Option<Parameters>) {
+/// Checks that the client receives the messages of the handler in order, without gaps.
+fn check_messages(
+    frames: &[(FrameHeader, Vec<u8>)],
+    connection: &Connection,
+    parameters: Option<Parameters>,
+) {
     let mut reference = Reference::default();
-    let mut said = connection.sent.iter().filter_map(|message| match message {
+    let mut sent = connection.sent.iter().filter_map(|message| match message {
         Message::Text(text) => Some((Data::Text, text.as_str().as_bytes())),
         Message::Binary(bytes) => Some((Data::Binary, &bytes[..])),
         _ => None,
     });
     for (header, payload) in frames {
         let OpCode::Data(kind) = header.opcode else { continue };
-        let message = match agreed {
-            Some(agreed) if header.rsv1 => {
-                let (message, fault) = reference.inflate(payload, agreed.server_takeover, LARGEST);
-                assert_eq!(fault, None);
+        let message = match parameters {
+            Some(parameters) if header.rsv1 => {
+                let (message, error) = reference.inflate(payload, parameters.server_takeover, LARGEST);
+                assert_eq!(error, None);
                 message
             }
             _ => {
@@ -183,7 +187,7 @@ fn check_messages(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection, ag
                 payload.clone()
             }
         };
-        assert_eq!(said.next(), Some((kind, &message[..])));
+        assert_eq!(sent.next(), Some((kind, &message[..])));
     }
     assert!(reference.farthest <= 1 << PARAMETERS.window_bits);
 }

@@ -1,5 +1,5 @@
-//! Any bytes in any pieces, with and without compression: the pieces make no difference, and no message
-//! or memory is above the limit.
+//! Decodes arbitrary bytes with and without compression. The pieces must make no difference, and messages and
+//! memory must stay within the limit.
 
 use ws_core::Message;
 use ws_core::fuzzing::Decoder;
@@ -8,7 +8,7 @@ use super::support::{Cuts, Input, decode};
 
 const LIMITS: [usize; 8] = [1, 10, 125, 126, 1000, 5000, 65_536, 1 << 20];
 
-/// A byte of settings, the cuts, the stream.
+/// Input: a byte of settings, the cuts, the stream.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let settings = input.byte();
@@ -24,7 +24,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(verdict(&Cuts::Everywhere), whole, "byte by byte");
     for message in &whole.messages {
         let len = match message {
-            // What stands for a byte that is no UTF-8 has three.
+            // Without validation, U+FFFD has three bytes and may replace one.
             Message::Text(text) if validates => text.len(),
             Message::Text(text) => text.chars().count(),
             Message::Binary(bytes) => bytes.len(),

@@ -1,5 +1,5 @@
-//! Any request head: it is answered, and what is accepted is what RFC 6455 §4.2, RFC 7692 §7.1 and RFC
-//! 8441 §5 let a server accept.
+//! Answers arbitrary request heads. RFC 6455 §4.2, RFC 7692 §7.1 and RFC 8441 §5 must allow each accepted
+//! handshake.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const SUBPROTOCOLS: [&str; 2] = ["chat.v2", "chat.v1"];
 const ORIGINS: [Origins; 3] =
     [Origins::SameHost, Origins::List(&["https://app.example", "null"]), Origins::Any];
 
-/// A byte of settings, two for compression, the head.
+/// Input: a byte of settings, two for compression, the head.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let (settings, windows, takeovers) = (input.byte(), input.byte(), input.byte());
@@ -27,7 +27,7 @@ pub fn run(data: &[u8]) {
     options.origins = ORIGINS[usize::from(settings % 3)];
     if takeovers & 4 == 0 {
         let mut compress = Compress::DEFAULT;
-        // Values that cannot be are among them.
+        // Some values are out of range.
         compress.server_max_window_bits = windows & 0x0f;
         compress.client_max_window_bits = windows >> 4;
         compress.server_no_context_takeover = takeovers & 1 != 0;
@@ -40,7 +40,7 @@ pub fn run(data: &[u8]) {
 
     paths(parts.uri.path());
     match handshake(&parts, &options) {
-        Ok((response, agreed)) => {
+        Ok((response, negotiated)) => {
             let is_http2 = parts.version == Version::HTTP_2;
             assert_eq!(response.status(), if is_http2 { 200 } else { 101 });
             if is_http2 {
@@ -51,7 +51,7 @@ pub fn run(data: &[u8]) {
             check_both(&parts.headers);
             check_origin(&parts, options.origins);
             check_subprotocol(&parts.headers, response.headers());
-            check_extensions(&parts.headers, response.headers(), agreed, options.compress);
+            check_extensions(&parts.headers, response.headers(), negotiated, options.compress);
         }
         Err(response) => {
             let status = response.status().as_u16();
@@ -60,7 +60,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// A request, if the head is one.
+/// Parses the head.
 fn request(head: &[u8], is_http2: bool, protocol: Option<&'static str>) -> Option<Parts> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -85,29 +85,29 @@ fn request(head: &[u8], is_http2: bool, protocol: Option<&'static str>) -> Optio
     Some(request.into_parts().0)
 }
 
-fn check_get(parts: &Parts, answer: &HeaderMap) {
+fn check_get(parts: &Parts, response: &HeaderMap) {
     let headers = &parts.headers;
     assert!(parts.method == Method::GET && parts.version == Version::HTTP_11);
-    assert!(lists(headers, "connection").iter().any(|token| token.eq_ignore_ascii_case("upgrade")));
-    assert!(lists(headers, "upgrade").iter().any(|token| token.eq_ignore_ascii_case("websocket")));
+    assert!(list_elements(headers, "connection").iter().any(|token| token.eq_ignore_ascii_case("upgrade")));
+    assert!(list_elements(headers, "upgrade").iter().any(|token| token.eq_ignore_ascii_case("websocket")));
     assert!(only(headers, "host").is_some() && !headers.contains_key(header::TRANSFER_ENCODING));
     let key = only(headers, "sec-websocket-key").unwrap();
     assert_eq!(key.len(), 24);
-    assert_eq!(answer[header::SEC_WEBSOCKET_ACCEPT], derive_accept_key(key.as_bytes()));
+    assert_eq!(response[header::SEC_WEBSOCKET_ACCEPT], derive_accept_key(key.as_bytes()));
     assert_eq!(
-        (&answer[header::UPGRADE], &answer[header::CONNECTION]),
+        (&response[header::UPGRADE], &response[header::CONNECTION]),
         (&"websocket".parse().unwrap(), &"Upgrade".parse().unwrap())
     );
 }
 
-fn check_connect(parts: &Parts, answer: &HeaderMap) {
+fn check_connect(parts: &Parts, response: &HeaderMap) {
     assert_eq!(parts.method, Method::CONNECT);
     let protocol = parts.extensions.get::<Protocol>().unwrap();
     assert!(protocol.as_str().eq_ignore_ascii_case("websocket"));
     assert!(matches!(parts.uri.scheme_str(), Some("http" | "https")));
-    // RFC 8441 §5: what is the connection's is not in the answer.
-    let not_there = [header::SEC_WEBSOCKET_ACCEPT, header::UPGRADE, header::CONNECTION];
-    assert!(not_there.iter().all(|name| !answer.contains_key(name)));
+    // RFC 8441 §5: the response has no headers of the HTTP/1.1 handshake.
+    let absent = [header::SEC_WEBSOCKET_ACCEPT, header::UPGRADE, header::CONNECTION];
+    assert!(absent.iter().all(|name| !response.contains_key(name)));
 }
 
 fn check_both(headers: &HeaderMap) {
@@ -125,7 +125,7 @@ fn check_origin(parts: &Parts, allowed: Origins) {
                 let host = parts.uri.authority().cloned();
                 let host = host.or_else(|| only(&parts.headers, "host")?.parse().ok());
                 let named = origin.parse::<Uri>().ok().and_then(|uri| uri.authority().cloned());
-                // What another parser does not take for a host names none that a browser could.
+                // A browser cannot send a host that this parser rejects.
                 if let (Some(host), Some(named)) = (host, named) {
                     assert!(is_same(&host, &named), "{host} {origin}");
                 }
@@ -142,25 +142,25 @@ fn is_same(host: &Authority, origin: &Authority) -> bool {
     host.host().eq_ignore_ascii_case(origin.host()) && (ours == theirs || (default(ours) && default(theirs)))
 }
 
-/// The first of those that are declared, of those that are offered.
-fn check_subprotocol(headers: &HeaderMap, answer: &HeaderMap) {
-    let offered = lists(headers, "sec-websocket-protocol");
+/// Checks that the first declared subprotocol among the offered ones is selected.
+fn check_subprotocol(headers: &HeaderMap, response: &HeaderMap) {
+    let offered = list_elements(headers, "sec-websocket-protocol");
     let expect = SUBPROTOCOLS.iter().find(|name| offered.contains(name)).copied();
-    assert_eq!(only(answer, "sec-websocket-protocol"), expect);
+    assert_eq!(only(response, "sec-websocket-protocol"), expect);
 }
 
-/// What is in force is what the answer says, and what an offer and the declaration allow.
+/// Checks that the negotiated parameters equal the response, and that an offer and the declaration allow them.
 fn check_extensions(
     headers: &HeaderMap,
-    answer: &HeaderMap,
-    agreed: Option<Parameters>,
+    response: &HeaderMap,
+    negotiated: Option<Parameters>,
     declared: Option<Compress>,
 ) {
-    let offers = lists(headers, "sec-websocket-extensions");
-    let answers = lists(answer, "sec-websocket-extensions");
-    let Some(agreed) = agreed else {
+    let offers = list_elements(headers, "sec-websocket-extensions");
+    let answers = list_elements(response, "sec-websocket-extensions");
+    let Some(negotiated) = negotiated else {
         assert!(answers.is_empty());
-        // One that wants nothing is always taken.
+        // An offer without parameters is always accepted.
         let plain = Some("permessage-deflate");
         return assert!(declared.is_none() || only(headers, "sec-websocket-extensions") != plain);
     };
@@ -169,31 +169,31 @@ fn check_extensions(
     let bits = |name| answer.0.get(name).map(|value| value.unwrap().parse::<u8>().unwrap());
     let has = |name| answer.0.contains_key(name);
     assert!(answer.is_deflate() && !answer.0.is_empty());
-    assert_eq!(bits("server_max_window_bits").unwrap_or(15), agreed.window_bits);
-    assert!((9..=15).contains(&agreed.window_bits));
-    assert!(agreed.window_bits <= declared.server_max_window_bits.clamp(9, 15));
-    assert_eq!(has("server_no_context_takeover"), !agreed.server_takeover);
-    assert_eq!(has("client_no_context_takeover"), !agreed.client_takeover);
-    assert!(!(declared.server_no_context_takeover && agreed.server_takeover));
-    assert!(!(declared.client_no_context_takeover && agreed.client_takeover));
+    assert_eq!(bits("server_max_window_bits").unwrap_or(15), negotiated.window_bits);
+    assert!((9..=15).contains(&negotiated.window_bits));
+    assert!(negotiated.window_bits <= declared.server_max_window_bits.clamp(9, 15));
+    assert_eq!(has("server_no_context_takeover"), !negotiated.server_takeover);
+    assert_eq!(has("client_no_context_takeover"), !negotiated.client_takeover);
+    assert!(!(declared.server_no_context_takeover && negotiated.server_takeover));
+    assert!(!(declared.client_no_context_takeover && negotiated.client_takeover));
 
-    let is_met = |offer: &Extension<'_>| {
+    let allows = |offer: &Extension<'_>| {
         let offered = |name| offer.0.get(name).map(|value| value.and_then(|value| value.parse::<u8>().ok()));
-        let server = offered("server_max_window_bits").is_none_or(|most| most >= Some(agreed.window_bits));
+        let server = offered("server_max_window_bits").is_none_or(|max| max >= Some(negotiated.window_bits));
         let client = match (offered("client_max_window_bits"), bits("client_max_window_bits")) {
             (_, None) => true,
             (None, Some(_)) => false,
-            (Some(most), Some(bits)) => (8..=most.unwrap_or(15)).contains(&bits),
+            (Some(max), Some(bits)) => (8..=max.unwrap_or(15)).contains(&bits),
         };
-        let takeover = offered("server_no_context_takeover").is_none() || !agreed.server_takeover;
+        let takeover = offered("server_no_context_takeover").is_none() || !negotiated.server_takeover;
         offer.is_deflate() && server && client && takeover
     };
-    // The marks of a quoted value mean nothing more.
+    // Quotes and backslashes of a quoted value have no other meaning.
     let offers: Vec<String> = offers.iter().map(|offer| offer.replace(['"', '\\'], "")).collect();
-    assert!(offers.iter().any(|offer| is_met(&Extension::parse(offer))), "{offers:?} {answer:?}");
+    assert!(offers.iter().any(|offer| allows(&Extension::parse(offer))), "{offers:?} {answer:?}");
 }
 
-/// The name, and the parameters of an extension; the name is one without a value.
+/// The name and the parameters of an extension. The name is stored like a parameter without a value.
 #[derive(Debug)]
 struct Extension<'a>(BTreeMap<String, Option<&'a str>>);
 
@@ -214,8 +214,8 @@ impl<'a> Extension<'a> {
     }
 }
 
-/// The elements of all lines of a header.
-fn lists<'a>(headers: &'a HeaderMap, name: &'static str) -> Vec<&'a str> {
+/// Returns the list elements of all lines of a header.
+fn list_elements<'a>(headers: &'a HeaderMap, name: &'static str) -> Vec<&'a str> {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
     let elements = lines.flat_map(|line| line.split(','));
     elements.map(|element| element.trim_matches([' ', '\t'])).filter(|element| !element.is_empty()).collect()
@@ -226,7 +226,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
     if let [line] = lines[..] { line.to_str().ok() } else { None }
 }
 
-/// The parameters of a path are its segments, decoded.
+/// Checks that the parameters of a path are its decoded segments.
 fn paths(path: &str) {
     let segments: Vec<&str> = path.split('/').collect();
     if let Some(room) = parameters::<String>("/chat/{room}", path) {
@@ -249,13 +249,13 @@ fn paths(path: &str) {
 /// RFC 3986 §2.1.
 fn decoded(text: &str) -> String {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
-        match (first, digit(behind.first()), digit(behind.get(1))) {
+    let (mut out, mut remaining) = (Vec::new(), text.as_bytes());
+    while let Some((first, after)) = remaining.split_first() {
+        remaining = after;
+        match (first, digit(after.first()), digit(after.get(1))) {
             (b'%', Some(high), Some(low)) => {
                 out.push((high << 4 | low) as u8);
-                rest = &behind[2..];
+                remaining = &after[2..];
             }
             _ => out.push(*first),
         }

@@ -1,5 +1,5 @@
-//! Any bytes as compressed messages, in any fragments and pieces: what they say is what the reference
-//! makes of them and, where it understands them, miniz_oxide.
+//! Decodes arbitrary bytes as compressed messages, in any fragments and pieces. The result must equal that of
+//! the reference and, for input that it supports, of miniz_oxide.
 
 use flate2::{Decompress, FlushDecompress};
 use ws_core::fuzzing::{Decoder, frame};
@@ -10,7 +10,7 @@ use super::support::{Cuts, Input, TAIL, Verdict, decode, fragments};
 
 const LIMITS: [usize; 4] = [10, 300, 5000, 200_000];
 
-/// A byte of settings, the cuts, the length of fragments, and messages with their length in front.
+/// Input: a byte of settings, the cuts, the length of fragments, and messages with a length prefix.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let settings = input.byte();
@@ -20,36 +20,36 @@ pub fn run(data: &[u8]) {
 
     let mut reference = Reference::default();
     let mut peer = Decompress::new(false);
-    let (mut stream, mut expect) = (Vec::new(), Verdict { messages: Vec::new(), fault: None });
-    while !input.0.is_empty() && expect.fault.is_none() {
+    let (mut stream, mut expect) = (Vec::new(), Verdict { messages: Vec::new(), error: None });
+    while !input.0.is_empty() && expect.error.is_none() {
         let len = usize::from(input.byte());
-        // The length that no byte can say is that of what is left.
+        // 255 stands for all remaining bytes.
         let payload = input.take(if len == 255 { usize::MAX } else { len });
-        // What is too big without a look at it is another target's.
+        // The target `decoder` covers messages whose header exceeds the limit.
         let payload = &payload[..payload.len().min(limit)];
         stream.extend(fragments(if is_text { 0x41 } else { 0x42 }, payload, fragment));
 
-        let (mut said, mut fault) = reference.inflate(payload, takeover, limit);
-        if fault.is_none() && !reference.has_ended && !payload.is_empty() {
+        let (mut message, mut error) = reference.inflate(payload, takeover, limit);
+        if error.is_none() && !reference.has_ended && !payload.is_empty() {
             if !takeover {
                 peer.reset(false);
             }
-            assert_eq!(inflate(&mut peer, payload), said, "{payload:02x?}");
+            assert_eq!(inflate(&mut peer, payload), message, "{payload:02x?}");
         }
-        said.truncate(limit);
-        match std::str::from_utf8(&said) {
-            Err(error) if is_text && (fault.is_none() || error.error_len().is_some()) => {
-                fault = Some(ProtocolError::BadEncoding);
+        message.truncate(limit);
+        match std::str::from_utf8(&message) {
+            Err(invalid) if is_text && (error.is_none() || invalid.error_len().is_some()) => {
+                error = Some(ProtocolError::BadEncoding);
             }
-            Ok(text) if is_text && fault.is_none() => expect.messages.push(text.into()),
-            _ if fault.is_none() => expect.messages.push(said.into()),
+            Ok(text) if is_text && error.is_none() => expect.messages.push(text.into()),
+            _ if error.is_none() => expect.messages.push(message.into()),
             _ => {}
         }
-        expect.fault = fault;
+        expect.error = error;
     }
-    // So that what comes after a fault would be seen.
+    // A ping at the end shows whether decoding stops at the error.
     stream.extend(frame(0x89, b"end"));
-    if expect.fault.is_none() {
+    if expect.error.is_none() {
         expect.messages.push(Message::Ping("end".into()));
     }
 
@@ -59,15 +59,15 @@ pub fn run(data: &[u8]) {
     assert_eq!(verdict(&Cuts::Everywhere), expect, "byte by byte");
 }
 
-/// What miniz_oxide makes of a message that is in order.
+/// Inflates a valid message with miniz_oxide.
 pub fn inflate(peer: &mut Decompress, payload: &[u8]) -> Vec<u8> {
     let input = [payload, &TAIL].concat();
     let (mut out, start) = (Vec::new(), peer.total_in());
     loop {
         out.reserve(4096);
-        let rest = &input[usize::try_from(peer.total_in() - start).unwrap()..];
+        let remaining = &input[usize::try_from(peer.total_in() - start).unwrap()..];
         let len = out.len();
-        let status = peer.decompress_vec(rest, &mut out, FlushDecompress::Sync);
+        let status = peer.decompress_vec(remaining, &mut out, FlushDecompress::Sync);
         assert!(status.is_ok(), "{status:?}");
         let is_read = peer.total_in() - start == input.len() as u64;
         if is_read && out.len() < out.capacity() {

@@ -1,5 +1,7 @@
-//! What the fuzz targets do with an input. `ws-core` has this as a module of its tests too, which replays
-//! the seeds; so it names itself `super`.
+//! The checks of the fuzz targets.
+//!
+//! The tests of `ws-core` include this file as a module to replay the seeds. Its modules therefore refer to each
+//! other by `super`.
 
 pub mod against_tungstenite;
 pub mod connection;

@@ -1,32 +1,31 @@
-//! DEFLATE (RFC 1951) bit by bit, as slow and plain as it is written, so that it can be told where a
-//! block ends and how far back a stream refers.
+//! A plain, slow DEFLATE decoder (RFC 1951), which knows where blocks end and how far back a stream refers.
 
 use ws_core::ProtocolError;
 
 use super::support::TAIL;
 
-/// How far back a stream can refer.
+/// The largest distance of a reference, in bytes.
 const WINDOW: usize = 32 << 10;
 
-/// A message may have as many blocks that say they are the last, and one more for so many bytes.
+/// A message may have this many final blocks, and one more for each [`BYTES_PER_FINAL_BLOCK`].
 const MAX_FINAL_BLOCKS: usize = 64;
 const BYTES_PER_FINAL_BLOCK: usize = 1 << 10;
 
-/// What inflates the messages of one connection (RFC 7692 §7.2.2).
+/// The decoder of one connection (RFC 7692 §7.2.2).
 #[derive(Default)]
 pub struct Reference {
-    /// What was said before, and what the message says.
+    /// The earlier messages, then the current message.
     window: Vec<u8>,
     start: usize,
     limit: usize,
-    /// The longest way back that was taken.
+    /// The largest distance of a reference so far.
     pub farthest: usize,
-    /// Whether a block said that it is the last.
+    /// Whether there was a final block.
     pub has_ended: bool,
 }
 
 impl Reference {
-    /// What a message says, up to the fault that is in it, or to the byte that is one too many.
+    /// Inflates a message up to its first error, or to the first byte above the limit.
     pub fn inflate(
         &mut self,
         payload: &[u8],
@@ -37,17 +36,17 @@ impl Reference {
             self.window.clear();
         }
         (self.start, self.limit) = (self.window.len(), limit);
-        let fault = self.message(payload).err();
-        (self.window[self.start..].to_vec(), fault)
+        let error = self.message(payload).err();
+        (self.window[self.start..].to_vec(), error)
     }
 
     fn message(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
         let input = [payload, &TAIL].concat();
         let mut bits = Bits { bytes: &input, at: 0 };
-        let (mut is_fresh, mut ends) = (true, 0);
-        // Some senders send nothing for nothing, or nothing behind a block that is the last.
-        while !(is_fresh && bits.at == payload.len() * 8) && bits.at < input.len() * 8 {
-            is_fresh = bits.take(1)? == 1;
+        let (mut is_final, mut final_blocks) = (true, 0);
+        // Some clients send an empty payload for an empty message, or no tail after a final block.
+        while !(is_final && bits.at == payload.len() * 8) && bits.at < input.len() * 8 {
+            is_final = bits.take(1)? == 1;
             match bits.take(2)? {
                 0 => self.stored(&mut bits)?,
                 1 => self.coded(&mut bits, &Code::fixed_literals(), &Code::fixed_distances())?,
@@ -57,13 +56,13 @@ impl Reference {
                 }
                 _ => return Err(ProtocolError::BadCompression),
             }
-            if is_fresh {
-                // Here the connection forgets what was said before the message (ARCHITECTURE.md).
+            if is_final {
+                // After a final block the connection drops the earlier messages (ARCHITECTURE.md).
                 bits.align();
                 self.window.drain(..self.start);
                 (self.start, self.has_ended) = (0, true);
-                ends += 1;
-                if ends > MAX_FINAL_BLOCKS + self.window.len() / BYTES_PER_FINAL_BLOCK {
+                final_blocks += 1;
+                if final_blocks > MAX_FINAL_BLOCKS + self.window.len() / BYTES_PER_FINAL_BLOCK {
                     return Err(ProtocolError::MessageTooBig);
                 }
             }
@@ -117,7 +116,7 @@ impl Reference {
     }
 }
 
-/// The tables of §3.2.5: with each `per` symbols one bit more comes behind the symbol.
+/// The tables of §3.2.5: for every `per` symbols, one more extra bit follows the symbol.
 fn extended(symbol: usize, per: usize, bits: &mut Bits<'_>) -> Result<usize, ProtocolError> {
     let extra = symbol / per - 1;
     Ok(((per + symbol % per) << extra) + bits.take(extra)?)
@@ -133,7 +132,7 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Code, Code), ProtocolError> {
     }
     let code = Code::new(&lengths);
     let mut lengths = Vec::new();
-    // Symbols that have no meaning may have no code, and the one that ends a block has one.
+    // Undefined symbols must have no code. The symbol that ends a block must have one.
     if literals > 286 || distances > 30 || !code.is_complete {
         return Err(ProtocolError::BadCompression);
     }
@@ -159,13 +158,13 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Code, Code), ProtocolError> {
 
 /// A Huffman code (§3.2.2).
 struct Code {
-    /// How many symbols have a code of each length.
+    /// The number of symbols with a code of each length.
     counts: [usize; 16],
-    /// The symbols in the order of their codes.
+    /// The symbols, ordered by their codes.
     symbols: Vec<usize>,
-    /// Whether every sequence of bits begins with a code.
+    /// Whether every sequence of bits starts with a code.
     is_complete: bool,
-    /// Whether a block may have it: also one of a single bit, or of none.
+    /// Whether a block may use the code: the code is complete, empty, or a single code of one bit.
     is_usable: bool,
 }
 
@@ -177,7 +176,7 @@ impl Code {
         }
         let mut symbols: Vec<usize> = (0..lengths.len()).filter(|symbol| lengths[*symbol] > 0).collect();
         symbols.sort_by_key(|symbol| lengths[*symbol]);
-        // How much of all sequences begins with a code.
+        // The share of all sequences that start with a code.
         let share: usize = (1..16).map(|len| counts[len] << (15 - len)).sum();
         let is_complete = share == 1 << 15;
         let is_usable = is_complete || symbols.is_empty() || (symbols.len() == 1 && counts[1] == 1);
@@ -211,7 +210,7 @@ impl Code {
     }
 }
 
-/// Bits from the lowest of each byte on. Where there are none, the message ended too early.
+/// The bits of each byte, lowest first. At the end of the bytes, the message is truncated.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,

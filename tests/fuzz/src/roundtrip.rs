@@ -1,5 +1,5 @@
-//! Messages through our encoder and the decoders of others, and through the encoder of others and our
-//! decoder: they come back as they were.
+//! Sends messages through our encoder and other decoders, and through another encoder and our decoder. The
+//! messages must be unchanged.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress};
 use ws_core::Message;
@@ -9,10 +9,11 @@ use super::inflate::inflate;
 use super::reference::Reference;
 use super::support::{Cuts, Input, TAIL, Verdict, decode, fragments};
 
-/// More than all messages have together.
+/// More than the total size of all messages.
 const LIMIT: usize = 40_000;
 
-/// Three bytes of parameters, one of settings, the cuts, the length of fragments, the messages.
+/// Input: three bytes of parameters, one of settings, the cuts, the length of fragments, a byte of flushes, the
+/// messages.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let (level, mem_level, window_bits) = (input.byte() % 10, input.byte() % 9 + 1, input.byte() % 7 + 9);
@@ -20,16 +21,16 @@ pub fn run(data: &[u8]) {
     let (server_takeover, client_takeover) = (settings & 1 == 0, settings & 2 == 0);
     let (cuts, fragment) = (input.cuts(), usize::from(input.byte()) * 16 + 17);
     let flushes = input.byte();
-    // Enough for the window to be left.
+    // The messages are larger than the window.
     let messages = messages(&mut input, (1 << window_bits) + 1500);
 
     let parameters = Parameters { level, mem_level, window_bits, server_takeover, client_takeover };
-    others_understand(&messages, parameters);
-    others_are_understood(&messages, parameters, &cuts, fragment, flushes);
+    check_encoder(&messages, parameters);
+    check_decoder(&messages, parameters, &cuts, fragment, flushes);
 }
 
-/// Messages of pieces: each has some bytes, which may be said again and again, or is noise; and may
-/// be the last of its message. All together they have `room`.
+/// Takes messages, which consist of pieces. A piece is noise, or some bytes that may be repeated. The total size
+/// is at most `room`.
 fn messages(input: &mut Input<'_>, mut room: usize) -> Vec<Vec<u8>> {
     let (mut messages, mut message) = (Vec::new(), Vec::new());
     while !input.0.is_empty() && messages.len() < 16 {
@@ -52,7 +53,7 @@ fn messages(input: &mut Input<'_>, mut room: usize) -> Vec<Vec<u8>> {
     messages
 }
 
-/// What no encoder makes smaller.
+/// Returns incompressible bytes.
 fn noise(seed: u8, len: u8) -> impl Iterator<Item = u8> {
     let mut state = u64::from(seed) + 1;
     (0..usize::from(len) * 64).map(move |_| {
@@ -61,14 +62,14 @@ fn noise(seed: u8, len: u8) -> impl Iterator<Item = u8> {
     })
 }
 
-/// What we compress, within the window that was agreed upon.
-fn others_understand(messages: &[Vec<u8>], parameters: Parameters) {
+/// Checks our encoder: other decoders accept the output, and references stay within the negotiated window.
+fn check_encoder(messages: &[Vec<u8>], parameters: Parameters) {
     let takeover = parameters.server_takeover;
     let mut deflater = Deflater::new(parameters);
     let (mut reference, mut peer) = (Reference::default(), Decompress::new(false));
     for message in messages {
         let Some(payload) = deflater.compress(message) else {
-            assert!(!takeover, "what follows could refer to it");
+            assert!(!takeover, "a later message could refer to this one");
             continue;
         };
         assert!(takeover || message.is_empty() || payload.len() < message.len());
@@ -82,14 +83,8 @@ fn others_understand(messages: &[Vec<u8>], parameters: Parameters) {
     }
 }
 
-/// What miniz_oxide compresses, with flushes anywhere.
-fn others_are_understood(
-    messages: &[Vec<u8>],
-    parameters: Parameters,
-    cuts: &Cuts,
-    fragment: usize,
-    flushes: u8,
-) {
+/// Checks our decoder with the output of miniz_oxide, which is flushed at any position.
+fn check_decoder(messages: &[Vec<u8>], parameters: Parameters, cuts: &Cuts, fragment: usize, flushes: u8) {
     let mut peer = Compress::new(Compression::new(parameters.level.into()), false);
     let mut stream = Vec::new();
     for message in messages {
@@ -100,10 +95,10 @@ fn others_are_understood(
     }
     let decoder = Decoder::new(LIMIT, true, Some(parameters.client_takeover));
     let expect = messages.iter().cloned().map(Message::from).collect();
-    assert_eq!(decode(decoder, LIMIT, &stream, cuts), Verdict { messages: expect, fault: None });
+    assert_eq!(decode(decoder, LIMIT, &stream, cuts), Verdict { messages: expect, error: None });
 }
 
-/// A message in four parts, behind each of which something else is flushed, as two bits each say.
+/// Compresses a message in four parts. Two bits of `flushes` select the flush after each part.
 fn deflate(peer: &mut Compress, message: &[u8], mut flushes: u8) -> Vec<u8> {
     let mut out = Vec::new();
     for part in message.chunks(message.len() / 4 + 1) {
@@ -118,7 +113,7 @@ fn deflate(peer: &mut Compress, message: &[u8], mut flushes: u8) -> Vec<u8> {
     compress(peer, &[], FlushCompress::Sync, &mut out);
     match out.strip_suffix(&TAIL) {
         Some(payload) => payload.to_vec(),
-        // RFC 7692 §7.2.3.4 and §7.2.3.6: an empty block behind the last one, or for nothing.
+        // RFC 7692 §7.2.3.4 and §7.2.3.6: an empty block after the final one, or for an empty message.
         None => [&out[..], &[0x00]].concat(),
     }
 }
@@ -127,8 +122,8 @@ fn compress(peer: &mut Compress, part: &[u8], flush: FlushCompress, out: &mut Ve
     let start = peer.total_in();
     loop {
         out.reserve(4096);
-        let rest = &part[usize::try_from(peer.total_in() - start).unwrap()..];
-        peer.compress_vec(rest, out, flush).unwrap();
+        let remaining = &part[usize::try_from(peer.total_in() - start).unwrap()..];
+        peer.compress_vec(remaining, out, flush).unwrap();
         if peer.total_in() - start == part.len() as u64 && out.len() < out.capacity() {
             return;
         }

@@ -1,10 +1,10 @@
-//! The seeds and what the fuzzer found go through the targets in every `cargo test`.
+//! Runs the fuzz targets on the stored seeds and on the fuzzer's findings in each `cargo test`.
 
 use std::fs;
 use std::path::Path;
 
 #[path = "../../../tests/fuzz/src/lib.rs"]
-#[allow(missing_docs, unreachable_pub, reason = "a crate of its own elsewhere")]
+#[allow(missing_docs, unreachable_pub, reason = "the file is the root of another crate")]
 pub(crate) mod targets;
 
 fn replay(target: &str, run: fn(&[u8])) {
