@@ -82,6 +82,24 @@ async fn subscription_that_begins_late_is_told_to_who_has_not_waited_for_it() {
     }
 }
 
+/// The waiter's timeout starts before the subscriber's task first runs. A confirmation between the ends of
+/// both timeouts must be reported.
+#[tokio::test]
+async fn confirmation_shortly_after_the_wait_is_reported_when_the_subscriber_started_late() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let proxy = LossyProxy::start(&nats).await;
+    let hub = Hub::nats(&proxy.url()).await.unwrap();
+    proxy.drop_matching("ws.nobody");
+    let room = hub.topic::<String>("room");
+    let mut session = Session::open(&room, OnOpen::Subscribe).await;
+    // The handler's task runs next and spawns the subscriber's task. This one runs between the two, on the
+    // only thread.
+    tokio::spawn(async { std::thread::sleep(Duration::from_secs(2)) });
+    assert_eq!(session.next().await, Event::Open);
+    proxy.deliver_dropped().await;
+    assert_eq!(session.next().await, Event::Lagged(0));
+}
+
 #[tokio::test]
 async fn consumers_end_with_those_who_read() {
     let Some(nats) = NatsServer::start().await else { return };

@@ -27,8 +27,11 @@ pub(super) struct SubjectSubscriber {
     pub(super) events: Weak<dyn RemoteEvents>,
     pub(super) subscription_generation: u64,
     pub(super) node: u64,
-    /// Told when the broker knows of it.
+    /// Set once the broker has confirmed the subscription.
     pub(super) subscribed: watch::Sender<bool>,
+    /// When the first of those that wait for `subscribed` may give up. A later confirmation is reported as
+    /// a gap, because messages published in between are lost.
+    pub(super) confirm_by: Instant,
 }
 
 impl SubjectSubscriber {
@@ -43,8 +46,6 @@ impl SubjectSubscriber {
         // It fails when the client has ended.
         let Ok(mut subscription) = client.subscribe(subject).await else { return };
         let mut confirmed = std::pin::pin!(round_trip(&client).fuse());
-        // Those who wait for the answer do so until then.
-        let deadline = Instant::now() + REQUEST_TIMEOUT;
         let mut tracker = SequenceTracker::default();
         // How many came without a pause.
         let mut burst = 0;
@@ -63,10 +64,7 @@ impl SubjectSubscriber {
                         () = &mut confirmed => {
                             // The connection was lost meanwhile, or there was none at first.
                             let was_lost = reconnects.has_changed().is_ok_and(|changed| changed);
-                            if was_lost || Instant::now() >= deadline {
-                                self.lagged(0);
-                            }
-                            self.subscribed.send_replace(true);
+                            self.confirm(was_lost);
                             continue;
                         }
                     }
@@ -86,6 +84,19 @@ impl SubjectSubscriber {
         }
     }
 
+    /// Reports that the broker has confirmed the subscription, and a gap if that may be too late.
+    fn confirm(&self, was_lost: bool) {
+        let is_late = was_lost || Instant::now() >= self.confirm_by;
+        if is_late {
+            self.lagged(0);
+        }
+        self.subscribed.send_replace(true);
+        // A waiter may have given up between the check and the notification.
+        if !is_late && Instant::now() >= self.confirm_by {
+            self.lagged(0);
+        }
+    }
+
     /// Hears what the broker keeps.
     pub(super) async fn run_stream(
         self,
@@ -94,8 +105,7 @@ impl SubjectSubscriber {
         mut reconnects: watch::Receiver<u64>,
     ) {
         let (mut tracker, mut last_position) = (SequenceTracker::default(), None);
-        // Those who wait for it to begin do so until then.
-        let mut deadline = Instant::now() + REQUEST_TIMEOUT;
+        let mut deadline = self.confirm_by;
         loop {
             reconnects.mark_unchanged();
             let followed = tokio::select! {

@@ -7,7 +7,7 @@ use async_nats::Subject;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::history_stream::Archive;
 use super::presence::RemoteMembers;
@@ -245,6 +245,7 @@ impl RemoteTopic for NatsTopic {
             subscription_generation,
             node: self.connection.node,
             subscribed,
+            confirm_by: Instant::now() + REQUEST_TIMEOUT,
         };
         let runtime = &self.connection.runtime;
         let task = match self.history.get() {
