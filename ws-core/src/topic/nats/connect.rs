@@ -1,18 +1,18 @@
-//! Where the servers are, and who we are to them.
+//! Server addresses and the credentials that they contain.
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 
 use crate::error::HubError;
 
-/// The servers that are asked for.
+/// The servers that the caller named.
 pub(super) struct Servers(Vec<ServerAddr>);
 
 impl Servers {
     pub(super) fn parse(url: &str) -> Result<Self, HubError> {
         let parse = |addr: &str| {
             addr.trim().parse::<ServerAddr>().map_err(|error| {
-                // What stands before the host may be a password.
+                // The error omits everything before the host, which may contain a password.
                 let (_, host) = addr.rsplit_once('@').unwrap_or(("", addr));
                 HubError::Address { addr: host.trim().to_owned(), source: error.into() }
             })
@@ -21,9 +21,9 @@ impl Servers {
     }
 
     pub(super) async fn connect(self, options: ConnectOptions) -> Result<Client, HubError> {
-        let options = self.identify(options);
-        // A server that is found out about later, or stands beside it, has no `tls://`: whoever is on the
-        // way would not even have to decrypt.
+        let options = self.with_credentials(options);
+        // One `tls://` address requires TLS from all servers. Discovered servers and other entries of the
+        // list have no scheme of their own, and without TLS an attacker on the path could read everything.
         let is_tls = self.0.iter().any(ServerAddr::tls_required);
         let options = if is_tls { options.require_tls(true) } else { options };
         options.connect(&*self.0).await.map_err(|error| {
@@ -32,13 +32,13 @@ impl Servers {
         })
     }
 
-    /// The client does not look for user and password in an address.
-    fn identify(&self, options: ConnectOptions) -> ConnectOptions {
+    /// Copies user and password from an address into the options, because the client ignores them there.
+    fn with_credentials(&self, options: ConnectOptions) -> ConnectOptions {
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let known = self.0.iter().find_map(|addr| Some((addr.username()?, addr.password())));
-        match known {
+        let credentials = self.0.iter().find_map(|addr| Some((addr.username()?, addr.password())));
+        match credentials {
             Some((user, Some(password))) => options.user_and_password(decode(user), decode(password)),
-            // As other clients have it.
+            // Other NATS clients also treat a user without a password as a token.
             Some((token, None)) => options.token(decode(token)),
             None => options,
         }

@@ -1,4 +1,4 @@
-//! A topic whose name no subject can have.
+//! Topics whose names are too long for a subject.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::topic::history::History;
 use crate::topic::position::Position;
 use crate::topic::since::Since;
 
-/// A topic that cannot be carried, because of its name.
+/// A topic that the broker cannot carry because of its name. All operations fail or do nothing.
 pub(super) struct InvalidTopic {
     name: String,
     node: u64,

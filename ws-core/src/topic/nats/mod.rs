@@ -1,12 +1,15 @@
-//! Topics of many processes, over a NATS server.
+//! Topics of several processes, carried by a NATS server.
 //!
-//! A value that nobody keeps goes from [`topic`](topic::NatsTopic), a topic of this process, through the
-//! [`publish_queue`] to a subject of its own, and from there to the [`subscriber`]s of other processes. One that
-//! is kept goes to a JetStream [`stream`], and from there to everybody. [`presence`] is in a key-value
-//! store.
+//! A [`NatsTopic`] is the topic of one process. Without a history, its messages go through a
+//! [`publish_queue`] to a NATS subject and from there to the [`subscriber`]s of other processes. With a
+//! history, they go through an [`archive`] to a JetStream [`history_stream`] and from there to all
+//! processes. [`presence`] uses a key-value store.
 
+mod archive;
 mod close;
 mod connect;
+mod connection;
+mod consumer;
 mod history_stream;
 mod invalid_topic;
 mod last_messages;
@@ -14,71 +17,51 @@ mod options;
 mod presence;
 mod publish_queue;
 mod recovery;
+mod request;
 mod sequence;
 mod slow_consumer;
+mod status;
 mod subject;
 mod subscriber;
 mod topic;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 #[cfg(doc)]
 use async_nats::ConnectOptions;
-use async_nats::client::RequestErrorKind;
-use async_nats::connection::State;
-use async_nats::jetstream::context::ContextBuilder;
-use async_nats::{Client, Event};
-use close::ShutdownState;
+use async_nats::Event;
 use connect::Servers;
-use history_stream::HistoryStreams;
+use connection::NatsConnection;
 use invalid_topic::InvalidTopic;
 pub use options::NatsOptions;
-use presence::{Bucket, PresenceAnnouncer};
-use publish_queue::PublishQueue;
-use tokio::runtime::Handle;
-use tokio::sync::watch;
+use slow_consumer::SUBSCRIPTION_CAPACITY;
 use topic::NatsTopic;
 
 use super::Hub;
 use super::broker::{BoxFuture, Broker, RemoteEvents, RemoteTopic};
-use super::position;
 use crate::error::{BrokerError, HubError};
 
-/// How long somebody waits for an answer of the server before it goes on without.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How many messages of a subscription may wait until they are handed to the subscribers, which takes
-/// microseconds. What is more is lost, and told.
-const SUBSCRIPTION_CAPACITY: usize = 8192;
-
-/// How many commands may wait in the client. Before that stands the [`publish_queue`], which says so.
+/// Maximum number of commands queued in the client. A [`publish_queue`] precedes it and reports an
+/// overflow to the publisher.
 const CLIENT_CAPACITY: usize = 256;
 
-/// A subject without listeners: a question that the server answers itself.
-const PROBE_SUBJECT: &str = "ws.nobody";
-
-/// How often it is asked, for ten seconds each. It says nothing if we may not.
-const MAX_PROBES: usize = 6;
-
 impl Hub {
-    /// A hub of all processes that are connected to a NATS server, or to a cluster of them: what is
-    /// published in one is heard in all. Handlers need not know; a server that has grown out of one
-    /// process changes this line.
+    /// Connects to a NATS server or cluster. All processes connected to it share the hub's topics.
     ///
-    /// The address is `nats://host:4222`, or several of one cluster with commas between: one that answers
-    /// is enough, and says where the others are. With `nats://user:password@host` or `nats://token@host`
-    /// it says who we are, and what is not a letter or digit there is written as in every URL, `%40` for
-    /// `@`. One `tls://host` makes it TLS with all of them. Histories and presence need a server with
-    /// JetStream (`nats-server -js`, 2.9 or later). The guide says what is promised when the
-    /// [server is away](crate::guide::topics).
+    /// Handlers stay the same: a server that outgrows one process changes this one line. The guide
+    /// describes what the hub guarantees when the [server is away](crate::guide::topics).
+    ///
+    /// The address is `nats://host:4222`, or several addresses of one cluster separated by commas. One
+    /// reachable server is enough: it reports the others. Credentials are part of the address, as
+    /// `nats://user:password@host` or `nats://token@host`, percent-encoded as in any URL (`%40` for `@`).
+    /// One `tls://host` requires TLS from all servers. Histories and presence need a server with JetStream
+    /// (`nats-server -js`, 2.9 or later).
     ///
     /// # Errors
     ///
-    /// [`HubError`] if no server can be reached, which is tried once, or does not let us in. A connection
-    /// that is lost later is made anew, for as long as it takes.
+    /// [`HubError`] if no server is reachable, which is tried once, or if the server rejects the
+    /// credentials. A connection that is lost later is restored, however long that takes.
     ///
     /// ```no_run
     /// # use ws_core::prelude::*;
@@ -102,13 +85,14 @@ impl Hub {
         Self::nats_with(NatsOptions::new(), url).await
     }
 
-    /// The same, with [replicas](NatsOptions::replicas), credentials, certificates and whatever else the
-    /// client can be told by its [`ConnectOptions`], which will do alone. What the address says of user
-    /// and password counts before them.
+    /// Like [`nats`](Self::nats), with [replicas](NatsOptions::replicas), credentials, certificates and the
+    /// client's other [`ConnectOptions`].
     ///
-    /// What the hub needs for itself it sets: no echo, its event callback, and the capacities of the
-    /// client and of subscriptions. With `retry_on_initial_connect` it begins without the server, as it
-    /// goes on without one.
+    /// [`ConnectOptions`] alone are accepted as well. User and password in the address take precedence over
+    /// those in the options.
+    ///
+    /// The hub itself sets some options: no echo, the event callback, and the capacities of the client and
+    /// of subscriptions. With `retry_on_initial_connect` the hub starts without a server.
     ///
     /// # Errors
     ///
@@ -127,8 +111,9 @@ impl Hub {
     pub async fn nats_with(options: impl Into<NatsOptions>, url: &str) -> Result<Self, HubError> {
         let NatsOptions { client: options, replicas } = options.into();
         let servers = Servers::parse(url)?;
-        let weak_connection = Arc::new(OnceLock::<Weak<NatsConnection>>::new());
-        let (reconnects, callback_connection) = (watch::Sender::new(0), Arc::clone(&weak_connection));
+        // The client's callback exists before the connection that it notifies.
+        let late_connection = Arc::new(OnceLock::<Weak<NatsConnection>>::new());
+        let callback_connection = Arc::clone(&late_connection);
         let was_connected = Arc::new(AtomicBool::new(false));
         let options = options
             .no_echo()
@@ -142,25 +127,14 @@ impl Hub {
                 std::future::ready(())
             });
         let client = servers.connect(options).await?;
-        let connection = NatsConnection::start(client, replicas, reconnects);
-        // Set once, here.
-        let _ = weak_connection.set(Arc::downgrade(&connection));
+        let connection = NatsConnection::start(client, replicas);
+        // This is the only place that sets the cell.
+        let _ = late_connection.set(Arc::downgrade(&connection));
         Ok(Self::with_broker(Box::new(NatsBroker(connection))))
     }
 }
 
-/// When the server has seen to all that it was told before, or does not answer.
-async fn round_trip(client: &Client) {
-    for _ in 0..MAX_PROBES {
-        // Nobody listens there, which the server says at once.
-        match client.request(PROBE_SUBJECT, "".into()).await {
-            Err(error) if error.kind() == RequestErrorKind::TimedOut => {}
-            _ => return,
-        }
-    }
-}
-
-/// The hub's way to the broker.
+/// NATS as the broker of a hub.
 struct NatsBroker(Arc<NatsConnection>);
 
 impl Broker for NatsBroker {
@@ -177,93 +151,5 @@ impl Broker for NatsBroker {
 
     fn close(&self) -> BoxFuture<Result<(), BrokerError>> {
         self.0.close()
-    }
-}
-
-/// The connection to the broker, and all that is there once in a process.
-struct NatsConnection {
-    client: Client,
-    /// Who is there,
-    bucket: Bucket,
-    /// and those of this process.
-    announcer: PresenceAnnouncer,
-    /// What tells this hub from all others.
-    node: u64,
-    /// The runtime in which the hub was made, and in which all of it runs.
-    runtime: Handle,
-    /// What nobody keeps,
-    publish_queue: PublishQueue,
-    /// and what the broker keeps.
-    streams: HistoryStreams,
-    /// How often the connection was made anew, or ended for good.
-    reconnects: watch::Sender<u64>,
-    topics: Mutex<HashMap<u64, Weak<NatsTopic>>>,
-    next_topic_id: AtomicU64,
-    shutdown: ShutdownState,
-}
-
-impl NatsConnection {
-    fn start(client: Client, replicas: usize, reconnects: watch::Sender<u64>) -> Arc<Self> {
-        let (runtime, node) = (Handle::current(), position::new_epoch());
-        let bucket = Bucket {
-            jetstream: ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone()),
-            replicas,
-        };
-        let streams = HistoryStreams::new(client.clone(), replicas, runtime.clone());
-        let (publish_queue, publisher) = PublishQueue::new(None);
-        runtime.spawn(publisher.publish_core(client.clone()));
-        let announcer = PresenceAnnouncer::start(&runtime, bucket.clone(), node);
-        let (topics, next_topic_id) = (Mutex::default(), AtomicU64::new(0));
-        Arc::new(Self {
-            client,
-            bucket,
-            announcer,
-            node,
-            runtime,
-            publish_queue,
-            streams,
-            reconnects,
-            topics,
-            next_topic_id,
-            shutdown: ShutdownState::default(),
-        })
-    }
-
-    fn is_closed(&self) -> bool {
-        self.shutdown.has_started()
-    }
-
-    fn is_connected(&self) -> bool {
-        self.client.connection_state() == State::Connected
-    }
-
-    fn on_event(self: &Arc<Self>, event: &Event, is_reconnect: bool) {
-        match event {
-            Event::Connected if is_reconnect => {
-                self.reconnects.send_modify(|count| *count += 1);
-                let connection = Arc::downgrade(self);
-                let client = self.client.clone();
-                self.runtime.spawn(async move {
-                    // The subscriptions are made anew first; what comes before that is lost too.
-                    round_trip(&client).await;
-                    if let Some(connection) = connection.upgrade() {
-                        connection.topics().iter().for_each(|topic| topic.reconnected());
-                    }
-                });
-            }
-            Event::SlowConsumer(_) => {
-                self.topics().iter().for_each(|topic| topic.on_slow_consumer());
-            }
-            _ => {}
-        }
-    }
-
-    /// The topics of this process.
-    fn topics(&self) -> Vec<Arc<NatsTopic>> {
-        self.lock().values().filter_map(Weak::upgrade).collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<NatsTopic>>> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

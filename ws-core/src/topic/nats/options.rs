@@ -1,17 +1,18 @@
-//! How a hub uses the servers.
+//! Options of a hub that uses NATS.
 
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
 
-/// So soon is it noticed that a server does not answer, twice over.
+/// Interval of the client's pings. The client gives up a server after two to three unanswered intervals.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// On how many servers something can be kept.
+/// Maximum number of replicas that JetStream supports.
 const MAX_REPLICAS: usize = 5;
 
-/// What [`Hub::nats_with`](crate::Hub::nats_with) takes: the options of the client, and how many servers
-/// of a cluster keep what is kept. The client's [`ConnectOptions`] alone will do too.
+/// Options of [`Hub::nats_with`](crate::Hub::nats_with): the client's options and the number of replicas.
+///
+/// [`ConnectOptions`] convert into this type, so `nats_with` also takes them alone.
 ///
 /// ```no_run
 /// # async fn start() -> Result<(), ws_core::BoxError> {
@@ -31,18 +32,20 @@ pub struct NatsOptions {
 }
 
 impl NatsOptions {
-    /// Those of [`Hub::nats`](crate::Hub::nats): one replica, and a server that does not answer is given
-    /// up after 20 to 30 seconds.
+    /// Returns the options of [`Hub::nats`](crate::Hub::nats): one replica, and a client that gives up a
+    /// silent server after 20 to 30 seconds.
     pub fn new() -> Self {
         ConnectOptions::new().ping_interval(PING_INTERVAL).into()
     }
 
-    /// How many servers of the cluster keep each history, and who is there: 1 if nobody says otherwise, 5
-    /// at the most. What one server keeps is lost with it, and away as long as it is; with three, one of
-    /// them may go, with five, two. A message is kept when more than half of them have it.
+    /// Sets how many servers of the cluster store each history and the presence of members: 1 to 5,
+    /// default 1.
     ///
-    /// It is for what is made from now on. Streams that are there stay as they are, which is logged if
-    /// it is less; `nats stream edit --replicas` changes them.
+    /// With one replica, data is unavailable while its server is, and lost with it. Three replicas tolerate
+    /// the loss of one server, five of two. A message is stored once more than half of the replicas have it.
+    ///
+    /// The option applies to streams that the hub creates. Existing streams keep their number of replicas,
+    /// and the hub logs a warning if that is lower; `nats stream edit --replicas` changes it.
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas.clamp(1, MAX_REPLICAS);
         self
@@ -55,7 +58,7 @@ impl Default for NatsOptions {
     }
 }
 
-/// With one replica.
+/// Uses the given client options and one replica.
 impl From<ConnectOptions> for NatsOptions {
     fn from(client: ConnectOptions) -> Self {
         Self { client, replicas: 1 }

@@ -1,54 +1,51 @@
-//! What somebody has missed of a history.
+//! Reading what a subscriber missed from a history.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, Stream};
 use async_nats::{Error, Subject, jetstream};
-use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::history_stream::{HistoryStream, MAX_LEN, create_ephemeral_consumer, epoch, request_with_retry};
+use super::consumer::EphemeralConsumer;
+use super::history_stream::{HistoryStream, epoch};
+use super::request::{RETRY_DELAY, request_with_retry};
 use super::sequence::{Audience, MessageId};
-use super::subscriber::{RETRY, remote_message};
-use super::{NatsConnection, REQUEST_TIMEOUT};
+use super::status::{ConnectionStatus, StatusReceiver};
+use super::subscriber::remote_message;
 use crate::topic::broker::{RecoveredMessages, RemoteMessage};
 use crate::topic::position::Position;
 use crate::topic::since::Since;
 
-/// How many messages are asked for at once.
-pub(super) const BATCH: usize = 500;
-
-/// How long somebody waits for a turn before it goes on without what it has missed.
+/// How long a search waits for its permits. Without them it recovers nothing.
 const MAX_PERMIT_WAIT: Duration = Duration::from_mins(1);
 
-/// How long a search may take. It is longer than an election, of 4 to 9 seconds.
+/// Maximum duration of a search. A leader election takes 4 to 9 seconds and fits.
 const MAX_SEARCH: Duration = Duration::from_secs(20);
 
-/// A search in a history.
+/// A search in the history of one topic.
 pub(super) struct HistorySearch {
-    pub(super) connection: Arc<NatsConnection>,
     pub(super) history_stream: Arc<HistoryStream>,
     pub(super) subject: Subject,
-    /// The turns of this history.
+    pub(super) node: u64,
+    pub(super) status: StatusReceiver,
+    /// Limits concurrent reads of this topic's history.
     pub(super) read_permits: Arc<Semaphore>,
     pub(super) since: Since,
 }
 
 impl HistorySearch {
-    /// What there is; `None` if the broker does not say.
+    /// Returns the recovered messages. Returns `None` if the broker does not answer in time.
     pub(super) async fn run(self) -> Option<RecoveredMessages> {
-        let (read_permits, history_stream) =
-            (Arc::clone(&self.read_permits), Arc::clone(&self.history_stream));
-        // When a thousand clients come back at once, they take turns: first those of a history, so that
-        // one for which the broker does not answer leaves the others some.
-        let permits = async { (read_permits.acquire().await, history_stream.read_permits.acquire().await) };
+        // The permits limit the load when thousands of clients return together. The topic's permit comes
+        // first, so that a topic without answers does not exhaust the permits of the stream.
+        let permits =
+            async { (self.read_permits.acquire().await, self.history_stream.read_permits.acquire().await) };
         let Ok(_permits) = timeout(MAX_PERMIT_WAIT, permits).await else {
             tracing::warn!(
                 subject = &*self.subject,
-                "too many read a history: it has not become somebody's turn"
+                "a subscriber recovers nothing: too many others read the same history"
             );
             return None;
         };
@@ -62,14 +59,14 @@ impl HistorySearch {
         }
     }
 
-    /// Asks again if the broker does not answer, which it does not while it elects a leader; and at once
-    /// when the connection is made anew: what was asked over the one before gets no answer. `None` if
-    /// the hub is closed meanwhile.
+    /// Repeats the search after errors, because a broker does not answer during a leader election.
+    ///
+    /// A reconnect restarts the search at once: requests sent over the previous connection get no answer.
+    /// Returns `None` when the hub is closed.
     async fn search_until_found(&self, failure: &mut Option<Error>) -> Option<RecoveredMessages> {
-        let mut reconnects = self.connection.reconnects.subscribe();
+        let mut status = self.status.clone();
         loop {
-            reconnects.mark_unchanged();
-            if self.connection.is_closed() {
+            if *status.borrow_and_update() == ConnectionStatus::Closed {
                 return None;
             }
             tokio::select! {
@@ -78,10 +75,10 @@ impl HistorySearch {
                     Err(error) => {
                         *failure = Some(error);
                         self.history_stream.invalidate();
-                        tokio::time::sleep(RETRY).await;
+                        tokio::time::sleep(RETRY_DELAY).await;
                     }
                 },
-                Ok(()) = reconnects.changed() => {}
+                Ok(()) = status.changed() => {}
             }
         }
     }
@@ -93,20 +90,20 @@ impl HistorySearch {
         if let Some(len) = self.since.last().filter(|len| *len > 0) {
             return self.last_messages(&stream, &info, len).await;
         }
-        let known = |since: &Position| since.epoch == epoch && since.offset <= last;
-        if let Some(since) = self.since.position().filter(known) {
+        let is_known = |since: &Position| since.epoch == epoch && since.offset <= last;
+        if let Some(since) = self.since.position().filter(is_known) {
             let found = self.messages_after(&stream, &info, since).await?;
             if found.recovered || found.is_unchanged {
                 return Ok(found);
             }
         }
-        // That of a message, if there is one: it proves something later.
+        // The position of a message is preferred, because it can prove later that nothing is missing.
         let offset = request_with_retry(|| self.last_offset(&stream)).await?.unwrap_or(last);
         let (recovered, position) = (self.since.last().is_some(), Position { epoch, offset });
         Ok(RecoveredMessages { recovered, is_unchanged: false, position, missed: Vec::new() })
     }
 
-    /// Where the last message of the topic stands.
+    /// Returns the offset of the topic's last message.
     async fn last_offset(&self, stream: &Stream) -> Result<Option<u64>, Error> {
         match stream.get_last_raw_message_by_subject(&self.subject).await {
             Ok(message) => Ok(Some(message.sequence)),
@@ -115,22 +112,23 @@ impl HistorySearch {
         }
     }
 
-    /// What came after a position, and whether that is all of it.
+    /// Returns the messages after a position, and whether none is missing.
     async fn messages_after(
         &self,
         stream: &Stream,
         info: &Info,
         since: Position,
     ) -> Result<RecoveredMessages, Error> {
-        let consumer = create_ephemeral_consumer(stream, &self.subject, since.offset).await?;
-        let pending = usize::try_from(consumer.pull.cached_info().num_pending)?;
-        let messages = read(&consumer.pull, pending).await?;
-        let at = messages.iter().map(|(offset, _)| *offset).find(|offset| *offset >= since.offset);
+        let consumer = EphemeralConsumer::create(stream, &self.subject, since.offset).await?;
+        let messages = consumer.read_pending().await?;
+        if (messages.len() as u64) < consumer.pending() {
+            return Err("the stream has discarded messages meanwhile".into());
+        }
+        let first = messages.iter().map(|(offset, _)| *offset).find(|offset| *offset >= since.offset);
         let after = messages.iter().filter(|(offset, _)| *offset > since.offset).count();
         let found = RecoveredMessages {
-            recovered: at == Some(since.offset) || self.is_complete(info, since.offset, after),
+            recovered: first == Some(since.offset) || self.is_complete(info, since.offset, after),
             is_unchanged: after == 0,
-            // What is not there now, and is not in the stream before either, has not been published.
             position: messages.last().map_or(since, |(offset, _)| Position { offset: *offset, ..since }),
             missed: Vec::new(),
         };
@@ -139,11 +137,12 @@ impl HistorySearch {
         Ok(RecoveredMessages { missed: missed.collect(), ..found })
     }
 
-    /// Whether nothing that came after an offset can be gone, though no message stands there. Messages
-    /// go when they are old, and then the stream begins behind them; or when there are too many of the
-    /// topic, and then there are as many as there may be, or the stream begins behind those.
+    /// Returns whether no message after `offset` can be missing, although no message is at `offset`.
+    ///
+    /// The stream discards old messages, and then its first sequence is greater than `offset`. It also
+    /// discards messages if the topic has too many, and then the topic has more than the history's length.
     fn is_complete(&self, info: &Info, offset: u64, after: usize) -> bool {
-        info.state.first_sequence <= offset + 1 && after <= self.history_stream.history.len.min(MAX_LEN)
+        info.state.first_sequence <= offset + 1 && after <= self.history_stream.max_len()
     }
 
     pub(super) fn remote_message(
@@ -152,36 +151,10 @@ impl HistorySearch {
         message: jetstream::Message,
         epoch: u64,
     ) -> Option<RemoteMessage> {
-        let message_id = MessageId::from_headers(message.headers.as_ref())
-            .filter(|message_id| message_id.audience != Audience::Checkpoint)?;
-        Some(remote_message(
-            message.message,
-            message_id,
-            self.connection.node,
-            Some(Position { epoch, offset }),
-        ))
-    }
-}
-
-/// So many messages. It fails if some of them are gone meanwhile, which says that not all is there.
-async fn read(consumer: &PullConsumer, pending: usize) -> Result<Vec<(u64, jetstream::Message)>, Error> {
-    let mut read = Vec::new();
-    while read.len() < pending {
-        let before = read.len();
-        let mut batch = consumer
-            .batch()
-            .max_messages(BATCH.min(pending - before))
-            .expires(REQUEST_TIMEOUT)
-            .messages()
-            .await?;
-        while let Some(message) = batch.next().await {
-            let message = message?;
-            let offset = message.info()?.stream_sequence;
-            read.push((offset, message));
+        let message_id = MessageId::from_headers(message.headers.as_ref())?;
+        if message_id.audience == Audience::Checkpoint {
+            return None;
         }
-        if read.len() == before {
-            return Err("some of them did not come".into());
-        }
+        Some(remote_message(message.message, message_id, self.node, Some(Position { epoch, offset })))
     }
-    Ok(read)
 }

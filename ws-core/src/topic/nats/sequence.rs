@@ -1,38 +1,40 @@
-//! Who sent a message, and which of theirs it is.
+//! Message identity, duplicate detection and gap detection.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use async_nats::HeaderMap;
 
-/// The header with all of it: `node.topic_id.sequence`, and `.connection` or `.mark`.
+/// Header that carries a [`MessageId`]: `node.topic.sequence`, then `.connection` or `.mark` if needed.
 const HEADER: &str = "Ws";
 
-/// How many bytes it takes, with what NATS writes around it.
+/// Upper bound of the header's size on the wire in bytes, including the framing that NATS adds.
 pub(super) const HEADER_SIZE: usize = 128;
 
-/// How many senders a topic may have before those that have been silent for longest are forgotten.
+/// Maximum number of senders that a [`SequenceTracker`] remembers. Beyond it, the least recently active
+/// half is evicted.
 const MAX_SENDERS: usize = 4096;
 
-/// Where a message comes from.
+/// Identity of a message: its sender and its position among the sender's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MessageId {
-    /// The process, by a random number.
+    /// The sending process, identified by a random number.
     pub(super) node: u64,
-    /// The topic in that process, which may forget one and begin anew.
+    /// The topic within that process. A process that drops a topic and opens it again uses a new number.
     pub(super) topic_id: u64,
-    /// The first is 1. That of a mark is that of the message before.
+    /// The number of the message, starting at 1. A checkpoint repeats the number of the last message.
     pub(super) sequence: u64,
     pub(super) audience: Audience,
 }
 
+/// The recipients of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// For everybody,
+    /// All subscribers.
     All,
-    /// but for this connection of the process.
+    /// All subscribers except this connection of the sending process.
     Except(usize),
-    /// No message: it says how many there were.
+    /// No subscriber: the message has no value and only reports how many messages were sent.
     Checkpoint,
 }
 
@@ -43,7 +45,7 @@ impl MessageId {
         headers
     }
 
-    /// That of a message, if it is one of ours.
+    /// Reads the identity from a message's headers. Returns `None` if a hub did not send the message.
     pub(super) fn from_headers(headers: Option<&HeaderMap>) -> Option<Self> {
         Self::parse(headers?.get(HEADER)?.as_str())
     }
@@ -72,24 +74,26 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// What a stamp says.
+/// Result of checking a message against the messages received before.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SequenceCheck {
-    /// The next, after so many that were lost. 0 says that nobody knows.
+    /// The message is new. `Some` is the number of messages lost before it; 0 means an unknown number.
     New(Option<u64>),
-    /// It has been heard, or was told as lost.
+    /// The message was received before, or was reported as lost.
     Duplicate,
 }
 
-/// The senders that a subscription has heard.
+/// The last sequence number of each sender to one subject.
 #[derive(Default)]
 pub(super) struct SequenceTracker {
-    /// The number of the last message of each, and when it was heard.
+    /// By node and topic: the sequence number of the sender's last message, and when the message arrived.
     last: HashMap<(u64, u64), (u64, u64)>,
+    /// Number of messages checked so far; orders senders by their last activity.
     clock: u64,
 }
 
 impl SequenceTracker {
+    /// Records a message. Returns whether the message is new and how many were lost before it.
     pub(super) fn check(&mut self, message_id: &MessageId) -> SequenceCheck {
         self.clock += 1;
         let (key, last_seen) = ((message_id.node, message_id.topic_id), (message_id.sequence, self.clock));
@@ -99,8 +103,8 @@ impl SequenceTracker {
                 self.evict_silent();
             }
             self.last.insert(key, last_seen);
-            // How many there were before is nothing to those who have come later. Only a mark is
-            // there for those who may have lost something.
+            // A new subscriber does not miss messages from before its subscription. A checkpoint addresses
+            // subscribers that were disconnected and may have lost messages.
             return SequenceCheck::New(is_checkpoint.then_some(0));
         };
         let is_new = if is_checkpoint { message_id.sequence >= last.0 } else { message_id.sequence > last.0 };
@@ -112,7 +116,7 @@ impl SequenceTracker {
         SequenceCheck::New((missed > 0).then_some(missed))
     }
 
-    /// Forgets the half that has been silent for longest.
+    /// Evicts the least recently active half of the senders.
     fn evict_silent(&mut self) {
         let mut times: Vec<u64> = self.last.values().map(|(_, last_seen)| *last_seen).collect();
         let half = times.len() / 2;
@@ -131,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_are_read_as_they_are_written() {
+    fn message_ids_round_trip_through_text() {
         for text in ["1.2.3", "ffffffffffffffff.0.a.1f", "7.0.0.mark"] {
             assert_eq!(message_id(text).to_string(), text);
         }
@@ -145,7 +149,7 @@ mod tests {
     fn gaps_are_counted() {
         let mut tracker = SequenceTracker::default();
         let mut check = |text: &str, expect: SequenceCheck| {
-            assert_eq!(tracker.check(&message_id(text)), expect, "{text}")
+            assert_eq!(tracker.check(&message_id(text)), expect, "{text}");
         };
         check("1.0.7", SequenceCheck::New(None));
         check("1.0.8", SequenceCheck::New(None));
@@ -157,7 +161,7 @@ mod tests {
         check("1.0.d.mark", SequenceCheck::New(Some(2)));
         check("1.0.e", SequenceCheck::New(None));
         check("1.0.a.mark", SequenceCheck::Duplicate);
-        // The same process after it had forgotten the topic.
+        // Node 1 has dropped the topic and opened it again.
         check("1.1.1", SequenceCheck::New(None));
         check("3.0.5.mark", SequenceCheck::New(Some(0)));
         check("2.0.ffffffffffffffff", SequenceCheck::New(Some(u64::MAX - 2)));
@@ -165,11 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn silent_senders_are_forgotten() {
+    fn least_recently_active_senders_are_evicted() {
         let mut tracker = SequenceTracker::default();
         for node in 0..3 * MAX_SENDERS as u64 {
             tracker.check(&MessageId { node, topic_id: 0, sequence: 1, audience: Audience::All });
-            // One that is not silent.
+            // This sender stays active and is never evicted.
             let sequence = node + 1;
             assert_eq!(
                 tracker.check(&MessageId { node: u64::MAX, topic_id: 0, sequence, audience: Audience::All }),

@@ -1,21 +1,25 @@
-//! Whether a subscription has lost messages because they waited for too long.
+//! Detection of the subscription that a client's "slow consumer" event is about.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::SUBSCRIPTION_CAPACITY;
+/// Maximum number of messages of one subscription that wait for delivery, which takes microseconds. The
+/// client drops further messages and emits [`Event::SlowConsumer`](async_nats::Event::SlowConsumer).
+pub(super) const SUBSCRIPTION_CAPACITY: usize = 8192;
 
-/// The client says that some subscription has lost messages, not which. It is one that has as many
-/// waiting as it may, and then has that many to hand on without a pause.
+/// Finds out whether one subscription has dropped messages.
+///
+/// The client's event does not name a subscription. The one that dropped messages had a full buffer, so
+/// its task receives at least [`SUBSCRIPTION_CAPACITY`] messages without becoming idle.
 #[derive(Default)]
 pub(super) struct SlowConsumerDetector {
-    /// Some subscription has lost messages.
+    /// Some subscription has dropped messages since this one was idle.
     is_suspect: AtomicBool,
-    /// This one had so many before its last pause.
+    /// This subscription's buffer was full before it was last idle.
     was_full: AtomicBool,
 }
 
 impl SlowConsumerDetector {
-    /// A pause, after so many messages. True if some were lost.
+    /// Records that the buffer is empty after `burst` messages. Returns whether messages were dropped.
     pub(super) fn on_idle(&self, burst: usize) -> bool {
         let is_suspect = self.is_suspect.swap(false, Ordering::AcqRel);
         let was_full = burst >= SUBSCRIPTION_CAPACITY;
@@ -23,7 +27,7 @@ impl SlowConsumerDetector {
         was_full && is_suspect
     }
 
-    /// Some subscription has lost messages. True if it was this one, before its last pause.
+    /// Records the client's event. Returns whether this subscription dropped messages before it was idle.
     pub(super) fn on_slow_consumer(&self) -> bool {
         if self.was_full.swap(false, Ordering::AcqRel) {
             return true;
@@ -38,14 +42,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overflow_is_that_of_the_one_which_was_full() {
-        let slow_consumer = SlowConsumerDetector::default();
-        assert!(!slow_consumer.on_slow_consumer());
-        assert!(!slow_consumer.on_idle(SUBSCRIPTION_CAPACITY - 1), "it was another one");
-        assert!(!slow_consumer.on_idle(SUBSCRIPTION_CAPACITY));
-        assert!(slow_consumer.on_slow_consumer(), "it is told late");
-        assert!(!slow_consumer.on_slow_consumer());
-        assert!(slow_consumer.on_idle(SUBSCRIPTION_CAPACITY));
-        assert!(!slow_consumer.on_idle(SUBSCRIPTION_CAPACITY), "it was told already");
+    fn overflow_is_attributed_to_the_full_subscription() {
+        let detector = SlowConsumerDetector::default();
+        assert!(!detector.on_slow_consumer());
+        assert!(!detector.on_idle(SUBSCRIPTION_CAPACITY - 1), "another subscription overflowed");
+        assert!(!detector.on_idle(SUBSCRIPTION_CAPACITY));
+        assert!(detector.on_slow_consumer(), "the event arrives after the burst");
+        assert!(!detector.on_slow_consumer());
+        assert!(detector.on_idle(SUBSCRIPTION_CAPACITY));
+        assert!(!detector.on_idle(SUBSCRIPTION_CAPACITY), "the overflow was already reported");
     }
 }

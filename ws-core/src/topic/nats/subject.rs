@@ -1,16 +1,17 @@
-//! Names of topics as tokens of subjects.
+//! Encoding of topic names as NATS subject tokens.
 
 use std::fmt::Write;
 
 use crate::error::PublishError;
 
-/// How long a name may be in a subject. The server takes a few kilobytes, but they stand in every
-/// message, and in the index of a stream.
+/// Maximum length of an encoded name in bytes. The server accepts a few kilobytes, but the name is part of
+/// every message and of a stream's index.
 const MAX_TOKEN: usize = 400;
 
-/// A name as one token: letters, digits, `_` and `-` are themselves, all other bytes `=` and two
-/// digits. So no name contains a wildcard or a dot, and no two names have the same token. Keys of a
-/// key-value store may have the same characters.
+/// Encodes a name as one subject token, which is also a valid key of a key-value store.
+///
+/// Letters, digits, `_` and `-` stay; every other byte becomes `=` and two hexadecimal digits. So a token
+/// contains no wildcard and no dot, and different names have different tokens.
 pub(super) fn token(name: &str) -> Result<String, PublishError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     let size = name.bytes().map(|byte| if is_plain(byte) { 1 } else { 3 }).sum();
@@ -22,12 +23,12 @@ pub(super) fn token(name: &str) -> Result<String, PublishError> {
         if is_plain(byte) {
             token.push(char::from(byte));
         } else {
-            // Into a string that does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(token, "={byte:02X}");
         }
     }
     if token.is_empty() {
-        // A token has something in it; no other begins with this and ends with it.
+        // A token must not be empty. No other name is encoded as a lone `=`.
         token.push('=');
     }
     Ok(token)
@@ -43,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_tokens() {
+    fn names_are_encoded_as_tokens() {
         check("room_1-A", "room_1-A");
         check("room:lobby", "room=3Alobby");
         check("a.b", "a=2Eb");

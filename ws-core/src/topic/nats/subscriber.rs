@@ -1,32 +1,31 @@
-//! What other processes publish.
+//! Receiving what other processes publish.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use async_nats::{Client, Error, Message, Subject};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::history_stream::{HistoryStream, StreamFollower, epoch, request_with_retry};
+use super::consumer::StreamFollower;
+use super::history_stream::{HistoryStream, epoch};
+use super::request::{REQUEST_TIMEOUT, RETRY_DELAY, request_with_retry, round_trip};
 use super::sequence::{Audience, MessageId, SequenceCheck, SequenceTracker};
 use super::slow_consumer::SlowConsumerDetector;
-use super::{REQUEST_TIMEOUT, round_trip};
+use super::status::StatusReceiver;
 use crate::topic::broker::{RemoteEvents, RemoteMessage};
 use crate::topic::position::Position;
 
-/// Before it is tried again.
-pub(super) const RETRY: Duration = Duration::from_millis(250);
-
-/// So many messages are handed on before others have a turn.
+/// Number of messages after which a task yields to the runtime.
 const YIELD_EVERY: usize = 64;
 
-/// A task that hears one subject.
+/// A task that receives the messages of one subject.
 pub(super) struct SubjectSubscriber {
     pub(super) events: Weak<dyn RemoteEvents>,
     pub(super) subscription_generation: u64,
     pub(super) node: u64,
+    pub(super) status: StatusReceiver,
     /// Set once the broker has confirmed the subscription.
     pub(super) subscribed: watch::Sender<bool>,
     /// When the first of those that wait for `subscribed` may give up. A later confirmation is reported as
@@ -35,22 +34,21 @@ pub(super) struct SubjectSubscriber {
 }
 
 impl SubjectSubscriber {
-    /// Hears what nobody keeps.
+    /// Receives messages of a topic without a history, from a core NATS subscription.
     pub(super) async fn run_core(
         self,
         client: Client,
         subject: Subject,
-        reconnects: watch::Receiver<u64>,
         slow_consumer: Arc<SlowConsumerDetector>,
     ) {
-        // It fails when the client has ended.
+        // Subscribing fails only if the client is closed.
         let Ok(mut subscription) = client.subscribe(subject).await else { return };
         let mut confirmed = std::pin::pin!(round_trip(&client).fuse());
         let mut tracker = SequenceTracker::default();
-        // How many came without a pause.
+        // Number of messages since the subscription's buffer was last empty.
         let mut burst = 0;
         loop {
-            // Not the runtime's budget decides whether there is a pause.
+            // `unconstrained`: an exhausted coop budget must not look like an empty buffer.
             let next = tokio::task::unconstrained(subscription.next()).now_or_never();
             let message = match next {
                 Some(message) => message,
@@ -61,10 +59,8 @@ impl SubjectSubscriber {
                     burst = 0;
                     tokio::select! {
                         message = subscription.next() => message,
-                        () = &mut confirmed => {
-                            // The connection was lost meanwhile, or there was none at first.
-                            let was_lost = reconnects.has_changed().is_ok_and(|changed| changed);
-                            self.confirm(was_lost);
+                        _ = &mut confirmed => {
+                            self.confirm();
                             continue;
                         }
                     }
@@ -76,7 +72,7 @@ impl SubjectSubscriber {
                 tokio::task::yield_now().await;
             }
             if let Some(message_id) = self.check_sequence(&mut tracker, &message) {
-                // One of our own would have been heard already.
+                // This process has already delivered its own messages to its subscribers.
                 if message_id.audience != Audience::Checkpoint && message_id.node != self.node {
                     self.deliver(message, message_id, None);
                 }
@@ -85,7 +81,9 @@ impl SubjectSubscriber {
     }
 
     /// Reports that the broker has confirmed the subscription, and a gap if that may be too late.
-    fn confirm(&self, was_lost: bool) {
+    fn confirm(&self) {
+        // The connection was lost meanwhile, or did not exist when the task started.
+        let was_lost = self.status.has_changed().is_ok_and(|changed| changed);
         let is_late = was_lost || Instant::now() >= self.confirm_by;
         if is_late {
             self.lagged(0);
@@ -97,58 +95,51 @@ impl SubjectSubscriber {
         }
     }
 
-    /// Hears what the broker keeps.
-    pub(super) async fn run_stream(
-        self,
-        history_stream: Arc<HistoryStream>,
-        subject: Subject,
-        mut reconnects: watch::Receiver<u64>,
-    ) {
-        let (mut tracker, mut last_position) = (SequenceTracker::default(), None);
-        let mut deadline = self.confirm_by;
+    /// Receives messages of a topic with a history, from the stream.
+    pub(super) async fn run_stream(self, history_stream: Arc<HistoryStream>, subject: Subject) {
+        let mut status = self.status.clone();
+        let mut progress = StreamProgress {
+            tracker: SequenceTracker::default(),
+            last_position: None,
+            start_by: self.confirm_by,
+        };
         loop {
-            reconnects.mark_unchanged();
+            status.mark_unchanged();
             let followed = tokio::select! {
-                followed = self.follow_once(&history_stream, &subject, &mut tracker, &mut last_position, deadline) => followed,
-                // At once, instead of when the consumer finds out.
-                changed = reconnects.changed() => match changed {
+                followed = self.follow_once(&history_stream, &subject, &mut progress) => followed,
+                // A reconnect replaces the consumer at once, before missing heartbeats do.
+                changed = status.changed() => match changed {
                     Ok(()) => {
-                        deadline = Instant::now();
+                        progress.start_by = Instant::now();
                         continue;
                     }
-                    // The hub is gone.
+                    // The hub is dropped.
                     Err(_) => return,
                 },
             };
             if let Err(error) = followed {
                 tracing::warn!(%error, subject = &*subject, "the history of a topic cannot be followed");
                 history_stream.invalidate();
-                deadline = Instant::now();
-                tokio::time::sleep(RETRY).await;
+                progress.start_by = Instant::now();
+                tokio::time::sleep(RETRY_DELAY).await;
             }
         }
     }
 
-    /// Hears what comes behind `at`, or from now on, which is told if it is later than it was due.
+    /// Receives messages from the stream until an error occurs.
     async fn follow_once(
         &self,
         history_stream: &HistoryStream,
         subject: &Subject,
-        tracker: &mut SequenceTracker,
-        last_position: &mut Option<StreamPosition>,
-        deadline: Instant,
+        progress: &mut StreamProgress,
     ) -> Result<(), Error> {
         let (mut messages, mut position) = {
             let _permit = history_stream.start_permits.acquire().await;
-            timeout(
-                2 * REQUEST_TIMEOUT,
-                self.start(history_stream, subject, tracker, last_position, deadline),
-            )
-            .await??
+            timeout(2 * REQUEST_TIMEOUT, self.start(history_stream, subject, progress)).await??
         };
         self.subscribed.send_replace(true);
-        // The last that was heard is heard again, if it is still there. If it is not, others may have
-        // gone with it.
+        // The stream sends the last received message again, if it still has it. If it does not, messages
+        // after it may be gone as well.
         let mut is_unproven = position.is_message;
         loop {
             let message = messages.next().await?;
@@ -164,8 +155,8 @@ impl SubjectSubscriber {
                 continue;
             }
             position = StreamPosition { offset, is_message: true, ..position };
-            *last_position = Some(position);
-            if let Some(message_id) = self.check_sequence(tracker, &message)
+            progress.last_position = Some(position);
+            if let Some(message_id) = self.check_sequence(&mut progress.tracker, &message)
                 && message_id.audience != Audience::Checkpoint
             {
                 self.deliver(message, message_id, Some(Position { epoch: position.epoch, offset }));
@@ -173,49 +164,52 @@ impl SubjectSubscriber {
         }
     }
 
-    /// What comes behind `at`, and where that is now.
+    /// Starts following the stream after the last position, or at its end. Returns that position.
+    ///
+    /// A first start after `start_by` is reported as a gap.
     async fn start(
         &self,
         history_stream: &HistoryStream,
         subject: &Subject,
-        tracker: &mut SequenceTracker,
-        last_position: &mut Option<StreamPosition>,
-        deadline: Instant,
+        progress: &mut StreamProgress,
     ) -> Result<(StreamFollower, StreamPosition), Error> {
         let stream = history_stream.stream().await?;
         let info = request_with_retry(|| stream.get_info()).await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
-        let position = match *last_position {
+        let position = match progress.last_position {
             None => {
-                if Instant::now() >= deadline {
+                if Instant::now() >= progress.start_by {
                     self.lagged(0);
                 }
                 StreamPosition { epoch, offset: last, is_message: false }
             }
             Some(position) if position.epoch == epoch && position.offset <= last => {
-                // Without a message there, it is only known that nothing is gone if nothing at all is.
+                // If the position is not that of a message, nothing is missing only as long as the stream
+                // has discarded nothing after it.
                 if !position.is_message && info.state.first_sequence > position.offset + 1 {
                     self.lagged(0);
                 }
                 position
             }
-            // Another history. All of it is new.
+            // The stream was created anew, so all of its messages are new.
             Some(_) => {
                 self.lagged(0);
-                *tracker = SequenceTracker::default();
+                progress.tracker = SequenceTracker::default();
                 StreamPosition { epoch, offset: 0, is_message: false }
             }
         };
-        *last_position = Some(position);
+        progress.last_position = Some(position);
         let from = if position.is_message { position.offset } else { position.offset + 1 };
         let (messages, _) = StreamFollower::start(&stream, subject, from).await?;
         Ok((messages, position))
     }
 
-    /// Whose it is, unless it has been heard before. Tells what was lost before it.
+    /// Returns the identity of a new message, and reports the messages lost before it.
+    ///
+    /// Returns `None` for a duplicate and for a message that no hub has sent.
     fn check_sequence(&self, tracker: &mut SequenceTracker, message: &Message) -> Option<MessageId> {
         let Some(message_id) = MessageId::from_headers(message.headers.as_ref()) else {
-            tracing::debug!(subject = &*message.subject, "a message that is none of ours");
+            tracing::debug!(subject = &*message.subject, "a message without a valid `Ws` header was ignored");
             return None;
         };
         match tracker.check(&message_id) {
@@ -228,14 +222,12 @@ impl SubjectSubscriber {
 
     fn deliver(&self, message: Message, message_id: MessageId, position: Option<Position>) {
         let Some(events) = self.events.upgrade() else { return };
-        let remote_message = remote_message(message, message_id, self.node, position);
-        // What is dropped there is the user's. Others, who come after it, are to be heard.
-        if catch_unwind(AssertUnwindSafe(|| {
-            events.message_received(self.subscription_generation, remote_message)
-        }))
-        .is_err()
-        {
-            tracing::error!("a published value has panicked when it was dropped");
+        let message = remote_message(message, message_id, self.node, position);
+        // Dropping the decoded value runs user code. A panic there must not end the task, which serves
+        // the other subscribers too.
+        let deliver = || events.message_received(self.subscription_generation, message);
+        if catch_unwind(AssertUnwindSafe(deliver)).is_err() {
+            tracing::error!("dropping a published value panicked");
         }
     }
 
@@ -246,16 +238,24 @@ impl SubjectSubscriber {
     }
 }
 
-/// How far a history was heard.
+/// What a subscriber retains from one follower of its stream to the next.
+struct StreamProgress {
+    tracker: SequenceTracker,
+    last_position: Option<StreamPosition>,
+    /// A first start later than this is reported as a gap.
+    start_by: Instant,
+}
+
+/// The position up to which a subscriber has received a stream.
 #[derive(Clone, Copy)]
 struct StreamPosition {
     epoch: u64,
     offset: u64,
-    /// Whether a message of the topic stands there.
+    /// Whether the offset is that of a message of the topic.
     is_message: bool,
 }
 
-/// A message as the topic takes it.
+/// Converts a message of the broker into one for the topic.
 pub(super) fn remote_message(
     message: Message,
     message_id: MessageId,

@@ -1,6 +1,5 @@
-//! A topic of this process, as the broker has it.
+//! A topic of this process and its connection to the same topic in other processes.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use async_nats::Subject;
@@ -9,51 +8,56 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
-use super::history_stream::Archive;
-use super::presence::RemoteMembers;
+use super::archive::Archive;
+use super::connection::{ConnectionEvents, NatsConnection};
+use super::history_stream::history_subject;
+use super::presence::TopicPresence;
 use super::publish_queue::OutgoingMessage;
-use super::sequence::{self, Audience, MessageId};
+use super::recovery::HistorySearch;
+use super::request::REQUEST_TIMEOUT;
+use super::sequence::{Audience, HEADER_SIZE, MessageId};
 use super::slow_consumer::SlowConsumerDetector;
-use super::{NatsConnection, REQUEST_TIMEOUT, history_stream, recovery, subscriber};
+use super::subscriber::SubjectSubscriber;
 use crate::error::{BrokerError, PublishError};
 use crate::topic::broker::{BoxFuture, RecoveredMessages, RemoteEvents, RemoteTopic};
 use crate::topic::history::History;
 use crate::topic::position::Position;
 use crate::topic::since::Since;
 
-/// A topic that is carried.
+/// Maximum number of concurrent reads of one topic's history.
+const MAX_READS_PER_TOPIC: usize = 8;
+
+/// A topic that NATS carries to other processes.
 pub(super) struct NatsTopic {
-    pub(super) connection: Arc<NatsConnection>,
-    this: Weak<Self>,
-    /// Which of this process's.
+    connection: Arc<NatsConnection>,
+    /// Number of the topic within this hub; part of each [`MessageId`].
     id: u64,
-    /// Its name, as a token of subjects.
-    pub(super) token: String,
-    pub(super) events: Weak<dyn RemoteEvents>,
+    /// The topic's name, encoded as a subject token.
+    token: String,
+    events: Weak<dyn RemoteEvents>,
+    /// Subject of messages while the topic has no history.
     subject: Subject,
     history: OnceLock<TopicHistory>,
-    /// The number of the last message that was sent.
+    /// Sequence number of the last published message.
     last_sequence: Mutex<u64>,
     subscription: Mutex<Option<SubscriptionTask>>,
-    remote_members: Mutex<Option<Arc<RemoteMembers>>>,
+    /// The members of the topic in other processes.
+    presence: Arc<TopicPresence>,
 }
 
-/// Its history.
+/// The history of one topic.
 struct TopicHistory {
     archive: Archive,
     subject: Subject,
-    /// Those who read it: not all turns, which others of its size may want too.
+    /// Limits concurrent reads, so that one topic does not use all permits of its stream.
     read_permits: Arc<Semaphore>,
 }
 
-/// How many may read one history at the same time.
-const MAX_READS_PER_TOPIC: usize = 8;
-
-/// A subscription at the broker.
+/// The task that receives the topic's messages. Dropping this value ends it.
 struct SubscriptionTask {
     subscription_generation: u64,
     task: AbortHandle,
-    /// Whether the broker knows.
+    /// Whether the broker has confirmed the subscription.
     is_subscribed: watch::Receiver<bool>,
     slow_consumer: Arc<SlowConsumerDetector>,
 }
@@ -70,30 +74,28 @@ impl NatsTopic {
         token: String,
         events: Weak<dyn RemoteEvents>,
     ) -> Arc<Self> {
-        let id = connection.next_topic_id.fetch_add(1, Ordering::Relaxed);
-        let subject = format!("ws.t.{token}").into();
-        let new = Arc::new_cyclic(|this| Self {
+        let id = connection.next_topic_id();
+        let topic = Arc::new(Self {
             connection: Arc::clone(connection),
-            this: Weak::clone(this),
             id,
-            token,
-            events,
-            subject,
+            subject: format!("ws.t.{token}").into(),
             history: OnceLock::new(),
             last_sequence: Mutex::new(0),
             subscription: Mutex::new(None),
-            remote_members: Mutex::new(None),
+            presence: TopicPresence::new(token.clone(), connection.node, Weak::clone(&events)),
+            token,
+            events,
         });
-        connection.lock().insert(id, Arc::downgrade(&new));
-        new
+        let observer: Arc<dyn ConnectionEvents> = Arc::clone(&topic) as _;
+        connection.add_topic(id, Arc::downgrade(&observer));
+        topic
     }
 
-    /// Numbers a message and puts it into the queue, both at once.
+    /// Numbers a message and queues it, under one lock, so that numbers and queue have the same order.
     fn enqueue(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
         let mut sequence = lock(&self.last_sequence);
         let audience = except.map_or(Audience::All, Audience::Except);
-        let message_id =
-            MessageId { node: self.connection.node, topic_id: self.id, sequence: *sequence + 1, audience };
+        let message_id = self.message_id(*sequence + 1, audience);
         match self.history.get() {
             None => {
                 let subject = self.subject.clone();
@@ -113,83 +115,72 @@ impl NatsTopic {
         Ok(())
     }
 
-    /// The connection is there again. What was sent before it broke may be lost, here and elsewhere.
-    pub(super) fn reconnected(&self) {
-        if self.history.get().is_some() {
-            // Its consumer goes on where it was.
-            return;
-        }
-        let subscription_generation =
-            lock(&self.subscription).as_ref().map(|subscription| subscription.subscription_generation);
-        if let (Some(subscription_generation), Some(events)) =
-            (subscription_generation, self.events.upgrade())
-        {
-            events.lagged(subscription_generation, 0);
-        }
-        // Others, who may be connected to another server, are told how many there were.
-        let sequence = lock(&self.last_sequence);
-        if *sequence > 0 {
-            let message_id = MessageId {
-                node: self.connection.node,
-                topic_id: self.id,
-                sequence: *sequence,
-                audience: Audience::Checkpoint,
-            };
-            let (subject, payload) = (self.subject.clone(), Bytes::new());
-            // If there is no room, messages follow that say the same.
-            let _ = self.connection.publish_queue.push(OutgoingMessage {
-                subject,
-                message_id,
-                payload,
-                events: None,
-            });
+    fn message_id(&self, sequence: u64, audience: Audience) -> MessageId {
+        MessageId { node: self.connection.node, topic_id: self.id, sequence, audience }
+    }
+
+    /// Reports that an unknown number of messages was lost, if `is_affected` holds for the subscription.
+    fn report_gap_if(&self, is_affected: impl FnOnce(&SubscriptionTask) -> bool) {
+        // The lock is not held during the call of `lagged`, which locks the topic.
+        let generation = {
+            let subscription = lock(&self.subscription);
+            let affected = subscription.as_ref().filter(|subscription| is_affected(subscription));
+            affected.map(|subscription| subscription.subscription_generation)
+        };
+        if let (Some(generation), Some(events)) = (generation, self.events.upgrade()) {
+            events.lagged(generation, 0);
         }
     }
 
-    /// Some subscription has lost messages.
-    pub(super) fn on_slow_consumer(&self) {
-        let subscription = lock(&self.subscription);
-        let overflowed =
-            subscription.as_ref().filter(|subscription| subscription.slow_consumer.on_slow_consumer());
-        let subscription_generation = overflowed.map(|subscription| subscription.subscription_generation);
-        drop(subscription);
-        if let (Some(subscription_generation), Some(events)) =
-            (subscription_generation, self.events.upgrade())
-        {
-            events.lagged(subscription_generation, 0);
-        }
-    }
-
-    /// When the broker knows that it listens; false if it does not answer.
+    /// Waits until the broker has confirmed the subscription. Resolves to false if it does not in time.
     fn is_subscribed(&self) -> BoxFuture<bool> {
-        let subscribed =
-            lock(&self.subscription).as_ref().map(|subscription| subscription.is_subscribed.clone());
+        let subscription = lock(&self.subscription);
+        let subscribed = subscription.as_ref().map(|subscription| subscription.is_subscribed.clone());
+        drop(subscription);
         Box::pin(async move {
             let Some(mut subscribed) = subscribed else { return false };
-            // An error says that it listens no more.
-            let is_subscribed = timeout(REQUEST_TIMEOUT, subscribed.wait_for(|subscribed| *subscribed)).await;
-            matches!(is_subscribed, Ok(Ok(_)))
+            // The inner error means that the subscription has ended.
+            let confirmed = timeout(REQUEST_TIMEOUT, subscribed.wait_for(|subscribed| *subscribed)).await;
+            matches!(confirmed, Ok(Ok(_)))
         })
     }
 
-    /// What looks for something in its history, if it has one.
-    fn search(&self, since: Since) -> Option<recovery::HistorySearch> {
+    /// Returns a search in the topic's history, if it has one.
+    fn search(&self, since: Since) -> Option<HistorySearch> {
         let TopicHistory { archive, subject, read_permits } = self.history.get()?;
-        Some(recovery::HistorySearch {
-            connection: Arc::clone(&self.connection),
+        Some(HistorySearch {
             history_stream: Arc::clone(&archive.history_stream),
             subject: subject.clone(),
+            node: self.connection.node,
+            status: self.connection.status(),
             read_permits: Arc::clone(read_permits),
             since,
         })
     }
+}
 
-    pub(super) fn this(&self) -> Weak<Self> {
-        Weak::clone(&self.this)
+impl ConnectionEvents for NatsTopic {
+    /// Reports a gap, here and to other processes: messages sent before the connection failed may be lost.
+    fn reconnected(&self) {
+        if self.history.get().is_some() {
+            // The subscriber continues at its position in the stream.
+            return;
+        }
+        self.report_gap_if(|_| true);
+        // Other processes may be connected to another server that was never lost. A checkpoint reports to
+        // them how many messages this process has sent.
+        let sequence = lock(&self.last_sequence);
+        if *sequence > 0 {
+            let message_id = self.message_id(*sequence, Audience::Checkpoint);
+            let (subject, payload) = (self.subject.clone(), Bytes::new());
+            // If the queue is full, the numbers of the messages in it show the gap.
+            let checkpoint = OutgoingMessage { subject, message_id, payload, events: None };
+            let _ = self.connection.publish_queue.push(checkpoint);
+        }
     }
 
-    pub(super) fn remote_members(&self) -> MutexGuard<'_, Option<Arc<RemoteMembers>>> {
-        lock(&self.remote_members)
+    fn slow_consumer(&self) {
+        self.report_gap_if(|subscription| subscription.slow_consumer.on_slow_consumer());
     }
 }
 
@@ -204,18 +195,18 @@ impl RemoteTopic for NatsTopic {
 
     fn enable_history(&self, history: History) -> bool {
         let mut is_new = false;
+        let requested = history_subject(history, &self.token);
         let topic_history = self.history.get_or_init(|| {
             is_new = true;
-            let subject = history_stream::history_subject(history, &self.token).into();
             let archive = self.connection.streams.archive(history);
-            TopicHistory { archive, subject, read_permits: Arc::new(Semaphore::new(MAX_READS_PER_TOPIC)) }
+            let read_permits = Arc::new(Semaphore::new(MAX_READS_PER_TOPIC));
+            TopicHistory { archive, subject: requested.clone().into(), read_permits }
         });
-        let requested = history_stream::history_subject(history, &self.token);
         if requested != *topic_history.subject {
             tracing::warn!(
-                kept = &*topic_history.subject,
+                used = &*topic_history.subject,
                 requested,
-                "a topic is asked for with two histories, of which the first counts: give all the same"
+                "a topic was requested with two different histories: the first one is used"
             );
         }
         is_new
@@ -226,7 +217,7 @@ impl RemoteTopic for NatsTopic {
     }
 
     fn publish(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
-        let limit = self.connection.client.max_payload().saturating_sub(sequence::HEADER_SIZE);
+        let limit = self.connection.client.max_payload().saturating_sub(HEADER_SIZE);
         let size = payload.len();
         if size > limit {
             return Err(PublishError::TooLarge { size, limit });
@@ -240,10 +231,11 @@ impl RemoteTopic for NatsTopic {
     fn subscribe(&self, subscription_generation: u64) {
         let (subscribed, is_subscribed) = watch::channel(false);
         let slow_consumer = Arc::<SlowConsumerDetector>::default();
-        let subscriber = subscriber::SubjectSubscriber {
+        let subscriber = SubjectSubscriber {
             events: Weak::clone(&self.events),
             subscription_generation,
             node: self.connection.node,
+            status: self.connection.status(),
             subscribed,
             confirm_by: Instant::now() + REQUEST_TIMEOUT,
         };
@@ -251,24 +243,16 @@ impl RemoteTopic for NatsTopic {
         let task = match self.history.get() {
             None => {
                 let (client, subject) = (self.connection.client.clone(), self.subject.clone());
-                let reconnects = self.connection.reconnects.subscribe();
-                runtime.spawn(subscriber.run_core(client, subject, reconnects, Arc::clone(&slow_consumer)))
+                runtime.spawn(subscriber.run_core(client, subject, Arc::clone(&slow_consumer)))
             }
             Some(TopicHistory { archive, subject, .. }) => {
-                let (history_stream, subject) = (Arc::clone(&archive.history_stream), subject.clone());
-                runtime.spawn(subscriber.run_stream(
-                    history_stream,
-                    subject,
-                    self.connection.reconnects.subscribe(),
-                ))
+                let history_stream = Arc::clone(&archive.history_stream);
+                runtime.spawn(subscriber.run_stream(history_stream, subject.clone()))
             }
         };
-        *lock(&self.subscription) = Some(SubscriptionTask {
-            subscription_generation,
-            task: task.abort_handle(),
-            is_subscribed,
-            slow_consumer,
-        });
+        let task = task.abort_handle();
+        *lock(&self.subscription) =
+            Some(SubscriptionTask { subscription_generation, task, is_subscribed, slow_consumer });
     }
 
     fn unsubscribe(&self) {
@@ -285,7 +269,7 @@ impl RemoteTopic for NatsTopic {
     fn recover(&self, since: Since) -> BoxFuture<Option<RecoveredMessages>> {
         let (search, is_subscribed) = (self.search(since), self.is_subscribed());
         Box::pin(async move {
-            // What comes after the search is heard then. It would not be if that began later.
+            // The subscription must exist before the search, or messages between the two would be missing.
             if is_subscribed.await { search?.run().await } else { None }
         })
     }
@@ -293,7 +277,7 @@ impl RemoteTopic for NatsTopic {
     fn position(&self) -> BoxFuture<Option<Position>> {
         let search = self.search(Since::Now);
         Box::pin(async move {
-            // Somebody who loads a page is waiting, for whom a turn or an election may take too long.
+            // Callers render a page meanwhile and cannot wait for permits or a leader election.
             let found = timeout(2 * REQUEST_TIMEOUT, search?.run()).await.ok()?;
             Some(found?.position)
         })
@@ -307,7 +291,7 @@ impl RemoteTopic for NatsTopic {
         let acked = self.connection.announcer.join(&self.token, number, name);
         Box::pin(async move {
             let acked = timeout(REQUEST_TIMEOUT, acked).await.map_err(|_| BrokerError::TimedOut)?;
-            // Nobody tells one that has left before.
+            // A member that left before its entry was written gets no acknowledgement.
             acked.unwrap_or(Err(BrokerError::Closed))
         })
     }
@@ -320,14 +304,15 @@ impl RemoteTopic for NatsTopic {
         if self.connection.is_closed() {
             return Box::pin(std::future::ready(()));
         }
-        let remote_members = RemoteMembers::get_or_start(self);
-        Box::pin(async move { remote_members.ready().await })
+        let NatsConnection { runtime, bucket, .. } = &*self.connection;
+        let members = self.presence.members(runtime, bucket, self.connection.status());
+        Box::pin(async move { members.ready().await })
     }
 }
 
 impl Drop for NatsTopic {
     fn drop(&mut self) {
-        self.connection.lock().remove(&self.id);
+        self.connection.remove_topic(self.id);
     }
 }
 

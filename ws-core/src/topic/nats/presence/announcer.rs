@@ -1,4 +1,4 @@
-//! What a process says of its own members.
+//! Announcing the members of this process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,23 +11,23 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::{Bucket, EXPIRY, key};
+use super::bucket::{Bucket, EXPIRY, key};
 use crate::error::BrokerError;
 use crate::topic::presence::MemberId;
 
-/// How many entries are written at once.
+/// Maximum number of entries that are written concurrently.
 const MAX_CONCURRENT_WRITES: usize = 64;
 
-/// How many changes may wait before those who leave are not told any more: they expire by themselves.
+/// Maximum number of pending changes. Beyond it, members that leave are not announced and expire instead.
 const MAX_PENDING_CHANGES: usize = 100_000;
 
-/// The members of this process, in all topics.
+/// Announces the members of this process, in all topics. Dropping it ends its task.
 pub(in super::super) struct PresenceAnnouncer {
     node: u64,
     state: Arc<AnnounceState>,
 }
 
-/// What the task that tells has of it.
+/// State shared with the announcing task.
 #[derive(Default)]
 struct AnnounceState {
     entries: Mutex<Entries>,
@@ -37,29 +37,32 @@ struct AnnounceState {
 #[derive(Default)]
 struct Entries {
     present: HashMap<String, Bytes>,
-    /// What has not been told yet.
+    /// Changes that are not written yet.
     changes: HashMap<String, Change>,
-    /// Who waits until all of it is.
+    /// Callers that wait until all changes are written.
     waiters: Vec<AckSender>,
-    /// Whether nobody will come or go any more.
     is_closed: bool,
 }
 
-/// An entry that is written: nothing for one that has left.
-struct Change(Option<Bytes>, Option<AckSender>);
+/// A changed entry.
+struct Change {
+    /// The member's name. `None` if the member has left.
+    value: Option<Bytes>,
+    ack: Option<AckSender>,
+}
 
-/// Whom to tell what the store said.
+/// Sender of the store's answer.
 type AckSender = oneshot::Sender<Result<(), BrokerError>>;
 
 impl PresenceAnnouncer {
-    /// Also begins the task that tells, which ends with it.
+    /// Starts the announcing task.
     pub(in super::super) fn start(runtime: &Handle, bucket: Bucket, node: u64) -> Self {
         let state = Arc::<AnnounceState>::default();
         runtime.spawn(announce_task(Arc::clone(&state), bucket));
         Self { node, state }
     }
 
-    /// Somebody is there; when the store knows.
+    /// Adds a member. The receiver resolves once the store has answered.
     pub(in super::super) fn join(
         &self,
         token: &str,
@@ -67,29 +70,30 @@ impl PresenceAnnouncer {
         name: &str,
     ) -> oneshot::Receiver<Result<(), BrokerError>> {
         let key = key(token, MemberId { node: self.node, number });
-        // A string is always written.
+        // Serializing a string cannot fail.
         let value = Bytes::from(serde_json::to_vec(name).unwrap_or_default());
         let (ack, acked) = oneshot::channel();
         let mut entries = self.state.lock();
         entries.present.insert(key.clone(), value.clone());
-        entries.changes.insert(key, Change(Some(value), Some(ack)));
+        entries.changes.insert(key, Change { value: Some(value), ack: Some(ack) });
         self.state.changed.notify_one();
         acked
     }
 
+    /// Removes a member.
     pub(in super::super) fn leave(&self, token: &str, number: u64) {
         let key = key(token, MemberId { node: self.node, number });
         let mut entries = self.state.lock();
         entries.present.remove(&key);
         if entries.changes.len() < MAX_PENDING_CHANGES {
-            entries.changes.insert(key, Change(None, None));
+            entries.changes.insert(key, Change { value: None, ack: None });
             self.state.changed.notify_one();
         } else {
             entries.changes.remove(&key);
         }
     }
 
-    /// When the store knows who is there and who is not, or says no.
+    /// Waits until all changes so far are written. Returns an error of the store, if there was one.
     pub(in super::super) async fn flush(&self) -> Result<(), BrokerError> {
         let (ack, acked) = oneshot::channel();
         self.state.lock().waiters.push(ack);
@@ -98,7 +102,7 @@ impl PresenceAnnouncer {
     }
 }
 
-/// Whoever is still there has left.
+/// Ends the task after it has written the pending changes.
 impl Drop for PresenceAnnouncer {
     fn drop(&mut self) {
         self.state.lock().is_closed = true;
@@ -107,21 +111,24 @@ impl Drop for PresenceAnnouncer {
 }
 
 impl AnnounceState {
-    /// Waits for a change, and says whether it is time to tell everything: where somebody always comes
-    /// or goes, that is not put off.
+    /// Waits for a change, but not longer than until `refresh_at`. Returns whether that time is reached.
+    ///
+    /// A steady flow of changes does not delay the refresh.
     async fn wait_for_change(&self, refresh_at: Instant) -> bool {
         let _ = tokio::time::timeout_at(refresh_at, self.changed.notified()).await;
         Instant::now() >= refresh_at
     }
 
-    /// What is to be told: what has changed, or everything; and who waits for that.
+    /// Takes the changes to write, and the callers that wait for them. A refresh includes all members.
     fn take_changes(&self, is_refresh: bool) -> (HashMap<String, Change>, Vec<AckSender>) {
         let mut entries = self.lock();
         let (mut changes, waiters) =
             (std::mem::take(&mut entries.changes), std::mem::take(&mut entries.waiters));
         if is_refresh {
             for (key, value) in &entries.present {
-                changes.entry(key.clone()).or_insert_with(|| Change(Some(value.clone()), None));
+                changes
+                    .entry(key.clone())
+                    .or_insert_with(|| Change { value: Some(value.clone()), ack: None });
             }
         }
         (changes, waiters)
@@ -132,16 +139,16 @@ impl AnnounceState {
     }
 }
 
-/// Tells what changes, and now and then everything.
+/// Writes changes when they occur, and all members three times per expiry.
 async fn announce_task(state: Arc<AnnounceState>, bucket: Bucket) {
     let mut store: Option<(Store, Duration)> = None;
-    let mut last = Instant::now();
+    let mut last_refresh = Instant::now();
     let (mut is_closed, mut failed) = (false, None);
     while !is_closed {
         let expiry = store.as_ref().map_or(EXPIRY, |(_, expiry)| *expiry);
-        let is_refresh = state.wait_for_change(last + expiry / 3).await;
+        let is_refresh = state.wait_for_change(last_refresh + expiry / 3).await;
         if is_refresh {
-            last = Instant::now();
+            last_refresh = Instant::now();
         }
         is_closed = state.lock().is_closed;
         let (changes, waiters) = state.take_changes(is_refresh);
@@ -149,7 +156,7 @@ async fn announce_task(state: Arc<AnnounceState>, bucket: Bucket) {
             failed = publish_changes(&mut store, &bucket, changes).await.err();
         }
         if !waiters.is_empty() {
-            // What went wrong before they came concerns them too.
+            // A flush also reports an error that occurred before it was requested.
             let failed = failed.take();
             for ack in waiters {
                 acknowledge(ack, failed.as_ref());
@@ -158,7 +165,7 @@ async fn announce_task(state: Arc<AnnounceState>, bucket: Bucket) {
     }
 }
 
-/// Tells what there is to tell.
+/// Writes changes, and opens the store first if necessary.
 async fn publish_changes(
     store: &mut Option<(Store, Duration)>,
     bucket: &Bucket,
@@ -169,8 +176,8 @@ async fn publish_changes(
         None => match bucket.open().await {
             Ok(opened) => &store.insert(opened).0,
             Err(error) => {
-                tracing::warn!(%error, "presence is not told: it needs a server with JetStream");
-                for ack in changes.into_values().filter_map(|change| change.1) {
+                tracing::warn!(%error, "members cannot be announced: presence needs a server with JetStream");
+                for ack in changes.into_values().filter_map(|change| change.ack) {
                     acknowledge(ack, Some(&error));
                 }
                 return Err(error);
@@ -179,26 +186,26 @@ async fn publish_changes(
     };
     let written = write_entries(opened, changes).await;
     if let Err(error) = &written {
-        tracing::warn!(%error, "presence was not told");
-        // It may be gone.
+        tracing::warn!(%error, "members were not announced");
+        // The store may be gone, so the next write opens it again.
         *store = None;
     }
     written
 }
 
-/// Tells what became of it; nobody may wait for that.
+/// Sends the store's answer to a caller, which may no longer wait for it.
 fn acknowledge(ack: AckSender, failed: Option<&async_nats::Error>) {
     let refused = |error: &async_nats::Error| BrokerError::Refused(error.to_string().into());
     let _ = ack.send(failed.map_or(Ok(()), |error| Err(refused(error))));
 }
 
-/// Writes entries, each of another key.
+/// Writes the entries concurrently; their keys differ.
 async fn write_entries(store: &Store, changes: HashMap<String, Change>) -> Result<(), async_nats::Error> {
-    let written = stream::iter(changes).map(|(key, Change(value, ack))| async move {
+    let written = stream::iter(changes).map(|(key, Change { value, ack })| async move {
         let written = match value {
             Some(value) => store.put(key, value).await.map(drop).map_err(Into::into),
-            // Not purged, for which some servers (2.9) move consumers past what they have not been given. There
-            // is nothing before it anyway: the store keeps one entry for each key.
+            // A purge makes some servers (2.9) move consumers past messages that they have not delivered.
+            // A deletion suffices, because the store retains only one entry per key.
             None => store.delete(key).await.map_err(Into::into),
         };
         if let Some(ack) = ack {
@@ -216,7 +223,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_come_do_not_put_off_those_who_are_there() {
+    async fn changes_do_not_delay_the_refresh() {
         let (state, refresh_at) = (AnnounceState::default(), Instant::now() + EXPIRY / 3);
         state.changed.notify_one();
         assert!(!state.wait_for_change(refresh_at).await);

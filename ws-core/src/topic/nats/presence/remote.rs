@@ -1,62 +1,86 @@
-//! What a process knows of the members of others.
+//! Watching the members of other processes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_nats::{Error, HeaderMap};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::super::REQUEST_TIMEOUT;
-use super::super::history_stream::StreamFollower;
-use super::super::topic::NatsTopic;
-use super::{Bucket, EXPIRY, parse_key};
+use super::super::consumer::StreamFollower;
+use super::super::request::REQUEST_TIMEOUT;
+use super::super::status::{ConnectionStatus, StatusReceiver};
+use super::bucket::{Bucket, EXPIRY, parse_key};
 use crate::topic::broker::RemoteEvents;
 use crate::topic::presence::MemberId;
 
-/// How long it is kept when nobody asks any more.
+/// How long a watcher continues after the last request for members.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often it is looked who has expired.
+/// Interval at which expired members are removed.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Before it is tried again.
-const RETRY: Duration = Duration::from_millis(500);
+/// Delay before a failed watch is started again.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// The members of one topic in other processes.
+/// The presence of one topic: the current watcher of its members in other processes, if there is one.
+pub(in super::super) struct TopicPresence {
+    token: String,
+    node: u64,
+    events: Weak<dyn RemoteEvents>,
+    current: Mutex<Option<Arc<RemoteMembers>>>,
+}
+
+impl TopicPresence {
+    pub(in super::super) fn new(token: String, node: u64, events: Weak<dyn RemoteEvents>) -> Arc<Self> {
+        Arc::new(Self { token, node, events, current: Mutex::default() })
+    }
+
+    /// Returns the members in other processes. Starts a watcher if none is running.
+    pub(in super::super) fn members(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        bucket: &Bucket,
+        status: StatusReceiver,
+    ) -> Arc<RemoteMembers> {
+        let mut current = self.current();
+        if let Some(members) = &*current {
+            members.touch();
+            return Arc::clone(members);
+        }
+        let members = Arc::new(RemoteMembers {
+            last_used: Mutex::new(Instant::now()),
+            ready: watch::Sender::new(false),
+        });
+        *current = Some(Arc::clone(&members));
+        let watcher = PresenceWatcher {
+            topic: Arc::downgrade(self),
+            members: Arc::clone(&members),
+            bucket: bucket.clone(),
+            status,
+            expires_at: HashMap::new(),
+            expiry: EXPIRY,
+        };
+        runtime.spawn(watcher.watch());
+        members
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Arc<RemoteMembers>>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The members of one topic in other processes, as one watcher knows them.
 pub(in super::super) struct RemoteMembers {
     last_used: Mutex<Instant>,
+    /// Whether the watcher has received all entries that existed when it started.
     ready: watch::Sender<bool>,
 }
 
 impl RemoteMembers {
-    /// That of a topic, which begins if there is none.
-    pub(in super::super) fn get_or_start(topic: &NatsTopic) -> Arc<Self> {
-        let mut slot = topic.remote_members();
-        if let Some(remote_members) = &*slot {
-            remote_members.touch();
-            return Arc::clone(remote_members);
-        }
-        let remote_members =
-            Arc::new(Self { last_used: Mutex::new(Instant::now()), ready: watch::Sender::new(false) });
-        *slot = Some(Arc::clone(&remote_members));
-        let watcher = PresenceWatcher {
-            topic: topic.this(),
-            remote_members: Arc::clone(&remote_members),
-            token: topic.token.clone(),
-            node: topic.connection.node,
-            events: Weak::clone(&topic.events),
-            bucket: topic.connection.bucket.clone(),
-            reconnects: topic.connection.reconnects.subscribe(),
-            expires_at: HashMap::new(),
-            expiry: EXPIRY,
-        };
-        topic.connection.runtime.spawn(watcher.watch());
-        remote_members
-    }
-
-    /// When it is known who is there, or the broker does not say.
+    /// Waits until the existing members are known, or the broker does not answer in time.
     pub(in super::super) async fn ready(&self) {
         let mut ready = self.ready.subscribe();
         let _ = tokio::time::timeout(REQUEST_TIMEOUT, ready.wait_for(|ready| *ready)).await;
@@ -64,23 +88,24 @@ impl RemoteMembers {
     }
 
     fn touch(&self) {
-        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last_used() = Instant::now();
     }
 
     fn is_in_use(&self) -> bool {
-        self.last_used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < IDLE_TIMEOUT
+        self.last_used().elapsed() < IDLE_TIMEOUT
+    }
+
+    fn last_used(&self) -> MutexGuard<'_, Instant> {
+        self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Those who are there, until when.
+/// The task that watches the members of one topic in other processes.
 struct PresenceWatcher {
-    topic: Weak<NatsTopic>,
-    remote_members: Arc<RemoteMembers>,
-    token: String,
-    node: u64,
-    events: Weak<dyn RemoteEvents>,
+    topic: Weak<TopicPresence>,
+    members: Arc<RemoteMembers>,
     bucket: Bucket,
-    reconnects: watch::Receiver<u64>,
+    status: StatusReceiver,
     expires_at: HashMap<MemberId, Instant>,
     expiry: Duration,
 }
@@ -88,32 +113,37 @@ struct PresenceWatcher {
 impl PresenceWatcher {
     async fn watch(mut self) {
         loop {
-            self.reconnects.mark_unchanged();
+            self.status.mark_unchanged();
             match self.watch_once().await {
-                // Or the hub is closed.
-                Ok(WatchExit::Reconnect) if self.stop_if_unused() => return,
-                Ok(WatchExit::Reconnect) => {}
+                // The hub may also be closed.
+                Ok(WatchExit::StatusChanged) if self.stop_if_unused() => return,
+                Ok(WatchExit::StatusChanged) => {}
                 Ok(WatchExit::Unused) => return,
                 Err(error) => {
                     self.expire();
                     if self.stop_if_unused() {
                         return;
                     }
-                    tracing::warn!(%error, "presence is not heard: it needs a server with JetStream");
-                    tokio::time::sleep(RETRY).await;
+                    tracing::warn!(
+                        %error,
+                        "members of other processes are unknown: presence needs a server with JetStream"
+                    );
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
         }
     }
 
-    /// Hears who comes and goes, after those who are there.
+    /// Receives the existing entries, then their changes, until the connection or the watcher ends.
     async fn watch_once(&mut self) -> Result<WatchExit, Error> {
         let (store, expiry) = self.bucket.open().await?;
         self.expiry = expiry;
-        let subject = format!("$KV.{}.{}.*.*", store.name, self.token);
+        let Some(topic) = self.topic.upgrade() else { return Ok(WatchExit::Unused) };
+        let subject = format!("$KV.{}.{}.*.*", store.name, topic.token);
+        drop(topic);
         let (mut entries, pending) = StreamFollower::start(&store.stream, &subject, 0).await?;
         let mut is_complete = pending == 0;
-        self.remote_members.ready.send_if_modified(|ready| is_complete && !std::mem::replace(ready, true));
+        self.members.ready.send_if_modified(|ready| is_complete && !std::mem::replace(ready, true));
         let mut expiry_timer = tokio::time::interval(EXPIRY_INTERVAL.min(expiry / 4));
         expiry_timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -125,7 +155,7 @@ impl PresenceWatcher {
                     }
                     if !is_complete && entry.info()?.pending == 0 {
                         is_complete = true;
-                        self.remote_members.ready.send_replace(true);
+                        self.members.ready.send_replace(true);
                     }
                 }
                 tick = expiry_timer.tick() => {
@@ -135,88 +165,97 @@ impl PresenceWatcher {
                         return Ok(WatchExit::Unused);
                     }
                 }
-                changed = self.reconnects.changed() => {
-                    // An error says that the hub is gone.
-                    return Ok(changed.map_or(WatchExit::Unused, |()| WatchExit::Reconnect));
+                changed = self.status.changed() => {
+                    // An error means that the hub is dropped.
+                    return Ok(changed.map_or(WatchExit::Unused, |()| WatchExit::StatusChanged));
                 }
             }
         }
     }
 
     fn on_entry(&mut self, id: MemberId, headers: Option<&HeaderMap>, name: &[u8]) {
-        let Some(events) = self.events.upgrade() else { return };
-        if id.node == self.node {
+        let Some((topic, events)) = self.upgrade() else { return };
+        if id.node == topic.node {
             return;
         }
-        // DEL or PURGE.
+        // The header marks a deletion (DEL or PURGE).
         if headers.is_some_and(|headers| headers.get("KV-Operation").is_some()) {
             self.expires_at.remove(&id);
             return events.member_left(id);
         }
         let Ok(name) = serde_json::from_slice::<String>(name) else {
-            return tracing::debug!(topic = self.token, "the name of a member does not decode");
+            return tracing::debug!(topic = topic.token, "the name of a member does not decode");
         };
         if !self.expires_at.contains_key(&id) && !events.member_joined(id, &name) {
-            return tracing::warn!(topic = self.token, "more members than can be known");
+            return tracing::warn!(topic = topic.token, "a topic has too many members");
         }
-        // By our own clock, whatever those of others show.
+        // The expiry uses only this process's clock, because the clocks of other processes may differ.
         self.expires_at.insert(id, Instant::now() + self.expiry);
     }
 
-    /// While this process stood still, it could not hear of anybody, as one that was suspended: that
-    /// time does not count.
+    /// Extends all expiries by the time for which this process was suspended.
+    ///
+    /// A suspended process receives no announcements, so members must not expire because of that.
     fn extend_after_stall(&mut self, late: Duration) {
         if late >= EXPIRY_INTERVAL {
             self.expires_at.values_mut().for_each(|expires_at| *expires_at += late);
         }
     }
 
-    /// Those who were not heard of for too long are gone.
+    /// Removes the members whose processes have stopped announcing them.
     fn expire(&mut self) {
         let now = Instant::now();
-        let events = self.events.upgrade();
+        let events = self.upgrade().map(|(_, events)| events);
         self.expires_at.retain(|id, expires_at| {
-            let is_there = *expires_at > now;
-            if let (false, Some(events)) = (is_there, &events) {
+            let is_present = *expires_at > now;
+            if let (false, Some(events)) = (is_present, &events) {
                 events.member_left(*id);
             }
-            is_there
+            is_present
         });
     }
 
-    /// Ends it if nobody wants to know any more.
+    /// Stops the watcher if the members are no longer needed. Returns whether it has stopped.
     fn stop_if_unused(&mut self) -> bool {
-        let (Some(topic), Some(events)) = (self.topic.upgrade(), self.events.upgrade()) else { return true };
-        let slot = topic.remote_members();
-        if !topic.connection.is_closed() && (self.remote_members.is_in_use() || events.has_watchers()) {
+        let Some((topic, events)) = self.upgrade() else { return true };
+        let current = topic.current();
+        let is_closed = *self.status.borrow() == ConnectionStatus::Closed;
+        if !is_closed && (self.members.is_in_use() || events.has_watchers()) {
             return false;
         }
-        self.stop(slot);
+        self.stop(current);
         true
     }
 
-    /// Whoever asks from now on learns it anew; not before those who are known here are forgotten.
-    fn stop(&mut self, mut slot: MutexGuard<'_, Option<Arc<RemoteMembers>>>) {
-        if let Some(events) = self.events.upgrade() {
+    /// Removes all known members, then makes the next request start another watcher.
+    fn stop(&mut self, mut current: MutexGuard<'_, Option<Arc<RemoteMembers>>>) {
+        if let Some((_, events)) = self.upgrade() {
             self.expires_at.drain().for_each(|(id, _)| events.member_left(id));
         }
-        *slot = None;
+        *current = None;
+    }
+
+    fn upgrade(&self) -> Option<(Arc<TopicPresence>, Arc<dyn RemoteEvents>)> {
+        let topic = self.topic.upgrade()?;
+        let events = topic.events.upgrade()?;
+        Some((topic, events))
     }
 }
 
-/// It may also end with a panic.
+/// Stops a watcher that ends with a panic.
 impl Drop for PresenceWatcher {
     fn drop(&mut self) {
         let Some(topic) = self.topic.upgrade() else { return };
-        let slot = topic.remote_members();
-        if slot.as_ref().is_some_and(|remote_members| Arc::ptr_eq(remote_members, &self.remote_members)) {
-            self.stop(slot);
+        let current = topic.current();
+        if current.as_ref().is_some_and(|members| Arc::ptr_eq(members, &self.members)) {
+            self.stop(current);
         }
     }
 }
 
-/// How a subscription ends.
+/// Why a watch ended without an error.
 enum WatchExit {
     Unused,
-    Reconnect,
+    /// The connection was restored, or the hub is closed.
+    StatusChanged,
 }

@@ -1,0 +1,86 @@
+//! Publishing to histories: a stream and a queue for each combination of history limits.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_nats::Client;
+use async_nats::jetstream::context::ContextBuilder;
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+
+use super::history_stream::{HistoryStream, limits};
+use super::publish_queue::PublishQueue;
+use super::request::REQUEST_TIMEOUT;
+use crate::topic::history::History;
+
+/// The history streams of a hub.
+///
+/// Each has its own queue, permits and acknowledgements, so that a stream without an answer delays no other.
+pub(super) struct HistoryStreams {
+    client: Client,
+    replicas: usize,
+    runtime: Handle,
+    /// Total size of the payloads in all queues, in bytes.
+    queued_bytes: Arc<AtomicUsize>,
+    archives: Mutex<Archives>,
+}
+
+#[derive(Default)]
+struct Archives {
+    by_limits: HashMap<(i64, u64), Archive>,
+    /// Whether the hub is closed, so that new queues accept nothing.
+    is_closed: bool,
+}
+
+/// A history stream and the queue of messages to publish to it.
+#[derive(Clone)]
+pub(super) struct Archive {
+    pub(super) history_stream: Arc<HistoryStream>,
+    pub(super) queue: Arc<PublishQueue>,
+}
+
+impl HistoryStreams {
+    pub(super) fn new(client: Client, replicas: usize, runtime: Handle) -> Self {
+        Self { client, replicas, runtime, queued_bytes: Arc::default(), archives: Mutex::default() }
+    }
+
+    /// Returns the archive for a history's limits. Does not wait for the broker.
+    pub(super) fn archive(&self, history: History) -> Archive {
+        let mut archives = self.archives();
+        let is_closed = archives.is_closed;
+        let archive = archives.by_limits.entry(limits(history)).or_insert_with(|| {
+            // Building a context spawns a task, and the caller may not be in a runtime.
+            let _entered = self.runtime.enter();
+            let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(self.client.clone());
+            let history_stream = Arc::new(HistoryStream::new(jetstream.clone(), self.replicas, history));
+            let (queue, publisher) = PublishQueue::new(Some(Arc::clone(&self.queued_bytes)));
+            if !is_closed {
+                self.runtime.spawn(publisher.publish_to_stream(jetstream, Arc::clone(&history_stream)));
+            }
+            Archive { history_stream, queue: Arc::new(queue) }
+        });
+        archive.clone()
+    }
+
+    /// Waits until the broker has acknowledged, or not acknowledged in time, all messages queued before.
+    ///
+    /// With `is_last` the queues accept no messages afterwards. Queues are flushed concurrently.
+    pub(super) async fn flush(&self, is_last: bool) {
+        let queues: Vec<_> = {
+            let mut archives = self.archives();
+            archives.is_closed |= is_last;
+            archives.by_limits.values().map(|archive| Arc::clone(&archive.queue)).collect()
+        };
+        join_all(queues.iter().map(|queue| queue.flush(is_last))).await;
+    }
+
+    /// Returns how many messages the broker has not acknowledged since the last call.
+    pub(super) fn take_unconfirmed(&self) -> u64 {
+        self.archives().by_limits.values().map(|archive| archive.queue.take_unconfirmed()).sum()
+    }
+
+    fn archives(&self) -> MutexGuard<'_, Archives> {
+        self.archives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
