@@ -231,7 +231,7 @@ impl RemoteTopic for NatsTopic {
     fn subscribe(&self, subscription_generation: u64) {
         let (subscribed, is_subscribed) = watch::channel(false);
         let slow_consumer = Arc::<SlowConsumerDetector>::default();
-        let subscriber = SubjectSubscriber {
+        let receiver = SubjectSubscriber {
             events: Weak::clone(&self.events),
             subscription_generation,
             node: self.connection.node,
@@ -243,11 +243,11 @@ impl RemoteTopic for NatsTopic {
         let task = match self.history.get() {
             None => {
                 let (client, subject) = (self.connection.client.clone(), self.subject.clone());
-                runtime.spawn(subscriber.run_core(client, subject, Arc::clone(&slow_consumer)))
+                runtime.spawn(receiver.run_core(client, subject, Arc::clone(&slow_consumer)))
             }
             Some(TopicHistory { archive, subject, .. }) => {
                 let history_stream = Arc::clone(&archive.history_stream);
-                runtime.spawn(subscriber.run_stream(history_stream, subject.clone()))
+                runtime.spawn(receiver.run_stream(history_stream, subject.clone()))
             }
         };
         let task = task.abort_handle();
