@@ -1,5 +1,5 @@
-//! Topics of many processes (`Hub::nats`), over a server that runs for the test. Two hubs with a
-//! connection each are two processes to the server, and to each other.
+//! Topics of several processes (`Hub::nats`), over a server that the test starts. Two hubs with their own
+//! connections act as two processes.
 
 use std::time::Duration;
 
@@ -41,10 +41,10 @@ mod restart;
 #[path = "nats/unresponsive.rs"]
 mod unresponsive;
 
-/// Long enough for anything here, also on a busy machine.
+/// Limit for every wait in these tests, also on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a connection does first.
+/// What a handler does in `#[on_open]`.
 #[derive(Clone)]
 enum OnOpen {
     Subscribe,
@@ -53,7 +53,7 @@ enum OnOpen {
     Join(&'static str),
 }
 
-/// What a handler tells the test.
+/// An event that a handler reports to the test.
 #[derive(Debug, PartialEq)]
 enum Event {
     Open,
@@ -73,9 +73,9 @@ struct RoomHandler {
 }
 
 impl RoomHandler {
-    fn report(&self, told: Event) {
-        // The test may have ended.
-        let _ = self.events.send((told, None));
+    fn report(&self, event: Event) {
+        // Sending fails if the test has ended.
+        let _ = self.events.send((event, None));
     }
 }
 
@@ -83,7 +83,7 @@ impl RoomHandler {
 impl RoomHandler {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) {
-        let told = match self.on_open {
+        let event = match self.on_open {
             OnOpen::Subscribe => {
                 cx.subscribe(&self.room).await;
                 Event::Open
@@ -98,7 +98,7 @@ impl RoomHandler {
                 joined.map_or_else(|error| Event::Failed(error.to_string()), |()| Event::Open)
             }
         };
-        self.report(told);
+        self.report(event);
     }
 
     #[on_text]
@@ -136,7 +136,7 @@ impl RoomHandler {
     }
 }
 
-/// A connection in memory, and what its handler tells.
+/// A client connected in memory, and the events that its handler reports.
 struct Session {
     client: WebSocketStream<DuplexStream>,
     events: mpsc::UnboundedReceiver<(Event, Option<Position>)>,
@@ -149,17 +149,17 @@ impl Session {
         Self { client, events: received }
     }
 
-    /// One that has subscribed.
+    /// Opens a session whose handler has subscribed.
     async fn subscriber(room: &Topic<String>) -> Self {
         let mut session = Self::open(room, OnOpen::Subscribe).await;
         assert_eq!(session.next().await, Event::Open);
         session
     }
 
-    /// One that comes back.
+    /// Opens a session that recovers what it missed.
     async fn from(room: &Topic<String>, since: impl Into<Since>) -> (Self, Recovery) {
         let mut session = Self::open(room, OnOpen::From(since.into())).await;
-        // The method that waits for it comes to its end before others begin.
+        // `#[on_open]` completes before any other method runs, so its event is the first.
         match session.next().await {
             Event::Recovered(recovery) => (session, recovery),
             other => panic!("{other:?}"),
@@ -171,7 +171,10 @@ impl Session {
     }
 
     async fn next_with_position(&mut self) -> (Event, Option<Position>) {
-        timeout(TIMEOUT, self.events.recv()).await.expect("something is told").expect("the handler is there")
+        timeout(TIMEOUT, self.events.recv())
+            .await
+            .expect("timed out waiting for an event")
+            .expect("the handler has ended")
     }
 
     async fn next(&mut self) -> Event {
@@ -182,14 +185,14 @@ impl Session {
     fn expect_message(&mut self, line: &str) -> impl Future<Output = Option<Position>> {
         let caller = std::panic::Location::caller();
         async move {
-            let (told, position) = self.next_with_position().await;
-            assert_eq!(told, Event::Received(line.to_owned()), "{caller}");
+            let (event, position) = self.next_with_position().await;
+            assert_eq!(event, Event::Received(line.to_owned()), "{caller}");
             position
         }
     }
 }
 
-/// Runs a handler; its client.
+/// Runs a handler over a connection in memory. Returns its client.
 async fn drive<H: ws_core::Handler>(handler: H) -> WebSocketStream<DuplexStream> {
     let (client, server) = tokio::io::duplex(4096);
     let server = WebSocketStream::from_raw_socket(server, Role::Server, None).await;
@@ -197,23 +200,23 @@ async fn drive<H: ws_core::Handler>(handler: H) -> WebSocketStream<DuplexStream>
     WebSocketStream::from_raw_socket(client, Role::Client, None).await
 }
 
-/// Two processes.
+/// Connects two hubs, which act as two processes.
 async fn hubs(nats: &NatsServer) -> [Hub; 2] {
     [Hub::nats(&nats.url()).await.unwrap(), Hub::nats(&nats.url()).await.unwrap()]
 }
 
-/// Waits until something is so, which nobody tells.
+/// Polls until a condition holds.
 async fn wait_until(mut condition: impl AsyncFnMut() -> bool) {
     let polled = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(TIMEOUT, polled).await.expect("it becomes so");
+    timeout(TIMEOUT, polled).await.expect("the condition never held");
 }
 
 #[tokio::test]
-async fn server_that_is_not_there_is_named_without_the_password() {
+async fn unreachable_server_is_named_without_its_password() {
     let error = Hub::nats("nats://me:secret@127.0.0.1:1").await.unwrap_err();
     assert!(matches!(error, HubError::Connect { .. }));
     let text = error.to_string();

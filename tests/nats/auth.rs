@@ -1,4 +1,4 @@
-//! Servers that do not let everybody in, and those over TLS.
+//! Servers that require credentials or TLS.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,10 @@ use ws_core::async_nats::ConnectOptions;
 
 use super::*;
 
-/// A key that was made for these tests, and whose it is.
+/// The seed of a user key that was generated for these tests, and its public key.
 const SEED: &str = "SUAMHHB5PFWJV5FFCUEWGG5Q4MEJINKLE7JCSYFIG3XSZXQQPSWG76DEOE";
 const USER: &str = "UA6UYY4QOPKZOASVCKHD2GMP4R4MKLZRPNTS3EBQBNW5WH65SKUL73BD";
-/// What says so: an operator, who signs for an account, which signs for the user.
+/// The chain of trust: the operator signs the account, the account signs the user.
 const OPERATOR: &str = "\
      eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJvcGVyYXRvciIsImlhdCI6MTcwMDAwMDAwM\
      CwiaXNzIjoiT0NVWkk1SldUNVk0TkZXRVk3VFU0UlVTVUJLSVhaTFNYTERJTEJZM1FaR1pGSFQyUFFKNEdIQ04iLCJuY\
@@ -32,7 +32,7 @@ const USER_TOKEN: &str = "\
      kQiLCJuYXRzIjp7InN1YnMiOi0xLCJkYXRhIjotMSwicGF5bG9hZCI6LTEsInR5cGUiOiJ1c2VyIiwidmVyc2lvbiI6M\
      n19.O0PRYoBqYbLJsQQ6oOzkA28T1JZBtUmkjpshVj1r0kdvkgZQLxDJHs5IFUuNWD4Afwv2qZpr4NVORmZHV906Dw";
 
-/// That the hub can be used.
+/// Checks that the hub works.
 async fn check(hub: &Hub) {
     let room = hub.topic::<String>("room");
     let mut session = Session::subscriber(&room).await;
@@ -40,7 +40,7 @@ async fn check(hub: &Hub) {
     session.expect_message("hello").await;
 }
 
-/// What somebody reads who is not let in.
+/// Returns the error text of a rejected connection, and checks that it contains no secret.
 #[track_caller]
 fn error(hub: Result<Hub, HubError>, nats: &NatsServer) -> String {
     let error = hub.map(drop).unwrap_err();
@@ -56,7 +56,7 @@ fn with(nats: &NatsServer, user: &str) -> String {
 }
 
 #[tokio::test]
-async fn user_and_password_are_those_of_the_address() {
+async fn user_and_password_come_from_the_address_or_the_options() {
     let config = r#"authorization { user: "chat", password: "secret:/@%" }"#;
     let Some(nats) = NatsServer::start_with(config).await else { return };
     check(&Hub::nats(&with(&nats, "chat:secret%3A%2F%40%25")).await.unwrap()).await;
@@ -70,7 +70,7 @@ async fn user_and_password_are_those_of_the_address() {
 }
 
 #[tokio::test]
-async fn token_is_that_of_the_address() {
+async fn token_comes_from_the_address_or_the_options() {
     let Some(nats) = NatsServer::start_with(r#"authorization { token: "secret" }"#).await else { return };
     check(&Hub::nats(&with(&nats, "secret")).await.unwrap()).await;
     check(&Hub::nats_with(ConnectOptions::with_token("secret".into()), &nats.url()).await.unwrap()).await;
@@ -78,14 +78,14 @@ async fn token_is_that_of_the_address() {
 }
 
 #[tokio::test]
-async fn keys_and_credentials_are_the_clients() {
+async fn nkeys_and_credentials_files_are_accepted() {
     let config = format!("authorization {{ users: [ {{ nkey: {USER} }} ] }}");
     let Some(nats) = NatsServer::start_with(&config).await else { return };
     check(&Hub::nats_with(ConnectOptions::with_nkey(SEED.into()), &nats.url()).await.unwrap()).await;
     error(Hub::nats(&nats.url()).await, &nats);
     drop(nats);
 
-    // Histories and presence are not for this account: JetStream is for those who have a limit.
+    // This account has no JetStream limits, so the hub has neither histories nor presence.
     let config =
         format!("operator: {OPERATOR}\nresolver: MEMORY\nresolver_preload: {{ {ACCOUNT}: {ACCOUNT_TOKEN} }}");
     let Some(nats) = NatsServer::start_with(&config).await else { return };
@@ -100,8 +100,8 @@ async fn keys_and_credentials_are_the_clients() {
     error(Hub::nats_with(ConnectOptions::with_nkey(SEED.into()), &nats.url()).await, &nats);
 }
 
-/// Writes a certificate of an authority of its own for each name, as `NAME.pem` and `NAME.key`; that
-/// of the authority is `ca.pem`.
+/// Creates a certificate authority and writes `NAME.pem` and `NAME.key` for each name. Returns the path of
+/// the authority's certificate, `ca.pem`.
 fn certificates(folder: &Path, hosts: &[(&str, &str)]) -> PathBuf {
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -118,7 +118,7 @@ fn certificates(folder: &Path, hosts: &[(&str, &str)]) -> PathBuf {
     folder.join("ca.pem")
 }
 
-/// Where certificates are before there is a server; deleted with it.
+/// A folder for certificates, which exist before the server does. Dropping it deletes the folder.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -128,7 +128,7 @@ impl Folder {
         Self(folder)
     }
 
-    /// The part of the configuration that names a certificate.
+    /// Returns the part of a server configuration that names a certificate.
     fn tls(&self, name: &str, more: &str) -> String {
         let path = self.0.join(name);
         let path = path.display();
@@ -143,16 +143,16 @@ impl Drop for Folder {
 }
 
 #[tokio::test]
-async fn certificates_are_checked() {
+async fn server_certificates_are_verified() {
     let folder = Folder::new("certificates");
     let ca = certificates(&folder.0, &[("server", "127.0.0.1"), ("other", "example.com")]);
     let trusting = || ConnectOptions::new().add_root_certificates(ca.clone());
     let Some(nats) = NatsServer::start_with(&folder.tls("server", "")).await else { return };
     let tls = nats.url().replace("nats://", "tls://");
     check(&Hub::nats_with(trusting(), &tls).await.unwrap()).await;
-    // The server says that it wants TLS.
+    // The server itself requires TLS.
     check(&Hub::nats_with(trusting(), &nats.url()).await.unwrap()).await;
-    // Nobody has signed it whom this process knows.
+    // This process does not trust the authority.
     for url in [&tls, &nats.url()] {
         let text = error(Hub::nats(url).await, &nats);
         assert!(text.contains("UnknownIssuer") && text.contains("`add_root_certificates`"), "{text}");
@@ -162,14 +162,14 @@ async fn certificates_are_checked() {
     assert!(text.contains("No such file"), "{text}");
     drop(nats);
 
-    // It is that of another host.
+    // The certificate is for another host.
     let Some(nats) = NatsServer::start_with(&folder.tls("other", "")).await else { return };
     let text = error(Hub::nats_with(trusting(), &nats.url()).await, &nats);
     assert!(text.contains("not valid for name") && text.contains("`add_root_certificates`"), "{text}");
 }
 
 #[tokio::test]
-async fn server_may_want_a_certificate_too() {
+async fn server_can_require_a_client_certificate() {
     let folder = Folder::new("client");
     let ca = certificates(&folder.0, &[("server", "127.0.0.1"), ("client", "chat")]);
     let verify = format!("verify: true, ca_file: \"{}\"", ca.display());
@@ -182,18 +182,18 @@ async fn server_may_want_a_certificate_too() {
 }
 
 #[tokio::test]
-async fn one_tls_address_is_tls_for_all() {
+async fn one_tls_address_requires_tls_from_all_servers() {
     let Some(nats) = NatsServer::start().await else { return };
     let text = error(Hub::nats(&nats.url().replace("nats://", "tls://")).await, &nats);
     assert!(text.contains("TLS"), "{text}");
-    // Of a cluster of which one server is asked for with TLS, no other is talked to without.
+    // If one address of a cluster requires TLS, the hub connects to no server without TLS.
     let hub = Hub::nats(&format!("tls://127.0.0.1:1, {}", nats.url())).await;
     let text = hub.map(drop).unwrap_err().to_string();
     assert!(text.contains(&format!("127.0.0.1:1, 127.0.0.1:{}", nats.port)), "{text}");
 }
 
 #[tokio::test]
-async fn one_server_of_a_list_is_enough() {
+async fn one_reachable_server_of_a_list_is_enough() {
     let Some(nats) = NatsServer::start().await else { return };
     check(&Hub::nats(&format!("nats://127.0.0.1:1, {},127.0.0.1:2", nats.url())).await.unwrap()).await;
 }

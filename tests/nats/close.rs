@@ -1,4 +1,4 @@
-//! What is with the server when a hub is flushed or closed.
+//! Flushing and closing a hub.
 
 use futures_util::{FutureExt, StreamExt};
 use tokio::net::TcpListener;
@@ -9,17 +9,17 @@ use ws_core::async_nats::{self, jetstream};
 
 use super::*;
 
-/// Members are there until it is said that they are not: none expires before the test is over.
-pub(super) const FOR_EVER: Duration = Duration::from_hours(1);
+/// An expiry longer than any test, so that members leave only explicitly.
+pub(super) const NO_EXPIRY: Duration = Duration::from_hours(1);
 
-/// Says something when its connection ends.
+/// A handler that publishes when its connection closes.
 #[websocket(path = "/")]
-struct Leaver {
+struct PublishOnClose {
     topics: [Topic<String>; 2],
 }
 
 #[websocket]
-impl Leaver {
+impl PublishOnClose {
     #[on_upgrade]
     fn upgrade(State(hub): State<Hub>) -> Self {
         Self { topics: topics(&hub) }
@@ -39,49 +39,49 @@ impl Leaver {
     }
 }
 
-/// One that nobody keeps, and one with a history.
+/// Returns a topic without a history and one with a history.
 pub(super) fn topics(hub: &Hub) -> [Topic<String>; 2] {
-    [hub.topic("room"), hub.topic::<String>("kept room").history(256)]
+    [hub.topic("room"), hub.topic::<String>("stored room").history(256)]
 }
 
-/// A process: it serves one client until it is told to stop, closes its hub, and is gone.
+/// Acts as a process: serves one client until `stop`, closes its hub and shuts its runtime down.
 fn process(url: String, port: std::sync::mpsc::Sender<u16>, stop: tokio::sync::oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let hub = Hub::nats(&url).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         port.send(listener.local_addr().unwrap().port()).unwrap();
-        let router = Router::new().mount::<Leaver>().with_state(hub.clone());
+        let router = Router::new().mount::<PublishOnClose>().with_state(hub.clone());
         let stop = async {
             let _ = stop.await;
         };
         router.serve_listener(listener, stop).await.unwrap();
         hub.close().await.unwrap();
     });
-    // Nothing of it runs any more.
+    // From here on, no task of the process runs.
     runtime.shutdown_background();
 }
 
 #[tokio::test]
-async fn what_is_said_at_a_shutdown_is_heard_elsewhere() {
+async fn messages_published_during_shutdown_reach_other_processes() {
     let Some(nats) = NatsServer::start().await else { return };
-    presence::store(&nats, FOR_EVER).await;
+    presence::store(&nats, NO_EXPIRY).await;
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let topics = topics(&hub);
     let mut watcher = Session::open(&topics[0], OnOpen::Watch).await;
     assert_eq!(watcher.next().await, Event::Open);
     let mut sessions = [Session::subscriber(&topics[0]).await, Session::subscriber(&topics[1]).await];
 
-    let (tell, port) = std::sync::mpsc::channel();
+    let (report_port, port) = std::sync::mpsc::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let url = nats.url();
-    let other = std::thread::spawn(move || process(url, tell, stopped));
+    let other = std::thread::spawn(move || process(url, report_port, stopped));
     let port = tokio::task::spawn_blocking(move || port.recv().unwrap()).await.unwrap();
     let (mut client, _) = connect_async(format!("ws://127.0.0.1:{port}/")).await.unwrap();
     assert_eq!(client.next().await.unwrap().unwrap(), Message::text("welcome"));
     assert_eq!(watcher.next().await, Event::Joined("anna".into()));
     stop.send(()).unwrap();
-    // It answers the close frame.
+    // Reading to the end also answers the close frame.
     while client.next().await.is_some() {}
     tokio::task::spawn_blocking(move || other.join().unwrap()).await.unwrap();
     for session in &mut sessions {
@@ -93,19 +93,19 @@ async fn what_is_said_at_a_shutdown_is_heard_elsewhere() {
 }
 
 #[tokio::test]
-async fn what_was_published_is_with_the_server_when_the_hub_is_flushed() {
+async fn flush_waits_until_the_server_has_all_messages() {
     const MESSAGES: usize = 3000;
     let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let client = async_nats::connect(nats.url()).await.unwrap();
-    let mut heard = client.subscribe("ws.t.room").await.unwrap();
-    // The server answers what comes after it has seen to that.
+    let mut received = client.subscribe("ws.t.room").await.unwrap();
+    // The answer confirms the subscription, because the server processes commands in order.
     client.request("ws.nobody", "".into()).await.unwrap_err();
-    let [room, kept] = topics(&hub);
-    // Each size of a history has a queue of its own.
+    let [room, stored] = topics(&hub);
+    // Histories with different limits have separate queues.
     let other = hub.topic::<String>("other room").history(16);
     for number in 0..MESSAGES {
-        kept.publish(number.to_string()).unwrap();
+        stored.publish(number.to_string()).unwrap();
         other.publish(number.to_string()).unwrap();
     }
     hub.flush().await.unwrap();
@@ -113,47 +113,47 @@ async fn what_was_published_is_with_the_server_when_the_hub_is_flushed() {
         let stream = jetstream::new(client.clone()).get_stream(stream).await.unwrap();
         assert_eq!(stream.get_info().await.unwrap().state.last_sequence, MESSAGES as u64);
     }
-    // Without a history that says how far it is; so much that it is not sent at once.
+    // A topic without a history has no stream to inspect. The messages exceed one write.
     (0..MESSAGES).for_each(|_| room.publish("x".repeat(5_000)).unwrap());
     hub.flush().await.unwrap();
     client.request("ws.nobody", "".into()).await.unwrap_err();
     let mut count = 0;
-    while unconstrained(heard.next()).now_or_never().is_some() {
+    while unconstrained(received.next()).now_or_never().is_some() {
         count += 1;
     }
     assert_eq!(count, MESSAGES);
-    // Where the history stands is known elsewhere too, also where nobody listens.
+    // Another process, which has no subscriber, reads the same position.
     let elsewhere = topics(&Hub::nats(&nats.url()).await.unwrap());
-    assert_eq!(kept.position().await.map(|position| position.offset), Some(MESSAGES as u64));
-    assert_eq!(elsewhere[1].position().await, kept.position().await);
+    assert_eq!(stored.position().await.map(|position| position.offset), Some(MESSAGES as u64));
+    assert_eq!(elsewhere[1].position().await, stored.position().await);
     assert_eq!(elsewhere[0].position().await, None);
 }
 
 #[tokio::test]
-async fn hub_that_is_closed_has_ended_also_for_those_who_have_it() {
+async fn close_takes_effect_for_all_clones_and_topics() {
     let Some(nats) = NatsServer::start().await else { return };
-    presence::store(&nats, FOR_EVER).await;
+    presence::store(&nats, NO_EXPIRY).await;
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
-    let kept = hubs[0].topic::<String>("kept room").history(4);
-    let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&kept).await];
+    let stored = hubs[0].topic::<String>("stored room").history(4);
+    let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&stored).await];
     let mut member = Session::open(&rooms[0], OnOpen::Join("anna")).await;
     assert_eq!(member.next().await, Event::Open);
     let mut watcher = Session::open(&rooms[1], OnOpen::Watch).await;
-    let told = [watcher.next().await, watcher.next().await];
-    assert!(told.contains(&Event::Open) && told.contains(&Event::Joined("anna".into())), "{told:?}");
+    let events = [watcher.next().await, watcher.next().await];
+    assert!(events.contains(&Event::Open) && events.contains(&Event::Joined("anna".into())), "{events:?}");
     assert_eq!(rooms[0].members().await.len(), 1);
 
-    // Two at once, of whom one does not wait for it.
+    // Two concurrent calls, of which one is not awaited.
     let clone = hubs[0].clone();
     assert!(hubs[0].close().now_or_never().is_none());
     clone.close().await.unwrap();
     clone.close().await.unwrap();
     assert_eq!(watcher.next().await, Event::Left("anna".into()));
-    // That of the other process is there.
+    // The connection of the other process remains.
     wait_until(async || nats.connections().await == 1).await;
     assert_eq!(nats.subscriptions("ws.t.room").await, 0);
-    for room in [&rooms[0], &kept] {
+    for room in [&rooms[0], &stored] {
         assert!(matches!(room.publish("after".into()), Err(PublishError::Closed)));
         assert!(room.members().await.is_empty());
         assert_eq!(room.position().await, None);
@@ -164,15 +164,15 @@ async fn hub_that_is_closed_has_ended_also_for_those_who_have_it() {
         assert!(session.events.try_recv().is_err());
     }
     let mut late = Session::open(&rooms[0], OnOpen::Subscribe).await;
-    let told = [late.next().await, late.next().await];
-    assert!(told.contains(&Event::Failed("the hub is closed".into())), "{told:?}");
+    let events = [late.next().await, late.next().await];
+    assert!(events.contains(&Event::Failed("the hub is closed".into())), "{events:?}");
 }
 
 #[tokio::test]
-async fn server_that_is_away_is_told_and_not_waited_for() {
+async fn unreachable_server_makes_flush_and_close_fail_early() {
     let Some(mut nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
-    let [room, kept] = topics(&hubs[0]);
+    let [room, stored] = topics(&hubs[0]);
     room.publish("before".into()).unwrap();
     hubs[0].flush().await.unwrap();
     nats.stop();
@@ -182,43 +182,43 @@ async fn server_that_is_away_is_told_and_not_waited_for() {
     assert!(matches!(flushed, Err(BrokerError::Disconnected)), "{flushed:?}");
     assert!(matches!(closed, Err(BrokerError::Disconnected)), "{closed:?}");
     assert!(matches!(member.next().await, Event::Failed(_)));
-    // The one that is not closed goes on, and the other one does not come back to stay.
+    // The open hub reconnects. The closed one ends its connection once it has reconnected.
     nats.restart().await;
     wait_until(async || nats.connections_so_far().await >= 2).await;
     wait_until(async || nats.connections().await == 1).await;
-    wait_until(async || room.publish("x".into()).is_ok() && kept.publish("x".into()).is_ok()).await;
+    wait_until(async || room.publish("x".into()).is_ok() && stored.publish("x".into()).is_ok()).await;
     wait_until(async || hubs[0].flush().await.is_ok()).await;
     let elsewhere = Hub::nats(&nats.url()).await.unwrap().topic::<String>("room");
     wait_until(async || elsewhere.members().await.len() == 1).await;
 }
 
 #[tokio::test]
-async fn member_is_known_to_the_server_when_it_says_so_or_that_is_told() {
+async fn join_resolves_once_the_store_has_answered() {
     let Some(nats) = NatsServer::start().await else { return };
-    let mut store = presence::store(&nats, FOR_EVER).await;
+    let mut store = presence::store(&nats, NO_EXPIRY).await;
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let room = hub.topic::<String>("room");
     let mut anna = Session::open(&room, OnOpen::Join("anna")).await;
     assert_eq!(anna.next().await, Event::Open);
     assert_eq!(store.info().await.unwrap().state.messages, 1);
 
-    // Names that are longer than this are not taken any more.
+    // From here on, the store rejects longer names.
     let mut config = store.cached_info().config.clone();
     config.max_message_size = 200;
     let jetstream = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     jetstream.update_stream(config).await.unwrap();
     let long: &str = Box::leak("x".repeat(300).into_boxed_str());
     let mut ben = Session::open(&room, OnOpen::Join(long)).await;
-    let Event::Failed(error) = ben.next().await else { panic!("nobody has refused it") };
+    let Event::Failed(error) = ben.next().await else { panic!("the store accepted the name") };
     assert!(error.starts_with("the broker rejected the request: "), "{error}");
     assert!(matches!(hub.flush().await, Err(BrokerError::Refused(_))));
-    // A member that is known is told no more than once.
+    // A flush reports an error once.
     let mut carl = Session::open(&room, OnOpen::Join("carl")).await;
     assert_eq!(carl.next().await, Event::Open);
 }
 
 #[tokio::test]
-async fn message_that_is_not_kept_is_told_by_the_flush() {
+async fn flush_reports_messages_that_were_not_stored() {
     let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let rooms = [256, 16].map(|len: usize| hub.topic::<String>(format!("room {len}")).history(len));

@@ -1,11 +1,11 @@
-//! Several tasks publish in one topic, whatever becomes of the connection.
+//! Several tasks that publish to one topic while the connection fails.
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
 
-/// A task that publishes `NAME:NUMBER` until it is stopped; what was taken of that.
+/// A task that publishes `NAME:NUMBER` until it is stopped, and returns the accepted messages.
 pub(super) struct Publisher {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Vec<String>>,
@@ -16,11 +16,11 @@ impl Publisher {
         let room = room.clone();
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let mut taken = Vec::new();
+            let mut accepted = Vec::new();
             for number in 0.. {
                 let line = format!("{name}:{number}");
                 match room.publish(line.clone()) {
-                    Ok(()) => taken.push(line),
+                    Ok(()) => accepted.push(line),
                     Err(PublishError::Disconnected | PublishError::Full) => {}
                     Err(error) => panic!("{error}"),
                 }
@@ -29,7 +29,7 @@ impl Publisher {
                     break;
                 }
             }
-            taken
+            accepted
         });
         Self { stop, task }
     }
@@ -40,56 +40,59 @@ impl Publisher {
     }
 }
 
-/// Publishes a word until somebody hears it, and what it was told before.
+/// Publishes a word until the session receives it. Returns the events before.
 pub(super) async fn publish_until_received(
     room: &Topic<String>,
     session: &mut Session,
     word: &str,
 ) -> Vec<Event> {
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     loop {
-        // Anything may have been lost until now; one of these is not.
+        // Messages may be lost while the connection is restored, so the word is published repeatedly.
         let _ = room.publish(word.to_owned());
         while let Ok(Some((next, _))) = timeout(Duration::from_millis(50), session.events.recv()).await {
             if next == Event::Received(word.to_owned()) {
-                return told;
+                return events;
             }
-            told.push(next);
+            events.push(next);
         }
     }
 }
 
-/// The lines among it that are of a publisher.
-pub(super) fn lines(told: &[Event]) -> Vec<&str> {
-    let lines = told
+/// Returns the messages that a [`Publisher`] has sent.
+pub(super) fn lines(events: &[Event]) -> Vec<&str> {
+    let lines = events
         .iter()
-        .filter_map(|told| if let Event::Received(line) = told { Some(line.as_str()) } else { None });
+        .filter_map(|events| if let Event::Received(line) = events { Some(line.as_str()) } else { None });
     lines.filter(|line| line.contains(':')).collect()
 }
 
-/// Each publisher is heard in its order, and nothing twice. If something that was taken is missing,
-/// some gap was told.
-pub(super) fn check(told: &[Event], taken: &[Vec<String>]) {
-    let lines = lines(told);
+/// Checks that messages of each publisher arrived in order and without duplicates. If an accepted message
+/// is missing, a gap must have been reported.
+pub(super) fn check(events: &[Event], accepted: &[Vec<String>]) {
+    let lines = lines(events);
     let mut lost = 0;
-    for taken in taken {
-        let (name, _) = taken[0].split_once(':').unwrap();
-        let heard = lines.iter().filter(|line| line.split_once(':').is_some_and(|(of, _)| of == name));
-        let mut expected = taken.iter();
+    for accepted in accepted {
+        let (name, _) = accepted[0].split_once(':').unwrap();
+        let received = lines.iter().filter(|line| line.split_once(':').is_some_and(|(of, _)| of == name));
+        let mut expected = accepted.iter();
         let mut count = 0;
-        for line in heard {
-            // Another search would begin behind it.
-            assert!(expected.any(|taken| taken == line), "{line} is twice, out of order, or was refused");
+        for line in received {
+            // `any` advances the iterator, so a duplicate is not found again.
+            assert!(
+                expected.any(|accepted| accepted == line),
+                "{line} is duplicate, out of order, or was not accepted"
+            );
             count += 1;
         }
-        lost += taken.len() - count;
+        lost += accepted.len() - count;
     }
-    let is_told = told.iter().any(|told| matches!(told, Event::Lagged(_)));
-    assert!(lost == 0 || is_told, "{lost} are lost");
+    let is_reported = events.iter().any(|events| matches!(events, Event::Lagged(_)));
+    assert!(lost == 0 || is_reported, "{lost} messages are lost");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_that_publish_keep_their_order_over_a_reconnect() {
+async fn concurrent_publishers_keep_their_order_across_a_reconnect() {
     let Some(mut nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     for history in [None, Some(100_000)] {
@@ -100,31 +103,31 @@ async fn tasks_that_publish_keep_their_order_over_a_reconnect() {
         });
         let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&rooms[1]).await];
         let publishers = ["a", "b", "c", "d"].map(|name| Publisher::start(&rooms[0], name));
-        // All of them are at it.
-        let mut told = [Vec::new(), Vec::new()];
-        for (session, told) in sessions.iter_mut().zip(&mut told) {
+        // Waits until every publisher is running.
+        let mut events = [Vec::new(), Vec::new()];
+        for (session, events) in sessions.iter_mut().zip(&mut events) {
             while !["a:9", "b:9", "c:9", "d:9"]
                 .iter()
-                .all(|line| told.contains(&Event::Received((*line).into())))
+                .all(|line| events.contains(&Event::Received((*line).into())))
             {
-                told.push(session.next().await);
+                events.push(session.next().await);
             }
         }
         nats.stop();
         wait_until(async || matches!(rooms[0].publish("x".into()), Err(PublishError::Disconnected))).await;
         nats.restart().await;
         wait_until(async || rooms[0].publish("x".into()).is_ok()).await;
-        let mut taken = Vec::new();
+        let mut accepted = Vec::new();
         for publisher in publishers {
-            taken.push(publisher.stop().await);
+            accepted.push(publisher.stop().await);
         }
-        for (session, told) in sessions.iter_mut().zip(&mut told) {
-            told.extend(publish_until_received(&rooms[0], session, "end").await);
-            check(told, &taken);
+        for (session, events) in sessions.iter_mut().zip(&mut events) {
+            events.extend(publish_until_received(&rooms[0], session, "end").await);
+            check(events, &accepted);
         }
         if history.is_some() {
-            // One order for everybody.
-            assert_eq!(lines(&told[0]), lines(&told[1]));
+            // With a history, all subscribers see the same order.
+            assert_eq!(lines(&events[0]), lines(&events[1]));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Histories in the broker, and who comes back to another process.
+//! Histories on the broker, and recovery in another process.
 
 use ws_core::History;
 use ws_core::async_nats;
@@ -6,10 +6,10 @@ use ws_core::async_nats;
 use super::*;
 
 fn at(position: Option<Position>) -> Position {
-    position.expect("a position")
+    position.expect("a message of a history has a position")
 }
 
-/// Publishes lines and waits until a subscriber has heard them; where they stand.
+/// Publishes lines and waits until the session has received them. Returns their positions.
 async fn publish(room: &Topic<String>, session: &mut Session, lines: &[&str]) -> Vec<Position> {
     let mut positions = Vec::new();
     for line in lines {
@@ -22,11 +22,11 @@ async fn publish(room: &Topic<String>, session: &mut Session, lines: &[&str]) ->
 }
 
 #[tokio::test]
-async fn who_comes_back_elsewhere_gets_what_it_missed() {
+async fn recovery_in_another_process_delivers_missed_messages() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(4));
-    // Others in the same stream, so that the offsets are not those of one topic.
+    // Another topic shares the stream, so the offsets of one topic are not consecutive.
     let others = hubs.each_ref().map(|hub| hub.topic::<String>("another").history(4));
     let mut session = Session::subscriber(&rooms[0]).await;
     others[1].publish("elsewhere".into()).unwrap();
@@ -36,7 +36,7 @@ async fn who_comes_back_elsewhere_gets_what_it_missed() {
     assert_eq!(first[0].epoch, second[0].epoch);
     assert!(first.iter().chain(&second).is_sorted_by_key(|position| position.offset));
 
-    // The last four are there, and the one before them as the proof.
+    // The stream has the last four messages, and the one before them as a proof of completeness.
     let mut backs = Vec::new();
     for (room, since, expect) in [
         (&rooms[1], first[0], &["2", "3", "4", "5"][..]),
@@ -60,13 +60,13 @@ async fn who_comes_back_elsewhere_gets_what_it_missed() {
 }
 
 async fn check_not_recoverable(rooms: &[Topic<String>; 2], session: &mut Session, gone: Position) {
-    // Five have come after it, and the stream keeps five.
+    // Five messages follow the position, and the stream retains five.
     let (mut back, recovery) = Session::from(&rooms[0], Some(gone)).await;
     assert!(!recovery.recovered);
     let positions = publish(&rooms[1], session, &["only this"]).await;
     back.expect_message("only this").await;
     assert!(recovery.position.unwrap().offset < positions[0].offset);
-    // From another history, from the future, from nowhere.
+    // A position of another history, one beyond the end, and none.
     let other = Position { epoch: gone.epoch ^ 1, ..positions[0] };
     let future = Position { offset: positions[0].offset + 1000, ..positions[0] };
     for since in [Some(other), Some(future), None] {
@@ -76,13 +76,13 @@ async fn check_not_recoverable(rooms: &[Topic<String>; 2], session: &mut Session
     for room in rooms {
         assert_eq!(room.position().await, Some(positions[0]));
     }
-    // Each of these is the last, and stays it.
+    // The last position stays recoverable.
     let (_, recovery) = Session::from(&rooms[0], Some(positions[0])).await;
     assert!(recovery.recovered);
 }
 
 #[tokio::test]
-async fn who_comes_before_the_first_message_misses_none() {
+async fn recovery_from_before_the_first_message_is_complete() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(4));
@@ -96,14 +96,14 @@ async fn who_comes_before_the_first_message_misses_none() {
     for line in ["1", "2", "3", "4"] {
         back.expect_message(line).await;
     }
-    // Now five are too many.
+    // The fifth message exceeds the history.
     publish(&rooms[1], &mut other, &["5"]).await;
     let (_, recovery) = Session::from(&rooms[0], begin.position).await;
     assert!(!recovery.recovered);
 }
 
 #[tokio::test]
-async fn what_is_too_old_is_forgotten_but_a_quiet_room_is_not() {
+async fn expired_messages_are_not_recovered_unless_nothing_followed() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let history = History::new(16).ttl(Duration::from_secs(1));
@@ -113,7 +113,7 @@ async fn what_is_too_old_is_forgotten_but_a_quiet_room_is_not() {
     let client = async_nats::connect(nats.url()).await.unwrap();
     let stream = async_nats::jetstream::new(client).get_stream("WS_HISTORY_16_1").await.unwrap();
     wait_until(async || stream.get_info().await.unwrap().state.messages == 0).await;
-    // This process has heard that nothing came after it; for the other one all of it is gone.
+    // This process knows that nothing followed the position. The other process cannot know that.
     let (_, recovery) = Session::from(&rooms[0], Some(positions[1])).await;
     assert!(recovery.recovered);
     let (_, recovery) = Session::from(&rooms[0], Some(positions[0])).await;
@@ -122,9 +122,9 @@ async fn what_is_too_old_is_forgotten_but_a_quiet_room_is_not() {
     assert!(!recovery.recovered);
 }
 
-/// Comes and goes while others publish, and counts what it hears.
+/// Reconnects repeatedly while both processes publish, and counts the received messages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_and_nothing_twice_between_recovery_and_what_follows() {
+async fn no_loss_and_no_duplicate_between_recovery_and_live_messages() {
     const MESSAGES: u32 = 1000;
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
@@ -140,38 +140,41 @@ async fn nothing_is_lost_and_nothing_twice_between_recovery_and_what_follows() {
             }
         }
     });
-    let mut heard = Vec::new();
-    for round in 0.. {
-        let mut session = Session::open(&rooms[round % 2], OnOpen::From(begin.position.into())).await;
+    let mut received = Vec::new();
+    for attempt in 0.. {
+        let mut session = Session::open(&rooms[attempt % 2], OnOpen::From(begin.position.into())).await;
         let mut recovered = false;
-        let begins = heard.len();
-        while heard.len() < MESSAGES as usize && (!recovered || heard.len() < begins + 50) {
+        let begins = received.len();
+        while received.len() < MESSAGES as usize && (!recovered || received.len() < begins + 50) {
             match session.next_with_position().await {
                 (Event::Received(line), position) => {
-                    heard.push(line.parse::<u32>().unwrap());
+                    received.push(line.parse::<u32>().unwrap());
                     begin.position = position;
                 }
                 (Event::Recovered(recovery), _) => {
-                    assert!(recovery.recovered, "in round {round}");
+                    assert!(recovery.recovered, "in attempt {attempt}");
                     recovered = true;
                 }
-                (told, _) => panic!("{told:?}"),
+                (event, _) => panic!("{event:?}"),
             }
         }
-        if heard.len() == MESSAGES as usize {
+        if received.len() == MESSAGES as usize {
             break;
         }
     }
     publisher.await.unwrap();
-    let order = heard.clone();
-    heard.sort_unstable();
-    let twice: Vec<_> = heard.windows(2).filter(|two| two[0] == two[1]).map(|two| two[0]).collect();
-    let missing: Vec<_> = (0..MESSAGES).filter(|number| !heard.contains(number)).collect();
-    assert!(twice.is_empty() && missing.is_empty(), "twice {twice:?}, missing {missing:?} of {order:?}");
+    let order = received.clone();
+    received.sort_unstable();
+    let duplicates: Vec<_> = received.windows(2).filter(|two| two[0] == two[1]).map(|two| two[0]).collect();
+    let missing: Vec<_> = (0..MESSAGES).filter(|number| !received.contains(number)).collect();
+    assert!(
+        duplicates.is_empty() && missing.is_empty(),
+        "duplicate {duplicates:?}, missing {missing:?} of {order:?}"
+    );
 }
 
 #[tokio::test]
-async fn stream_that_is_gone_is_made_anew_and_that_is_told() {
+async fn deleted_stream_is_created_again_and_reported_as_a_gap() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(4));
@@ -179,7 +182,7 @@ async fn stream_that_is_gone_is_made_anew_and_that_is_told() {
     let before = publish(&rooms[1], &mut session, &["1"]).await;
     let client = async_nats::connect(nats.url()).await.unwrap();
     async_nats::jetstream::new(client).delete_stream("WS_HISTORY_4_300").await.unwrap();
-    // The first finds out.
+    // The first message discovers that the stream is gone.
     let mut lagged = false;
     let after = loop {
         rooms[1].publish("2".into()).unwrap();
@@ -195,10 +198,10 @@ async fn stream_that_is_gone_is_made_anew_and_that_is_told() {
 }
 
 #[tokio::test]
-async fn history_is_kept_from_any_thread() {
+async fn history_can_be_enabled_outside_a_runtime() {
     let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
-    // No runtime is there.
+    // This thread has no runtime.
     let room = std::thread::spawn({
         let hub = hub.clone();
         move || hub.topic::<String>("room").history(8)
@@ -208,16 +211,16 @@ async fn history_is_kept_from_any_thread() {
     publish(&room, &mut session, &["1"]).await;
 }
 
-/// Looks twice for what it has missed, and waits for neither.
+/// A handler that starts two recoveries and awaits neither.
 #[websocket]
-struct Hasty {
+struct DoubleRecovery {
     room: Topic<String>,
     since: Option<Position>,
-    tell: mpsc::UnboundedSender<String>,
+    messages: mpsc::UnboundedSender<String>,
 }
 
 #[websocket]
-impl Hasty {
+impl DoubleRecovery {
     #[on_open]
     fn open(&mut self, cx: &mut Context<Self>) {
         for _ in 0..2 {
@@ -226,13 +229,13 @@ impl Hasty {
     }
 
     #[on_info]
-    fn heard(&mut self, line: Published<String>) {
-        let _ = self.tell.send(line.to_string());
+    fn on_published(&mut self, line: Published<String>) {
+        let _ = self.messages.send(line.to_string());
     }
 }
 
 #[tokio::test]
-async fn who_looks_twice_hears_it_once() {
+async fn concurrent_recoveries_deliver_each_message_once() {
     let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let room = hub.topic::<String>("room").history(8);
@@ -243,14 +246,14 @@ async fn who_looks_twice_hears_it_once() {
         room.publish(line.into()).unwrap();
         witness.expect_message(line).await;
     }
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let client = drive(Hasty { room: room.clone(), since, tell }).await;
+    let (messages, mut received) = mpsc::unbounded_channel();
+    let client = drive(DoubleRecovery { room: room.clone(), since, messages }).await;
     for line in ["1", "2", "3", "end"] {
         if line == "end" {
             room.publish(line.into()).unwrap();
         }
-        let heard = timeout(TIMEOUT, told.recv()).await.expect("something is heard");
-        assert_eq!(heard.as_deref(), Some(line));
+        let message = timeout(TIMEOUT, received.recv()).await.expect("timed out waiting for a message");
+        assert_eq!(message.as_deref(), Some(line));
     }
     drop(client);
 }

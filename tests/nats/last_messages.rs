@@ -1,8 +1,8 @@
-//! The last messages of a history in the broker, for newcomers.
+//! The last messages of a history on the broker, for new subscribers.
 
 use super::*;
 
-/// What a newcomer hears before anything is published for it.
+/// Checks the messages that a new subscriber receives before any live message.
 async fn check(room: &Topic<String>, since: Since, expect: &[&str]) -> (Session, Option<Position>) {
     let (mut session, recovery) = Session::from(room, since).await;
     assert!(recovery.recovered, "{since:?}");
@@ -16,7 +16,7 @@ async fn check(room: &Topic<String>, since: Since, expect: &[&str]) -> (Session,
 }
 
 #[tokio::test]
-async fn newcomer_gets_the_last_of_a_room_and_not_of_others() {
+async fn last_messages_are_those_of_the_topic_alone() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(4));
@@ -32,35 +32,35 @@ async fn newcomer_gets_the_last_of_a_room_and_not_of_others() {
             session.expect_message(line).await;
         }
     }
-    let mut stands = Vec::new();
+    let mut positions = Vec::new();
     for (since, expect) in [
         (Since::Last(2), &["5", "6"][..]),
         (Since::Last(0), &[]),
         (Since::Last(4), &["3", "4", "5", "6"]),
-        // The stream has one more, as a proof, which nobody has asked for.
+        // The stream retains one message more as a proof. A subscriber does not receive it.
         (Since::Last(5), &["3", "4", "5", "6"]),
         (Since::Beginning, &["3", "4", "5", "6"]),
     ] {
         for room in &rooms {
             let (session, position) = check(room, since, expect).await;
             sessions.push(session);
-            stands.push(position);
+            positions.push(position);
         }
     }
-    assert!(stands[0].is_some() && stands.iter().all(|position| *position == stands[0]));
+    assert!(positions[0].is_some() && positions.iter().all(|position| *position == positions[0]));
     rooms[0].publish("live".into()).unwrap();
     for session in &mut sessions {
         session.expect_message("live").await;
         assert!(session.events.try_recv().is_err());
     }
-    // It is what one comes back with.
-    let (mut back, recovery) = Session::from(&rooms[1], stands[0]).await;
+    // The reported position can be used for a recovery.
+    let (mut back, recovery) = Session::from(&rooms[1], positions[0]).await;
     assert!(recovery.recovered);
     back.expect_message("live").await;
 }
 
 #[tokio::test]
-async fn few_of_a_long_history_are_found_between_those_of_others() {
+async fn last_messages_of_a_long_history_are_found_among_other_topics() {
     const MESSAGES: u32 = 3000;
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
@@ -69,7 +69,7 @@ async fn few_of_a_long_history_are_found_between_those_of_others() {
     let mut witness = Session::subscriber(&room).await;
     for number in 0..MESSAGES {
         room.publish(number.to_string()).unwrap();
-        // Most of them after the last of the room, so that they are not spread evenly.
+        // Most messages of the other topic are at one place, so that the first guess is wrong.
         if number == MESSAGES - 100 {
             (0..2000).for_each(|_| other.publish("elsewhere".into()).unwrap());
         }
@@ -85,9 +85,9 @@ async fn few_of_a_long_history_are_found_between_those_of_others() {
     }
 }
 
-/// Newcomers come while others publish: each hears its last messages and all that follow.
+/// Subscribes repeatedly during publishing: each subscriber gets the last messages and all that follow.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_and_nothing_twice_between_the_last_and_what_follows() {
+async fn no_loss_and_no_duplicate_between_last_and_live_messages() {
     const MESSAGES: u32 = 600;
     const LAST: usize = 20;
     let Some(nats) = NatsServer::start().await else { return };
@@ -110,16 +110,19 @@ async fn nothing_is_lost_and_nothing_twice_between_the_last_and_what_follows() {
     }
     publisher.await.unwrap();
     for (mut session, position) in sessions {
-        let (mut heard, mut before) = (Vec::new(), 0);
-        while heard.last() != Some(&(MESSAGES - 1)) {
-            let (told, at) = session.next_with_position().await;
-            let Event::Received(line) = told else { panic!("{told:?}") };
-            heard.push(line.parse::<u32>().unwrap());
+        let (mut received, mut before) = (Vec::new(), 0);
+        while received.last() != Some(&(MESSAGES - 1)) {
+            let (event, at) = session.next_with_position().await;
+            let Event::Received(line) = event else { panic!("{event:?}") };
+            received.push(line.parse::<u32>().unwrap());
             before += usize::from(at.unwrap().offset <= position.unwrap().offset);
         }
-        assert!(heard.windows(2).all(|two| two[0] + 1 == two[1]), "{heard:?}");
-        // As many as were asked for, or as there were.
-        let first = heard[0] as usize;
-        assert!(before == LAST || (first == 0 && before < LAST), "{before} before {position:?}: {heard:?}");
+        assert!(received.windows(2).all(|two| two[0] + 1 == two[1]), "{received:?}");
+        // The subscriber got the requested number, or all messages if there were fewer.
+        let first = received[0] as usize;
+        assert!(
+            before == LAST || (first == 0 && before < LAST),
+            "{before} before {position:?}: {received:?}"
+        );
     }
 }

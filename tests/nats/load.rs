@@ -7,14 +7,14 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-/// Hears numbers of many publishers, and tells when it has all of them.
+/// A handler that counts the messages of several publishers and reports when it has all of them.
 #[websocket(mailbox = 1_000_000)]
 struct Counts {
     topic: Topic<(u32, u32)>,
     last: HashMap<u32, u32>,
     publishers: usize,
     messages: u32,
-    tell: mpsc::UnboundedSender<&'static str>,
+    report: mpsc::UnboundedSender<&'static str>,
 }
 
 #[websocket]
@@ -22,53 +22,53 @@ impl Counts {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) {
         cx.subscribe(&self.topic).await;
-        self.tell.send("open").unwrap();
+        self.report.send("open").unwrap();
     }
 
     #[on_info]
-    fn heard(&mut self, message: Arc<(u32, u32)>) {
+    fn on_message(&mut self, message: Arc<(u32, u32)>) {
         let (publisher, number) = *message;
         let last = self.last.entry(publisher).or_default();
         assert_eq!(number, *last + 1, "of publisher {publisher}");
         *last = number;
         if self.last.len() == self.publishers && self.last.values().all(|last| *last == self.messages) {
-            self.tell.send("done").unwrap();
+            self.report.send("done").unwrap();
         }
     }
 
     #[on_close]
-    fn closed(&mut self) {
-        let _ = self.tell.send("closed");
+    fn on_close(&mut self) {
+        let _ = self.report.send("closed");
     }
 
     #[on_lagged]
-    fn lagged(&mut self, missed: u64) {
+    fn on_lagged(&mut self, missed: u64) {
         panic!("missed {missed}");
     }
 }
 
-/// `topics` × `listeners` connections in each of two processes, and two publishers of a topic in each.
+/// Runs `topics` × `listeners` connections and two publishers per topic in each of two processes.
 async fn check(nats: &NatsServer, topics: u32, listeners: u32, messages: u32, history: Option<usize>) {
     let hubs = hubs(nats).await;
     let topic = |hub: &Hub, number: u32| {
         let topic = hub.topic::<(u32, u32)>(format!("numbers {number} {history:?}"));
         history.map_or(topic.clone(), |len| topic.history(len))
     };
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (report, mut reports) = mpsc::unbounded_channel();
     let mut clients = Vec::new();
     for number in 0..topics {
         for hub in &hubs {
             for _ in 0..listeners {
-                let (topic, tell) = (topic(hub, number), tell.clone());
+                let (topic, report) = (topic(hub, number), report.clone());
                 let last = HashMap::new();
-                clients.push(drive(Counts { topic, last, publishers: 4, messages, tell }).await);
+                clients.push(drive(Counts { topic, last, publishers: 4, messages, report }).await);
             }
         }
     }
-    let mut wait = async |for_what: &str| {
+    let mut wait = async |expected: &str| {
         for _ in 0..topics * 2 * listeners {
-            let what = timeout(TIMEOUT, told.recv()).await.expect(for_what).unwrap();
-            assert_eq!(what, for_what);
+            let report = timeout(TIMEOUT, reports.recv()).await.expect(expected).unwrap();
+            assert_eq!(report, expected);
         }
     };
     wait("open").await;
@@ -80,7 +80,7 @@ async fn check(nats: &NatsServer, topics: u32, listeners: u32, messages: u32, hi
                 let publisher = process as u32 * 2 + publisher;
                 publishers.spawn(async move {
                     for message in 1..=messages {
-                        // As fast as it goes.
+                        // A full queue is retried at once, so publishing is as fast as possible.
                         while let Err(error) = topic.publish((publisher, message)) {
                             assert!(matches!(error, PublishError::Full), "{error}");
                             tokio::task::yield_now().await;
@@ -93,11 +93,11 @@ async fn check(nats: &NatsServer, topics: u32, listeners: u32, messages: u32, hi
     }
     publishers.join_all().await;
     wait("done").await;
-    assert!(told.try_recv().is_err(), "something came twice");
+    assert!(reports.try_recv().is_err(), "a report arrived twice");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everybody_gets_everything_once_and_in_order() {
+async fn every_subscriber_receives_every_message_once_and_in_order() {
     let Some(nats) = NatsServer::start().await else { return };
     check(&nats, 20, 10, 50, None).await;
     check(&nats, 5, 10, 50, Some(1000)).await;
@@ -105,7 +105,7 @@ async fn everybody_gets_everything_once_and_in_order() {
 
 /// `cargo test --release -p tests --test nats -- --ignored measure --nocapture`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes long"]
+#[ignore = "slow"]
 async fn measure_two_thousand_connections_and_a_hundred_topics() {
     let Some(nats) = NatsServer::start().await else { return };
     let begin = std::time::Instant::now();

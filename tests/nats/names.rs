@@ -1,9 +1,9 @@
-//! Names of topics that come from whoever asks.
+//! Topic names from untrusted input.
 
 use super::*;
 
 #[tokio::test]
-async fn hostile_names_never_cross() {
+async fn hostile_names_never_reach_another_topic() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let names = [
@@ -49,7 +49,7 @@ async fn hostile_names_never_cross() {
         for (session, name) in sessions.iter_mut().zip(names) {
             session.expect_message(name).await;
         }
-        // A second round: whatever crossed would have come before.
+        // A message that reached a wrong topic would arrive before this second one.
         for name in names {
             topic(&hubs[1], name).publish("again".to_owned()).unwrap();
         }
@@ -61,14 +61,14 @@ async fn hostile_names_never_cross() {
 }
 
 #[tokio::test]
-async fn name_that_is_too_long_is_an_error() {
+async fn too_long_name_is_an_error() {
     let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let room = hub.topic::<String>("ö".repeat(5_000)).history(4);
     let error = room.publish("hello".into()).unwrap_err();
     assert!(matches!(error, PublishError::Name { size: 30_000, limit: 400 }), "{error}");
     for begin in [OnOpen::Subscribe, OnOpen::From(Since::Now), OnOpen::Watch, OnOpen::Join("anna")] {
-        // Who waits for a membership is told as well.
+        // `join` returns the error in addition to `#[on_error]`.
         let expect = if matches!(begin, OnOpen::Join(_)) { 2 } else { 1 };
         let mut session = Session::open(&room, begin).await;
         let mut failed = 0;
@@ -83,7 +83,7 @@ async fn name_that_is_too_long_is_an_error() {
                 other => panic!("{other:?}"),
             }
         }
-        // The connection goes on; what it publishes fails as well.
+        // The connection stays open, and its publishes fail as well.
         session.send("hello").await;
         assert!(matches!(session.next().await, Event::Failed(_)));
     }

@@ -1,4 +1,4 @@
-//! Values that cannot even be dropped without a panic.
+//! Values that panic when they are decoded or dropped.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use ws_core::{BoxError, Codec};
 
 use super::*;
 
-/// 666 and 667 explode when they are dropped, where they were decoded.
+/// A number. Decoded from 666 or 667, it panics when it is dropped.
 #[derive(Debug)]
 struct Number {
     value: u32,
@@ -28,7 +28,7 @@ impl fmt::Display for Number {
 
 impl Error for Number {}
 
-/// Says of 666 that it is none.
+/// A codec that panics for 665 and fails for 666.
 struct Digits;
 
 impl Codec<Number> for Digits {
@@ -60,7 +60,7 @@ enum Event {
 struct Reader {
     numbers: Topic<Number>,
     since: Option<Position>,
-    tell: mpsc::UnboundedSender<(Event, Option<Position>)>,
+    events: mpsc::UnboundedSender<(Event, Option<Position>)>,
 }
 
 #[websocket]
@@ -68,7 +68,7 @@ impl Reader {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) {
         let recovery = cx.subscribe_from(&self.numbers, self.since).await;
-        let _ = self.tell.send((Event::Recovered(recovery.recovered), None));
+        let _ = self.events.send((Event::Recovered(recovery.recovered), None));
     }
 
     #[on_text]
@@ -77,29 +77,32 @@ impl Reader {
     }
 
     #[on_info]
-    fn heard(&mut self, number: Published<Number>) {
-        let _ = self.tell.send((Event::Received(number.value().value), number.position()));
+    fn on_published(&mut self, number: Published<Number>) {
+        let _ = self.events.send((Event::Received(number.value().value), number.position()));
     }
 
     #[on_lagged]
-    fn lagged(&mut self, missed: u64) {
-        let _ = self.tell.send((Event::Lagged(missed), None));
+    fn on_lagged(&mut self, missed: u64) {
+        let _ = self.events.send((Event::Lagged(missed), None));
     }
 }
 
 type Events = mpsc::UnboundedReceiver<(Event, Option<Position>)>;
 
 async fn reader(numbers: &Topic<Number>, since: Option<Position>) -> (WebSocketStream<DuplexStream>, Events) {
-    let (tell, told) = mpsc::unbounded_channel();
-    (drive(Reader { numbers: numbers.clone(), since, tell }).await, told)
+    let (events, received) = mpsc::unbounded_channel();
+    (drive(Reader { numbers: numbers.clone(), since, events }).await, received)
 }
 
-async fn next(told: &mut Events) -> (Event, Option<Position>) {
-    timeout(TIMEOUT, told.recv()).await.expect("something is told").expect("the handler is there")
+async fn next(events: &mut Events) -> (Event, Option<Position>) {
+    timeout(TIMEOUT, events.recv())
+        .await
+        .expect("timed out waiting for an event")
+        .expect("the handler has ended")
 }
 
 #[tokio::test]
-async fn subscribers_live_on_behind_what_cannot_be_decoded_or_dropped() {
+async fn subscribers_survive_values_that_cannot_be_decoded_or_dropped() {
     let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let numbers = hub.topic_with("numbers", Digits).history(16);
@@ -112,26 +115,26 @@ async fn subscribers_live_on_behind_what_cannot_be_decoded_or_dropped() {
     for value in [665, 666, 2] {
         publish(value);
     }
-    let (mut missed, mut heard) = (0, 0);
-    while heard != 2 {
+    let (mut missed, mut last) = (0, 0);
+    while last != 2 {
         match next(&mut live).await.0 {
             Event::Lagged(count) => missed += count,
-            Event::Received(value) => heard = value,
+            Event::Received(value) => last = value,
             event => panic!("{event:?}"),
         }
     }
     assert_eq!(missed, 2);
-    // Whoever comes back has the same to get over.
-    let (_back, mut told) = reader(&numbers, since).await;
-    let (mut event, mut is_over) = (Vec::new(), false);
-    while !is_over {
-        event.push(next(&mut told).await.0);
-        is_over = event.contains(&Event::Received(2)) && event.contains(&Event::Recovered(true));
+    // A recovering subscriber gets the same invalid messages.
+    let (back, mut recovering) = reader(&numbers, since).await;
+    let (mut events, mut is_done) = (Vec::new(), false);
+    while !is_done {
+        events.push(next(&mut recovering).await.0);
+        is_done = events.contains(&Event::Received(2)) && events.contains(&Event::Recovered(true));
     }
-    let missed = event.iter().map(|event| if let Event::Lagged(count) = event { *count } else { 0 });
-    assert_eq!(missed.sum::<u64>(), 2, "{event:?}");
-    // Nobody but who hears all may take this one: it is dropped where it has arrived.
-    drop(_back);
+    let missed = events.iter().map(|event| if let Event::Lagged(count) = event { *count } else { 0 });
+    assert_eq!(missed.sum::<u64>(), 2, "{events:?}");
+    // The only subscriber is excluded from this message, so the receiving task drops the value.
+    drop(back);
     wait_until(async || numbers.subscribers() == 1).await;
     client.send(Message::text("667")).await.unwrap();
     wait_until(async || {

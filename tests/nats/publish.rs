@@ -1,4 +1,4 @@
-//! What is published in one process is heard in others, once and in order.
+//! Messages reach the subscribers of all processes once and in order.
 
 use futures_util::StreamExt;
 use ws_core::Codec;
@@ -6,7 +6,7 @@ use ws_core::Codec;
 use super::*;
 
 #[tokio::test]
-async fn both_processes_hear_both_once_and_in_order() {
+async fn all_subscribers_receive_all_messages_once_and_in_order() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room:lobby"));
@@ -21,7 +21,7 @@ async fn both_processes_hear_both_once_and_in_order() {
     for session in &mut sessions {
         let mut next = [0, 0];
         while next != [500, 500] {
-            let Event::Received(line) = session.next().await else { panic!("something is missed") };
+            let Event::Received(line) = session.next().await else { panic!("a message is missing") };
             let (publisher, line) = line.split_once(':').unwrap();
             let next = &mut next[publisher.parse::<usize>().unwrap()];
             assert_eq!(line, next.to_string());
@@ -29,7 +29,7 @@ async fn both_processes_hear_both_once_and_in_order() {
         }
         assert!(session.events.try_recv().is_err());
     }
-    // What comes from here is heard at once, whoever is away.
+    // Local subscribers receive a message at once.
     rooms[0].publish("last".into()).unwrap();
     for session in &mut sessions {
         session.expect_message("last").await;
@@ -37,7 +37,7 @@ async fn both_processes_hear_both_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn others_are_all_but_one_in_all_processes() {
+async fn publish_to_others_reaches_all_processes_except_the_sender() {
     let Some(nats) = NatsServer::start().await else { return };
     for history in [None, Some(16)] {
         let name = format!("room {history:?}");
@@ -62,11 +62,11 @@ async fn others_are_all_but_one_in_all_processes() {
 }
 
 #[tokio::test]
-async fn process_subscribes_once_and_as_long_as_somebody_listens() {
+async fn process_subscribes_once_and_while_a_topic_has_subscribers() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
-    rooms[0].publish("who only speaks does not listen".into()).unwrap();
+    rooms[0].publish("a publisher does not subscribe".into()).unwrap();
     let mut anna = Session::subscriber(&rooms[0]).await;
     let mut ben = Session::subscriber(&rooms[0]).await;
     assert_eq!(nats.subscriptions("ws.t.room").await, 1);
@@ -77,7 +77,7 @@ async fn process_subscribes_once_and_as_long_as_somebody_listens() {
     assert_eq!(nats.subscriptions("ws.t.room").await, 1);
     drop(ben);
     wait_until(async || nats.subscriptions("ws.t.room").await == 0).await;
-    // Once more: nothing is left of the first time.
+    // A second subscription starts fresh.
     let mut carl = Session::subscriber(&rooms[0]).await;
     rooms[1].publish("for Carl".into()).unwrap();
     carl.expect_message("for Carl").await;
@@ -112,48 +112,48 @@ impl Client {
     }
 
     #[on_lagged]
-    fn lagged(&mut self, missed: u64) -> String {
+    fn on_lagged(&mut self, missed: u64) -> String {
         format!("missed {missed}")
     }
 }
 
 #[tokio::test]
-async fn clients_are_forwarded_to_and_what_does_not_decode_is_missed() {
+async fn messages_are_forwarded_and_undecodable_ones_count_as_missed() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let mut client = drive(Client(hubs[0].topic_with("numbers", Digits), tell)).await;
-    told.recv().await.unwrap();
+    let (opened, mut wait_opened) = mpsc::unbounded_channel();
+    let mut client = drive(Client(hubs[0].topic_with("numbers", Digits), opened)).await;
+    wait_opened.recv().await.unwrap();
     let numbers = hubs[1].topic_with("numbers", Digits);
     numbers.publish(1).unwrap();
     numbers.publish(666).unwrap();
-    // Another type of the same name, as a process of an older version may have it.
-    hubs[1].topic::<String>("numbers").publish("no number".into()).unwrap();
+    // A topic of the same name with another type, for example of an older version of the program.
+    hubs[1].topic::<String>("numbers").publish("not a number".into()).unwrap();
     numbers.publish(2).unwrap();
-    let mut got = Vec::new();
-    while got.len() < 3 {
+    let mut received = Vec::new();
+    while received.len() < 3 {
         let message = timeout(TIMEOUT, client.next()).await.unwrap().unwrap().unwrap();
-        got.push(message.into_text().unwrap().to_string());
+        received.push(message.into_text().unwrap().to_string());
     }
-    // Gaps that follow each other are told as one, if nobody has looked between.
-    if got[2] != "2" {
-        assert_eq!(got.split_off(1), ["missed 1", "missed 1"]);
+    // Consecutive gaps are merged unless the handler runs between them.
+    if received[2] != "2" {
+        assert_eq!(received.split_off(1), ["missed 1", "missed 1"]);
         let message = timeout(TIMEOUT, client.next()).await.unwrap().unwrap().unwrap();
         assert_eq!(message, Message::text("2"));
     } else {
-        assert_eq!(got, ["1", "missed 2", "2"]);
+        assert_eq!(received, ["1", "missed 2", "2"]);
     }
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused() {
+async fn too_large_message_is_rejected() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
     let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&rooms[1]).await];
     let error = rooms[0].publish("x".repeat(1024 * 1024)).unwrap_err();
     assert!(matches!(error, PublishError::TooLarge { size: 1_048_578, .. }), "{error}");
-    // As large as it may be.
+    // The largest accepted message arrives.
     let PublishError::TooLarge { limit, .. } = error else { unreachable!() };
     let large = "x".repeat(limit - 2);
     rooms[0].publish(large.clone()).unwrap();
@@ -163,12 +163,12 @@ async fn what_is_too_large_is_refused() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn queue_that_is_full_says_so_and_then_nobody_gets_it() {
+async fn full_queue_rejects_a_message_for_all_subscribers() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
     let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&rooms[1]).await];
-    // Nothing is sent meanwhile: this is the only thread.
+    // The test blocks the only thread, so the queue is not drained meanwhile.
     let large = "x".repeat(1_000_000);
     let mut published = 0;
     let error = loop {

@@ -1,19 +1,20 @@
-//! The server is stopped, and comes back.
+//! A server that is stopped and restarted.
 
+use super::concurrent_publish::publish_until_received;
 use super::*;
 
-/// Publishes numbers until it is told to stop; those that were taken.
-fn publish_on(
+/// Publishes numbers until `stop`. Returns the accepted numbers and how many were rejected.
+fn publish_numbers(
     room: &Topic<String>,
     mut stop: tokio::sync::oneshot::Receiver<()>,
 ) -> tokio::task::JoinHandle<(Vec<u64>, u64)> {
     let room = room.clone();
     tokio::spawn(async move {
-        let (mut taken, mut refused) = (Vec::new(), 0);
+        let (mut accepted, mut rejected) = (Vec::new(), 0);
         for number in 0.. {
             match room.publish(number.to_string()) {
-                Ok(()) => taken.push(number),
-                Err(PublishError::Disconnected | PublishError::Full) => refused += 1,
+                Ok(()) => accepted.push(number),
+                Err(PublishError::Disconnected | PublishError::Full) => rejected += 1,
                 Err(error) => panic!("{error}"),
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -21,109 +22,97 @@ fn publish_on(
                 break;
             }
         }
-        (taken, refused)
+        (accepted, rejected)
     })
 }
 
-/// Publishes until the subscriber hears that the other process is there again.
-async fn publish_until_received(room: &Topic<String>, session: &mut Session, word: &str) -> Vec<Event> {
-    let mut told = Vec::new();
-    loop {
-        // Anything may have been lost until now; one of these is not.
-        let _ = room.publish(word.to_owned());
-        while let Ok(Some((next, _))) = timeout(Duration::from_millis(50), session.events.recv()).await {
-            if next == Event::Received(word.to_owned()) {
-                return told;
-            }
-            told.push(next);
-        }
-    }
-}
-
 #[tokio::test]
-async fn what_is_lost_while_the_server_is_away_is_told() {
+async fn messages_lost_during_an_outage_are_reported() {
     let Some(mut nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room"));
     let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&rooms[1]).await];
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let publisher = publish_on(&rooms[0], stopped);
+    let publisher = publish_numbers(&rooms[0], stopped);
     sessions[1].expect_message("0").await;
     nats.stop();
     wait_until(async || matches!(rooms[0].publish("x".into()), Err(PublishError::Disconnected))).await;
     wait_until(async || matches!(rooms[1].publish("x".into()), Err(PublishError::Disconnected))).await;
-    // A subscription does not wait for ever, nor does anything else.
+    // Subscribing gives up waiting for an unreachable server.
     assert_eq!(Session::open(&rooms[1], OnOpen::Subscribe).await.next().await, Event::Open);
     nats.restart().await;
     wait_until(async || rooms[0].publish("x".into()).is_ok()).await;
     wait_until(async || rooms[1].publish("y".into()).is_ok()).await;
     stop.send(()).unwrap();
-    let (taken, refused) = publisher.await.unwrap();
-    assert!(refused > 0 && !taken.is_empty());
-    let told = publish_until_received(&rooms[0], &mut sessions[1], "end").await;
-    assert!(told.iter().any(|told| matches!(told, Event::Lagged(_))), "{told:?}");
-    // Nothing twice, nothing out of order, and nothing that was refused.
-    let heard: Vec<u64> = told
+    let (accepted, rejected) = publisher.await.unwrap();
+    assert!(rejected > 0 && !accepted.is_empty());
+    let events = publish_until_received(&rooms[0], &mut sessions[1], "end").await;
+    assert!(events.iter().any(|event| matches!(event, Event::Lagged(_))), "{events:?}");
+    // There are no duplicates, no reordering and no rejected messages.
+    let received: Vec<u64> = events
         .iter()
-        .filter_map(|told| if let Event::Received(line) = told { line.parse().ok() } else { None })
+        .filter_map(|event| if let Event::Received(line) = event { line.parse().ok() } else { None })
         .collect();
-    assert!(heard.is_sorted_by(|one, next| one < next), "{heard:?}");
-    assert!(heard.iter().all(|number| taken.binary_search(number).is_ok()));
-    // At home everything that was taken is heard; that the connection was lost is told there too.
-    let (mut at_home, mut lagged) = (Vec::new(), false);
-    while let Ok((told, _)) = sessions[0].events.try_recv() {
-        match told {
-            Event::Received(line) => at_home.extend(line.parse::<u64>()),
-            told => lagged |= told == Event::Lagged(0),
+    assert!(received.is_sorted_by(|one, next| one < next), "{received:?}");
+    assert!(received.iter().all(|number| accepted.binary_search(number).is_ok()));
+    // The publishing process receives everything it accepted. The lost connection is reported there too.
+    let (mut local, mut lagged) = (Vec::new(), false);
+    while let Ok((event, _)) = sessions[0].events.try_recv() {
+        match event {
+            Event::Received(line) => local.extend(line.parse::<u64>()),
+            event => lagged |= event == Event::Lagged(0),
         }
     }
-    assert_eq!(at_home, taken);
+    assert_eq!(local, accepted);
     assert!(lagged);
 }
 
 #[tokio::test]
-async fn history_goes_on_after_the_server_was_away() {
+async fn history_continues_after_an_outage() {
     let Some(mut nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(10_000));
     let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&rooms[1]).await];
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let publisher = publish_on(&rooms[0], stopped);
+    let publisher = publish_numbers(&rooms[0], stopped);
     sessions[1].expect_message("0").await;
     nats.stop();
     wait_until(async || matches!(rooms[0].publish("x".into()), Err(PublishError::Disconnected))).await;
     nats.restart().await;
     wait_until(async || rooms[0].publish("x".into()).is_ok()).await;
     stop.send(()).unwrap();
-    let (taken, refused) = publisher.await.unwrap();
-    assert!(refused > 0);
+    let (accepted, rejected) = publisher.await.unwrap();
+    assert!(rejected > 0);
     let mut all = Vec::new();
     for (room, session) in rooms.iter().zip(&mut sessions) {
-        let told = publish_until_received(room, session, "end").await;
-        let heard: Vec<u64> = told
+        let events = publish_until_received(room, session, "end").await;
+        let received: Vec<u64> = events
             .iter()
-            .filter_map(|told| if let Event::Received(line) = told { line.parse().ok() } else { None })
+            .filter_map(|event| if let Event::Received(line) = event { line.parse().ok() } else { None })
             .collect();
-        assert!(heard.is_sorted_by(|one, next| one < next), "{heard:?}");
-        assert!(heard.iter().all(|number| taken.binary_search(number).is_ok()));
-        // What was lost on the way to the server was told.
-        let first = usize::from(heard.first() == Some(&1));
-        let lost = taken.len() - first - heard.len();
-        assert!(lost == 0 || told.iter().any(|told| matches!(told, Event::Lagged(_))), "{lost} {told:?}");
-        all.push(heard);
+        assert!(received.is_sorted_by(|one, next| one < next), "{received:?}");
+        assert!(received.iter().all(|number| accepted.binary_search(number).is_ok()));
+        // Messages lost on the way to the server are reported as a gap.
+        let first = usize::from(received.first() == Some(&1));
+        let lost = accepted.len() - first - received.len();
+        assert!(
+            lost == 0 || events.iter().any(|event| matches!(event, Event::Lagged(_))),
+            "{lost} {events:?}"
+        );
+        all.push(received);
     }
-    // The same in both, from the second one on: the first has been heard.
+    // Both received the same messages after the first, which was received above.
     all[0].retain(|number| *number != 0);
     assert_eq!(all[0], all[1]);
 }
 
 #[tokio::test]
-async fn who_subscribes_to_a_history_meanwhile_is_told_when_that_begins() {
+async fn subscription_to_a_history_during_an_outage_is_reported_as_a_gap() {
     let Some(mut nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let room = hub.topic::<String>("room").history(8);
     nats.stop();
-    // Of what is taken here and lost, those in the room are not told.
+    // Another topic, because a lost message of `room` would also cause a gap there.
     let another = hub.topic::<String>("another");
     wait_until(async || matches!(another.publish("x".into()), Err(PublishError::Disconnected))).await;
     let mut session = Session::subscriber(&room).await;
@@ -134,7 +123,7 @@ async fn who_subscribes_to_a_history_meanwhile_is_told_when_that_begins() {
 }
 
 #[tokio::test]
-async fn hub_that_is_dropped_ends_its_connection() {
+async fn dropped_hub_ends_its_connection() {
     let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let room = hub.topic::<String>("room").history(4);

@@ -1,14 +1,17 @@
-//! The broker does not answer for one topic, or not for long; others go on.
+//! A broker that does not answer some requests, or answers late. Other topics are unaffected.
 
 use tests::nats::LossyProxy;
 use ws_core::BrokerError;
 use ws_core::async_nats::{self, jetstream};
 
-use super::close::{FOR_EVER, topics};
+use super::close::{NO_EXPIRY, topics};
 use super::*;
 
+/// Subject of the round trip that confirms a core subscription.
+const PROBE_SUBJECT: &str = "ws.nobody";
+
 #[tokio::test]
-async fn what_is_kept_goes_on_while_another_stream_cannot_be_made() {
+async fn history_works_while_another_stream_cannot_be_created() {
     let Some(nats) = NatsServer::start().await else { return };
     let proxy = LossyProxy::start(&nats).await;
     let hub = Hub::nats(&proxy.url()).await.unwrap();
@@ -16,7 +19,7 @@ async fn what_is_kept_goes_on_while_another_stream_cannot_be_made() {
     let stuck = hub.topic::<String>("stuck").history(8);
     let room = hub.topic::<String>("room").history(16);
     let mut session = Session::subscriber(&room).await;
-    // As long as it takes to find out for each of them, nobody waits here.
+    // Each message of the stuck topic waits for a timeout. The other topic does not wait for them.
     (0..100).for_each(|line| stuck.publish(line.to_string()).unwrap());
     wait_until(async || proxy.dropped() > 0).await;
     for line in ["1", "2", "3"] {
@@ -28,11 +31,11 @@ async fn what_is_kept_goes_on_while_another_stream_cannot_be_made() {
 }
 
 #[tokio::test]
-async fn who_comes_back_does_not_wait_for_those_who_get_no_answer() {
+async fn recovery_does_not_wait_for_topics_without_answers() {
     let Some(nats) = NatsServer::start().await else { return };
     let proxy = LossyProxy::start(&nats).await;
     let hub = Hub::nats(&proxy.url()).await.unwrap();
-    // One of the same stream, and one of another.
+    // `near` shares the stream of the stuck topic, `far` has another one.
     let rooms = [("stuck", 8), ("near", 8), ("far", 16)]
         .map(|(name, len): (_, usize)| hub.topic::<String>(name).history(len));
     let mut sessions = Vec::new();
@@ -44,7 +47,7 @@ async fn who_comes_back_does_not_wait_for_those_who_get_no_answer() {
         session.expect_message("2").await;
         sessions.push((session, since));
     }
-    // Consumers of that subject.
+    // Drops the creation of consumers of that subject.
     proxy.drop_matching(":\"ws.h.8_300.stuck\"");
     let mut stuck = Vec::new();
     for _ in 0..500 {
@@ -56,7 +59,7 @@ async fn who_comes_back_does_not_wait_for_those_who_get_no_answer() {
         assert!(recovery.recovered, "{}", room.name());
         back.expect_message("2").await;
     }
-    // Whoever gets no answer goes on without.
+    // A subscriber without an answer continues without recovery.
     let mut first = stuck.swap_remove(0);
     assert_eq!(first.next().await, Event::Recovered(Recovery::default()));
     rooms[0].publish("3".into()).unwrap();
@@ -64,16 +67,16 @@ async fn who_comes_back_does_not_wait_for_those_who_get_no_answer() {
 }
 
 #[tokio::test]
-async fn subscription_that_begins_late_is_told_to_who_has_not_waited_for_it() {
+async fn late_confirmation_is_reported_to_subscribers_that_gave_up() {
     let Some(nats) = NatsServer::start().await else { return };
     let proxy = LossyProxy::start(&nats).await;
     let hub = Hub::nats(&proxy.url()).await.unwrap();
     let _before = Session::subscriber(&hub.topic("before").history(8)).await;
-    let (kept, plain) = (hub.topic::<String>("kept").history(8), hub.topic::<String>("plain"));
-    // Questions about streams, and the one that says that the server has seen to what was before.
-    for (room, question) in [(kept, "$JS.API.STREAM.INFO."), (plain, "ws.nobody")] {
-        proxy.drop_matching(question);
-        // That takes five seconds.
+    let (stored, plain) = (hub.topic::<String>("stored").history(8), hub.topic::<String>("plain"));
+    // Requests about the stream, and the probe that confirms a core subscription.
+    for (room, request) in [(stored, "$JS.API.STREAM.INFO."), (plain, PROBE_SUBJECT)] {
+        proxy.drop_matching(request);
+        // Subscribing gives up after five seconds.
         let mut session = Session::subscriber(&room).await;
         proxy.deliver_dropped().await;
         assert_eq!(session.next().await, Event::Lagged(0), "{}", room.name());
@@ -85,11 +88,11 @@ async fn subscription_that_begins_late_is_told_to_who_has_not_waited_for_it() {
 /// The waiter's timeout starts before the subscriber's task first runs. A confirmation between the ends of
 /// both timeouts must be reported.
 #[tokio::test]
-async fn confirmation_shortly_after_the_wait_is_reported_when_the_subscriber_started_late() {
+async fn confirmation_is_reported_if_the_subscriber_task_started_late() {
     let Some(nats) = NatsServer::start().await else { return };
     let proxy = LossyProxy::start(&nats).await;
     let hub = Hub::nats(&proxy.url()).await.unwrap();
-    proxy.drop_matching("ws.nobody");
+    proxy.drop_matching(PROBE_SUBJECT);
     let room = hub.topic::<String>("room");
     let mut session = Session::open(&room, OnOpen::Subscribe).await;
     // The handler's task runs next and spawns the subscriber's task. This one runs between the two, on the
@@ -101,7 +104,7 @@ async fn confirmation_shortly_after_the_wait_is_reported_when_the_subscriber_sta
 }
 
 #[tokio::test]
-async fn consumers_end_with_those_who_read() {
+async fn consumers_are_deleted_with_their_subscribers() {
     let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let rooms = [1, 2, 3].map(|number| hub.topic::<String>(format!("room {number}")).history(8));
@@ -118,16 +121,16 @@ async fn consumers_end_with_those_who_read() {
     let consumers = async || stream.get_info().await.unwrap().state.consumer_count;
     wait_until(async || consumers().await == rooms.len()).await;
     drop(sessions);
-    // Sooner than the server would see to it.
+    // The server itself would delete them later.
     let deleted = wait_until(async || consumers().await == 0);
-    timeout(Duration::from_secs(20), deleted).await.expect("they are deleted");
+    timeout(Duration::from_secs(20), deleted).await.expect("consumers were not deleted in time");
 }
 
 #[tokio::test]
-async fn history_that_gets_no_answer_holds_up_no_other_at_the_end() {
+async fn stuck_history_does_not_delay_closing_others() {
     let Some(nats) = NatsServer::start().await else { return };
     let proxy = LossyProxy::start(&nats).await;
-    presence::store(&nats, FOR_EVER).await;
+    presence::store(&nats, NO_EXPIRY).await;
     let (hub, elsewhere) = (Hub::nats(&proxy.url()).await.unwrap(), Hub::nats(&nats.url()).await.unwrap());
     let room = elsewhere.topic::<String>("room");
     let mut watcher = Session::open(&room, OnOpen::Watch).await;
@@ -137,32 +140,32 @@ async fn history_that_gets_no_answer_holds_up_no_other_at_the_end() {
     assert_eq!(watcher.next().await, Event::Joined("anna".into()));
 
     proxy.drop_matching("WS_HISTORY_8_300");
-    let (stuck, kept) = (hub.topic::<String>("stuck").history(8), &topics(&hub)[1]);
-    // It takes five seconds to find out for each of them.
+    let (stuck, stored) = (hub.topic::<String>("stuck").history(8), &topics(&hub)[1]);
+    // Each message waits five seconds for its timeout.
     (0..10).for_each(|line| stuck.publish(line.to_string()).unwrap());
-    kept.publish("1".into()).unwrap();
+    stored.publish("1".into()).unwrap();
     let flushed = hub.flush().await;
     assert!(matches!(flushed, Err(BrokerError::TimedOut)), "{flushed:?}");
-    kept.publish("2".into()).unwrap();
+    stored.publish("2".into()).unwrap();
     let closed = hub.close().await;
     assert!(matches!(closed, Err(BrokerError::TimedOut)), "{closed:?}");
     session.expect_message("1").await;
     session.expect_message("2").await;
     assert_eq!(watcher.next().await, Event::Left("anna".into()));
-    // Also a size that nobody has asked for before has ended.
+    // A history whose limits are used for the first time is closed as well.
     let late = hub.topic::<String>("late").history(4);
     assert!(matches!(late.publish("1".into()), Err(PublishError::Closed)));
     assert_eq!(late.position().await, None);
 }
 
 #[tokio::test]
-async fn who_searches_and_reads_ends_with_the_hub() {
+async fn searches_and_watchers_end_when_the_hub_is_closed() {
     let Some(nats) = NatsServer::start().await else { return };
     let proxy = LossyProxy::start(&nats).await;
     let hub = Hub::nats(&proxy.url()).await.unwrap();
-    let [room, kept] = topics(&hub);
-    let mut reader = Session::subscriber(&kept).await;
-    kept.publish("1".into()).unwrap();
+    let [room, stored] = topics(&hub);
+    let mut reader = Session::subscriber(&stored).await;
+    stored.publish("1".into()).unwrap();
     reader.expect_message("1").await;
     let mut watcher = Session::open(&room, OnOpen::Watch).await;
     assert_eq!(watcher.next().await, Event::Open);
@@ -174,23 +177,23 @@ async fn who_searches_and_reads_ends_with_the_hub() {
     for stream in ["WS_HISTORY_256_300", "KV_ws_presence"] {
         assert_eq!(consumers(stream).await, 1, "{stream}");
     }
-    // New consumers of the history.
+    // Drops the creation of consumers of the history.
     proxy.drop_matching(":\"ws.h.256_300.");
     let mut searches = Vec::new();
-    // Also those whose turn has not come.
+    // Only eight searches run at a time, so most of these wait for a permit.
     for since in [Since::Last(1), Since::Beginning].repeat(20) {
-        searches.push(Session::open(&kept, OnOpen::From(since)).await);
+        searches.push(Session::open(&stored, OnOpen::From(since)).await);
     }
     wait_until(async || proxy.dropped() > 0).await;
     hub.close().await.unwrap();
     for search in &mut searches {
-        // For themselves they would look for twenty seconds, eight at a time.
-        let told = timeout(Duration::from_secs(15), search.next()).await.expect("it has ended");
-        assert_eq!(told, Event::Recovered(Recovery::default()));
+        // An open hub would search for twenty seconds, for eight subscribers at a time.
+        let event = timeout(Duration::from_secs(15), search.next()).await.expect("the search did not end");
+        assert_eq!(event, Event::Recovered(Recovery::default()));
     }
-    // Sooner than the server would see to it.
+    // The server itself would delete them later.
     for stream in ["WS_HISTORY_256_300", "KV_ws_presence"] {
         let deleted = wait_until(async || consumers(stream).await == 0);
-        timeout(Duration::from_secs(20), deleted).await.expect("they are deleted");
+        timeout(Duration::from_secs(20), deleted).await.expect("consumers were not deleted in time");
     }
 }

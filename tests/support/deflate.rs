@@ -1,8 +1,8 @@
-//! The codec of a client that compresses, by somebody else.
+//! permessage-deflate for a test client, implemented with flate2 instead of the crate under test.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
-/// Both directions of one connection.
+/// The compression state of one connection, for both directions.
 pub struct Codec {
     pub deflate: Compress,
     pub inflate: Decompress,
@@ -15,7 +15,7 @@ impl Default for Codec {
 }
 
 impl Codec {
-    /// A message, as RFC 7692 §7.2.1 has it.
+    /// Compresses a message (RFC 7692 §7.2.1).
     pub fn compress(&mut self, message: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(message.len() + message.len() / 1000 + 200);
         self.deflate.compress_vec(message, &mut out, FlushCompress::Sync).unwrap();
@@ -24,7 +24,7 @@ impl Codec {
         out
     }
 
-    /// A message from what [`deflated`](Self::deflated) makes of it.
+    /// Decompresses the payload of a message (RFC 7692 §7.2.2).
     pub fn decompress(&mut self, payload: &[u8]) -> Vec<u8> {
         let payload = [payload, &[0, 0, 0xff, 0xff]].concat();
         let (start, mut out) = (self.inflate.total_in(), Vec::new());

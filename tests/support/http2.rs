@@ -1,4 +1,4 @@
-//! A client that speaks HTTP/2, with h2, and frames in its streams.
+//! An HTTP/2 client built on h2, with WebSocket frames in its streams.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use tokio::task::JoinHandle;
 
 use crate::{Server, TIMEOUT, frame};
 
-/// One connection.
+/// An HTTP/2 connection.
 pub struct Connection {
     pub requests: SendRequest<Bytes>,
-    /// Drives it; ends when it has ended.
+    /// The task that drives the connection and ends with it.
     pub task: JoinHandle<Result<(), h2::Error>>,
 }
 
-/// What a request without an answer in a body gets.
+/// A complete HTTP response.
 pub struct Http2Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: String,
 }
 
-/// A WebSocket in one stream.
+/// A WebSocket in one HTTP/2 stream.
 pub struct Socket {
     pub response: Response<()>,
     pub send: SendStream<Bytes>,
@@ -37,7 +37,7 @@ pub struct Socket {
 }
 
 impl Server {
-    /// A connection without TLS: the server is known to speak HTTP/2.
+    /// Connects without TLS and with prior knowledge of HTTP/2.
     pub async fn http2(&self) -> Connection {
         let stream = TcpStream::connect(self.addr).await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -45,7 +45,7 @@ impl Server {
     }
 }
 
-/// The handshake of RFC 8441 §5.1, over HTTP/2.
+/// Returns the extended CONNECT request of RFC 8441 §5.1.
 pub fn connect(path: &str) -> Request<()> {
     let uri = format!("http://server.example.com{path}");
     Request::builder()
@@ -63,12 +63,12 @@ impl Connection {
         Self::with(stream, &mut Builder::new()).await
     }
 
-    /// With windows of the client's own.
+    /// Like [`new`](Self::new), with the settings of `builder`, for example flow-control windows.
     pub async fn with(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         builder: &mut Builder,
     ) -> Self {
-        // Wide enough that only the streams' windows count.
+        // The connection's window is large, so that only the windows of streams limit the server.
         builder.initial_connection_window_size(16 << 20).data_frame_budget(1 << 30);
         let handshake = builder.handshake(stream);
         let (requests, connection) = handshake.await.unwrap();
@@ -84,7 +84,7 @@ impl Connection {
         panic!("the server does not offer the extended CONNECT");
     }
 
-    /// A WebSocket at a path.
+    /// Opens a WebSocket at a path.
     pub async fn open(&self, path: &str) -> Socket {
         self.socket(connect(path)).await
     }
@@ -92,13 +92,14 @@ impl Connection {
     pub async fn socket(&self, request: Request<()>) -> Socket {
         let mut requests = self.requests.clone().ready().await.unwrap();
         let (response, send) = requests.send_request(request, false).unwrap();
-        let response = tokio::time::timeout(TIMEOUT, response).await.expect("an answer").unwrap();
+        let response =
+            tokio::time::timeout(TIMEOUT, response).await.expect("timed out waiting for a response").unwrap();
         assert_eq!(response.status(), 200);
         let (parts, recv) = response.into_parts();
         Socket { response: Response::from_parts(parts, ()), send, recv, read: BytesMut::new() }
     }
 
-    /// Any request, with a body, and the whole answer. `None` leaves the stream open.
+    /// Sends a request and reads the whole response. A body of `None` leaves the stream open.
     pub async fn request(
         &self,
         request: Request<()>,
@@ -109,7 +110,8 @@ impl Connection {
         if let Some(body) = body.filter(|body| !body.is_empty()) {
             send.send_data(Bytes::copy_from_slice(body), true)?;
         }
-        let response = tokio::time::timeout(TIMEOUT, response).await.expect("an answer")?;
+        let response =
+            tokio::time::timeout(TIMEOUT, response).await.expect("timed out waiting for a response")?;
         let (parts, mut recv) = response.into_parts();
         let mut read = BytesMut::new();
         while let Some(data) = recv.data().await {
@@ -121,23 +123,23 @@ impl Connection {
         Ok(Http2Response { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
-    /// Waits until the server has ended the connection.
+    /// Waits until the server has closed the connection.
     pub async fn join(self) -> Result<(), h2::Error> {
         drop(self.requests);
-        tokio::time::timeout(TIMEOUT, self.task).await.expect("the connection ends").unwrap()
+        tokio::time::timeout(TIMEOUT, self.task).await.expect("the connection did not end").unwrap()
     }
 }
 
 impl Socket {
-    /// Sends bytes, as the windows allow.
+    /// Sends bytes as flow control permits.
     pub async fn raw(&mut self, mut bytes: Bytes) {
         while !bytes.is_empty() {
-            let len = self.capacity(bytes.len()).await.expect("room");
+            let len = self.capacity(bytes.len()).await.expect("the window stays closed");
             self.send.send_data(bytes.split_to(len.min(bytes.len())), false).unwrap();
         }
     }
 
-    /// How much can be sent; `None` if the window stays shut for a while.
+    /// Returns how many bytes can be sent, or `None` if the window stays closed for half a second.
     pub async fn capacity(&mut self, len: usize) -> Option<usize> {
         self.send.reserve_capacity(len);
         if self.send.capacity() > 0 {
@@ -158,17 +160,17 @@ impl Socket {
         self.raw(frame(0x88, &code.to_be_bytes()).into()).await;
     }
 
-    /// Sends END_STREAM.
+    /// Sends `END_STREAM`.
     pub fn end(&mut self) {
         self.send.send_data(Bytes::new(), true).unwrap();
     }
 
-    /// The next frame: its first byte and its payload; `None` at END_STREAM.
+    /// Reads a frame. Returns its first byte and its payload, or `None` at `END_STREAM`.
     pub async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         self.try_frame().await.unwrap()
     }
 
-    /// The same, where the stream may be reset.
+    /// Like [`frame`](Self::frame), but returns an error if the stream is reset.
     pub async fn try_frame(&mut self) -> Result<Option<(u8, Vec<u8>)>, h2::Error> {
         loop {
             if let Some((head, len)) = self.head()
@@ -177,14 +179,15 @@ impl Socket {
                 let frame = self.read.split_to(head + len);
                 return Ok(Some((frame[0], frame[head..].to_vec())));
             }
-            let data = tokio::time::timeout(TIMEOUT, self.recv.data()).await.expect("the server goes on");
+            let data =
+                tokio::time::timeout(TIMEOUT, self.recv.data()).await.expect("timed out waiting for data");
             let Some(data) = data.transpose()? else { return Ok(None) };
             self.recv.flow_control().release_capacity(data.len())?;
             self.read.extend_from_slice(&data);
         }
     }
 
-    /// The lengths of the next frame's head and payload.
+    /// Returns the lengths of the next frame's header and payload.
     fn head(&self) -> Option<(usize, usize)> {
         match *self.read.get(1)? {
             126 => Some((4, u16::from_be_bytes(self.read.get(2..4)?.try_into().unwrap()).into())),
@@ -196,21 +199,21 @@ impl Socket {
         }
     }
 
-    /// The next text.
+    /// Reads a text message.
     pub async fn next_text(&mut self) -> String {
-        let (first, payload) = self.frame().await.expect("a frame");
+        let (first, payload) = self.frame().await.expect("the stream has ended");
         assert_eq!(first, 0x81, "{payload:?}");
         String::from_utf8(payload).unwrap()
     }
 
-    /// The code of the close frame that comes next.
+    /// Reads a close frame. Returns its code.
     pub async fn close_code(&mut self) -> u16 {
-        let (first, payload) = self.frame().await.expect("a frame");
+        let (first, payload) = self.frame().await.expect("the stream has ended");
         assert_eq!(first, 0x88, "{payload:?}");
         u16::from_be_bytes([payload[0], payload[1]])
     }
 
-    /// The code of the server's RST_STREAM, if it comes.
+    /// Waits for the server's `RST_STREAM`. Returns its code, or `None` if none arrives in time.
     pub async fn reset(&mut self, within: Duration) -> Option<h2::Reason> {
         let reset = poll_fn(|task| self.send.poll_reset(task));
         tokio::time::timeout(within, reset).await.ok().map(Result::unwrap)

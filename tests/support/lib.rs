@@ -1,4 +1,4 @@
-//! What the tests share: a server on a free port, clients polite and raw.
+//! Test support: a server on a free port, a WebSocket client and a raw TCP client.
 
 pub mod deflate;
 pub mod http2;
@@ -18,10 +18,10 @@ use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
 use ws_core::{BoxError, Router, Tls};
 
-/// Long enough for any answer on this machine; a test that waits for it has failed.
+/// Limit for every wait. A test that reaches it has failed.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A certificate that nobody trusts, for a server that runs by itself.
+/// Returns TLS settings with a self-signed certificate, for a server that runs outside a test.
 pub fn self_signed() -> Result<Tls, BoxError> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
     let folder = std::env::temp_dir().join(format!("ws-core-{}", std::process::id()));
@@ -34,15 +34,16 @@ pub fn self_signed() -> Result<Tls, BoxError> {
     Ok(tls?)
 }
 
-/// A running server; dropped, it shuts down.
+/// A running server. Dropping it starts the shutdown.
 pub struct Server {
     pub addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<ws_core::Result<()>>,
 }
 
-/// Serves a router on a free port; with as many workers as the variable `WORKERS` says, if it is
-/// there, so that all of this can be tested over them too.
+/// Serves a router on a free port.
+///
+/// The environment variable `WORKERS` sets the number of workers, so that all tests can also run on workers.
 pub async fn serve(mut router: Router) -> Server {
     if let Some(workers) = std::env::var("WORKERS").ok().and_then(|workers| workers.parse().ok()) {
         router = router.workers(workers);
@@ -58,12 +59,12 @@ pub async fn serve(mut router: Router) -> Server {
 }
 
 impl Server {
-    /// A client at a path.
+    /// Connects a client at a path.
     pub async fn connect(&self, path: &str) -> Client {
         self.try_connect(path, &[]).await.unwrap()
     }
 
-    /// A client with more headers, or why not.
+    /// Like [`connect`](Self::connect), with additional headers. Returns why the handshake failed.
     pub async fn try_connect(&self, path: &str, headers: &[(&str, &str)]) -> tungstenite::Result<Client> {
         let mut request = format!("ws://{}{path}", self.addr).into_client_request()?;
         for (name, value) in headers {
@@ -74,7 +75,7 @@ impl Server {
         Ok(Client { socket, response })
     }
 
-    /// A TCP connection that speaks for itself.
+    /// Opens a TCP connection without a handshake.
     pub async fn raw(&self) -> RawClient {
         RawClient(TcpStream::connect(self.addr).await.unwrap())
     }
@@ -84,9 +85,13 @@ impl Server {
         drop(self.stop.take());
     }
 
-    /// Waits until the server has ended.
+    /// Waits until the server has shut down.
     pub async fn join(self) {
-        tokio::time::timeout(TIMEOUT, self.task).await.expect("the server ends").unwrap().unwrap();
+        tokio::time::timeout(TIMEOUT, self.task)
+            .await
+            .expect("the server did not shut down")
+            .unwrap()
+            .unwrap();
     }
 
     /// Drops the server's future.
@@ -106,9 +111,10 @@ impl Client {
         self.socket.send(message.into()).await.unwrap();
     }
 
-    /// The next message; the end of the connection is one too.
+    /// Reads a message. The end of the connection counts as `Close(None)`.
     pub async fn next(&mut self) -> Message {
-        let next = tokio::time::timeout(TIMEOUT, self.socket.next()).await.expect("a message comes");
+        let next =
+            tokio::time::timeout(TIMEOUT, self.socket.next()).await.expect("timed out waiting for a message");
         next.unwrap_or(Ok(Message::Close(None))).unwrap()
     }
 
@@ -129,7 +135,7 @@ impl Client {
         async move {
             match self.next().await {
                 Message::Close(close) => {
-                    // The answer goes out with the next read, which finds the end of TCP.
+                    // The client sends its close frame during the next read, which finds the end of TCP.
                     let _ = self.socket.next().await;
                     close.map_or(0, |close| close.code.into())
                 }
@@ -139,7 +145,7 @@ impl Client {
     }
 }
 
-/// The handshake of RFC 6455 §1.2 for a path, with more header lines.
+/// Returns the handshake of RFC 6455 §1.2 for a path, with additional header lines.
 pub fn handshake(path: &str, more: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -147,7 +153,7 @@ pub fn handshake(path: &str, more: &str) -> String {
     )
 }
 
-/// A masked frame.
+/// Encodes a masked frame.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let key = [1, 2, 3, 4];
     let mut out = vec![first];
@@ -167,7 +173,7 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 pub struct RawClient(pub TcpStream);
 
-/// An HTTP response, with the names of its headers in lower case.
+/// An HTTP response. Header names are in lower case.
 #[derive(Debug)]
 pub struct HttpResponse {
     pub status: u16,
@@ -186,7 +192,7 @@ impl RawClient {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Sends a request and reads the answer.
+    /// Sends a request and reads the response.
     pub async fn request(&mut self, request: &str) -> HttpResponse {
         self.send(request).await;
         self.read_response().await
@@ -195,7 +201,7 @@ impl RawClient {
     pub async fn read_response(&mut self) -> HttpResponse {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.byte().await.expect("an answer"));
+            head.push(self.byte().await.expect("the server closed the connection instead of answering"));
         }
         let head = String::from_utf8(head).unwrap();
         let mut lines = head.lines();
@@ -210,11 +216,11 @@ impl RawClient {
         HttpResponse { status, headers, body: String::from_utf8(body).unwrap() }
     }
 
-    /// The next frame: its first byte and its payload. `None` at the end of TCP.
+    /// Reads a frame. Returns its first byte and its payload, or `None` at the end of TCP.
     pub async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let first = self.byte().await?;
         let len = self.byte().await?;
-        assert!(len <= 125, "a short frame");
+        assert!(len <= 125, "only short frames are supported");
         let mut payload = vec![0; usize::from(len)];
         self.0.read_exact(&mut payload).await.ok()?;
         Some((first, payload))
@@ -222,6 +228,6 @@ impl RawClient {
 
     pub async fn byte(&mut self) -> Option<u8> {
         let byte = tokio::time::timeout(TIMEOUT, self.0.read_u8()).await;
-        byte.expect("the server answers or hangs up").ok()
+        byte.expect("timed out waiting for the server").ok()
     }
 }

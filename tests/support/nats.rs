@@ -1,4 +1,4 @@
-//! A NATS server of one's own.
+//! A NATS server that a test starts.
 
 mod lossy_proxy;
 
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::TIMEOUT;
 
-/// A server with JetStream, on a free port; dropped, it is killed.
+/// A server with JetStream on a free port. Dropping it kills the server.
 pub struct NatsServer {
     pub port: u16,
     monitor: u16,
@@ -24,32 +24,36 @@ pub struct NatsServer {
 }
 
 impl NatsServer {
-    /// Starts one; `None` where there is no `nats-server`, unless `CI=true` says that there must be.
+    /// Starts a server. Returns `None` if `nats-server` is not installed.
+    ///
+    /// # Panics
+    ///
+    /// Panics in that case if `CI=true`, because CI must not skip the tests.
     pub async fn start() -> Option<Self> {
         Self::start_with("").await
     }
 
-    /// The same, with a configuration of its own. In it `FOLDER` is that of the server.
+    /// Like [`start`](Self::start), with a configuration, in which `FOLDER` stands for the server's folder.
     pub async fn start_with(config: &str) -> Option<Self> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let found = Command::new("nats-server").arg("--version").stdout(Stdio::null()).status();
         if let Err(error) = found {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "nats-server: {error}");
-            println!("skipped: there is no nats-server here ({error})");
+            println!("skipped: nats-server is not installed ({error})");
             return None;
         }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("ws-nats-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("config"), config.replace("FOLDER", folder.to_str().unwrap())).unwrap();
-        // It would need an account for the system.
+        // In operator mode, JetStream would need a system account.
         let has_jetstream = !config.starts_with("operator:");
         let mut server = Self { port: free_port(), monitor: free_port(), folder, has_jetstream, child: None };
         server.restart().await;
         Some(server)
     }
 
-    /// Three that are a cluster, or will be: that takes a moment.
+    /// Starts three servers that form a cluster shortly afterwards.
     pub async fn cluster() -> Option<[Self; 3]> {
         let ports = [(); 3].map(|()| free_port());
         let routes = ports.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
@@ -66,12 +70,12 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Where its files are.
+    /// Returns the folder of the server's files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Kills it. What it has stored stays.
+    /// Kills the server. Its stored data remains.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -79,7 +83,7 @@ impl NatsServer {
         }
     }
 
-    /// Starts it, where it was.
+    /// Starts the server again, with the same port and data.
     pub async fn restart(&mut self) {
         self.stop();
         let mut command = Command::new("nats-server");
@@ -95,7 +99,7 @@ impl NatsServer {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(TIMEOUT, is_ready).await.expect("nats-server starts");
+        tokio::time::timeout(TIMEOUT, is_ready).await.expect("nats-server did not start");
     }
 
     async fn is_ready(&self) -> bool {
@@ -104,22 +108,24 @@ impl NatsServer {
         stream.read_exact(&mut greeting).await.is_ok() && greeting == *b"INFO"
     }
 
-    /// How many subscriptions its clients have to a subject.
+    /// Returns the number of the clients' subscriptions to a subject.
     pub async fn subscriptions(&self, subject: &str) -> usize {
         self.monitor_request("/connz?subs=1").await.matches(&format!("\"{subject}\"")).count()
     }
 
-    /// How many clients it has.
+    /// Returns the number of connected clients.
     pub async fn connections(&self) -> usize {
         self.monitor_request("/connz").await.matches("\"cid\":").count()
     }
 
-    /// How many clients it has had since it was started.
+    /// Returns the number of clients that have connected since the server started.
     pub async fn connections_so_far(&self) -> usize {
         let response = self.monitor_request("/varz").await;
-        let (_, rest) = response.split_once("\"total_connections\": ").expect("it counts them");
+        let (_, rest) = response
+            .split_once("\"total_connections\": ")
+            .expect("the monitor reports no `total_connections`");
         let number: usize = rest.split(',').next().and_then(|number| number.trim().parse().ok()).unwrap();
-        // One has asked whether it greets.
+        // One connection was the readiness check of `restart`.
         number - 1
     }
 
@@ -141,14 +147,15 @@ impl Drop for NatsServer {
     }
 }
 
-/// A port that nobody listens on, and that no client is given before the server takes it: those of clients
-/// begin at 32768.
+/// Returns a port without a listener.
+///
+/// Ports below 32768 are never ephemeral ports of clients, so the port stays free until the server starts.
 fn free_port() -> u16 {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let begin = std::process::id() as usize * 101;
     loop {
         let port = 16_384 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 16_384;
-        let port = u16::try_from(port).expect("they are that small");
+        let port = u16::try_from(port).expect("ports fit into 16 bits");
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }

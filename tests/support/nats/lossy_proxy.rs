@@ -1,4 +1,4 @@
-//! A way to a NATS server on which something gets lost.
+//! A proxy before a NATS server that drops commands.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,8 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::NatsServer;
 
-/// A proxy that loses those commands of clients in which there is a certain word: a server that
-/// answers everything but this.
+/// A proxy that drops those commands of clients that contain a certain word.
+///
+/// To its clients, the proxy is a server that answers all other requests.
 pub struct LossyProxy {
     port: u16,
     rule: Arc<DropRule>,
@@ -23,7 +24,7 @@ struct DropRule {
     dropped: Mutex<Vec<(Arc<Server>, Vec<u8>)>>,
 }
 
-/// The way of a client to the server.
+/// The connection of one client to the server.
 type Server = tokio::sync::Mutex<OwnedWriteHalf>;
 
 impl LossyProxy {
@@ -50,22 +51,22 @@ impl LossyProxy {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// From now on.
+    /// Drops commands that contain `word`, from now on.
     pub fn drop_matching(&self, word: &str) {
         *self.rule.word.lock().unwrap() = Some(word.to_owned());
     }
 
-    /// How many commands were lost.
+    /// Returns the number of dropped commands.
     pub fn dropped(&self) -> usize {
         self.rule.dropped.lock().unwrap().len()
     }
 
-    /// Loses nothing more, and finds what was lost: it was late.
+    /// Stops dropping, and sends the dropped commands late.
     pub async fn deliver_dropped(&self) {
         *self.rule.word.lock().unwrap() = None;
         let dropped = std::mem::take(&mut *self.rule.dropped.lock().unwrap());
         for (server, command) in dropped {
-            // The client may have gone.
+            // Writing fails if the client has disconnected.
             let _ = server.lock().await.write_all(&command).await;
         }
     }
@@ -77,7 +78,7 @@ impl Drop for LossyProxy {
     }
 }
 
-/// Hands on what a client says, a command at a time.
+/// Forwards the commands of a client.
 async fn forward(client: OwnedReadHalf, server: OwnedWriteHalf, rule: Arc<DropRule>) -> std::io::Result<()> {
     let (mut client, server) = (BufReader::new(client), Arc::new(Server::new(server)));
     let mut command = Vec::new();
@@ -100,12 +101,12 @@ async fn forward(client: OwnedReadHalf, server: OwnedWriteHalf, rule: Arc<DropRu
     Ok(())
 }
 
-/// How many bytes follow a line: `PUB` and `HPUB` end with the size of what is published.
+/// Returns how many bytes follow a line. The lines of `PUB` and `HPUB` end with the size of the payload.
 fn payload(line: &[u8]) -> usize {
     let line = String::from_utf8_lossy(line);
     if !line.starts_with("PUB ") && !line.starts_with("HPUB ") {
         return 0;
     }
     let size = line.split_ascii_whitespace().next_back().and_then(|size| size.parse::<usize>().ok());
-    size.expect("a size") + "\r\n".len()
+    size.expect("`PUB` and `HPUB` end with a size") + "\r\n".len()
 }
