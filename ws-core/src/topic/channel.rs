@@ -1,6 +1,5 @@
-//! What the subscribers of a topic share in this process.
+//! The state of a topic in this process: its subscribers, its members and its history.
 
-use std::any::TypeId;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -13,21 +12,23 @@ use super::history::{History, HistoryLog};
 use super::position::Position;
 use super::presence::{Member, Members, Presence};
 use super::published::Published;
-use super::registry::{AnyTopic, Registry};
+use super::registry::Registry;
+use super::retention::AnyTopic;
 use super::since::Since;
 use super::subscribers::{DeferredDrop, Subscriber, Subscribers};
 use super::subscription::{Detach, Joined, Recovering, Recovery, SubscriptionKind};
 use crate::error::{BrokerError, PublishError};
 
-/// A topic. Whatever is the user's code, as encoding a value or dropping one, runs outside of its lock.
+/// A topic, shared by all [`Topic`](super::Topic) handles of its name and type. User code, for example
+/// encoding a value or dropping one, runs outside of the lock.
 pub(crate) struct Channel<T: Send + Sync + 'static> {
     pub(super) name: Arc<str>,
     registry: Arc<Registry>,
     pub(super) codec: Box<dyn ErasedCodec<T>>,
-    /// What takes it to other processes, if there are any.
+    /// The broker's side of the topic; `None` in a hub of one process.
     remote: Option<Arc<dyn RemoteTopic>>,
     state: Mutex<ChannelState<T>>,
-    /// How many subscribers take frames; changed under the lock.
+    /// Number of subscribers that take frames. Changed under the lock.
     pub(super) frame_subscribers: AtomicUsize,
     is_retained: AtomicBool,
 }
@@ -37,55 +38,59 @@ pub(super) struct ChannelState<T> {
     pub(super) watchers: Subscribers<Presence>,
     pub(super) members: Members,
     history: Option<HistoryLog<T>>,
-    /// Which of its subscriptions at the broker it hears; what comes from an earlier one is too late.
+    /// Number of the current subscription at the broker. Messages of an earlier subscription are dropped.
     pub(super) subscription_generation: u64,
-    /// Where the history at the broker stands, as far as this process knows.
+    /// The last position in the broker's history that this process knows.
     pub(super) last_position: Option<Position>,
 }
 
 impl<T: Send + Sync + 'static> Channel<T> {
-    pub(super) fn new(name: Arc<str>, registry: Arc<Registry>, codec: Box<dyn ErasedCodec<T>>) -> Arc<Self> {
+    /// Returns the registry's topic of this name and type, creating it if there is none.
+    pub(super) fn open(registry: &Arc<Registry>, name: &str, codec: Box<dyn ErasedCodec<T>>) -> Arc<Self> {
+        registry.get_or_insert_with(name, |name| Self::new(name, Arc::clone(registry), codec))
+    }
+
+    fn new(name: Arc<str>, registry: Arc<Registry>, codec: Box<dyn ErasedCodec<T>>) -> Arc<Self> {
         Arc::new_cyclic(|channel: &Weak<Self>| {
             let events = Weak::clone(channel) as Weak<dyn RemoteEvents>;
             let remote = registry.broker().map(|broker| broker.open_topic(&name, events));
-            Self::with_broker(name, registry, codec, remote)
+            let state = ChannelState {
+                subscribers: Subscribers::default(),
+                watchers: Subscribers::default(),
+                members: Members::new(remote.as_ref().map_or(0, |remote| remote.node())),
+                history: None,
+                subscription_generation: 0,
+                last_position: None,
+            };
+            Self {
+                name,
+                registry,
+                codec,
+                remote,
+                state: Mutex::new(state),
+                frame_subscribers: AtomicUsize::new(0),
+                is_retained: AtomicBool::new(false),
+            }
         })
     }
 
-    fn with_broker(
-        name: Arc<str>,
-        registry: Arc<Registry>,
-        codec: Box<dyn ErasedCodec<T>>,
-        remote: Option<Arc<dyn RemoteTopic>>,
-    ) -> Self {
-        let state = ChannelState {
-            subscribers: Subscribers::default(),
-            watchers: Subscribers::default(),
-            members: Members::new(remote.as_ref().map_or(0, |remote| remote.node())),
-            history: None,
-            subscription_generation: 0,
-            last_position: None,
-        };
-        let (frame_subscribers, is_retained) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { name, registry, codec, remote, state: Mutex::new(state), frame_subscribers, is_retained }
-    }
-
-    /// What tells it from others.
+    /// Returns a number that identifies this topic within a connection.
     pub(crate) fn key(&self) -> TopicKey {
         std::ptr::from_ref(self).addr()
     }
 
-    /// The same for what comes of one tie: what is the latest of one is not that of another.
+    /// Like [`key`](Self::key), but different for each kind of subscription: `overflow = latest` replaces
+    /// messages within one kind only.
     pub(crate) fn key_for(&self, kind: SubscriptionKind) -> TopicKey {
-        // It is aligned to more than there are.
+        // Cannot collide with another topic: the alignment of a channel is larger than the number of kinds.
         self.key() + kind as usize
     }
 
-    /// Keeps what is published from now on, or more of it.
+    /// Starts a history, or enlarges the one there is.
     pub(super) fn enable_history(self: &Arc<Self>, history: History) {
         let Some(remote) = &self.remote else {
             self.enable_local_history(history);
-            return self.registry.retain(self);
+            return self.registry.retain(Arc::clone(self) as _);
         };
         let mut state = self.lock();
         if remote.enable_history(history) && state.subscribers.len() > 0 {
@@ -93,7 +98,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    /// Whether it can be subscribed to.
+    /// Checks whether connections can subscribe to the topic.
     pub(crate) fn check(&self) -> Result<(), PublishError> {
         if self.registry.is_closed() {
             return Err(PublishError::Closed);
@@ -101,17 +106,17 @@ impl<T: Send + Sync + 'static> Channel<T> {
         self.remote.as_ref().map_or(Ok(()), |remote| remote.check())
     }
 
-    /// When other processes are heard, if there are any.
+    /// Returns a future that waits for the broker to confirm the subscription; `None` without a broker.
     pub(crate) fn wait_subscribed(&self) -> Option<BoxFuture<()>> {
         self.remote.as_ref().map(|remote| remote.wait_subscribed())
     }
 
-    /// When the members of other processes are known, if there are any.
+    /// Returns a future that waits until the members of other processes are known; `None` without a broker.
     pub(crate) fn remote_members_ready(&self) -> Option<BoxFuture<()>> {
         self.remote.as_ref().map(|remote| remote.remote_members_ready())
     }
 
-    /// Gives a value to all subscribers, but for one connection.
+    /// Publishes a value to all subscribers except the connection `except`.
     pub(crate) fn publish(&self, value: T, except: Option<usize>) -> Result<(), PublishError> {
         if self.registry.is_closed() {
             return Err(PublishError::Closed);
@@ -122,7 +127,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         let mut message = Published::new(Arc::clone(&self.name), value);
         let mut deferred = DeferredDrop::default();
         loop {
-            // Somebody who takes frames may come until the lock is held.
+            // Checked again under the lock, because a subscriber that takes frames may be added meanwhile.
             if self.frame_subscribers.load(Ordering::Relaxed) > 0 && message.frame().is_none() {
                 let frame = self.codec.encode(message.value())?;
                 message.set_frame(frame);
@@ -135,6 +140,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
+    /// Adds a subscriber. Returns its slot.
     pub(crate) fn subscribe(
         &self,
         subscriber: Box<dyn Subscriber<Published<T>>>,
@@ -151,7 +157,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         slot
     }
 
-    /// Begins a subscription at the broker, if there is one.
+    /// Starts a subscription at the broker, if there is one.
     fn subscribe_remote(&self, state: &mut ChannelState<T>) {
         if let Some(remote) = &self.remote
             && !self.registry.is_closed()
@@ -161,7 +167,17 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    /// The same, after what was published since then, if that is still known.
+    /// Ends the subscription at the broker, if there is one.
+    fn unsubscribe_remote(&self, state: &mut ChannelState<T>) {
+        if let Some(remote) = &self.remote {
+            state.subscription_generation += 1;
+            state.last_position = None;
+            remote.unsubscribe();
+        }
+    }
+
+    /// Like [`subscribe`](Self::subscribe), but first delivers the history from `since` on, if it is
+    /// complete.
     pub(crate) fn subscribe_from(
         self: &Arc<Self>,
         subscriber: Box<dyn Subscriber<Published<T>>>,
@@ -178,7 +194,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         (subscribers.insert(subscriber), Recovering::ready(recovery))
     }
 
-    /// Tells a connection who is there, and who comes and goes.
+    /// Delivers the present members to a subscriber, and then every change. Returns its slot.
     pub(crate) fn watch(&self, subscriber: Box<dyn Subscriber<Presence>>) -> usize {
         let mut state = self.lock();
         for member in state.members.iter() {
@@ -187,11 +203,11 @@ impl<T: Send + Sync + 'static> Channel<T> {
         state.watchers.insert(subscriber)
     }
 
-    /// Its slot, and when the broker knows of it.
+    /// Adds a member. Returns its slot, and a future that waits for the broker.
     pub(crate) fn join(&self, name: &str) -> Result<(usize, Joined), BrokerError> {
         let mut deferred = DeferredDrop::default();
         let mut state = self.lock();
-        // It may have come about since it was checked; those who are there have left then.
+        // Checked under the lock: the hub may have been closed after `check`, and its members removed.
         if self.registry.is_closed() {
             return Err(BrokerError::Closed);
         }
@@ -204,6 +220,14 @@ impl<T: Send + Sync + 'static> Channel<T> {
         Ok((slot, joined))
     }
 
+    /// Reports that a member of this process has left, to the broker and to the watchers.
+    fn announce_left(&self, state: &ChannelState<T>, member: Member, deferred: &mut DeferredDrop) {
+        if let Some(remote) = &self.remote {
+            remote.leave(member.id.number);
+        }
+        state.watchers.deliver(&Presence::Left(member), None, deferred);
+    }
+
     pub(super) fn members(&self) -> Vec<Member> {
         self.lock().members.iter().cloned().collect()
     }
@@ -212,6 +236,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         self.lock().subscribers.len()
     }
 
+    /// Returns the position of the last message in the history.
     pub(super) async fn position(&self) -> Option<Position> {
         match &self.remote {
             Some(remote) => remote.position().await,
@@ -227,7 +252,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    /// Nothing of the user runs under the lock.
+    /// Locks the state. No user code may run under this lock.
     pub(super) fn lock(&self) -> MutexGuard<'_, ChannelState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -242,21 +267,13 @@ impl<T: Send + Sync + 'static> AnyTopic for Channel<T> {
         &self.is_retained
     }
 
-    /// Its members leave. Its subscribers stay, and hear nothing any more.
     fn close(&self) {
         let mut deferred = DeferredDrop::default();
         let mut state = self.lock();
         for member in state.members.clear() {
-            if let Some(remote) = &self.remote {
-                remote.leave(member.id.number);
-            }
-            state.watchers.deliver(&Presence::Left(member), None, &mut deferred);
+            self.announce_left(&state, member, &mut deferred);
         }
-        if let Some(remote) = &self.remote {
-            state.subscription_generation += 1;
-            state.last_position = None;
-            remote.unsubscribe();
-        }
+        self.unsubscribe_remote(&mut state);
     }
 }
 
@@ -283,27 +300,21 @@ impl<T: Send + Sync + 'static> Detach for Channel<T> {
             SubscriptionKind::Presence => deferred.add(state.watchers.remove(slot)),
             SubscriptionKind::Member => {
                 if let Some(member) = state.members.leave(slot) {
-                    if let Some(remote) = &self.remote {
-                        remote.leave(member.id.number);
-                    }
-                    state.watchers.deliver(&Presence::Left(member), None, &mut deferred);
+                    self.announce_left(&state, member, &mut deferred);
                 }
             }
         }
         if matches!(kind, SubscriptionKind::Handler | SubscriptionKind::Client)
             && state.subscribers.len() == 0
-            && let Some(remote) = &self.remote
         {
-            state.subscription_generation += 1;
-            state.last_position = None;
-            remote.unsubscribe();
+            self.unsubscribe_remote(&mut state);
         }
     }
 }
 
-/// A topic that nobody uses is forgotten.
+/// Removes the topic from the registry when the last handle is dropped.
 impl<T: Send + Sync + 'static> Drop for Channel<T> {
     fn drop(&mut self) {
-        self.registry.remove(TypeId::of::<T>(), &self.name);
+        self.registry.remove::<Self>(&self.name);
     }
 }

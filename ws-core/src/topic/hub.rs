@@ -1,4 +1,4 @@
-//! Where topics are found by their names, and how they end.
+//! The public handle of a set of topics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Topic;
 #[cfg(feature = "nats")]
 use super::broker::Broker;
+use super::channel::Channel;
 #[cfg(feature = "json")]
 use super::codec;
 use super::codec::Codec;
@@ -14,14 +15,14 @@ use crate::error::BrokerError;
 
 /// The topics of a server: of one process ([`Hub::local`]), or of many (`Hub::nats`).
 ///
-/// It is cheap to clone, and usually the state of the router, or a part of it. What is published in
-/// one hub is not heard in another.
+/// A hub is cheap to clone, and usually the router's state or a part of it. Hubs are isolated: subscribers
+/// in one hub do not receive messages published in another.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
-/// # #[derive(serde::Deserialize, serde::Serialize)] struct Said { text: String }
+/// # #[derive(serde::Deserialize, serde::Serialize)] struct Line { text: String }
 /// #[websocket(path = "/rooms/{room}")]
-/// struct Guest { room: Topic<Said> }
+/// struct Guest { room: Topic<Line> }
 ///
 /// #[websocket]
 /// impl Guest {
@@ -34,12 +35,12 @@ use crate::error::BrokerError;
 ///         cx.subscribe(&self.room);
 ///     }
 ///     #[on_text]
-///     fn said(&mut self, text: String) -> Result<(), PublishError> {
-///         self.room.publish(Said { text })
+///     fn text(&mut self, text: String) -> Result<(), PublishError> {
+///         self.room.publish(Line { text })
 ///     }
 ///     #[on_info]
-///     fn heard(&mut self, said: Arc<Said>) -> Json<Arc<Said>> {
-///         Json(said)
+///     fn line(&mut self, line: Arc<Line>) -> Json<Arc<Line>> {
+///         Json(line)
 ///     }
 /// }
 ///
@@ -57,7 +58,7 @@ use crate::error::BrokerError;
 pub struct Hub(Arc<Registry>);
 
 impl Hub {
-    /// A hub of this process: no broker, no network.
+    /// Creates a hub of this process, without a broker.
     ///
     /// ```
     /// # use ws_core::Hub;
@@ -73,13 +74,13 @@ impl Hub {
         Self(Arc::new(Registry::with_broker(broker)))
     }
 
-    /// The topic of that name, whose values are written as JSON. Any name will do; whoever asks for
-    /// the same name and type gets the same topic. It is forgotten when nobody has it any more.
+    /// Returns the topic of this name, with values encoded as JSON. Any name is valid. All calls with the
+    /// same name and type return the same topic, which is freed with its last handle.
     ///
-    /// In other processes the name alone is what tells a topic from others, as types have no names that
-    /// last: give topics of different types different names. There it may take 400 bytes, in which letters,
-    /// digits, `_` and `-` are one and all others three; one that is longer can be asked for, but not used
-    /// ([`PublishError::Name`](crate::PublishError::Name)).
+    /// Across processes only the name identifies a topic, because Rust's type names are not stable: give
+    /// topics of different types different names. With a broker a name may take 400 bytes, where letters,
+    /// digits, `_` and `-` count as one byte and all other bytes as three. A topic with a longer name can be
+    /// created but not used ([`PublishError::Name`](crate::PublishError::Name)).
     ///
     /// ```
     /// use ws_core::{Hub, Topic};
@@ -99,34 +100,35 @@ impl Hub {
         self.topic_with(name, codec::JsonCodec)
     }
 
-    /// The topic of that name, whose values are written by `codec`; [`Codec`] has an example. Whoever
-    /// comes first says how: give everybody the same one.
+    /// Returns the topic of this name, with values encoded by `codec`; [`Codec`] has an example.
+    ///
+    /// The first call that creates the topic sets its codec. Use the same codec in all calls.
     pub fn topic_with<T, C>(&self, name: impl AsRef<str>, codec: C) -> Topic<T>
     where
         T: Send + Sync + 'static,
         C: Codec<T>,
     {
-        Topic(self.0.channel(name.as_ref(), Box::new(codec)))
+        Topic(Channel::open(&self.0, name.as_ref(), Box::new(codec)))
     }
 
-    /// Waits until the broker has all that was published before with success, and keeps what goes to a
-    /// history; the subscribers of this process have it anyway. A hub of one process has nothing to wait
-    /// for. It is for those who must know, as before an answer that promises it; nobody else needs it.
+    /// Waits until the broker has everything that was published before with success, and has stored the
+    /// messages that belong to a history. Subscribers of this process do not depend on it. A hub of one
+    /// process has nothing to wait for.
     ///
-    /// It takes a round trip, and ten seconds at the most. It may be cancelled: what was published is sent
-    /// all the same.
+    /// Use it where an answer promises that a message arrived; otherwise it is not needed. It takes one round
+    /// trip, and up to ten seconds. Cancellation is safe: the messages are sent all the same.
     ///
     /// # Errors
     ///
-    /// A [`BrokerError`]: some of it may not have got there. What was lost with a connection that was gone
-    /// before this was called is not its subject, but that of `#[on_lagged]`.
+    /// A [`BrokerError`]: some messages may not have arrived. It does not cover messages lost with an
+    /// earlier connection to the broker; `#[on_lagged]` reports those.
     ///
     /// ```
     /// use ws_core::{BoxError, Hub, Topic};
     ///
     /// async fn order(hub: &Hub, orders: &Topic<u32>, number: u32) -> Result<(), BoxError> {
     ///     orders.publish(number)?;
-    ///     Ok(hub.flush().await?) // Now the others get it, whatever becomes of this process.
+    ///     Ok(hub.flush().await?) // From here on the order arrives, even if this process dies.
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let hub = Hub::local();
@@ -137,25 +139,26 @@ impl Hub {
         self.0.flush().await
     }
 
-    /// Ends the hub, for all who have a clone of it: the last thing that a server does, after its
-    /// connections have ended.
+    /// Closes the hub, for all its clones. A server calls this last, after its connections have ended.
     ///
-    /// When it returns, what was published before with success is with the broker, as after
-    /// [`flush`](Self::flush), members of this process have left, instead of being missed some seconds
-    /// later, subscriptions are over and the connection to the broker too. From the beginning on
-    /// [`Topic::publish`] says [`PublishError::Closed`](crate::PublishError::Closed), and whoever
-    /// subscribes or joins is told so by `#[on_error]`; nobody who is there hears anything more, but is
-    /// not closed.
+    /// When it returns:
+    /// - the broker has everything that was published before with success, as after [`flush`](Self::flush);
+    /// - the members of this process have left. Otherwise other processes remove them some seconds later;
+    /// - the subscriptions and the connection to the broker have ended.
     ///
-    /// It takes eleven seconds at the most. Cancelled, it goes on by itself for as long as the runtime does;
-    /// called once more, it waits again, and says the same. A hub that is dropped without it says what it has to say as well,
-    /// but nobody knows when.
+    /// From the start of the call, [`Topic::publish`] returns
+    /// [`PublishError::Closed`](crate::PublishError::Closed), and handlers that subscribe or join get an
+    /// error in `#[on_error]`. Connections stay open, but receive no more messages.
+    ///
+    /// It takes up to eleven seconds. Cancellation is safe: closing continues in the background as long as
+    /// the runtime does. A second call waits again and returns the same result. A hub that is dropped
+    /// without this call sends its messages as well, but no call waits for them.
     ///
     /// # Errors
     ///
-    /// A [`BrokerError`]: some of what was published may not have got there, or those who have left may be
-    /// missed some seconds later. The hub is closed in any case; a connection to the broker that is lost
-    /// ends when it is back, or with the runtime.
+    /// A [`BrokerError`]: some published messages may not have arrived, or other processes remove the members
+    /// some seconds later. The hub is closed in any case. If the connection to the broker was lost, it ends
+    /// after a reconnect, or with the runtime.
     ///
     /// ```
     /// # use ws_core::{prelude::*, BoxError};
@@ -166,14 +169,14 @@ impl Hub {
     /// #   fn join(State(hub): State<Hub>) -> Self { Self { room: hub.topic("room:lobby") } }
     ///     #[on_close]
     ///     fn closed(&mut self) {
-    ///         let _ = self.room.publish("somebody has left".to_owned());
+    ///         let _ = self.room.publish("a guest has left".to_owned());
     ///     }
     /// }
     ///
     /// async fn run(hub: Hub, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), BoxError> {
     ///     let router = Router::new().mount::<Guest>().with_state(hub.clone());
     ///     router.serve_with_shutdown("127.0.0.1:0", stop).await?;
-    ///     // All connections have ended: what they have said goes out.
+    ///     // All connections have ended. Closing sends what they published last.
     ///     Ok(hub.close().await?)
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -190,7 +193,7 @@ impl Hub {
 
 #[cfg(test)]
 impl Hub {
-    /// How many topics there are.
+    /// Returns the number of topics, in use or retained.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,19 +1,19 @@
-//! The topics of a hub.
+//! The topics of a hub by type and name, and the task that frees expired histories.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::broker::Broker;
-use super::channel::Channel;
-use super::codec::ErasedCodec;
-use super::retention::RetentionQueue;
+use super::retention::{AnyTopic, RetentionQueue};
 use crate::error::BrokerError;
 
-/// The topics that are in use, and those that are kept.
+/// The topics of a hub: those in use, and those retained for their history.
 #[derive(Default)]
 pub(super) struct Registry {
     broker: Option<Box<dyn Broker>>,
@@ -22,21 +22,11 @@ pub(super) struct Registry {
 }
 
 #[derive(Default)]
-pub(super) struct TopicTable {
+struct TopicTable {
     by_type: HashMap<TypeId, HashMap<Arc<str>, Weak<dyn AnyTopic>>>,
-    pub(super) retention: RetentionQueue,
-}
-
-/// A topic of any type.
-pub(super) trait AnyTopic: Any + Send + Sync {
-    /// When nobody will come back for its history any more.
-    fn expires_at(&self) -> Instant;
-
-    /// Whether it is on the shelf; read and changed under the lock of the topics.
-    fn is_retained(&self) -> &AtomicBool;
-
-    /// The hub is closed.
-    fn close(&self);
+    retention: RetentionQueue,
+    /// Whether a [`RetentionTask`] runs.
+    has_retention_task: bool,
 }
 
 impl Registry {
@@ -45,44 +35,58 @@ impl Registry {
         Self { broker: Some(broker), ..Self::default() }
     }
 
-    pub(super) fn channel<T: Send + Sync + 'static>(
-        self: &Arc<Self>,
+    /// Returns the topic of type `C` and this name, creating it with `create` if there is none.
+    pub(super) fn get_or_insert_with<C: AnyTopic>(
+        &self,
         name: &str,
-        codec: Box<dyn ErasedCodec<T>>,
-    ) -> Arc<Channel<T>> {
+        create: impl FnOnce(Arc<str>) -> Arc<C>,
+    ) -> Arc<C> {
         let mut topics = self.lock();
-        let of_type = topics.by_type.entry(TypeId::of::<T>()).or_default();
+        let of_type = topics.by_type.entry(TypeId::of::<C>()).or_default();
         let known =
             of_type.get(name).and_then(Weak::upgrade).map(|known| known as Arc<dyn Any + Send + Sync>);
-        if let Some(Ok(channel)) = known.map(Arc::downcast) {
-            return channel;
+        if let Some(Ok(topic)) = known.map(Arc::downcast) {
+            return topic;
         }
         let name = Arc::<str>::from(name);
-        let channel = Channel::new(Arc::clone(&name), Arc::clone(self), codec);
-        of_type.insert(name, Arc::downgrade(&channel) as Weak<dyn AnyTopic>);
-        channel
+        let topic = create(Arc::clone(&name));
+        of_type.insert(name, Arc::downgrade(&topic) as Weak<dyn AnyTopic>);
+        topic
     }
 
     pub(super) fn broker(&self) -> Option<&dyn Broker> {
         self.broker.as_deref()
     }
 
-    /// Keeps a topic that has a history, also when nobody uses it, for a while.
-    pub(super) fn retain<T: Send + Sync + 'static>(self: &Arc<Self>, channel: &Arc<Channel<T>>) {
-        // Dropped when the lock is not held any more.
+    /// Retains a topic that has a history, until that history has expired and the topic is unused.
+    pub(super) fn retain(self: &Arc<Self>, topic: Arc<dyn AnyTopic>) {
+        // Declared before the guard, so that the messages are dropped after the lock is released.
         let _evicted;
         let mut topics = self.lock();
-        if !channel.is_retained().swap(true, Ordering::Relaxed) {
-            topics.retention.insert(Arc::clone(channel) as _);
+        if !topic.is_retained().swap(true, Ordering::Relaxed) {
+            topics.retention.insert(topic);
         }
         _evicted = topics.retention.evict_excess(Instant::now());
-        topics.retention.ensure_task(self);
+        self.ensure_retention_task(&mut topics);
     }
 
-    /// A topic is gone, unless another has come in its place.
-    pub(super) fn remove(&self, type_id: TypeId, name: &str) {
+    /// Starts the hub's [`RetentionTask`], unless it runs or has nothing to do. Without a runtime no task
+    /// starts; the next [`retain`](Self::retain) tries again.
+    fn ensure_retention_task(self: &Arc<Self>, topics: &mut TopicTable) {
+        if topics.has_retention_task || topics.retention.is_empty() {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            topics.has_retention_task = true;
+            let task = RetentionTask { registry: Arc::downgrade(self), is_finished: false };
+            runtime.spawn(task.run(topics.retention.earlier_expiry()));
+        }
+    }
+
+    /// Removes a dropped topic, unless a new one has taken its place.
+    pub(super) fn remove<C: AnyTopic>(&self, name: &str) {
         let mut topics = self.lock();
-        if let Some(of_type) = topics.by_type.get_mut(&type_id)
+        if let Some(of_type) = topics.by_type.get_mut(&TypeId::of::<C>())
             && of_type.get(name).is_some_and(|topic| topic.strong_count() == 0)
         {
             of_type.remove(name);
@@ -93,7 +97,7 @@ impl Registry {
         self.is_closed.load(Ordering::Relaxed)
     }
 
-    /// When the broker has what was published.
+    /// Waits until the broker has everything that was published before.
     pub(super) async fn flush(&self) -> Result<(), BrokerError> {
         if self.is_closed() {
             return Err(BrokerError::Closed);
@@ -102,9 +106,9 @@ impl Registry {
         broker.flush().await
     }
 
-    /// Ends all topics, and then the connection to the broker.
+    /// Closes all topics, and then the connection to the broker.
     pub(super) async fn close(&self) -> Result<(), BrokerError> {
-        // Before the lock is taken: topics that are not among these see it.
+        // Set before the lock is taken: topics that are added after the list below see the flag.
         self.is_closed.store(true, Ordering::Relaxed);
         let topics: Vec<_> =
             self.lock().by_type.values().flat_map(HashMap::values).filter_map(Weak::upgrade).collect();
@@ -120,7 +124,50 @@ impl Registry {
         self.lock().by_type.values().map(HashMap::len).sum()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, TopicTable> {
+    fn lock(&self) -> MutexGuard<'_, TopicTable> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task that frees the expired histories of a hub.
+struct RetentionTask {
+    registry: Weak<Registry>,
+    is_finished: bool,
+}
+
+impl RetentionTask {
+    async fn run(mut self, earlier_expiry: Arc<Notify>) {
+        while let Some(at) = self.expire_due() {
+            let _ = tokio::time::timeout_at(at, earlier_expiry.notified()).await;
+            // Each pass frees one batch, so other tasks run between the batches.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Frees a batch of expired topics. Returns when the next ones expire.
+    fn expire_due(&mut self) -> Option<Instant> {
+        let registry = self.registry.upgrade()?;
+        // Declared before the guard, so that the messages are dropped after the lock is released.
+        let _expired;
+        let mut topics = registry.lock();
+        let (expired, next) = topics.retention.expire(Instant::now());
+        _expired = expired;
+        if next.is_none() {
+            // Cleared under the lock, so that the next `retain` sees it and starts another task.
+            topics.has_retention_task = false;
+            self.is_finished = true;
+        }
+        next
+    }
+}
+
+/// Lets another task start if this one was dropped with its runtime.
+impl Drop for RetentionTask {
+    fn drop(&mut self) {
+        if !self.is_finished
+            && let Some(registry) = self.registry.upgrade()
+        {
+            registry.lock().has_retention_task = false;
+        }
     }
 }

@@ -1,34 +1,45 @@
-//! Histories that nobody uses: kept for those who come back, and freed when nobody will.
+//! Unused topics that are retained for their history, ordered by when it expires.
 
+use std::any::Any;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::registry::{AnyTopic, Registry};
-
-/// How many topics with a history may be kept that nobody uses.
+/// Maximum number of unused topics that are retained.
 const MAX_UNUSED: usize = 10_000;
 
-/// How long it may take until it is seen that nobody uses one any more whose time was over before.
+/// How often an expired topic that is still in use is checked again.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How many are looked at while the lock is held.
+/// Maximum number of topics that [`RetentionQueue::expire`] checks under one lock.
 const EXPIRE_BATCH: usize = 256;
 
-/// All topics with a history, by when they are looked at.
+/// A topic, whatever the type of its values.
+pub(super) trait AnyTopic: Any + Send + Sync {
+    /// Returns when the history expires, if the topic stays unused.
+    fn expires_at(&self) -> Instant;
+
+    /// Returns whether the topic is in the retention queue. Used under the lock of the registry.
+    fn is_retained(&self) -> &AtomicBool;
+
+    /// Removes the members of this process, and ends the subscription at the broker. Subscribers stay, but
+    /// receive nothing more.
+    fn close(&self);
+}
+
+/// All topics with a history, ordered by when they are checked next.
 #[derive(Default)]
 pub(super) struct RetentionQueue {
     queue: BinaryHeap<Expiry>,
-    /// At how many those that nobody uses are counted.
+    /// Length of the queue at which [`evict_excess`](Self::evict_excess) counts the unused topics.
     threshold: usize,
-    /// Whether a task looks at them, and what tells it that one is due before all others.
-    has_task: bool,
+    /// Notified when a topic is inserted that expires before all others.
     earlier_expiry: Arc<Notify>,
 }
 
@@ -38,6 +49,15 @@ struct Expiry {
 }
 
 impl RetentionQueue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Returns a handle that is notified when a topic expires before all others.
+    pub(super) fn earlier_expiry(&self) -> Arc<Notify> {
+        Arc::clone(&self.earlier_expiry)
+    }
+
     pub(super) fn insert(&mut self, topic: Arc<dyn AnyTopic>) {
         let at = topic.expires_at();
         if self.queue.peek().is_some_and(|first| at < first.at) {
@@ -46,28 +66,30 @@ impl RetentionQueue {
         self.queue.push(Expiry { at, topic });
     }
 
-    /// Takes, of more than may be kept that nobody uses, those that have been idle for longest. They are
-    /// counted when there are many more than the last time, so that each costs little.
+    /// Removes unused topics that have expired, and those with the earliest expiry beyond half of
+    /// [`MAX_UNUSED`]; the other half is room to grow until the next count. Returns the removed topics, for
+    /// the caller to drop without the lock. Counts only after the queue has grown by a share of its length,
+    /// so that the amortized cost of an insertion is small.
     pub(super) fn evict_excess(&mut self, now: Instant) -> Vec<Arc<dyn AnyTopic>> {
         if self.queue.len() < self.threshold {
             return Vec::new();
         }
         let all = std::mem::take(&mut self.queue).into_vec().into_iter();
-        let (in_use, idle): (Vec<_>, Vec<_>) = all.partition(Expiry::is_in_use);
-        let mut idle: Vec<_> =
-            idle.into_iter().map(|entry| Expiry { at: entry.topic.expires_at(), ..entry }).collect();
-        idle.sort_unstable_by_key(|entry| entry.at);
-        let excess = idle.len().saturating_sub(MAX_UNUSED / 2);
-        let expired = idle.partition_point(|entry| entry.at <= now);
-        let retained = idle.split_off(excess.max(expired));
+        let (in_use, unused): (Vec<_>, Vec<_>) = all.partition(Expiry::is_in_use);
+        let mut unused: Vec<_> =
+            unused.into_iter().map(|entry| Expiry { at: entry.topic.expires_at(), ..entry }).collect();
+        unused.sort_unstable_by_key(|entry| entry.at);
+        let excess = unused.len().saturating_sub(MAX_UNUSED / 2);
+        let expired = unused.partition_point(|entry| entry.at <= now);
+        let retained = unused.split_off(excess.max(expired));
         self.queue = in_use.into_iter().chain(retained).collect();
         self.threshold = self.queue.len() + self.queue.len().clamp(64, MAX_UNUSED / 2);
-        idle.into_iter().map(Expiry::release).collect()
+        unused.into_iter().map(Expiry::release).collect()
     }
 
-    /// Takes those whose time is over and that nobody uses, some of them at once; and says when to look
-    /// again, unless nothing is left.
-    fn expire(&mut self, now: Instant) -> (Vec<Arc<dyn AnyTopic>>, Option<Instant>) {
+    /// Removes a batch of topics that are expired and unused. Returns them, and when to call this again;
+    /// `None` if the queue is empty.
+    pub(super) fn expire(&mut self, now: Instant) -> (Vec<Arc<dyn AnyTopic>>, Option<Instant>) {
         let mut expired = Vec::new();
         for _ in 0..EXPIRE_BATCH {
             let Some(entry) = self.queue.pop() else { break };
@@ -85,41 +107,28 @@ impl RetentionQueue {
             }
         }
         if self.queue.is_empty() {
-            // It gives back what it has grown to.
+            // Frees the memory of the heap.
             self.queue = BinaryHeap::new();
             self.threshold = 0;
         }
         (expired, self.queue.peek().map(|first| first.at))
     }
-
-    /// Sees to it that somebody looks: one task for all, as long as there are any. Where there is no
-    /// runtime, they are looked at when another one comes.
-    pub(super) fn ensure_task(&mut self, registry: &Arc<Registry>) {
-        if self.has_task || self.queue.is_empty() {
-            return;
-        }
-        if let Ok(runtime) = Handle::try_current() {
-            self.has_task = true;
-            let task = RetentionTask { registry: Arc::downgrade(registry), is_finished: false };
-            runtime.spawn(task.run(Arc::clone(&self.earlier_expiry)));
-        }
-    }
 }
 
 impl Expiry {
-    /// Whether somebody else has it.
+    /// Returns whether anything but the queue holds the topic.
     fn is_in_use(&self) -> bool {
         Arc::strong_count(&self.topic) > 1
     }
 
-    /// It is not kept any more.
+    /// Takes the topic out of retention.
     fn release(self) -> Arc<dyn AnyTopic> {
         self.topic.is_retained().store(false, Relaxed);
         self.topic
     }
 }
 
-/// The earliest is the greatest.
+/// Reversed: [`BinaryHeap`] returns the greatest entry first, which has to be the earliest.
 impl Ord for Expiry {
     fn cmp(&self, other: &Self) -> Ordering {
         other.at.cmp(&self.at)
@@ -139,46 +148,3 @@ impl PartialEq for Expiry {
 }
 
 impl Eq for Expiry {}
-
-/// The task that looks at the histories of a hub.
-struct RetentionTask {
-    registry: Weak<Registry>,
-    is_finished: bool,
-}
-
-impl RetentionTask {
-    async fn run(mut self, earlier_expiry: Arc<Notify>) {
-        while let Some(at) = self.expire_due() {
-            let _ = tokio::time::timeout_at(at, earlier_expiry.notified()).await;
-            // There may be many.
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Frees some of those that are due; when others will be.
-    fn expire_due(&mut self) -> Option<Instant> {
-        let registry = self.registry.upgrade()?;
-        // Dropped when the lock is not held any more: the messages are the user's.
-        let _expired;
-        let mut topics = registry.lock();
-        let (expired, next) = topics.retention.expire(Instant::now());
-        _expired = expired;
-        if next.is_none() {
-            // Under the lock, so that whoever puts another one sees it.
-            topics.retention.has_task = false;
-            self.is_finished = true;
-        }
-        next
-    }
-}
-
-/// The runtime has ended: another one may look.
-impl Drop for RetentionTask {
-    fn drop(&mut self) {
-        if !self.is_finished
-            && let Some(registry) = self.registry.upgrade()
-        {
-            registry.lock().retention.has_task = false;
-        }
-    }
-}
