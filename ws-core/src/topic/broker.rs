@@ -1,4 +1,4 @@
-//! What carries topics from process to process, whatever it is.
+//! The two traits between topics and a broker, whichever broker that is.
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -11,86 +11,87 @@ use super::presence::MemberId;
 use super::since::Since;
 use crate::error::{BrokerError, PublishError};
 
-/// What somebody else does.
+/// A future on the heap, so that the traits here can be used as trait objects.
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A connection to the other processes.
 pub(super) trait Broker: Send + Sync {
-    /// Begins a topic of this process. It does not wait.
+    /// Starts a topic of this process, without waiting for the broker.
     fn open_topic(&self, topic: &str, events: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic>;
 
-    /// When it has all that was given to it before.
+    /// Completes when the broker has everything that was passed to it before this call.
     fn flush(&self) -> BoxFuture<Result<(), BrokerError>>;
 
-    /// The same, and then it ends, also if nobody waits for that. Its carriers are closed already.
+    /// Flushes and then disconnects, even if the returned future is dropped. The caller has closed all
+    /// topics before.
     fn close(&self) -> BoxFuture<Result<(), BrokerError>>;
 }
 
-/// A topic on its way to other processes. None of this waits, but for what it returns.
+/// The broker's side of one topic. No method blocks; the returned futures wait for the broker.
 pub(super) trait RemoteTopic: Send + Sync {
-    /// Whether a topic of that name can be carried at all.
+    /// Checks whether the broker can carry a topic of this name.
     fn check(&self) -> Result<(), PublishError>;
 
-    /// What tells this process from others.
+    /// Returns the number of this process in the cluster.
     fn node(&self) -> u64;
 
-    /// Keeps what is published from now on; false if it does already.
+    /// Starts a history for messages published from now on. Returns false if there is one already.
     fn enable_history(&self, history: History) -> bool;
 
-    /// Whether the broker keeps what is published, so that subscribers of this process hear it from
-    /// there too, in the one order that there is.
+    /// Returns whether the broker stores the messages. Subscribers of this process then receive their own
+    /// process's messages from the broker too, because only the broker's order is the same for all.
     fn has_history(&self) -> bool;
 
-    /// Sends a value to the others, but for that connection.
+    /// Sends a value to the other processes. `except` is a connection that must not receive it.
     fn publish(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError>;
 
-    /// Hears what others publish, instead of what it has heard until now; under the topic's lock.
+    /// Starts a subscription, which replaces the previous one. Called under the topic's lock.
     fn subscribe(&self, subscription_generation: u64);
 
-    /// Hears nothing any more; under the topic's lock.
+    /// Ends the subscription. Called under the topic's lock.
     fn unsubscribe(&self);
 
-    /// When the broker knows that it listens, or does not answer.
+    /// Completes when the broker has confirmed the subscription, or has not answered in time.
     fn wait_subscribed(&self) -> BoxFuture<()>;
 
-    /// What was published since then; `None` if the broker does not answer.
+    /// Reads the messages from `since` on. `None` if the broker does not answer.
     fn recover(&self, since: Since) -> BoxFuture<Option<RecoveredMessages>>;
 
-    /// Where the history stands; `None` if there is none, or the broker does not answer.
+    /// Reads the position of the last message. `None` without a history, or if the broker does not answer.
     fn position(&self) -> BoxFuture<Option<Position>>;
 
-    /// Lets somebody else run.
+    /// Runs a task on the broker's runtime.
     fn spawn(&self, task: BoxFuture<()>);
 
-    /// Tells the others of a member of this process; ready when the broker knows.
+    /// Announces a member of this process. Completes when the broker has stored the announcement.
     fn join(&self, number: u64, name: &str) -> BoxFuture<Result<(), BrokerError>>;
 
-    /// Tells the others that it is gone.
+    /// Announces that a member of this process has left.
     fn leave(&self, number: u64);
 
-    /// Hears of the members of other processes, as long as there is a watcher and for a while after
-    /// the last call; ready when those are known who are there. Not under the topic's lock.
+    /// Completes when the members of other processes are known. They are followed for a while after the
+    /// last call, and as long as the topic has watchers. Not called under the topic's lock.
     fn remote_members_ready(&self) -> BoxFuture<()>;
 }
 
-/// Where what others publish comes into a topic of this process.
+/// Receiver of a broker's events for one topic of this process.
 pub(super) trait RemoteEvents: Send + Sync {
-    /// A message, for those who hear this.
+    /// Handles a message. Ignored if `subscription_generation` is not the current subscription.
     fn message_received(&self, subscription_generation: u64, message: RemoteMessage);
 
-    /// Messages were lost on the way; 0 if nobody knows how many.
+    /// Handles a loss of messages on the way to this process; `missed` is 0 if the number is unknown.
     fn lagged(&self, subscription_generation: u64, missed: u64);
 
-    /// A message of this process was not accepted by the broker, or nobody knows whether it was.
+    /// Handles a message of this process that the broker has rejected, or has not confirmed.
     fn publish_uncertain(&self);
 
-    /// Somebody elsewhere is there; false if there are too many.
+    /// Adds a member of another process. Returns false if there are too many.
     fn member_joined(&self, id: MemberId, name: &str) -> bool;
 
-    /// Somebody elsewhere is gone.
+    /// Removes a member of another process.
     fn member_left(&self, id: MemberId);
 
-    /// Whether somebody is told who comes and goes.
+    /// Returns whether a connection watches the members.
     fn has_watchers(&self) -> bool;
 }
 
@@ -98,17 +99,17 @@ pub(super) trait RemoteEvents: Send + Sync {
 pub(super) struct RemoteMessage {
     pub(super) payload: Bytes,
     pub(super) position: Option<Position>,
-    /// The connection of this process that does not want it.
+    /// A connection of this process that must not receive the message.
     pub(super) except: Option<usize>,
 }
 
-/// What a broker knows of what was missed.
+/// The messages that a broker has found for a recovery.
 pub(super) struct RecoveredMessages {
-    /// Whether `missed` is all of it.
+    /// Whether `missed` is complete.
     pub(super) recovered: bool,
-    /// Whether nothing has come that is still there.
+    /// Whether the history holds no message after the requested position.
     pub(super) is_unchanged: bool,
-    /// That of the last message that was found, or of the last that there is.
+    /// The position of the last message in `missed`, or else of the last message in the history.
     pub(super) position: Position,
     pub(super) missed: Vec<RemoteMessage>,
 }

@@ -1,13 +1,15 @@
-//! Values on the wire.
+//! Encoding and decoding of a topic's values.
 
 use std::sync::Arc;
 
 use crate::error::{BoxError, PublishError};
 use crate::wire::PreparedMessage;
 
-/// How the values of a topic are written: for the clients to which they are forwarded, and for the
-/// other processes of a cluster. [`Hub::topic`](crate::Hub::topic) writes JSON;
-/// [`Hub::topic_with`](crate::Hub::topic_with) takes another one.
+/// Encoding of a topic's values, for the clients to which they are forwarded and for the other processes of
+/// a cluster.
+///
+/// [`Hub::topic`](crate::Hub::topic) uses JSON. [`Hub::topic_with`](crate::Hub::topic_with) takes another
+/// codec.
 ///
 /// ```
 /// use ws_core::{BoxError, Codec, Hub};
@@ -33,25 +35,25 @@ use crate::wire::PreparedMessage;
 /// # Ok::<_, ws_core::PublishError>(())
 /// ```
 pub trait Codec<T>: Send + Sync + 'static {
-    /// Whether it writes UTF-8, which clients get as text; otherwise they get binary messages.
+    /// Whether the encoding is UTF-8. Clients then get text messages, otherwise binary ones.
     const IS_TEXT: bool;
 
-    /// Appends the value.
+    /// Appends the encoded value to `out`.
     ///
     /// # Errors
     ///
-    /// It cannot be written; [`Topic::publish`](crate::Topic::publish) then says so.
+    /// The value cannot be encoded. [`Topic::publish`](crate::Topic::publish) returns the error.
     fn encode(&self, value: &T, out: &mut Vec<u8>) -> Result<(), BoxError>;
 
-    /// The value that was written.
+    /// Decodes a value.
     ///
     /// # Errors
     ///
-    /// It is none. Subscribers are told that they have missed a message.
+    /// The bytes are not an encoded value. Subscribers learn that they have missed a message.
     fn decode(&self, bytes: &[u8]) -> Result<T, BoxError>;
 }
 
-/// JSON, as serde writes it: the codec of [`Hub::topic`](crate::Hub::topic).
+/// The codec of [`Hub::topic`](crate::Hub::topic): JSON through serde.
 #[cfg(feature = "json")]
 pub(super) struct JsonCodec;
 
@@ -68,15 +70,15 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Codec<T> for JsonCodec {
     }
 }
 
-/// A codec, whatever its type is.
+/// A codec of any type.
 pub(super) trait ErasedCodec<T>: Send + Sync {
-    /// The value as clients get it.
+    /// Encodes a value as a message for clients.
     fn encode(&self, value: &T) -> Result<Arc<PreparedMessage>, PublishError>;
 
-    /// A value that was written elsewhere, as clients get it.
+    /// Wraps an encoded value of another process in a message for clients.
     fn frame(&self, payload: &[u8]) -> Result<Arc<PreparedMessage>, BoxError>;
 
-    /// The value that was written elsewhere.
+    /// Decodes a value of another process.
     fn decode(&self, payload: &[u8]) -> Result<T, BoxError>;
 }
 
@@ -91,7 +93,7 @@ impl<T, C: Codec<T>> ErasedCodec<T> for C {
         if !C::IS_TEXT {
             return Ok(Arc::new(PreparedMessage::binary(payload)));
         }
-        // What clients would have to refuse is not sent to thousands of them.
+        // Checked once here: clients have to close the connection on invalid UTF-8.
         Ok(Arc::new(PreparedMessage::text(std::str::from_utf8(payload)?)))
     }
 

@@ -1,4 +1,4 @@
-//! What is published on its way to one connection.
+//! The queue of published messages that wait for one connection.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,30 +8,33 @@ use std::task::Waker;
 use crate::options::Overflow;
 use crate::wire::PreparedMessage;
 
-/// Between messages no more than this stays allocated.
+/// Maximum capacity that an empty queue keeps allocated.
 const MAX_IDLE_CAPACITY: usize = 8;
 
-/// Not the address of a feed, which another has later: what was published may come back from a broker.
+/// Source of the queues' numbers. An address would not do, because a later queue can have the same one:
+/// a message that returns from a broker must not skip that queue by mistake.
 static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 
-/// The published messages that wait for a connection. Publishers push and go on, whatever the
-/// connection does; the lock is held for one push or pop.
+/// The published messages that wait for a connection. Publishers never wait for the connection; the lock
+/// is held for one push or pop.
 pub(crate) struct DeliveryQueue<I> {
     state: Mutex<QueueState<I>>,
-    /// Whether there may be something, so that a turn without it takes no lock.
+    /// Whether the queue may have items.
+    // PERF: an iteration without queued items takes no lock. budget: fanout
     has_items: AtomicBool,
-    /// Whether it is that too many wait, which is said to a client that does not read too.
+    /// Whether the queue has overflowed. The driver checks this flag also while the client does not read,
+    /// when it pops no items.
     overflowed: AtomicBool,
     id: usize,
 }
 
 struct QueueState<I> {
     queue: VecDeque<QueueEntry<I>>,
-    /// How many of them count against the capacity.
+    /// Number of queued messages that count against the capacity.
     counted: usize,
-    /// How many messages were missed before the first of the queue.
+    /// Number of messages missed before the first entry of the queue.
     missed: u64,
-    /// Whether it is unknown how many were missed.
+    /// Whether an unknown number of messages was missed there.
     uncertain: bool,
     capacity: usize,
     overflow: Overflow,
@@ -44,17 +47,17 @@ enum QueueEntry<I> {
     Message {
         key: TopicKey,
         delivery: Delivery<I>,
-        /// Whether it counts against the capacity: what was kept does not, for there is always room.
+        /// Whether the message counts against the capacity. Messages from a history do not.
         is_counted: bool,
     },
-    /// So many were missed here, 0 if nobody knows.
+    /// This many messages were missed here; 0 if the number is unknown.
     Gap(u64),
 }
 
-/// What tells the topics of a connection apart.
+/// The identity of a topic, and of a kind of subscription to it, within one connection.
 pub(crate) type TopicKey = usize;
 
-/// A published message as a connection takes it.
+/// A published message, in the form in which the connection takes it.
 pub(crate) enum Delivery<I> {
     /// For the handler.
     Info(I),
@@ -62,15 +65,17 @@ pub(crate) enum Delivery<I> {
     Frame(Arc<PreparedMessage>),
 }
 
-/// The next thing that a feed has for its connection.
+/// An item that a connection pops from its queue.
 pub(crate) enum QueueItem<I> {
     Message(Delivery<I>),
+    /// This many messages were missed; 0 if the number is unknown.
     Lagged(u64),
+    /// The queue has overflowed, and the connection has to close.
     Overflowed,
 }
 
 impl<I> QueueItem<I> {
-    /// A message for the handler.
+    /// Creates the item of a message for the handler.
     pub(crate) fn info(info: I) -> Self {
         Self::Message(Delivery::Info(info))
     }
@@ -98,42 +103,45 @@ impl<I> DeliveryQueue<I> {
         }
     }
 
-    /// What tells the connection from others.
+    /// Returns the number of the connection, which no other connection of the process has.
     pub(crate) fn id(&self) -> usize {
         self.id
     }
 
+    /// Sets the waker that publishers wake.
     pub(crate) fn register(&self, waker: &Waker) {
         self.lock().waker = Some(waker.clone());
     }
 
+    /// Returns whether [`pop`](Self::pop) may return an item.
     #[inline]
     pub(crate) fn has_items(&self) -> bool {
         self.has_items.load(Ordering::Acquire)
     }
 
+    /// Returns whether the next [`pop`](Self::pop) returns [`QueueItem::Overflowed`].
     #[inline]
     pub(crate) fn has_overflowed(&self) -> bool {
         self.overflowed.load(Ordering::Acquire)
     }
 
-    /// Adds a message. What has to go for it, or it itself, is given back: dropping it is the
-    /// user's code, which runs under nobody's lock.
+    /// Adds a message. Returns the message that was dropped, if any: this one or an older one. The caller
+    /// drops it without a lock, because that runs user code.
     pub(super) fn push(&self, key: TopicKey, delivery: Delivery<I>) -> Option<Delivery<I>> {
         self.update(|state| if state.open { state.push(key, delivery) } else { Some(delivery) })
     }
 
-    /// Adds a message that was kept, however many there are.
+    /// Adds a message from a history, whatever the capacity.
     pub(super) fn replay(&self, key: TopicKey, delivery: Delivery<I>) {
         self.update(|state| state.append(key, delivery, false));
     }
 
-    /// Messages were missed on the way to this process.
+    /// Adds a gap for messages lost on the way to this process; `missed` is 0 if the number is unknown.
     pub(super) fn lagged(&self, missed: u64) {
         self.update(|state| state.push_gap(missed));
     }
 
-    /// Changes what waits, and wakes the connection if that is new to it.
+    /// Changes the state. Wakes the connection if the queue was empty before, or has overflowed.
     fn update<R>(&self, update: impl FnOnce(&mut QueueState<I>) -> R) -> R {
         let mut state = self.lock();
         let result = update(&mut state);
@@ -147,7 +155,7 @@ impl<I> DeliveryQueue<I> {
         result
     }
 
-    /// The next, oldest first.
+    /// Removes and returns the oldest item.
     pub(crate) fn pop(&self) -> Option<QueueItem<I>> {
         if !self.has_items() {
             return None;
@@ -158,7 +166,7 @@ impl<I> DeliveryQueue<I> {
         item
     }
 
-    /// The next, if it can be had without the handler.
+    /// Like [`pop`](Self::pop), but returns `None` if the oldest item is for the handler.
     pub(crate) fn pop_frame(&self) -> Option<QueueItem<I>> {
         if !self.has_items() {
             return None;
@@ -172,7 +180,7 @@ impl<I> DeliveryQueue<I> {
         item
     }
 
-    /// Whether the next can be had without the handler.
+    /// Returns whether [`pop_frame`](Self::pop_frame) would return an item.
     pub(crate) fn has_frame(&self) -> bool {
         self.has_items() && {
             let state = self.lock();
@@ -180,7 +188,7 @@ impl<I> DeliveryQueue<I> {
         }
     }
 
-    /// Takes what waits of a topic, for one that is heard anew.
+    /// Removes and returns the waiting messages of a topic, before the connection subscribes to it again.
     pub(crate) fn take_pending(&self, key: TopicKey) -> Vec<Delivery<I>> {
         let mut state = self.lock();
         let mut taken = Vec::new();
@@ -197,6 +205,7 @@ impl<I> DeliveryQueue<I> {
         taken
     }
 
+    /// Clears the flags that no longer hold after items were removed. Frees the memory of an empty queue.
     fn update_flags(&self, state: &mut QueueState<I>) {
         if !state.overflowed && self.has_overflowed() {
             self.overflowed.store(false, Ordering::Release);
@@ -209,14 +218,14 @@ impl<I> DeliveryQueue<I> {
         }
     }
 
-    /// Takes no more; what waits can still be popped.
+    /// Rejects messages from now on. Waiting messages can still be popped.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open = false;
         state.waker = None;
     }
 
-    /// Nothing of the user runs under the lock.
+    /// Locks the state. No user code may run under this lock.
     fn lock(&self) -> MutexGuard<'_, QueueState<I>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -225,7 +234,7 @@ impl<I> DeliveryQueue<I> {
 impl<I> QueueState<I> {
     fn push(&mut self, key: TopicKey, delivery: Delivery<I>) -> Option<Delivery<I>> {
         if self.overflow == Overflow::Latest {
-            // It takes no place of what was kept, behind which it comes.
+            // Never replaces a message from the history: a new message is later than all of those.
             let pending = self.queue.iter_mut().find_map(|entry| match entry {
                 QueueEntry::Message { key: of, delivery, is_counted: true } if *of == key => Some(delivery),
                 _ => None,
@@ -262,7 +271,7 @@ impl<I> QueueState<I> {
         }
     }
 
-    /// Drops the first message, and counts the gaps before it as one.
+    /// Removes the oldest message, and adds it and the gaps before it to `missed`.
     fn drop_oldest(&mut self) -> Option<Delivery<I>> {
         loop {
             match self.queue.pop_front()? {
@@ -276,13 +285,14 @@ impl<I> QueueState<I> {
         }
     }
 
-    /// Other processes say how many, so that it may be any number.
+    /// Adds a gap to the messages missed before the first entry. Saturates, because other processes send
+    /// the numbers.
     fn add_missed(&mut self, missed: u64) {
         self.missed = self.missed.saturating_add(missed);
         self.uncertain |= missed == 0;
     }
 
-    /// Messages were missed behind all that waits.
+    /// Adds a gap after all waiting messages, or enlarges the gap that is there.
     fn push_gap(&mut self, missed: u64) {
         match self.queue.back_mut() {
             Some(QueueEntry::Gap(before)) => *before = before.saturating_add(missed),

@@ -1,4 +1,4 @@
-//! What was published, for those who come back.
+//! The history of a topic: its options, and the log of a hub of one process.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use super::position::{Position, new_epoch};
 use super::published::Published;
 use super::since::Since;
 
-/// How much of what is published a topic keeps; see [`Topic::history`](crate::Topic::history).
+/// The size and age limits of a topic's history; see [`Topic::history`](crate::Topic::history).
 ///
 /// ```
 /// # use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct History {
 }
 
 impl History {
-    /// The last so many messages, for five minutes after the last one.
+    /// Creates a history of the last `len` messages, which expires five minutes after the last one.
     ///
     /// ```
     /// # use ws_core::History;
@@ -37,12 +37,15 @@ impl History {
         Self { len, ttl: Duration::from_mins(5) }
     }
 
-    /// How long they are kept when nothing more is published, and nobody uses the topic: as long as a
-    /// handler has it, it is in use, and its messages stay. Then they are freed, half a minute later at the
-    /// most, by a task of the runtime; of those that nobody uses, a hub keeps the last 10,000.
+    /// Sets how long the messages stay after the last one was published. Default: five minutes.
     ///
-    /// A broker keeps each message for so long, also when others follow it, and whether or not anybody
-    /// uses the topic. It counts whole seconds, at least one.
+    /// In a hub of one process the history belongs to its topic. While a handler has the topic, the
+    /// messages stay; `ttl` counts only when the topic is unused. A task of the runtime frees expired
+    /// histories within half a minute. A hub retains up to 10,000 unused topics, and drops those that
+    /// expire first.
+    ///
+    /// A broker stores each message for `ttl`, whether or not later messages follow or the topic is used.
+    /// The unit is then whole seconds, at least one.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -56,18 +59,18 @@ impl History {
     }
 }
 
-/// So many messages.
+/// Converts a number of messages into a history of that length.
 impl From<usize> for History {
     fn from(len: usize) -> Self {
         Self::new(len)
     }
 }
 
-/// The history of a topic in this process.
+/// The stored messages of a topic in this process.
 pub(super) struct HistoryLog<T> {
     history: History,
     epoch: u64,
-    /// That of the last message.
+    /// The offset of the last message; 0 before the first.
     offset: u64,
     messages: VecDeque<Published<T>>,
     last_published: Instant,
@@ -84,23 +87,24 @@ impl<T: Send + Sync + 'static> HistoryLog<T> {
         }
     }
 
-    /// The larger one counts.
+    /// Raises the limits to those of `other`, where `other` has larger ones.
     pub(super) fn grow(&mut self, other: History) {
         self.history.len = self.history.len.max(other.len);
         self.history.ttl = self.history.ttl.max(other.ttl);
     }
 
+    /// Returns the position of the last message.
     pub(super) fn position(&self) -> Position {
         Position { epoch: self.epoch, offset: self.offset }
     }
 
-    /// The position of the message that comes next.
+    /// Advances to the position of the next message, and returns it.
     pub(super) fn next_position(&mut self) -> Position {
         self.offset += 1;
         self.position()
     }
 
-    /// Adds a message; the oldest has to go when there are too many.
+    /// Adds a message. Returns the oldest one if there are too many.
     pub(super) fn push(&mut self, message: Published<T>) -> Option<Box<dyn Any + Send>> {
         self.last_published = Instant::now();
         self.messages.push_back(message);
@@ -110,7 +114,7 @@ impl<T: Send + Sync + 'static> HistoryLog<T> {
         Some(Box::new(self.messages.pop_front()))
     }
 
-    /// What somebody asks for, if all of that is still there.
+    /// Returns the requested messages, if all of them are still stored.
     pub(super) fn since(&self, since: Since) -> Option<impl Iterator<Item = &Published<T>>> {
         let skipped = match since.last() {
             Some(len) => self.messages.len().saturating_sub(len),
@@ -119,15 +123,15 @@ impl<T: Send + Sync + 'static> HistoryLog<T> {
         Some(self.messages.iter().skip(skipped))
     }
 
-    /// How many came after a position, if it is one of this history.
+    /// Returns how many messages were published after a position of this history.
     fn len_since(&self, position: Position) -> Option<usize> {
         let missed = self.offset.checked_sub(position.offset)?;
         if position.epoch == self.epoch { usize::try_from(missed).ok() } else { None }
     }
 
-    /// When nobody will come back for it any more.
+    /// Returns when the history expires, if the topic stays unused.
     pub(super) fn expires_at(&self) -> Instant {
-        // One that is kept for ever is older than this with any other.
+        // Bounded, because adding an unlimited `ttl` would overflow.
         let ttl = self.history.ttl.min(Duration::from_hours(24 * 365));
         self.last_published + ttl
     }

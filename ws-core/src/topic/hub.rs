@@ -115,13 +115,13 @@ impl Hub {
     /// messages that belong to a history. Subscribers of this process do not depend on it. A hub of one
     /// process has nothing to wait for.
     ///
-    /// Use it where an answer promises that a message arrived; otherwise it is not needed. It takes one round
-    /// trip, and up to ten seconds. Cancellation is safe: the messages are sent all the same.
+    /// Use this where an answer promises that a message arrived; otherwise it is not needed. The call takes one
+    /// round trip, and up to ten seconds. Cancellation is safe: the messages are sent all the same.
     ///
     /// # Errors
     ///
-    /// A [`BrokerError`]: some messages may not have arrived. It does not cover messages lost with an
-    /// earlier connection to the broker; `#[on_lagged]` reports those.
+    /// A [`BrokerError`]: some messages may not have arrived. Messages lost with an earlier connection to
+    /// the broker are not covered; `#[on_lagged]` reports those.
     ///
     /// ```
     /// use ws_core::{BoxError, Hub, Topic};
@@ -150,7 +150,7 @@ impl Hub {
     /// [`PublishError::Closed`](crate::PublishError::Closed), and handlers that subscribe or join get an
     /// error in `#[on_error]`. Connections stay open, but receive no more messages.
     ///
-    /// It takes up to eleven seconds. Cancellation is safe: closing continues in the background as long as
+    /// Closing takes up to eleven seconds. Cancellation is safe: closing continues in the background as long as
     /// the runtime does. A second call waits again and returns the same result. A hub that is dropped
     /// without this call sends its messages as well, but no call waits for them.
     ///

@@ -1,10 +1,10 @@
-//! Publish and subscribe: what is published in a topic reaches everybody who has subscribed to it.
+//! Publish and subscribe.
 //!
-//! A value goes from [`Topic::publish`] through the topic's [`channel`] to the [`delivery_queue`] of each
-//! connection, which takes it from there in its own time. If there is a [`broker`], it goes there as
-//! well, and what other processes publish comes in where the channel is [`remote`].
+//! A published value passes from [`Topic::publish`] through the topic's [`channel`] into the
+//! [`delivery_queue`] of each connection, whose driver pops it. With a [`broker`] the value goes to other
+//! processes as well; [`remote`] is the part of a channel that sends to the broker and receives from it.
 
-// Where there is no broker, nobody calls what it would.
+// Without a broker, some functions of these modules have no callers.
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod broker;
 mod channel;
@@ -47,16 +47,18 @@ pub(crate) use subscription::{SubscriptionKind, Subscriptions};
 
 use crate::error::PublishError;
 
-/// A topic: what is published in it reaches all who have subscribed, once, and in the order in which
-/// each publisher published it. What one publishes may come before or after what another does, and not
-/// for all subscribers alike, unless the topic has a [history](Self::history): that is one order for all.
+/// A topic: every subscriber receives each published message once.
 ///
-/// [`Hub::topic`] makes one. It is cheap to clone, can go to any thread, and is forgotten when nobody has
-/// it any more; a history is kept for a while.
+/// All subscribers receive the messages of one publisher in the order in which it published them. Messages
+/// of several publishers may have different orders at different subscribers, unless the topic has a
+/// [history](Self::history), which gives one order for all.
 ///
-/// Nobody waits for anybody: a subscriber that is too slow misses something, or ends, as its handler
-/// declares with `overflow`. What is missed is told to its `#[on_lagged]`, whoever has lost it. The guide
-/// has a chapter on [topics](crate::guide::topics).
+/// [`Hub::topic`] returns a topic. A topic is cheap to clone, can move to any thread, and is freed with its
+/// last handle; a history is retained for a while.
+///
+/// Publishers never wait for subscribers. A subscriber that is too slow misses messages or is closed, as the
+/// `overflow` option of its handler selects. Its `#[on_lagged]` method reports missed messages, wherever they
+/// were lost. The guide has a chapter on [topics](crate::guide::topics).
 ///
 /// ```
 /// use ws_core::{Hub, Topic};
@@ -70,15 +72,17 @@ use crate::error::PublishError;
 pub struct Topic<T: Send + Sync + 'static>(pub(crate) Arc<Channel<T>>);
 
 impl<T: Send + Sync + 'static> Topic<T> {
-    /// Publishes a value, from wherever. It never waits: when it returns, the value is with the
-    /// subscribers of this process and, if there is a broker, on its way to the others;
-    /// [`Hub::flush`] waits until it is there. With a broker and a history it is on its way to all.
+    /// Publishes a value. Works from any thread, and never waits.
+    ///
+    /// When the call returns, the subscribers of this process have the value. With a broker it is on its way
+    /// to the other processes; [`Hub::flush`] waits until it arrives. With a broker and a history it is on
+    /// its way to the subscribers of this process, too.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Closed`] if the hub is, [`PublishError::Encode`] if the value cannot be written,
-    /// where that is needed; with a broker also the others of [`PublishError`]. Nobody gets it then, in no
-    /// process.
+    /// [`PublishError::Closed`] if the hub is closed, [`PublishError::Encode`] if the value has to be encoded
+    /// and cannot be; with a broker also the other variants of [`PublishError`]. After an error, no
+    /// subscriber in any process receives the value.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -101,12 +105,15 @@ impl<T: Send + Sync + 'static> Topic<T> {
         self.0.publish(value, None)
     }
 
-    /// Keeps what is published from now on, for those who
-    /// [subscribe from a position](crate::Context::subscribe_from): so many messages, or a
-    /// [`History`] that says for how long too. Asked for twice, the larger one counts.
+    /// Stores messages published from now on, for connections that
+    /// [subscribe from a position](crate::Context::subscribe_from).
     ///
-    /// With a broker it is kept there, and the first one counts: give a topic the same in all
-    /// processes, those that only publish too. It takes a million messages at the most then, and a year.
+    /// The argument is a number of messages, or a [`History`] with a time limit as well. Of several calls,
+    /// the larger limits apply.
+    ///
+    /// With a broker, the broker stores the messages, and the first call sets the limits: use the same
+    /// limits in all processes, including those that only publish. The maximum is then a million messages
+    /// and one year.
     ///
     /// ```
     /// # use ws_core::Hub;
@@ -120,15 +127,15 @@ impl<T: Send + Sync + 'static> Topic<T> {
         self
     }
 
-    /// Where its history stands: the [`Position`] of the last message. It is for those who show something
-    /// before their client is connected, as a page with what has been said until now: asked for *before*
-    /// that is read, it is what the client [comes with](crate::Context::subscribe_from), so that it misses
-    /// nothing between. A connection that just wants the last messages asks for
-    /// [`Since::Last`] instead.
+    /// Returns the [`Position`] of the last message in the history; `None` if the topic has no history.
     ///
-    /// `None` if the topic has no history. With a broker the server is asked, which takes two round trips;
-    /// `None` then also if it does not answer within ten seconds. Messages that this process has published
-    /// and that are still on their way there come behind it.
+    /// Use it for content that is loaded before the client connects, for example a page with earlier
+    /// messages. Read the position *before* that content: a client that then
+    /// [subscribes from it](crate::Context::subscribe_from) misses nothing in between. A connection that only
+    /// needs the last messages uses [`Since::Last`] instead.
+    ///
+    /// With a broker this takes two round trips. The result is also `None` if the broker does not answer
+    /// within ten seconds. Messages of this process that are still on their way to the broker get later positions.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -140,15 +147,15 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// #         assert!(cx.subscribe_from(&self.room, self.since).await.recovered);
     /// #     }
     /// #     #[on_info]
-    /// #     fn heard(&mut self, line: Arc<String>) -> String {
+    /// #     fn line(&mut self, line: Arc<String>) -> String {
     /// #         line.to_string()
     /// #     }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let room = Hub::local().topic::<String>("room:lobby").history(256);
-    /// // In a handler of HTTP: first the position, then what the page shows.
+    /// // In an HTTP handler: first the position, then the content of the page.
     /// let since = room.position().await;
-    /// let page = "nothing has been said";
+    /// let page = "no messages yet";
     ///
     /// room.publish("hello".to_owned()).unwrap();
     /// // The page connects, with `?since=…`.
@@ -160,13 +167,13 @@ impl<T: Send + Sync + 'static> Topic<T> {
         self.0.position().await
     }
 
-    /// Who is there: the connections that [joined](crate::Context::join), those of a process in the
-    /// order in which they did.
+    /// Returns the members: the connections that have [joined](crate::Context::join). Those of one process
+    /// are in the order in which they joined.
     ///
-    /// With a broker it waits, five seconds at the most, until those of other processes are known; if
-    /// the broker does not say, those that are known are all there are. They are followed from then on, so
-    /// that whoever asks again within half a minute need not wait. Of other processes 100,000 are known at
-    /// the most.
+    /// With a broker this waits up to five seconds for the members of other processes. If the broker does
+    /// not answer, the result has only the members known so far. This process then follows the members, so
+    /// that another call within half a minute need not wait. Up to
+    /// 100,000 members of other processes are known.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -192,9 +199,9 @@ impl<T: Send + Sync + 'static> Topic<T> {
         self.0.members()
     }
 
-    /// How many subscriptions this process has: those of [`subscribe`](crate::Context::subscribe) and of
-    /// [`forward`](crate::Context::forward). A publisher can spare itself the trouble where nobody
-    /// listens, in a hub of one process.
+    /// Returns the number of subscriptions of this process, by [`subscribe`](crate::Context::subscribe) or by
+    /// [`forward`](crate::Context::forward). In a hub of one process, a publisher can skip its work if this
+    /// is 0.
     ///
     /// ```
     /// # use ws_core::Hub;
@@ -205,7 +212,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
         self.0.subscribers()
     }
 
-    /// Its name, as it was asked for.
+    /// Returns the name with which the topic was created.
     ///
     /// ```
     /// # use ws_core::Hub;

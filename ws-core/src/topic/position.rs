@@ -1,4 +1,4 @@
-//! Where in the history of a topic a message stands.
+//! The position of a message in the history of a topic.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -8,15 +8,16 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The place of a message in the history of its topic, for a client to keep and to come back with.
+/// The position of a message in the history of its topic. A client stores it, and sends it when it
+/// reconnects.
 ///
-/// It is an *epoch*, which names one history, and an *offset* in it, as Centrifugo has them. A history
-/// that was lost begins a new epoch, so that nobody takes up a place in another one. As text, and in
-/// what serde writes, it is `epoch-offset` in hexadecimal digits, 33 characters at the most.
+/// A position is an *epoch*, which identifies one history, and an *offset* in it, as in Centrifugo. A
+/// history that was lost starts a new epoch, so that an old position cannot match it by accident. The text
+/// form, also in serde, is `epoch-offset` in hexadecimal digits, up to 33 characters.
 ///
-/// Do not count with offsets: with a broker they are those of a stream, which the messages of other
-/// topics have too. Those of one topic grow with each message, by one or by more;
-/// [`Since::Last`](crate::Since::Last) counts messages.
+/// Offsets are ordered, but do not count messages: with a broker, several topics share one stream and its
+/// offsets, so that the offsets of one topic may skip numbers. [`Since::Last`](crate::Since::Last) counts
+/// messages.
 ///
 /// ```
 /// use ws_core::Position;
@@ -29,15 +30,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// Which history.
+    /// The history.
     pub epoch: u64,
-    /// How far into it; nothing was published before 0.
+    /// The offset in it; 0 is before the first message.
     pub offset: u64,
 }
 
-/// A new epoch, which no other has.
+/// Returns a random epoch.
 pub(super) fn new_epoch() -> u64 {
-    // The standard library's source of random keys.
+    // `RandomState` has random keys, and needs no further dependency.
     RandomState::new().hash_one(std::process::id())
 }
 
@@ -71,18 +72,18 @@ impl<'de> Deserialize<'de> for Position {
     }
 }
 
-/// Text that is no [`Position`].
+/// The error of parsing a [`Position`].
 ///
 /// ```
 /// let error = "yesterday".parse::<ws_core::Position>().unwrap_err();
-/// assert_eq!(error.to_string(), "not a position: it reads `epoch-offset`, as `1f-2a`");
+/// assert_eq!(error.to_string(), "invalid position: expected `epoch-offset`, for example `1f-2a`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsePositionError(Option<ParseIntError>);
 
 impl fmt::Display for ParsePositionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a position: it reads `epoch-offset`, as `1f-2a`")
+        f.write_str("invalid position: expected `epoch-offset`, for example `1f-2a`")
     }
 }
 

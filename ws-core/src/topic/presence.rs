@@ -1,11 +1,11 @@
-//! Who is there.
+//! The members of a topic, and the events of joining and leaving it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One of those who are there: a connection that [joined](crate::Context::join) a topic.
+/// A connection that has [joined](crate::Context::join) a topic.
 ///
 /// ```
 /// use ws_core::{Hub, Member, Topic};
@@ -21,22 +21,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Member {
-    /// What tells it from others of the same name.
+    /// The identity, which no other member has.
     pub id: MemberId,
-    /// The name that it has given. Others may have the same.
+    /// The name that the member has joined with. Other members may have the same name.
     pub name: Arc<str>,
     /// The name of the topic.
     pub topic: Arc<str>,
 }
 
-/// What tells a [`Member`] from all others, in the whole cluster. As text it is two hexadecimal numbers
-/// with a `-` between.
+/// The identity of a [`Member`], unique in the whole cluster. The text form is two hexadecimal numbers with
+/// a `-` between them.
 ///
 /// ```
 /// # use ws_core::{Member, MemberId};
 /// use std::collections::HashMap;
 ///
-/// /// Those of the same name are told apart.
+/// /// Members of the same name have different keys.
 /// fn by_id(members: Vec<Member>) -> HashMap<MemberId, Member> {
 ///     members.into_iter().map(|member| (member.id, member)).collect()
 /// }
@@ -54,13 +54,13 @@ impl fmt::Display for MemberId {
     }
 }
 
-/// Somebody came or went: what those who [watch](crate::Context::watch) a topic are told.
+/// A member has joined or left: the message of connections that [watch](crate::Context::watch) a topic.
 ///
 /// ```
 /// # use ws_core::prelude::*;
-/// # #[websocket] struct Door { room: Topic<String>, guests: usize }
+/// # #[websocket] struct Counter { room: Topic<String>, guests: usize }
 /// #[websocket]
-/// impl Door {
+/// impl Counter {
 ///     #[on_open]
 ///     fn open(&mut self, cx: &mut Context<Self>) {
 ///         cx.watch(&self.room);
@@ -77,23 +77,23 @@ impl fmt::Display for MemberId {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// This one is there.
+    /// This member has joined, or was present when the watch began.
     Joined(Member),
-    /// This one was there.
+    /// This member has left.
     Left(Member),
 }
 
-/// How many members of other processes a topic has here; more are not known.
+/// Maximum number of members of a topic, above which members of other processes are rejected.
 const MAX_REMOTE_MEMBERS: usize = 100_000;
 
-/// The members of a topic, those of a process in the order in which they came.
+/// The members of a topic. Those of one process are in the order in which they joined.
 pub(super) struct Members {
-    /// This process.
+    /// The number of this process; 0 without a broker.
     node: u64,
     by_id: BTreeMap<MemberId, Member>,
 }
 
-/// There are too many.
+/// The error of adding a member above [`MAX_REMOTE_MEMBERS`].
 pub(super) struct TooManyMembers;
 
 impl Members {
@@ -101,7 +101,7 @@ impl Members {
         Self { node, by_id: BTreeMap::new() }
     }
 
-    /// One more; its slot is how it leaves.
+    /// Adds a member of this process. Returns its slot, for [`leave`](Self::leave), and the member.
     pub(super) fn join(&mut self, topic: &Arc<str>, name: &str) -> (usize, Member) {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let slot = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -111,11 +111,12 @@ impl Members {
         (slot, member)
     }
 
+    /// Removes a member of this process.
     pub(super) fn leave(&mut self, slot: usize) -> Option<Member> {
         self.by_id.remove(&self.member_id(slot))
     }
 
-    /// Nobody is there any more; those of this process, who have to say so.
+    /// Removes all members. Returns those of this process, whose leaving has to be announced.
     pub(super) fn clear(&mut self) -> Vec<Member> {
         let by_id = std::mem::take(&mut self.by_id);
         by_id.into_values().filter(|member| member.id.node == self.node).collect()
@@ -125,7 +126,7 @@ impl Members {
         self.by_id.values()
     }
 
-    /// Somebody elsewhere is there; nothing if that is known.
+    /// Adds a member of another process. Returns `None` if the member is known already.
     pub(super) fn add_remote(
         &mut self,
         topic: &Arc<str>,
@@ -143,12 +144,11 @@ impl Members {
         Ok(Some(member))
     }
 
-    /// Somebody elsewhere is gone.
+    /// Removes a member of another process.
     pub(super) fn remove_remote(&mut self, id: MemberId) -> Option<Member> {
         if id.node == self.node { None } else { self.by_id.remove(&id) }
     }
 
-    /// Members of this process have node 0 if there is no other.
     fn member_id(&self, slot: usize) -> MemberId {
         MemberId { node: self.node, number: slot as u64 }
     }

@@ -1,4 +1,4 @@
-//! A value on its way to the subscribers.
+//! A published value together with its topic and its position.
 
 use std::fmt;
 use std::ops::Deref;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::position::Position;
 use crate::wire::PreparedMessage;
 
-/// A published value with where it comes from: what `#[on_info]` may take instead of `Arc<T>`.
+/// A published value with its topic and position. An `#[on_info]` method may take it instead of `Arc<T>`.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -21,7 +21,7 @@ use crate::wire::PreparedMessage;
 ///         }
 ///     }
 ///     #[on_info]
-///     fn heard(&mut self, line: Published<String>) -> String {
+///     fn line(&mut self, line: Published<String>) -> String {
 ///         format!("{}: {}", line.topic(), *line)
 ///     }
 /// }
@@ -35,13 +35,12 @@ use crate::wire::PreparedMessage;
 /// ```
 pub struct Published<T>(Arc<Inner<T>>);
 
-/// What is known of a value.
 struct Inner<T> {
     topic: Arc<str>,
     value: Arc<T>,
-    /// Where it stands in the history, if there is one.
+    /// The position in the history, if there is one.
     position: Option<Position>,
-    /// As clients get it, if one does.
+    /// The message for clients, if the topic has subscribers that take frames.
     frame: Option<Arc<PreparedMessage>>,
 }
 
@@ -50,32 +49,32 @@ impl<T> Published<T> {
         Self(Arc::new(Inner { topic, value: Arc::new(value), position: None, frame: None }))
     }
 
-    /// Says where it stands; nobody else has it yet.
+    /// Sets the position. Does nothing if the message was cloned before.
     pub(super) fn set_position(&mut self, position: Position) {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.position = Some(position);
         }
     }
 
-    /// Says how clients get it; nobody else has it yet.
+    /// Sets the message for clients. Does nothing if the message was cloned before.
     pub(super) fn set_frame(&mut self, frame: Arc<PreparedMessage>) {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.frame = Some(frame);
         }
     }
 
-    /// The value, which all subscribers of the process share. `*published` is the value too.
+    /// Returns the value, which all subscribers of the process share. `*published` is the value too.
     pub fn value(&self) -> &Arc<T> {
         &self.0.value
     }
 
-    /// The name of its topic.
+    /// Returns the name of the topic.
     pub fn topic(&self) -> &str {
         &self.0.topic
     }
 
-    /// Where it stands in the history of the topic, if that has one: what a client comes back with. `None`
-    /// without a history.
+    /// Returns the position in the topic's history. A client sends it when it reconnects, to
+    /// [subscribe from there](crate::Context::subscribe_from). `None` if the topic has no history.
     pub fn position(&self) -> Option<Position> {
         self.0.position
     }
@@ -99,7 +98,7 @@ impl<T> Clone for Published<T> {
     }
 }
 
-/// As the value is written.
+/// Serializes the value alone.
 impl<T: serde::Serialize> serde::Serialize for Published<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.value().serialize(serializer)

@@ -1,4 +1,4 @@
-//! A subscriber that is told later: it looks for what it has missed first.
+//! A subscriber that buffers new messages until older ones have been recovered from the broker.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -9,23 +9,24 @@ use super::position::Position;
 use super::published::Published;
 use super::subscribers::{DeferredDrop, Subscriber};
 
-/// How many messages are held. Those that are too many are counted.
+/// Maximum number of buffered messages. Further messages are counted as missed.
 const MAX_BUFFERED: usize = 4096;
 
-/// A tap behind which messages wait until those before them have come. All of it is called under the
-/// lock of the topic.
+/// A wrapper around a subscriber that buffers messages until [`flush`](Self::flush). All methods are
+/// called under the lock of the topic.
 pub(super) struct RecoveryBuffer<T> {
     subscriber: Box<dyn Subscriber<Published<T>>>,
-    /// Set when nothing is held any more: what comes up to here has been given already, and may still
-    /// be on its way. So afterwards a message takes no lock here.
+    /// Set by [`flush`](Self::flush) to the last recovered position. The broker may still send messages up
+    /// to there, which are duplicates. After the flush a message takes no lock here.
     flushed: OnceLock<Option<Position>>,
-    /// Whether the subscriber has gone meanwhile, or looks again; changed under the topic's lock.
+    /// Whether the subscription has ended or was replaced. Changed under the topic's lock.
     detached: AtomicBool,
     buffered: Mutex<VecDeque<BufferedEntry<T>>>,
 }
 
 enum BufferedEntry<T> {
     Message(Published<T>),
+    /// This many messages were missed here; 0 if the number is unknown.
     Missed(u64),
 }
 
@@ -39,17 +40,18 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         })
     }
 
-    /// Whether nobody wants it any more.
+    /// Returns whether the subscription has ended or was replaced.
     pub(super) fn is_detached(&self) -> bool {
         self.detached.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing is held any more.
+    /// Returns whether [`flush`](Self::flush) was called.
     pub(super) fn is_flushed(&self) -> bool {
         self.flushed.get().is_some()
     }
 
-    /// Gives a message from before those that are held, or says that one is lost.
+    /// Delivers a recovered message, ahead of the buffered ones. `None` is one that does not decode, and
+    /// counts as missed.
     pub(super) fn deliver_recovered(&self, message: Option<&Published<T>>) {
         match message {
             Some(message) => self.subscriber.replay(message),
@@ -57,7 +59,7 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         }
     }
 
-    /// Where the first message that is held stands.
+    /// Returns the offset of the first buffered message.
     pub(super) fn first_offset(&self) -> Option<u64> {
         self.buffered().iter().find_map(|entry| match entry {
             BufferedEntry::Message(message) => message.position().map(|position| position.offset),
@@ -65,7 +67,7 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         })
     }
 
-    /// Gives what was held, behind a position, and holds no more.
+    /// Delivers the buffered messages after position `after`, and buffers no more.
     pub(super) fn flush(&self, after: Option<Position>, deferred: &mut DeferredDrop) {
         for entry in self.buffered().drain(..) {
             match entry {
@@ -78,7 +80,7 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
                 BufferedEntry::Missed(missed) => self.subscriber.lagged(missed),
             }
         }
-        // It is released once.
+        // Cannot fail: a buffer is flushed once.
         let _ = self.flushed.set(after);
     }
 
@@ -90,7 +92,7 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         };
         match (buffered.back_mut(), entry) {
             (Some(BufferedEntry::Missed(before)), BufferedEntry::Missed(missed)) => {
-                *before = before.saturating_add(missed)
+                *before = before.saturating_add(missed);
             }
             (_, entry) => buffered.push_back(entry),
         }
@@ -101,7 +103,7 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
     }
 }
 
-/// Whether a message stands at a position or before.
+/// Returns whether a message is at position `after` or before it.
 fn already_delivered<T>(message: &Published<T>, after: Option<Position>) -> bool {
     let is_before = |at: Position, after: Position| at.epoch == after.epoch && at.offset <= after.offset;
     message.position().zip(after).is_some_and(|(at, after)| is_before(at, after))
@@ -140,7 +142,7 @@ impl<T: Send + Sync + 'static> Subscriber<Published<T>> for Arc<RecoveryBuffer<T
 mod tests {
     use super::*;
 
-    /// Notes what it is given.
+    /// A subscriber that records its messages.
     #[derive(Clone, Default)]
     struct Recorder(Arc<Mutex<Vec<String>>>);
 
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_comes_first_and_nothing_twice() {
+    fn recovered_messages_are_first_and_none_is_delivered_twice() {
         let recorder = Recorder::default();
         let buffer = RecoveryBuffer::new(Box::new(recorder.clone()));
         for offset in [4, 5, 6] {
@@ -189,7 +191,7 @@ mod tests {
         let after = Some(Position { epoch: 1, offset: 5 });
         buffer.flush(after, &mut DeferredDrop::default());
         check(&recorder, "3 4 5 (1) 6 (0)");
-        // What was found may come once more, where it comes slowly.
+        // A slow subscription may still deliver messages that were recovered.
         for offset in [5, 7] {
             buffer.deliver(&message(1, offset));
         }
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_may_be_as_many_as_others_say() {
+    fn missed_count_saturates() {
         let recorder = Recorder::default();
         let buffer = RecoveryBuffer::new(Box::new(recorder.clone()));
         buffer.lagged(u64::MAX);
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_are_counted() {
+    fn messages_above_the_limit_are_counted_as_missed() {
         let recorder = Recorder::default();
         let buffer = RecoveryBuffer::new(Box::new(recorder.clone()));
         for offset in 0..MAX_BUFFERED as u64 + 10 {

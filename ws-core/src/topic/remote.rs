@@ -1,4 +1,4 @@
-//! A topic that other processes have too: what comes from the broker and what goes there.
+//! The broker side of a channel: messages to other processes, and messages and members from them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,13 +11,13 @@ use super::published::Published;
 use super::recovery_buffer::RecoveryBuffer;
 use super::since::Since;
 use super::subscribers::{DeferredDrop, Subscriber};
-use super::subscription::{Recovering, Recovery};
+use super::subscription::{Recovering, Recovery, SubscriptionKind};
 use crate::error::PublishError;
 use crate::panic::catch;
 
 impl<T: Send + Sync + 'static> Channel<T> {
-    /// Gives a value to the subscribers of all processes, but for one connection. Nobody gets what the
-    /// broker does not take.
+    /// Publishes a value to the subscribers of all processes, except the connection `except`. If the broker
+    /// rejects the value, no subscriber receives it.
     pub(super) fn publish_remote(
         &self,
         remote: &dyn RemoteTopic,
@@ -34,13 +34,13 @@ impl<T: Send + Sync + 'static> Channel<T> {
         message.set_frame(frame);
         let mut deferred = DeferredDrop::default();
         let state = self.lock();
-        // Under the lock, so that all processes have the messages of this one in the same order.
+        // Called under the lock, so that all processes receive this process's messages in the same order.
         remote.publish(payload, None)?;
         state.subscribers.deliver(&message, except, &mut deferred);
         Ok(())
     }
 
-    /// A subscriber that looks for what it has missed: what arrives meanwhile is held.
+    /// Adds a subscriber and starts its recovery. New messages are buffered until the recovery ends.
     pub(super) fn recover_remote(
         self: &Arc<Self>,
         remote: &Arc<dyn RemoteTopic>,
@@ -48,33 +48,32 @@ impl<T: Send + Sync + 'static> Channel<T> {
         since: Since,
     ) -> (usize, Recovering) {
         let buffer = RecoveryBuffer::new(subscriber);
-        let slot =
-            self.subscribe(Box::new(Arc::clone(&buffer)), super::subscription::SubscriptionKind::Handler);
+        let slot = self.subscribe(Box::new(Arc::clone(&buffer)), SubscriptionKind::Handler);
         if !remote.has_history() {
             self.finish_recovery(&buffer, None, None);
             return (slot, Recovering::ready(Recovery::default()));
         }
         let (sender, recovering) = Recovering::pending();
         let guard = RecoveryGuard { channel: Arc::clone(self), buffer };
-        let recovered = remote.recover(since);
+        let found = remote.recover(since);
         remote.spawn(Box::pin(async move {
             let RecoveryGuard { channel, buffer } = &guard;
-            let recovered = recovered.await;
-            // Nobody may wait for it.
-            let _ = sender.send(channel.finish_recovery(buffer, since.position(), recovered));
+            let found = found.await;
+            // Fails if the handler does not await the recovery.
+            let _ = sender.send(channel.finish_recovery(buffer, since.position(), found));
         }));
         (slot, recovering)
     }
 
-    /// Gives a subscriber what it has missed, and then what was held.
+    /// Delivers the recovered messages and then the buffered ones.
     fn finish_recovery(
         &self,
         buffer: &Arc<RecoveryBuffer<T>>,
         requested: Option<Position>,
-        recovered: Option<RecoveredMessages>,
+        found: Option<RecoveredMessages>,
     ) -> Recovery {
         let mut deferred = DeferredDrop::default();
-        let Some(RecoveredMessages { mut recovered, is_unchanged, mut position, missed }) = recovered else {
+        let Some(RecoveredMessages { mut recovered, is_unchanged, mut position, missed }) = found else {
             let _state = self.lock();
             if !buffer.is_detached() {
                 buffer.flush(None, &mut deferred);
@@ -87,7 +86,8 @@ impl<T: Send + Sync + 'static> Channel<T> {
         if buffer.is_detached() {
             return Recovery::default();
         }
-        // What the broker has forgotten, this process has heard: nothing came after that.
+        // The broker cannot prove completeness once it has deleted the requested message. Still nothing is
+        // missing if it stores no later message and this process has received none.
         recovered |= is_unchanged && state.last_position == requested;
         if recovered {
             for message in &missed {
@@ -95,21 +95,22 @@ impl<T: Send + Sync + 'static> Channel<T> {
             }
             buffer.flush(Some(position), &mut deferred);
         } else {
-            // It hears what has come since it has asked.
+            // The subscriber receives everything buffered since its request: its position is before that.
             position.offset = buffer
                 .first_offset()
                 .map_or(position.offset, |first| position.offset.min(first.saturating_sub(1)));
             buffer.flush(None, &mut deferred);
         }
-        if state.last_position.is_none_or(|last_position| {
-            last_position.epoch != position.epoch || last_position.offset < position.offset
-        }) {
+        if state
+            .last_position
+            .is_none_or(|last| last.epoch != position.epoch || last.offset < position.offset)
+        {
             state.last_position = Some(position);
         }
         Recovery { recovered, position: Some(position) }
     }
 
-    /// Gives a subscriber what was held, and says that something before it may be missing.
+    /// Delivers the buffered messages after a gap of unknown size.
     fn flush_incomplete(&self, buffer: &Arc<RecoveryBuffer<T>>) {
         let mut deferred = DeferredDrop::default();
         let _state = self.lock();
@@ -119,17 +120,17 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    /// The value of a message, if it is one. Decoding is the user's code.
+    /// Decodes a message. Returns `None` if the codec fails or panics.
     fn decode(&self, remote_message: &RemoteMessage) -> Option<Published<T>> {
-        // What says that it is none is the user's too, to be written and to be dropped.
+        // The error is user code too: formatting and dropping it happen inside of `catch`.
         let decode = || {
             let decoded = self.codec.decode(&remote_message.payload).inspect_err(|error| {
-                tracing::debug!(topic = &*self.name, %error, "a message of another process does not decode");
+                tracing::debug!(topic = &*self.name, %error, "cannot decode a message of another process");
             });
             decoded.ok()
         };
         let Ok(decoded) = catch(decode) else {
-            tracing::error!(topic = &*self.name, "the codec has panicked");
+            tracing::error!(topic = &*self.name, "the codec of a topic panicked");
             return None;
         };
         let mut message = Published::new(Arc::clone(&self.name), decoded?);
@@ -143,8 +144,8 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 }
 
-/// A subscriber is held no longer than somebody searches for it, also if that comes to no end: it has
-/// panicked, or there is no runtime to do it. Then it hears what is published from now on.
+/// Guard of a running recovery. If the recovery ends early, by a panic or for want of a runtime, dropping
+/// the guard flushes the buffer, so that the subscriber receives new messages.
 struct RecoveryGuard<T: Send + Sync + 'static> {
     channel: Arc<Channel<T>>,
     buffer: Arc<RecoveryBuffer<T>>,
@@ -155,7 +156,7 @@ impl<T: Send + Sync + 'static> Drop for RecoveryGuard<T> {
         if self.buffer.is_flushed() {
             return;
         }
-        // What is dropped is the user's, perhaps in the middle of a panic.
+        // Flushing drops user values, and a panic in there would abort the process during another panic.
         let _ = catch(|| self.channel.flush_incomplete(&self.buffer));
     }
 }
@@ -169,17 +170,17 @@ impl<T: Send + Sync + 'static> RemoteEvents for Channel<T> {
             if state.subscription_generation != subscription_generation {
                 return;
             }
-            let Some(received) = &mut message else {
+            let Some(decoded) = &mut message else {
                 return state.subscribers.lagged(1);
             };
-            // Somebody who takes frames may have come until the lock was held.
-            if self.frame_subscribers.load(Ordering::Relaxed) == 0 || received.frame().is_some() {
+            // Checked under the lock, because a subscriber that takes frames may be added meanwhile.
+            if self.frame_subscribers.load(Ordering::Relaxed) == 0 || decoded.frame().is_some() {
                 state.last_position = remote_message.position.or(state.last_position);
-                return state.subscribers.deliver(received, remote_message.except, &mut deferred);
+                return state.subscribers.deliver(decoded, remote_message.except, &mut deferred);
             }
             drop(state);
             match self.codec.frame(&remote_message.payload) {
-                Ok(frame) => received.set_frame(frame),
+                Ok(frame) => decoded.set_frame(frame),
                 Err(_) => message = None,
             }
         }
@@ -188,7 +189,7 @@ impl<T: Send + Sync + 'static> RemoteEvents for Channel<T> {
     fn lagged(&self, subscription_generation: u64, missed: u64) {
         let mut state = self.lock();
         if state.subscription_generation == subscription_generation {
-            // What it has heard last proves nothing any more.
+            // After a loss, the last position no longer proves that a recovery is complete.
             state.last_position = None;
             state.subscribers.lagged(missed);
         }
@@ -201,10 +202,7 @@ impl<T: Send + Sync + 'static> RemoteEvents for Channel<T> {
     fn member_joined(&self, id: MemberId, name: &str) -> bool {
         let mut deferred = DeferredDrop::default();
         let mut state = self.lock();
-        let joined = match state.members.add_remote(&self.name, id, name) {
-            Ok(joined) => joined,
-            Err(_full) => return false,
-        };
+        let Ok(joined) = state.members.add_remote(&self.name, id, name) else { return false };
         if let Some(member) = joined {
             state.watchers.deliver(&Presence::Joined(member), None, &mut deferred);
         }

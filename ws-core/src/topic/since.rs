@@ -1,12 +1,12 @@
-//! From where on somebody hears a topic.
+//! The starting point of a subscription with a history.
 
 use super::position::Position;
 
-/// From where on a connection hears a topic that has a [history](crate::Topic::history): what
-/// [`Context::subscribe_from`](crate::Context::subscribe_from) takes. A [`Position`] becomes one, and
-/// an `Option<Position>`, in which `None` is [`Now`](Self::Now).
+/// The message from which a subscription to a topic with a [history](crate::Topic::history) starts; the
+/// argument of [`Context::subscribe_from`](crate::Context::subscribe_from).
 ///
-/// NATS calls it a *deliver policy*.
+/// A [`Position`] converts into a `Since`, and so does an `Option<Position>`, whose `None` is
+/// [`Now`](Self::Now). NATS calls this a *deliver policy*.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -15,12 +15,12 @@ use super::position::Position;
 /// impl Guest {
 ///     #[on_open]
 ///     async fn open(&mut self, cx: &mut Context<Self>) {
-///         // What it has missed, or what a newcomer is shown.
+///         // A returning client gets the messages it missed, a new one the last two.
 ///         let since = self.seen.map_or(Since::Last(2), Since::Position);
 ///         cx.subscribe_from(&self.room, since).await;
 ///     }
 ///     #[on_info]
-///     fn heard(&mut self, line: Published<String>) -> String {
+///     fn line(&mut self, line: Published<String>) -> String {
 ///         line.to_string()
 ///     }
 /// }
@@ -39,21 +39,20 @@ use super::position::Position;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Since {
-    /// What came after the message that stands there, if that is still known: for who comes back.
+    /// The messages after this position, if all of them are still stored. For clients that reconnect.
     Position(Position),
-    /// The last so many messages, or as many as the history has, which is never more than it was made
-    /// for: for newcomers. `Last(0)` has none of them, but says where the history stands.
+    /// The last messages, up to this number and up to the length of the history. For new clients. `Last(0)`
+    /// has no messages, but [`Recovery::position`](crate::Recovery::position) is known.
     Last(usize),
-    /// All that the history has.
+    /// All messages of the history.
     Beginning,
-    /// What is published from now on. Nothing is recovered then, which
-    /// [`Recovery::recovered`](crate::Recovery::recovered) says: it is for those who have no position,
-    /// and have to load what was before from elsewhere.
+    /// Only messages published from now on. [`Recovery::recovered`](crate::Recovery::recovered) is then
+    /// false: a client without a position has to load earlier messages from elsewhere.
     Now,
 }
 
 impl Since {
-    /// The position that was asked for.
+    /// Returns the requested position, if this is one.
     pub(super) fn position(self) -> Option<Position> {
         match self {
             Self::Position(position) => Some(position),
@@ -61,7 +60,7 @@ impl Since {
         }
     }
 
-    /// How many of the last messages were asked for.
+    /// Returns how many of the last messages are requested, if this is a number of messages.
     pub(super) fn last(self) -> Option<usize> {
         match self {
             Self::Last(len) => Some(len),
@@ -77,7 +76,7 @@ impl From<Position> for Since {
     }
 }
 
-/// `None` is [`Since::Now`].
+/// Converts `None` into [`Since::Now`].
 impl From<Option<Position>> for Since {
     fn from(position: Option<Position>) -> Self {
         position.map_or(Self::Now, Self::Position)

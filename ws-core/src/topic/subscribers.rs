@@ -1,4 +1,4 @@
-//! Subscribers of all handlers in one list.
+//! The list of a topic's subscribers, whose handlers may have different types.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -7,25 +7,27 @@ use slab::Slab;
 
 use super::delivery_queue::{Delivery, DeliveryQueue, TopicKey};
 
-/// Where what is published leaves a topic, for one connection.
+/// A topic's reference to one connection, which receives messages of type `X`.
 pub(crate) trait Subscriber<X>: Send + Sync {
-    /// Gives a message to the connection; what has to go for it comes back.
+    /// Passes a message to the connection. Returns the message that was dropped for it, if any: the
+    /// caller drops that without a lock.
     fn deliver(&self, message: &X) -> Option<Box<dyn Any + Send>>;
 
-    /// Gives one that was kept, for which there is always room.
+    /// Passes a message from the history, which does not count against the capacity.
     fn replay(&self, message: &X);
 
-    /// Messages were missed on the way to this process; 0 if nobody knows how many.
+    /// Reports messages lost on the way to this process; `missed` is 0 if the number is unknown.
     fn lagged(&self, missed: u64);
 
-    /// It is taken out of the topic; said under the lock of that.
+    /// Called when the subscriber is removed from the topic, under the lock of the topic.
     fn on_removed(&self) {}
 
-    /// Which connection it is.
+    /// Returns the number of the connection.
     fn connection_id(&self) -> usize;
 }
 
-/// The tap of a connection whose handler takes messages of type `I`.
+/// A subscriber that pushes messages into the queue of a connection. `I` is the type of message that its
+/// handler takes.
 pub(crate) struct QueueSubscriber<I, X> {
     pub(crate) queue: Arc<DeliveryQueue<I>>,
     pub(crate) key: TopicKey,
@@ -53,7 +55,7 @@ impl<I: Send + 'static, X> Subscriber<X> for QueueSubscriber<I, X> {
     }
 }
 
-/// All taps of one kind.
+/// The subscribers of a topic that take messages of type `X`.
 pub(super) struct Subscribers<X>(Slab<Box<dyn Subscriber<X>>>);
 
 impl<X> Default for Subscribers<X> {
@@ -67,11 +69,13 @@ impl<X: 'static> Subscribers<X> {
         self.0.len()
     }
 
+    /// Adds a subscriber. Returns its slot.
     pub(super) fn insert(&mut self, subscriber: Box<dyn Subscriber<X>>) -> usize {
         self.0.insert(subscriber)
     }
 
-    /// The last use of what a connection has not taken may be this one.
+    /// Removes and returns a subscriber. The caller drops it without a lock, because a subscriber may hold
+    /// the last reference to queued messages.
     pub(super) fn remove(&mut self, slot: usize) -> Option<Box<dyn Any + Send>>
     where
         Box<dyn Subscriber<X>>: Send,
@@ -84,7 +88,7 @@ impl<X: 'static> Subscribers<X> {
         Some(Box::new(subscriber))
     }
 
-    /// Gives a message to all connections but one.
+    /// Delivers a message to all subscribers but those of the connection `except`.
     pub(super) fn deliver(&self, message: &X, except: Option<usize>, deferred: &mut DeferredDrop) {
         for (_, subscriber) in &self.0 {
             if except.is_none_or(|except| subscriber.connection_id() != except) {
@@ -93,18 +97,19 @@ impl<X: 'static> Subscribers<X> {
         }
     }
 
+    /// Reports a loss to all subscribers; see [`Subscriber::lagged`].
     pub(super) fn lagged(&self, missed: u64) {
         self.0.iter().for_each(|(_, subscriber)| subscriber.lagged(missed));
     }
 }
 
-/// What is dropped when no lock is held, because dropping it is the user's code. Declared before the
-/// lock is taken, it is dropped after that has been let go of.
+/// Values to drop after a lock is released, because dropping them runs user code. Declare it before the
+/// guard: locals are dropped in reverse order.
 #[derive(Default)]
 pub(super) struct DeferredDrop(Vec<Box<dyn Any + Send>>);
 
 impl DeferredDrop {
-    pub(super) fn add(&mut self, delivery: Option<Box<dyn Any + Send>>) {
-        self.0.extend(delivery);
+    pub(super) fn add(&mut self, value: Option<Box<dyn Any + Send>>) {
+        self.0.extend(value);
     }
 }

@@ -1,4 +1,4 @@
-//! What a connection has to do with topics.
+//! The subscriptions of a connection, and the futures that subscribing returns.
 
 use std::fmt;
 use std::future::Future;
@@ -14,13 +14,13 @@ use super::position::Position;
 use crate::error::BrokerError;
 use crate::options::Options;
 
-/// The topics of a connection; made with the first.
+/// The subscriptions of a connection. Created with the first one.
 pub(crate) struct Subscriptions<I> {
     pub(crate) queue: Arc<DeliveryQueue<I>>,
     subscriptions: Vec<Subscription>,
 }
 
-/// One tie to one topic, which ends with it.
+/// A subscription of one kind to one topic. Dropping it ends the subscription.
 pub(crate) struct Subscription {
     topic: Arc<dyn Detach>,
     key: TopicKey,
@@ -28,21 +28,22 @@ pub(crate) struct Subscription {
     slot: usize,
 }
 
-/// What a connection has with a topic.
+/// The ways in which a connection can be attached to a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SubscriptionKind {
-    /// Its handler hears what is published.
+    /// The handler receives published messages.
     Handler,
-    /// Its client is sent what is published.
+    /// The client receives published messages, without the handler.
     Client,
-    /// Its handler hears who comes and goes.
+    /// The handler receives [`Presence`](super::Presence) events.
     Presence,
-    /// It is one of the members.
+    /// The connection is a member.
     Member,
 }
 
-/// A topic of any type, as its subscribers leave it.
+/// A topic, whatever the type of its values, from which a subscription can be removed.
 pub(crate) trait Detach: Send + Sync {
+    /// Removes the subscription that is in this slot of the topic.
     fn detach(&self, kind: SubscriptionKind, slot: usize);
 }
 
@@ -52,20 +53,20 @@ impl<I> Subscriptions<I> {
         Self { queue: Arc::new(queue), subscriptions: Vec::new() }
     }
 
-    /// Whether there is such a tie already.
+    /// Returns whether the connection has a subscription of this kind to the topic.
     pub(crate) fn contains(&self, key: TopicKey, kind: SubscriptionKind) -> bool {
         self.subscriptions.iter().any(|subscription| subscription.key == key && subscription.kind == kind)
     }
 
     pub(crate) fn add(&mut self, topic: Arc<dyn Detach>, key: TopicKey, kind: SubscriptionKind, slot: usize) {
         if self.subscriptions.is_empty() {
-            // Many have no second.
+            // Most connections have one subscription: allocate no more than that.
             self.subscriptions.reserve_exact(1);
         }
         self.subscriptions.push(Subscription { topic, key, kind, slot });
     }
 
-    /// Takes the ties of these kinds, which end when they are dropped.
+    /// Removes and returns the subscriptions of these kinds, for the caller to drop without a lock.
     pub(crate) fn remove(&mut self, key: TopicKey, kinds: &[SubscriptionKind]) -> Vec<Subscription> {
         self.subscriptions
             .extract_if(.., |subscription| subscription.key == key && kinds.contains(&subscription.kind))
@@ -73,7 +74,7 @@ impl<I> Subscriptions<I> {
     }
 }
 
-/// What waits for nobody is dropped by whoever drops this.
+/// Closes the queue, so that publishers add no more messages while the subscriptions end.
 impl<I> Drop for Subscriptions<I> {
     fn drop(&mut self) {
         self.queue.close();
@@ -86,9 +87,12 @@ impl Drop for Subscription {
     }
 }
 
-/// A subscription that has begun. It need not be awaited: what is published in this process from now
-/// on arrives. Awaited, it says that what other processes publish from now on does too. With a broker
-/// and a history, where also this process hears from there, that is so for what anybody publishes.
+/// A subscription that has started. Dropping it does not end the subscription;
+/// [`Context::unsubscribe`](crate::Context::unsubscribe) or the end of the connection does.
+///
+/// Messages of this process arrive from now on, whether or not this future is awaited. After it completes,
+/// messages of other processes arrive as well. A topic with a broker and a history receives all messages from
+/// the broker, so that then also those of this process arrive only after it completes.
 ///
 /// ```
 /// # use ws_core::prelude::*;
@@ -98,19 +102,17 @@ impl Drop for Subscription {
 ///     #[on_open]
 ///     async fn open(&mut self, cx: &mut Context<Self>) -> &'static str {
 ///         cx.forward(&self.0).await;
-///         "you hear everybody now"
+///         "subscribed in all processes"
 ///     }
 /// }
 /// ```
 ///
-/// It is not undone by dropping it, but by [`Context::unsubscribe`](crate::Context::unsubscribe), or
-/// by the end of the connection.
-///
-/// With a broker that takes a round trip. If the broker is away it is over after a few seconds: the
-/// subscription begins when the broker is back, which subscribers are told by `#[on_lagged]`.
+/// With a broker it takes one round trip. If the broker is unreachable it completes after a few seconds
+/// nevertheless; the subscription then starts after the reconnect, and `#[on_lagged]` reports that.
 pub struct Subscribed(Option<BoxFuture<()>>);
 
 impl Subscribed {
+    /// Creates a future that completes with `ready`, or at once if there is none.
     pub(crate) fn new(ready: Option<BoxFuture<()>>) -> Self {
         Self(ready)
     }
@@ -130,19 +132,18 @@ impl fmt::Debug for Subscribed {
     }
 }
 
-/// A membership that has begun ([`Context::join`](crate::Context::join)). It need not be awaited: this
-/// process knows of the member. Awaited, it says that the broker knows too, so that
-/// [`Topic::members`](crate::Topic::members) of other processes has it, and their watchers hear of it
-/// soon.
+/// A membership that has started ([`Context::join`](crate::Context::join)). Dropping it does not end the
+/// membership; [`Context::leave`](crate::Context::leave) or the end of the connection does.
 ///
-/// It is not undone by dropping it, but by [`Context::leave`](crate::Context::leave), or by the end of
-/// the connection.
+/// This process knows the member at once, whether or not this future is awaited. After it completes, the
+/// broker knows the member, too: [`Topic::members`](crate::Topic::members) of other processes contains it,
+/// and their watchers are notified soon.
 ///
 /// # Errors
 ///
-/// A [`BrokerError`], after five seconds at the most. As long as the member is there, it is tried again
-/// every few seconds to tell the others, also after an error: it is for those who would rather not let
-/// somebody in whom the others do not see. Without a broker there is none, unless the hub is closed.
+/// A [`BrokerError`], after up to five seconds. The announcement is retried every few seconds as long as the
+/// member is there, also after an error. The error is for servers that reject a client whom other processes
+/// do not see. Without a broker the only error is a closed hub.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -166,7 +167,7 @@ impl fmt::Debug for Subscribed {
 pub struct Joined(JoinState);
 
 enum JoinState {
-    /// Pending once.
+    /// The result. Later polls return `Ok`, because an error cannot be cloned.
     Ready(Result<(), BrokerError>),
     Pending(BoxFuture<Result<(), BrokerError>>),
 }
@@ -198,11 +199,11 @@ impl fmt::Debug for Joined {
     }
 }
 
-/// A subscription that looks for what was missed: await it to know what came of it.
+/// A subscription that recovers missed messages. Await it for the result.
 ///
-/// Cancelling that changes nothing: the subscription has begun. With a broker it takes three round trips
-/// and more for more messages, and fifteen seconds at the most; what arrives meanwhile is held. If the
-/// broker does not answer, nothing is recovered, and the subscription begins when it is back.
+/// Cancellation is safe: the subscription has started. With a broker, recovery takes three round trips, more
+/// for many messages, and up to fifteen seconds; new messages are buffered meanwhile. If the broker does not
+/// answer, nothing is recovered, and the subscription starts after the reconnect.
 ///
 /// ```
 /// # use ws_core::prelude::*;
@@ -211,22 +212,22 @@ impl fmt::Debug for Joined {
 /// impl Guest {
 ///     #[on_open]
 ///     async fn open(&mut self, cx: &mut Context<Self>) {
-///         // All at once, and then whoever is the last.
-///         let looking: Vec<_> =
+///         // Start all recoveries, then await one after the other.
+///         let recoveries: Vec<_> =
 ///             self.rooms.iter().map(|(room, since)| cx.subscribe_from(room, *since)).collect();
-///         for found in looking {
-///             if !found.await.recovered {
+///         for recovery in recoveries {
+///             if !recovery.await.recovered {
 ///                 cx.send("reload, please");
 ///             }
 ///         }
 ///     }
 ///     #[on_info]
-///     fn heard(&mut self, line: Published<String>) -> String {
+///     fn line(&mut self, line: Published<String>) -> String {
 ///         line.to_string()
 ///     }
 /// }
 /// ```
-#[must_use = "await it to know whether the client contains missed something"]
+#[must_use = "await it to know whether the client has missed something"]
 pub struct Recovering(RecoveryState);
 
 enum RecoveryState {
@@ -239,7 +240,7 @@ impl Recovering {
         Self(RecoveryState::Ready(recovery))
     }
 
-    /// One that is told.
+    /// Creates a future that completes with the value sent to the returned sender.
     pub(super) fn pending() -> (oneshot::Sender<Recovery>, Self) {
         let (sender, pending) = oneshot::channel();
         (sender, Self(RecoveryState::Pending(pending)))
@@ -252,7 +253,7 @@ impl Future for Recovering {
     fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Recovery> {
         match &mut self.0 {
             RecoveryState::Ready(recovery) => Poll::Ready(*recovery),
-            // Nobody tells it when the runtime ends.
+            // The sender is dropped without a value if the runtime shuts down or the recovery panics.
             RecoveryState::Pending(pending) => Pin::new(pending).poll(task).map(Result::unwrap_or_default),
         }
     }
@@ -264,25 +265,25 @@ impl fmt::Debug for Recovering {
     }
 }
 
-/// What became of [`Context::subscribe_from`](crate::Context::subscribe_from).
+/// The result of [`Context::subscribe_from`](crate::Context::subscribe_from).
 ///
 /// ```
 /// use ws_core::{Position, Recovery};
 ///
 /// let position = Some(Position { epoch: 31, offset: 42 });
-/// // As it is of who has never been here.
+/// // The result for a client that connects for the first time.
 /// let recovery = Recovery { recovered: false, position };
 /// assert_ne!(recovery, Recovery::default());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// Whether everything arrives that was asked for, in order and each message once. If not, some
-    /// of it is not known any more, or nothing was asked for, or the topic has no history, and what
-    /// arrives is what is published from now on.
+    /// Whether all requested messages arrive, in order and each once. If false, only messages published
+    /// from now on arrive: some requested ones are no longer stored, nothing was requested, or the topic
+    /// has no history.
     pub recovered: bool,
-    /// Where the history stands: the position of the last message before what arrives from now on;
-    /// `None` if the topic has no history, or the broker does not answer. It counts what is recovered,
-    /// which may still be on its way to the client: that keeps the position of each message
+    /// The position of the last message before those published from now on; `None` if the topic has no
+    /// history or the broker does not answer. Recovered messages up to this position may still be on their
+    /// way to the client: let it store the position of each message
     /// ([`Published::position`](crate::Published::position)) instead.
     pub position: Option<Position>,
 }

@@ -1,3 +1,5 @@
+//! Publish and subscribe, presence and overflow in a hub of one process.
+
 use std::collections::HashMap;
 
 use crate::Codec;
@@ -20,7 +22,7 @@ impl Guest {
     }
 
     #[on_text]
-    fn said(&mut self, text: &str, cx: &mut Context<Self>) -> Result<(), PublishError> {
+    fn command(&mut self, text: &str, cx: &mut Context<Self>) -> Result<(), PublishError> {
         match text {
             "leave" => {
                 assert!(cx.unsubscribe(&self.room));
@@ -38,7 +40,7 @@ impl Guest {
     }
 
     #[on_info]
-    fn heard(&mut self, line: Arc<String>) -> String {
+    fn line(&mut self, line: Arc<String>) -> String {
         line.to_string()
     }
 }
@@ -48,7 +50,7 @@ fn guest(room: &Topic<String>, name: &str) -> impl Future<Output = TestClient<Gu
 }
 
 #[tokio::test]
-async fn subscriber_hears_until_it_leaves_or_ends() {
+async fn subscriber_receives_until_it_unsubscribes_or_closes() {
     let hub = Hub::local();
     let room = hub.topic("room");
     let (mut anna, mut ben) = (guest(&room, "anna").await, guest(&room, "ben").await);
@@ -69,13 +71,13 @@ async fn subscriber_hears_until_it_leaves_or_ends() {
     ben.abort().await;
     anna.close(1000).await;
     assert_eq!(room.subscribers(), 0);
-    // Nobody has it any more.
+    // The last handles of the topic.
     drop((room, anna, ben));
     assert_eq!(hub.len(), 0);
 }
 
 #[tokio::test]
-async fn topics_are_told_apart_by_name_and_type() {
+async fn name_and_type_identify_a_topic() {
     let hub = Hub::local();
     let (room, attic) = (hub.topic::<String>("room"), hub.topic::<String>("attic"));
     let number = hub.topic::<u64>("room");
@@ -89,7 +91,7 @@ async fn topics_are_told_apart_by_name_and_type() {
 }
 
 #[tokio::test]
-async fn members_come_and_go() {
+async fn members_are_those_who_joined_and_have_not_left() {
     let room = Hub::local().topic("room");
     let anna = guest(&room, "anna").await;
     let mut ben = guest(&room, "ben").await;
@@ -101,7 +103,7 @@ async fn members_come_and_go() {
     drop(anna);
 }
 
-/// A handler that is busy while others publish.
+/// Declares a handler whose method runs while numbers are published.
 macro_rules! busy {
     ($name:ident, $overflow:ident) => {
         #[websocket(overflow = $overflow, mailbox = 3)]
@@ -148,6 +150,7 @@ busy!(DropsOldest, drop_oldest);
 busy!(DropsNewest, drop_newest);
 busy!(Latest, latest);
 
+/// Checks that the client receives these messages and no others.
 async fn texts<H: ws_core::Handler>(mut client: TestClient<H>, expect: &[&str]) {
     for text in expect {
         assert_eq!(client.text().await, *text);
@@ -156,7 +159,7 @@ async fn texts<H: ws_core::Handler>(mut client: TestClient<H>, expect: &[&str]) 
 }
 
 #[tokio::test]
-async fn slow_subscriber_is_what_it_declares() {
+async fn overflow_option_selects_the_messages_to_drop() {
     texts(Closes::publish(1..=3).await, &["1", "2", "3"]).await;
     assert_eq!(Closes::publish(1..=4).await.close_reason().await, CloseReason::Overflow);
     texts(DropsOldest::publish(1..=9).await, &["missed 6", "7", "8", "9"]).await;
@@ -180,7 +183,7 @@ impl Forwards {
 }
 
 #[tokio::test]
-async fn client_is_forwarded_to_while_the_handler_is_busy() {
+async fn forwarded_messages_pass_a_running_method() {
     let room = Hub::local().topic::<String>("room");
     let mut client = TestClient::open(Forwards(room.clone())).await;
     client.send("be busy").await;
@@ -195,7 +198,7 @@ impl Codec<String> for Upper {
 
     fn encode(&self, value: &String, out: &mut Vec<u8>) -> Result<(), ws_core::BoxError> {
         match &**value {
-            "refuse" => return Err("it refuses".into()),
+            "reject" => return Err("rejected by the codec".into()),
             "broken" => out.push(0xff),
             text => out.extend_from_slice(text.to_uppercase().as_bytes()),
         }
@@ -208,12 +211,12 @@ impl Codec<String> for Upper {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_is_not_published() {
+async fn value_that_cannot_be_encoded_is_not_published() {
     let room = Hub::local().topic_with("room", Upper);
-    room.publish("refuse".into()).unwrap(); // Nobody is there.
+    room.publish("reject".into()).unwrap(); // Not encoded: there are no subscribers.
     let mut client = TestClient::open(Forwards(room.clone())).await;
-    let error = room.publish("refuse".into()).unwrap_err();
-    assert_eq!(error.to_string(), "cannot encode the value: it refuses");
+    let error = room.publish("reject".into()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot encode the value: rejected by the codec");
     assert!(room.publish("broken".into()).is_err());
     room.publish("hello".into()).unwrap();
     assert_eq!(client.text().await, "HELLO");
@@ -221,41 +224,41 @@ async fn what_cannot_be_written_is_not_published() {
 }
 
 #[tokio::test]
-async fn value_that_publishes_when_it_is_dropped_blocks_nobody() {
+async fn value_that_publishes_in_its_drop_does_not_deadlock() {
     #[derive(serde::Serialize, serde::Deserialize)]
-    struct Loud(u32, #[serde(skip)] Option<Topic<Loud>>);
-    impl Drop for Loud {
+    struct PublishesOnDrop(u32, #[serde(skip)] Option<Topic<PublishesOnDrop>>);
+    impl Drop for PublishesOnDrop {
         fn drop(&mut self) {
             if let Some(topic) = self.1.take() {
-                topic.publish(Loud(self.0 + 100, None)).unwrap();
+                topic.publish(PublishesOnDrop(self.0 + 100, None)).unwrap();
             }
         }
     }
     #[websocket(overflow = drop_oldest, mailbox = 1)]
-    struct Hears(Topic<Loud>);
+    struct Reader(Topic<PublishesOnDrop>);
     #[websocket]
-    impl Hears {
+    impl Reader {
         #[on_open]
         async fn open(&mut self, cx: &mut Context<Self>) {
             cx.subscribe(&self.0).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         #[on_info]
-        fn heard(&mut self, loud: Arc<Loud>) -> String {
-            loud.0.to_string()
+        fn number(&mut self, value: Arc<PublishesOnDrop>) -> String {
+            value.0.to_string()
         }
     }
-    let topic = Hub::local().topic::<Loud>("loud").history(1);
-    let mut client = TestClient::open(Hears(topic.clone())).await;
+    let topic = Hub::local().topic::<PublishesOnDrop>("numbers").history(1);
+    let mut client = TestClient::open(Reader(topic.clone())).await;
     for number in 0..3 {
-        topic.publish(Loud(number, Some(topic.clone()))).unwrap();
+        topic.publish(PublishesOnDrop(number, Some(topic.clone()))).unwrap();
     }
     client.advance(Duration::from_secs(1)).await;
     assert!(!client.text().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn publishers_on_many_threads_keep_their_order() {
+async fn messages_of_a_publisher_arrive_in_order_from_many_threads() {
     const PUBLISHERS: u64 = 4;
     const MESSAGES: u64 = 2000;
     #[websocket(mailbox = 10_000)]
@@ -271,7 +274,7 @@ async fn publishers_on_many_threads_keep_their_order() {
             cx.subscribe(&self.topic);
         }
         #[on_info]
-        fn heard(&mut self, message: Arc<(u64, u64)>) {
+        fn number(&mut self, message: Arc<(u64, u64)>) {
             let (publisher, number) = *message;
             let last = self.last.entry(publisher).or_default();
             assert_eq!(number, *last + 1);

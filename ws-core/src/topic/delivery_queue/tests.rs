@@ -4,8 +4,8 @@ fn queue(overflow: Overflow) -> DeliveryQueue<u32> {
     DeliveryQueue::new(3, overflow, None)
 }
 
-/// What arrives of these messages of two topics, odd and even, that nobody takes meanwhile; what
-/// was missed is told by its number, in brackets.
+/// Pushes numbers of two topics, odd and even, and then pops all items. A gap is written as the number of
+/// missed messages in brackets.
 #[track_caller]
 fn check(overflow: Overflow, published: impl IntoIterator<Item = u32>, expect: &str) {
     let queue = queue(overflow);
@@ -26,7 +26,7 @@ fn check(overflow: Overflow, published: impl IntoIterator<Item = u32>, expect: &
                 missed += number;
                 format!("({number})")
             }
-            QueueItem::Overflowed => return assert_eq!("overflown", expect),
+            QueueItem::Overflowed => return assert_eq!("overflowed", expect),
         });
     }
     assert_eq!(got.join(" "), expect);
@@ -35,9 +35,9 @@ fn check(overflow: Overflow, published: impl IntoIterator<Item = u32>, expect: &
 }
 
 #[test]
-fn what_is_dropped_and_told() {
+fn overflow_option_selects_dropped_messages() {
     check(Overflow::Close, 1..=3, "1 2 3");
-    check(Overflow::Close, 1..=4, "overflown");
+    check(Overflow::Close, 1..=4, "overflowed");
     check(Overflow::DropOldest, 1..=3, "1 2 3");
     check(Overflow::DropOldest, 1..=9, "(6) 7 8 9");
     check(Overflow::DropNewest, 1..=3, "1 2 3");
@@ -48,7 +48,7 @@ fn what_is_dropped_and_told() {
 }
 
 #[test]
-fn gaps_stand_where_they_were() {
+fn gaps_keep_their_place_in_the_queue() {
     let queue = queue(Overflow::DropNewest);
     let push = |number| _ = queue.push(0, Delivery::Info(number));
     (1..=5).for_each(push);
@@ -65,7 +65,7 @@ fn gaps_stand_where_they_were() {
 }
 
 #[test]
-fn the_first_gap_counts_those_that_are_dropped_with_it() {
+fn drop_oldest_adds_dropped_messages_to_the_gap_before_them() {
     let queue = queue(Overflow::DropOldest);
     queue.lagged(5);
     (1..=5).for_each(|number| _ = queue.push(0, Delivery::Info(number)));
@@ -74,7 +74,7 @@ fn the_first_gap_counts_those_that_are_dropped_with_it() {
 }
 
 #[test]
-fn frames_pass_only_what_is_not_for_the_handler() {
+fn pop_frame_does_not_overtake_messages_for_the_handler() {
     let queue = queue(Overflow::Close);
     let frame = || Delivery::Frame(Arc::new(PreparedMessage::text("x")));
     let _ = queue.push(0, frame());
@@ -87,18 +87,18 @@ fn frames_pass_only_what_is_not_for_the_handler() {
 }
 
 #[test]
-fn nothing_is_kept_between_messages() {
+fn empty_queue_frees_its_memory() {
     let queue = DeliveryQueue::new(1000, Overflow::Close, None);
     (0..1000).for_each(|number| _ = queue.push(0, Delivery::Info(number)));
     while queue.pop().is_some() {}
     assert!(queue.lock().queue.capacity() <= MAX_IDLE_CAPACITY);
 }
 
-/// What arrives of a topic whose history has these messages, and which has these new ones then.
+/// Pushes messages of a history, then new messages, and pops all items.
 #[track_caller]
-fn check_kept(overflow: Overflow, kept: &[u32], published: &[u32], expect: &str) {
+fn check_history(overflow: Overflow, history: &[u32], published: &[u32], expect: &str) {
     let queue = queue(overflow);
-    kept.iter().for_each(|number| queue.replay(0, Delivery::Info(*number)));
+    history.iter().for_each(|number| queue.replay(0, Delivery::Info(*number)));
     published.iter().for_each(|number| _ = queue.push(0, Delivery::Info(*number)));
     let mut got = Vec::new();
     while let Some(item) = queue.pop() {
@@ -106,29 +106,29 @@ fn check_kept(overflow: Overflow, kept: &[u32], published: &[u32], expect: &str)
             QueueItem::Message(Delivery::Info(number)) => number.to_string(),
             QueueItem::Message(Delivery::Frame(_)) => "frame".into(),
             QueueItem::Lagged(missed) => format!("({missed})"),
-            QueueItem::Overflowed => "overflown".into(),
+            QueueItem::Overflowed => "overflowed".into(),
         });
     }
     assert_eq!(got.join(" "), expect);
 }
 
 #[test]
-fn what_was_kept_leaves_room_for_what_is_new() {
-    let kept = [1, 2, 3, 4, 5];
-    check_kept(Overflow::Close, &kept, &[6, 7, 8], "1 2 3 4 5 6 7 8");
-    check_kept(Overflow::Close, &kept, &[6, 7, 8, 9], "overflown 1 2 3 4 5 6 7 8");
-    check_kept(Overflow::DropOldest, &kept, &[6, 7, 8], "1 2 3 4 5 6 7 8");
-    check_kept(Overflow::DropOldest, &kept, &[6, 7, 8, 9], "(1) 2 3 4 5 6 7 8 9");
-    check_kept(Overflow::DropNewest, &kept, &[6, 7, 8, 9], "1 2 3 4 5 6 7 8 (1)");
+fn history_does_not_count_against_the_capacity() {
+    let history = [1, 2, 3, 4, 5];
+    check_history(Overflow::Close, &history, &[6, 7, 8], "1 2 3 4 5 6 7 8");
+    check_history(Overflow::Close, &history, &[6, 7, 8, 9], "overflowed 1 2 3 4 5 6 7 8");
+    check_history(Overflow::DropOldest, &history, &[6, 7, 8], "1 2 3 4 5 6 7 8");
+    check_history(Overflow::DropOldest, &history, &[6, 7, 8, 9], "(1) 2 3 4 5 6 7 8 9");
+    check_history(Overflow::DropNewest, &history, &[6, 7, 8, 9], "1 2 3 4 5 6 7 8 (1)");
 }
 
 #[test]
-fn latest_does_not_overtake_what_was_kept() {
-    check_kept(Overflow::Latest, &[1, 2, 3], &[4, 5], "(1) 1 2 3 5");
+fn latest_does_not_replace_messages_of_the_history() {
+    check_history(Overflow::Latest, &[1, 2, 3], &[4, 5], "(1) 1 2 3 5");
 }
 
 #[test]
-fn gaps_may_be_as_large_as_others_say() {
+fn gap_saturates() {
     let queue = queue(Overflow::DropOldest);
     queue.lagged(u64::MAX - 1);
     queue.lagged(u64::MAX - 1);

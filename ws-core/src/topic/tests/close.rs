@@ -1,9 +1,9 @@
-//! How a hub of one process ends.
+//! Closing a hub of one process.
 
 use super::*;
 use crate::{BoxError, BrokerError};
 
-/// Does what it is told to, and tells what it hears.
+/// A member that runs its client's commands, and sends its client all messages and events.
 #[websocket]
 struct Member(Topic<String>);
 
@@ -28,7 +28,7 @@ impl Member {
         Ok(())
     }
     #[on_info]
-    fn heard(&mut self, line: Arc<String>) -> String {
+    fn line(&mut self, line: Arc<String>) -> String {
         line.to_string()
     }
     #[on_info]
@@ -45,7 +45,7 @@ impl Member {
 }
 
 #[tokio::test]
-async fn hub_that_is_closed_says_so_to_all() {
+async fn closed_hub_rejects_publish_subscribe_and_join() {
     let hub = Hub::local();
     let room = hub.topic::<String>("room").history(4);
     let mut anna = TestClient::open(Member(room.clone())).await;
@@ -67,6 +67,6 @@ async fn hub_that_is_closed_says_so_to_all() {
     }
     assert_eq!(room.subscribers(), 0);
     assert!(matches!(hub.flush().await, Err(BrokerError::Closed)));
-    // Once more, as somebody else may have done it.
+    // A second call succeeds as well.
     hub.close().await.unwrap();
 }

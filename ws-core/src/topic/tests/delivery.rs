@@ -1,13 +1,13 @@
-//! What becomes of what waits for a connection.
+//! Messages that wait in the queue of a connection.
 
 use super::*;
 
 #[tokio::test]
-async fn busy_handler_does_not_keep_what_there_is_room_for() {
+async fn running_method_does_not_delay_forwarded_messages() {
     let room = Hub::local().topic::<String>("room");
     let mut client = TestClient::open(Forwards(room.clone())).await;
     client.send("be busy").await;
-    // Each of them is as much as the outbox takes at once.
+    // Each message is larger than the high-water mark of the outbox.
     for number in 0..5 {
         room.publish(format!("{number}{}", "x".repeat(2000))).unwrap();
     }
@@ -16,7 +16,7 @@ async fn busy_handler_does_not_keep_what_there_is_room_for() {
     }
 }
 
-/// Hears what its client gets, and who is there.
+/// Subscribes, forwards and watches.
 #[websocket(overflow = latest)]
 struct Both(Topic<u32>);
 
@@ -28,12 +28,12 @@ impl Both {
         cx.forward(&self.0);
         cx.watch(&self.0);
         cx.join(&self.0, "anna");
-        // Everything waits until this is over.
+        // All messages stay in the queue until this method returns.
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     #[on_info]
-    fn heard(&mut self, number: Arc<u32>) -> String {
-        format!("heard {number}")
+    fn number(&mut self, number: Arc<u32>) -> String {
+        format!("received {number}")
     }
     #[on_info]
     fn presence(&mut self, presence: Presence) -> String {
@@ -45,16 +45,16 @@ impl Both {
 }
 
 #[tokio::test]
-async fn latest_is_that_of_each_tie() {
+async fn latest_replaces_messages_of_the_same_subscription_kind_only() {
     let topic = Hub::local().topic::<u32>("numbers");
     let mut client = TestClient::open(Both(topic.clone())).await;
     topic.publish(1).unwrap();
     topic.publish(2).unwrap();
     client.advance(Duration::from_secs(1)).await;
-    texts(client, &["anna is here", "heard 2", "2"]).await;
+    texts(client, &["anna is here", "received 2", "2"]).await;
 }
 
-/// Looks for what it has missed more than once, without having seen anything of it.
+/// Subscribes from the same position several times.
 #[websocket]
 struct Impatient(Topic<u32>, Option<Position>);
 
@@ -68,13 +68,13 @@ impl Impatient {
         }
     }
     #[on_info]
-    fn heard(&mut self, number: Published<u32>) -> String {
+    fn number(&mut self, number: Published<u32>) -> String {
         format!("{} at {}", *number, number.position().map_or(0, |position| position.offset))
     }
 }
 
 #[tokio::test]
-async fn who_looks_twice_hears_it_once() {
+async fn repeated_recovery_delivers_each_message_once() {
     let topic = Hub::local().topic::<u32>("numbers").history(8);
     let since = topic.position().await;
     topic.publish(5).unwrap();
@@ -95,10 +95,10 @@ impl Strict {
 }
 
 #[tokio::test]
-async fn client_that_does_not_read_is_closed_when_too_many_wait() {
+async fn client_that_does_not_read_is_closed_on_overflow() {
     let prices = Hub::local().topic::<String>("prices");
     let mut client = TestClient::open(Strict(prices.clone())).await;
-    // More than the pipe and the outbox hold, and then as many as may wait.
+    // Fills the pipe and the outbox, then the queue.
     for _ in 0..4 {
         prices.publish("x".repeat(100_000)).unwrap();
         client.advance(Duration::ZERO).await;
@@ -128,10 +128,10 @@ impl Prices {
 }
 
 #[tokio::test]
-async fn client_that_does_not_read_misses_what_is_old() {
+async fn client_that_does_not_read_misses_old_messages() {
     let prices = Hub::local().topic::<String>("prices");
     let mut client = TestClient::open(Prices(prices.clone())).await;
-    // More than the pipe and the outbox hold.
+    // Fills the pipe and the outbox.
     let long = "x".repeat(100_000);
     for _ in 0..4 {
         prices.publish(long.clone()).unwrap();

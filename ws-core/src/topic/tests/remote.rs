@@ -1,4 +1,4 @@
-//! What a broker can do to a topic, with one that is made for it.
+//! A topic whose broker fails.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Weak, mpsc};
@@ -9,17 +9,17 @@ use super::*;
 use crate::topic::broker::{BoxFuture, Broker, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic};
 use crate::{BrokerError, History, Recovery};
 
-/// A broker that brings back what is published, and panics when it is asked for more.
-struct Panics;
+/// A broker that returns published messages, and panics on recovery.
+struct PanickingBroker;
 
-struct Loop {
+struct LoopbackTopic {
     events: Weak<dyn RemoteEvents>,
     subscription_generation: AtomicU64,
 }
 
-impl Broker for Panics {
+impl Broker for PanickingBroker {
     fn open_topic(&self, _: &str, events: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic> {
-        Arc::new(Loop { events, subscription_generation: AtomicU64::new(0) })
+        Arc::new(LoopbackTopic { events, subscription_generation: AtomicU64::new(0) })
     }
 
     fn flush(&self) -> BoxFuture<Result<(), BrokerError>> {
@@ -31,7 +31,7 @@ impl Broker for Panics {
     }
 }
 
-impl RemoteTopic for Loop {
+impl RemoteTopic for LoopbackTopic {
     fn check(&self) -> Result<(), PublishError> {
         Ok(())
     }
@@ -68,7 +68,7 @@ impl RemoteTopic for Loop {
     }
 
     fn recover(&self, _: Since) -> BoxFuture<Option<RecoveredMessages>> {
-        Box::pin(async { panic!("the client of the broker has panicked") })
+        Box::pin(async { panic!("panic in the client of the broker") })
     }
 
     fn position(&self) -> BoxFuture<Option<Position>> {
@@ -91,20 +91,20 @@ impl RemoteTopic for Loop {
 }
 
 #[websocket]
-struct Returns {
+struct ReturningClient {
     room: Topic<String>,
-    told: mpsc::Sender<Recovery>,
+    result: mpsc::Sender<Recovery>,
 }
 
 #[websocket]
-impl Returns {
+impl ReturningClient {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) {
         let recovery = cx.subscribe_from(&self.room, None).await;
-        self.told.send(recovery).unwrap();
+        self.result.send(recovery).unwrap();
     }
     #[on_info]
-    fn heard(&mut self, line: Arc<String>) -> String {
+    fn line(&mut self, line: Arc<String>) -> String {
         line.to_string()
     }
     #[on_lagged]
@@ -114,10 +114,10 @@ impl Returns {
 }
 
 #[tokio::test]
-async fn who_is_held_is_released_when_the_search_panics() {
-    let room = Hub::with_broker(Box::new(Panics)).topic::<String>("room").history(8);
-    let (told, recovery) = mpsc::channel();
-    let mut client = TestClient::open(Returns { room: room.clone(), told }).await;
+async fn panic_of_a_recovery_flushes_the_buffer() {
+    let room = Hub::with_broker(Box::new(PanickingBroker)).topic::<String>("room").history(8);
+    let (result, recovery) = mpsc::channel();
+    let mut client = TestClient::open(ReturningClient { room: room.clone(), result }).await;
     assert_eq!(client.text().await, "lagged 0");
     assert_eq!(recovery.recv().unwrap(), Recovery::default());
     room.publish("hello".into()).unwrap();
