@@ -1,16 +1,18 @@
-//! Who may connect is decided before the 101: `#[on_upgrade]` takes the path, the query and the
-//! router's state, and what it returns as an error is the HTTP response.
+//! Authentication before the 101: `#[on_upgrade]` extracts the path, the query and the router's state.
+//! The error that it returns is the HTTP response.
 //!
-//! Run it with `cargo run --example auth`, then connect to
+//! Run it with `cargo run --example auth` and open <http://127.0.0.1:8080>, or connect any client to
 //! `ws://127.0.0.1:8080/rooms/lobby?token=wonderland`. Any other token gets 401, an unknown room
-//! 404. Another address is its first argument.
+//! 404. The first argument is another address to listen on.
+
+mod page;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use ws_core::prelude::*;
 
-/// What the handlers share.
+/// The names of users by token. The router holds it as its state; handlers share it.
 #[derive(Clone)]
 struct Users(Arc<HashMap<&'static str, &'static str>>);
 
@@ -46,12 +48,12 @@ impl Room {
     }
 
     #[on_text]
-    fn said(&mut self, text: &str) -> String {
+    fn text(&mut self, text: &str) -> String {
         format!("{}: {text}", self.user)
     }
 
     #[on_close]
-    fn left(&mut self, reason: &CloseReason) {
+    fn closed(&mut self, reason: &CloseReason) {
         println!("{} left the {}: {reason}", self.user, self.room);
     }
 }
@@ -60,6 +62,15 @@ impl Room {
 async fn main() -> ws_core::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let users = Users(Arc::new(HashMap::from([("wonderland", "alice")])));
-    println!("listening on ws://{addr}/rooms/lobby?token=wonderland");
-    Router::new().mount::<Room>().with_state(users).serve(addr).await
+    println!("listening on http://{addr}, WebSocket at ws://{addr}/rooms/lobby?token=wonderland");
+    Router::new().mount::<Room>().with_state(users).fallback(PAGE.app()).serve(addr).await
 }
+
+const PAGE: page::Page = page::Page {
+    name: "auth",
+    about: "Who may connect is decided before the handshake is answered. Try an address below: the \
+            second has a wrong token (401), the third a room that does not exist (404).",
+    source: include_str!("auth.rs"),
+    targets: &["/rooms/lobby?token=wonderland", "/rooms/lobby?token=looking-glass", "/rooms/attic?token=wonderland"],
+    messages: &["hello"],
+};

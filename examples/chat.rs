@@ -1,8 +1,8 @@
-//! A chat: rooms that remember what was said, and know who is there. `GET /` serves a page.
+//! A chat: rooms with a history and a list of members. `GET /` serves a page.
 //!
-//! Run it with `cargo run --example chat` and open <http://127.0.0.1:8080> in two windows. Another
-//! address is its first argument. As many nodes as you like are one chat with a NATS server between
-//! them, and the feature `nats`:
+//! Run it with `cargo run --example chat` and open <http://127.0.0.1:8080> in two windows. The first
+//! argument is another address to listen on. With the feature `nats` and a NATS server, any number of
+//! nodes form one chat:
 //!
 //! ```sh
 //! nats-server -js
@@ -10,40 +10,42 @@
 //!     --nats nats://127.0.0.1 --peers http://127.0.0.1:8081,http://127.0.0.1:8082
 //! ```
 //!
-//! and the same with 8082. A page whose node is gone comes back to another, and misses nothing.
+//! Start a second node with 8082 in place of 8081. A page whose node fails reconnects to another node
+//! and misses no line.
 
+use axum::http::header::CONTENT_TYPE;
 use axum::response::Html;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use ws_core::prelude::*;
 use ws_core::{BoxError, Recovery};
 
-/// Lines that a room keeps for those who come back.
-const KEPT: usize = 256;
+/// The number of lines in a room's history, for pages that reconnect.
+const HISTORY: usize = 256;
 
-/// Of those, a newcomer reads so many.
+/// The number of those lines that a newcomer gets.
 const RECENT: usize = 50;
 
-/// In characters; the page has the same.
+/// The maximum length of a name in characters; the page has the same limit.
 const MAX_NAME: usize = 32;
 
-/// A line, as everybody in the room gets it, on all nodes.
+/// A line of the chat, which all members of the room get, on all nodes.
 #[derive(Serialize, Deserialize)]
 struct Said {
     by: String,
     text: String,
 }
 
-/// What the page is told.
+/// A message from the server to the page.
 #[derive(Serialize)]
 #[serde(tag = "is", rename_all = "lowercase")]
 enum Event {
-    /// First of all: whether everything since the position with which the page came follows.
+    /// The first message. `recovered`: all lines since the page's position follow.
     Hello {
         recovered: bool,
         at: Option<Position>,
     },
-    /// The position is what to come back with.
+    /// A line and its position, from which the page can resume.
     Said {
         at: Option<Position>,
         said: Arc<Said>,
@@ -55,27 +57,27 @@ enum Event {
     Left {
         id: String,
     },
-    /// Nobody has heard this line.
+    /// This line was not published.
     Unsaid {
         text: String,
         why: String,
     },
-    /// Lines are missing before the next one: come back for them.
+    /// Lines were dropped for this page, which reconnects to fetch them.
     Lagged,
-    /// Nothing has happened; a page cannot see pings.
+    /// A heartbeat. Scripts cannot observe pings.
     Alive,
 }
 
-/// How a page introduces itself.
+/// The query of a page's request.
 #[derive(Deserialize)]
-struct Who {
+struct Login {
     name: String,
-    /// The position of the last line that it has.
+    /// The position of the last line that the page shows.
     since: Option<Position>,
 }
 
-// The page of one node talks to another, whose address may be any. Nothing is done in a visitor's
-// name here: there are no cookies and no logins, so a foreign page can do no more than its author.
+// A page from one node connects to other nodes, at any address, so every origin is allowed. This is safe
+// here: without cookies and logins, a foreign page can do no more than its author can.
 #[websocket(
     path = "/rooms/{room}",
     origins = any,
@@ -95,7 +97,7 @@ impl Guest {
     #[on_upgrade]
     fn join(
         Path(room): Path<String>,
-        Query(Who { name, since }): Query<Who>,
+        Query(Login { name, since }): Query<Login>,
         State(hub): State<Hub>,
     ) -> Result<Self, (StatusCode, &'static str)> {
         let is_name = |name: &str| {
@@ -104,7 +106,7 @@ impl Guest {
         if !is_name(&name) || !is_name(&room) {
             return Err((StatusCode::BAD_REQUEST, "names have 1 to 32 characters\n"));
         }
-        Ok(Self { name, room: hub.topic(format!("room:{room}")).history(KEPT), since })
+        Ok(Self { name, room: hub.topic(format!("room:{room}")).history(HISTORY), since })
     }
 
     #[on_open]
@@ -112,13 +114,13 @@ impl Guest {
         let since = self.since.map_or(Since::Last(RECENT), Since::Position);
         let Recovery { recovered, position, .. } = cx.subscribe_from(&self.room, since).await;
         cx.watch(&self.room).await;
-        // Whoever cannot be seen from elsewhere at the moment can talk all the same.
+        // A guest whom other nodes cannot see at the moment can still chat.
         let _ = cx.join(&self.room, &self.name).await;
         Json(Event::Hello { recovered, at: position })
     }
 
     #[on_text]
-    fn said(&mut self, text: &str) -> Option<Json<Event>> {
+    fn text(&mut self, text: &str) -> Option<Json<Event>> {
         if text.trim().is_empty() {
             return None;
         }
@@ -128,7 +130,7 @@ impl Guest {
     }
 
     #[on_info]
-    fn heard(&mut self, line: Published<Said>) -> Json<Event> {
+    fn line(&mut self, line: Published<Said>) -> Json<Event> {
         Json(Event::Said { at: line.position(), said: Arc::clone(line.value()) })
     }
 
@@ -171,14 +173,15 @@ async fn main() -> Result<(), BoxError> {
     };
     println!("listening on http://{addr}, WebSocket at ws://{addr}/rooms/lobby?name=you");
     let page = axum::Router::new()
-        .route("/", get(async || Html(include_str!("chat.html"))))
+        .route("/", get(Html(include_str!("chat.html"))))
+        .route("/page.css", get(([(CONTENT_TYPE, "text/css")], include_str!("page/page.css"))))
         .route("/peers", get(async || peers));
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };
     let router = Router::new().mount::<Guest>().with_state(hub.clone()).fallback(page);
     router.serve_with_shutdown(addr, stop).await?;
-    // The other nodes hear now that those of this one have left, not when they miss them.
+    // Tells the other nodes that the members of this node have left, before their presence expires.
     Ok(hub.close().await?)
 }
 

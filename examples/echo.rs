@@ -1,13 +1,15 @@
-//! Sends back what it gets: text and binary, up to 64 MiB a message, compressed with clients that can.
+//! An echo of text and binary, up to 64 MiB a message, compressed with clients that offer compression.
 //!
-//! Run it with `cargo run --release --example echo` and talk to `ws://127.0.0.1:8080/`. Another
-//! address is its first argument: `cargo run --release --example echo -- 127.0.0.1:9001`; a number of
-//! threads that connections have for themselves may follow. The Autobahn suite and the clients of
-//! `tests/interop` run against this one.
+//! Run it with `cargo run --release --example echo` and open <http://127.0.0.1:8080/page>, or connect any
+//! client to `ws://127.0.0.1:8080/`. The first argument is another address to listen on:
+//! `cargo run --release --example echo -- 127.0.0.1:9001`. The second is a number of worker threads
+//! (`Router::workers`). The Autobahn suite and the clients of `tests/interop` connect to this example.
+
+mod page;
 
 use ws_core::prelude::*;
 
-/// It has nothing to lose, so pages from anywhere may connect.
+/// Pages of every origin may connect, because this handler acts for nobody and holds no data.
 #[websocket(path = "/", max_message_size = 64MiB, compress, origins = any)]
 #[derive(Default)]
 struct Echo;
@@ -30,6 +32,16 @@ async fn main() -> ws_core::Result<()> {
     let mut args = std::env::args().skip(1);
     let addr = args.next().unwrap_or_else(|| "127.0.0.1:8080".into());
     let workers = args.next().and_then(|workers| workers.parse().ok()).unwrap_or(0);
-    println!("listening on ws://{addr}/");
-    Router::new().mount::<Echo>().workers(workers).serve(addr).await
+    println!("listening on http://{addr}/page, WebSocket at ws://{addr}/");
+    // The socket owns the path `/`: a GET without an upgrade gets 426 there, so the page is at `/page`.
+    Router::new().mount::<Echo>().fallback(PAGE.app()).workers(workers).serve(addr).await
 }
+
+const PAGE: page::Page = page::Page {
+    name: "echo",
+    about: "The replies borrow from the payload, so nothing is copied. A browser offers compression, \
+            which the option <code>compress</code> accepts.",
+    source: include_str!("echo.rs"),
+    targets: &["/"],
+    messages: &["hello", "κόσμε 🎈", "bytes:65536", "bytes:1048576"],
+};

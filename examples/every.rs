@@ -1,14 +1,17 @@
-//! Timers, declared and set at run time.
+//! Timers: declared ones, and one that is set at run time.
 //!
-//! Run it with `cargo run --example every` and connect to `ws://127.0.0.1:8080/`: a tick comes
-//! every second, a word after five. `faster` doubles the pace of an own timer, `stop` ends it.
-//! Another address is its first argument.
+//! Run it with `cargo run --example every` and open <http://127.0.0.1:8080>, or connect any client to
+//! `ws://127.0.0.1:8080/clock`. The server sends a tick every second and one more message after five
+//! seconds. The text `faster` starts a timer, then halves its period; `stop` cancels it. The first
+//! argument is another address to listen on.
+
+mod page;
 
 use ws_core::prelude::*;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-#[websocket(path = "/")]
+#[websocket(path = "/clock")]
 #[derive(Default)]
 struct Clock {
     seconds: u64,
@@ -28,11 +31,11 @@ impl Clock {
     }
 
     #[after(5s)]
-    fn halfway(&mut self) -> &'static str {
-        "that was five seconds"
+    fn once(&mut self) -> &'static str {
+        "five seconds have passed"
     }
 
-    /// A client that does not answer is found by the idle timeout.
+    /// Keeps a client that only listens: its pongs count for the idle timeout.
     #[every(KEEP_ALIVE)]
     fn keep_alive(&mut self) -> Ping {
         Ping::default()
@@ -51,7 +54,7 @@ impl Clock {
                 None
             }
             "stop" => Some("stopped"),
-            _ => Some("say `faster` or `stop`"),
+            _ => Some("send `faster` or `stop`"),
         }
     }
 
@@ -64,6 +67,16 @@ impl Clock {
 #[tokio::main]
 async fn main() -> ws_core::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    println!("listening on ws://{addr}/");
-    Router::new().mount::<Clock>().serve(addr).await
+    println!("listening on http://{addr}, WebSocket at ws://{addr}/clock");
+    Router::new().mount::<Clock>().fallback(PAGE.app()).serve(addr).await
 }
+
+const PAGE: page::Page = page::Page {
+    name: "every",
+    about: "Declared timers run from open: <code>#[every]</code> repeatedly, <code>#[after]</code> once. \
+            The message <code>faster</code> starts a timer of its own and halves its period each time; \
+            <code>stop</code> cancels it.",
+    source: include_str!("every.rs"),
+    targets: &["/clock"],
+    messages: &["faster", "stop"],
+};

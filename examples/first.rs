@@ -1,11 +1,14 @@
-//! A first handler with its test, as the README shows it.
+//! A first handler with its test, which the guide's first chapter shows.
 //!
-//! Run it with `cargo run --example first` and connect to `ws://127.0.0.1:8080/counter`; its test
-//! with `cargo test -p examples --example first`. Another address is its first argument.
+//! Run it with `cargo run --example first` and open <http://127.0.0.1:8080>, or connect any client to
+//! `ws://127.0.0.1:8080/counter`. Run its test with `cargo test -p examples --example first`. The first
+//! argument is another address to listen on.
+
+mod page;
 
 use ws_core::prelude::*;
 
-/// Counts what it hears, and says so every ten seconds.
+/// Counts text messages and reports the count every ten seconds.
 #[websocket(path = "/counter")]
 #[derive(Default)]
 struct Counter(u64);
@@ -26,8 +29,18 @@ impl Counter {
 #[tokio::main]
 async fn main() -> ws_core::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    Router::new().mount::<Counter>().serve(addr).await
+    println!("listening on http://{addr}, WebSocket at ws://{addr}/counter");
+    Router::new().mount::<Counter>().fallback(PAGE.app()).serve(addr).await
 }
+
+const PAGE: page::Page = page::Page {
+    name: "first",
+    about: "A handler with one field, one method for text and one timer. Send some messages: every ten \
+            seconds the server reports how many arrived on this connection.",
+    source: include_str!("first.rs"),
+    targets: &["/counter"],
+    messages: &["one", "two"],
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,11 @@
-//! The handler of Cowboy's guide, and a page that talks to it.
+//! The handler of the Cowboy user guide, whose phrases these are, and a page with a client for it.
 //!
-//! Run it with `cargo run --example hello` and open <http://127.0.0.1:8080>, or talk to
-//! `ws://127.0.0.1:8080/websocket` with any client. Another address is its first argument:
+//! Run it with `cargo run --example hello` and open <http://127.0.0.1:8080>, or connect any client to
+//! `ws://127.0.0.1:8080/websocket`. The first argument is another address to listen on:
 //! `cargo run --example hello -- 127.0.0.1:9001`.
 
-use axum::response::Html;
-use axum::routing::get;
+mod page;
+
 use ws_core::prelude::*;
 
 #[websocket(path = "/websocket")]
@@ -37,6 +37,15 @@ impl MyHandler {
 async fn main() -> ws_core::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     println!("listening on http://{addr}, WebSocket at ws://{addr}/websocket");
-    let page = axum::Router::new().route("/", get(async || Html(include_str!("hello.html"))));
-    Router::new().mount::<MyHandler>().fallback(page).serve(addr).await
+    Router::new().mount::<MyHandler>().fallback(PAGE.app()).serve(addr).await
 }
+
+const PAGE: page::Page = page::Page {
+    name: "hello",
+    about: "The handler that the <a href='https://ninenines.eu/docs/en/cowboy/2.12/guide/ws_handlers/'>user \
+            guide of Cowboy</a> starts with. The server greets after a second and again every second; a text is \
+            echoed. The phrases are the guide's own.",
+    source: include_str!("hello.rs"),
+    targets: &["/websocket"],
+    messages: &["hello", "κόσμε 🎈"],
+};

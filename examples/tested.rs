@@ -1,14 +1,14 @@
 //! A handler with its tests: a rate limit, in virtual time.
 //!
-//! Run it with `cargo run --example tested`, its tests with `cargo test -p examples --example tested`.
-//! It listens on 127.0.0.1:8080, or on its first argument.
+//! Run it with `cargo run --example tested` and its tests with `cargo test -p examples --example tested`.
+//! The socket is `ws://127.0.0.1:8080/`. The first argument is another address to listen on.
 
 use ws_core::prelude::*;
 
-/// Messages that a client may send in ten seconds.
+/// The number of messages that a client may send in ten seconds.
 const LIMIT: u32 = 3;
 
-/// Echoes, but not too much.
+/// An echo with a rate limit.
 #[websocket(path = "/", idle_timeout = 30s)]
 #[derive(Default)]
 struct Limited {
@@ -20,16 +20,16 @@ impl Limited {
     #[on_text]
     fn echo(&mut self, text: String) -> (Option<String>, Option<Close>) {
         self.sent += 1;
-        if self.sent > LIMIT { (None, Some(too_much())) } else { (Some(text), None) }
+        if self.sent > LIMIT { (None, Some(limit_exceeded())) } else { (Some(text), None) }
     }
 
     #[every(10s)]
-    fn forgive(&mut self) {
+    fn reset(&mut self) {
         self.sent = 0;
     }
 }
 
-fn too_much() -> Close {
+fn limit_exceeded() -> Close {
     Close::new(CloseCode::Policy, "three messages in ten seconds, please")
 }
 
@@ -47,19 +47,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn three_messages_are_echoed_and_the_fourth_closes() {
+    async fn echoes_three_messages_and_closes_at_the_fourth() {
         let mut client = TestClient::open(Limited::default()).await;
         for text in ["one", "two", "three"] {
             client.send(text).await;
             assert_eq!(client.text().await, text);
         }
         client.send("four").await;
-        assert_eq!(client.closed().await, too_much());
-        assert_eq!(client.close_reason().await, CloseReason::Stop(too_much()));
+        assert_eq!(client.closed().await, limit_exceeded());
+        assert_eq!(client.close_reason().await, CloseReason::Stop(limit_exceeded()));
     }
 
     #[tokio::test]
-    async fn after_ten_seconds_all_is_forgiven() {
+    async fn count_is_reset_every_ten_seconds() {
         let mut client = TestClient::open(Limited::default()).await;
         for _ in 0..100 {
             for _ in 0..LIMIT {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_is_ended_after_half_a_minute() {
+    async fn closes_after_thirty_seconds_without_a_message() {
         let mut client = TestClient::open(Limited::default()).await;
         client.advance(Duration::from_secs(29)).await;
         client.expect_nothing().await;

@@ -1,15 +1,15 @@
-//! An echo inside TLS, over HTTP/1.1 and HTTP/2, with a certificate that is made when it starts and
-//! again whenever Enter is pressed.
+//! An echo inside TLS, over HTTP/1.1 and HTTP/2. The example makes its certificate at the start, and a
+//! new one whenever Enter is pressed.
 //!
-//! Run it with `cargo run --example wss`, open <https://127.0.0.1:8443> and tell the browser that
-//! you trust it, or talk to `wss://127.0.0.1:8443/echo` with a client that does not ask. Another
-//! address is its first argument: `cargo run --example wss -- 127.0.0.1:9001`.
+//! Run it with `cargo run --example wss`, open <https://127.0.0.1:8443> and accept the certificate in the
+//! browser, or connect a client that does not verify certificates to `wss://127.0.0.1:8443/echo`. The
+//! first argument is another address to listen on: `cargo run --example wss -- 127.0.0.1:9001`.
+
+mod page;
 
 use std::io;
 use std::path::Path;
 
-use axum::response::Html;
-use axum::routing::get;
 use ws_core::prelude::*;
 use ws_core::{BoxError, Tls};
 
@@ -25,13 +25,7 @@ impl Echo {
     }
 }
 
-const PAGE: &str = r#"<!doctype html><title>wss</title><input autofocus><pre></pre><script>
-const socket = new WebSocket(`wss://${location.host}/echo`), [input, log] = document.body.children
-socket.onmessage = event => log.textContent += event.data + "\n"
-input.onchange = () => { socket.send(input.value); input.value = "" }
-</script>"#;
-
-/// A server has these from somebody whom browsers trust.
+/// Writes a self-signed certificate and its key. A server has a certificate from an authority instead.
 fn make_certificate(cert: &Path, key: &Path) -> io::Result<()> {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
@@ -51,19 +45,27 @@ async fn main() -> Result<(), BoxError> {
     let renewed = tls.clone();
     std::thread::spawn(move || {
         for _ in io::stdin().lines() {
-            // The sockets that are open stay open. If the files were broken, so would the old
-            // certificate stay.
+            // Open sockets stay open. With broken files, `reload` keeps the old certificate.
             match make_certificate(&cert, &key).map_err(BoxError::from).and_then(|()| Ok(renewed.reload()?)) {
-                Ok(()) => println!("new clients get a new certificate"),
-                Err(error) => println!("still the old certificate: {error}"),
+                Ok(()) => println!("new connections get the new certificate"),
+                Err(error) => println!("the old certificate stays in use: {error}"),
             }
         }
     });
 
     println!("listening on https://{addr}, WebSocket at wss://{addr}/echo");
-    let page = axum::Router::new().route("/", get(async || Html(PAGE)));
     let listener = tokio::net::TcpListener::bind(addr).await?;
     let stop = async { _ = tokio::signal::ctrl_c().await };
-    Router::new().mount::<Echo>().fallback(page).serve_tls_listener(listener, tls, stop).await?;
+    Router::new().mount::<Echo>().fallback(PAGE.app()).serve_tls_listener(listener, tls, stop).await?;
     Ok(std::fs::remove_dir_all(folder)?)
 }
+
+const PAGE: page::Page = page::Page {
+    name: "wss",
+    about: "An echo inside TLS. The browser loaded this page over HTTP/2 and opened its socket as a \
+            stream of the same connection (RFC 8441). Press Enter in the terminal to reload the \
+            certificate.",
+    source: include_str!("wss.rs"),
+    targets: &["/echo"],
+    messages: &["hello"],
+};

@@ -3,7 +3,7 @@ use ws_core::test::TestClient;
 
 use super::*;
 
-/// Somebody in the lobby, with what comes first.
+/// Opens a connection to the lobby and returns its first message.
 async fn enter(hub: &Hub, query: &str) -> (TestClient<Guest>, Value) {
     let uri = format!("/rooms/lobby?{query}");
     let mut guest = TestClient::<Guest>::upgrade(&uri).state(hub.clone()).open().await.unwrap();
@@ -11,7 +11,7 @@ async fn enter(hub: &Hub, query: &str) -> (TestClient<Guest>, Value) {
     (guest, hello)
 }
 
-/// What was said, and where.
+/// Receives a line and returns its text and position.
 async fn line(guest: &mut TestClient<Guest>) -> (String, String) {
     let event: Value = guest.json().await;
     assert_eq!(event["is"], "said");
@@ -20,7 +20,7 @@ async fn line(guest: &mut TestClient<Guest>) -> (String, String) {
 }
 
 #[tokio::test]
-async fn guests_see_and_hear_each_other() {
+async fn guests_receive_lines_and_presence() {
     let hub = Hub::local();
     let (mut anna, _) = enter(&hub, "name=anna").await;
     let first: Value = anna.json().await;
@@ -34,8 +34,8 @@ async fn guests_see_and_hear_each_other() {
 
     ben.send("hello").await;
     for guest in [&mut anna, &mut ben] {
-        let heard: Value = guest.json().await;
-        assert_eq!(heard["said"], json!({ "by": "ben", "text": "hello" }));
+        let line: Value = guest.json().await;
+        assert_eq!(line["said"], json!({ "by": "ben", "text": "hello" }));
     }
     ben.abort().await;
     assert_eq!(anna.json::<Value>().await, json!({ "is": "left", "id": second["id"] }));
@@ -44,31 +44,31 @@ async fn guests_see_and_hear_each_other() {
 }
 
 #[tokio::test]
-async fn who_comes_back_gets_what_it_missed() {
+async fn reconnecting_guest_gets_missed_lines() {
     let hub = Hub::local();
     let room = hub.topic::<Said>("room:lobby");
-    let say = |text: &str| room.publish(Said { by: "anna".into(), text: text.into() }).unwrap();
+    let publish = |text: &str| room.publish(Said { by: "anna".into(), text: text.into() }).unwrap();
     let (mut ben, _) = enter(&hub, "name=ben").await;
     let _joined: Value = ben.json().await;
-    say("one");
+    publish("one");
     let (_, since) = line(&mut ben).await;
     ben.abort().await;
-    say("two");
-    say("three");
+    publish("two");
+    publish("three");
     let (mut ben, hello) = enter(&hub, &format!("name=ben&since={since}")).await;
     assert_eq!(hello["recovered"], true);
     assert_eq!((line(&mut ben).await.0, line(&mut ben).await.0), ("two".into(), "three".into()));
     assert_eq!(ben.json::<Value>().await["is"], "joined");
     ben.abort().await;
-    // More than is kept.
-    (0..KEPT).for_each(|_| say("bla"));
+    // The history no longer has the page's position.
+    (0..HISTORY).for_each(|_| publish("bla"));
     let (mut ben, hello) = enter(&hub, &format!("name=ben&since={since}")).await;
     assert_eq!(hello["recovered"], false);
     assert_eq!(ben.json::<Value>().await["is"], "joined");
 }
 
 #[tokio::test]
-async fn newcomer_reads_the_last_lines() {
+async fn newcomer_gets_the_last_lines() {
     let hub = Hub::local();
     let (mut anna, _) = enter(&hub, "name=anna").await;
     for number in 1..=60 {
@@ -83,7 +83,7 @@ async fn newcomer_reads_the_last_lines() {
 }
 
 #[tokio::test]
-async fn names_and_lines_have_bounds() {
+async fn rejects_long_names_and_lines() {
     let hub = Hub::local();
     let long = "x".repeat(MAX_NAME + 1);
     for uri in [format!("/rooms/lobby?name={long}"), format!("/rooms/{long}?name=anna")]
@@ -91,8 +91,8 @@ async fn names_and_lines_have_bounds() {
         .chain(["%20", "%00", ""].map(|name| format!("/rooms/lobby?name={name}")))
         .chain(["/rooms/lobby".to_owned(), "/rooms/lobby?name=anna&since=yesterday".to_owned()])
     {
-        let refused = TestClient::<Guest>::upgrade(&uri).state(hub.clone()).open().await.unwrap_err();
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{uri}");
+        let rejection = TestClient::<Guest>::upgrade(&uri).state(hub.clone()).open().await.unwrap_err();
+        assert_eq!(rejection.status, StatusCode::BAD_REQUEST, "{uri}");
     }
     let (mut anna, _) = enter(&hub, "name=anna").await;
     let _joined: Value = anna.json().await;
@@ -101,7 +101,7 @@ async fn names_and_lines_have_bounds() {
 }
 
 #[tokio::test]
-async fn page_that_is_too_slow_is_told_to_come_back() {
+async fn slow_page_gets_lagged() {
     let hub = Hub::local();
     let (mut anna, _) = enter(&hub, "name=anna").await;
     let _joined: Value = anna.json().await;
@@ -113,7 +113,7 @@ async fn page_that_is_too_slow_is_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn page_can_tell_silence_from_a_node_that_is_gone() {
+async fn page_gets_a_heartbeat() {
     let hub = Hub::local();
     let (mut anna, _) = enter(&hub, "name=anna").await;
     let _joined: Value = anna.json().await;
