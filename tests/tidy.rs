@@ -130,6 +130,9 @@ fn files_have_a_readable_size() {
 #[test]
 fn every_example_documents_its_command() {
     for (path, text) in sources_of("examples") {
+        if path.parent() != Some(&workspace().join("examples")) {
+            continue; // The shared page is not an example.
+        }
         let name = path.file_stem().unwrap().to_str().unwrap();
         let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
         assert!(head.contains("cargo run") && head.contains(&format!("--example {name}")), "{name}");
@@ -198,17 +201,68 @@ fn prose(text: &str) -> String {
     text.split("```").step_by(2).collect()
 }
 
+/// The README and the chapters of the guide.
+fn guide() -> impl Iterator<Item = PathBuf> {
+    let docs = fs::read_dir(workspace().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let chapters = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    chapters.chain([workspace().join("README.md")])
+}
+
+/// The anchors of a Markdown file's headings, as code hosts and rustdoc derive them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| {
+        let line = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = line.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// Whether a link of a Markdown file leads to a file, and to a heading if it names one.
+fn leads_somewhere(from: &Path, target: &str) -> bool {
+    if target.starts_with("https://") {
+        return true;
+    }
+    let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let path = if file.is_empty() { from.to_owned() } else { from.parent().unwrap().join(file) };
+    let Ok(text) = fs::read_to_string(&path) else { return path.exists() && anchor.is_empty() };
+    anchor.is_empty() || anchors(&prose(&text)).iter().any(|found| found == anchor)
+}
+
+#[test]
+fn snippets_of_the_guide_have_no_hidden_lines() {
+    for path in guide() {
+        let text = fs::read_to_string(&path).unwrap();
+        let hidden = text.split("```").skip(1).step_by(2).filter(|code| code.starts_with("rust")).find(|code| {
+            code.lines().any(|line| line.trim() == "#" || line.trim_start().starts_with("# "))
+        });
+        assert_eq!(hidden, None, "{}: code hosts show lines that begin with `# `", path.display());
+    }
+}
+
 #[test]
 fn links_of_the_guide_resolve() {
     let rustdoc = fs::read_to_string(workspace().join("ws-core/src/guide.links")).unwrap();
-    let docs = fs::read_dir(workspace().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let mut wrong = Vec::new();
-    for path in docs.chain([workspace().join("README.md")]) {
+    for path in guide() {
         let text = prose(&fs::read_to_string(&path).unwrap());
+        let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in inline {
+            if !leads_somewhere(&path, target) {
+                wrong.push(format!("{}: {target} does not exist", path.display()));
+            }
+        }
         for line in text.lines().filter(|line| line.starts_with('[')) {
             let Some((label, target)) = line.split_once("]: ") else { continue };
-            if !path.parent().unwrap().join(target).exists() {
+            if !leads_somewhere(&path, target) {
                 wrong.push(format!("{}: {target} does not exist", path.display()));
+            }
+            if target.ends_with(".rs") {
+                wrong.push(format!("{}: {target} is source code", path.display()));
+            }
+            if target.starts_with("https://") {
+                continue;
             }
             if !rustdoc.contains(&format!("{label}]: ")) {
                 wrong.push(format!("{}: {label}] is not in guide.links", path.display()));
@@ -226,9 +280,13 @@ fn links_of_the_guide_resolve() {
 }
 
 #[test]
-fn readme_shows_the_first_example() {
-    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+fn guide_shows_the_first_example() {
+    let chapter = fs::read_to_string(workspace().join("docs/start.md")).unwrap();
     let example = fs::read_to_string(workspace().join("examples/first.rs")).unwrap();
-    let (_, code) = example.split_once("\n\n").unwrap();
-    assert!(readme.contains(code), "the first handler of the README is not examples/first.rs");
+    // The example's `main` and page are its own.
+    let (_, code) = example.split_once("mod page;\n\n").unwrap();
+    let (handler, rest) = code.split_once("#[tokio::main]").unwrap();
+    let (_, test) = rest.split_once("#[cfg(test)]").unwrap();
+    assert!(chapter.contains(handler), "the handler of docs/start.md is not that of examples/first.rs");
+    assert!(chapter.contains(test), "the test of docs/start.md is not that of examples/first.rs");
 }

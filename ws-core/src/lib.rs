@@ -1,5 +1,6 @@
 #![doc = include_str!("guide.links")]
-#![doc = include_str!("../README.md")]
+// The programs of the README are compiled by `tests/guide/readme.rs`.
+#![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 // The documentation covers all features. Without one of them, links to its items do not resolve.
 #![cfg_attr(
     not(all(feature = "json", feature = "nats", feature = "test-util", feature = "tls")),
