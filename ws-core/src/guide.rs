@@ -15,6 +15,7 @@ macro_rules! chapters {
 }
 
 chapters! {
+    start: "../docs/start.md"
     connection: "../docs/connection.md"
     messages: "../docs/messages.md"
     addresses: "../docs/addresses.md"
@@ -24,5 +25,6 @@ chapters! {
     flow_control: "../docs/flow_control.md"
     testing: "../docs/testing.md"
     mounting: "../docs/mounting.md"
+    reference: "../docs/reference.md"
     cowboy: "../docs/cowboy.md"
 }
