@@ -9,7 +9,7 @@ mod page;
 
 use ws_core::prelude::*;
 
-/// Pages of every origin may connect, because this handler acts for nobody and holds no data.
+/// Pages of every origin may connect, because this handler has neither users nor data.
 #[websocket(path = "/", max_message_size = 64MiB, compress, origins = any)]
 #[derive(Default)]
 struct Echo;
