@@ -71,6 +71,10 @@ const PAGE: page::Page = page::Page {
     about: "Who may connect is decided before the handshake is answered. Try an address below: the \
             second has a wrong token (401), the third a room that does not exist (404).",
     source: include_str!("auth.rs"),
-    targets: &["/rooms/lobby?token=wonderland", "/rooms/lobby?token=looking-glass", "/rooms/attic?token=wonderland"],
+    targets: &[
+        "/rooms/lobby?token=wonderland",
+        "/rooms/lobby?token=looking-glass",
+        "/rooms/attic?token=wonderland",
+    ],
     messages: &["hello"],
 };

@@ -234,9 +234,10 @@ fn leads_somewhere(from: &Path, target: &str) -> bool {
 fn snippets_of_the_guide_have_no_hidden_lines() {
     for path in guide() {
         let text = fs::read_to_string(&path).unwrap();
-        let hidden = text.split("```").skip(1).step_by(2).filter(|code| code.starts_with("rust")).find(|code| {
-            code.lines().any(|line| line.trim() == "#" || line.trim_start().starts_with("# "))
-        });
+        let hidden =
+            text.split("```").skip(1).step_by(2).filter(|code| code.starts_with("rust")).find(|code| {
+                code.lines().any(|line| line.trim() == "#" || line.trim_start().starts_with("# "))
+            });
         assert_eq!(hidden, None, "{}: code hosts show lines that begin with `# `", path.display());
     }
 }

@@ -24,6 +24,12 @@ const PHRASES: [&str; 14] = [
 
 const FOLDERS: [&str; 5] = ["ws-core/src", "ws-macros/src", "examples", "benches/src", "tests"];
 
+/// Returns whether a text contains one of [`PHRASES`]. "There is no" is a plain sentence.
+fn is_unplain(text: &str) -> bool {
+    let text = text.replace("here is no ", "");
+    PHRASES.iter().any(|phrase| text.contains(phrase))
+}
+
 /// Returns the comment of a line, if it has one.
 fn comment(line: &str) -> Option<&str> {
     let (code, text) = line.split_once("//")?;
@@ -41,7 +47,7 @@ fn comments_use_plain_words() {
             }
             for (at, line) in text.lines().enumerate() {
                 let Some(comment) = comment(line) else { continue };
-                if PHRASES.iter().any(|phrase| comment.contains(phrase)) {
+                if is_unplain(comment) {
                     wrong.push(format!("{}:{}: {}", path.display(), at + 1, comment.trim()));
                 }
             }
@@ -70,7 +76,7 @@ fn documents_use_plain_words() {
     for path in files {
         for (at, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
             let line = line.replace("`ws.nobody`", ""); // A subject at the NATS server.
-            if PHRASES.iter().any(|phrase| line.contains(phrase)) {
+            if is_unplain(line) {
                 wrong.push(format!("{}:{}: {line}", path.display(), at + 1));
             }
         }

@@ -29,13 +29,13 @@ const MAX_UNACKNOWLEDGED: usize = 1024;
 
 /// Sending half of a queue; a task has the [`Publisher`].
 pub(super) struct PublishQueue {
-    entries: mpsc::Sender<QueueEntry>,
+    entries: mpsc::Sender<PublishEntry>,
     bytes: ByteBudget,
     /// Number of messages that the broker has not acknowledged since the last flush.
     unconfirmed: Arc<AtomicU64>,
 }
 
-enum QueueEntry {
+enum PublishEntry {
     Message(OutgoingMessage),
     FlushMarker {
         /// Completed once all entries before the marker are sent.
@@ -99,7 +99,7 @@ impl PublishQueue {
     pub(super) async fn flush(&self, is_last: bool) {
         let (ack, acked) = oneshot::channel();
         // Sending fails if the publisher has ended: then there is nothing to wait for.
-        if self.entries.send(QueueEntry::FlushMarker { ack, is_last }).await.is_ok() {
+        if self.entries.send(PublishEntry::FlushMarker { ack, is_last }).await.is_ok() {
             let _ = acked.await;
         }
     }
@@ -114,7 +114,7 @@ impl PublishQueue {
         if !self.bytes.try_reserve(size) {
             return Err(PublishError::Full);
         }
-        self.entries.try_send(QueueEntry::Message(message)).map_err(|error| {
+        self.entries.try_send(PublishEntry::Message(message)).map_err(|error| {
             self.bytes.release(size);
             match error {
                 mpsc::error::TrySendError::Full(_) => PublishError::Full,
@@ -127,7 +127,7 @@ impl PublishQueue {
 
 /// Receiving half of a queue.
 pub(super) struct Publisher {
-    entries: mpsc::Receiver<QueueEntry>,
+    entries: mpsc::Receiver<PublishEntry>,
     bytes: ByteBudget,
     unconfirmed: Arc<AtomicU64>,
     /// Completes, by being dropped, the last flush once the publisher ends.
@@ -135,9 +135,9 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    async fn next(&mut self) -> Option<QueueEntry> {
+    async fn next(&mut self) -> Option<PublishEntry> {
         let entry = self.entries.recv().await?;
-        if let QueueEntry::Message(message) = &entry {
+        if let PublishEntry::Message(message) = &entry {
             self.bytes.release(message.payload.len());
         }
         Some(entry)
@@ -159,8 +159,8 @@ impl Publisher {
     pub(super) async fn publish_core(mut self, client: Client) {
         while let Some(entry) = self.next().await {
             let OutgoingMessage { subject, message_id, payload, .. } = match entry {
-                QueueEntry::Message(message) => message,
-                QueueEntry::FlushMarker { ack, is_last } => {
+                PublishEntry::Message(message) => message,
+                PublishEntry::FlushMarker { ack, is_last } => {
                     self.on_flush_marker(ack, is_last);
                     continue;
                 }
@@ -186,8 +186,8 @@ impl Publisher {
                 Some(()) = unacknowledged.next(), if !unacknowledged.is_empty() => {}
                 entry = self.next(), if unacknowledged.len() < MAX_UNACKNOWLEDGED => {
                     let message = match entry {
-                        Some(QueueEntry::Message(message)) => message,
-                        Some(QueueEntry::FlushMarker { ack, is_last }) => {
+                        Some(PublishEntry::Message(message)) => message,
+                        Some(PublishEntry::FlushMarker { ack, is_last }) => {
                             while unacknowledged.next().await.is_some() {}
                             self.on_flush_marker(ack, is_last);
                             continue;
