@@ -55,12 +55,12 @@ pub(crate) struct Timers<I>(Option<Box<TimerHeap<I>>>);
 
 struct TimerHeap<I> {
     /// The timer that is due next is on top.
-    heap: BinaryHeap<Entry<I>>,
+    heap: BinaryHeap<TimerEntry<I>>,
     /// The id of the next timer that is added.
     next: u64,
 }
 
-struct Entry<I> {
+struct TimerEntry<I> {
     at: Instant,
     id: u64,
     action: TimerAction<I>,
@@ -129,18 +129,18 @@ impl<I> Timers<I> {
             return None;
         }
         let heap = &mut self.0.as_mut()?.heap;
-        let Entry { at, id, action } = heap.pop()?;
+        let TimerEntry { at, id, action } = heap.pop()?;
         Some(match action {
             TimerAction::Once(info) => Due::Info(info),
             TimerAction::Method { index, period } => {
                 if let Some(period) = period {
-                    heap.push(Entry { at: next_tick(at, period, now), id, action });
+                    heap.push(TimerEntry { at: next_tick(at, period, now), id, action });
                 }
                 Due::Method(index)
             }
             TimerAction::Every { period, mut make } => {
                 let info = make();
-                heap.push(Entry {
+                heap.push(TimerEntry {
                     at: next_tick(at, period, now),
                     id,
                     action: TimerAction::Every { period, make },
@@ -158,7 +158,7 @@ impl<I> Timers<I> {
             // Most connections have one timer.
             timers.heap.reserve_exact(1);
         }
-        timers.heap.push(Entry { at, id, action });
+        timers.heap.push(TimerEntry { at, id, action });
         TimerId(id)
     }
 }
@@ -173,25 +173,25 @@ fn next_tick(at: Instant, period: Duration, now: Instant) -> Instant {
 
 /// The order of the heap: the top is the timer that is due first. Of timers that are due at the same time, the
 /// top is the one that was started first.
-impl<I> Ord for Entry<I> {
+impl<I> Ord for TimerEntry<I> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (other.at, other.id).cmp(&(self.at, self.id))
     }
 }
 
-impl<I> PartialOrd for Entry<I> {
+impl<I> PartialOrd for TimerEntry<I> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<I> PartialEq for Entry<I> {
+impl<I> PartialEq for TimerEntry<I> {
     fn eq(&self, other: &Self) -> bool {
         (self.at, self.id) == (other.at, other.id)
     }
 }
 
-impl<I> Eq for Entry<I> {}
+impl<I> Eq for TimerEntry<I> {}
 
 impl<I> fmt::Debug for Timers<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

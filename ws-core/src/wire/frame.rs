@@ -1,5 +1,7 @@
 //! Frame headers (RFC 6455 §5.2).
 
+use bytes::Bytes;
+
 use crate::close::ProtocolError;
 use crate::message::MAX_CONTROL_PAYLOAD;
 
@@ -168,6 +170,14 @@ pub(crate) fn write_header(to: &mut [u8; MAX_HEADER], opcode: Opcode, len: usize
         to[2..].copy_from_slice(&(len as u64).to_be_bytes());
         10
     }
+}
+
+/// Encodes a complete frame with the reserved bits `rsv`.
+pub(crate) fn encode_frame(opcode: Opcode, rsv: u8, payload: &[u8]) -> Bytes {
+    let mut header = [0; MAX_HEADER];
+    let size = write_header(&mut header, opcode, payload.len());
+    header[0] |= rsv;
+    [&header[..size], payload].concat().into()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::connection::Connection;
 use super::deflate::{PreparedEncoding, SharedDeflate};
-use super::frame::{MAX_HEADER, Opcode, write_header};
+use super::frame::{MAX_HEADER, Opcode, encode_frame, write_header};
 use crate::close::CloseReason;
 
 /// A message that is encoded as one frame, for many connections to send.
@@ -42,14 +42,6 @@ impl PreparedMessage {
 
 fn header_size(len: usize) -> usize {
     write_header(&mut [0; MAX_HEADER], Opcode::Text, len)
-}
-
-/// Encodes a complete frame with the reserved bits `rsv`.
-pub(super) fn encode_frame(opcode: Opcode, rsv: u8, payload: &[u8]) -> Bytes {
-    let mut header = [0; MAX_HEADER];
-    let size = write_header(&mut header, opcode, payload.len());
-    header[0] |= rsv;
-    [&header[..size], payload].concat().into()
 }
 
 impl Connection {

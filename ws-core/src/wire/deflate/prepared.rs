@@ -4,8 +4,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use super::super::frame::{COMPRESSED, Opcode};
-use super::super::prepared_message::encode_frame;
+use super::super::frame::{COMPRESSED, Opcode, encode_frame};
 use super::codec_pool::EncoderConfig;
 use super::{Deflater, PreparedEncoding};
 
