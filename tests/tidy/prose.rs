@@ -76,7 +76,7 @@ fn documents_use_plain_words() {
     for path in files {
         for (at, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
             let line = line.replace("`ws.nobody`", ""); // A subject at the NATS server.
-            if is_unplain(line) {
+            if is_unplain(&line) {
                 wrong.push(format!("{}:{}: {line}", path.display(), at + 1));
             }
         }
