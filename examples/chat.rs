@@ -31,7 +31,7 @@ const MAX_NAME: usize = 32;
 
 /// A line of the chat, which all members of the room get, on all nodes.
 #[derive(Serialize, Deserialize)]
-struct Said {
+struct Line {
     by: String,
     text: String,
 }
@@ -46,9 +46,9 @@ enum Event {
         at: Option<Position>,
     },
     /// A line and its position, from which the page can resume.
-    Said {
+    Line {
         at: Option<Position>,
-        said: Arc<Said>,
+        line: Arc<Line>,
     },
     Joined {
         id: String,
@@ -58,7 +58,7 @@ enum Event {
         id: String,
     },
     /// This line was not published.
-    Unsaid {
+    Unpublished {
         text: String,
         why: String,
     },
@@ -88,7 +88,7 @@ struct Login {
 )]
 struct Guest {
     name: String,
-    room: Topic<Said>,
+    room: Topic<Line>,
     since: Option<Position>,
 }
 
@@ -124,14 +124,14 @@ impl Guest {
         if text.trim().is_empty() {
             return None;
         }
-        let said = Said { by: self.name.clone(), text: text.to_owned() };
-        let error = self.room.publish(said).err()?;
-        Some(Json(Event::Unsaid { text: text.to_owned(), why: error.to_string() }))
+        let line = Line { by: self.name.clone(), text: text.to_owned() };
+        let error = self.room.publish(line).err()?;
+        Some(Json(Event::Unpublished { text: text.to_owned(), why: error.to_string() }))
     }
 
     #[on_info]
-    fn line(&mut self, line: Published<Said>) -> Json<Event> {
-        Json(Event::Said { at: line.position(), said: Arc::clone(line.value()) })
+    fn line(&mut self, line: Published<Line>) -> Json<Event> {
+        Json(Event::Line { at: line.position(), line: Arc::clone(line.value()) })
     }
 
     #[on_info]
@@ -181,7 +181,7 @@ async fn main() -> Result<(), BoxError> {
     };
     let router = Router::new().mount::<Guest>().with_state(hub.clone()).fallback(page);
     router.serve_with_shutdown(addr, stop).await?;
-    // Tells the other nodes that the members of this node have left, before their presence expires.
+    // Informs the other nodes that the members of this node have left, before their presence expires.
     Ok(hub.close().await?)
 }
 

@@ -14,9 +14,9 @@ async fn enter(hub: &Hub, query: &str) -> (TestClient<Guest>, Value) {
 /// Receives a line and returns its text and position.
 async fn line(guest: &mut TestClient<Guest>) -> (String, String) {
     let event: Value = guest.json().await;
-    assert_eq!(event["is"], "said");
+    assert_eq!(event["is"], "line");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    (text(&event["said"]["text"]), text(&event["at"]))
+    (text(&event["line"]["text"]), text(&event["at"]))
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn guests_receive_lines_and_presence() {
     ben.send("hello").await;
     for guest in [&mut anna, &mut ben] {
         let line: Value = guest.json().await;
-        assert_eq!(line["said"], json!({ "by": "ben", "text": "hello" }));
+        assert_eq!(line["line"], json!({ "by": "ben", "text": "hello" }));
     }
     ben.abort().await;
     assert_eq!(anna.json::<Value>().await, json!({ "is": "left", "id": second["id"] }));
@@ -46,8 +46,8 @@ async fn guests_receive_lines_and_presence() {
 #[tokio::test]
 async fn reconnecting_guest_gets_missed_lines() {
     let hub = Hub::local();
-    let room = hub.topic::<Said>("room:lobby");
-    let publish = |text: &str| room.publish(Said { by: "anna".into(), text: text.into() }).unwrap();
+    let room = hub.topic::<Line>("room:lobby");
+    let publish = |text: &str| room.publish(Line { by: "anna".into(), text: text.into() }).unwrap();
     let (mut ben, _) = enter(&hub, "name=ben").await;
     let _joined: Value = ben.json().await;
     publish("one");
@@ -72,7 +72,7 @@ async fn newcomer_gets_the_last_lines() {
     let hub = Hub::local();
     let (mut anna, _) = enter(&hub, "name=anna").await;
     for number in 1..=60 {
-        hub.topic("room:lobby").publish(Said { by: "ben".into(), text: number.to_string() }).unwrap();
+        hub.topic("room:lobby").publish(Line { by: "ben".into(), text: number.to_string() }).unwrap();
     }
     anna.advance(Duration::ZERO).await;
     let (mut carl, hello) = enter(&hub, "name=carl").await;
@@ -106,7 +106,7 @@ async fn slow_page_gets_lagged() {
     let (mut anna, _) = enter(&hub, "name=anna").await;
     let _joined: Value = anna.json().await;
     for _ in 0..=1024 {
-        hub.topic("room:lobby").publish(Said { by: "ben".into(), text: "bla".into() }).unwrap();
+        hub.topic("room:lobby").publish(Line { by: "ben".into(), text: "bla".into() }).unwrap();
     }
     assert_eq!(anna.json::<Value>().await, json!({ "is": "lagged" }));
     line(&mut anna).await;
