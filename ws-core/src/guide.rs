@@ -1,8 +1,8 @@
-// The guide: the chapters of the folder `docs` as rustdoc pages.
+// The guide: the chapters of the folder `docs`, for rustdoc.
 //
-// A chapter links to other chapters and to items by label. The end of each chapter defines the labels for
-// readers of the repository. For rustdoc, `guide.links` is included first, and in Markdown the first
-// definition of a label counts. Line numbers of doc tests count from the start of `guide.links`.
+// Chapters link to chapters and to items by label. A label has two definitions. The one at the end of the
+// chapter is for code hosts. rustdoc reads `guide.links` first, and the first definition counts. Line
+// numbers of doc tests therefore include the lines of `guide.links`.
 #![doc = include_str!("guide.links")]
 #![doc = include_str!("../docs/README.md")]
 
@@ -16,14 +16,14 @@ macro_rules! chapters {
 
 chapters! {
     start: "../docs/start.md"
-    connection: "../docs/connection.md"
     messages: "../docs/messages.md"
+    testing: "../docs/testing.md"
+    connection: "../docs/connection.md"
+    timers: "../docs/timers.md"
     addresses: "../docs/addresses.md"
     topics: "../docs/topics.md"
-    timers: "../docs/timers.md"
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"
-    testing: "../docs/testing.md"
     mounting: "../docs/mounting.md"
     reference: "../docs/reference.md"
     cowboy: "../docs/cowboy.md"
