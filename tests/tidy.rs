@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 /// Layers of `ws-core`, lowest first. A module may import modules of its own rank and below.
 const LAYERS: [&[&str]; 8] = [
-    &["close", "message", "options", "error", "panic"],
+    &["clock", "sync", "close", "message", "options", "error", "panic"],
     &["wire", "timer", "mailbox"],
     &["payload", "reply", "event", "json", "topic"],
     &["handler", "context"],
-    &["address", "transport", "upgrade"],
+    &["address", "transport", "upgrade", "scratch", "connections"],
     &["driver", "worker"],
     &["router", "server", "test"],
     &["private", "prelude", "guide", "fuzzing"],

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use session::{ConnectionInfo, SessionCell, SessionGuard};
 pub(crate) use session::{Session, SharedSession, lock};
 
+use crate::clock::now;
 use crate::close::Close;
 use crate::error::HandlerError;
 use crate::handler::{Handler, InfoOf};
@@ -328,11 +329,6 @@ impl<H: Handler> Context<H> {
     pub(crate) fn shared(&self) -> SharedSession<H> {
         self.cell.shared()
     }
-}
-
-/// The runtime's clock, which tests can set.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Returns `now + delay`, or a time 30 years ahead if the sum overflows.

@@ -14,7 +14,9 @@
 extern crate self as ws_core;
 
 mod address;
+mod clock;
 mod close;
+mod connections;
 mod context;
 mod driver;
 mod error;
@@ -36,7 +38,9 @@ pub mod prelude;
 pub mod private;
 mod reply;
 mod router;
+mod scratch;
 mod server;
+mod sync;
 #[cfg(feature = "test-util")]
 pub mod test;
 mod timer;

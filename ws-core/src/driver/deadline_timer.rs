@@ -10,11 +10,6 @@ use tokio::time::{Sleep, sleep_until};
 use super::budget::without_coop_budget;
 use super::state::DriverState;
 
-/// The runtime's clock, which tests can set.
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
 impl DriverState {
     /// Whether the timer will wake the connection at `deadline`, or before.
     pub(super) fn fires_by(&self, deadline: Instant) -> bool {

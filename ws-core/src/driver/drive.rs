@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 
-use super::{now, run};
+use super::run;
+use crate::clock::now;
 use crate::close::CloseReason;
 use crate::context::Context;
 use crate::handler::Handler;

@@ -7,10 +7,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::budget::{is_coop_budget_exhausted, without_coop_budget, without_exhausted_budget};
 use super::io::ConnectionIo;
-use super::scratch::Scratch;
 use super::state::DriverState;
 use crate::context::Session;
 use crate::handler::Handler;
+use crate::scratch::Scratch;
 
 /// What a round has found.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::budget::{MAX_ITERATIONS, without_coop_budget};
-use super::deadline_timer;
-use super::scratch::Scratch;
+use crate::clock::now;
 use crate::close::ProtocolError;
+use crate::scratch::Scratch;
 use crate::wire::Connection;
 
 /// How many pieces of what waits are written at once.
@@ -103,7 +103,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
                 if held > 0 {
                     wire.prepend_partial(&mut bytes[..held]);
                 }
-                wire.on_bytes_received(deadline_timer::now());
+                wire.on_bytes_received(now());
                 Poll::Ready(Some(end))
             }
             Poll::Ready(end) => {
@@ -127,7 +127,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
         let len = read.filled().len();
         Some(match poll {
             Poll::Ready(Ok(())) if len > 0 => {
-                wire.on_bytes_received(deadline_timer::now());
+                wire.on_bytes_received(now());
                 wire.commit_direct_read(len);
                 Poll::Ready(true)
             }
@@ -170,7 +170,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
                 Poll::Ready(Ok(0)) => return wire.on_write_error(io::ErrorKind::WriteZero),
                 Poll::Ready(Ok(len)) => {
                     self.needs_flush = true;
-                    wire.on_bytes_sent(len, deadline_timer::now);
+                    wire.on_bytes_sent(len, now);
                 }
                 Poll::Ready(Err(error)) => return wire.on_write_error(error.kind()),
                 Poll::Pending => return,

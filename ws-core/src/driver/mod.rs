@@ -5,7 +5,6 @@
 //! nothing is left, then writes once. While an async method is pending, [`wait`] keeps the wire
 //! alive instead.
 
-mod admission;
 mod budget;
 mod deadline_timer;
 mod dispatch;
@@ -16,8 +15,6 @@ mod invoke;
 mod io;
 mod pending;
 mod poll_loop;
-mod scratch;
-mod shutdown;
 mod state;
 
 use std::any::type_name;
@@ -26,9 +23,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub(crate) use admission::{ConnectionLimits, LimitReached};
 use budget::without_coop_budget;
-pub(crate) use deadline_timer::now;
 use dispatch::NextStep;
 #[cfg(feature = "tungstenite")]
 pub use drive::drive;
@@ -36,14 +31,15 @@ use invoke::Completion;
 use io::ConnectionIo;
 use pending::{CancelPolicy, run_method};
 use poll_loop::poll_loop;
-pub(crate) use scratch::with_scratch;
-pub(crate) use shutdown::{ConnectionPermit, ConnectionTracker};
 use state::{Driver, DriverState};
 
+use crate::clock::now;
 use crate::close::CloseReason;
+use crate::connections::ConnectionPermit;
 use crate::context::{Context, Session};
 use crate::handler::{Handler, HandlerInstance};
 use crate::panic::catch;
+use crate::scratch::with_scratch;
 
 /// Runs a handler on a byte stream from open to the end of TCP, and says why it ended.
 ///
@@ -164,7 +160,7 @@ where
 {
     state.register(task, session);
     without_coop_budget(task, |task| {
-        scratch::with_scratch(|scratch| state.poll_close(task, io, &mut session.wire, scratch))
+        with_scratch(|scratch| state.poll_close(task, io, &mut session.wire, scratch))
     })
 }
 

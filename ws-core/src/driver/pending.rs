@@ -6,16 +6,16 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::budget::{MAX_ITERATIONS, without_coop_budget};
-use super::deadline_timer::now;
 use super::dispatch::NextStep;
 use super::invoke::Completion;
 use super::io::ConnectionIo;
-use super::scratch::{self, Scratch};
 use super::state::{Driver, DriverState};
+use crate::clock::now;
 use crate::close::CloseReason;
 use crate::context::{Session, lock};
 use crate::handler::Handler;
 use crate::panic::catch;
+use crate::scratch::{Scratch, with_scratch};
 use crate::wire::{Connection, UnreadInput};
 
 /// Until when a method may go on.
@@ -54,7 +54,7 @@ where
         };
         let mut completion = None;
         if !std::mem::take(&mut state.already_polled) {
-            scratch::with_scratch(|scratch| scratch.lend_write_buffer(&mut lock(session).wire));
+            with_scratch(|scratch| scratch.lend_write_buffer(&mut lock(session).wire));
             completion = match catch(|| method.as_mut().poll(task)) {
                 Ok(Poll::Ready((_, result))) => Some(Completion::Returned(result)),
                 Ok(Poll::Pending) => None,
@@ -63,7 +63,7 @@ where
         }
         if completion.is_none() {
             let method_time = without_coop_budget(task, |task| {
-                scratch::with_scratch(|scratch| poll_io(task, &mut lock(session), io, state, scratch))
+                with_scratch(|scratch| poll_io(task, &mut lock(session), io, state, scratch))
             });
             if method_time.is_pending() || state.cancel_policy == CancelPolicy::Never {
                 return Poll::Pending;

@@ -5,18 +5,18 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::budget::without_exhausted_budget;
-use super::deadline_timer::now;
 use super::dispatch::{
     IdleHandler, PollExit, dispatch_event, dispatch_published, dispatch_read_ahead, process_messages,
     save_unread_input,
 };
 use super::fast_path::{self, IterationOutcome, flush};
 use super::io::ConnectionIo;
-use super::scratch::{self, Scratch};
 use super::state::DriverState;
+use crate::clock::now;
 use crate::event::Event;
 use crate::handler::{Handler, HandlerInstance};
 use crate::panic::catch;
+use crate::scratch::{Scratch, with_scratch};
 use crate::timer::Due;
 use crate::topic::QueueItem;
 use crate::wire::ZERO_COPY_THRESHOLD;
@@ -35,7 +35,7 @@ where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    scratch::with_scratch(|scratch| poll_loop_inner(task, instance, io, state, scratch, exit))
+    with_scratch(|scratch| poll_loop_inner(task, instance, io, state, scratch, exit))
 }
 
 #[inline(always)]

@@ -8,14 +8,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
 use super::budget::IterationBudget;
-use super::deadline_timer::now;
 use super::io::ConnectionIo;
 use super::pending::CancelPolicy;
-use super::scratch::Scratch;
-use super::shutdown::ConnectionPermit;
+use crate::clock::now;
 use crate::close::CloseReason;
+use crate::connections::ConnectionPermit;
 use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
+use crate::scratch::Scratch;
 use crate::wire::Connection;
 
 #[derive(Default)]

@@ -23,9 +23,9 @@ use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 use super::path::PathParams;
 use super::pending_connection::{AcceptedHandshake, ConnectionSetup, PendingConnection};
 use super::{PeerAddr, Settings};
+use crate::connections::{ConnectionPermit, ConnectionTracker, LimitReached};
 #[cfg(feature = "test-util")]
 use crate::context::Context;
-use crate::driver::{ConnectionPermit, ConnectionTracker, LimitReached};
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::panic::catch;

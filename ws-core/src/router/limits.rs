@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Router;
-use crate::driver::ConnectionLimits;
+use crate::connections::ConnectionLimits;
 
 /// The longest timeout. Adding a longer one to the current time could overflow.
 const MAX_TIMEOUT: Duration = Duration::from_hours(365 * 24);

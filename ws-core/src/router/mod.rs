@@ -30,7 +30,8 @@ use path::PathParams;
 pub use path::parameters;
 pub(crate) use pending_connection::{AcceptedHandshake, StartConnection};
 
-use crate::driver::{ConnectionTracker, now};
+use crate::clock::now;
+use crate::connections::ConnectionTracker;
 use crate::error::BoxError;
 use crate::handler::{Handler, Mounted, OnUpgrade};
 use crate::transport::PendingUpgrade;

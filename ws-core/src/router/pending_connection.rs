@@ -11,7 +11,9 @@ use axum_core::response::Response;
 use hyper::header::HeaderMap;
 
 use crate::context::Context;
-use crate::driver::{self, ConnectionPermit, now};
+use crate::clock::now;
+use crate::connections::ConnectionPermit;
+use crate::driver;
 use crate::error::BoxError;
 use crate::handler::Handler;
 use crate::options::Options;

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::handshake_timeouts::HandshakeTimeouts;
 use super::peer::{AcceptedSocket, Peer, Security};
-use crate::driver::{ConnectionLimits, ConnectionTracker};
+use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::router::Router;
 use crate::worker;
 

@@ -37,7 +37,6 @@ use response_writer::AnsweredHandshake;
 
 use super::peer::Peer;
 use super::request_head;
-use crate::driver;
 use crate::router::{PlainHandshake, StartConnection};
 use crate::transport::rewind::Rewind;
 
@@ -114,7 +113,7 @@ impl Peer {
             if self.permit.shutdown_deadline().is_some() {
                 return Poll::Ready(None);
             }
-            let inspected = driver::with_scratch(|scratch| {
+            let inspected = crate::scratch::with_scratch(|scratch| {
                 scratch.with_buffers(|input, out| {
                     let mut read = ReadBuf::new(input);
                     Pin::new(&mut *stream).poll_read(task, &mut read).map(|end| match end {

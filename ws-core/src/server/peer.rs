@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::handshake_timeouts::HandshakeTimeouts;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
-use crate::driver::ConnectionPermit;
+use crate::connections::ConnectionPermit;
 use crate::router::Router;
 
 /// Whether connections are inside TLS.

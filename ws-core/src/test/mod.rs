@@ -23,6 +23,7 @@ use tokio::io::duplex;
 use tokio::task::JoinHandle;
 
 use crate::address::Addr;
+use crate::clock::now;
 use crate::close::{Close, CloseReason};
 use crate::context::Context;
 use crate::driver;
@@ -85,7 +86,7 @@ impl<H: Handler> TestClient<H> {
     pub async fn open(handler: H) -> Self {
         let options = H::CHECKED_DECLARATION.options;
         clock::pause().await;
-        let wire = Connection::new(options.into(), Vec::new(), driver::now());
+        let wire = Connection::new(options.into(), Vec::new(), now());
         Self::start(handler, Context::new(wire, None, None), HeaderMap::new()).await
     }
 

@@ -291,7 +291,7 @@ async fn messages_of_a_publisher_arrive_in_order_from_many_threads() {
         let (client, server) = tokio::io::duplex(1024);
         let handler = Counts { topic: topic.clone(), last: HashMap::new(), done: done.clone() };
         let options = <Counts as crate::handler::Handler>::CHECKED_DECLARATION.options;
-        let wire = crate::wire::Connection::new(options.into(), Vec::new(), crate::driver::now());
+        let wire = crate::wire::Connection::new(options.into(), Vec::new(), crate::clock::now());
         tokio::spawn(crate::driver::run(handler, Context::new(wire, None, None), server, None));
         lines.push(client);
     }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::peer::{Log, Peer, connect_with, frame, options};
-use crate::driver::now;
+use crate::clock::now;
 use crate::handler::Handler;
 use crate::prelude::*;
 

@@ -11,8 +11,9 @@ use flate2::{Compress, Compression, FlushCompress};
 use tokio::io::{AsyncWriteExt, duplex};
 
 use super::peer::frame;
+use crate::clock::now;
 use crate::context::Context as Cx;
-use crate::driver::{now, run};
+use crate::driver::run;
 use crate::handler::Handler;
 use crate::prelude::*;
 use crate::wire::{Connection, DeflateParams};

@@ -8,8 +8,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::peer::{Log, connect, frame};
+use crate::clock::now;
+use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::context::Context as Cx;
-use crate::driver::{ConnectionLimits, ConnectionTracker, now, run};
+use crate::driver::run;
 use crate::handler::Handler;
 use crate::prelude::*;
 use crate::wire::Connection;

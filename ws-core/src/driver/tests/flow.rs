@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::peer::{Log, Peer, connect, connect_with, frame, options};
-use crate::driver::now;
+use crate::clock::now;
 use crate::prelude::*;
 
 #[derive(Clone, Debug, PartialEq)]

@@ -10,8 +10,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::peer::{Log, options};
+use crate::clock::now;
+use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::context::Context as Cx;
-use crate::driver::{ConnectionLimits, ConnectionTracker, now, run};
+use crate::driver::run;
 use crate::options::Options;
 use crate::prelude::*;
 use crate::transport::hixie::HixieTransport;

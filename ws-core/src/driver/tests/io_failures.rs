@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::peer::{Log, connect, connect_with, frame, options};
+use crate::clock::now;
 use crate::context::Context as Cx;
-use crate::driver::{now, run};
+use crate::driver::run;
 use crate::options::Options;
 use crate::prelude::*;
 use crate::wire::Connection;

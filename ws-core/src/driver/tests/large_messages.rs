@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 
 use super::peer::{Peer, connect_with, frame, options};
+use crate::clock::now;
 use crate::context::Context as Cx;
-use crate::driver::{now, run};
+use crate::driver::run;
 use crate::options::Options;
 use crate::prelude::*;
 use crate::wire::Connection;

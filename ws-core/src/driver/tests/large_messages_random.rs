@@ -8,8 +8,9 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 
 use super::peer::{frame, options};
+use crate::clock::now;
 use crate::context::Context as Cx;
-use crate::driver::{now, run};
+use crate::driver::run;
 use crate::prelude::*;
 use crate::wire::Connection;
 

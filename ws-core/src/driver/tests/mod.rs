@@ -29,9 +29,11 @@ mod timers;
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 
+use crate::clock::now;
 use crate::close::CloseReason;
+use crate::connections::ConnectionPermit;
 use crate::context::Context;
-use crate::driver::{ConnectionPermit, now, run};
+use crate::driver::run;
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::wire::Connection;

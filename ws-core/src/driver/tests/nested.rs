@@ -7,8 +7,9 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::peer::{connect_with, frame};
+use crate::clock::now;
 use crate::context::Context as Cx;
-use crate::driver::{now, run};
+use crate::driver::run;
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::prelude::*;

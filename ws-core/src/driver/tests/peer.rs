@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::start;
-use crate::driver::{ConnectionLimits, ConnectionTracker};
+use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::handler::Handler;
 use crate::options::Options;
 pub(super) use crate::wire::testing::frame;

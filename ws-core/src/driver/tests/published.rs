@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use crate::clock::now;
 use crate::context::Context;
-use crate::driver::now;
 use crate::event::{Event, EventOutcome};
 use crate::handler::{Handler, HandlerInstance};
 use crate::options::{Overflow, Unhandled};

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use crate::connections::ConnectionPermit;
 use crate::context::Context as Cx;
-use crate::driver::{ConnectionPermit, run};
+use crate::driver::run;
 use crate::handler::Handler;
 use crate::prelude::*;
 use crate::worker::Socket;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 use super::*;
-use crate::driver::{ConnectionLimits, ConnectionTracker};
+use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::router::Router;
 use crate::server::handshake_timeouts::{HandshakeTimeouts, SharedTimer};
 

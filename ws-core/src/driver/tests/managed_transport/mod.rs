@@ -35,9 +35,11 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::protocol::Role;
 
+use crate::clock::now;
 use crate::close::CloseReason;
+use crate::connections::ConnectionPermit;
 use crate::context::Context;
-use crate::driver::{ConnectionPermit, now, run};
+use crate::driver::run;
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::transport::tungstenite::TungsteniteTransport;

@@ -1,28 +1,33 @@
-//! The open connections of a server: letting them in, telling them that it shuts down, waiting for
-//! them.
+//! The open connections of a server: admits new ones, requests their shutdown, and waits for their end.
+
+mod limits;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use slab::Slab;
 use tokio::sync::Notify;
 
-use super::admission::{ConnectionLimits, ConnectionsByNetwork, LimitReached, NetworkPrefix};
-use super::deadline_timer::now;
+use crate::clock::now;
+use crate::sync::lock;
 use crate::wire::RateLimiter;
+pub(crate) use limits::{ConnectionLimits, LimitReached};
+use limits::{ConnectionsByNetwork, NetworkPrefix};
 
-/// The open connections of a server. It costs a connection one entry here and one relaxed load a
-/// turn; a cancellation token would cost a list node in every task and a poll of it every turn.
+/// The registry of a server's open connections.
+///
+/// A connection costs one entry here and one relaxed load per poll. A cancellation token would cost a list
+/// node in every task and a poll of the token in every poll.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionTracker {
     shutting_down: AtomicBool,
     open: AtomicUsize,
     state: Mutex<TrackerState>,
-    /// Told when the last connection has ended.
+    /// Notified when the last connection has ended.
     empty: Notify,
 }
 
@@ -30,17 +35,17 @@ pub(crate) struct ConnectionTracker {
 struct TrackerState {
     entries: Slab<Entry>,
     networks: ConnectionsByNetwork,
-    /// How many came, if that has a limit.
+    /// Counts new connections, if their rate has a limit.
     rate_limiter: Option<RateLimiter>,
-    /// When connections that shut down stop waiting for their methods.
+    /// Time at which connections that shut down stop waiting for their methods.
     deadline: Option<Instant>,
 }
 
-/// What is known of a connection here, so that its task need not have it.
+/// The part of a connection that is stored here, so that its task need not store it.
 #[derive(Debug)]
 struct Entry {
     waker: Option<Waker>,
-    /// Where it comes from, if that is counted.
+    /// The client's network, if connections per network are counted.
     network: Option<NetworkPrefix>,
 }
 
@@ -53,7 +58,8 @@ impl TrackerState {
 }
 
 impl ConnectionTracker {
-    /// Admits one more connection, from an address if that is known.
+    /// Admits one more connection, unless a limit is reached or the server shuts down. The limit per address
+    /// does not apply if `addr` is `None`.
     pub(crate) fn admit(
         self: &Arc<Self>,
         limits: &ConnectionLimits,
@@ -84,14 +90,14 @@ impl ConnectionTracker {
         Ok(ConnectionPermit { connections: Arc::clone(self), key })
     }
 
-    /// Tells every connection to end; until `deadline` they may finish what they do.
+    /// Requests the shutdown of every connection. Their methods may run until `deadline`.
     pub(crate) fn shut_down(&self, deadline: Instant) {
         let mut state = self.lock();
         state.deadline.get_or_insert(deadline);
         self.shutting_down.store(true, Ordering::Release);
-        let entries: Vec<Waker> = state.entries.iter().filter_map(|(_, task)| task.waker.clone()).collect();
+        let wakers: Vec<Waker> = state.entries.iter().filter_map(|(_, entry)| entry.waker.clone()).collect();
         drop(state);
-        entries.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Waits until the last connection has ended.
@@ -106,11 +112,11 @@ impl ConnectionTracker {
     }
 
     fn lock(&self) -> MutexGuard<'_, TrackerState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
-/// The place of one connection among those of its server; dropped, it is free.
+/// Permission for one open connection. Dropping the permit frees its place.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     connections: Arc<ConnectionTracker>,
@@ -118,11 +124,13 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
+    /// Registers the waker that a requested shutdown wakes.
     pub(crate) fn register(&self, waker: &Waker) {
         let waker = Some(waker.clone());
-        // The one before is dropped when the lock is free, for it may have much with it.
+        // The previous waker is dropped after the lock is released, because it may drop a whole task.
         let mut state = self.connections.lock();
-        let _previous = state.entries.get_mut(self.key).map(|task| std::mem::replace(&mut task.waker, waker));
+        let _previous =
+            state.entries.get_mut(self.key).map(|entry| std::mem::replace(&mut entry.waker, waker));
         drop(state);
     }
 
@@ -139,7 +147,7 @@ impl ConnectionPermit {
         .await;
     }
 
-    /// When the server shuts down: until when methods may go on.
+    /// Returns the time until which methods may run, if the server shuts down.
     #[inline]
     pub(crate) fn shutdown_deadline(&self) -> Option<Instant> {
         if self.connections.shutting_down.load(Ordering::Acquire) {
@@ -153,11 +161,11 @@ impl ConnectionPermit {
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.connections.lock();
-        let task = state.entries.try_remove(self.key);
-        state.release_network(task.as_ref().and_then(|task| task.network));
+        let entry = state.entries.try_remove(self.key);
+        state.release_network(entry.as_ref().and_then(|entry| entry.network));
         drop(state);
-        // As above.
-        drop(task);
+        // The waker is dropped without the lock, like in `register`.
+        drop(entry);
         if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.connections.empty.notify_waiters();
         }
@@ -178,7 +186,7 @@ mod tests {
         let _first = admit(1).unwrap();
         let second = admit(1).unwrap();
         assert_eq!(admit(1).err(), Some(LimitReached::Address));
-        // What was refused is not counted.
+        // Rejected connections do not count towards the rate.
         let _third = admit(2).unwrap();
         drop(second);
         let _fourth = admit(1).unwrap();

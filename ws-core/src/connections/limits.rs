@@ -1,45 +1,45 @@
-//! Who may connect: how many in all, from one address, and in a second.
+//! Limits of new connections: in total, per client address and per second.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
-/// What is looked at before a connection is admitted.
+/// Limits that a new connection is checked against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
-    /// How many there may be.
+    /// Open connections in total.
     pub(crate) connections: usize,
-    /// How many of them may come from one address.
+    /// Open connections of one client address.
     pub(crate) per_address: Option<usize>,
-    /// How many may come in a second.
+    /// New connections per second.
     pub(crate) rate: Option<u32>,
 }
 
 impl ConnectionLimits {
-    /// So many, from wherever and however fast they come.
+    /// Limits the total alone.
     pub(crate) const fn new(connections: usize) -> Self {
         Self { connections, per_address: None, rate: None }
     }
 }
 
-/// Why one more is not admitted.
+/// The limit that rejects a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LimitReached {
-    /// There are as many as there may be, or the server shuts down.
+    /// The total is reached, or the server shuts down.
     Total,
-    /// There are as many as may come from its address.
+    /// The client's address has its maximum of open connections.
     Address,
-    /// As many have come in this second as may.
+    /// The maximum of new connections in this second is reached.
     Rate,
 }
 
-/// How many connections there are from where.
+/// Number of open connections by the client's network.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionsByNetwork(HashMap<NetworkPrefix, usize>);
 
 impl ConnectionsByNetwork {
-    /// Counts one more, unless there are `max`.
+    /// Counts one more connection. Returns false, without counting, if there are `max` already.
     pub(super) fn try_add(&mut self, network: NetworkPrefix, max: usize) -> bool {
         let count = self.0.get(&network).copied().unwrap_or(0);
         if count < max {
@@ -48,7 +48,7 @@ impl ConnectionsByNetwork {
         count < max
     }
 
-    /// One that was counted has ended.
+    /// Uncounts a connection that has ended.
     pub(super) fn remove(&mut self, network: NetworkPrefix) {
         if let Entry::Occupied(mut count) = self.0.entry(network) {
             *count.get_mut() -= 1;
@@ -59,20 +59,21 @@ impl ConnectionsByNetwork {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the 64 bits of an IPv6 address in front of those
-/// that its owner chooses (RFC 4291 §2.5.4). Eight bytes, and with none of it no more, as there is room for one
-/// with every connection.
+/// The part of an address that counts as one client: an IPv4 address, or the 64-bit prefix of an IPv6
+/// address, because a subscriber chooses the other 64 bits (RFC 4291 §2.5.4).
+///
+/// Eight bytes, also inside an `Option`, because every connection stores one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct NetworkPrefix(NonZeroU64);
 
 impl From<IpAddr> for NetworkPrefix {
     fn from(addr: IpAddr) -> Self {
         let bits = match addr.to_canonical() {
-            // Of IPv6, `0:ffff::/32` is reserved and will be nobody's.
+            // The IPv6 prefix `0:ffff::/32` is reserved, so no IPv6 client has these bits.
             IpAddr::V4(addr) => 0xffff << 32 | u64::from(addr.to_bits()),
             IpAddr::V6(addr) => (addr.to_bits() >> 64) as u64,
         };
-        // What begins with all ones is a group's, and nobody's who connects.
+        // A prefix of all ones is a multicast address, which is never a client's.
         Self(NonZeroU64::new(!bits).unwrap_or(NonZeroU64::MAX))
     }
 }
@@ -86,9 +87,9 @@ mod tests {
     }
 
     #[test]
-    fn ipv4_address_or_ipv6_prefix_of_64_bits_is_one_network() {
+    fn ipv4_address_or_64_bit_ipv6_prefix_is_one_network() {
         assert_ne!(network("10.0.0.1"), network("10.0.0.2"));
-        // What a listener for both sees of an IPv4 client.
+        // A listener for both protocols sees an IPv4 client as an IPv4-mapped address.
         assert_eq!(network("10.0.0.1"), network("::ffff:10.0.0.1"));
         assert_eq!(network("2001:db8:0:1::1"), network("2001:db8:0:1:ffff::2"));
         assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
@@ -97,16 +98,16 @@ mod tests {
 
     #[test]
     fn network_without_connections_is_removed() {
-        let mut addresses = ConnectionsByNetwork::default();
+        let mut networks = ConnectionsByNetwork::default();
         let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
-        assert!(addresses.try_add(one, 2) && addresses.try_add(one, 2) && addresses.try_add(other, 2));
-        assert!(!addresses.try_add(one, 2));
-        addresses.remove(one);
-        assert!(addresses.try_add(one, 2));
+        assert!(networks.try_add(one, 2) && networks.try_add(one, 2) && networks.try_add(other, 2));
+        assert!(!networks.try_add(one, 2));
+        networks.remove(one);
+        assert!(networks.try_add(one, 2));
         for network in [one, one, other] {
-            addresses.remove(network);
+            networks.remove(network);
         }
-        assert!(addresses.0.is_empty());
-        assert!(!addresses.try_add(one, 0) && addresses.0.is_empty());
+        assert!(networks.0.is_empty());
+        assert!(!networks.try_add(one, 0) && networks.0.is_empty());
     }
 }

@@ -1,0 +1,87 @@
+//! The read and write buffers of a thread. They are lent to one connection at a time, so that an idle
+//! connection owns no buffer.
+
+use std::cell::Cell;
+
+use crate::wire::Connection;
+
+/// Bytes of the read buffer, and so of one read.
+const READ_BUFFER: usize = 64 << 10;
+
+/// Capacity in bytes above which a write buffer is freed after its use.
+const MAX_RETAINED_CAPACITY: usize = 256 << 10;
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+/// The buffers of a thread: input is read into one, and frames are encoded in the other. One struct, so that
+/// a poll looks up one thread-local.
+pub(crate) struct Scratch {
+    read: Box<[u8]>,
+    write: Vec<u8>,
+}
+
+/// Runs `poll` with the thread's buffers.
+///
+/// A handler may drive another connection inside a method. That connection gets new buffers.
+#[inline(always)]
+pub(crate) fn with_scratch<R>(poll: impl FnOnce(&mut Scratch) -> R) -> R {
+    let mut scratch = SCRATCH.take().unwrap_or_else(|| Box::new(Scratch::new()));
+    let result = poll(&mut scratch);
+    // PERF: `Cell::replace`, because `LocalKey::set` also handles an uninitialised key. budget: text64x16
+    SCRATCH.with(|slot| drop(slot.replace(Some(scratch))));
+    result
+}
+
+impl Scratch {
+    #[cold]
+    fn new() -> Self {
+        Self { read: vec![0; READ_BUFFER].into_boxed_slice(), write: Vec::new() }
+    }
+
+    /// Returns the read buffer.
+    #[inline(always)]
+    pub(crate) fn input(&mut self) -> &mut [u8] {
+        &mut self.read
+    }
+
+    /// Runs code that has no connection yet with the read buffer and the empty write buffer.
+    pub(crate) fn with_buffers<R>(&mut self, run: impl FnOnce(&mut [u8], &mut Vec<u8>) -> R) -> R {
+        let result = run(&mut self.read, &mut self.write);
+        self.write.clear();
+        self.shrink();
+        result
+    }
+
+    /// Lends the write buffer to a connection for the frames of a poll.
+    #[inline(always)]
+    pub(crate) fn lend_write_buffer(&mut self, wire: &mut Connection) {
+        wire.outbox().lend(&mut self.write);
+    }
+
+    /// Takes the write buffer back if everything in it is written.
+    #[inline(always)]
+    pub(crate) fn reclaim(&mut self, wire: &mut Connection) {
+        if !wire.outbox().swap_back(&mut self.write) {
+            self.reclaim_foreign(wire);
+        }
+        self.shrink();
+    }
+
+    #[inline(always)]
+    fn shrink(&mut self) {
+        if self.write.capacity() > MAX_RETAINED_CAPACITY {
+            self.write = Vec::new();
+        }
+    }
+
+    /// Takes a buffer that the connection allocated itself.
+    #[cold]
+    fn reclaim_foreign(&mut self, wire: &mut Connection) {
+        if let Some(mut buffer) = wire.outbox().reclaim() {
+            buffer.clear();
+            self.write = buffer;
+        }
+    }
+}
