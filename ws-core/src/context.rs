@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use session::{ConnectionInfo, SessionCell, SessionGuard};
-pub(crate) use session::{Session, SharedSession, lock};
+pub(crate) use session::{Session, SharedSession};
 
 use crate::clock::now;
 use crate::close::Close;

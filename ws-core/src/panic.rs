@@ -1,13 +1,14 @@
-//! Panics of the user's code, which end where they are caught.
+//! Catches panics of the user's code.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What somebody panicked with, if that was text.
+/// A caught panic with its message, which is empty if the payload was not text.
 #[derive(Debug)]
 pub(crate) struct Panic(String);
 
-/// Runs user code; a panic in it is no panic any more. Whatever it left half done is the caller's to know.
+/// Runs the user's code and catches a panic. The caller has to know what state a panic may leave behind.
+// PERF: runs once per read, around all messages of the read. budget: text64x16
 #[inline(always)]
 pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
     catch_unwind(AssertUnwindSafe(run)).map_err(Panic::from_payload)
@@ -18,8 +19,8 @@ impl Panic {
     fn from_payload(payload: Box<dyn Any + Send>) -> Self {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let panic = Self(text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default());
-        // A value of the user's may panic when it is dropped, and what it panics with as well: that is
-        // left where it is.
+        // The drop of a payload may panic again, and so may the drop of that panic's payload. The second
+        // payload is therefore leaked.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);
         panic
     }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::handler::Handler;
 use crate::mailbox::Mailbox;
+use crate::sync::lock;
 use crate::timer::Timers;
 use crate::topic::{Delivery, QueueItem, Subscriptions};
 use crate::wire::Connection;
@@ -114,6 +115,11 @@ pub(crate) struct Session<H: Handler> {
 impl<H: Handler> Session<H> {
     pub(super) fn new(wire: Connection) -> Self {
         Self { wire, timers: Timers::new(), mailbox: None, subscriptions: None, waker: None, failure: None }
+    }
+
+    /// Returns the close reason. A connection that has none ends because its server shuts down.
+    pub(crate) fn close_reason(&self) -> CloseReason {
+        self.wire.close_reason().cloned().unwrap_or(CloseReason::Shutdown)
     }
 
     /// Returns whether `waker` wakes the same task as the registered waker.
@@ -262,11 +268,4 @@ impl<H: Handler> DerefMut for SessionGuard<'_, H> {
             Self::Shared(session) => session,
         }
     }
-}
-
-/// Locks a session, ignoring poison.
-///
-/// A reply that panics while encoding poisons the lock, but the outbox drops the partial frame.
-pub(crate) fn lock<H: Handler>(session: &Mutex<Session<H>>) -> MutexGuard<'_, Session<H>> {
-    session.lock().unwrap_or_else(PoisonError::into_inner)
 }

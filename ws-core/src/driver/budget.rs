@@ -1,4 +1,4 @@
-//! How much a connection does before others get their turn.
+//! Fairness: how much a connection does before other tasks of the thread run.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -8,23 +8,25 @@ use tokio::task::{coop, unconstrained};
 
 use crate::handler::Handler;
 
-/// Reads, and rounds of mail, in a turn.
+/// Iterations in one poll of a connection's task.
 pub(super) const MAX_ITERATIONS: u8 = 16;
 
-/// Messages of the mailbox in a round, and as many that were published.
+/// Mailbox messages in one iteration, and also published messages in one iteration.
 const MAX_MAILBOX_MESSAGES: u8 = 64;
 
-/// Messages that were read ahead in a round. Each may have taken an async method its time, so that
-/// timers and mail are due after a few.
+/// Read-ahead messages in one iteration. Each may have run a slow async method, so timers and the mailbox
+/// are due after a few.
 const MAX_READ_AHEAD_MESSAGES: u8 = 16;
 
-/// Counts what a turn has done, over the async methods that it ran: one that never waits must not
-/// keep the thread, nor mail the socket, nor the socket mail and timers.
+/// Work that a poll may still do, also across async methods that are ready at once.
+///
+/// Such methods must not block the thread, nor the mailbox the socket, nor the socket the mailbox and the
+/// timers.
 pub(super) struct IterationBudget {
     iterations: u8,
     mailbox: u8,
     published: u8,
-    ahead: u8,
+    read_ahead: u8,
 }
 
 impl Default for IterationBudget {
@@ -34,43 +36,44 @@ impl Default for IterationBudget {
 }
 
 impl IterationBudget {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             iterations: MAX_ITERATIONS,
             mailbox: MAX_MAILBOX_MESSAGES,
             published: MAX_MAILBOX_MESSAGES,
-            ahead: MAX_READ_AHEAD_MESSAGES,
+            read_ahead: MAX_READ_AHEAD_MESSAGES,
         }
     }
 
-    /// Whether the turn is over.
+    /// Whether the poll has to end.
     pub(super) fn is_exhausted(&self) -> bool {
         self.iterations == 0
     }
 
-    /// Everything has been looked at.
+    /// Counts an iteration, and refills the counters of messages.
     pub(super) fn next_iteration(&mut self) {
         *self = Self { iterations: self.iterations.saturating_sub(1), ..Self::new() };
     }
 
-    /// Whether one more message that was read ahead may be handled in this round.
+    /// Takes one read-ahead message of this iteration. Returns false if there is none left.
     pub(super) fn take_read_ahead(&mut self) -> bool {
-        try_take(&mut self.ahead)
+        try_take(&mut self.read_ahead)
     }
 
-    /// Whether one more message may be taken from the mailbox in this round.
+    /// Takes one mailbox message of this iteration. Returns false if there is none left.
     pub(super) fn take_mailbox(&mut self) -> bool {
         try_take(&mut self.mailbox)
     }
 
-    /// Whether one more message of a topic may be taken in this round.
+    /// Takes one published message of this iteration. Returns false if there is none left.
     pub(super) fn take_published(&mut self) -> bool {
         try_take(&mut self.published)
     }
 
-    /// The turn is over. What was read ahead counts on, for it fills up while a method waits.
+    /// Refills the budget at the end of a poll, except for read-ahead messages: their queue fills while a
+    /// method is pending.
     pub(super) fn reset(&mut self) {
-        *self = Self { ahead: self.ahead, ..Self::new() };
+        *self = Self { read_ahead: self.read_ahead, ..Self::new() };
     }
 }
 
@@ -80,9 +83,10 @@ fn try_take(remaining: &mut u8) -> bool {
     allowed
 }
 
-/// Polls the driver's own I/O and clock without the runtime's budget, which it shares with the
-/// handler: a method that has used it up would leave the socket unread and the timer unset. What a
-/// connection may do in a turn is counted here instead.
+/// Polls without tokio's coop budget, which the driver shares with the handler.
+///
+/// A method that has exhausted that budget would otherwise leave the socket unread and the timer unarmed.
+/// [`IterationBudget`] limits the driver instead.
 pub(super) fn without_coop_budget<R>(
     task: &mut TaskContext<'_>,
     poll: impl FnOnce(&mut TaskContext<'_>) -> Poll<R>,
@@ -92,8 +96,8 @@ pub(super) fn without_coop_budget<R>(
     pin!(unconstrained(poll)).poll(task)
 }
 
-/// The same in a turn, where it costs something and is most often not needed: only if a method may have
-/// used up the budget.
+/// Like [`without_coop_budget`], but keeps the coop budget unless a method has exhausted it.
+// PERF: `unconstrained` costs instructions in every read, and is rarely needed. budget: text64
 #[inline(always)]
 pub(super) fn without_exhausted_budget<H: Handler, R>(
     task: &mut TaskContext<'_>,
@@ -102,8 +106,8 @@ pub(super) fn without_exhausted_budget<H: Handler, R>(
     if is_coop_budget_exhausted::<H>() { without_coop_budget(task, poll) } else { poll(task) }
 }
 
-/// Whether a method may have used up the budget. Sync ones use none, and what the driver needs in a turn
-/// is less than that.
+/// Whether a method has exhausted tokio's coop budget. Sync methods do not use the budget, and a poll of the
+/// driver needs less than all of it.
 #[inline(always)]
 pub(super) fn is_coop_budget_exhausted<H: Handler>() -> bool {
     H::ASYNC && !coop::has_budget_remaining()

@@ -1,185 +1,191 @@
-//! The methods that a turn calls. They have the seat one after the other, and an async one that waits takes
-//! it out of the turn.
+//! Calls of handler methods from the poll loop. An async method that is ready on its first poll counts
+//! like a sync one; a pending method takes the handler instance out of the loop.
 
-use std::sync::Mutex;
+use std::ops::ControlFlow::{Break, Continue};
 use std::task::{Context as TaskContext, Poll};
 
-use super::state::DriverState;
+use super::budget::IterationBudget;
+use super::next_step::{IdleHandler, NextStep};
 use crate::close::CloseReason;
-use crate::context::{Session, lock};
+use crate::context::SharedSession;
 use crate::error::HandlerError;
 use crate::event::Event;
-use crate::handler::{Handler, HandlerInstance, MethodFuture};
+use crate::handler::{Handler, HandlerInstance};
 use crate::panic::{Panic, catch};
+use crate::sync::lock;
 use crate::topic::{Delivery, QueueItem};
 use crate::wire::{InboundMessage, UnreadInput};
 
-/// A read brings 64 KiB, which may be a thousand times as much when they are inflated: after that
-/// many bytes the rest of it is another round's.
+/// Decompressed bytes after which the next iteration processes the remaining input. One read brings up to
+/// 64 KiB, which may decompress to a thousand times as much.
 const MAX_INFLATED_PER_ITERATION: usize = 256 << 10;
 
-/// Why a turn has ended other than by waiting for what comes. The first two have lost the seat.
-pub(super) enum PollExit<'a, H: Handler> {
-    /// To an async method that is pending, with what was read behind its message.
-    Pending(MethodFuture<'a, H>, UnreadInput),
-    /// In a method that has panicked.
-    Panicked(Panic, UnreadInput),
-    /// The connection closes.
-    Closed,
+/// The part of an iteration that calls methods: without the transport, so that there is one copy a handler.
+pub(super) struct Dispatcher<'t, 'c, H: Handler> {
+    pub(super) task: &'t mut TaskContext<'c>,
+    pub(super) budget: &'t mut IterationBudget,
+    pub(super) shared: &'t SharedSession<H>,
 }
 
-/// What is to be done when a turn has ended: the same, and as small as every connection has room for.
-pub(super) enum NextStep<'a, H: Handler> {
-    /// An async method is to be run, or to be waited for.
-    RunMethod(MethodFuture<'a, H>),
-    /// One that has panicked is to be closed for, before what was read and not used; or the connection
-    /// closes. One variant for both, so that it is no larger than a method.
-    Finish(Option<Box<(Panic, UnreadInput)>>),
-}
-
-impl<H: Handler> NextStep<'_, H> {
-    /// Nothing is left to be done; what a panic said is returned.
-    pub(super) fn take_panic(&mut self) -> Option<Box<(Panic, UnreadInput)>> {
-        match std::mem::replace(self, NextStep::Finish(None)) {
-            NextStep::Finish(panic) => panic,
-            NextStep::RunMethod(_) => None,
-        }
+impl<H: Handler> Dispatcher<'_, '_, H> {
+    /// Runs the method for an event that does not come from the socket. A panic in the method closes the
+    /// connection.
+    #[inline]
+    pub(super) fn dispatch_event<'a>(
+        &mut self,
+        instance: &'a mut HandlerInstance<H>,
+        event: Event<'_, H::Info>,
+    ) -> IdleHandler<'a, H> {
+        self.catch_panic(|dispatcher| match instance.invoke(event) {
+            Some(call) => dispatcher.poll_method(instance, call),
+            None => Continue(instance),
+        })
     }
-}
 
-impl<'a, H: Handler> PollExit<'a, H> {
-    /// What was read behind a method that waits is given to the session, which it leaves alone.
-    pub(super) fn into_next_step(self, session: Option<&Mutex<Session<H>>>) -> NextStep<'a, H> {
-        match self {
-            Self::Pending(method, rest) => {
-                if let Some(session) = session {
-                    lock(session).wire.restore_unread(rest);
-                }
-                NextStep::RunMethod(method)
+    /// Handles an item of a topic. A frame goes to the client without a method.
+    pub(super) fn dispatch_published<'a>(
+        &mut self,
+        instance: &'a mut HandlerInstance<H>,
+        item: QueueItem<H::Info>,
+    ) -> IdleHandler<'a, H> {
+        let event = match item {
+            QueueItem::Message(Delivery::Info(info)) => Event::Info(info),
+            QueueItem::Lagged(missed) => Event::Lagged(missed),
+            QueueItem::Message(Delivery::Frame(frame)) => {
+                instance.cx.session().wire.send_prepared(&frame);
+                return Continue(instance);
             }
-            Self::Panicked(panic, rest) => NextStep::Finish(Some(Box::new((panic, rest)))),
-            Self::Closed => NextStep::Finish(None),
+            QueueItem::Overflowed => {
+                instance.cx.session().wire.close_with(CloseReason::Overflow);
+                return Continue(instance);
+            }
+        };
+        self.dispatch_event(instance, event)
+    }
+
+    /// Runs the method for a message of the read-ahead queue.
+    pub(super) fn dispatch_read_ahead<'a>(
+        &mut self,
+        instance: &'a mut HandlerInstance<H>,
+        message: InboundMessage<'_>,
+    ) -> IdleHandler<'a, H> {
+        match dispatch_owned(instance, message).0 {
+            Ok(Some(call)) => self.catch_panic(|dispatcher| dispatcher.poll_method(instance, call)),
+            Ok(None) => Continue(instance),
+            Err(panic) => Break(on_panic(panic)),
+        }
+    }
+
+    /// Runs the methods for the messages in `input`, until the input is used up, a method is pending, or
+    /// nothing more may be read.
+    ///
+    /// Returns the number of bytes that were used. If the poll loop ends, the other bytes are saved.
+    #[inline(always)]
+    pub(super) fn process_messages<'a>(
+        &mut self,
+        instance: &'a mut HandlerInstance<H>,
+        input: &mut [u8],
+    ) -> (IdleHandler<'a, H>, usize) {
+        let len = input.len();
+        let mut remaining = &mut *input;
+        // PERF: one `catch_unwind` for all messages of a read, because a panic ends them all.
+        // budget: text64x16
+        let mut idle =
+            self.catch_panic(|dispatcher| dispatcher.process_messages_inner(instance, &mut remaining));
+        let used = len - remaining.len();
+        if let Break(step) = &mut idle {
+            self.save_unread_input(step, used, input);
+        }
+        (idle, used)
+    }
+
+    #[inline(always)]
+    fn process_messages_inner<'a>(
+        &mut self,
+        mut instance: &'a mut HandlerInstance<H>,
+        input: &mut &mut [u8],
+    ) -> IdleHandler<'a, H> {
+        let mut inflated = 0;
+        // The decoder is not called with empty input, because there is nothing to find.
+        while !input.is_empty() {
+            let Some(message) = instance.cx.session().wire.next_message(input) else { break };
+            let call = if message.is_owned() {
+                let (call, len) = dispatch_owned(instance, message);
+                inflated += len;
+                match call {
+                    Ok(call) => call,
+                    Err(panic) => return Break(on_panic(panic)),
+                }
+            } else {
+                instance.dispatch_message(&message)
+            };
+            if let Some(call) = call {
+                instance = self.poll_method(instance, call)?;
+            }
+            if inflated > MAX_INFLATED_PER_ITERATION {
+                self.budget.next_iteration();
+                break;
+            }
+        }
+        Continue(instance)
+    }
+
+    /// Polls an async method once, and `#[on_error]` if the method fails.
+    #[inline(always)]
+    fn poll_method<'a>(&mut self, instance: &'a mut HandlerInstance<H>, call: H::Call) -> IdleHandler<'a, H> {
+        let mut method = H::call(instance, call);
+        match method.as_mut().poll(self.task) {
+            Poll::Ready((instance, Ok(()))) if !instance.in_on_error => Continue(instance),
+            Poll::Ready((instance, result)) => self.on_method_error(instance, result),
+            Poll::Pending => Break(NextStep::RunMethod(method)),
+        }
+    }
+
+    #[cold]
+    fn on_method_error<'a>(
+        &mut self,
+        instance: &'a mut HandlerInstance<H>,
+        result: Result<(), HandlerError>,
+    ) -> IdleHandler<'a, H> {
+        // An error of `#[on_error]` itself returns no further call.
+        match instance.on_method_completed(Ok(result)) {
+            Some(call) => self.poll_method(instance, call),
+            None => Continue(instance),
+        }
+    }
+
+    /// Runs methods; a panic ends the poll loop and closes the connection.
+    #[inline(always)]
+    fn catch_panic<'a>(
+        &mut self,
+        methods: impl FnOnce(&mut Self) -> IdleHandler<'a, H>,
+    ) -> IdleHandler<'a, H> {
+        catch(|| methods(self)).unwrap_or_else(|panic| Break(on_panic(panic)))
+    }
+
+    /// Saves the input behind the messages that were processed before `step`. After a panic all of the
+    /// input is saved, because replies in the outbox may borrow from it.
+    #[cold]
+    fn save_unread_input(&self, step: &mut NextStep<'_, H>, used: usize, input: &[u8]) {
+        match step {
+            NextStep::RunMethod(_) => {
+                if let Some(session) = self.shared.session() {
+                    lock(session).wire.restore_unread(UnreadInput::with_offset(0, &input[used..]));
+                }
+            }
+            NextStep::Finish(Some(panic)) => panic.1 = UnreadInput::with_offset(used, input),
+            NextStep::Finish(None) => {}
         }
     }
 }
 
-/// What goes through a turn: the seat. It is gone if something has `exit`.
-pub(super) type IdleHandler<'a, H> = Option<&'a mut HandlerInstance<H>>;
-
-/// With what was read and not used. What a method that has panicked was given may wait to be sent.
 #[cold]
-pub(super) fn save_unread_input<H: Handler>(exit: &mut Option<PollExit<'_, H>>, used: usize, input: &[u8]) {
-    match exit {
-        Some(PollExit::Pending(_, rest)) => *rest = UnreadInput::with_offset(0, &input[used..]),
-        Some(PollExit::Panicked(_, rest)) => *rest = UnreadInput::with_offset(used, input),
-        Some(PollExit::Closed) | None => {}
-    }
+fn on_panic<'a, H: Handler>(panic: Panic) -> NextStep<'a, H> {
+    NextStep::Finish(Some(Box::new((panic, UnreadInput::default()))))
 }
 
-/// Runs a method; a panic ends that, and the connection.
-#[inline(always)]
-fn catch_panic<'a, H: Handler>(
-    exit: &mut Option<PollExit<'a, H>>,
-    method: impl FnOnce(&mut Option<PollExit<'a, H>>) -> IdleHandler<'a, H>,
-) -> IdleHandler<'a, H> {
-    match catch(|| method(exit)) {
-        Ok(instance) => instance,
-        Err(panic) => on_panic(exit, panic),
-    }
-}
-
-#[cold]
-fn on_panic<'a, H: Handler>(exit: &mut Option<PollExit<'a, H>>, panic: Panic) -> IdleHandler<'a, H> {
-    *exit = Some(PollExit::Panicked(panic, UnreadInput::default()));
-    None
-}
-
-/// Runs an async method, and `#[on_error]` if that fails, as far as they go without waiting.
-#[inline(always)]
-fn poll_method<'a, H: Handler>(
-    task: &mut TaskContext<'_>,
-    instance: &'a mut HandlerInstance<H>,
-    call: H::Call,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H> {
-    let mut method = H::call(instance, call);
-    match method.as_mut().poll(task) {
-        Poll::Ready((instance, Ok(()))) if !instance.in_on_error => Some(instance),
-        Poll::Ready((instance, result)) => on_method_error(task, instance, result, exit),
-        Poll::Pending => {
-            *exit = Some(PollExit::Pending(method, UnreadInput::default()));
-            None
-        }
-    }
-}
-
-#[cold]
-fn on_method_error<'a, H: Handler>(
-    task: &mut TaskContext<'_>,
-    instance: &'a mut HandlerInstance<H>,
-    result: Result<(), HandlerError>,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H> {
-    // What fails in `#[on_error]` calls nothing more.
-    match instance.on_method_completed(Ok(result)) {
-        Some(call) => poll_method(task, instance, call, exit),
-        None => Some(instance),
-    }
-}
-
-/// Handles an event that does not come from the socket.
-#[inline]
-pub(super) fn dispatch_event<'a, H: Handler>(
-    task: &mut TaskContext<'_>,
-    instance: &'a mut HandlerInstance<H>,
-    event: Event<'_, H::Info>,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H> {
-    catch_panic(exit, |exit| match instance.invoke_uncaught(event) {
-        Some(call) => poll_method(task, instance, call, exit),
-        None => Some(instance),
-    })
-}
-
-/// The same of what was published, which the client may get as it is.
-pub(super) fn dispatch_published<'a, H: Handler>(
-    task: &mut TaskContext<'_>,
-    instance: &'a mut HandlerInstance<H>,
-    item: QueueItem<H::Info>,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H> {
-    let event = match item {
-        QueueItem::Message(Delivery::Info(info)) => Event::Info(info),
-        QueueItem::Lagged(missed) => Event::Lagged(missed),
-        QueueItem::Message(Delivery::Frame(frame)) => {
-            instance.cx.session().wire.send_prepared(&frame);
-            return Some(instance);
-        }
-        QueueItem::Overflowed => {
-            instance.cx.session().wire.close_with(CloseReason::Overflow);
-            return Some(instance);
-        }
-    };
-    dispatch_event(task, instance, event, exit)
-}
-
-/// The same of a message that was read ahead.
-pub(super) fn dispatch_read_ahead<'a, H: Handler>(
-    task: &mut TaskContext<'_>,
-    instance: &'a mut HandlerInstance<H>,
-    message: InboundMessage<'_>,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H> {
-    match dispatch_owned(instance, message).0 {
-        Ok(Some(call)) => catch_panic(exit, |exit| poll_method(task, instance, call, exit)),
-        Ok(None) => Some(instance),
-        Err(panic) => on_panic(exit, panic),
-    }
-}
-
-/// Runs the method for a message that may have memory of its own, which what it sends of the message
-/// then keeps; says how many bytes it held. A panic is caught first, for what was sent before it is still
-/// sent.
+/// Dispatches a message that may own its buffer; returns the buffer's length. Replies that borrow from the
+/// buffer keep it alive. A panic is caught before that, so that earlier replies are still sent.
 #[inline(never)]
 fn dispatch_owned<H: Handler>(
     instance: &mut HandlerInstance<H>,
@@ -188,54 +194,4 @@ fn dispatch_owned<H: Handler>(
     instance.cx.session().wire.begin_message(&message);
     let call = catch(|| instance.dispatch_message_outlined(&message));
     (call, instance.cx.session().wire.end_message(message))
-}
-
-/// Handles the messages of an input until it is used up, a method waits, or nothing more may be
-/// read. Says how many bytes it used.
-#[inline(always)]
-pub(super) fn process_messages<'a, H: Handler>(
-    task: &mut TaskContext<'_>,
-    instance: &'a mut HandlerInstance<H>,
-    state: &mut DriverState,
-    input: &mut [u8],
-    exit: &mut Option<PollExit<'a, H>>,
-) -> (IdleHandler<'a, H>, usize) {
-    let len = input.len();
-    let mut rest = input;
-    // One for all of them, as a panic ends them all.
-    let idle = catch_panic(exit, |exit| process_messages_inner(task, instance, state, &mut rest, exit));
-    (idle, len - rest.len())
-}
-
-#[inline(always)]
-fn process_messages_inner<'a, H: Handler>(
-    task: &mut TaskContext<'_>,
-    mut instance: &'a mut HandlerInstance<H>,
-    state: &mut DriverState,
-    input: &mut &mut [u8],
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H> {
-    let mut inflated = 0;
-    // What is behind the last message is not looked at, as there is nothing.
-    while !input.is_empty() {
-        let Some(message) = instance.cx.session().wire.next_message(input) else { break };
-        let call = if message.is_owned() {
-            let (call, len) = dispatch_owned(instance, message);
-            inflated += len;
-            match call {
-                Ok(call) => call,
-                Err(panic) => return on_panic(exit, panic),
-            }
-        } else {
-            instance.dispatch_message(&message)
-        };
-        if let Some(call) = call {
-            instance = poll_method(task, instance, call, exit)?;
-        }
-        if inflated > MAX_INFLATED_PER_ITERATION {
-            state.budget.next_iteration();
-            break;
-        }
-    }
-    Some(instance)
 }

@@ -1,9 +1,8 @@
-//! A handler in its place: every call of it goes through here, one at a time.
+//! Calls of a handler instance: events go in, calls of async methods come out.
 
 use std::any::type_name;
 
-use super::close_reason;
-use super::dispatch::NextStep;
+use super::next_step::NextStep;
 use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::event::{Event, EventOutcome};
@@ -12,24 +11,24 @@ use crate::options::Unhandled;
 use crate::panic::{Panic, catch};
 use crate::wire::{InboundMessage, UnreadInput};
 
-/// What was before a method that is to be run now. What is rare is boxed, because every connection has
-/// room for it.
+/// How the previous method completed; selects the next one. The rare variant is boxed, because every task has
+/// room for a completion.
 pub(super) enum Completion {
-    /// Nothing: `#[on_open]` is the first.
+    /// No method has run: `#[on_open]` is next.
     Open,
-    /// Everything: `#[on_close]` is the last.
+    /// All other methods have run: `#[on_close]` is next.
     Close,
-    /// One that has ended by itself.
+    /// The method returned.
     Returned(Result<(), HandlerError>),
-    /// One that has panicked, before what was read and not used.
+    /// The method panicked, and left this input unread.
     Panicked(Box<(Panic, UnreadInput)>),
-    /// One that was given up.
+    /// The method was cancelled, because the connection closed.
     Cancelled,
 }
 
 #[inline(always)]
-fn to_event<'a, I>(incoming: &'a InboundMessage<'_>) -> Event<'a, I> {
-    match incoming {
+fn to_event<'a, I>(message: &'a InboundMessage<'_>) -> Event<'a, I> {
+    match message {
         InboundMessage::Text(text) => Event::Text(text),
         InboundMessage::Binary(bytes) => Event::Binary(bytes),
         InboundMessage::Ping(payload) => Event::Ping(payload),
@@ -38,18 +37,18 @@ fn to_event<'a, I>(incoming: &'a InboundMessage<'_>) -> Event<'a, I> {
 }
 
 impl<H: Handler> HandlerInstance<H> {
-    /// Runs the method that comes next, if any; an async one comes back as a future.
+    /// Runs the method that follows `completion`, if there is one. Returns an async method as a future.
     pub(super) fn next_method(&mut self, completion: Completion) -> Option<NextStep<'_, H>> {
         let call = match completion {
-            Completion::Open => self.invoke(Event::Open),
+            Completion::Open => self.invoke_caught(Event::Open),
             Completion::Close => {
-                let reason = close_reason(&mut self.cx.session());
-                self.invoke(Event::Close(&reason))
+                let reason = self.cx.session().close_reason();
+                self.invoke_caught(Event::Close(&reason))
             }
             Completion::Returned(result) => self.on_method_completed(Ok(result)),
             Completion::Panicked(panic) => {
-                let (panic, rest) = *panic;
-                self.cx.session().wire.restore_after_panic(rest);
+                let (panic, unread) = *panic;
+                self.cx.session().wire.restore_after_panic(unread);
                 self.on_method_completed(Err(panic))
             }
             Completion::Cancelled => {
@@ -60,60 +59,54 @@ impl<H: Handler> HandlerInstance<H> {
         call.map(|call| NextStep::RunMethod(H::call(self, call)))
     }
 
-    /// Runs the method for an event; an async one comes back as a call. A panic closes the connection.
-    pub(super) fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
-        let step = catch(|| self.handle_event(event));
-        self.apply_outcome(step)
-    }
-
-    /// The same for those who catch panics themselves.
+    /// Runs the method for an event. Returns the call of an async method. The caller catches panics.
     #[inline(always)]
-    pub(super) fn invoke_uncaught(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
+    pub(super) fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
         match self.handle_event(event) {
             EventOutcome::Done => None,
             EventOutcome::Call(call) => Some(call),
-            step => self.apply_outcome(Ok(step)),
+            outcome => self.apply_outcome(Ok(outcome)),
         }
     }
 
-    /// Not inlined, so that the methods are, where messages come from the socket.
+    /// Like [`invoke`](Self::invoke), but a panic closes the connection.
+    fn invoke_caught(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
+        let outcome = catch(|| self.handle_event(event));
+        self.apply_outcome(outcome)
+    }
+
+    // PERF: not inlined, so that the methods are inlined into `dispatch_message`. budget: text64x16
     #[inline(never)]
     fn handle_event(&mut self, event: Event<'_, H::Info>) -> EventOutcome<H::Call> {
         self.handler.event(event, &mut self.cx)
     }
 
-    /// Runs the method for a message, for those who catch panics themselves.
+    /// Runs the method for a message. Returns the call of an async method. The caller catches panics.
+    // PERF: the handler's methods are inlined here. budget: text64x16
+    // General path: `dispatch_message_outlined`, which is this function.
     #[inline(always)]
-    pub(super) fn dispatch_message(&mut self, incoming: &InboundMessage<'_>) -> Option<H::Call> {
-        let event = to_event(incoming);
+    pub(super) fn dispatch_message(&mut self, message: &InboundMessage<'_>) -> Option<H::Call> {
+        let event = to_event(message);
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
-        let step = self.handler.event(event, &mut self.cx);
-        self.finish_message(step, is_data)
-    }
-
-    /// The same of one that is rarer, or longer to be handled.
-    #[inline(never)]
-    pub(super) fn dispatch_message_outlined(&mut self, incoming: &InboundMessage<'_>) -> Option<H::Call> {
-        let event = to_event(incoming);
-        let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
-        let step = self.handle_event(event);
-        self.finish_message(step, is_data)
-    }
-
-    #[inline(always)]
-    fn finish_message(&mut self, step: EventOutcome<H::Call>, is_data: bool) -> Option<H::Call> {
-        match step {
+        match self.handler.event(event, &mut self.cx) {
             EventOutcome::Done => None,
             EventOutcome::Call(call) => Some(call),
             EventOutcome::Unhandled if is_data => {
                 self.on_unhandled();
                 None
             }
-            step => self.apply_outcome(Ok(step)),
+            outcome => self.apply_outcome(Ok(outcome)),
         }
     }
 
-    /// No method takes such a message.
+    /// Like [`dispatch_message`](Self::dispatch_message), but not inlined, for messages that are rarer or
+    /// take longer.
+    #[inline(never)]
+    pub(super) fn dispatch_message_outlined(&mut self, message: &InboundMessage<'_>) -> Option<H::Call> {
+        self.dispatch_message(message)
+    }
+
+    /// Closes the connection if its options do not accept a message that no method handles.
     fn on_unhandled(&mut self) {
         let wire = &mut self.cx.session().wire;
         if wire.options().unhandled == Unhandled::Close {
@@ -121,7 +114,7 @@ impl<H: Handler> HandlerInstance<H> {
         }
     }
 
-    /// An async method has ended; `#[on_error]` may be the next.
+    /// Applies the result of an async method. Returns the call of `#[on_error]` if that is next.
     #[inline]
     pub(super) fn on_method_completed(
         &mut self,
@@ -132,8 +125,8 @@ impl<H: Handler> HandlerInstance<H> {
         call
     }
 
-    fn apply_outcome(&mut self, step: Result<EventOutcome<H::Call>, Panic>) -> Option<H::Call> {
-        match step {
+    fn apply_outcome(&mut self, outcome: Result<EventOutcome<H::Call>, Panic>) -> Option<H::Call> {
+        match outcome {
             Ok(EventOutcome::Done | EventOutcome::Unhandled) => None,
             Ok(EventOutcome::Call(call)) => Some(call),
             Ok(EventOutcome::Failed(error)) => self.on_error(error),
@@ -144,14 +137,15 @@ impl<H: Handler> HandlerInstance<H> {
         }
     }
 
+    /// Runs `#[on_error]`, or closes the connection if there is none or if it failed itself.
     fn on_error(&mut self, error: HandlerError) -> Option<H::Call> {
         if H::ON_ERROR && !self.in_on_error {
             self.in_on_error = true;
-            let call = self.invoke(Event::Error(error));
+            let call = self.invoke_caught(Event::Error(error));
             self.in_on_error = call.is_some();
             return call;
         }
-        // What a client can bring about at will does not fill the log.
+        // Errors that a client can cause at will do not fill the log.
         match &error {
             HandlerError::Decode(_) => tracing::debug!(%error, "payload refused"),
             _ => tracing::error!(%error, handler = type_name::<H>(), "handler failed"),
@@ -161,7 +155,7 @@ impl<H: Handler> HandlerInstance<H> {
         None
     }
 
-    /// A panic closes this connection and touches no other.
+    /// Closes the connection after a panic. Other connections are not affected.
     pub(super) fn on_panic(&mut self, panic: Panic) {
         panic.log();
         self.cx.session().wire.close_with(CloseReason::Panic(panic.into_text()));

@@ -1,56 +1,52 @@
-//! The socket of a connection. It moves bytes and decides nothing.
+//! The byte stream of a connection: moves bytes between the transport and the wire, and decides nothing.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 
-use super::budget::{MAX_ITERATIONS, without_coop_budget};
+use super::budget::without_coop_budget;
 use crate::clock::now;
 use crate::close::ProtocolError;
 use crate::scratch::Scratch;
+use crate::transport::Transport;
 use crate::wire::Connection;
 
-/// How many pieces of what waits are written at once.
+/// Slices of the outbox in one vectored write.
 const MAX_IO_SLICES: usize = 8;
 
-/// A byte stream and how far it is from its end.
+/// A transport and how far it has been closed.
 pub(super) struct ConnectionIo<T> {
-    /// Gone when TCP has ended, even if the handler goes on.
-    stream: Option<T>,
-    stage: Stage,
-    /// Whether the stream has taken bytes and not let go of them yet.
-    needs_flush: bool,
-    /// Whether it ends in order when it is dropped, as TCP by itself does.
-    closes_on_drop: bool,
+    /// `None` after the stream has been closed, even if the handler still runs.
+    pub(super) stream: Option<T>,
+    pub(super) stage: Stage,
+    /// Whether the transport may buffer bytes that it has accepted.
+    pub(super) needs_flush: bool,
 }
 
+/// How far a stream has been closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Both directions.
+pub(super) enum Stage {
+    /// Both directions are open.
     Open,
-    /// The last byte has gone; the direction to the client is being shut.
+    /// The last byte is written; the direction to the client is being shut down.
     ShuttingDown,
-    /// After a fault the client may be sending still. That is read and dropped until it stops,
-    /// because a socket that is closed with bytes unread resets the connection, and the client may
-    /// then never see our close frame.
+    /// After a protocol error the client may still be sending. Its bytes are read and dropped until it
+    /// stops. A socket that is closed with unread bytes resets the connection, and the client might then
+    /// miss our close frame.
     Lingering,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
-    pub(super) fn new(io: T) -> Self {
-        Self { stream: Some(io), stage: Stage::Open, needs_flush: false, closes_on_drop: false }
+impl<T: Transport> ConnectionIo<T> {
+    pub(super) fn new(stream: T) -> Self {
+        Self { stream: Some(stream), stage: Stage::Open, needs_flush: false }
     }
 
-    /// That of a TCP socket with nothing around it. The kernel ends one that is closed as it ends one
-    /// that is shut down, so the latter is only asked for if there is something to read behind it.
-    pub(super) fn tcp(io: T) -> Self {
-        Self { closes_on_drop: true, ..Self::new(io) }
-    }
-
-    /// Reads once, behind the unfinished frame of the last time. Ready with how much input there is
-    /// then, or with `None` if the client is gone, of which the connection has then been told.
+    /// Reads once, behind the incomplete frame of the last read.
+    ///
+    /// Ready with the number of bytes in the read buffer, or with `None` if the client is gone, which has
+    /// then been reported to `wire`.
     #[inline(never)]
     pub(super) fn poll_read(
         &mut self,
@@ -59,17 +55,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
         scratch: &mut Scratch,
     ) -> Poll<Option<usize>> {
         wire.on_transport_read();
-        let held = wire.partial_len();
-        // Such a transport may have to send an answer of its own.
+        let partial = wire.partial_len();
+        // A managed transport may have to send a reply of its own.
         let needs_flush = self.needs_flush || wire.is_managed();
-        let read = self.poll_read_at(held, task, wire, scratch);
+        let read = self.poll_read_at(partial, task, wire, scratch);
         if let Poll::Ready(Some(_)) = read {
             self.needs_flush = needs_flush;
         }
         read
     }
 
-    /// The same of a connection that is calm: nothing is held, and the transport is a mere stream.
+    /// Like [`poll_read`](Self::poll_read), but without an incomplete frame and not for managed transports.
+    // PERF: the read of the fast path. budget: text64
+    // General path: `poll_read`. Test that holds the two equal: `driver/tests/fast_path.rs`.
     #[inline(always)]
     pub(super) fn poll_read_fast(
         &mut self,
@@ -83,7 +81,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
     #[inline(always)]
     fn poll_read_at(
         &mut self,
-        held: usize,
+        partial: usize,
         task: &mut TaskContext<'_>,
         wire: &mut Connection,
         scratch: &mut Scratch,
@@ -91,17 +89,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
         if wire.has_partial_frame()
             && let Some(read) = self.poll_read_payload(task, wire)
         {
-            // Nothing of it is in the buffer.
+            // The bytes are in the message's own buffer, so the read buffer is empty.
             return read.map(|read| read.then_some(0));
         }
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         let bytes = scratch.input();
-        let mut read = ReadBuf::new(&mut bytes[held..]);
+        let mut read = ReadBuf::new(&mut bytes[partial..]);
         match Pin::new(stream).poll_read(task, &mut read) {
             Poll::Ready(Ok(())) if !read.filled().is_empty() => {
-                let end = held + read.filled().len();
-                if held > 0 {
-                    wire.prepend_partial(&mut bytes[..held]);
+                let end = partial + read.filled().len();
+                if partial > 0 {
+                    wire.prepend_partial(&mut bytes[..partial]);
                 }
                 wire.on_bytes_received(now());
                 Poll::Ready(Some(end))
@@ -117,8 +115,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
         }
     }
 
-    /// The same of the payload of a large message, which is read to where it belongs. `None` if there
-    /// is no such message; ready with false if the client is gone.
+    /// Reads the payload of a large message directly into the message's buffer. `None` if there is no such
+    /// message; ready with false if the client is gone.
     #[inline(never)]
     fn poll_read_payload(&mut self, task: &mut TaskContext<'_>, wire: &mut Connection) -> Option<Poll<bool>> {
         let stream = self.stream.as_mut()?;
@@ -142,14 +140,36 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
         })
     }
 
-    /// Writes what is in the outbox, as far as the socket takes it.
+    /// Moves unread input, or else the bytes of one read, into the read-ahead queue. Pending if there is
+    /// neither.
+    pub(super) fn poll_read_ahead(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        wire: &mut Connection,
+        scratch: &mut Scratch,
+    ) -> Poll<()> {
+        if let Some(mut unread) = wire.take_unread() {
+            let used = wire.read_ahead(unread.bytes());
+            wire.return_unread(unread, used);
+            return Poll::Ready(());
+        }
+        self.poll_read(task, wire, scratch).map(|read| {
+            if let Some(len) = read {
+                let input = &mut scratch.input()[..len];
+                let used = wire.read_ahead(input);
+                wire.store_unread(&input[used..]);
+            }
+        })
+    }
+
+    /// Writes the outbox, as far as the transport takes it.
     #[inline(always)]
-    pub(super) fn write(&mut self, task: &mut TaskContext<'_>, wire: &mut Connection) {
+    fn write(&mut self, task: &mut TaskContext<'_>, wire: &mut Connection) {
         self.write_with(task, wire, &[]);
     }
 
-    /// An input has been handled. What was sent of it is written now, for the next one will be in its
-    /// place; what the socket does not take is copied.
+    /// Writes the replies that borrow from `input`, because the next read overwrites it. Bytes that the
+    /// transport does not take are copied.
     #[inline(never)]
     pub(super) fn flush_borrowed(&mut self, task: &mut TaskContext<'_>, wire: &mut Connection, input: &[u8]) {
         if wire.outbox().end_input() {
@@ -176,7 +196,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
                 Poll::Pending => return,
             }
         }
-        // Streams that buffer, as TLS does, are to let go of it too.
+        // Transports that buffer, for example TLS, have to flush too.
         match Pin::new(stream).poll_flush(task) {
             Poll::Ready(Ok(())) => self.needs_flush = false,
             Poll::Ready(Err(error)) => wire.on_write_error(error.kind()),
@@ -184,8 +204,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
         }
     }
 
-    /// Writes in the middle of a turn, if the handler says so much that reading stops: only what
-    /// the socket does not take counts against the client.
+    /// Writes within an iteration if the outbox is above its high-water mark. Only bytes that the transport
+    /// does not take then count against the client.
     #[inline]
     pub(super) fn flush_if_above_high_water(&mut self, task: &mut TaskContext<'_>, wire: &mut Connection) {
         if wire.is_above_high_water() {
@@ -194,14 +214,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
     }
 
     fn flush_now(&mut self, task: &mut TaskContext<'_>, wire: &mut Connection) {
-        // That may be once for every message of a turn, more often than the runtime's budget allows.
+        // One poll may flush after every message, more often than tokio's coop budget allows.
         let _ = without_coop_budget(task, |task| {
             self.write(task, wire);
             Poll::Ready(())
         });
     }
 
-    /// Writes, and returns the write buffer if the socket took everything.
+    /// Writes, and returns the write buffer to the thread if the transport took everything.
     #[inline(always)]
     pub(super) fn flush_and_release(
         &mut self,
@@ -214,85 +234,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConnectionIo<T> {
         }
         scratch.reclaim(wire);
     }
-
-    /// Carries a closing connection to its end: writes what is left, waits for the client's close
-    /// frame if one is to come, ends TCP. The caller sees to the time limit.
-    pub(super) fn poll_close(
-        &mut self,
-        task: &mut TaskContext<'_>,
-        wire: &mut Connection,
-        scratch: &mut Scratch,
-    ) -> Poll<()> {
-        for _ in 0..MAX_ITERATIONS {
-            if self.stream.is_none() {
-                // What it did not take will not be sent any more.
-                wire.outbox().clear();
-                self.flush_and_release(task, wire, scratch);
-                return Poll::Ready(());
-            }
-            self.flush_and_release(task, wire, scratch);
-            match self.stage {
-                Stage::Open if wire.is_finished() => {
-                    let wrote = wire.outbox().is_empty() && !self.needs_flush;
-                    if !wrote && !wire.has_write_failed() {
-                        return Poll::Pending;
-                    }
-                    self.stage = Stage::ShuttingDown;
-                    if self.closes_on_drop && !wire.peer_may_send() {
-                        self.stream = None;
-                    }
-                }
-                // What waits goes out before the client's answer is read.
-                Stage::Open if !wire.wants_input() => return Poll::Pending,
-                Stage::Open => {
-                    if let Some(mut backlog) = wire.take_unread() {
-                        let used = wire.read_ahead(backlog.bytes());
-                        wire.return_unread(backlog, used);
-                        continue;
-                    }
-                    match self.poll_read(task, wire, scratch) {
-                        Poll::Ready(Some(len)) => {
-                            let input = &mut scratch.input()[..len];
-                            let used = wire.read_ahead(input);
-                            wire.store_unread(&input[used..]);
-                        }
-                        Poll::Ready(None) => {}
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-                Stage::ShuttingDown => {
-                    let Some(stream) = &mut self.stream else { return Poll::Ready(()) };
-                    match Pin::new(stream).poll_shutdown(task) {
-                        Poll::Ready(Ok(())) if wire.peer_may_send() => self.stage = Stage::Lingering,
-                        Poll::Ready(_) => self.stream = None,
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-                Stage::Lingering => {
-                    let Some(stream) = &mut self.stream else { return Poll::Ready(()) };
-                    let mut read = ReadBuf::new(scratch.input());
-                    match Pin::new(stream).poll_read(task, &mut read) {
-                        Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
-                        Poll::Ready(_) => self.stream = None,
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-            }
-        }
-        // A client that keeps sending does not keep the thread.
-        task.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// Ends without the client.
-    pub(super) fn abort(&mut self) {
-        self.stream = None;
-    }
 }
 
-/// Writes from several places at once.
+/// Writes several slices of the outbox at once.
 #[inline(never)]
-fn poll_write_vectored<T: AsyncWrite + Unpin>(
+fn poll_write_vectored<T: Transport>(
     stream: &mut T,
     task: &mut TaskContext<'_>,
     wire: &mut Connection,
@@ -303,20 +249,20 @@ fn poll_write_vectored<T: AsyncWrite + Unpin>(
     Pin::new(stream).poll_write_vectored(task, &slices[..count])
 }
 
-/// Nothing more comes from the client.
+/// Reports to `wire` that the client sends nothing more.
 #[cold]
 fn on_read_end(wire: &mut Connection, end: io::Result<()>) {
     let Err(error) = end else { return wire.on_disconnect(io::ErrorKind::UnexpectedEof) };
     match error.get_ref().and_then(|source| source.downcast_ref::<ProtocolError>()) {
-        Some(&fault) => wire.on_protocol_error(fault),
+        Some(&error) => wire.on_protocol_error(error),
         None => wire.on_disconnect(error.kind()),
     }
 }
 
-/// Nothing more has come.
+/// Reports to `wire` that all input that has arrived is read.
 #[inline(always)]
 fn on_read_pending(wire: &mut Connection) {
-    // It may also be that the runtime wants its thread back.
+    // `Pending` may also mean that tokio's coop budget is exhausted.
     if wire.has_extra_deadlines() && tokio::task::coop::has_budget_remaining() {
         wire.on_input_drained();
     }

@@ -1,11 +1,12 @@
-//! One task for each connection: it owns the socket and the clock, calls the handler, and decides
-//! nothing about the protocol.
+//! The driver: one task per connection, which owns the byte stream and the timer, calls the handler, and
+//! decides nothing about the protocol.
 //!
-//! A *turn* is one poll of that task: [`turn`] takes what has arrived and runs methods until
-//! nothing is left, then writes once. While an async method is pending, [`wait`] keeps the wire
-//! alive instead.
+//! A poll of the task runs the [poll loop](poll_loop): *iterations* that take what has arrived and call
+//! methods, until nothing is left to do, and then one write. While an async method is pending,
+//! [`run_method`] serves the wire instead.
 
 mod budget;
+mod closing;
 mod deadline_timer;
 mod dispatch;
 #[cfg(feature = "tungstenite")]
@@ -13,25 +14,26 @@ mod drive;
 mod fast_path;
 mod invoke;
 mod io;
+mod iteration;
+mod next_step;
 mod pending;
 mod poll_loop;
 mod state;
 
 use std::any::type_name;
 use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
 use std::task::{Context as TaskContext, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
 use budget::without_coop_budget;
-use dispatch::NextStep;
 #[cfg(feature = "tungstenite")]
 pub use drive::drive;
 use invoke::Completion;
 use io::ConnectionIo;
-use pending::{CancelPolicy, run_method};
-use poll_loop::poll_loop;
-use state::{Driver, DriverState};
+use iteration::Iteration;
+use next_step::NextStep;
+use pending::run_method;
+use state::{CancelPolicy, Driver, DriverState};
 
 use crate::clock::now;
 use crate::close::CloseReason;
@@ -40,10 +42,11 @@ use crate::context::{Context, Session};
 use crate::handler::{Handler, HandlerInstance};
 use crate::panic::catch;
 use crate::scratch::with_scratch;
+use crate::transport::Transport;
 
-/// Runs a handler on a byte stream from open to the end of TCP, and says why it ended.
+/// Runs a handler over a transport, from `#[on_open]` to the end of the stream. Returns the close reason.
 ///
-/// Written as a function that returns a block, because an `async fn` keeps its arguments twice.
+/// A function that returns a block, because an `async fn` stores its arguments twice.
 pub(crate) fn run<H, T>(
     handler: H,
     cx: Context<H>,
@@ -52,53 +55,25 @@ pub(crate) fn run<H, T>(
 ) -> impl Future<Output = CloseReason> + Send
 where
     H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin + Send,
+    T: Transport,
 {
-    let is_vectored = io.is_write_vectored();
-    run_io(handler, cx, ConnectionIo::new(io), is_vectored, permit)
-}
-
-/// The same on a TCP socket with nothing around it.
-pub(crate) fn run_tcp<H, T>(
-    handler: H,
-    cx: Context<H>,
-    io: T,
-    permit: Option<ConnectionPermit>,
-) -> impl Future<Output = CloseReason> + Send
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let is_vectored = io.is_write_vectored();
-    run_io(handler, cx, ConnectionIo::tcp(io), is_vectored, permit)
-}
-
-fn run_io<H, T>(
-    handler: H,
-    cx: Context<H>,
-    io: ConnectionIo<T>,
-    is_vectored: bool,
-    permit: Option<ConnectionPermit>,
-) -> impl Future<Output = CloseReason> + Send
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    // What is moved into the block is in it twice if it is moved on there.
+    // Built outside the `async` block: a value moved into the block and moved again occupies space twice in
+    // the future.
     let mut instance = HandlerInstance::new(handler, cx);
-    instance.cx.session().wire.outbox().set_vectored(is_vectored);
+    instance.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
+    let io = ConnectionIo::new(io);
     let mut driver = Driver { io, state: DriverState::new(permit), shared: instance.cx.shared() };
     async move {
         start_timers(&mut instance);
         let mut completion = Completion::Open;
         loop {
-            // An async method comes as a future at once: its call would be as large as its payload, in
-            // every connection and for as long as that lives.
+            // An async method is a boxed future from the start: as a call, its payload would take room in
+            // every connection.
             loop {
                 let Some(method) = instance.next_method(completion) else { break };
                 completion = run_method(method, &mut driver).await;
             }
-            // What is needed here ends here, so that what is awaited next can have its room.
+            // The values of this block end with it, so that the next future can reuse their room.
             let next = {
                 let mut instance = Some(&mut instance);
                 poll_fn(|task| poll_iteration(task, &mut instance, &mut driver)).await
@@ -118,53 +93,55 @@ where
             completion = run_method(method, &mut driver).await;
         }
         log_closed(&mut instance.cx);
-        // The context stays where it is, so that there need not be room for it twice.
+        // The context stays in place, so that the future needs no room for a second one.
         let handler = instance.handler;
         if let Err(panic) = catch(|| drop(handler)) {
             panic.log();
         }
         poll_fn(|task| poll_shutdown(task, &mut instance.cx.session(), &mut driver)).await;
-        close_reason(&mut instance.cx.session())
+        instance.cx.session().close_reason()
     }
 }
 
-/// Takes a turn with the seat, and gives it back if the turn does.
+/// Runs the poll loop with the handler instance, and returns the instance to its slot unless a method takes
+/// it.
 #[inline(always)]
 fn poll_iteration<'a, H, T>(
     task: &mut TaskContext<'_>,
-    instance_slot: &mut Option<&'a mut HandlerInstance<H>>,
-    Driver { io, state, shared }: &mut Driver<H, T>,
+    slot: &mut Option<&'a mut HandlerInstance<H>>,
+    driver: &mut Driver<H, T>,
 ) -> Poll<NextStep<'a, H>>
 where
     H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: Transport,
 {
-    let mut exit = None;
-    let Some(instance) = instance_slot.take() else { return Poll::Ready(NextStep::Finish(None)) };
-    *instance_slot = poll_loop(task, instance, io, state, &mut exit);
-    match exit {
-        None => Poll::Pending,
-        Some(exit) => Poll::Ready(exit.into_next_step(shared.session())),
+    let Some(instance) = slot.take() else { return Poll::Ready(NextStep::Finish(None)) };
+    match with_scratch(|scratch| Iteration::new(task, driver, scratch).poll_loop(instance)) {
+        ControlFlow::Continue(instance) => {
+            *slot = Some(instance);
+            Poll::Pending
+        }
+        ControlFlow::Break(next) => Poll::Ready(next),
     }
 }
 
-/// What is left to be done when there is no handler any more.
+/// Closes the stream after the handler has been dropped.
 fn poll_shutdown<H, T>(
     task: &mut TaskContext<'_>,
     session: &mut Session<H>,
-    Driver { io, state, .. }: &mut Driver<H, T>,
+    driver: &mut Driver<H, T>,
 ) -> Poll<()>
 where
     H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: Transport,
 {
-    state.register(task, session);
+    driver.state.register(task, session);
     without_coop_budget(task, |task| {
-        with_scratch(|scratch| state.poll_close(task, io, &mut session.wire, scratch))
+        with_scratch(|scratch| Iteration::new(task, driver, scratch).poll_close(&mut session.wire))
     })
 }
 
-/// The timers of the declaration begin when the connection is open.
+/// Starts the timers of the declaration, when the connection opens.
 fn start_timers<H: Handler>(instance: &mut HandlerInstance<H>) {
     if H::TIMERS.is_empty() {
         return;
@@ -178,27 +155,21 @@ fn start_timers<H: Handler>(instance: &mut HandlerInstance<H>) {
     }
 }
 
-/// The end of everything but the wire: no more mail, no more timers.
+/// Drops the timers and the messages that no method will handle, and closes the mailbox.
 fn discard_pending<H: Handler>(instance: &mut HandlerInstance<H>) {
     let pending = {
         let mut session = instance.cx.session();
         (session.timers.take(), session.take_pending())
     };
-    // Messages that nobody will handle are dropped now, so that whoever waits for an answer to one
-    // gets to know. That is the user's code.
+    // Dropped now, so that a sender that waits for an answer learns of it. Dropping runs the user's code.
     if let Err(panic) = catch(|| drop(pending)) {
         panic.log();
     }
 }
 
-/// Why the connection has ended. It is asked for again and again, so that no task has to keep it.
-fn close_reason<H: Handler>(session: &mut Session<H>) -> CloseReason {
-    session.wire.close_reason().cloned().unwrap_or(CloseReason::Shutdown)
-}
-
-/// The last that is said of a connection.
+/// Logs the close reason of a connection.
 fn log_closed<H: Handler>(cx: &mut Context<H>) {
-    let reason = close_reason(&mut cx.session());
+    let reason = cx.session().close_reason();
     tracing::debug!(
         %reason,
         handler = type_name::<H>(),

@@ -1,327 +1,320 @@
-//! One turn of a connection whose handler is free.
+//! The poll loop of a connection whose handler is idle: iterations until nothing is left to do.
 
-use std::task::{Context as TaskContext, Poll};
-
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::ops::ControlFlow::{Break, Continue};
+use std::task::Poll;
 
 use super::budget::without_exhausted_budget;
-use super::dispatch::{
-    IdleHandler, PollExit, dispatch_event, dispatch_published, dispatch_read_ahead, process_messages,
-    save_unread_input,
-};
-use super::fast_path::{self, IterationOutcome, flush};
-use super::io::ConnectionIo;
-use super::state::DriverState;
+use super::dispatch::Dispatcher;
+use super::iteration::{Iteration, IterationOutcome};
+use super::next_step::{IdleHandler, NextStep};
 use crate::clock::now;
+use crate::context::Session;
 use crate::event::Event;
 use crate::handler::{Handler, HandlerInstance};
 use crate::panic::catch;
-use crate::scratch::{Scratch, with_scratch};
 use crate::timer::Due;
 use crate::topic::QueueItem;
+use crate::transport::Transport;
 use crate::wire::ZERO_COPY_THRESHOLD;
 
-/// Takes everything that has arrived, in order: what was read while a method was pending, timers,
-/// mail, the socket. Then writes once. An async method that is ready at once is as a sync one.
-#[inline(always)]
-pub(super) fn poll_loop<'a, H, T>(
-    task: &mut TaskContext<'_>,
-    instance: &'a mut HandlerInstance<H>,
-    io: &mut ConnectionIo<T>,
-    state: &mut DriverState,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H>
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    with_scratch(|scratch| poll_loop_inner(task, instance, io, state, scratch, exit))
-}
+/// The handler instance with the outcome of an iteration, or the step that ends the poll loop.
+type Outcome<'a, H> = std::ops::ControlFlow<NextStep<'a, H>, (&'a mut HandlerInstance<H>, IterationOutcome)>;
 
-#[inline(always)]
-fn poll_loop_inner<'a, H, T>(
-    task: &mut TaskContext<'_>,
-    mut instance: &'a mut HandlerInstance<H>,
-    io: &mut ConnectionIo<T>,
-    state: &mut DriverState,
-    scratch: &mut Scratch,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H>
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    {
-        let session = &mut *instance.cx.session();
-        state.register(task, session);
-        scratch.lend_write_buffer(&mut session.wire);
-        // What everybody is sent is most often all there is, and then the rest of the turn is calm.
-        session.forward();
-    }
-    while !state.budget.is_exhausted() {
-        let fast_path = fast_path::try_fast_iteration(task, &mut instance.cx.session(), io, state, scratch);
-        let outcome = match fast_path {
-            Some(outcome) => outcome,
-            None => {
-                let outcome;
-                (instance, outcome) = run_iteration(task, instance, io, state, scratch, exit)?;
-                outcome
-            }
-        };
-        match outcome {
-            IterationOutcome::Input(len) => {
-                instance = process_input(task, instance, io, state, &mut scratch.input()[..len], exit)?;
-            }
-            IterationOutcome::Continue => {}
-            IterationOutcome::Idle => {
-                state.budget.reset();
-                return Some(instance);
-            }
+impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
+    /// Handles all that has arrived, in this order: read-ahead messages, timers, the mailbox, topics, the
+    /// socket. Writes once at the end.
+    #[inline(always)]
+    pub(super) fn poll_loop<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
+        {
+            let session = &mut *instance.cx.session();
+            self.state.register(self.task, session);
+            self.scratch.lend_write_buffer(&mut session.wire);
+            // PERF: frames of a topic are usually all there is, and then the fast path follows.
+            // budget: fanout
+            session.forward();
         }
-    }
-    yield_to_runtime(task, instance, io, state, scratch);
-    Some(instance)
-}
-
-/// The other tasks of the thread get their turn.
-#[inline(never)]
-fn yield_to_runtime<H, T>(
-    task: &mut TaskContext<'_>,
-    instance: &mut HandlerInstance<H>,
-    io: &mut ConnectionIo<T>,
-    state: &mut DriverState,
-    scratch: &mut Scratch,
-) where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    state.budget.reset();
-    let session = &mut *instance.cx.session();
-    flush(task, session, io, scratch);
-    // A client that never lets it come to an end is looked at by the clock all the same.
-    state.arm_timer(task, session);
-    state.note_due_timers(session, now());
-    task.waker().wake_by_ref();
-}
-
-/// Looks at everything, reads, and writes if nothing has come.
-#[inline(never)]
-fn run_iteration<'a, H, T>(
-    task: &mut TaskContext<'_>,
-    mut instance: &'a mut HandlerInstance<H>,
-    io: &mut ConnectionIo<T>,
-    state: &mut DriverState,
-    scratch: &mut Scratch,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> Option<(&'a mut HandlerInstance<H>, IterationOutcome)>
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    let (queues_are_empty, ends) = {
-        let session = &mut *instance.cx.session();
-        state.check_shutdown_and_activity(&mut session.wire);
-        state.note_due_timers(session, session.wire.last_received_at());
-        (
-            state.due_at.is_none() && !session.wire.has_read_ahead() && !session.has_messages(),
-            session.wire.close_reason().is_some(),
-        )
-    };
-    if !queues_are_empty {
-        instance = dispatch_queued(task, instance, io, state, exit)?;
-    }
-    if (ends || !queues_are_empty) && instance.cx.session().wire.close_reason().is_some() {
-        instance = drain(task, instance, io, exit)?;
-    }
-    let outcome;
-    (instance, outcome) = read_input(task, instance, io, state, scratch, exit)?;
-    if outcome != IterationOutcome::Idle {
-        return Some((instance, outcome));
-    }
-    let is_over = {
-        let session = &mut *instance.cx.session();
-        let was_reading = session.wire.wants_input();
-        flush(task, session, io, scratch);
-        state.arm_timer(task, session);
-        // The write may have made room to read, or found that the client is gone.
-        let wire = &session.wire;
-        let ends = wire.close_reason().is_some() && !wire.is_blocked_by_client();
-        let input_changed = wire.wants_input() != was_reading || wire.can_deliver_read_ahead() || ends;
-        let mail = session.has_messages() && !session.wire.is_blocked_by_client();
-        (state.due_at.is_none() && !input_changed && !mail) || {
-            scratch.lend_write_buffer(&mut session.wire);
-            state.budget.next_iteration();
-            false
-        }
-    };
-    Some((instance, if is_over { IterationOutcome::Idle } else { IterationOutcome::Continue }))
-}
-
-/// Handles what does not come from the socket, oldest first.
-fn dispatch_queued<'a, H, T>(
-    task: &mut TaskContext<'_>,
-    mut instance: &'a mut HandlerInstance<H>,
-    io: &mut ConnectionIo<T>,
-    state: &mut DriverState,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H>
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    while state.budget.take_read_ahead() {
-        io.flush_if_above_high_water(task, &mut instance.cx.session().wire);
-        let Some(message) = instance.cx.session().wire.next_read_ahead() else { break };
-        instance = dispatch_read_ahead(task, instance, message, exit)?;
-    }
-    if let Some(now) = state.due_at {
-        if instance.cx.session().wire.handle_timeout(now) {
-            // The client has not read what it is owed; the rest is not handled any more.
-            instance.cx.session().wire.finish_drain();
-        }
-        while instance.cx.session().wire.is_open() {
-            // A message that repeats is cloned here, which is the user's code.
-            let event = match catch(|| instance.cx.session().timers.pop(now)) {
-                Ok(None) => break,
-                Ok(Some(Due::Method(id))) => Event::Timer(id),
-                Ok(Some(Due::Info(info))) => Event::Info(info),
-                Err(panic) => {
-                    instance.on_panic(panic);
-                    break;
+        while !self.state.budget.is_exhausted() {
+            let fast = self.try_fast_iteration(&mut instance.cx.session());
+            let outcome = match fast {
+                Some(outcome) => outcome,
+                None => {
+                    let outcome;
+                    (instance, outcome) = self.run_iteration(instance)?;
+                    outcome
                 }
             };
-            instance = dispatch_event(task, instance, event, exit)?;
+            match outcome {
+                IterationOutcome::Input(len) => instance = self.process_input(instance, len)?,
+                IterationOutcome::Continue => {}
+                IterationOutcome::Idle => {
+                    self.state.budget.reset();
+                    return Continue(instance);
+                }
+            }
         }
-        state.due_at = None;
+        self.yield_to_runtime(&mut instance.cx.session());
+        Continue(instance)
     }
-    while state.budget.take_mailbox() && instance.cx.session().wire.is_open() {
-        io.flush_if_above_high_water(task, &mut instance.cx.session().wire);
-        let Some(info) = instance.cx.session().next_message() else { break };
-        instance = dispatch_event(task, instance, Event::Info(info), exit)?;
-    }
-    while state.budget.take_published() && instance.cx.session().wire.is_open() {
-        io.flush_if_above_high_water(task, &mut instance.cx.session().wire);
-        let Some(item) = instance.cx.session().next_published() else { break };
-        instance = dispatch_published(task, instance, item, exit)?;
-    }
-    Some(instance)
-}
 
-/// The connection ends: what was accepted before is still handled, then it closes. Before that the
-/// client may have to read.
-fn drain<'a, H, T>(
-    task: &mut TaskContext<'_>,
-    mut instance: &'a mut HandlerInstance<H>,
-    io: &mut ConnectionIo<T>,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H>
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    instance.cx.session().close_mailbox();
-    while !instance.cx.session().wire.is_closing() {
-        io.flush_if_above_high_water(task, &mut instance.cx.session().wire);
-        if instance.cx.session().wire.is_blocked_by_client() {
-            return Some(instance);
-        }
-        instance.cx.session().wire.reset_drain_timer();
-        let ahead = instance.cx.session().wire.next_read_ahead();
-        instance = if let Some(message) = ahead {
-            dispatch_read_ahead(task, instance, message, exit)?
-        } else {
-            let mail = instance.cx.session().next_message();
-            let Some(item) = mail.map(QueueItem::info).or_else(|| instance.cx.session().next_published())
-            else {
-                break;
-            };
-            dispatch_published(task, instance, item, exit)?
+    /// Ends a poll whose budget is exhausted, so that other tasks of the thread run. The task is woken.
+    #[inline(never)]
+    fn yield_to_runtime(&mut self, session: &mut Session<H>) {
+        self.state.budget.reset();
+        self.flush(session);
+        // The timer of a client that always has input is checked here as well.
+        self.state.arm_timer(self.task, session);
+        self.state.note_due_timers(session, now());
+        self.task.waker().wake_by_ref();
+    }
+
+    /// General path of an iteration: checks every source of work, reads, and flushes if nothing was read.
+    #[inline(never)]
+    fn run_iteration<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> Outcome<'a, H> {
+        let (has_queued, is_draining) = {
+            let session = &mut *instance.cx.session();
+            let state = &mut self.state;
+            state.check_shutdown_and_activity(&mut session.wire);
+            state.note_due_timers(session, session.wire.last_received_at());
+            let has_queued =
+                state.due_at.is_some() || session.wire.has_read_ahead() || session.has_messages();
+            (has_queued, session.wire.close_reason().is_some())
         };
-    }
-    instance.cx.session().wire.finish_drain();
-    *exit = Some(PollExit::Closed);
-    None
-}
-
-/// Reads once. What was read before and left is handled at once.
-fn read_input<'a, H, T>(
-    task: &mut TaskContext<'_>,
-    instance: &'a mut HandlerInstance<H>,
-    io: &mut ConnectionIo<T>,
-    state: &mut DriverState,
-    scratch: &mut Scratch,
-    exit: &mut Option<PollExit<'a, H>>,
-) -> Option<(&'a mut HandlerInstance<H>, IterationOutcome)>
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    let backlog = {
-        let wire = &mut instance.cx.session().wire;
-        if wire.can_deliver_read_ahead() {
-            // These come before anything new, but timers and mail get their turn between them.
-            state.budget.next_iteration();
-            Err(IterationOutcome::Continue)
-        } else if !wire.wants_input() {
-            Err(IterationOutcome::Idle)
-        } else {
-            Ok(wire.take_unread())
+        if has_queued {
+            instance = self.dispatch_queued(instance)?;
         }
-    };
-    let mut backlog = match backlog {
-        Err(outcome) => return Some((instance, outcome)),
-        Ok(None) => {
-            let read = without_exhausted_budget::<H, _>(task, |task| {
-                io.poll_read(task, &mut instance.cx.session().wire, scratch)
-            });
-            let outcome = match read {
-                Poll::Ready(Some(len)) => IterationOutcome::Input(len),
-                Poll::Ready(None) => IterationOutcome::Continue,
-                Poll::Pending => IterationOutcome::Idle,
+        if (is_draining || has_queued) && instance.cx.session().wire.close_reason().is_some() {
+            instance = self.drain(instance)?;
+        }
+        let outcome;
+        (instance, outcome) = self.read_input(instance)?;
+        if outcome != IterationOutcome::Idle {
+            return Continue((instance, outcome));
+        }
+        let outcome = self.finish_iteration(&mut instance.cx.session());
+        Continue((instance, outcome))
+    }
+
+    /// Flushes and arms the timer. Decides whether another iteration follows.
+    fn finish_iteration(&mut self, session: &mut Session<H>) -> IterationOutcome {
+        let was_reading = session.wire.wants_input();
+        self.flush(session);
+        self.state.arm_timer(self.task, session);
+        let wire = &session.wire;
+        let after = AfterFlush {
+            deadline_passed: self.state.due_at.is_some(),
+            reading_changed: wire.wants_input() != was_reading,
+            can_deliver_read_ahead: wire.can_deliver_read_ahead(),
+            has_messages: session.has_messages(),
+            is_draining: wire.close_reason().is_some(),
+            is_blocked_by_client: wire.is_blocked_by_client(),
+        };
+        if !after.needs_iteration() {
+            return IterationOutcome::Idle;
+        }
+        self.scratch.lend_write_buffer(&mut session.wire);
+        self.state.budget.next_iteration();
+        IterationOutcome::Continue
+    }
+
+    /// Dispatches the work that does not come from the socket, oldest first.
+    fn dispatch_queued<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
+        while self.state.budget.take_read_ahead() {
+            self.flush_if_above_high_water(instance);
+            let Some(message) = instance.cx.session().wire.next_read_ahead() else { break };
+            instance = self.dispatcher().dispatch_read_ahead(instance, message)?;
+        }
+        if let Some(now) = self.state.due_at {
+            if instance.cx.session().wire.handle_timeout(now) {
+                // The client has not read its output in time; the remaining messages are dropped.
+                instance.cx.session().wire.finish_drain();
+            }
+            while instance.cx.session().wire.is_open() {
+                // The message of a repeating timer is cloned here, which is the user's code.
+                let event = match catch(|| instance.cx.session().timers.pop(now)) {
+                    Ok(None) => break,
+                    Ok(Some(Due::Method(id))) => Event::Timer(id),
+                    Ok(Some(Due::Info(info))) => Event::Info(info),
+                    Err(panic) => {
+                        instance.on_panic(panic);
+                        break;
+                    }
+                };
+                instance = self.dispatcher().dispatch_event(instance, event)?;
+            }
+            self.state.due_at = None;
+        }
+        while self.state.budget.take_mailbox() && instance.cx.session().wire.is_open() {
+            self.flush_if_above_high_water(instance);
+            let Some(info) = instance.cx.session().next_message() else { break };
+            instance = self.dispatcher().dispatch_event(instance, Event::Info(info))?;
+        }
+        while self.state.budget.take_published() && instance.cx.session().wire.is_open() {
+            self.flush_if_above_high_water(instance);
+            let Some(item) = instance.cx.session().next_published() else { break };
+            instance = self.dispatcher().dispatch_published(instance, item)?;
+        }
+        Continue(instance)
+    }
+
+    /// Dispatches the messages that were accepted before the connection began to close, then closes it.
+    ///
+    /// Pauses with `Continue` while the client does not read.
+    fn drain<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
+        instance.cx.session().close_mailbox();
+        while !instance.cx.session().wire.is_closing() {
+            self.flush_if_above_high_water(instance);
+            if instance.cx.session().wire.is_blocked_by_client() {
+                return Continue(instance);
+            }
+            instance.cx.session().wire.reset_drain_timer();
+            let message = instance.cx.session().wire.next_read_ahead();
+            instance = if let Some(message) = message {
+                self.dispatcher().dispatch_read_ahead(instance, message)?
+            } else {
+                let info = instance.cx.session().next_message();
+                let item = info.map(QueueItem::info).or_else(|| instance.cx.session().next_published());
+                let Some(item) = item else { break };
+                self.dispatcher().dispatch_published(instance, item)?
             };
-            return Some((instance, outcome));
         }
-        Ok(Some(backlog)) => backlog,
-    };
-    let (idle, used) = process_messages(task, instance, state, backlog.bytes(), exit);
-    let Some(instance) = idle else {
-        save_unread_input(exit, used, backlog.bytes());
-        return None;
-    };
-    instance.cx.session().wire.return_unread(backlog, used);
-    Some((instance, IterationOutcome::Continue))
+        instance.cx.session().wire.finish_drain();
+        Break(NextStep::Finish(None))
+    }
+
+    fn flush_if_above_high_water(&mut self, instance: &mut HandlerInstance<H>) {
+        self.io.flush_if_above_high_water(self.task, &mut instance.cx.session().wire);
+    }
+
+    /// Processes input that an earlier poll left unread, or else reads once.
+    fn read_input<'a>(&mut self, instance: &'a mut HandlerInstance<H>) -> Outcome<'a, H> {
+        let unread = {
+            let wire = &mut instance.cx.session().wire;
+            if wire.can_deliver_read_ahead() {
+                // Read-ahead messages precede new input, but timers and the mailbox come in between.
+                self.state.budget.next_iteration();
+                Err(IterationOutcome::Continue)
+            } else if !wire.wants_input() {
+                Err(IterationOutcome::Idle)
+            } else {
+                Ok(wire.take_unread())
+            }
+        };
+        let mut unread = match unread {
+            Err(outcome) => return Continue((instance, outcome)),
+            Ok(None) => {
+                let Self { task, io, scratch, .. } = self;
+                let read = without_exhausted_budget::<H, _>(task, |task| {
+                    io.poll_read(task, &mut instance.cx.session().wire, scratch)
+                });
+                let outcome = match read {
+                    Poll::Ready(Some(len)) => IterationOutcome::Input(len),
+                    Poll::Ready(None) => IterationOutcome::Continue,
+                    Poll::Pending => IterationOutcome::Idle,
+                };
+                return Continue((instance, outcome));
+            }
+            Ok(Some(unread)) => unread,
+        };
+        let (idle, used) = self.dispatcher().process_messages(instance, unread.bytes());
+        let instance = idle?;
+        instance.cx.session().wire.return_unread(unread, used);
+        Continue((instance, IterationOutcome::Continue))
+    }
+
+    /// Processes the first `len` bytes of the read buffer and stores the bytes that remain unread.
+    #[inline(always)]
+    fn process_input<'a>(&mut self, instance: &'a mut HandlerInstance<H>, len: usize) -> IdleHandler<'a, H> {
+        let Self { task, io, state, shared, scratch } = self;
+        state.budget.next_iteration();
+        let input = &mut scratch.input()[..len];
+        // PERF: replies borrow from large input instead of copying it. budget: binary16k
+        // Not with async methods, which may keep the instance while the buffer is reused.
+        let is_large = !H::ASYNC && input.len() >= ZERO_COPY_THRESHOLD;
+        if is_large {
+            instance.cx.session().wire.outbox().begin_input(input);
+        }
+        let mut dispatcher = Dispatcher { task, budget: &mut state.budget, shared };
+        let (idle, used) = dispatcher.process_messages(instance, input);
+        let instance = idle?;
+        if used < input.len() {
+            instance.cx.session().wire.store_unread(&input[used..]);
+        }
+        if is_large {
+            io.flush_borrowed(task, &mut instance.cx.session().wire, input);
+        }
+        Continue(instance)
+    }
 }
 
-/// Handles what came from the socket, and keeps what it cannot.
-#[inline(always)]
-fn process_input<'a, H, T>(
-    task: &mut TaskContext<'_>,
-    instance: &'a mut HandlerInstance<H>,
-    io: &mut ConnectionIo<T>,
-    state: &mut DriverState,
-    input: &mut [u8],
-    exit: &mut Option<PollExit<'a, H>>,
-) -> IdleHandler<'a, H>
-where
-    H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    state.budget.next_iteration();
-    // What is sent of a large message need not be copied, unless a method may take the seat away.
-    let is_large = !H::ASYNC && input.len() >= ZERO_COPY_THRESHOLD;
-    if is_large {
-        instance.cx.session().wire.outbox().begin_input(input);
+/// State of a connection after the flush that ends an iteration, as far as another iteration depends on it.
+#[derive(Clone, Copy, Debug)]
+struct AfterFlush {
+    deadline_passed: bool,
+    /// Whether the flush made room to read, or found that the client is gone.
+    reading_changed: bool,
+    can_deliver_read_ahead: bool,
+    has_messages: bool,
+    is_draining: bool,
+    is_blocked_by_client: bool,
+}
+
+impl AfterFlush {
+    /// Whether another iteration has work to do:
+    ///
+    /// | deadline passed, reading changed or read-ahead deliverable | messages queued or draining | blocked by client | another |
+    /// |-----|-----|-----|-----|
+    /// | yes | –   | –   | yes |
+    /// | no  | yes | no  | yes |
+    /// | no  | yes | yes | no  |
+    /// | no  | no  | –   | no  |
+    fn needs_iteration(self) -> bool {
+        self.deadline_passed
+            || self.reading_changed
+            || self.can_deliver_read_ahead
+            || ((self.has_messages || self.is_draining) && !self.is_blocked_by_client)
     }
-    let (idle, used) = process_messages(task, instance, state, input, exit);
-    let Some(instance) = idle else {
-        save_unread_input(exit, used, input);
-        return None;
-    };
-    if used < input.len() {
-        instance.cx.session().wire.store_unread(&input[used..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AfterFlush;
+
+    /// Rows of the table at `needs_iteration`: the three columns (`None` for either value), and the answer.
+    const TABLE: [(bool, Option<bool>, Option<bool>, bool); 4] = [
+        (true, None, None, true),
+        (false, Some(true), Some(false), true),
+        (false, Some(true), Some(true), false),
+        (false, Some(false), None, false),
+    ];
+
+    #[test]
+    fn needs_iteration_follows_its_table() {
+        for bits in 0..64_u8 {
+            let [
+                deadline_passed,
+                reading_changed,
+                can_deliver_read_ahead,
+                has_messages,
+                is_draining,
+                blocked,
+            ] = [0, 1, 2, 3, 4, 5].map(|bit| bits >> bit & 1 == 1);
+            let after = AfterFlush {
+                deadline_passed,
+                reading_changed,
+                can_deliver_read_ahead,
+                has_messages,
+                is_draining,
+                is_blocked_by_client: blocked,
+            };
+            let at_once = deadline_passed || reading_changed || can_deliver_read_ahead;
+            let queued = has_messages || is_draining;
+            let is_value = |column: Option<bool>, value| column.is_none_or(|column| column == value);
+            let mut rows = TABLE.iter().filter(|&&(first, second, third, _)| {
+                first == at_once && is_value(second, queued) && is_value(third, blocked)
+            });
+            let (row, others) = (rows.next().expect("a row"), rows.next());
+            assert!(others.is_none(), "two rows for {after:?}");
+            assert_eq!(after.needs_iteration(), row.3, "{after:?}");
+        }
     }
-    if is_large {
-        io.flush_borrowed(task, &mut instance.cx.session().wire, input);
-    }
-    Some(instance)
 }

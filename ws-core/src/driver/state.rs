@@ -1,47 +1,50 @@
-//! What wakes a connection besides its socket: the clock, the mailbox, the server.
+//! The state of a connection's task beside the handler instance.
 
-use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
+use std::task::Context as TaskContext;
 use std::time::Instant;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Sleep;
-
 use super::budget::IterationBudget;
+use super::deadline_timer::{Armed, DeadlineTimer};
 use super::io::ConnectionIo;
-use super::pending::CancelPolicy;
 use crate::clock::now;
 use crate::close::CloseReason;
 use crate::connections::ConnectionPermit;
 use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
-use crate::scratch::Scratch;
 use crate::wire::Connection;
 
-#[derive(Default)]
-pub(super) struct DriverState {
-    /// The timer, once there was something to wait for, and whether it will wake the connection.
-    pub(super) sleep: Option<Pin<Box<Sleep>>>,
-    pub(super) is_armed: bool,
-    /// Whether that is no later than the idle timeout, as it was and as it will be put off.
-    pub(super) covers_idle_timeout: bool,
-    permit: Option<ConnectionPermit>,
-    /// The clock has fired: what was due by then is to be done. What falls due meanwhile waits for
-    /// its turn.
-    pub(super) due_at: Option<Instant>,
-    pub(super) budget: IterationBudget,
-    /// Until when methods may go on.
-    pub(super) cancel_policy: CancelPolicy,
-    /// Whether the one that is to be waited for has been polled in this turn already.
-    pub(super) already_polled: bool,
-}
-
-/// What a connection has besides its handler and what that sees. It is in one piece, because everything
-/// that is awaited has its address.
+/// What a connection's task has beside the handler instance. One struct, because every future that the task
+/// awaits contains its address.
 pub(super) struct Driver<H: Handler, T> {
     pub(super) io: ConnectionIo<T>,
     pub(super) state: DriverState,
     pub(super) shared: SharedSession<H>,
+}
+
+/// The timer, the budget and the progress of a connection's task.
+#[derive(Default)]
+pub(super) struct DriverState {
+    timer: DeadlineTimer,
+    /// Whether the timer fires no later than the idle timeout, now and after each postponement; or there is
+    /// no idle timeout.
+    timer_covers_idle_timeout: bool,
+    permit: Option<ConnectionPermit>,
+    /// Time at which the timer fired; deadlines up to that time are due. Later deadlines wait for their turn.
+    pub(super) due_at: Option<Instant>,
+    pub(super) budget: IterationBudget,
+    pub(super) cancel_policy: CancelPolicy,
+    /// Whether the next method has already been polled in this poll of the task.
+    pub(super) already_polled: bool,
+}
+
+/// When a pending method is cancelled.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum CancelPolicy {
+    /// After the connection has been closing for longer than its options allow.
+    #[default]
+    AfterTimeout,
+    /// Never: `#[on_close]` runs to its end.
+    Never,
 }
 
 impl DriverState {
@@ -49,14 +52,35 @@ impl DriverState {
         Self { permit, ..Self::default() }
     }
 
-    /// Whether the clock has not fired, and the server goes on.
+    /// Returns the deadline of the server's shutdown, if a shutdown was requested.
+    fn shutdown_deadline(&self) -> Option<Instant> {
+        self.permit.as_ref().and_then(ConnectionPermit::shutdown_deadline)
+    }
+
+    /// Whether no deadline is due, and no shutdown was requested.
     #[inline(always)]
     pub(super) fn is_fast_path(&self) -> bool {
         self.due_at.is_none()
             && self.permit.as_ref().is_none_or(|permit| permit.shutdown_deadline().is_none())
     }
 
-    /// Asks to be woken when the next thing is due.
+    /// Arms the timer for `deadline`. Returns true if the deadline has passed.
+    pub(super) fn poll_deadline(&mut self, task: &mut TaskContext<'_>, deadline: Option<Instant>) -> bool {
+        let armed = deadline.map_or(Armed::Already, |deadline| self.timer.poll_deadline(task, deadline));
+        if armed != Armed::Already {
+            self.timer_covers_idle_timeout = false;
+        }
+        armed == Armed::Passed
+    }
+
+    /// Whether the timer will wake the connection at the idle timeout or earlier, however far input has
+    /// postponed the timeout since [`arm_idle_timer`](Self::arm_idle_timer).
+    #[inline(always)]
+    fn is_armed_for_idle(&self) -> bool {
+        self.timer_covers_idle_timeout && !self.timer.is_elapsed()
+    }
+
+    /// Arms the timer for the next deadline of the connection or of its handler.
     #[inline(never)]
     pub(super) fn arm_timer<H: Handler>(&mut self, task: &mut TaskContext<'_>, session: &mut Session<H>) {
         let wire = session.wire.deadline(now);
@@ -66,45 +90,50 @@ impl DriverState {
         }
     }
 
-    /// The same of a connection that is calm; true if something is due. Most have nothing but the idle
-    /// timeout, which what they say puts off: then the clock need not be looked at, as it is set already.
+    /// Like [`arm_timer`](Self::arm_timer), but for the fast path. Returns true if a deadline has passed.
+    // PERF: most connections have no deadline but the idle timeout, which input only postpones. An armed
+    // timer covers that without a look at the clock. budget: text64
+    // General path: `arm_timer`. Test that holds the two equal: `driver/tests/fast_path.rs`.
     #[inline(always)]
     pub(super) fn arm_timer_fast<H: Handler>(
         &mut self,
         task: &mut TaskContext<'_>,
         session: &mut Session<H>,
     ) -> bool {
-        let is_set =
+        let is_armed =
             self.is_armed_for_idle() && session.wire.has_only_idle_timeout() && session.timers.is_empty();
-        debug_assert!(!is_set || session.wire.deadline(now).is_none_or(|idle| self.is_armed_for(idle)));
-        !is_set && self.arm_idle_timer(task, session)
+        debug_assert!(
+            !is_armed || session.wire.deadline(now).is_none_or(|idle| self.timer.is_armed_for(idle))
+        );
+        !is_armed && self.arm_idle_timer(task, session)
     }
 
     #[inline(never)]
     fn arm_idle_timer<H: Handler>(&mut self, task: &mut TaskContext<'_>, session: &mut Session<H>) -> bool {
         self.arm_timer(task, session);
         if session.timers.is_empty() && !session.wire.has_extra_deadlines() {
-            self.note_idle_timeout(session.wire.deadline(now));
+            let timeout = session.wire.deadline(now);
+            self.timer_covers_idle_timeout = timeout.is_none_or(|timeout| self.timer.fires_by(timeout));
             session.wire.on_idle_timer_armed();
         }
         self.due_at.is_some()
     }
 
-    /// Looks for timers that are due, where the clock need not be asked.
+    /// Notes that the handler's timers up to `now` are due. The timer itself may not have fired yet.
     pub(super) fn note_due_timers<H: Handler>(&mut self, session: &Session<H>, now: Instant) {
         if self.due_at.is_none() && session.has_due_timer(now) {
             self.due_at = Some(now);
         }
     }
 
-    /// Whether a shutdown has taken as long as it may; asks to be woken when it has.
+    /// Whether the deadline of a shutdown has passed. Otherwise the timer is armed for that deadline.
     pub(super) fn shutdown_deadline_passed(&mut self, task: &mut TaskContext<'_>) -> bool {
-        let deadline = self.permit.as_ref().and_then(ConnectionPermit::shutdown_deadline);
+        let deadline = self.shutdown_deadline();
         self.poll_deadline(task, deadline)
     }
 
-    /// Tells everyone which task to wake, if it is another than last time. A task that is spawned stays
-    /// the same.
+    /// Registers the task's waker with everything that wakes the connection, if the waker has changed. The
+    /// waker of a spawned task stays the same.
     #[inline(always)]
     pub(super) fn register<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
         if !session.will_wake(task.waker()) {
@@ -114,42 +143,19 @@ impl DriverState {
 
     #[cold]
     fn replace_waker<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
-        // The timer would wake the old task.
-        self.is_armed = false;
-        self.covers_idle_timeout = false;
+        self.timer.disarm();
+        self.timer_covers_idle_timeout = false;
         session.set_waker(task.waker());
         if let Some(permit) = &self.permit {
             permit.register(task.waker());
         }
     }
 
-    /// Looks whether the client gave a sign of life, and whether the server shuts down.
+    /// Notes activity of the client that brought no bytes, and begins to drain if the server shuts down.
     pub(super) fn check_shutdown_and_activity(&self, wire: &mut Connection) {
         wire.check_activity(now);
-        if let Some(deadline) = self.permit.as_ref().and_then(ConnectionPermit::shutdown_deadline) {
+        if let Some(deadline) = self.shutdown_deadline() {
             wire.drain_by(CloseReason::Shutdown, deadline);
         }
-    }
-
-    /// Carries a closing connection to the end of TCP, or of its time.
-    pub(super) fn poll_close<T: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        task: &mut TaskContext<'_>,
-        io: &mut ConnectionIo<T>,
-        wire: &mut Connection,
-        scratch: &mut Scratch,
-    ) -> Poll<()> {
-        while io.poll_close(task, wire, scratch).is_pending() {
-            // A client that keeps sending keeps the timer from being polled, so the clock is asked.
-            if wire.handle_timeout(now()) {
-                io.abort();
-                break;
-            }
-            let deadline = wire.deadline(now);
-            if !self.poll_deadline(task, deadline) {
-                return Poll::Pending;
-            }
-        }
-        Poll::Ready(())
     }
 }

@@ -1,4 +1,4 @@
-//! A handler in its place, which a method that runs has for itself.
+//! A handler together with its context: what a running method borrows.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,12 +7,12 @@ use super::Handler;
 use crate::context::Context;
 use crate::error::HandlerError;
 
-/// The handler of a connection and its context. Only the driver makes one, and calls it.
+/// The handler of a connection and its context. Only the driver creates and calls one.
 #[derive(Debug)]
 pub struct HandlerInstance<H: Handler> {
     pub(crate) handler: H,
     pub(crate) cx: Context<H>,
-    /// Whether `#[on_error]` is at work: what fails in it closes the connection.
+    /// Whether `#[on_error]` is running; an error in that method closes the connection.
     pub(crate) in_on_error: bool,
 }
 
@@ -21,17 +21,17 @@ impl<H: Handler> HandlerInstance<H> {
         Self { handler, cx, in_on_error: false }
     }
 
-    /// What a method takes.
+    /// Borrows the arguments of a method.
     #[inline]
     pub fn parts(&mut self) -> (&mut H, &mut Context<H>) {
         (&mut self.handler, &mut self.cx)
     }
 }
 
-/// An async method that runs: the one allocation that it costs. In the connection's own future it
-/// would cost every waiting connection the size of the largest method.
+/// A running async method. Its box is the one allocation that the method costs: inside the connection's own
+/// future, every idle connection would have the size of the largest method.
 pub type MethodFuture<'a, H> = Pin<Box<dyn Future<Output = MethodOutput<'a, H>> + Send + 'a>>;
 
-/// What an async method ends with. It has the seat for itself while it is pending and gives it back,
-/// so that whoever polled it can go on with the next event at once.
+/// Output of an async method. The method holds the instance while it is pending and then returns it, so that
+/// the poll loop can continue with the next event.
 pub type MethodOutput<'a, H> = (&'a mut HandlerInstance<H>, Result<(), HandlerError>);

@@ -113,7 +113,7 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
                 // handshake lies between the allocations of connections.
                 let run = |socket| {
                     let (handler, cx) = setup.build(input);
-                    driver::run_tcp(handler, cx, socket, Some(permit))
+                    driver::run(handler, cx, socket, Some(permit))
                 };
                 if let Err(error) = workers.spawn(tcp, run) {
                     tracing::error!(%error, "the worker cannot take the connection");
@@ -124,7 +124,7 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
         };
         let (handler, cx) = setup.build(input);
         match stream {
-            Stream::Tcp(tcp) => _ = tokio::spawn(driver::run_tcp(handler, cx, tcp, Some(permit))),
+            Stream::Tcp(tcp) => _ = tokio::spawn(driver::run(handler, cx, tcp, Some(permit))),
             #[cfg(feature = "tls")]
             Stream::Tls(tls) => _ = tokio::spawn(driver::run(handler, cx, tls, Some(permit))),
             #[cfg(feature = "http2")]
@@ -136,7 +136,7 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
     fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::ConnectionFuture {
         let Self { setup, permit, .. } = *self;
         let (handler, cx) = setup.build(input);
-        Box::pin(driver::run_tcp(handler, cx, socket, Some(permit)))
+        Box::pin(driver::run(handler, cx, socket, Some(permit)))
     }
 }
 

@@ -32,6 +32,35 @@ pub(crate) enum Stream {
     Other(TokioIo<Upgraded>),
 }
 
+/// A byte stream that the driver can run a connection over.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Whether dropping the stream closes it in order.
+    ///
+    /// True for a bare TCP socket: the kernel ends a dropped socket like one that is shut down, unless bytes
+    /// are unread. The driver then saves the call of `shutdown`.
+    const CLOSES_ON_DROP: bool = false;
+}
+
+impl Transport for TcpStream {
+    const CLOSES_ON_DROP: bool = true;
+}
+
+#[cfg(feature = "tls")]
+impl Transport for Box<TlsStream<TcpStream>> {}
+
+#[cfg(feature = "http2")]
+impl Transport for http2::Http2Stream {}
+
+impl Transport for TokioIo<Upgraded> {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for hixie::HixieTransport<T> {}
+
+#[cfg(feature = "tungstenite")]
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for tungstenite::TungsteniteTransport<S> {}
+
+#[cfg(any(test, feature = "test-util"))]
+impl Transport for tokio::io::DuplexStream {}
+
 /// A byte stream of any type.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 

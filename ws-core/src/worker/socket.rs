@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::poll::{READ_CLOSED, READABLE, TcpStream, WRITABLE, recv, send};
 use super::wake_queue::ConnectionHandle;
+use crate::transport::Transport;
 
 /// Whether a read or write that is shorter than requested exhausts the socket until the next event.
 /// epoll and kqueue report new readiness after it. Other systems do so only after `WouldBlock`.
@@ -70,6 +71,10 @@ impl Socket {
         }
         Poll::Pending
     }
+}
+
+impl Transport for Socket {
+    const CLOSES_ON_DROP: bool = true;
 }
 
 impl AsyncRead for Socket {

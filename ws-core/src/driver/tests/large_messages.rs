@@ -14,6 +14,7 @@ use crate::context::Context as Cx;
 use crate::driver::run;
 use crate::options::Options;
 use crate::prelude::*;
+use crate::transport::Transport;
 use crate::wire::Connection;
 
 const MIB: usize = 1 << 20;
@@ -212,6 +213,8 @@ impl Slow {
         Poll::Ready(&mut self.0)
     }
 }
+
+impl Transport for Slow {}
 
 impl AsyncRead for Slow {
     fn poll_read(

@@ -12,6 +12,7 @@ use crate::clock::now;
 use crate::context::Context as Cx;
 use crate::driver::run;
 use crate::prelude::*;
+use crate::transport::Transport;
 use crate::wire::Connection;
 
 struct Random(u64);
@@ -79,6 +80,8 @@ impl Parts {
 }
 
 struct Rough(DuplexStream, Random, bool);
+
+impl Transport for Rough {}
 
 impl AsyncRead for Rough {
     fn poll_read(

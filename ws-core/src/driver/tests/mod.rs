@@ -8,6 +8,7 @@ mod compression;
 mod deadline_timer;
 mod errors;
 mod fairness;
+mod fast_path;
 mod flow;
 mod frames;
 mod hixie;
@@ -26,7 +27,7 @@ mod ready_methods;
 mod task_size;
 mod timers;
 
-use tokio::io::DuplexStream;
+use tokio::io::{BufStream, DuplexStream};
 use tokio::task::JoinHandle;
 
 use crate::clock::now;
@@ -36,6 +37,7 @@ use crate::context::Context;
 use crate::driver::run;
 use crate::handler::Handler;
 use crate::options::Options;
+use crate::transport::Transport;
 use crate::wire::Connection;
 
 /// Whether these are the promises over a transport that speaks WebSocket itself.
@@ -51,3 +53,5 @@ fn start<H: Handler>(
     let cx = Context::new(Connection::new(options.into(), Vec::new(), now()), None, None);
     tokio::spawn(run(handler, cx, io, permit))
 }
+
+impl Transport for BufStream<DuplexStream> {}

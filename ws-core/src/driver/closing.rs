@@ -1,0 +1,98 @@
+//! The end of a connection: from the close frame to the end of the byte stream.
+
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use tokio::io::ReadBuf;
+
+use super::budget::MAX_ITERATIONS;
+use super::io::{ConnectionIo, Stage};
+use super::iteration::Iteration;
+use crate::clock::now;
+use crate::handler::Handler;
+use crate::scratch::Scratch;
+use crate::transport::Transport;
+use crate::wire::Connection;
+
+impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
+    /// Closes the stream of a connection that has sent its close frame, or aborts after its time limit.
+    pub(super) fn poll_close(&mut self, wire: &mut Connection) -> Poll<()> {
+        while self.io.poll_close(self.task, wire, self.scratch).is_pending() {
+            // While the client keeps sending, the timer is not polled, so the clock is read here.
+            if wire.handle_timeout(now()) {
+                self.io.abort();
+                break;
+            }
+            let deadline = wire.deadline(now);
+            if !self.state.poll_deadline(self.task, deadline) {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<T: Transport> ConnectionIo<T> {
+    /// Writes the remaining output, waits for the client's close frame if one is expected, and closes the
+    /// stream. Sets no time limit.
+    fn poll_close(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        wire: &mut Connection,
+        scratch: &mut Scratch,
+    ) -> Poll<()> {
+        for _ in 0..MAX_ITERATIONS {
+            if self.stream.is_none() {
+                // Output that the stream did not take can no longer be sent.
+                wire.outbox().clear();
+                self.flush_and_release(task, wire, scratch);
+                return Poll::Ready(());
+            }
+            self.flush_and_release(task, wire, scratch);
+            match self.stage {
+                Stage::Open if wire.is_finished() => {
+                    let is_flushed = wire.outbox().is_empty() && !self.needs_flush;
+                    if !is_flushed && !wire.has_write_failed() {
+                        return Poll::Pending;
+                    }
+                    self.stage = Stage::ShuttingDown;
+                    if T::CLOSES_ON_DROP && !wire.peer_may_send() {
+                        self.stream = None;
+                    }
+                }
+                // The output precedes the client's answer.
+                Stage::Open if !wire.wants_input() => return Poll::Pending,
+                Stage::Open => {
+                    if self.poll_read_ahead(task, wire, scratch).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Stage::ShuttingDown => {
+                    let Some(stream) = &mut self.stream else { return Poll::Ready(()) };
+                    match Pin::new(stream).poll_shutdown(task) {
+                        Poll::Ready(Ok(())) if wire.peer_may_send() => self.stage = Stage::Lingering,
+                        Poll::Ready(_) => self.stream = None,
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+                Stage::Lingering => {
+                    let Some(stream) = &mut self.stream else { return Poll::Ready(()) };
+                    let mut read = ReadBuf::new(scratch.input());
+                    match Pin::new(stream).poll_read(task, &mut read) {
+                        Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
+                        Poll::Ready(_) => self.stream = None,
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            }
+        }
+        // Other tasks of the thread run before a client that keeps sending.
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Drops the stream without a word to the client.
+    fn abort(&mut self) {
+        self.stream = None;
+    }
+}

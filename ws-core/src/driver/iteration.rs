@@ -1,0 +1,66 @@
+//! The receiver of the poll loop's steps.
+
+use std::task::{Context as TaskContext, Poll};
+
+use super::budget::{is_coop_budget_exhausted, without_coop_budget};
+use super::dispatch::Dispatcher;
+use super::io::ConnectionIo;
+use super::state::{Driver, DriverState};
+use crate::context::{Session, SharedSession};
+use crate::handler::Handler;
+use crate::scratch::Scratch;
+use crate::transport::Transport;
+
+/// What the steps of a poll work on: the parts of a [`Driver`], the task's context and the thread's buffers.
+///
+/// The handler instance is a parameter of the steps, because a pending method takes the instance away.
+pub(super) struct Iteration<'t, 'c, H: Handler, T> {
+    pub(super) task: &'t mut TaskContext<'c>,
+    pub(super) io: &'t mut ConnectionIo<T>,
+    pub(super) state: &'t mut DriverState,
+    pub(super) shared: &'t SharedSession<H>,
+    pub(super) scratch: &'t mut Scratch,
+}
+
+/// Result of an iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IterationOutcome {
+    /// That number of bytes is in the read buffer and has to be processed.
+    Input(usize),
+    /// Another iteration has to follow.
+    Continue,
+    /// Nothing is left to do, and the output is flushed: the poll returns `Pending`.
+    Idle,
+}
+
+impl<'t, 'c, H: Handler, T: Transport> Iteration<'t, 'c, H, T> {
+    #[inline(always)]
+    pub(super) fn new(
+        task: &'t mut TaskContext<'c>,
+        driver: &'t mut Driver<H, T>,
+        scratch: &'t mut Scratch,
+    ) -> Self {
+        let Driver { io, state, shared } = driver;
+        Self { task, io, state, shared, scratch }
+    }
+
+    /// Returns the part that calls methods, and does not depend on the transport.
+    #[inline(always)]
+    pub(super) fn dispatcher(&mut self) -> Dispatcher<'_, 'c, H> {
+        Dispatcher { task: self.task, budget: &mut self.state.budget, shared: self.shared }
+    }
+
+    /// Writes the outbox, also if a method has exhausted tokio's coop budget.
+    #[inline(always)]
+    pub(super) fn flush(&mut self, session: &mut Session<H>) {
+        let Self { task, io, scratch, .. } = self;
+        if is_coop_budget_exhausted::<H>() {
+            let _ = without_coop_budget(task, |task| {
+                io.flush_and_release(task, &mut session.wire, scratch);
+                Poll::Ready(())
+            });
+        } else {
+            io.flush_and_release(task, &mut session.wire, scratch);
+        }
+    }
+}
