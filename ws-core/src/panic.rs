@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[derive(Debug)]
 pub(crate) struct Panic(String);
 
-/// Runs the user's code and catches a panic. The caller has to know what state a panic may leave behind.
+/// Runs the user's code and catches a panic. The caller has to know which state a panic may leave.
 // PERF: runs once per read, around all messages of the read. budget: text64x16
 #[inline(always)]
 pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {

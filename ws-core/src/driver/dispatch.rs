@@ -28,7 +28,7 @@ pub(super) struct Dispatcher<'t, 'c, H: Handler> {
 }
 
 impl<H: Handler> Dispatcher<'_, '_, H> {
-    /// Runs the method for an event that does not come from the socket. A panic in the method closes the
+    /// Runs the method for an event of a timer, the mailbox or a topic. A panic in the method closes the
     /// connection.
     #[inline]
     pub(super) fn dispatch_event<'a>(
@@ -163,7 +163,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
         catch(|| methods(self)).unwrap_or_else(|panic| Break(on_panic(panic)))
     }
 
-    /// Saves the input behind the messages that were processed before `step`. After a panic all of the
+    /// Saves the input after the messages that were processed before `step`. After a panic all of the
     /// input is saved, because replies in the outbox may borrow from it.
     #[cold]
     fn save_unread_input(&self, step: &mut NextStep<'_, H>, used: usize, input: &[u8]) {

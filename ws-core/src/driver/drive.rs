@@ -1,4 +1,4 @@
-//! A handler over a stream that somebody has already.
+//! `drive`: a handler over a `WebSocketStream` of the caller.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use crate::handler::Handler;
 use crate::transport::tungstenite::TungsteniteTransport;
 use crate::wire::{Connection, PeerActivity};
 
-/// Runs a handler over a `WebSocketStream` that you have already, with the promises of one that
-/// the router mounts (feature `tungstenite`).
+/// Runs a handler over an existing `WebSocketStream`, like a connection that the router accepts (feature
+/// `tungstenite`).
 ///
-/// The stream may come from another server or from a client's handshake, in either role, and may
-/// have been read from: what it has read and not given away reaches the handler first. The handler
-/// needs neither a path nor `Default`; of its declaration, `path`, `subprotocols`, `origins` and
-/// `compress` have no meaning here. [`Context::peer_addr`](crate::Context::peer_addr) and
-/// [`subprotocol`](crate::Context::subprotocol) are `None`. Cowboy has no such function: there a
-/// handler only ever runs where its listener accepted it.
+/// The stream may come from another server or from a client's handshake, in either role. If messages have
+/// been read from the stream, those that it has buffered reach the handler first. The handler needs neither a
+/// path nor `Default`. Of its declaration, `path`, `subprotocols`, `origins` and `compress` have no meaning
+/// here. [`Context::peer_addr`](crate::Context::peer_addr) and
+/// [`subprotocol`](crate::Context::subprotocol) return `None`. Cowboy has no such function: its handlers only
+/// run where its listener accepted the connection.
 ///
 /// ```
 /// use futures_util::{SinkExt, StreamExt};
@@ -55,35 +55,36 @@ use crate::wire::{Connection, PeerActivity};
 /// # }
 /// ```
 ///
-/// # When it ends
+/// # When it returns
 ///
-/// It returns when the connection has ended: `#[on_close]` has run, the handler is dropped, the
-/// last frame is flushed, and the stream underneath is shut down and dropped, in either role. The
-/// reason is the one that `#[on_close]` was told. No server's shutdown reaches it.
+/// The future completes when the connection has ended: `#[on_close]` has run, the handler is dropped, the
+/// last frame is flushed, and the underlying stream is shut down and dropped, in either role. The output is
+/// the reason that `#[on_close]` received. The shutdown of a server does not reach such a connection.
 ///
-/// If its future is dropped instead, handler and stream are dropped with it: `#[on_close]` does not
-/// run, the peer gets no close frame, and whoever has the address finds it closed. It runs inside
-/// a tokio runtime with a clock; the idle timeout begins when it is called.
+/// # Cancellation
 ///
-/// # What is the stream's own
+/// Dropping the future drops handler and stream: `#[on_close]` does not run, the peer gets no close frame, and
+/// sends to the handler's address fail. The future runs inside a tokio runtime with a timer. The idle timeout
+/// begins when the function is called.
 ///
-/// The stream takes frames apart, answers pings, and answers a close as soon as it reads it, with
-/// the text of that close; then it sends nothing more. So:
+/// # Limits of the stream
 ///
-/// - **Nothing is read while something waits to be written**, at whatever `outbox_high_water`. What
-///   a method has sent when the peer's close or its end is read has gone out.
-/// - **A pending async method has a quarter of a second** (or `cancel_timeout`, if that is shorter)
-///   before more is read: pings are answered, and a close is seen, that much later. What a method
-///   that takes longer says after the peer's close cannot be sent; nor what mail makes the handler
-///   say that was still waiting then. It is handled as ever.
-/// - **The stream's limits count besides those of the declaration.** It puts a message together
-///   before `max_message_size` is looked at, and text must be UTF-8 whatever `validate_utf8` says: a
-///   fault is found at the end of its frame. What the stream does not accept closes with the same
-///   codes and reasons, but for a close frame with a code that may not be sent, which the stream
-///   shows as one with 1002. Set the limits in its `WebSocketConfig`, which cannot be changed
-///   later; what is larger than its `max_write_buffer_size` cannot be sent and ends the connection
-///   as [`CloseReason::ConnectionLost`].
-/// - **It has buffers of its own**: 128 KiB for reading, by default, for as long as it lives.
+/// The stream parses frames and answers pings. It answers a close as soon as it reads the close frame, with
+/// the same code and text, and sends nothing after that. Therefore:
+///
+/// - **Output precedes input.** The driver does not read while output waits, at whatever `outbox_high_water`.
+///   Replies that a method has sent before the peer's close is read are written before the close is answered.
+/// - **Pending methods delay reads.** A pending async method has a quarter of a second (or `cancel_timeout`, if
+///   that is shorter) before the stream is read again. Pings are answered, and a close is noticed, that much
+///   later. Replies of a method that takes longer cannot be sent after the peer's close, nor can replies to
+///   mailbox messages that were still queued then. The methods themselves run as usual.
+/// - **The stream's limits apply besides those of the declaration.** The stream assembles a message before
+///   `max_message_size` is checked, and text must be UTF-8 whatever `validate_utf8` is. A protocol error is
+///   detected at the end of its frame. Errors of the stream close with the same codes and reasons, except for a
+///   close frame with an invalid code, which the stream reports as code 1002. Set the limits in the stream's
+///   `WebSocketConfig` before: they cannot be changed later. A message above its `max_write_buffer_size` cannot
+///   be sent and ends the connection with [`CloseReason::ConnectionLost`].
+/// - **The stream has its own buffers**: by default 128 KiB for reading, as long as it exists.
 pub fn drive<H, S>(handler: H, stream: WebSocketStream<S>) -> impl Future<Output = CloseReason> + Send
 where
     H: Handler,

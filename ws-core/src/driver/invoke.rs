@@ -1,4 +1,4 @@
-//! Calls of a handler instance: events go in, calls of async methods come out.
+//! Calls of a handler instance: takes events and returns the calls of async methods.
 
 use std::any::type_name;
 

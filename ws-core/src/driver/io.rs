@@ -43,7 +43,7 @@ impl<T: Transport> ConnectionIo<T> {
         Self { stream: Some(stream), stage: Stage::Open, needs_flush: false }
     }
 
-    /// Reads once, behind the incomplete frame of the last read.
+    /// Reads once, after the incomplete frame of the last read.
     ///
     /// Ready with the number of bytes in the read buffer, or with `None` if the client is gone, which has
     /// then been reported to `wire`.

@@ -11,7 +11,7 @@ use crate::handler::Handler;
 use crate::scratch::Scratch;
 use crate::transport::Transport;
 
-/// What the steps of a poll work on: the parts of a [`Driver`], the task's context and the thread's buffers.
+/// Receiver of the steps of a poll: the parts of a [`Driver`], the task's context and the thread's buffers.
 ///
 /// The handler instance is a parameter of the steps, because a pending method takes the instance away.
 pub(super) struct Iteration<'t, 'c, H: Handler, T> {

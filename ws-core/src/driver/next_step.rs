@@ -1,4 +1,4 @@
-//! What a connection's task does after the poll loop.
+//! Steps of a connection's task after the poll loop.
 
 use std::ops::ControlFlow;
 

@@ -116,7 +116,7 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
         IterationOutcome::Continue
     }
 
-    /// Dispatches the work that does not come from the socket, oldest first.
+    /// Dispatches queued work: read-ahead messages, timers, the mailbox, topics.
     fn dispatch_queued<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
         while self.state.budget.take_read_ahead() {
             self.flush_if_above_high_water(instance);
@@ -190,7 +190,7 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
         let unread = {
             let wire = &mut instance.cx.session().wire;
             if wire.can_deliver_read_ahead() {
-                // Read-ahead messages precede new input, but timers and the mailbox come in between.
+                // Read-ahead messages precede new input, but timers and the mailbox are due between them.
                 self.state.budget.next_iteration();
                 Err(IterationOutcome::Continue)
             } else if !wire.wants_input() {

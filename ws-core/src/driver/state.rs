@@ -13,7 +13,7 @@ use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
 use crate::wire::Connection;
 
-/// What a connection's task has beside the handler instance. One struct, because every future that the task
+/// The part of a connection's task beside the handler instance. One struct, because every future that the task
 /// awaits contains its address.
 pub(super) struct Driver<H: Handler, T> {
     pub(super) io: ConnectionIo<T>,
@@ -29,7 +29,7 @@ pub(super) struct DriverState {
     /// no idle timeout.
     timer_covers_idle_timeout: bool,
     permit: Option<ConnectionPermit>,
-    /// Time at which the timer fired; deadlines up to that time are due. Later deadlines wait for their turn.
+    /// Time at which the timer fired; deadlines up to that time are due. Later deadlines wait for the next poll of the timer.
     pub(super) due_at: Option<Instant>,
     pub(super) budget: IterationBudget,
     pub(super) cancel_policy: CancelPolicy,
@@ -92,7 +92,7 @@ impl DriverState {
 
     /// Like [`arm_timer`](Self::arm_timer), but for the fast path. Returns true if a deadline has passed.
     // PERF: most connections have no deadline but the idle timeout, which input only postpones. An armed
-    // timer covers that without a look at the clock. budget: text64
+    // timer covers that without reading the clock. budget: text64
     // General path: `arm_timer`. Test that holds the two equal: `driver/tests/fast_path.rs`.
     #[inline(always)]
     pub(super) fn arm_timer_fast<H: Handler>(

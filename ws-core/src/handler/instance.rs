@@ -1,4 +1,4 @@
-//! A handler together with its context: what a running method borrows.
+//! A handler together with its context, both of which a running method borrows.
 
 use std::future::Future;
 use std::pin::Pin;

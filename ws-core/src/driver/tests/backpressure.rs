@@ -1,4 +1,4 @@
-//! A connection with much to do: nothing stalls, nothing is lost, nothing overtakes.
+//! A connection under load: no stall, no lost message, no message out of order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::prelude::*;
 
 const MIB: usize = 1 << 20;
 
-/// Echoes after a while.
+/// Echoes after a delay.
 #[websocket]
 #[derive(Default)]
 struct SlowEcho;
@@ -30,7 +30,7 @@ impl SlowEcho {
 }
 
 #[tokio::test(start_paused = true)]
-async fn full_read_ahead_behind_a_large_reply_goes_on() {
+async fn full_read_ahead_queue_resumes_after_a_large_reply() {
     let mut peer = connect_with(MIB, options::<SlowEcho>(|_| {}), |_| SlowEcho);
     let text = "x".repeat(70_000);
     for _ in 0..3 {
@@ -44,7 +44,7 @@ async fn full_read_ahead_behind_a_large_reply_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_behind_a_large_reply_loses_nothing() {
+async fn close_after_a_large_reply_loses_nothing() {
     let mut peer = connect_with(MIB, options::<SlowEcho>(|_| {}), |_| SlowEcho);
     let large = "x".repeat(70_000);
     let texts = [&*large, "second", "third"];
@@ -57,7 +57,7 @@ async fn close_behind_a_large_reply_loses_nothing() {
     assert_eq!(peer.closed().await, 1000);
 }
 
-/// Turns reading off in an async method, while more is read ahead, and on by mail.
+/// Stops reading in an async method, while messages are read ahead, and resumes on a mailbox message.
 #[websocket]
 #[derive(Default)]
 struct Pauser;
@@ -83,7 +83,7 @@ impl Pauser {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_read_ahead_is_not_overtaken_when_reading_resumes() {
+async fn read_ahead_messages_precede_new_ones_when_reading_resumes() {
     let mut peer = connect_with(1024, options::<Pauser>(|_| {}), |_| Pauser);
     peer.raw(&[frame(0x81, b"pause"), frame(0x81, b"2"), frame(0x81, b"3")].concat()).await;
     assert_eq!(peer.text().await, "pause");
@@ -95,7 +95,7 @@ async fn what_was_read_ahead_is_not_overtaken_when_reading_resumes() {
 
 struct Bytes(usize);
 
-/// Sends as many bytes as it is told, in a method that is async or not.
+/// Sends the requested number of bytes in a sync method.
 #[websocket]
 struct Feed(Sender<Addr<Self>>);
 
@@ -112,6 +112,7 @@ impl Feed {
     }
 }
 
+/// Like [`Feed`], but in an async method.
 #[websocket]
 struct AsyncFeed(Sender<Addr<Self>>);
 
@@ -143,7 +144,7 @@ async fn expect(peer: &mut Peer, messages: usize, bytes: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn burst_of_mail_is_no_overflow_for_a_client_that_reads() {
+async fn burst_of_mailbox_messages_does_not_overflow_if_the_client_reads() {
     let (mut peer, addr) = feed(Feed).await;
     (0..64).for_each(|_| addr.send(Bytes(20_000)).unwrap());
     expect(&mut peer, 64, 20_000).await;
@@ -154,7 +155,7 @@ async fn burst_of_mail_is_no_overflow_for_a_client_that_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn burst_of_mail_is_handled_whole_before_a_shutdown() {
+async fn burst_of_mailbox_messages_is_handled_before_a_shutdown() {
     let (mut peer, addr) = feed(Feed).await;
     (0..1000).for_each(|_| addr.send(Bytes(2000)).unwrap());
     peer.connections.shut_down(now() + Duration::from_secs(5));
@@ -162,9 +163,9 @@ async fn burst_of_mail_is_handled_whole_before_a_shutdown() {
     assert_eq!(peer.closed().await, 1001);
 }
 
-/// Each reply is written in the middle of the turn, more often than the runtime's budget allows.
+/// Each reply is flushed within the iteration, more often than tokio's coop budget allows.
 #[tokio::test(start_paused = true)]
-async fn large_replies_to_much_mail_are_no_overflow() {
+async fn large_replies_to_many_mailbox_messages_do_not_overflow() {
     for shutdown in [false, true] {
         let (mut peer, addr) = feed(Feed).await;
         (0..1000).for_each(|_| addr.send(Bytes(70_000)).unwrap());
@@ -175,7 +176,7 @@ async fn large_replies_to_much_mail_are_no_overflow() {
     }
 }
 
-/// Sends itself a message for each that it gets.
+/// Sends itself a message for each message that it receives.
 #[websocket]
 #[derive(Default)]
 struct Perpetual;
@@ -201,7 +202,7 @@ impl Perpetual {
 }
 
 #[tokio::test]
-async fn endless_mail_keeps_neither_the_socket_nor_the_end_waiting() {
+async fn endless_mailbox_messages_starve_neither_the_socket_nor_the_close() {
     let mut peer = connect_with(1024, options::<Perpetual>(|_| {}), |_| Perpetual);
     peer.send("still here").await;
     assert_eq!(peer.text().await, "still here");
@@ -209,7 +210,7 @@ async fn endless_mail_keeps_neither_the_socket_nor_the_end_waiting() {
     assert_eq!(peer.closed().await, 1000);
 }
 
-/// A method that takes its time, and a timer.
+/// Has a slow method and a timer.
 #[websocket]
 struct Ticker {
     log: Log,
@@ -234,7 +235,7 @@ impl Ticker {
 }
 
 #[tokio::test]
-async fn flood_from_the_first_moment_does_not_starve_the_timers() {
+async fn flood_from_the_start_does_not_starve_timers() {
     let messages = frame(0x82, &[0; 60_000]).repeat(100);
     let mut peer = connect_with(64 * MIB, options::<Ticker>(|_| {}), |log| Ticker { log, left: 100 });
     peer.raw(&messages).await;
@@ -245,7 +246,7 @@ async fn flood_from_the_first_moment_does_not_starve_the_timers() {
     assert!(ticks >= 3, "{ticks} ticks of 5 ms in 100 ms");
 }
 
-/// Sends more than a slow client reads before its idle timeout.
+/// Sends more bytes than a slow client reads before the idle timeout.
 #[websocket(idle_timeout = 10s)]
 struct Download(Log);
 
@@ -263,15 +264,15 @@ impl Download {
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_is_not_read_from_is_not_idle_while_it_reads() {
+async fn client_that_reads_is_not_idle_while_the_server_does_not_read() {
     let mut peer = connect_with(1024, options::<Download>(|_| {}), Download);
     peer.send("please").await;
     let mut chunk = [0; 1000];
     for _ in 0..200 {
         sleep(Duration::from_millis(100)).await;
-        peer.io.read_exact(&mut chunk).await.expect("the server goes on");
+        peer.io.read_exact(&mut chunk).await.expect("the server still sends");
     }
-    // One that stops reading is, in the end.
+    // A client that stops reading is idle after the timeout.
     peer.send("please").await;
     assert_eq!(timeout(Duration::from_secs(17), peer.event()).await.as_deref(), Ok("Timeout"));
 }
@@ -289,7 +290,7 @@ impl Closer {
 }
 
 #[tokio::test]
-async fn client_that_floods_instead_of_closing_is_left() {
+async fn client_that_floods_instead_of_closing_is_disconnected() {
     let mut peer = connect_with(MIB, options::<Closer>(|_| {}), |_| Closer);
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);

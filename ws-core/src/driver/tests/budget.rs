@@ -1,4 +1,4 @@
-//! The runtime gives a task a budget for each poll. A method may use it up; the connection goes on.
+//! Tokio's coop budget: a method may exhaust it, and the connection still works.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::prelude::*;
 
 const MIB: usize = 1 << 20;
 
-/// Takes this many items from a channel that always has one.
+/// Receives that number of items from a channel that is never empty.
 async fn drain_a_channel(items: usize) {
     let (sender, mut receiver) = unbounded_channel();
     (0..items).for_each(|item| sender.send(item).unwrap());
@@ -37,13 +37,13 @@ impl Drainer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clock_is_set_without_it() {
+async fn timer_is_armed_with_an_exhausted_coop_budget() {
     let mut peer = connect_with(1024, options::<Drainer>(|_| {}), Drainer);
-    // No other deadline comes before this one, which was first set with nothing left of the budget.
+    // No earlier deadline exists, and this one was first armed with an exhausted budget.
     assert_eq!(timeout(Duration::from_secs(60), peer.event()).await.as_deref(), Ok("Timeout"));
 }
 
-/// Sends what a busy channel brings, from one method.
+/// Sends many messages from one method, which consumes coop budget for each.
 #[websocket]
 #[derive(Default)]
 struct Stream;
@@ -60,7 +60,7 @@ impl Stream {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_go_out_without_it() {
+async fn frames_are_written_with_an_exhausted_coop_budget() {
     let mut peer = connect_with(64 * MIB, options::<Stream>(|_| {}), |_| Stream);
     peer.send("5000").await;
     for n in 0..5000 {
@@ -70,7 +70,7 @@ async fn frames_go_out_without_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ping_is_answered_without_it() {
+async fn ping_is_answered_with_an_exhausted_coop_budget() {
     #[websocket]
     struct Eater(Log);
 
@@ -88,7 +88,7 @@ async fn ping_is_answered_without_it() {
     let mut peer = connect_with(4096, options::<Eater>(|_| {}), Eater);
     peer.raw(&[frame(0x81, b"eat"), frame(0x89, b"p")].concat()).await;
     assert_eq!(peer.frame().await, Some(Frame { opcode: 10, payload: b"p".to_vec() }));
-    // Nothing is read ahead before time passes, which it does not for this method.
+    // A managed transport is not read while a method is pending, until some time has passed.
     let in_time = super::MANAGED_TRANSPORT || peer.log.try_recv().is_err();
-    assert!(in_time, "the pong came only after the method");
+    assert!(in_time, "the pong arrived after the end of the method");
 }

@@ -1,4 +1,4 @@
-//! `#[on_close]` exactly once, with the right reason, on every path.
+//! `#[on_close]` runs exactly once with the right reason, however the connection closes.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use super::peer::{Log, Peer, connect, connect_with, frame, options};
 use crate::clock::now;
 use crate::prelude::*;
 
-/// Does what it is told.
+/// Follows its client's commands.
 #[websocket(idle_timeout = 10s, max_message_size = 100B)]
-struct Obedient(Log);
+struct Commanded(Log);
 
 #[websocket]
-impl Obedient {
+impl Commanded {
     #[on_text]
     async fn text(&mut self, text: String, cx: &mut Context<Self>) -> Result<String, &'static str> {
         match &*text {
@@ -51,19 +51,19 @@ impl Obedient {
     }
 }
 
-/// Says something, expects a close code, and one call of `#[on_close]` with the reason.
+/// Sends bytes, and expects replies, a close code and one call of `#[on_close]` with a reason.
 #[track_caller]
 fn check(
-    say: &[u8],
+    input: &[u8],
     replies: &'static [&'static str],
     code: u16,
     reason: &'static str,
 ) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
-    let say = say.to_vec();
+    let input = input.to_vec();
     async move {
-        let mut peer = connect(Obedient);
-        peer.raw(&say).await;
+        let mut peer = connect(Commanded);
+        peer.raw(&input).await;
         for expect in replies {
             assert_eq!(peer.text().await, *expect, "{caller}");
         }
@@ -79,7 +79,7 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_reason_once() {
+async fn each_close_reason_is_reported_once() {
     check(&frame(0x88, &[]), &[], 0, "Remote(None)").await;
     check(&frame(0x88, b"\x03\xe9bye"), &[], 1001, "Remote(Some(Close { code: Away").await;
     check(&frame(0x88, &4999_u16.to_be_bytes()), &[], 4999, "Remote(Some(").await;
@@ -95,16 +95,16 @@ async fn every_reason_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost() {
-    let mut peer = connect(Obedient);
+async fn disconnect_is_reported() {
+    let mut peer = connect(Commanded);
     peer.send("hello").await;
     assert_eq!(peer.text().await, "hello");
     assert_eq!(peer.events().await, ["ConnectionLost(UnexpectedEof)"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_closed_client_still_gets_its_reply() {
-    let mut peer = connect(Obedient);
+async fn half_closed_client_receives_its_reply() {
+    let mut peer = connect(Commanded);
     peer.send("hello").await;
     peer.io.shutdown().await.unwrap();
     assert_eq!(peer.text().await, "hello");
@@ -113,8 +113,8 @@ async fn half_closed_client_still_gets_its_reply() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown() {
-    let mut peer = connect(Obedient);
+async fn shutdown_closes_with_1001() {
+    let mut peer = connect(Commanded);
     peer.send("hello").await;
     assert_eq!(peer.text().await, "hello");
     peer.connections.shut_down(now() + Duration::from_secs(5));
@@ -125,10 +125,10 @@ async fn shutdown() {
 
 #[tokio::test(start_paused = true)]
 async fn flood_of_one_method_overflows() {
-    let mut peer = connect(Obedient);
+    let mut peer = connect(Commanded);
     peer.send("flood").await;
     assert_eq!(peer.event().await, "Overflow");
-    // What had been accepted before is still delivered to a client that reads after all.
+    // Messages before the overflow are still delivered if the client reads.
     for _ in 0..52 {
         assert_eq!(peer.frame().await.unwrap().payload.len(), 20_000);
     }
@@ -136,8 +136,8 @@ async fn flood_of_one_method_overflows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn panic_touches_no_other_connection() {
-    let (mut one, mut other) = (connect(Obedient), connect(Obedient));
+async fn panic_does_not_affect_other_connections() {
+    let (mut one, mut other) = (connect(Commanded), connect(Commanded));
     one.send("crash").await;
     assert_eq!(one.closed().await, 1011);
     other.send("alive").await;
@@ -145,30 +145,30 @@ async fn panic_touches_no_other_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_or_heard_after_a_close() {
-    let mut peer = connect(Obedient);
+async fn nothing_is_sent_or_received_after_a_close() {
+    let mut peer = connect(Commanded);
     peer.raw(&[text("stop"), text("one more")].concat()).await;
     assert_eq!(peer.text().await, "before");
     assert_eq!(peer.closed().await, 4001);
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_waits_for_the_answer_to_its_close_but_not_for_ever() {
-    let mut peer = connect(Obedient);
+async fn server_waits_for_the_close_reply_for_a_limited_time() {
+    let mut peer = connect(Commanded);
     peer.send("stop").await;
     assert_eq!(peer.text().await, "before");
     assert_eq!(peer.frame().await.unwrap().opcode, 8);
     assert!(peer.event().await.starts_with("Stop"), "`#[on_close]` does not wait for the client");
     let start = Instant::now();
-    assert!(peer.is_silent(Duration::from_secs(4)).await, "TCP is kept open for the answer");
+    assert!(peer.is_silent(Duration::from_secs(4)).await, "the stream stays open for the reply");
     assert_eq!(peer.frame().await, None);
     assert!(start.elapsed() < Duration::from_secs(6));
     peer.task.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_that_crosses_data_is_seen() {
-    let mut peer = connect(Obedient);
+async fn close_reply_after_crossing_data_is_received() {
+    let mut peer = connect(Commanded);
     peer.send("stop").await;
     assert_eq!(peer.text().await, "before");
     assert_eq!(peer.frame().await.unwrap().opcode, 8);
@@ -180,14 +180,14 @@ async fn close_that_crosses_data_is_seen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn end_between_two_parts_of_a_frame_waits_for_the_answer() {
+async fn close_within_a_partial_frame_waits_for_the_reply() {
     let crossing = text("crossing");
     for cut in 0..crossing.len() {
-        let mut peer = connect(Obedient);
+        let mut peer = connect(Commanded);
         peer.raw(&crossing[..cut]).await;
         assert_eq!(peer.frame().await.unwrap().opcode, 8, "the idle timeout");
         peer.raw(&crossing[cut..]).await;
-        assert!(peer.is_silent(Duration::from_secs(1)).await, "TCP is kept open, cut at {cut}");
+        assert!(peer.is_silent(Duration::from_secs(1)).await, "the stream stays open, cut at {cut}");
         peer.close(1000).await;
         assert_eq!(peer.frame().await, None);
         assert_eq!(peer.event().await, "Timeout");
@@ -195,8 +195,8 @@ async fn end_between_two_parts_of_a_frame_waits_for_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_never_reads_its_close_is_left() {
-    let mut peer = connect(Obedient);
+async fn client_that_never_reads_the_close_frame_is_disconnected() {
+    let mut peer = connect(Commanded);
     peer.raw(&[text("flood"), frame(0x88, &[])].concat()).await;
     assert_eq!(peer.event().await, "Overflow");
     let start = Instant::now();
@@ -206,7 +206,7 @@ async fn client_that_never_reads_its_close_is_left() {
     drop(io);
 }
 
-/// Closes by return value, from any method.
+/// Closes by the return value of a method.
 #[websocket]
 #[derive(Default)]
 struct Leaver;
@@ -215,18 +215,18 @@ struct Leaver;
 impl Leaver {
     #[on_open]
     fn open(&mut self) -> (&'static str, Close, &'static str) {
-        ("hello", Close::from(1000), "nobody hears this")
+        ("hello", Close::from(1000), "not sent")
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_as_a_reply() {
+async fn close_as_a_reply_ends_the_connection() {
     let mut peer = connect(|_| Leaver);
     assert_eq!(peer.text().await, "hello");
     assert_eq!(peer.closed().await, 1000);
 }
 
-/// An `on_close` that waits.
+/// Has a slow `#[on_close]`.
 #[websocket]
 struct SlowLeaver(Log);
 
@@ -240,7 +240,7 @@ impl SlowLeaver {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_on_close_runs_whole_and_does_not_hold_the_socket() {
+async fn slow_on_close_completes_and_does_not_delay_the_close() {
     let mut peer = connect(SlowLeaver);
     let start = Instant::now();
     peer.close(1000).await;
@@ -251,7 +251,7 @@ async fn slow_on_close_runs_whole_and_does_not_hold_the_socket() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn async_method_that_closes_may_go_on() {
+async fn async_method_may_continue_after_its_close() {
     #[websocket]
     struct Tidy(Log);
 
@@ -269,6 +269,6 @@ async fn async_method_that_closes_may_go_on() {
     let start = Instant::now();
     peer.send("go").await;
     assert_eq!(peer.closed().await, 1000);
-    assert!(start.elapsed() < Duration::from_secs(1), "the frame goes out while the method is pending");
+    assert!(start.elapsed() < Duration::from_secs(1), "the close frame is sent while the method is pending");
     assert_eq!(peer.events().await, ["tidied up"]);
 }

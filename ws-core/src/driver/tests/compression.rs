@@ -1,4 +1,4 @@
-//! What a few compressed bytes can ask for.
+//! Work that a few compressed bytes can cause.
 
 mod random;
 
@@ -41,7 +41,7 @@ const AGREED: DeflateParams = DeflateParams {
     per_frame: false,
 };
 
-/// A mebibyte of nothing, as a message of a kibibyte.
+/// Compresses a mebibyte of zeros to a message of about a kibibyte.
 fn message() -> Vec<u8> {
     let mut payload = Vec::with_capacity(4096);
     let mut codec = Compress::new(Compression::best(), false);
@@ -51,14 +51,14 @@ fn message() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn client_that_sends_little_and_means_much_does_not_keep_the_thread() {
+async fn highly_compressed_messages_do_not_block_the_thread() {
     let (mut client, server) = duplex(1 << 20);
     let wire = Connection::new(Arc::new(Counts::CHECKED_DECLARATION.options), Vec::new(), now())
         .with_compression(Some(AGREED));
     let seen = Arc::new(AtomicUsize::new(0));
     client.write_all(&message().repeat(60)).await.unwrap();
     tokio::spawn(run(Counts(Arc::clone(&seen)), Cx::new(wire, None, None), server, None));
-    // A task that is always ready has its turn when the connection has had one.
+    // A task that is always ready runs after each poll of the connection.
     let (mut before, mut most) = (0, 0);
     let neighbour = poll_fn(move |task| {
         let now = seen.load(Relaxed);
@@ -68,6 +68,6 @@ async fn client_that_sends_little_and_means_much_does_not_keep_the_thread() {
         if now < 60 { Poll::Pending } else { Poll::Ready(most) }
     });
     let most = tokio::spawn(neighbour).await.unwrap();
-    // One of them is a round.
-    assert!(most <= 16, "{most} mebibytes at a time");
+    // One message is one iteration.
+    assert!(most <= 16, "{most} mebibytes in one poll");
 }

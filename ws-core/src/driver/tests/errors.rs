@@ -1,9 +1,9 @@
-//! What fails, and who is told.
+//! Errors of methods, and `#[on_error]`.
 
 use super::peer::{Log, connect, frame};
 use crate::prelude::*;
 
-/// Handles its errors.
+/// Has `#[on_error]`.
 #[websocket]
 struct Careful(Log);
 
@@ -42,10 +42,10 @@ impl Careful {
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_go_to_on_error_and_the_connection_goes_on() {
+async fn errors_go_to_on_error_and_the_connection_stays_open() {
     let mut peer = connect(Careful);
     peer.send("0").await;
-    assert_eq!(peer.text().await, "half", "what a method sent before it failed is sent");
+    assert_eq!(peer.text().await, "half", "messages before the error are sent");
     assert_eq!(peer.text().await, "so");
     assert_eq!(peer.text().await, "zero");
     peer.send("").await;
@@ -67,14 +67,14 @@ async fn errors_go_to_on_error_and_the_connection_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn error_in_on_error_closes() {
+async fn error_in_on_error_closes_with_1011() {
     let mut peer = connect(Careful);
     peer.send("1 2").await;
     assert_eq!(peer.closed().await, 1011);
     assert_eq!(peer.events().await, ["Invalid", "handler failed: even that"]);
 }
 
-/// Takes nothing but text that is a number, and sees for itself.
+/// Takes a payload as a `Result`, and closes on other kinds of messages.
 #[websocket(unhandled = close)]
 #[derive(Default)]
 struct Strict;
@@ -88,7 +88,7 @@ impl Strict {
 }
 
 #[tokio::test(start_paused = true)]
-async fn payload_as_a_result_and_unhandled_kinds() {
+async fn payload_error_reaches_the_method_and_other_kinds_close() {
     let mut peer = connect(|_| Strict);
     peer.raw(&[frame(0x81, b"1"), frame(0x81, b"one"), frame(0x89, b""), frame(0x8a, b"")].concat()).await;
     assert_eq!(peer.text().await, "number");
@@ -98,7 +98,7 @@ async fn payload_as_a_result_and_unhandled_kinds() {
     assert_eq!(peer.closed().await, 1003);
 }
 
-/// Does not handle its errors.
+/// Has no `#[on_error]`.
 #[websocket]
 #[derive(Default)]
 struct Careless;

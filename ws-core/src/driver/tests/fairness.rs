@@ -1,4 +1,4 @@
-//! Nothing that happens to a connection keeps it from what else happens.
+//! Fairness: no source of work starves another.
 
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::peer::{Frame, Log, connect_with, frame, options};
 use crate::prelude::*;
 
-/// Takes its time for a message; has mail and a timer besides.
+/// Has a slow method, a mailbox and a timer.
 #[websocket]
 struct Busy {
     log: Log,
@@ -36,8 +36,8 @@ impl Busy {
     }
 
     #[on_info]
-    fn mail(&mut self, _: u8) {
-        self.log.send("mail".into()).unwrap();
+    fn info(&mut self, _: u8) {
+        self.log.send("info".into()).unwrap();
     }
 
     #[every(1s)]
@@ -52,7 +52,7 @@ impl Busy {
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_pipelines_starves_neither_mail_nor_timers() {
+async fn pipelining_client_starves_neither_mailbox_nor_timers() {
     let (addr, addrs) = channel();
     let mut peer = connect_with(4096, options::<Busy>(|_| {}), |log| Busy { log, addr });
     tokio::task::yield_now().await;
@@ -64,13 +64,13 @@ async fn client_that_pipelines_starves_neither_mail_nor_timers() {
     tokio::spawn(async move { tokio::io::copy(&mut reader, &mut tokio::io::sink()).await });
     sleep(Duration::from_millis(100)).await;
     addrs.recv().unwrap().send(1_u8).unwrap();
-    for expect in ["mail", "tick", "tick"] {
+    for expect in ["info", "tick", "tick"] {
         assert_eq!(timeout(Duration::from_secs(3), peer.log.recv()).await, Ok(Some(expect.into())));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_pipelines_and_does_not_read_is_idle_in_the_end() {
+async fn pipelining_client_that_does_not_read_times_out() {
     let (addr, _addrs) = channel();
     let mut peer = connect_with(64, options::<Busy>(|_| {}), |log| Busy { log, addr });
     let message = frame(0x81, &[b'x'; 70_000]).repeat(3);
@@ -83,7 +83,7 @@ async fn client_that_pipelines_and_does_not_read_is_idle_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replies_to_a_client_that_has_closed_and_reads_all_arrive() {
+async fn all_replies_reach_a_client_that_has_closed_and_reads() {
     let (addr, _addrs) = channel();
     let mut peer = connect_with(65_536, options::<Busy>(|_| {}), |log| Busy { log, addr });
     let mut requests = frame(0x82, b"page").repeat(20);
@@ -98,21 +98,21 @@ async fn replies_to_a_client_that_has_closed_and_reads_all_arrive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_has_closed_and_does_not_read_is_left() {
+async fn client_that_has_closed_and_does_not_read_is_disconnected() {
     let (addr, _addrs) = channel();
     let mut peer = connect_with(65_536, options::<Busy>(|_| {}), |log| Busy { log, addr });
     let mut requests = frame(0x82, b"page").repeat(20);
     requests.extend(frame(0x88, &1000_u16.to_be_bytes()));
     peer.raw(&requests).await;
     let end = async { while peer.event().await == "tick" {} };
-    // A close that is not read, because the answers before it could not be written, is silence.
+    // A managed transport does not read the close before the replies are written, so the idle timeout applies.
     let limit = if super::MANAGED_TRANSPORT { 67 } else { 7 };
     timeout(Duration::from_secs(limit), end).await.expect("`#[on_close]` runs");
     timeout(Duration::from_secs(7), peer.task).await.expect("the connection ends").unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_need_be_read_ahead() {
+async fn works_without_read_ahead_and_high_water_mark() {
     let (addr, _addrs) = channel();
     let options = options::<Busy>(|options| {
         options.read_ahead = 0;
@@ -123,7 +123,7 @@ async fn nothing_need_be_read_ahead() {
     assert_eq!(peer.frame().await, Some(Frame { opcode: 1, payload: b"x".to_vec() }));
 }
 
-/// A timer that is slower than its period.
+/// Has a timer whose method takes longer than its period.
 #[websocket]
 struct SlowTick {
     log: Log,
@@ -138,8 +138,8 @@ impl SlowTick {
     }
 
     #[on_info]
-    fn mail(&mut self, _: u8) {
-        self.log.send("mail".into()).unwrap();
+    fn info(&mut self, _: u8) {
+        self.log.send("info".into()).unwrap();
     }
 
     #[every(10ms)]
@@ -149,15 +149,15 @@ impl SlowTick {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timer_slower_than_its_period_does_not_starve_mail() {
+async fn timer_slower_than_its_period_does_not_starve_the_mailbox() {
     let (addr, addrs) = channel();
     let mut peer = connect_with(4096, options::<SlowTick>(|_| {}), |log| SlowTick { log, addr });
     sleep(Duration::from_millis(100)).await;
     addrs.recv().unwrap().send(1_u8).unwrap();
-    assert_eq!(timeout(Duration::from_secs(1), peer.event()).await.as_deref(), Ok("mail"));
+    assert_eq!(timeout(Duration::from_secs(1), peer.event()).await.as_deref(), Ok("info"));
 }
 
-/// Sets a timer of no time, again and again.
+/// Sets a timer without delay each time that one fires.
 #[websocket]
 #[derive(Default)]
 struct Again;
@@ -181,7 +181,7 @@ impl Again {
 }
 
 #[tokio::test]
-async fn timers_of_no_time_keep_neither_the_thread_nor_the_socket() {
+async fn timers_without_delay_block_neither_the_thread_nor_the_socket() {
     let mut peer = connect_with(4096, options::<Again>(|_| {}), |_| Again);
     peer.send("still here").await;
     assert_eq!(timeout(Duration::from_secs(20), peer.text()).await.as_deref(), Ok("still here"));

@@ -130,13 +130,13 @@ where
     let (start, mut transcript) = (Instant::now(), Transcript::new());
     for _ in 0..40 {
         let number = random(3000);
-        let commands = ["say", "say", "say", "say", "idle", "never", "after", "after", "pause", "close"];
+        let commands = ["echo", "echo", "echo", "echo", "idle", "never", "after", "after", "pause", "close"];
         let command = commands[random(if transcript.len() < 20 { 9 } else { 10 }) as usize];
         let text = frame(0x81, format!("{command} {number}").as_bytes());
         let bytes = match random(8) {
             0 => [frame(0x89, b"ping"), text].concat(),
             1 => text.repeat(20),
-            2 => [frame(0x01, b"say "), frame(0x80, b"7")].concat(),
+            2 => [frame(0x01, b"echo "), frame(0x80, b"7")].concat(),
             _ => text,
         };
         let cut = random(bytes.len() as u64) as usize;

@@ -1,4 +1,4 @@
-//! Everything is bounded, and the client feels it.
+//! Flow control: mailbox, outbox, read-ahead and timeouts are bounded.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::prelude::*;
 #[derive(Clone, Debug, PartialEq)]
 enum Order {
     Active(bool),
-    Say(String),
+    Send(String),
     Hold(Duration),
     MaxMessage(usize),
     Idle(Duration),
 }
 
-/// Echoes, and takes orders through its mailbox.
+/// Echoes, and follows orders from its mailbox.
 #[websocket(mailbox = 4, idle_timeout = 10s)]
 struct Handler {
     log: Log,
@@ -41,7 +41,7 @@ impl Handler {
     async fn order(&mut self, order: Order, cx: &mut Context<Self>) -> Option<String> {
         match order {
             Order::Active(active) => cx.set_active(active),
-            Order::Say(text) => return Some(text),
+            Order::Send(text) => return Some(text),
             Order::Hold(time) => sleep(time).await,
             Order::MaxMessage(bytes) => cx.set_max_message_size(bytes),
             Order::Idle(time) => cx.set_idle_timeout(time),
@@ -63,8 +63,8 @@ async fn start(change: impl FnOnce(&mut crate::Options)) -> (Peer, Addr<Handler>
     (peer, addrs.recv().unwrap())
 }
 
-/// How many bytes the server takes before it pushes back.
-async fn taken(peer: &mut Peer, bytes: usize) -> usize {
+/// Returns the number of bytes that the server takes until it stops reading, up to `bytes`.
+async fn bytes_taken(peer: &mut Peer, bytes: usize) -> usize {
     let message = frame(0x81, &[b'x'; 100]);
     let mut sent = 0;
     while sent < bytes {
@@ -83,14 +83,14 @@ async fn mailbox_is_bounded_and_closes_with_the_connection() {
     addr.send(Order::Hold(Duration::from_secs(1))).unwrap();
     tokio::task::yield_now().await;
     for n in 0..4 {
-        addr.send(Order::Say(n.to_string())).unwrap();
+        addr.send(Order::Send(n.to_string())).unwrap();
     }
-    let full = addr.send(Order::Say("4".into()));
-    assert_eq!(full, Err(SendError::Full(Order::Say("4".into()))));
+    let full = addr.send(Order::Send("4".into()));
+    assert_eq!(full, Err(SendError::Full(Order::Send("4".into()))));
     for n in 0..4 {
         assert_eq!(peer.text().await, n.to_string());
     }
-    recipient.send(Order::Say("by type".into())).unwrap();
+    recipient.send(Order::Send("by type".into())).unwrap();
     assert_eq!(peer.text().await, "by type");
     assert!(addr.is_open());
     peer.close(1000).await;
@@ -100,10 +100,10 @@ async fn mailbox_is_bounded_and_closes_with_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn accepted_mail_is_handled_before_a_shutdown() {
+async fn accepted_messages_are_handled_before_a_shutdown() {
     let (mut peer, addr) = start(|_| {}).await;
     addr.send(Order::Hold(Duration::from_secs(3))).unwrap();
-    addr.send(Order::Say("not lost".into())).unwrap();
+    addr.send(Order::Send("not lost".into())).unwrap();
     tokio::task::yield_now().await;
     peer.connections.shut_down(now() + Duration::from_secs(5));
     assert_eq!(peer.text().await, "not lost");
@@ -123,12 +123,12 @@ async fn stuck_method_does_not_outlive_the_shutdown_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reading_can_be_turned_off_and_on() {
+async fn reading_can_be_paused_and_resumed() {
     let (mut peer, addr) = start(|_| {}).await;
     addr.send(Order::Active(false)).unwrap();
-    addr.send(Order::Say("mail goes on".into())).unwrap();
-    assert_eq!(peer.text().await, "mail goes on");
-    let sent = taken(&mut peer, 10_000).await;
+    addr.send(Order::Send("from the mailbox".into())).unwrap();
+    assert_eq!(peer.text().await, "from the mailbox");
+    let sent = bytes_taken(&mut peer, 10_000).await;
     assert!(sent < 100, "the client could send {sent} bytes");
     assert!(peer.is_silent(Duration::from_millis(100)).await);
     addr.send(Order::Active(true)).unwrap();
@@ -136,7 +136,7 @@ async fn reading_can_be_turned_off_and_on() {
     assert_eq!(peer.text().await.len(), 100, "nothing is lost");
 }
 
-/// Stops reading inside the batch that it is handling.
+/// Stops reading while messages of the same read remain.
 #[websocket]
 #[derive(Default)]
 struct Pauser;
@@ -162,7 +162,7 @@ impl Pauser {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reading_off_holds_what_was_read_already() {
+async fn paused_reading_holds_messages_of_the_same_read() {
     let mut peer = connect_with(1 << 10, options::<Pauser>(|_| {}), |_| Pauser);
     peer.raw(&[frame(0x81, b"pause"), frame(0x81, b"held"), frame(0x81, b"too")].concat()).await;
     for expect in ["pause", "resumed", "held", "too"] {
@@ -175,7 +175,7 @@ async fn input_is_bounded_while_a_method_is_pending() {
     let (mut peer, addr) = start(|options| options.read_ahead = 1000).await;
     addr.send(Order::Hold(Duration::from_secs(3))).unwrap();
     sleep(Duration::from_millis(300)).await;
-    let sent = taken(&mut peer, 100_000).await;
+    let sent = bytes_taken(&mut peer, 100_000).await;
     assert!((800..2000).contains(&sent), "the client could send {sent} bytes");
     for _ in 0..sent / 106 {
         assert_eq!(peer.text().await.len(), 100, "nothing is lost");
@@ -183,10 +183,10 @@ async fn input_is_bounded_while_a_method_is_pending() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_does_not_read_is_not_read_from() {
+async fn server_does_not_read_from_a_client_that_does_not_read() {
     let (mut peer, _addr) = start(|options| options.outbox_high_water = 1000).await;
-    let sent = taken(&mut peer, 100_000).await;
-    // Some of it waits in the buffers between the two.
+    let sent = bytes_taken(&mut peer, 100_000).await;
+    // The streams between the two buffer some of the bytes.
     let expect = if super::MANAGED_TRANSPORT { 64..400 } else { 1000..2000 };
     assert!(expect.contains(&sent), "the client could send {sent} bytes");
     for _ in 0..sent / 106 {
@@ -195,10 +195,10 @@ async fn client_that_does_not_read_is_not_read_from() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_reader_overflows() {
+async fn outbox_of_a_slow_reader_overflows() {
     let (mut peer, addr) = start(|options| options.outbox_limit = 5000).await;
     for n in 0..100 {
-        if addr.send(Order::Say("x".repeat(200))).is_err() {
+        if addr.send(Order::Send("x".repeat(200))).is_err() {
             assert!((25..30).contains(&n), "closed after {n} messages");
             break;
         }
@@ -208,25 +208,25 @@ async fn slow_reader_overflows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_message_may_be_larger_than_the_outbox() {
+async fn one_message_may_exceed_the_outbox_limit() {
     let (mut peer, addr) = start(|options| options.outbox_limit = 5000).await;
-    addr.send(Order::Say("x".repeat(50_000))).unwrap();
+    addr.send(Order::Send("x".repeat(50_000))).unwrap();
     tokio::task::yield_now().await;
-    addr.send(Order::Say("behind it".into())).unwrap();
+    addr.send(Order::Send("after it".into())).unwrap();
     assert_eq!(peer.text().await.len(), 50_000);
-    assert_eq!(peer.text().await, "behind it");
+    assert_eq!(peer.text().await, "after it");
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_timeout_is_reset_by_bytes_and_not_by_mail() {
+async fn bytes_reset_the_idle_timeout_and_mailbox_messages_do_not() {
     let (mut peer, addr) = start(|_| {}).await;
     let start = Instant::now();
     sleep(Duration::from_secs(6)).await;
-    // Half a header will do.
+    // Half a header is enough.
     peer.raw(&[0x89]).await;
     for _ in 0..9 {
         sleep(Duration::from_secs(1)).await;
-        addr.send(Order::Say("news".into())).unwrap();
+        addr.send(Order::Send("news".into())).unwrap();
         assert_eq!(peer.text().await, "news");
     }
     assert_eq!(peer.event().await, "Timeout");
@@ -235,7 +235,7 @@ async fn idle_timeout_is_reset_by_bytes_and_not_by_mail() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn options_change_at_once() {
+async fn changed_options_apply_at_once() {
     let (mut peer, addr) = start(|_| {}).await;
     addr.send(Order::MaxMessage(10)).unwrap();
     addr.send(Order::Idle(Duration::from_secs(2))).unwrap();
@@ -251,7 +251,7 @@ async fn options_change_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changed_idle_timeout_starts_again() {
+async fn changed_idle_timeout_starts_anew() {
     let (mut peer, addr) = start(|_| {}).await;
     sleep(Duration::from_secs(5)).await;
     addr.send(Order::Idle(Duration::from_secs(6))).unwrap();
@@ -261,7 +261,7 @@ async fn changed_idle_timeout_starts_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_timeout_changed_inside_a_pending_method_counts_at_once() {
+async fn idle_timeout_changed_by_a_pending_method_applies_at_once() {
     #[websocket(idle_timeout = 1h)]
     struct Waiter(Log);
 
@@ -287,12 +287,12 @@ async fn idle_timeout_changed_inside_a_pending_method_counts_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_timeout_changed_by_what_the_client_says_counts_at_once() {
+async fn idle_timeout_changed_by_a_message_applies_at_once() {
     #[websocket(idle_timeout = 1h)]
-    struct Obedient;
+    struct Commanded;
 
     #[websocket]
-    impl Obedient {
+    impl Commanded {
         #[on_text]
         fn text(&mut self, secs: &str, cx: &mut Context<Self>) -> &'static str {
             if let Ok(secs) = secs.parse() {
@@ -302,11 +302,11 @@ async fn idle_timeout_changed_by_what_the_client_says_counts_at_once() {
         }
     }
 
-    let mut peer = connect(|_| Obedient);
-    // The clock is set for the hour, then for what comes sooner, which is put off, then for what comes
-    // sooner still.
-    for say in ["hello", "30", "hello", "2"] {
-        peer.send(say).await;
+    let mut peer = connect(|_| Commanded);
+    // The timer is armed for one hour, then for an earlier deadline, which a message postpones, then for a still
+    // earlier one.
+    for text in ["hello", "30", "hello", "2"] {
+        peer.send(text).await;
         assert_eq!(peer.text().await, "done");
         sleep(Duration::from_secs(1)).await;
     }

@@ -1,4 +1,4 @@
-//! How large a frame may be, and how many of them may say nothing.
+//! Limits of frame sizes and of empty fragments.
 
 use super::peer::{Log, connect, connect_with, frame, options};
 use crate::prelude::*;
@@ -20,12 +20,12 @@ impl Framed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frame_of_the_largest_size_and_one_byte_more() {
+async fn largest_frame_is_accepted_and_one_byte_more_closes_with_1009() {
     for first in [0x81, 0x01] {
         let mut peer = connect(Framed);
         peer.send(&"x".repeat(100)).await;
         assert_eq!(peer.text().await, "100");
-        // Its header is enough.
+        // The header alone is rejected.
         peer.raw(&frame(first, &[b'x'; 101])[..2]).await;
         assert_eq!(peer.closed().await, 1009);
         assert_eq!(peer.event().await, "Protocol(MessageTooBig)");
@@ -33,13 +33,13 @@ async fn frame_of_the_largest_size_and_one_byte_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_is_not_limited_by_the_frame() {
+async fn frame_limit_does_not_limit_the_message() {
     let mut peer = connect(Framed);
     peer.raw(&frame(0x01, &[b'x'; 100])).await;
     for _ in 0..8 {
         peer.raw(&frame(0x00, &[b'x'; 100])).await;
     }
-    // Control frames have a limit of their own.
+    // Control frames have their own limit.
     peer.raw(&frame(0x89, &[b'x'; 125])).await;
     assert_eq!(peer.frame().await.unwrap().payload.len(), 125);
     peer.raw(&frame(0x80, &[b'x'; 100])).await;
@@ -50,7 +50,7 @@ async fn message_is_not_limited_by_the_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fragments_that_are_empty_end() {
+async fn empty_fragments_are_limited() {
     let mut peer = connect(Framed);
     for _ in 0..2 {
         peer.raw(&frame(0x01, b"")).await;
@@ -70,7 +70,7 @@ async fn fragments_that_are_empty_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_limit_a_frame_is_as_large_as_a_message() {
+async fn frame_without_a_limit_may_be_as_large_as_a_message() {
     let mut peer = connect_with(64, options::<Framed>(|options| options.max_frame_size = None), Framed);
     peer.raw(&[0x81, 0xfe, 0x04, 0x00, 0, 0, 0, 0]).await;
     peer.raw(&[b'x'; 1024]).await;

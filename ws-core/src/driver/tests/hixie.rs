@@ -1,4 +1,4 @@
-//! The promises of a connection over the frames of draft 76.
+//! Behaviour of a connection over the frames of draft 76.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use crate::wire::Connection;
 
 const S: Duration = Duration::from_secs(1);
 
-/// Does what it is told.
+/// Follows its client's commands.
 #[websocket(idle_timeout = 10s, max_message_size = 1000B, max_lifetime = 1h, outbox_limit = 100KiB)]
-struct Obedient(Log);
+struct Commanded(Log);
 
 #[websocket]
-impl Obedient {
+impl Commanded {
     #[on_text]
     async fn text(&mut self, text: String, cx: &mut Context<Self>) -> String {
         match &*text {
@@ -59,14 +59,14 @@ impl Obedient {
     }
 }
 
-struct Old {
+struct LegacyClient {
     io: DuplexStream,
     log: mpsc::UnboundedReceiver<String>,
     connections: Arc<ConnectionTracker>,
 }
 
-/// A client behind a buffer, which has sent its keys.
-async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> Old {
+/// Connects a client of draft 76 that has sent its keys.
+async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> LegacyClient {
     let (mut io, server) = duplex(buffer);
     let request = hyper::Request::get("/")
         .header("host", "example.com")
@@ -77,7 +77,7 @@ async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> Old {
     let legacy = Options { legacy: true, ..Options::DEFAULT };
     let request = request.body(()).unwrap().into_parts().0;
     let challenge = crate::upgrade::check(&request, &legacy).unwrap().challenge().unwrap();
-    let options = options::<Obedient>(change);
+    let options = options::<Commanded>(change);
     let (log, events) = mpsc::unbounded_channel();
     let connections = Arc::<ConnectionTracker>::default();
     let permit = connections.admit(&ConnectionLimits::new(10), None).ok();
@@ -85,18 +85,18 @@ async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> Old {
         let hixie =
             HixieTransport::handshake(server, vec![0; 8], challenge, options.max_message_size).await.unwrap();
         let cx = Cx::new(Connection::new(options.into(), Vec::new(), now()), None, None);
-        run(Obedient(log), cx, hixie, permit).await
+        run(Commanded(log), cx, hixie, permit).await
     });
     io.read_exact(&mut [0; 16]).await.unwrap();
-    Old { io, log: events, connections }
+    LegacyClient { io, log: events, connections }
 }
 
-impl Old {
+impl LegacyClient {
     async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.io.write_all(bytes.as_ref()).await.expect("the server reads");
     }
 
-    /// These bytes come next.
+    /// Expects these bytes next.
     #[track_caller]
     fn expect(&mut self, bytes: &[u8]) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
@@ -107,13 +107,13 @@ impl Old {
         }
     }
 
-    /// The close comes and then the end of TCP, and the handler was told why. The answer goes out.
+    /// Expects the close frame, answers, and expects the end of the stream. The handler has to log this reason.
     #[track_caller]
     fn ends(mut self, reason: &str) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
             self.expect(b"\xff\x00").await;
-            // The server may have ended already.
+            // The server may have closed the stream already.
             let _ = self.io.write_all(b"\xff\x00").await;
             let mut rest = Vec::new();
             self.io.read_to_end(&mut rest).await.unwrap();
@@ -125,34 +125,34 @@ impl Old {
 }
 
 #[tokio::test(start_paused = true)]
-async fn text_is_echoed_and_the_rest_is_dropped() {
-    let mut old = connect(64, |_| {}).await;
-    old.send(b"\x00hello\xff\x00\xff\x00binary\xff").await;
-    old.expect(b"\x00hello\xff\x00\xff\x00binary\xff").await;
-    old.send(b"\x80\x02ab\x01ab\xff\x00slow\xff\x00\xe2\x98\x83\xff\xff\x00").await;
-    old.expect("\u{0}slow".as_bytes()).await;
-    old.expect(b"\xff\x00\xe2\x98\x83\xff").await;
-    old.ends("Remote(None)").await;
+async fn text_is_echoed_and_other_messages_are_dropped() {
+    let mut client = connect(64, |_| {}).await;
+    client.send(b"\x00hello\xff\x00\xff\x00binary\xff").await;
+    client.expect(b"\x00hello\xff\x00\xff\x00binary\xff").await;
+    client.send(b"\x80\x02ab\x01ab\xff\x00slow\xff\x00\xe2\x98\x83\xff\xff\x00").await;
+    client.expect("\u{0}slow".as_bytes()).await;
+    client.expect(b"\xff\x00\xe2\x98\x83\xff").await;
+    client.ends("Remote(None)").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn handler_closes_and_the_answer_is_awaited() {
-    let mut old = connect(64, |_| {}).await;
-    old.send(b"\x00close\xff").await;
+async fn handler_closes_and_the_server_awaits_the_reply() {
+    let mut client = connect(64, |_| {}).await;
+    client.send(b"\x00close\xff").await;
     let start = Instant::now();
     let mut end = Vec::new();
-    old.io.read_to_end(&mut end).await.unwrap();
-    assert_eq!(end, b"\xff\x00", "and nothing of what it says behind it");
+    client.io.read_to_end(&mut end).await.unwrap();
+    assert_eq!(end, b"\xff\x00", "and no message after the close");
     assert_eq!(start.elapsed(), 5 * S, "`close_timeout`");
-    let mut old = connect(64, |_| {}).await;
-    old.send(b"\x00close\xff\x00crosses\xff").await;
+    let mut client = connect(64, |_| {}).await;
+    client.send(b"\x00close\xff\x00crosses\xff").await;
     let start = Instant::now();
-    old.ends(r#"Stop(Close { code: Library(4001), reason: Utf8Bytes(b"enough") })"#).await;
+    client.ends(r#"Stop(Close { code: Library(4001), reason: Utf8Bytes(b"enough") })"#).await;
     assert!(start.elapsed() < S);
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_have_their_reasons() {
+async fn protocol_errors_have_their_reasons() {
     for (sent, reason) in [
         (&[b"\x00", &[b'x'; 1001][..]].concat()[..], "Protocol(MessageTooBig)"),
         (b"\x00caf\xc3\xff", "Protocol(BadEncoding)"),
@@ -160,80 +160,80 @@ async fn faults_have_their_reasons() {
         (&[b"\x01", &[b'x'; 1001][..]].concat(), "Protocol(MessageTooBig)"),
         (&[0x80; 100], "Protocol(BadFrame(\"length does not end\"))"),
     ] {
-        let mut old = connect(64, |_| {}).await;
-        old.send(b"\x00before\xff").await;
-        old.send(sent).await;
-        // What it still sends does not keep it from seeing the close.
-        old.send([b'y'; 500]).await;
-        old.expect(b"\x00before\xff").await;
-        old.ends(reason).await;
+        let mut client = connect(64, |_| {}).await;
+        client.send(b"\x00before\xff").await;
+        client.send(sent).await;
+        // A client that still sends receives the close.
+        client.send([b'y'; 500]).await;
+        client.expect(b"\x00before\xff").await;
+        client.ends(reason).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_byte_is_a_sign_of_life() {
-    let mut old = connect(64, |_| {}).await;
+async fn any_byte_resets_the_idle_timeout() {
+    let mut client = connect(64, |_| {}).await;
     let start = Instant::now();
     for bytes in [&b"\x00"[..], b"a", b"\xff", b"\x80", b"\x02", b"ab", b"\x01", b"ab", b"\xff"] {
         sleep(8 * S).await;
-        old.send(bytes).await;
+        client.send(bytes).await;
     }
-    old.expect(b"\x00a\xff").await;
-    old.ends("Timeout").await;
+    client.expect(b"\x00a\xff").await;
+    client.ends("Timeout").await;
     assert_eq!(start.elapsed(), 82 * S);
 }
 
 #[tokio::test(start_paused = true)]
-async fn lifetime_ends() {
-    let mut old = connect(64, |options| options.idle_timeout = None).await;
+async fn lifetime_ends_the_connection() {
+    let mut client = connect(64, |options| options.idle_timeout = None).await;
     let start = Instant::now();
-    old.send(b"\x00a\xff").await;
-    old.expect(b"\x00a\xff").await;
-    old.ends("Expired").await;
+    client.send(b"\x00a\xff").await;
+    client.expect(b"\x00a\xff").await;
+    client.ends("Expired").await;
     assert_eq!(start.elapsed(), 3600 * S);
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_drains() {
-    let mut old = connect(64, |_| {}).await;
-    old.send(b"\x00slow\xff\x00second\xff").await;
+async fn shutdown_drains_messages() {
+    let mut client = connect(64, |_| {}).await;
+    client.send(b"\x00slow\xff\x00second\xff").await;
     sleep(S / 2).await;
-    old.connections.shut_down(now() + 10 * S);
-    let connections = Arc::clone(&old.connections);
-    old.expect(b"\x00slow\xff\x00second\xff").await;
-    old.ends("Shutdown").await;
+    client.connections.shut_down(now() + 10 * S);
+    let connections = Arc::clone(&client.connections);
+    client.expect(b"\x00slow\xff\x00second\xff").await;
+    client.ends("Shutdown").await;
     connections.wait_empty().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn client_that_does_not_read_is_closed() {
-    let mut old = connect(64, |_| {}).await;
-    old.send(b"\x00flood\xff").await;
+    let mut client = connect(64, |_| {}).await;
+    client.send(b"\x00flood\xff").await;
     sleep(S).await;
-    // What had a place goes out whole, if the client begins to read in time.
+    // Queued messages are sent completely if the client begins to read in time.
     for _ in 0..10 {
-        old.expect(&[b"\x00", "x".repeat(10_000).as_bytes(), b"\xff"].concat()).await;
+        client.expect(&[b"\x00", "x".repeat(10_000).as_bytes(), b"\xff"].concat()).await;
     }
-    old.ends("Overflow").await;
+    client.ends("Overflow").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_does_not_read_is_not_read() {
-    let mut old = connect(64, |options| options.outbox_high_water = 1000).await;
+async fn server_does_not_read_from_a_client_that_does_not_read() {
+    let mut client = connect(64, |options| options.outbox_high_water = 1000).await;
     let message = [b"\x00", &[b'x'; 900][..], b"\xff"].concat();
     let mut sent = 0;
-    while tokio::time::timeout(S, old.io.write_all(&message)).await.is_ok() {
+    while tokio::time::timeout(S, client.io.write_all(&message)).await.is_ok() {
         sent += 1;
         assert!(sent < 100, "{sent} messages were read");
     }
     for _ in 0..sent {
-        old.expect(&message).await;
+        client.expect(&message).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost() {
-    let Old { mut io, mut log, .. } = connect(64, |_| {}).await;
+async fn disconnect_is_reported() {
+    let LegacyClient { mut io, mut log, .. } = connect(64, |_| {}).await;
     io.write_all(b"\x00a\xff\x00b").await.unwrap();
     drop(io);
     let reason = log.recv().await.unwrap();
@@ -248,11 +248,11 @@ fn random_pieces_in_both_directions() {
     let pieces = prop::collection::vec(1..300_usize, 1..20);
     let run = |(texts, pieces, buffer): (Vec<String>, Vec<usize>, usize)| {
         runtime.block_on(async {
-            let old = connect(buffer, |_| {}).await;
+            let client = connect(buffer, |_| {}).await;
             let texts: Vec<&str> = texts.iter().map(|text| text.trim_start_matches("slow")).collect();
             let all: Vec<u8> =
                 texts.iter().flat_map(|text| [b"\x00", text.as_bytes(), b"\xff"].concat()).collect();
-            let (mut read, mut write) = tokio::io::split(old.io);
+            let (mut read, mut write) = tokio::io::split(client.io);
             let stream = [&all[..], b"\xff\x00"].concat();
             let sent = stream.clone();
             let writer = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! What else can go wrong: streams that buffer, drops that panic, methods that never end.
+//! Failures around a connection: buffering streams, panics in drops, methods that never end.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -29,17 +29,17 @@ impl Echo {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_that_buffers_is_flushed_to_the_end() {
+async fn buffering_stream_is_flushed_completely() {
     let (mut client, server) = duplex(64);
     let cx = Cx::new(Connection::new(Arc::new(Options::DEFAULT), Vec::new(), now()), None, None);
     tokio::spawn(run(Echo, cx, BufStream::new(server), None));
     client.write_all(&frame(0x81, &[b'x'; 1000])).await.unwrap();
     let mut reply = vec![0; 1004];
     let whole = timeout(Duration::from_secs(30), client.read_exact(&mut reply)).await;
-    assert!(whole.is_ok(), "the reply never arrives whole");
+    assert!(whole.is_ok(), "the reply never arrives completely");
 }
 
-/// Somebody waits for an answer to this.
+/// A question whose sender waits for the answer.
 struct Ask(#[allow(dead_code)] oneshot::Sender<()>);
 
 #[websocket]
@@ -63,7 +63,7 @@ impl Asked {
 }
 
 #[tokio::test(start_paused = true)]
-async fn mail_that_nobody_handles_is_dropped_at_the_end() {
+async fn unhandled_mailbox_messages_are_dropped_at_the_close() {
     let (addr, addrs) = channel();
     let mut peer = connect(|_| Asked(addr));
     peer.send("leave").await;
@@ -72,10 +72,10 @@ async fn mail_that_nobody_handles_is_dropped_at_the_end() {
     let (answer, answered) = oneshot::channel();
     addr.send(Ask(answer)).unwrap();
     assert_eq!(peer.closed().await, 1000);
-    assert!(timeout(Duration::from_secs(1), answered).await.is_ok(), "whoever asked waits for ever");
+    assert!(timeout(Duration::from_secs(1), answered).await.is_ok(), "the sender still waits");
 }
 
-/// Closes and then never ends.
+/// Has a method that closes and then never ends.
 #[websocket]
 struct Stuck(Log);
 
@@ -94,7 +94,7 @@ impl Stuck {
 }
 
 #[tokio::test(start_paused = true)]
-async fn method_that_never_ends_after_a_close_is_ended_by_a_shutdown() {
+async fn shutdown_cancels_a_method_that_never_ends_after_its_close() {
     let mut peer = connect(Stuck);
     peer.send("go").await;
     assert_eq!(peer.closed().await, 1000);
@@ -106,7 +106,7 @@ async fn method_that_never_ends_after_a_close_is_ended_by_a_shutdown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_reason_counts() {
+async fn first_close_reason_is_reported() {
     #[websocket]
     struct Late(Log);
 
@@ -132,12 +132,12 @@ async fn first_reason_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_client_is_found_by_a_write_while_reading_is_off() {
+async fn disconnect_is_detected_by_a_write_while_reading_is_paused() {
     #[websocket(cancel_timeout = 1h, idle_timeout = none)]
-    struct Deaf(Log);
+    struct NotReading(Log);
 
     #[websocket]
-    impl Deaf {
+    impl NotReading {
         #[on_open]
         fn open(&mut self, cx: &mut Context<Self>) {
             cx.set_active(false);
@@ -155,11 +155,12 @@ async fn lost_client_is_found_by_a_write_while_reading_is_off() {
     }
 
     let start = Instant::now();
-    let peer = connect_with(64, options::<Deaf>(|_| {}), Deaf);
+    let peer = connect_with(64, options::<NotReading>(|_| {}), NotReading);
     assert_eq!(peer.events().await, ["ConnectionLost(BrokenPipe)"]);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }
 
+/// A value whose drop panics.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -168,7 +169,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Holds a bomb while it waits.
+/// Has a method that holds a [`Bomb`] while it is pending.
 #[websocket]
 struct Bomber(Log);
 
@@ -195,7 +196,7 @@ async fn on_close_runs_after_a_cancelled_method_that_panics_when_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_frame_goes_out_though_the_handler_panics_when_dropped() {
+async fn close_frame_is_sent_although_the_handler_panics_when_dropped() {
     #[websocket]
     struct Loaded(#[allow(dead_code)] Bomb);
 
@@ -212,7 +213,7 @@ async fn close_frame_goes_out_though_the_handler_panics_when_dropped() {
     assert_eq!(peer.closed().await, 1000);
 }
 
-/// What a method panics with, which panics itself when it is dropped.
+/// Has a method that panics with a payload whose drop panics.
 #[websocket]
 struct Thrower(Log);
 
@@ -230,7 +231,7 @@ impl Thrower {
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_close_runs_after_a_panic_with_something_that_panics_when_dropped() {
+async fn on_close_runs_after_a_panic_whose_payload_panics_when_dropped() {
     let mut peer = connect(Thrower);
     peer.send("x").await;
     assert_eq!(peer.closed().await, 1011);

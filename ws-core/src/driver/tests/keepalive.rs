@@ -1,4 +1,4 @@
-//! Signs of life, and the end of a life that is long enough.
+//! Keep-alive pings and the maximum lifetime of a connection.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::prelude::*;
 const S: Duration = Duration::from_secs(1);
 
 #[websocket(ping_interval = 30s, pong_timeout = 5s, idle_timeout = none)]
-struct Asked(Log);
+struct Pinged(Log);
 
 #[websocket]
-impl Asked {
+impl Pinged {
     #[on_text]
     async fn wait(&mut self, seconds: &str) -> &'static str {
         sleep(S * seconds.parse().unwrap()).await;
@@ -31,32 +31,32 @@ impl Asked {
     }
 }
 
-/// The next frame is an empty ping, and so much time has passed.
-async fn pinged(peer: &mut Peer, since: Instant, seconds: u64) {
+/// Expects an empty ping as the next frame, that number of seconds after `since`.
+async fn expect_ping(peer: &mut Peer, since: Instant, seconds: u64) {
     let ping = peer.frame().await.expect("a ping");
     assert_eq!((ping.opcode, ping.payload.len()), (9, 0));
     assert_eq!(since.elapsed().as_secs(), seconds);
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_client_is_asked_and_goes_on_if_it_answers() {
-    let mut peer = connect(Asked);
+async fn silent_client_is_pinged_and_stays_connected_if_it_answers() {
+    let mut peer = connect(Pinged);
     let start = Instant::now();
-    pinged(&mut peer, start, 30).await;
+    expect_ping(&mut peer, start, 30).await;
     peer.raw(&frame(0x8a, b"")).await;
-    pinged(&mut peer, start, 60).await;
+    expect_ping(&mut peer, start, 60).await;
     sleep(S * 4).await;
-    // Any byte will do, and puts the next ping off.
+    // Any byte counts, and postpones the next ping.
     peer.raw(&[0x8a]).await;
-    pinged(&mut peer, start, 94).await;
+    expect_ping(&mut peer, start, 94).await;
     assert_eq!(peer.event().await, "Timeout");
     assert_eq!(start.elapsed().as_secs(), 99);
     assert_eq!(peer.closed().await, 1000);
 }
 
 #[tokio::test(start_paused = true)]
-async fn busy_client_is_not_asked() {
-    let mut peer = connect(Asked);
+async fn busy_client_is_not_pinged() {
+    let mut peer = connect(Pinged);
     for _ in 0..10 {
         sleep(S * 29).await;
         peer.raw(&frame(0x8a, b"")).await;
@@ -65,30 +65,30 @@ async fn busy_client_is_not_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_is_asked_while_a_method_is_pending() {
-    let mut peer = connect(Asked);
+async fn client_is_pinged_while_a_method_is_pending() {
+    let mut peer = connect(Pinged);
     let start = Instant::now();
     peer.send("100").await;
-    pinged(&mut peer, start, 30).await;
+    expect_ping(&mut peer, start, 30).await;
     peer.raw(&frame(0x8a, b"")).await;
-    pinged(&mut peer, start, 60).await;
-    // The method has `cancel_timeout` from then on.
+    expect_ping(&mut peer, start, 60).await;
+    // From now on the method has `cancel_timeout`.
     assert_eq!(peer.event().await, "Timeout");
     assert_eq!(start.elapsed().as_secs(), 66);
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_is_not_read_is_not_asked() {
-    let mut peer = connect(Asked);
+async fn client_is_not_pinged_while_the_server_does_not_read() {
+    let mut peer = connect(Pinged);
     peer.raw(&frame(0x82, b"")).await;
     assert!(peer.is_silent(S * 1000).await);
 }
 
 #[websocket(max_lifetime = 1h, idle_timeout = 10m)]
-struct Mortal(Log);
+struct Lifetime(Log);
 
 #[websocket]
-impl Mortal {
+impl Lifetime {
     #[on_text]
     fn echo(&mut self, text: String) -> String {
         text
@@ -101,8 +101,8 @@ impl Mortal {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lifetime_ends_a_connection_however_busy_it_is() {
-    let mut peer = connect(Mortal);
+async fn lifetime_ends_a_busy_connection() {
+    let mut peer = connect(Lifetime);
     let start = Instant::now();
     for _ in 0..11 {
         sleep(S * 300).await;

@@ -1,4 +1,4 @@
-//! Messages and replies that are not copied: the bytes are those that they were, in order.
+//! Messages and replies without a copy: every byte arrives unchanged and in order.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use crate::wire::Connection;
 
 const MIB: usize = 1 << 20;
 
-/// Answers with parts of what it hears: the whole, its ends, its middle, and all kinds of owned ones.
+/// Answers with parts of each message: all of it, its ends, its middle, and owned replies of each kind.
 #[websocket(max_message_size = 2MiB, outbox_limit = 64MiB)]
 #[derive(Default)]
 struct Parts;
@@ -32,7 +32,7 @@ impl Parts {
         cx.send((bytes, &bytes[..third], "between", &bytes[third..2 * third], &bytes[2 * third..]));
         cx.send((&bytes[..third], bytes.to_vec(), Bytes::copy_from_slice(bytes), Arc::<[u8]>::from(bytes)));
         match bytes[0] {
-            b'p' => panic!("with much to send"),
+            b'p' => panic!("with unsent replies"),
             b'c' => cx.close(4000),
             b'e' => return Err(Refused),
             _ => {}
@@ -76,21 +76,21 @@ async fn parts(peer: &mut Peer, bytes: &[u8]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replies_are_what_they_were_of_every_size_and_over_every_socket() {
+async fn replies_arrive_unchanged_for_every_size_and_buffer() {
     for buffer in [100, 5000, 64 << 10, 8 * MIB] {
         let mut peer = connect_with(buffer, options::<Parts>(|_| {}), |_| Parts);
         let sizes = [12, 4096, 13_000, 16 << 10, 65_000, 65_536, 200_000, MIB];
         for len in sizes.into_iter().filter(|len| len / buffer < 250) {
             let content = content(b'x', len);
-            peer_sends(&mut peer, &frame(0x82, &content), &content).await;
+            exchange(&mut peer, &frame(0x82, &content), &content).await;
             let text = String::from_utf8(content).unwrap();
-            peer_says(&mut peer, &text).await;
+            exchange_text(&mut peer, &text).await;
         }
     }
 }
 
-/// Sends and reads at the same time, as a small socket takes neither whole.
-async fn peer_sends(peer: &mut Peer, stream: &[u8], content: &[u8]) {
+/// Sends and reads at the same time, because a small buffer takes neither completely.
+async fn exchange(peer: &mut Peer, stream: &[u8], content: &[u8]) {
     let (read, mut write) = tokio::io::split(std::mem::replace(&mut peer.io, duplex(1).0));
     let stream = stream.to_vec();
     let writer = tokio::spawn(async move {
@@ -113,7 +113,7 @@ async fn peer_sends(peer: &mut Peer, stream: &[u8], content: &[u8]) {
     peer.io = read.unsplit(writer.await.unwrap());
 }
 
-async fn peer_says(peer: &mut Peer, text: &str) {
+async fn exchange_text(peer: &mut Peer, text: &str) {
     let (mut read, mut write) = tokio::io::split(std::mem::replace(&mut peer.io, duplex(1).0));
     let stream = frame(0x81, text.as_bytes());
     let writer = tokio::spawn(async move {
@@ -139,7 +139,7 @@ async fn payload(io: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_follows_in_the_same_read_changes_nothing() {
+async fn messages_of_the_same_read_do_not_change_replies() {
     let mut peer = connect_with(16 * MIB, options::<Parts>(|_| {}), |_| Parts);
     let all: Vec<Vec<u8>> = [20_000, 9, 30_000, 300_000, 12_500, 100].map(|len| content(b'x', len)).to_vec();
     let stream: Vec<u8> = all.iter().flat_map(|content| frame(0x82, content)).collect();
@@ -152,7 +152,7 @@ async fn what_follows_in_the_same_read_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_before_an_end_goes_out() {
+async fn replies_before_a_close_are_sent() {
     for (first, code) in [(b'p', 1011), (b'c', 4000), (b'e', 1011)] {
         for len in [20_000, 400_000] {
             let mut peer = connect_with(16 * MIB, options::<Parts>(|_| {}), |_| Parts);
@@ -165,7 +165,7 @@ async fn what_was_sent_before_an_end_goes_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_may_wait_closes_behind_what_waits() {
+async fn overflow_closes_after_the_queued_replies() {
     let limited = options::<Parts>(|options| {
         options.outbox_limit = 250_000;
         options.outbox_high_water = 1000;
@@ -186,7 +186,7 @@ async fn more_than_may_wait_closes_behind_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_goes_ends_what_waits() {
+async fn disconnect_drops_queued_replies() {
     for len in [20_000, 400_000] {
         let mut peer = connect_with(1000, options::<Parts>(|_| {}), |_| Parts);
         let Peer { mut io, task, .. } = {
@@ -200,7 +200,7 @@ async fn client_that_goes_ends_what_waits() {
     }
 }
 
-/// A stream that takes so many bytes at a time, and every other time none.
+/// A stream that takes a limited number of bytes per call, and none in every other call.
 struct Slow(DuplexStream, usize, bool);
 
 impl Slow {
@@ -261,7 +261,7 @@ impl AsyncWrite for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn socket_that_takes_little_gets_everything() {
+async fn stream_with_short_writes_receives_everything() {
     for most in [1, 3, 1000, 4099, 70_000] {
         let (client, server) = duplex(MIB);
         let options = Arc::new(options::<Parts>(|_| {}));
@@ -271,13 +271,13 @@ async fn socket_that_takes_little_gets_everything() {
         let mut peer = Peer { io: client, log, task, connections: Arc::default() };
         for len in [13_000, 70_000].into_iter().filter(|len| len / most < 30_000) {
             let content = content(b'x', len);
-            peer_sends(&mut peer, &frame(0x82, &content), &content).await;
+            exchange(&mut peer, &frame(0x82, &content), &content).await;
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn byte_that_cannot_be_text_ends_it_before_the_message_does() {
+async fn invalid_utf8_closes_before_the_end_of_the_message() {
     let mut peer =
         connect_with(MIB, Options { max_message_size: MIB, ..options::<Parts>(|_| {}) }, |_| Parts);
     let mut content = content(b'x', MIB);
@@ -286,22 +286,22 @@ async fn byte_that_cannot_be_text_ends_it_before_the_message_does() {
     assert_eq!(peer.closed().await, 1007);
 }
 
-/// Bytes whose owner does not let go of them quietly.
-struct Grudging(Vec<u8>);
+/// Bytes whose owner panics when they are dropped.
+struct PanicsOnDrop(Vec<u8>);
 
-impl AsRef<[u8]> for Grudging {
+impl AsRef<[u8]> for PanicsOnDrop {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
 }
 
-impl Drop for Grudging {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
-        panic!("let go of");
+        panic!("dropped");
     }
 }
 
-/// Sends what is still its owner's when the socket takes it.
+/// Sends [`PanicsOnDrop`] bytes without a copy.
 #[websocket]
 struct Lender(super::peer::Log);
 
@@ -309,7 +309,7 @@ struct Lender(super::peer::Log);
 impl Lender {
     #[on_text]
     fn lend(&mut self, _: &str) -> Bytes {
-        Bytes::from_owner(Grudging(vec![7; 10_000]))
+        Bytes::from_owner(PanicsOnDrop(vec![7; 10_000]))
     }
 
     #[on_close]
@@ -319,13 +319,13 @@ impl Lender {
 }
 
 #[tokio::test(start_paused = true)]
-async fn owner_that_panics_ends_no_connection() {
+async fn panic_of_an_owner_of_bytes_closes_no_other_connection() {
     let mut peer = connect_with(MIB, options::<Lender>(|_| {}), Lender);
     for _ in 0..2 {
         peer.send("all of it").await;
         assert!(peer.frame().await.unwrap().payload == [7; 10_000]);
     }
-    // One that waits is let go of when the client leaves.
+    // Queued bytes are dropped when the client disconnects.
     let mut small = connect_with(1000, options::<Lender>(|_| {}), Lender);
     small.send("a part of it").await;
     assert_eq!(small.io.read_u8().await.unwrap(), 0x82);

@@ -1,4 +1,4 @@
-//! Random messages, cut in random places, and random parts of them sent back over random sockets.
+//! Random messages, cut at random places, with random parts sent back over random streams.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -23,14 +23,14 @@ impl Random {
         usize::try_from(self.0 >> 33).unwrap() % limit.max(1)
     }
 
-    /// Mostly small, and sometimes not.
+    /// Returns a size that is usually small.
     fn size(&mut self) -> usize {
         let most = [200, 6000, 20_000, 90_000, 400_000][self.below(5)];
         self.below(most)
     }
 }
 
-/// What is sent back of a message: which part, and how.
+/// Returns the parts of a message to send back: start, end, and kind of reply.
 fn plan(bytes: &[u8]) -> Vec<(usize, usize, usize)> {
     let sum = bytes
         .iter()
@@ -79,11 +79,12 @@ impl Parts {
     }
 }
 
-struct Rough(DuplexStream, Random, bool);
+/// A stream that reads and writes random numbers of bytes.
+struct RandomStream(DuplexStream, Random, bool);
 
-impl Transport for Rough {}
+impl Transport for RandomStream {}
 
-impl AsyncRead for Rough {
+impl AsyncRead for RandomStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,
@@ -93,7 +94,7 @@ impl AsyncRead for Rough {
             task.waker().wake_by_ref();
             return Poll::Pending;
         }
-        // Every other time all that is there, so that whole messages come in one read.
+        // Every other read takes everything, so that complete messages arrive in one read.
         let most = if self.1.below(2) == 0 { usize::MAX } else { 1 + self.1.size() };
         let room = to.initialize_unfilled();
         let most = most.min(room.len());
@@ -105,7 +106,7 @@ impl AsyncRead for Rough {
     }
 }
 
-impl AsyncWrite for Rough {
+impl AsyncWrite for RandomStream {
     fn poll_write(
         self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,
@@ -155,7 +156,7 @@ async fn reply(io: &mut (impl AsyncRead + Unpin)) -> (u8, Vec<u8>) {
 
 async fn try_one(seed: u64) {
     let mut random = Random(seed * 7919 + 13);
-    // Half of them bring whole messages, which are answered from where they were read.
+    // Half of the streams deliver complete messages, whose replies borrow from the read buffer.
     let is_whole = seed % 2 == 1;
     let (client, server) = duplex([500, 9000, 70_000, 1 << 20][if is_whole { 3 } else { random.below(4) }]);
     let options = Arc::new(options::<Parts>(|options| {
@@ -175,7 +176,7 @@ async fn try_one(seed: u64) {
     }));
     let is_vectored = random.below(5) > 0;
     let cx = Cx::new(wire, None, None);
-    let task = tokio::spawn(run(Parts, cx, Rough(server, Random(seed), is_vectored), None));
+    let task = tokio::spawn(run(Parts, cx, RandomStream(server, Random(seed), is_vectored), None));
     let (mut stream, mut expect) = (Vec::new(), Vec::new());
     for n in 0..4 + random.below(12) {
         let len = if is_whole { random.below(20_000) } else { random.size() };
@@ -223,7 +224,7 @@ async fn try_one(seed: u64) {
         match first {
             0x8a => assert_eq!(got, b"ping", "seed {seed}"),
             0x82 => {
-                let part = expect.next().expect("no more than that");
+                let part = expect.next().expect("an expected part");
                 assert!(got == part, "seed {seed}: {} bytes for {}", got.len(), part.len());
             }
             0x88 => break,

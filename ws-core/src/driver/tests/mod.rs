@@ -1,4 +1,4 @@
-//! The promises of the connection, one by one, over a buffer in memory and on a clock that jumps.
+//! Behaviour of a connection, over an in-memory stream and with paused time.
 
 mod backpressure;
 mod budget;
@@ -40,10 +40,10 @@ use crate::options::Options;
 use crate::transport::Transport;
 use crate::wire::Connection;
 
-/// Whether these are the promises over a transport that speaks WebSocket itself.
+/// Whether the tests of this module run over a transport that implements the WebSocket protocol itself.
 const MANAGED_TRANSPORT: bool = false;
 
-/// Runs a handler at one end of a buffer.
+/// Runs a handler at one end of an in-memory stream.
 fn start<H: Handler>(
     handler: H,
     options: Options,

@@ -1,4 +1,4 @@
-//! Connections that are driven inside the methods of another, on the same thread.
+//! Connections that run inside the methods of another connection, on the same thread.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::prelude::*;
 use crate::wire::Connection;
 
-/// More than is copied, and in one read.
+/// Above the zero-copy threshold, and within one read.
 const LEN: usize = 10_000;
 
 #[websocket]
@@ -31,24 +31,24 @@ impl Echo {
     }
 }
 
-/// What a connection that has come and gone has said.
+/// Runs a connection with this input to its end. Returns the output.
 async fn inner(input: &[u8]) -> Vec<u8> {
     let (mut client, server) = duplex(1 << 20);
     client.write_all(input).await.unwrap();
     client.shutdown().await.unwrap();
     let cx = Cx::new(Connection::new(Arc::new(Options::DEFAULT), Vec::new(), now()), None, None);
     run(Echo, cx, server, None).await;
-    let mut said = Vec::new();
-    client.read_to_end(&mut said).await.unwrap();
-    said
+    let mut output = Vec::new();
+    client.read_to_end(&mut output).await.unwrap();
+    output
 }
 
-/// The same where nothing can be awaited.
+/// Like [`inner`], but blocks.
 fn inner_now(input: &[u8]) -> Vec<u8> {
     let mut inner = pin!(inner(input));
     loop {
-        if let Poll::Ready(said) = inner.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
-            return said;
+        if let Poll::Ready(output) = inner.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
+            return output;
         }
     }
 }
@@ -57,12 +57,12 @@ fn input(byte: u8) -> Vec<u8> {
     [frame(0x82, &[byte; LEN]), frame(0x82, &[byte; 3]), frame(0x02, &[byte; 5])].concat()
 }
 
-fn check(said: &[u8], byte: u8) {
-    assert_eq!(said[..4], [0x82, 126, (LEN >> 8) as u8, LEN as u8]);
-    assert_eq!(said[4..4 + LEN], [byte; LEN]);
-    assert_eq!(said[4 + LEN..4 + LEN + 5], [0x82, 3, byte, byte, byte]);
-    // The last message has not ended.
-    assert_eq!(said.len(), 4 + LEN + 5);
+fn check(output: &[u8], byte: u8) {
+    assert_eq!(output[..4], [0x82, 126, (LEN >> 8) as u8, LEN as u8]);
+    assert_eq!(output[4..4 + LEN], [byte; LEN]);
+    assert_eq!(output[4 + LEN..4 + LEN + 5], [0x82, 3, byte, byte, byte]);
+    // The last message is incomplete.
+    assert_eq!(output.len(), 4 + LEN + 5);
 }
 
 #[websocket]
@@ -75,7 +75,7 @@ impl Outer {
     fn echo<'a>(&mut self, bytes: &'a [u8], cx: &mut Context<Self>) -> &'a [u8] {
         cx.send("before");
         check(&inner_now(&input(7)), 7);
-        // One that panics takes its buffers with it.
+        // A connection that panics drops its buffers.
         assert!(inner_now(&frame(0x82, b"panic")).starts_with(&[0x88]));
         check(&inner_now(&input(8)), 8);
         bytes
@@ -99,7 +99,7 @@ impl AsyncOuter {
     }
 }
 
-async fn both_are_whole<H: Handler + Default>() {
+async fn check_both<H: Handler + Default>() {
     let mut peer = connect_with(1 << 20, H::CHECKED_DECLARATION.options, |_| H::default());
     for len in [LEN, 3] {
         peer.raw(&[frame(0x82, &vec![1; len]), frame(0x82, &vec![2; len])].concat()).await;
@@ -112,10 +112,10 @@ async fn both_are_whole<H: Handler + Default>() {
 
 #[tokio::test(start_paused = true)]
 async fn connection_inside_a_method() {
-    both_are_whole::<Outer>().await;
+    check_both::<Outer>().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn connection_inside_an_async_method() {
-    both_are_whole::<AsyncOuter>().await;
+    check_both::<AsyncOuter>().await;
 }

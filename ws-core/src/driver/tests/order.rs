@@ -1,4 +1,4 @@
-//! One call at a time, in order; and what goes on while a method is pending.
+//! Methods run one at a time and in order; the connection still works while a method is pending.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::peer::{Log, connect, connect_with, frame, options};
 use crate::prelude::*;
 
-/// Sleeps as long as the message says, then echoes it.
+/// Sleeps for the milliseconds in the message, then echoes the message.
 #[websocket]
 struct Sleeper {
     log: Log,
@@ -78,13 +78,13 @@ async fn ping_is_answered_while_a_method_is_pending() {
     let pong = peer.frame().await.unwrap();
     assert_eq!((pong.opcode, &pong.payload[..]), (0xa, &b"ping!"[..]));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    assert!(peer.log.try_recv().is_err(), "`#[on_ping]` waits for its turn");
+    assert!(peer.log.try_recv().is_err(), "`#[on_ping]` waits for the pending method");
     assert_eq!(peer.text().await, "end 5000");
     assert_eq!(peer.event().await, "ping 5");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_came_before_a_close_is_handled_before_it() {
+async fn messages_before_a_close_are_handled_before_it() {
     let mut peer = connect(sleeper);
     peer.send("100").await;
     peer.send("200").await;
@@ -96,7 +96,7 @@ async fn what_came_before_a_close_is_handled_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_is_seen_while_a_method_is_stuck() {
+async fn close_is_received_while_a_method_is_stuck() {
     let mut peer = connect(sleeper);
     let start = Instant::now();
     peer.send("3600000").await;
@@ -108,7 +108,7 @@ async fn close_is_seen_while_a_method_is_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_peer_is_seen_while_a_method_is_stuck() {
+async fn disconnect_is_detected_while_a_method_is_stuck() {
     let mut peer = connect(sleeper);
     peer.send("3600000").await;
     assert_eq!(peer.text().await, "begin 3600000");
@@ -118,7 +118,7 @@ async fn lost_peer_is_seen_while_a_method_is_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fault_after_a_message_does_not_overtake_it() {
+async fn protocol_error_does_not_overtake_an_earlier_message() {
     let mut peer = connect(sleeper);
     peer.raw(&[frame(0x81, b"50"), b"\x81\x05hello".to_vec()].concat()).await;
     assert_eq!(peer.text().await, "begin 50");
@@ -126,7 +126,7 @@ async fn fault_after_a_message_does_not_overtake_it() {
     assert_eq!(peer.closed().await, 1002);
 }
 
-/// Payloads of async methods, borrowed and owned.
+/// Has async methods with borrowed and owned payloads.
 #[websocket]
 #[derive(Default)]
 struct Payloads;
@@ -161,7 +161,7 @@ async fn async_methods_take_any_payload() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_come_together_are_all_heard_whatever_came_before() {
+async fn messages_of_one_read_are_all_handled_whatever_preceded_them() {
     let together = [frame(0x81, b"1"), frame(0x81, b"2"), frame(0x81, b"3")].concat();
     let mut peer = connect_with(4096, options::<Sleeper>(|_| {}), sleeper);
     for before in ["a ping", "a message while a method is pending", "nothing"] {

@@ -1,5 +1,5 @@
-//! A client that writes and reads frames by hand, so that it can be as rude as a test needs, and
-//! handlers that tell what happens to them.
+//! A client that writes and reads frames by hand, so that a test can break the protocol, and the log of its
+//! handler.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::handler::Handler;
 use crate::options::Options;
 pub(super) use crate::wire::testing::frame;
 
-/// What handlers say happened, in order.
+/// Log that a handler writes, in order.
 pub(super) type Log = mpsc::UnboundedSender<String>;
 
 /// The client's side of a connection to a handler.
@@ -39,11 +39,12 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// A handler behind a buffer of 64 bytes each way.
+/// Connects a client to a handler through 64 bytes of buffer in each direction.
 pub(super) fn connect<H: Handler>(make: impl FnOnce(Log) -> H) -> Peer {
     connect_with(64, H::CHECKED_DECLARATION.options, make)
 }
 
+/// Connects a client to a handler with its own options and buffer size.
 pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: impl FnOnce(Log) -> H) -> Peer {
     let (client, server) = duplex(buffer);
     let (log, events) = mpsc::unbounded_channel();
@@ -53,7 +54,7 @@ pub(super) fn connect_with<H: Handler>(buffer: usize, options: Options, make: im
     Peer { io: client, log: events, task, connections }
 }
 
-/// The declared options with a change.
+/// Returns the declared options with a change.
 pub(super) fn options<H: Handler>(change: impl FnOnce(&mut Options)) -> Options {
     let mut options = H::CHECKED_DECLARATION.options;
     change(&mut options);
@@ -73,7 +74,7 @@ impl Peer {
         self.raw(&frame(0x88, &code.to_be_bytes())).await;
     }
 
-    /// The next frame; `None` when the server has ended TCP.
+    /// Returns the next frame, or `None` at the end of the stream.
     pub(super) async fn frame(&mut self) -> Option<Frame> {
         let first = self.io.read_u8().await.ok()?;
         assert_eq!(first & 0x70, 0, "reserved bits");
@@ -88,7 +89,7 @@ impl Peer {
         Some(Frame { opcode: first & 0x0f, payload })
     }
 
-    /// The next text message.
+    /// Returns the next message, which has to be text.
     #[track_caller]
     pub(super) fn text(&mut self) -> impl Future<Output = String> {
         let caller = std::panic::Location::caller();
@@ -100,7 +101,8 @@ impl Peer {
         }
     }
 
-    /// The code of the close frame that comes next, 0 if it is empty; then TCP ends.
+    /// Returns the code of the close frame that has to be next, 0 if the frame is empty. Then the stream has to
+    /// end.
     #[track_caller]
     pub(super) fn closed(&mut self) -> impl Future<Output = u16> {
         let caller = std::panic::Location::caller();
@@ -111,25 +113,25 @@ impl Peer {
                 other => panic!("{caller}: expected a close frame, got {other:?}"),
             };
             if code != 0 {
-                // The server may have ended already.
+                // The server may have closed the stream already.
                 let _ = self.io.write_all(&frame(0x88, &code.to_be_bytes())).await;
             }
-            assert_eq!(self.frame().await, None, "{caller}: TCP goes on after the close handshake");
+            assert_eq!(self.frame().await, None, "{caller}: the stream is open after the close handshake");
             code
         }
     }
 
-    /// Whether nothing comes for that long.
+    /// Whether no frame arrives within `time`.
     pub(super) async fn is_silent(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.frame()).await.is_err()
     }
 
-    /// What the handler says next.
+    /// Returns the next line of the handler's log.
     pub(super) async fn event(&mut self) -> String {
         self.log.recv().await.unwrap_or_else(|| "handler dropped".into())
     }
 
-    /// All that the handler has said when it is dropped.
+    /// Disconnects and returns the remaining lines of the handler's log.
     pub(super) async fn events(mut self) -> Vec<String> {
         drop(self.io);
         let mut events = Vec::new();

@@ -1,4 +1,4 @@
-//! What topics bring to a handler: values that it shares with others, and the news that some were missed.
+//! Items of topics: values that subscribers share, and the number of missed messages.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::options::{Overflow, Unhandled};
 use crate::prelude::*;
 use crate::wire::Connection;
 
-/// A context without a connection around it.
+/// Creates a context without a connection.
 fn context<H: Handler>() -> Context<H> {
     Context::new(Connection::new(H::CHECKED_DECLARATION.options.into(), Vec::new(), now()), None, None)
 }
 
-/// What was replied: the texts, of fewer than 126 bytes each.
+/// Returns the texts in the outbox, of fewer than 126 bytes each.
 fn replies<H: Handler>(cx: &mut Context<H>) -> Vec<String> {
     let mut session = cx.session();
     let waiting = session.wire.outbox().waiting();
@@ -31,13 +31,13 @@ fn replies<H: Handler>(cx: &mut Context<H>) -> Vec<String> {
     texts
 }
 
-/// A handler in its place, without a connection around it.
-fn seated<H: Handler>(handler: H) -> HandlerInstance<H> {
+/// Creates a handler instance without a connection.
+fn instance<H: Handler>(handler: H) -> HandlerInstance<H> {
     HandlerInstance::new(handler, context())
 }
 
-/// Runs the method for an event to its end, and says what it replied.
-async fn happens<H: Handler>(instance: &mut HandlerInstance<H>, event: Event<'_, H::Info>) -> Vec<String> {
+/// Runs the method for an event to its end. Returns its replies.
+async fn run_event<H: Handler>(instance: &mut HandlerInstance<H>, event: Event<'_, H::Info>) -> Vec<String> {
     instance.cx.session().wire.outbox().clear();
     match instance.handler.event(event, &mut instance.cx) {
         EventOutcome::Done => {}
@@ -45,7 +45,7 @@ async fn happens<H: Handler>(instance: &mut HandlerInstance<H>, event: Event<'_,
             assert_eq!(replies(&mut instance.cx), [""; 0], "an async method has not begun");
             H::call(instance, call).await.1.unwrap();
         }
-        EventOutcome::Unhandled => panic!("nobody was told"),
+        EventOutcome::Unhandled => panic!("no method took the event"),
         EventOutcome::Failed(error) => panic!("{error}"),
     }
     replies(&mut instance.cx)
@@ -53,10 +53,10 @@ async fn happens<H: Handler>(instance: &mut HandlerInstance<H>, event: Event<'_,
 
 #[websocket(overflow = drop_oldest)]
 #[derive(Default)]
-struct Told(u64);
+struct Lagging(u64);
 
 #[websocket]
-impl Told {
+impl Lagging {
     #[on_lagged]
     fn lagged(&mut self, missed: u64) -> String {
         self.0 += missed;
@@ -66,10 +66,10 @@ impl Told {
 
 #[websocket(overflow = drop_newest)]
 #[derive(Default)]
-struct ToldLater(u64);
+struct LaggingAsync(u64);
 
 #[websocket]
-impl ToldLater {
+impl LaggingAsync {
     #[on_lagged]
     async fn lagged(&mut self, cx: &mut Context<Self>, missed: u64) -> Result<String, std::io::Error> {
         cx.send("sorry");
@@ -79,13 +79,13 @@ impl ToldLater {
     }
 }
 
-/// Need not know how many.
+/// Its method takes no number.
 #[websocket(overflow = latest)]
 #[derive(Default)]
-struct Incurious;
+struct WithoutNumber;
 
 #[websocket]
-impl Incurious {
+impl WithoutNumber {
     #[on_lagged]
     fn lagged(&mut self) -> Result<&'static str, String> {
         Ok("some missed")
@@ -94,10 +94,10 @@ impl Incurious {
 
 #[websocket(overflow = latest)]
 #[derive(Default)]
-struct IncuriousAsync;
+struct WithoutNumberAsync;
 
 #[websocket]
-impl IncuriousAsync {
+impl WithoutNumberAsync {
     #[on_lagged]
     async fn lagged(&self, cx: &mut Context<Self>) {
         tokio::task::yield_now().await;
@@ -105,7 +105,7 @@ impl IncuriousAsync {
     }
 }
 
-/// An alias is the number that it stands for.
+/// Alias of the number's type.
 type Count = u64;
 
 #[websocket(overflow = close)]
@@ -120,13 +120,13 @@ impl Failing {
     }
 }
 
-/// Whose attribute is not there.
+/// Has a method whose attribute is configured out.
 #[websocket(unhandled = close)]
 #[derive(Default)]
-struct Deaf;
+struct Unattributed;
 
 #[websocket]
-impl Deaf {
+impl Unattributed {
     #[on_text]
     fn text(&mut self, _: &str) {}
 
@@ -136,25 +136,25 @@ impl Deaf {
 }
 
 #[tokio::test]
-async fn lagging_is_told_to_its_method() {
-    let mut handler = seated(Told::default());
-    assert_eq!(happens(&mut handler, Event::Lagged(7)).await, ["7 missed"]);
-    assert_eq!(happens(&mut handler, Event::Lagged(u64::MAX - 7)).await, ["18446744073709551608 missed"]);
+async fn lag_runs_on_lagged() {
+    let mut handler = instance(Lagging::default());
+    assert_eq!(run_event(&mut handler, Event::Lagged(7)).await, ["7 missed"]);
+    assert_eq!(run_event(&mut handler, Event::Lagged(u64::MAX - 7)).await, ["18446744073709551608 missed"]);
     assert_eq!(handler.handler.0, u64::MAX);
-    assert_eq!(happens(&mut seated(Incurious), Event::Lagged(7)).await, ["some missed"]);
+    assert_eq!(run_event(&mut instance(WithoutNumber), Event::Lagged(7)).await, ["some missed"]);
 }
 
 #[tokio::test]
-async fn async_method_is_given_the_number_later() {
-    let mut handler = seated(ToldLater::default());
-    assert_eq!(happens(&mut handler, Event::Lagged(7)).await, ["sorry", "7 missed"]);
-    assert_eq!(happens(&mut handler, Event::Lagged(0)).await, ["sorry", "0 missed"]);
+async fn async_on_lagged_gets_the_number() {
+    let mut handler = instance(LaggingAsync::default());
+    assert_eq!(run_event(&mut handler, Event::Lagged(7)).await, ["sorry", "7 missed"]);
+    assert_eq!(run_event(&mut handler, Event::Lagged(0)).await, ["sorry", "0 missed"]);
     assert_eq!(handler.handler.0, 7);
-    assert_eq!(happens(&mut seated(IncuriousAsync), Event::Lagged(7)).await, ["some missed"]);
+    assert_eq!(run_event(&mut instance(WithoutNumberAsync), Event::Lagged(7)).await, ["some missed"]);
 }
 
 #[tokio::test]
-async fn error_of_on_lagged_is_one_of_the_handler() {
+async fn error_of_on_lagged_is_a_handler_error() {
     let mut cx = context::<Failing>();
     match Failing.event(Event::Lagged(3), &mut cx) {
         EventOutcome::Failed(error) => assert_eq!(error.to_string(), "3 missed"),
@@ -162,11 +162,11 @@ async fn error_of_on_lagged_is_one_of_the_handler() {
     }
 }
 
-/// `unhandled = close` is about what the client sends.
+/// `unhandled = close` applies to messages of the client alone.
 #[tokio::test]
-async fn lagging_that_nobody_handles_closes_nothing() {
-    assert_eq!(Deaf::CHECKED_DECLARATION.options.unhandled, Unhandled::Close);
-    let mut instance = HandlerInstance::new(Deaf, context::<Deaf>());
+async fn lag_without_on_lagged_does_not_close() {
+    assert_eq!(Unattributed::CHECKED_DECLARATION.options.unhandled, Unhandled::Close);
+    let mut instance = HandlerInstance::new(Unattributed, context::<Unattributed>());
     assert!(matches!(instance.handler.event(Event::Lagged(7), &mut instance.cx), EventOutcome::Unhandled));
     assert!(instance.invoke(Event::Lagged(7)).is_none());
     assert_eq!(instance.cx.session().wire.close_reason(), None);
@@ -174,19 +174,19 @@ async fn lagging_that_nobody_handles_closes_nothing() {
 }
 
 #[test]
-fn overflow_is_what_was_declared() {
+fn overflow_option_is_the_declared_one() {
     assert_eq!(Failing::CHECKED_DECLARATION.options.overflow, Overflow::Close);
-    assert_eq!(Told::CHECKED_DECLARATION.options.overflow, Overflow::DropOldest);
-    assert_eq!(ToldLater::CHECKED_DECLARATION.options.overflow, Overflow::DropNewest);
-    assert_eq!(Incurious::CHECKED_DECLARATION.options.overflow, Overflow::Latest);
-    assert_eq!(Deaf::CHECKED_DECLARATION.options.overflow, Overflow::Close, "by default");
+    assert_eq!(Lagging::CHECKED_DECLARATION.options.overflow, Overflow::DropOldest);
+    assert_eq!(LaggingAsync::CHECKED_DECLARATION.options.overflow, Overflow::DropNewest);
+    assert_eq!(WithoutNumber::CHECKED_DECLARATION.options.overflow, Overflow::Latest);
+    assert_eq!(Unattributed::CHECKED_DECLARATION.options.overflow, Overflow::Close, "by default");
 }
 
-struct Said(&'static str);
+struct Posted(&'static str);
 
 struct Left(&'static str);
 
-/// Takes shared values by each of their names.
+/// Takes shared values through each path of `Arc`.
 #[websocket]
 #[derive(Default)]
 struct Member;
@@ -194,7 +194,7 @@ struct Member;
 #[websocket]
 impl Member {
     #[on_info]
-    fn heard(&mut self, said: Arc<Said>) -> &'static str {
+    fn heard(&mut self, said: Arc<Posted>) -> &'static str {
         said.0
     }
 
@@ -205,7 +205,7 @@ impl Member {
     }
 }
 
-/// Takes whatever is published.
+/// Takes every published value.
 #[websocket]
 struct Feed<T>(Vec<Arc<T>>);
 
@@ -225,19 +225,19 @@ impl<T: Send + Sync + Display + 'static> Feed<T> {
     }
 }
 
-/// As a topic of `M` would say it.
+/// Delivers a value like a topic of `M`.
 async fn published<H: OnInfo<Arc<M>>, M: ?Sized>(to: &mut HandlerInstance<H>, value: Arc<M>) -> Vec<String> {
-    happens(to, Event::Info(H::info(value))).await
+    run_event(to, Event::Info(H::info(value))).await
 }
 
 #[tokio::test]
-async fn what_is_published_is_shared() {
-    assert_eq!(published(&mut seated(Member), Arc::new(Said("hello"))).await, ["hello"]);
-    assert_eq!(published(&mut seated(Member), Arc::new(Left("bye"))).await, ["bye"]);
-    let mut feed = seated(Feed(Vec::new()));
+async fn published_values_are_shared() {
+    assert_eq!(published(&mut instance(Member), Arc::new(Posted("hello"))).await, ["hello"]);
+    assert_eq!(published(&mut instance(Member), Arc::new(Left("bye"))).await, ["bye"]);
+    let mut feed = instance(Feed(Vec::new()));
     let value = Arc::new(1.5);
     assert_eq!(published(&mut feed, value.clone()).await, ["1.5"]);
     assert_eq!(published(&mut feed, Arc::new(2.5)).await, ["1.52.5"]);
-    assert!(Arc::ptr_eq(&feed.handler.0[0], &value), "not a copy of it");
+    assert!(Arc::ptr_eq(&feed.handler.0[0], &value), "the value was copied");
     assert_eq!(published::<_, [f64]>(&mut feed, Arc::from([3.5, 4.5])).await, ["3.5", "4.5"]);
 }

@@ -1,4 +1,4 @@
-//! How much a client may say in a second.
+//! Rate limits of messages and pings.
 
 use std::time::Duration;
 
@@ -38,50 +38,50 @@ impl Limited {
 
 struct Resume;
 
-/// So many messages come and are answered.
-async fn says(peer: &mut Peer, count: usize) {
+/// Sends that number of messages and expects as many replies.
+async fn exchange(peer: &mut Peer, count: usize) {
     for n in 0..count {
         peer.send(&n.to_string()).await;
         assert_eq!(peer.text().await, n.to_string());
     }
 }
 
-/// That was too many.
-async fn is_closed(mut peer: Peer) {
+/// Expects the close of a connection that exceeded its rate.
+async fn expect_closed(mut peer: Peer) {
     assert_eq!(peer.closed().await, 1008);
     assert_eq!(peer.event().await, "Protocol(LimitExceeded)");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_seconds_worth_of_messages_and_one_more() {
+async fn messages_of_one_second_are_accepted_and_one_more_closes() {
     let mut peer = connect(Limited);
-    says(&mut peer, 10).await;
+    exchange(&mut peer, 10).await;
     peer.send("one more").await;
-    is_closed(peer).await;
+    expect_closed(peer).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_keep_to_the_rate() {
+async fn messages_within_the_rate_are_accepted() {
     let mut peer = connect(Limited);
-    says(&mut peer, 9).await;
+    exchange(&mut peer, 9).await;
     for _ in 0..50 {
-        says(&mut peer, 1).await;
+        exchange(&mut peer, 1).await;
         sleep(MS * 100).await;
     }
-    // Silence is not saved up: it is a second's worth again.
+    // Silence does not add up: the allowance is that of one second.
     sleep(MS * 60_000).await;
-    says(&mut peer, 10).await;
+    exchange(&mut peer, 10).await;
     sleep(MS * 99).await;
     peer.send("one more").await;
-    is_closed(peer).await;
+    expect_closed(peer).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_waited_are_no_burst() {
+async fn messages_that_were_not_read_in_time_are_no_burst() {
     let mut peer = connect_with(4096, options::<Limited>(|_| {}), Limited);
     peer.raw(&frame(0x82, b"")).await;
     sleep(MS).await;
-    // Three seconds without being read: what may come in them, and the nine that are left.
+    // Three seconds without reading: the allowance of those seconds, and the nine messages that remain.
     let count = 30 + 9;
     for n in 0..count {
         peer.send(&n.to_string()).await;
@@ -90,24 +90,24 @@ async fn messages_that_waited_are_no_burst() {
         assert_eq!(peer.text().await, n.to_string());
     }
     peer.send("one more").await;
-    is_closed(peer).await;
+    expect_closed(peer).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn pings_have_a_rate_of_their_own() {
+async fn pings_have_their_own_rate() {
     let mut peer = connect(Limited);
-    says(&mut peer, 10).await;
+    exchange(&mut peer, 10).await;
     for n in 0..20 {
         peer.raw(&frame(0x89, &[n])).await;
         let pong = peer.frame().await.unwrap();
         assert_eq!((pong.opcode, &pong.payload[..]), (10, &[n][..]));
     }
     peer.raw(&frame(0x8a, b"")).await;
-    is_closed(peer).await;
+    expect_closed(peer).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn flood_of_pings_ends_by_default() {
+async fn flood_of_pings_closes_by_default() {
     let mut peer =
         connect_with(64, options::<Limited>(|options| options.max_control_rate = Some(1000)), Limited);
     assert_eq!(crate::Options::DEFAULT.max_control_rate, Some(1000));
@@ -116,13 +116,13 @@ async fn flood_of_pings_ends_by_default() {
         assert_eq!(peer.frame().await.unwrap().opcode, 10);
     }
     peer.raw(&frame(0x8a, b"")).await;
-    is_closed(peer).await;
+    expect_closed(peer).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_frame_is_never_too_many() {
+async fn close_frame_does_not_count_towards_the_rate() {
     let mut peer = connect(Limited);
-    says(&mut peer, 10).await;
+    exchange(&mut peer, 10).await;
     for _ in 0..20 {
         peer.raw(&frame(0x8a, b"")).await;
     }

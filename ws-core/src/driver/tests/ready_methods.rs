@@ -1,4 +1,4 @@
-//! Async methods that do not wait, and those that do between them.
+//! Async methods that are ready on their first poll, and pending ones between them.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use tokio::time::{sleep, timeout};
 use super::peer::{Log, connect, connect_with, frame, options};
 use crate::prelude::*;
 
-/// Does what a message says.
+/// Follows its client's commands.
 #[websocket]
-struct Obedient(Log);
+struct Commanded(Log);
 
 #[websocket]
-impl Obedient {
+impl Commanded {
     #[on_text]
     async fn text(&mut self, text: String, cx: &mut Context<Self>) -> Result<String, String> {
         match text.as_str() {
             "wait" => sleep(Duration::from_secs(1)).await,
-            "panic" => panic!("as told"),
-            "fail" => return Err("as told".into()),
+            "panic" => panic!("as requested"),
+            "fail" => return Err("as requested".into()),
             "close" => cx.close(4000),
             "never" => std::future::pending().await,
             _ => {}
@@ -47,8 +47,8 @@ fn texts(texts: &[&str]) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hundred_in_one_read_are_answered_in_one_write() {
-    let mut peer = connect_with(65_536, options::<Obedient>(|_| {}), Obedient);
+async fn hundred_messages_of_one_read_are_answered_in_one_write() {
+    let mut peer = connect_with(65_536, options::<Commanded>(|_| {}), Commanded);
     let names: Vec<String> = (0..100).map(|n| format!("message {n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     peer.raw(&texts(&names)).await;
@@ -56,19 +56,19 @@ async fn hundred_in_one_read_are_answered_in_one_write() {
     let len = tokio::io::AsyncReadExt::read(&mut peer.io, &mut answers).await.unwrap();
     let expected: Vec<u8> =
         names.iter().flat_map(|name| [&[0x81, name.len() as u8], name.as_bytes()].concat()).collect();
-    assert!(answers[..len] == expected, "{len} bytes, and not {}", expected.len());
+    assert!(answers[..len] == expected, "{len} bytes instead of {}", expected.len());
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_behind_one_that_waits_come_after_it() {
-    let mut peer = connect(Obedient);
-    // The last is cut in two, in its header.
+async fn messages_after_a_pending_method_are_handled_after_it() {
+    let mut peer = connect(Commanded);
+    // The last message is cut within its header.
     let bytes = texts(&["a", "b", "wait", "c", "wait", "d", "wait", "e"]);
     let (most, rest) = bytes.split_at(bytes.len() - 6);
     peer.raw(most).await;
     assert_eq!((peer.text().await, peer.text().await), ("a".into(), "b".into()));
     let early = timeout(Duration::from_millis(900), peer.text()).await;
-    assert!(early.is_err(), "{early:?} came before its turn");
+    assert!(early.is_err(), "{early:?} arrived too early");
     for text in ["wait", "c", "wait", "d", "wait"] {
         assert_eq!(peer.text().await, text);
     }
@@ -77,8 +77,8 @@ async fn those_behind_one_that_waits_come_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ping_behind_one_that_waits_is_answered_meanwhile() {
-    let mut peer = connect(Obedient);
+async fn ping_after_a_pending_method_is_answered_meanwhile() {
+    let mut peer = connect(Commanded);
     peer.raw(&[texts(&["never", "x"]), frame(0x89, b"p")].concat()).await;
     let pong = timeout(Duration::from_secs(1), peer.frame()).await;
     assert_eq!(pong.unwrap().unwrap().opcode, 10);
@@ -86,27 +86,27 @@ async fn ping_behind_one_that_waits_is_answered_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn panic_in_the_first_poll_closes_and_on_close_runs() {
-    let mut peer = connect(Obedient);
-    // The client's close is among what came behind, and must not be lost.
+    let mut peer = connect(Commanded);
+    // The input after the panic contains the client's close frame, which must not be lost.
     let close = frame(0x88, &1000_u16.to_be_bytes());
     peer.raw(&[texts(&["before", "panic", "after"]), close].concat()).await;
     assert_eq!(peer.text().await, "before");
     assert_eq!(peer.closed().await, 1011);
-    assert_eq!(peer.events().await, ["handler panicked: as told"]);
+    assert_eq!(peer.events().await, ["handler panicked: as requested"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn error_in_the_first_poll_goes_to_on_error() {
-    let mut peer = connect(Obedient);
+    let mut peer = connect(Commanded);
     peer.raw(&[texts(&["fail"]), frame(0x82, b"x"), frame(0x82, b"7"), texts(&["after"])].concat()).await;
-    assert!(peer.text().await.contains("as told"));
+    assert!(peer.text().await.contains("as requested"));
     assert!(peer.text().await.contains("does not decode"));
     assert_eq!((peer.text().await, peer.text().await), ("7".into(), "after".into()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_handled_behind_a_close() {
-    let mut peer = connect(Obedient);
+async fn messages_after_a_close_are_not_handled() {
+    let mut peer = connect(Commanded);
     peer.raw(&texts(&["a", "close", "b"])).await;
     assert_eq!(peer.text().await, "a");
     assert_eq!(peer.closed().await, 4000);
@@ -114,15 +114,15 @@ async fn nothing_is_handled_behind_a_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_never_ends_is_given_up_and_what_was_behind_it_handled() {
-    let mut peer = connect(Obedient);
+async fn method_that_never_ends_is_cancelled_and_the_close_handled() {
+    let mut peer = connect(Commanded);
     let close = frame(0x88, &1000_u16.to_be_bytes());
-    peer.raw(&[texts(&["never", "behind"]), close].concat()).await;
+    peer.raw(&[texts(&["never", "after"]), close].concat()).await;
     assert_eq!(peer.closed().await, 1000);
     assert_eq!(peer.events().await, ["closed by the client: 1000"]);
 }
 
-/// Its `#[on_error]` is async, and waits if it is told to.
+/// Has an async `#[on_error]`, which waits on request.
 #[websocket]
 struct Sorry(Log);
 
@@ -153,7 +153,7 @@ async fn error_in_the_first_poll_goes_to_an_async_on_error() {
     for how in ["", " slowly"] {
         let mut peer = connect(Sorry);
         let fail = format!("fail{how}");
-        // Each error is one of its own, so that the second is no error of `#[on_error]`.
+        // The errors are separate, so the second is not an error of `#[on_error]`.
         peer.raw(&texts(&["a", &fail, "b", &fail, "c"])).await;
         for text in ["a", "sorry", "b", "sorry", "c"] {
             assert_eq!(peer.text().await, text, "{how}");

@@ -1,4 +1,4 @@
-//! What a connection weighs while it waits: its task is as large as the largest of what it does.
+//! Memory of an idle connection: its task is as large as the largest state of the task's future.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::handler::Handler;
 use crate::prelude::*;
 use crate::worker::Socket;
 
-/// A handler with some methods; all of the same size, which is none.
+/// Declares a handler without fields and with these methods.
 macro_rules! handlers {
     ($($name:ident { $($methods:tt)* })*) => {$(
         #[websocket]
@@ -78,8 +78,8 @@ handlers! {
     }
 }
 
-/// The bytes of a connection's task over a socket of the runtime's and over one of a worker's, and of the
-/// state beside it, on the heap.
+/// Returns the bytes of a connection's task over a tokio socket, over a worker's socket, and of the session on
+/// the heap.
 fn sizes<H: Handler>() -> [usize; 3] {
     fn future<H: Handler, T, F>(_: fn(H, Cx<H>, T, Option<ConnectionPermit>) -> F) -> usize {
         size_of::<F>()
@@ -91,12 +91,14 @@ fn sizes<H: Handler>() -> [usize; 3] {
     ]
 }
 
-/// What they may be at the most beside the handler, on a machine of 64 bits; an optimised build has less: 144
-/// and 136 for the tasks. The runtime rounds its tasks up to 128 bytes, 104 of its own among them, so that
-/// one of 152 costs as much as one of 25. The state of handlers that have async methods has a lock.
-const MOST: [usize; 3] = [160, 144, 336];
+/// Maximum of the three sizes without the handler, on a 64-bit machine.
+///
+/// In an optimised build the tasks have 144 and 136 bytes. Tokio adds 104 bytes and rounds up to a multiple of
+/// 128, so a task of 152 bytes costs as much as a task of 25. The session of a handler with async methods has
+/// a lock.
+const MAX_SIZES: [usize; 3] = [160, 144, 336];
 
-/// One that has something to itself.
+/// A handler with fields.
 #[websocket]
 #[derive(Default)]
 struct Stateful([u64; 8]);
@@ -112,7 +114,7 @@ impl Stateful {
 
 #[test]
 #[cfg(target_pointer_width = "64")]
-fn connection_is_small_whatever_its_methods() {
+fn task_size_does_not_depend_on_the_methods() {
     let all = [
         ("on_open", sizes::<Open>()),
         ("on_text", sizes::<Sync>()),
@@ -123,13 +125,13 @@ fn connection_is_small_whatever_its_methods() {
         ("async on_info of 10,000 bytes", sizes::<Large>()),
         ("all of them", sizes::<All>()),
     ];
-    let table: String = all.iter().map(|(what, sizes)| format!("{what:>30} {sizes:?}\n")).collect();
-    let fits = |sizes: &[usize; 3]| sizes.iter().zip(MOST).all(|(&size, most)| size <= most);
-    assert!(all.iter().all(|(_, sizes)| fits(sizes)), "more than {MOST:?}:\n{table}");
+    let table: String = all.iter().map(|(name, sizes)| format!("{name:>30} {sizes:?}\n")).collect();
+    let fits = |sizes: &[usize; 3]| sizes.iter().zip(MAX_SIZES).all(|(&size, max)| size <= max);
+    assert!(all.iter().all(|(_, sizes)| fits(sizes)), "more than {MAX_SIZES:?}:\n{table}");
 }
 
 #[test]
-fn handler_is_in_its_task_once() {
+fn handler_is_stored_once_in_its_task() {
     let ([task, worker, state], [base_task, base_worker, base_state]) =
         (sizes::<Stateful>(), sizes::<Async>());
     assert_eq!((task - base_task, worker - base_worker, state - base_state), (64, 64, 0));

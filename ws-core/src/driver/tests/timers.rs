@@ -51,12 +51,12 @@ impl Timed {
     }
 }
 
-/// The texts that come, and when, in tenths of a second.
-async fn schedule(say: &str, count: usize) -> Vec<(u64, String)> {
+/// Sends a text, and returns the next replies with their times in tenths of a second.
+async fn schedule(text: &str, count: usize) -> Vec<(u64, String)> {
     let start = Instant::now();
     let mut peer = connect(|_| Timed::default());
-    if !say.is_empty() {
-        peer.send(say).await;
+    if !text.is_empty() {
+        peer.send(text).await;
     }
     let mut seen = Vec::new();
     for _ in 0..count {
@@ -71,13 +71,13 @@ fn expect(times: &[(u64, &str)]) -> Vec<(u64, String)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_tick_comes_after_one_period() {
+async fn first_tick_fires_after_one_period() {
     let expect = expect(&[(20, "tick"), (40, "tick"), (50, "once"), (60, "tick"), (80, "tick")]);
     assert_eq!(schedule("", 5).await, expect);
 }
 
 #[tokio::test(start_paused = true)]
-async fn timers_go_on_while_reading_is_off() {
+async fn timers_fire_while_reading_is_paused() {
     assert_eq!(schedule("pause", 2).await, expect(&[(20, "tick"), (40, "tick")]));
 }
 
@@ -88,7 +88,7 @@ async fn missed_ticks_are_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timer_of_a_method_repeats_until_it_is_cancelled() {
+async fn repeating_timer_fires_until_it_is_cancelled() {
     let expect = expect(&[(5, "1"), (10, "2"), (15, "3"), (20, "tick"), (40, "tick")]);
     assert_eq!(schedule("beat", 5).await, expect);
 }

@@ -1,5 +1,5 @@
-//! Handlers over streams of tungstenite, with tungstenite at the other end too. That the promises
-//! of a connection hold here is tested with those of the others, in `driver/tests/managed_transport`.
+//! Handlers over `WebSocketStream`s, with tungstenite as the peer. The general behaviour of such connections is
+//! tested in `driver/tests/managed_transport`.
 
 mod stream;
 
@@ -23,7 +23,7 @@ use crate::wire::testing::frame;
 type Log = UnboundedSender<String>;
 type Socket = WebSocketStream<DuplexStream>;
 
-/// Echoes, and does what it is told.
+/// Echoes, and follows its peer's commands.
 #[websocket]
 struct Echo(Log);
 
@@ -73,7 +73,7 @@ impl Echo {
 
 struct Report;
 
-/// Sleeps as many milliseconds as it is told, then says so.
+/// Sleeps for the requested number of milliseconds, then replies.
 #[websocket]
 struct Sleeper(Log);
 
@@ -107,7 +107,7 @@ impl Sleeper {
     }
 }
 
-/// Mail that keeps a handler busy: it sends itself the next.
+/// A mailbox message that keeps a handler busy, because the handler sends itself the next one.
 struct Nap(Addr<Sleeper>, Duration);
 
 struct Peer {
@@ -120,7 +120,7 @@ fn other(role: Role) -> Role {
     if role == Role::Server { Role::Client } else { Role::Server }
 }
 
-/// A handler in a role, and the stream at the other end of a buffer.
+/// Runs a handler in a role, and returns the peer's side.
 async fn connect<H: Handler>(buffer: usize, role: Role, make: impl FnOnce(Log) -> H) -> Peer {
     let (near, far) = duplex(buffer);
     let (log, events) = unbounded_channel();
@@ -137,10 +137,10 @@ impl Peer {
 
     async fn next(&mut self) -> Option<Message> {
         let next = timeout(Duration::from_secs(120), self.socket.next()).await;
-        next.expect("something comes").transpose().unwrap()
+        next.expect("a message or the end").transpose().unwrap()
     }
 
-    /// Reads to the end, and returns why `drive` says that it came, and all that the handler said.
+    /// Reads to the end. Returns the close reason of `drive` and the handler's log.
     async fn end(mut self) -> (CloseReason, Vec<String>) {
         while self.next().await.is_some() {}
         let reason = self.task.await.unwrap();
@@ -179,7 +179,7 @@ async fn messages_of_every_size_in_both_roles() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_reply_comes_before_the_close() {
+async fn every_reply_precedes_the_close() {
     let mut peer = connect(64, Role::Server, Echo).await;
     let (mut to, mut from) = (&mut peer.socket).split();
     let sending = async {
@@ -225,7 +225,7 @@ async fn quick_methods_answer_before_the_close_and_slow_ones_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_pong_a_ping() {
+async fn each_ping_has_one_pong() {
     let mut peer = connect(64, Role::Server, Echo).await;
     for payload in ["one", "two", "", "three"] {
         peer.send(Message::Ping(payload.into())).await;
@@ -241,7 +241,7 @@ async fn one_pong_a_ping() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_pong_a_ping_while_a_method_is_pending() {
+async fn each_ping_has_one_pong_while_a_method_is_pending() {
     let mut peer = connect(64, Role::Server, Sleeper).await;
     peer.send("5000").await;
     let start = Instant::now();
@@ -252,15 +252,15 @@ async fn one_pong_a_ping_while_a_method_is_pending() {
         assert_eq!(peer.next().await, Some(Message::Pong(payload.into())));
     }
     assert!(start.elapsed() < Duration::from_millis(300), "{:?}", start.elapsed());
-    assert!(peer.log.try_recv().is_err(), "`#[on_ping]` waits for its turn");
+    assert!(peer.log.try_recv().is_err(), "`#[on_ping]` waits for the pending method");
     assert_eq!(peer.next().await, Some(Message::text("5000")));
     peer.send(Message::Close(None)).await;
     assert_eq!(peer.end().await.1, ["ping 3", "ping 3", "Remote(None)"]);
 }
 
-/// Methods that follow each other do not defer it for longer than one.
+/// Consecutive methods defer the pong no longer than one method.
 #[tokio::test(start_paused = true)]
-async fn ping_is_answered_while_mail_keeps_methods_pending() {
+async fn ping_is_answered_while_mailbox_messages_keep_methods_pending() {
     let mut peer = connect(64, Role::Server, Sleeper).await;
     peer.send("nap").await;
     assert_eq!(peer.next().await, Some(Message::text("nap")));
@@ -296,16 +296,16 @@ async fn peer_that_does_not_read_overflows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_stream_has_not_flushed_waits() {
+async fn unflushed_output_of_the_stream_counts_as_buffered() {
     let mut peer = connect(1 << 10, Role::Server, Echo).await;
     peer.send("report").await;
     peer.send(Message::binary(vec![0; 10_000])).await;
     assert_eq!(peer.log.recv().await.as_deref(), Some("10004 wait"));
 }
 
-/// So that it sees why, a client that goes on sending is told first, and left afterwards.
+/// A client that still sends receives the close frame before the stream is dropped.
 #[tokio::test(start_paused = true)]
-async fn stream_is_shut_down_after_a_fault_before_it_is_dropped() {
+async fn stream_is_shut_down_after_a_protocol_error_before_it_is_dropped() {
     let (mut near, far) = duplex(1 << 10);
     let (log, _events) = unbounded_channel();
     let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
@@ -315,11 +315,11 @@ async fn stream_is_shut_down_after_a_fault_before_it_is_dropped() {
     let end = timeout(Duration::from_secs(1), near.read_to_end(&mut seen)).await;
     assert!(end.is_ok(), "the stream is not shut down");
     assert_eq!(seen, b"\x88\x15\x03\xeaframe is not masked");
-    near.write_all(b"more").await.expect("it is still read from");
+    near.write_all(b"more").await.expect("the server still reads");
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_role_refuses_masked_frames() {
+async fn client_role_rejects_masked_frames() {
     let (mut near, far) = duplex(64);
     let (log, _events) = unbounded_channel();
     let stream = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
@@ -332,7 +332,7 @@ async fn client_role_refuses_masked_frames() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_it_ends_without_a_word() {
+async fn dropped_future_closes_without_a_close_frame() {
     let mut peer = connect(64, Role::Server, Echo).await;
     peer.send("hello").await;
     assert_eq!(peer.next().await, Some(Message::text("hello")));

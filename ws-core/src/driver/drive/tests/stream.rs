@@ -1,4 +1,4 @@
-//! What a stream brings along: messages that it has read, limits of its own.
+//! State and limits that a `WebSocketStream` brings: buffered messages, its configuration.
 
 use std::future::poll_fn;
 use std::io;
@@ -10,16 +10,16 @@ use tungstenite::protocol::WebSocketConfig;
 
 use super::*;
 
-/// A stream that was used before, and has bytes that were not asked for: two messages and a half.
+/// The stream was used before and has buffered two messages and a half.
 #[tokio::test(start_paused = true)]
-async fn what_the_stream_has_read_is_not_lost() {
+async fn buffered_input_of_the_stream_is_handled() {
     let (mut near, far) = duplex(1 << 10);
     let all = [frame(0x81, b"1"), frame(0x81, b"2"), frame(0x82, b"3"), frame(0x81, b"four")].concat();
     let (now, later) = all.split_at(all.len() - 6);
     near.write_all(now).await.unwrap();
     let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
     assert_eq!(stream.next().await.unwrap().unwrap(), Message::text("1"));
-    // And one that it has not sent.
+    // The stream also has one unsent message.
     stream.feed(Message::text("before")).await.unwrap();
 
     let (log, _events) = unbounded_channel();
@@ -33,7 +33,7 @@ async fn what_the_stream_has_read_is_not_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_stream_has_not_sent_is_not_lost() {
+async fn buffered_output_of_the_stream_is_sent() {
     let (near, far) = duplex(1 << 10);
     let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
     for text in ["one", "two"] {
@@ -46,11 +46,11 @@ async fn what_the_stream_has_not_sent_is_not_lost() {
     for expect in ["one", "two"] {
         assert_eq!(client.next().await.unwrap().unwrap().into_text().unwrap(), expect);
     }
-    assert!(start.elapsed() < Duration::from_secs(1), "it is sent at once");
+    assert!(start.elapsed() < Duration::from_secs(1), "the buffered message is sent at once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_that_was_closed_before_is_lost() {
+async fn stream_that_was_closed_before_is_a_lost_connection() {
     let (near, far) = duplex(1 << 10);
     let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
@@ -63,15 +63,15 @@ async fn stream_that_was_closed_before_is_lost() {
     assert_eq!(client.next().await.unwrap().unwrap(), Message::Close(None));
 }
 
-/// Runs an echo with a configuration against a client that says something, to the end.
-async fn configured(config: WebSocketConfig, say: Message) -> (Vec<Message>, CloseReason) {
+/// Runs an echo with a configuration and one message of the client to its end.
+async fn configured(config: WebSocketConfig, message: Message) -> (Vec<Message>, CloseReason) {
     let (near, far) = duplex(64);
     let (log, _events) = unbounded_channel();
     let stream = WebSocketStream::from_raw_socket(far, Role::Server, Some(config)).await;
     let task = tokio::spawn(drive(Echo(log), stream));
     let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
-    // A fault may be found before all of it is out.
-    let _ = client.send(say).await;
+    // The server may close before the message is sent completely.
+    let _ = client.send(message).await;
     let _ = client.send(Message::Close(None)).await;
     let mut seen = Vec::new();
     while let Some(Ok(message)) = client.next().await {
@@ -82,19 +82,19 @@ async fn configured(config: WebSocketConfig, say: Message) -> (Vec<Message>, Clo
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_of_the_stream_count_too() {
+async fn limits_of_the_stream_apply_too() {
     let config = || WebSocketConfig::default().write_buffer_size(0);
     let (seen, reason) = configured(config().max_message_size(Some(9)), Message::text("0123456789")).await;
     assert_eq!(seen, [close_frame(1009, "message too big")]);
     assert_eq!(reason.to_string(), "protocol error: message too big");
 
-    // What does not fit its buffer at once goes out bit by bit.
+    // A message above the buffer size is sent in parts.
     let text = Message::text("x".repeat(900));
     let (seen, reason) = configured(config().max_write_buffer_size(910), text.clone()).await;
     assert_eq!(seen, [text, Message::Close(None)]);
     assert_eq!(reason, CloseReason::Remote(None));
 
-    // What never will ends the connection.
+    // A message that can never be sent ends the connection.
     let (seen, reason) =
         configured(config().max_write_buffer_size(900), Message::text("x".repeat(900))).await;
     assert_eq!(seen, []);
@@ -102,7 +102,7 @@ async fn limits_of_the_stream_count_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_frames_of_a_turn_fit_a_small_buffer_of_the_stream() {
+async fn several_frames_of_a_poll_fit_a_small_buffer_of_the_stream() {
     #[websocket]
     #[derive(Default)]
     struct Many;
@@ -136,7 +136,7 @@ async fn several_frames_of_a_turn_fit_a_small_buffer_of_the_stream() {
     );
 }
 
-/// How often a connection is polled while a client does something.
+/// Returns how often a connection is polled while `client` runs.
 async fn polls<H: Handler>(handler: H, client: impl AsyncFnOnce(&mut Socket)) -> u32 {
     let (near, far) = duplex(1 << 10);
     let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
@@ -145,7 +145,7 @@ async fn polls<H: Handler>(handler: H, client: impl AsyncFnOnce(&mut Socket)) ->
     let mut polls = 0;
     let counted = poll_fn(|task| {
         polls += 1;
-        assert!(polls < 1000, "it spins");
+        assert!(polls < 1000, "the task spins");
         Pin::new(&mut driven).poll(task)
     });
     tokio::select! {
@@ -156,9 +156,9 @@ async fn polls<H: Handler>(handler: H, client: impl AsyncFnOnce(&mut Socket)) ->
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_that_waits_does_not_spin() {
+async fn idle_connection_does_not_spin() {
     let waiting = async |_: &mut Socket| sleep(Duration::from_secs(50)).await;
-    // As often as the client is, for it is the same task here.
+    // The client runs in the same task, so both are polled equally often.
     let (log, _events) = unbounded_channel();
     assert!(polls(Echo(log), waiting).await < 10);
     // While a method is pending.
@@ -181,7 +181,7 @@ async fn connection_that_waits_does_not_spin() {
     assert!(polls(Echo(log), blocked).await < 30);
 }
 
-/// A stream that takes every other write, so that it may take one just before it is read.
+/// A stream that takes every other write, so that a write may succeed just before a read.
 struct Hesitant {
     io: DuplexStream,
     refuses: bool,
@@ -217,9 +217,9 @@ impl AsyncWrite for Hesitant {
     }
 }
 
-/// The stream would answer the one that it reads over the one that waits.
+/// The stream would send its reply to the peer's close before the queued close.
 #[tokio::test(start_paused = true)]
-async fn close_that_crosses_ours_does_not_overtake_it() {
+async fn reply_to_a_crossing_close_does_not_overtake_our_close() {
     for refuses in [false, true] {
         let (near, io) = duplex(1 << 20);
         let (log, _events) = unbounded_channel();

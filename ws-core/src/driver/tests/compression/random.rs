@@ -1,4 +1,4 @@
-//! Random messages, cuts and parameters, in both directions at once, with methods that wait.
+//! Random messages, cuts and parameters, in both directions at once, with async methods.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use super::{Arc, Connection, Cx, DeflateParams, Handler, frame, now, run};
 use crate::prelude::*;
 use crate::wire::testing::{peer_deflates, peer_inflates};
 
-/// Echoes, bytes with a pause, and says things of its own.
+/// Echoes, binary messages after a delay, and sends its own messages.
 #[websocket(max_control_rate = none)]
-struct Talks(Vec<String>);
+struct Talkative(Vec<String>);
 
 struct Next;
 
 #[websocket]
-impl Talks {
+impl Talkative {
     #[on_open]
     fn open(&mut self, cx: &mut Context<Self>) {
         self.0.reverse();
@@ -43,19 +43,19 @@ impl Talks {
     }
 }
 
-/// What is sent, and how.
+/// A message, and how the client sends it.
 #[derive(Clone, Debug)]
 struct Sent {
     payload: Vec<u8>,
     is_text: bool,
     is_compressed: bool,
-    /// The most that one frame has of it.
+    /// Maximum payload of one frame.
     fragment: usize,
-    /// Between its frames, there are pings.
+    /// Whether pings are sent between its frames.
     pings: bool,
 }
 
-/// More or less compressible; of the client, not what the server says by itself.
+/// Generates more or less compressible text, different from the server's own messages.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-f]{0,80}", ("[a-z ]{1,20}", 1..1500_usize).prop_map(|(text, times)| text.repeat(times))]
 }
@@ -92,8 +92,8 @@ fn agreed() -> impl Strategy<Value = DeflateParams> {
     )
 }
 
-/// Sends all of it, and says how many pings were among it.
-async fn talk(mut io: WriteHalf<DuplexStream>, messages: &[Sent], takeover: bool) -> usize {
+/// Sends all messages. Returns the number of pings.
+async fn send_all(mut io: WriteHalf<DuplexStream>, messages: &[Sent], takeover: bool) -> usize {
     let mut codec = Compress::new(Compression::default(), false);
     let mut pings = 0;
     for message in messages {
@@ -122,13 +122,13 @@ async fn talk(mut io: WriteHalf<DuplexStream>, messages: &[Sent], takeover: bool
             }
         }
     }
-    // It is read to the end all the same.
+    // The server still reads to the end.
     io.write_all(&frame(0x81, b"end")).await.unwrap();
     pings
 }
 
-/// What came back: echoes, what the server said by itself, and the number of pongs.
-async fn listen(
+/// Returns the echoes, the server's own messages and the number of pongs.
+async fn receive_all(
     io: &mut ReadHalf<DuplexStream>,
     takeover: bool,
     said: usize,
@@ -153,7 +153,7 @@ async fn listen(
         }
         match first & 0xbf {
             0x81 if payload == b"end" => is_over = true,
-            0x81 if payload.starts_with(b"SAYS ") => others.push(String::from_utf8(payload).unwrap()),
+            0x81 if payload.starts_with(b"SENDS ") => others.push(String::from_utf8(payload).unwrap()),
             0x81 | 0x82 => echoes.push(payload),
             0x8a => {
                 assert_eq!(payload, pongs.to_string().into_bytes());
@@ -172,20 +172,20 @@ proptest! {
     fn both_sides_understand_each_other(
         agreed in agreed(),
         messages in prop::collection::vec(sent(), 0..12),
-        says in prop::collection::vec(text().prop_map(|text| format!("SAYS {text}")), 0..8),
+        sends in prop::collection::vec(text().prop_map(|text| format!("SENDS {text}")), 0..8),
         buffer in 1..5000_usize,
         read_ahead in 1..5000_usize,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let (echoes, others, pings, pongs) = runtime.block_on(async {
             let (client, server) = duplex(buffer);
-            let mut options = Talks::CHECKED_DECLARATION.options;
+            let mut options = Talkative::CHECKED_DECLARATION.options;
             options.read_ahead = read_ahead;
             let wire = Connection::new(Arc::new(options), Vec::new(), now()).with_compression(Some(agreed));
-            let task = tokio::spawn(run(Talks(says.clone()), Cx::new(wire, None, None), server, None));
+            let task = tokio::spawn(run(Talkative(sends.clone()), Cx::new(wire, None, None), server, None));
             let (mut read, write) = split(client);
-            let talk = talk(write, &messages, agreed.client_takeover);
-            let listen = listen(&mut read, agreed.server_takeover, says.len());
+            let talk = send_all(write, &messages, agreed.client_takeover);
+            let listen = receive_all(&mut read, agreed.server_takeover, sends.len());
             let (pings, (echoes, others, pongs)) = tokio::join!(talk, listen);
             drop(read);
             task.await.unwrap();
@@ -193,7 +193,7 @@ proptest! {
         });
         let sent: Vec<Vec<u8>> = messages.into_iter().map(|sent| sent.payload).collect();
         prop_assert!(echoes == sent);
-        prop_assert_eq!(others, says);
+        prop_assert_eq!(others, sends);
         prop_assert_eq!(pongs, pings);
     }
 }

@@ -1,6 +1,6 @@
-//! The same promises over a stream of tungstenite, by the same tests; and what is special about it.
+//! The tests of the parent module over a `WebSocketStream` of tungstenite.
 
-// The point of it.
+// The tests are compiled twice on purpose.
 #![allow(clippy::duplicate_mod)]
 
 #[path = "../backpressure.rs"]
@@ -47,7 +47,7 @@ use crate::wire::{Connection, PeerActivity};
 
 const MANAGED_TRANSPORT: bool = true;
 
-/// Runs a handler at one end of a buffer, with tungstenite in between.
+/// Runs a handler at one end of an in-memory stream, over a `WebSocketStream`.
 fn start<H: Handler>(
     handler: H,
     options: Options,
