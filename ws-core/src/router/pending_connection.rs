@@ -10,9 +10,9 @@ use std::time::Duration;
 use axum_core::response::Response;
 use hyper::header::HeaderMap;
 
-use crate::context::Context;
 use crate::clock::now;
 use crate::connections::ConnectionPermit;
+use crate::context::Context;
 use crate::driver;
 use crate::error::BoxError;
 use crate::handler::Handler;
