@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::Waker;
 
 use crate::error::SendError;
+use crate::sync::lock;
 
 /// The bounded message queue of a handler.
 ///
@@ -103,6 +104,6 @@ impl<I> Mailbox<I> {
 
     /// Locks the state, ignoring poison: no user code runs under the lock, so no change is left half done.
     fn lock(&self) -> MutexGuard<'_, MailboxState<I>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }

@@ -5,12 +5,14 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
 use tokio::time::{Instant, Sleep};
+
+use crate::sync::lock;
 
 /// The clients that have not sent their first request yet.
 #[derive(Debug)]
@@ -130,7 +132,7 @@ impl HandshakeTimeouts {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }
 

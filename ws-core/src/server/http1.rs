@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use axum_core::body::Body;
@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::handshake::PendingRequest;
 use super::peer::Peer;
 use crate::router::PeerAddr;
+use crate::sync::lock;
 use crate::upgrade::IsTls;
 
 impl Peer {
@@ -36,7 +37,7 @@ impl Peer {
         let service = service_fn(move |mut request: Request<Incoming>| {
             received.store(true, Ordering::Relaxed);
             // The first request may have been handled before hyper read it.
-            let response = response.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let response = lock(&response).take();
             let response = response.ok_or_else(|| {
                 request.extensions_mut().insert(PeerAddr(addr));
                 if is_secure {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::frames;
 use crate::message::Message;
+use crate::sync::lock;
 
 /// The number of bytes in transit in each direction.
 pub(super) const DUPLEX_SIZE: usize = 64 << 10;
@@ -122,7 +123,7 @@ impl ClientIo {
     }
 
     fn lock(&self) -> MutexGuard<'_, ClientState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state of a topic in this process: its subscribers, its members and its history.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ use super::since::Since;
 use super::subscribers::{DeferredDrop, Subscriber, Subscribers};
 use super::subscription::{Detach, Joined, Recovering, Recovery, SubscriptionKind};
 use crate::error::{BrokerError, PublishError};
+use crate::sync::lock;
 
 /// A topic, shared by all [`Topic`](super::Topic) handles of its name and type. User code, for example
 /// encoding a value or dropping one, runs outside of the lock.
@@ -254,7 +255,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
 
     /// Locks the state. No user code may run under this lock.
     pub(super) fn lock(&self) -> MutexGuard<'_, ChannelState<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 
 use crate::options::Overflow;
+use crate::sync::lock;
 use crate::wire::PreparedMessage;
 
 /// Maximum capacity that an empty queue keeps allocated.
@@ -227,7 +228,7 @@ impl<I> DeliveryQueue<I> {
 
     /// Locks the state. No user code may run under this lock.
     fn lock(&self) -> MutexGuard<'_, QueueState<I>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -3,11 +3,13 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use super::position::Position;
 use super::published::Published;
 use super::subscribers::{DeferredDrop, Subscriber};
+
+use crate::sync::lock;
 
 /// Maximum number of buffered messages. Further messages are counted as missed.
 const MAX_BUFFERED: usize = 4096;
@@ -99,7 +101,7 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
     }
 
     fn buffered(&self) -> MutexGuard<'_, VecDeque<BufferedEntry<T>>> {
-        self.buffered.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.buffered)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::broker::Broker;
 use super::retention::{AnyTopic, RetentionQueue};
 use crate::error::BrokerError;
+use crate::sync::lock;
 
 /// The topics of a hub: those in use, and those retained for their history.
 #[derive(Default)]
@@ -125,7 +126,7 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, TopicTable> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.topics)
     }
 }
 

@@ -3,13 +3,15 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
+
+use crate::sync::lock;
 
 /// Number of frames that are discarded before the task yields, if the client keeps sending.
 const MAX_DISCARDED_FRAMES: usize = 32;
@@ -193,6 +195,6 @@ impl Http2UpgradeSlot {
     }
 
     pub(super) fn take(self) -> Option<oneshot::Receiver<Http2Stream>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }

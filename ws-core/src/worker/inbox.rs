@@ -3,11 +3,13 @@
 use std::fmt;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::future::SlotFuture;
 use super::socket::Socket;
 use super::wake_queue::WakeQueue;
+
+use crate::sync::lock;
 
 pub(super) enum Command {
     /// Start a connection.
@@ -41,19 +43,19 @@ impl Inbox {
         if matches!(command, Command::Start(..)) {
             self.connections.fetch_add(1, Ordering::Relaxed);
         }
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        lock(&self.commands).push(command);
     }
 
     /// Wakes the worker if commands are waiting.
     pub(super) fn wake(&self) {
-        if !self.commands.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        if !lock(&self.commands).is_empty() {
             self.wake_queue.notify();
         }
     }
 
     /// Takes all commands.
     pub(super) fn take(&self) -> Vec<Command> {
-        std::mem::take(&mut self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut lock(&self.commands))
     }
 
     /// Returns how many connections the worker has, including those that it has still to start.

@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use super::poll::{self, PollerRegistry, Waker};
+
+use crate::sync::lock;
 
 /// The connections of one worker that other threads have woken, and the handles of the worker's poller.
 #[derive(Debug)]
@@ -57,11 +59,11 @@ impl WakeQueue {
 
     /// Takes the keys of the connections that other threads have woken.
     pub(super) fn take(&self) -> Vec<usize> {
-        std::mem::take(&mut self.woken.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut lock(&self.woken))
     }
 
     fn push(&self, key: usize) {
-        self.woken.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+        lock(&self.woken).push(key);
         self.notify();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_nats::Client;
 use async_nats::jetstream::context::ContextBuilder;
@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use super::history_stream::{HistoryStream, limits};
 use super::publish_queue::PublishQueue;
 use super::request::REQUEST_TIMEOUT;
+use crate::sync::lock;
 use crate::topic::history::History;
 
 /// The history streams of a hub.
@@ -81,6 +82,6 @@ impl HistoryStreams {
     }
 
     fn archives(&self) -> MutexGuard<'_, Archives> {
-        self.archives.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.archives)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use async_nats::connection::State;
 use async_nats::jetstream::context::ContextBuilder;
@@ -16,6 +16,7 @@ use super::publish_queue::PublishQueue;
 use super::request::{REQUEST_TIMEOUT, round_trip};
 use super::status::{ConnectionStatus, StatusReceiver};
 use crate::error::BrokerError;
+use crate::sync::lock;
 use crate::topic::position;
 
 /// A topic of this process, as the connection notifies it.
@@ -132,6 +133,6 @@ impl NatsConnection {
     }
 
     fn lock_topics(&self) -> MutexGuard<'_, HashMap<u64, Weak<dyn ConnectionEvents>>> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.topics)
     }
 }

@@ -1,6 +1,6 @@
 //! Histories on the broker: one JetStream stream for all topics whose histories have the same limits.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, StorageType, Stream};
@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::request::REQUEST_TIMEOUT;
+use crate::sync::lock;
 use crate::topic::history::History;
 
 /// Maximum number of concurrent reads of one stream.
@@ -85,7 +86,7 @@ impl HistoryStream {
     }
 
     fn cached(&self) -> MutexGuard<'_, Option<Stream>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.cached)
     }
 }
 

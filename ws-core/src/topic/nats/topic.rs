@@ -1,6 +1,6 @@
 //! A topic of this process and its connection to the same topic in other processes.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use async_nats::Subject;
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use super::sequence::{Audience, HEADER_SIZE, MessageId};
 use super::slow_consumer::SlowConsumerDetector;
 use super::subscriber::SubjectSubscriber;
 use crate::error::{BrokerError, PublishError};
+use crate::sync::lock;
 use crate::topic::broker::{BoxFuture, RecoveredMessages, RemoteEvents, RemoteTopic};
 use crate::topic::history::History;
 use crate::topic::position::Position;
@@ -314,8 +315,4 @@ impl Drop for NatsTopic {
     fn drop(&mut self) {
         self.connection.remove_topic(self.id);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
 //! Announcing the members of this process.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_nats::jetstream::kv::Store;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::bucket::{Bucket, EXPIRY, key};
 use crate::error::BrokerError;
+use crate::sync::lock;
 use crate::topic::presence::MemberId;
 
 /// Maximum number of entries that are written concurrently.
@@ -135,7 +136,7 @@ impl AnnounceState {
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Watching the members of other processes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use async_nats::{Error, HeaderMap};
@@ -13,6 +13,7 @@ use super::super::consumer::StreamFollower;
 use super::super::request::REQUEST_TIMEOUT;
 use super::super::status::{ConnectionStatus, StatusReceiver};
 use super::bucket::{Bucket, EXPIRY, parse_key};
+use crate::sync::lock;
 use crate::topic::broker::RemoteEvents;
 use crate::topic::presence::MemberId;
 
@@ -68,7 +69,7 @@ impl TopicPresence {
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Arc<RemoteMembers>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.current)
     }
 }
 
@@ -96,7 +97,7 @@ impl RemoteMembers {
     }
 
     fn last_used(&self) -> MutexGuard<'_, Instant> {
-        self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.last_used)
     }
 }
 
