@@ -141,8 +141,8 @@ impl Peer {
     /// disconnects.
     ///
     /// PERF: the fast path of a handshake: one read, one write, no `HeaderMap`, no hyper.
-    /// budget: connect. The general path is [`Peer::http1`]; `the_answer_is_that_of_hyper` in
-    /// `tests/first.rs` compares their responses.
+    /// budget: connect. The general path is [`Peer::http1`]. The test `fast_path_answers_like_hyper` in
+    /// `tests/handshake_fast_path.rs` compares their responses.
     fn try_plain<T>(
         &self,
         task: &mut TaskContext<'_>,
