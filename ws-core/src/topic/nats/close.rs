@@ -15,7 +15,7 @@ use crate::topic::broker::BoxFuture;
 /// How long closing waits for a drained connection to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Delay between round trips while there is no connection.
+/// Delay between round trips without a connection.
 const PROBE_DELAY: Duration = Duration::from_millis(100);
 
 impl NatsConnection {
