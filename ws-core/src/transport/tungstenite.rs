@@ -285,13 +285,13 @@ fn protocol_error(error: &Error) -> Option<ProtocolError> {
             TungsteniteError::InvalidOpcode(_)
             | TungsteniteError::UnknownControlFrameType(_)
             | TungsteniteError::UnknownDataFrameType(_) => "opcode is unknown",
-            TungsteniteError::UnexpectedContinueFrame => "continuation of no message",
+            TungsteniteError::UnexpectedContinueFrame => "continuation without a message",
             TungsteniteError::ExpectedFragment(_) => "new message inside a fragmented one",
             TungsteniteError::FragmentedControlFrame => "fragmented control frame",
             TungsteniteError::ControlFrameTooBig => "control frame is too long",
             TungsteniteError::UnmaskedFrameFromClient => "frame is not masked",
             TungsteniteError::MaskedFrameFromServer => "frame is masked",
-            TungsteniteError::InvalidCloseSequence => "close frame with half a code",
+            TungsteniteError::InvalidCloseSequence => "close frame with an incomplete code",
             _ => "protocol violation",
         }),
         Error::Utf8(_) => ProtocolError::BadEncoding,
