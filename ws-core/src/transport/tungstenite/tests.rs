@@ -93,7 +93,8 @@ async fn protocol_errors_match_the_engine() {
     check_protocol_error(&two(&frame(0x01, b"x"), &frame(0x81, b"x")), inside).await;
     check_protocol_error(&frame(0x09, b"x"), ProtocolError::BadFrame("fragmented control frame")).await;
     check_protocol_error(&frame(0x89, &[0; 126]), ProtocolError::BadFrame("control frame is too long")).await;
-    check_protocol_error(&frame(0x88, &[3]), ProtocolError::BadFrame("close frame with an incomplete code")).await;
+    check_protocol_error(&frame(0x88, &[3]), ProtocolError::BadFrame("close frame with an incomplete code"))
+        .await;
     check_protocol_error(&frame(0x88, b"\x03\xe8\xff"), ProtocolError::BadEncoding).await;
     check_protocol_error(&frame(0x81, b"\xff"), ProtocolError::BadEncoding).await;
     check_protocol_error(&two(&frame(0x01, b"x"), &frame(0x80, b"\xff")), ProtocolError::BadEncoding).await;
