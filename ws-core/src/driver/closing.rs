@@ -24,7 +24,7 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
                 break;
             }
             let deadline = wire.deadline(now);
-            if !self.state.poll_deadline(self.task, deadline) {
+            if !self.state.poll_deadline(self.task, wire, deadline) {
                 return Poll::Pending;
             }
         }

@@ -84,7 +84,7 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
             let was_reading = wire.wants_input();
             self.io.flush_and_release(self.task, wire, self.scratch);
             let deadline = wire.deadline(now);
-            if self.state.poll_deadline(self.task, deadline) {
+            if self.state.poll_deadline(self.task, wire, deadline) {
                 if wire.handle_timeout(now()) {
                     return Poll::Ready(());
                 }

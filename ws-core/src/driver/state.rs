@@ -25,9 +25,6 @@ pub(super) struct Driver<H: Handler, T> {
 #[derive(Default)]
 pub(super) struct DriverState {
     timer: DeadlineTimer,
-    /// Whether the timer fires no later than the idle timeout, now and after each postponement; or there is
-    /// no idle timeout.
-    timer_covers_idle_timeout: bool,
     permit: Option<ConnectionPermit>,
     /// Time at which the timer fired; deadlines up to that time are due. Later deadlines wait for the next poll of the timer.
     pub(super) due_at: Option<Instant>,
@@ -65,19 +62,17 @@ impl DriverState {
     }
 
     /// Arms the timer for `deadline`. Returns true if the deadline has passed.
-    pub(super) fn poll_deadline(&mut self, task: &mut TaskContext<'_>, deadline: Option<Instant>) -> bool {
+    pub(super) fn poll_deadline(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        wire: &mut Connection,
+        deadline: Option<Instant>,
+    ) -> bool {
         let armed = deadline.map_or(Armed::Already, |deadline| self.timer.poll_deadline(task, deadline));
         if armed != Armed::Already {
-            self.timer_covers_idle_timeout = false;
+            wire.on_idle_timer_lost();
         }
         armed == Armed::Passed
-    }
-
-    /// Whether the timer will wake the connection at the idle timeout or earlier, however far input has
-    /// postponed the timeout since [`arm_idle_timer`](Self::arm_idle_timer).
-    #[inline(always)]
-    fn is_armed_for_idle(&self) -> bool {
-        self.timer_covers_idle_timeout && !self.timer.is_elapsed()
     }
 
     /// Arms the timer for the next deadline of the connection or of its handler.
@@ -85,7 +80,7 @@ impl DriverState {
     pub(super) fn arm_timer<H: Handler>(&mut self, task: &mut TaskContext<'_>, session: &mut Session<H>) {
         let wire = session.wire.deadline(now);
         let next = wire.into_iter().chain(session.next_timer()).min();
-        if self.poll_deadline(task, next) {
+        if self.poll_deadline(task, &mut session.wire, next) {
             self.due_at.get_or_insert_with(now);
         }
     }
@@ -101,7 +96,7 @@ impl DriverState {
         session: &mut Session<H>,
     ) -> bool {
         let is_armed =
-            self.is_armed_for_idle() && session.wire.has_only_idle_timeout() && session.timers.is_empty();
+            session.wire.has_only_idle_timeout() && !self.timer.is_elapsed() && session.timers.is_empty();
         debug_assert!(
             !is_armed || session.wire.deadline(now).is_none_or(|idle| self.timer.is_armed_for(idle))
         );
@@ -113,8 +108,9 @@ impl DriverState {
         self.arm_timer(task, session);
         if session.timers.is_empty() && !session.wire.has_extra_deadlines() {
             let timeout = session.wire.deadline(now);
-            self.timer_covers_idle_timeout = timeout.is_none_or(|timeout| self.timer.fires_by(timeout));
-            session.wire.on_idle_timer_armed();
+            if timeout.is_none_or(|timeout| self.timer.fires_by(timeout)) {
+                session.wire.on_idle_timer_armed();
+            }
         }
         self.due_at.is_some()
     }
@@ -128,8 +124,9 @@ impl DriverState {
 
     /// Whether the deadline of a shutdown has passed. Otherwise the timer is armed for that deadline.
     pub(super) fn shutdown_deadline_passed(&mut self, task: &mut TaskContext<'_>) -> bool {
-        let deadline = self.shutdown_deadline();
-        self.poll_deadline(task, deadline)
+        // The connection is closing and has no idle timeout, so its idle timer need not be marked as lost.
+        self.shutdown_deadline()
+            .is_some_and(|deadline| self.timer.poll_deadline(task, deadline) == Armed::Passed)
     }
 
     /// Registers the task's waker with everything that wakes the connection, if the waker has changed. The
@@ -144,7 +141,7 @@ impl DriverState {
     #[cold]
     fn replace_waker<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
         self.timer.disarm();
-        self.timer_covers_idle_timeout = false;
+        session.wire.on_idle_timer_lost();
         session.set_waker(task.waker());
         if let Some(permit) = &self.permit {
             permit.register(task.waker());

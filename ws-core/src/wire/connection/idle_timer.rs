@@ -2,18 +2,22 @@
 
 use super::Connection;
 
-/// Whether the driver's timer fires no later than the idle timeout.
+/// Whether the driver's timer fires no later than the idle timeout, or there is no idle timeout.
 ///
 /// ```text
-///           on_idle_timer_armed
-///   Stale ───────────────────────▶ Armed ──┐ Bytes arrive: the idle deadline moves back. The timer
-///     ▲                            │   ▲   │ stays where it is, fires too early once, and is then
-///     └────────────────────────────┘   └───┘ set again.
-///        set_idle_timeout
+///             on_idle_timer_armed: the driver's timer fires by the idle deadline
+///   Stale ──────────────────────────────────────────────────────────────────────▶ Armed ──┐
+///     ▲                                                                             │  ▲  │ bytes arrive
+///     └─────────────────────────────────────────────────────────────────────────────┘  └──┘
+///             set_idle_timeout: the timeout changed
+///             on_idle_timer_lost: the timer was moved or dropped
 /// ```
 ///
-/// An armed timer stays sufficient, because the idle deadline only moves back. The driver therefore does
-/// not have to compare deadlines in each iteration.
+/// An armed timer stays sufficient while bytes arrive, because the idle deadline only moves back. The timer
+/// then fires too early once, and the driver arms it again. Meanwhile the driver does not have to compare
+/// deadlines in each iteration.
+///
+/// The driver owns the timer, so whether it has fired is not part of this state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IdleTimer {
     /// The driver has to compare its timer with [`Connection::deadline`].
@@ -23,8 +27,9 @@ pub(super) enum IdleTimer {
 }
 
 impl Connection {
-    /// Returns whether the driver's timer covers all deadlines of the open connection: there is only the
-    /// idle timeout, and that did not change after [`on_idle_timer_armed`](Self::on_idle_timer_armed).
+    /// Returns whether the driver's timer covers all deadlines of the open connection, unless the timer has
+    /// fired: the connection has only an idle timeout, and that is covered.
+    // PERF: replaces a comparison of deadlines in each iteration of the fast path. budget: text64
     #[inline]
     pub(crate) fn has_only_idle_timeout(&self) -> bool {
         self.idle_timer == IdleTimer::Armed && !self.has_extra_deadlines()
@@ -33,5 +38,10 @@ impl Connection {
     /// Records that the driver's timer covers the idle timeout.
     pub(crate) fn on_idle_timer_armed(&mut self) {
         self.idle_timer = IdleTimer::Armed;
+    }
+
+    /// Records that the driver moved its timer to another deadline, or dropped the timer.
+    pub(crate) fn on_idle_timer_lost(&mut self) {
+        self.idle_timer = IdleTimer::Stale;
     }
 }
