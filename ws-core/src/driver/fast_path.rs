@@ -18,7 +18,7 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
     /// may have work; then nothing has happened.
     #[inline(always)]
     pub(super) fn try_fast_iteration(&mut self, session: &mut Session<H>) -> Option<IterationOutcome> {
-        if !is_fast_path(session, &self.state) {
+        if !is_fast_path(session, self.state) {
             return None;
         }
         #[cfg(test)]

@@ -101,11 +101,11 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
         self.state.arm_timer(self.task, session);
         let wire = &session.wire;
         let after = AfterFlush {
-            deadline_passed: self.state.due_at.is_some(),
-            reading_changed: wire.wants_input() != was_reading,
-            can_deliver_read_ahead: wire.can_deliver_read_ahead(),
-            has_messages: session.has_messages(),
-            is_draining: wire.close_reason().is_some(),
+            // The flush may have made room to read, or found that the client is gone.
+            has_immediate_work: self.state.due_at.is_some()
+                || wire.wants_input() != was_reading
+                || wire.can_deliver_read_ahead(),
+            has_queued_work: session.has_messages() || wire.close_reason().is_some(),
             is_blocked_by_client: wire.is_blocked_by_client(),
         };
         if !after.needs_iteration() {
@@ -249,29 +249,25 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
 /// State of a connection after the flush that ends an iteration, as far as another iteration depends on it.
 #[derive(Clone, Copy, Debug)]
 struct AfterFlush {
-    deadline_passed: bool,
-    /// Whether the flush made room to read, or found that the client is gone.
-    reading_changed: bool,
-    can_deliver_read_ahead: bool,
-    has_messages: bool,
-    is_draining: bool,
+    /// Whether a deadline has passed, reading has begun or stopped, or a read-ahead message is deliverable.
+    has_immediate_work: bool,
+    /// Whether messages are queued, or the connection drains or closes.
+    has_queued_work: bool,
+    /// Whether the connection drains and the client has to read before more is sent.
     is_blocked_by_client: bool,
 }
 
 impl AfterFlush {
     /// Whether another iteration has work to do:
     ///
-    /// | deadline passed, reading changed or read-ahead deliverable | messages queued or draining | blocked by client | another |
+    /// | immediate work | queued work | blocked by the client | another iteration |
     /// |-----|-----|-----|-----|
     /// | yes | –   | –   | yes |
     /// | no  | yes | no  | yes |
     /// | no  | yes | yes | no  |
     /// | no  | no  | –   | no  |
     fn needs_iteration(self) -> bool {
-        self.deadline_passed
-            || self.reading_changed
-            || self.can_deliver_read_ahead
-            || ((self.has_messages || self.is_draining) && !self.is_blocked_by_client)
+        self.has_immediate_work || (self.has_queued_work && !self.is_blocked_by_client)
     }
 }
 
@@ -279,42 +275,21 @@ impl AfterFlush {
 mod tests {
     use super::AfterFlush;
 
-    /// Rows of the table at `needs_iteration`: the three columns (`None` for either value), and the answer.
-    const TABLE: [(bool, Option<bool>, Option<bool>, bool); 4] = [
-        (true, None, None, true),
-        (false, Some(true), Some(false), true),
-        (false, Some(true), Some(true), false),
-        (false, Some(false), None, false),
-    ];
-
     #[test]
     fn needs_iteration_follows_its_table() {
-        for bits in 0..64_u8 {
-            let [
-                deadline_passed,
-                reading_changed,
-                can_deliver_read_ahead,
-                has_messages,
-                is_draining,
-                blocked,
-            ] = [0, 1, 2, 3, 4, 5].map(|bit| bits >> bit & 1 == 1);
-            let after = AfterFlush {
-                deadline_passed,
-                reading_changed,
-                can_deliver_read_ahead,
-                has_messages,
-                is_draining,
-                is_blocked_by_client: blocked,
-            };
-            let at_once = deadline_passed || reading_changed || can_deliver_read_ahead;
-            let queued = has_messages || is_draining;
-            let is_value = |column: Option<bool>, value| column.is_none_or(|column| column == value);
-            let mut rows = TABLE.iter().filter(|&&(first, second, third, _)| {
-                first == at_once && is_value(second, queued) && is_value(third, blocked)
-            });
-            let (row, others) = (rows.next().expect("a row"), rows.next());
-            assert!(others.is_none(), "two rows for {after:?}");
-            assert_eq!(after.needs_iteration(), row.3, "{after:?}");
+        let table = [
+            (true, true, true, true),
+            (true, true, false, true),
+            (true, false, true, true),
+            (true, false, false, true),
+            (false, true, false, true),
+            (false, true, true, false),
+            (false, false, true, false),
+            (false, false, false, false),
+        ];
+        for (has_immediate_work, has_queued_work, is_blocked_by_client, expected) in table {
+            let after = AfterFlush { has_immediate_work, has_queued_work, is_blocked_by_client };
+            assert_eq!(after.needs_iteration(), expected, "{after:?}");
         }
     }
 }
