@@ -41,7 +41,7 @@ impl Scratch {
     }
 
     /// Returns the read buffer.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn input(&mut self) -> &mut [u8] {
         &mut self.read
     }
@@ -69,7 +69,7 @@ impl Scratch {
         self.shrink();
     }
 
-    #[inline(always)]
+    #[inline]
     fn shrink(&mut self) {
         if self.write.capacity() > MAX_RETAINED_CAPACITY {
             self.write = Vec::new();

@@ -108,7 +108,7 @@ pub(super) fn without_exhausted_budget<H: Handler, R>(
 
 /// Whether a method has exhausted tokio's coop budget. Sync methods do not use the budget, and a poll of the
 /// driver needs less than all of it.
-#[inline(always)]
+#[inline]
 pub(super) fn is_coop_budget_exhausted<H: Handler>() -> bool {
     H::ASYNC && !coop::has_budget_remaining()
 }

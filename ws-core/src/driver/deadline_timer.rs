@@ -42,7 +42,7 @@ impl DeadlineTimer {
     }
 
     /// Whether the timer has fired.
-    #[inline(always)]
+    #[inline]
     pub(super) fn is_elapsed(&self) -> bool {
         self.0.as_ref().is_some_and(|sleep| sleep.is_elapsed())
     }

@@ -42,7 +42,7 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
 }
 
 /// Whether an iteration only has to read from the socket and to write the replies.
-#[inline(always)]
+#[inline]
 fn is_fast_path<H: Handler>(session: &Session<H>, state: &DriverState) -> bool {
     #[cfg(test)]
     if IS_DISABLED.get() {

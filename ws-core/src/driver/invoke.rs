@@ -26,7 +26,7 @@ pub(super) enum Completion {
     Cancelled,
 }
 
-#[inline(always)]
+#[inline]
 fn to_event<'a, I>(message: &'a InboundMessage<'_>) -> Event<'a, I> {
     match message {
         InboundMessage::Text(text) => Event::Text(text),
@@ -60,7 +60,7 @@ impl<H: Handler> HandlerInstance<H> {
     }
 
     /// Runs the method for an event. Returns the call of an async method. The caller catches panics.
-    #[inline(always)]
+    #[inline]
     pub(super) fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
         match self.handle_event(event) {
             EventOutcome::Done => None,

@@ -260,7 +260,7 @@ fn on_read_end(wire: &mut Connection, end: io::Result<()>) {
 }
 
 /// Reports to `wire` that all input that has arrived is read.
-#[inline(always)]
+#[inline]
 fn on_read_pending(wire: &mut Connection) {
     // `Pending` may also mean that tokio's coop budget is exhausted.
     if wire.has_extra_deadlines() && tokio::task::coop::has_budget_remaining() {

@@ -34,7 +34,7 @@ pub(super) enum IterationOutcome {
 }
 
 impl<'t, 'c, H: Handler, T: Transport> Iteration<'t, 'c, H, T> {
-    #[inline(always)]
+    #[inline]
     pub(super) fn new(
         task: &'t mut TaskContext<'c>,
         driver: &'t mut Driver<H, T>,
@@ -45,7 +45,7 @@ impl<'t, 'c, H: Handler, T: Transport> Iteration<'t, 'c, H, T> {
     }
 
     /// Returns the part that calls methods, and does not depend on the transport.
-    #[inline(always)]
+    #[inline]
     pub(super) fn dispatcher(&mut self) -> Dispatcher<'_, 'c, H> {
         Dispatcher { task: self.task, budget: &mut self.state.budget, shared: self.shared }
     }

@@ -1,8 +1,8 @@
 //! The driver: one task per connection, which owns the byte stream and the timer, calls the handler, and
 //! decides nothing about the protocol.
 //!
-//! A poll of the task runs the [poll loop](poll_loop): *iterations* that take the events that have arrived and call
-//! methods, until nothing is left to do, and then one write. While an async method is pending,
+//! A poll of the task runs the [poll loop](poll_loop): *iterations* that take the events that have arrived
+//! and call methods, until nothing is left to do, and then one write. While an async method is pending,
 //! [`run_method`] serves the wire instead.
 
 mod budget;

@@ -26,7 +26,8 @@ pub(super) struct Driver<H: Handler, T> {
 pub(super) struct DriverState {
     timer: DeadlineTimer,
     permit: Option<ConnectionPermit>,
-    /// Time at which the timer fired; deadlines up to that time are due. Later deadlines wait for the next poll of the timer.
+    /// Time at which the timer fired; deadlines up to that time are due. Later deadlines wait for the next poll
+    /// of the timer.
     pub(super) due_at: Option<Instant>,
     pub(super) budget: IterationBudget,
     pub(super) cancel_policy: CancelPolicy,
@@ -55,7 +56,7 @@ impl DriverState {
     }
 
     /// Whether no deadline is due, and no shutdown was requested.
-    #[inline(always)]
+    #[inline]
     pub(super) fn is_fast_path(&self) -> bool {
         self.due_at.is_none()
             && self.permit.as_ref().is_none_or(|permit| permit.shutdown_deadline().is_none())
@@ -131,7 +132,7 @@ impl DriverState {
 
     /// Registers the task's waker with everything that wakes the connection, if the waker has changed. The
     /// waker of a spawned task stays the same.
-    #[inline(always)]
+    #[inline]
     pub(super) fn register<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
         if !session.will_wake(task.waker()) {
             self.replace_waker(task, session);

@@ -303,8 +303,8 @@ async fn idle_timeout_changed_by_a_message_applies_at_once() {
     }
 
     let mut peer = connect(|_| Commanded);
-    // The timer is armed for one hour, then for an earlier deadline, which a message postpones, then for a still
-    // earlier one.
+    // The timer is armed for one hour, then for an earlier deadline, which a message postpones, and then for
+    // an even earlier one.
     for text in ["hello", "30", "hello", "2"] {
         peer.send(text).await;
         assert_eq!(peer.text().await, "done");
