@@ -86,7 +86,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn resolve(&self, path: &[String]) -> Option<Module> {
-        let child = path.first().map(|first| [self.module.as_slice(), &[first.clone()]].concat());
+        let child = path.first().map(|first| [self.module.as_slice(), std::slice::from_ref(first)].concat());
         match child {
             Some(child) if self.children.contains(&child) => Some([self.module.as_slice(), path].concat()),
             _ => absolute(&self.module, path),
