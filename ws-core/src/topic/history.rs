@@ -40,9 +40,9 @@ impl History {
     /// Sets how long the messages stay after the last one was published. Default: five minutes.
     ///
     /// In a hub of one process the history belongs to its topic. While a handler has the topic, the
-    /// messages stay; `ttl` counts only when the topic is unused. A task of the runtime frees expired
-    /// histories within half a minute. A hub retains up to 10,000 unused topics, and drops those that
-    /// expire first.
+    /// messages stay, however old they are. Once the topic is unused, a task of the runtime frees the
+    /// history when its last message is older than `ttl`, within half a minute. A hub retains up to
+    /// 10,000 unused topics, and drops those that expire first.
     ///
     /// A broker stores each message for `ttl`, whether or not later messages follow or the topic is used.
     /// The unit is then whole seconds, at least one.
