@@ -25,6 +25,7 @@ pub(crate) struct Scratch {
 /// Runs `poll` with the thread's buffers.
 ///
 /// A handler may drive another connection inside a method. That connection gets new buffers.
+// PERF: called in every poll. budget: text64
 #[inline(always)]
 pub(crate) fn with_scratch<R>(poll: impl FnOnce(&mut Scratch) -> R) -> R {
     let mut scratch = SCRATCH.take().unwrap_or_else(|| Box::new(Scratch::new()));
@@ -41,7 +42,8 @@ impl Scratch {
     }
 
     /// Returns the read buffer.
-    #[inline]
+    // PERF: called for every read. budget: text64
+    #[inline(always)]
     pub(crate) fn input(&mut self) -> &mut [u8] {
         &mut self.read
     }
@@ -55,12 +57,14 @@ impl Scratch {
     }
 
     /// Lends the write buffer to a connection for the frames of a poll.
+    // PERF: called in every poll. budget: text64
     #[inline(always)]
     pub(crate) fn lend_write_buffer(&mut self, wire: &mut Connection) {
         wire.outbox().lend(&mut self.write);
     }
 
     /// Takes the write buffer back if everything in it is written.
+    // PERF: called at the end of every poll. budget: text64
     #[inline(always)]
     pub(crate) fn reclaim(&mut self, wire: &mut Connection) {
         if !wire.outbox().swap_back(&mut self.write) {
@@ -69,7 +73,8 @@ impl Scratch {
         self.shrink();
     }
 
-    #[inline]
+    // PERF: called at the end of every poll. budget: text64
+    #[inline(always)]
     fn shrink(&mut self) {
         if self.write.capacity() > MAX_RETAINED_CAPACITY {
             self.write = Vec::new();

@@ -42,7 +42,8 @@ impl DeadlineTimer {
     }
 
     /// Whether the timer has fired.
-    #[inline]
+    // PERF: checked in every poll. budget: text64
+    #[inline(always)]
     pub(super) fn is_elapsed(&self) -> bool {
         self.0.as_ref().is_some_and(|sleep| sleep.is_elapsed())
     }

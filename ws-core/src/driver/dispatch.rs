@@ -80,6 +80,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
     /// nothing more may be read.
     ///
     /// Returns the number of bytes that were used. If the poll loop ends, the other bytes are saved.
+    // PERF: called for every read. budget: text64
     #[inline(always)]
     pub(super) fn process_messages<'a>(
         &mut self,
@@ -99,6 +100,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
         (idle, used)
     }
 
+    // PERF: the loop over the messages of a read. budget: text64x16
     #[inline(always)]
     fn process_messages_inner<'a>(
         &mut self,
@@ -131,6 +133,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
     }
 
     /// Polls an async method once, and `#[on_error]` if the method fails.
+    // PERF: called for every message of an async method. budget: text64x16
     #[inline(always)]
     fn poll_method<'a>(&mut self, instance: &'a mut HandlerInstance<H>, call: H::Call) -> IdleHandler<'a, H> {
         let mut method = H::call(instance, call);
@@ -155,6 +158,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
     }
 
     /// Runs methods; a panic ends the poll loop and closes the connection.
+    // PERF: called for every read. budget: text64
     #[inline(always)]
     fn catch_panic<'a>(
         &mut self,

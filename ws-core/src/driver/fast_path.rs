@@ -42,7 +42,8 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
 }
 
 /// Whether an iteration only has to read from the socket and to write the replies.
-#[inline]
+// PERF: the check of every iteration. budget: text64
+#[inline(always)]
 fn is_fast_path<H: Handler>(session: &Session<H>, state: &DriverState) -> bool {
     #[cfg(test)]
     if IS_DISABLED.get() {

@@ -105,6 +105,7 @@ where
 
 /// Runs the poll loop with the handler instance, and returns the instance to its slot unless a method takes
 /// it.
+// PERF: the poll of the task. budget: text64
 #[inline(always)]
 fn poll_iteration<'a, H, T>(
     task: &mut TaskContext<'_>,

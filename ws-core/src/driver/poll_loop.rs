@@ -23,6 +23,7 @@ type Outcome<'a, H> = std::ops::ControlFlow<NextStep<'a, H>, (&'a mut HandlerIns
 impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
     /// Handles all that has arrived, in this order: read-ahead messages, timers, the mailbox, topics, the
     /// socket. Writes once at the end.
+    // PERF: the only caller is the poll of the task. budget: text64
     #[inline(always)]
     pub(super) fn poll_loop<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
         {
@@ -222,6 +223,7 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
     }
 
     /// Processes the first `len` bytes of the read buffer and stores the bytes that remain unread.
+    // PERF: called for every read. budget: text64
     #[inline(always)]
     fn process_input<'a>(&mut self, instance: &'a mut HandlerInstance<H>, len: usize) -> IdleHandler<'a, H> {
         let Self { task, io, state, shared, scratch } = self;

@@ -56,7 +56,8 @@ impl DriverState {
     }
 
     /// Whether no deadline is due, and no shutdown was requested.
-    #[inline]
+    // PERF: part of the check of every iteration. budget: text64
+    #[inline(always)]
     pub(super) fn is_fast_path(&self) -> bool {
         self.due_at.is_none()
             && self.permit.as_ref().is_none_or(|permit| permit.shutdown_deadline().is_none())
@@ -132,7 +133,8 @@ impl DriverState {
 
     /// Registers the task's waker with everything that wakes the connection, if the waker has changed. The
     /// waker of a spawned task stays the same.
-    #[inline]
+    // PERF: called in every poll. budget: text64
+    #[inline(always)]
     pub(super) fn register<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
         if !session.will_wake(task.waker()) {
             self.replace_waker(task, session);
