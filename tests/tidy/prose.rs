@@ -22,7 +22,7 @@ const PHRASES: [&str; 14] = [
     " is no ",
 ];
 
-const FOLDERS: [&str; 5] = ["ws-core/src", "ws-macros/src", "examples", "benches/src", "tests"];
+pub(super) const FOLDERS: [&str; 5] = ["ws-core/src", "ws-macros/src", "examples", "benches/src", "tests"];
 
 /// Returns whether a text contains one of [`PHRASES`]. "There is no" is a plain sentence.
 fn is_unplain(text: &str) -> bool {
