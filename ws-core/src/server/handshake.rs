@@ -95,7 +95,7 @@ impl Peer {
                 Box::pin(self.classify(stream, read, pending, is_secure)).await
             }
             None => {
-                tracing::debug!(peer = %self.addr, "client sent no request");
+                tracing::debug!(peer = %self.addr, "handshake abandoned");
                 FirstRequest::Closed
             }
         }
@@ -140,7 +140,7 @@ impl Peer {
     /// Accepts a complete handshake whose handler needs no request. Returns `None` if the client
     /// disconnects.
     ///
-    /// PERF: the fast path of a handshake: one read, one write, no `HeaderMap`, no hyper.
+    /// PERF: the fast path of a handshake, without hyper: one read, one write, no `HeaderMap`.
     /// budget: connect. The general path is [`Peer::http1`]. The test `fast_path_answers_like_hyper` in
     /// `tests/handshake_fast_path.rs` compares their responses.
     fn try_plain<T>(

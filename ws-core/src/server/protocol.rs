@@ -86,7 +86,7 @@ impl Peer {
                 },
             },
             Some(Ok(Err(error))) => tracing::debug!(%error, peer = %self.addr, "TLS handshake failed"),
-            _ => tracing::debug!(peer = %self.addr, "TLS handshake not completed in time"),
+            _ => tracing::debug!(peer = %self.addr, "TLS handshake abandoned"),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Peer {
                 Some(Ok(Err(error))) => {
                     return tracing::debug!(%error, peer = %self.addr, "HTTP/2 handshake failed");
                 }
-                _ => return tracing::debug!(peer = %self.addr, "HTTP/2 handshake not completed in time"),
+                _ => return tracing::debug!(peer = %self.addr, "HTTP/2 handshake abandoned"),
             };
         let reset_count = Arc::new(AtomicUsize::new(0));
         let mut shutdown = pin!(self.permit.shutdown_requested());
