@@ -15,8 +15,9 @@ thread_local! {
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
-/// The buffers of a thread: input is read into one, and frames are encoded in the other. One struct, so that
-/// a poll looks up one thread-local.
+/// The buffers of a thread: input is read into one, and frames are encoded in the other.
+///
+/// PERF: a single struct saves a lookup of a thread-local. budget: text64
 pub(crate) struct Scratch {
     read: Box<[u8]>,
     write: Vec<u8>,
@@ -63,12 +64,12 @@ impl Scratch {
         wire.outbox().lend(&mut self.write);
     }
 
-    /// Takes the write buffer back if everything in it is written.
+    /// Takes the write buffer back: at once if everything in it is written, otherwise see `reclaim_slow`.
     // PERF: called at the end of every poll. budget: text64
     #[inline(always)]
     pub(crate) fn reclaim(&mut self, wire: &mut Connection) {
         if !wire.outbox().swap_back(&mut self.write) {
-            self.reclaim_foreign(wire);
+            self.reclaim_slow(wire);
         }
         self.shrink();
     }
@@ -81,9 +82,10 @@ impl Scratch {
         }
     }
 
-    /// Takes a buffer that the connection allocated itself.
+    /// Takes the buffer of the outbox: all of it is written, or the bytes that wait were copied because they
+    /// filled less than half. Otherwise the outbox retains the buffer.
     #[cold]
-    fn reclaim_foreign(&mut self, wire: &mut Connection) {
+    fn reclaim_slow(&mut self, wire: &mut Connection) {
         if let Some(mut buffer) = wire.outbox().reclaim() {
             buffer.clear();
             self.write = buffer;
