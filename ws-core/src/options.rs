@@ -167,7 +167,7 @@ pub enum Unhandled {
 /// too slow therefore misses messages, or its connection closes. `#[on_lagged]` receives the number of missed
 /// messages.
 ///
-/// A connection receives no published messages while more than `outbox_high_water` bytes wait for its client.
+/// A connection receives no published messages while at least `outbox_high_water` bytes wait for its client.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};

@@ -13,7 +13,7 @@ pub(crate) use segments::OwnedPayload;
 use segments::{Payload, Segments};
 use zero_copy::BorrowSource;
 
-/// The payload size from which a payload is written from where it is, if the stream supports that.
+/// The size in bytes from which a payload is written without a copy, if the stream supports that.
 ///
 /// Below this size, a copy costs less than two more slices in a vectored write.
 pub(crate) const ZERO_COPY_THRESHOLD: usize = 4 << 10;
@@ -21,8 +21,8 @@ pub(crate) const ZERO_COPY_THRESHOLD: usize = 4 << 10;
 /// The bytes that wait for the socket, in order.
 ///
 /// The outbox owns a buffer only while bytes wait. At the start of a poll, the driver passes a buffer of the
-/// thread to [`lend`](Self::lend). The driver takes that buffer back with [`reclaim`](Self::reclaim) once all
-/// bytes are written.
+/// thread to [`lend`](Self::lend). The driver takes that buffer back with [`reclaim`](Self::reclaim) at the end
+/// of the poll, unless it is at least half full of unwritten bytes.
 ///
 /// If the stream supports vectored writes, large payloads are not copied: [`segments`] refer to them, in
 /// order between the encoded bytes.
@@ -38,8 +38,8 @@ pub(crate) struct Outbox {
     /// The memory that is being handled, and which replies may borrow from.
     source: BorrowSource,
     limit: usize,
-    /// The number of bytes that may wait now. The value exceeds `limit` while the first message in the outbox
-    /// is larger than `limit`.
+    /// The number of bytes that may wait now. The value exceeds `limit` after a message larger than `limit`,
+    /// until the outbox has been empty.
     ceiling: usize,
 }
 

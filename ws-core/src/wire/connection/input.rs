@@ -55,8 +55,8 @@ impl Connection {
         self.restore_unread(rest);
     }
 
-    /// Returns the number of stored bytes that precede the next read: at most 138, an incomplete header or
-    /// control frame.
+    /// Returns the number of stored bytes that precede the next read: at most 130, an incomplete header or
+    /// short frame.
     #[inline]
     pub(crate) fn partial_len(&self) -> usize {
         self.unread.len()
@@ -200,7 +200,7 @@ impl Connection {
 
     /// Decodes input while a method is pending, and returns the number of bytes that were decoded.
     ///
-    /// Pings are answered and a close frame is noticed. Messages are queued.
+    /// Pings are answered and a close frame is detected. Messages are queued.
     pub(crate) fn read_ahead(&mut self, input: &mut [u8]) -> usize {
         let len = input.len();
         let mut remaining = input;

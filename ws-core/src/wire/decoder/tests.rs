@@ -30,7 +30,7 @@ fn decode(stream: &[u8], cuts: &[usize], max: usize) -> Vec<String> {
             }
         }
         held = input.to_vec();
-        assert!(held.len() < 14 + 125, "the decoder left {} bytes", held.len());
+        assert!(held.len() < 6 + 125, "the decoder left {} bytes", held.len());
     }
     seen
 }
