@@ -212,7 +212,7 @@ impl<H: Handler> Session<H> {
         {
             match item {
                 QueueItem::Message(Delivery::Frame(frame)) => self.wire.send_prepared(&frame),
-                _ => self.wire.close_with(CloseReason::Overflow),
+                _ => self.wire.close_slow_client(),
             }
         }
     }

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::connection::Connection;
 use super::deflate::{PreparedEncoding, SharedDeflate};
 use super::frame::{MAX_HEADER, Opcode, encode_frame, write_header};
-use crate::close::CloseReason;
 
 /// A message that is encoded as one frame, for many connections to send.
 #[derive(Debug)]
@@ -62,7 +61,7 @@ impl Connection {
             _ => &message.frame,
         };
         if !self.outbox().push_shared(frame) {
-            self.close_with(CloseReason::Overflow);
+            self.close_slow_client();
         }
     }
 }
@@ -72,6 +71,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::close::CloseReason;
     use crate::options::Options;
 
     fn connection() -> Connection {

@@ -22,7 +22,7 @@ pub(super) struct CloseState {
     deadline: Option<Instant>,
 }
 
-/// How far a connection has ended. [`Connection`] shows the transitions.
+/// The progress of the close. [`Connection`] shows the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Messages are read and sent.
@@ -93,10 +93,11 @@ impl Connection {
         self.close_with(CloseReason::Stop(close));
     }
 
-    /// Queues the close frame. Nothing can be sent after that.
+    /// Queues the close frame and moves to [`Phase::Closing`]. No frame can be queued after that.
     ///
     /// The first reason counts. The exception is [`CloseReason::Overflow`]: the client does not receive
-    /// the data that was queued while the connection drained.
+    /// the data that was queued while the connection drained. Incomplete and read-ahead messages are
+    /// dropped, as is the encoder. A connection that is already closing does not change.
     pub(crate) fn close_with(&mut self, reason: CloseReason) {
         if self.is_closing() {
             return;
@@ -106,18 +107,32 @@ impl Connection {
             Some(first) => first.reason,
             None => reason,
         };
-        if !self.has_write_failed {
-            match (&reason, reason.close_frame()) {
-                (CloseReason::Remote(None), _) => self.outbox.push_unbounded(Opcode::Close, &[]),
-                (_, Some(close)) => self.outbox.push_unbounded(Opcode::Close, &close.payload()),
-                (_, None) => {}
-            }
-        }
+        self.queue_close_frame(&reason);
         let awaiting_close = expects_close_reply(&reason) && !self.has_write_failed;
         self.close_state = Some(Box::new(CloseState::new(reason, Phase::Closing { awaiting_close })));
         self.decoder.discard();
         self.deflater = None;
         self.read_ahead_queue = ReadAheadQueue::default();
+    }
+
+    /// Queues the close frame for `reason`, if there is one. Answers the client's close frame if that is the
+    /// reason: [`CloseReason::Remote`].
+    fn queue_close_frame(&mut self, reason: &CloseReason) {
+        if self.has_write_failed {
+            return;
+        }
+        match (reason, reason.close_frame()) {
+            (CloseReason::Remote(None), _) => self.outbox.push_unbounded(Opcode::Close, &[]),
+            (_, Some(close)) => self.outbox.push_unbounded(Opcode::Close, &close.payload()),
+            (_, None) => {}
+        }
+    }
+
+    /// Closes the connection of a slow client: a message exceeds `outbox_limit`, or the messages of a topic
+    /// exceed `mailbox`.
+    #[cold]
+    pub(crate) fn close_slow_client(&mut self) {
+        self.close_with(CloseReason::Overflow);
     }
 
     /// Stops reading. The handler receives the messages that were read before, then the connection closes.

@@ -24,7 +24,6 @@ use super::outbox::{Outbox, OwnedPayload};
 use super::rate_limiter::RateLimiter;
 use super::read_ahead::ReadAheadQueue;
 use super::unread::UnreadInput;
-use crate::close::CloseReason;
 use crate::options::Options;
 
 /// The server's side of a WebSocket connection, as a state machine without I/O and without a clock.
@@ -186,7 +185,7 @@ impl Connection {
             return Ok(());
         }
         if !self.outbox.push_with(Opcode::Text, write)? {
-            self.close_with(CloseReason::Overflow);
+            self.close_slow_client();
         }
         Ok(())
     }
@@ -256,7 +255,7 @@ impl Connection {
         match &mut self.deflater {
             Some(deflater) if deflater.should_compress(payload.len()) => {
                 if !self.outbox.push_compressed(opcode, payload, deflater) {
-                    self.close_with(CloseReason::Overflow);
+                    self.close_slow_client();
                 }
             }
             _ => self.push(opcode, payload),
@@ -271,7 +270,7 @@ impl Connection {
             return;
         }
         if !self.outbox.push_owned(opcode, payload) {
-            self.close_with(CloseReason::Overflow);
+            self.close_slow_client();
         }
     }
 
@@ -283,13 +282,8 @@ impl Connection {
             return;
         }
         if !self.outbox.push(opcode, payload) {
-            self.on_overflow();
+            self.close_slow_client();
         }
-    }
-
-    #[cold]
-    fn on_overflow(&mut self) {
-        self.close_with(CloseReason::Overflow);
     }
 
     /// Returns whether the connection allows the driver's fast path: the connection is open, reads from the
