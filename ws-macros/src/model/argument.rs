@@ -203,9 +203,9 @@ fn is_context(ty: &Type, kind: Kind) -> bool {
         return is_reference(ty) || !matches!(kind, Kind::Info);
     }
     let Type::Reference(reference) = ungroup_type(ty) else { return false };
-    let ours = ["str", "u64", "CloseReason", "HandlerError"];
+    let argument_types = ["str", "u64", "CloseReason", "HandlerError"];
     reference.mutability.is_some()
-        && last_name(&reference.elem).is_some_and(|name| !ours.contains(&name.as_str()))
+        && last_name(&reference.elem).is_some_and(|name| !argument_types.contains(&name.as_str()))
         && !is_owned_payload(&reference.elem)
 }
 

@@ -209,16 +209,16 @@ impl Number {
     /// Returns the exact product of digits and unit: `1.5s` is 1,500,000,000 ns.
     fn scaled(&self, quantity: &Quantity) -> syn::Result<u64> {
         let unit = self.unit(quantity)?;
-        let (whole, fraction) = self.digits.split_once('.').unwrap_or((&self.digits, ""));
+        let (integer_part, fraction) = self.digits.split_once('.').unwrap_or((&self.digits, ""));
         if !self.digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
             return Err(self.error("a number with an exponent", &format!("write {}", quantity.expected)));
         }
         let parse = |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse::<u64>().ok() };
         let scale = u32::try_from(fraction.len()).ok().and_then(|places| 10_u64.checked_pow(places));
         let scaled = (|| {
-            let whole = parse(whole)?.checked_mul(unit)?;
+            let integer_part = parse(integer_part)?.checked_mul(unit)?;
             let fraction = u128::from(parse(fraction)?) * u128::from(unit) / u128::from(scale?);
-            whole.checked_add(u64::try_from(fraction).ok()?)
+            integer_part.checked_add(u64::try_from(fraction).ok()?)
         })();
         let too_much = || {
             let what = format!("this {} is too large", quantity.name);

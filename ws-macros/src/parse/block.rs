@@ -63,9 +63,9 @@ pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Block> {
 
 impl Parse for Member {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let ahead = input.fork();
-        if let Ok(member) = member(&ahead) {
-            input.advance_to(&ahead);
+        let lookahead = input.fork();
+        if let Ok(member) = member(&lookahead) {
+            input.advance_to(&lookahead);
             return Ok(member);
         }
         let attrs = input.call(Attribute::parse_outer).unwrap_or_default();
@@ -88,10 +88,10 @@ impl Parse for Member {
 }
 
 fn member(input: ParseStream<'_>) -> syn::Result<Member> {
-    let ahead = input.fork();
-    ahead.call(Attribute::parse_outer)?;
-    ahead.parse::<Visibility>()?;
-    if !is_method(&ahead) {
+    let lookahead = input.fork();
+    lookahead.call(Attribute::parse_outer)?;
+    lookahead.parse::<Visibility>()?;
+    if !is_method(&lookahead) {
         return Ok(Member::Other(input.parse::<ImplItem>()?.into_token_stream()));
     }
     let (helpers, attrs) = input.call(Attribute::parse_outer)?.into_iter().partition(is_helper);
@@ -103,17 +103,17 @@ fn member(input: ParseStream<'_>) -> syn::Result<Member> {
 }
 
 /// Returns whether `fn` follows, after optional qualifiers such as `async`.
-fn is_method(ahead: ParseStream<'_>) -> bool {
+fn is_method(lookahead: ParseStream<'_>) -> bool {
     loop {
-        if ahead.peek(Token![fn]) {
+        if lookahead.peek(Token![fn]) {
             return true;
         }
-        let word = ahead.peek(Token![const])
-            || ahead.peek(Token![async])
-            || ahead.peek(Token![unsafe])
-            || ahead.peek(Token![extern])
-            || ahead.peek(syn::LitStr);
-        if !word || ahead.parse::<TokenTree>().is_err() {
+        let word = lookahead.peek(Token![const])
+            || lookahead.peek(Token![async])
+            || lookahead.peek(Token![unsafe])
+            || lookahead.peek(Token![extern])
+            || lookahead.peek(syn::LitStr);
+        if !word || lookahead.parse::<TokenTree>().is_err() {
             return false;
         }
     }

@@ -36,27 +36,27 @@ pub(crate) struct DeclarationItem {
 /// Parses the item, or adds an error that names its kind.
 pub(crate) fn parse_item(tokens: &TokenStream, errors: &mut Errors) -> Option<Item> {
     let parser = |input: ParseStream<'_>| {
-        let ahead = input.fork();
-        ahead.call(Attribute::parse_outer)?;
-        ahead.parse::<Visibility>()?;
-        if ahead.peek(Token![impl]) || ahead.peek(Token![unsafe]) && ahead.peek2(Token![impl]) {
+        let lookahead = input.fork();
+        lookahead.call(Attribute::parse_outer)?;
+        lookahead.parse::<Visibility>()?;
+        if lookahead.peek(Token![impl]) || lookahead.peek(Token![unsafe]) && lookahead.peek2(Token![impl]) {
             input.parse().map(|block| Item::Block(Box::new(block)))
-        } else if ahead.peek(Token![struct]) || ahead.peek(Token![enum]) {
+        } else if lookahead.peek(Token![struct]) || lookahead.peek(Token![enum]) {
             input.parse().map(Item::Declaration)
         } else {
             let help = "help: put it on a `struct` or `enum` to declare a handler, and on its `impl`";
-            let text = match item_kind(&ahead) {
+            let text = match item_kind(&lookahead) {
                 Some(kind) => format!("`#[websocket]` on a {kind}\n{help}"),
                 None => format!("`#[websocket]` on an item that cannot be a handler\n{help}"),
             };
-            Err(ahead.error(text))
+            Err(lookahead.error(text))
         }
     };
     errors.collect(parser.parse2(tokens.clone()))
 }
 
 /// Returns the kind of an item that cannot be a handler.
-fn item_kind(ahead: ParseStream<'_>) -> Option<&'static str> {
+fn item_kind(lookahead: ParseStream<'_>) -> Option<&'static str> {
     let words = [
         ("fn", "function"),
         ("trait", "trait"),
@@ -67,7 +67,7 @@ fn item_kind(ahead: ParseStream<'_>) -> Option<&'static str> {
         ("use", "import"),
         ("macro_rules", "macro"),
     ];
-    let rest: TokenStream = ahead.fork().parse().ok()?;
+    let rest: TokenStream = lookahead.fork().parse().ok()?;
     // Qualifiers of `fn`. Without `fn`, `const` and `extern` start items of their own.
     let mut words_before = Vec::new();
     for token in rest {

@@ -100,15 +100,15 @@ fn parse_value(input: ParseStream<'_>) -> syn::Result<OptValue> {
             Err(_) => OptValue::None(bracket.span.join()),
         });
     }
-    let ahead = input.fork();
-    if let Ok(value) = ahead.parse::<Expr>() {
-        if ahead.is_empty() || ahead.peek(Token![,]) {
-            input.advance_to(&ahead);
+    let lookahead = input.fork();
+    if let Ok(value) = lookahead.parse::<Expr>() {
+        if lookahead.is_empty() || lookahead.peek(Token![,]) {
+            input.advance_to(&lookahead);
             return Ok(OptValue::Expr(value));
         }
-        if !is_unit(&value, &ahead) && ahead.peek(Ident::peek_any) {
+        if !is_unit(&value, &lookahead) && lookahead.peek(Ident::peek_any) {
             // The next word probably starts the next option.
-            input.advance_to(&ahead);
+            input.advance_to(&lookahead);
             return Ok(OptValue::Expr(value));
         }
     }
@@ -117,9 +117,9 @@ fn parse_value(input: ParseStream<'_>) -> syn::Result<OptValue> {
 }
 
 /// Returns whether a word that is probably a unit follows a number.
-fn is_unit(value: &Expr, ahead: ParseStream<'_>) -> bool {
+fn is_unit(value: &Expr, lookahead: ParseStream<'_>) -> bool {
     let number = matches!(value, Expr::Lit(lit) if matches!(lit.lit, Lit::Int(_) | Lit::Float(_)));
-    number && ahead.peek(Ident::peek_any) && !ahead.peek2(Token![=])
+    number && lookahead.peek(Ident::peek_any) && !lookahead.peek2(Token![=])
 }
 
 /// Skips to the next comma and returns the skipped tokens.
