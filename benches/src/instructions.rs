@@ -19,7 +19,7 @@ const HEAD: &str = "\
 # `--check` fails for a figure more than 5 % above its entry; `--bless` writes the current figures.
 ";
 
-/// Counts by server and probe.
+/// The counts by server and probe.
 type Counts = BTreeMap<String, BTreeMap<String, f64>>;
 
 pub(crate) fn run(options: &Options) -> io::Result<()> {

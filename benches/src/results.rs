@@ -57,11 +57,12 @@ fn section(text: &str) -> Section {
 /// Formats a number with `digits` decimal places and commas between thousands.
 pub(crate) fn number(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
-    let (whole, fraction) = text.split_once('.').map_or((&text[..], None), |(whole, f)| (whole, Some(f)));
-    let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |rest| ("-", rest));
+    let (integer_part, fraction) =
+        text.split_once('.').map_or((&text[..], None), |(integer_part, f)| (integer_part, Some(f)));
+    let (sign, integer_part) = integer_part.strip_prefix('-').map_or(("", integer_part), |rest| ("-", rest));
     let mut out = String::from(sign);
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+    for (at, digit) in integer_part.chars().enumerate() {
+        if at > 0 && (integer_part.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

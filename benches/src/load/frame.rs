@@ -40,7 +40,7 @@ pub(crate) struct Parser {
     left: Option<u64>,
     control: Vec<u8>,
     /// Buffer for payloads of data frames, if they are collected.
-    pub(crate) kept: Option<Vec<u8>>,
+    pub(crate) collected: Option<Vec<u8>>,
 }
 
 impl Parser {
@@ -58,7 +58,7 @@ impl Parser {
             let take = (left as usize).min(bytes.len());
             let (payload, rest) = bytes.split_at(take);
             bytes = rest;
-            self.keep(payload);
+            self.collect(payload);
             if take as u64 != left {
                 self.left = Some(left - take as u64);
                 return Ok(messages);
@@ -87,11 +87,11 @@ impl Parser {
         self.head[0] & 0x0f
     }
 
-    fn keep(&mut self, payload: &[u8]) {
+    fn collect(&mut self, payload: &[u8]) {
         if self.opcode() >= CLOSE {
             self.control.extend(payload);
-        } else if let Some(kept) = &mut self.kept {
-            kept.extend(payload);
+        } else if let Some(collected) = &mut self.collected {
+            collected.extend(payload);
         }
     }
 

@@ -150,11 +150,11 @@ impl Load {
     }
 
     /// Sends on one connection and returns the payloads of the answers.
-    pub(crate) fn ask(&mut self, number: usize, bytes: &Rc<[u8]>, answers: u32) -> io::Result<Vec<u8>> {
-        self.connections[number].parser.kept = Some(Vec::new());
+    pub(crate) fn request(&mut self, number: usize, bytes: &Rc<[u8]>, answers: u32) -> io::Result<Vec<u8>> {
+        self.connections[number].parser.collected = Some(Vec::new());
         self.connections[number].send(bytes, answers)?;
         self.settle()?;
-        Ok(self.connections[number].parser.kept.take().unwrap_or_default())
+        Ok(self.connections[number].parser.collected.take().unwrap_or_default())
     }
 
     /// Sends on every connection, a few at a time, to avoid a peak of memory that real clients would not cause.

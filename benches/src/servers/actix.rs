@@ -19,7 +19,7 @@ impl Room {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(guest);
     }
 
-    fn tell(&self, line: &str) {
+    fn broadcast(&self, line: &str) {
         let mut guests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         guests.retain(|guest| guest.send(line.to_owned()).is_ok());
     }
@@ -78,7 +78,7 @@ async fn fanout(mut session: Session, mut stream: AggregatedMessageStream, room:
     loop {
         tokio::select! {
             message = stream.recv() => match message {
-                Some(Ok(AggregatedMessage::Text(text))) => room.tell(&text),
+                Some(Ok(AggregatedMessage::Text(text))) => room.broadcast(&text),
                 Some(Ok(AggregatedMessage::Ping(_) | AggregatedMessage::Pong(_))) => {}
                 _ => break,
             },

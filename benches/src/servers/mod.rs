@@ -60,7 +60,7 @@ pub(crate) const SERVERS: &[Server] = &[
     Server {
         name: "ws-core, on_info of a topic",
         modes: &[Mode::Fanout],
-        run: |_, addr| block_on(ws_core::serve_heard(addr)),
+        run: |_, addr| block_on(ws_core::serve_on_info(addr)),
     },
     Server {
         name: "ws-core, every attribute",

@@ -97,7 +97,7 @@ impl Listener {
     }
 
     #[on_info]
-    fn heard(&mut self, line: Published<String>, cx: &mut Context<Self>) {
+    fn published(&mut self, line: Published<String>, cx: &mut Context<Self>) {
         cx.send(&**line);
     }
 }
@@ -159,7 +159,7 @@ pub(super) async fn serve(mode: Mode, addr: &str, workers: usize) -> std::io::Re
 }
 
 /// Serves a room whose lines go through `#[on_info]`.
-pub(super) async fn serve_heard(addr: &str) -> std::io::Result<()> {
+pub(super) async fn serve_on_info(addr: &str) -> std::io::Result<()> {
     run(Router::new().mount_at::<Listener>("/").with_state(room()), addr).await
 }
 

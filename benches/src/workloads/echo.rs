@@ -98,7 +98,7 @@ fn rounds(
 
 /// Fails unless the server echoes the payload.
 fn check(load: &mut Load, bytes: &Rc<[u8]>, payload: &[u8]) -> io::Result<()> {
-    let echo = load.ask(0, bytes, 1)?;
+    let echo = load.request(0, bytes, 1)?;
     if echo == payload { Ok(()) } else { Err(io::Error::other("this is no echo")) }
 }
 
@@ -150,7 +150,7 @@ pub(super) fn deflate1k(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let json = json(1024);
     let bytes = compressed(json.as_bytes())?;
     let mut load = Load::connect(session.process.port, 100, Offer::Deflate)?;
-    let echo = load.ask(0, &bytes, 1)?;
+    let echo = load.request(0, &bytes, 1)?;
     let mut decoder = DeflateDecoder::new(Vec::new());
     decoder.write_all(&[&echo[..], &[0, 0, 0xff, 0xff]].concat())?;
     decoder.flush()?;

@@ -11,8 +11,8 @@ pub(crate) const BURST: u32 = 512;
 pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let mut load = Load::connect(session.process.port, 8, Offer::Nothing)?;
     let burst = text(BURST.to_string().as_bytes());
-    if load.ask(0, &burst, 1)? != BURST.to_string().as_bytes() {
-        return Err(io::Error::other("it has not had them all"));
+    if load.request(0, &burst, 1)? != BURST.to_string().as_bytes() {
+        return Err(io::Error::other("the server did not receive the whole burst"));
     }
     let (warm_up, duration) = (session.warm_up(), session.duration());
     let run = echo::run(&mut load, session.process.pid(), &burst, 1, warm_up, duration)?;

@@ -27,7 +27,7 @@ fn ticks(load: &mut Load) -> io::Result<f64> {
     let (all, asked) = (load.connections.len(), 50);
     let mut sum = 0.0;
     for number in (0..all).step_by(all / asked) {
-        let answer = load.ask(number, &text(b"?"), 1)?;
+        let answer = load.request(number, &text(b"?"), 1)?;
         let ticks = String::from_utf8_lossy(&answer).parse::<f64>();
         sum += ticks.map_err(|_| io::Error::other("the answer is not a number"))?;
     }
