@@ -80,9 +80,9 @@ struct Echo;
 impl Echo {
     #[on_upgrade]
     fn join(headers: HeaderMap) -> Upgrade<Self> {
-        let is_near = headers.contains_key("x-near");
+        let is_uncompressed = headers.contains_key("x-uncompressed");
         Upgrade::new(Self).header("sec-websocket-extensions", "made-up").options(|options| {
-            if is_near {
+            if is_uncompressed {
                 options.compress = None;
             }
         })
@@ -115,7 +115,7 @@ impl Echo {
     }
 
     #[on_info]
-    fn go_on(&mut self, _: (), cx: &mut Context<Self>) -> &'static str {
+    fn resume(&mut self, _: (), cx: &mut Context<Self>) -> &'static str {
         cx.set_active(true);
         "going on"
     }
@@ -153,8 +153,8 @@ async fn is_negotiated_after_on_upgrade() {
     assert_eq!(answer("/echo", OFFER).await.unwrap(), "permessage-deflate");
     assert_eq!(answer("/echo", "").await, None);
     assert_eq!(answer("/echo", "Sec-WebSocket-Extensions: foo; bar\r\n").await, None);
-    let near = format!("{OFFER}x-near: 1\r\n");
-    assert_eq!(answer("/echo", &near).await, None);
+    let uncompressed = format!("{OFFER}x-uncompressed: 1\r\n");
+    assert_eq!(answer("/echo", &uncompressed).await, None);
     let offers = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8\r\n\
                   Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
     assert_eq!(answer("/echo", offers).await.unwrap(), "permessage-deflate; client_max_window_bits=15");
@@ -193,7 +193,7 @@ async fn compresses_messages_that_shrink() {
 #[tokio::test]
 async fn does_not_compress_without_negotiation() {
     let server = server().await;
-    let mut client = connect(&server, "/echo", &format!("{OFFER}x-near: 1\r\n")).await;
+    let mut client = connect(&server, "/echo", &format!("{OFFER}x-uncompressed: 1\r\n")).await;
     client.raw.send(frame(0x81, &[b'a'; 200])).await;
     client.expect(0x81, &"a".repeat(200)).await;
     client.send("off and on").await;

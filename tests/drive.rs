@@ -9,7 +9,7 @@ use tokio_tungstenite::{accept_async, connect_async};
 use tungstenite::Message;
 use ws_core::prelude::*;
 
-/// Counts to a hundred in turns with the peer.
+/// Handler that counts to a hundred in turns with the peer.
 #[websocket(path = "/count", idle_timeout = 5s)]
 #[derive(Default)]
 struct Counter {

@@ -125,10 +125,10 @@ async fn panic_in_on_close_does_not_change_the_reason() {
 
 /// Handler that panics in `#[on_close]`, before or after an `.await`.
 #[websocket]
-struct Clumsy(Log, bool);
+struct PanicsInOnClose(Log, bool);
 
 #[websocket]
-impl Clumsy {
+impl PanicsInOnClose {
     #[on_close]
     async fn close(&mut self) {
         self.0.note("close");
@@ -139,7 +139,7 @@ impl Clumsy {
     }
 }
 
-impl Drop for Clumsy {
+impl Drop for PanicsInOnClose {
     fn drop(&mut self) {
         self.0.note("drop");
     }
@@ -149,7 +149,7 @@ impl Drop for Clumsy {
 async fn panic_in_on_close_still_ends_the_connection() {
     for waits in [false, true] {
         let log = Log::default();
-        let mut client = TestClient::open(Clumsy(log.clone(), waits)).await;
+        let mut client = TestClient::open(PanicsInOnClose(log.clone(), waits)).await;
         client.close(4000).await;
         assert_eq!(client.closed().await.code, CloseCode::Library(4000));
         assert_eq!(client.close_reason().await, CloseReason::Remote(Some(Close::from(4000))));
@@ -201,10 +201,10 @@ async fn keeps_the_close_of_a_method_that_fails() {
 }
 
 #[websocket]
-struct Stillborn(Log);
+struct PanicsInOnOpen(Log);
 
 #[websocket]
-impl Stillborn {
+impl PanicsInOnOpen {
     #[on_open]
     fn open(&mut self) {
         panic!("at once");
@@ -219,17 +219,17 @@ impl Stillborn {
 #[tokio::test]
 async fn on_close_runs_even_if_on_open_panics() {
     let log = Log::default();
-    TestClient::open(Stillborn(log.clone())).await.close_reason().await;
+    TestClient::open(PanicsInOnOpen(log.clone())).await.close_reason().await;
     log.check(&["handler panicked: at once"]);
 }
 
 /// Handler whose method and `#[on_error]` both fail.
 #[websocket(unhandled = close)]
 #[derive(Default)]
-struct Hopeless;
+struct FailsInOnError;
 
 #[websocket]
-impl Hopeless {
+impl FailsInOnError {
     #[every(5s)]
     fn fail(&mut self) -> Result<(), &'static str> {
         Err("first")
@@ -243,7 +243,7 @@ impl Hopeless {
 
 #[tokio::test]
 async fn answers_pings_and_closes_on_error_in_on_error() {
-    let mut client = TestClient::open(Hopeless).await;
+    let mut client = TestClient::open(FailsInOnError).await;
     client.ping("x").await;
     assert_eq!(client.ponged().await, "x");
     client.pong("y").await;
@@ -273,7 +273,7 @@ async fn path_of_axum_is_answered_with_500() {
 #[tokio::test]
 async fn paths_match_exactly() {
     let paths = ["/chat", "/chat/{room}", "/files/{*path}"];
-    let router = paths.iter().fold(Router::new(), |router, path| router.mount_at::<Hopeless>(path));
+    let router = paths.iter().fold(Router::new(), |router, path| router.mount_at::<FailsInOnError>(path));
     let app: axum::Router =
         axum::Router::new().nest_service("/live", router.clone()).fallback_service(router);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -299,5 +299,5 @@ async fn paths_match_exactly() {
 #[test]
 #[should_panic(expected = "cannot mount")]
 fn refuses_ambiguous_paths() {
-    let _: Router = Router::new().mount_at::<Hopeless>("/{a}").mount_at::<Hopeless>("/{b}");
+    let _: Router = Router::new().mount_at::<FailsInOnError>("/{a}").mount_at::<FailsInOnError>("/{b}");
 }

@@ -273,47 +273,47 @@ async fn refuses_upgrades() {
 #[tokio::test]
 async fn handlers_inside_a_function_exchange_messages() {
     #[derive(Clone)]
-    struct Said(String);
+    struct Line(String);
 
     #[derive(Clone, Default)]
-    struct Ears(Arc<std::sync::Mutex<Vec<Recipient<Said>>>>);
+    struct Subscribers(Arc<std::sync::Mutex<Vec<Recipient<Line>>>>);
 
-    #[websocket(path = "/mouth")]
-    struct Mouth(Ears);
+    #[websocket(path = "/publisher")]
+    struct Publisher(Subscribers);
 
     #[websocket]
-    impl Mouth {
+    impl Publisher {
         #[on_upgrade]
-        fn make(State(ears): State<Ears>) -> Self {
-            Self(ears)
+        fn make(State(subscribers): State<Subscribers>) -> Self {
+            Self(subscribers)
         }
 
         #[on_text]
-        fn said(&mut self, text: String) -> String {
-            let ears = self.0.0.lock().unwrap();
-            let heard = ears.iter().filter(|ear| ear.send(Said(text.clone())).is_ok());
-            heard.count().to_string()
+        fn publish(&mut self, text: String) -> String {
+            let subscribers = self.0.0.lock().unwrap();
+            let sent = subscribers.iter().filter(|subscriber| subscriber.send(Line(text.clone())).is_ok());
+            sent.count().to_string()
         }
     }
 
-    #[websocket(path = "/ear")]
-    struct Ear(Ears);
+    #[websocket(path = "/subscriber")]
+    struct Subscriber(Subscribers);
 
     #[websocket]
-    impl Ear {
+    impl Subscriber {
         #[on_upgrade]
-        fn make(State(ears): State<Ears>) -> Self {
-            Self(ears)
+        fn make(State(subscribers): State<Subscribers>) -> Self {
+            Self(subscribers)
         }
 
         #[on_open]
         fn open(&mut self, cx: &mut Context<Self>) -> &'static str {
             self.0.0.lock().unwrap().push(cx.addr().recipient());
-            "listening"
+            "subscribed"
         }
 
         #[on_info]
-        fn heard(&mut self, Said(text): Said) -> String {
+        fn line(&mut self, Line(text): Line) -> String {
             text
         }
 
@@ -322,10 +322,13 @@ async fn handlers_inside_a_function_exchange_messages() {
         fn never(&mut self, _: NoSuchType) {}
     }
 
-    let server = serve(Router::new().mount::<Mouth>().mount::<Ear>().with_state(Ears::default())).await;
-    let (mut mouth, mut ear) = (server.connect("/mouth").await, server.connect("/ear").await);
-    assert_eq!(ear.text().await, "listening");
-    mouth.send("psst").await;
-    assert_eq!(mouth.text().await, "1");
-    assert_eq!(ear.text().await, "psst");
+    let server =
+        serve(Router::new().mount::<Publisher>().mount::<Subscriber>().with_state(Subscribers::default()))
+            .await;
+    let (mut publisher, mut subscriber) =
+        (server.connect("/publisher").await, server.connect("/subscriber").await);
+    assert_eq!(subscriber.text().await, "subscribed");
+    publisher.send("hello").await;
+    assert_eq!(publisher.text().await, "1");
+    assert_eq!(subscriber.text().await, "hello");
 }

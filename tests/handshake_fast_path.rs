@@ -19,11 +19,11 @@ impl Plain {
 }
 
 /// Like [`Echo`], but its `#[on_upgrade]` takes the request.
-#[websocket(path = "/asks/{room}", compress, subprotocols = ["chat"])]
-struct Asks(String);
+#[websocket(path = "/rooms/{room}", compress, subprotocols = ["chat"])]
+struct TakesRequest(String);
 
 #[websocket]
-impl Asks {
+impl TakesRequest {
     #[on_upgrade]
     async fn make(
         Path(room): Path<String>,
@@ -61,12 +61,12 @@ impl Panics {
 
 /// Starts a server on the runtime, and one on a worker.
 async fn servers() -> [Server; 2] {
-    let router = || Router::new().mount::<Plain>().mount::<Asks>().mount::<Panics>();
+    let router = || Router::new().mount::<Plain>().mount::<TakesRequest>().mount::<Panics>();
     [serve(router()).await, serve(router().workers(1)).await]
 }
 
 /// Returns a response without the headers that only hyper writes.
-fn said(mut answer: HttpResponse) -> (u16, Vec<(String, String)>, String) {
+fn without_headers_of_hyper(mut answer: HttpResponse) -> (u16, Vec<(String, String)>, String) {
     answer.headers.retain(|(name, _)| name != "date");
     answer.headers.sort();
     (answer.status, answer.headers, answer.body)
@@ -78,7 +78,7 @@ const FOR_HYPER: &str = "Content-Length: 0\r\n";
 #[tokio::test]
 async fn fast_path_answers_like_hyper() {
     for server in servers().await {
-        for path in ["/plain", "/plain?a=b", "/asks/blue%20salon", "/asks/a/b", "/panics", "/none"] {
+        for path in ["/plain", "/plain?a=b", "/rooms/blue%20salon", "/rooms/a/b", "/panics", "/none"] {
             for more in [
                 "",
                 "Sec-WebSocket-Protocol: mqtt, chat\r\nCookie: x\r\n",
@@ -91,10 +91,14 @@ async fn fast_path_answers_like_hyper() {
                 "Sec-WebSocket-Version: 12\r\n",
                 "Cookie: forged\r\nConnection: keep-alive\r\n",
             ] {
-                let ours = server.raw().await.request(&handshake(path, more)).await;
-                let hypers =
+                let fast = server.raw().await.request(&handshake(path, more)).await;
+                let general =
                     server.raw().await.request(&handshake(path, &format!("{more}{FOR_HYPER}"))).await;
-                assert_eq!(said(ours), said(hypers), "{path} {more}");
+                assert_eq!(
+                    without_headers_of_hyper(fast),
+                    without_headers_of_hyper(general),
+                    "{path} {more}"
+                );
             }
         }
     }
@@ -118,7 +122,7 @@ async fn reads_bytes_after_the_handshake() {
             assert_eq!(raw.frame().await, None);
         }
         let mut raw = server.raw().await;
-        assert_eq!(raw.request(&handshake("/asks/7", "Cookie: x\r\n")).await.header("x-room"), Some("7"));
+        assert_eq!(raw.request(&handshake("/rooms/7", "Cookie: x\r\n")).await.header("x-room"), Some("7"));
         assert_eq!(raw.frame().await, Some((0x81, b"7 x 127.0.0.1".to_vec())));
     }
 }
@@ -130,7 +134,7 @@ async fn handshake_may_follow_other_requests_and_arrive_in_pieces() {
         // Refused by the handshake, by a handler, and at an unknown path. hyper writes them and continues.
         for (path, more, status) in [
             ("/plain", "Origin: http://elsewhere.example\r\n", 403),
-            ("/asks/7", "Cookie: forged\r\n", 403),
+            ("/rooms/7", "Cookie: forged\r\n", 403),
             ("/none", "", 404),
         ] {
             assert_eq!(raw.request(&handshake(path, more)).await.status, status);
@@ -174,12 +178,12 @@ async fn silent_clients_do_not_delay_others() {
 #[websocket(path = "/waits")]
 struct Waits;
 
-/// Reports the start and the drop of an `#[on_upgrade]`.
+/// Channel that reports the start and the drop of an `#[on_upgrade]`.
 type Waiting = mpsc::UnboundedSender<&'static str>;
 
-struct Told(Waiting);
+struct DropReport(Waiting);
 
-impl Drop for Told {
+impl Drop for DropReport {
     fn drop(&mut self) {
         self.0.send("ends").unwrap();
     }
@@ -190,7 +194,7 @@ impl Waits {
     #[on_upgrade]
     async fn make(State(waiting): State<Waiting>) -> Self {
         waiting.send("begins").unwrap();
-        let _told = Told(waiting);
+        let _report = DropReport(waiting);
         std::future::pending().await
     }
 
@@ -201,16 +205,16 @@ impl Waits {
 #[tokio::test]
 async fn disconnect_drops_a_pending_on_upgrade() {
     for workers in [0, 1] {
-        let (waiting, mut told) = mpsc::unbounded_channel();
+        let (waiting, mut reports) = mpsc::unbounded_channel();
         let router = Router::new().mount::<Plain>().mount::<Waits>().with_state(waiting);
         let router = router.max_connections(1).handshake_timeout(std::time::Duration::MAX);
         let server = serve(router.workers(workers)).await;
         for request in [handshake("/waits", ""), handshake("/waits", FOR_HYPER)] {
             let mut raw = server.raw().await;
             raw.send(request).await;
-            assert_eq!(told.recv().await, Some("begins"));
+            assert_eq!(reports.recv().await, Some("begins"));
             drop(raw);
-            let end = tokio::time::timeout(TIMEOUT, told.recv()).await;
+            let end = tokio::time::timeout(TIMEOUT, reports.recv()).await;
             assert_eq!(end.expect("the handler is dropped"), Some("ends"));
         }
         // Its permit is released, or about to be.

@@ -73,10 +73,10 @@ impl Mortal {
 
 /// Handler that pings its client.
 #[websocket(path = "/pinged", ping_interval = 100ms, pong_timeout = 100ms)]
-struct Asked(Reasons);
+struct Pinged(Reasons);
 
 #[websocket]
-impl Asked {
+impl Pinged {
     #[on_upgrade]
     fn make(State(reasons): State<Reasons>) -> Self {
         Self(reasons)
@@ -91,7 +91,7 @@ impl Asked {
 /// Starts a server; the channel gets the close reasons.
 async fn server() -> (Server, mpsc::UnboundedReceiver<CloseReason>) {
     let (reasons, ended) = mpsc::unbounded_channel();
-    let router = Router::new().mount::<Echo>().mount::<Probed>().mount::<Mortal>().mount::<Asked>();
+    let router = Router::new().mount::<Echo>().mount::<Probed>().mount::<Mortal>().mount::<Pinged>();
     (serve(router.with_state(reasons).handshake_timeout(Duration::from_millis(300))).await, ended)
 }
 

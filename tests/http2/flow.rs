@@ -24,15 +24,15 @@ async fn slow_client_does_not_block_other_streams() {
 async fn inactive_handler_closes_the_window() {
     let setup = setup().await;
     let client = setup.server.http2().await;
-    let mut held = client.open("/echo/held").await;
-    held.text("pause").await;
-    assert_eq!(held.next_text().await, "pause");
+    let mut paused = client.open("/echo/paused").await;
+    paused.text("pause").await;
+    assert_eq!(paused.next_text().await, "pause");
     let addr = setup.shared.addr.lock().unwrap().take().unwrap();
     let mut other = client.open("/echo/b").await;
     let message = Bytes::from([&[0x82, 0xfe, 0x10, 0x00, 0, 0, 0, 0][..], &[1; 4096]].concat());
     let mut sent = 0;
-    while held.capacity(message.len()).await.is_some_and(|capacity| capacity >= message.len()) {
-        held.send.send_data(message.clone(), false).unwrap();
+    while paused.capacity(message.len()).await.is_some_and(|capacity| capacity >= message.len()) {
+        paused.send.send_data(message.clone(), false).unwrap();
         sent += 1;
         assert!(sent < 100, "the window stays open");
     }
@@ -42,15 +42,15 @@ async fn inactive_handler_closes_the_window() {
     assert_eq!(other.next_text().await, "alive");
     addr.send(Active(true)).unwrap();
     for _ in 0..sent {
-        assert_eq!(held.next_text().await, "4096");
+        assert_eq!(paused.next_text().await, "4096");
     }
     // The window is open again.
     let mut rest = message.clone();
     while !rest.is_empty() {
-        let capacity = held.capacity(rest.len()).await.expect("the window opens").min(rest.len());
-        held.send.send_data(rest.split_to(capacity), false).unwrap();
+        let capacity = paused.capacity(rest.len()).await.expect("the window opens").min(rest.len());
+        paused.send.send_data(rest.split_to(capacity), false).unwrap();
     }
-    assert_eq!(held.next_text().await, "4096");
+    assert_eq!(paused.next_text().await, "4096");
 }
 
 #[tokio::test]

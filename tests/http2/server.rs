@@ -44,16 +44,16 @@ async fn serves_http1_on_the_same_port() {
 #[tokio::test]
 async fn accepts_the_preface_in_pieces() {
     let setup = setup().await;
-    let (client, mut near) = tokio::io::duplex(1024);
-    let mut far = tokio::net::TcpStream::connect(setup.server.addr).await.unwrap();
+    let (client, mut client_side) = tokio::io::duplex(1024);
+    let mut tcp = tokio::net::TcpStream::connect(setup.server.addr).await.unwrap();
     tokio::spawn(async move {
         let mut first = [0; 2];
-        near.read_exact(&mut first).await.unwrap();
+        client_side.read_exact(&mut first).await.unwrap();
         for byte in first {
-            far.write_all(&[byte]).await.unwrap();
+            tcp.write_all(&[byte]).await.unwrap();
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
-        tokio::io::copy_bidirectional(&mut near, &mut far).await
+        tokio::io::copy_bidirectional(&mut client_side, &mut tcp).await
     });
     let mut socket = Connection::new(client).await.open("/echo/a").await;
     socket.text("hello").await;

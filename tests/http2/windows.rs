@@ -16,8 +16,8 @@ fn message() -> Bytes {
 
 impl Setup {
     /// Returns a socket that the handler no longer reads, and its address.
-    async fn held(&self, client: &Connection) -> (Socket, Addr<Echo>) {
-        let mut socket = client.open("/echo/held").await;
+    async fn paused(&self, client: &Connection) -> (Socket, Addr<Echo>) {
+        let mut socket = client.open("/echo/paused").await;
         socket.text("pause").await;
         assert_eq!(socket.next_text().await, "pause");
         let addr = self.shared.addr.lock().unwrap().take().unwrap();
@@ -30,14 +30,14 @@ async fn all_streams_but_one_may_be_blocked() {
     const MESSAGES: usize = 25;
     let setup = setup().await;
     let client = setup.server.http2().await;
-    let mut held = Vec::new();
+    let mut paused = Vec::new();
     for _ in 0..255 {
-        let (mut socket, addr) = setup.held(&client).await;
+        let (mut socket, addr) = setup.paused(&client).await;
         // More than any window; the client sends as much as flow control allows.
         for _ in 0..MESSAGES {
             socket.send.send_data(message(), false).unwrap();
         }
-        held.push((socket, addr));
+        paused.push((socket, addr));
     }
     let mut other = client.open("/echo/b").await;
     let mut large = vec![0x82, 0xff];
@@ -48,10 +48,10 @@ async fn all_streams_but_one_may_be_blocked() {
         assert_eq!(other.next_text().await, "1048576");
     }
     // No message is lost.
-    for (_, addr) in &held {
+    for (_, addr) in &paused {
         addr.send(Active(true)).unwrap();
     }
-    for (socket, _) in &mut held {
+    for (socket, _) in &mut paused {
         for _ in 0..MESSAGES {
             assert_eq!(socket.next_text().await, "4096");
         }
@@ -98,7 +98,7 @@ struct Stubborn {
     /// Remaining window of the connection.
     room: usize,
     /// Bytes received per stream.
-    heard: HashMap<u32, Vec<u8>>,
+    received: HashMap<u32, Vec<u8>>,
     pongs: usize,
     goaway: Option<u32>,
 }
@@ -108,7 +108,7 @@ impl Stubborn {
         let mut raw = server.raw().await;
         raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         raw.send(frame2(4, 0, 0, &[])).await;
-        Self { raw, room: 65_535, heard: HashMap::new(), pongs: 0, goaway: None }
+        Self { raw, room: 65_535, received: HashMap::new(), pongs: 0, goaway: None }
     }
 
     async fn data(&mut self, stream: u32, bytes: &[u8]) {
@@ -129,7 +129,7 @@ impl Stubborn {
             let stream = u32::from_be_bytes(head[5..].try_into().unwrap());
             let word = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
             match head[3] {
-                0 => self.heard.entry(stream).or_default().extend(&payload),
+                0 => self.received.entry(stream).or_default().extend(&payload),
                 6 if head[4] == 1 => self.pongs += 1,
                 7 => self.goaway = Some(word(4)),
                 8 if stream == 0 => self.room += word(0) as usize,
@@ -148,7 +148,9 @@ async fn connection_window_bounds_clients_that_ignore_settings() {
     for stream in (1..).step_by(2).take(CONNECTION / WIDE + 1) {
         client.raw.send(frame2(1, 4, stream, &handshake())).await;
         client.data(stream, &frame(0x81, b"pause")).await;
-        client.until(|client| client.heard.get(&stream).is_some_and(|heard| heard.ends_with(b"pause"))).await;
+        client
+            .until(|client| client.received.get(&stream).is_some_and(|received| received.ends_with(b"pause")))
+            .await;
         streams.push(stream);
     }
     let mut unread = 0;

@@ -7,7 +7,7 @@ use ws_core::{BoxError, Codec};
 
 use super::*;
 
-/// A number. Decoded from 666 or 667, it panics when it is dropped.
+/// A number whose drop panics if decoded from 667, or in the error for 666.
 #[derive(Debug)]
 struct Number {
     value: u32,

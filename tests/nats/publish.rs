@@ -51,9 +51,9 @@ async fn publish_to_others_reaches_all_processes_except_the_sender() {
         for room in [&rooms[0], &rooms[0], &rooms[1]] {
             sessions.push(Session::subscriber(room).await);
         }
-        sessions[0].send("others: psst").await;
-        sessions[1].expect_message("others: psst").await;
-        sessions[2].expect_message("others: psst").await;
+        sessions[0].send("others: hi").await;
+        sessions[1].expect_message("others: hi").await;
+        sessions[2].expect_message("others: hi").await;
         sessions[0].send("all").await;
         for session in &mut sessions {
             session.expect_message("all").await;

@@ -6,7 +6,7 @@ use std::io::{self, Cursor, Read, Write};
 use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Message as Theirs, WebSocket};
+use tungstenite::{Message as TungsteniteMessage, WebSocket};
 use ws_core::fuzzing::Decoder;
 use ws_core::{Close, CloseCode, Message, ProtocolError};
 
@@ -15,7 +15,7 @@ use super::support::{Cuts, Input, Verdict, decode};
 /// The limits. Tungstenite applies them to control frames too, so that 125 is the smallest.
 const LIMITS: [usize; 4] = [125, 126, 200, 70_000];
 
-/// Input: a byte that selects the limit, the cuts, the stream.
+/// Runs the target. `data` holds a byte that selects the limit, the cuts, the stream.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let limit = LIMITS[usize::from(input.byte() % 4)];
@@ -32,27 +32,28 @@ pub fn run(data: &[u8]) {
 ///   which we find an error.
 /// - Of two errors in one frame, tungstenite may report the other one.
 pub fn compare(stream: &[u8], cuts: &Cuts, limit: usize) {
-    let Verdict { messages: mut ours, error } = decode(Decoder::new(limit, true, None), limit, stream, cuts);
+    let Verdict { messages: mut decoded, error } =
+        decode(Decoder::new(limit, true, None), limit, stream, cuts);
     let rejection = Message::Close(Close::new(CloseCode::Protocol, "Protocol violation"));
     let Some(error) = error else {
-        if let Some(Message::Close(close)) = ours.last_mut()
+        if let Some(Message::Close(close)) = decoded.last_mut()
             && u16::from(close.code) == 1014
         {
             *close = Close::new(CloseCode::Protocol, "Protocol violation");
         }
-        return assert_eq!(tungstenite(stream, limit), (ours, None));
+        return assert_eq!(tungstenite(stream, limit), (decoded, None));
     };
-    let (theirs, failure) = tungstenite(&completed(stream, limit), limit);
-    assert!(theirs.starts_with(&ours), "{ours:?} {theirs:?}");
+    let (expected, failure) = tungstenite(&completed(stream, limit), limit);
+    assert!(expected.starts_with(&decoded), "{decoded:?} {expected:?}");
     match error {
         ProtocolError::BadFrame("length is not minimal" | "control frame is too long") => {}
-        ProtocolError::BadFrame("close code may not be sent") if theirs.len() > ours.len() => {
-            assert_eq!(theirs[ours.len()..], [rejection]);
+        ProtocolError::BadFrame("close code may not be sent") if expected.len() > decoded.len() => {
+            assert_eq!(expected[decoded.len()..], [rejection]);
         }
         ProtocolError::BadFrame(_) => {
-            assert!(failure.is_some() && theirs == ours, "{error} {ours:?} {theirs:?}")
+            assert!(failure.is_some() && expected == decoded, "{error} {decoded:?} {expected:?}")
         }
-        _ => assert_eq!((theirs, failure), (ours, Some(error.code()))),
+        _ => assert_eq!((expected, failure), (decoded, Some(error.code()))),
     }
 }
 
@@ -80,11 +81,11 @@ fn tungstenite(stream: &[u8], limit: usize) -> (Vec<Message>, Option<CloseCode>)
     let mut messages = Vec::new();
     loop {
         match socket.read() {
-            Ok(Theirs::Text(text)) => messages.push(Message::Text(text)),
-            Ok(Theirs::Binary(bytes)) => messages.push(Message::Binary(bytes)),
-            Ok(Theirs::Ping(payload)) => messages.push(Message::Ping(payload.into())),
-            Ok(Theirs::Pong(payload)) => messages.push(Message::Pong(payload.into())),
-            Ok(Theirs::Close(close)) => {
+            Ok(TungsteniteMessage::Text(text)) => messages.push(Message::Text(text)),
+            Ok(TungsteniteMessage::Binary(bytes)) => messages.push(Message::Binary(bytes)),
+            Ok(TungsteniteMessage::Ping(payload)) => messages.push(Message::Ping(payload.into())),
+            Ok(TungsteniteMessage::Pong(payload)) => messages.push(Message::Pong(payload.into())),
+            Ok(TungsteniteMessage::Close(close)) => {
                 let close = close.map(|close| Close::new(close.code, close.reason));
                 messages.push(Message::Close(close.unwrap_or(Close::from(1005))));
                 return (messages, None);

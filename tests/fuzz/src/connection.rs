@@ -36,7 +36,7 @@ fn options(settings: u8) -> Options {
     options
 }
 
-/// Input: a byte of settings, then steps.
+/// Runs the target. `data` holds a byte of settings, then steps.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let (settings, mut now) = (input.byte(), Instant::now());

@@ -8,7 +8,7 @@ use super::support::{Cuts, Input, decode};
 
 const LIMITS: [usize; 8] = [1, 10, 125, 126, 1000, 5000, 65_536, 1 << 20];
 
-/// Input: a byte of settings, the cuts, the stream.
+/// Runs the target. `data` holds a byte of settings, the cuts, the stream.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let settings = input.byte();

@@ -18,7 +18,7 @@ const SUBPROTOCOLS: [&str; 2] = ["chat.v2", "chat.v1"];
 const ORIGINS: [Origins; 3] =
     [Origins::SameHost, Origins::List(&["https://app.example", "null"]), Origins::Any];
 
-/// Input: a byte of settings, two for compression, the head.
+/// Runs the target. `data` holds a byte of settings, two for compression, the head.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let (settings, windows, takeovers) = (input.byte(), input.byte(), input.byte());
@@ -138,8 +138,9 @@ fn check_origin(parts: &Parts, allowed: Origins) {
 
 fn is_same(host: &Authority, origin: &Authority) -> bool {
     let default = |port| matches!(port, None | Some(80 | 443));
-    let (ours, theirs) = (host.port_u16(), origin.port_u16());
-    host.host().eq_ignore_ascii_case(origin.host()) && (ours == theirs || (default(ours) && default(theirs)))
+    let (host_port, origin_port) = (host.port_u16(), origin.port_u16());
+    host.host().eq_ignore_ascii_case(origin.host())
+        && (host_port == origin_port || (default(host_port) && default(origin_port)))
 }
 
 /// Checks that the first declared subprotocol among the offered ones is selected.

@@ -10,7 +10,7 @@ use super::support::{Cuts, Input, TAIL, Verdict, decode, fragments};
 
 const LIMITS: [usize; 4] = [10, 300, 5000, 200_000];
 
-/// Input: a byte of settings, the cuts, the length of fragments, and messages with a length prefix.
+/// Runs the target. `data` holds a byte of settings, the cuts, the length of fragments, and messages with a length prefix.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let settings = input.byte();

@@ -12,7 +12,7 @@ use super::support::{Cuts, Input, TAIL, Verdict, decode, fragments};
 /// More than the total size of all messages.
 const LIMIT: usize = 40_000;
 
-/// Input: three bytes of parameters, one of settings, the cuts, the length of fragments, a byte of flushes, the
+/// Runs the target. `data` holds three bytes of parameters, one of settings, the cuts, the length of fragments, a byte of flushes, the
 /// messages.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
