@@ -21,11 +21,11 @@ const SPARE_HANDSHAKES: usize = 1024;
 /// Like [`SPARE_HANDSHAKES`], for the connections of one address.
 const SPARE_PER_ADDRESS: usize = 32;
 
-/// Admits accepted sockets and starts to serve them.
+/// The entry of accepted sockets, which are admitted and then served.
 pub(super) struct Acceptor {
     server: Arc<Router>,
     security: Security,
-    /// The connections that speak HTTP.
+    /// The connections that are HTTP.
     pub(super) handshakes: Arc<ConnectionTracker>,
     pub(super) timeouts: Arc<HandshakeTimeouts>,
     limits: ConnectionLimits,

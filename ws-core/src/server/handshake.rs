@@ -33,7 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use on_upgrade::Upgraded;
-use response_writer::AnsweredHandshake;
+use response_writer::ResponseWriter;
 
 use super::peer::Peer;
 use super::request_head;
@@ -67,7 +67,7 @@ pub(super) struct PendingRequest {
 
 /// The result of the first read.
 enum Peeked {
-    Accepted(AnsweredHandshake),
+    Accepted(ResponseWriter),
     /// Not an accepted handshake: a copy of the bytes, and the response if there is one already.
     Other(Bytes, Option<Response>),
 }
@@ -82,14 +82,12 @@ impl Peer {
         let peeked = self
             .read_first_bytes(&mut stream, |task, stream, read, out| self.try_plain(task, stream, read, out));
         match peeked.await {
-            Some(Peeked::Accepted(AnsweredHandshake { start, input, unsent: None })) => {
+            Some(Peeked::Accepted(ResponseWriter { start, input, unsent: None })) => {
                 FirstRequest::WebSocket(start, stream, input)
             }
             // PERF: the rare cases are boxed, so that the task of a plain handshake stays small.
             // budget: connect
-            Some(Peeked::Accepted(answered)) => {
-                Box::pin(self.write_response(stream, answered, deadline)).await
-            }
+            Some(Peeked::Accepted(writer)) => Box::pin(self.write_response(stream, writer, deadline)).await,
             Some(Peeked::Other(read, response)) => {
                 let pending = PendingRequest { deadline, response };
                 Box::pin(self.classify(stream, read, pending, is_secure)).await
@@ -165,8 +163,7 @@ impl Peer {
         });
         match accepted {
             Some((Ok(accepted), len)) => {
-                AnsweredHandshake::write_accept(task, stream, accepted, &read[len..], out)
-                    .map(Peeked::Accepted)
+                ResponseWriter::write_accept(task, stream, accepted, &read[len..], out).map(Peeked::Accepted)
             }
             Some((Err(response), _)) => Some(Peeked::Other(Bytes::copy_from_slice(read), Some(response))),
             None => Some(Peeked::Other(Bytes::copy_from_slice(read), None)),
@@ -196,8 +193,8 @@ impl Peer {
         }
         if pending.response.is_none() {
             match self.run_on_upgrade(&mut stream, read, is_secure).await {
-                Upgraded::Accepted(answered) => {
-                    return self.write_response(stream, answered, pending.deadline).await;
+                Upgraded::Accepted(writer) => {
+                    return self.write_response(stream, writer, pending.deadline).await;
                 }
                 Upgraded::Other(bytes, response) => {
                     read = bytes;
@@ -226,13 +223,13 @@ impl Peer {
     async fn write_response<T>(
         &self,
         mut stream: T,
-        answered: AnsweredHandshake,
+        writer: ResponseWriter,
         deadline: Instant,
     ) -> FirstRequest<T>
     where
         T: AsyncWrite + Unpin,
     {
-        match tokio::time::timeout_at(deadline, answered.write_unsent(&mut stream)).await {
+        match tokio::time::timeout_at(deadline, writer.write_unsent(&mut stream)).await {
             Ok(Some((start, input))) => FirstRequest::WebSocket(start, stream, input),
             _ => {
                 tracing::debug!(peer = %self.addr, "client disconnected during the handshake");

@@ -11,7 +11,7 @@ use super::tls::Tls;
 use crate::connections::ConnectionPermit;
 use crate::router::Router;
 
-/// Whether connections are inside TLS.
+/// The encryption of connections.
 #[derive(Clone)]
 pub(super) enum Security {
     Plain,
@@ -44,7 +44,7 @@ pub(super) struct Peer {
     pub(super) server: Arc<Router>,
     pub(super) timeouts: Arc<HandshakeTimeouts>,
     pub(super) addr: SocketAddr,
-    /// The client's place among the connections that speak HTTP.
+    /// The client's permit among the connections that are HTTP.
     pub(super) permit: ConnectionPermit,
 }
 

@@ -77,7 +77,7 @@ pub(super) async fn run_server(
     Ok(())
 }
 
-/// Ends all connections and handshakes when it is dropped.
+/// A guard that ends all connections and handshakes when it is dropped.
 struct ShutdownGuard {
     server: Arc<Router>,
     handshakes: Arc<ConnectionTracker>,

@@ -1,4 +1,4 @@
-//! The parsed route of a handshake: the handler's `#[on_upgrade]` sees the request.
+//! The parsed route of a handshake: the handler's `#[on_upgrade]` receives the request.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -8,7 +8,7 @@ use axum_core::response::Response;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::response_writer::AnsweredHandshake;
+use super::response_writer::ResponseWriter;
 use crate::router::PeerAddr;
 use crate::server::peer::Peer;
 use crate::server::request_head;
@@ -16,8 +16,8 @@ use crate::upgrade::IsTls;
 
 /// The result of a handler's `#[on_upgrade]`.
 pub(super) enum Upgraded {
-    Accepted(AnsweredHandshake),
-    /// The bytes that were read so far, and the response if the path has a handler.
+    Accepted(ResponseWriter),
+    /// The bytes that were read so far, and the response if the handshake was rejected.
     Other(Bytes, Option<Response>),
     Disconnected,
 }
@@ -43,7 +43,7 @@ impl Peer {
             Some(Ok(accepted)) => {
                 let mut head = Vec::new();
                 let start = accepted.write_http1(&mut head);
-                Upgraded::Accepted(AnsweredHandshake { start, input: trailing, unsent: Some(head) })
+                Upgraded::Accepted(ResponseWriter { start, input: trailing, unsent: Some(head) })
             }
             Some(Err(response)) => Upgraded::Other([&read[..len], &trailing].concat().into(), Some(response)),
             None => Upgraded::Disconnected,
@@ -54,8 +54,7 @@ impl Peer {
 /// Returns the output of a handshake, or `None` if its client disconnects first. A disconnected client
 /// takes no permit and opens no connection.
 ///
-/// The disconnect is noticed by reading, so only until the client sends more bytes. Those are stored in
-/// `trailing`.
+/// A read detects the disconnect, until the client sends more bytes. These are stored in `trailing`.
 async fn or_disconnected<T, F>(handshake: F, stream: &mut T, trailing: &mut Vec<u8>) -> Option<F::Output>
 where
     T: AsyncRead + Unpin,

@@ -8,8 +8,8 @@ use tokio::io::AsyncWrite;
 
 use crate::router::{AcceptedHandshake, StartConnection};
 
-/// An accepted handshake whose response is being written.
-pub(super) struct AnsweredHandshake {
+/// The progress of the response to an accepted handshake, and the connection that follows.
+pub(super) struct ResponseWriter {
     pub(super) start: Box<dyn StartConnection>,
     /// The bytes that followed the handshake.
     pub(super) input: Vec<u8>,
@@ -18,7 +18,7 @@ pub(super) struct AnsweredHandshake {
     pub(super) unsent: Option<Vec<u8>>,
 }
 
-impl AnsweredHandshake {
+impl ResponseWriter {
     /// Writes the response, which a newly opened socket normally takes at once. Returns `None` if the
     /// client has disconnected.
     pub(super) fn write_accept<T>(

@@ -115,7 +115,7 @@ fn builder(settings: &Settings) -> Builder {
     builder
 }
 
-/// Decides when a connection is to end.
+/// The lifetime of a connection, which decides when the connection ends.
 struct ConnectionLifetime<'a> {
     stage: LifetimeStage,
     /// Whether no request has arrived since the last deadline.
