@@ -15,7 +15,7 @@ use crate::prelude::*;
 
 const MIB: usize = 1 << 20;
 
-/// Echoes after a delay.
+/// Handler that echoes after a delay.
 #[websocket]
 #[derive(Default)]
 struct SlowEcho;
@@ -57,7 +57,8 @@ async fn close_after_a_large_reply_loses_nothing() {
     assert_eq!(peer.closed().await, 1000);
 }
 
-/// Stops reading in an async method, while messages are read ahead, and resumes on a mailbox message.
+/// Handler that stops reading in an async method, while messages are read ahead, and resumes on a mailbox
+/// message.
 #[websocket]
 #[derive(Default)]
 struct Pauser;
@@ -95,7 +96,7 @@ async fn read_ahead_messages_precede_new_ones_when_reading_resumes() {
 
 struct Bytes(usize);
 
-/// Sends the requested number of bytes in a sync method.
+/// Handler that sends the requested number of bytes in a sync method.
 #[websocket]
 struct Feed(Sender<Addr<Self>>);
 
@@ -176,7 +177,7 @@ async fn large_replies_to_many_mailbox_messages_do_not_overflow() {
     }
 }
 
-/// Sends itself a message for each message that it receives.
+/// Handler that sends itself a message for each message that it receives.
 #[websocket]
 #[derive(Default)]
 struct Perpetual;
@@ -210,7 +211,7 @@ async fn endless_mailbox_messages_starve_neither_the_socket_nor_the_close() {
     assert_eq!(peer.closed().await, 1000);
 }
 
-/// Has a slow method and a timer.
+/// Handler with a slow method and a timer.
 #[websocket]
 struct Ticker {
     log: Log,
@@ -246,7 +247,7 @@ async fn flood_from_the_start_does_not_starve_timers() {
     assert!(ticks >= 3, "{ticks} ticks of 5 ms in 100 ms");
 }
 
-/// Sends more bytes than a slow client reads before the idle timeout.
+/// Handler that sends more bytes than a slow client reads before the idle timeout.
 #[websocket(idle_timeout = 10s)]
 struct Download(Log);
 

@@ -43,7 +43,7 @@ async fn timer_is_armed_with_an_exhausted_coop_budget() {
     assert_eq!(timeout(Duration::from_secs(60), peer.event()).await.as_deref(), Ok("Timeout"));
 }
 
-/// Sends many messages from one method, which consumes coop budget for each.
+/// Handler that sends many messages from one method, which consumes coop budget for each.
 #[websocket]
 #[derive(Default)]
 struct Stream;

@@ -9,7 +9,7 @@ use super::peer::{Log, Peer, connect, connect_with, frame, options};
 use crate::clock::now;
 use crate::prelude::*;
 
-/// Follows its client's commands.
+/// Handler that follows its client's commands.
 #[websocket(idle_timeout = 10s, max_message_size = 100B)]
 struct Commanded(Log);
 
@@ -206,7 +206,7 @@ async fn client_that_never_reads_the_close_frame_is_disconnected() {
     drop(io);
 }
 
-/// Closes by the return value of a method.
+/// Handler that closes by the return value of a method.
 #[websocket]
 #[derive(Default)]
 struct Leaver;
@@ -226,7 +226,7 @@ async fn close_as_a_reply_ends_the_connection() {
     assert_eq!(peer.closed().await, 1000);
 }
 
-/// Has a slow `#[on_close]`.
+/// Handler with a slow `#[on_close]`.
 #[websocket]
 struct SlowLeaver(Log);
 

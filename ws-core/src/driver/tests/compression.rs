@@ -18,7 +18,7 @@ use crate::handler::Handler;
 use crate::prelude::*;
 use crate::wire::{Connection, DeflateParams};
 
-/// Counts messages.
+/// Handler that counts messages.
 #[websocket]
 struct Counts(Arc<AtomicUsize>);
 

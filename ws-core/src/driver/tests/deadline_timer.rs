@@ -18,7 +18,7 @@ use crate::wire::Connection;
 
 const S: Duration = Duration::from_secs(1);
 
-/// Follows its client's commands in sync methods, so that the fast path is taken.
+/// Handler that follows its client's commands in sync methods, so that the fast path is taken.
 #[websocket(idle_timeout = 10s)]
 struct Commanded {
     log: Log,

@@ -3,7 +3,7 @@
 use super::peer::{Log, connect, frame};
 use crate::prelude::*;
 
-/// Has `#[on_error]`.
+/// Handler with an `#[on_error]`.
 #[websocket]
 struct Careful(Log);
 
@@ -74,7 +74,7 @@ async fn error_in_on_error_closes_with_1011() {
     assert_eq!(peer.events().await, ["Invalid", "handler failed: even that"]);
 }
 
-/// Takes a payload as a `Result`, and closes on other kinds of messages.
+/// Handler that takes a payload as a `Result`, and closes on other kinds of messages.
 #[websocket(unhandled = close)]
 #[derive(Default)]
 struct Strict;
@@ -98,7 +98,7 @@ async fn payload_error_reaches_the_method_and_other_kinds_close() {
     assert_eq!(peer.closed().await, 1003);
 }
 
-/// Has no `#[on_error]`.
+/// Handler without an `#[on_error]`.
 #[websocket]
 #[derive(Default)]
 struct Careless;

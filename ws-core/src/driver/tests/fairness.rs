@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::peer::{Frame, Log, connect_with, frame, options};
 use crate::prelude::*;
 
-/// Has a slow method, a mailbox and a timer.
+/// Handler with a slow method, a mailbox and a timer.
 #[websocket]
 struct Busy {
     log: Log,
@@ -123,7 +123,7 @@ async fn works_without_read_ahead_and_high_water_mark() {
     assert_eq!(peer.frame().await, Some(Frame { opcode: 1, payload: b"x".to_vec() }));
 }
 
-/// Has a timer whose method takes longer than its period.
+/// Handler of a timer whose method takes longer than its period.
 #[websocket]
 struct SlowTick {
     log: Log,
@@ -157,7 +157,7 @@ async fn timer_slower_than_its_period_does_not_starve_the_mailbox() {
     assert_eq!(timeout(Duration::from_secs(1), peer.event()).await.as_deref(), Ok("info"));
 }
 
-/// Sets a timer without delay each time that one fires.
+/// Handler that sets a timer without delay each time that one fires.
 #[websocket]
 #[derive(Default)]
 struct Again;

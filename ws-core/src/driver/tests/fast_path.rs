@@ -18,7 +18,7 @@ const MS: Duration = Duration::from_millis(1);
 /// Message of the mailbox and of timers.
 struct Note(u64);
 
-/// Follows its client's commands, in sync methods.
+/// Handler that follows its client's commands, in sync methods.
 #[websocket(idle_timeout = 10s, outbox_high_water = 4KiB)]
 struct Commanded(Log, Sender<Addr<Self>>);
 

@@ -18,7 +18,7 @@ enum Order {
     Idle(Duration),
 }
 
-/// Echoes, and follows orders from its mailbox.
+/// Handler that echoes, and follows commands from its mailbox.
 #[websocket(mailbox = 4, idle_timeout = 10s)]
 struct Handler {
     log: Log,
@@ -136,7 +136,7 @@ async fn reading_can_be_paused_and_resumed() {
     assert_eq!(peer.text().await.len(), 100, "nothing is lost");
 }
 
-/// Stops reading while messages of the same read remain.
+/// Handler that stops reading while messages of the same read remain.
 #[websocket]
 #[derive(Default)]
 struct Pauser;

@@ -21,7 +21,7 @@ use crate::wire::Connection;
 
 const S: Duration = Duration::from_secs(1);
 
-/// Follows its client's commands.
+/// Handler that follows its client's commands.
 #[websocket(idle_timeout = 10s, max_message_size = 1000B, max_lifetime = 1h, outbox_limit = 100KiB)]
 struct Commanded(Log);
 

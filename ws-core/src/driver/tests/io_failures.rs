@@ -39,14 +39,14 @@ async fn buffering_stream_is_flushed_completely() {
     assert!(whole.is_ok(), "the reply never arrives completely");
 }
 
-/// A question whose sender waits for the answer.
-struct Ask(#[allow(dead_code)] oneshot::Sender<()>);
+/// A request whose sender waits for the response.
+struct Request(#[allow(dead_code)] oneshot::Sender<()>);
 
 #[websocket]
-struct Asked(Sender<Addr<Self>>);
+struct Responder(Sender<Addr<Self>>);
 
 #[websocket]
-impl Asked {
+impl Responder {
     #[on_open]
     fn open(&mut self, cx: &mut Context<Self>) {
         self.0.send(cx.addr()).unwrap();
@@ -59,23 +59,23 @@ impl Asked {
     }
 
     #[on_info]
-    fn ask(&mut self, _: Ask) {}
+    fn request(&mut self, _: Request) {}
 }
 
 #[tokio::test(start_paused = true)]
 async fn unhandled_mailbox_messages_are_dropped_at_the_close() {
     let (addr, addrs) = channel();
-    let mut peer = connect(|_| Asked(addr));
+    let mut peer = connect(|_| Responder(addr));
     peer.send("leave").await;
     tokio::task::yield_now().await;
     let addr = addrs.recv().unwrap();
-    let (answer, answered) = oneshot::channel();
-    addr.send(Ask(answer)).unwrap();
+    let (response, responded) = oneshot::channel();
+    addr.send(Request(response)).unwrap();
     assert_eq!(peer.closed().await, 1000);
-    assert!(timeout(Duration::from_secs(1), answered).await.is_ok(), "the sender still waits");
+    assert!(timeout(Duration::from_secs(1), responded).await.is_ok(), "the sender still waits");
 }
 
-/// Has a method that closes and then never ends.
+/// Handler of a method that closes and then never ends.
 #[websocket]
 struct Stuck(Log);
 
@@ -144,7 +144,7 @@ async fn disconnect_is_detected_by_a_write_while_reading_is_paused() {
         }
 
         #[after(1s)]
-        fn speak(&mut self) -> &'static str {
+        fn greet(&mut self) -> &'static str {
             "hello?"
         }
 
@@ -169,7 +169,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Has a method that holds a [`Bomb`] while it is pending.
+/// Handler of a method that holds a [`Bomb`] while it is pending.
 #[websocket]
 struct Bomber(Log);
 
@@ -213,7 +213,7 @@ async fn close_frame_is_sent_although_the_handler_panics_when_dropped() {
     assert_eq!(peer.closed().await, 1000);
 }
 
-/// Has a method that panics with a payload whose drop panics.
+/// Handler of a method that panics with a payload whose drop panics.
 #[websocket]
 struct Thrower(Log);
 

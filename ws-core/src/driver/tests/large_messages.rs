@@ -19,7 +19,7 @@ use crate::wire::Connection;
 
 const MIB: usize = 1 << 20;
 
-/// Answers with parts of each message: all of it, its ends, its middle, and owned replies of each kind.
+/// Handler that answers with parts of each message: all of it, its ends, its middle, and owned replies of each kind.
 #[websocket(max_message_size = 2MiB, outbox_limit = 64MiB)]
 #[derive(Default)]
 struct Parts;
@@ -301,7 +301,7 @@ impl Drop for PanicsOnDrop {
     }
 }
 
-/// Sends [`PanicsOnDrop`] bytes without a copy.
+/// Handler that sends [`PanicsOnDrop`] bytes without a copy.
 #[websocket]
 struct Lender(super::peer::Log);
 

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::peer::{Log, connect, connect_with, frame, options};
 use crate::prelude::*;
 
-/// Sleeps for the milliseconds in the message, then echoes the message.
+/// Handler that sleeps for the milliseconds in the message, then echoes the message.
 #[websocket]
 struct Sleeper {
     log: Log,
@@ -126,7 +126,7 @@ async fn protocol_error_does_not_overtake_an_earlier_message() {
     assert_eq!(peer.closed().await, 1002);
 }
 
-/// Has async methods with borrowed and owned payloads.
+/// Handler of async methods with borrowed and owned payloads.
 #[websocket]
 #[derive(Default)]
 struct Payloads;

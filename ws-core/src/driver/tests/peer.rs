@@ -121,7 +121,7 @@ impl Peer {
         }
     }
 
-    /// Whether no frame arrives within `time`.
+    /// Returns whether no frame arrives within `time`.
     pub(super) async fn is_silent(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.frame()).await.is_err()
     }

@@ -79,7 +79,7 @@ impl LaggingAsync {
     }
 }
 
-/// Its method takes no number.
+/// Handler whose method takes no number.
 #[websocket(overflow = latest)]
 #[derive(Default)]
 struct WithoutNumber;
@@ -120,7 +120,7 @@ impl Failing {
     }
 }
 
-/// Has a method whose attribute is configured out.
+/// Handler of a method whose attribute is configured out.
 #[websocket(unhandled = close)]
 #[derive(Default)]
 struct Unattributed;
@@ -186,7 +186,7 @@ struct Posted(&'static str);
 
 struct Left(&'static str);
 
-/// Takes shared values through each path of `Arc`.
+/// Handler that takes shared values through each path of `Arc`.
 #[websocket]
 #[derive(Default)]
 struct Member;
@@ -194,8 +194,8 @@ struct Member;
 #[websocket]
 impl Member {
     #[on_info]
-    fn heard(&mut self, said: Arc<Posted>) -> &'static str {
-        said.0
+    fn posted(&mut self, posted: Arc<Posted>) -> &'static str {
+        posted.0
     }
 
     #[on_info]
@@ -205,14 +205,14 @@ impl Member {
     }
 }
 
-/// Takes every published value.
+/// Handler that takes every published value.
 #[websocket]
 struct Feed<T>(Vec<Arc<T>>);
 
 #[websocket]
 impl<T: Send + Sync + Display + 'static> Feed<T> {
     #[on_info]
-    fn heard(&mut self, value: Arc<T>) -> String {
+    fn value(&mut self, value: Arc<T>) -> String {
         self.0.push(value);
         self.0.iter().map(|value| value.to_string()).collect()
     }

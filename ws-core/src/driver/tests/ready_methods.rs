@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use super::peer::{Log, connect, connect_with, frame, options};
 use crate::prelude::*;
 
-/// Follows its client's commands.
+/// Handler that follows its client's commands.
 #[websocket]
 struct Commanded(Log);
 
@@ -122,7 +122,7 @@ async fn method_that_never_ends_is_cancelled_and_the_close_handled() {
     assert_eq!(peer.events().await, ["closed by the client: 1000"]);
 }
 
-/// Has an async `#[on_error]`, which waits on request.
+/// Handler with an async `#[on_error]`, which waits on request.
 #[websocket]
 struct Sorry(Log);
 

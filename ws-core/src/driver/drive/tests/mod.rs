@@ -23,7 +23,7 @@ use crate::wire::testing::frame;
 type Log = UnboundedSender<String>;
 type Socket = WebSocketStream<DuplexStream>;
 
-/// Echoes, and follows its peer's commands.
+/// Handler that echoes, and follows its peer's commands.
 #[websocket]
 struct Echo(Log);
 
@@ -73,7 +73,7 @@ impl Echo {
 
 struct Report;
 
-/// Sleeps for the requested number of milliseconds, then replies.
+/// Handler that sleeps for the requested number of milliseconds, then replies.
 #[websocket]
 struct Sleeper(Log);
 
@@ -122,11 +122,11 @@ fn other(role: Role) -> Role {
 
 /// Runs a handler in a role, and returns the peer's side.
 async fn connect<H: Handler>(buffer: usize, role: Role, make: impl FnOnce(Log) -> H) -> Peer {
-    let (near, far) = duplex(buffer);
+    let (peer_io, driver_io) = duplex(buffer);
     let (log, events) = unbounded_channel();
-    let stream = WebSocketStream::from_raw_socket(far, role, None).await;
+    let stream = WebSocketStream::from_raw_socket(driver_io, role, None).await;
     let task = tokio::spawn(drive(make(log), stream));
-    let socket = WebSocketStream::from_raw_socket(near, other(role), None).await;
+    let socket = WebSocketStream::from_raw_socket(peer_io, other(role), None).await;
     Peer { socket, log: events, task }
 }
 
@@ -306,26 +306,26 @@ async fn unflushed_output_of_the_stream_counts_as_buffered() {
 /// A client that still sends receives the close frame before the stream is dropped.
 #[tokio::test(start_paused = true)]
 async fn stream_is_shut_down_after_a_protocol_error_before_it_is_dropped() {
-    let (mut near, far) = duplex(1 << 10);
+    let (mut peer_io, driver_io) = duplex(1 << 10);
     let (log, _events) = unbounded_channel();
-    let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    let stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, None).await;
     tokio::spawn(drive(Echo(log), stream));
-    near.write_all(b"\x81\x04bare").await.unwrap();
+    peer_io.write_all(b"\x81\x04bare").await.unwrap();
     let mut seen = Vec::new();
-    let end = timeout(Duration::from_secs(1), near.read_to_end(&mut seen)).await;
+    let end = timeout(Duration::from_secs(1), peer_io.read_to_end(&mut seen)).await;
     assert!(end.is_ok(), "the stream is not shut down");
     assert_eq!(seen, b"\x88\x15\x03\xeaframe is not masked");
-    near.write_all(b"more").await.expect("the server still reads");
+    peer_io.write_all(b"more").await.expect("the server still reads");
 }
 
 #[tokio::test(start_paused = true)]
 async fn client_role_rejects_masked_frames() {
-    let (mut near, far) = duplex(64);
+    let (mut peer_io, driver_io) = duplex(64);
     let (log, _events) = unbounded_channel();
-    let stream = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
+    let stream = WebSocketStream::from_raw_socket(driver_io, Role::Client, None).await;
     let task = tokio::spawn(drive(Echo(log), stream));
-    near.write_all(&frame(0x81, b"masked")).await.unwrap();
-    let mut server = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
+    peer_io.write_all(&frame(0x81, b"masked")).await.unwrap();
+    let mut server = WebSocketStream::from_raw_socket(peer_io, Role::Server, None).await;
     assert_eq!(server.next().await.unwrap().unwrap(), close_frame(1002, "frame is masked"));
     drop(server);
     assert_eq!(task.await.unwrap().to_string(), "protocol error: frame is masked");

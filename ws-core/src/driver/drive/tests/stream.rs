@@ -13,18 +13,18 @@ use super::*;
 /// The stream was used before and has buffered two messages and a half.
 #[tokio::test(start_paused = true)]
 async fn buffered_input_of_the_stream_is_handled() {
-    let (mut near, far) = duplex(1 << 10);
+    let (mut peer_io, driver_io) = duplex(1 << 10);
     let all = [frame(0x81, b"1"), frame(0x81, b"2"), frame(0x82, b"3"), frame(0x81, b"four")].concat();
     let (now, later) = all.split_at(all.len() - 6);
-    near.write_all(now).await.unwrap();
-    let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    peer_io.write_all(now).await.unwrap();
+    let mut stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, None).await;
     assert_eq!(stream.next().await.unwrap().unwrap(), Message::text("1"));
     // The stream also has one unsent message.
     stream.feed(Message::text("before")).await.unwrap();
 
     let (log, _events) = unbounded_channel();
     tokio::spawn(drive(Echo(log), stream));
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut client = WebSocketStream::from_raw_socket(peer_io, Role::Client, None).await;
     for expect in ["before", "2", "3"] {
         assert_eq!(client.next().await.unwrap().unwrap().into_text().unwrap(), expect);
     }
@@ -34,14 +34,14 @@ async fn buffered_input_of_the_stream_is_handled() {
 
 #[tokio::test(start_paused = true)]
 async fn buffered_output_of_the_stream_is_sent() {
-    let (near, far) = duplex(1 << 10);
-    let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    let (peer_io, driver_io) = duplex(1 << 10);
+    let mut stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, None).await;
     for text in ["one", "two"] {
         stream.feed(Message::text(text)).await.unwrap();
     }
     let (log, _events) = unbounded_channel();
     tokio::spawn(drive(Echo(log), stream));
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut client = WebSocketStream::from_raw_socket(peer_io, Role::Client, None).await;
     let start = Instant::now();
     for expect in ["one", "two"] {
         assert_eq!(client.next().await.unwrap().unwrap().into_text().unwrap(), expect);
@@ -51,9 +51,9 @@ async fn buffered_output_of_the_stream_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn stream_that_was_closed_before_is_a_lost_connection() {
-    let (near, far) = duplex(1 << 10);
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
-    let mut stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    let (peer_io, driver_io) = duplex(1 << 10);
+    let mut client = WebSocketStream::from_raw_socket(peer_io, Role::Client, None).await;
+    let mut stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, None).await;
     client.send(Message::Close(None)).await.unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap(), Message::Close(None));
     let (log, mut events) = unbounded_channel();
@@ -65,11 +65,11 @@ async fn stream_that_was_closed_before_is_a_lost_connection() {
 
 /// Runs an echo with a configuration and one message of the client to its end.
 async fn configured(config: WebSocketConfig, message: Message) -> (Vec<Message>, CloseReason) {
-    let (near, far) = duplex(64);
+    let (peer_io, driver_io) = duplex(64);
     let (log, _events) = unbounded_channel();
-    let stream = WebSocketStream::from_raw_socket(far, Role::Server, Some(config)).await;
+    let stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, Some(config)).await;
     let task = tokio::spawn(drive(Echo(log), stream));
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut client = WebSocketStream::from_raw_socket(peer_io, Role::Client, None).await;
     // The server may close before the message is sent completely.
     let _ = client.send(message).await;
     let _ = client.send(Message::Close(None)).await;
@@ -120,11 +120,11 @@ async fn several_frames_of_a_poll_fit_a_small_buffer_of_the_stream() {
         }
     }
 
-    let (near, far) = duplex(64);
+    let (peer_io, driver_io) = duplex(64);
     let config = WebSocketConfig::default().write_buffer_size(100).max_write_buffer_size(110);
-    let stream = WebSocketStream::from_raw_socket(far, Role::Server, Some(config)).await;
+    let stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, Some(config)).await;
     tokio::spawn(drive(Many, stream));
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut client = WebSocketStream::from_raw_socket(peer_io, Role::Client, None).await;
     let pong = |n| Message::Pong(vec![n; 58].into());
     for n in 0..50 {
         assert_eq!(client.next().await.unwrap().unwrap(), pong(n));
@@ -138,9 +138,9 @@ async fn several_frames_of_a_poll_fit_a_small_buffer_of_the_stream() {
 
 /// Returns how often a connection is polled while `client` runs.
 async fn polls<H: Handler>(handler: H, client: impl AsyncFnOnce(&mut Socket)) -> u32 {
-    let (near, far) = duplex(1 << 10);
-    let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
-    let mut client_end = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let (peer_io, driver_io) = duplex(1 << 10);
+    let stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, None).await;
+    let mut client_end = WebSocketStream::from_raw_socket(peer_io, Role::Client, None).await;
     let mut driven = pin!(drive(handler, stream));
     let mut polls = 0;
     let counted = poll_fn(|task| {
@@ -221,12 +221,12 @@ impl AsyncWrite for Hesitant {
 #[tokio::test(start_paused = true)]
 async fn reply_to_a_crossing_close_does_not_overtake_our_close() {
     for refuses in [false, true] {
-        let (near, io) = duplex(1 << 20);
+        let (peer_io, io) = duplex(1 << 20);
         let (log, _events) = unbounded_channel();
-        let far = Hesitant { io, refuses };
-        let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+        let driver_io = Hesitant { io, refuses };
+        let stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, None).await;
         let task = tokio::spawn(drive(Echo(log), stream));
-        let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+        let mut client = WebSocketStream::from_raw_socket(peer_io, Role::Client, None).await;
         client.feed(Message::text("enough")).await.unwrap();
         client.send(close_frame(1000, "")).await.unwrap();
         for _ in 0..20 {

@@ -10,7 +10,7 @@ use super::{Arc, Connection, Cx, DeflateParams, Handler, frame, now, run};
 use crate::prelude::*;
 use crate::wire::testing::{peer_deflates, peer_inflates};
 
-/// Echoes, binary messages after a delay, and sends its own messages.
+/// Handler that echoes, binary messages after a delay, and sends its own messages.
 #[websocket(max_control_rate = none)]
 struct Talkative(Vec<String>);
 
@@ -108,8 +108,8 @@ async fn send_all(mut io: WriteHalf<DuplexStream>, messages: &[Sent], takeover: 
         let mut rest = &payload[..];
         let mut first = u8::from(!message.is_text) + 1 + (u8::from(message.is_compressed) << 6);
         loop {
-            let (part, behind) = rest.split_at(rest.len().min(message.fragment));
-            rest = behind;
+            let (part, remaining) = rest.split_at(rest.len().min(message.fragment));
+            rest = remaining;
             let fin = u8::from(rest.is_empty()) << 7;
             io.write_all(&frame(fin | first, part)).await.unwrap();
             if rest.is_empty() {
@@ -131,12 +131,12 @@ async fn send_all(mut io: WriteHalf<DuplexStream>, messages: &[Sent], takeover: 
 async fn receive_all(
     io: &mut ReadHalf<DuplexStream>,
     takeover: bool,
-    said: usize,
+    server_messages: usize,
 ) -> (Vec<Vec<u8>>, Vec<String>, usize) {
     let mut codec = Decompress::new(false);
     let (mut echoes, mut others, mut pongs) = (Vec::new(), Vec::new(), 0);
     let mut is_over = false;
-    while !is_over || others.len() < said {
+    while !is_over || others.len() < server_messages {
         let first = io.read_u8().await.unwrap();
         let len = match io.read_u8().await.unwrap() {
             126 => usize::from(io.read_u16().await.unwrap()),
