@@ -45,7 +45,7 @@ impl IterationBudget {
         }
     }
 
-    /// Whether the poll has to end.
+    /// Returns whether the poll has to end.
     pub(super) fn is_exhausted(&self) -> bool {
         self.iterations == 0
     }
@@ -96,7 +96,7 @@ pub(super) fn without_coop_budget<R>(
     pin!(unconstrained(poll)).poll(task)
 }
 
-/// Like [`without_coop_budget`], but keeps the coop budget unless a method has exhausted it.
+/// Like [`without_coop_budget`], but uses the coop budget unless a method has exhausted it.
 // PERF: `unconstrained` costs instructions in every read, and is rarely needed. budget: text64
 #[inline(always)]
 pub(super) fn without_exhausted_budget<H: Handler, R>(
@@ -106,8 +106,8 @@ pub(super) fn without_exhausted_budget<H: Handler, R>(
     if is_coop_budget_exhausted::<H>() { without_coop_budget(task, poll) } else { poll(task) }
 }
 
-/// Whether a method has exhausted tokio's coop budget. Sync methods do not use the budget, and a poll of the
-/// driver needs less than all of it.
+/// Returns whether a method has exhausted tokio's coop budget. Sync methods do not use the budget,
+/// and a poll of the driver needs less than all of it.
 // PERF: checked for every read; a constant for sync handlers. budget: text64
 #[inline(always)]
 pub(super) fn is_coop_budget_exhausted<H: Handler>() -> bool {

@@ -7,14 +7,14 @@ use tokio::io::ReadBuf;
 
 use super::budget::MAX_ITERATIONS;
 use super::io::{ConnectionIo, Stage};
-use super::iteration::Iteration;
+use super::poll_context::PollContext;
 use crate::clock::now;
 use crate::handler::Handler;
 use crate::scratch::Scratch;
 use crate::transport::Transport;
 use crate::wire::Connection;
 
-impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
+impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Closes the stream of a connection that has sent its close frame, or aborts after its time limit.
     pub(super) fn poll_close(&mut self, wire: &mut Connection) -> Poll<()> {
         while self.io.poll_close(self.task, wire, self.scratch).is_pending() {
@@ -91,7 +91,7 @@ impl<T: Transport> ConnectionIo<T> {
         Poll::Pending
     }
 
-    /// Drops the stream without a word to the client.
+    /// Drops the stream without a close frame.
     fn abort(&mut self) {
         self.stream = None;
     }

@@ -30,7 +30,7 @@ impl DeadlineTimer {
         self.0 = None;
     }
 
-    /// Whether the timer will wake the connection at `deadline` or earlier.
+    /// Returns whether the timer will wake the connection at `deadline` or earlier.
     pub(super) fn fires_by(&self, deadline: Instant) -> bool {
         self.is_armed_for(deadline) && !self.is_elapsed()
     }
@@ -41,7 +41,7 @@ impl DeadlineTimer {
         self.0.as_ref().is_some_and(|sleep| sleep.deadline() <= deadline.into())
     }
 
-    /// Whether the timer has fired.
+    /// Returns whether the timer has fired.
     // PERF: checked in every poll. budget: text64
     #[inline(always)]
     pub(super) fn is_elapsed(&self) -> bool {

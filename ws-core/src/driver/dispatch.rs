@@ -6,7 +6,6 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::budget::IterationBudget;
 use super::next_step::{IdleHandler, NextStep};
-use crate::close::CloseReason;
 use crate::context::SharedSession;
 use crate::error::HandlerError;
 use crate::event::Event;
@@ -56,7 +55,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
                 return Continue(instance);
             }
             QueueItem::Overflowed => {
-                instance.cx.session().wire.close_with(CloseReason::Overflow);
+                instance.cx.session().wire.close_slow_client();
                 return Continue(instance);
             }
         };

@@ -69,13 +69,13 @@ use crate::wire::{Connection, PeerActivity};
 ///
 /// # Limits of the stream
 ///
-/// The stream parses frames and answers pings. It answers a close as soon as it reads the close frame, with
+/// The stream parses frames and answers pings. The stream answers a close as soon as it reads the close frame, with
 /// the same code and text, and sends nothing after that. Therefore:
 ///
 /// - **Output precedes input.** The driver does not read while output waits, at whatever `outbox_high_water`.
 ///   Replies that a method has sent before the peer's close is read are written before the close is answered.
 /// - **Pending methods delay reads.** A pending async method has a quarter of a second (or `cancel_timeout`, if
-///   that is shorter) before the stream is read again. Pings are answered, and a close is noticed, that much
+///   that is shorter) before the stream is read again. Pings are answered, and a close is detected, that much
 ///   later. Replies of a method that takes longer cannot be sent after the peer's close, nor can replies to
 ///   mailbox messages that were still queued then. The methods themselves run as usual.
 /// - **The stream's limits apply besides those of the declaration.** The stream assembles a message before

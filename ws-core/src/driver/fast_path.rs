@@ -3,22 +3,22 @@
 use std::task::Poll;
 
 use super::budget::without_exhausted_budget;
-use super::iteration::{Iteration, IterationOutcome};
+use super::poll_context::{IterationOutcome, PollContext};
 use super::state::DriverState;
 use crate::context::Session;
 use crate::handler::Handler;
 use crate::transport::Transport;
 
-// PERF: the usual iteration costs one test of conditions, one read and one write. budget: text64
-// Nothing here may run a method, take a message from a queue, read the clock while the timer is armed, or
-// change a state of the connection that `run_iteration` would leave.
-// General path: `Iteration::run_iteration`. Test that holds the two equal: `driver/tests/fast_path.rs`.
-impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
+impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Reads once, or flushes if there is nothing to read. Returns `None` if something else than the socket
     /// may have work; then nothing has happened.
+    // PERF: the usual iteration tests conditions once, and reads or flushes. budget: text64
+    // Nothing here may run a method, take a message from a queue, call the clock to arm a timer that is armed,
+    // or change a state of the connection that `run_iteration` would leave.
+    // General path: `run_iteration`. Test that holds the two equal: `driver/tests/fast_path.rs`.
     #[inline(always)]
     pub(super) fn try_fast_iteration(&mut self, session: &mut Session<H>) -> Option<IterationOutcome> {
-        if !is_fast_path(session, self.state) {
+        if !has_only_socket_work(session, self.state) {
             return None;
         }
         #[cfg(test)]
@@ -41,23 +41,23 @@ impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
     }
 }
 
-/// Whether an iteration only has to read from the socket and to write the replies.
+/// Returns whether an iteration only has to read from the socket and to write the replies.
 // PERF: the check of every iteration. budget: text64
 #[inline(always)]
-fn is_fast_path<H: Handler>(session: &Session<H>, state: &DriverState) -> bool {
+fn has_only_socket_work<H: Handler>(session: &Session<H>, state: &DriverState) -> bool {
     #[cfg(test)]
     if IS_DISABLED.get() {
         return false;
     }
-    session.wire.is_fast_path()
-        && state.is_fast_path()
+    session.wire.allows_fast_iteration()
+        && state.allows_fast_iteration()
         && !session.has_messages()
         && (session.timers.is_empty() || !session.has_due_timer(session.wire.last_received_at()))
 }
 
 #[cfg(test)]
 thread_local! {
-    /// Sends every iteration of this thread through the general path.
+    /// Whether every iteration of this thread takes the general path.
     pub(super) static IS_DISABLED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     /// Number of iterations of this thread that took the fast path.
     pub(super) static TAKEN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };

@@ -11,7 +11,7 @@ use crate::options::Unhandled;
 use crate::panic::{Panic, catch};
 use crate::wire::{InboundMessage, UnreadInput};
 
-/// How the previous method completed; selects the next one. The rare variant is boxed, because every task has
+/// The completion of the previous method, which selects the next one. The rare variant is boxed, because every task has
 /// room for a completion.
 pub(super) enum Completion {
     /// No method has run: `#[on_open]` is next.

@@ -16,7 +16,7 @@ use crate::wire::Connection;
 /// Slices of the outbox in one vectored write.
 const MAX_IO_SLICES: usize = 8;
 
-/// A transport and how far it has been closed.
+/// A transport and the progress of its close.
 pub(super) struct ConnectionIo<T> {
     /// `None` after the stream has been closed, even if the handler still runs.
     pub(super) stream: Option<T>,
@@ -25,7 +25,7 @@ pub(super) struct ConnectionIo<T> {
     pub(super) needs_flush: bool,
 }
 
-/// How far a stream has been closed.
+/// The progress of the close of a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Both directions are open.
@@ -224,7 +224,8 @@ impl<T: Transport> ConnectionIo<T> {
         });
     }
 
-    /// Writes, and returns the write buffer to the thread if the transport took everything.
+    /// Writes, and returns the write buffer to the thread if the transport took everything,
+    /// or after a copy of the remaining bytes.
     // PERF: called at the end of every poll. budget: text64
     #[inline(always)]
     pub(super) fn flush_and_release(

@@ -14,9 +14,9 @@ mod drive;
 mod fast_path;
 mod invoke;
 mod io;
-mod iteration;
 mod next_step;
 mod pending;
+mod poll_context;
 mod poll_loop;
 mod state;
 
@@ -30,9 +30,9 @@ use budget::without_coop_budget;
 pub use drive::drive;
 use invoke::Completion;
 use io::ConnectionIo;
-use iteration::Iteration;
 use next_step::NextStep;
 use pending::run_method;
+use poll_context::PollContext;
 use state::{CancelPolicy, Driver, DriverState};
 
 use crate::clock::now;
@@ -117,7 +117,7 @@ where
     T: Transport,
 {
     let Some(instance) = slot.take() else { return Poll::Ready(NextStep::Finish(None)) };
-    match with_scratch(|scratch| Iteration::new(task, driver, scratch).poll_loop(instance)) {
+    match with_scratch(|scratch| PollContext::new(task, driver, scratch).poll_loop(instance)) {
         ControlFlow::Continue(instance) => {
             *slot = Some(instance);
             Poll::Pending
@@ -138,7 +138,7 @@ where
 {
     driver.state.register(task, session);
     without_coop_budget(task, |task| {
-        with_scratch(|scratch| Iteration::new(task, driver, scratch).poll_close(&mut session.wire))
+        with_scratch(|scratch| PollContext::new(task, driver, scratch).poll_close(&mut session.wire))
     })
 }
 

@@ -6,8 +6,8 @@ use std::task::{Context as TaskContext, Poll};
 use super::budget::{MAX_ITERATIONS, without_coop_budget};
 use super::invoke::Completion;
 use super::io::ConnectionIo;
-use super::iteration::Iteration;
 use super::next_step::NextStep;
+use super::poll_context::PollContext;
 use super::state::{CancelPolicy, Driver};
 use crate::clock::now;
 use crate::close::CloseReason;
@@ -19,10 +19,12 @@ use crate::sync::lock;
 use crate::transport::Transport;
 use crate::wire::{Connection, UnreadInput};
 
-/// Runs an async method to its end. Meanwhile the connection answers pings, notices a close and writes its
-/// output.
+/// Polls the method of a [`NextStep::RunMethod`] until the method completes or is cancelled. Meanwhile the
+/// connection answers pings, detects a close, writes its output and closes.
 ///
-/// One closure, so that a connection is as large while it waits for a method as while it waits for its client.
+/// A [`NextStep::Finish`] has no method to poll and completes at once, with its panic if there is one. Both
+/// steps share a closure, so that a connection is as large while it waits for a method as while it waits for
+/// its client.
 pub(super) fn run_method<'a, H, T>(
     mut next: NextStep<'a, H>,
     driver: &'a mut Driver<H, T>,
@@ -54,8 +56,8 @@ where
         if completion.is_none() {
             let timeout = without_coop_budget(task, |task| {
                 with_scratch(|scratch| {
-                    let mut iteration = Iteration { task, io, state, shared, scratch };
-                    iteration.poll_io(&mut lock(session))
+                    let mut poll = PollContext { task, io, state, shared, scratch };
+                    poll.poll_io(&mut lock(session))
                 })
             });
             if timeout.is_pending() || state.cancel_policy == CancelPolicy::Never {
@@ -71,8 +73,8 @@ where
     })
 }
 
-impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
-    /// Polls the connection without the handler instance. Ready when the pending method has had its time.
+impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
+    /// Polls the connection without the handler instance. Ready when the pending method has to be cancelled.
     fn poll_io(&mut self, session: &mut Session<H>) -> Poll<()> {
         self.state.register(self.task, session);
         self.state.budget.reset();

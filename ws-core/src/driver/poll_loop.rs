@@ -5,8 +5,8 @@ use std::task::Poll;
 
 use super::budget::without_exhausted_budget;
 use super::dispatch::Dispatcher;
-use super::iteration::{Iteration, IterationOutcome};
 use super::next_step::{IdleHandler, NextStep};
+use super::poll_context::{IterationOutcome, PollContext};
 use crate::clock::now;
 use crate::context::Session;
 use crate::event::Event;
@@ -20,9 +20,11 @@ use crate::wire::ZERO_COPY_THRESHOLD;
 /// The handler instance with the outcome of an iteration, or the step that ends the poll loop.
 type Outcome<'a, H> = std::ops::ControlFlow<NextStep<'a, H>, (&'a mut HandlerInstance<H>, IterationOutcome)>;
 
-impl<H: Handler, T: Transport> Iteration<'_, '_, H, T> {
-    /// Handles all that has arrived, in this order: read-ahead messages, timers, the mailbox, topics, the
-    /// socket. Writes once at the end.
+impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
+    /// Queues frames of topics, then handles all that has arrived, in this order: read-ahead messages, timers,
+    /// the mailbox, other messages of topics, the socket. Writes at the end, and earlier above the high-water
+    /// mark.
+    // PERF: runs in every poll. budget: text64
     // PERF: the only caller is the poll of the task. budget: text64
     #[inline(always)]
     pub(super) fn poll_loop<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
@@ -260,7 +262,7 @@ struct AfterFlush {
 }
 
 impl AfterFlush {
-    /// Whether another iteration has work to do:
+    /// Returns whether another iteration has work to do:
     ///
     /// | immediate work | queued work | blocked by the client | another iteration |
     /// |-----|-----|-----|-----|

@@ -13,8 +13,8 @@ use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
 use crate::wire::Connection;
 
-/// The part of a connection's task beside the handler instance. One struct, because every future that the task
-/// awaits contains its address.
+/// The part of a connection's task beside the handler instance. The parts are in a struct, because
+/// every future that the task awaits contains its address.
 pub(super) struct Driver<H: Handler, T> {
     pub(super) io: ConnectionIo<T>,
     pub(super) state: DriverState,
@@ -26,8 +26,8 @@ pub(super) struct Driver<H: Handler, T> {
 pub(super) struct DriverState {
     timer: DeadlineTimer,
     permit: Option<ConnectionPermit>,
-    /// Time at which the timer fired; deadlines up to that time are due. Later deadlines wait for the next poll
-    /// of the timer.
+    /// Deadlines up to this time are due: the time at which the timer fired, or a time past a timer of the
+    /// handler if that was detected earlier. Later deadlines wait for the next poll of the timer.
     pub(super) due_at: Option<Instant>,
     pub(super) budget: IterationBudget,
     pub(super) cancel_policy: CancelPolicy,
@@ -35,13 +35,14 @@ pub(super) struct DriverState {
     pub(super) already_polled: bool,
 }
 
-/// When a pending method is cancelled.
+/// The event that cancels a pending method.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum CancelPolicy {
-    /// After the connection has been closing for longer than its options allow.
+    /// A time limit has passed, or TCP has ended. After a close by the handler ([`CloseReason::Stop`]), only the
+    /// deadline of a shutdown cancels a method.
     #[default]
     AfterTimeout,
-    /// Never: `#[on_close]` runs to its end.
+    /// None: `#[on_close]` runs to its end.
     Never,
 }
 
@@ -55,10 +56,10 @@ impl DriverState {
         self.permit.as_ref().and_then(ConnectionPermit::shutdown_deadline)
     }
 
-    /// Whether no deadline is due, and no shutdown was requested.
+    /// Returns whether no deadline is due, and no shutdown was requested.
     // PERF: part of the check of every iteration. budget: text64
     #[inline(always)]
-    pub(super) fn is_fast_path(&self) -> bool {
+    pub(super) fn allows_fast_iteration(&self) -> bool {
         self.due_at.is_none()
             && self.permit.as_ref().is_none_or(|permit| permit.shutdown_deadline().is_none())
     }
@@ -124,7 +125,7 @@ impl DriverState {
         }
     }
 
-    /// Whether the deadline of a shutdown has passed. Otherwise the timer is armed for that deadline.
+    /// Returns whether the deadline of a shutdown has passed. Otherwise the timer is armed for that deadline.
     pub(super) fn shutdown_deadline_passed(&mut self, task: &mut TaskContext<'_>) -> bool {
         // The connection is closing and has no idle timeout, so its idle timer need not be marked as lost.
         self.shutdown_deadline()

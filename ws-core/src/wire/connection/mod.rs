@@ -290,7 +290,7 @@ impl Connection {
     /// client, and has no earlier input to process.
     // PERF: the first check of each iteration. budget: text64
     #[inline(always)]
-    pub(crate) fn is_fast_path(&self) -> bool {
+    pub(crate) fn allows_fast_iteration(&self) -> bool {
         self.is_open()
             && self.active
             && self.read_ahead_queue.is_empty()

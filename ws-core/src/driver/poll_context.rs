@@ -1,4 +1,4 @@
-//! The receiver of the poll loop's steps.
+//! The parts of a connection that a poll uses.
 
 use std::task::{Context as TaskContext, Poll};
 
@@ -11,10 +11,11 @@ use crate::handler::Handler;
 use crate::scratch::Scratch;
 use crate::transport::Transport;
 
-/// Receiver of the steps of a poll: the parts of a [`Driver`], the task's context and the thread's buffers.
+/// The parts of a connection during a poll: those of the [`Driver`], the task's context and the thread's
+/// buffers.
 ///
-/// The handler instance is a parameter of the steps, because a pending method takes the instance away.
-pub(super) struct Iteration<'t, 'c, H: Handler, T> {
+/// The handler instance is a parameter of the methods, because a pending method takes the instance away.
+pub(super) struct PollContext<'t, 'c, H: Handler, T> {
     pub(super) task: &'t mut TaskContext<'c>,
     pub(super) io: &'t mut ConnectionIo<T>,
     pub(super) state: &'t mut DriverState,
@@ -29,11 +30,12 @@ pub(super) enum IterationOutcome {
     Input(usize),
     /// Another iteration has to follow.
     Continue,
-    /// Nothing is left to do, and the output is flushed: the poll returns `Pending`.
+    /// Nothing is left to do, so the poll returns `Pending`. The whole iteration has flushed the output; a read
+    /// alone has not.
     Idle,
 }
 
-impl<'t, 'c, H: Handler, T: Transport> Iteration<'t, 'c, H, T> {
+impl<'t, 'c, H: Handler, T: Transport> PollContext<'t, 'c, H, T> {
     #[inline]
     pub(super) fn new(
         task: &'t mut TaskContext<'c>,
