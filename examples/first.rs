@@ -8,7 +8,7 @@ mod page;
 
 use ws_core::prelude::*;
 
-/// Counts text messages and reports the count every ten seconds.
+/// Counter of text messages, which reports the count every ten seconds.
 #[websocket(path = "/counter")]
 #[derive(Default)]
 struct Counter(u64);
