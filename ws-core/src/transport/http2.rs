@@ -27,7 +27,7 @@ pub(crate) struct Http2Stream {
     _token: StreamToken,
 }
 
-/// Counts the streams of one connection: every stream holds a clone of the connection's token.
+/// A token that counts the streams of one connection: every stream holds a clone.
 #[derive(Clone, Default)]
 pub(crate) struct StreamToken(Arc<()>);
 

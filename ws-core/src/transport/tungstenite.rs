@@ -324,8 +324,8 @@ fn into_io_error(error: Error) -> io::Error {
     }
 }
 
-/// Wakes the connection's task, and records activity of the peer: the peer sent a part of a message, or
-/// received a part of one.
+/// A waker of the connection's task that records activity of the peer: the peer sent a part of a message,
+/// or received a part of one.
 struct ActivityWaker {
     waker: AtomicWaker,
     activity: Arc<PeerActivity>,

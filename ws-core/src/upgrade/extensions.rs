@@ -28,7 +28,7 @@ pub(super) fn negotiate_first<F: HeaderFields + ?Sized, T>(
     found
 }
 
-/// One element of the list of extensions.
+/// An element of the list of extensions.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Extension<'a> {
     pub(super) name: &'a [u8],

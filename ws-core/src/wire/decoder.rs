@@ -43,7 +43,7 @@ pub(crate) struct Decoder {
     inflater: Option<Box<Inflater>>,
 }
 
-/// How far the input completes a data frame.
+/// The extent to which the input completes a data frame.
 enum Progress {
     /// The frame is incomplete.
     Incomplete,

@@ -18,7 +18,7 @@ pub(super) enum Command {
     Stop,
 }
 
-/// Makes the future of a connection from its registered socket, on the worker's thread.
+/// The function that makes the future of a connection from its registered socket, on the worker's thread.
 pub(super) type StartFuture = Box<dyn FnOnce(Socket) -> SlotFuture + Send>;
 
 /// The queue of commands to one worker, and the number of its connections.

@@ -32,8 +32,8 @@ pub struct NatsOptions {
 }
 
 impl NatsOptions {
-    /// Returns the options of [`Hub::nats`](crate::Hub::nats): one replica, and a client that gives up a
-    /// silent server after 20 to 30 seconds.
+    /// Returns the options of [`Hub::nats`](crate::Hub::nats): one replica, and a client that disconnects
+    /// from an unresponsive server after 20 to 30 seconds.
     pub fn new() -> Self {
         ConnectOptions::new().ping_interval(PING_INTERVAL).into()
     }
@@ -42,7 +42,7 @@ impl NatsOptions {
     /// default 1.
     ///
     /// With one replica, data is unavailable while its server is, and lost with it. Three replicas tolerate
-    /// the loss of one server, five of two. A message is stored once more than half of the replicas have it.
+    /// the loss of one server, five tolerate the loss of two. A message is stored once more than half of the replicas have it.
     ///
     /// The option applies to streams that the hub creates. Existing streams keep their number of replicas,
     /// and the hub logs a warning if that is lower; `nats stream edit --replicas` changes it.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// client drops further messages and emits [`Event::SlowConsumer`](async_nats::Event::SlowConsumer).
 pub(super) const SUBSCRIPTION_CAPACITY: usize = 8192;
 
-/// Finds out whether one subscription has dropped messages.
+/// A detector of messages that one subscription has dropped.
 ///
 /// The client's event does not name a subscription. The one that dropped messages had a full buffer, so
 /// its task receives at least [`SUBSCRIPTION_CAPACITY`] messages without becoming idle.

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Whether the hub still uses its connection.
+/// The status of a hub's connection to its broker.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionStatus {
     Open,

@@ -16,7 +16,7 @@ async fn running_method_does_not_delay_forwarded_messages() {
     }
 }
 
-/// Subscribes, forwards and watches.
+/// Handler that subscribes, forwards and watches.
 #[websocket(overflow = latest)]
 struct Both(Topic<u32>);
 
@@ -54,7 +54,7 @@ async fn latest_replaces_messages_of_the_same_subscription_kind_only() {
     texts(client, &["anna is here", "received 2", "2"]).await;
 }
 
-/// Subscribes from the same position several times.
+/// Handler that subscribes from the same position several times.
 #[websocket]
 struct Impatient(Topic<u32>, Option<Position>);
 

@@ -44,7 +44,7 @@ async fn returning_client_gets_missed_messages_or_recovered_false() {
     let (client, recovery) = from(at(1), 60).await;
     assert_eq!(recovery, Recovery { recovered: true, position: at(5) });
     texts(client, &["20 at 2", "30 at 3", "40 at 4", "50 at 5", "60 at 6"]).await;
-    // The second message is no longer stored.
+    // The second message has left the history.
     let (client, recovery) = from(at(1), 70).await;
     assert_eq!(recovery, Recovery { recovered: false, position: at(6) });
     texts(client, &["70 at 7"]).await;
@@ -75,8 +75,8 @@ async fn new_client_gets_the_last_messages_and_then_new_ones() {
         room.publish(0).unwrap();
         let offset = end.unwrap().offset + 1;
         let begin = offset - expect.len() as u64;
-        let kept = expect.iter().zip(begin..).map(|(number, offset)| format!("{number} at {offset}"));
-        let expect: Vec<_> = kept.chain([format!("0 at {offset}")]).collect();
+        let retained = expect.iter().zip(begin..).map(|(number, offset)| format!("{number} at {offset}"));
+        let expect: Vec<_> = retained.chain([format!("0 at {offset}")]).collect();
         texts(client, &expect.iter().map(String::as_str).collect::<Vec<_>>()).await;
     };
     check(Since::Last(3), &[]).await;
@@ -98,7 +98,7 @@ async fn new_client_gets_the_last_messages_and_then_new_ones() {
     assert_eq!(recovery.recv(), Ok(Recovery { recovered: false, position: None }));
 }
 
-/// Queues up to three new messages while its method runs.
+/// Handler whose method runs while up to three new messages are queued.
 #[websocket(overflow = drop_oldest, mailbox = 3)]
 struct Slow(Topic<u32>);
 
@@ -224,20 +224,20 @@ impl crate::Codec<Arc<()>> for NoCodec {
 #[test]
 fn retention_task_starts_in_the_current_runtime() {
     let hub = Hub::local();
-    let keep = |name: &str| hub.topic::<u32>(name).history(History::new(4).ttl(Duration::ZERO));
+    let create = |name: &str| hub.topic::<u32>(name).history(History::new(4).ttl(Duration::ZERO));
     // First without a runtime, then in one that shuts down, then in one that runs.
-    keep("a");
+    create("a");
     assert_eq!(hub.len(), 1);
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (first, second) = (runtime(), runtime());
     {
         let _runtime = first.enter();
-        keep("b");
+        create("b");
     }
     drop(first);
     assert_eq!(hub.len(), 2);
     second.block_on(async {
-        keep("c");
+        create("c");
         assert_eq!(topics(&hub).await, 0);
     });
 }

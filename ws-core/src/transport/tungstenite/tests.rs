@@ -13,9 +13,9 @@ use crate::wire::testing::frame;
 
 /// Returns the client's end and a transport of a server.
 async fn transport() -> (DuplexStream, TungsteniteTransport<DuplexStream>) {
-    let (near, far) = duplex(1 << 20);
-    let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
-    (near, TungsteniteTransport::new(stream, Arc::default()))
+    let (peer_io, driver_io) = duplex(1 << 20);
+    let stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, None).await;
+    (peer_io, TungsteniteTransport::new(stream, Arc::default()))
 }
 
 /// Awaits a future that should complete soon.
@@ -29,8 +29,8 @@ fn check(first: u8, payload: &[u8], header: &[u8]) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     async move {
         for at_once in [1, 3, 1 << 20] {
-            let (mut near, mut transport) = transport().await;
-            near.write_all(&frame(first, payload)).await.unwrap();
+            let (mut peer_io, mut transport) = transport().await;
+            peer_io.write_all(&frame(first, payload)).await.unwrap();
             let mut read = Vec::new();
             while read.len() < header.len() + 4 + payload.len() {
                 let mut part = vec![0; at_once];
@@ -62,19 +62,19 @@ fn check_protocol_error(bytes: &[u8], expect: ProtocolError) -> impl Future<Outp
     let caller = std::panic::Location::caller();
     let bytes = bytes.to_vec();
     async move {
-        let (mut near, mut transport) = transport().await;
-        near.write_all(&bytes).await.unwrap();
+        let (mut peer_io, mut transport) = transport().await;
+        peer_io.write_all(&bytes).await.unwrap();
         let error = transport.read_u8().await.expect_err("the bytes violate the protocol");
         let fault = error.get_ref().and_then(|source| source.downcast_ref());
         assert_eq!(fault, Some(&expect), "{caller}: {error}");
         // A close frame can still be sent.
         transport.write_all(b"\x88\x02\x03\xea").await.unwrap();
         let mut close = [0; 4];
-        soon(near.read_exact(&mut close)).await.unwrap();
+        soon(peer_io.read_exact(&mut close)).await.unwrap();
         assert_eq!(close, *b"\x88\x02\x03\xea", "{caller}");
         // The transport returns all later bytes unchanged.
-        near.write_all(b"junk").await.unwrap();
-        drop(near);
+        peer_io.write_all(b"junk").await.unwrap();
+        drop(peer_io);
         let mut remaining = Vec::new();
         soon(transport.read_to_end(&mut remaining)).await.unwrap();
         assert_eq!(remaining, b"junk", "{caller}");
@@ -104,8 +104,8 @@ async fn protocol_errors_match_the_engine() {
 /// Each ping is answered before the next is read, so that the stream queues only one pong.
 #[tokio::test]
 async fn reading_stops_while_a_pong_is_queued() {
-    let (mut near, far) = duplex(64);
-    let stream = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    let (mut peer_io, driver_io) = duplex(64);
+    let stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, None).await;
     let mut transport = TungsteniteTransport::new(stream, Arc::default());
     let mut read = 0;
     let reading = async {
@@ -116,7 +116,7 @@ async fn reading_stops_while_a_pong_is_queued() {
     };
     let writing = async {
         for _ in 0..1000 {
-            near.write_all(&frame(0x89, &[0; 100])).await.unwrap();
+            peer_io.write_all(&frame(0x89, &[0; 100])).await.unwrap();
         }
     };
     let stalled = Duration::from_millis(50);
@@ -140,10 +140,10 @@ async fn partial_frame_is_rejected() {
 
 #[tokio::test]
 async fn frames_become_messages_in_order() {
-    let (near, mut transport) = transport().await;
+    let (peer_io, mut transport) = transport().await;
     let frames = b"\x81\x02hi\x82\x01\x07\x89\x01p\x8a\x01q\x8a\x01r\x88\x05\x0f\xa1bye";
     transport.write_all(frames).await.unwrap();
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut client = WebSocketStream::from_raw_socket(peer_io, Role::Client, None).await;
     let close = CloseFrame { code: 4001.into(), reason: "bye".into() };
     for expect in [
         Message::text("hi"),
@@ -160,10 +160,10 @@ async fn frames_become_messages_in_order() {
 /// After its close reply, the stream does not flush the inner stream itself.
 #[tokio::test]
 async fn close_reply_is_flushed_through_a_buffered_stream() {
-    let (near, far) = duplex(1 << 10);
-    let stream = WebSocketStream::from_raw_socket(BufStream::new(far), Role::Server, None).await;
+    let (peer_io, driver_io) = duplex(1 << 10);
+    let stream = WebSocketStream::from_raw_socket(BufStream::new(driver_io), Role::Server, None).await;
     let mut transport = TungsteniteTransport::new(stream, Arc::default());
-    let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut client = WebSocketStream::from_raw_socket(peer_io, Role::Client, None).await;
     client.send(Message::Close(None)).await.unwrap();
     assert_eq!(transport.read_u8().await.unwrap(), 0x88);
     transport.write_all(b"\x81\x04lost\x88\x00").await.unwrap();

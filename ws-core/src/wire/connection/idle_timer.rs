@@ -2,7 +2,7 @@
 
 use super::Connection;
 
-/// Whether the driver's timer fires no later than the idle timeout, or there is no idle timeout.
+/// The relation of the driver's timer to the idle timeout, if there is one.
 ///
 /// ```text
 ///             on_idle_timer_armed: the driver's timer fires by the idle deadline

@@ -7,7 +7,7 @@ use super::rate_limits::MessageRate;
 use crate::close::CloseReason;
 use crate::options::Options;
 
-/// Checks that few connections have, because their options are off by default.
+/// The checks that few connections have, because their options are off by default.
 #[derive(Debug)]
 pub(super) struct OptionalChecks {
     pub(super) keepalive: Keepalive,

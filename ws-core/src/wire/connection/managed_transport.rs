@@ -22,7 +22,7 @@ pub(super) struct ManagedTransport {
     is_pending: bool,
 }
 
-/// Whether reading is deferred so that a pending method can still send a reply.
+/// The deferral of reading, so that a pending method can still send a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deferral {
     /// The transport was read after the last deferral. The next pending method starts a deferral.

@@ -38,7 +38,8 @@ pub(super) struct PartialFrame {
     pub(super) mask: [u8; 4],
     /// The number of payload bytes that have not arrived.
     pub(super) remaining: usize,
-    /// How many bytes at the end of the message's payload are reserved for them.
+    /// How many bytes at the end of the message's payload are reserved for the remaining
+    /// bytes.
     pub(super) reserved: usize,
 }
 

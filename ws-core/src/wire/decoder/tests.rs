@@ -8,11 +8,11 @@ use crate::wire::testing::frame;
 /// Decodes a stream that arrives in pieces, and describes the messages and the error as plain text.
 fn decode(stream: &[u8], cuts: &[usize], max: usize) -> Vec<String> {
     let mut decoder = Decoder::new(max, true);
-    let (mut seen, mut held, mut at) = (Vec::new(), Vec::new(), 0);
+    let (mut seen, mut unread, mut at) = (Vec::new(), Vec::new(), 0);
     for cut in cuts.iter().copied().chain([stream.len()]) {
-        held.extend_from_slice(&stream[at..cut]);
+        unread.extend_from_slice(&stream[at..cut]);
         at = cut;
-        let mut input = &mut held[..];
+        let mut input = &mut unread[..];
         loop {
             match decoder.decode(&mut input) {
                 Ok(Some(decoded)) => {
@@ -29,8 +29,8 @@ fn decode(stream: &[u8], cuts: &[usize], max: usize) -> Vec<String> {
                 }
             }
         }
-        held = input.to_vec();
-        assert!(held.len() < 6 + 125, "the decoder left {} bytes", held.len());
+        unread = input.to_vec();
+        assert!(unread.len() < 6 + 125, "the decoder left {} bytes", unread.len());
     }
     seen
 }

@@ -10,7 +10,7 @@ thread_local! {
     static DRAFT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// One of the thread's buffers.
+/// A buffer of the thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ThreadBuffer {
     /// An inflated message, while the handler processes it.
@@ -28,7 +28,7 @@ impl ThreadBuffer {
         self.swap(Vec::new())
     }
 
-    /// Puts a buffer back. The thread keeps the larger one.
+    /// Puts a buffer back. The thread retains the larger one.
     pub(crate) fn put(self, mut buffer: Vec<u8>) {
         let other = self.take();
         if buffer.capacity() > MAX_POOLED_CAPACITY || buffer.capacity() < other.capacity() {
@@ -46,7 +46,7 @@ impl ThreadBuffer {
     }
 }
 
-/// Returns the buffer of an inflated message that was handled to the thread.
+/// Returns a handled message's buffer to the thread.
 #[cold]
 pub(crate) fn recycle(buffer: Vec<u8>) {
     ThreadBuffer::Inflated.put(buffer);

@@ -44,7 +44,7 @@ pub(crate) struct DeflateParams {
     pub(crate) per_frame: bool,
 }
 
-/// How a connection sends a prepared message.
+/// The encoding in which a connection sends a prepared message.
 #[cfg_attr(not(feature = "deflate"), allow(dead_code))]
 pub(crate) enum PreparedEncoding<'a> {
     /// As this compressed frame.

@@ -70,7 +70,7 @@ impl Outbox {
 /// A message that compression does not make smaller.
 struct Incompressible;
 
-/// Removes a frame that was not completed.
+/// A guard that removes a frame that was not completed.
 struct FrameGuard<'a> {
     bytes: &'a mut Vec<u8>,
     /// The length to which the buffer is truncated.

@@ -30,7 +30,7 @@ pub(in crate::worker) struct PollerRegistry(Arc<OwnedFd>);
 /// The events of the last wait.
 pub(in crate::worker) struct Events(Vec<Event>);
 
-/// Ends the wait of a worker.
+/// A handle that ends the wait of a worker.
 #[derive(Debug)]
 pub(in crate::worker) struct Waker(OwnedFd);
 

@@ -26,7 +26,7 @@ pub(in crate::worker) struct Events {
     ready: Vec<(usize, u8)>,
 }
 
-/// Ends the wait of a worker.
+/// A handle that ends the wait of a worker.
 #[derive(Debug)]
 pub(in crate::worker) struct Waker(mio::Waker);
 

@@ -22,7 +22,7 @@ const MAX_CONCURRENT_WRITES: usize = 64;
 /// Maximum number of pending changes. Beyond it, members that leave are not announced and expire instead.
 const MAX_PENDING_CHANGES: usize = 100_000;
 
-/// Announces the members of this process, in all topics. Dropping it ends its task.
+/// The task that announces the members of this process, in all topics. Dropping the value ends the task.
 pub(in super::super) struct PresenceAnnouncer {
     node: u64,
     state: Arc<AnnounceState>,

@@ -73,7 +73,7 @@ impl TopicPresence {
     }
 }
 
-/// The members of one topic in other processes, as one watcher knows them.
+/// The members of one topic in other processes, that a watcher received.
 pub(in super::super) struct RemoteMembers {
     last_used: Mutex<Instant>,
     /// Whether the watcher has received all entries that existed when it started.

@@ -12,23 +12,23 @@ fn content(len: usize) -> Vec<u8> {
 /// its own. `read_size` returns the size of each read. Returns the payload and the number of bytes that were
 /// read directly.
 fn read(decoder: &mut Decoder, stream: &[u8], mut read_size: impl FnMut() -> usize) -> (Vec<u8>, usize) {
-    let (mut rest, mut held, mut direct) = (stream, Vec::new(), 0);
+    let (mut rest, mut unread, mut direct) = (stream, Vec::new(), 0);
     loop {
         let len = read_size().clamp(1, rest.len());
-        if let Some(room) = decoder.direct_read_buf().filter(|_| held.is_empty()) {
+        if let Some(room) = decoder.direct_read_buf().filter(|_| unread.is_empty()) {
             let len = len.min(room.len());
             room[..len].copy_from_slice(rest.split_off(..len).unwrap());
             decoder.commit_direct_read(len).unwrap();
             direct += len;
             continue;
         }
-        held.extend_from_slice(rest.split_off(..len.min(64 << 10)).unwrap());
-        let mut input = &mut held[..];
+        unread.extend_from_slice(rest.split_off(..len.min(64 << 10)).unwrap());
+        let mut input = &mut unread[..];
         match decoder.decode(&mut input).unwrap() {
             Some(Decoded::Binary(Cow::Owned(bytes))) => return (bytes, direct),
             Some(Decoded::Text(Cow::Owned(text))) => return (text.into_bytes(), direct),
             Some(other) => panic!("{other:?}"),
-            None => held = input.to_vec(),
+            None => unread = input.to_vec(),
         }
     }
 }

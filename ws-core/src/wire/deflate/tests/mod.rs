@@ -34,11 +34,11 @@ fn describe(decoded: &Decoded<'_>) -> String {
 
 /// Decodes a stream that arrives in pieces.
 fn decode(decoder: &mut Decoder, stream: &[u8], cuts: &[usize]) -> Vec<String> {
-    let (mut seen, mut held, mut at) = (Vec::new(), Vec::new(), 0);
+    let (mut seen, mut unread, mut at) = (Vec::new(), Vec::new(), 0);
     for cut in cuts.iter().copied().chain([stream.len()]) {
-        held.extend_from_slice(&stream[at..cut]);
+        unread.extend_from_slice(&stream[at..cut]);
         at = cut;
-        let mut input = &mut held[..];
+        let mut input = &mut unread[..];
         loop {
             match decoder.decode(&mut input) {
                 Ok(Some(decoded)) => seen.push(describe(&decoded)),
@@ -49,7 +49,7 @@ fn decode(decoder: &mut Decoder, stream: &[u8], cuts: &[usize]) -> Vec<String> {
                 }
             }
         }
-        held = input.to_vec();
+        unread = input.to_vec();
     }
     seen
 }
