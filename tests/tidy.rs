@@ -25,23 +25,32 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn sources(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
+fn read_sources(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
+            read_sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            // Code under `#[cfg(test)]` may import any module.
             let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap().to_owned();
-            found.insert(path, code);
+            found.insert(path, text);
         }
     }
 }
 
-fn sources_of(folder: &str) -> BTreeMap<PathBuf, String> {
+/// Returns the Rust files of a folder, with their tests.
+fn sources_with_tests_of(folder: &str) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
-    sources(&workspace().join(folder), &mut found);
+    read_sources(&workspace().join(folder), &mut found);
+    assert!(!found.is_empty());
+    found
+}
+
+/// Returns the Rust files of a folder without their tests: code under `#[cfg(test)]` may import any module.
+fn sources_of(folder: &str) -> BTreeMap<PathBuf, String> {
+    let mut found = sources_with_tests_of(folder);
+    for text in found.values_mut() {
+        text.truncate(text.find("\n#[cfg(test)]\nmod ").unwrap_or(text.len()));
+    }
     let root = workspace().join(folder);
     found.retain(|path, _| {
         let below = path.strip_prefix(&root).unwrap();
@@ -217,13 +226,13 @@ fn anchors(text: &str) -> Vec<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let anchor = |line: &str| {
         let line = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = line.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        let allowed = line.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        allowed.map(|c| if c == ' ' { '-' } else { c }).collect()
     };
     headings.map(anchor).collect()
 }
 
-/// Whether a link of a Markdown file leads to a file, and to a heading if it names one.
+/// Returns whether a link of a Markdown file leads to a file, and to a heading if it names one.
 fn leads_somewhere(from: &Path, target: &str) -> bool {
     if target.starts_with("https://") {
         return true;

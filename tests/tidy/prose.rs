@@ -1,8 +1,9 @@
 //! Comments: words that do not come back, and markers that name a budget.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use crate::{sources_of, workspace};
+use crate::{sources_of, sources_with_tests_of, workspace};
 
 /// Phrases without a plain subject, or with a meaning that only this project knew.
 const PHRASES: [&str; 14] = [
@@ -41,7 +42,7 @@ fn comment(line: &str) -> Option<&str> {
 fn comments_use_plain_words() {
     let mut wrong = Vec::new();
     for folder in FOLDERS {
-        for (path, text) in sources_of(folder) {
+        for (path, text) in sources_with_tests_of(folder) {
             if path.ends_with("tidy/prose.rs") {
                 continue;
             }
@@ -96,7 +97,8 @@ fn budget_keys() -> Vec<String> {
 fn performance_code_names_its_budget() {
     let keys = budget_keys();
     let (mut found, mut wrong) = (0, Vec::new());
-    for (path, text) in sources_of("ws-core/src") {
+    let sources = ["ws-core/src", "ws-macros/src"].map(sources_of);
+    for (path, text) in sources.into_iter().flatten() {
         let lines: Vec<&str> = text.lines().collect();
         for (at, line) in lines.iter().enumerate() {
             if !line.contains("// PERF:") && !line.contains("/// PERF:") && !line.contains("//! PERF:") {
@@ -126,4 +128,95 @@ fn performance_code_names_its_budget() {
     }
     assert!(wrong.is_empty(), "no entry of benches/budget.toml guards:\n{}", wrong.join("\n"));
     assert!(found > 10, "{found} markers");
+}
+
+/// Returns whether comments contain a marker with an entry of the budget.
+fn has_budget(comments: &str) -> bool {
+    comments.contains("PERF:") && comments.contains("budget: ") && !comments.contains("budget: none")
+}
+
+/// A marker of the whole module names the attribute, because such a marker may be about other code.
+#[test]
+fn forced_inlining_names_its_budget() {
+    const ATTRIBUTE: &str = "#[inline(always)]";
+    let (mut found, mut wrong) = (0, Vec::new());
+    let sources = ["ws-core/src", "ws-macros/src"].map(sources_of);
+    for (path, text) in sources.into_iter().flatten() {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let module: Vec<&str> = lines.iter().copied().filter(|line| line.starts_with("//!")).collect();
+        let module = module.join(" ");
+        let is_module_marked = has_budget(&module) && module.contains("inline(always)");
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| **line == ATTRIBUTE) {
+            found += 1;
+            let above = lines[..at].iter().rev();
+            let above = above.take_while(|line| line.starts_with("//") || line.starts_with("#[")).copied();
+            let above: Vec<&str> = above.collect();
+            let above: Vec<&str> = above.into_iter().rev().collect();
+            if !is_module_marked && !has_budget(&above.join(" ")) {
+                wrong.push(format!("{}:{}", path.display(), at + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "`{ATTRIBUTE}` without a `PERF:` marker:\n{}", wrong.join("\n"));
+    assert!(found > 10, "{found} attributes");
+}
+
+/// The kind of an item with a doc comment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Item {
+    Function,
+    Type,
+    Other,
+}
+
+/// Returns the kind of the item that a line declares.
+fn item(line: &str) -> Item {
+    let words = line.split(|c: char| !(c.is_alphanumeric() || "_()".contains(c)));
+    let modifiers = ["async", "const", "default", "extern", "unsafe"];
+    let mut words = words.filter(|word| !word.starts_with("pub") && !word.is_empty());
+    match words.find(|word| !modifiers.contains(word) && !word.ends_with(')')) {
+        Some("fn") => Item::Function,
+        Some("struct" | "enum" | "trait" | "type" | "union") => Item::Type,
+        _ => Item::Other,
+    }
+}
+
+/// Returns each documented item: the kind, the line and the first word of its documentation.
+fn documented(text: &str) -> Vec<(Item, usize, &str)> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let is_doc = |at: usize| lines[at].starts_with("///");
+    let first_lines = (0..lines.len()).filter(|at| is_doc(*at) && (*at == 0 || !is_doc(at - 1)));
+    let items = first_lines.filter_map(|at| {
+        let mut below = lines[at..].iter();
+        let declaration = below.find(|line| !line.starts_with("//") && !line.starts_with("#["))?;
+        let word = lines[at].trim_start_matches('/').split_whitespace().next()?;
+        Some((item(declaration), at + 1, word.trim_end_matches([',', '.', ':'])))
+    });
+    items.collect()
+}
+
+#[test]
+fn documentation_begins_with_the_word_of_its_kind() {
+    let files: Vec<_> = FOLDERS.into_iter().flat_map(sources_with_tests_of).collect();
+    // The word that begins the documentation of a function is a verb.
+    let items = files.iter().flat_map(|(_, text)| documented(text));
+    let verbs: BTreeSet<&str> = items
+        .filter(|(item, _, word)| *item == Item::Function && word.ends_with('s'))
+        .map(|(_, _, word)| word)
+        .collect();
+    assert!(verbs.contains("Returns") && verbs.len() > 20, "{verbs:?}");
+    let mut wrong = Vec::new();
+    for (path, text) in &files {
+        for (item, line, word) in documented(text) {
+            let is_wrong = match item {
+                Item::Function => word == "Whether",
+                Item::Type => verbs.contains(word) || ["Has", "Whether", "How"].contains(&word),
+                Item::Other => false,
+            };
+            if is_wrong {
+                wrong.push(format!("{}:{line}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "a function begins with a verb, a type with a noun:\n{}", wrong.join("\n"));
 }
