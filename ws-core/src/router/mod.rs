@@ -233,7 +233,10 @@ impl<S: Send + Sync + 'static> Router<S> {
     }
 }
 
-impl Router {
+impl<S> Router<S>
+where
+    Self: ReadyRouter,
+{
     /// Closes all connections of this router and its clones with 1001. Waits until all are closed, or until
     /// the [`shutdown_timeout`](Router::shutdown_timeout) has passed.
     ///
@@ -260,7 +263,9 @@ impl Router {
             tracing::warn!("connections are still open after the shutdown timeout");
         }
     }
+}
 
+impl Router {
     /// Calls the handler or the fallback for a request that an HTTP server has parsed.
     pub(crate) fn call_request(&self, request: Request<Body>) -> ResponseFuture {
         let Ok(matched) = self.paths.at(request.uri().path()) else {
@@ -318,22 +323,30 @@ impl Router {
 /// A router that has its state: `Router<()>`.
 #[diagnostic::on_unimplemented(
     message = "the state of this `{Self}` is missing",
-    label = "a handler extracts it with `State<…>`: call `.with_state(…)` before this",
+    label = "a handler extracts it with `State<…>`: call `.with_state(…)` before this, after the mounts",
     note = "`.with_state(…)` returns a `Router<()>`, which can be served"
 )]
 pub trait ReadyRouter {
     /// Returns the router, which can be served.
     fn complete(self) -> Router;
+
+    /// Like [`complete`](Self::complete), by reference.
+    fn as_complete(&self) -> &Router;
 }
 
 impl ReadyRouter for Router {
     fn complete(self) -> Router {
         self
     }
+
+    fn as_complete(&self) -> &Router {
+        self
+    }
 }
 
-impl<B> Service<Request<B>> for Router
+impl<B, S> Service<Request<B>> for Router<S>
 where
+    Self: ReadyRouter,
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
@@ -346,7 +359,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let response = self.call_request(request.map(Body::new));
+        let response = self.as_complete().call_request(request.map(Body::new));
         Box::pin(async move { Ok(response.await) })
     }
 }

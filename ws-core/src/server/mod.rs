@@ -27,7 +27,10 @@ use tokio::net::TcpListener;
 use crate::error::Result;
 use crate::router::{ReadyRouter, Router};
 
-impl<S> Router<S> {
+impl<S> Router<S>
+where
+    Self: ReadyRouter, // Not on the methods, whose futures would repeat the error of a missing state.
+{
     /// Serves the router on an address (`"127.0.0.1:8080"`, `"localhost:8080"`, a `SocketAddr`)
     /// until the future is dropped. The connections then end in the background, like those of
     /// [`serve_with_shutdown`](Self::serve_with_shutdown).
@@ -47,10 +50,7 @@ impl<S> Router<S> {
     ///     Router::new().mount::<Echo>().serve("127.0.0.1:8080").await
     /// }
     /// ```
-    pub fn serve(self, addr: impl Display) -> impl Future<Output = Result<()>>
-    where
-        Self: ReadyRouter,
-    {
+    pub fn serve(self, addr: impl Display) -> impl Future<Output = Result<()>> {
         self.serve_with_shutdown(addr, future::pending())
     }
 
@@ -76,7 +76,6 @@ impl<S> Router<S> {
     pub fn serve_with_shutdown<F>(self, addr: impl Display, shutdown: F) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = ()>,
-        Self: ReadyRouter,
     {
         bind_and_serve(self.complete(), addr.to_string(), Security::Plain, shutdown)
     }
@@ -113,14 +112,16 @@ impl<S> Router<S> {
     pub fn serve_listener<F>(self, listener: TcpListener, shutdown: F) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = ()>,
-        Self: ReadyRouter,
     {
         run_server(self.complete(), listener, Security::Plain, shutdown)
     }
 }
 
 #[cfg(feature = "tls")]
-impl<S> Router<S> {
+impl<S> Router<S>
+where
+    Self: ReadyRouter,
+{
     /// Like [`serve`](Self::serve), but inside TLS (`https` and `wss`), with a certificate and a key from
     /// PEM files.
     ///
@@ -143,10 +144,7 @@ impl<S> Router<S> {
         addr: impl Display,
         cert: impl AsRef<Path>,
         key: impl AsRef<Path>,
-    ) -> impl Future<Output = Result<()>>
-    where
-        Self: ReadyRouter,
-    {
+    ) -> impl Future<Output = Result<()>> {
         self.serve_tls_with_shutdown(addr, cert, key, future::pending())
     }
 
@@ -177,7 +175,6 @@ impl<S> Router<S> {
     ) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = ()>,
-        Self: ReadyRouter,
     {
         let (server, addr, tls) = (self.complete(), addr.to_string(), Tls::load(cert, key));
         async move { bind_and_serve(server, addr, Security::Tls(tls?), shutdown).await }
@@ -197,7 +194,6 @@ impl<S> Router<S> {
     ) -> impl Future<Output = Result<()>>
     where
         F: Future<Output = ()>,
-        Self: ReadyRouter,
     {
         run_server(self.complete(), listener, Security::Tls(tls), shutdown)
     }
