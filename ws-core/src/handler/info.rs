@@ -80,6 +80,7 @@ impl<H: OnInfo<M>, M> InfoOf<H> for M {
 #[diagnostic::on_unimplemented(
     message = "`{H}` does not take published values of type `{Self}`",
     label = "no `#[on_info]` of `{H}` takes an `Arc<{Self}>`",
+    note = "published values are shared: `Arc<{Self}>`, or `Published<{Self}>` with the position",
     note = "add `#[on_info] fn …(&mut self, message: Arc<{Self}>)` to the `#[websocket] impl {H}`",
     note = "or forward the topic to the client, with `cx.forward(&topic)`"
 )]
