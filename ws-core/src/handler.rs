@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use info::{DeliverTo, InfoOf, OnInfo};
 pub use instance::{HandlerInstance, MethodFuture, MethodOutput};
-pub use upgrade::{DefaultUpgrade, Extractor, IntoUpgrade, OnUpgrade, Upgrade};
+pub use upgrade::{DefaultUpgrade, Extractor, IntoUpgrade, OnUpgrade, StateExtractor, Upgrade};
 
 use crate::context::Context;
 use crate::event::{Event, EventOutcome};

@@ -14,11 +14,12 @@ pub use crate::error::HandlerError;
 pub use crate::event::{Event, EventOutcome, MissedCount};
 pub use crate::handler::{
     Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, InfoOf, IntoUpgrade, MethodFuture,
-    MethodOutput, Mounted, OnInfo, OnUpgrade, Timer, Upgrade,
+    MethodOutput, Mounted, OnInfo, OnUpgrade, StateExtractor, Timer, Upgrade,
 };
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled};
 pub use crate::payload::{FromBinary, FromText};
 use crate::reply::IntoReply;
+use crate::router::PathExtractor;
 
 /// Returns the duration of an attribute, which the macro converts to nanoseconds.
 pub const fn nanos(nanos: u64) -> Duration {
@@ -35,6 +36,19 @@ pub const fn nanos(nanos: u64) -> Duration {
 pub const fn bytes(bytes: u64) -> usize {
     assert!(bytes as usize as u64 == bytes, "this size is too large for the target");
     bytes as usize
+}
+
+/// Checks that an extractor named `Path` is the one of this crate.
+pub const fn check_path<T: PathExtractor>() {}
+
+/// Returns the context in code that does not compile: where a task or a thread captures `cx`. The lifetime
+/// keeps the compiler from reporting the capture a second time.
+///
+/// # Panics
+///
+/// Panics always.
+pub fn captured_context<H: Handler>() -> &'static mut Context<H> {
+    unreachable!("code with errors does not run")
 }
 
 /// Sends the value that a method returned.

@@ -6,7 +6,8 @@ use quote::quote;
 use syn::{FnArg, GenericParam, Generics, PathArguments, Type};
 
 use crate::errors::Errors;
-use crate::expand::{scope, with_send_static, with_statics};
+use crate::expand::{crate_name_ident, scope, with_send_static, with_statics};
+use crate::model::share_captured_context;
 use crate::parse::{Block, DeclarationItem, Member};
 
 pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors) -> TokenStream {
@@ -75,10 +76,12 @@ pub(crate) fn fallback_impl(mut block: Block, errors: Errors) -> TokenStream {
     quote!(#block #errors #code)
 }
 
-/// Adds the missing `<Self>` to `Context`, which the compiler would report a second time.
+/// Repairs errors that the compiler would report a second time: adds the missing `<Self>` to `Context`, and
+/// replaces a context that a task captures.
 fn repair(block: &mut Block) {
     for member in &mut block.members {
         let Member::Method(method) = member else { continue };
+        share_captured_context(method, &crate_name_ident());
         for input in &mut method.sig.inputs {
             if let FnArg::Typed(input) = input
                 && let Type::Reference(reference) = &mut *input.ty

@@ -49,7 +49,7 @@ impl<H: Default, S: Sync> OnUpgrade<H, S> for DefaultUpgrade {
     message = "`#[on_upgrade]` cannot take a `{Self}` from the request",
     label = "an argument of its `#[on_upgrade]` is not an extractor",
     note = "extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`, and all types that implement axum's `FromRequestParts`; the `T` of `Path` and `Query` is `serde::Deserialize`",
-    note = "the `T` of `State<T>` is `Clone`, and is the state of the router (`.with_state(…)`, in a test `.state(…)`) or a part of it by `FromRef`; the state here is `{S}`"
+    note = "the state of the router is `{S}` here; if the argument needs another one, call `.with_state(…)` after the mounts: `Router::new().mount::<…>().with_state(…)`"
 )]
 pub trait Extractor<S>: Sized {
     /// Extracts the argument from the request, or returns the response that rejects the request.
@@ -62,6 +62,18 @@ impl<T: FromRequestParts<S>, S: Send + Sync> Extractor<S> for T {
         T::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)
     }
 }
+
+/// An [`Extractor`] named `State`. A trait of its own, so that a compile error is about the router's state.
+#[diagnostic::on_unimplemented(
+    message = "`#[on_upgrade]` cannot take a `{Self}` from a router whose state is `{S}`",
+    label = "the state of this router is `{S}`",
+    note = "call `.with_state(…)` after the mounts: `Router::new().mount::<…>().with_state(…)`",
+    note = "the `T` of `State<T>` is `Clone`, and is the state of the router (`.with_state(…)`, in a test `.state(…)`) or a part of it by `FromRef`"
+)]
+pub trait StateExtractor<S>: Extractor<S> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Extractor<S>, S> StateExtractor<S> for T {}
 
 /// A handler with settings for its connection: a return type of `#[on_upgrade]` beside `Self`.
 ///

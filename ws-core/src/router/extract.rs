@@ -50,6 +50,18 @@ use super::path::{PathError, PathParams, deserialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path<T>(pub T);
 
+/// The extractor of the path's parameters: a [`Path`]. Generated code checks with this trait that a type
+/// named `Path` is not axum's.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `ws_core::Path`",
+    label = "does not extract the parameters of the handler's path",
+    note = "only axum's router fills axum's `Path`, which would answer every request with 500: remove its import, or write `ws_core::Path<…>`",
+    note = "an extractor of your own cannot be called `Path`; import it under another name"
+)]
+pub trait PathExtractor {}
+
+impl<T> PathExtractor for Path<T> {}
+
 impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     type Rejection = Response;
 

@@ -23,6 +23,7 @@ pub(crate) use endpoint::PlainHandshake;
 #[cfg(feature = "test-util")]
 pub(crate) use endpoint::prepare;
 use endpoint::{AcceptFuture, Endpoint, Mount, RouterContext, WithState};
+pub(crate) use extract::PathExtractor;
 pub use extract::{Path, PeerAddr, Query, State};
 pub(crate) use limits::Settings;
 use path::PathParams;

@@ -17,8 +17,8 @@ pub(crate) fn expand_impl(block: &Block, model: &HandlerImpl) -> TokenStream {
     let infos = info_impls(model, &generics);
     let upgrades = model.upgrades.iter().map(|upgrade| expand_upgrade(model, upgrade));
     let exclusive = model.exclusive.iter().map(|ExclusivePair { cfgs, span, text }| {
-        let any = any_cfg(std::iter::once(&**cfgs));
-        quote_spanned!(*span=> #[cfg(#any)] ::core::compile_error!(#text);)
+        let condition = any_cfg(std::iter::once(&**cfgs)).map(|any| quote!(#[cfg(#any)]));
+        quote_spanned!(*span=> #condition ::core::compile_error!(#text);)
     });
     let handler = handler_impl(model, &generics);
     let code = scope(&quote! {
@@ -109,6 +109,7 @@ fn info_impls(model: &HandlerImpl, generics: &Generics) -> Vec<TokenStream> {
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let HandlerImpl { self_ty, .. } = model;
     let infos = model.methods.iter().filter(|method| matches!(method.event, Event::Info));
+    let infos = infos.filter(|method| !method.is_left_out);
     let impls = infos.map(|method| {
         let Method { cfgs, variant, .. } = method;
         let ty = method.payload();

@@ -18,15 +18,20 @@ pub(crate) use rewrite::{with_send_static, with_statics};
 /// Returns a scope in which `__ws` is `ws_core::private`, under whatever name the user's crate
 /// depends on `ws-core`. All paths of generated code start from `__ws` or `::core`.
 pub(crate) fn scope(code: &TokenStream) -> TokenStream {
-    let name = match crate_name("ws-core") {
-        Ok(FoundCrate::Name(name)) => Ident::new(&name, Span::call_site()),
-        // `ws-core` itself, or a crate that reaches `ws-core` through another dependency.
-        Ok(FoundCrate::Itself) | Err(_) => Ident::new("ws_core", Span::call_site()),
-    };
+    let name = crate_name_ident();
     quote! {
         const _: () = {
             use ::#name::private as __ws;
             #code
         };
+    }
+}
+
+/// Returns the name under which the user's crate depends on `ws-core`.
+pub(crate) fn crate_name_ident() -> Ident {
+    match crate_name("ws-core") {
+        Ok(FoundCrate::Name(name)) => Ident::new(&name, Span::call_site()),
+        // `ws-core` itself, or a crate that reaches `ws-core` through another dependency.
+        Ok(FoundCrate::Itself) | Err(_) => Ident::new("ws_core", Span::call_site()),
     }
 }

@@ -128,12 +128,25 @@ impl HandlerImpl {
     }
 
     fn add_method(&mut self, mut method: Method, kind: Kind, errors: &mut Errors) {
+        let mut is_left_out = false;
         for first in self.methods.iter().filter(|first| first.conflicts_with(&method)) {
             let text = match method.event {
+                Event::Info if !first.takes_type_of(&method) => format!(
+                    "both `Arc<_>` and `Published<_>` of one type: `{}` takes its published values already\n\
+                     help: keep one of the methods; `Published` holds the `Arc` and the position",
+                    first.ident
+                ),
                 Event::Info => format!(
                     "a second `#[on_info]` for this type: `{}` handles it already\n\
                      help: handle them there, or give the messages for `{}` their own type",
                     first.ident, method.ident
+                ),
+                Event::Text | Event::Binary => format!(
+                    "a second `#[{}]`: `{}` handles it already\n\
+                     help: handle both in one method; messages of several shapes are one `enum` that is \
+                     `Deserialize`, for example with `#[serde(tag = \"type\")]`: take it as `Json<MyMessage>`",
+                    kind.name(),
+                    first.ident
                 ),
                 _ => format!(
                     "a second `#[{}]`: `{}` handles it already\nhelp: handle both in one method",
@@ -142,8 +155,16 @@ impl HandlerImpl {
                 ),
             };
             let pair = (&*first.cfgs, &*method.cfgs, method.ident.span());
+            if matches!(method.event, Event::Info) && !first.takes_type_of(&method) {
+                // The expansion without the second method leaves no ambiguity to the compiler to report too.
+                is_left_out = method.cfgs.is_empty();
+                let cfgs = [&*first.cfgs, &*method.cfgs].concat();
+                self.exclusive.push(ExclusivePair { cfgs, span: method.ident.span(), text });
+                continue;
+            }
             reject_or_defer(pair, text, &mut self.exclusive, errors);
         }
+        method.is_left_out = is_left_out;
         // `tick_1` and `tick1` become the same variant name.
         if self.methods.iter().any(|other| other.variant == method.variant) {
             let (name, number) = (&method.variant, self.methods.len());

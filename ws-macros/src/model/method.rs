@@ -6,7 +6,8 @@ use syn::{Attribute, GenericParam, Meta, ReturnType, Signature, Type};
 
 use super::argument::{Arg, usage_hint, validate_arguments};
 use super::kind::Kind;
-use super::types::{borrows, captures_all, ungroup_type};
+use super::task::find_captured_context;
+use super::types::{borrows, captures_all, is_named, type_arguments, ungroup_type};
 use super::{cfg_attributes, output_span, value};
 use crate::errors::Errors;
 use crate::parse;
@@ -24,6 +25,8 @@ pub(crate) struct Method {
     pub(crate) args: Vec<Arg>,
     /// Span of the return type, or of the name if there is none.
     pub(crate) output: Span,
+    /// Whether an error of another kind replaces the `OnInfo` impl of this method.
+    pub(crate) is_left_out: bool,
 }
 
 pub(crate) enum Event {
@@ -75,13 +78,19 @@ impl Method {
         }
     }
 
+    /// Returns whether both methods take messages of one type, as far as its tokens show.
+    pub(super) fn takes_type_of(&self, other: &Self) -> bool {
+        let of = |method: &Self| method.payload().map(|ty| quote::quote!(#ty).to_string());
+        of(self) == of(other)
+    }
+
     /// Returns whether two methods handle the same event. Timers never conflict; messages conflict by type.
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         match (&self.event, &other.event) {
             (Event::Timer { .. }, _) => false,
             (Event::Info, Event::Info) => {
-                let of = |method: &Self| method.payload().map(|ty| quote::quote!(#ty).to_string());
-                of(self) == of(other)
+                let of = |method: &Self| method.payload().and_then(published_type);
+                self.takes_type_of(other) || of(self).is_some_and(|ty| of(other) == Some(ty))
             }
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         }
@@ -101,6 +110,16 @@ pub(super) fn validate_method(
     let event = validate_event(helper, kind, errors);
     let args = validate_arguments(sig, kind, errors)?;
     validate_output(sig, kind, &args, errors)?;
+    if let Some((span, cx)) = find_captured_context(method) {
+        errors.error(
+            span,
+            format!(
+                "`{cx}` in a task or a thread, which outlives the call that borrows `{cx}`\n\
+                 help: move `{cx}.addr()` there, and send a message for an `#[on_info]`: \
+                 `let addr = {cx}.addr();`"
+            ),
+        );
+    }
     Some(Method {
         cfgs: cfg_attributes(&method.attrs),
         ident: sig.ident.clone(),
@@ -109,6 +128,7 @@ pub(super) fn validate_method(
         is_async: sig.asyncness.is_some(),
         args,
         output: output_span(sig),
+        is_left_out: false,
     })
 }
 
@@ -147,6 +167,13 @@ pub(super) fn reject_arguments(helper: &Attribute, errors: &mut Errors) {
         Meta::List(list) => errors.error_at(&list.tokens, text),
         Meta::NameValue(set) => errors.error_at(&set.value, text),
     }
+}
+
+/// Returns the type of the topic whose published values a message type takes: the `T` of `Arc<T>` and
+/// `Published<T>`.
+fn published_type(ty: &Type) -> Option<String> {
+    let inner = *type_arguments(ty).first()?;
+    (is_named(ty, "Arc") || is_named(ty, "Published")).then(|| quote::quote!(#inner).to_string())
 }
 
 /// Validates the parts of a signature that every attribute restricts.

@@ -8,6 +8,7 @@ mod kind;
 mod method;
 mod path;
 mod string_list;
+mod task;
 mod types;
 mod upgrade;
 mod usage;
@@ -22,7 +23,8 @@ pub(crate) use argument::Arg;
 pub(crate) use declaration::{Declaration, validate_declaration};
 pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};
 pub(crate) use method::{Event, Method, StoredPayload};
-pub(crate) use upgrade::Upgrade;
+pub(crate) use task::share_captured_context;
+pub(crate) use upgrade::{Upgrade, is_state};
 
 const NO_BORROW: &str = "a handler cannot borrow: it lives as long as its connection\n\
                          help: let it own its data, or share it as an `Arc`";

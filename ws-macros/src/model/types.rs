@@ -19,6 +19,39 @@ pub(super) fn last_name(ty: &Type) -> Option<String> {
     }
 }
 
+/// Returns whether the last segment of a path is `name`.
+pub(super) fn is_named(ty: &Type, name: &str) -> bool {
+    last_name(ty).is_some_and(|last| last == name)
+}
+
+/// Returns the extractors of an argument: itself, and those inside of an `Option`, a `Result` or a tuple.
+pub(super) fn extracted_types(ty: &Type) -> Vec<&Type> {
+    let ty = ungroup_type(ty);
+    let inner: Vec<&Type> = match ty {
+        Type::Tuple(tuple) => tuple.elems.iter().collect(),
+        _ if is_named(ty, "Option") || is_named(ty, "Result") => {
+            type_arguments(ty).into_iter().take(1).collect()
+        }
+        _ => Vec::new(),
+    };
+    std::iter::once(ty).chain(inner.into_iter().flat_map(extracted_types)).collect()
+}
+
+/// Returns the type arguments of the last segment of a path.
+pub(super) fn type_arguments(ty: &Type) -> Vec<&Type> {
+    let Type::Path(path) = ungroup_type(ty) else { return Vec::new() };
+    let Some(PathArguments::AngleBracketed(arguments)) =
+        path.path.segments.last().map(|last| &last.arguments)
+    else {
+        return Vec::new();
+    };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.collect()
+}
+
 /// Returns whether a type names a lifetime, for example `&str` or `Command<'_>`. Lifetimes of function
 /// types such as `fn(&str)` do not count.
 pub(crate) fn borrows(ty: &Type) -> bool {

@@ -5,7 +5,7 @@ use syn::{Attribute, FnArg, ReturnType, Type};
 
 use super::argument::names_context;
 use super::method::{check_signature, reject_arguments};
-use super::types::{borrows, ungroup_type};
+use super::types::{borrows, extracted_types, is_named, last_name, ungroup_type};
 use super::{cfg_attributes, output_span};
 use crate::errors::Errors;
 use crate::parse;
@@ -16,6 +16,8 @@ pub(crate) struct Upgrade {
     pub(crate) is_async: bool,
     /// Types of the extractors, in source order.
     pub(crate) args: Vec<Type>,
+    /// Those types named `Path`, also inside of an `Option` or a `Result`.
+    pub(crate) paths: Vec<Type>,
     /// Span of the return type.
     pub(crate) output: Span,
 }
@@ -47,8 +49,9 @@ pub(super) fn validate_upgrade(
     let mut args = Vec::new();
     for input in &sig.inputs {
         let FnArg::Typed(input) = input else { continue };
-        match not_an_extractor(&input.ty) {
+        match not_an_extractor(&input.ty).or_else(|| extractor_of_axum(&input.ty)) {
             None => args.push((*input.ty).clone()),
+            Some(why) if why.contains("\nhelp: ") => errors.error_at(&input.ty, why),
             Some(why) => errors.error_at(
                 &input.ty,
                 format!(
@@ -57,11 +60,14 @@ pub(super) fn validate_upgrade(
             ),
         }
     }
+    let extracted = args.iter().flat_map(extracted_types);
+    let paths = extracted.filter(|ty| is_named(ty, "Path")).cloned().collect();
     Some(Upgrade {
         cfgs: cfg_attributes(&method.attrs),
         ident: sig.ident.clone(),
         is_async: sig.asyncness.is_some(),
         args,
+        paths,
         output: output_span(sig),
     })
 }
@@ -79,4 +85,25 @@ fn not_an_extractor(ty: &Type) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Returns why an extractor of axum rejects every request. The names decide, because all of them implement
+/// `FromRequestParts`; only `Path` is a name of ours too, which the compiler tells apart.
+fn extractor_of_axum(ty: &Type) -> Option<&'static str> {
+    extracted_types(ty).into_iter().find_map(|ty| match last_name(ty)?.as_str() {
+        "WebSocketUpgrade" => Some(
+            "the router upgrades the connection itself: a `WebSocketUpgrade` would answer every request with 426\n\
+             help: remove this argument, and return `Upgrade<Self>` for a subprotocol, headers and options",
+        ),
+        "RawPathParams" => Some(
+            "only axum's router fills `RawPathParams`, which would answer every request with 500\n\
+             help: take the parameters of the handler's path as `Path<T>`",
+        ),
+        _ => None,
+    })
+}
+
+/// Returns whether an extractor is the router's state, whose missing impl has an error of its own.
+pub(crate) fn is_state(ty: &Type) -> bool {
+    is_named(ty, "State")
 }

@@ -36,7 +36,7 @@ pub(crate) struct ImplMethod {
     vis: Visibility,
     pub(crate) sig: Signature,
     /// A brace group, or a semicolon in an unfinished method.
-    body: TokenTree,
+    pub(crate) body: TokenTree,
 }
 
 pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Block> {

@@ -187,12 +187,13 @@ const _: () = {
     for __Upgrade
     where
         Path<String>: __ws::Extractor<__S>,
-        State<Hub>: __ws::Extractor<__S>,
+        State<Hub>: __ws::StateExtractor<__S>,
     {
         async fn upgrade(
             parts: &mut __ws::Parts,
             state: &__S,
         ) -> ::core::result::Result<__ws::Upgrade<Chat>, __ws::Response> {
+            __ws::check_path::<Path<String>>();
             let arg0 = <Path<String> as __ws::Extractor<__S>>::extract(parts, state)
                 .await?;
             let arg1 = <State<Hub> as __ws::Extractor<__S>>::extract(parts, state)
@@ -253,7 +254,9 @@ const _: () = {
                 __ws::Event::Info(__Info::Leave(payload)) => {
                     __ws::EventOutcome::Call(__Call::Leave(payload))
                 }
-                __ws::Event::Lagged(payload) => __ws::EventOutcome::Call(__Call::Lagged(payload)),
+                __ws::Event::Lagged(payload) => {
+                    __ws::EventOutcome::Call(__Call::Lagged(payload))
+                }
                 __ws::Event::Timer(7usize) => {
                     let reply = Self::keep_alive(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
@@ -267,12 +270,17 @@ const _: () = {
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Close(payload) => {
-                    __ws::EventOutcome::Call(__Call::Left(::core::clone::Clone::clone(payload)))
+                    __ws::EventOutcome::Call(
+                        __Call::Left(::core::clone::Clone::clone(payload)),
+                    )
                 }
                 _ => __ws::EventOutcome::Unhandled,
             }
         }
-        fn call(instance: &mut __ws::HandlerInstance<Self>, call: __Call) -> __ws::MethodFuture<'_, Self> {
+        fn call(
+            instance: &mut __ws::HandlerInstance<Self>,
+            call: __Call,
+        ) -> __ws::MethodFuture<'_, Self> {
             match call {
                 __Call::Open => {
                     __ws::box_method(async move {
@@ -315,7 +323,10 @@ const _: () = {
                 __Call::Lagged(payload) => {
                     __ws::box_method(async move {
                         let (this, cx) = __ws::HandlerInstance::parts(instance);
-                        let reply = Self::lagged(this, __ws::MissedCount::from_count(payload))
+                        let reply = Self::lagged(
+                                this,
+                                __ws::MissedCount::from_count(payload),
+                            )
                             .await;
                         let result = __ws::reply(cx, reply);
                         (instance, result)

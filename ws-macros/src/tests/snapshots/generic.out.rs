@@ -157,7 +157,11 @@ const _: () = {
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Lagged(payload) => {
-                    let reply = Self::lagged(self, (cx), __ws::MissedCount::from_count(payload));
+                    let reply = Self::lagged(
+                        self,
+                        (cx),
+                        __ws::MissedCount::from_count(payload),
+                    );
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 #[cfg(feature = "slow")]
