@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) shutdown_timeout: Duration,
     /// Number of threads that run connections; 0 runs them on the runtime.
     pub(crate) workers: usize,
+    /// Length of the accept queue of a listener that `serve` binds.
+    pub(crate) backlog: u32,
 }
 
 impl Default for Settings {
@@ -27,6 +29,7 @@ impl Default for Settings {
             max_header_size: 16 << 10,
             shutdown_timeout: Duration::from_secs(10),
             workers: 0,
+            backlog: 4096,
         }
     }
 }
@@ -173,6 +176,29 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     pub fn workers(mut self, threads: usize) -> Self {
         self.settings.workers = threads;
+        self
+    }
+
+    /// Sets how many connections wait until the server accepts them, if [`serve`](Router::serve) opens the
+    /// listener. Default: 4,096.
+    ///
+    /// The kernel drops the SYN of a client that finds the queue full, and the client sends its SYN again
+    /// after a second. The queue therefore bounds how many clients can connect at once. The kernel has its
+    /// own maximum, on Linux `net.core.somaxconn` (4,096), and lowers a greater value to it without an
+    /// error. The backlog of [`serve_listener`](Self::serve_listener) is that of the caller's listener. The
+    /// argument is that of `listen(2)`.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let router = Router::new().mount::<Echo>().backlog(16_384); // With `sysctl net.core.somaxconn=16384`.
+    /// assert!(router.serve_with_shutdown("127.0.0.1:0", async {}).await.is_ok());
+    /// # }
+    /// ```
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.settings.backlog = connections;
         self
     }
 

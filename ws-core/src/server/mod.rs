@@ -83,6 +83,10 @@ where
     /// Serves the router on a listener until `shutdown` is ready. A listener that was bound to port 0
     /// returns its port from `local_addr`.
     ///
+    /// The listener's backlog is the caller's: [`backlog`](Self::backlog) has no effect. `TcpListener::bind`
+    /// of tokio has 128; `TcpSocket::listen` takes the number. If the queue is too short, clients that
+    /// connect at once wait a second until they send their SYN again.
+    ///
     /// # Errors
     ///
     /// [`Error::Workers`](crate::Error::Workers) if the system has no threads for the

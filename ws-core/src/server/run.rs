@@ -1,12 +1,14 @@
 //! The accept loop of a server, and its shutdown.
 
 use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use super::acceptor::{Acceptor, Listener};
 use super::handshake_timeouts::SharedTimer;
@@ -28,7 +30,7 @@ pub(super) async fn bind_and_serve(
     security: Security,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
-    let listener = bind(&addr).await?;
+    let listener = bind(&addr, server.settings.backlog).await?;
     run_server(server, listener, security, shutdown).await
 }
 
@@ -91,14 +93,71 @@ impl Drop for ShutdownGuard {
     }
 }
 
-async fn bind(addr: &str) -> Result<TcpListener> {
+async fn bind(addr: &str, backlog: u32) -> Result<TcpListener> {
     let invalid = |source| Error::Address { addr: addr.to_owned(), source };
     let mut last = None;
     for addr in lookup_host(addr).await.map_err(invalid)? {
-        match TcpListener::bind(addr).await {
+        match listen(addr, backlog) {
             Ok(listener) => return Ok(listener),
             Err(source) => last = Some(Error::Bind { addr, source }),
         }
     }
-    Err(last.unwrap_or_else(|| invalid(std::io::ErrorKind::AddrNotAvailable.into())))
+    Err(last.unwrap_or_else(|| invalid(io::ErrorKind::AddrNotAvailable.into())))
+}
+
+/// Like `TcpListener::bind`, with a chosen length of the accept queue.
+fn listen(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restarted server can listen although connections of the earlier process are in TIME_WAIT. On Windows
+    // the option would let two servers share the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(backlog)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::router::Settings;
+
+    /// Connects clients that nothing accepts, and returns how many connect until the queue is full.
+    fn fill(listener: &TcpListener, max: usize) -> (Vec<TcpStream>, Option<io::Error>) {
+        let addr = listener.local_addr().unwrap();
+        let mut clients = Vec::new();
+        while clients.len() < max {
+            // The kernel drops the SYN of a client that finds the queue full, so its connect times out.
+            let patience = if clients.len() < 4 { Duration::from_secs(1) } else { Duration::from_secs(10) };
+            match TcpStream::connect_timeout(&addr, patience) {
+                Ok(client) => clients.push(client),
+                Err(error) => return (clients, Some(error)),
+            }
+        }
+        (clients, None)
+    }
+
+    #[tokio::test]
+    async fn default_backlog_holds_a_storm() {
+        let listener = bind("127.0.0.1:0", Settings::default().backlog).await.unwrap();
+        let (clients, error) = fill(&listener, 400);
+        assert_eq!(clients.len(), 400, "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn backlog_bounds_the_queue() {
+        let listener = bind("127.0.0.1:0", 2).await.unwrap();
+        // Linux accepts one connection more than the backlog.
+        let (clients, error) = fill(&listener, 400);
+        assert_eq!((clients.len(), error.map(|error| error.kind())), (3, Some(ErrorKind::TimedOut)));
+    }
+
+    #[tokio::test]
+    async fn any_backlog_is_valid() {
+        for backlog in [0, u32::MAX] {
+            bind("127.0.0.1:0", backlog).await.unwrap();
+        }
+    }
 }
