@@ -235,3 +235,56 @@ async fn mismatched_path_is_a_server_error() {
     // Parameters with an underscore are not extracted.
     assert!(TestClient::<Seated>::upgrade_at("/{_row}/{seat}", "/a/7").open().await.is_ok());
 }
+
+/// Set in the process whose stderr is read.
+const CHILD: &str = "WS_CORE_REFUSES";
+
+#[tokio::test]
+async fn forbidden_page_is_a_line_on_stderr() {
+    if std::env::var_os(CHILD).is_some() {
+        let server = serve(Router::new().mount::<Echo>()).await;
+        let request = handshake("/echo", "Origin: http://localhost:5173\r\n");
+        assert_eq!(server.raw().await.request(&request).await.status, 403);
+        // A 426 is no secret of the browser.
+        let request = handshake("/echo", "").replace("Version: 13", "Version: 12");
+        assert_eq!(server.raw().await.request(&request).await.status, 426);
+        return;
+    }
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "forbidden_page_is_a_line_on_stderr", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(child.stderr).unwrap();
+    assert!(child.status.success(), "{stderr}");
+    let lines: Vec<_> = stderr.lines().filter(|line| line.starts_with("ws-core: ")).collect();
+    let [line] = lines[..] else { panic!("{stderr}") };
+    for part in ["\"/echo\"", "Echo", "403", "http://localhost:5173", "server.example.com", "origins = localhost"] {
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[websocket(path = "/developed", origins = localhost)]
+#[derive(Default)]
+struct Developed;
+
+#[websocket]
+impl Developed {
+    #[on_text]
+    fn text(&mut self, _: &str) {}
+}
+
+#[tokio::test]
+async fn pages_of_a_development_server_connect_if_allowed() {
+    let server = serve(Router::new().mount::<Echo>().mount::<Developed>()).await;
+    for (path, origin, status) in [
+        ("/developed", "http://localhost:5173", 101),
+        ("/developed", "http://[::1]:3000", 101),
+        ("/developed", "http://server.example.com", 101),
+        ("/developed", "http://evil.example", 403),
+        ("/echo", "http://localhost:5173", 403),
+    ] {
+        let answer = server.raw().await.request(&handshake(path, &format!("Origin: {origin}\r\n"))).await;
+        assert_eq!(answer.status, status, "{path} {origin}");
+    }
+}

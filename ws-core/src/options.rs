@@ -226,9 +226,14 @@ pub enum Overflow {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
-    /// Pages from the host of the request itself (`Host`, or `:authority` in HTTP/2).
+    /// Pages from the host of the request itself (`Host`, or `:authority` in HTTP/2). `localhost`,
+    /// `127.0.0.1` and `[::1]` with the same port are one host.
     #[default]
     SameHost,
+    /// Like [`SameHost`](Self::SameHost), and pages from any port of the client's own machine
+    /// (`origins = localhost`), for a development server: `localhost`, names that end with `.localhost`,
+    /// 127.0.0.0/8 and `[::1]`.
+    Localhost,
     /// Pages from these origins, each in the form that browsers send: `https://example.com`
     /// (`origins = ["https://example.com"]`).
     List(&'static [&'static str]),

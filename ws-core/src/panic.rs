@@ -1,6 +1,7 @@
 //! Catches panics of the user's code.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A caught panic with its message, which is empty if the payload was not text.
@@ -29,7 +30,8 @@ impl Panic {
         self.0
     }
 
-    pub(crate) fn log(&self) {
-        tracing::error!(message = %self.0, "handler panicked");
+    /// Logs the panic of a handler. `path` is that of the handler's declaration.
+    pub(crate) fn log(&self, handler: &str, path: &str, peer: Option<SocketAddr>) {
+        tracing::error!(handler, path, ?peer, panic = %self.0, "handler panicked");
     }
 }

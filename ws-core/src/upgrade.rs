@@ -23,6 +23,7 @@ use tungstenite::handshake::derive_accept_key;
 pub(crate) use handshake_headers::HandshakeHeaders;
 pub(crate) use headers::HeaderFields;
 pub(crate) use hixie::{CHALLENGE_RESPONSE_LEN, Challenge, KEY3_LEN};
+pub(crate) use origin::help as origin_help;
 pub(crate) use rejection::HandshakeRejection;
 pub(crate) use response::HandshakeResponse;
 
@@ -100,7 +101,10 @@ fn check_get(
         return Err(HandshakeRejection::Method("GET"));
     }
     // "The HTTP version MUST be at least 1.1."
-    if !headers.requests_upgrade() || parts.version < Version::HTTP_11 {
+    if parts.version < Version::HTTP_11 {
+        return Err(HandshakeRejection::Http10);
+    }
+    if !headers.requests_upgrade() {
         return Err(HandshakeRejection::NoUpgrade);
     }
     if is_draft_76(parts, options) {
@@ -120,7 +124,7 @@ fn check_rfc6455(headers: &HandshakeHeaders<'_>) -> Result<AcceptProof, Handshak
     check_host_and_body(headers)?;
     let accept = HeaderValue::try_from(derive_accept_key(key));
     // Base64 is always a valid header value.
-    Ok(AcceptProof::Accept(accept.map_err(|_| HandshakeRejection::Response)?))
+    Ok(AcceptProof::Accept(accept.map_err(|error| HandshakeRejection::Response(error.to_string()))?))
 }
 
 /// Checks that the request names one host and has no body.

@@ -121,13 +121,14 @@ fn check_origin(parts: &Parts, allowed: Origins) {
     for origin in named.iter().flat_map(|name| parts.headers.get_all(*name)) {
         let origin = origin.to_str().unwrap_or_default();
         match allowed {
-            Origins::SameHost => {
+            Origins::SameHost | Origins::Localhost => {
                 let host = parts.uri.authority().cloned();
                 let host = host.or_else(|| only(&parts.headers, "host")?.parse().ok());
                 let named = origin.parse::<Uri>().ok().and_then(|uri| uri.authority().cloned());
                 // A browser cannot send a host that this parser rejects.
                 if let (Some(host), Some(named)) = (host, named) {
-                    assert!(is_same(&host, &named), "{host} {origin}");
+                    let is_local = allowed == Origins::Localhost && is_loopback(&named);
+                    assert!(is_local || is_same(&host, &named), "{host} {origin}");
                 }
             }
             Origins::List(list) => assert!(list.iter().any(|item| item.eq_ignore_ascii_case(origin))),
@@ -139,8 +140,16 @@ fn check_origin(parts: &Parts, allowed: Origins) {
 fn is_same(host: &Authority, origin: &Authority) -> bool {
     let default = |port| matches!(port, None | Some(80 | 443));
     let (host_port, origin_port) = (host.port_u16(), origin.port_u16());
-    host.host().eq_ignore_ascii_case(origin.host())
-        && (host_port == origin_port || (default(host_port) && default(origin_port)))
+    let is_machine = |host: &Authority| {
+        ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| name.eq_ignore_ascii_case(host.host()))
+    };
+    let is_same_name = host.host().eq_ignore_ascii_case(origin.host()) || is_machine(host) && is_machine(origin);
+    is_same_name && (host_port == origin_port || (default(host_port) && default(origin_port)))
+}
+
+fn is_loopback(origin: &Authority) -> bool {
+    let host = origin.host().to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host.starts_with("127.")
 }
 
 /// Checks that the first declared subprotocol among the offered ones is selected.

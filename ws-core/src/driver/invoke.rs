@@ -149,7 +149,14 @@ impl<H: Handler> HandlerInstance<H> {
         // Errors that a client can cause at will do not fill the log.
         match &error {
             HandlerError::Decode(_) => tracing::debug!(%error, "payload refused"),
-            _ => tracing::error!(%error, handler = type_name::<H>(), "handler failed"),
+            _ => tracing::error!(
+                %error,
+                handler = type_name::<H>(),
+                path = H::CHECKED_DECLARATION.path,
+                peer = ?self.cx.peer_addr(),
+                help = "add an `#[on_error]`, or return no error",
+                "handler failed"
+            ),
         }
         let reason = CloseReason::Error { code: error.close_code(), message: error.to_string() };
         self.cx.session().wire.close_with(reason);
@@ -158,7 +165,7 @@ impl<H: Handler> HandlerInstance<H> {
 
     /// Closes the connection after a panic. Other connections are not affected.
     pub(super) fn on_panic(&mut self, panic: Panic) {
-        panic.log();
+        panic.log(type_name::<H>(), H::CHECKED_DECLARATION.path, self.cx.peer_addr());
         self.cx.session().wire.close_with(CloseReason::Panic(panic.into_text()));
     }
 }

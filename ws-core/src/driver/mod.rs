@@ -96,7 +96,7 @@ where
         // The context stays in place, so that the future needs no room for a second one.
         let handler = instance.handler;
         if let Err(panic) = catch(|| drop(handler)) {
-            panic.log();
+            panic.log(type_name::<H>(), H::CHECKED_DECLARATION.path, instance.cx.peer_addr());
         }
         poll_fn(|task| poll_shutdown(task, &mut instance.cx.session(), &mut driver)).await;
         instance.cx.session().close_reason()
@@ -164,7 +164,7 @@ fn discard_pending<H: Handler>(instance: &mut HandlerInstance<H>) {
     };
     // Dropped now, so that a sender that waits for an answer learns of it. Dropping runs the user's code.
     if let Err(panic) = catch(|| drop(pending)) {
-        panic.log();
+        panic.log(type_name::<H>(), H::CHECKED_DECLARATION.path, instance.cx.peer_addr());
     }
 }
 

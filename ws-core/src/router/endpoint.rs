@@ -4,6 +4,7 @@
 //! `server/handshake.rs` lists them. The plain fast path calls [`Endpoint::accept_plain`], the other two
 //! call [`Endpoint::accept`].
 
+use std::any::type_name;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
@@ -22,13 +23,14 @@ use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 #[cfg(feature = "test-util")]
 use super::path::PathParams;
 use super::pending_connection::{AcceptedHandshake, ConnectionSetup, PendingConnection};
+use super::refusal::RefusedRequest;
 use super::{PeerAddr, Settings};
 use crate::connections::{ConnectionPermit, ConnectionTracker, LimitReached};
 #[cfg(feature = "test-util")]
 use crate::context::Context;
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
-use crate::panic::catch;
+use crate::panic::{Panic, catch};
 use crate::upgrade::{self, HandshakeHeaders, HandshakeRejection, HandshakeResponse, HeaderFields};
 
 /// The parts of a router that all endpoints share.
@@ -88,14 +90,12 @@ impl<H: Handler> Mount<H> {
 impl RouterContext<'_> {
     /// Counts one more connection, unless a limit is reached.
     fn admit(&self, peer: Option<IpAddr>) -> Result<ConnectionPermit, HandshakeRejection> {
-        let permit = self.connections.admit(&self.settings.connections, peer).map_err(|limit| {
-            tracing::debug!(?limit, ?peer, "connection rejected");
-            match limit {
+        let permit =
+            self.connections.admit(&self.settings.connections, peer).map_err(|limit| match limit {
                 LimitReached::Total => HandshakeRejection::Capacity,
                 LimitReached::Address => HandshakeRejection::Address,
                 LimitReached::Rate => HandshakeRejection::Rate,
-            }
-        })?;
+            })?;
         if self.is_upgradable { Ok(permit) } else { Err(HandshakeRejection::NotUpgradable) }
     }
 }
@@ -112,8 +112,14 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
     ) -> Option<Result<AcceptedHandshake, Response>> {
         let make_default = const { <H::Upgrade as OnUpgrade<H, S>>::WITHOUT_REQUEST }?;
         Some(self.try_accept_plain(plain, make_default, context).map_err(|rejection| {
-            let response = reject(rejection);
-            log_rejection(&response);
+            let mut response = reject(rejection);
+            let request = RefusedRequest {
+                handler: type_name::<H>(),
+                path: plain.path,
+                peer: Some(plain.peer),
+                fields: plain.fields,
+            };
+            context.settings.refusals.log(&request, &mut response);
             response
         }))
     }
@@ -132,15 +138,17 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
                     // The eight bytes after the head would be read as a request.
                     response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
                 }
-                log_rejection(response);
+                let request = RefusedRequest {
+                    handler: type_name::<H>(),
+                    path: parts.uri.path(),
+                    peer: parts.extensions.get::<PeerAddr>().map(|peer| peer.0),
+                    fields: &parts.headers,
+                };
+                context.settings.refusals.log(&request, response);
             }
             accepted
         })
     }
-}
-
-fn log_rejection(response: &Response) {
-    tracing::debug!(status = %response.status(), "handshake rejected");
 }
 
 impl<H: Handler> Mount<H> {
@@ -153,7 +161,7 @@ impl<H: Handler> Mount<H> {
     ) -> Result<AcceptedHandshake, HandshakeRejection> {
         let response = upgrade::check_plain_handshake(plain.headers, plain.fields, &self.options)?;
         let permit = context.admit(Some(plain.peer.ip()))?;
-        let upgrade = catch(make_default).map_err(|_| HandshakeRejection::Panic)?;
+        let upgrade = catch(make_default).map_err(|panic| HandshakeRejection::Panic(panic.into_text()))?;
         let (setup, response, headers) = self.negotiate(response, upgrade, plain.fields, Some(plain.peer))?;
         let start =
             PendingConnection { setup, permit, challenge: None, timeout: context.settings.handshake_timeout };
@@ -194,7 +202,7 @@ impl<H: Handler> Mount<H> {
         H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
         let upgrade = catch_panic(H::Upgrade::upgrade(parts, state)).await;
-        let upgrade = upgrade.map_err(|()| reject(HandshakeRejection::Panic))??;
+        let upgrade = upgrade.map_err(|panic| reject(HandshakeRejection::Panic(panic.into_text())))??;
         let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0);
         self.negotiate(response, upgrade, &parts.headers, peer).map_err(reject)
     }
@@ -210,14 +218,13 @@ impl<H: Handler> Mount<H> {
         let Upgrade { handler, subprotocol, headers, options, error } = upgrade;
         if let Some(subprotocol) = subprotocol {
             if !upgrade::offers_subprotocol(fields, &subprotocol) {
-                tracing::debug!(?subprotocol, "the client did not offer the subprotocol of `Upgrade`");
-                return Err(HandshakeRejection::Response);
+                let why = format!("the client did not offer the subprotocol {subprotocol:?} of `Upgrade`");
+                return Err(HandshakeRejection::Response(why));
             }
             response.subprotocol = Some(subprotocol);
         }
         if let Some(error) = error {
-            tracing::error!(error, "invalid `Upgrade`");
-            return Err(HandshakeRejection::Response);
+            return Err(HandshakeRejection::Response(error));
         }
         let mut options = options.map_or_else(|| Arc::clone(&self.options), Arc::new);
         if response.challenge().is_some() && options.ping_interval.is_some() {
@@ -268,11 +275,11 @@ where
 }
 
 /// Runs `#[on_upgrade]`; returns an error if the method panics.
-async fn catch_panic<F: Future>(upgrade: F) -> Result<F::Output, ()> {
+async fn catch_panic<F: Future>(upgrade: F) -> Result<F::Output, Panic> {
     let mut upgrade = pin!(upgrade);
     poll_fn(|task| match catch(|| upgrade.as_mut().poll(task)) {
         Ok(poll) => poll.map(Ok),
-        Err(_) => Poll::Ready(Err(())),
+        Err(panic) => Poll::Ready(Err(panic)),
     })
     .await
 }

@@ -1,8 +1,10 @@
 //! The limits of a server, as methods of the router.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Router;
+use super::refusal::RefusalLog;
 use crate::connections::ConnectionLimits;
 
 /// The longest timeout. Adding a longer one to the current time could overflow.
@@ -19,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     /// Length of the accept queue of a listener that `serve` binds.
     pub(crate) backlog: u32,
+    /// The log of refused handshakes, which has a limit too.
+    pub(super) refusals: Arc<RefusalLog>,
 }
 
 impl Default for Settings {
@@ -30,6 +34,7 @@ impl Default for Settings {
             shutdown_timeout: Duration::from_secs(10),
             workers: 0,
             backlog: 4096,
+            refusals: Arc::default(),
         }
     }
 }

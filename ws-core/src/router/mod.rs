@@ -5,6 +5,7 @@ mod extract;
 mod limits;
 mod path;
 mod pending_connection;
+mod refusal;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};

@@ -1,5 +1,7 @@
 //! The reasons to reject a handshake, and their responses.
 
+use std::borrow::Cow;
+
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use hyper::StatusCode;
@@ -11,7 +13,7 @@ use hyper::header::{
 const VERSIONS: &str = "13, 8, 7";
 
 /// The reason why a request does not become a WebSocket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HandshakeRejection {
     /// The path does not allow the method; holds the allowed one.
     Method(&'static str),
@@ -23,6 +25,8 @@ pub(crate) enum HandshakeRejection {
     Scheme,
     /// The request is not one for an upgrade to WebSocket.
     NoUpgrade,
+    /// The request is one of HTTP/1.0, which has no upgrade.
+    Http10,
     /// The version is unknown. `upgrade` is whether the response may offer an upgrade; HTTP/2 has none.
     Version { upgrade: bool },
     /// The key is missing or malformed; holds the text of the response.
@@ -33,8 +37,8 @@ pub(crate) enum HandshakeRejection {
     Body,
     /// `Sec-WebSocket-Extensions` does not match the grammar.
     Extensions,
-    /// `#[on_upgrade]` panicked.
-    Panic,
+    /// `#[on_upgrade]` or the `Default` of the handler panicked; holds the message for the log.
+    Panic(String),
     /// A browser sent the request from a page whose origin is not allowed.
     Origin,
     /// The server has reached its limit of connections.
@@ -47,13 +51,14 @@ pub(crate) enum HandshakeRejection {
     Timeout,
     /// The HTTP server offers no upgrade for the request.
     NotUpgradable,
-    /// `#[on_upgrade]` returned an invalid response.
-    Response,
+    /// `#[on_upgrade]` returned an invalid `Upgrade`; holds the reason for the log.
+    Response(String),
 }
 
-impl IntoResponse for HandshakeRejection {
-    fn into_response(self) -> Response {
-        let (status, why) = match self {
+impl HandshakeRejection {
+    /// Returns the status and the text of the response.
+    fn status_and_text(&self) -> (StatusCode, &'static str) {
+        match self {
             Self::Method("CONNECT") => {
                 (StatusCode::METHOD_NOT_ALLOWED, "over HTTP/2 a WebSocket is opened with an extended CONNECT")
             }
@@ -66,6 +71,11 @@ impl IntoResponse for HandshakeRejection {
             Self::NoUpgrade => {
                 (StatusCode::UPGRADE_REQUIRED, "this path is a WebSocket: send an upgrade request")
             }
+            Self::Http10 => (
+                StatusCode::UPGRADE_REQUIRED,
+                "this path is a WebSocket, and the request arrived as HTTP/1.0, which has no upgrade: use \
+                 HTTP/1.1 (nginx: proxy_http_version 1.1)",
+            ),
             Self::Version { .. } => {
                 (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7")
             }
@@ -73,7 +83,7 @@ impl IntoResponse for HandshakeRejection {
             Self::Host => (StatusCode::BAD_REQUEST, "Host must occur once and name a host"),
             Self::Body => (StatusCode::BAD_REQUEST, "a handshake must not have a body"),
             Self::Extensions => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Extensions is malformed"),
-            Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
+            Self::Panic(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
             Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
             Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),
             Self::Address => (StatusCode::TOO_MANY_REQUESTS, "too many connections from this address"),
@@ -82,26 +92,72 @@ impl IntoResponse for HandshakeRejection {
             }
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long"),
             Self::NotUpgradable => (StatusCode::INTERNAL_SERVER_ERROR, "this connection cannot be upgraded"),
-            Self::Response => (StatusCode::INTERNAL_SERVER_ERROR, "the handler's response is invalid"),
-        };
+            Self::Response(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the handler's response is invalid"),
+        }
+    }
+
+    /// Returns the reason for the log.
+    pub(crate) fn reason(&self) -> Cow<'_, str> {
+        match self {
+            Self::Panic(message) => format!("the handler panicked: {message}").into(),
+            Self::Response(why) => why.into(),
+            _ => self.status_and_text().1.into(),
+        }
+    }
+
+    /// Returns how the request can be allowed, as text for the log. The text about an `Origin` depends on
+    /// the request: see [`origin_help`](super::origin_help).
+    pub(crate) fn help(&self) -> &'static str {
+        match self {
+            Self::Method("CONNECT") => "send CONNECT with `:protocol` `websocket` (RFC 8441)",
+            Self::Method(_) => "send GET",
+            #[cfg(feature = "http2")]
+            Self::Protocol | Self::Scheme => "use a client of RFC 8441",
+            Self::NoUpgrade => {
+                "send `Connection: Upgrade` and `Upgrade: websocket`; a proxy has to forward both (nginx: \
+                 `proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";`)"
+            }
+            Self::Http10 => "let the proxy send HTTP/1.1 (nginx: `proxy_http_version 1.1;`)",
+            Self::Version { .. } | Self::Key(_) | Self::Host | Self::Body | Self::Extensions => {
+                "use a client of RFC 6455"
+            }
+            Self::Panic(_) => "correct the `#[on_upgrade]` of the handler, or its `Default`",
+            Self::Origin => "list the origin in the option `origins`",
+            Self::Capacity => "raise `Router::max_connections`, or wait until the server has restarted",
+            Self::Address => "raise `Router::max_connections_per_address`",
+            Self::Rate => "raise `Router::max_upgrade_rate`",
+            Self::Timeout => "raise `Router::handshake_timeout`, or let `#[on_upgrade]` do less",
+            Self::NotUpgradable => {
+                "serve the router with a server that supports upgrades (hyper: `serve_connection(…).with_upgrades()`)"
+            }
+            Self::Response(_) => "correct the `Upgrade` that `#[on_upgrade]` returns",
+        }
+    }
+}
+
+impl IntoResponse for HandshakeRejection {
+    fn into_response(self) -> Response {
+        let (status, why) = self.status_and_text();
         let mut response = Response::new(Body::from(format!("{why}\n")));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         match self {
             Self::Method(allowed) => _ = headers.insert(ALLOW, HeaderValue::from_static(allowed)),
-            Self::NoUpgrade | Self::Version { .. } => {
+            Self::NoUpgrade | Self::Http10 | Self::Version { .. } => {
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSIONS));
             }
             // The unit is seconds.
             Self::Rate => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => {}
         }
-        if matches!(self, Self::NoUpgrade | Self::Version { upgrade: true }) {
+        if matches!(self, Self::NoUpgrade | Self::Http10 | Self::Version { upgrade: true }) {
             // RFC 9110 §15.5.22: a 426 names the protocol to upgrade to.
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
+        // For the log, which has more to say than the response.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -60,7 +60,8 @@ fn connection_and_upgrade_are_lists_without_case() {
 #[test]
 fn rejections() {
     rejected(&[("upgrade", "")], HandshakeRejection::NoUpgrade);
-    rejected(&[("http", "1.0")], HandshakeRejection::NoUpgrade);
+    rejected(&[("http", "1.0")], HandshakeRejection::Http10);
+    rejected(&[("http", "1.0"), ("connection", "close"), ("upgrade", "")], HandshakeRejection::Http10);
     rejected(&[("connection", "close")], HandshakeRejection::NoUpgrade);
     rejected(&[("host", "")], HandshakeRejection::Host);
     rejected(&[("host", "a"), ("host", "b")], HandshakeRejection::Host);
@@ -117,6 +118,10 @@ fn origins() {
         ("http://a.example:8080", "a.example:8080"),
         ("http://[::1]:8080", "[::1]:8080"),
         ("http://[::1]", "[::1]"),
+        ("http://localhost:8080", "127.0.0.1:8080"),
+        ("http://127.0.0.1:8080", "[::1]:8080"),
+        ("http://[::1]:8080", "LOCALHOST:8080"),
+        ("http://localhost", "127.0.0.1:80"),
     ];
     for (origin, host) in same {
         accepted(&[("origin", origin), ("host", host)], &Options::DEFAULT);
@@ -129,6 +134,11 @@ fn origins() {
         ("null", "a.example"),
         ("file://", "a.example"),
         ("http://", "a.example"),
+        ("http://localhost:8081", "127.0.0.1:8080"),
+        ("http://localhost.evil.example:8080", "localhost:8080"),
+        ("http://127.0.0.2:8080", "127.0.0.1:8080"),
+        ("http://localhost", "a.example"),
+        ("http://a.example", "localhost"),
     ];
     for (origin, host) in foreign {
         rejected(&[("origin", origin), ("host", host)], HandshakeRejection::Origin);
@@ -143,6 +153,35 @@ fn origins() {
     let listed = Options { origins: Origins::List(&["https://app.example"]), ..Options::DEFAULT };
     accepted(&[("origin", "https://app.example")], &listed);
     assert_eq!(check_with(&[], &listed), Err(HandshakeRejection::Origin));
+    let local = Options { origins: Origins::Localhost, ..Options::DEFAULT };
+    for origin in [
+        "http://server.example.com",
+        "http://localhost:5173",
+        "https://localhost",
+        "http://app.localhost:3000",
+        "http://127.0.0.1:1",
+        "http://127.1.2.3",
+        "http://[::1]:3000",
+    ] {
+        accepted(&[("origin", origin)], &local);
+    }
+    for origin in [
+        "http://evil.example",
+        "http://localhost.evil.example",
+        "http://evil.example:localhost",
+        "http://evil.example/.localhost",
+        "http://user@evil.example#.localhost",
+        "http://localhost@evil.example",
+        "http://localhost:80@evil.example",
+        "http://evillocalhost",
+        "http://127.0.0.1.evil.example",
+        "http://128.0.0.1",
+        "file://localhost",
+        "localhost",
+        "null",
+    ] {
+        assert_eq!(check_with(&[("origin", origin)], &local), Err(HandshakeRejection::Origin), "{origin}");
+    }
     let any = Options { origins: Origins::Any, ..Options::DEFAULT };
     accepted(&[("origin", "null")], &any);
 }

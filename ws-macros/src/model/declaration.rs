@@ -116,6 +116,7 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
         }
         ("origins", OptValue::Expr(value)) => match keyword(value).as_deref() {
             Some("any") => quote!(__ws::Origins::Any),
+            Some("localhost") => quote!(__ws::Origins::Localhost),
             _ if matches!(ungroup_expr(value), Expr::Path(_)) => quote!(__ws::Origins::List(#value)),
             _ => return Err(invalid_value(value.span(), &name)),
         },
