@@ -78,7 +78,18 @@ const FOR_HYPER: &str = "Content-Length: 0\r\n";
 #[tokio::test]
 async fn fast_path_answers_like_hyper() {
     for server in servers().await {
-        for path in ["/plain", "/plain?a=b", "/rooms/blue%20salon", "/rooms/a/b", "/panics", "/none"] {
+        for path in [
+            "/plain",
+            "/%70lain",
+            "/plain%2F",
+            "/plain?a=b",
+            "/rooms/blue%20salon",
+            "/%61sks/a%2Fb%2561",
+            "/asks/%ff",
+            "/rooms/a/b",
+            "/panics",
+            "/none",
+        ] {
             for more in [
                 "",
                 "Sec-WebSocket-Protocol: mqtt, chat\r\nCookie: x\r\n",
@@ -101,6 +112,26 @@ async fn fast_path_answers_like_hyper() {
                 );
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn equivalent_paths_have_one_handler() {
+    for server in servers().await {
+        for (path, status) in [
+            ("/%70l%61in", 101),
+            ("/pl%2561in", 404),
+            ("/plain%2F", 404),
+            ("/asks/%e4%f6", 400),
+            ("/%61sks/%C3%A4", 101),
+        ] {
+            for more in ["", FOR_HYPER] {
+                let answer = server.raw().await.request(&handshake(path, more)).await;
+                assert_eq!(answer.status, status, "{path} {more:?}");
+            }
+        }
+        let mut raw = server.raw().await;
+        assert_eq!(raw.request(&handshake("/%61sks/a%2Fb%2561", "")).await.header("x-room"), Some("a/b%61"));
     }
 }
 

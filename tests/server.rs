@@ -134,6 +134,33 @@ async fn fallback_answers_other_paths() {
 }
 
 #[tokio::test]
+async fn path_is_a_page_and_a_socket() {
+    let page = axum::Router::new().route("/worker", axum::routing::any(async || "a page"));
+    let (router, ..) = worker();
+    let without = serve(router.clone()).await;
+    let server = serve(router.fallback(page)).await;
+    let mut raw = server.raw().await;
+    for request in [
+        "GET /worker HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /worker HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        "POST /worker HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let answer = raw.request(request).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "a page"), "{request}");
+    }
+    assert_eq!(without.raw().await.request("GET /worker HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 426);
+    // What nginx makes of a handshake by default.
+    let nginx = tests::handshake("/worker", "")
+        .replace("Upgrade: websocket\r\n", "")
+        .replace("Connection: Upgrade", "Connection: close")
+        .replace("HTTP/1.1", "HTTP/1.0");
+    let answer = server.raw().await.request(&nginx).await;
+    assert_eq!(answer.status, 426);
+    assert!(answer.body.contains("HTTP/1.0"), "{}", answer.body);
+    assert_eq!(server.connect("/worker").await.text().await, "127.0.0.1");
+}
+
+#[tokio::test]
 async fn shutdown_completes_a_pending_response() {
     let slow = async || {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -203,6 +230,22 @@ async fn overlapping_paths_are_refused_at_once() {
     let message = clash.unwrap_err();
     let message = message.downcast_ref::<String>().unwrap();
     assert!(message.starts_with("cannot mount a handler at \"/worker\": "), "{message}");
+}
+
+#[test]
+fn paths_that_would_match_nothing_are_refused_at_once() {
+    for (paths, advice) in [
+        (&["/x/:y"][..], "help: write `{y}` for `:y`"),
+        (&["/a", "/a"], "conflict"),
+        (&["/%61", "/a"], "conflict"),
+        (&["a"], "help: write `\"/a\"`"),
+    ] {
+        let mount = |router: Router<Shared>, path: &&str| router.mount_at::<Worker>(path);
+        let mounted = std::panic::catch_unwind(|| paths.iter().fold(Router::<Shared>::new(), mount));
+        let message = mounted.unwrap_err();
+        let message = message.downcast_ref::<String>().unwrap();
+        assert!(message.contains(advice), "{message}");
+    }
 }
 
 #[tokio::test]

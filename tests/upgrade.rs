@@ -160,6 +160,25 @@ async fn refuses_large_headers_and_slow_clients() {
     let answer = raw.request(&handshake("/echo", &format!("X-Large: {}\r\n", "x".repeat(17_000)))).await;
     assert_eq!(answer.status, 431);
 
+    // RFC 9112 §3: a target that is too long is not a header.
+    for (len, status) in [(16_000, 101), (16_300, 431), (17_000, 414), (70_000, 414), (200_000, 414)] {
+        let request = handshake(&format!("/echo?{}", "x".repeat(len)), "");
+        let answer = server.raw().await.request(&request).await;
+        assert_eq!(answer.status, status, "{len}");
+    }
+    // The lines have a limit, too.
+    for (lines, status) in [(90, 101), (101, 431)] {
+        let answer = server.raw().await.request(&handshake("/echo", &"X: y\r\n".repeat(lines))).await;
+        assert_eq!(answer.status, status, "{lines}");
+    }
+    for (max, lines, status) in
+        [(20, 10, 101), (20, 16, 431), (200, 190, 101), (200, 201, 431), (usize::MAX, 2_000, 101)]
+    {
+        let server = serve(Router::new().mount::<Echo>().max_headers(max)).await;
+        let answer = server.raw().await.request(&handshake("/echo", &"X: y\r\n".repeat(lines))).await;
+        assert_eq!(answer.status, status, "{lines} of {max}");
+    }
+
     let mut raw = server.raw().await;
     raw.send("GET /echo HTTP/1.1\r\nHost").await;
     let start = std::time::Instant::now();
@@ -259,7 +278,9 @@ async fn forbidden_page_is_a_line_on_stderr() {
     assert!(child.status.success(), "{stderr}");
     let lines: Vec<_> = stderr.lines().filter(|line| line.starts_with("ws-core: ")).collect();
     let [line] = lines[..] else { panic!("{stderr}") };
-    for part in ["\"/echo\"", "Echo", "403", "http://localhost:5173", "server.example.com", "origins = localhost"] {
+    for part in
+        ["\"/echo\"", "Echo", "403", "http://localhost:5173", "server.example.com", "origins = localhost"]
+    {
         assert!(line.contains(part), "{line}");
     }
 }

@@ -17,7 +17,7 @@ mod webkit_deflate;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use hyper::{Method, Version};
+use hyper::{Method, Request, Version};
 use tungstenite::handshake::derive_accept_key;
 
 pub(crate) use handshake_headers::HandshakeHeaders;
@@ -83,6 +83,12 @@ fn finish_check<F: HeaderFields + ?Sized>(
     }
     let subprotocol = choose_subprotocol(fields, options.subprotocols);
     Ok(HandshakeResponse::new(proof, subprotocol))
+}
+
+/// Returns whether a request is meant as a handshake, even if it is incomplete. A proxy that is not configured
+/// for WebSockets removes `Upgrade` and `Connection`, and forwards the other headers.
+pub(crate) fn is_handshake<B>(request: &Request<B>) -> bool {
+    request.method() == Method::CONNECT || HandshakeHeaders::scan(request.headers()).is_intended()
 }
 
 /// Returns whether a request is a handshake of draft 76, for a handler that accepts the draft. The eight

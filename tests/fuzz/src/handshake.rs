@@ -143,7 +143,8 @@ fn is_same(host: &Authority, origin: &Authority) -> bool {
     let is_machine = |host: &Authority| {
         ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| name.eq_ignore_ascii_case(host.host()))
     };
-    let is_same_name = host.host().eq_ignore_ascii_case(origin.host()) || is_machine(host) && is_machine(origin);
+    let is_same_name =
+        host.host().eq_ignore_ascii_case(origin.host()) || is_machine(host) && is_machine(origin);
     is_same_name && (host_port == origin_port || (default(host_port) && default(origin_port)))
 }
 
@@ -236,28 +237,32 @@ fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
     if let [line] = lines[..] { line.to_str().ok() } else { None }
 }
 
-/// Checks that the parameters of a path are its decoded segments.
+/// Checks that the parameters of a path are its decoded segments, and that a segment that is not UTF-8 is an
+/// error.
 fn paths(path: &str) {
     let segments: Vec<&str> = path.split('/').collect();
+    let is_chat = |segment| decoded(segment).as_deref() == Some("chat");
     if let Some(room) = parameters::<String>("/chat/{room}", path) {
-        let ["", "chat", segment] = segments[..] else { panic!("{path}") };
-        assert_eq!(room, Ok(decoded(segment)));
+        let ["", chat, segment] = segments[..] else { panic!("{path}") };
+        assert!(is_chat(chat));
+        assert_eq!(room.ok(), decoded(segment));
     }
     if let Some(both) = parameters::<(String, String)>("/chat/{room}/{*rest}", path) {
-        let Some((["", "chat", room], rest)) = segments.split_at_checked(3) else { panic!("{path}") };
-        assert_eq!(both, Ok((decoded(room), decoded(&rest.join("/")))));
+        let Some((["", chat, room], rest)) = segments.split_at_checked(3) else { panic!("{path}") };
+        assert!(is_chat(chat));
+        assert_eq!(both.ok(), decoded(room).zip(decoded(&rest.join("/"))));
     }
     if let Some(Ok((room, seat))) = parameters::<(i64, Option<u8>)>("/{room}/{seat}", path) {
-        let (rooms, seats) = (decoded(segments[1]), decoded(segments[2]));
+        let (rooms, seats) = (decoded(segments[1]).unwrap(), decoded(segments[2]).unwrap());
         assert_eq!((rooms.parse(), seats.parse().ok()), (Ok(room), seat));
     }
     if let Some(Ok(named)) = parameters::<BTreeMap<String, String>>("/{_unused}/{named}", path) {
-        assert_eq!(named, BTreeMap::from([("named".into(), decoded(segments[2]))]));
+        assert_eq!(named, BTreeMap::from([("named".into(), decoded(segments[2]).unwrap())]));
     }
 }
 
-/// RFC 3986 §2.1.
-fn decoded(text: &str) -> String {
+/// RFC 3986 §2.1. Returns `None` if the bytes are not UTF-8.
+fn decoded(text: &str) -> Option<String> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let (mut out, mut remaining) = (Vec::new(), text.as_bytes());
     while let Some((first, after)) = remaining.split_first() {
@@ -270,5 +275,5 @@ fn decoded(text: &str) -> String {
             _ => out.push(*first),
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8(out).ok()
 }

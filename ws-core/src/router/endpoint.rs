@@ -22,6 +22,8 @@ use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 
 #[cfg(feature = "test-util")]
 use super::path::PathParams;
+#[cfg(feature = "test-util")]
+use super::pattern;
 use super::pending_connection::{AcceptedHandshake, ConnectionSetup, PendingConnection};
 use super::refusal::RefusedRequest;
 use super::{PeerAddr, Settings};
@@ -262,8 +264,10 @@ where
     H: Handler<Upgrade: OnUpgrade<H, S>>,
 {
     let mut paths = matchit::Router::new();
-    paths.insert(pattern, ()).expect("the pattern is a valid path");
-    let path = parts.uri.path().to_owned();
+    let inserted =
+        pattern::parse(pattern).and_then(|pattern| paths.insert(pattern, ()).map_err(|why| why.to_string()));
+    assert_eq!(inserted, Ok(()), "{pattern:?} is not a valid path");
+    let path = pattern::normalize(parts.uri.path()).into_owned();
     let matched = paths.at(&path).unwrap_or_else(|_| panic!("{path} does not match {pattern}"));
     parts.extensions.insert(PathParams::new(&matched.params));
     // The test client supports no extension.

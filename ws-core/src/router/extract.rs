@@ -18,7 +18,8 @@ use super::path::{PathError, PathParams, deserialize};
 /// - `Path<(String, u32)>` holds several parameters in order.
 /// - `Path<T>` of a `Deserialize` struct holds parameters by name.
 ///
-/// Parameters with a name like `{_name}` are left out. If a parameter does not parse, the request gets 400.
+/// Parameters with a name like `{_name}` are left out. If a parameter does not parse, or if its decoded bytes
+/// are not UTF-8, the request gets 400.
 /// If the handler's path has more or fewer parameters than the type, that is a compile error where the macro
 /// can count them; otherwise the request gets 500.
 ///
@@ -78,8 +79,8 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     }
 }
 
-/// Extractor of the query string, as a `Deserialize` struct. If the query does not parse, the request gets
-/// 400.
+/// Extractor of the query string, as a `Deserialize` struct. If the query does not parse, or if its decoded
+/// bytes are not UTF-8, the request gets 400.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -115,6 +116,9 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let query = parts.uri.query().unwrap_or_default();
+        if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
+            return Err(bad_request("query", &"not UTF-8"));
+        }
         serde_urlencoded::from_str(query).map(Self).map_err(|error| bad_request("query", &error))
     }
 }

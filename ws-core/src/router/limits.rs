@@ -10,12 +10,16 @@ use crate::connections::ConnectionLimits;
 /// The longest timeout. Adding a longer one to the current time could overflow.
 const MAX_TIMEOUT: Duration = Duration::from_hours(365 * 24);
 
+/// The greatest limit of header lines. A `HeaderMap` cannot hold many more, and panics.
+const MAX_HEADERS: usize = 16_384;
+
 /// The limits of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) connections: ConnectionLimits,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_header_size: usize,
+    pub(crate) max_headers: usize,
     pub(crate) shutdown_timeout: Duration,
     /// Number of threads that run connections; 0 runs them on the runtime.
     pub(crate) workers: usize,
@@ -31,6 +35,7 @@ impl Default for Settings {
             connections: ConnectionLimits::new(65_536),
             handshake_timeout: Duration::from_secs(10),
             max_header_size: 16 << 10,
+            max_headers: 100,
             shutdown_timeout: Duration::from_secs(10),
             workers: 0,
             backlog: 4096,
@@ -126,8 +131,11 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// Limits the bytes of a request's head that [`serve`](Router::serve) reads. A larger head gets 431.
-    /// Default: 16 KiB.
+    /// Limits the bytes of a request's head that [`serve`](Router::serve) reads. A larger head gets 431, or 414
+    /// if its first line alone is larger (RFC 9112 §3). Later requests on a connection of HTTP/1.1, and those
+    /// of HTTP/2, get 431 in both cases. Default: 16 KiB.
+    ///
+    /// The number of lines has a limit of its own: [`max_headers`](Self::max_headers).
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -149,6 +157,35 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     pub fn max_header_size(mut self, bytes: usize) -> Self {
         self.settings.max_header_size = bytes;
+        self
+    }
+
+    /// Limits the header lines of a request that [`serve`](Router::serve) reads. A request with more gets 431
+    /// (RFC 6585 §5). The maximum is 16,384. Default: 100.
+    ///
+    /// Browsers send about 20 lines, but a proxy may add some, and split cookies are one line each over
+    /// HTTP/2.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// # let addr = listener.local_addr().unwrap();
+    /// let router = Router::new().mount::<Echo>().max_headers(20);
+    /// # tokio::spawn(router.serve_listener(listener, std::future::pending()));
+    /// # let mut client = TcpStream::connect(addr).await.unwrap();
+    /// # let head = format!("GET /echo HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(20));
+    /// # client.write_all(head.as_bytes()).await.unwrap();
+    /// # let mut answer = [0; 12];
+    /// # client.read_exact(&mut answer).await.unwrap();
+    /// # assert_eq!(&answer, b"HTTP/1.1 431");
+    /// # }
+    /// ```
+    pub fn max_headers(mut self, lines: usize) -> Self {
+        self.settings.max_headers = lines.min(MAX_HEADERS);
         self
     }
 

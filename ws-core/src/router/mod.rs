@@ -4,6 +4,7 @@ mod endpoint;
 mod extract;
 mod limits;
 mod path;
+mod pattern;
 mod pending_connection;
 mod refusal;
 
@@ -37,7 +38,7 @@ use crate::connections::ConnectionTracker;
 use crate::error::BoxError;
 use crate::handler::{Handler, Mounted, OnUpgrade};
 use crate::transport::PendingUpgrade;
-use crate::upgrade::HandshakeRejection;
+use crate::upgrade::{self, HandshakeRejection};
 use crate::worker::Workers;
 
 /// Handlers mounted at paths, and the limits of their server.
@@ -49,6 +50,7 @@ use crate::worker::Workers;
 /// |---|---|
 /// | a handshake for a mounted path | 101, or the error response of `#[on_upgrade]` |
 /// | unknown path | the [`fallback`](Router::fallback), or 404 |
+/// | mounted path, but no handshake | the `fallback` if there is one |
 /// | other method than GET | 405 with `Allow: GET` |
 /// | no upgrade, or an unknown version | 426 with `Upgrade: websocket` and `Sec-WebSocket-Version: 13, 8, 7` |
 /// | missing or malformed key, malformed extensions | 400 |
@@ -140,7 +142,8 @@ impl<S: Send + Sync + 'static> Router<S> {
     ///
     /// # Panics
     ///
-    /// Panics if the path is malformed, or if another handler has a path that matches the same requests.
+    /// Panics if the path is malformed, or if another handler has a path that matches the same requests. The
+    /// rules are those of the option `path`.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -158,9 +161,11 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     #[track_caller]
     pub fn mount_at<H: Handler<Upgrade: OnUpgrade<H, S>>>(mut self, path: &str) -> Self {
-        assert!(path.starts_with('/'), "the path {path:?} does not start with `/`");
-        if let Err(error) = self.paths.insert(path, self.endpoints.len()) {
-            panic!("cannot mount a handler at {path:?}: {error}");
+        let pattern = pattern::parse(path);
+        let insert =
+            |pattern| self.paths.insert(pattern, self.endpoints.len()).map_err(|why| why.to_string());
+        if let Err(why) = pattern.and_then(insert) {
+            panic!("cannot mount a handler at {path:?}: {why}");
         }
         self.endpoints.push(Arc::new(Mount::<H>::new()));
         self
@@ -199,8 +204,13 @@ impl<S: Send + Sync + 'static> Router<S> {
         }
     }
 
-    /// Sets the service for requests to other paths. Any `tower` service works, for example an axum app.
-    /// Without a fallback, such requests get 404.
+    /// Sets the service for requests to other paths, and for requests to mounted paths that are no handshake:
+    /// a page or a health check can have the path of a handler. Any `tower` service works, for example an axum
+    /// app. Without a fallback, such requests get 404 or 426.
+    ///
+    /// A request with `Upgrade: websocket` or one of the headers `Sec-WebSocket-Key` and
+    /// `Sec-WebSocket-Version` is a handshake, even if it is incomplete. A proxy that is not configured for
+    /// WebSockets removes `Upgrade` only, so its client gets 426.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -211,10 +221,12 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// #     tower_service::Service::call(&mut router.clone(), request).await.unwrap().status().as_u16()
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let pages = axum::Router::new().route("/", axum::routing::get(async || "hello"));
+    /// let hello = axum::routing::get(async || "hello");
+    /// let pages = axum::Router::new().route("/", hello.clone()).route("/echo", hello);
     /// let router = Router::new().mount::<Echo>().fallback(pages);
     /// # let router: Router = router;
     /// assert_eq!((get(&router, "/").await, get(&router, "/other").await), (200, 404));
+    /// assert_eq!(get(&router, "/echo").await, 200); // The page; a handshake would get a 101.
     /// # }
     /// ```
     pub fn fallback<T>(mut self, service: T) -> Self
@@ -270,14 +282,15 @@ where
 impl Router {
     /// Calls the handler or the fallback for a request that an HTTP server has parsed.
     pub(crate) fn call_request(&self, request: Request<Body>) -> ResponseFuture {
-        let Ok(matched) = self.paths.at(request.uri().path()) else {
-            return match &self.fallback {
-                Some(fallback) => fallback(request),
-                None => Box::pin(async { (StatusCode::NOT_FOUND, "not found\n").into_response() }),
-            };
+        let found = self.find(request.uri().path());
+        let (endpoint, params) = match (found, &self.fallback) {
+            (None, Some(fallback)) => return fallback(request),
+            (Some(_), Some(fallback)) if !upgrade::is_handshake(&request) => return fallback(request),
+            (Some((endpoint, params)), _) => (Arc::clone(endpoint), params),
+            (None, None) => {
+                return Box::pin(async { (StatusCode::NOT_FOUND, "not found\n").into_response() });
+            }
         };
-        let endpoint = Arc::clone(&self.endpoints[*matched.value]);
-        let params = PathParams::new(&matched.params);
         let (settings, connections) = (self.settings.clone(), Arc::clone(&self.connections));
         let workers = self.workers.clone();
         let (mut parts, _) = request.into_parts();
@@ -303,18 +316,24 @@ impl Router {
         &self,
         plain: &PlainHandshake<'_>,
     ) -> Option<Result<AcceptedHandshake, Response>> {
-        let matched = self.paths.at(plain.path).ok()?;
+        let path = pattern::normalize(plain.path);
+        let matched = self.paths.at(&path).ok()?;
         self.endpoints[*matched.value].accept_plain(plain, self.context())
     }
 
     /// Checks a handshake and calls `#[on_upgrade]`, for a caller that owns the stream. Returns `None` if no
     /// handler is mounted at the path.
     pub(crate) fn accept<'a>(&'a self, parts: &'a mut Parts) -> Option<AcceptFuture<'a>> {
-        let matched = self.paths.at(parts.uri.path()).ok()?;
-        let endpoint = &self.endpoints[*matched.value];
-        let params = PathParams::new(&matched.params);
+        let (endpoint, params) = self.find(parts.uri.path())?;
         parts.extensions.insert(params);
         Some(endpoint.accept(parts, &(), self.context()))
+    }
+
+    /// Returns the handler at a path, and the path's parameters.
+    fn find(&self, path: &str) -> Option<(&Arc<dyn Endpoint<()>>, PathParams)> {
+        let path = pattern::normalize(path);
+        let matched = self.paths.at(&path).ok()?;
+        Some((&self.endpoints[*matched.value], PathParams::new(&matched.params)))
     }
 
     fn context(&self) -> RouterContext<'_> {

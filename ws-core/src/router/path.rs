@@ -10,13 +10,22 @@ use serde::forward_to_deserialize_any;
 /// The names and decoded values of a path's parameters, in order. Parameters with a name like `{_name}`
 /// are left out.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PathParams(Vec<(String, String)>);
+pub(super) struct PathParams {
+    values: Vec<(String, String)>,
+    /// The name of a parameter whose bytes are not UTF-8.
+    invalid: Option<String>,
+}
 
 impl PathParams {
     pub(super) fn new(params: &matchit::Params<'_, '_>) -> Self {
-        let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
-        let named = params.iter().filter(|(name, _)| !name.starts_with('_'));
-        Self(named.map(|(name, value)| (name.to_owned(), decode(value))).collect())
+        let mut decoded = Self::default();
+        for (name, value) in params.iter().filter(|(name, _)| !name.starts_with('_')) {
+            match percent_decode_str(value).decode_utf8() {
+                Ok(value) => decoded.values.push((name.to_owned(), value.into_owned())),
+                Err(_) => decoded.invalid = Some(name.to_owned()),
+            }
+        }
+        decoded
     }
 }
 
@@ -59,7 +68,10 @@ impl de::Error for PathError {
 
 /// Deserializes a single parameter as a value, or all of them as a tuple, struct or map.
 pub(super) fn deserialize<T: DeserializeOwned>(params: &PathParams) -> Result<T, PathError> {
-    T::deserialize(ParamsDeserializer(&params.0))
+    match &params.invalid {
+        Some(name) => Err(de::Error::custom(format_args!("parameter `{name}` is not UTF-8"))),
+        None => T::deserialize(ParamsDeserializer(&params.values)),
+    }
 }
 
 /// Like [`deserialize`], but takes a requested path; returns `None` if it does not match the pattern.
@@ -67,7 +79,8 @@ pub(super) fn deserialize<T: DeserializeOwned>(params: &PathParams) -> Result<T,
 pub fn parameters<T: DeserializeOwned>(pattern: &str, path: &str) -> Option<Result<T, String>> {
     let mut paths = matchit::Router::new();
     paths.insert(pattern, ()).ok()?;
-    let matched = paths.at(path).ok()?;
+    let path = super::pattern::normalize(path);
+    let matched = paths.at(&path).ok()?;
     Some(deserialize(&PathParams::new(&matched.params)).map_err(|error| error.to_string()))
 }
 
@@ -230,7 +243,7 @@ mod tests {
         expect: Result<T, &str>,
     ) {
         let owned = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let got = deserialize::<T>(&PathParams(owned.collect()));
+        let got = deserialize::<T>(&PathParams { values: owned.collect(), invalid: None });
         assert_eq!(got.map_err(|error| error.to_string()), expect.map_err(str::to_owned));
     }
 

@@ -11,7 +11,7 @@
 //! |        |                                   | buffers, and a response.     | `Router::call_request`    |
 //!
 //! A handshake is simple if the first read holds all of it and [`request_head::parse`] accepts it: a GET of
-//! HTTP/1.1 without a body, with up to 64 headers, within `max_header_size`. Its path must have a handler.
+//! HTTP/1.1 without a body, with up to 64 headers, within the limits. Its path must have a handler.
 //! The rest of `server/` decides nothing about handshakes: all routes check them with `upgrade`.
 //!
 //! The first two routes write only the 101 themselves. For any other response, hyper reads the request again
@@ -19,6 +19,7 @@
 //! continues in `http2/`.
 
 mod on_upgrade;
+mod request_line;
 mod response_writer;
 #[cfg(all(test, feature = "http2"))]
 mod tests;
@@ -33,6 +34,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use on_upgrade::Upgraded;
+use request_line::FirstLine;
 use response_writer::ResponseWriter;
 
 use super::peer::Peer;
@@ -151,8 +153,7 @@ impl Peer {
     where
         T: AsyncWrite + Unpin,
     {
-        let max_len = self.server.settings.max_header_size;
-        let accepted = request_head::parse(read, max_len, |head| {
+        let accepted = request_head::parse(read, &self.server.settings, |head| {
             let plain = PlainHandshake {
                 path: head.path()?,
                 headers: &head.handshake,
@@ -190,6 +191,14 @@ impl Peer {
                 Ok(Some(first_bytes)) => read = first_bytes,
                 _ => return FirstRequest::Closed,
             }
+        }
+        match tokio::time::timeout_at(pending.deadline, self.read_request_line(&mut stream, read)).await {
+            Ok(Some(FirstLine::Read(bytes))) => read = bytes,
+            Ok(Some(FirstLine::TooLong(request, response))) => {
+                let pending = PendingRequest { response: Some(response), ..pending };
+                return FirstRequest::Http1(Rewind::new(request, stream), pending);
+            }
+            _ => return FirstRequest::Closed,
         }
         if pending.response.is_none() {
             match self.run_on_upgrade(&mut stream, read, is_secure).await {

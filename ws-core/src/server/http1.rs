@@ -21,6 +21,9 @@ use crate::router::PeerAddr;
 use crate::sync::lock;
 use crate::upgrade::IsTls;
 
+/// The limit of header lines that hyper has without any setting.
+const HYPER_MAX_HEADERS: usize = 100;
+
 impl Peer {
     /// Serves HTTP/1.1 until the connection ends or becomes a WebSocket.
     pub(super) async fn http1<T>(self, stream: T, pending: PendingRequest, is_secure: bool)
@@ -52,7 +55,12 @@ impl Peer {
                 })
             }
         });
-        let connection = http1::Builder::new()
+        let mut builder = http1::Builder::new();
+        // A limit other than the default makes hyper allocate the headers of each request.
+        if settings.max_headers != HYPER_MAX_HEADERS {
+            builder.max_headers(settings.max_headers);
+        }
+        let connection = builder
             .timer(TokioTimer::new())
             .header_read_timeout(settings.handshake_timeout)
             .max_header_size(settings.max_header_size)

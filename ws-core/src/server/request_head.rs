@@ -9,9 +9,10 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Uri};
 
+use crate::router::Settings;
 use crate::upgrade::HandshakeHeaders;
 
-/// The maximum number of headers. hyper accepts more.
+/// The maximum number of headers. Requests with more are left to hyper, up to `Router::max_headers`.
 const MAX_HEADERS: usize = 64;
 
 /// A handshake over HTTP/1.1, in a request without a body.
@@ -33,10 +34,10 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Parses a complete head of up to `max_len` bytes, and calls `then` with it.
+/// Parses a complete head within the limits of the server, and calls `then` with it.
 pub(super) fn parse<R>(
     read: &[u8],
-    max_len: usize,
+    limits: &Settings,
     then: impl FnOnce(&RequestHead<'_>) -> Option<R>,
 ) -> Option<R> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
@@ -44,7 +45,8 @@ pub(super) fn parse<R>(
     let Ok(Status::Complete(len)) = request.parse_with_uninit_headers(read, &mut headers) else {
         return None;
     };
-    if request.method != Some("GET") || request.version != Some(1) || len > max_len {
+    let is_too_large = len > limits.max_header_size || request.headers.len() > limits.max_headers;
+    if request.method != Some("GET") || request.version != Some(1) || is_too_large {
         return None;
     }
     let handshake = HandshakeHeaders::scan(&*request.headers);
@@ -53,8 +55,8 @@ pub(super) fn parse<R>(
 }
 
 /// Like [`parse`], but returns the parts that hyper would make of the head, and its length.
-pub(super) fn to_parts(read: &Bytes, max_len: usize) -> Option<(Parts, usize)> {
-    parse(read, max_len, |head| {
+pub(super) fn to_parts(read: &Bytes, limits: &Settings) -> Option<(Parts, usize)> {
+    parse(read, limits, |head| {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.uri = Uri::from_maybe_shared(read.slice_ref(head.target.as_bytes())).ok()?;
         parts.headers = HeaderMap::with_capacity(head.headers.len());

@@ -85,6 +85,12 @@ impl<'a> HandshakeHeaders<'a> {
         self.connection && self.upgrade
     }
 
+    /// Returns whether any of the headers belongs to WebSockets only.
+    pub(super) fn is_intended(&self) -> bool {
+        let is_present = |field| !matches!(field, Single::Missing);
+        self.upgrade || is_present(self.key) || is_present(self.version)
+    }
+
     /// Returns the host that the request names. RFC 9112 §3.2 demands a 400 for "a Host header field with
     /// an invalid field value".
     pub(super) fn host(&self) -> Option<&'a str> {

@@ -98,9 +98,7 @@ fn is_same_host(origin: &str, host: &str) -> bool {
         |name: &str| name.eq_ignore_ascii_case("localhost") || matches!(name, "127.0.0.1" | "[::1]");
     let is_same_name = origin_name.eq_ignore_ascii_case(host_name)
         || is_this_machine(origin_name) && is_this_machine(host_name);
-    !origin_name.is_empty()
-        && is_same_name
-        && origin_port.unwrap_or(default) == host_port.unwrap_or(default)
+    !origin_name.is_empty() && is_same_name && origin_port.unwrap_or(default) == host_port.unwrap_or(default)
 }
 
 fn name_and_port(authority: &str) -> (&str, Option<&str>) {

@@ -119,6 +119,8 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "cancel_timeout" => "`cancel_timeout = 1s`",
         "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
         "legacy" => "`legacy`, or `legacy = false`",
-        _ => "`origins = [\"https://example.com\"]`, `origins = localhost` for development, or `origins = any`",
+        _ => {
+            "`origins = [\"https://example.com\"]`, `origins = localhost` for development, or `origins = any`"
+        }
     }
 }

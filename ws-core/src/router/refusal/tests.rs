@@ -98,7 +98,8 @@ async fn line_about(path: &str, changes: &[(&str, &str)]) -> String {
     let _guard = tracing::subscriber::set_default(lines.clone());
     let mut request = Request::get(path).extension(PeerAddr(([192, 0, 2, 1], 7).into()));
     let is_changed = |(name, _): &&(&str, &str)| !changes.iter().any(|(changed, _)| changed == name);
-    for (name, value) in HEADERS.iter().filter(is_changed).chain(changes).filter(|(_, value)| !value.is_empty())
+    for (name, value) in
+        HEADERS.iter().filter(is_changed).chain(changes).filter(|(_, value)| !value.is_empty())
     {
         request = request.header(*name, *value);
     }
@@ -193,9 +194,10 @@ async fn log_is_bounded_and_counts_the_rest() {
     assert_eq!(logged.len(), 100);
     assert!(logged.iter().all(|line| line.len() < 1024), "{}", logged[0]);
     tokio::time::sleep(PERIOD + Duration::from_millis(1)).await;
-    assert_eq!(lines.take(), [
-        "INFO message=more handshakes were refused than are logged in a second omitted=150"
-    ]);
+    assert_eq!(
+        lines.take(),
+        ["INFO message=more handshakes were refused than are logged in a second omitted=150"]
+    );
     refuse().await;
     assert_eq!(lines.take().len(), 1);
 }

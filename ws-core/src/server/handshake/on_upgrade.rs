@@ -28,8 +28,7 @@ impl Peer {
     where
         T: AsyncRead + Unpin,
     {
-        let max_len = self.server.settings.max_header_size;
-        let Some((mut parts, len)) = request_head::to_parts(&read, max_len) else {
+        let Some((mut parts, len)) = request_head::to_parts(&read, &self.server.settings) else {
             return Upgraded::Other(read, None);
         };
         parts.extensions.insert(PeerAddr(self.addr));

@@ -237,6 +237,10 @@ async fn call_router(
     body: Body,
     respond: &mut SendResponse<Bytes>,
 ) -> Option<Response> {
+    if parts.headers.len() > server.settings.max_headers {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Some((status, "too many header lines\n").into_response());
+    }
     if let Some(protocol) = parts.extensions.remove::<h2::ext::Protocol>() {
         parts.extensions.insert(hyper::ext::Protocol::from(protocol.as_str()));
     } else if parts.method == Method::CONNECT {
