@@ -81,7 +81,7 @@ impl Echo {
     #[on_upgrade]
     fn join(headers: HeaderMap) -> Upgrade<Self> {
         let is_uncompressed = headers.contains_key("x-uncompressed");
-        Upgrade::new(Self).header("sec-websocket-extensions", "made-up").options(|options| {
+        Upgrade::new(Self).options(|options| {
             if is_uncompressed {
                 options.compress = None;
             }

@@ -59,6 +59,66 @@ impl Panics {
     fn text(&mut self, _: &str) {}
 }
 
+/// Puts the query into the response: a subprotocol, or a header and its value.
+#[websocket(path = "/answers", subprotocols = ["v1"])]
+struct Answers;
+
+#[websocket]
+impl Answers {
+    #[on_upgrade]
+    fn make(Query(pairs): Query<Vec<(String, String)>>) -> Upgrade<Self> {
+        pairs.iter().fold(Upgrade::new(Self), |upgrade, (name, value)| match name.as_str() {
+            "subprotocol" => upgrade.subprotocol(value),
+            name => upgrade.header(name, value),
+        })
+    }
+
+    #[on_binary]
+    fn agreed(&mut self, _: &[u8], cx: &mut Context<Self>) -> String {
+        cx.subprotocol().unwrap_or("none").to_owned()
+    }
+}
+
+#[tokio::test]
+async fn headers_of_the_101_are_checked() {
+    let answers = || Router::new().mount::<Answers>();
+    for server in [serve(answers()).await, serve(answers().workers(1)).await] {
+        for (query, agreed) in [
+            ("x-room=lobby", Some("v1")),
+            ("subprotocol=v2.json", Some("v2.json")),
+            ("Sec-WebSocket-Protocol=v2.json", Some("v2.json")),
+            ("sec-websocket-protocol=v2.json&x-room=lobby", Some("v2.json")),
+            ("sec-websocket-protocol=v3", None),
+            ("sec-websocket-protocol=v1,%20v2.json", None),
+            ("sec-websocket-protocol=", None),
+            ("subprotocol=v3", None),
+            ("subprotocol=a%20b", None),
+            ("subprotocol=v1,v2.json", None),
+            ("connection=close", None),
+            ("upgrade=h2c", None),
+            ("sec-websocket-accept=forged", None),
+            ("sec-websocket-extensions=foo", None),
+            ("sec-websocket-version=12", None),
+            ("content-length=5", None),
+            ("transfer-encoding=chunked", None),
+            ("a%20b=c", None),
+            ("x-room=a%0Ab", None),
+        ] {
+            for more in ["", FOR_HYPER] {
+                let more = format!("Sec-WebSocket-Protocol: v1, v2.json, a b\r\n{more}");
+                let mut raw = server.raw().await;
+                let answer = raw.request(&handshake(&format!("/answers?{query}"), &more)).await;
+                assert_eq!(answer.status, if agreed.is_some() { 101 } else { 500 }, "{query} {more}");
+                assert_eq!(answer.header("sec-websocket-protocol"), agreed, "{query} {more}");
+                if let Some(agreed) = agreed {
+                    raw.send(frame(0x82, b"?")).await;
+                    assert_eq!(raw.frame().await, Some((0x81, agreed.as_bytes().to_vec())), "{query}");
+                }
+            }
+        }
+    }
+}
+
 /// Starts a server on the runtime, and one on a worker.
 async fn servers() -> [Server; 2] {
     let router = || Router::new().mount::<Plain>().mount::<TakesRequest>().mount::<Panics>();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use info::{DeliverTo, InfoOf, OnInfo};
 pub use instance::{HandlerInstance, MethodFuture, MethodOutput};
+pub(crate) use upgrade::is_token;
 pub use upgrade::{DefaultUpgrade, Extractor, IntoUpgrade, OnUpgrade, StateExtractor, Upgrade};
 
 use crate::context::Context;

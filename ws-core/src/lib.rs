@@ -131,7 +131,7 @@ pub use message::{Message, Ping, Pong};
 pub use options::{Compress, Options, Origins, Overflow, Unhandled};
 pub use payload::{FromBinary, FromText};
 pub use reply::{IntoReply, Replies};
-pub use router::{Path, PeerAddr, Query, Router, State};
+pub use router::{Path, PeerAddr, Query, Router, State, Subprotocols};
 #[cfg(feature = "tls")]
 pub use server::Tls;
 pub use timer::TimerId;

@@ -30,8 +30,8 @@ pub use crate::Json;
 pub use crate::{
     Addr, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, FromBinary, FromText, HandlerError,
     HeaderMap, Hub, IntoReply, Message, OnInfo, Path, PeerAddr, Ping, Pong, Position, Presence, PublishError,
-    Published, Query, Recipient, Replies, Router, SendError, Since, State, StatusCode, TimerId, Topic,
-    Upgrade, Utf8Bytes, websocket,
+    Published, Query, Recipient, Replies, Router, SendError, Since, State, StatusCode, Subprotocols, TimerId,
+    Topic, Upgrade, Utf8Bytes, websocket,
 };
 
 /// `#[after(5s)]`: a method that runs once, this long after open. Cowboy's `erlang:start_timer/3`.

@@ -27,6 +27,7 @@ pub(crate) use origin::help as origin_help;
 pub(crate) use rejection::HandshakeRejection;
 pub(crate) use response::HandshakeResponse;
 
+use crate::handler::is_token;
 #[cfg(not(feature = "deflate"))]
 use crate::options::Compress;
 use crate::options::Options;
@@ -214,6 +215,12 @@ where
 {
     let offered = |name: &&&str| list_elements(fields, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == **name);
     supported.iter().find(offered).and_then(|name| HeaderValue::from_str(name).ok())
+}
+
+/// Returns the subprotocols that a client offers, the preferred one first. Elements that are no token are left
+/// out.
+pub(crate) fn offered_subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    list_elements(headers, &fields::SUBPROTOCOL).filter(|offer| offer.bytes().all(is_token))
 }
 
 /// Returns whether the client offers a subprotocol, for one that `#[on_upgrade]` chose.

@@ -5,7 +5,10 @@ use std::future::Future;
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use hyper::StatusCode;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use hyper::http::request::Parts;
 
 use super::Declared;
@@ -48,7 +51,7 @@ impl<H: Default, S: Sync> OnUpgrade<H, S> for DefaultUpgrade {
 #[diagnostic::on_unimplemented(
     message = "`#[on_upgrade]` cannot take a `{Self}` from the request",
     label = "an argument of its `#[on_upgrade]` is not an extractor",
-    note = "extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`, and all types that implement axum's `FromRequestParts`; the `T` of `Path` and `Query` is `serde::Deserialize`",
+    note = "extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`, `Subprotocols`, and all types that implement axum's `FromRequestParts`; the `T` of `Path` and `Query` is `serde::Deserialize`",
     note = "the state of the router is `{S}` here; if the argument needs another one, call `.with_state(…)` after the mounts: `Router::new().mount::<…>().with_state(…)`"
 )]
 pub trait Extractor<S>: Sized {
@@ -94,7 +97,7 @@ impl<T: Extractor<S>, S> StateExtractor<S> for T {}
 /// # }
 /// ```
 ///
-/// An `#[on_upgrade]` that chooses the subprotocol itself:
+/// An `#[on_upgrade]` that chooses the subprotocol itself, from the offers that `Subprotocols` extracts:
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -102,21 +105,22 @@ impl<T: Extractor<S>, S> StateExtractor<S> for T {}
 /// #[websocket]
 /// impl Chat {
 ///     #[on_upgrade]
-///     fn join(headers: HeaderMap) -> Upgrade<Self> {
-///         let offers = headers.get("sec-websocket-protocol").and_then(|list| list.to_str().ok());
-///         match offers {
-///             Some(list) if list.contains("v2.json") => Upgrade::new(Chat).subprotocol("v2.json"),
-///             _ => Upgrade::new(Chat),
+///     fn join(offers: Subprotocols) -> Upgrade<Self> {
+///         if offers.contains("v2.json") {
+///             Upgrade::new(Chat).subprotocol("v2.json")
+///         } else {
+///             Upgrade::new(Chat)
 ///         }
 ///     }
 ///     #[on_open]
-///     fn open(&mut self, cx: &mut Context<Self>) -> Option<String> {
-///         cx.subprotocol().map(Into::into)
+///     fn open(&mut self, cx: &mut Context<Self>) -> String {
+///         cx.subprotocol().unwrap_or("none").into()
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let offer = TestClient::<Chat>::upgrade("/").header("sec-websocket-protocol", "v1, v2.json");
-/// assert_eq!(offer.open().await.unwrap().text().await, "v2.json");
+/// let offer = |list| TestClient::<Chat>::upgrade("/").header("sec-websocket-protocol", list);
+/// assert_eq!(offer("v1, v2.json").open().await.unwrap().text().await, "v2.json");
+/// assert_eq!(offer("xv2.json").open().await.unwrap().text().await, "none");
 /// # }
 /// ```
 #[derive(Debug)]
@@ -137,20 +141,46 @@ impl<H> Upgrade<H> {
 
     /// Selects a subprotocol, in place of the choice from the declared `subprotocols`.
     ///
-    /// The client must have offered the subprotocol (RFC 6455 §4.1). Otherwise the server responds with
-    /// 500 and logs the error.
+    /// The client must have offered the subprotocol (RFC 6455 §4.1); [`Subprotocols`](crate::Subprotocols)
+    /// holds its offers. The name is a token (RFC 9110 §5.6.2). Otherwise the server responds with 500 and
+    /// logs the reason.
     pub fn subprotocol(mut self, name: &str) -> Self {
         match HeaderValue::from_str(name) {
-            Ok(value) if !name.is_empty() => self.subprotocol = Some(value),
-            _ => self.error = Some(format!("invalid subprotocol {name:?}")),
+            Ok(value) if !name.is_empty() && name.bytes().all(is_token) => self.subprotocol = Some(value),
+            _ => self.error = Some(format!("the subprotocol {name:?} is not a token")),
         }
         self
     }
 
-    /// Adds a header to the 101 response. If the name or the value is invalid, the server responds with
-    /// 500 and logs the error.
+    /// Adds a header to the 101 response.
+    ///
+    /// `Sec-WebSocket-Protocol` is the same as [`subprotocol`](Self::subprotocol). Other headers that belong
+    /// to the handshake or to a body are the server's: `Connection`, `Upgrade`, `Content-Length`,
+    /// `Transfer-Encoding` and those that begin with `Sec-WebSocket-`, except the `Sec-WebSocket-Location` of
+    /// draft 76. For them, and if the name or the value is invalid, the server responds with 500 and logs the
+    /// reason.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::TestClient};
+    /// # #[websocket(path = "/")] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_upgrade]
+    ///     fn join() -> Upgrade<Self> {
+    ///         Upgrade::new(Chat).header("set-cookie", "seen=1").header("sec-websocket-extensions", "x-mine")
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let refused = TestClient::<Chat>::upgrade("/").open().await.unwrap_err();
+    /// assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
+    /// # }
+    /// ```
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            (Ok(SEC_WEBSOCKET_PROTOCOL), Ok(_)) => return self.subprotocol(value),
+            (Ok(name), Ok(_)) if belongs_to_handshake(&name) => {
+                self.error = Some(format!("the header `{name}` belongs to the handshake"));
+            }
             (Ok(name), Ok(value)) => _ = self.headers.append(name, value),
             _ => self.error = Some(format!("invalid header {name:?}: {value:?}")),
         }
@@ -168,6 +198,18 @@ impl<H> Upgrade<H> {
         change(self.options.get_or_insert(H::DECLARATION.options));
         self
     }
+}
+
+/// Returns whether the server alone sets a header of the 101 response.
+fn belongs_to_handshake(name: &HeaderName) -> bool {
+    // The location of draft 76 is the URL that the client opened, which only the handler knows behind a proxy.
+    matches!(*name, CONNECTION | UPGRADE | CONTENT_LENGTH | TRANSFER_ENCODING)
+        || name.as_str().starts_with("sec-websocket-") && name.as_str() != "sec-websocket-location"
+}
+
+/// Returns whether a byte may occur in a token (RFC 9110 §5.6.2).
+pub(crate) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// A return type of `#[on_upgrade]`.

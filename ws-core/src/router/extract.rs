@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::ops::Deref;
 
 use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
@@ -11,6 +12,7 @@ use hyper::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::path::{PathError, PathParams, deserialize};
+use crate::upgrade;
 
 /// Extractor of the path's parameters, percent-decoded.
 ///
@@ -243,6 +245,91 @@ impl<S: Sync> OptionalFromRequestParts<S> for PeerAddr {
     }
 }
 
+/// Extractor of the subprotocols that the client offers in `Sec-WebSocket-Protocol`, the preferred one first
+/// (RFC 6455 §11.3.4). Without an offer, or if no element is a token, the value is empty.
+///
+/// Dereferences to a slice. A handler with a fixed list of subprotocols need not extract the offers, because
+/// the option `subprotocols` chooses from them. This type is for a choice that depends on the request, or for
+/// a client that passes a token in place of a subprotocol, because a page cannot set other headers.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::TestClient};
+/// # #[websocket(path = "/")] struct Chat(String);
+/// #[websocket]
+/// impl Chat {
+///     #[on_upgrade]
+///     fn join(offers: Subprotocols) -> Result<Upgrade<Self>, StatusCode> {
+///         // `new WebSocket(url, ["chat.v1", "token." + token])`
+///         let token = offers.iter().find_map(|offer| offer.strip_prefix("token."));
+///         let token = token.ok_or(StatusCode::UNAUTHORIZED)?;
+///         Ok(Upgrade::new(Self(token.to_owned())).subprotocol("chat.v1"))
+///     }
+///     #[on_open]
+///     fn open(&mut self) -> &str {
+///         &self.0
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let offer = |list| TestClient::<Chat>::upgrade("/").header("sec-websocket-protocol", list);
+/// assert_eq!(offer("chat.v1, token.secret").open().await.unwrap().text().await, "secret");
+/// assert_eq!(offer("chat.v1").open().await.unwrap_err().status, StatusCode::UNAUTHORIZED);
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subprotocols(Vec<String>);
+
+impl Subprotocols {
+    /// Returns whether the client offers a subprotocol. Names are compared with regard to case.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// assert!(!Subprotocols::default().contains("chat.v1"));
+    /// ```
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|offer| offer == name)
+    }
+}
+
+impl Deref for Subprotocols {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Subprotocols {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(upgrade::offered_subprotocols(&parts.headers).map(Into::into).collect()))
+    }
+}
+
 fn bad_request(part: &str, error: &dyn std::fmt::Display) -> Response {
     (StatusCode::BAD_REQUEST, format!("invalid {part}: {error}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn subprotocols_are_parsed() {
+        for (lines, expect) in [
+            (&[][..], &[][..]),
+            (&["xv2.json"], &["xv2.json"]),
+            (&["b, a ,,b", "\tc"], &["b", "a", "b", "c"]),
+            (&["a b, c/d, e;f, \"g\", h"], &["h"]),
+        ] {
+            let request = lines
+                .iter()
+                .fold(Request::builder(), |request, line| request.header("sec-websocket-protocol", *line));
+            let mut parts = request.body(()).unwrap().into_parts().0;
+            let Ok(offers) = Subprotocols::from_request_parts(&mut parts, &()).await;
+            assert_eq!(*offers, *expect, "{lines:?}");
+        }
+    }
 }

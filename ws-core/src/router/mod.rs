@@ -26,7 +26,7 @@ pub(crate) use endpoint::PlainHandshake;
 pub(crate) use endpoint::prepare;
 use endpoint::{AcceptFuture, Endpoint, Mount, RouterContext, WithState};
 pub(crate) use extract::PathExtractor;
-pub use extract::{Path, PeerAddr, Query, State};
+pub use extract::{Path, PeerAddr, Query, State, Subprotocols};
 pub(crate) use limits::Settings;
 use path::PathParams;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]

@@ -6,6 +6,8 @@ use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 #[cfg(feature = "deflate")]
 use super::HeaderFields;
 
+use crate::handler::is_token;
+
 /// The name of a parameter and its value, without quotes.
 type Parameter<'a> = (&'a [u8], Option<Vec<u8>>);
 
@@ -129,11 +131,6 @@ impl<'a> Cursor<'a> {
     fn advance(&mut self, len: usize) {
         self.0 = self.0.get(len..).unwrap_or_default();
     }
-}
-
-/// Returns whether a byte may occur in a token (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
