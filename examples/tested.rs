@@ -9,7 +9,7 @@ use ws_core::prelude::*;
 const LIMIT: u32 = 3;
 
 /// An echo with a rate limit.
-#[websocket(path = "/", idle_timeout = 30s)]
+#[websocket(path = "/", idle_timeout = 30s, ping_interval = none)]
 #[derive(Default)]
 struct Limited {
     sent: u32,

@@ -262,7 +262,7 @@ async fn closes_a_half_open_connection() {
         assert_eq!(raw.frame().await, Some((0x89, Vec::new())));
         raw.send(frame(0x8a, b"")).await;
         assert_eq!(raw.frame().await, Some((0x89, Vec::new())));
-        assert_eq!(ended.recv().await, Some(CloseReason::Timeout));
+        assert_eq!(ended.recv().await, Some(CloseReason::PongTimeout));
     })
     .await;
 }

@@ -11,7 +11,7 @@ use ws_core::test::TestClient;
 use time::{Late, Say};
 
 /// Handler with every kind of method.
-#[websocket(path = "/rooms/{room}", idle_timeout = 60s, max_message_size = 1KiB)]
+#[websocket(path = "/rooms/{room}", idle_timeout = 60s, ping_interval = none, max_message_size = 1KiB)]
 #[derive(Default)]
 struct Room {
     name: String,

@@ -178,3 +178,28 @@ async fn unread_client_buffers_a_quarter_of_a_mebibyte() {
     let took = (512 << 10) - waited;
     assert!((250 << 10..=256 << 10).contains(&took), "{took}");
 }
+
+/// Handler with the default options.
+#[websocket]
+#[derive(Default)]
+struct Listened;
+
+#[websocket]
+impl Listened {
+    #[every(60s)]
+    fn tick(&mut self) -> &'static str {
+        "tick"
+    }
+}
+
+#[tokio::test]
+async fn client_answers_the_pings_of_the_defaults() {
+    let mut client = TestClient::open(Listened).await;
+    client.advance(Duration::from_secs(600)).await;
+    for _ in 0..10 {
+        assert_eq!(client.text().await, "tick");
+    }
+    client.expect_nothing().await;
+    let log = format!("{client:?}");
+    assert_eq!(log.matches("client sent the pong").count(), 24, "{log}");
+}

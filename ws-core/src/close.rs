@@ -124,9 +124,11 @@ pub enum CloseReason {
     /// The handler closed, with [`Context::close`](crate::Context::close) or a [`Close`] reply.
     /// Cowboy's `stop`.
     Stop(Close),
-    /// The client sent no bytes for `idle_timeout`, or for `pong_timeout` after a ping of
-    /// `ping_interval`. The code is 1000. Cowboy's `timeout`.
+    /// The client sent no bytes for `idle_timeout`. The code is 1000. Cowboy's `timeout`.
     Timeout,
+    /// The client sent no bytes for `pong_timeout` after a ping of `ping_interval`: it cannot be reached any
+    /// more. The code is 1001 and the text "no pong".
+    PongTimeout,
     /// The connection reached its `max_lifetime`. The code is 1001.
     Expired,
     /// The client violated the protocol or exceeded a limit. The code is 1002, 1007, 1008 or 1009.
@@ -166,6 +168,7 @@ impl CloseReason {
             Self::Remote(frame) => frame.as_ref().map(|close| close.code.into()),
             Self::Stop(close) => Some(close.clone()),
             Self::Timeout => with(CloseCode::Normal, "idle timeout"),
+            Self::PongTimeout => with(CloseCode::Away, "no pong"),
             Self::Expired => with(CloseCode::Away, "maximum lifetime reached"),
             Self::Protocol(error) => with(error.code(), error.text()),
             Self::Unsupported => with(CloseCode::Unsupported, "unsupported kind of message"),
@@ -185,6 +188,7 @@ impl fmt::Display for CloseReason {
             Self::Remote(None) => f.write_str("closed by the client"),
             Self::Stop(close) => write!(f, "closed by the handler: {close}"),
             Self::Timeout => f.write_str("idle timeout"),
+            Self::PongTimeout => f.write_str("no pong"),
             Self::Expired => f.write_str("maximum lifetime reached"),
             Self::Protocol(error) => write!(f, "protocol error: {error}"),
             Self::Unsupported => f.write_str("unsupported kind of message"),

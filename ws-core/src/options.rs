@@ -26,15 +26,17 @@ pub use compress::Compress;
 #[non_exhaustive]
 pub struct Options {
     /// How long the client may send nothing before the connection closes with 1000. Any byte counts, pongs
-    /// included. `None` for no limit. Default 60 s. Cowboy's `idle_timeout`.
+    /// included; with `ping_interval`, a client that only listens therefore stays connected. `None` for no
+    /// limit. Default 60 s. Cowboy's `idle_timeout`.
     pub idle_timeout: Option<Duration>,
     /// How long the client may send nothing before the server sends an empty ping, to check that the client
     /// is reachable (RFC 6455 §5.5.2). The client answers with a pong, which `#[on_pong]` receives too. Any
-    /// byte counts as an answer. `None` for no pings. Default `None`.
+    /// byte counts as an answer. `None` for no pings. Default 25 s, which is less than the time after which
+    /// common proxies end a silent connection.
     pub ping_interval: Option<Duration>,
     /// How long the client may take to answer such a ping before the connection closes with
-    /// [`CloseReason::Timeout`](crate::CloseReason::Timeout). In this time the client also has to read the
-    /// messages that were queued before the ping. Default 20 s.
+    /// [`CloseReason::PongTimeout`](crate::CloseReason::PongTimeout), with 1001. In this time the client also
+    /// has to read the messages that were queued before the ping. Default 20 s.
     pub pong_timeout: Duration,
     /// How long the connection may last, however busy it is, before it closes with 1001. Clients then
     /// reconnect, and a load balancer distributes them again. `None` for no limit. Default `None`.
@@ -104,7 +106,7 @@ impl Options {
     /// The default settings, as a constant for declarations.
     pub const DEFAULT: Self = Self {
         idle_timeout: Some(Duration::from_mins(1)),
-        ping_interval: None,
+        ping_interval: Some(Duration::from_secs(25)),
         pong_timeout: Duration::from_secs(20),
         max_lifetime: None,
         max_message_size: 1 << 20,
@@ -289,7 +291,7 @@ impl Declaration {
         );
         assert!(
             !matches!(ping_interval, Some(interval) if interval.is_zero()),
-            "`ping_interval` is zero: write a duration, for example `30s`, or `none`",
+            "`ping_interval` is zero: write a duration, for example `25s`, or `none`",
         );
         assert!(
             !matches!(max_lifetime, Some(lifetime) if lifetime.is_zero()),

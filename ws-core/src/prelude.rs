@@ -289,7 +289,10 @@ pub use ws_macros::on_ping;
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
-/// # #[websocket] #[derive(Default)] struct Chat { alive: bool }
+/// #[websocket(ping_interval = none)] // Only the pings of `check`.
+/// # #[derive(Default)]
+/// struct Chat { alive: bool }
+///
 /// #[websocket]
 /// impl Chat {
 ///     #[on_pong]

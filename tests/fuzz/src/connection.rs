@@ -150,7 +150,7 @@ fn check_frames(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection) {
         CloseReason::Protocol(error) => Some(error.code()),
         CloseReason::Overflow => Some(1008.into()),
         CloseReason::Timeout => Some(1000.into()),
-        CloseReason::Shutdown | CloseReason::Expired => Some(1001.into()),
+        CloseReason::Shutdown | CloseReason::Expired | CloseReason::PongTimeout => Some(1001.into()),
         other => panic!("{other:?}"),
     };
     match last {

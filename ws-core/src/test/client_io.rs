@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -46,11 +47,17 @@ struct ClientState {
     /// Whether the handler has closed its direction.
     ended: bool,
     start: Instant,
+    /// The client's silence after which the client answers a ping, see [`ClientIo::new`].
+    ping_interval: Option<Duration>,
+    last_sent_at: Instant,
     log: String,
 }
 
 impl ClientIo {
-    pub(super) fn new(io: DuplexStream) -> Self {
+    /// Creates the client's end. With a `ping_interval`, the client answers the empty pings that arrive after
+    /// that much silence, and they are not messages for the test.
+    pub(super) fn new(io: DuplexStream, ping_interval: Option<Duration>) -> Self {
+        let start = Instant::now();
         Self(Arc::new(Mutex::new(ClientState {
             io: Some(io),
             waker: None,
@@ -60,7 +67,9 @@ impl ClientIo {
             buffered: 0,
             next_requested: false,
             ended: false,
-            start: Instant::now(),
+            start,
+            ping_interval,
+            last_sent_at: start,
             log: String::new(),
         })))
     }
@@ -73,7 +82,7 @@ impl ClientIo {
     /// Queues bytes, which are sent when the handler reads.
     pub(super) fn send(&self, bytes: &[u8]) {
         let mut state = self.lock();
-        state.unsent.extend_from_slice(bytes);
+        state.queue(bytes);
         state.wake();
     }
 
@@ -165,10 +174,27 @@ impl ClientState {
             while let Some((message, len)) = frames::decode(&self.received) {
                 self.received.advance(len);
                 self.log_event(&format!("handler sent {}", frames::describe(&message)));
+                if self.is_keepalive(&message) {
+                    self.log_event("client sent the pong");
+                    self.queue(&frames::encode(&Message::Pong(crate::Pong::default())));
+                    self.wake();
+                    continue;
+                }
                 self.messages.push_back((message, len));
                 self.buffered += len;
             }
         }
+    }
+
+    fn queue(&mut self, bytes: &[u8]) {
+        self.last_sent_at = Instant::now();
+        self.unsent.extend_from_slice(bytes);
+    }
+
+    /// Whether the message is a ping that the client answers.
+    fn is_keepalive(&self, message: &Message) -> bool {
+        matches!(message, Message::Ping(ping) if ping.0.is_empty())
+            && self.ping_interval.is_some_and(|interval| self.last_sent_at.elapsed() >= interval)
     }
 
     fn wake(&self) {

@@ -29,6 +29,7 @@ use crate::context::Context;
 use crate::driver;
 use crate::handler::{Handler, InfoOf, Mounted};
 use crate::message::Message;
+use crate::options::Options;
 use crate::wire::Connection;
 
 use client_io::ClientIo;
@@ -40,6 +41,9 @@ pub use upgrade::{Rejection, TestUpgrade};
 /// The client needs a current-thread runtime, which is the default of `#[tokio::test]`. Opening pauses the
 /// clock of that runtime, which all clients of the test share. A client reads up to 256 KiB ahead of the
 /// test's expectations; a handler that sends more sees a slow client.
+///
+/// The client answers the pings of the default `ping_interval`, as a browser does, and they are not messages for
+/// the test. A client of a handler that declares another `ping_interval` leaves the pings to the test.
 ///
 /// ```
 /// use ws_core::prelude::*;
@@ -112,7 +116,10 @@ impl<H: Handler> TestClient<H> {
     async fn start(handler: H, mut cx: Context<H>, headers: HeaderMap) -> Self {
         let (client, server) = duplex(client_io::DUPLEX_SIZE);
         let addr = cx.addr();
-        let io = ClientIo::new(client);
+        // A test that declares pings is about pings. Other tests have a client that answers, as real ones do.
+        let ping_interval = cx.session().wire.options().ping_interval;
+        let io =
+            ClientIo::new(client, ping_interval.filter(|_| ping_interval == Options::DEFAULT.ping_interval));
         io.log_event("opened");
         tokio::spawn(io.clone().run());
         let task = tokio::spawn(driver::run(handler, cx, server, None));
@@ -218,7 +225,6 @@ impl<H: Handler> TestClient<H> {
 /// let addr = client.addr();
 /// tokio::spawn(async move { addr.send("from another task") });
 /// assert_eq!(client.text().await, "from another task");
-/// client.pong("").await; // Keeps the idle timeout from closing the connection.
 /// client.advance(Duration::from_secs(59)).await;
 /// client.expect_nothing().await;
 /// # }

@@ -99,7 +99,7 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "path" => "`path = \"/chat/{room}\"`",
         "subprotocols" => "`subprotocols = [\"chat.v2\", \"chat.v1\"]`",
         "idle_timeout" => "`idle_timeout = 60s`, or `idle_timeout = none`",
-        "ping_interval" => "`ping_interval = 30s`, or `ping_interval = none`",
+        "ping_interval" => "`ping_interval = 25s`, or `ping_interval = none`",
         "pong_timeout" => "`pong_timeout = 20s`",
         "max_lifetime" => "`max_lifetime = 1h`, or `max_lifetime = none`",
         "max_message_size" => "`max_message_size = 64KiB`",

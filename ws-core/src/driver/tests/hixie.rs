@@ -77,7 +77,9 @@ async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> LegacyClie
     let legacy = Options { legacy: true, ..Options::DEFAULT };
     let request = request.body(()).unwrap().into_parts().0;
     let challenge = crate::upgrade::check(&request, &legacy).unwrap().challenge().unwrap();
-    let options = options::<Commanded>(change);
+    let mut options = options::<Commanded>(change);
+    // As in the router, because draft 76 has no pings.
+    options.ping_interval = None;
     let (log, events) = mpsc::unbounded_channel();
     let connections = Arc::<ConnectionTracker>::default();
     let permit = connections.admit(&ConnectionLimits::new(10), None).ok();

@@ -49,9 +49,9 @@ async fn silent_client_is_pinged_and_stays_connected_if_it_answers() {
     // Any byte counts, and postpones the next ping.
     peer.raw(&[0x8a]).await;
     expect_ping(&mut peer, start, 94).await;
-    assert_eq!(peer.event().await, "Timeout");
+    assert_eq!(peer.event().await, "PongTimeout");
     assert_eq!(start.elapsed().as_secs(), 99);
-    assert_eq!(peer.closed().await, 1000);
+    assert_eq!(peer.closed().await, 1001);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,7 +73,7 @@ async fn client_is_pinged_while_a_method_is_pending() {
     peer.raw(&frame(0x8a, b"")).await;
     expect_ping(&mut peer, start, 60).await;
     // From now on the method has `cancel_timeout`.
-    assert_eq!(peer.event().await, "Timeout");
+    assert_eq!(peer.event().await, "PongTimeout");
     assert_eq!(start.elapsed().as_secs(), 66);
 }
 
@@ -84,7 +84,75 @@ async fn client_is_not_pinged_while_the_server_does_not_read() {
     assert!(peer.is_silent(S * 1000).await);
 }
 
-#[websocket(max_lifetime = 1h, idle_timeout = 10m)]
+/// Sends a message a minute to a client that only listens, with the default options.
+#[websocket]
+struct News(Log);
+
+#[websocket]
+impl News {
+    #[every(60s)]
+    fn tick(&mut self) -> &'static str {
+        "tick"
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.send(format!("{reason:?}")).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn client_that_only_listens_lives_with_the_defaults() {
+    let mut peer = connect(News);
+    let start = Instant::now();
+    let (mut texts, mut pings) = (0, 0);
+    while texts < 60 {
+        let frame_received = peer.frame().await.expect("the connection is open");
+        match frame_received.opcode {
+            1 => texts += 1,
+            9 => {
+                pings += 1;
+                peer.raw(&frame(0x8a, b"")).await;
+            }
+            _ => panic!("{frame_received:?}"),
+        }
+    }
+    assert_eq!((start.elapsed().as_secs(), pings), (3600, 3600 / 25));
+}
+
+#[tokio::test(start_paused = true)]
+async fn client_that_cannot_be_reached_is_closed_with_its_own_reason() {
+    let mut peer = connect(News);
+    let start = Instant::now();
+    expect_ping(&mut peer, start, 25).await;
+    let close = peer.frame().await.expect("a close frame");
+    assert_eq!((close.opcode, &*close.payload), (8, &b"\x03\xe9no pong"[..]));
+    assert_eq!(start.elapsed().as_secs(), 45);
+    assert_eq!(peer.event().await, "PongTimeout");
+}
+
+/// Has more patience with a pong than between two pings.
+#[websocket(ping_interval = 5s, pong_timeout = 20s)]
+#[derive(Default)]
+struct Patient;
+
+#[websocket]
+impl Patient {
+    #[on_text]
+    fn text(&mut self, _: &str) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn next_ping_may_be_due_before_the_timeout_of_the_last_one() {
+    let mut peer = connect(|_| Patient);
+    let start = Instant::now();
+    for seconds in [5, 10, 15] {
+        expect_ping(&mut peer, start, seconds).await;
+        peer.raw(&frame(0x8a, b"")).await;
+    }
+}
+
+#[websocket(max_lifetime = 1h, idle_timeout = 10m, ping_interval = none)]
 struct Lifetime(Log);
 
 #[websocket]

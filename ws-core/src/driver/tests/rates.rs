@@ -9,7 +9,7 @@ use crate::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-#[websocket(max_message_rate = 10, max_control_rate = 20, idle_timeout = 10m)]
+#[websocket(max_message_rate = 10, max_control_rate = 20, idle_timeout = 10m, ping_interval = none)]
 struct Limited(Log);
 
 #[websocket]

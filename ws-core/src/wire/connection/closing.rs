@@ -190,8 +190,8 @@ impl Connection {
     #[inline]
     pub(crate) fn on_bytes_received(&mut self, now: Instant) {
         self.last_received_at = now;
-        if let Some(checks) = &mut self.checks {
-            checks.keepalive.on_bytes_received();
+        if self.ping_sent_at.is_some() {
+            self.on_ping_answered();
         }
     }
 

@@ -1,8 +1,8 @@
-//! Whether the driver's timer covers the idle timeout.
+//! Whether the driver's timer covers the idle timeout and the next ping.
 
 use super::Connection;
 
-/// The relation of the driver's timer to the idle timeout, if there is one.
+/// The relation of the driver's timer to the idle timeout and the next ping, if there are any.
 ///
 /// ```text
 ///             on_idle_timer_armed: the driver's timer fires by the idle deadline
@@ -10,10 +10,11 @@ use super::Connection;
 ///     ▲                                                                             │  ▲  │ bytes arrive
 ///     └─────────────────────────────────────────────────────────────────────────────┘  └──┘
 ///             set_idle_timeout: the timeout changed
+///             on_ping_answered: the next ping may be due before the end of `pong_timeout`
 ///             on_idle_timer_lost: the timer was moved or dropped
 /// ```
 ///
-/// An armed timer stays sufficient while bytes arrive, because the idle deadline only moves back. The timer
+/// An armed timer stays sufficient while bytes arrive, because both deadlines only move back. The timer
 /// then fires too early once, and the driver arms it again. Meanwhile the driver does not have to compare
 /// deadlines in each iteration.
 ///
@@ -28,7 +29,7 @@ pub(super) enum IdleTimer {
 
 impl Connection {
     /// Returns whether the driver's timer covers all deadlines of the open connection, unless the timer has
-    /// fired: the connection has only an idle timeout, and that is covered.
+    /// fired: the connection has only an idle timeout and pings, and they are covered.
     // PERF: replaces a comparison of deadlines in each iteration of the fast path. budget: text64
     #[inline]
     pub(crate) fn has_only_idle_timeout(&self) -> bool {

@@ -82,9 +82,12 @@ pub(crate) struct Connection {
     idle_timer: IdleTimer,
     /// When the last byte arrived from the client.
     last_received_at: Instant,
+    /// When the ping was sent to which no byte has answered yet. Not boxed, because all connections send pings
+    /// by default.
+    ping_sent_at: Option<Instant>,
     /// The state of a transport that implements the protocol itself.
     managed: Option<Box<ManagedTransport>>,
-    /// Keep-alive and the message rate, if the options demand them.
+    /// The maximum lifetime and the message rate, if the options demand them.
     checks: Option<Box<OptionalChecks>>,
     /// The limit of pings and pongs, once the client sent one. Few clients do.
     control_rate: Option<Box<RateLimiter>>,
@@ -108,6 +111,7 @@ impl Connection {
             idle_timeout: options.idle_timeout,
             idle_timer: IdleTimer::Stale,
             last_received_at: now,
+            ping_sent_at: None,
             managed: None,
             checks: OptionalChecks::new(&options, now),
             control_rate: None,

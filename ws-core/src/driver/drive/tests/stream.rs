@@ -157,7 +157,7 @@ async fn polls<H: Handler>(handler: H, client: impl AsyncFnOnce(&mut Socket)) ->
 
 #[tokio::test(start_paused = true)]
 async fn idle_connection_does_not_spin() {
-    let waiting = async |_: &mut Socket| sleep(Duration::from_secs(50)).await;
+    let waiting = async |_: &mut Socket| sleep(Duration::from_secs(40)).await;
     // The client runs in the same task, so both are polled equally often.
     let (log, _events) = unbounded_channel();
     assert!(polls(Echo(log), waiting).await < 10);
@@ -166,7 +166,7 @@ async fn idle_connection_does_not_spin() {
     let pending = async |socket: &mut Socket| {
         socket.send(Message::text("60000")).await.unwrap();
         socket.send(Message::Ping("p".into())).await.unwrap();
-        sleep(Duration::from_secs(50)).await;
+        sleep(Duration::from_secs(40)).await;
     };
     assert!(polls(Sleeper(log), pending).await < 20);
     // While the client does not read.
