@@ -59,7 +59,7 @@ impl Panics {
     fn text(&mut self, _: &str) {}
 }
 
-/// Puts the query into the response: a subprotocol, or a header and its value.
+/// Handler that puts the query into the response: a subprotocol, or a header and its value.
 #[websocket(path = "/answers", subprotocols = ["v1"])]
 struct Answers;
 

@@ -264,7 +264,7 @@ async fn forbidden_page_is_a_line_on_stderr() {
         let server = serve(Router::new().mount::<Echo>()).await;
         let request = handshake("/echo", "Origin: http://localhost:5173\r\n");
         assert_eq!(server.raw().await.request(&request).await.status, 403);
-        // A 426 is no secret of the browser.
+        // The refusal of a version adds no line.
         let request = handshake("/echo", "").replace("Version: 13", "Version: 12");
         assert_eq!(server.raw().await.request(&request).await.status, 426);
         return;

@@ -31,7 +31,7 @@ pub(super) struct RefusedRequest<'a, F: ?Sized> {
     pub(super) fields: &'a F,
 }
 
-/// Logs refusals, up to a rate. The clones of a router share the rate.
+/// A log of refusals, up to a rate. The clones of a router share the rate.
 #[derive(Debug, Default)]
 pub(crate) struct RefusalLog(Mutex<Option<Period>>);
 

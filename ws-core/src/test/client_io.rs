@@ -191,7 +191,7 @@ impl ClientState {
         self.unsent.extend_from_slice(bytes);
     }
 
-    /// Whether the message is a ping that the client answers.
+    /// Returns whether the message is a ping that the client answers.
     fn is_keepalive(&self, message: &Message) -> bool {
         matches!(message, Message::Ping(ping) if ping.0.is_empty())
             && self.ping_interval.is_some_and(|interval| self.last_sent_at.elapsed() >= interval)

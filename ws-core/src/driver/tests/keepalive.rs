@@ -84,7 +84,7 @@ async fn client_is_not_pinged_while_the_server_does_not_read() {
     assert!(peer.is_silent(S * 1000).await);
 }
 
-/// Sends a message a minute to a client that only listens, with the default options.
+/// Handler that sends a message a minute to a client that only listens, with the default options.
 #[websocket]
 struct News(Log);
 
@@ -131,7 +131,7 @@ async fn client_that_cannot_be_reached_is_closed_with_its_own_reason() {
     assert_eq!(peer.event().await, "PongTimeout");
 }
 
-/// Has more patience with a pong than between two pings.
+/// Handler with more patience with a pong than between two pings.
 #[websocket(ping_interval = 5s, pong_timeout = 20s)]
 #[derive(Default)]
 struct Patient;
