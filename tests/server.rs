@@ -149,7 +149,7 @@ async fn path_is_a_page_and_a_socket() {
         assert_eq!((answer.status, answer.body.as_str()), (200, "a page"), "{request}");
     }
     assert_eq!(without.raw().await.request("GET /worker HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 426);
-    // What nginx makes of a handshake by default.
+    // The form of a handshake that nginx forwards by default.
     let nginx = tests::handshake("/worker", "")
         .replace("Upgrade: websocket\r\n", "")
         .replace("Connection: Upgrade", "Connection: close")

@@ -83,8 +83,7 @@ pub(super) fn normalize(path: &str) -> Cow<'_, str> {
     loop {
         tail = match *tail {
             [b'%', high, low, ref tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
-                let byte = digit(high) << 4 | digit(low);
+                let byte = hex_value(high) << 4 | hex_value(low);
                 if byte.is_ascii_alphanumeric() || UNRESERVED.contains(&byte) {
                     normal.push(byte.into());
                 } else {
@@ -102,6 +101,14 @@ pub(super) fn normalize(path: &str) -> Cow<'_, str> {
             }
             [] => return normal.into(),
         };
+    }
+}
+
+/// Returns the value of a hexadecimal digit.
+fn hex_value(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20).wrapping_sub(b'a').wrapping_add(10),
     }
 }
 
