@@ -3,8 +3,10 @@
 pub mod deflate;
 pub mod http2;
 pub mod nats;
+pub mod proxy;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -32,6 +34,21 @@ pub fn self_signed() -> Result<Tls, BoxError> {
     let tls = Tls::load(&cert, &key);
     std::fs::remove_dir_all(folder)?;
     Ok(tls?)
+}
+
+/// Returns a port without a listener.
+///
+/// Ports below 32768 are never ephemeral ports of clients, so the port stays free until the server starts.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let begin = std::process::id() as usize * 101;
+    loop {
+        let port = 16_384 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 16_384;
+        let port = u16::try_from(port).expect("ports fit into 16 bits");
+        if StdListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A running server. Dropping it starts the shutdown.

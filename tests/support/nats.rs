@@ -2,7 +2,6 @@
 
 mod lossy_proxy;
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +11,7 @@ pub use lossy_proxy::LossyProxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::TIMEOUT;
+use crate::{TIMEOUT, free_port};
 
 /// A server with JetStream on a free port. Dropping it kills the server.
 pub struct NatsServer {
@@ -144,20 +143,5 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.stop();
         let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// Returns a port without a listener.
-///
-/// Ports below 32768 are never ephemeral ports of clients, so the port stays free until the server starts.
-fn free_port() -> u16 {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let begin = std::process::id() as usize * 101;
-    loop {
-        let port = 16_384 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 16_384;
-        let port = u16::try_from(port).expect("ports fit into 16 bits");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }

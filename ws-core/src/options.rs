@@ -79,6 +79,11 @@ pub struct Options {
     /// How long a client may take to read the messages before a close frame, and to answer that frame.
     /// Default 5 s.
     pub close_timeout: Duration,
+    /// How many bytes a client may send after the server's close frame and before its own. They are read and
+    /// discarded, because a socket with unread bytes would be reset, and the client might then miss the close
+    /// frame. At most 5 MiB a second are read, and less later. One byte more than the limit resets the
+    /// connection; so does `close_timeout`, if it passes first. Default 64 MiB.
+    pub discard_limit: usize,
     /// How long a pending async method may continue after the client has closed or disconnected. Then the
     /// method is cancelled. Default 1 s.
     pub cancel_timeout: Duration,
@@ -120,6 +125,7 @@ impl Options {
         outbox_limit: 1 << 20,
         read_ahead: 64 << 10,
         close_timeout: Duration::from_secs(5),
+        discard_limit: 64 << 20,
         cancel_timeout: Duration::from_secs(1),
         overflow: Overflow::Close,
         unhandled: Unhandled::Ignore,

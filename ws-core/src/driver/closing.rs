@@ -1,9 +1,7 @@
 //! The end of a connection: from the close frame to the end of the byte stream.
 
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
-
-use tokio::io::ReadBuf;
+use std::task::{Context as TaskContext, Poll, ready};
 
 use super::budget::MAX_ITERATIONS;
 use super::io::{ConnectionIo, Stage};
@@ -19,11 +17,12 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     pub(super) fn poll_close(&mut self, wire: &mut Connection) -> Poll<()> {
         while self.io.poll_close(self.task, wire, self.scratch).is_pending() {
             // While the client keeps sending, the timer is not polled, so the clock is read here.
-            if wire.handle_timeout(now()) {
+            if wire.is_discard_limit_exceeded() || wire.handle_timeout(now()) {
                 self.io.abort();
                 break;
             }
-            let deadline = wire.deadline(now);
+            let pause = wire.discard_paused_until().filter(|until| *until > now());
+            let deadline = wire.deadline(now).into_iter().chain(pause).min();
             if !self.state.poll_deadline(self.task, wire, deadline) {
                 return Poll::Pending;
             }
@@ -56,12 +55,16 @@ impl<T: Transport> ConnectionIo<T> {
                         return Poll::Pending;
                     }
                     self.stage = Stage::ShuttingDown;
-                    if T::CLOSES_ON_DROP && !wire.peer_may_send() {
+                    if T::CLOSES_ON_DROP {
                         self.stream = None;
                     }
                 }
                 // The output precedes the client's answer.
                 Stage::Open if !wire.wants_input() => return Poll::Pending,
+                Stage::Open if wire.is_discard_limit_exceeded() => return Poll::Pending,
+                Stage::Open if wire.discard_paused_until().is_some_and(|until| until > now()) => {
+                    return Poll::Pending;
+                }
                 Stage::Open => {
                     if self.poll_read_ahead(task, wire, scratch).is_pending() {
                         return Poll::Pending;
@@ -69,20 +72,8 @@ impl<T: Transport> ConnectionIo<T> {
                 }
                 Stage::ShuttingDown => {
                     let Some(stream) = &mut self.stream else { return Poll::Ready(()) };
-                    match Pin::new(stream).poll_shutdown(task) {
-                        Poll::Ready(Ok(())) if wire.peer_may_send() => self.stage = Stage::Lingering,
-                        Poll::Ready(_) => self.stream = None,
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-                Stage::Lingering => {
-                    let Some(stream) = &mut self.stream else { return Poll::Ready(()) };
-                    let mut read = ReadBuf::new(scratch.input());
-                    match Pin::new(stream).poll_read(task, &mut read) {
-                        Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
-                        Poll::Ready(_) => self.stream = None,
-                        Poll::Pending => return Poll::Pending,
-                    }
+                    ready!(Pin::new(stream).poll_shutdown(task)).ok();
+                    self.stream = None;
                 }
             }
         }
@@ -91,7 +82,7 @@ impl<T: Transport> ConnectionIo<T> {
         Poll::Pending
     }
 
-    /// Drops the stream without a close frame.
+    /// Drops the stream. A socket with unread bytes then resets the connection.
     fn abort(&mut self) {
         self.stream = None;
     }

@@ -30,12 +30,9 @@ pub(super) struct ConnectionIo<T> {
 pub(super) enum Stage {
     /// Both directions are open.
     Open,
-    /// The last byte is written; the direction to the client is being shut down.
+    /// The last byte is written, and the client has closed or disconnected. The direction to the client is
+    /// being shut down.
     ShuttingDown,
-    /// After a protocol error the client may still be sending. Its bytes are read and dropped until it
-    /// stops. A socket that is closed with unread bytes resets the connection, and the client might then
-    /// miss our close frame.
-    Lingering,
 }
 
 impl<T: Transport> ConnectionIo<T> {

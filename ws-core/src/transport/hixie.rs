@@ -116,8 +116,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for HixieTransport<T> {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
         }
         if this.decoder.is_closed() {
-            // The engine discards these bytes and waits for the end.
-            return this.poll_read_inner(task, buf);
+            // The engine discards these bytes. The client's close frame counts as the end of the stream.
+            let before = buf.filled().len();
+            ready!(this.poll_read_inner(task, buf))?;
+            if buf.filled().ends_with(&[0xff, 0]) {
+                buf.set_filled(before);
+            }
+            return Poll::Ready(Ok(()));
         }
         let mut bytes = [0; MAX_READ];
         let max_input = HixieDecoder::max_input(buf.remaining()).min(MAX_READ);

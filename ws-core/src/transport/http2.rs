@@ -16,6 +16,9 @@ use crate::sync::lock;
 /// Number of frames that are discarded before the task yields, if the client keeps sending.
 const MAX_DISCARDED_FRAMES: usize = 32;
 
+/// Number of bytes that are discarded after the server has ended the stream. One byte more resets the stream.
+const MAX_DISCARDED: usize = 1 << 20;
+
 /// A byte stream over one HTTP/2 stream. Unread data keeps the flow-control window closed, so that the
 /// client must wait. Dropping the value before the orderly end resets the stream.
 pub(crate) struct Http2Stream {
@@ -24,6 +27,8 @@ pub(crate) struct Http2Stream {
     /// The received data that did not fit into the reader's buffer.
     unread: Bytes,
     stage: Http2Stage,
+    /// Number of bytes that were discarded after the stream had ended.
+    discarded: usize,
     _token: StreamToken,
 }
 
@@ -49,7 +54,7 @@ enum Http2Stage {
 
 impl Http2Stream {
     pub(crate) fn new(send: SendStream<Bytes>, recv: RecvStream, token: StreamToken) -> Self {
-        Self { send, recv, unread: Bytes::new(), stage: Http2Stage::Open, _token: token }
+        Self { send, recv, unread: Bytes::new(), stage: Http2Stage::Open, discarded: 0, _token: token }
     }
 
     /// Opens the window by `len` bytes, after that many were read.
@@ -126,7 +131,7 @@ impl AsyncWrite for Http2Stream {
     }
 
     /// Ends the stream, and waits until the client ends it too, because dropping the stream earlier would
-    /// reset it. Data that arrives until then is discarded.
+    /// reset it. Data that arrives until then is discarded, up to [`MAX_DISCARDED`] bytes.
     fn poll_shutdown(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.stage == Http2Stage::Open {
@@ -142,7 +147,13 @@ impl AsyncWrite for Http2Stream {
                 return Poll::Ready(Ok(()));
             }
             match ready!(this.recv.poll_data(task)) {
-                Some(Ok(data)) => this.release_capacity(data.len()),
+                Some(Ok(data)) => {
+                    this.release_capacity(data.len());
+                    this.discarded = this.discarded.saturating_add(data.len());
+                    if this.discarded > MAX_DISCARDED {
+                        return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                    }
+                }
                 Some(Err(_)) | None => this.stage = Http2Stage::Closed,
             }
         }

@@ -12,6 +12,7 @@ use super::deflate::Inflater;
 use super::frame::{COMPRESSED, Header, Opcode};
 use super::mask;
 use crate::close::{Close, CloseCode, ProtocolError, may_be_sent};
+use crate::message::MAX_CONTROL_PAYLOAD;
 
 /// The largest number of empty fragments in a message.
 ///
@@ -130,10 +131,15 @@ impl Decoder {
     ) -> Result<Option<Decoded<'a>>, ProtocolError> {
         loop {
             if let Some(frame) = self.message.as_ref().and_then(|message| message.frame) {
-                match self.continue_frame(frame, input)? {
-                    Progress::Incomplete => return Ok(None),
-                    Progress::Frame => {}
-                    Progress::Message(message) => return Ok(Some(message)),
+                let before = input.len();
+                match self.continue_frame(frame, input) {
+                    Ok(Progress::Incomplete) => return Ok(None),
+                    Ok(Progress::Frame) => {}
+                    Ok(Progress::Message(message)) => return Ok(Some(message)),
+                    Err(error) => {
+                        self.consume_rejected(before - input.len());
+                        return Err(error);
+                    }
                 }
             }
             let len = self.message.as_ref().map_or(0, |message| message.payload.len());
@@ -157,8 +163,16 @@ impl Decoder {
             if header.opcode.is_control() {
                 return if available < header.len {
                     Ok(None)
+                } else if header.opcode == Opcode::Close {
+                    let close = parse_masked_close(&input[header.size..][..header.len], header.mask)?;
+                    split_front(input, header.size + header.len);
+                    Ok(Some(Decoded::Close(close)))
                 } else {
-                    decode_control(header.opcode, take_payload(input, &header)).map(Some)
+                    let payload = take_payload(input, &header);
+                    Ok(Some(match header.opcode {
+                        Opcode::Ping => Decoded::Ping(payload),
+                        _ => Decoded::Pong(payload),
+                    }))
                 };
             }
             if header.fin && self.message.is_none() && available >= header.len {
@@ -171,6 +185,24 @@ impl Decoder {
             split_front(input, header.size);
             self.start_frame(&header)?;
         }
+    }
+
+    /// Records that `len` bytes of the current frame were consumed before they were rejected.
+    #[cold]
+    fn consume_rejected(&mut self, len: usize) {
+        if let Some(PartialMessage { frame: Some(frame), .. }) = self.message.as_deref_mut() {
+            frame.remaining = frame.remaining.saturating_sub(len);
+        }
+    }
+
+    /// Stops decoding and drops the incomplete message. Returns how many bytes of its current frame have not
+    /// arrived.
+    pub(crate) fn stop(&mut self) -> u64 {
+        if let Some(inflater) = &mut self.inflater {
+            inflater.release_codec();
+        }
+        let frame = self.message.take().and_then(|message| message.frame);
+        frame.map_or(0, |frame| frame.remaining as u64)
     }
 
     /// Decodes a message whose only frame is complete.
@@ -277,12 +309,14 @@ impl Decoder {
     }
 }
 
-fn decode_control(opcode: Opcode, payload: &mut [u8]) -> Result<Decoded<'_>, ProtocolError> {
-    Ok(match opcode {
-        Opcode::Ping => Decoded::Ping(payload),
-        Opcode::Pong => Decoded::Pong(payload),
-        _ => Decoded::Close(parse_close(payload)?),
-    })
+/// Parses the body of a close frame. A frame that is rejected stays in the input, where
+/// [`Decoder::stop`] leaves it to be found as the client's close frame.
+fn parse_masked_close(masked: &[u8], mask: [u8; 4]) -> Result<Option<Close>, ProtocolError> {
+    let mut payload = [0; MAX_CONTROL_PAYLOAD];
+    let payload = &mut payload[..masked.len()];
+    payload.copy_from_slice(masked);
+    mask::apply(payload, mask);
+    parse_close(payload)
 }
 
 /// Parses the body of a close frame (RFC 6455 §5.5.1): empty, or a code and UTF-8.

@@ -7,6 +7,7 @@
 mod connection;
 mod decoder;
 mod deflate;
+mod discard;
 mod frame;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub(crate) mod fuzzing;

@@ -155,9 +155,10 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
         }
         ("pong_timeout", OptValue::Expr(value)) => value::duration(value)?,
         ("close_timeout" | "cancel_timeout", OptValue::Expr(value)) => value::duration_or_zero(value)?,
-        ("max_message_size" | "outbox_high_water" | "outbox_limit" | "read_ahead", OptValue::Expr(value)) => {
-            value::size(value)?
-        }
+        (
+            "max_message_size" | "outbox_high_water" | "outbox_limit" | "read_ahead" | "discard_limit",
+            OptValue::Expr(value),
+        ) => value::size(value)?,
         ("mailbox", OptValue::Expr(value)) => count(value, &name)?,
         (_, OptValue::Expr(value)) => return Err(invalid_value(value.span(), &name)),
         (_, OptValue::List(_, span) | OptValue::Nested(_, span) | OptValue::None(span)) => {

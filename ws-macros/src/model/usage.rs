@@ -5,7 +5,7 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 22] = [
+pub(super) const OPTIONS: [&str; 23] = [
     "path",
     "subprotocols",
     "idle_timeout",
@@ -24,6 +24,7 @@ pub(super) const OPTIONS: [&str; 22] = [
     "outbox_limit",
     "read_ahead",
     "close_timeout",
+    "discard_limit",
     "cancel_timeout",
     "unhandled",
     "origins",
@@ -116,6 +117,7 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "outbox_limit" => "`outbox_limit = 1MiB`",
         "read_ahead" => "`read_ahead = 64KiB`",
         "close_timeout" => "`close_timeout = 5s`",
+        "discard_limit" => "`discard_limit = 64MiB`",
         "cancel_timeout" => "`cancel_timeout = 1s`",
         "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
         "legacy" => "`legacy`, or `legacy = false`",

@@ -6,6 +6,7 @@ mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
 mod deadline_timer;
+mod discard;
 mod errors;
 mod fairness;
 mod fast_path;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use super::super::discard::{DiscardedInput, ends_with_close_frame};
 use super::super::frame::Opcode;
 use super::super::read_ahead::ReadAheadQueue;
 use super::super::unread::UnreadInput;
@@ -20,6 +21,8 @@ pub(super) struct CloseState {
     phase_started_at: Option<Instant>,
     /// When the phase ends by force, if the caller set a deadline.
     deadline: Option<Instant>,
+    /// What the client sends after the server's close frame.
+    discarded: DiscardedInput,
 }
 
 /// The progress of the close. [`Connection`] shows the transitions.
@@ -29,7 +32,7 @@ pub(super) enum Phase {
     Open,
     /// No more input is read. The handler receives the messages that were read before.
     Draining,
-    /// No more messages are sent.
+    /// No more messages are sent. Input is discarded.
     Closing {
         /// Whether the client's close frame is still expected.
         awaiting_close: bool,
@@ -37,8 +40,8 @@ pub(super) enum Phase {
 }
 
 impl CloseState {
-    fn new(reason: CloseReason, phase: Phase) -> Self {
-        Self { reason, phase, phase_started_at: None, deadline: None }
+    fn new(reason: CloseReason, phase: Phase, discarded: DiscardedInput) -> Self {
+        Self { reason, phase, phase_started_at: None, deadline: None, discarded }
     }
 }
 
@@ -76,7 +79,6 @@ impl Connection {
 
     /// Handles a protocol error that the transport found. Messages that arrived before are still handled.
     pub(crate) fn on_protocol_error(&mut self, error: ProtocolError) {
-        self.stop_awaiting_close();
         self.begin_drain(CloseReason::Protocol(error));
     }
 
@@ -109,8 +111,9 @@ impl Connection {
         };
         self.queue_close_frame(&reason);
         let awaiting_close = expects_close_reply(&reason) && !self.has_write_failed;
-        self.close_state = Some(Box::new(CloseState::new(reason, Phase::Closing { awaiting_close })));
-        self.decoder.discard();
+        let discarded = DiscardedInput::new(self.decoder.stop());
+        self.close_state =
+            Some(Box::new(CloseState::new(reason, Phase::Closing { awaiting_close }, discarded)));
         self.deflater = None;
         self.read_ahead_queue = ReadAheadQueue::default();
     }
@@ -141,7 +144,8 @@ impl Connection {
             if !expects_close_reply(&reason) {
                 self.unread = UnreadInput::default();
             }
-            self.close_state = Some(Box::new(CloseState::new(reason, Phase::Draining)));
+            let discarded = DiscardedInput::new(0);
+            self.close_state = Some(Box::new(CloseState::new(reason, Phase::Draining, discarded)));
         }
     }
 
@@ -179,11 +183,31 @@ impl Connection {
         self.phase() == Phase::Closing { awaiting_close: false }
     }
 
-    /// Returns whether the client may still send data after the connection is finished.
-    ///
-    /// After a protocol error the client has neither closed nor disconnected.
-    pub(crate) fn peer_may_send(&self) -> bool {
-        matches!(self.close_reason(), Some(CloseReason::Protocol(_)))
+    /// Discards input of a connection that has queued its close frame. Completes the close handshake if the
+    /// client's close frame arrives.
+    pub(super) fn discard(&mut self, input: &[u8]) {
+        let now = self.last_received_at;
+        let Some(state) = &mut self.close_state else { return };
+        let is_close = state.discarded.push(input, now);
+        let is_answer = || match &state.reason {
+            CloseReason::Protocol(error) => ends_with_close_frame(input, error.code().into()),
+            _ => false,
+        };
+        if is_close || is_answer() {
+            self.stop_awaiting_close();
+        }
+    }
+
+    /// Returns when the next input of a closing connection may be read and discarded.
+    pub(crate) fn discard_paused_until(&self) -> Option<Instant> {
+        self.close_state.as_ref().and_then(|state| state.discarded.resume_at())
+    }
+
+    /// Returns whether the client sent more than [`Options::discard_limit`](crate::Options::discard_limit)
+    /// after the server's close frame.
+    pub(crate) fn is_discard_limit_exceeded(&self) -> bool {
+        let limit = self.options.discard_limit as u64;
+        !self.is_finished() && self.close_state.as_ref().is_some_and(|state| state.discarded.len() > limit)
     }
 
     /// Handles the arrival of bytes from the client.
@@ -260,7 +284,8 @@ impl Connection {
 
 /// Returns whether a connection that closes for `reason` waits for the client's close frame.
 ///
-/// After a protocol error no later byte can be interpreted (RFC 6455 §7.1.7).
+/// Also after a protocol error, although no later byte is interpreted otherwise (RFC 6455 §7.1.7): a TCP
+/// connection that ends earlier can make a proxy drop the server's close frame.
 pub(super) fn expects_close_reply(reason: &CloseReason) -> bool {
-    !matches!(reason, CloseReason::Remote(_) | CloseReason::Protocol(_) | CloseReason::ConnectionLost(_))
+    !matches!(reason, CloseReason::Remote(_) | CloseReason::ConnectionLost(_))
 }

@@ -86,11 +86,8 @@ impl Connection {
 
     /// Processes `len` bytes that were read into the [direct read buffer](Self::direct_read_buf).
     pub(crate) fn commit_direct_read(&mut self, len: usize) {
-        match self.decoder.commit_direct_read(len) {
-            Ok(()) => {}
-            // The server's close frame is already queued, so the message is discarded anyway.
-            Err(_) if self.is_closing() => self.stop_awaiting_close(),
-            Err(error) => self.begin_drain(CloseReason::Protocol(error)),
+        if let Err(error) = self.decoder.commit_direct_read(len) {
+            self.begin_drain(CloseReason::Protocol(error));
         }
     }
 
@@ -155,16 +152,11 @@ impl Connection {
 
     /// General path of [`next_message`](Self::next_message): frames of any kind and length, in any phase.
     fn next_message_slow<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<InboundMessage<'a>> {
-        while self.is_closing() && !self.is_finished() {
-            match self.decoder.decode(input) {
-                Ok(Some(Decoded::Close(_))) | Err(_) => self.stop_awaiting_close(),
-                // A message that crossed the server's close frame is discarded.
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    self.needs_more_input = true;
-                    return None;
-                }
-            }
+        if self.is_closing() && !self.is_finished() {
+            let input = std::mem::take(input);
+            self.discard(input);
+            self.needs_more_input = true;
+            return None;
         }
         if !self.is_open() || !self.is_reading() {
             return None;

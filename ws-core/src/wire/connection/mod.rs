@@ -57,8 +57,8 @@ use crate::options::Options;
 ///                                            Closing { awaiting_close: false } = is_finished
 /// ```
 ///
-/// [`Closing`](closing::Phase::Closing) starts with `awaiting_close: false` if the client closed first, is
-/// gone or broke the protocol.
+/// [`Closing`](closing::Phase::Closing) starts with `awaiting_close: false` if the client closed first or is
+/// gone. Input is discarded until the client's close frame, at a limited pace.
 #[derive(Debug)]
 pub(crate) struct Connection {
     options: Arc<Options>,

@@ -7,31 +7,12 @@ use crate::close::ProtocolError;
 use crate::wire::deflate::Inflater;
 use crate::wire::deflate::ThreadBuffer;
 use crate::wire::frame::{COMPRESSED, Header, MAX_CLIENT_HEADER, Opcode};
-use crate::wire::utf8::Utf8Validator;
 
 impl Decoder {
     /// Allows compressed messages.
     #[cfg(feature = "deflate")]
     pub(crate) fn set_inflater(&mut self, inflater: Inflater) {
         self.inflater = Some(Box::new(inflater));
-    }
-
-    /// Stops inflating. Frames are still parsed, but the payload of a compressed message is dropped.
-    pub(crate) fn discard(&mut self) {
-        let Some(inflater) = &mut self.inflater else { return };
-        inflater.discard();
-        let per_frame = inflater.is_per_frame();
-        if let Some(message) = &mut self.message
-            && (per_frame || inflater.is_active())
-        {
-            message.payload = Vec::new();
-            if let Some(frame) = &mut message.frame {
-                frame.reserved = 0;
-            }
-            message.utf8 = Utf8Validator::default();
-        }
-        // A message that lacks the payload of some frames need not be UTF-8.
-        self.validate_utf8 &= !per_frame;
     }
 
     /// Like [`decode_complete`](Self::decode_complete), but for a compressed message.

@@ -9,7 +9,7 @@ use crate::close::ProtocolError;
 pub(crate) enum Inflater {}
 
 impl Inflater {
-    pub(crate) fn discard(&mut self) {
+    pub(crate) fn release_codec(&mut self) {
         match *self {}
     }
 

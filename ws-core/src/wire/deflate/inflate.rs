@@ -33,8 +33,6 @@ pub(crate) struct Inflater {
     final_blocks: usize,
     /// The offset of the stream in the message.
     start: usize,
-    /// Whether messages are dropped instead of inflated.
-    discarding: bool,
 }
 
 /// The position in the compressed stream.
@@ -58,7 +56,6 @@ impl Inflater {
             compressed_len: 0,
             final_blocks: 0,
             start: 0,
-            discarding: false,
         }
     }
 
@@ -66,9 +63,8 @@ impl Inflater {
         self.per_frame
     }
 
-    /// Drops later messages: inflating is expensive, and the messages are not delivered.
-    pub(crate) fn discard(&mut self) {
-        self.discarding = true;
+    /// Returns the codec to the thread, because no later message is inflated.
+    pub(crate) fn release_codec(&mut self) {
         self.codec = None;
     }
 
@@ -115,9 +111,6 @@ impl Inflater {
             return Ok(());
         }
         self.compressed_len = self.compressed_len.saturating_add(input.len());
-        if self.discarding {
-            return Ok(());
-        }
         let codec = self.codec.get_or_insert_with(codec_pool::take_inflate);
         loop {
             let start = out.len();

@@ -303,19 +303,22 @@ async fn unflushed_output_of_the_stream_counts_as_buffered() {
     assert_eq!(peer.log.recv().await.as_deref(), Some("10004 wait"));
 }
 
-/// A client that still sends receives the close frame before the stream is dropped.
+/// A client that still sends receives the close frame before the stream is shut down.
 #[tokio::test(start_paused = true)]
-async fn stream_is_shut_down_after_a_protocol_error_before_it_is_dropped() {
+async fn stream_is_shut_down_after_the_answer_to_a_protocol_error() {
     let (mut peer_io, driver_io) = duplex(1 << 10);
     let (log, _events) = unbounded_channel();
     let stream = WebSocketStream::from_raw_socket(driver_io, Role::Server, None).await;
     tokio::spawn(drive(Echo(log), stream));
     peer_io.write_all(b"\x81\x04bare").await.unwrap();
-    let mut seen = Vec::new();
-    let end = timeout(Duration::from_secs(1), peer_io.read_to_end(&mut seen)).await;
-    assert!(end.is_ok(), "the stream is not shut down");
-    assert_eq!(seen, b"\x88\x15\x03\xeaframe is not masked");
-    peer_io.write_all(b"more").await.expect("the server still reads");
+    let mut seen = [0; 23];
+    near.read_exact(&mut seen).await.unwrap();
+    assert_eq!(&seen, b"\x88\x15\x03\xeaframe is not masked");
+    assert!(timeout(Duration::from_secs(4), peer_io.read_u8()).await.is_err(), "the stream is shut down first");
+    near.write_all(b"more").await.expect("the server still reads");
+    peer_io.write_all(&frame(0x88, &1002_u16.to_be_bytes())).await.unwrap();
+    let end = timeout(Duration::from_millis(1), near.read_u8()).await;
+    assert!(end.is_ok_and(|read| read.is_err()), "the stream is not shut down");
 }
 
 #[tokio::test(start_paused = true)]
