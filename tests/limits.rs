@@ -173,7 +173,7 @@ async fn times_out_half_a_frame() {
     beside(&server, async {
         let mut raw = open(&server, "/probed").await;
         raw.send(&frame(0x82, &[0; 100])[..50]).await;
-        assert_eq!(close_code(&mut raw).await, 1000);
+        assert_eq!(close_code(&mut raw).await, 1001);
     })
     .await;
     assert_eq!(ended.recv().await, Some(CloseReason::Timeout));

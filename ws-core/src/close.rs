@@ -1,13 +1,13 @@
 //! Close frames, and the reasons why a connection ends (RFC 6455 §7).
 
+mod codes;
+
 use std::{fmt, io};
 
+pub use codes::CloseCodes;
+use codes::{MAX_CLOSE_REASON, is_sendable};
 use tungstenite::Utf8Bytes;
 pub use tungstenite::protocol::frame::coding::CloseCode;
-
-/// The longest reason text of a close frame in bytes: 125 bytes of payload less the code
-/// (RFC 6455 §5.5).
-const MAX_CLOSE_REASON: usize = 123;
 
 /// A close frame: a status code, and a text for debugging (RFC 6455 §5.5.1).
 ///
@@ -37,8 +37,46 @@ impl Close {
         Self { code: code.into(), reason: reason.into() }
     }
 
+    /// Creates a close frame without a code (RFC 6455 §5.5.1). The client reports 1005 for such a frame, which
+    /// is also the code of this value ([`CloseCode::Status`]).
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::TestClient};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_text]
+    ///     fn leave(&mut self, _: &str) -> Close {
+    ///         Close::empty()
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = TestClient::open(Chat).await;
+    /// client.send("bye").await;
+    /// assert_eq!(client.closed().await, Close::empty());
+    /// assert_eq!(Close::empty().code, CloseCode::Status);
+    /// # }
+    /// ```
+    pub fn empty() -> Self {
+        CloseCode::Status.into()
+    }
+
+    /// Creates the close frame of a declared cause.
+    pub(crate) fn of_cause(code: u16, text: &'static str) -> Self {
+        let code = if is_sendable(code) { code.into() } else { CloseCode::Error };
+        Self::new(code, Utf8Bytes::from_static(text))
+    }
+
+    /// Returns whether the frame has neither a code nor a text.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.code == CloseCode::Status && self.reason.is_empty()
+    }
+
     /// Returns the payload of the frame.
     pub(crate) fn payload(&self) -> Vec<u8> {
+        if self.is_empty() {
+            return Vec::new();
+        }
         let text = self.reason.as_str();
         let cut = text.floor_char_boundary(MAX_CLOSE_REASON);
         [&u16::from(self.code).to_be_bytes(), &text.as_bytes()[..cut]].concat()
@@ -82,12 +120,13 @@ impl fmt::Display for Close {
 /// These are the codes of RFC 6455 §7.4.1 and of IANA's registry that are not reserved, and 3000–4999
 /// (§7.4.2).
 pub(crate) fn may_be_sent(code: CloseCode) -> bool {
-    // tungstenite's table lacks 1014 (bad gateway), which IANA registered later.
-    code.is_allowed() || u16::from(code) == 1014
+    is_sendable(code.into())
 }
 
 /// The reason why a connection ended: the argument of `#[on_close]`, and the first argument of Cowboy's
 /// `terminate/3`.
+///
+/// The codes of the server's own closes are defaults, which [`CloseCodes`] changes.
 ///
 /// The first reason counts. If the client disconnects after the handler has closed, the reason remains
 /// [`Stop`](CloseReason::Stop) and does not become [`ConnectionLost`](CloseReason::ConnectionLost).
@@ -124,7 +163,7 @@ pub enum CloseReason {
     /// The handler closed, with [`Context::close`](crate::Context::close) or a [`Close`] reply.
     /// Cowboy's `stop`.
     Stop(Close),
-    /// The client sent no bytes for `idle_timeout`. The code is 1000. Cowboy's `timeout`.
+    /// The client sent no bytes for `idle_timeout`. The code is 1001. Cowboy's `timeout`.
     Timeout,
     /// The client sent no bytes for `pong_timeout` after a ping of `ping_interval`: it cannot be reached any
     /// more. The code is 1001 and the text "no pong".
@@ -148,7 +187,7 @@ pub enum CloseReason {
     /// A method panicked with this message. The code is 1011. Cowboy's `{crash, Class, Reason}`.
     Panic(String),
     /// The client reads more slowly than the handler sends: the outbox grew beyond `outbox_limit`
-    /// bytes, or too many published messages were queued. The code is 1008.
+    /// bytes, or too many published messages were queued. The code is 1013.
     Overflow,
     /// The client disconnected without a close frame. Cowboy's `{error, closed}` and
     /// `{error, Reason}`.
@@ -160,23 +199,25 @@ pub enum CloseReason {
 impl CloseReason {
     /// Returns the close frame to send for this reason: the only table from reason to code.
     ///
-    /// `None` for an empty close frame in answer to the client's, or if the connection is lost.
-    pub(crate) fn close_frame(&self) -> Option<Close> {
-        let with = |code, text: &'static str| Some(Close::new(code, Utf8Bytes::from_static(text)));
+    /// `None` if the connection is lost.
+    pub(crate) fn close_frame(&self, codes: &CloseCodes) -> Option<Close> {
+        let with = |(code, text)| Some(Close::of_cause(code, text));
         match self {
             // The answer repeats the code without the text, as in Cowboy.
-            Self::Remote(frame) => frame.as_ref().map(|close| close.code.into()),
+            Self::Remote(frame) => Some(frame.as_ref().map_or_else(Close::empty, |close| close.code.into())),
             Self::Stop(close) => Some(close.clone()),
-            Self::Timeout => with(CloseCode::Normal, "idle timeout"),
-            Self::PongTimeout => with(CloseCode::Away, "no pong"),
-            Self::Expired => with(CloseCode::Away, "maximum lifetime reached"),
-            Self::Protocol(error) => with(error.code(), error.text()),
-            Self::Unsupported => with(CloseCode::Unsupported, "unsupported kind of message"),
+            Self::Timeout => with(codes.timeout),
+            Self::Expired => with(codes.expired),
+            Self::PongTimeout => with(codes.pong),
+            Self::Protocol(ProtocolError::LimitExceeded) => with(codes.rate),
+            Self::Protocol(ProtocolError::MessageTooBig) => with(codes.size),
+            Self::Protocol(error) => with((error.code().into(), error.text())),
+            Self::Unsupported => with(codes.unsupported),
             Self::Error { code, .. } => Some((*code).into()),
-            Self::Panic(_) => Some(CloseCode::Error.into()),
-            Self::Overflow => with(CloseCode::Policy, "reading too slowly"),
+            Self::Panic(_) => with(codes.panic),
+            Self::Overflow => with(codes.overflow),
             Self::ConnectionLost(_) => None,
-            Self::Shutdown => with(CloseCode::Away, "server is shutting down"),
+            Self::Shutdown => with(codes.shutdown),
         }
     }
 }
@@ -232,7 +273,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// Returns the close code of the error.
+    /// Returns the close code of the error, unless [`CloseCodes`] declares another one.
     pub fn code(self) -> CloseCode {
         match self {
             Self::BadFrame(_) => CloseCode::Protocol,
@@ -271,5 +312,6 @@ mod tests {
         assert_eq!(payload.len(), 2 + 122);
         assert_eq!(std::str::from_utf8(&payload[2..]), Ok(&*"é".repeat(61)));
         assert_eq!(Close::default().payload(), [3, 232]);
+        assert!(Close::empty().payload().is_empty());
     }
 }

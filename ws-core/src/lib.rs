@@ -99,7 +99,7 @@ pub use tungstenite::Utf8Bytes;
 pub use ws_macros::websocket;
 
 pub use address::{Addr, Recipient};
-pub use close::{Close, CloseReason, ProtocolError};
+pub use close::{Close, CloseCodes, CloseReason, ProtocolError};
 
 /// The status code of a close frame (RFC 6455 §7.4); tungstenite's type.
 ///

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 pub use compress::Compress;
 
+use crate::close::CloseCodes;
+
 /// The settings of a handler's connections, as declared in `#[websocket(…)]`.
 ///
 /// `#[on_upgrade]` can change them for one connection
@@ -25,7 +27,7 @@ pub use compress::Compress;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// How long the client may send nothing before the connection closes with 1000. Any byte counts, pongs
+    /// How long the client may send nothing before the connection closes with 1001. Any byte counts, pongs
     /// included; with `ping_interval`, a client that only listens therefore stays connected. `None` for no
     /// limit. Default 60 s. Cowboy's `idle_timeout`.
     pub idle_timeout: Option<Duration>,
@@ -84,6 +86,8 @@ pub struct Options {
     /// frame. At most 5 MiB a second are read, and less later. One byte more than the limit resets the
     /// connection; so does `close_timeout`, if it passes first. Default 64 MiB.
     pub discard_limit: usize,
+    /// The close codes and texts of the server's own closes. Default [`CloseCodes::DEFAULT`].
+    pub close_codes: CloseCodes,
     /// How long a pending async method may continue after the client has closed or disconnected. Then the
     /// method is cancelled. Default 1 s.
     pub cancel_timeout: Duration,
@@ -126,6 +130,7 @@ impl Options {
         read_ahead: 64 << 10,
         close_timeout: Duration::from_secs(5),
         discard_limit: 64 << 20,
+        close_codes: CloseCodes::DEFAULT,
         cancel_timeout: Duration::from_secs(1),
         overflow: Overflow::Close,
         unhandled: Unhandled::Ignore,
@@ -303,6 +308,7 @@ impl Declaration {
             !matches!(max_lifetime, Some(lifetime) if lifetime.is_zero()),
             "`max_lifetime` is zero: write a duration, for example `1h`, or `none`",
         );
+        self.options.close_codes.check();
         if let Some(compress) = compress {
             compress.check();
         }

@@ -8,7 +8,7 @@ pub use std::vec::Vec;
 pub use axum_core::response::Response;
 pub use hyper::http::request::Parts;
 
-pub use crate::close::CloseReason;
+pub use crate::close::{CloseCodes, CloseReason};
 pub use crate::context::Context;
 pub use crate::error::HandlerError;
 pub use crate::event::{Event, EventOutcome, MissedCount};

@@ -127,12 +127,13 @@ impl Replies<'_> {
     ///
     /// # Errors
     ///
-    /// Returns [`HandlerError::Reply`] if the code may not be sent, for example 1005 or 1006
-    /// (RFC 6455 §7.4.1).
+    /// Returns [`HandlerError::Reply`] if the code may not be sent, for example 1006, or 1005
+    /// with a text (RFC 6455 §7.4.1). 1005 without a text is [`Close::empty`].
     pub fn close(&mut self, close: Close) -> Result<(), HandlerError> {
-        if !may_be_sent(close.code) {
+        if !may_be_sent(close.code) && !close.is_empty() {
             let text = format!(
-                "close code {} may not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999",
+                "close code {} may not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999, or \
+                 `Close::empty()`",
                 close.code
             );
             return Err(HandlerError::Reply(text.into()));

@@ -148,8 +148,8 @@ fn check_frames(frames: &[(FrameHeader, Vec<u8>)], connection: &Connection) {
         CloseReason::Remote(None) => None,
         CloseReason::Remote(Some(close)) | CloseReason::Stop(close) => Some(close.code),
         CloseReason::Protocol(error) => Some(error.code()),
-        CloseReason::Overflow => Some(1008.into()),
-        CloseReason::Timeout => Some(1000.into()),
+        CloseReason::Overflow => Some(1013.into()),
+        CloseReason::Timeout => Some(1001.into()),
         CloseReason::Shutdown | CloseReason::Expired | CloseReason::PongTimeout => Some(1001.into()),
         other => panic!("{other:?}"),
     };

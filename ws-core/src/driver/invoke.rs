@@ -158,8 +158,7 @@ impl<H: Handler> HandlerInstance<H> {
                 "handler failed"
             ),
         }
-        let reason = CloseReason::Error { code: error.close_code(), message: error.to_string() };
-        self.cx.session().wire.close_with(reason);
+        self.cx.session().wire.close_with_error(&error);
         None
     }
 

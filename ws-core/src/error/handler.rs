@@ -87,7 +87,8 @@ pub enum HandlerError {
 }
 
 impl HandlerError {
-    /// Returns the code that the connection closes with if the handler has no `#[on_error]`.
+    /// Returns the code that the connection closes with if the handler has no `#[on_error]`, unless
+    /// [`CloseCodes`](crate::CloseCodes) declares another one.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};

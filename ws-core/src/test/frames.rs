@@ -21,7 +21,7 @@ pub(super) fn encode(message: &Message) -> Vec<u8> {
         Message::Ping(ping) => (OpCode::Control(Control::Ping), &ping.0[..]),
         Message::Pong(pong) => (OpCode::Control(Control::Pong), &pong.0[..]),
         Message::Close(frame) => {
-            close = if frame.code == CloseCode::Status { Vec::new() } else { frame.payload() };
+            close = frame.payload();
             (OpCode::Control(Control::Close), &close[..])
         }
     };

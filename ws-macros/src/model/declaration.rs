@@ -7,7 +7,7 @@ use syn::{Expr, ExprLit, Generics, Lit};
 
 use super::usage::{OPTIONS, invalid_value, unknown_option, usage_hint};
 use super::value::ungroup_expr;
-use super::{compress, reject_lifetimes, reject_repeated_websocket, string_list, value};
+use super::{close_codes, compress, reject_lifetimes, reject_repeated_websocket, string_list, value};
 use crate::errors::Errors;
 use crate::parse::{self, Opt, OptValue};
 
@@ -45,6 +45,11 @@ pub(crate) fn validate_declaration(
         if option.name == "compress" {
             let compress = compress::validate_compress(option.value.as_ref(), errors);
             model.settings.extend(compress.map(|tokens| (option.name, tokens)));
+            continue;
+        }
+        if option.name == "close_codes" {
+            let codes = close_codes::validate_close_codes(&option, errors);
+            model.settings.extend(codes.map(|tokens| (option.name, tokens)));
             continue;
         }
         let result = validate_option(&option);

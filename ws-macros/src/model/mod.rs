@@ -1,6 +1,7 @@
 //! Validation of parsed items. A model is valid by construction, so that expansion cannot fail.
 
 mod argument;
+mod close_codes;
 mod compress;
 mod declaration;
 mod handler_impl;

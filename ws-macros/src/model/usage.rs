@@ -5,7 +5,7 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 23] = [
+pub(super) const OPTIONS: [&str; 24] = [
     "path",
     "subprotocols",
     "idle_timeout",
@@ -25,6 +25,7 @@ pub(super) const OPTIONS: [&str; 23] = [
     "read_ahead",
     "close_timeout",
     "discard_limit",
+    "close_codes",
     "cancel_timeout",
     "unhandled",
     "origins",
@@ -32,7 +33,7 @@ pub(super) const OPTIONS: [&str; 23] = [
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 13] = [
+const OTHER_NAMES: [(&str, &[&str]); 14] = [
     ("path", &["route", "url", "uri", "at"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
@@ -63,6 +64,7 @@ const OTHER_NAMES: [(&str, &[&str]); 13] = [
     ),
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
     ("origins", &["origin", "allowed_origins", "cors"]),
+    ("close_codes", &["close_code", "codes", "close", "close_reasons"]),
     ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
 ];
 
@@ -117,6 +119,7 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "outbox_limit" => "`outbox_limit = 1MiB`",
         "read_ahead" => "`read_ahead = 64KiB`",
         "close_timeout" => "`close_timeout = 5s`",
+        "close_codes" => "`close_codes(timeout = 1001, overflow = (4013, \"too slow\"))`",
         "discard_limit" => "`discard_limit = 64MiB`",
         "cancel_timeout" => "`cancel_timeout = 1s`",
         "unhandled" => "`unhandled = close`, or `unhandled = ignore`",

@@ -39,7 +39,7 @@ impl Commanded {
                     cx.send(vec![0; 20_000]);
                 }
             }
-            "bad close" => cx.close(1005),
+            "bad close" => cx.close(1006),
             _ => {}
         }
         Ok(text)
@@ -88,7 +88,7 @@ async fn each_close_reason_is_reported_once() {
     check(&text("crash later"), &[], 1011, "Panic(\"async part\")").await;
     check(&text("fail"), &["before"], 1011, "Error { code: Error, message: \"cannot\" }").await;
     check(&text("bad close"), &["bad close"], 1011, "Error { code: Error, message: \"reply cannot").await;
-    check(&text(""), &[""], 1000, "Timeout").await;
+    check(&text(""), &[""], 1001, "Timeout").await;
     check(b"\x81\x05hello", &[], 1002, "Protocol(BadFrame(\"frame is not masked\"))").await;
     check(&text(&"x".repeat(101)), &[], 1009, "Protocol(MessageTooBig)").await;
     check(&frame(0x81, b"\xff"), &[], 1007, "Protocol(BadEncoding)").await;
@@ -132,7 +132,7 @@ async fn flood_of_one_method_overflows() {
     for _ in 0..52 {
         assert_eq!(peer.frame().await.unwrap().payload.len(), 20_000);
     }
-    assert_eq!(peer.closed().await, 1008);
+    assert_eq!(peer.closed().await, 1013);
 }
 
 #[tokio::test(start_paused = true)]

@@ -231,7 +231,7 @@ async fn bytes_reset_the_idle_timeout_and_mailbox_messages_do_not() {
     }
     assert_eq!(peer.event().await, "Timeout");
     assert_eq!(start.elapsed().as_secs(), 16);
-    assert_eq!(peer.closed().await, 1000);
+    assert_eq!(peer.closed().await, 1001);
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,7 +240,7 @@ async fn changed_options_apply_at_once() {
     addr.send(Order::MaxMessage(10)).unwrap();
     addr.send(Order::Idle(Duration::from_secs(2))).unwrap();
     let before = Instant::now();
-    assert_eq!(peer.closed().await, 1000);
+    assert_eq!(peer.closed().await, 1001);
     assert_eq!(before.elapsed().as_secs(), 2);
 
     let (mut peer, addr) = start(|_| {}).await;
@@ -256,7 +256,7 @@ async fn changed_idle_timeout_starts_anew() {
     sleep(Duration::from_secs(5)).await;
     addr.send(Order::Idle(Duration::from_secs(6))).unwrap();
     let before = Instant::now();
-    assert_eq!(peer.closed().await, 1000);
+    assert_eq!(peer.closed().await, 1001);
     assert_eq!(before.elapsed().as_secs(), 6);
 }
 
@@ -281,7 +281,7 @@ async fn idle_timeout_changed_by_a_pending_method_applies_at_once() {
 
     let start = Instant::now();
     let mut peer = connect(Waiter);
-    assert_eq!(peer.closed().await, 1000);
+    assert_eq!(peer.closed().await, 1001);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(peer.events().await, ["Timeout"]);
 }
@@ -311,6 +311,6 @@ async fn idle_timeout_changed_by_a_message_applies_at_once() {
         sleep(Duration::from_secs(1)).await;
     }
     let before = Instant::now();
-    assert_eq!(peer.closed().await, 1000);
+    assert_eq!(peer.closed().await, 1001);
     assert_eq!(before.elapsed().as_secs(), 1);
 }

@@ -177,7 +177,7 @@ async fn overflow_closes_after_the_queued_replies() {
         assert!(peer.frame().await.unwrap().payload == content);
         while let Some(frame) = peer.frame().await {
             if frame.opcode == 8 {
-                assert_eq!(frame.payload[..2], 1008_u16.to_be_bytes());
+                assert_eq!(frame.payload[..2], 1013_u16.to_be_bytes());
                 break;
             }
             assert!(frame.payload.len() <= len);

@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod budget;
+mod close_codes;
 mod closing;
 #[cfg(feature = "deflate")]
 mod compression;

@@ -9,6 +9,7 @@ use super::super::read_ahead::ReadAheadQueue;
 use super::super::unread::UnreadInput;
 use super::Connection;
 use crate::close::{Close, CloseReason, ProtocolError};
+use crate::error::HandlerError;
 
 /// The state of a connection that is not open any more.
 #[derive(Debug)]
@@ -101,34 +102,39 @@ impl Connection {
     /// the data that was queued while the connection drained. Incomplete and read-ahead messages are
     /// dropped, as is the encoder. A connection that is already closing does not change.
     pub(crate) fn close_with(&mut self, reason: CloseReason) {
+        let frame = reason.close_frame(&self.options.close_codes);
+        self.close_with_frame(reason, frame);
+    }
+
+    /// Like [`close_with`](Self::close_with), for an error that no `#[on_error]` handled.
+    pub(crate) fn close_with_error(&mut self, error: &HandlerError) {
+        let codes = &self.options.close_codes;
+        let (code, text) = if let HandlerError::Decode(_) = error { codes.decode } else { codes.error };
+        let frame = Close::of_cause(code, text);
+        let reason = CloseReason::Error { code: frame.code, message: error.to_string() };
+        self.close_with_frame(reason, Some(frame));
+    }
+
+    fn close_with_frame(&mut self, reason: CloseReason, frame: Option<Close>) {
         if self.is_closing() {
             return;
         }
-        let reason = match self.close_state.take() {
-            Some(_) if reason == CloseReason::Overflow => reason,
-            Some(first) => first.reason,
-            None => reason,
+        let (reason, frame) = match self.close_state.take() {
+            Some(first) if reason != CloseReason::Overflow => {
+                let frame = first.reason.close_frame(&self.options.close_codes);
+                (first.reason, frame)
+            }
+            _ => (reason, frame),
         };
-        self.queue_close_frame(&reason);
+        if let Some(frame) = frame.filter(|_| !self.has_write_failed) {
+            self.outbox.push_unbounded(Opcode::Close, &frame.payload());
+        }
         let awaiting_close = expects_close_reply(&reason) && !self.has_write_failed;
         let discarded = DiscardedInput::new(self.decoder.stop());
         self.close_state =
             Some(Box::new(CloseState::new(reason, Phase::Closing { awaiting_close }, discarded)));
         self.deflater = None;
         self.read_ahead_queue = ReadAheadQueue::default();
-    }
-
-    /// Queues the close frame for `reason`, if there is one. Answers the client's close frame if that is the
-    /// reason: [`CloseReason::Remote`].
-    fn queue_close_frame(&mut self, reason: &CloseReason) {
-        if self.has_write_failed {
-            return;
-        }
-        match (reason, reason.close_frame()) {
-            (CloseReason::Remote(None), _) => self.outbox.push_unbounded(Opcode::Close, &[]),
-            (_, Some(close)) => self.outbox.push_unbounded(Opcode::Close, &close.payload()),
-            (_, None) => {}
-        }
     }
 
     /// Closes the connection of a slow client: a message exceeds `outbox_limit`, or the messages of a topic
@@ -190,7 +196,9 @@ impl Connection {
         let Some(state) = &mut self.close_state else { return };
         let is_close = state.discarded.push(input, now);
         let is_answer = || match &state.reason {
-            CloseReason::Protocol(error) => ends_with_close_frame(input, error.code().into()),
+            reason @ CloseReason::Protocol(_) => reason
+                .close_frame(&self.options.close_codes)
+                .is_some_and(|frame| ends_with_close_frame(input, frame.code.into())),
             _ => false,
         };
         if is_close || is_answer() {

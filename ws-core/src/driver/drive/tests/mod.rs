@@ -291,7 +291,7 @@ async fn peer_that_does_not_read_overflows() {
     for _ in 0..52 {
         assert_eq!(peer.next().await, Some(Message::binary(vec![0; 20_000])));
     }
-    assert_eq!(peer.next().await, Some(close_frame(1008, "reading too slowly")));
+    assert_eq!(peer.next().await, Some(close_frame(1013, "reading too slowly")));
     assert_eq!(peer.end().await.0, CloseReason::Overflow);
 }
 
@@ -314,7 +314,10 @@ async fn stream_is_shut_down_after_the_answer_to_a_protocol_error() {
     let mut seen = [0; 23];
     near.read_exact(&mut seen).await.unwrap();
     assert_eq!(&seen, b"\x88\x15\x03\xeaframe is not masked");
-    assert!(timeout(Duration::from_secs(4), peer_io.read_u8()).await.is_err(), "the stream is shut down first");
+    assert!(
+        timeout(Duration::from_secs(4), peer_io.read_u8()).await.is_err(),
+        "the stream is shut down first"
+    );
     near.write_all(b"more").await.expect("the server still reads");
     peer_io.write_all(&frame(0x88, &1002_u16.to_be_bytes())).await.unwrap();
     let end = timeout(Duration::from_millis(1), near.read_u8()).await;
