@@ -96,6 +96,10 @@ impl<H: Handler> SessionCell<H> {
     }
 }
 
+/// Frames of topics that are sent before other work follows. A publisher on another thread may refill the
+/// queue as fast as the connection empties it.
+const MAX_FORWARDED_FRAMES: usize = 64;
+
 /// The messages that a handler has not handled: its mailbox, and its subscriptions with their queue.
 pub(crate) type PendingMessages<I> = (VecDeque<I>, Option<Box<Subscriptions<I>>>);
 
@@ -206,10 +210,12 @@ impl<H: Handler> Session<H> {
 
     #[inline(never)]
     fn forward_frames(&mut self) {
-        while self.has_published()
-            && let Some(item) =
-                self.subscriptions.as_ref().and_then(|subscriptions| subscriptions.queue.pop_frame())
-        {
+        for _ in 0..MAX_FORWARDED_FRAMES {
+            if !self.has_published() {
+                return;
+            }
+            let queue = self.subscriptions.as_ref().map(|subscriptions| &subscriptions.queue);
+            let Some(item) = queue.and_then(|queue| queue.pop_frame()) else { return };
             match item {
                 QueueItem::Message(Delivery::Frame(frame)) => self.wire.send_prepared(&frame),
                 _ => self.wire.close_slow_client(),

@@ -14,6 +14,9 @@ pub(super) const MAX_ITERATIONS: u8 = 16;
 /// Mailbox messages in one iteration, and also published messages in one iteration.
 const MAX_MAILBOX_MESSAGES: u8 = 64;
 
+/// Timers in one iteration.
+const MAX_TIMERS: u8 = 16;
+
 /// Read-ahead messages in one iteration. Each may have run a slow async method, so timers and the mailbox
 /// are due after a few.
 const MAX_READ_AHEAD_MESSAGES: u8 = 16;
@@ -22,11 +25,32 @@ const MAX_READ_AHEAD_MESSAGES: u8 = 16;
 ///
 /// Such methods must not block the thread, nor the mailbox the socket, nor the socket the mailbox and the
 /// timers.
+///
+/// Each source of work has a share of an iteration. The shares survive a pending method: otherwise a mailbox
+/// that fills while its methods are pending would be all that the handler ever gets.
 pub(super) struct IterationBudget {
     iterations: u8,
-    mailbox: u8,
-    published: u8,
-    read_ahead: u8,
+    pub(super) read_ahead: Share,
+    pub(super) timers: Share,
+    pub(super) mailbox: Share,
+    pub(super) published: Share,
+}
+
+/// The number of items that one source of work may still give in this iteration.
+pub(super) struct Share(u8);
+
+impl Share {
+    /// Whether the other sources are next.
+    #[inline]
+    pub(super) fn is_used_up(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Counts an item that was taken. A source without items is not charged.
+    #[inline]
+    pub(super) fn charge(&mut self) {
+        self.0 = self.0.saturating_sub(1);
+    }
 }
 
 impl Default for IterationBudget {
@@ -39,9 +63,10 @@ impl IterationBudget {
     fn new() -> Self {
         Self {
             iterations: MAX_ITERATIONS,
-            mailbox: MAX_MAILBOX_MESSAGES,
-            published: MAX_MAILBOX_MESSAGES,
-            read_ahead: MAX_READ_AHEAD_MESSAGES,
+            read_ahead: Share(MAX_READ_AHEAD_MESSAGES),
+            timers: Share(MAX_TIMERS),
+            mailbox: Share(MAX_MAILBOX_MESSAGES),
+            published: Share(MAX_MAILBOX_MESSAGES),
         }
     }
 
@@ -50,37 +75,20 @@ impl IterationBudget {
         self.iterations == 0
     }
 
-    /// Counts an iteration, and refills the counters of messages.
+    /// Counts an iteration, and refills the shares.
     pub(super) fn next_iteration(&mut self) {
         *self = Self { iterations: self.iterations.saturating_sub(1), ..Self::new() };
     }
 
-    /// Takes one read-ahead message of this iteration. Returns false if there is none left.
-    pub(super) fn take_read_ahead(&mut self) -> bool {
-        try_take(&mut self.read_ahead)
-    }
-
-    /// Takes one mailbox message of this iteration. Returns false if there is none left.
-    pub(super) fn take_mailbox(&mut self) -> bool {
-        try_take(&mut self.mailbox)
-    }
-
-    /// Takes one published message of this iteration. Returns false if there is none left.
-    pub(super) fn take_published(&mut self) -> bool {
-        try_take(&mut self.published)
-    }
-
-    /// Refills the budget at the end of a poll, except for read-ahead messages: their queue fills while a
-    /// method is pending.
+    /// Refills the budget at the end of a poll that has left nothing to do, or that yields to the runtime.
     pub(super) fn reset(&mut self) {
-        *self = Self { read_ahead: self.read_ahead, ..Self::new() };
+        *self = Self::new();
     }
-}
 
-fn try_take(remaining: &mut u8) -> bool {
-    let allowed = *remaining > 0;
-    *remaining = remaining.saturating_sub(1);
-    allowed
+    /// Refills the iterations at the end of a poll with a pending method. The shares stay as they are.
+    pub(super) fn end_pending_poll(&mut self) {
+        self.iterations = MAX_ITERATIONS;
+    }
 }
 
 /// Polls without tokio's coop budget, which the driver shares with the handler.

@@ -6,6 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::budget::IterationBudget;
 use super::next_step::{IdleHandler, NextStep};
+use crate::clock::now;
 use crate::context::SharedSession;
 use crate::error::HandlerError;
 use crate::event::Event;
@@ -18,6 +19,9 @@ use crate::wire::{InboundMessage, UnreadInput};
 /// Decompressed bytes after which the next iteration processes the remaining input. One read brings up to
 /// 64 KiB, which may decompress to a thousand times as much.
 const MAX_INFLATED_PER_ITERATION: usize = 256 << 10;
+
+/// Messages of one read after which the next iteration processes the remaining input, if other work waits.
+const MAX_MESSAGES_PER_ITERATION: u32 = 128;
 
 /// The part of an iteration that calls methods: without the transport, so that there is one copy a handler.
 pub(super) struct Dispatcher<'t, 'c, H: Handler> {
@@ -107,6 +111,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
         input: &mut &mut [u8],
     ) -> IdleHandler<'a, H> {
         let mut inflated = 0;
+        let mut count = 0_u32;
         // The decoder is not called with empty input, because there is nothing to find.
         while !input.is_empty() {
             let Some(message) = instance.cx.session().wire.next_message(input) else { break };
@@ -123,7 +128,9 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
             if let Some(call) = call {
                 instance = self.poll_method(instance, call)?;
             }
-            if inflated > MAX_INFLATED_PER_ITERATION {
+            count += 1;
+            let is_long = count % MAX_MESSAGES_PER_ITERATION == 0 && has_other_work(instance);
+            if is_long || inflated > MAX_INFLATED_PER_ITERATION {
                 self.budget.next_iteration();
                 break;
             }
@@ -180,6 +187,13 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
             NextStep::Finish(None) => {}
         }
     }
+}
+
+/// Whether work waits that is not from the socket: a timer, or a message of the mailbox or a topic.
+#[cold]
+fn has_other_work<H: Handler>(instance: &mut HandlerInstance<H>) -> bool {
+    let session = &*instance.cx.session();
+    session.has_messages() || (!session.timers.is_empty() && session.has_due_timer(now()))
 }
 
 #[cold]

@@ -64,7 +64,11 @@ where
                 return Poll::Pending;
             }
         }
-        lock(session).wire.on_method_finished();
+        {
+            let mut session = lock(session);
+            session.wire.on_method_finished();
+            state.note_due_timers(&session);
+        }
         // Dropping a method drops its values, which is the user's code.
         Poll::Ready(match catch(|| drop(next.take_panic())) {
             Ok(()) => completion.unwrap_or(Completion::Cancelled),
@@ -77,7 +81,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Polls the connection without the handler instance. Ready when the pending method has to be cancelled.
     fn poll_io(&mut self, session: &mut Session<H>) -> Poll<()> {
         self.state.register(self.task, session);
-        self.state.budget.reset();
+        self.state.budget.end_pending_poll();
         session.forward();
         self.state.check_shutdown_and_activity(&mut session.wire);
         while !session.wire.is_closing() {

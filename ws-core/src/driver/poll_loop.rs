@@ -66,7 +66,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         self.flush(session);
         // The timer of a client that always has input is checked here as well.
         self.state.arm_timer(self.task, session);
-        self.state.note_due_timers(session, now());
+        self.state.note_due_timers(session);
         self.task.waker().wake_by_ref();
     }
 
@@ -77,7 +77,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             let session = &mut *instance.cx.session();
             let state = &mut self.state;
             state.check_shutdown_and_activity(&mut session.wire);
-            state.note_due_timers(session, session.wire.last_received_at());
+            state.note_due_timers(session);
             let has_queued =
                 state.due_at.is_some() || session.wire.has_read_ahead() || session.has_messages();
             (has_queued, session.wire.close_reason().is_some())
@@ -121,19 +121,20 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
 
     /// Dispatches queued work: read-ahead messages, timers, the mailbox, topics.
     fn dispatch_queued<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
-        while self.state.budget.take_read_ahead() {
+        while !self.state.budget.read_ahead.is_used_up() {
             self.flush_if_above_high_water(instance);
             let Some(message) = instance.cx.session().wire.next_read_ahead() else { break };
+            self.state.budget.read_ahead.charge();
             instance = self.dispatcher().dispatch_read_ahead(instance, message)?;
         }
-        if let Some(now) = self.state.due_at {
-            if instance.cx.session().wire.handle_timeout(now) {
+        if let Some(mut due_at) = self.state.due_at {
+            if instance.cx.session().wire.handle_timeout(due_at) {
                 // The client has not read its output in time; the remaining messages are dropped.
                 instance.cx.session().wire.finish_drain();
             }
-            while instance.cx.session().wire.is_open() {
+            while !self.state.budget.timers.is_used_up() && instance.cx.session().wire.is_open() {
                 // The message of a repeating timer is cloned here, which is the user's code.
-                let event = match catch(|| instance.cx.session().timers.pop(now)) {
+                let event = match catch(|| instance.cx.session().timers.pop(due_at)) {
                     Ok(None) => break,
                     Ok(Some(Due::Method(id))) => Event::Timer(id),
                     Ok(Some(Due::Info(info))) => Event::Info(info),
@@ -142,18 +143,23 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
                         break;
                     }
                 };
+                self.state.budget.timers.charge();
                 instance = self.dispatcher().dispatch_event(instance, event)?;
+                // The method may have taken longer than the next timer.
+                due_at = now();
             }
             self.state.due_at = None;
         }
-        while self.state.budget.take_mailbox() && instance.cx.session().wire.is_open() {
+        while !self.state.budget.mailbox.is_used_up() && instance.cx.session().wire.is_open() {
             self.flush_if_above_high_water(instance);
             let Some(info) = instance.cx.session().next_message() else { break };
+            self.state.budget.mailbox.charge();
             instance = self.dispatcher().dispatch_event(instance, Event::Info(info))?;
         }
-        while self.state.budget.take_published() && instance.cx.session().wire.is_open() {
+        while !self.state.budget.published.is_used_up() && instance.cx.session().wire.is_open() {
             self.flush_if_above_high_water(instance);
             let Some(item) = instance.cx.session().next_published() else { break };
+            self.state.budget.published.charge();
             instance = self.dispatcher().dispatch_published(instance, item)?;
         }
         Continue(instance)

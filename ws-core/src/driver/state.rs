@@ -118,9 +118,13 @@ impl DriverState {
         self.due_at.is_some()
     }
 
-    /// Notes that the handler's timers up to `now` are due. The timer itself may not have fired yet.
-    pub(super) fn note_due_timers<H: Handler>(&mut self, session: &Session<H>, now: Instant) {
-        if self.due_at.is_none() && session.has_due_timer(now) {
+    /// Notes that the handler's timers up to now are due. The timer itself may not have fired yet.
+    pub(super) fn note_due_timers<H: Handler>(&mut self, session: &Session<H>) {
+        if session.timers.is_empty() {
+            return;
+        }
+        let now = now();
+        if session.has_due_timer(now) {
             self.due_at = Some(now);
         }
     }

@@ -26,6 +26,7 @@ mod peer;
 mod published;
 mod rates;
 mod ready_methods;
+mod starvation;
 mod task_size;
 mod timers;
 
