@@ -253,23 +253,6 @@ async fn answers_pings_and_closes_on_error_in_on_error() {
     assert_eq!(client.close_reason().await, expect);
 }
 
-#[websocket(path = "/{id}")]
-struct Wrong;
-
-#[websocket]
-impl Wrong {
-    #[on_upgrade]
-    fn make(axum::extract::Path(_): axum::extract::Path<String>, Path(_): Path<String>) -> Self {
-        Self
-    }
-}
-
-#[tokio::test]
-async fn path_of_axum_is_answered_with_500() {
-    let refused = TestClient::<Wrong>::upgrade("/x").open().await.unwrap_err();
-    assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
-}
-
 #[tokio::test]
 async fn paths_match_exactly() {
     let paths = ["/chat", "/chat/{room}", "/files/{*path}"];

@@ -129,7 +129,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
                 instance = self.poll_method(instance, call)?;
             }
             count += 1;
-            let is_long = count % MAX_MESSAGES_PER_ITERATION == 0 && has_other_work(instance);
+            let is_long = count.is_multiple_of(MAX_MESSAGES_PER_ITERATION) && has_other_work(instance);
             if is_long || inflated > MAX_INFLATED_PER_ITERATION {
                 self.budget.next_iteration();
                 break;

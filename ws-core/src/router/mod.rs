@@ -7,16 +7,15 @@ mod path;
 mod pattern;
 mod pending_connection;
 mod refusal;
+mod service;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
-use bytes::Bytes;
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use tower_service::Service;
@@ -32,10 +31,10 @@ use path::PathParams;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub use path::parameters;
 pub(crate) use pending_connection::{AcceptedHandshake, StartConnection};
+pub(crate) use service::ReadyRouter;
 
 use crate::clock::now;
 use crate::connections::ConnectionTracker;
-use crate::error::BoxError;
 use crate::handler::{Handler, Mounted, OnUpgrade};
 use crate::transport::PendingUpgrade;
 use crate::upgrade::{self, HandshakeRejection};
@@ -338,50 +337,6 @@ impl Router {
 
     fn context(&self) -> RouterContext<'_> {
         RouterContext { settings: &self.settings, connections: &self.connections, is_upgradable: true }
-    }
-}
-
-/// A router that has its state: `Router<()>`.
-#[diagnostic::on_unimplemented(
-    message = "the state of this `{Self}` is missing",
-    label = "a handler extracts it with `State<…>`: call `.with_state(…)` before this, after the mounts",
-    note = "`.with_state(…)` returns a `Router<()>`, which can be served"
-)]
-pub trait ReadyRouter {
-    /// Returns the router, which can be served.
-    fn complete(self) -> Router;
-
-    /// Like [`complete`](Self::complete), by reference.
-    fn as_complete(&self) -> &Router;
-}
-
-impl ReadyRouter for Router {
-    fn complete(self) -> Router {
-        self
-    }
-
-    fn as_complete(&self) -> &Router {
-        self
-    }
-}
-
-impl<B, S> Service<Request<B>> for Router<S>
-where
-    Self: ReadyRouter,
-    B: hyper::body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let response = self.as_complete().call_request(request.map(Body::new));
-        Box::pin(async move { Ok(response.await) })
     }
 }
 

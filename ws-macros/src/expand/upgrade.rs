@@ -24,9 +24,12 @@ pub(super) fn upgrade_type(model: &HandlerImpl) -> TokenStream {
 pub(super) fn expand_upgrade(model: &HandlerImpl, upgrade: &Upgrade) -> TokenStream {
     let Upgrade { cfgs, ident, is_async, args, paths, output } = upgrade;
     let self_ty = &model.self_ty;
-    let bounds = args.iter().map(|ty| match is_state(ty) {
-        true => quote_spanned!(ty.span()=> __ws::StateExtractor<__S>),
-        false => quote_spanned!(ty.span()=> __ws::Extractor<__S>),
+    let bounds = args.iter().map(|ty| {
+        if is_state(ty) {
+            quote_spanned!(ty.span()=> __ws::StateExtractor<__S>)
+        } else {
+            quote_spanned!(ty.span()=> __ws::Extractor<__S>)
+        }
     });
     let bounds: Vec<_> = bounds.collect();
     let args: Vec<_> = args.iter().map(|ty| (ty.span(), without_self(ty, self_ty))).collect();

@@ -156,9 +156,10 @@ fn first_mention(tokens: TokenStream, name: &Ident, is_call: bool) -> Option<Men
             TokenTree::Ident(ident) if ident == name && !before.is_some_and(|token| is_punct(token, '.')) => {
                 let is_receiver = after.is_some_and(|token| is_punct(token, '.'));
                 let is_argument = is_call && after.is_none_or(|token| is_punct(token, ','));
-                return Some(match is_receiver || is_argument {
-                    true => Mention::Use(ident.span()),
-                    false => Mention::Binding,
+                return Some(if is_receiver || is_argument {
+                    Mention::Use(ident.span())
+                } else {
+                    Mention::Binding
                 });
             }
             _ => {}

@@ -71,7 +71,7 @@ impl Load {
             return false;
         }
         self.counts[source].fetch_add(1, Ordering::Relaxed);
-        if self.has(FRAMES) && self.calls() % 2 == 0 {
+        if self.has(FRAMES) && self.calls().is_multiple_of(2) {
             self.frames.publish(1).unwrap();
         }
         true
@@ -328,7 +328,7 @@ impl Flooded {
 
     #[on_info]
     async fn refill(&mut self, _: Refill) {
-        for addr in &self.addr {
+        if let Some(addr) = &self.addr {
             let _ = addr.send(Refill);
         }
         sleep(Duration::from_millis(5)).await;

@@ -312,15 +312,15 @@ async fn stream_is_shut_down_after_the_answer_to_a_protocol_error() {
     tokio::spawn(drive(Echo(log), stream));
     peer_io.write_all(b"\x81\x04bare").await.unwrap();
     let mut seen = [0; 23];
-    near.read_exact(&mut seen).await.unwrap();
+    peer_io.read_exact(&mut seen).await.unwrap();
     assert_eq!(&seen, b"\x88\x15\x03\xeaframe is not masked");
     assert!(
         timeout(Duration::from_secs(4), peer_io.read_u8()).await.is_err(),
         "the stream is shut down first"
     );
-    near.write_all(b"more").await.expect("the server still reads");
+    peer_io.write_all(b"more").await.expect("the server still reads");
     peer_io.write_all(&frame(0x88, &1002_u16.to_be_bytes())).await.unwrap();
-    let end = timeout(Duration::from_millis(1), near.read_u8()).await;
+    let end = timeout(Duration::from_millis(1), peer_io.read_u8()).await;
     assert!(end.is_ok_and(|read| read.is_err()), "the stream is not shut down");
 }
 
