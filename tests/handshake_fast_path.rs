@@ -144,8 +144,8 @@ async fn fast_path_answers_like_hyper() {
             "/plain%2F",
             "/plain?a=b",
             "/rooms/blue%20salon",
-            "/%61sks/a%2Fb%2561",
-            "/asks/%ff",
+            "/%72ooms/a%2Fb%2561",
+            "/rooms/%ff",
             "/rooms/a/b",
             "/panics",
             "/none",
@@ -182,8 +182,8 @@ async fn equivalent_paths_have_one_handler() {
             ("/%70l%61in", 101),
             ("/pl%2561in", 404),
             ("/plain%2F", 404),
-            ("/asks/%e4%f6", 400),
-            ("/%61sks/%C3%A4", 101),
+            ("/rooms/%e4%f6", 400),
+            ("/%72ooms/%C3%A4", 101),
         ] {
             for more in ["", FOR_HYPER] {
                 let answer = server.raw().await.request(&handshake(path, more)).await;
@@ -191,7 +191,7 @@ async fn equivalent_paths_have_one_handler() {
             }
         }
         let mut raw = server.raw().await;
-        assert_eq!(raw.request(&handshake("/%61sks/a%2Fb%2561", "")).await.header("x-room"), Some("a/b%61"));
+        assert_eq!(raw.request(&handshake("/%72ooms/a%2Fb%2561", "")).await.header("x-room"), Some("a/b%61"));
     }
 }
 
