@@ -17,12 +17,15 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     pub(super) fn poll_close(&mut self, wire: &mut Connection) -> Poll<()> {
         while self.io.poll_close(self.task, wire, self.scratch).is_pending() {
             // While the client keeps sending, the timer is not polled, so the clock is read here.
-            if wire.is_discard_limit_exceeded() || wire.handle_timeout(now()) {
+            let now = now();
+            if wire.is_discard_limit_exceeded()
+                || (self.state.is_timeout_final(self.task, wire, self.io, now) && wire.handle_timeout(now))
+            {
                 self.io.abort();
                 break;
             }
-            let pause = wire.discard_paused_until().filter(|until| *until > now());
-            let deadline = wire.deadline(now).into_iter().chain(pause).min();
+            let pause = wire.discard_paused_until().filter(|until| *until > now);
+            let deadline = wire.deadline(|| now).into_iter().chain(pause).min();
             if !self.state.poll_deadline(self.task, wire, deadline) {
                 return Poll::Pending;
             }

@@ -137,6 +137,7 @@ where
     T: Transport,
 {
     driver.state.register(task, session);
+    driver.state.begin_poll();
     without_coop_budget(task, |task| {
         with_scratch(|scratch| PollContext::new(task, driver, scratch).poll_close(&mut session.wire))
     })

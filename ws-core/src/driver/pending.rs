@@ -81,6 +81,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Polls the connection without the handler instance. Ready when the pending method has to be cancelled.
     fn poll_io(&mut self, session: &mut Session<H>) -> Poll<()> {
         self.state.register(self.task, session);
+        self.state.begin_poll();
         self.state.budget.end_pending_poll();
         session.forward();
         self.state.check_shutdown_and_activity(&mut session.wire);
@@ -91,7 +92,8 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             self.io.flush_and_release(self.task, wire, self.scratch);
             let deadline = wire.deadline(now);
             if self.state.poll_deadline(self.task, wire, deadline) {
-                if wire.handle_timeout(now()) {
+                let now = now();
+                if self.state.is_timeout_final(self.task, wire, self.io, now) && wire.handle_timeout(now) {
                     return Poll::Ready(());
                 }
             } else if wire.wants_input() == was_reading {

@@ -31,6 +31,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         {
             let session = &mut *instance.cx.session();
             self.state.register(self.task, session);
+            self.state.begin_poll();
             self.scratch.lend_write_buffer(&mut session.wire);
             // PERF: frames of a topic are usually all there is, and then the fast path follows.
             // budget: fanout
@@ -128,9 +129,13 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             instance = self.dispatcher().dispatch_read_ahead(instance, message)?;
         }
         if let Some(mut due_at) = self.state.due_at {
-            if instance.cx.session().wire.handle_timeout(due_at) {
-                // The client has not read its output in time; the remaining messages are dropped.
-                instance.cx.session().wire.finish_drain();
+            {
+                let wire = &mut instance.cx.session().wire;
+                let is_final = self.state.is_timeout_final(self.task, wire, self.io, due_at);
+                if is_final && wire.handle_timeout(due_at) {
+                    // The client has not read its output in time; the remaining messages are dropped.
+                    wire.finish_drain();
+                }
             }
             while !self.state.budget.timers.is_used_up() && instance.cx.session().wire.is_open() {
                 // The message of a repeating timer is cloned here, which is the user's code.

@@ -6,11 +6,12 @@ use std::time::Instant;
 use super::budget::IterationBudget;
 use super::deadline_timer::{Armed, DeadlineTimer};
 use super::io::ConnectionIo;
-use crate::clock::now;
+use crate::clock::{IO_PASSES, now, wake_after_io};
 use crate::close::CloseReason;
 use crate::connections::ConnectionPermit;
 use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
+use crate::transport::Transport;
 use crate::wire::Connection;
 
 /// The part of a connection's task beside the handler instance. The parts are in a struct, because
@@ -31,6 +32,8 @@ pub(super) struct DriverState {
     pub(super) due_at: Option<Instant>,
     pub(super) budget: IterationBudget,
     pub(super) cancel_policy: CancelPolicy,
+    /// How far the time limit that has passed is from being final.
+    pub(super) confirmation: Confirmation,
     /// Whether the next method has already been polled in this poll of the task.
     pub(super) already_polled: bool,
 }
@@ -44,6 +47,34 @@ pub(super) enum CancelPolicy {
     AfterTimeout,
     /// None: `#[on_close]` runs to its end.
     Never,
+}
+
+/// Passes of the I/O driver since a time limit of the connection has passed. Before the limit is final, the socket
+/// is read once more: its bytes may have arrived while the process stood still.
+///
+/// The highest bit is set while the task waits for the next pass. One byte, because every connection has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Confirmation(u8);
+
+impl Confirmation {
+    const WAITING: u8 = 0x80;
+
+    fn is_waiting(self) -> bool {
+        self.0 & Self::WAITING != 0
+    }
+
+    /// Starts another pass. Returns false if there have been enough.
+    fn start_pass(&mut self) -> bool {
+        let is_allowed = self.0 < IO_PASSES;
+        if is_allowed {
+            self.0 = (self.0 + 1) | Self::WAITING;
+        }
+        is_allowed
+    }
+
+    fn end_pass(&mut self) {
+        self.0 &= !Self::WAITING;
+    }
 }
 
 impl DriverState {
@@ -64,8 +95,53 @@ impl DriverState {
             && self.permit.as_ref().is_none_or(|permit| permit.shutdown_deadline().is_none())
     }
 
-    /// Arms the timer for `deadline`. Returns true if the deadline has passed.
+    /// Begins a poll of the task, which reads the socket before it checks time limits.
+    #[inline]
+    pub(super) fn begin_poll(&mut self) {
+        self.confirmation.end_pass();
+    }
+
+    /// Whether a time limit of the connection has passed and is final: the I/O driver has run since, and the
+    /// socket has no bytes that would move the limit. Otherwise the task is woken to check again.
+    pub(super) fn is_timeout_final<T: Transport>(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        wire: &mut Connection,
+        io: &ConnectionIo<T>,
+        now: Instant,
+    ) -> bool {
+        if !wire.is_due(now) {
+            self.confirmation = Confirmation::default();
+            return false;
+        }
+        if self.confirmation.is_waiting() {
+            return false;
+        }
+        if self.confirmation.start_pass() {
+            wake_after_io(task);
+            return false;
+        }
+        self.confirmation = Confirmation::default();
+        if wire.wants_input() && io.stream.as_ref().is_some_and(Transport::has_unread_input) {
+            wire.on_unread_input(now);
+        }
+        wire.is_due(now)
+    }
+
+    /// Arms the timer for a time limit of the connection. Returns true if the limit has passed and its check is
+    /// not under way.
     pub(super) fn poll_deadline(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        wire: &mut Connection,
+        deadline: Option<Instant>,
+    ) -> bool {
+        let deadline = deadline.filter(|_| !self.confirmation.is_waiting());
+        self.poll_next_deadline(task, wire, deadline)
+    }
+
+    /// Arms the timer for `deadline`. Returns true if the deadline has passed.
+    fn poll_next_deadline(
         &mut self,
         task: &mut TaskContext<'_>,
         wire: &mut Connection,
@@ -75,15 +151,18 @@ impl DriverState {
         if armed != Armed::Already {
             wire.on_idle_timer_lost();
         }
+        if armed == Armed::Anew && !self.confirmation.is_waiting() {
+            self.confirmation = Confirmation::default();
+        }
         armed == Armed::Passed
     }
 
     /// Arms the timer for the next deadline of the connection or of its handler.
     #[inline(never)]
     pub(super) fn arm_timer<H: Handler>(&mut self, task: &mut TaskContext<'_>, session: &mut Session<H>) {
-        let wire = session.wire.deadline(now);
+        let wire = session.wire.deadline(now).filter(|_| !self.confirmation.is_waiting());
         let next = wire.into_iter().chain(session.next_timer()).min();
-        if self.poll_deadline(task, &mut session.wire, next) {
+        if self.poll_next_deadline(task, &mut session.wire, next) {
             self.due_at.get_or_insert_with(now);
         }
     }

@@ -39,6 +39,8 @@ use response_writer::ResponseWriter;
 
 use super::peer::Peer;
 use super::request_head;
+#[cfg(feature = "http2")]
+use crate::clock::timeout_past_io;
 use crate::router::{PlainHandshake, StartConnection};
 use crate::transport::rewind::Rewind;
 
@@ -184,11 +186,11 @@ impl Peer {
     {
         #[cfg(feature = "http2")]
         if !is_secure {
-            match tokio::time::timeout_at(pending.deadline, self.read_preface(&mut stream, read)).await {
-                Ok(Some(first_bytes)) if first_bytes.starts_with(PREFACE) => {
+            match timeout_past_io(pending.deadline, self.read_preface(&mut stream, read)).await {
+                Some(Some(first_bytes)) if first_bytes.starts_with(PREFACE) => {
                     return FirstRequest::Http2(Rewind::new(first_bytes, stream));
                 }
-                Ok(Some(first_bytes)) => read = first_bytes,
+                Some(Some(first_bytes)) => read = first_bytes,
                 _ => return FirstRequest::Closed,
             }
         }

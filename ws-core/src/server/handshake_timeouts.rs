@@ -12,6 +12,7 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::time::{Instant, Sleep};
 
+use crate::clock::{IO_PASSES, wake_after_io};
 use crate::sync::lock;
 
 /// The clients that have not sent their first request yet.
@@ -37,6 +38,8 @@ struct PendingClient {
     deadline: Instant,
     task: Waker,
     is_late: bool,
+    /// Passes of the I/O driver since the client was late.
+    io_passes: u8,
     /// The neighbours in the order of deadlines, until the client is late.
     previous: Option<usize>,
     next: Option<usize>,
@@ -45,7 +48,14 @@ struct PendingClient {
 impl Queue {
     fn push(&mut self, deadline: Instant, task: Waker) -> usize {
         let previous = self.bounds.map(|(_, last)| last);
-        let key = self.waiting.insert(PendingClient { deadline, task, is_late: false, previous, next: None });
+        let key = self.waiting.insert(PendingClient {
+            deadline,
+            task,
+            is_late: false,
+            io_passes: 0,
+            previous,
+            next: None,
+        });
         if let Some(previous) = previous {
             self.waiting[previous].next = Some(key);
         }
@@ -157,12 +167,19 @@ pub(super) struct Deadline<'a> {
 }
 
 impl Deadline<'_> {
-    /// Returns `Ready` when the deadline has passed; registers the task until then.
+    /// Returns `Ready` when the deadline has passed and the I/O driver has run since; registers the task until
+    /// then. The caller has read its socket before.
     pub(super) fn poll(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         let mut queue = self.timeouts.lock();
         let waiting = &mut queue.waiting[self.key];
         if waiting.is_late {
-            return Poll::Ready(());
+            if waiting.io_passes == IO_PASSES {
+                return Poll::Ready(());
+            }
+            waiting.io_passes += 1;
+            drop(queue);
+            wake_after_io(task);
+            return Poll::Pending;
         }
         waiting.task.clone_from(task.waker());
         Poll::Pending

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::handshake::PendingRequest;
 use super::peer::Peer;
+use crate::clock::sleep_past_io;
 use crate::router::PeerAddr;
 use crate::sync::lock;
 use crate::upgrade::IsTls;
@@ -69,7 +70,7 @@ impl Peer {
         let mut connection = pin!(connection);
         let mut shutdown = pin!(self.permit.shutdown_requested());
         // The header timeout of hyper starts only now, later than the first byte of the request.
-        let mut deadline = pin!(tokio::time::sleep_until(deadline));
+        let mut deadline = pin!(sleep_past_io(deadline));
         let mut is_shutting_down = false;
         let result = poll_fn(|task| {
             // hyper is polled before a shutdown reaches it, so that it serves the bytes that were read.

@@ -73,10 +73,10 @@ impl Peer {
 
     #[cfg(feature = "tls")]
     async fn serve_tls(self, stream: TcpStream, tls: super::Tls) {
-        let timeout = self.server.settings.handshake_timeout;
-        let handshake = self.or_shutdown(tokio::time::timeout(timeout, tls.accept(stream)));
+        let deadline = tokio::time::Instant::now() + self.server.settings.handshake_timeout;
+        let handshake = self.or_shutdown(crate::clock::timeout_past_io(deadline, tls.accept(stream)));
         match handshake.await {
-            Some(Ok(Ok(stream))) => match stream.get_ref().1.alpn_protocol() {
+            Some(Some(Ok(stream))) => match stream.get_ref().1.alpn_protocol() {
                 #[cfg(feature = "http2")]
                 Some(super::tls::ALPN_HTTP2) => self.http2(stream).await,
                 _ => match self.read_first_request(stream, true).await {
@@ -85,7 +85,7 @@ impl Peer {
                     _ => {}
                 },
             },
-            Some(Ok(Err(error))) => tracing::debug!(%error, peer = %self.addr, "TLS handshake failed"),
+            Some(Some(Err(error))) => tracing::debug!(%error, peer = %self.addr, "TLS handshake failed"),
             _ => tracing::debug!(peer = %self.addr, "TLS handshake abandoned"),
         }
     }

@@ -7,9 +7,13 @@ pub(crate) mod rewind;
 #[cfg(feature = "tungstenite")]
 pub(crate) mod tungstenite;
 
+use std::io::ErrorKind;
+use std::mem::MaybeUninit;
+
 use hyper::http::Extensions;
 use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
@@ -39,14 +43,34 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     /// True for a bare TCP socket: the kernel ends a dropped socket like one that is shut down, unless bytes
     /// are unread. The driver then saves the call of `shutdown`.
     const CLOSES_ON_DROP: bool = false;
+
+    /// Whether the socket has bytes, its end or an error to read, according to the kernel and not to the
+    /// events that have been reported. False if there is no socket to ask.
+    fn has_unread_input(&self) -> bool {
+        false
+    }
+}
+
+/// Whether a read from a non-blocking socket would return at once.
+pub(crate) fn has_unread_input<'a>(socket: impl Into<SockRef<'a>>) -> bool {
+    let peek = socket.into().peek(&mut [MaybeUninit::uninit()]);
+    !peek.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 impl Transport for TcpStream {
     const CLOSES_ON_DROP: bool = true;
+
+    fn has_unread_input(&self) -> bool {
+        has_unread_input(self)
+    }
 }
 
 #[cfg(feature = "tls")]
-impl Transport for Box<TlsStream<TcpStream>> {}
+impl Transport for Box<TlsStream<TcpStream>> {
+    fn has_unread_input(&self) -> bool {
+        has_unread_input(self.get_ref().0)
+    }
+}
 
 #[cfg(feature = "http2")]
 impl Transport for http2::Http2Stream {}

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::poll::{READ_CLOSED, READABLE, TcpStream, WRITABLE, recv, send};
 use super::wake_queue::ConnectionHandle;
-use crate::transport::Transport;
+use crate::transport::{Transport, has_unread_input};
 
 /// Whether a read or write that is shorter than requested exhausts the socket until the next event.
 /// epoll and kqueue report new readiness after it. Other systems do so only after `WouldBlock`.
@@ -75,6 +75,10 @@ impl Socket {
 
 impl Transport for Socket {
     const CLOSES_ON_DROP: bool = true;
+
+    fn has_unread_input(&self) -> bool {
+        has_unread_input(&self.stream)
+    }
 }
 
 impl AsyncRead for Socket {

@@ -26,6 +26,9 @@ mod peer;
 mod published;
 mod rates;
 mod ready_methods;
+#[cfg(target_os = "linux")]
+mod signals;
+mod standstill;
 mod starvation;
 mod task_size;
 mod timers;

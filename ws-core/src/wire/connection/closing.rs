@@ -24,6 +24,8 @@ pub(super) struct CloseState {
     deadline: Option<Instant>,
     /// What the client sends after the server's close frame.
     discarded: DiscardedInput,
+    /// Whether the time limit started again because the client's bytes had arrived and were not read.
+    is_prolonged: bool,
 }
 
 /// The progress of the close. [`Connection`] shows the transitions.
@@ -42,7 +44,7 @@ pub(super) enum Phase {
 
 impl CloseState {
     fn new(reason: CloseReason, phase: Phase, discarded: DiscardedInput) -> Self {
-        Self { reason, phase, phase_started_at: None, deadline: None, discarded }
+        Self { reason, phase, phase_started_at: None, deadline: None, discarded, is_prolonged: false }
     }
 }
 
@@ -257,9 +259,29 @@ impl Connection {
         }
     }
 
+    /// Returns whether the current deadline has passed.
+    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
+        self.deadline(|| now).is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Handles the discovery, at a deadline, that bytes of the client have arrived and are not read yet.
+    ///
+    /// In an open connection they count like bytes that were read. The wait for a close frame starts again,
+    /// once, so that a client that sends other frames does not prolong the wait forever.
+    pub(crate) fn on_unread_input(&mut self, now: Instant) {
+        match &mut self.close_state {
+            None => self.on_bytes_received(now),
+            Some(state) if !state.is_prolonged => {
+                state.is_prolonged = true;
+                state.phase_started_at = None;
+            }
+            Some(_) => {}
+        }
+    }
+
     /// Handles a deadline that has passed. Returns true if the time limit of the current phase is over.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
-        let due = self.deadline(|| now).is_some_and(|deadline| deadline <= now);
+        let due = self.is_due(now);
         if due && self.is_open() {
             // Input that arrived while reading was deferred must be read first.
             if !self.end_deferral() {
