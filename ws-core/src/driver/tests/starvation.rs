@@ -71,7 +71,7 @@ impl Load {
             return false;
         }
         self.counts[source].fetch_add(1, Ordering::Relaxed);
-        if self.has(FRAMES) && self.calls() % 2 == 0 {
+        if self.has(FRAMES) && self.calls().is_multiple_of(2) {
             self.frames.publish(1).unwrap();
         }
         true
