@@ -161,7 +161,7 @@ async fn bytes_that_arrived_before_the_deadline_count_whenever_they_are_read() {
         assert_eq!((&*idle.0, idle.1), ("Timeout 4", 7), "{report:?}");
         // The ping is due after a second, and its answer two seconds after the start.
         let pinged = outcome(Pinged, Late::new(&[pong()], report)).await;
-        assert_eq!((&*pinged.0, pinged.1), ("Timeout 4", 7), "{report:?}");
+        assert_eq!((&*pinged.0, pinged.1), ("PongTimeout 4", 7), "{report:?}");
         // A text that is reported late is read at the idle timeout. The method may run for a second after it.
         let text = (Duration::ZERO, frame(0x81, b""));
         let pending = outcome(Idle, Late::new(&[text, pong()], report)).await;

@@ -269,9 +269,11 @@ impl Connection {
     /// In an open connection they count like bytes that were read. The wait for a close frame starts again,
     /// once, so that a client that sends other frames does not prolong the wait forever.
     pub(crate) fn on_unread_input(&mut self, now: Instant) {
+        // Bytes that wait because they are discarded slowly prolong nothing.
+        let is_paused = self.discard_paused_until().is_some();
         match &mut self.close_state {
             None => self.on_bytes_received(now),
-            Some(state) if !state.is_prolonged => {
+            Some(state) if !state.is_prolonged && !is_paused => {
                 state.is_prolonged = true;
                 state.phase_started_at = None;
             }
