@@ -117,7 +117,9 @@ async fn client_that_only_listens_lives_with_the_defaults() {
             _ => panic!("{frame_received:?}"),
         }
     }
-    assert_eq!((start.elapsed().as_secs(), pings), (3600, 3600 / 25));
+    assert_eq!(start.elapsed().as_secs(), 3600);
+    // A deadline that has passed waits for two passes of the I/O driver, so the last ping may be due after the hour.
+    assert!((3600 / 25 - 1..=3600 / 25).contains(&pings), "{pings} pings");
 }
 
 #[tokio::test(start_paused = true)]
