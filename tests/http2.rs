@@ -339,6 +339,8 @@ async fn sends_the_close_code_before_the_end() {
     let mut socket = client.open("/echo/a").await;
     socket.raw(Bytes::from_static(b"\x81\x01x no mask")).await;
     assert_eq!(socket.close_code().await, 1002);
+    // The stream ends after the client's close frame.
+    socket.raw(Bytes::from_static(b"\x88\x82\0\0\0\0\x03\xea")).await;
     assert_eq!(socket.frame().await, None);
     socket.end();
     assert!(matches!(setup.reason().await, CloseReason::Protocol(_)));

@@ -161,8 +161,9 @@ def main(addr, path, suffix, tls):
     bad.raw(b"\x81\x02no mask")
     close = bad.next()
     assert isinstance(close, CloseConnection) and close.code == 1002, close
+    bad.send(close.response())
     bad.ended()
-    print("fault is told, and END_STREAM: ok")
+    print("close code after a protocol error, and END_STREAM: ok")
 
     version = ("sec-websocket-version", "13")
     cases = [

@@ -3,9 +3,9 @@
 //! After a process stood still (`SIGSTOP`, a suspended machine), timers can fire before the I/O driver has
 //! reported the bytes that arrived meanwhile. So such a limit is final only after the driver has run.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::pin;
-use std::task::{Context as TaskContext, Poll};
+use std::task::Context as TaskContext;
 use std::time::Instant;
 
 use tokio::task::yield_now;
@@ -36,15 +36,16 @@ pub(crate) async fn sleep_past_io(deadline: tokio::time::Instant) {
 
 /// Like [`tokio::time::timeout_at`], but lets `future` see the bytes that arrived before `deadline`, even if the
 /// process stood still. Returns `None` after the deadline.
+#[cfg(any(feature = "http2", feature = "tls"))]
 pub(crate) async fn timeout_past_io<F: Future>(
     deadline: tokio::time::Instant,
     future: F,
 ) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut sleep = pin!(sleep_past_io(deadline));
-    poll_fn(|task| {
-        if let Poll::Ready(output) = future.as_mut().poll(task) {
-            return Poll::Ready(Some(output));
+    std::future::poll_fn(|task| {
+        if let std::task::Poll::Ready(output) = future.as_mut().poll(task) {
+            return std::task::Poll::Ready(Some(output));
         }
         sleep.as_mut().poll(task).map(|()| None)
     })

@@ -40,7 +40,7 @@ pub(super) struct IterationBudget {
 pub(super) struct Share(u8);
 
 impl Share {
-    /// Whether the other sources are next.
+    /// Returns whether the other sources are next.
     #[inline]
     pub(super) fn is_used_up(&self) -> bool {
         self.0 == 0

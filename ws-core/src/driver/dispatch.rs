@@ -189,7 +189,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
     }
 }
 
-/// Whether work waits that is not from the socket: a timer, or a message of the mailbox or a topic.
+/// Returns whether work waits that is not from the socket: a timer, or a message of the mailbox or a topic.
 #[cold]
 fn has_other_work<H: Handler>(instance: &mut HandlerInstance<H>) -> bool {
     let session = &*instance.cx.session();
