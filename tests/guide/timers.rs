@@ -130,7 +130,7 @@ async fn runs_due_timers_in_order() {
     // The idle timeout is due at the fourth tick, and final after one more read of the socket.
     client.advance(10 * S).await;
     assert_eq!((client.text().await, client.text().await), ("tick".into(), "tick".into()));
-    assert_eq!(client.closed().await.code, CloseCode::Normal);
+    assert_eq!(client.closed().await.code, CloseCode::Away);
     assert_eq!(client.close_reason().await, CloseReason::Timeout);
 
     // After a long method, timers run in the order of their deadlines.

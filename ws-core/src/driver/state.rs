@@ -49,8 +49,8 @@ pub(super) enum CancelPolicy {
     Never,
 }
 
-/// Passes of the I/O driver since a time limit of the connection has passed. Before the limit is final, the socket
-/// is read once more: its bytes may have arrived while the process stood still.
+/// The number of passes of the I/O driver since a time limit of the connection has passed. Before the limit is
+/// final, the socket is read once more: its bytes may have arrived while the process stood still.
 ///
 /// The highest bit is set while the task waits for the next pass. One byte, because every connection has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,8 +101,8 @@ impl DriverState {
         self.confirmation.end_pass();
     }
 
-    /// Whether a time limit of the connection has passed and is final: the I/O driver has run since, and the
-    /// socket has no bytes that would move the limit. Otherwise the task is woken to check again.
+    /// Returns whether a time limit of the connection has passed and is final: the I/O driver has run since, and
+    /// the socket has no bytes that would move the limit. Otherwise the task is woken to check again.
     pub(super) fn is_timeout_final<T: Transport>(
         &mut self,
         task: &mut TaskContext<'_>,
