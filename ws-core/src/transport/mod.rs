@@ -44,14 +44,14 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     /// are unread. The driver then saves the call of `shutdown`.
     const CLOSES_ON_DROP: bool = false;
 
-    /// Whether the socket has bytes, its end or an error to read, according to the kernel and not to the
-    /// events that have been reported. False if there is no socket to ask.
+    /// Returns whether the socket has bytes, its end or an error to read. The answer comes from the kernel and
+    /// not from the events that have been reported. False if there is no socket.
     fn has_unread_input(&self) -> bool {
         false
     }
 }
 
-/// Whether a read from a non-blocking socket would return at once.
+/// Returns whether a read from a non-blocking socket would return at once.
 pub(crate) fn has_unread_input<'a>(socket: impl Into<SockRef<'a>>) -> bool {
     let peek = socket.into().peek(&mut [MaybeUninit::uninit()]);
     !peek.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)

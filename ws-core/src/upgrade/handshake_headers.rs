@@ -63,8 +63,11 @@ impl<'a> HandshakeHeaders<'a> {
             4 if is("host") => self.host.add(value),
             6 if is("origin") => self.has_origin = true,
             6 if is("expect") => self.has_body_headers = true,
-            7 if is("upgrade") => self.upgrade |= list_contains(value, "websocket"),
-            10 if is("connection") => self.connection |= list_contains(value, "upgrade"),
+            // PERF: most clients send exactly these values. budget: connect
+            7 if is("upgrade") => self.upgrade |= value == b"websocket" || list_contains(value, "websocket"),
+            10 if is("connection") => {
+                self.connection |= value == b"Upgrade" || list_contains(value, "upgrade")
+            }
             14 if is("content-length") => {
                 self.has_body_headers = true;
                 self.has_body |= value != b"0";

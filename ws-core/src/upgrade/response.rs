@@ -65,7 +65,7 @@ impl HandshakeResponse {
         /// Forbidden in a 1xx response (RFC 9110 §8.6, RFC 9112 §6.1).
         const BODY_HEADERS: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
         out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
-        for (name, value) in self.headers(extra).filter(|(name, _)| !BODY_HEADERS.contains(name)) {
+        for (name, value) in self.headers(extra, |name| !BODY_HEADERS.contains(name)) {
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
                 out.extend_from_slice(part);
             }
@@ -85,15 +85,17 @@ impl HandshakeResponse {
             #[cfg(feature = "http2")]
             AcceptProof::None => {}
         }
-        let headers = self.headers(extra).map(|(name, value)| (name.clone(), value.clone()));
+        let headers = self.headers(extra, |_| true).map(|(name, value)| (name.clone(), value.clone()));
         response.headers_mut().extend(headers);
         response
     }
 
-    /// Returns the headers of the response: those of the handshake, then the handler's `extra` headers.
+    /// Returns the headers of the response: those of the handshake, then those of the handler's `extra` headers
+    /// that `is_allowed` in this form of the response.
     fn headers<'a>(
         &'a self,
         extra: &'a HeaderMap,
+        is_allowed: impl Fn(&HeaderName) -> bool + 'a,
     ) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
         let proof = match &self.proof {
             AcceptProof::Accept(accept) => [
@@ -109,7 +111,7 @@ impl HandshakeResponse {
         let subprotocol = self.subprotocol.as_ref().map(|value| (&fields::SUBPROTOCOL, value));
         let extensions = self.extensions.as_ref().map(|value| (&fields::EXTENSIONS, value));
         let own = proof.into_iter().chain([subprotocol, extensions]).flatten();
-        own.chain(extra.iter().filter(|(name, _)| !self.reserves(name)))
+        own.chain(extra.iter().filter(move |(name, _)| is_allowed(name) && !self.reserves(name)))
     }
 
     /// Returns whether a handler's header of this name is dropped.

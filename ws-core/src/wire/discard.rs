@@ -56,8 +56,8 @@ impl DiscardedInput {
     }
 }
 
-/// Skips frames without a check of their headers: after a protocol error, most streams still consist of
-/// frames.
+/// A parser that skips frames without a check of their headers. After a protocol error, most streams still
+/// consist of frames.
 #[derive(Debug, Default)]
 struct FrameSkipper {
     /// The payload bytes of the current frame that have not arrived.

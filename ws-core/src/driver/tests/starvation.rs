@@ -308,7 +308,7 @@ async fn each_source_gets_a_tenth_of_the_calls_on_a_worker() {
     check_on_workers("pending on a worker", 200, |load| Waiting(load, None)).await;
 }
 
-/// Has a mailbox that is never empty, and logs its texts and its end.
+/// A handler whose mailbox is never empty. Counts its texts and logs its end.
 #[websocket(idle_timeout = 2s, close_timeout = 1s, read_ahead = 1KiB)]
 struct Flooded {
     texts: Arc<AtomicUsize>,
