@@ -1,7 +1,7 @@
 //! An echo of text and binary, up to 64 MiB a message, compressed with clients that offer compression.
 //!
-//! Run it with `cargo run --release --example echo` and open <http://127.0.0.1:8080/page>, or connect any
-//! client to `ws://127.0.0.1:8080/`. The first argument is another address to listen on:
+//! Run it with `cargo run --release --example echo` and open <http://127.0.0.1:8080>, or connect any client to
+//! `ws://127.0.0.1:8080/`. The first argument is another address to listen on:
 //! `cargo run --release --example echo -- 127.0.0.1:9001`. The second is a number of worker threads
 //! (`Router::workers`). The Autobahn suite and the clients of `tests/interop` connect to this example.
 
@@ -32,8 +32,8 @@ async fn main() -> ws_core::Result<()> {
     let mut args = std::env::args().skip(1);
     let addr = args.next().unwrap_or_else(|| "127.0.0.1:8080".into());
     let workers = args.next().and_then(|workers| workers.parse().ok()).unwrap_or(0);
-    println!("listening on http://{addr}/page, WebSocket at ws://{addr}/");
-    // The socket owns the path `/`: a GET without an upgrade gets 426 there, so the page is at `/page`.
+    println!("listening on http://{addr}, WebSocket at ws://{addr}/");
+    // A path is a page and a socket: requests for `/` without an upgrade go to the fallback.
     Router::new().mount::<Echo>().fallback(PAGE.app()).workers(workers).serve(addr).await
 }
 

@@ -22,12 +22,11 @@ pub struct Page {
 }
 
 impl Page {
-    /// Returns an axum app that serves the page at `/` and `/page`, with its style and its script.
+    /// Returns an axum app that serves the page at `/`, with its style and its script.
     pub fn app(self) -> Router {
         let page = Html(self.html());
         Router::new()
             .route("/", get(page.clone()))
-            .route("/page", get(page))
             .route("/page.css", get(([(CONTENT_TYPE, "text/css")], include_str!("page.css"))))
             .route("/page.js", get(([(CONTENT_TYPE, "text/javascript")], include_str!("page.js"))))
     }

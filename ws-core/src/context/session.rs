@@ -184,6 +184,11 @@ impl<H: Handler> Session<H> {
         self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.queue.has_overflowed())
     }
 
+    /// Returns whether the handler has a mailbox.
+    pub(crate) fn has_mailbox(&self) -> bool {
+        self.mailbox.is_some()
+    }
+
     pub(crate) fn next_message(&mut self) -> Option<H::Info> {
         self.mailbox.as_ref()?.pop()
     }

@@ -156,7 +156,9 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             }
             self.state.due_at = None;
         }
-        while !self.state.budget.mailbox.is_used_up() && instance.cx.session().wire.is_open() {
+        // PERF: a handler that only takes published messages has no mailbox. budget: fanout
+        let has_mailbox = instance.cx.session().has_mailbox();
+        while has_mailbox && !self.state.budget.mailbox.is_used_up() && instance.cx.session().wire.is_open() {
             self.flush_if_above_high_water(instance);
             let Some(info) = instance.cx.session().next_message() else { break };
             self.state.budget.mailbox.charge();
