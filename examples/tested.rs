@@ -77,7 +77,7 @@ mod tests {
         client.advance(Duration::from_secs(29)).await;
         client.expect_nothing().await;
         client.advance(Duration::from_secs(1)).await;
-        assert_eq!(client.closed().await.code, CloseCode::Normal);
+        assert_eq!(client.closed().await.code, CloseCode::Away);
         assert_eq!(client.close_reason().await, CloseReason::Timeout);
     }
 }
