@@ -66,7 +66,7 @@ impl<'a> HandshakeHeaders<'a> {
             // PERF: most clients send exactly these values. budget: connect
             7 if is("upgrade") => self.upgrade |= value == b"websocket" || list_contains(value, "websocket"),
             10 if is("connection") => {
-                self.connection |= value == b"Upgrade" || list_contains(value, "upgrade")
+                self.connection |= value == b"Upgrade" || list_contains(value, "upgrade");
             }
             14 if is("content-length") => {
                 self.has_body_headers = true;
