@@ -86,7 +86,7 @@ from! {
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
-/// # #[websocket] #[derive(Default)] struct Chat;
+/// # #[websocket(ping_interval = none)] #[derive(Default)] struct Chat;
 /// #[websocket]
 /// impl Chat {
 ///     #[every(30s)]

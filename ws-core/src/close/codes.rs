@@ -21,7 +21,7 @@ pub(super) const fn is_sendable(code: u16) -> bool {
 ///
 /// ```
 /// # use ws_core::{CloseCodes, prelude::*, test::TestClient};
-/// #[websocket(path = "/prices", idle_timeout = 60s, close_codes(timeout = (4001, "say something"), panic = 1012))]
+/// #[websocket(path = "/prices", idle_timeout = 20s, close_codes(timeout = (4001, "say something"), panic = 1012))]
 /// #[derive(Default)]
 /// struct Prices;
 ///
@@ -34,7 +34,7 @@ pub(super) const fn is_sendable(code: u16) -> bool {
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let mut client = TestClient::open(Prices).await;
-/// client.advance(Duration::from_secs(60)).await;
+/// client.advance(Duration::from_secs(20)).await;
 /// assert_eq!(client.closed().await, Close::new(4001, "say something"));
 ///
 /// let mut client = TestClient::open(Prices).await;
