@@ -116,6 +116,13 @@ impl Everything {
         missed.to_string()
     }
 
+    /// Continues to send.
+    #[on_drain]
+    async fn drained(&mut self, cx: &mut Context<Self>) -> String {
+        cx.flushed().await;
+        "drained".to_owned()
+    }
+
     /// Sends a keep-alive message.
     #[every(ALIVE)]
     fn alive(&mut self) -> Ping {

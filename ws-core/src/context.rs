@@ -1,5 +1,6 @@
 //! The commands of a handler to its connection.
 
+mod flushed;
 mod session;
 mod settings;
 mod topics;

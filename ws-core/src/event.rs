@@ -26,6 +26,8 @@ pub enum Event<'a, I> {
     Timer(usize),
     /// The handler missed this number of published messages; 0 if the number is unknown.
     Lagged(u64),
+    /// The outbox is below its high-water mark again.
+    Drain,
     /// A payload did not decode, a method failed, or a reply could not be sent.
     Error(HandlerError),
     /// The connection has ended.

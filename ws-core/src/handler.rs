@@ -82,6 +82,8 @@ pub trait Handler: Sized + Send + 'static {
     const ASYNC: bool = false;
     /// Whether the handler has an `#[on_error]`.
     const ON_ERROR: bool = false;
+    /// Whether the handler has an `#[on_drain]`.
+    const ON_DRAIN: bool = false;
 
     /// Runs the method for an event, or returns the async method that has to run.
     fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> EventOutcome<Self::Call>;

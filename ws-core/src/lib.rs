@@ -128,7 +128,7 @@ pub use handler::{DeliverTo, Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use message::{Message, Ping, Pong};
-pub use options::{Compress, Options, Origins, Overflow, Unhandled};
+pub use options::{Compress, Options, Origins, Overflow, Unhandled, UnsentLimit};
 pub use payload::{FromBinary, FromText};
 pub use reply::{IntoReply, Replies};
 pub use router::{Path, PeerAddr, Query, Router, State, Subprotocols};

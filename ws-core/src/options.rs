@@ -1,10 +1,13 @@
 //! The settings of a handler's connections.
 
 mod compress;
+mod send_limits;
 
 use std::time::Duration;
 
 pub use compress::Compress;
+pub(crate) use send_limits::SendLimits;
+pub use send_limits::UnsentLimit;
 
 use crate::close::CloseCodes;
 
@@ -91,6 +94,12 @@ pub struct Options {
     /// How long a pending async method may continue after the client has closed or disconnected. Then the
     /// method is cancelled. Default 1 s.
     pub cancel_timeout: Duration,
+    /// The size of the socket's send buffer in bytes, `SO_SNDBUF`, which the kernel doubles and limits. The
+    /// option fixes the size, which the kernel otherwise adapts to the line. `None` for the kernel's choice.
+    /// Default `None`.
+    pub send_buffer: Option<usize>,
+    /// How many bytes the kernel may hold that it has not sent. Default [`UnsentLimit::ByOverflow`].
+    pub unsent_limit: UnsentLimit,
     /// The policy for published messages when as many wait as `mailbox` allows, because the handler or its
     /// client is slower than the publishers. Default [`Overflow::Close`].
     pub overflow: Overflow,
@@ -132,6 +141,8 @@ impl Options {
         discard_limit: 64 << 20,
         close_codes: CloseCodes::DEFAULT,
         cancel_timeout: Duration::from_secs(1),
+        send_buffer: None,
+        unsent_limit: UnsentLimit::ByOverflow,
         overflow: Overflow::Close,
         unhandled: Unhandled::Ignore,
         subprotocols: &[],
@@ -181,6 +192,7 @@ pub enum Unhandled {
 /// messages.
 ///
 /// A connection receives no published messages while at least `outbox_high_water` bytes wait for its client.
+/// With a policy that drops, it receives none while the client's socket takes no bytes, see [`UnsentLimit`].
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};
@@ -278,6 +290,7 @@ impl Declaration {
         let Options { max_message_size, max_frame_size, max_message_rate, max_control_rate, .. } =
             &self.options;
         let Options { compress, mailbox, outbox_high_water, outbox_limit, .. } = &self.options;
+        let Options { send_buffer, unsent_limit, .. } = &self.options;
         assert!(
             *outbox_high_water <= *outbox_limit,
             "`outbox_high_water` is above `outbox_limit`: the connection would close before reading stops",
@@ -309,6 +322,14 @@ impl Declaration {
             "`max_lifetime` is zero: write a duration, for example `1h`, or `none`",
         );
         self.options.close_codes.check();
+        assert!(
+            !matches!(send_buffer, Some(0)),
+            "`send_buffer` is zero: write a number of bytes, for example `64KiB`, or `none`",
+        );
+        assert!(
+            !matches!(unsent_limit, UnsentLimit::Bytes(0)),
+            "`unsent_limit` is zero: write a number of bytes, for example `16KiB`, or `none`",
+        );
         if let Some(compress) = compress {
             compress.check();
         }

@@ -208,6 +208,10 @@ pub use ws_macros::on_error;
 #[doc(inline)]
 pub use ws_macros::on_info;
 
+#[doc = include_str!("prelude/on_drain.md")]
+#[doc(inline)]
+pub use ws_macros::on_drain;
+
 /// `#[on_lagged]`: the method that runs when the handler has missed published messages.
 ///
 /// Messages are missed if the handler or its client is slower than the publishers, and the option

@@ -16,7 +16,7 @@ pub use crate::handler::{
     Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, InfoOf, IntoUpgrade, MethodFuture,
     MethodOutput, Mounted, OnInfo, OnUpgrade, StateExtractor, Timer, Upgrade,
 };
-pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled};
+pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};
 use crate::reply::IntoReply;
 use crate::router::PathExtractor;

@@ -54,6 +54,8 @@ misplaced! {
     on_info
     /// Takes the number of published messages that the connection missed.
     on_lagged
+    /// Runs when the outbox is below its high-water mark again.
+    on_drain
     /// Takes a failure: a payload that does not decode, or an `Err` that a method returned.
     on_error
     /// Takes the reason for the end of the connection; Cowboy's `terminate/3`.

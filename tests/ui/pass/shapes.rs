@@ -69,6 +69,11 @@ impl Shapes {
         bytes.to_vec()
     }
 
+    #[on_drain]
+    fn drained(&self, cx: &mut Cx) -> Option<&'static str> {
+        (cx.buffered() == 0).then_some("drained")
+    }
+
     #[on_lagged]
     async fn lagged(&self, cx: &mut Cx, missed: u64) -> Option<String> {
         cx.send("wait");

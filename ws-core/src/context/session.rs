@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::Waker;
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Instant;
 
 use crate::close::CloseReason;
@@ -112,13 +112,24 @@ pub(crate) struct Session<H: Handler> {
     pub(crate) subscriptions: Option<Box<Subscriptions<H::Info>>>,
     /// The waker of the connection's task. A mailbox that is created later gets a clone.
     pub(crate) waker: Option<Waker>,
+    /// The waker of a method that waits for [`Context::flushed`](super::Context::flushed). Boxed because most
+    /// connections have none.
+    flush_waker: Option<Box<Waker>>,
     /// The error of a `send` or a subscription of the running method, for `#[on_error]`.
     pub(crate) failure: Option<Box<HandlerError>>,
 }
 
 impl<H: Handler> Session<H> {
     pub(super) fn new(wire: Connection) -> Self {
-        Self { wire, timers: Timers::new(), mailbox: None, subscriptions: None, waker: None, failure: None }
+        Self {
+            wire,
+            timers: Timers::new(),
+            mailbox: None,
+            subscriptions: None,
+            waker: None,
+            flush_waker: None,
+            failure: None,
+        }
     }
 
     /// Returns the close reason. A connection that has none ends because its server shuts down.
@@ -140,6 +151,32 @@ impl<H: Handler> Session<H> {
         if let Some(subscriptions) = &self.subscriptions {
             subscriptions.queue.register(waker);
         }
+    }
+
+    /// Ready when the outbox is below its high-water mark, or when nothing more can be sent.
+    pub(super) fn poll_flushed(&mut self, task: &TaskContext<'_>) -> Poll<()> {
+        if !self.is_congested() {
+            return Poll::Ready(());
+        }
+        match &mut self.flush_waker {
+            Some(waker) => waker.as_mut().clone_from(task.waker()),
+            none => *none = Some(Box::new(task.waker().clone())),
+        }
+        Poll::Pending
+    }
+
+    /// Wakes the method that waits in [`poll_flushed`](Self::poll_flushed), if its wait is over.
+    pub(crate) fn wake_flushed(&mut self) {
+        if self.flush_waker.is_some()
+            && !self.is_congested()
+            && let Some(waker) = self.flush_waker.take()
+        {
+            waker.wake();
+        }
+    }
+
+    fn is_congested(&self) -> bool {
+        self.wire.is_above_high_water() && !self.wire.is_closing()
     }
 
     /// Returns the subscriptions, creating them if needed; `None` if the connection is closing.
@@ -171,12 +208,12 @@ impl<H: Handler> Session<H> {
 
     /// Returns whether a published message can be taken from the delivery queue.
     ///
-    /// While the outbox is above its high-water mark, messages stay in the queue, where the `overflow`
-    /// option applies. An overflow that closes the connection is reported in any case.
+    /// While the client is too slow, messages stay in the queue, where the `overflow` option applies. An
+    /// overflow that closes the connection is reported in any case.
     #[inline(always)]
     fn has_published(&self) -> bool {
         self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.queue.has_items())
-            && (!self.wire.is_above_high_water() || self.has_overflowed())
+            && (!self.wire.holds_published() || self.has_overflowed())
     }
 
     #[cold]

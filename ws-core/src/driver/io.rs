@@ -193,9 +193,10 @@ impl<T: Transport> ConnectionIo<T> {
                     wire.on_bytes_sent(len, now);
                 }
                 Poll::Ready(Err(error)) => return wire.on_write_error(error.kind()),
-                Poll::Pending => return,
+                Poll::Pending => return wire.set_refused(true),
             }
         }
+        wire.set_refused(false);
         // Transports that buffer, for example TLS, have to flush too.
         match Pin::new(stream).poll_flush(task) {
             Poll::Ready(Ok(())) => self.needs_flush = false,

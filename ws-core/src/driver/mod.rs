@@ -50,7 +50,7 @@ use crate::transport::Transport;
 pub(crate) fn run<H, T>(
     handler: H,
     cx: Context<H>,
-    io: T,
+    mut io: T,
     permit: Option<ConnectionPermit>,
 ) -> impl Future<Output = CloseReason> + Send
 where
@@ -61,6 +61,9 @@ where
     // the future.
     let mut instance = HandlerInstance::new(handler, cx);
     instance.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
+    if let Some(limits) = instance.cx.session().wire.options().send_limits() {
+        io.set_send_limits(limits);
+    }
     let io = ConnectionIo::new(io);
     let mut driver = Driver { io, state: DriverState::new(permit), shared: instance.cx.shared() };
     async move {

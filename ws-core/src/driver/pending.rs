@@ -97,6 +97,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
                     return Poll::Ready(());
                 }
             } else if wire.wants_input() == was_reading {
+                session.wake_flushed();
                 if session.can_forward() {
                     // The flush made room for frames of topics, and nothing else would wake the task.
                     self.task.waker().wake_by_ref();
@@ -104,6 +105,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
                 return Poll::Pending;
             }
         }
+        session.wake_flushed();
         if self.poll_close(&mut session.wire).is_pending() {
             return Poll::Pending;
         }

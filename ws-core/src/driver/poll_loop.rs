@@ -79,8 +79,10 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             let state = &mut self.state;
             state.check_shutdown_and_activity(&mut session.wire);
             state.note_due_timers(session);
-            let has_queued =
-                state.due_at.is_some() || session.wire.has_read_ahead() || session.has_messages();
+            let has_queued = state.due_at.is_some()
+                || session.wire.has_read_ahead()
+                || session.has_messages()
+                || (H::ON_DRAIN && session.wire.has_drained());
             (has_queued, session.wire.close_reason().is_some())
         };
         if has_queued {
@@ -109,7 +111,9 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             has_immediate_work: self.state.due_at.is_some()
                 || wire.wants_input() != was_reading
                 || wire.can_deliver_read_ahead(),
-            has_queued_work: session.has_messages() || wire.close_reason().is_some(),
+            has_queued_work: session.has_messages()
+                || (H::ON_DRAIN && wire.has_drained())
+                || wire.close_reason().is_some(),
             is_blocked_by_client: wire.is_blocked_by_client(),
         };
         if !after.needs_iteration() {
@@ -120,7 +124,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         IterationOutcome::Continue
     }
 
-    /// Dispatches queued work: read-ahead messages, timers, the mailbox, topics.
+    /// Dispatches queued work: read-ahead messages, timers, the mailbox, topics, and `#[on_drain]`.
     fn dispatch_queued<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
         // PERF: most iterations have no read-ahead messages. budget: fanout
         while !self.state.budget.read_ahead.is_used_up() && instance.cx.session().wire.has_read_ahead() {
@@ -170,6 +174,10 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             self.state.budget.published.charge();
             instance = self.dispatcher().dispatch_published(instance, item)?;
         }
+        if H::ON_DRAIN && instance.cx.session().wire.take_drained() {
+            instance = self.dispatcher().dispatch_event(instance, Event::Drain)?;
+            self.flush_if_above_high_water(instance);
+        }
         Continue(instance)
     }
 
@@ -206,6 +214,9 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     fn read_input<'a>(&mut self, instance: &'a mut HandlerInstance<H>) -> Outcome<'a, H> {
         let unread = {
             let wire = &mut instance.cx.session().wire;
+            if H::ON_DRAIN {
+                wire.on_read_turn();
+            }
             if wire.can_deliver_read_ahead() {
                 // Read-ahead messages precede new input, but timers and the mailbox are due between them.
                 self.state.budget.next_iteration();

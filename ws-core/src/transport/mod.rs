@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::error::BoxError;
+use crate::options::SendLimits;
 use rewind::Rewind;
 
 /// The stream that the HTTP server hands over after an accepted handshake.
@@ -49,6 +50,10 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     fn has_unread_input(&self) -> bool {
         false
     }
+
+    /// Limits the bytes that the kernel and the stream hold for the client. A stream without a socket of its
+    /// own ignores the limits.
+    fn set_send_limits(&mut self, _: SendLimits) {}
 }
 
 /// Returns whether a read from a non-blocking socket would return at once.
@@ -57,11 +62,29 @@ pub(crate) fn has_unread_input<'a>(socket: impl Into<SockRef<'a>>) -> bool {
     !peek.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
+/// Sets the limits on a socket. A limit that the system refuses is not worth losing the connection.
+#[cold]
+pub(crate) fn limit_socket(socket: &SockRef<'_>, limits: SendLimits) {
+    let SendLimits { send_buffer, unsent } = limits;
+    // The options of the socket are numbers of type `int`.
+    let to_int = |bytes: usize| i32::try_from(bytes).unwrap_or(i32::MAX).unsigned_abs();
+    let result = send_buffer.map_or(Ok(()), |bytes| socket.set_send_buffer_size(to_int(bytes) as usize));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let result = result.and(unsent.map_or(Ok(()), |bytes| socket.set_tcp_notsent_lowat(to_int(bytes))));
+    if let Err(error) = result {
+        tracing::debug!(%error, ?unsent, "cannot limit the send buffer");
+    }
+}
+
 impl Transport for TcpStream {
     const CLOSES_ON_DROP: bool = true;
 
     fn has_unread_input(&self) -> bool {
         has_unread_input(self)
+    }
+
+    fn set_send_limits(&mut self, limits: SendLimits) {
+        limit_socket(&SockRef::from(&*self), limits);
     }
 }
 
@@ -69,6 +92,14 @@ impl Transport for TcpStream {
 impl Transport for Box<TlsStream<TcpStream>> {
     fn has_unread_input(&self) -> bool {
         has_unread_input(self.get_ref().0)
+    }
+
+    fn set_send_limits(&mut self, limits: SendLimits) {
+        let (socket, session) = self.get_mut();
+        limit_socket(&SockRef::from(&*socket), limits);
+        if limits.unsent.is_some() {
+            session.set_buffer_limit(limits.unsent);
+        }
     }
 }
 

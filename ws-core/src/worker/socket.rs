@@ -6,11 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::poll::{READ_CLOSED, READABLE, TcpStream, WRITABLE, recv, send};
 use super::wake_queue::ConnectionHandle;
-use crate::transport::{Transport, has_unread_input};
+use crate::options::SendLimits;
+use crate::transport::{Transport, has_unread_input, limit_socket};
 
 /// Whether a read or write that is shorter than requested exhausts the socket until the next event.
 /// epoll and kqueue report new readiness after it. Other systems do so only after `WouldBlock`.
@@ -78,6 +80,10 @@ impl Transport for Socket {
 
     fn has_unread_input(&self) -> bool {
         has_unread_input(&self.stream)
+    }
+
+    fn set_send_limits(&mut self, limits: SendLimits) {
+        limit_socket(&SockRef::from(&self.stream), limits);
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
         Event::Pong => quote!(Pong(#payload)),
         Event::Info => quote!(Info(__Info::#variant(#payload))),
         Event::Lagged => quote!(Lagged(#payload)),
+        Event::Drain => quote!(Drain),
         Event::Timer { .. } => quote!(Timer(#id)),
         Event::Error => quote!(Error(#payload)),
         Event::Close => quote!(Close(#payload)),

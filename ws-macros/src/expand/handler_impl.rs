@@ -156,6 +156,8 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
     let timers = timers(methods);
     let on_error =
         bool_const("ON_ERROR", methods.iter().filter(|method| matches!(method.event, Event::Error)));
+    let on_drain =
+        bool_const("ON_DRAIN", methods.iter().filter(|method| matches!(method.event, Event::Drain)));
     let async_const = bool_const("ASYNC", methods.iter().filter(|method| method.is_async));
     let arms = methods.iter().enumerate().map(|(id, method)| event_arm(id, method));
     let call_fn = is_async.then(|| {
@@ -182,6 +184,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
             #timers
             #async_const
             #on_error
+            #on_drain
 
             // PERF: the methods are inlined into the dispatch of messages. budget: text64
             #[inline(always)]

@@ -108,7 +108,7 @@ fn validate_argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, Strin
         return Err(text.into());
     }
     match kind {
-        Kind::Open | Kind::Every | Kind::After => {
+        Kind::Open | Kind::Drain | Kind::Every | Kind::After => {
             return Err(format!("`#[{name}]` takes no argument other than `cx: &mut Context<Self>`"));
         }
         Kind::Close if has_payload => {
@@ -236,7 +236,7 @@ pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
     let keyword = if sig.asyncness.is_some() { "async fn" } else { "fn" };
     let name = &sig.ident;
     let arguments = match kind {
-        Kind::Open | Kind::Every | Kind::After => "",
+        Kind::Open | Kind::Drain | Kind::Every | Kind::After => "",
         Kind::Text => ", text: &str",
         Kind::Binary => ", bytes: &[u8]",
         Kind::Ping | Kind::Pong => ", payload: &[u8]",

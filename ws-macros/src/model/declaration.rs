@@ -141,7 +141,7 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
         },
         (
             "idle_timeout" | "ping_interval" | "max_lifetime" | "max_frame_size" | "max_message_rate"
-            | "max_control_rate",
+            | "max_control_rate" | "send_buffer",
             OptValue::Expr(value),
         ) if matches!(keyword(value).as_deref(), Some("none" | "None")) => {
             quote!(::core::option::Option::None)
@@ -150,7 +150,14 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
             let value = value::duration(value)?;
             quote!(::core::option::Option::Some(#value))
         }
-        ("max_frame_size", OptValue::Expr(value)) => {
+        ("unsent_limit", OptValue::Expr(value)) => match keyword(value).as_deref() {
+            Some("none" | "None") => quote!(__ws::UnsentLimit::Unlimited),
+            _ => {
+                let value = value::size(value)?;
+                quote!(__ws::UnsentLimit::Bytes(#value))
+            }
+        },
+        ("max_frame_size" | "send_buffer", OptValue::Expr(value)) => {
             let value = value::size(value)?;
             quote!(::core::option::Option::Some(#value))
         }

@@ -10,6 +10,7 @@ pub(super) enum Kind {
     Pong,
     Info,
     Lagged,
+    Drain,
     Every,
     After,
     Error,
@@ -17,7 +18,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Open,
         Self::Text,
         Self::Binary,
@@ -25,6 +26,7 @@ impl Kind {
         Self::Pong,
         Self::Info,
         Self::Lagged,
+        Self::Drain,
         Self::Every,
         Self::After,
         Self::Error,
@@ -44,6 +46,7 @@ impl Kind {
             Self::Pong => "on_pong",
             Self::Info => "on_info",
             Self::Lagged => "on_lagged",
+            Self::Drain => "on_drain",
             Self::Every => "every",
             Self::After => "after",
             Self::Error => "on_error",

@@ -37,6 +37,7 @@ pub(crate) enum Event {
     Pong,
     Info,
     Lagged,
+    Drain,
     Timer { delay: TokenStream, repeat: bool },
     Error,
     Close,
@@ -68,7 +69,7 @@ impl Method {
         match (&self.event, self.payload()) {
             (Event::Error, _) => StoredPayload::Error,
             (Event::Close, _) => StoredPayload::Reason,
-            // Timers and `#[on_open]` have no payload.
+            // Timers, `#[on_open]` and `#[on_drain]` have no payload.
             (_, None) => StoredPayload::Nothing,
             (Event::Info, Some(ty)) => StoredPayload::Value(ty),
             (Event::Lagged, Some(_)) => StoredPayload::Missed,
@@ -145,6 +146,7 @@ fn validate_event(helper: &Attribute, kind: Kind, errors: &mut Errors) -> Option
         Kind::Pong => Event::Pong,
         Kind::Info => Event::Info,
         Kind::Lagged => Event::Lagged,
+        Kind::Drain => Event::Drain,
         Kind::Error => Event::Error,
         Kind::Close => Event::Close,
         _ => Event::Open,

@@ -5,7 +5,7 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 24] = [
+pub(super) const OPTIONS: [&str; 26] = [
     "path",
     "subprotocols",
     "idle_timeout",
@@ -22,6 +22,8 @@ pub(super) const OPTIONS: [&str; 24] = [
     "overflow",
     "outbox_high_water",
     "outbox_limit",
+    "send_buffer",
+    "unsent_limit",
     "read_ahead",
     "close_timeout",
     "discard_limit",
@@ -33,7 +35,7 @@ pub(super) const OPTIONS: [&str; 24] = [
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 14] = [
+const OTHER_NAMES: [(&str, &[&str]); 16] = [
     ("path", &["route", "url", "uri", "at"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
@@ -63,6 +65,8 @@ const OTHER_NAMES: [(&str, &[&str]); 14] = [
         ],
     ),
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
+    ("send_buffer", &["sndbuf", "so_sndbuf", "send_buffer_size", "socket_buffer"]),
+    ("unsent_limit", &["notsent_lowat", "tcp_notsent_lowat", "max_unsent", "unsent"]),
     ("origins", &["origin", "allowed_origins", "cors"]),
     ("close_codes", &["close_code", "codes", "close", "close_reasons"]),
     ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
@@ -117,6 +121,8 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         }
         "outbox_high_water" => "`outbox_high_water = 64KiB`",
         "outbox_limit" => "`outbox_limit = 1MiB`",
+        "send_buffer" => "`send_buffer = 64KiB`, or `send_buffer = none`",
+        "unsent_limit" => "`unsent_limit = 16KiB`, or `unsent_limit = none`",
         "read_ahead" => "`read_ahead = 64KiB`",
         "close_timeout" => "`close_timeout = 5s`",
         "close_codes" => "`close_codes(timeout = 1001, overflow = (4013, \"too slow\"))`",

@@ -7,7 +7,7 @@ use syn::Attribute;
 use super::suggest::suggest;
 
 /// Names of the helper attributes.
-pub(crate) const HELPERS: [&str; 12] = [
+pub(crate) const HELPERS: [&str; 13] = [
     "on_upgrade",
     "on_open",
     "on_text",
@@ -16,6 +16,7 @@ pub(crate) const HELPERS: [&str; 12] = [
     "on_pong",
     "on_info",
     "on_lagged",
+    "on_drain",
     "every",
     "after",
     "on_error",
@@ -23,7 +24,7 @@ pub(crate) const HELPERS: [&str; 12] = [
 ];
 
 /// Names of the same events in other frameworks, and common guesses.
-pub(crate) const OTHER_NAMES: [(&str, &[&str]); 10] = [
+pub(crate) const OTHER_NAMES: [(&str, &[&str]); 11] = [
     ("on_upgrade", &["on_handshake", "on_request", "on_accept", "on_init"]),
     ("on_open", &["open", "connect", "on_connect", "on_connected", "on_connection", "on_start", "on_join"]),
     ("on_text", &["on", "message", "on_message", "on_msg", "on_string", "on_receive"]),
@@ -42,6 +43,7 @@ pub(crate) const OTHER_NAMES: [(&str, &[&str]); 10] = [
             "on_backpressure",
         ],
     ),
+    ("on_drain", &["drain", "on_drained", "on_flush", "on_flushed", "on_writable", "on_bufferedamountlow"]),
     ("every", &["interval", "on_every", "on_tick", "on_interval"]),
     ("after", &["on_after", "on_timer", "on_timeout"]),
     ("on_error", &["on_failure", "on_fail", "on_failed"]),

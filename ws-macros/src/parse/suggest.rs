@@ -38,6 +38,9 @@ mod tests {
         for name in ["lagged", "on_lag", "on_overflow", "on_missed", "on_dropped"] {
             check(name, Some("on_lagged"));
         }
+        for name in ["drain", "on_drained", "on_writable", "on_flushed"] {
+            check(name, Some("on_drain"));
+        }
         check("on_failed", Some("on_error"));
     }
 

@@ -154,6 +154,32 @@ async fn next_ping_may_be_due_before_the_timeout_of_the_last_one() {
     }
 }
 
+/// Restarts its idle timeout while a ping is unanswered.
+#[websocket(ping_interval = 5s, pong_timeout = 5s)]
+struct Postponing(Log);
+
+#[websocket]
+impl Postponing {
+    #[after(7s)]
+    fn restart(&mut self, cx: &mut Context<Self>) {
+        cx.set_idle_timeout(S * 60);
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.send(format!("{reason:?}")).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_idle_timeout_does_not_answer_the_ping() {
+    let mut peer = connect(Postponing);
+    let start = Instant::now();
+    expect_ping(&mut peer, start, 5).await;
+    assert_eq!(peer.event().await, "PongTimeout");
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
 #[websocket(max_lifetime = 1h, idle_timeout = 10m, ping_interval = none)]
 struct Lifetime(Log);
 

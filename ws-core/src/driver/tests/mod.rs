@@ -8,6 +8,7 @@ mod closing;
 mod compression;
 mod deadline_timer;
 mod discard;
+mod drain;
 mod errors;
 mod fairness;
 mod fast_path;

@@ -8,6 +8,7 @@ use super::super::frame::Opcode;
 use super::super::read_ahead::ReadAheadQueue;
 use super::super::unread::UnreadInput;
 use super::Connection;
+use super::high_water::LastWrite;
 use crate::close::{Close, CloseReason, ProtocolError};
 use crate::error::HandlerError;
 
@@ -88,7 +89,7 @@ impl Connection {
     /// Handles a failed write: the socket accepts no more bytes.
     pub(crate) fn on_write_error(&mut self, kind: io::ErrorKind) {
         self.on_disconnect(kind);
-        self.has_write_failed = true;
+        self.last_write = LastWrite::Failed;
         self.deflater = None;
         self.outbox.clear();
     }
@@ -128,10 +129,10 @@ impl Connection {
             }
             _ => (reason, frame),
         };
-        if let Some(frame) = frame.filter(|_| !self.has_write_failed) {
+        if let Some(frame) = frame.filter(|_| !self.has_write_failed()) {
             self.outbox.push_unbounded(Opcode::Close, &frame.payload());
         }
-        let awaiting_close = expects_close_reply(&reason) && !self.has_write_failed;
+        let awaiting_close = expects_close_reply(&reason) && !self.has_write_failed();
         let discarded = DiscardedInput::new(self.decoder.stop());
         self.close_state =
             Some(Box::new(CloseState::new(reason, Phase::Closing { awaiting_close }, discarded)));
@@ -178,12 +179,12 @@ impl Connection {
     ///
     /// The wait has a time limit, which starts again whenever the client reads.
     pub(crate) fn is_blocked_by_client(&self) -> bool {
-        self.is_draining() && self.is_above_high_water() && !self.has_write_failed
+        self.is_draining() && self.is_above_high_water() && !self.has_write_failed()
     }
 
     #[inline]
     pub(crate) fn has_write_failed(&self) -> bool {
-        self.has_write_failed
+        self.last_write == LastWrite::Failed
     }
 
     /// Returns whether the close handshake is complete except for flushing the outbox.
@@ -224,7 +225,7 @@ impl Connection {
     #[inline]
     pub(crate) fn on_bytes_received(&mut self, now: Instant) {
         self.last_received_at = now;
-        if self.ping_sent_at.is_some() {
+        if self.unanswered_ping.is_some() {
             self.on_ping_answered();
         }
     }

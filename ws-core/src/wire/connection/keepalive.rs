@@ -1,6 +1,6 @@
 //! Deadlines of an open connection: the idle timeout, pings and the maximum lifetime.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Connection;
 use super::idle_timer::IdleTimer;
@@ -14,6 +14,27 @@ pub(super) struct OptionalChecks {
     /// When the connection reaches [`Options::max_lifetime`].
     expires_at: Option<Instant>,
     pub(super) message_rate: MessageRate,
+}
+
+/// When a ping was sent, in milliseconds after the last byte from the client. Half as large as an `Instant`.
+///
+/// The number is negative if `last_received_at` has moved since, which a new idle timeout does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UnansweredPing(i32);
+
+impl UnansweredPing {
+    fn new(sent_at: Instant, last_received_at: Instant) -> Self {
+        let millis = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+        Self(match sent_at.checked_duration_since(last_received_at) {
+            Some(later) => millis(later),
+            None => -millis(last_received_at.duration_since(sent_at)),
+        })
+    }
+
+    fn sent_at(self, last_received_at: Instant) -> Option<Instant> {
+        let millis = Duration::from_millis(self.0.unsigned_abs().into());
+        if self.0 < 0 { last_received_at.checked_sub(millis) } else { last_received_at.checked_add(millis) }
+    }
 }
 
 impl OptionalChecks {
@@ -31,8 +52,17 @@ impl Connection {
     /// The next ping may be due earlier than the end of `pong_timeout`, for which the driver's timer is armed.
     #[cold]
     pub(super) fn on_ping_answered(&mut self) {
-        self.ping_sent_at = None;
+        self.unanswered_ping = None;
         self.idle_timer = IdleTimer::Stale;
+    }
+
+    /// Keeps the time of an unanswered ping when `last_received_at` becomes `now` without an answer.
+    pub(super) fn rebase_ping(&mut self, now: Instant) {
+        self.unanswered_ping = self.ping_sent_at().map(|sent_at| UnansweredPing::new(sent_at, now));
+    }
+
+    fn ping_sent_at(&self) -> Option<Instant> {
+        self.unanswered_ping?.sent_at(self.last_received_at)
     }
 
     /// Returns when the open connection has to handle a timeout.
@@ -61,7 +91,7 @@ impl Connection {
     /// There is no such deadline while reading is stopped, because an answer would not be read.
     fn ping_deadline(&self) -> Option<Instant> {
         let interval = self.options.ping_interval.filter(|_| self.is_reading() && self.has_room())?;
-        match self.ping_sent_at {
+        match self.ping_sent_at() {
             Some(ping_sent_at) => ping_sent_at.checked_add(self.options.pong_timeout),
             None => self.last_received_at.checked_add(interval),
         }
@@ -80,9 +110,9 @@ impl Connection {
         if is_due(self.checks.as_ref().and_then(|checks| checks.expires_at)) {
             return self.begin_drain(CloseReason::Expired);
         }
-        match (is_due(self.ping_deadline()), self.ping_sent_at) {
+        match (is_due(self.ping_deadline()), self.unanswered_ping) {
             (true, None) => {
-                self.ping_sent_at = Some(now);
+                self.unanswered_ping = Some(UnansweredPing::new(now, self.last_received_at));
                 self.ping(&[]);
             }
             (true, Some(_)) => self.begin_drain(CloseReason::PongTimeout),

@@ -1,6 +1,7 @@
 //! The protocol state of one connection.
 
 mod closing;
+mod high_water;
 mod idle_timer;
 mod input;
 mod keepalive;
@@ -11,8 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use closing::CloseState;
+use high_water::{HighWater, LastWrite};
 use idle_timer::IdleTimer;
-use keepalive::OptionalChecks;
+use keepalive::{OptionalChecks, UnansweredPing};
 use managed_transport::ManagedTransport;
 
 use super::decoder::Decoder;
@@ -76,15 +78,14 @@ pub(crate) struct Connection {
     close_state: Option<Box<CloseState>>,
     /// Whether the handler wants to read.
     active: bool,
-    /// Whether the socket rejected a write.
-    has_write_failed: bool,
+    last_write: LastWrite,
+    high_water: HighWater,
     idle_timeout: Option<Duration>,
     idle_timer: IdleTimer,
     /// When the last byte arrived from the client.
     last_received_at: Instant,
-    /// When the ping was sent to which no byte has answered yet. Not boxed, because all connections send pings
-    /// by default.
-    ping_sent_at: Option<Instant>,
+    /// The ping to which no byte has answered yet. Not boxed, because all connections send pings by default.
+    unanswered_ping: Option<UnansweredPing>,
     /// The state of a transport that implements the protocol itself.
     managed: Option<Box<ManagedTransport>>,
     /// The maximum lifetime and the message rate, if the options demand them.
@@ -107,11 +108,12 @@ impl Connection {
             read_ahead_queue: ReadAheadQueue::default(),
             close_state: None,
             active: true,
-            has_write_failed: false,
+            last_write: LastWrite::Accepted,
+            high_water: HighWater::Unreached,
             idle_timeout: options.idle_timeout,
             idle_timer: IdleTimer::Stale,
             last_received_at: now,
-            ping_sent_at: None,
+            unanswered_ping: None,
             managed: None,
             checks: OptionalChecks::new(&options, now),
             control_rate: None,
@@ -177,7 +179,7 @@ impl Connection {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.is_closing() || self.has_write_failed {
+        if self.is_closing() || self.has_write_failed() {
             return Ok(());
         }
         if self.deflater.is_some() {
@@ -206,6 +208,7 @@ impl Connection {
     }
 
     pub(crate) fn set_idle_timeout(&mut self, timeout: Option<Duration>, now: Instant) {
+        self.rebase_ping(now);
         self.idle_timeout = timeout;
         self.idle_timer = IdleTimer::Stale;
         self.last_received_at = now;
@@ -233,6 +236,7 @@ impl Connection {
     #[inline(always)]
     pub(crate) fn on_bytes_sent(&mut self, len: usize, now: impl FnOnce() -> Instant) {
         if self.is_above_high_water() {
+            self.high_water = HighWater::Reached;
             self.on_bytes_received(now());
             self.reset_drain_timer();
         }
@@ -270,7 +274,7 @@ impl Connection {
         if self.deflater.as_ref().is_some_and(|deflater| deflater.should_compress(payload.len())) {
             return self.send_compressed(opcode, payload.bytes());
         }
-        if self.is_closing() || self.has_write_failed {
+        if self.is_closing() || self.has_write_failed() {
             return;
         }
         if !self.outbox.push_owned(opcode, payload) {
@@ -282,7 +286,7 @@ impl Connection {
     #[inline(always)]
     fn push(&mut self, opcode: Opcode, payload: &[u8]) {
         // An open connection is neither closing nor did a write fail: one check instead of two.
-        if !self.is_open() && (self.is_closing() || self.has_write_failed) {
+        if !self.is_open() && (self.is_closing() || self.has_write_failed()) {
             return;
         }
         if !self.outbox.push(opcode, payload) {
@@ -300,7 +304,7 @@ impl Connection {
             && self.read_ahead_queue.is_empty()
             && self.unread.is_empty()
             && self.managed.is_none()
-            && (self.outbox.is_empty() || self.outbox.len() < self.options.outbox_high_water)
+            && (self.outbox.is_empty() || !self.holds_published())
     }
 
     /// Returns whether the handler may receive messages from the client now.

@@ -42,6 +42,9 @@ impl Chat {
         Close::default()
     }
 
+    #[on_drain]
+    fn drained(&mut self) {}
+
     #[on_lagged]
     async fn lagged(&mut self, missed: u64) -> Result<String, Full> {
         self.room.again(missed).await

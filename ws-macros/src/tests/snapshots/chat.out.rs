@@ -101,6 +101,13 @@ impl Chat {
         clippy::needless_pass_by_value,
         clippy::unused_self
     )]
+    fn drained(&mut self) {}
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::unused_self
+    )]
     async fn lagged(&mut self, missed: u64) -> Result<String, Full> {
         self.room.again(missed).await
     }
@@ -213,11 +220,12 @@ const _: () = {
         type Upgrade = __Upgrade;
         const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         const TIMERS: &'static [__ws::Timer] = &[
-            __ws::Timer::new(7usize, __ws::nanos(30000000000u64), true),
-            __ws::Timer::new(8usize, LIMIT, false),
+            __ws::Timer::new(8usize, __ws::nanos(30000000000u64), true),
+            __ws::Timer::new(9usize, LIMIT, false),
         ];
         const ASYNC: ::core::primitive::bool = true;
         const ON_ERROR: ::core::primitive::bool = true;
+        const ON_DRAIN: ::core::primitive::bool = true;
         #[inline(always)]
         fn event(
             &mut self,
@@ -254,14 +262,18 @@ const _: () = {
                 __ws::Event::Info(__Info::Leave(payload)) => {
                     __ws::EventOutcome::Call(__Call::Leave(payload))
                 }
+                __ws::Event::Drain => {
+                    let reply = Self::drained(self);
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
+                }
                 __ws::Event::Lagged(payload) => {
                     __ws::EventOutcome::Call(__Call::Lagged(payload))
                 }
-                __ws::Event::Timer(7usize) => {
+                __ws::Event::Timer(8usize) => {
                     let reply = Self::keep_alive(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
-                __ws::Event::Timer(8usize) => {
+                __ws::Event::Timer(9usize) => {
                     let reply = Self::long_enough(self, (cx));
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }

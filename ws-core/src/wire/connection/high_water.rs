@@ -1,0 +1,81 @@
+//! The outbox and its high-water mark, for those who wait until the client has read.
+
+use super::Connection;
+use crate::options::Overflow;
+
+/// Whether `#[on_drain]` is due.
+///
+/// ```text
+///               a write above the mark                   before a read, below the mark
+///   Unreached ──────────────────────────▶ Reached ─────────────────────────────────────▶ Due
+///       ▲                                    ▲      a write above the mark                │
+///       │                                    └────────────────────────────────────────────┤
+///       └──────────────────────────────── take_drained ───────────────────────────────────┘
+/// ```
+///
+/// The read comes first, because a method that fills the outbox each time would otherwise stop all reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HighWater {
+    /// The outbox was not above its mark since the last `#[on_drain]`.
+    Unreached,
+    /// The outbox was above its mark.
+    Reached,
+    /// The outbox is below its mark, and the client had its turn.
+    Due,
+}
+
+/// What the socket did with the bytes that it was offered last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastWrite {
+    /// It accepted all of them.
+    Accepted,
+    /// It accepted fewer: the client reads too slowly.
+    Refused,
+    /// It failed. Nothing more is sent.
+    Failed,
+}
+
+impl Connection {
+    /// Returns whether published messages wait in their queue, where the `overflow` option applies, until the
+    /// client has read.
+    ///
+    /// A policy that drops messages needs them in the queue as soon as the socket accepts no more bytes.
+    #[inline]
+    pub(crate) fn holds_published(&self) -> bool {
+        self.is_above_high_water()
+            || (self.last_write == LastWrite::Refused
+                && !self.outbox.is_empty()
+                && self.options.overflow != Overflow::Close)
+    }
+
+    /// Records whether the socket accepted all bytes that it was offered.
+    #[inline]
+    pub(crate) fn set_refused(&mut self, is_refused: bool) {
+        if self.last_write != LastWrite::Failed {
+            self.last_write = if is_refused { LastWrite::Refused } else { LastWrite::Accepted };
+        }
+    }
+
+    /// Returns whether an `#[on_drain]` follows, now or after the next read.
+    #[inline]
+    pub(crate) fn has_drained(&self) -> bool {
+        self.high_water != HighWater::Unreached && !self.is_above_high_water() && self.is_open()
+    }
+
+    /// Records that the client has its turn to be read.
+    #[inline]
+    pub(crate) fn on_read_turn(&mut self) {
+        if self.high_water == HighWater::Reached && !self.is_above_high_water() {
+            self.high_water = HighWater::Due;
+        }
+    }
+
+    /// Returns whether `#[on_drain]` is due, and begins anew.
+    pub(crate) fn take_drained(&mut self) -> bool {
+        let is_due = self.high_water == HighWater::Due && self.has_drained();
+        if is_due {
+            self.high_water = HighWater::Unreached;
+        }
+        is_due
+    }
+}
