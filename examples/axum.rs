@@ -1,8 +1,9 @@
 //! A handler inside an axum app: the router is a `tower` service, and extractors of axum work in
 //! `#[on_upgrade]`.
 //!
-//! Run it with `cargo run --example axum` and open <http://127.0.0.1:8080>, or connect any client to
-//! `ws://127.0.0.1:8080/live/echo`. Ctrl-C drains it. The first argument is another address to listen on.
+//! Run it with `cargo run --example axum --features axum` and open <http://127.0.0.1:8080>, or connect any
+//! client to `ws://127.0.0.1:8080/live/echo`. Ctrl-C drains it. The first argument is another address to
+//! listen on.
 
 mod page;
 
@@ -32,7 +33,7 @@ impl Echo {
 async fn main() -> std::io::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let handlers = ws_core::Router::new().mount::<Echo>();
-    let app = PAGE.app().nest_service("/live", handlers.clone());
+    let app = axum::Router::new().nest_service("/live", handlers.clone()).fallback_service(PAGE.app());
 
     let listener = tokio::net::TcpListener::bind(&addr).await?;
     println!("listening on http://{addr}, WebSocket at ws://{addr}/live/echo");

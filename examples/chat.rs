@@ -13,9 +13,10 @@
 //! Start a second node with 8082 in place of 8081. A page whose node fails reconnects to another node
 //! and misses no line.
 
-use axum::http::header::CONTENT_TYPE;
-use axum::response::Html;
-use axum::routing::get;
+#[path = "page/files.rs"]
+mod files;
+
+use files::Files;
 use serde::{Deserialize, Serialize};
 use ws_core::prelude::*;
 use ws_core::{BoxError, Recovery};
@@ -172,10 +173,11 @@ async fn main() -> Result<(), BoxError> {
         Some(_) => return Err("build it with `--features nats`".into()),
     };
     println!("listening on http://{addr}, WebSocket at ws://{addr}/rooms/lobby?name=you");
-    let page = axum::Router::new()
-        .route("/", get(Html(include_str!("chat.html"))))
-        .route("/page.css", get(([(CONTENT_TYPE, "text/css")], include_str!("page/page.css"))))
-        .route("/peers", get(async || peers));
+    let page = Files::new([
+        ("/", "text/html; charset=utf-8", include_str!("chat.html").into()),
+        ("/page.css", "text/css", include_str!("page/page.css").into()),
+        ("/peers", "text/plain; charset=utf-8", peers),
+    ]);
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };

@@ -1,9 +1,10 @@
 //! An echo inside TLS, over HTTP/1.1 and HTTP/2. The example makes its certificate at the start, and a
 //! new one whenever Enter is pressed.
 //!
-//! Run it with `cargo run --example wss`, open <https://127.0.0.1:8443> and accept the certificate in the
-//! browser, or connect a client that does not verify certificates to `wss://127.0.0.1:8443/echo`. The
-//! first argument is another address to listen on: `cargo run --example wss -- 127.0.0.1:9001`.
+//! Run it with `cargo run --example wss --features tls`, open <https://127.0.0.1:8443> and accept the
+//! certificate in the browser, or connect a client that does not verify certificates to
+//! `wss://127.0.0.1:8443/echo`. The first argument is another address to listen on:
+//! `cargo run --example wss --features tls -- 127.0.0.1:9001`.
 
 mod page;
 

@@ -5,9 +5,10 @@ mod modules;
 #[path = "tidy/prose.rs"]
 mod prose;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Layers of `ws-core`, lowest first. A module may import modules of its own rank and below.
 const LAYERS: [&[&str]; 8] = [
@@ -140,16 +141,62 @@ fn files_have_a_readable_size() {
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
+/// Returns the names of the examples and what follows them in the command that runs them.
+fn examples() -> BTreeMap<String, String> {
+    let manifest = fs::read_to_string(workspace().join("examples/Cargo.toml")).unwrap();
+    let value = |example: &str, key: &str| {
+        let line = example.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(line.split('"').nth(1).unwrap().to_owned())
+    };
+    let examples = manifest.split("[[example]]").skip(1).map(|example| {
+        let features = value(example, "required-features = ").map(|name| format!(" --features {name}"));
+        (value(example, "name = ").unwrap(), features.unwrap_or_default())
+    });
+    examples.collect()
+}
+
 #[test]
 fn every_example_documents_its_command() {
+    let examples = examples();
+    let reference = fs::read_to_string(workspace().join("docs/reference.md")).unwrap();
+    let mut files = 0;
     for (path, text) in sources_of("examples") {
         if path.parent() != Some(&workspace().join("examples")) {
             continue; // The shared page is not an example.
         }
+        files += 1;
         let name = path.file_stem().unwrap().to_str().unwrap();
+        let features = &examples[name];
         let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
-        assert!(head.contains("cargo run") && head.contains(&format!("--example {name}")), "{name}");
+        let command = format!("--example {name}{features}");
+        assert!(head.contains("cargo run") && head.contains(&command), "{name}");
+        let row = reference.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).expect(name);
+        assert!(features.is_empty() || row.contains(&command), "{row}");
     }
+    assert_eq!(files, examples.len());
+}
+
+#[test]
+fn first_example_builds_few_crates() {
+    // From the root and without `-p`, as in the README.
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args([
+        "tree",
+        "--offline",
+        "--edges",
+        "normal,build,dev",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+        "--format",
+        "{p}",
+    ]);
+    let output = tree.current_dir(workspace()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let crates: BTreeSet<&str> = printed.lines().filter(|line| !line.is_empty()).collect();
+    assert!(crates.iter().any(|name| name.starts_with("ws-core ")), "{printed}");
+    assert!(crates.len() <= 80, "{} crates: {crates:#?}", crates.len());
 }
 
 /// Returns the lines directly above a line: its doc comment and attributes.

@@ -2,10 +2,9 @@
 //!
 //! This module is not an example by itself. Run one with `cargo run --example hello`.
 
-use axum::Router;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::Html;
-use axum::routing::get;
+mod files;
+
+use files::Files;
 
 /// The texts of one example's page.
 pub struct Page {
@@ -22,13 +21,13 @@ pub struct Page {
 }
 
 impl Page {
-    /// Returns an axum app that serves the page at `/`, with its style and its script.
-    pub fn app(self) -> Router {
-        let page = Html(self.html());
-        Router::new()
-            .route("/", get(page.clone()))
-            .route("/page.css", get(([(CONTENT_TYPE, "text/css")], include_str!("page.css"))))
-            .route("/page.js", get(([(CONTENT_TYPE, "text/javascript")], include_str!("page.js"))))
+    /// Returns a service of the page, at `/`, with its style and its script.
+    pub fn app(self) -> Files {
+        Files::new([
+            ("/", "text/html; charset=utf-8", self.html()),
+            ("/page.css", "text/css", include_str!("page.css").into()),
+            ("/page.js", "text/javascript", include_str!("page.js").into()),
+        ])
     }
 
     fn html(&self) -> String {

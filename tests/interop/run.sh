@@ -39,7 +39,8 @@ if [ ! -f "$ready" ]; then
     touch "$ready"
 fi
 
-cargo build --quiet --release -p examples --features nats --example chat --example echo --example wss
+# With the feature `tls`, `echo` also serves HTTP/2.
+cargo build --quiet --release -p examples --features nats,tls --example chat --example echo --example wss
 cargo build --quiet --release -p tests --bin interop-server
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
