@@ -32,6 +32,8 @@ mod load;
 mod names;
 #[path = "nats/panics.rs"]
 mod panics;
+#[path = "nats/position.rs"]
+mod position;
 #[path = "nats/presence.rs"]
 mod presence;
 #[path = "nats/publish.rs"]
@@ -106,8 +108,8 @@ impl RoomHandler {
         match text {
             "unsubscribe" => assert!(cx.unsubscribe(&self.room)),
             "leave" => assert!(cx.leave(&self.room)),
-            text if text.starts_with("others: ") => cx.publish_to_others(&self.room, text.to_owned())?,
-            text => self.room.publish(text.to_owned())?,
+            text if text.starts_with("others: ") => _ = cx.publish_to_others(&self.room, text.to_owned())?,
+            text => _ = self.room.publish(text.to_owned())?,
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ impl PublishOnClose {
     #[on_close]
     async fn closed(&mut self) {
         for topic in &self.topics {
-            (0..100).for_each(|number| topic.publish(number.to_string()).unwrap());
+            (0..100).for_each(|number| drop(topic.publish(number.to_string()).unwrap()));
         }
     }
 }
@@ -114,7 +114,7 @@ async fn flush_waits_until_the_server_has_all_messages() {
         assert_eq!(stream.get_info().await.unwrap().state.last_sequence, MESSAGES as u64);
     }
     // A topic without a history has no stream to inspect. The messages exceed one write.
-    (0..MESSAGES).for_each(|_| room.publish("x".repeat(5_000)).unwrap());
+    (0..MESSAGES).for_each(|_| drop(room.publish("x".repeat(5_000)).unwrap()));
     hub.flush().await.unwrap();
     client.request("ws.nobody", "".into()).await.unwrap_err();
     let mut count = 0;
@@ -222,7 +222,7 @@ async fn flush_reports_messages_that_were_not_stored() {
     let Some(nats) = NatsServer::start().await else { return };
     let hub = Hub::nats(&nats.url()).await.unwrap();
     let rooms = [256, 16].map(|len: usize| hub.topic::<String>(format!("room {len}")).history(len));
-    rooms.iter().for_each(|room| room.publish("1".into()).unwrap());
+    rooms.iter().for_each(|room| drop(room.publish("1".into()).unwrap()));
     hub.flush().await.unwrap();
     let client = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     for stream in ["WS_HISTORY_256_300", "WS_HISTORY_16_300"] {

@@ -20,7 +20,7 @@ impl Publisher {
             for number in 0.. {
                 let line = format!("{name}:{number}");
                 match room.publish(line.clone()) {
-                    Ok(()) => accepted.push(line),
+                    Ok(_) => accepted.push(line),
                     Err(PublishError::Disconnected | PublishError::Full) => {}
                     Err(error) => panic!("{error}"),
                 }

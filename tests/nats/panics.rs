@@ -73,7 +73,8 @@ impl Reader {
 
     #[on_text]
     fn publish(&mut self, Json(value): Json<u32>, cx: &mut Context<Self>) -> Result<(), PublishError> {
-        cx.publish_to_others(&self.numbers, Number { value, is_armed: false })
+        cx.publish_to_others(&self.numbers, Number { value, is_armed: false })?;
+        Ok(())
     }
 
     #[on_info]

@@ -13,7 +13,7 @@ fn publish_numbers(
         let (mut accepted, mut rejected) = (Vec::new(), 0);
         for number in 0.. {
             match room.publish(number.to_string()) {
-                Ok(()) => accepted.push(number),
+                Ok(_) => accepted.push(number),
                 Err(PublishError::Disconnected | PublishError::Full) => rejected += 1,
                 Err(error) => panic!("{error}"),
             }

@@ -20,7 +20,7 @@ async fn history_works_while_another_stream_cannot_be_created() {
     let room = hub.topic::<String>("room").history(16);
     let mut session = Session::subscriber(&room).await;
     // Each message of the stuck topic waits for a timeout. The other topic does not wait for them.
-    (0..100).for_each(|line| stuck.publish(line.to_string()).unwrap());
+    (0..100).for_each(|line| drop(stuck.publish(line.to_string()).unwrap()));
     wait_until(async || proxy.dropped() > 0).await;
     for line in ["1", "2", "3"] {
         room.publish(line.into()).unwrap();
@@ -142,7 +142,7 @@ async fn stuck_history_does_not_delay_closing_others() {
     proxy.drop_matching("WS_HISTORY_8_300");
     let (stuck, stored) = (hub.topic::<String>("stuck").history(8), &topics(&hub)[1]);
     // Each message waits five seconds for its timeout.
-    (0..10).for_each(|line| stuck.publish(line.to_string()).unwrap());
+    (0..10).for_each(|line| drop(stuck.publish(line.to_string()).unwrap()));
     stored.publish("1".into()).unwrap();
     let flushed = hub.flush().await;
     assert!(matches!(flushed, Err(BrokerError::TimedOut)), "{flushed:?}");

@@ -138,6 +138,6 @@ pub use timer::TimerId;
 #[cfg(feature = "nats")]
 pub use topic::NatsOptions;
 pub use topic::{
-    Codec, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence, Published,
-    Recovering, Recovery, Since, Subscribed, Topic,
+    Codec, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence, PublishAck,
+    Published, Recovering, Recovery, Since, Subscribed, Topic,
 };

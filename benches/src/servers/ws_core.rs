@@ -71,7 +71,8 @@ impl Guest {
 
     #[on_text]
     fn said(&mut self, text: String) -> Result<(), PublishError> {
-        self.0.publish(text)
+        self.0.publish(text)?;
+        Ok(())
     }
 }
 
@@ -93,7 +94,8 @@ impl Listener {
 
     #[on_text]
     fn said(&mut self, text: String) -> Result<(), PublishError> {
-        self.0.publish(text)
+        self.0.publish(text)?;
+        Ok(())
     }
 
     #[on_info]

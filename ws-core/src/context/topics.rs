@@ -6,8 +6,8 @@ use super::Context;
 use crate::error::{BrokerError, HandlerError, PublishError};
 use crate::handler::{DeliverTo, Handler, InfoOf};
 use crate::topic::{
-    Channel, Delivery, Joined, Presence, Published, QueueSubscriber, Recovering, Recovery, Since, Subscribed,
-    SubscriptionKind, Subscriptions, Topic,
+    Channel, Delivery, Joined, Presence, PublishAck, Published, QueueSubscriber, Recovering, Recovery, Since,
+    Subscribed, SubscriptionKind, Subscriptions, Topic,
 };
 
 /// Topics.
@@ -183,7 +183,8 @@ impl<H: Handler> Context<H> {
         self.detach(topic, &[SubscriptionKind::Handler, SubscriptionKind::Client])
     }
 
-    /// Publishes a value to all subscribers except this connection.
+    /// Publishes a value to all subscribers except this connection. Returns the acknowledgement of the message,
+    /// with its position: see [`PublishAck`].
     ///
     /// # Errors
     ///
@@ -200,7 +201,8 @@ impl<H: Handler> Context<H> {
     ///     }
     ///     #[on_text]
     ///     fn publish(&mut self, text: String, cx: &mut Context<Self>) -> Result<(), PublishError> {
-    ///         cx.publish_to_others(&self.room, text)
+    ///         cx.publish_to_others(&self.room, text)?;
+    ///         Ok(())
     ///     }
     /// }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -212,7 +214,7 @@ impl<H: Handler> Context<H> {
     /// anna.expect_nothing().await;
     /// # }
     /// ```
-    pub fn publish_to_others<T>(&mut self, topic: &Topic<T>, value: T) -> Result<(), PublishError>
+    pub fn publish_to_others<T>(&mut self, topic: &Topic<T>, value: T) -> Result<PublishAck, PublishError>
     where
         T: Send + Sync + 'static,
     {

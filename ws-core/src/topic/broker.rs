@@ -14,6 +14,9 @@ use crate::error::{BrokerError, PublishError};
 /// A future on the heap, so that the traits here can be used as trait objects.
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// A position that the broker has not confirmed yet. Fails if it does not within ten seconds of the first poll.
+pub(super) type PendingPosition = BoxFuture<Result<Position, BrokerError>>;
+
 /// A connection to the other processes.
 pub(super) trait Broker: Send + Sync {
     /// Starts a topic of this process, without waiting for the broker.
@@ -42,8 +45,10 @@ pub(super) trait RemoteTopic: Send + Sync {
     /// process's messages from the broker too, because only the broker's order is the same for all.
     fn has_history(&self) -> bool;
 
-    /// Sends a value to the other processes. `except` is a connection that must not receive it.
-    fn publish(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError>;
+    /// Sends a value to the other processes. `except` is a connection that must not receive it. Returns the
+    /// position, if the topic has a history; the value is sent whether or not it is awaited.
+    fn publish(&self, payload: Bytes, except: Option<usize>)
+    -> Result<Option<PendingPosition>, PublishError>;
 
     /// Starts a subscription, which replaces the previous one. Called under the topic's lock.
     fn subscribe(&self, subscription_generation: u64);

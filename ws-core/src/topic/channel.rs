@@ -11,6 +11,7 @@ use super::delivery_queue::TopicKey;
 use super::history::{History, HistoryLog};
 use super::position::Position;
 use super::presence::{Member, Members, Presence};
+use super::publish_ack::PublishAck;
 use super::published::Published;
 use super::registry::Registry;
 use super::retention::AnyTopic;
@@ -118,7 +119,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     }
 
     /// Publishes a value to all subscribers except the connection `except`.
-    pub(crate) fn publish(&self, value: T, except: Option<usize>) -> Result<(), PublishError> {
+    pub(crate) fn publish(&self, value: T, except: Option<usize>) -> Result<PublishAck, PublishError> {
         if self.registry.is_closed() {
             return Err(PublishError::Closed);
         }
@@ -136,7 +137,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
             let mut state = self.lock();
             if self.frame_subscribers.load(Ordering::Relaxed) == 0 || message.frame().is_some() {
                 state.publish(&mut message, except, &mut deferred);
-                return Ok(());
+                return Ok(PublishAck::ready(message.position()));
             }
         }
     }

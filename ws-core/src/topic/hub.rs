@@ -36,7 +36,8 @@ use crate::error::BrokerError;
 ///     }
 ///     #[on_text]
 ///     fn text(&mut self, text: String) -> Result<(), PublishError> {
-///         self.room.publish(Line { text })
+///         self.room.publish(Line { text })?;
+///         Ok(())
 ///     }
 ///     #[on_info]
 ///     fn line(&mut self, line: Arc<Line>) -> Json<Arc<Line>> {

@@ -17,6 +17,7 @@ mod nats;
 mod position;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod presence;
+mod publish_ack;
 mod published;
 mod recovery_buffer;
 mod registry;
@@ -39,6 +40,7 @@ pub use hub::Hub;
 pub use nats::NatsOptions;
 pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
+pub use publish_ack::PublishAck;
 pub use published::Published;
 pub use since::Since;
 pub(crate) use subscribers::QueueSubscriber;
@@ -78,6 +80,9 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// to the other processes; [`Hub::flush`] waits until it arrives. With a broker and a history it is on
     /// its way to the subscribers of this process, too.
     ///
+    /// The result is the acknowledgement of the message, with its position in the history: see
+    /// [`PublishAck`]. Most publishers ignore it: `topic.publish(value)?;`.
+    ///
     /// # Errors
     ///
     /// [`PublishError::Closed`] if the hub is closed, [`PublishError::Encode`] if the value has to be encoded
@@ -101,7 +106,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// assert_eq!(client.text().await, "1");
     /// # }
     /// ```
-    pub fn publish(&self, value: T) -> Result<(), PublishError> {
+    pub fn publish(&self, value: T) -> Result<PublishAck, PublishError> {
         self.0.publish(value, None)
     }
 

@@ -7,6 +7,7 @@ use super::broker::{RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic}
 use super::channel::Channel;
 use super::position::Position;
 use super::presence::{MemberId, Presence};
+use super::publish_ack::PublishAck;
 use super::published::Published;
 use super::recovery_buffer::RecoveryBuffer;
 use super::since::Since;
@@ -23,12 +24,12 @@ impl<T: Send + Sync + 'static> Channel<T> {
         remote: &dyn RemoteTopic,
         value: T,
         except: Option<usize>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<PublishAck, PublishError> {
         remote.check()?;
         let frame = self.codec.encode(&value)?;
         let payload = frame.payload();
         if remote.has_history() {
-            return remote.publish(payload, except);
+            return remote.publish(payload, except).map(PublishAck::remote);
         }
         let mut message = Published::new(Arc::clone(&self.name), value);
         message.set_frame(frame);
@@ -37,7 +38,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         // Called under the lock, so that all processes receive this process's messages in the same order.
         remote.publish(payload, None)?;
         state.subscribers.deliver(&message, except, &mut deferred);
-        Ok(())
+        Ok(PublishAck::ready(None))
     }
 
     /// Adds a subscriber and starts its recovery. New messages are buffered until the recovery ends.

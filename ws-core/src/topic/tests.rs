@@ -27,16 +27,15 @@ impl Guest {
             "leave" => {
                 assert!(cx.unsubscribe(&self.room));
                 assert!(!cx.unsubscribe(&self.room));
-                Ok(())
             }
             "again" => {
                 cx.subscribe(&self.room);
                 cx.subscribe(&self.room);
-                Ok(())
             }
-            text if text.starts_with("others:") => cx.publish_to_others(&self.room, text.to_owned()),
-            text => self.room.publish(text.to_owned()),
+            text if text.starts_with("others:") => _ = cx.publish_to_others(&self.room, text.to_owned())?,
+            text => _ = self.room.publish(text.to_owned())?,
         }
+        Ok(())
     }
 
     #[on_info]
@@ -301,7 +300,7 @@ async fn messages_of_a_publisher_arrive_in_order_from_many_threads() {
     for publisher in 0..PUBLISHERS {
         let topic = topic.clone();
         tokio::task::spawn_blocking(move || {
-            (1..=MESSAGES).for_each(|number| topic.publish((publisher, number)).unwrap());
+            (1..=MESSAGES).for_each(|number| drop(topic.publish((publisher, number)).unwrap()));
         });
     }
     for _ in &lines {

@@ -9,7 +9,8 @@ struct Chat {
 impl Chat {
     #[on_text]
     fn said(&mut self, text: &str) -> Result<(), PublishError> {
-        self.room.publish(text)
+        self.room.publish(text)?;
+        Ok(())
     }
 }
 

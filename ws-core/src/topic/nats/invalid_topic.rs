@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::subject;
 use crate::error::{BrokerError, PublishError};
-use crate::topic::broker::{BoxFuture, RecoveredMessages, RemoteTopic};
+use crate::topic::broker::{BoxFuture, PendingPosition, RecoveredMessages, RemoteTopic};
 use crate::topic::history::History;
 use crate::topic::position::Position;
 use crate::topic::since::Since;
@@ -38,8 +38,8 @@ impl RemoteTopic for InvalidTopic {
         false
     }
 
-    fn publish(&self, _: Bytes, _: Option<usize>) -> Result<(), PublishError> {
-        self.check()
+    fn publish(&self, _: Bytes, _: Option<usize>) -> Result<Option<PendingPosition>, PublishError> {
+        self.check().map(|()| None)
     }
 
     fn subscribe(&self, _: u64) {}

@@ -4,16 +4,19 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_nats::jetstream;
+use async_nats::jetstream::context::{self, CreateStreamError, CreateStreamErrorKind, PublishErrorKind};
 use async_nats::{Client, Subject};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::error::Elapsed;
 
-use super::history_stream::HistoryStream;
+use super::history_stream::{HistoryStream, epoch};
 use super::sequence::MessageId;
-use crate::error::PublishError;
+use crate::error::{BrokerError, PublishError};
 use crate::topic::broker::RemoteEvents;
+use crate::topic::position::Position;
 
 /// Maximum number of messages in one queue.
 const MAX_QUEUED_MESSAGES: usize = 16 * 1024;
@@ -76,9 +79,19 @@ pub(super) struct OutgoingMessage {
     pub(super) subject: Subject,
     pub(super) message_id: MessageId,
     pub(super) payload: Bytes,
-    /// The topic to notify if the broker does not acknowledge the message. `None` without a history.
-    pub(super) events: Option<Weak<dyn RemoteEvents>>,
+    /// `None` if the topic has no history.
+    pub(super) history: Option<HistoryMessage>,
 }
+
+/// The part of a queued message that belongs to a history.
+pub(super) struct HistoryMessage {
+    /// The topic to notify if the broker does not acknowledge the message.
+    pub(super) events: Weak<dyn RemoteEvents>,
+    pub(super) ack: oneshot::Sender<Result<Position, BrokerError>>,
+}
+
+/// The position of a message, once the broker has stored it.
+pub(super) type StoreAck = oneshot::Receiver<Result<Position, BrokerError>>;
 
 impl PublishQueue {
     /// Creates a queue and its publisher. `total` counts the bytes of several queues together.
@@ -180,10 +193,12 @@ impl Publisher {
         history_stream: Arc<HistoryStream>,
     ) {
         let mut unacknowledged = FuturesUnordered::new();
+        // Offset of a message that the broker has stored; later messages have larger ones.
+        let mut last_stored = 0;
         loop {
             tokio::select! {
                 biased;
-                Some(()) = unacknowledged.next(), if !unacknowledged.is_empty() => {}
+                Some(offset) = unacknowledged.next(), if !unacknowledged.is_empty() => last_stored = offset,
                 entry = self.next(), if unacknowledged.len() < MAX_UNACKNOWLEDGED => {
                     let message = match entry {
                         Some(PublishEntry::Message(message)) => message,
@@ -194,33 +209,55 @@ impl Publisher {
                         }
                         None => break,
                     };
-                    let Some(events) = message.events else { continue };
+                    let Some(HistoryMessage { events, ack }) = message.history else { continue };
                     let sent = match history_stream.stream().await {
-                        Ok(_) => {
+                        Ok(stream) => {
                             let headers = message.message_id.headers();
                             let publish =
                                 jetstream.publish_with_headers(message.subject, headers, message.payload);
-                            publish.await.map_err(Into::into)
+                            let epoch = epoch(stream.cached_info());
+                            publish.await.map(|stored| (stored, epoch)).map_err(Into::into)
                         }
                         Err(error) => Err(error),
                     };
                     let history_stream = Arc::clone(&history_stream);
                     let unconfirmed = Arc::clone(&self.unconfirmed);
                     unacknowledged.push(async move {
-                        let acknowledged = match sent {
-                            Ok(ack) => ack.await.map(drop).map_err(Into::into),
+                        let stored = match sent {
+                            Ok((stored, epoch)) => stored
+                                .await
+                                .map(|stored| Position { epoch, offset: stored.sequence })
+                                .map_err(Into::into),
                             Err(error) => Err(error),
                         };
-                        if let Err(error) = acknowledged {
-                            unconfirmed.fetch_add(1, Ordering::AcqRel);
-                            on_unconfirmed(&history_stream, &events, &error);
+                        match &stored {
+                            // The stream was created anew. Its epoch is not that of the position, from which
+                            // nothing can be recovered then. The next message opens the stream again.
+                            Ok(position) if position.offset <= last_stored => history_stream.invalidate(),
+                            Ok(_) => {}
+                            Err(error) => {
+                                unconfirmed.fetch_add(1, Ordering::AcqRel);
+                                on_unconfirmed(&history_stream, &events, error);
+                            }
                         }
+                        let offset = stored.as_ref().map_or(last_stored, |position| position.offset);
+                        // Sending fails if the publisher of the message does not await its position.
+                        let _ = ack.send(stored.map_err(broker_error));
+                        offset
                     });
                 }
             }
         }
         while unacknowledged.next().await.is_some() {}
     }
+}
+
+/// Converts the error of a message that was not stored.
+fn broker_error(error: async_nats::Error) -> BrokerError {
+    let publish = error.downcast_ref().map(context::PublishError::kind) == Some(PublishErrorKind::TimedOut);
+    let create = error.downcast_ref().map(CreateStreamError::kind) == Some(CreateStreamErrorKind::TimedOut);
+    let is_timeout = publish || create || error.is::<Elapsed>();
+    if is_timeout { BrokerError::TimedOut } else { BrokerError::Refused(error) }
 }
 
 /// Reports that the broker has not acknowledged a message.
@@ -252,7 +289,7 @@ mod tests {
         let push = |queue: &PublishQueue| {
             let message_id = MessageId { node: 1, topic_id: 1, sequence: 1, audience: Audience::All };
             let payload = mebibyte.clone();
-            queue.push(OutgoingMessage { subject: "x".into(), message_id, payload, events: None })
+            queue.push(OutgoingMessage { subject: "x".into(), message_id, payload, history: None })
         };
         for (queue, _) in &queues[..4] {
             (0..64).for_each(|_| push(queue).unwrap());

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use async_nats::Subject;
 use bytes::Bytes;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
@@ -12,7 +12,7 @@ use super::archive::Archive;
 use super::connection::{ConnectionEvents, NatsConnection};
 use super::history_stream::history_subject;
 use super::presence::TopicPresence;
-use super::publish_queue::OutgoingMessage;
+use super::publish_queue::{HistoryMessage, OutgoingMessage, StoreAck};
 use super::recovery::HistorySearch;
 use super::request::REQUEST_TIMEOUT;
 use super::sequence::{Audience, HEADER_SIZE, MessageId};
@@ -20,7 +20,7 @@ use super::slow_consumer::SlowConsumerDetector;
 use super::subscriber::SubjectSubscriber;
 use crate::error::{BrokerError, PublishError};
 use crate::sync::lock;
-use crate::topic::broker::{BoxFuture, RecoveredMessages, RemoteEvents, RemoteTopic};
+use crate::topic::broker::{BoxFuture, PendingPosition, RecoveredMessages, RemoteEvents, RemoteTopic};
 use crate::topic::history::History;
 use crate::topic::position::Position;
 use crate::topic::since::Since;
@@ -92,28 +92,33 @@ impl NatsTopic {
         topic
     }
 
-    /// Numbers a message and queues it, under one lock, so that numbers and queue have the same order.
-    fn enqueue(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
+    /// Numbers a message and queues it, under one lock, so that numbers and queue have the same order. Returns
+    /// the acknowledgement of a message that belongs to a history.
+    fn enqueue(&self, payload: Bytes, except: Option<usize>) -> Result<Option<StoreAck>, PublishError> {
         let mut sequence = lock(&self.last_sequence);
         let audience = except.map_or(Audience::All, Audience::Except);
         let message_id = self.message_id(*sequence + 1, audience);
-        match self.history.get() {
+        let stored = match self.history.get() {
             None => {
                 let subject = self.subject.clone();
                 self.connection.publish_queue.push(OutgoingMessage {
                     subject,
                     message_id,
                     payload,
-                    events: None,
+                    history: None,
                 })?;
+                None
             }
             Some(TopicHistory { archive, subject, .. }) => {
-                let (subject, events) = (subject.clone(), Some(Weak::clone(&self.events)));
-                archive.queue.push(OutgoingMessage { subject, message_id, payload, events })?;
+                let (ack, stored) = oneshot::channel();
+                let (subject, events) = (subject.clone(), Weak::clone(&self.events));
+                let history = Some(HistoryMessage { events, ack });
+                archive.queue.push(OutgoingMessage { subject, message_id, payload, history })?;
+                Some(stored)
             }
-        }
+        };
         *sequence += 1;
-        Ok(())
+        Ok(stored)
     }
 
     fn message_id(&self, sequence: u64, audience: Audience) -> MessageId {
@@ -175,7 +180,7 @@ impl ConnectionEvents for NatsTopic {
             let message_id = self.message_id(*sequence, Audience::Checkpoint);
             let (subject, payload) = (self.subject.clone(), Bytes::new());
             // If the queue is full, the numbers of the messages in it show the gap.
-            let checkpoint = OutgoingMessage { subject, message_id, payload, events: None };
+            let checkpoint = OutgoingMessage { subject, message_id, payload, history: None };
             let _ = self.connection.publish_queue.push(checkpoint);
         }
     }
@@ -217,7 +222,11 @@ impl RemoteTopic for NatsTopic {
         self.history.get().is_some()
     }
 
-    fn publish(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
+    fn publish(
+        &self,
+        payload: Bytes,
+        except: Option<usize>,
+    ) -> Result<Option<PendingPosition>, PublishError> {
         let limit = self.connection.client.max_payload().saturating_sub(HEADER_SIZE);
         let size = payload.len();
         if size > limit {
@@ -226,7 +235,8 @@ impl RemoteTopic for NatsTopic {
         if !self.connection.is_connected() {
             return Err(PublishError::Disconnected);
         }
-        self.enqueue(payload, except)
+        let stored = self.enqueue(payload, except)?;
+        Ok(stored.map(|stored| -> PendingPosition { Box::pin(stored_position(stored)) }))
     }
 
     fn subscribe(&self, subscription_generation: u64) {
@@ -309,6 +319,13 @@ impl RemoteTopic for NatsTopic {
         let members = self.presence.members(runtime, bucket, self.connection.status());
         Box::pin(async move { members.ready().await })
     }
+}
+
+/// Waits until the broker has stored a message.
+async fn stored_position(stored: StoreAck) -> Result<Position, BrokerError> {
+    let stored = timeout(2 * REQUEST_TIMEOUT, stored).await.map_err(|_| BrokerError::TimedOut)?;
+    // The publisher has ended before, with the hub or with its runtime.
+    stored.unwrap_or(Err(BrokerError::Closed))
 }
 
 impl Drop for NatsTopic {

@@ -23,7 +23,7 @@ impl Member {
                 cx.subscribe(&self.0).await;
             }
             "join" => assert!(matches!(cx.join(&self.0, "ben").await, Err(BrokerError::Closed))),
-            text => cx.publish_to_others(&self.0, text.to_owned())?,
+            text => _ = cx.publish_to_others(&self.0, text.to_owned())?,
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::{History, Recovery};
+use crate::{BoxError, History, Recovery};
 
 #[websocket]
 struct ReturningClient {
@@ -23,6 +23,54 @@ impl ReturningClient {
     fn number(&mut self, number: Published<u32>) -> String {
         format!("{} at {}", *number, number.position().map_or(0, |position| position.offset))
     }
+}
+
+/// Answers each message with its position.
+#[websocket]
+struct Sender(Topic<u32>);
+
+#[websocket]
+impl Sender {
+    #[on_text]
+    async fn publish(&mut self, Json(number): Json<u32>) -> Result<Json<[Option<Position>; 2]>, BoxError> {
+        let ack = self.0.publish(number)?;
+        Ok(Json([ack.position(), ack.await?]))
+    }
+    #[on_binary]
+    fn publish_to_others(
+        &mut self,
+        _: &[u8],
+        cx: &mut Context<Self>,
+    ) -> Result<Json<Option<Position>>, PublishError> {
+        Ok(Json(cx.publish_to_others(&self.0, 0)?.position()))
+    }
+}
+
+#[tokio::test]
+async fn publisher_gets_the_position_of_its_message() {
+    let hub = Hub::local();
+    let room = hub.topic::<u32>("room").history(4);
+    let mut sender = TestClient::open(Sender(room.clone())).await;
+    let begin = room.position().await.unwrap();
+    for offset in 1..=2 {
+        sender.send("7").await;
+        let position = Position { offset, ..begin };
+        assert_eq!(sender.text().await, format!(r#"["{position}","{position}"]"#));
+    }
+    sender.send(vec![0]).await;
+    assert_eq!(sender.text().await, format!(r#""{}""#, Position { offset: 3, ..begin }));
+    // A subscription from the position starts with the message that follows.
+    let position = room.publish(40).unwrap().position().unwrap();
+    room.publish(50).unwrap();
+    let (result, recovery) = mpsc::channel();
+    let since = position.into();
+    let client = TestClient::open(ReturningClient { room: room.clone(), since, result }).await;
+    assert!(recovery.recv().unwrap().recovered);
+    texts(client, &["50 at 5"]).await;
+    // Without a history there is no position.
+    let mut sender = TestClient::open(Sender(hub.topic("another"))).await;
+    sender.send("7").await;
+    assert_eq!(sender.text().await, "[null,null]");
 }
 
 #[tokio::test]
@@ -107,7 +155,7 @@ impl Slow {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) {
         cx.subscribe_from(&self.0, Since::Last(5)).await;
-        (6..=10).for_each(|number| self.0.publish(number).unwrap());
+        (6..=10).for_each(|number| drop(self.0.publish(number).unwrap()));
     }
     #[on_info]
     fn number(&mut self, number: Arc<u32>) -> String {
@@ -122,7 +170,7 @@ impl Slow {
 #[tokio::test]
 async fn history_does_not_count_against_the_mailbox() {
     let room = Hub::local().topic::<u32>("room").history(8);
-    (1..=5).for_each(|number| room.publish(number).unwrap());
+    (1..=5).for_each(|number| drop(room.publish(number).unwrap()));
     texts(TestClient::open(Slow(room)).await, &["missed 2", "3", "4", "5", "6", "7", "8", "9", "10"]).await;
 }
 

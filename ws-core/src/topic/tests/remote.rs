@@ -6,7 +6,9 @@ use std::sync::{Weak, mpsc};
 use bytes::Bytes;
 
 use super::*;
-use crate::topic::broker::{BoxFuture, Broker, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic};
+use crate::topic::broker::{
+    BoxFuture, Broker, PendingPosition, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic,
+};
 use crate::{BrokerError, History, Recovery};
 
 /// A broker that returns published messages, and panics on recovery.
@@ -48,13 +50,17 @@ impl RemoteTopic for LoopbackTopic {
         true
     }
 
-    fn publish(&self, payload: Bytes, except: Option<usize>) -> Result<(), PublishError> {
+    fn publish(
+        &self,
+        payload: Bytes,
+        except: Option<usize>,
+    ) -> Result<Option<PendingPosition>, PublishError> {
         let events = self.events.upgrade().unwrap();
         events.message_received(
             self.subscription_generation.load(Ordering::Relaxed),
             RemoteMessage { payload, position: None, except },
         );
-        Ok(())
+        Ok(None)
     }
 
     fn subscribe(&self, subscription_generation: u64) {
