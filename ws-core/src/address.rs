@@ -1,12 +1,17 @@
 //! Addresses of handlers: [`Addr`] and [`Recipient`].
 
+mod except;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use except::Address;
 
 use crate::context::Context;
 use crate::error::SendError;
 use crate::handler::{Handler, InfoOf};
 use crate::mailbox::Mailbox;
+use crate::topic::new_connection_id;
 
 /// The address of one connection's handler. Cowboy's `Pid ! Message`.
 ///
@@ -148,7 +153,9 @@ impl<H: Handler> Context<H> {
         let mut session = self.session();
         let session = &mut *session;
         let mailbox = session.mailbox.get_or_insert_with(|| {
-            let mailbox = Mailbox::new(session.wire.options().mailbox, session.waker.clone());
+            let subscriptions = session.subscriptions.as_ref();
+            let id = subscriptions.map_or_else(new_connection_id, |subscriptions| subscriptions.queue.id());
+            let mailbox = Mailbox::new(session.wire.options().mailbox, session.waker.clone(), id);
             if session.wire.close_reason().is_some() {
                 mailbox.close();
             }
@@ -253,6 +260,7 @@ impl<M> fmt::Debug for Recipient<M> {
 trait ErasedSender<M>: Send + Sync {
     fn send(&self, message: M) -> Result<(), SendError<M>>;
     fn is_open(&self) -> bool;
+    fn connection_id(&self) -> usize;
 }
 
 impl<H: Handler, M: InfoOf<H>> ErasedSender<M> for Addr<H> {
@@ -262,5 +270,9 @@ impl<H: Handler, M: InfoOf<H>> ErasedSender<M> for Addr<H> {
 
     fn is_open(&self) -> bool {
         Self::is_open(self)
+    }
+
+    fn connection_id(&self) -> usize {
+        self.0.connection_id()
     }
 }

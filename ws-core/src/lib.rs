@@ -98,7 +98,7 @@ pub use tungstenite::Utf8Bytes;
 #[doc(inline)]
 pub use ws_macros::websocket;
 
-pub use address::{Addr, Recipient};
+pub use address::{Addr, Address, Recipient};
 pub use close::{Close, CloseCodes, CloseReason, ProtocolError};
 
 /// The status code of a close frame (RFC 6455 §7.4); tungstenite's type.

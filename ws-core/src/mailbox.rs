@@ -17,6 +17,8 @@ pub(crate) struct Mailbox<I> {
     state: Mutex<MailboxState<I>>,
     /// Whether the queue may contain a message. An iteration without messages takes no lock.
     has_messages: AtomicBool,
+    /// The number of the connection, which its subscriptions have as well.
+    connection_id: usize,
 }
 
 struct MailboxState<I> {
@@ -30,9 +32,14 @@ struct MailboxState<I> {
 const MAX_IDLE_CAPACITY: usize = 8;
 
 impl<I> Mailbox<I> {
-    pub(crate) fn new(capacity: usize, waker: Option<Waker>) -> Self {
+    pub(crate) fn new(capacity: usize, waker: Option<Waker>, connection_id: usize) -> Self {
         let state = MailboxState { messages: VecDeque::new(), capacity, waker, open: true };
-        Self { state: Mutex::new(state), has_messages: AtomicBool::new(false) }
+        Self { state: Mutex::new(state), has_messages: AtomicBool::new(false), connection_id }
+    }
+
+    /// Returns the number of the connection.
+    pub(crate) fn connection_id(&self) -> usize {
+        self.connection_id
     }
 
     /// Sets the waker of the connection's task.

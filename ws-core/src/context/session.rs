@@ -15,7 +15,7 @@ use crate::handler::Handler;
 use crate::mailbox::Mailbox;
 use crate::sync::lock;
 use crate::timer::Timers;
-use crate::topic::{Delivery, QueueItem, Subscriptions};
+use crate::topic::{Delivery, QueueItem, Subscriptions, new_connection_id};
 use crate::wire::Connection;
 
 /// The storage of a session, chosen by [`Handler::ASYNC`].
@@ -184,7 +184,11 @@ impl<H: Handler> Session<H> {
         if self.wire.close_reason().is_some() {
             return None;
         }
-        let make = || Box::new(Subscriptions::new(self.wire.options(), self.waker.clone()));
+        let make = || {
+            let mailbox = self.mailbox.as_ref();
+            let id = mailbox.map_or_else(new_connection_id, |mailbox| mailbox.connection_id());
+            Box::new(Subscriptions::new(self.wire.options(), self.waker.clone(), id))
+        };
         Some(self.subscriptions.get_or_insert_with(make))
     }
 

@@ -12,9 +12,14 @@ use crate::wire::PreparedMessage;
 /// Maximum capacity that an empty queue keeps allocated.
 const MAX_IDLE_CAPACITY: usize = 8;
 
-/// Source of the queues' numbers. An address would not do, because a later queue can have the same one:
-/// a message that returns from a broker must not skip that queue by mistake.
-static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
+/// Returns the number of a connection, which no other connection of the process has.
+///
+/// An address would not do, because a later queue can have the same one: a message that returns from a broker
+/// must not skip that queue by mistake.
+pub(crate) fn new_connection_id() -> usize {
+    static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
 
 /// The published messages that wait for a connection. Publishers never wait for the connection; the lock
 /// is held for one push or pop.
@@ -83,7 +88,7 @@ impl<I> QueueItem<I> {
 }
 
 impl<I> DeliveryQueue<I> {
-    pub(super) fn new(capacity: usize, overflow: Overflow, waker: Option<Waker>) -> Self {
+    pub(super) fn new(capacity: usize, overflow: Overflow, waker: Option<Waker>, id: usize) -> Self {
         let state = QueueState {
             queue: VecDeque::new(),
             counted: 0,
@@ -95,7 +100,6 @@ impl<I> DeliveryQueue<I> {
             open: true,
             waker,
         };
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         Self {
             state: Mutex::new(state),
             has_items: AtomicBool::new(false),
@@ -104,7 +108,7 @@ impl<I> DeliveryQueue<I> {
         }
     }
 
-    /// Returns the number of the connection, which no other connection of the process has.
+    /// Returns the number of the connection.
     pub(crate) fn id(&self) -> usize {
         self.id
     }

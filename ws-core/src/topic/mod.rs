@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 pub(crate) use channel::Channel;
 pub use codec::Codec;
-pub(crate) use delivery_queue::{Delivery, QueueItem};
+pub(crate) use delivery_queue::{Delivery, QueueItem, new_connection_id};
 pub use history::History;
 pub use hub::Hub;
 #[cfg(feature = "nats")]

@@ -48,8 +48,8 @@ pub(crate) trait Detach: Send + Sync {
 }
 
 impl<I> Subscriptions<I> {
-    pub(crate) fn new(options: &Options, waker: Option<Waker>) -> Self {
-        let queue = DeliveryQueue::new(options.mailbox, options.overflow, waker);
+    pub(crate) fn new(options: &Options, waker: Option<Waker>, connection_id: usize) -> Self {
+        let queue = DeliveryQueue::new(options.mailbox, options.overflow, waker, connection_id);
         Self { queue: Arc::new(queue), subscriptions: Vec::new() }
     }
 

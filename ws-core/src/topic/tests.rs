@@ -310,6 +310,7 @@ async fn messages_of_a_publisher_arrive_in_order_from_many_threads() {
 
 mod close;
 mod delivery;
+mod except;
 mod history;
 #[cfg(feature = "nats")]
 mod remote;

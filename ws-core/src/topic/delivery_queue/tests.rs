@@ -1,7 +1,7 @@
 use super::*;
 
 fn queue(overflow: Overflow) -> DeliveryQueue<u32> {
-    DeliveryQueue::new(3, overflow, None)
+    DeliveryQueue::new(3, overflow, None, 0)
 }
 
 /// Pushes numbers of two topics, odd and even, and then pops all items. A gap is written as the number of
@@ -88,7 +88,7 @@ fn pop_frame_does_not_overtake_messages_for_the_handler() {
 
 #[test]
 fn empty_queue_frees_its_memory() {
-    let queue = DeliveryQueue::new(1000, Overflow::Close, None);
+    let queue = DeliveryQueue::new(1000, Overflow::Close, None, 0);
     (0..1000).for_each(|number| _ = queue.push(0, Delivery::Info(number)));
     while queue.pop().is_some() {}
     assert!(queue.lock().queue.capacity() <= MAX_IDLE_CAPACITY);
