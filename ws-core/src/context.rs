@@ -1,6 +1,7 @@
 //! The commands of a handler to its connection.
 
 mod flushed;
+mod presence;
 mod session;
 mod settings;
 mod topics;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::error::{BrokerError, HandlerError, PublishError};
-use crate::handler::{DeliverTo, Handler, InfoOf};
+use crate::handler::{DeliverTo, Handler};
 use crate::topic::{
-    Channel, Delivery, Joined, Presence, PublishAck, Published, QueueSubscriber, Recovering, Recovery, Since,
-    Subscribed, SubscriptionKind, Subscriptions, Topic,
+    Channel, Delivery, PublishAck, Published, QueueSubscriber, Recovering, Recovery, Since, Subscribed,
+    SubscriptionKind, Subscriptions, Topic,
 };
 
 /// Topics.
@@ -100,21 +100,8 @@ impl<H: Handler> Context<H> {
     where
         T: DeliverTo<H, M> + Send + Sync + 'static,
     {
-        self.detach(topic, &[SubscriptionKind::Handler]);
-        // The topic's queued messages are recovered again. Dropped after the session is unlocked, because
-        // dropping them runs user code.
-        let _waiting = self.session().subscriptions.as_ref().map(|subscriptions| {
-            subscriptions.queue.take_pending(topic.0.key_for(SubscriptionKind::Handler))
-        });
-        let since = since.into();
-        let mut recovering = None;
         let convert = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
-        self.attach(topic, SubscriptionKind::Handler, convert, |channel, subscriber| {
-            let (slot, found) = channel.subscribe_from(Box::new(subscriber), since);
-            recovering = Some(found);
-            slot
-        });
-        recovering.unwrap_or_else(|| Recovering::ready(Recovery::default()))
+        self.recover(topic, SubscriptionKind::Handler, convert, since.into())
     }
 
     /// Forwards the messages of a topic to the client, without the handler. Cowboy has no equivalent.
@@ -123,9 +110,8 @@ impl<H: Handler> Context<H> {
     /// subscription ends with the connection.
     ///
     /// The handler may subscribe to the topic as well. If the client reads too slowly, the option
-    /// `overflow` applies, and `#[on_lagged]` gets the number of dropped messages. Forwarded messages
-    /// carry no positions: a handler whose client needs them [subscribes](Self::subscribe_from) and sends
-    /// them itself.
+    /// `overflow` applies, and `#[on_lagged]` gets the number of dropped messages.
+    /// [`forward_from`](Self::forward_from) starts with messages of the history.
     ///
     /// ```
     /// # use ws_core::{prelude::*, test::TestClient};
@@ -150,6 +136,48 @@ impl<H: Handler> Context<H> {
             channel.subscribe(Box::new(subscriber), SubscriptionKind::Client)
         });
         Subscribed::new(topic.0.wait_subscribed())
+    }
+
+    /// Like [`forward`](Self::forward), but starts with messages from the topic's history, as
+    /// [`subscribe_from`](Self::subscribe_from) does for the handler.
+    ///
+    /// The client first gets the messages since [`since`](Since), and then the messages that are published from
+    /// now on, in order and each message once. The awaited result tells the handler whether all requested
+    /// messages are sent ([`Recovery::recovered`]); if not, the client gets only the messages from now on.
+    ///
+    /// Forwarded messages carry no positions. A client that reconnects needs a position from elsewhere: from its
+    /// page ([`Topic::position`]), from its own last message ([`PublishAck`]), or in the messages themselves. A
+    /// handler whose client needs the position of each message [subscribes](Self::subscribe_from), and sends
+    /// them itself.
+    ///
+    /// A stored message that was not encoded before is encoded now, once for all clients. A message that the
+    /// codec cannot encode counts as missed, in `#[on_lagged]`.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::TestClient};
+    /// # #[websocket] struct Guest { room: Topic<String>, since: Option<Position> }
+    /// #[websocket]
+    /// impl Guest {
+    ///     #[on_open]
+    ///     async fn open(&mut self, cx: &mut Context<Self>) -> Option<&'static str> {
+    ///         let recovery = cx.forward_from(&self.room, self.since).await;
+    ///         (!recovery.recovered).then_some("reload, please")
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let room = Hub::local().topic::<String>("room:lobby").history(256);
+    /// let since = room.position().await;
+    /// room.publish("you missed this".to_owned()).unwrap();
+    /// let mut client = TestClient::open(Guest { room: room.clone(), since }).await;
+    /// assert_eq!(client.text().await, r#""you missed this""#);
+    /// # }
+    /// ```
+    pub fn forward_from<T>(&mut self, topic: &Topic<T>, since: impl Into<Since>) -> Recovering
+    where
+        T: Send + Sync + 'static,
+    {
+        let convert = |message: &Published<T>| message.frame().cloned().map(Delivery::Frame);
+        self.recover(topic, SubscriptionKind::Client, convert, since.into())
     }
 
     /// Ends [`subscribe`](Self::subscribe) and [`forward`](Self::forward) for a topic. Returns `false` if
@@ -222,131 +250,34 @@ impl<H: Handler> Context<H> {
         topic.0.publish(value, own)
     }
 
-    /// Makes this connection a member of a topic, with a name that [`Topic::members`] lists.
-    ///
-    /// The membership ends with the connection, or with [`leave`](Self::leave). A second call replaces the
-    /// membership. Names need not be unique. With a broker, a name must fit into one message.
-    ///
-    /// Await the result to learn whether the broker has registered the member: see [`Joined`]. If a process
-    /// dies, other processes remove its members after fifteen seconds.
-    ///
-    /// ```
-    /// # use ws_core::{prelude::*, test::TestClient};
-    /// # #[websocket] struct Guest { room: Topic<String>, name: &'static str }
-    /// #[websocket]
-    /// impl Guest {
-    ///     #[on_open]
-    ///     fn open(&mut self, cx: &mut Context<Self>) {
-    ///         cx.watch(&self.room);
-    ///         cx.join(&self.room, self.name);
-    ///     }
-    ///     #[on_info]
-    ///     fn presence(&mut self, presence: Presence) -> String {
-    ///         match presence {
-    ///             Presence::Joined(member) => format!("{} has joined", member.name),
-    ///             Presence::Left(member) => format!("{} has left", member.name),
-    ///         }
-    ///     }
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let room = Hub::local().topic::<String>("room:lobby");
-    /// let mut anna = TestClient::open(Guest { room: room.clone(), name: "anna" }).await;
-    /// assert_eq!(anna.text().await, "anna has joined");
-    /// let mut ben = TestClient::open(Guest { room: room.clone(), name: "ben" }).await;
-    /// assert_eq!(anna.text().await, "ben has joined");
-    /// assert_eq!(room.members().await.len(), 2);
-    /// ben.abort().await;
-    /// assert_eq!(anna.text().await, "ben has left");
-    /// # }
-    /// ```
-    pub fn join<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, name: &str) -> Joined {
-        self.detach(topic, &[SubscriptionKind::Member]);
-        let mut pending = None;
-        let added = self.add_subscription(topic, SubscriptionKind::Member, |channel, _| {
-            let (slot, joined) = channel.join(name)?;
-            pending = Some(joined);
-            Ok(slot)
+    /// Starts a subscription of one kind at `since`, in place of the one there is.
+    fn recover<T: Send + Sync + 'static>(
+        &mut self,
+        topic: &Topic<T>,
+        kind: SubscriptionKind,
+        convert: fn(&Published<T>) -> Option<Delivery<H::Info>>,
+        since: Since,
+    ) -> Recovering {
+        self.detach(topic, &[kind]);
+        // The topic's queued messages are recovered again. Dropped after the session is unlocked, because
+        // dropping them runs user code.
+        let key = topic.0.key_for(kind);
+        let _waiting =
+            self.session().subscriptions.as_ref().map(|subscriptions| subscriptions.queue.take_pending(key));
+        // Encoding runs user code, so it happens before the session is locked.
+        let _frames = (kind == SubscriptionKind::Client).then(|| topic.0.encode_history(since)).flatten();
+        let mut recovering = None;
+        self.attach(topic, kind, convert, |channel, subscriber| {
+            let (slot, found) = channel.subscribe_from(Box::new(subscriber), kind, since);
+            recovering = Some(found);
+            slot
         });
-        pending.unwrap_or_else(|| Joined::ready(added))
-    }
-
-    /// Ends [`join`](Self::join) for a topic. Returns `false` if the connection was not a member.
-    ///
-    /// ```
-    /// # use ws_core::{prelude::*, test::TestClient};
-    /// # #[websocket] struct Guest { room: Topic<String> }
-    /// #[websocket]
-    /// impl Guest {
-    ///     #[on_text]
-    ///     fn status(&mut self, status: &str, cx: &mut Context<Self>) {
-    ///         if status == "invisible" {
-    ///             cx.leave(&self.room);
-    ///         } else {
-    ///             cx.join(&self.room, status);
-    ///         }
-    ///     }
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let room = Hub::local().topic::<String>("room:lobby");
-    /// # let mut client = TestClient::open(Guest { room: room.clone() }).await;
-    /// # for (status, expect) in [("busy", 1), ("away", 1), ("invisible", 0)] {
-    /// #     client.send(status).await;
-    /// #     assert_eq!(room.members().await.len(), expect);
-    /// # }
-    /// # }
-    /// ```
-    pub fn leave<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
-        self.detach(topic, &[SubscriptionKind::Member])
-    }
-
-    /// Subscribes the handler to the members of a topic.
-    ///
-    /// The handler's `#[on_info]` for [`Presence`] first receives a [`Presence::Joined`] for each present
-    /// member, including this connection if it is a member. Then it receives each change. [`Presence`] has
-    /// an example.
-    ///
-    /// Await the result to wait until the members of other processes are queued for the handler. The wait
-    /// ends after up to five seconds; members that are not known by then follow later.
-    pub fn watch<T>(&mut self, topic: &Topic<T>) -> Subscribed
-    where
-        T: Send + Sync + 'static,
-        Presence: InfoOf<H>,
-    {
-        let convert = |presence: &Presence| Some(Delivery::Info(presence.clone().into_info()));
-        self.attach(topic, SubscriptionKind::Presence, convert, |channel, subscriber| {
-            channel.watch(Box::new(subscriber))
-        });
-        // `others` also starts the watch at the broker, so it must be called even if the result is unused.
-        Subscribed::new(topic.0.remote_members_ready())
-    }
-
-    /// Ends [`watch`](Self::watch) for a topic. Returns `false` if the handler did not watch the topic.
-    ///
-    /// Changes from before may still arrive.
-    ///
-    /// ```
-    /// # use ws_core::prelude::*;
-    /// # #[websocket] struct Entrance { room: Topic<String>, guests: usize }
-    /// #[websocket]
-    /// impl Entrance {
-    ///     #[on_open]
-    ///     fn open(&mut self, cx: &mut Context<Self>) {
-    ///         cx.watch(&self.room);
-    ///     }
-    ///     #[on_info]
-    ///     fn count(&mut self, _: Presence, cx: &mut Context<Self>) -> Option<&'static str> {
-    ///         self.guests += 1;
-    ///         (self.guests >= 100 && cx.unwatch(&self.room)).then_some("a crowd")
-    ///     }
-    /// }
-    /// ```
-    pub fn unwatch<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> bool {
-        self.detach(topic, &[SubscriptionKind::Presence])
+        recovering.unwrap_or_else(|| Recovering::ready(Recovery::default()))
     }
 
     /// Adds a subscription of one kind to a topic, unless there is one. `take` converts a message of the
     /// topic for this handler.
-    fn attach<T, X>(
+    pub(super) fn attach<T, X>(
         &mut self,
         topic: &Topic<T>,
         kind: SubscriptionKind,
@@ -362,7 +293,7 @@ impl<H: Handler> Context<H> {
         });
     }
 
-    fn add_subscription<T: Send + Sync + 'static>(
+    pub(super) fn add_subscription<T: Send + Sync + 'static>(
         &mut self,
         topic: &Topic<T>,
         kind: SubscriptionKind,
@@ -384,7 +315,11 @@ impl<H: Handler> Context<H> {
         Ok(())
     }
 
-    fn detach<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>, kinds: &[SubscriptionKind]) -> bool {
+    pub(super) fn detach<T: Send + Sync + 'static>(
+        &mut self,
+        topic: &Topic<T>,
+        kinds: &[SubscriptionKind],
+    ) -> bool {
         // Dropped after the session is unlocked, because dropping runs user code.
         let removed;
         let mut session = self.session();

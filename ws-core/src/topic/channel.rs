@@ -28,7 +28,7 @@ pub(crate) struct Channel<T: Send + Sync + 'static> {
     registry: Arc<Registry>,
     pub(super) codec: Box<dyn ErasedCodec<T>>,
     /// The broker's side of the topic; `None` in a hub of one process.
-    remote: Option<Arc<dyn RemoteTopic>>,
+    pub(super) remote: Option<Arc<dyn RemoteTopic>>,
     state: Mutex<ChannelState<T>>,
     /// Number of subscribers that take frames. Changed under the lock.
     pub(super) frame_subscribers: AtomicUsize,
@@ -39,7 +39,7 @@ pub(super) struct ChannelState<T> {
     pub(super) subscribers: Subscribers<Published<T>>,
     pub(super) watchers: Subscribers<Presence>,
     pub(super) members: Members,
-    history: Option<HistoryLog<T>>,
+    pub(super) history: Option<HistoryLog<T>>,
     /// Number of the current subscription at the broker. Messages of an earlier subscription are dropped.
     pub(super) subscription_generation: u64,
     /// The last position in the broker's history that this process knows.
@@ -183,12 +183,16 @@ impl<T: Send + Sync + 'static> Channel<T> {
     pub(crate) fn subscribe_from(
         self: &Arc<Self>,
         subscriber: Box<dyn Subscriber<Published<T>>>,
+        kind: SubscriptionKind,
         since: Since,
     ) -> (usize, Recovering) {
         if let Some(remote) = &self.remote {
-            return self.recover_remote(remote, subscriber, since);
+            return self.recover_remote(remote, subscriber, kind, since);
         }
         let mut state = self.lock();
+        if kind == SubscriptionKind::Client {
+            self.frame_subscribers.fetch_add(1, Ordering::Relaxed);
+        }
         let ChannelState { history, subscribers, .. } = &mut *state;
         let missed = history.as_ref().and_then(|history| history.since(since));
         let recovered = missed.map(|missed| missed.for_each(|message| subscriber.replay(message))).is_some();

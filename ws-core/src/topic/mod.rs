@@ -10,6 +10,7 @@ mod broker;
 mod channel;
 mod codec;
 mod delivery_queue;
+mod frames;
 mod history;
 mod hub;
 #[cfg(feature = "nats")]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::position::Position;
 use crate::wire::PreparedMessage;
@@ -40,13 +40,13 @@ struct Inner<T> {
     value: Arc<T>,
     /// The position in the history, if there is one.
     position: Option<Position>,
-    /// The message for clients, if the topic has subscribers that take frames.
-    frame: Option<Arc<PreparedMessage>>,
+    /// The message for clients, once the topic has had a subscriber that takes frames.
+    frame: OnceLock<Arc<PreparedMessage>>,
 }
 
 impl<T> Published<T> {
     pub(super) fn new(topic: Arc<str>, value: T) -> Self {
-        Self(Arc::new(Inner { topic, value: Arc::new(value), position: None, frame: None }))
+        Self(Arc::new(Inner { topic, value: Arc::new(value), position: None, frame: OnceLock::new() }))
     }
 
     /// Sets the position. Does nothing if the message was cloned before.
@@ -56,11 +56,9 @@ impl<T> Published<T> {
         }
     }
 
-    /// Sets the message for clients. Does nothing if the message was cloned before.
-    pub(super) fn set_frame(&mut self, frame: Arc<PreparedMessage>) {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.frame = Some(frame);
-        }
+    /// Sets the message for clients, unless there is one.
+    pub(super) fn set_frame(&self, frame: Arc<PreparedMessage>) {
+        let _ = self.0.frame.set(frame);
     }
 
     /// Returns the value, which all subscribers of the process share. `*published` is the value too.
@@ -80,7 +78,7 @@ impl<T> Published<T> {
     }
 
     pub(crate) fn frame(&self) -> Option<&Arc<PreparedMessage>> {
-        self.0.frame.as_ref()
+        self.0.frame.get()
     }
 }
 

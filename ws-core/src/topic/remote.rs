@@ -31,7 +31,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         if remote.has_history() {
             return remote.publish(payload, except).map(PublishAck::remote);
         }
-        let mut message = Published::new(Arc::clone(&self.name), value);
+        let message = Published::new(Arc::clone(&self.name), value);
         message.set_frame(frame);
         let mut deferred = DeferredDrop::default();
         let state = self.lock();
@@ -46,10 +46,11 @@ impl<T: Send + Sync + 'static> Channel<T> {
         self: &Arc<Self>,
         remote: &Arc<dyn RemoteTopic>,
         subscriber: Box<dyn Subscriber<Published<T>>>,
+        kind: SubscriptionKind,
         since: Since,
     ) -> (usize, Recovering) {
         let buffer = RecoveryBuffer::new(subscriber);
-        let slot = self.subscribe(Box::new(Arc::clone(&buffer)), SubscriptionKind::Handler);
+        let slot = self.subscribe(Box::new(Arc::clone(&buffer)), kind);
         if !remote.has_history() {
             self.finish_recovery(&buffer, None, None);
             return (slot, Recovering::ready(Recovery::default()));

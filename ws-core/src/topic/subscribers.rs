@@ -41,8 +41,10 @@ impl<I: Send + 'static, X> Subscriber<X> for QueueSubscriber<I, X> {
     }
 
     fn replay(&self, message: &X) {
-        if let Some(delivery) = (self.convert)(message) {
-            self.queue.replay(self.key, delivery);
+        match (self.convert)(message) {
+            Some(delivery) => self.queue.replay(self.key, delivery),
+            // The message could not be encoded as a frame.
+            None => self.queue.lagged(1),
         }
     }
 

@@ -198,6 +198,7 @@ impl Codec<String> for Upper {
     fn encode(&self, value: &String, out: &mut Vec<u8>) -> Result<(), ws_core::BoxError> {
         match &**value {
             "reject" => return Err("rejected by the codec".into()),
+            "panic" => panic!("panic in the codec"),
             "broken" => out.push(0xff),
             text => out.extend_from_slice(text.to_uppercase().as_bytes()),
         }
@@ -311,6 +312,7 @@ async fn messages_of_a_publisher_arrive_in_order_from_many_threads() {
 mod close;
 mod delivery;
 mod except;
+mod forward;
 mod history;
 #[cfg(feature = "nats")]
 mod remote;
