@@ -186,3 +186,22 @@ async fn full_queue_rejects_a_message_for_all_subscribers() {
         assert!(session.events.try_recv().is_err());
     }
 }
+
+#[tokio::test]
+async fn local_topic_stays_in_its_process() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let rooms = hubs.each_ref().map(|hub| hub.local_topic::<String>("room"));
+    let mut sessions = [Session::subscriber(&rooms[0]).await, Session::subscriber(&rooms[1]).await];
+    rooms[0].publish("here".into()).unwrap();
+    rooms[1].publish("there".into()).unwrap();
+    sessions[0].expect_message("here").await;
+    sessions[1].expect_message("there").await;
+    assert_eq!(nats.subscriptions("ws.t.room").await, 0);
+    // A history is in memory, so its positions are known at once.
+    let stored = hubs[0].local_topic::<String>("stored").history(16);
+    assert!(stored.publish("here".into()).unwrap().position().is_some());
+    // The topic of the same name that other processes share has a subscription.
+    let _shared = Session::subscriber(&hubs[0].topic("room")).await;
+    assert_eq!(nats.subscriptions("ws.t.room").await, 1);
+}

@@ -301,7 +301,7 @@ impl<H: Handler> Context<H> {
     ) -> Result<(), BrokerError> {
         let (channel, key) = (&topic.0, topic.0.key());
         let mut session = self.session();
-        if let Err(error) = channel.check() {
+        if let Err(error) = channel.check(kind) {
             let broker_error = BrokerError::from_publish_error(&error);
             session.failure = Some(Box::new(HandlerError::Method(error.into())));
             return Err(broker_error);

@@ -93,7 +93,7 @@ impl BrokerError {
             PublishError::Name { size, limit } => Self::Name { size: *size, limit: *limit },
             PublishError::Closed => Self::Closed,
             PublishError::Disconnected | PublishError::Full => Self::Disconnected,
-            PublishError::Encode(_) | PublishError::TooLarge { .. } => {
+            PublishError::Encode(_) | PublishError::NoCodec | PublishError::TooLarge { .. } => {
                 Self::Refused(error.to_string().into())
             }
         }

@@ -22,6 +22,9 @@ use super::BoxError;
 pub enum PublishError {
     /// The codec cannot encode the value.
     Encode(BoxError),
+    /// A [local topic](crate::Hub::local_topic) cannot be forwarded to clients. Forwarding it passes this error to
+    /// `#[on_error]`; publishing succeeds.
+    NoCodec,
     /// The hub was [closed](crate::Hub::close).
     Closed,
     /// The queue of messages to the broker is full: this process publishes faster than it can send.
@@ -50,6 +53,10 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Encode(error) => write!(f, "cannot encode the value: {error}"),
+            Self::NoCodec => f.write_str(
+                "a local topic has no codec, so that it cannot be forwarded: create it with `Hub::topic` or \
+                 `Hub::topic_with`, or subscribe the handler",
+            ),
             Self::Closed => f.write_str("the hub is closed"),
             Self::Full => f.write_str("the queue to the broker is full: publish less, or try again later"),
             Self::Disconnected => {

@@ -13,7 +13,7 @@ use super::position::Position;
 use super::presence::{Member, Members, Presence};
 use super::publish_ack::PublishAck;
 use super::published::Published;
-use super::registry::Registry;
+use super::registry::{Registry, TopicType};
 use super::retention::AnyTopic;
 use super::since::Since;
 use super::subscribers::{DeferredDrop, Subscriber, Subscribers};
@@ -26,7 +26,8 @@ use crate::sync::lock;
 pub(crate) struct Channel<T: Send + Sync + 'static> {
     pub(super) name: Arc<str>,
     registry: Arc<Registry>,
-    pub(super) codec: Box<dyn ErasedCodec<T>>,
+    /// `None` for a local topic, which has no broker either.
+    codec: Option<Box<dyn ErasedCodec<T>>>,
     /// The broker's side of the topic; `None` in a hub of one process.
     pub(super) remote: Option<Arc<dyn RemoteTopic>>,
     state: Mutex<ChannelState<T>>,
@@ -48,14 +49,22 @@ pub(super) struct ChannelState<T> {
 
 impl<T: Send + Sync + 'static> Channel<T> {
     /// Returns the registry's topic of this name and type, creating it if there is none.
-    pub(super) fn open(registry: &Arc<Registry>, name: &str, codec: Box<dyn ErasedCodec<T>>) -> Arc<Self> {
-        registry.get_or_insert_with(name, |name| Self::new(name, Arc::clone(registry), codec))
+    ///
+    /// Without a codec, that is a topic of this process alone.
+    pub(super) fn open(
+        registry: &Arc<Registry>,
+        name: &str,
+        codec: Option<Box<dyn ErasedCodec<T>>>,
+    ) -> Arc<Self> {
+        let key = TopicType::new::<T>(codec.is_none());
+        registry.get_or_insert_with(key, name, |name| Self::new(name, Arc::clone(registry), codec))
     }
 
-    fn new(name: Arc<str>, registry: Arc<Registry>, codec: Box<dyn ErasedCodec<T>>) -> Arc<Self> {
+    fn new(name: Arc<str>, registry: Arc<Registry>, codec: Option<Box<dyn ErasedCodec<T>>>) -> Arc<Self> {
         Arc::new_cyclic(|channel: &Weak<Self>| {
             let events = Weak::clone(channel) as Weak<dyn RemoteEvents>;
-            let remote = registry.broker().map(|broker| broker.open_topic(&name, events));
+            let broker = registry.broker().filter(|_| codec.is_some());
+            let remote = broker.map(|broker| broker.open_topic(&name, events));
             let state = ChannelState {
                 subscribers: Subscribers::default(),
                 watchers: Subscribers::default(),
@@ -100,12 +109,19 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
     }
 
-    /// Checks whether connections can subscribe to the topic.
-    pub(crate) fn check(&self) -> Result<(), PublishError> {
+    /// Checks whether connections can subscribe to the topic in this way.
+    pub(crate) fn check(&self, kind: SubscriptionKind) -> Result<(), PublishError> {
         if self.registry.is_closed() {
             return Err(PublishError::Closed);
         }
+        if kind == SubscriptionKind::Client {
+            self.codec()?;
+        }
         self.remote.as_ref().map_or(Ok(()), |remote| remote.check())
+    }
+
+    pub(super) fn codec(&self) -> Result<&dyn ErasedCodec<T>, PublishError> {
+        self.codec.as_deref().ok_or(PublishError::NoCodec)
     }
 
     /// Returns a future that waits for the broker to confirm the subscription; `None` without a broker.
@@ -131,7 +147,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         loop {
             // Checked again under the lock, because a subscriber that takes frames may be added meanwhile.
             if self.frame_subscribers.load(Ordering::Relaxed) > 0 && message.frame().is_none() {
-                let frame = self.codec.encode(message.value())?;
+                let frame = self.codec()?.encode(message.value())?;
                 message.set_frame(frame);
             }
             let mut state = self.lock();
@@ -321,6 +337,6 @@ impl<T: Send + Sync + 'static> Detach for Channel<T> {
 /// Removes the topic from the registry when the last handle is dropped.
 impl<T: Send + Sync + 'static> Drop for Channel<T> {
     fn drop(&mut self) {
-        self.registry.remove::<Self>(&self.name);
+        self.registry.remove(TopicType::new::<T>(self.codec.is_none()), &self.name);
     }
 }

@@ -9,7 +9,7 @@ use crate::wire::PreparedMessage;
 /// a cluster.
 ///
 /// [`Hub::topic`](crate::Hub::topic) uses JSON. [`Hub::topic_with`](crate::Hub::topic_with) takes another
-/// codec.
+/// codec. A [`Hub::local_topic`](crate::Hub::local_topic) needs none.
 ///
 /// ```
 /// use ws_core::{BoxError, Codec, Hub};
@@ -69,6 +69,24 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Codec<T> for JsonCodec {
         Ok(serde_json::from_slice(bytes)?)
     }
 }
+
+/// A value that [`Hub::topic`](crate::Hub::topic) can encode as JSON. Implemented for all types with serde's
+/// traits.
+///
+/// Bounds use this trait instead of serde's, so that a compile error names the alternatives.
+#[cfg(feature = "json")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to clients and to other processes as JSON",
+    label = "not `serde::Serialize` and `serde::de::DeserializeOwned`",
+    note = "add `#[derive(serde::Deserialize, serde::Serialize)]` to `{Self}`",
+    note = "or create the topic with `hub.local_topic(name)`: its values stay in this process, and only handlers receive them",
+    note = "or pass a codec of your own: `hub.topic_with(name, codec)`"
+)]
+pub trait JsonValue: serde::Serialize + serde::de::DeserializeOwned {}
+
+#[cfg(feature = "json")]
+#[diagnostic::do_not_recommend]
+impl<T: serde::Serialize + serde::de::DeserializeOwned> JsonValue for T {}
 
 /// A codec of any type.
 pub(super) trait ErasedCodec<T>: Send + Sync {

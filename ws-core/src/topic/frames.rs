@@ -16,6 +16,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
             // The messages in the broker's history are encoded already.
             return None;
         }
+        let codec = self.codec().ok()?;
         let enabled = FramesEnabled(Arc::clone(self));
         let unencoded: Vec<Published<T>> = {
             let state = self.lock();
@@ -26,7 +27,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         };
         for message in unencoded {
             // The error is user code too: formatting and dropping it happen inside of `catch`.
-            let encode = || match self.codec.encode(message.value()) {
+            let encode = || match codec.encode(message.value()) {
                 Ok(frame) => message.set_frame(frame),
                 Err(error) => tracing::debug!(topic = &*self.name, %error, "cannot encode a stored message"),
             };

@@ -96,7 +96,7 @@ impl Hub {
     #[cfg(feature = "json")]
     pub fn topic<T>(&self, name: impl AsRef<str>) -> Topic<T>
     where
-        T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+        T: codec::JsonValue + Send + Sync + 'static,
     {
         self.topic_with(name, codec::JsonCodec)
     }
@@ -109,7 +109,46 @@ impl Hub {
         T: Send + Sync + 'static,
         C: Codec<T>,
     {
-        Topic(Channel::open(&self.0, name.as_ref(), Box::new(codec)))
+        Topic(Channel::open(&self.0, name.as_ref(), Some(Box::new(codec))))
+    }
+
+    /// Returns the topic of this name for values of any type, without serde and without a codec. Its values stay
+    /// in this process, also if the hub has a broker.
+    ///
+    /// Handlers subscribe to it, join it and watch it as any other topic. A history is in memory, as in a hub
+    /// of one process. The values cannot be [forwarded](crate::Context::forward) to clients: the handler's
+    /// `#[on_error]` then gets [`PublishError::NoCodec`](crate::PublishError::NoCodec).
+    ///
+    /// A topic of [`topic`](Self::topic) with this name is another topic.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::TestClient};
+    /// use std::time::Instant;
+    ///
+    /// /// Has no serde: an `Instant` means nothing elsewhere.
+    /// struct Tick(Instant);
+    ///
+    /// # #[websocket] struct Clock { ticks: Topic<Tick> }
+    /// #[websocket]
+    /// impl Clock {
+    ///     #[on_open]
+    ///     fn open(&mut self, cx: &mut Context<Self>) {
+    ///         cx.subscribe(&self.ticks);
+    ///     }
+    ///     #[on_info]
+    ///     fn tick(&mut self, tick: Arc<Tick>) -> String {
+    ///         format!("published {} s ago", tick.0.elapsed().as_secs())
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let ticks = Hub::local().local_topic("ticks");
+    /// let mut client = TestClient::open(Clock { ticks: ticks.clone() }).await;
+    /// ticks.publish(Tick(Instant::now())).unwrap();
+    /// assert_eq!(client.text().await, "published 0 s ago");
+    /// # }
+    /// ```
+    pub fn local_topic<T: Send + Sync + 'static>(&self, name: impl AsRef<str>) -> Topic<T> {
+        Topic(Channel::open(&self.0, name.as_ref(), None))
     }
 
     /// Waits until the broker has everything that was published before with success, and has stored the

@@ -24,10 +24,23 @@ pub(super) struct Registry {
 
 #[derive(Default)]
 struct TopicTable {
-    by_type: HashMap<TypeId, HashMap<Arc<str>, Weak<dyn AnyTopic>>>,
+    by_type: HashMap<TopicType, HashMap<Arc<str>, Weak<dyn AnyTopic>>>,
     retention: RetentionQueue,
     /// Whether a [`RetentionTask`] runs.
     has_retention_task: bool,
+}
+
+/// The type of a topic: that of its values, and whether they stay in this process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct TopicType {
+    values: TypeId,
+    is_local: bool,
+}
+
+impl TopicType {
+    pub(super) fn new<T: 'static>(is_local: bool) -> Self {
+        Self { values: TypeId::of::<T>(), is_local }
+    }
 }
 
 impl Registry {
@@ -36,14 +49,15 @@ impl Registry {
         Self { broker: Some(broker), ..Self::default() }
     }
 
-    /// Returns the topic of type `C` and this name, creating it with `create` if there is none.
+    /// Returns the topic of this type and name, creating it with `create` if there is none.
     pub(super) fn get_or_insert_with<C: AnyTopic>(
         &self,
+        topic_type: TopicType,
         name: &str,
         create: impl FnOnce(Arc<str>) -> Arc<C>,
     ) -> Arc<C> {
         let mut topics = self.lock();
-        let of_type = topics.by_type.entry(TypeId::of::<C>()).or_default();
+        let of_type = topics.by_type.entry(topic_type).or_default();
         let known =
             of_type.get(name).and_then(Weak::upgrade).map(|known| known as Arc<dyn Any + Send + Sync>);
         if let Some(Ok(topic)) = known.map(Arc::downcast) {
@@ -85,9 +99,9 @@ impl Registry {
     }
 
     /// Removes a dropped topic, unless a new one has taken its place.
-    pub(super) fn remove<C: AnyTopic>(&self, name: &str) {
+    pub(super) fn remove(&self, topic_type: TopicType, name: &str) {
         let mut topics = self.lock();
-        if let Some(of_type) = topics.by_type.get_mut(&TypeId::of::<C>())
+        if let Some(of_type) = topics.by_type.get_mut(&topic_type)
             && of_type.get(name).is_some_and(|topic| topic.strong_count() == 0)
         {
             of_type.remove(name);

@@ -26,7 +26,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         except: Option<usize>,
     ) -> Result<PublishAck, PublishError> {
         remote.check()?;
-        let frame = self.codec.encode(&value)?;
+        let frame = self.codec()?.encode(&value)?;
         let payload = frame.payload();
         if remote.has_history() {
             return remote.publish(payload, except).map(PublishAck::remote);
@@ -126,7 +126,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
     fn decode(&self, remote_message: &RemoteMessage) -> Option<Published<T>> {
         // The error is user code too: formatting and dropping it happen inside of `catch`.
         let decode = || {
-            let decoded = self.codec.decode(&remote_message.payload).inspect_err(|error| {
+            let decoded = self.codec().ok()?.decode(&remote_message.payload).inspect_err(|error| {
                 tracing::debug!(topic = &*self.name, %error, "cannot decode a message of another process");
             });
             decoded.ok()
@@ -140,7 +140,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
             message.set_position(position);
         }
         if self.frame_subscribers.load(Ordering::Relaxed) > 0 {
-            message.set_frame(self.codec.frame(&remote_message.payload).ok()?);
+            message.set_frame(self.codec().ok()?.frame(&remote_message.payload).ok()?);
         }
         Some(message)
     }
@@ -181,9 +181,9 @@ impl<T: Send + Sync + 'static> RemoteEvents for Channel<T> {
                 return state.subscribers.deliver(decoded, remote_message.except, &mut deferred);
             }
             drop(state);
-            match self.codec.frame(&remote_message.payload) {
-                Ok(frame) => decoded.set_frame(frame),
-                Err(_) => message = None,
+            match self.codec().map(|codec| codec.frame(&remote_message.payload)) {
+                Ok(Ok(frame)) => decoded.set_frame(frame),
+                _ => message = None,
             }
         }
     }

@@ -314,5 +314,6 @@ mod delivery;
 mod except;
 mod forward;
 mod history;
+mod local;
 #[cfg(feature = "nats")]
 mod remote;
