@@ -142,6 +142,22 @@ fn snippets_of_the_readme_are_compiled() {
     }
 }
 
+/// Returns the value of a line `key = "value"`.
+fn setting(toml: &str, key: &str) -> String {
+    let line = toml.lines().find_map(|line| line.strip_prefix(&format!("{key} = "))).unwrap();
+    line.trim_matches('"').to_owned()
+}
+
+#[test]
+fn compilers_of_the_readme_are_the_pinned_ones() {
+    let readme = read("../README.md");
+    let pinned = setting(&read("../rust-toolchain.toml"), "channel");
+    let minimum = setting(&read("../Cargo.toml"), "rust-version");
+    assert!(readme.contains(&format!("`rust-toolchain.toml` pins, {pinned}.")), "{pinned}");
+    assert!(readme.contains(&format!("Rust version is {minimum}; ")), "{minimum}");
+    assert!(readme.contains(&format!("is built with {pinned}.")), "{pinned}");
+}
+
 #[test]
 fn compile_errors_of_the_readme_are_real() {
     let expected = read("ui/fail/option/misspelt.stderr");
