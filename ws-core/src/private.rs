@@ -2,6 +2,7 @@
 
 use std::future::Future;
 pub use std::string::String;
+pub use std::sync::Arc;
 use std::time::Duration;
 pub use std::vec::Vec;
 

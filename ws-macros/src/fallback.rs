@@ -1,13 +1,13 @@
 //! Expansion of an item with errors: the item unchanged, the errors, and stub impls, so that uses of
 //! the item cause no further errors.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
 use syn::{FnArg, GenericParam, Generics, PathArguments, Type};
 
 use crate::errors::Errors;
 use crate::expand::{crate_name_ident, scope, with_send_static, with_statics};
-use crate::model::share_captured_context;
+use crate::model::{context_name, is_punct, share_captured_context, with_stream};
 use crate::parse::{Block, DeclarationItem, Member};
 
 pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors) -> TokenStream {
@@ -76,12 +76,16 @@ pub(crate) fn fallback_impl(mut block: Block, errors: Errors) -> TokenStream {
     quote!(#block #errors #code)
 }
 
-/// Repairs errors that the compiler would report a second time: adds the missing `<Self>` to `Context`, and
-/// replaces a context that a task captures.
+/// Repairs errors that the compiler would report a second time: adds the missing `<Self>` to `Context`,
+/// replaces a context that a task captures, and names what a subscription delivers.
 fn repair(block: &mut Block) {
     for member in &mut block.members {
         let Member::Method(method) = member else { continue };
-        share_captured_context(method, &crate_name_ident());
+        let crate_name = crate_name_ident();
+        share_captured_context(method, &crate_name);
+        if let (Some(cx), TokenTree::Group(body)) = (context_name(method), &method.body) {
+            method.body = with_stream(body, name_delivered_type(body.stream(), &cx, &crate_name)).into();
+        }
         for input in &mut method.sig.inputs {
             if let FnArg::Typed(input) = input
                 && let Type::Reference(reference) = &mut *input.ty
@@ -94,6 +98,30 @@ fn repair(block: &mut Block) {
             }
         }
     }
+}
+
+/// Completes `cx.subscribe(…)` and `cx.subscribe_from(…)` with the type of the messages. The stub accepts all
+/// types, so the compiler could not choose between `Arc<T>` and `Published<T>`.
+fn name_delivered_type(tokens: TokenStream, cx: &Ident, crate_name: &Ident) -> TokenStream {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut completed = TokenStream::new();
+    for (at, token) in tokens.iter().enumerate() {
+        match (&tokens[..at], token) {
+            ([.., TokenTree::Ident(receiver), dot, TokenTree::Ident(method)], TokenTree::Group(_))
+                if receiver == cx
+                    && is_punct(dot, '.')
+                    && (method == "subscribe" || method == "subscribe_from") =>
+            {
+                completed.extend(quote!(::<_, ::#crate_name::private::Arc<_>> #token));
+            }
+            (_, TokenTree::Group(group)) => {
+                let stream = name_delivered_type(group.stream(), cx, crate_name);
+                completed.extend([TokenTree::from(with_stream(group, stream))]);
+            }
+            (_, other) => completed.extend([other.clone()]),
+        }
+    }
+    completed
 }
 
 /// Returns the generics and the where clause of a stub impl. `'static` replaces all lifetimes, because

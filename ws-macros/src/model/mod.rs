@@ -24,7 +24,7 @@ pub(crate) use argument::Arg;
 pub(crate) use declaration::{Declaration, validate_declaration};
 pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};
 pub(crate) use method::{Event, Method, StoredPayload};
-pub(crate) use task::share_captured_context;
+pub(crate) use task::{context_name, is_punct, share_captured_context, with_stream};
 pub(crate) use upgrade::{Upgrade, is_state};
 
 const NO_BORROW: &str = "a handler cannot borrow: it lives as long as its connection\n\

@@ -36,7 +36,7 @@ pub(crate) fn share_captured_context(method: &mut ImplMethod, crate_name: &Ident
 }
 
 /// Returns the name of the argument `cx: &mut Context<Self>`.
-fn context_name(method: &ImplMethod) -> Option<Ident> {
+pub(crate) fn context_name(method: &ImplMethod) -> Option<Ident> {
     method.sig.inputs.iter().find_map(|input| match input {
         FnArg::Typed(input) if names_context(&input.ty) => match &*input.pat {
             Pat::Ident(pat) => Some(pat.ident.clone()),
@@ -179,7 +179,7 @@ fn is_spawn(before: &[TokenTree]) -> bool {
     is_path && MODULES.iter().any(|name| module == name) && FUNCTIONS.iter().any(|name| function == name)
 }
 
-fn with_stream(group: &Group, stream: TokenStream) -> Group {
+pub(crate) fn with_stream(group: &Group, stream: TokenStream) -> Group {
     let mut replaced = Group::new(group.delimiter(), stream);
     replaced.set_span(group.span());
     replaced
@@ -189,7 +189,7 @@ fn is_ident(token: &TokenTree, name: &str) -> bool {
     matches!(token, TokenTree::Ident(ident) if ident == name)
 }
 
-fn is_punct(token: &TokenTree, mark: char) -> bool {
+pub(crate) fn is_punct(token: &TokenTree, mark: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
 }
 
