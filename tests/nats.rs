@@ -22,6 +22,8 @@ mod close;
 mod cluster;
 #[path = "nats/concurrent_publish.rs"]
 mod concurrent_publish;
+#[path = "nats/faults/mod.rs"]
+mod faults;
 #[path = "nats/forward.rs"]
 mod forward;
 #[path = "nats/history.rs"]

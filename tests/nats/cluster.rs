@@ -7,7 +7,7 @@ use super::concurrent_publish::{Publisher, check, lines, publish_until_received}
 use super::*;
 
 /// Waits until the servers have formed a cluster that can create a replicated stream.
-async fn wait_cluster(servers: &[NatsServer; 3]) -> jetstream::Context {
+pub(super) async fn wait_cluster(servers: &[NatsServer; 3]) -> jetstream::Context {
     let client = async_nats::connect(servers[2].url()).await.unwrap();
     let jetstream = jetstream::new(client);
     wait_until(async || {

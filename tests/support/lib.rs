@@ -39,7 +39,7 @@ pub fn self_signed() -> Result<Tls, BoxError> {
 /// Returns a port without a listener.
 ///
 /// Ports below 32768 are never ephemeral ports of clients, so the port stays free until the server starts.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let begin = std::process::id() as usize * 101;
     loop {

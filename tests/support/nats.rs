@@ -35,7 +35,7 @@ impl NatsServer {
     /// Like [`start`](Self::start), with a configuration, in which `FOLDER` stands for the server's folder.
     pub async fn start_with(config: &str) -> Option<Self> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let found = Command::new("nats-server").arg("--version").stdout(Stdio::null()).status();
+        let found = Command::new(program()).arg("--version").stdout(Stdio::null()).status();
         if let Err(error) = found {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "nats-server: {error}");
             println!("skipped: nats-server is not installed ({error})");
@@ -82,10 +82,23 @@ impl NatsServer {
         }
     }
 
+    /// Copies the stored data of a stopped server aside.
+    pub fn save_store(&self) {
+        assert!(self.child.is_none(), "the server writes to its store");
+        copy_folder(&self.folder.join("jetstream"), &self.folder.join("saved"));
+    }
+
+    /// Replaces the stored data of a stopped server by the saved copy, as a restored backup would.
+    pub fn restore_store(&self) {
+        assert!(self.child.is_none(), "the server writes to its store");
+        std::fs::remove_dir_all(self.folder.join("jetstream")).unwrap();
+        copy_folder(&self.folder.join("saved"), &self.folder.join("jetstream"));
+    }
+
     /// Starts the server again, with the same port and data.
     pub async fn restart(&mut self) {
         self.stop();
-        let mut command = Command::new("nats-server");
+        let mut command = Command::new(program());
         command.arg("-c").arg(self.folder.join("config"));
         if self.has_jetstream {
             command.arg("-js").arg("-sd").arg(&self.folder);
@@ -136,6 +149,26 @@ impl NatsServer {
         stream.read_to_string(&mut response).await.unwrap();
         assert!(response.contains("\"connections\""), "{response}");
         response
+    }
+}
+
+/// Returns the server's program: `NATS_SERVER`, for tests with another version, or else the installed one.
+fn program() -> String {
+    std::env::var("NATS_SERVER").unwrap_or_else(|_| "nats-server".into())
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (source, target) = {
+            let entry = entry.unwrap();
+            (entry.path(), to.join(entry.file_name()))
+        };
+        if source.is_dir() {
+            copy_folder(&source, &target);
+        } else {
+            std::fs::copy(&source, &target).unwrap();
+        }
     }
 }
 

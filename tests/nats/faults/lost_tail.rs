@@ -1,0 +1,45 @@
+//! Scenario 6: a store that has lost its last messages, for example in a power cut.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "an epoch survives the loss of a stream's last messages"]
+async fn store_that_lost_its_tail_is_a_reported_loss() {
+    let Some(mut nats) = NatsServer::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(256));
+    let mut stayed = Session::subscriber(&rooms[1]).await;
+    let sent = numbered("a", 0..60);
+    let mut positions = Vec::new();
+    publish_all(&rooms[0], &sent[..20]).await;
+    for line in &sent[..20] {
+        positions.push(stayed.expect_message(line).await);
+    }
+    nats.stop();
+    nats.save_store();
+    nats.restart().await;
+    publish_all(&rooms[0], &sent[20..40]).await;
+    for line in &sent[20..40] {
+        positions.push(stayed.expect_message(line).await);
+    }
+    hubs[0].flush().await.unwrap();
+
+    nats.stop();
+    nats.restore_store();
+    nats.restart().await;
+    publish_all(&rooms[0], &sent[40..]).await;
+    wait_until(async || hubs[0].flush().await.is_ok()).await;
+    let received_before =
+        |lines: usize| sent[..lines].iter().cloned().map(Event::Received).collect::<Vec<_>>();
+    let account = collect_after(received_before(40), &mut stayed, &sent, None).await;
+    let fresh = Hub::nats(&nats.url()).await.unwrap().topic::<String>("room").history(256);
+    for (process, room) in [("same process", &rooms[1]), ("fresh process", &fresh)] {
+        // One client received the lost messages, another left before them.
+        for received in [40, 20] {
+            let (mut back, recovered) = resume(room, positions[received - 1]).await;
+            let account = collect_after(received_before(received), &mut back, &sent, recovered).await;
+            account.check(&format!("6, back after {received}, {process}"));
+        }
+    }
+    account.check("6, stayed");
+}

@@ -1,0 +1,106 @@
+//! Scenario 7: a server that refuses what a client may not do.
+
+use ws_core::BrokerError;
+
+use super::*;
+
+/// Connects as a user whose permissions are those of the configuration of [`restricted`].
+async fn connect(nats: &NatsServer, user: &str) -> Hub {
+    Hub::nats(&nats.url().replace("://", &format!("://{user}:{user}@"))).await.unwrap()
+}
+
+/// Starts a server with one user without restrictions, `all`, and one with some, `some`.
+async fn restricted(permissions: &str) -> Option<NatsServer> {
+    let users = format!(
+        "{{ user: all, password: all }}, {{ user: some, password: some, permissions: {{ {permissions} }} }}"
+    );
+    NatsServer::start_with(&format!("authorization {{ users: [ {users} ] }}")).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "refusals of the server are ignored"]
+async fn subscriptions_beyond_the_limit_fail_or_are_reported() {
+    let Some(nats) = NatsServer::start_with("max_subscriptions: 12").await else { return };
+    for history in [None, Some(16)] {
+        let [limited, publisher] = hubs(&nats).await;
+        let rooms = |hub: &Hub| -> Vec<_> {
+            let room = |number| hub.topic::<String>(format!("room {number} {history:?}"));
+            (0..30).map(|number| history.map_or(room(number), |len| room(number).history(len))).collect()
+        };
+        let mut sessions = Vec::new();
+        for room in rooms(&limited) {
+            let mut session = Session::open(&room, OnOpen::Subscribe).await;
+            let opened = session.next().await;
+            sessions.push((session, opened));
+        }
+        let sent = numbered("a", 0..3);
+        for room in rooms(&publisher) {
+            publish_all(&room, &sent).await;
+        }
+        publisher.flush().await.unwrap();
+        let (mut accepted, mut refused) = (0, 0);
+        for (session, opened) in &mut sessions {
+            match opened {
+                Event::Open => {
+                    accepted += 1;
+                    let account = collect(session, &sent, None).await;
+                    account.check(&format!("7, history {history:?}, accepted subscription"));
+                }
+                Event::Failed(_) => refused += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        println!("7, history {history:?}: {accepted} accepted, {refused} refused");
+        assert!(accepted > 0 && refused > 0);
+    }
+}
+
+#[tokio::test]
+#[ignore = "refusals of the server are ignored"]
+async fn publishing_without_permission_fails_at_the_flush() {
+    let Some(nats) = restricted(r#"publish: { deny: ["ws.t.>", "ws.h.>"] }"#).await else { return };
+    let hub = connect(&nats, "some").await;
+    for history in [None, Some(16)] {
+        let room = hub.topic::<String>("room");
+        let room = history.map_or(room.clone(), |len: usize| room.history(len));
+        room.publish("x".into()).unwrap();
+        let flushed = hub.flush().await;
+        let Err(BrokerError::Refused(error)) = flushed else { panic!("{history:?}: {flushed:?}") };
+        assert!(error.to_string().contains(".room"), "{error}");
+        // A flush reports an error once.
+        hub.flush().await.unwrap();
+    }
+}
+
+#[tokio::test]
+#[ignore = "refusals of the server are ignored"]
+async fn subscribing_without_permission_fails() {
+    for denied in ["subscribe: { deny: \"ws.t.>\" }", "publish: { deny: \"$JS.API.>\" }"] {
+        let Some(nats) = restricted(denied).await else { return };
+        let hub = connect(&nats, "some").await;
+        let rooms = [hub.topic::<String>("room"), hub.topic::<String>("stored").history(16)];
+        for (room, is_denied) in rooms.iter().zip([denied.starts_with("sub"), denied.starts_with("pub")]) {
+            let opened = Session::open(room, OnOpen::Subscribe).await.next().await;
+            match opened {
+                Event::Open => assert!(!is_denied, "{denied}: {}", room.name()),
+                Event::Failed(error) => {
+                    assert!(is_denied && error.contains("ermission"), "{denied}: {}: {error}", room.name());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "refusals of the server are ignored"]
+async fn missing_permission_for_the_probe_is_reported_at_once() {
+    let Some(nats) = restricted("publish: { deny: \"ws.nobody\" }").await else { return };
+    let hub = connect(&nats, "some").await;
+    let mut session = Session::open(&hub.topic("room"), OnOpen::Subscribe).await;
+    let opened =
+        timeout(Duration::from_secs(20), session.next()).await.expect("the call waited for a minute");
+    assert!(matches!(&opened, Event::Failed(error) if error.contains("ws.nobody")), "{opened:?}");
+    let flushed = hub.flush().await;
+    assert!(matches!(&flushed, Err(BrokerError::Refused(error)) if error.to_string().contains("ws.nobody")));
+}
