@@ -13,8 +13,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// already.
     ///
     /// The connection is left out whether it subscribes or forwards. In a method of that connection,
-    /// [`Context::publish_to_others`] does the same. An address is an [`Addr`] or a [`Recipient`]; that of a
-    /// connection that has ended leaves out nobody.
+    /// [`Context::publish_to_others`] does the same. An address is an [`Addr`] or a [`Recipient`]. The address of a
+    /// connection that has ended has no effect.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
 /// use ws_core::{Address, PublishError, Topic};
 ///
 /// fn announce(room: &Topic<String>, newcomer: &impl Address) -> Result<(), PublishError> {
-///     room.publish_except(newcomer, "somebody has come in".to_owned())?;
+///     room.publish_except(newcomer, "a guest has come in".to_owned())?;
 ///     Ok(())
 /// }
 /// ```

@@ -61,7 +61,7 @@ impl PublishAck {
         Self(AckState::Ready(position))
     }
 
-    /// Creates an acknowledgement that waits for the broker; `None` if there is no position to wait for.
+    /// Creates an acknowledgement that waits for the broker; `None` without a history.
     pub(super) fn remote(pending: Option<PendingPosition>) -> Self {
         pending.map_or_else(|| Self::ready(None), |pending| Self(AckState::Pending(pending)))
     }

@@ -3,7 +3,8 @@
 use super::position::Position;
 
 /// The message from which a subscription to a topic with a [history](crate::Topic::history) starts; the
-/// argument of [`Context::subscribe_from`](crate::Context::subscribe_from).
+/// argument of [`Context::subscribe_from`](crate::Context::subscribe_from) and of
+/// [`forward_from`](crate::Context::forward_from).
 ///
 /// A [`Position`] converts into a `Since`, and so does an `Option<Position>`, whose `None` is
 /// [`Now`](Self::Now). NATS calls this a *deliver policy*.

@@ -265,7 +265,8 @@ impl fmt::Debug for Recovering {
     }
 }
 
-/// The result of [`Context::subscribe_from`](crate::Context::subscribe_from).
+/// The result of [`Context::subscribe_from`](crate::Context::subscribe_from) and of
+/// [`forward_from`](crate::Context::forward_from).
 ///
 /// ```
 /// use ws_core::{Position, Recovery};

@@ -49,7 +49,7 @@ async fn connection_is_left_out_by_address_and_by_recipient() {
 }
 
 #[tokio::test]
-async fn address_of_a_closed_connection_leaves_out_nobody() {
+async fn address_of_a_closed_connection_has_no_effect() {
     let room = Hub::local().topic::<String>("room");
     let mut anna = TestClient::open(Member(room.clone())).await;
     let addr = anna.addr();

@@ -71,7 +71,7 @@ async fn second_call_starts_again_and_the_first_subscription_ends() {
     assert_eq!(room.subscribers(), 1);
     room.publish("2".into()).unwrap();
     texts(client, &[r#""2""#]).await;
-    // Nobody takes frames any more, so that messages are not encoded.
+    // Messages are not encoded any more after the last client has left.
     let upper = Hub::local().topic_with("room", Upper).history(4);
     let (mut client, _) = open(&upper, Since::Beginning).await;
     client.close(1000).await;
