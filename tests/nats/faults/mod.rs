@@ -30,7 +30,7 @@ fn numbered(publisher: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
 async fn publish_all(room: &Topic<String>, lines: &[String]) {
     for line in lines {
         wait_until(async || match room.publish(line.clone()) {
-            Ok(()) => true,
+            Ok(_) => true,
             Err(PublishError::Disconnected | PublishError::Full) => false,
             Err(error) => panic!("{error}"),
         })
