@@ -54,6 +54,46 @@ async fn silent_client_is_pinged_and_stays_connected_if_it_answers() {
     assert_eq!(peer.closed().await, 1001);
 }
 
+/// Reads nothing for a month.
+#[websocket(ping_interval = 30s, pong_timeout = 5s, idle_timeout = none)]
+struct Paused(Log);
+
+#[websocket]
+impl Paused {
+    #[on_open]
+    fn open(&mut self, cx: &mut Context<Self>) {
+        cx.set_active(false);
+    }
+
+    #[after(720h)]
+    fn resume(&mut self, cx: &mut Context<Self>) {
+        cx.set_active(true);
+    }
+
+    #[on_text]
+    fn text(&mut self, text: &str) {
+        self.0.send(text.to_owned()).unwrap();
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        self.0.send(format!("{reason:?}")).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn client_has_its_time_to_answer_after_a_month_of_silence() {
+    let mut peer = connect(Paused);
+    let start = Instant::now();
+    expect_ping(&mut peer, start, 30 * 24 * 3600).await;
+    sleep(S * 4).await;
+    peer.send("here").await;
+    assert_eq!(peer.event().await, "here");
+    expect_ping(&mut peer, start, 30 * 24 * 3600 + 34).await;
+    assert_eq!(peer.event().await, "PongTimeout");
+    assert_eq!(start.elapsed().as_secs(), 30 * 24 * 3600 + 39);
+}
+
 #[tokio::test(start_paused = true)]
 async fn busy_client_is_not_pinged() {
     let mut peer = connect(Pinged);

@@ -1,5 +1,6 @@
 //! Deadlines of an open connection: the idle timeout, pings and the maximum lifetime.
 
+use std::num::NonZeroI64;
 use std::time::{Duration, Instant};
 
 use super::Connection;
@@ -16,24 +17,31 @@ pub(super) struct OptionalChecks {
     pub(super) message_rate: MessageRate,
 }
 
-/// When a ping was sent, in milliseconds after the last byte from the client. Half as large as an `Instant`.
+/// When a ping was sent, in nanoseconds after the last byte from the client. Half as large as an `Instant`, and
+/// enough for 292 years.
 ///
-/// The number is negative if `last_received_at` has moved since, which a new idle timeout does.
+/// The number is negative if `last_received_at` has moved since, which a new idle timeout does. A ping that was
+/// sent at that very time counts as a nanosecond later.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct UnansweredPing(i32);
+pub(super) struct UnansweredPing(NonZeroI64);
 
 impl UnansweredPing {
     fn new(sent_at: Instant, last_received_at: Instant) -> Self {
-        let millis = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
-        Self(match sent_at.checked_duration_since(last_received_at) {
-            Some(later) => millis(later),
-            None => -millis(last_received_at.duration_since(sent_at)),
-        })
+        let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        let nanos = match sent_at.checked_duration_since(last_received_at) {
+            Some(later) => nanos(later),
+            None => -nanos(last_received_at.duration_since(sent_at)),
+        };
+        Self(NonZeroI64::new(nanos).unwrap_or(const { NonZeroI64::new(1).unwrap() }))
     }
 
     fn sent_at(self, last_received_at: Instant) -> Option<Instant> {
-        let millis = Duration::from_millis(self.0.unsigned_abs().into());
-        if self.0 < 0 { last_received_at.checked_sub(millis) } else { last_received_at.checked_add(millis) }
+        let nanos = Duration::from_nanos(self.0.unsigned_abs().into());
+        if self.0.is_negative() {
+            last_received_at.checked_sub(nanos)
+        } else {
+            last_received_at.checked_add(nanos)
+        }
     }
 }
 
