@@ -251,7 +251,14 @@ fn every_attribute_has_an_example() {
         let macros: Vec<_> = macros.collect();
         assert!(!macros.is_empty());
         for (at, line) in macros {
-            assert!(above(&text, at).iter().any(|line| line.starts_with("/// ```")), "{file}: {line}");
+            let has_example = above(&text, at).iter().any(|line| {
+                let included =
+                    line.strip_prefix("#[doc = include_str!(\"").and_then(|rest| rest.split('"').next());
+                let included = included.map(|path| workspace().join("ws-core/src").join(path));
+                line.starts_with("/// ```")
+                    || included.is_some_and(|path| fs::read_to_string(path).unwrap().contains("\n```\n"))
+            });
+            assert!(has_example, "{file}: {line}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{Options, Overflow};
 /// The default of [`UnsentLimit`] in bytes, for a handler whose `overflow` drops messages.
 const DEFAULT_UNSENT: usize = 16 << 10;
 
-/// How many bytes the kernel may hold that it has not sent to the client: `TCP_NOTSENT_LOWAT`.
+/// The number of bytes that the kernel may hold and has not sent to the client: `TCP_NOTSENT_LOWAT`.
 ///
 /// The kernel's send buffer grows to megabytes. Bytes in that buffer are out of reach of
 /// [`Overflow`](crate::Overflow), so that a client which reads too slowly receives old messages first. A limit

@@ -12,7 +12,7 @@ use crate::prelude::*;
 const CHUNK: usize = 70_000;
 const MIB: usize = 1 << 20;
 
-/// Sends a chunk above the high-water mark at each drain.
+/// A handler that sends a chunk above the high-water mark at each drain.
 #[websocket(idle_timeout = none)]
 struct Source {
     log: Log,

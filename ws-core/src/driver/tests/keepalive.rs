@@ -54,7 +54,7 @@ async fn silent_client_is_pinged_and_stays_connected_if_it_answers() {
     assert_eq!(peer.closed().await, 1001);
 }
 
-/// Reads nothing for a month.
+/// A handler that reads nothing for a month.
 #[websocket(ping_interval = 30s, pong_timeout = 5s, idle_timeout = none)]
 struct Paused(Log);
 

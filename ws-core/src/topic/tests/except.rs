@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Subscribes or forwards on command, so that its address exists before or after that.
+/// A handler that subscribes or forwards on command, so that its address exists before or after that.
 #[websocket]
 struct Member(Topic<String>);
 

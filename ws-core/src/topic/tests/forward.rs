@@ -90,7 +90,7 @@ async fn stored_message_that_cannot_be_encoded_counts_as_missed() {
     texts(client, &["FIRST", "lagged 2", "LAST", "NEW"]).await;
 }
 
-/// Counts the calls of `encode`.
+/// A codec that counts the calls of `encode`.
 struct Counting(Arc<std::sync::atomic::AtomicUsize>);
 
 impl Codec<String> for Counting {

@@ -25,7 +25,7 @@ impl ReturningClient {
     }
 }
 
-/// Answers each message with its position.
+/// A handler that answers each message with its position.
 #[websocket]
 struct Sender(Topic<u32>);
 

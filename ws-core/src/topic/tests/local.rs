@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Has neither serde nor `Clone`.
+/// A value with neither serde nor `Clone`.
 struct Opaque(Box<dyn Fn() -> String + Send + Sync>);
 
 #[websocket]

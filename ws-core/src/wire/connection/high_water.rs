@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::options::Overflow;
 
-/// Whether `#[on_drain]` is due.
+/// The progress towards a call of `#[on_drain]`.
 ///
 /// ```text
 ///               a write above the mark                   before a read, below the mark
