@@ -196,13 +196,16 @@ impl<T: Transport> ConnectionIo<T> {
                 Poll::Pending => return wire.set_refused(true),
             }
         }
-        wire.set_refused(false);
         // Transports that buffer, for example TLS, have to flush too.
-        match Pin::new(stream).poll_flush(task) {
-            Poll::Ready(Ok(())) => self.needs_flush = false,
-            Poll::Ready(Err(error)) => wire.on_write_error(error.kind()),
-            Poll::Pending => {}
-        }
+        let is_flushed = match Pin::new(stream).poll_flush(task) {
+            Poll::Ready(Ok(())) => {
+                self.needs_flush = false;
+                true
+            }
+            Poll::Ready(Err(error)) => return wire.on_write_error(error.kind()),
+            Poll::Pending => false,
+        };
+        wire.set_refused(!is_flushed);
     }
 
     /// Writes within an iteration if the outbox is above its high-water mark. Only bytes that the transport

@@ -11,9 +11,8 @@ const DEFAULT_UNSENT: usize = 16 << 10;
 /// [`Overflow`](crate::Overflow), so that a client which reads too slowly receives old messages first. A limit
 /// keeps those messages in the queue of the connection, where a newer one replaces them.
 ///
-/// The limit applies on Linux and Android, to TCP and TLS of this crate's server. Inside TLS, as many bytes may
-/// also wait encrypted. Streams of HTTP/2 share a socket, so they have no such limit, and neither has a stream
-/// from another server.
+/// The limit applies on Linux and Android, to TCP and TLS of this crate's server. Streams of HTTP/2 share a socket,
+/// so they have no such limit, and neither has a stream from another server.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};

@@ -51,8 +51,8 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
         false
     }
 
-    /// Limits the bytes that the kernel and the stream hold for the client. A stream without a socket of its
-    /// own ignores the limits.
+    /// Limits the bytes that the kernel holds for the client. A stream without a socket of its own ignores the
+    /// limits.
     fn set_send_limits(&mut self, _: SendLimits) {}
 }
 
@@ -95,11 +95,7 @@ impl Transport for Box<TlsStream<TcpStream>> {
     }
 
     fn set_send_limits(&mut self, limits: SendLimits) {
-        let (socket, session) = self.get_mut();
-        limit_socket(&SockRef::from(&*socket), limits);
-        if limits.unsent.is_some() {
-            session.set_buffer_limit(limits.unsent);
-        }
+        limit_socket(&SockRef::from(self.get_ref().0), limits);
     }
 }
 

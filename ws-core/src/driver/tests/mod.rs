@@ -14,6 +14,7 @@ mod fairness;
 mod fast_path;
 mod flow;
 mod frames;
+mod held_messages;
 mod hixie;
 mod io_failures;
 mod keepalive;

@@ -24,12 +24,13 @@ pub(super) enum HighWater {
     Due,
 }
 
-/// What the socket did with the bytes that it was offered last.
+/// What the stream did with the bytes that it was offered last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LastWrite {
-    /// It accepted all of them.
+    /// It sent all of them.
     Accepted,
-    /// It accepted fewer: the client reads too slowly.
+    /// It sent fewer, because the client reads too slowly. Streams that buffer, for example TLS, may hold the
+    /// others.
     Refused,
     /// It failed. Nothing more is sent.
     Failed,
@@ -39,16 +40,17 @@ impl Connection {
     /// Returns whether published messages wait in their queue, where the `overflow` option applies, until the
     /// client has read.
     ///
-    /// A policy that drops messages needs them in the queue as soon as the socket accepts no more bytes.
+    /// A policy that drops messages needs them in the queue as soon as the socket accepts no more bytes. A
+    /// connection that drains gets no newer ones, so it sends those that wait.
     #[inline]
     pub(crate) fn holds_published(&self) -> bool {
         self.is_above_high_water()
             || (self.last_write == LastWrite::Refused
-                && !self.outbox.is_empty()
-                && self.options.overflow != Overflow::Close)
+                && self.options.overflow != Overflow::Close
+                && self.is_open())
     }
 
-    /// Records whether the socket accepted all bytes that it was offered.
+    /// Records whether the stream sent all bytes that it was offered.
     #[inline]
     pub(crate) fn set_refused(&mut self, is_refused: bool) {
         if self.last_write != LastWrite::Failed {

@@ -304,7 +304,7 @@ impl Connection {
             && self.read_ahead_queue.is_empty()
             && self.unread.is_empty()
             && self.managed.is_none()
-            && (self.outbox.is_empty() || !self.holds_published())
+            && !self.holds_published()
     }
 
     /// Returns whether the handler may receive messages from the client now.

@@ -15,6 +15,8 @@ mod errors;
 mod fairness;
 #[path = "../flow.rs"]
 mod flow;
+#[path = "../held_messages.rs"]
+mod held_messages;
 #[path = "../io_failures.rs"]
 mod io_failures;
 #[path = "../keepalive.rs"]
