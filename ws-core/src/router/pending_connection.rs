@@ -144,9 +144,13 @@ impl<H: Handler> PendingConnection<H> {
     /// Starts a connection of draft 76 after the client has sent the eight bytes that follow its head.
     async fn start_hixie(self: Box<Self>, pending_upgrade: PendingUpgrade, challenge: Challenge) {
         let Self { setup, permit, timeout, .. } = *self;
-        let limit = setup.options.max_message_size;
+        let (limit, limits) = (setup.options.max_message_size, setup.options.send_limits());
         let handshake = async {
-            let (stream, input) = pending_upgrade.stream().await?;
+            let (mut stream, input) = pending_upgrade.stream().await?;
+            if let Some(limits) = limits {
+                // The translating stream has no socket that the driver could limit.
+                stream.set_send_limits(limits);
+            }
             Ok::<_, BoxError>(HixieTransport::handshake(stream.boxed(), input, challenge, limit).await?)
         };
         let mut handshake = pin!(tokio::time::timeout(timeout, handshake));

@@ -131,6 +131,18 @@ impl From<TlsStream<TcpStream>> for Stream {
 }
 
 impl Stream {
+    /// Limits the bytes that the kernel holds for the client, as [`Transport::set_send_limits`] does.
+    pub(crate) fn set_send_limits(&mut self, limits: SendLimits) {
+        match self {
+            Self::Tcp(tcp) => tcp.set_send_limits(limits),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.set_send_limits(limits),
+            #[cfg(feature = "http2")]
+            Self::Http2(io) => io.set_send_limits(limits),
+            Self::Other(io) => io.set_send_limits(limits),
+        }
+    }
+
     /// Returns the stream behind a trait object, for rare uses that are not worth compiling per type.
     pub(crate) fn boxed(self) -> Box<dyn ByteStream> {
         match self {
