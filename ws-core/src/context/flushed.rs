@@ -8,10 +8,13 @@ use crate::handler::Handler;
 impl<H: Handler> Context<H> {
     /// Waits until fewer than `outbox_high_water` bytes wait for the client, for a producer that is faster.
     ///
-    /// The future completes at once if the outbox is below its high-water mark, or if the connection is
-    /// closing, which nothing can be sent to. Meanwhile the connection writes, reads ahead and answers pings.
-    /// A client that reads nothing is ended by the idle timeout or by `pong_timeout`, and the method is
-    /// then cancelled.
+    /// The future completes at once if the outbox is below its high-water mark, or if nothing more can be sent:
+    /// the connection is closing, or the client is gone. Meanwhile the connection only writes. Reading is
+    /// stopped above the high-water mark, so pings are neither answered nor sent. A client that reads nothing for
+    /// `idle_timeout` is disconnected, and the method is then cancelled. With `idle_timeout = none`, the method
+    /// waits as long as TCP keeps the connection. A shutdown waits for the client too, until its deadline.
+    ///
+    /// The future may be dropped, for example by `select!`, and awaited anew.
     ///
     /// Only async methods can wait. A sync method returns, and continues in
     /// [`#[on_drain]`](crate::prelude::on_drain). Cowboy has no equivalent.

@@ -9,6 +9,8 @@ mod backpressure;
 mod budget;
 #[path = "../closing.rs"]
 mod closing;
+#[path = "../drain.rs"]
+mod drain;
 #[path = "../errors.rs"]
 mod errors;
 #[path = "../fairness.rs"]
