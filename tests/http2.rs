@@ -2,6 +2,8 @@
 
 #[path = "http2/deflate.rs"]
 mod deflate;
+#[path = "http2/drain.rs"]
+mod drain;
 #[path = "http2/flow.rs"]
 mod flow;
 #[path = "http2/server.rs"]
