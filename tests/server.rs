@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tests::{TIMEOUT, serve};
-use tokio::net::TcpListener;
+use tests::http2::Connection;
+use tests::whoami::{self, PlainService, Whoami};
+use tests::{TIMEOUT, handshake, serve};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tungstenite::Message;
 use ws_core::prelude::*;
@@ -131,6 +133,38 @@ async fn fallback_answers_other_paths() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "a page"));
     assert_eq!(raw.request("GET /none HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 404);
     assert_eq!(server.connect("/worker").await.text().await, "127.0.0.1");
+}
+
+/// The first service needs axum's router, the second does not.
+#[tokio::test]
+async fn extractors_find_the_client() {
+    for workers in [0, 2] {
+        for is_app in [true, false] {
+            let router = Router::new().mount::<Whoami>().workers(workers);
+            let router = if is_app { router.fallback(whoami::app()) } else { router.fallback(PlainService) };
+            let server = serve(router).await;
+
+            let mut raw = server.raw().await;
+            let expect = whoami::answer(raw.0.local_addr().unwrap(), false);
+            let page = raw.request("GET /whoami HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            assert_eq!((page.status, page.body.as_str()), (200, expect.as_str()));
+            // The handler on the parsed route, and with more headers than that route takes, by hyper.
+            for more in ["", &"X: y\r\n".repeat(70)] {
+                let mut raw = server.raw().await;
+                let expect = whoami::answer(raw.0.local_addr().unwrap(), false);
+                assert_eq!(raw.request(&handshake("/socket", more)).await.status, 101);
+                assert_eq!(raw.frame().await, Some((0x81, expect.into_bytes())));
+            }
+
+            let tcp = TcpStream::connect(server.addr).await.unwrap();
+            let expect = whoami::answer(tcp.local_addr().unwrap(), false);
+            let http2 = Connection::new(tcp).await;
+            let request = hyper::Request::get("http://localhost/whoami").body(()).unwrap();
+            let page = http2.request(request, Some(b"")).await.unwrap();
+            assert_eq!((page.status, &page.body), (200, &expect));
+            assert_eq!(http2.open("/socket").await.next_text().await, expect);
+        }
+    }
 }
 
 #[tokio::test]

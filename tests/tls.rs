@@ -1,5 +1,8 @@
 //! TLS, and the protocols inside it.
 
+#[path = "tls/client.rs"]
+mod client;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ pub mod deflate;
 pub mod http2;
 pub mod nats;
 pub mod proxy;
+pub mod whoami;
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -141,3 +141,4 @@ pub use topic::{
     Codec, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence, PublishAck,
     Published, Recovering, Recovery, Since, Subscribed, Topic,
 };
+pub use upgrade::IsTls;

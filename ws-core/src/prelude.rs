@@ -29,9 +29,10 @@ pub use std::time::Duration;
 pub use crate::Json;
 pub use crate::{
     Addr, BrokerError, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, FromBinary, FromText,
-    HandlerError, HeaderMap, History, Hub, IntoReply, Member, MemberId, Message, OnInfo, Path, PeerAddr,
-    Ping, Pong, Position, Presence, PublishAck, PublishError, Published, Query, Recipient, Recovery, Replies,
-    Router, SendError, Since, State, StatusCode, Subprotocols, TimerId, Topic, Upgrade, Utf8Bytes, websocket,
+    HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId, Message, OnInfo, Path,
+    PeerAddr, Ping, Pong, Position, Presence, PublishAck, PublishError, Published, Query, Recipient,
+    Recovery, Replies, Router, SendError, Since, State, StatusCode, Subprotocols, TimerId, Topic, Upgrade,
+    Utf8Bytes, websocket,
 };
 
 /// `#[after(5s)]`: a method that runs once, this long after open. Cowboy's `erlang:start_timer/3`.

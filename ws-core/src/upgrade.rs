@@ -8,6 +8,7 @@ mod fields;
 mod handshake_headers;
 mod headers;
 mod hixie;
+mod is_tls;
 mod origin;
 mod rejection;
 mod response;
@@ -23,6 +24,7 @@ use tungstenite::handshake::derive_accept_key;
 pub(crate) use handshake_headers::HandshakeHeaders;
 pub(crate) use headers::HeaderFields;
 pub(crate) use hixie::{CHALLENGE_RESPONSE_LEN, Challenge, KEY3_LEN};
+pub use is_tls::IsTls;
 pub(crate) use origin::help as origin_help;
 pub(crate) use rejection::HandshakeRejection;
 pub(crate) use response::HandshakeResponse;
@@ -38,10 +40,6 @@ use response::AcceptProof;
 
 /// Name of the `Origin` header in the drafts before RFC 6455.
 const DRAFT_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin");
-
-/// Request extension that marks a request received over TLS.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct IsTls;
 
 /// Checks a request. When several rules are broken, the first one in the order below decides the status.
 pub(crate) fn check(parts: &Parts, options: &Options) -> Result<HandshakeResponse, HandshakeRejection> {

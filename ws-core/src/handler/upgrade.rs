@@ -51,7 +51,7 @@ impl<H: Default, S: Sync> OnUpgrade<H, S> for DefaultUpgrade {
 #[diagnostic::on_unimplemented(
     message = "`#[on_upgrade]` cannot take a `{Self}` from the request",
     label = "an argument of its `#[on_upgrade]` is not an extractor",
-    note = "extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`, `Subprotocols`, and all types that implement axum's `FromRequestParts`; the `T` of `Path` and `Query` is `serde::Deserialize`",
+    note = "extractors are `Path<T>`, `Query<T>`, `State<T>`, `HeaderMap`, `PeerAddr`, `IsTls`, `Subprotocols`, and all types that implement axum's `FromRequestParts`; the `T` of `Path` and `Query` is `serde::Deserialize`",
     note = "the state of the router is `{S}` here; if the argument needs another one, call `.with_state(…)` after the mounts: `Router::new().mount::<…>().with_state(…)`"
 )]
 pub trait Extractor<S>: Sized {

@@ -8,6 +8,7 @@ use std::ops::Deref;
 use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use hyper::StatusCode;
+use hyper::http::Extensions;
 use hyper::http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -199,7 +200,9 @@ impl<S: Sync, T: FromRef<S>> FromRequestParts<S> for State<T> {
     }
 }
 
-/// Extractor of the client's address. Behind a proxy, this is the proxy's address.
+/// Extractor of the client's address. Behind a proxy, this is the proxy's address. With the feature `axum`,
+/// axum's `ConnectInfo<SocketAddr>` extracts the same address, in `#[on_upgrade]` and in the
+/// [`fallback`](crate::Router::fallback).
 ///
 /// Inside another server, that server must put a `PeerAddr` into the request's extensions; otherwise the
 /// request gets 500. The guide shows how, for [axum](crate::guide::mounting#in-axum).
@@ -226,6 +229,15 @@ impl<S: Sync, T: FromRef<S>> FromRequestParts<S> for State<T> {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
+
+impl PeerAddr {
+    /// Puts the address into a request, for extractors of this type and of axum's `ConnectInfo`.
+    pub(crate) fn insert_into(self, extensions: &mut Extensions) {
+        extensions.insert(self);
+        #[cfg(feature = "axum")]
+        extensions.insert(axum::extract::ConnectInfo(self.0));
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for PeerAddr {
     type Rejection = Response;

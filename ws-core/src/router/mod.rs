@@ -211,6 +211,10 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// `Sec-WebSocket-Version` is a handshake, even if it is incomplete. A proxy that is not configured for
     /// WebSockets removes `Upgrade` only, so its client gets 426.
     ///
+    /// The requests have the extensions [`PeerAddr`], and [`IsTls`](crate::IsTls) inside TLS, which are also
+    /// extractors. With the feature `axum` they have axum's `ConnectInfo<SocketAddr>` as well; without it, that
+    /// extractor answers with 500.
+    ///
     /// ```
     /// # use ws_core::prelude::*;
     /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;

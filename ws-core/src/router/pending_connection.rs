@@ -122,13 +122,21 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
             }
             (stream, _) => stream,
         };
-        let (handler, cx) = setup.build(input);
+        #[cfg_attr(not(feature = "test-util"), expect(unused_mut))]
+        let (handler, mut cx) = setup.build(input);
         match stream {
             Stream::Tcp(tcp) => _ = tokio::spawn(driver::run(handler, cx, tcp, Some(permit))),
             #[cfg(feature = "tls")]
             Stream::Tls(tls) => _ = tokio::spawn(driver::run(handler, cx, tls, Some(permit))),
             #[cfg(feature = "http2")]
             Stream::Http2(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(permit))),
+            #[cfg(feature = "test-util")]
+            Stream::Memory(memory) => {
+                let ping_interval = cx.session().wire.options().ping_interval;
+                memory.start(cx.addr(), ping_interval, |io| {
+                    tokio::spawn(driver::run(handler, cx, io, Some(permit)))
+                });
+            }
             Stream::Other(io) => _ = tokio::spawn(driver::run(handler, cx, io, Some(permit))),
         }
     }

@@ -43,9 +43,9 @@ impl Peer {
             // The first request may have been handled before hyper read it.
             let response = lock(&response).take();
             let response = response.ok_or_else(|| {
-                request.extensions_mut().insert(PeerAddr(addr));
+                PeerAddr(addr).insert_into(request.extensions_mut());
                 if is_secure {
-                    request.extensions_mut().insert(IsTls);
+                    request.extensions_mut().insert(IsTls(true));
                 }
                 server.call_request(request.map(Body::new))
             });

@@ -31,7 +31,7 @@ impl Peer {
             // The rare protocols are boxed, so that the task of a handshake stays small.
             FirstRequest::Http1(stream, pending) => Box::pin(self.http1(stream, pending, false)).await,
             #[cfg(feature = "http2")]
-            FirstRequest::Http2(stream) => Box::pin(self.http2(stream)).await,
+            FirstRequest::Http2(stream) => Box::pin(self.http2(stream, false)).await,
             FirstRequest::WebSocket(start, stream, input) => {
                 start.spawn(stream.into(), input, self.server.workers.as_deref());
             }
@@ -50,7 +50,7 @@ impl Peer {
                 self.hand_to_runtime(stream, |peer, tcp| peer.http1(tcp, pending, false));
             }
             #[cfg(feature = "http2")]
-            FirstRequest::Http2(stream) => self.hand_to_runtime(stream, Self::http2),
+            FirstRequest::Http2(stream) => self.hand_to_runtime(stream, |peer, tcp| peer.http2(tcp, false)),
             FirstRequest::Closed => {}
         }
         Finished::Closed
@@ -78,7 +78,7 @@ impl Peer {
         match handshake.await {
             Some(Some(Ok(stream))) => match stream.get_ref().1.alpn_protocol() {
                 #[cfg(feature = "http2")]
-                Some(super::tls::ALPN_HTTP2) => self.http2(stream).await,
+                Some(super::tls::ALPN_HTTP2) => self.http2(stream, true).await,
                 _ => match self.read_first_request(stream, true).await {
                     FirstRequest::WebSocket(start, stream, input) => start.spawn(stream.into(), input, None),
                     FirstRequest::Http1(stream, pending) => self.http1(stream, pending, true).await,

@@ -47,16 +47,18 @@ struct ClientState {
     /// Whether the handler has closed its direction.
     ended: bool,
     start: Instant,
-    /// The client's silence after which the client answers a ping, see [`ClientIo::new`].
+    /// The client's silence after which the server sends a ping by itself.
     ping_interval: Option<Duration>,
+    /// Whether the client answers such pings.
+    answers_pings: bool,
     last_sent_at: Instant,
     log: String,
 }
 
 impl ClientIo {
-    /// Creates the client's end. With a `ping_interval`, the client answers the empty pings that arrive after
-    /// that much silence, and they are not messages for the test.
-    pub(super) fn new(io: DuplexStream, ping_interval: Option<Duration>) -> Self {
+    /// Creates the client's end. If the client answers pings, empty ones that arrive after `ping_interval`
+    /// without a byte from the client are not messages for the test.
+    pub(super) fn new(io: DuplexStream, ping_interval: Option<Duration>, answers_pings: bool) -> Self {
         let start = Instant::now();
         Self(Arc::new(Mutex::new(ClientState {
             io: Some(io),
@@ -69,6 +71,7 @@ impl ClientIo {
             ended: false,
             start,
             ping_interval,
+            answers_pings,
             last_sent_at: start,
             log: String::new(),
         })))
@@ -107,6 +110,10 @@ impl ClientIo {
     pub(super) fn has_ended(&self) -> bool {
         let state = self.lock();
         state.messages.is_empty() && (state.ended || state.io.is_none())
+    }
+
+    pub(super) fn answer_pings(&self, answers: bool) {
+        self.lock().answers_pings = answers;
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -193,7 +200,8 @@ impl ClientState {
 
     /// Returns whether the message is a ping that the client answers.
     fn is_keepalive(&self, message: &Message) -> bool {
-        matches!(message, Message::Ping(ping) if ping.0.is_empty())
+        self.answers_pings
+            && matches!(message, Message::Ping(ping) if ping.0.is_empty())
             && self.ping_interval.is_some_and(|interval| self.last_sent_at.elapsed() >= interval)
     }
 

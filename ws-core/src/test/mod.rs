@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
-use tokio::io::duplex;
+use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
 use crate::address::Addr;
@@ -43,7 +43,8 @@ pub use upgrade::{Rejection, TestUpgrade};
 /// test's expectations; a handler that sends more sees a slow client.
 ///
 /// The client answers the pings of the default `ping_interval`, as a browser does, and they are not messages for
-/// the test. A client of a handler that declares another `ping_interval` leaves the pings to the test.
+/// the test. A client of a handler that declares another `ping_interval` leaves the pings to the test;
+/// [`answer_pings`](Self::answer_pings) changes that.
 ///
 /// ```
 /// use ws_core::prelude::*;
@@ -115,14 +116,23 @@ impl<H: Handler> TestClient<H> {
 
     async fn start(handler: H, mut cx: Context<H>, headers: HeaderMap) -> Self {
         let (client, server) = duplex(client_io::DUPLEX_SIZE);
-        let addr = cx.addr();
+        let (addr, ping_interval) = (cx.addr(), cx.session().wire.options().ping_interval);
+        let task = tokio::spawn(driver::run(handler, cx, server, None));
+        Self::connected(client, ping_interval, headers, (addr, task)).await
+    }
+
+    /// Makes the client of a connection that has started.
+    async fn connected(
+        client: DuplexStream,
+        ping_interval: Option<Duration>,
+        headers: HeaderMap,
+        (addr, task): (Addr<H>, JoinHandle<CloseReason>),
+    ) -> Self {
         // A test that declares pings is about pings. Other tests have a client that answers, as real ones do.
-        let ping_interval = cx.session().wire.options().ping_interval;
-        let io =
-            ClientIo::new(client, ping_interval.filter(|_| ping_interval == Options::DEFAULT.ping_interval));
+        let answers_pings = ping_interval == Options::DEFAULT.ping_interval;
+        let io = ClientIo::new(client, ping_interval, answers_pings);
         io.log_event("opened");
         tokio::spawn(io.clone().run());
-        let task = tokio::spawn(driver::run(handler, cx, server, None));
         let test = Self { io, headers, addr, task };
         settle().await;
         test
@@ -177,6 +187,27 @@ impl<H: Handler> TestClient<H> {
     #[track_caller]
     pub fn pong(&mut self, payload: impl Into<Bytes>) -> impl Future<Output = ()> {
         self.send(crate::Pong(payload.into()))
+    }
+
+    /// Sets whether the client answers the pings that the server sends after `ping_interval` without a byte
+    /// from the client (RFC 6455 §5.5.3). Pings that the client answers are not messages for the test; other
+    /// pings are, see [`pinged`](Self::pinged).
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::TestClient};
+    /// # #[websocket] #[derive(Default)] struct Chat;
+    /// # #[websocket] impl Chat { #[on_text] fn text(&mut self, _: &str) {} }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = TestClient::open(Chat).await;
+    /// client.answer_pings(false); // A client that has disappeared.
+    /// client.advance(Duration::from_secs(25)).await;
+    /// assert_eq!(client.pinged().await, "");
+    /// client.advance(Duration::from_secs(20)).await;
+    /// assert_eq!(client.closed().await, Close::new(1001, "no pong"));
+    /// # }
+    /// ```
+    pub fn answer_pings(&mut self, answers: bool) {
+        self.io.answer_pings(answers);
     }
 
     /// Sends a close frame.

@@ -1,19 +1,31 @@
 //! Handshake requests in memory.
 
+use std::any::type_name;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::pin::Pin;
 
 use axum_core::body::Body;
+use axum_core::response::IntoResponse;
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body as _;
-use hyper::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use hyper::header::{
+    CONNECTION, HOST, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use hyper::{HeaderMap, Request, StatusCode, http};
 
+use tokio::io::duplex;
+use tower_service::Service;
+
+use super::client_io::DUPLEX_SIZE;
 use super::{TestClient, clock};
+use crate::address::Addr;
 use crate::handler::{Handler, OnUpgrade};
 use crate::router::{PeerAddr, prepare};
+use crate::transport::memory::{MemoryStream, MemoryUpgradeSlot, StartedInMemory};
+use crate::upgrade::IsTls;
 
 /// A builder of a handshake request.
 ///
@@ -94,9 +106,50 @@ impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
         self
     }
 
-    /// Sets the client's address. Without a call the client has none.
+    /// Sets the client's address. Without a call the client has none. The extractors are [`PeerAddr`] and,
+    /// with the feature `axum`, axum's `ConnectInfo<SocketAddr>`.
     pub fn peer_addr(mut self, addr: SocketAddr) -> Self {
-        self.request = self.request.extension(PeerAddr(addr));
+        // A builder with an invalid header has no extensions; `open` reports the header.
+        if let Some(extensions) = self.request.extensions_mut() {
+            PeerAddr(addr).insert_into(extensions);
+        }
+        self
+    }
+
+    /// Marks the request as one inside TLS, for the extractor [`IsTls`].
+    pub fn tls(self) -> Self {
+        self.extension(IsTls(true))
+    }
+
+    /// Adds an extension to the request, as a middleware of the server does. axum's `Extension<T>` extracts
+    /// the value.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::TestClient};
+    /// use axum::Extension;
+    ///
+    /// #[derive(Clone)]
+    /// struct User(&'static str);
+    ///
+    /// # #[websocket(path = "/")] struct Chat(User);
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_upgrade]
+    ///     fn join(Extension(user): Extension<User>) -> Self {
+    ///         Self(user)
+    ///     }
+    ///     #[on_open]
+    ///     fn open(&mut self) -> &'static str {
+    ///         self.0.0
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let request = TestClient::<Chat>::upgrade("/").extension(User("alice"));
+    /// assert_eq!(request.open().await.unwrap().text().await, "alice");
+    /// # }
+    /// ```
+    pub fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.request = self.request.extension(value);
         self
     }
 
@@ -131,6 +184,83 @@ impl<H: Handler, S: Send + Sync + 'static> TestUpgrade<H, S> {
                     })
                 }
             }
+        })
+    }
+}
+
+impl<H: Handler> TestUpgrade<H> {
+    /// Sends the request through a router, or through any `tower` service that a router is a part of, for
+    /// example an axum app with middleware. The path, the state, the limits and the fallback are the
+    /// service's. A 101 opens the connection.
+    ///
+    /// The connection is one of the router's: [`Router::shutdown`](crate::Router::shutdown) of a clone ends
+    /// it. It runs on the runtime of the test, also if the router has
+    /// [`workers`](crate::Router::workers).
+    ///
+    /// # Errors
+    ///
+    /// Any response other than a 101, for example a page of the fallback.
+    ///
+    /// # Panics
+    ///
+    /// If the URI or a header is invalid, or if another handler than `H` accepts the request.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::TestClient};
+    /// # #[websocket(path = "/rooms/{room}")] struct Guest(String);
+    /// # #[websocket] impl Guest {
+    /// #     #[on_upgrade]
+    /// #     fn join(Path(room): Path<String>, State(motd): State<&'static str>) -> Self {
+    /// #         Self(format!("{motd} in {room}"))
+    /// #     }
+    /// #     #[on_open] fn open(&mut self) -> String { self.0.clone() }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let router = Router::new().mount::<Guest>().with_state("hello");
+    /// let app = axum::Router::new().nest_service("/live", router.clone());
+    ///
+    /// let request = TestClient::<Guest>::upgrade("/live/rooms/lobby");
+    /// let mut client = request.open_through(app).await.unwrap();
+    /// assert_eq!(client.text().await, "hello in lobby");
+    ///
+    /// let request = TestClient::<Guest>::upgrade("/elsewhere");
+    /// assert_eq!(request.open_through(router).await.unwrap_err().status, StatusCode::NOT_FOUND);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn open_through<T>(self, mut service: T) -> OpenFuture<H>
+    where
+        T: Service<Request<Body>, Error = Infallible> + Send + 'static,
+        T::Response: IntoResponse,
+        T::Future: Send,
+    {
+        let caller = Location::caller();
+        Box::pin(async move {
+            let request = self.request.body(Body::empty());
+            let mut request = request.unwrap_or_else(|error| panic!("{caller}: {error}"));
+            // The test client supports no extension.
+            request.headers_mut().remove(SEC_WEBSOCKET_EXTENSIONS);
+            let (upgrade, upgrade_slot) = MemoryUpgradeSlot::new();
+            request.extensions_mut().insert(upgrade_slot);
+            clock::pause().await;
+            let Ok(()) = poll_fn(|task| service.poll_ready(task)).await;
+            let Ok(response) = service.call(request).await;
+            let (parts, body) = response.into_response().into_parts();
+            if parts.status != StatusCode::SWITCHING_PROTOCOLS {
+                let (status, headers) = (parts.status, parts.headers);
+                return Err(Rejection { status, headers, body: read_body(body).await });
+            }
+            let (client, server) = duplex(DUPLEX_SIZE);
+            let (stream, started) = MemoryStream::new(server);
+            let _ = upgrade.send(stream);
+            let Ok(started) = started.await else {
+                panic!("{caller}: the 101 is not from a router of ws-core")
+            };
+            let StartedInMemory { addr, handler, ping_interval, task } = started;
+            let Ok(addr) = addr.downcast::<Addr<H>>() else {
+                panic!("{caller}: the handler of the request is `{handler}`, not `{}`", type_name::<H>())
+            };
+            Ok(TestClient::connected(client, ping_interval, parts.headers, (*addr, task)).await)
         })
     }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod hixie;
 #[cfg(feature = "http2")]
 pub(crate) mod http2;
+#[cfg(feature = "test-util")]
+pub(crate) mod memory;
 pub(crate) mod rewind;
 #[cfg(feature = "tungstenite")]
 pub(crate) mod tungstenite;
@@ -33,6 +35,9 @@ pub(crate) enum Stream {
     /// A stream of an HTTP/2 connection, from this crate's server.
     #[cfg(feature = "http2")]
     Http2(http2::Http2Stream),
+    /// A stream of a test client.
+    #[cfg(feature = "test-util")]
+    Memory(memory::MemoryStream),
     /// A stream from another server, in a type that only that server knows.
     Other(TokioIo<Upgraded>),
 }
@@ -151,6 +156,8 @@ impl Stream {
             Self::Tls(tls) => tls,
             #[cfg(feature = "http2")]
             Self::Http2(io) => Box::new(io),
+            #[cfg(feature = "test-util")]
+            Self::Memory(memory) => Box::new(memory.io),
             Self::Other(io) => Box::new(io),
         }
     }
@@ -161,6 +168,8 @@ pub(crate) enum PendingUpgrade {
     Hyper(OnUpgrade),
     #[cfg(feature = "http2")]
     Http2(tokio::sync::oneshot::Receiver<http2::Http2Stream>),
+    #[cfg(feature = "test-util")]
+    Memory(tokio::sync::oneshot::Receiver<memory::MemoryStream>),
 }
 
 impl PendingUpgrade {
@@ -171,6 +180,12 @@ impl PendingUpgrade {
             extensions.remove::<http2::Http2UpgradeSlot>().and_then(http2::Http2UpgradeSlot::take)
         {
             return Some(Self::Http2(stream));
+        }
+        #[cfg(feature = "test-util")]
+        if let Some(stream) =
+            extensions.remove::<memory::MemoryUpgradeSlot>().and_then(memory::MemoryUpgradeSlot::take)
+        {
+            return Some(Self::Memory(stream));
         }
         extensions.remove::<OnUpgrade>().map(Self::Hyper)
     }
@@ -185,6 +200,8 @@ impl PendingUpgrade {
             Self::Hyper(upgrade) => Ok(downcast_upgraded(upgrade.await?)),
             #[cfg(feature = "http2")]
             Self::Http2(stream) => Ok((Stream::Http2(stream.await?), Vec::new())),
+            #[cfg(feature = "test-util")]
+            Self::Memory(stream) => Ok((Stream::Memory(stream.await?), Vec::new())),
         }
     }
 }

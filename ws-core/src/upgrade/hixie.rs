@@ -98,7 +98,8 @@ fn location(parts: &Parts) -> Option<HeaderValue> {
         Some(authority) => authority.as_str(),
         None => std::str::from_utf8(single_value(&parts.headers, &HOST)?).ok()?,
     };
-    let is_secure = parts.extensions.get::<IsTls>().is_some() || parts.uri.scheme_str() == Some("https");
+    let is_secure = parts.extensions.get::<IsTls>().is_some_and(|is_tls| is_tls.0)
+        || parts.uri.scheme_str() == Some("https");
     let scheme = if is_secure { "wss" } else { "ws" };
     let resource = parts.uri.path_and_query().map_or("/", |resource| resource.as_str());
     HeaderValue::try_from(format!("{scheme}://{host}{resource}")).ok()

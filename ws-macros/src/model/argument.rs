@@ -184,7 +184,8 @@ fn misplaced_argument(ty: &Type, kind: Kind) -> Option<&'static str> {
         return None;
     }
     match last_name(ty)?.as_str() {
-        "State" | "Path" | "Query" | "PeerAddr" | "Subprotocols" | "HeaderMap" | "Extension" => Some(
+        "State" | "Path" | "Query" | "PeerAddr" | "IsTls" | "Subprotocols" | "HeaderMap" | "Extension"
+        | "ConnectInfo" => Some(
             "an extractor in an event method, where there is no request\n\
              help: extract it in `#[on_upgrade]`, and store it in a field",
         ),

@@ -114,7 +114,17 @@ pub(crate) enum PathUse {
 
 /// Returns the use of the path, as far as the names of the extractors show it.
 pub(super) fn infer_path_use(extractors: &[Type]) -> PathUse {
-    let others = ["Query", "State", "HeaderMap", "PeerAddr", "Subprotocols", "Method", "Version"];
+    let others = [
+        "Query",
+        "State",
+        "HeaderMap",
+        "PeerAddr",
+        "IsTls",
+        "ConnectInfo",
+        "Subprotocols",
+        "Method",
+        "Version",
+    ];
     let mut candidates =
         extractors.iter().filter(|ty| last_name(ty).is_none_or(|name| !others.contains(&name.as_str())));
     match (candidates.next(), candidates.next()) {

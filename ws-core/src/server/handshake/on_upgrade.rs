@@ -31,9 +31,9 @@ impl Peer {
         let Some((mut parts, len)) = request_head::to_parts(&read, &self.server.settings) else {
             return Upgraded::Other(read, None);
         };
-        parts.extensions.insert(PeerAddr(self.addr));
+        PeerAddr(self.addr).insert_into(&mut parts.extensions);
         if is_secure {
-            parts.extensions.insert(IsTls);
+            parts.extensions.insert(IsTls(true));
         }
         // Without a handler the request is for the fallback, which may need the connection.
         let Some(accepted) = self.server.accept(&mut parts) else { return Upgraded::Other(read, None) };

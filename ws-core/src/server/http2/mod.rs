@@ -29,6 +29,7 @@ use tokio::time::{Instant, Sleep};
 use super::peer::Peer;
 use crate::router::{PeerAddr, Router, Settings};
 use crate::transport::http2::{Http2Stream, Http2UpgradeSlot, StreamToken};
+use crate::upgrade::IsTls;
 use body::{RequestBody, send_body};
 use flow_control::StreamWindows;
 use yielding_io::YieldingIo;
@@ -51,7 +52,7 @@ const CONNECTION_HEADERS: [HeaderName; 5] = [
 
 impl Peer {
     /// Serves HTTP/2 until the connection ends.
-    pub(super) async fn http2<T>(self, stream: T)
+    pub(super) async fn http2<T>(self, stream: T, is_secure: bool)
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -95,7 +96,8 @@ impl Peer {
                     }
                     let (server, reset_count) = (Arc::clone(&self.server), Arc::clone(&reset_count));
                     let stream = RequestStream { request, respond, token: windows.stream_token() };
-                    tokio::spawn(serve_request(server, PeerAddr(self.addr), stream, reset_count));
+                    let origin = (PeerAddr(self.addr), is_secure);
+                    tokio::spawn(serve_request(server, origin, stream, reset_count));
                 }
                 Some(Err(error)) => {
                     return tracing::debug!(%error, peer = %self.addr, "HTTP/2 connection failed");
@@ -191,13 +193,16 @@ struct RequestStream {
 /// Serves a request. The stream of an accepted handshake passes to the WebSocket.
 async fn serve_request(
     server: Arc<Router>,
-    peer: PeerAddr,
+    (peer, is_secure): (PeerAddr, bool),
     stream: RequestStream,
     reset_count: Arc<AtomicUsize>,
 ) {
     let RequestStream { request, mut respond, token } = stream;
     let (mut parts, recv) = request.into_parts();
-    parts.extensions.insert(peer);
+    peer.insert_into(&mut parts.extensions);
+    if is_secure {
+        parts.extensions.insert(IsTls(true));
+    }
     let is_head = parts.method == Method::HEAD;
     let (response, socket) = if parts.method == Method::CONNECT {
         let (upgrade_slot, pending_upgrade) = Http2UpgradeSlot::new();

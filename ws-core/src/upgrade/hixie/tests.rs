@@ -27,7 +27,7 @@ fn check_with(changes: &[(&str, &str)], options: &Options) -> Result<HandshakeRe
         request = request.header(name, value);
     }
     if changes.contains(&(":tls", "")) {
-        request = request.extension(IsTls);
+        request = request.extension(IsTls(true));
     }
     check(&request.body(()).unwrap().into_parts().0, options)
 }
