@@ -68,7 +68,8 @@ pub use tungstenite::Utf8Bytes;
 /// its `impl`.
 ///
 /// The [prelude] exports this attribute and the attributes for methods. All options have the defaults of
-/// [`Options`]. Only the path is required, either here or in [`Router::mount_at`].
+/// [`Options`]. Only the path is required, either here or in [`Router::mount_at`]. `options = BASE` starts with
+/// a `const BASE: Options` instead of the defaults; the other options override it, in any order.
 ///
 /// ```
 /// # use ws_core::{prelude::*, test::TestClient};

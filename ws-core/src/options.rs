@@ -12,7 +12,8 @@ pub use send_limits::UnsentLimit;
 
 use crate::close::CloseCodes;
 
-/// The settings of a handler's connections, as declared in `#[websocket(…)]`.
+/// The settings of a handler's connections, as declared in `#[websocket(…)]`, or as a constant that handlers
+/// share: [`#[websocket(options = BASE)]`](crate::guide::connection#options-that-handlers-share).
 ///
 /// `#[on_upgrade]` can change them for one connection
 /// ([`Upgrade::options`](crate::Upgrade::options)); some can also be changed while it is open,
@@ -337,3 +338,6 @@ impl Declaration {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit};
 
 use super::usage::invalid_value;
-use super::value::{self, ungroup_expr};
+use super::value::{self, keyword, ungroup_expr};
 use crate::errors::Errors;
 use crate::parse::suggest;
 use crate::parse::{Opt, OptValue};
@@ -44,6 +44,9 @@ pub(super) fn validate_compress(value: Option<&OptValue>, errors: &mut Errors) -
         Some(OptValue::List(_, span) | OptValue::None(span)) => {
             errors.add(invalid_value(*span, "compress"));
             return None;
+        }
+        Some(OptValue::Expr(value)) if keyword(value).as_deref() == Some("none") => {
+            return Some(quote!(::core::option::Option::None));
         }
         Some(OptValue::Expr(value)) => {
             errors.add(invalid_value(value.span(), "compress"));

@@ -1,12 +1,12 @@
 //! Validation of the options of a declared handler.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Generics, Lit};
 
 use super::usage::{OPTIONS, invalid_value, unknown_option, usage_hint};
-use super::value::ungroup_expr;
+use super::value::{keyword, ungroup_expr};
 use super::{close_codes, compress, reject_lifetimes, reject_repeated_websocket, string_list, value};
 use crate::errors::Errors;
 use crate::parse::{self, Opt, OptValue};
@@ -16,6 +16,8 @@ pub(crate) struct Declaration {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
     pub(crate) path: Option<TokenStream>,
+    /// The constant of type `Options` that the settings override.
+    pub(crate) base: Option<TokenStream>,
     /// Fields of `Options` with their values.
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
@@ -31,6 +33,7 @@ pub(crate) fn validate_declaration(
         ident: item.ident.clone(),
         generics: item.generics.clone(),
         path: None,
+        base: None,
         settings: Vec::new(),
     };
     errors.collect(check_outbox_sizes(&options));
@@ -55,6 +58,7 @@ pub(crate) fn validate_declaration(
         let result = validate_option(&option);
         match errors.collect(result) {
             Some(Setting::Path(path)) => model.path = Some(path),
+            Some(Setting::Base(base)) => model.base = Some(base),
             Some(Setting::Field(tokens)) => model.settings.push((option.name, tokens)),
             None => {}
         }
@@ -68,7 +72,7 @@ fn check_outbox_sizes(options: &[Opt]) -> syn::Result<()> {
     let bytes = |option: Option<&Opt>, default| match option.map(|option| &option.value) {
         Some(Some(OptValue::Expr(value))) => value::bytes(value),
         Some(_) => None,
-        None => Some(default),
+        None => given("options").is_none().then_some(default),
     };
     let (high_water, limit) = (given("outbox_high_water"), given("outbox_limit"));
     let span = high_water.or(limit).map_or_else(Span::call_site, |option| option.name.span());
@@ -93,6 +97,7 @@ fn check_outbox_sizes(options: &[Opt]) -> syn::Result<()> {
 
 enum Setting {
     Path(TokenStream),
+    Base(TokenStream),
     Field(TokenStream),
 }
 
@@ -113,6 +118,7 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
     };
     let field = match (name.as_str(), given) {
         ("path", OptValue::Expr(value)) => return path(value).map(Setting::Path),
+        ("options", OptValue::Expr(value)) => return base(value).map(Setting::Base),
         ("subprotocols", OptValue::List(items, _)) => string_list::subprotocols(items)?,
         ("subprotocols", OptValue::Expr(value @ Expr::Path(_))) => quote!(#value),
         ("origins", OptValue::List(items, _)) => {
@@ -121,6 +127,7 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
         }
         ("origins", OptValue::Expr(value)) => match keyword(value).as_deref() {
             Some("any") => quote!(__ws::Origins::Any),
+            Some("same_host") => quote!(__ws::Origins::SameHost),
             Some("localhost") => quote!(__ws::Origins::Localhost),
             _ if matches!(ungroup_expr(value), Expr::Path(_)) => quote!(__ws::Origins::List(#value)),
             _ => return Err(invalid_value(value.span(), &name)),
@@ -152,6 +159,7 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
         }
         ("unsent_limit", OptValue::Expr(value)) => match keyword(value).as_deref() {
             Some("none" | "None") => quote!(__ws::UnsentLimit::Unlimited),
+            Some("by_overflow") => quote!(__ws::UnsentLimit::ByOverflow),
             _ => {
                 let value = value::size(value)?;
                 quote!(__ws::UnsentLimit::Bytes(#value))
@@ -189,10 +197,23 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
     Ok(Setting::Field(field))
 }
 
-/// Returns a single word such as `close`.
-fn keyword(value: &Expr) -> Option<String> {
-    let Expr::Path(path) = ungroup_expr(value) else { return None };
-    path.path.get_ident().map(ToString::to_string)
+/// Returns the constant of `options`.
+fn base(value: &Expr) -> syn::Result<TokenStream> {
+    let is_default_call = |call: &Expr| matches!(call, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "default"));
+    match ungroup_expr(value) {
+        Expr::Call(call) if is_default_call(&call.func) => Err(syn::Error::new_spanned(
+            value,
+            "not a constant, because `default()` runs when the program does\n\
+             help: write `options = Options::DEFAULT`, or a `const` that starts with it",
+        )),
+        Expr::Path(_) if matches!(keyword(value).as_deref(), Some("none" | "None" | "default")) => {
+            Err(invalid_value(value.span(), "options"))
+        }
+        Expr::Path(_) | Expr::Call(_) | Expr::Macro(_) | Expr::Block(_) | Expr::Const(_) => {
+            Ok(quote_spanned!(value.span()=> #value))
+        }
+        _ => Err(invalid_value(value.span(), "options")),
+    }
 }
 
 /// Returns the value of `overflow`.

@@ -5,8 +5,9 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 26] = [
+pub(super) const OPTIONS: [&str; 27] = [
     "path",
+    "options",
     "subprotocols",
     "idle_timeout",
     "ping_interval",
@@ -35,8 +36,9 @@ pub(super) const OPTIONS: [&str; 26] = [
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 16] = [
+const OTHER_NAMES: [(&str, &[&str]); 17] = [
     ("path", &["route", "url", "uri", "at"]),
+    ("options", &["base", "defaults", "config", "settings", "extends"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
     ("ping_interval", &["heartbeat", "heartbeat_interval", "keep_alive", "ping"]),
@@ -104,6 +106,7 @@ pub(super) fn invalid_value(span: Span, name: &str) -> syn::Error {
 pub(super) fn usage_hint(name: &str) -> &'static str {
     match name {
         "path" => "`path = \"/chat/{room}\"`",
+        "options" => "`options = BASE`, with a `const BASE: Options`",
         "subprotocols" => "`subprotocols = [\"chat.v2\", \"chat.v1\"]`",
         "idle_timeout" => "`idle_timeout = 60s`, or `idle_timeout = none`",
         "ping_interval" => "`ping_interval = 25s`, or `ping_interval = none`",

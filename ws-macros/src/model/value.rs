@@ -162,6 +162,12 @@ pub(super) fn ungroup_expr(value: &Expr) -> &Expr {
     }
 }
 
+/// Returns a single word such as `close`.
+pub(super) fn keyword(value: &Expr) -> Option<String> {
+    let Expr::Path(path) = ungroup_expr(value) else { return None };
+    path.path.get_ident().map(ToString::to_string)
+}
+
 fn mentions_self(value: &Expr) -> bool {
     value.to_token_stream().into_iter().next().is_some_and(|token| token.to_string() == "self")
 }
