@@ -10,13 +10,15 @@ fn ui() {
 }
 
 /// Cases with more than one error: several mistakes in a build, or a mistake that shows in two places.
-const SEVERAL: [(&str, usize); 4] = [
+const SEVERAL: [(&str, usize); 5] = [
     ("many-mistakes-at-once", 6),
     // The `impl` repeats the lifetime of the type.
     ("lifetime", 2),
     ("elided-lifetime", 2),
     // The enum that stores the payload and the method that takes it report it.
     ("not-send-in-an-async-method", 2),
+    // The compiler's own error about the trait cannot be avoided. The name in the other one is the advice.
+    ("two-impls", 2),
 ];
 
 /// Checks that a mistake causes a single error, although every case goes on to use the broken type.

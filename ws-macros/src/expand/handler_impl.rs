@@ -21,7 +21,9 @@ pub(crate) fn expand_impl(block: &Block, model: &HandlerImpl) -> TokenStream {
         quote_spanned!(*span=> #condition ::core::compile_error!(#text);)
     });
     let handler = handler_impl(model, &generics);
+    let only = only_impl(model, &generics);
     let code = scope(&quote! {
+        #only
         #(#enums)*
         #(#infos)*
         #(#exclusive)*
@@ -46,6 +48,19 @@ pub(crate) fn expand_impl(block: &Block, model: &HandlerImpl) -> TokenStream {
             clippy::unit_arg
         )]
         #code
+    }
+}
+
+/// Returns a constant that a second `#[websocket] impl` of the type would define again. The compiler reports
+/// the constant's name, so that name is the advice.
+fn only_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let self_ty = &model.self_ty;
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #self_ty #where_clause {
+            const A_HANDLER_HAS_ONE_WEBSOCKET_IMPL__MOVE_THE_METHODS_INTO_IT: () = ();
+        }
     }
 }
 

@@ -164,6 +164,10 @@ impl Chat {
 )]
 const _: () = {
     use ::ws_core::private as __ws;
+    #[automatically_derived]
+    impl Chat {
+        const A_HANDLER_HAS_ONE_WEBSOCKET_IMPL__MOVE_THE_METHODS_INTO_IT: () = ();
+    }
     pub enum __Info {
         Heard(Arc<Said>),
         Leave(Leave),

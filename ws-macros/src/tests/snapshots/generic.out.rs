@@ -67,6 +67,13 @@ where
 )]
 const _: () = {
     use ::ws_core::private as __ws;
+    #[automatically_derived]
+    impl<M: Clone + Sync + ::core::marker::Send + 'static, const N: usize> Relay<M, N>
+    where
+        Self: Encode<M>,
+    {
+        const A_HANDLER_HAS_ONE_WEBSOCKET_IMPL__MOVE_THE_METHODS_INTO_IT: () = ();
+    }
     pub enum __Info<M: Clone + Sync + ::core::marker::Send + 'static, const N: usize>
     where
         Relay<M, N>: Encode<M>,

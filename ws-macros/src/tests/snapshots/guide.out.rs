@@ -59,6 +59,10 @@ impl MyHandler {
 )]
 const _: () = {
     use ::ws_core::private as __ws;
+    #[automatically_derived]
+    impl MyHandler {
+        const A_HANDLER_HAS_ONE_WEBSOCKET_IMPL__MOVE_THE_METHODS_INTO_IT: () = ();
+    }
     pub enum __Info {
         Say(Say),
     }
