@@ -3,9 +3,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketType};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 /// Extension that the client offers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,14 +28,32 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Opens a TCP connection from one of several loopback addresses, selected by `number`. One address would
 /// run out of ports at thousands of connections per second.
 pub(crate) fn tcp(port: u16, number: usize) -> io::Result<TcpStream> {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
-    let from = Ipv4Addr::new(127, 0, 1, 1 + (number % 16) as u8);
-    rustix::net::bind(&socket, &SocketAddr::from((from, 0)))?;
-    rustix::net::connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    let socket = socket(number, SocketFlags::empty())?;
+    rustix::net::connect(&socket, &server(port))?;
     let stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
+}
+
+/// Like [`tcp`], but does not wait for the server. The socket is non-blocking.
+pub(crate) fn start_connect(port: u16, number: usize) -> io::Result<TcpStream> {
+    let socket = socket(number, SocketFlags::NONBLOCK)?;
+    match rustix::net::connect(&socket, &server(port)) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn server(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn socket(number: usize, flags: SocketFlags) -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    let from = Ipv4Addr::new(127, 0, 1, 1 + (number % 16) as u8);
+    rustix::net::bind(&socket, &SocketAddr::from((from, 0)))?;
+    Ok(socket)
 }
 
 pub(crate) fn request(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
@@ -51,7 +71,12 @@ pub(crate) fn accepted(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
             read => head.extend(&buf[..read]),
         }
     }
-    let head = String::from_utf8_lossy(&head).to_lowercase();
+    check_response(&head, offer)
+}
+
+/// Checks the head of a response.
+pub(crate) fn check_response(head: &[u8], offer: Offer) -> io::Result<()> {
+    let head = String::from_utf8_lossy(head).to_lowercase();
     if !head.starts_with("http/1.1 101") {
         return Err(io::Error::other(format!("the handshake was refused: {head}")));
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
-pub(crate) use connect::{Offer, accepted, request, tcp};
+pub(crate) use connect::{Offer, accepted, check_response, request, start_connect, tcp};
 pub(crate) use frame::{BINARY, CLOSE, Parser, RSV1, TEXT, frame};
 
 /// Size of the read buffer.

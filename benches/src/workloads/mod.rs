@@ -1,6 +1,7 @@
 //! Workloads: each is a function from a running server to a row of figures.
 
 pub(crate) mod connect;
+mod connect_at_once;
 pub(crate) mod echo;
 pub(crate) mod fanout;
 pub(crate) mod idle;
@@ -164,6 +165,15 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         mode: Mode::Echo,
         columns: &[column("CPU µs", 1), column("user", 1), column("system", 1), column("connections/s", 0)],
         run: connect::run,
+    },
+    Workload {
+        key: "connect5k",
+        title: "Connections, 5,000 at once",
+        about: "All connects start before the first request is sent, to a server without other clients: seconds until the last \
+                handshake is answered, and how often the kernel sent a SYN again because the server's accept queue was full.",
+        mode: Mode::Echo,
+        columns: &[column("seconds", 3), column("SYNs sent again", 0)],
+        run: connect_at_once::run,
     },
     Workload {
         key: "fanout1k",
