@@ -14,14 +14,14 @@ use crate::workloads::{binary, connect, echo, fanout, json, text};
 pub(crate) struct Probe {
     pub(crate) key: &'static str,
     pub(crate) title: &'static str,
-    mode: Mode,
-    connections: usize,
+    pub(crate) mode: Mode,
+    pub(crate) connections: usize,
     /// Exchanges in the shorter and in the longer run.
-    few: usize,
-    many: usize,
+    pub(crate) few: usize,
+    pub(crate) many: usize,
     /// Messages per exchange.
-    messages: u32,
-    exchange: fn(&mut Load, usize) -> io::Result<()>,
+    pub(crate) messages: u32,
+    pub(crate) exchange: fn(&mut Load, usize) -> io::Result<()>,
 }
 
 pub(crate) const PROBES: &[Probe] = &[

@@ -13,6 +13,7 @@ mod scaling;
 mod servers;
 mod syscalls;
 mod table;
+mod unsent;
 mod usage;
 mod workloads;
 
@@ -28,6 +29,7 @@ cargo run --release -p benches -- COMMAND [OPTIONS]
   scaling        costs by the number of connections
   instructions   instructions per message, by valgrind
   syscalls       system calls per message, by strace
+  unsent         the effect of `unsent_limit` on one fast client; needs strace
   charts         renders the charts from RESULTS.md
 
   --peers a,b       only these servers (`own`: all of this project)
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         "instructions" => with(instructions::run),
         "charts" => chart::bars().and_then(|()| chart::lines()),
         "syscalls" => with(syscalls::run),
+        "unsent" => with(unsent::run),
         _ => {
             print!("{HELP}");
             Ok(())

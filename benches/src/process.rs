@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use rustix::thread::CpuSet;
 
-use crate::servers::{MODES, Mode, SERVERS, Server};
+use crate::servers::{MODES, Mode, PRODUCERS, SERVERS, Server};
 
 /// Core of the server; the load runs on the next one.
 const SERVER_CORE: usize = 0;
@@ -104,7 +104,7 @@ pub(crate) fn serve(arguments: &[String]) -> io::Result<()> {
     let [name, mode, port] = arguments else {
         return Err(io::Error::other("server NAME MODE PORT"));
     };
-    let server = SERVERS.iter().find(|server| server.key() == *name);
+    let server = SERVERS.iter().chain(PRODUCERS).find(|server| server.key() == *name);
     let mode = MODES.iter().find(|(_, name)| name == mode);
     let (Some(server), Some((mode, _))) = (server, mode) else {
         return Err(io::Error::other("no such server or mode"));

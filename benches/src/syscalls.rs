@@ -26,7 +26,8 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     if options.is_complete() { results::replace_part("syscalls", &text) } else { Ok(()) }
 }
 
-fn cell(server: &Server, probe: &Probe) -> String {
+/// Returns the calls per message of a probe, as a cell of a table.
+pub(crate) fn cell(server: &Server, probe: &Probe) -> String {
     if !probe.fits(server) {
         return "–".into();
     }

@@ -71,7 +71,7 @@ fn once(server: &Server, workload: &Workload, quick: bool) -> io::Result<Vec<f64
 }
 
 /// Returns the median of each column.
-fn medians(samples: &[Vec<f64>]) -> Vec<f64> {
+pub(crate) fn medians(samples: &[Vec<f64>]) -> Vec<f64> {
     let column = |at: usize| {
         let mut values: Vec<f64> = samples.iter().map(|figures| figures[at]).collect();
         values.sort_unstable_by(f64::total_cmp);

@@ -6,6 +6,7 @@
 pub(crate) mod ws_core;
 pub(crate) mod ws_core_async;
 pub(crate) mod ws_core_full;
+mod ws_core_stream;
 
 #[cfg(feature = "peers")]
 mod actix;
@@ -27,6 +28,8 @@ mod uwebsockets;
 mod yawc;
 
 use std::time::Duration;
+
+use ::ws_core::UnsentLimit;
 
 pub(crate) use mode::{MODES, Mode};
 
@@ -96,6 +99,20 @@ pub(crate) const SERVERS: &[Server] = &[
     #[cfg(feature = "peers")]
     Server { name: "yawc", modes: ALL, run: |mode, addr| block_on(yawc::serve(mode, addr)) },
     Server { name: "uWebSockets (C++)", modes: &[Mode::Echo, Mode::Fanout], run: uwebsockets::serve },
+];
+
+/// Producers for one fast client, which only the command `unsent` measures. The first one has the default.
+pub(crate) const PRODUCERS: &[Server] = &[
+    Server {
+        name: "ws-core, producer",
+        modes: &[Mode::Echo],
+        run: |_, addr| block_on(ws_core_stream::serve(UnsentLimit::Unlimited, addr)),
+    },
+    Server {
+        name: "ws-core, unsent_limit 16 KiB",
+        modes: &[Mode::Echo],
+        run: |_, addr| block_on(ws_core_stream::serve(UnsentLimit::Bytes(16 << 10), addr)),
+    },
 ];
 
 impl Server {
