@@ -3,21 +3,23 @@
 //! After a process stood still (`SIGSTOP`, a suspended machine), timers can fire before the I/O driver has
 //! reported the bytes that arrived meanwhile. So such a limit is final only after the driver has run.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::Context as TaskContext;
-use std::time::Instant;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll, Wake, Waker, ready};
+use std::time::Duration;
 
 use tokio::task::yield_now;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Passes of the I/O driver between a deadline and its effect. The first pass may already be under way, and the
 /// task that reads the socket for this one, for example that of an HTTP/2 connection, runs between the two.
 pub(crate) const IO_PASSES: u8 = 2;
 
 /// Returns the runtime's time, which tests can pause and advance.
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
+pub(crate) fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }
 
 /// Wakes the task after the next pass of the I/O driver: that of the runtime, or that of the worker which polls
@@ -26,28 +28,162 @@ pub(crate) fn wake_after_io(task: &mut TaskContext<'_>) {
     let _ = pin!(yield_now()).poll(task);
 }
 
-/// Completes [`IO_PASSES`] passes of the I/O driver after `deadline`.
-pub(crate) async fn sleep_past_io(deadline: tokio::time::Instant) {
-    sleep_until(deadline).await;
-    for _ in 0..IO_PASSES {
-        yield_now().await;
+/// The passes of the I/O driver since a deadline.
+#[derive(Debug, Default)]
+pub(crate) struct IoPasses {
+    count: u8,
+    current: Option<Arc<IoPass>>,
+}
+
+impl IoPasses {
+    /// Returns `Ready` after [`IO_PASSES`] passes. The first call starts the first pass. The task reads its socket
+    /// before each call.
+    pub(crate) fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
+        if let Some(pass) = &self.current
+            && !pass.is_over.load(Ordering::Acquire)
+            && pass.task.will_wake(task.waker())
+        {
+            return Poll::Pending;
+        }
+        if self.count == IO_PASSES {
+            return Poll::Ready(());
+        }
+        self.count += 1;
+        let pass = Arc::new(IoPass { task: task.waker().clone(), is_over: AtomicBool::new(false) });
+        self.current = Some(Arc::clone(&pass));
+        wake_after_io(&mut TaskContext::from_waker(&pass.into()));
+        Poll::Pending
     }
 }
 
-/// Like [`tokio::time::timeout_at`], but lets `future` see the bytes that arrived before `deadline`, even if the
-/// process stood still. Returns `None` after the deadline.
-#[cfg(any(feature = "http2", feature = "tls"))]
-pub(crate) async fn timeout_past_io<F: Future>(
-    deadline: tokio::time::Instant,
-    future: F,
-) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut sleep = pin!(sleep_past_io(deadline));
-    std::future::poll_fn(|task| {
-        if let std::task::Poll::Ready(output) = future.as_mut().poll(task) {
-            return std::task::Poll::Ready(Some(output));
+/// The waker of one pass. Another wake of the task does not end the pass.
+#[derive(Debug)]
+struct IoPass {
+    task: Waker,
+    is_over: AtomicBool,
+}
+
+impl Wake for IoPass {
+    fn wake(self: Arc<Self>) {
+        self.is_over.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
+}
+
+/// How late a timer fires at least after the process stood still. Timers of a busy process are hardly later.
+pub(crate) const STANDSTILL: Duration = Duration::from_millis(100);
+
+/// A sleep that ends [`IO_PASSES`] passes of the I/O driver after its deadline. The task reads its socket before
+/// each poll of the sleep.
+///
+/// If the process stood still at the deadline, the sleep lasts longer, once: by the time that the timer was late,
+/// up to its whole length. A client that still has to answer the server, as in a TLS handshake, needs that time.
+#[derive(Debug)]
+pub(crate) struct SleepPastIo {
+    sleep: Pin<Box<Sleep>>,
+    /// The longest time that is added after a standstill. `None` after it was added.
+    extension: Option<Duration>,
+    /// The passes since the deadline, after it.
+    passes: Option<IoPasses>,
+}
+
+impl SleepPastIo {
+    pub(crate) fn new(deadline: Instant) -> Self {
+        let extension = Some(deadline.saturating_duration_since(Instant::now()));
+        Self { sleep: Box::pin(sleep_until(deadline)), extension, passes: None }
+    }
+
+    fn poll_sleep(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
+        ready!(self.sleep.as_mut().poll(task));
+        let now = Instant::now();
+        let late = now.saturating_duration_since(self.sleep.deadline());
+        match self.extension {
+            Some(max) if late >= STANDSTILL => {
+                self.extension = None;
+                self.sleep.as_mut().reset(now + late.min(max));
+                self.sleep.as_mut().poll(task)
+            }
+            _ => Poll::Ready(()),
         }
-        sleep.as_mut().poll(task).map(|()| None)
+    }
+}
+
+impl Future for SleepPastIo {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
+        if self.passes.is_none() {
+            ready!(self.poll_sleep(task));
+        }
+        self.passes.get_or_insert_default().poll(task)
+    }
+}
+
+/// Like [`tokio::time::timeout_at`], but with a [`SleepPastIo`]: `future` sees the bytes that arrived before
+/// `deadline`, even if the process stood still. Returns `None` after the deadline.
+pub(crate) async fn timeout_past_io<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    // Most futures are ready at once and need no timer.
+    let mut sleep = None;
+    poll_fn(|task| {
+        if let Poll::Ready(output) = future.as_mut().poll(task) {
+            return Poll::Ready(Some(output));
+        }
+        let sleep = sleep.get_or_insert_with(|| SleepPastIo::new(deadline));
+        Pin::new(sleep).poll(task).map(|()| None)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Starts a sleep of ten seconds, and lets the process stand still from one second before its end until `late`
+    /// after it. Returns how long the sleep lasts.
+    async fn length_of_a_sleep(late: Duration) -> Duration {
+        let start = Instant::now();
+        let sleeping = tokio::spawn(SleepPastIo::new(start + 10_000 * MS));
+        sleep(9000 * MS).await;
+        advance(1000 * MS + late).await;
+        sleeping.await.unwrap();
+        start.elapsed()
+    }
+
+    #[tokio::test]
+    async fn other_wakes_of_the_task_end_no_pass() {
+        let (mut passes, mut polls) = (IoPasses::default(), 0);
+        // The runtime polls a spawned task that wakes itself before the driver runs.
+        let counts = tokio::spawn(poll_fn(move |task| {
+            polls += 1;
+            if polls <= 10 {
+                task.waker().wake_by_ref();
+                assert!(passes.poll(task).is_pending());
+                assert_eq!(passes.count, 1);
+                return Poll::Pending;
+            }
+            passes.poll(task).map(|()| (polls, passes.count))
+        }));
+        // After the last of the other wakes, each pass wakes the task once.
+        assert_eq!(counts.await.unwrap(), (11 + u32::from(IO_PASSES), IO_PASSES));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_the_process_stood_still_is_added_once() {
+        for (late, length) in [(0, 10_000), (99, 10_099), (100, 10_200), (7000, 24_000), (100_000, 120_000)] {
+            assert_eq!(length_of_a_sleep(late * MS).await, length * MS, "{late} ms late");
+        }
+        let start = Instant::now();
+        let sleeping = tokio::spawn(SleepPastIo::new(start + 10_000 * MS));
+        sleep(9000 * MS).await;
+        advance(2000 * MS).await;
+        sleep(500 * MS).await;
+        advance(5000 * MS).await;
+        sleeping.await.unwrap();
+        assert_eq!(start.elapsed(), 16_500 * MS);
+    }
 }

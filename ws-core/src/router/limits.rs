@@ -110,6 +110,9 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// Limits how long a client may take to send its request, and how long `#[on_upgrade]` may take to
     /// answer. The maximum is one year. Default: 10 s.
     ///
+    /// If the process stands still for a while (`SIGSTOP`, a suspended machine), requests that arrived meanwhile
+    /// are still read. Clients then have that time in addition, up to the timeout.
+    ///
     /// ```
     /// # use ws_core::prelude::*;
     /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;

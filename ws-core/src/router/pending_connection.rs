@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum_core::response::Response;
 use hyper::header::HeaderMap;
 
-use crate::clock::now;
+use crate::clock::{now, timeout_past_io};
 use crate::connections::ConnectionPermit;
 use crate::context::Context;
 use crate::driver;
@@ -161,7 +161,8 @@ impl<H: Handler> PendingConnection<H> {
             }
             Ok::<_, BoxError>(HixieTransport::handshake(stream.boxed(), input, challenge, limit).await?)
         };
-        let mut handshake = pin!(tokio::time::timeout(timeout, handshake));
+        let deadline = tokio::time::Instant::now() + timeout;
+        let mut handshake = pin!(timeout_past_io(deadline, handshake));
         let handshake = poll_fn(|task| {
             permit.register(task.waker());
             // The handshake is incomplete, so a shutdown need not wait for the connection.
@@ -172,7 +173,7 @@ impl<H: Handler> PendingConnection<H> {
             }
         });
         match handshake.await {
-            Some(Ok(Ok(io))) => {
+            Some(Some(Ok(io))) => {
                 let (handler, cx) = setup.build(Vec::new());
                 tokio::spawn(driver::run(handler, cx, io, Some(permit)));
             }

@@ -39,7 +39,6 @@ use response_writer::ResponseWriter;
 
 use super::peer::Peer;
 use super::request_head;
-#[cfg(feature = "http2")]
 use crate::clock::timeout_past_io;
 use crate::router::{PlainHandshake, StartConnection};
 use crate::transport::rewind::Rewind;
@@ -194,9 +193,9 @@ impl Peer {
                 _ => return FirstRequest::Closed,
             }
         }
-        match tokio::time::timeout_at(pending.deadline, self.read_request_line(&mut stream, read)).await {
-            Ok(Some(FirstLine::Read(bytes))) => read = bytes,
-            Ok(Some(FirstLine::TooLong(request, response))) => {
+        match timeout_past_io(pending.deadline, self.read_request_line(&mut stream, read)).await {
+            Some(Some(FirstLine::Read(bytes))) => read = bytes,
+            Some(Some(FirstLine::TooLong(request, response))) => {
                 let pending = PendingRequest { response: Some(response), ..pending };
                 return FirstRequest::Http1(Rewind::new(request, stream), pending);
             }
@@ -240,8 +239,8 @@ impl Peer {
     where
         T: AsyncWrite + Unpin,
     {
-        match tokio::time::timeout_at(deadline, writer.write_unsent(&mut stream)).await {
-            Ok(Some((start, input))) => FirstRequest::WebSocket(start, stream, input),
+        match timeout_past_io(deadline, writer.write_unsent(&mut stream)).await {
+            Some(Some((start, input))) => FirstRequest::WebSocket(start, stream, input),
             _ => {
                 tracing::debug!(peer = %self.addr, "client disconnected during the handshake");
                 FirstRequest::Closed

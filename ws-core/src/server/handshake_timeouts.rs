@@ -12,7 +12,7 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::time::{Instant, Sleep};
 
-use crate::clock::{IO_PASSES, wake_after_io};
+use crate::clock::IoPasses;
 use crate::sync::lock;
 
 /// The clients that have not sent their first request yet.
@@ -38,8 +38,8 @@ struct PendingClient {
     deadline: Instant,
     task: Waker,
     is_late: bool,
-    /// Passes of the I/O driver since the client was late.
-    io_passes: u8,
+    /// The passes of the I/O driver since the client was late.
+    io_passes: IoPasses,
     /// The neighbours in the order of deadlines, until the client is late.
     previous: Option<usize>,
     next: Option<usize>,
@@ -52,7 +52,7 @@ impl Queue {
             deadline,
             task,
             is_late: false,
-            io_passes: 0,
+            io_passes: IoPasses::default(),
             previous,
             next: None,
         });
@@ -173,13 +173,7 @@ impl Deadline<'_> {
         let mut queue = self.timeouts.lock();
         let waiting = &mut queue.waiting[self.key];
         if waiting.is_late {
-            if waiting.io_passes == IO_PASSES {
-                return Poll::Ready(());
-            }
-            waiting.io_passes += 1;
-            drop(queue);
-            wake_after_io(task);
-            return Poll::Pending;
+            return waiting.io_passes.poll(task);
         }
         waiting.task.clone_from(task.waker());
         Poll::Pending

@@ -2,28 +2,51 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use axum_core::body::Body;
 use hyper::body::Incoming;
+use hyper::rt::{Sleep, Timer};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::handshake::PendingRequest;
 use super::peer::Peer;
-use crate::clock::sleep_past_io;
+use crate::clock::{SleepPastIo, now};
 use crate::router::PeerAddr;
 use crate::sync::lock;
 use crate::upgrade::IsTls;
 
 /// The limit of header lines that hyper has without any setting.
 const HYPER_MAX_HEADERS: usize = 100;
+
+/// The timer for hyper's time limits, which are final only after the I/O driver has run. hyper polls such a limit
+/// after each read that found too little.
+#[derive(Clone, Copy, Debug)]
+struct PastIoTimer;
+
+impl Timer for PastIoTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(SleepPastIo::new(deadline.into()))
+    }
+
+    fn now(&self) -> Instant {
+        now()
+    }
+}
+
+impl Sleep for SleepPastIo {}
 
 impl Peer {
     /// Serves HTTP/1.1 until the connection ends or becomes a WebSocket.
@@ -62,7 +85,7 @@ impl Peer {
             builder.max_headers(settings.max_headers);
         }
         let connection = builder
-            .timer(TokioTimer::new())
+            .timer(PastIoTimer)
             .header_read_timeout(settings.handshake_timeout)
             .max_header_size(settings.max_header_size)
             .serve_connection(TokioIo::new(stream), service)
@@ -70,14 +93,14 @@ impl Peer {
         let mut connection = pin!(connection);
         let mut shutdown = pin!(self.permit.shutdown_requested());
         // The header timeout of hyper starts only now, later than the first byte of the request.
-        let mut deadline = pin!(sleep_past_io(deadline));
+        let mut deadline = SleepPastIo::new(deadline);
         let mut is_shutting_down = false;
         let result = poll_fn(|task| {
             // hyper is polled before a shutdown reaches it, so that it serves the bytes that were read.
             if let Poll::Ready(result) = connection.as_mut().poll(task) {
                 return Poll::Ready(Some(result));
             }
-            if !request_received.load(Ordering::Relaxed) && deadline.as_mut().poll(task).is_ready() {
+            if !request_received.load(Ordering::Relaxed) && Pin::new(&mut deadline).poll(task).is_ready() {
                 return Poll::Ready(None);
             }
             if is_shutting_down || shutdown.as_mut().poll(task).is_pending() {

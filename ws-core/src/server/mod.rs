@@ -202,3 +202,6 @@ where
         run_server(self.complete(), listener, Security::Tls(tls), shutdown)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,9 +24,10 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::peer::Peer;
+use crate::clock::{SleepPastIo, timeout_past_io};
 use crate::router::{PeerAddr, Router, Settings};
 use crate::transport::http2::{Http2Stream, Http2UpgradeSlot, StreamToken};
 use crate::upgrade::IsTls;
@@ -60,27 +61,27 @@ impl Peer {
         let wrote = Arc::<AtomicBool>::default();
         let mut builder = builder(&settings);
         let mut windows = StreamWindows::new(&mut builder);
+        let timeout = || Instant::now() + settings.handshake_timeout;
         let handshake = builder.handshake(YieldingIo::new(stream, Arc::clone(&wrote)));
-        let mut connection =
-            match self.or_shutdown(tokio::time::timeout(settings.handshake_timeout, handshake)).await {
-                Some(Ok(Ok(connection))) => connection,
-                Some(Ok(Err(error))) => {
-                    return tracing::debug!(%error, peer = %self.addr, "HTTP/2 handshake failed");
-                }
-                _ => return tracing::debug!(peer = %self.addr, "HTTP/2 handshake abandoned"),
-            };
+        let mut connection = match self.or_shutdown(timeout_past_io(timeout(), handshake)).await {
+            Some(Some(Ok(connection))) => connection,
+            Some(Some(Err(error))) => {
+                return tracing::debug!(%error, peer = %self.addr, "HTTP/2 handshake failed");
+            }
+            _ => return tracing::debug!(peer = %self.addr, "HTTP/2 handshake abandoned"),
+        };
         let reset_count = Arc::new(AtomicUsize::new(0));
         let mut shutdown = pin!(self.permit.shutdown_requested());
-        let mut deadline = pin!(tokio::time::sleep(settings.handshake_timeout));
+        let mut deadline = SleepPastIo::new(timeout());
         let mut lifetime =
             ConnectionLifetime { stage: LifetimeStage::Open, idle: true, wrote, settings: &settings };
         loop {
             let next = poll_fn(|task| {
                 if lifetime.stage != LifetimeStage::ShuttingDown && shutdown.as_mut().poll(task).is_ready() {
-                    lifetime.start_shutdown(&mut connection, deadline.as_mut());
+                    lifetime.start_shutdown(&mut connection, &mut deadline);
                 }
                 if lifetime
-                    .poll_deadline(task, &mut connection, deadline.as_mut(), windows.has_open_streams())
+                    .poll_deadline(task, &mut connection, &mut deadline, windows.has_open_streams())
                     .is_ready()
                 {
                     return Poll::Ready(None);
@@ -138,7 +139,7 @@ enum LifetimeStage {
 
 impl ConnectionLifetime<'_> {
     /// Refuses further requests. Open streams have the shutdown timeout to end.
-    fn start_shutdown<T>(&mut self, connection: &mut Connection<T, Bytes>, deadline: Pin<&mut Sleep>)
+    fn start_shutdown<T>(&mut self, connection: &mut Connection<T, Bytes>, deadline: &mut SleepPastIo)
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -149,7 +150,7 @@ impl ConnectionLifetime<'_> {
             // A graceful shutdown would wait for the client's reply to a ping.
             connection.abrupt_shutdown(Reason::NO_ERROR);
         }
-        deadline.reset(Instant::now() + self.settings.shutdown_timeout);
+        *deadline = SleepPastIo::new(Instant::now() + self.settings.shutdown_timeout);
     }
 
     /// Returns `Ready` when the connection must end now. Sends a GOAWAY when the connection was unused for
@@ -158,13 +159,13 @@ impl ConnectionLifetime<'_> {
         &mut self,
         task: &mut TaskContext<'_>,
         connection: &mut Connection<T, Bytes>,
-        mut deadline: Pin<&mut Sleep>,
+        deadline: &mut SleepPastIo,
         is_used: bool,
     ) -> Poll<()>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        while deadline.as_mut().poll(task).is_ready() {
+        while Pin::new(&mut *deadline).poll(task).is_ready() {
             if self.stage != LifetimeStage::Open {
                 return Poll::Ready(());
             }
@@ -177,7 +178,7 @@ impl ConnectionLifetime<'_> {
                 connection.abrupt_shutdown(Reason::NO_ERROR);
             }
             self.idle = true;
-            deadline.as_mut().reset(Instant::now() + self.settings.handshake_timeout);
+            *deadline = SleepPastIo::new(Instant::now() + self.settings.handshake_timeout);
         }
         Poll::Pending
     }
