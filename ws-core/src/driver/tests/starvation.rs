@@ -27,7 +27,12 @@ const INFOS: usize = 2;
 const TOPICS: usize = 3;
 const FRAMES: usize = 4;
 const TIMERS: usize = 5;
-const SOURCES: [&str; 6] = ["texts", "pings", "infos", "topics", "forwarded frames", "timers"];
+const READ_AHEAD: usize = 6;
+const SOURCES: [&str; 7] =
+    ["texts", "pings", "infos", "topics", "forwarded frames", "timers", "texts that were read ahead"];
+
+/// Frames of each source in a round of the client's input.
+const ROUND: usize = 16;
 
 /// The sources of a connection, and the number of calls for each.
 #[derive(Clone)]
@@ -92,74 +97,86 @@ struct Refill;
 struct Tick;
 
 macro_rules! handlers {
-    ($($name:ident ($($async:tt)?) $wait:block)*) => {$(
+    ($($name:ident ($($async:tt)?) $wait:block $([$block:ident])?)*) => {$(
         #[websocket(max_control_rate = none, mailbox = 4096)]
-        struct $name(Load, Option<Addr<Self>>);
+        struct $name(Load);
+
+        impl $name {
+            /// Gives the source its next item. The client's sources are in its input.
+            fn refill(&self, source: usize, cx: &mut Context<Self>) {
+                match source {
+                    // The mailbox is closed while the connection drains.
+                    INFOS => _ = cx.addr().send(Refill),
+                    TOPICS => _ = self.0.topic.publish(1).unwrap(),
+                    TIMERS => _ = cx.send_after(Duration::ZERO, Tick),
+                    _ => {}
+                }
+            }
+
+            fn count_call(&self, source: usize, cx: &mut Context<Self>) {
+                if self.0.count_call(source) {
+                    self.refill(source, cx);
+                }
+            }
+        }
 
         #[websocket]
         impl $name {
             #[on_open]
             fn open(&mut self, cx: &mut Context<Self>) {
-                let addr = self.1.insert(cx.addr());
                 cx.subscribe(&self.0.topic);
                 cx.forward(&self.0.frames);
-                for _ in 0..100 {
-                    if self.0.has(INFOS) {
-                        addr.send(Refill).unwrap();
-                    }
-                    if self.0.has(TOPICS) {
-                        self.0.topic.publish(1).unwrap();
-                    }
-                    if self.0.has(TIMERS) {
-                        cx.send_after(Duration::ZERO, Tick);
-                    }
+                for source in self.0.sources {
+                    (0..100).for_each(|_| self.refill(source, cx));
                 }
             }
 
             #[on_text]
-            $($async)? fn text(&mut self, _: &str) {
-                self.0.count_call(TEXTS);
+            $($async)? fn text(&mut self, text: &str, cx: &mut Context<Self>) {
+                self.count_call(if text == "read ahead" { READ_AHEAD } else { TEXTS }, cx);
                 $wait
             }
 
             #[on_ping]
-            $($async)? fn ping(&mut self) {
-                self.0.count_call(PINGS);
+            $($async)? fn ping(&mut self, cx: &mut Context<Self>) {
+                self.count_call(PINGS, cx);
                 $wait
             }
 
             #[on_info]
-            $($async)? fn refill(&mut self, _: Refill) {
-                if self.0.count_call(INFOS) && let Some(addr) = &self.1 {
-                    // The mailbox is closed while the connection drains.
-                    let _ = addr.send(Refill);
-                }
+            $($async)? fn info(&mut self, _: Refill, cx: &mut Context<Self>) {
+                self.count_call(INFOS, cx);
                 $wait
             }
 
             #[on_info]
-            $($async)? fn published(&mut self, _: Arc<u32>) {
-                if self.0.count_call(TOPICS) {
-                    self.0.topic.publish(1).unwrap();
-                }
+            $($async)? fn published(&mut self, _: Arc<u32>, cx: &mut Context<Self>) {
+                self.count_call(TOPICS, cx);
                 $wait
             }
 
             #[on_info]
             $($async)? fn tick(&mut self, _: Tick, cx: &mut Context<Self>) {
-                if self.0.count_call(TIMERS) {
-                    cx.send_after(Duration::ZERO, Tick);
-                }
+                self.count_call(TIMERS, cx);
                 $wait
             }
+
+            $(
+                /// Waits. Meanwhile the messages that follow are read ahead.
+                #[on_binary]
+                async fn $block(&mut self, _: &[u8]) {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            )?
         }
     )*};
 }
 
 handlers! {
     Sync() {}
-    Ready(async) {}
-    Waiting(async) { sleep(Duration::from_millis(5)).await; }
+    SyncAfterWait() {} [block]
+    Ready(async) {} [block]
+    Waiting(async) { sleep(Duration::from_millis(5)).await; } [block]
 }
 
 /// What follows the input of a [`Scripted`] client.
@@ -172,9 +189,11 @@ enum End {
     Silence,
 }
 
-/// A client that reads everything, and whose input is always there.
+/// A client that reads everything.
 struct Scripted {
+    /// What the client has sent, after this number of calls.
     input: Vec<u8>,
+    after_calls: usize,
     end: End,
     load: Load,
 }
@@ -185,6 +204,9 @@ impl AsyncRead for Scripted {
         _: &mut TaskContext<'_>,
         to: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.load.calls() < self.after_calls {
+            return Poll::Pending;
+        }
         if self.end == End::Repeats {
             if self.input.is_empty() || self.load.calls() >= self.load.limit {
                 return Poll::Pending;
@@ -225,23 +247,32 @@ impl Transport for Scripted {}
 
 /// Returns the input of a client for the sources of `load`.
 fn input(load: &Load) -> Vec<u8> {
-    let texts = if load.has(TEXTS) { frame(0x81, b"x") } else { Vec::new() };
-    let pings = if load.has(PINGS) { frame(0x89, b"") } else { Vec::new() };
-    [texts, pings].concat()
+    let frames = |source, frame: Vec<u8>| if load.has(source) { frame.repeat(ROUND) } else { Vec::new() };
+    let block = if load.has(READ_AHEAD) { frame(0x82, b"") } else { Vec::new() };
+    let read_ahead = frames(READ_AHEAD, frame(0x81, b"read ahead"));
+    [frames(TEXTS, frame(0x81, b"x")), frames(PINGS, frame(0x89, b"")), block, read_ahead].concat()
 }
 
-fn pairs() -> impl Iterator<Item = [usize; 2]> {
-    (0..SOURCES.len()).flat_map(|a| (a + 1..SOURCES.len()).map(move |b| [a, b]))
+/// Returns the pairs of sources with or without texts that were read ahead.
+fn pairs(with_read_ahead: bool) -> impl Iterator<Item = [usize; 2]> {
+    let pairs = (0..SOURCES.len()).flat_map(|a| (a + 1..SOURCES.len()).map(move |b| [a, b]));
+    pairs.filter(move |pair| pair.contains(&READ_AHEAD) == with_read_ahead)
 }
 
 fn context<H: Handler>() -> Cx<H> {
     Cx::new(Connection::new(options::<H>(|_| {}).into(), Vec::new(), now()), None, None)
 }
 
-async fn check_on_runtime<H: Handler>(how: &str, make: impl Fn(Load) -> H) {
-    for sources in pairs() {
+type Pairs = Vec<[usize; 2]>;
+
+fn all_pairs() -> Pairs {
+    pairs(false).chain(pairs(true)).collect()
+}
+
+async fn check_on_runtime<H: Handler>(how: &str, pairs: Pairs, make: impl Fn(Load) -> H) {
+    for sources in pairs {
         let load = Load::new(sources, 2000);
-        let client = Scripted { input: input(&load), end: End::Repeats, load: load.clone() };
+        let client = Scripted { input: input(&load), after_calls: 0, end: End::Repeats, load: load.clone() };
         let task = tokio::spawn(run(make(load.clone()), context(), client, None));
         sleep(Duration::from_secs(50)).await;
         load.check(how);
@@ -251,29 +282,47 @@ async fn check_on_runtime<H: Handler>(how: &str, make: impl Fn(Load) -> H) {
 
 #[tokio::test(start_paused = true)]
 async fn each_source_gets_a_tenth_of_the_calls_of_sync_methods() {
-    check_on_runtime("sync", |load| Sync(load, None)).await;
+    check_on_runtime("sync", pairs(false).collect(), Sync).await;
+    // A handler needs an async method so that something is read ahead.
+    check_on_runtime("sync", pairs(true).collect(), SyncAfterWait).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_source_gets_a_tenth_of_the_calls_of_ready_methods() {
-    check_on_runtime("ready", |load| Ready(load, None)).await;
+    check_on_runtime("ready", all_pairs(), Ready).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_source_gets_a_tenth_of_the_calls_of_pending_methods() {
-    check_on_runtime("pending", |load| Waiting(load, None)).await;
+    check_on_runtime("pending", all_pairs(), Waiting).await;
 }
 
-async fn check_on_workers<H: Handler>(how: &str, limit: usize, make: impl Fn(Load) -> H) {
+#[tokio::test(start_paused = true)]
+async fn texts_that_were_read_ahead_are_next_after_any_number_of_infos() {
+    // An iteration has 16 texts that were read ahead, and 64 infos. As long as there are no texts, none is charged.
+    for infos in [1, 15, 16, 17, 40, 63, 64, 65, 100] {
+        // The texts arrive during the last of the infos, and are followed by one more info.
+        let load = Load::new([READ_AHEAD, INFOS], infos + ROUND + 1);
+        let input = frame(0x81, b"read ahead").repeat(ROUND);
+        let client = Scripted { input, after_calls: infos, end: End::Silence, load: load.clone() };
+        let task = tokio::spawn(run(Waiting(load.clone()), context(), client, None));
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!((load.count(READ_AHEAD), load.count(INFOS)), (ROUND, infos + 1), "after {infos} infos");
+        task.abort();
+    }
+}
+
+async fn check_on_workers<H: Handler>(how: &str, pairs: Pairs, limit: usize, make: impl Fn(Load) -> H) {
     let workers = Workers::start(1).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    for sources in pairs() {
+    let mut started = Vec::new();
+    for sources in pairs {
         let load = Load::new(sources, limit);
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut reader, mut writer) = client.into_split();
         let (handler, cx) = (make(load.clone()), context());
         let server = listener.accept().await.unwrap().0;
-        let bytes = input(&load).repeat(1000);
+        let bytes = input(&load).repeat(1000 / ROUND);
         // The input is there before the first call, although the worker waits for its sockets only after the
         // first poll, which handles up to 1024 messages of the mailbox.
         writer.write_all(&bytes).await.unwrap();
@@ -290,6 +339,9 @@ async fn check_on_workers<H: Handler>(how: &str, limit: usize, make: impl Fn(Loa
             // A client that sends nothing stays connected.
             std::future::pending::<()>().await;
         });
+        started.push((load, reads, writes));
+    }
+    for (load, reads, writes) in started {
         // Frames for the client of the last calls may still be under way.
         let has_frames = || !load.has(FRAMES) || load.count(FRAMES) * 9 >= load.limit;
         while load.calls() < load.limit || !has_frames() {
@@ -303,9 +355,10 @@ async fn check_on_workers<H: Handler>(how: &str, limit: usize, make: impl Fn(Loa
 
 #[tokio::test]
 async fn each_source_gets_a_tenth_of_the_calls_on_a_worker() {
-    check_on_workers("sync on a worker", 3000, |load| Sync(load, None)).await;
-    check_on_workers("ready on a worker", 3000, |load| Ready(load, None)).await;
-    check_on_workers("pending on a worker", 200, |load| Waiting(load, None)).await;
+    check_on_workers("sync on a worker", pairs(false).collect(), 3000, Sync).await;
+    check_on_workers("sync on a worker", pairs(true).collect(), 3000, SyncAfterWait).await;
+    check_on_workers("ready on a worker", all_pairs(), 3000, Ready).await;
+    check_on_workers("pending on a worker", all_pairs(), 200, Waiting).await;
 }
 
 /// A handler whose mailbox is never empty. Counts its texts and logs its end.
@@ -348,7 +401,7 @@ async fn end_of_the_client_is_noticed_beside_a_mailbox_that_is_never_empty() {
     ] {
         let input = [&frame(0x81, b"x").repeat(300), last].concat();
         let texts = Arc::new(AtomicUsize::new(0));
-        let client = Scripted { input, end, load: Load::new([TEXTS, INFOS], 0) };
+        let client = Scripted { input, after_calls: 0, end, load: Load::new([TEXTS, INFOS], 0) };
         let handler = Flooded { texts: Arc::clone(&texts), addr: None };
         let task = tokio::spawn(run(handler, context(), client, None));
         // 300 texts take 19 iterations, of which each has 64 messages of the mailbox.
