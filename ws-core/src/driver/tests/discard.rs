@@ -1,6 +1,8 @@
 //! Input after the server's close frame: the end of the stream follows the client's close frame, and a client
 //! that sends without end is read slowly and not forever.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -172,4 +174,34 @@ async fn pace_falls_up_to_the_discard_limit() {
     assert!((64 * MIB..65 * MIB).contains(&sent), "{sent}");
     // 32 MiB at 4 MiB a second, and 32 MiB at 2 MiB a second.
     assert!((23..26).contains(&time.as_secs()), "{time:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn four_clients_are_read_slowly_together() {
+    let sent = Arc::<AtomicUsize>::default();
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let changed = options::<Strict>(|options| options.close_timeout = Duration::from_hours(1));
+        let mut peer = connect_with(64 << 10, changed, Strict);
+        peer.raw(&frame(0x82, &vec![0; MIB + 1])).await;
+        assert_eq!(code(&mut peer).await, 1009);
+        let sent = Arc::clone(&sent);
+        clients.push(tokio::spawn(async move {
+            let frame = frame(0x82, &[0; 10_000]);
+            while let Ok(len) = peer.io.write(&frame).await {
+                sent.fetch_add(len, Ordering::Relaxed);
+            }
+        }));
+    }
+    let mut seconds = Vec::new();
+    while clients.iter().any(|client| !client.is_finished()) {
+        let before = sent.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        seconds.push(sent.load(Ordering::Relaxed) - before);
+    }
+    // The first second also has the megabyte that silence saves up, and a full stream.
+    assert!(seconds[0] <= 4 * (5 * MIB + (128 << 10)), "{seconds:?}");
+    assert!(seconds[1..].iter().all(|&bytes| bytes <= 4 * (4 * MIB + (64 << 10))), "{seconds:?}");
+    let all: usize = seconds.iter().sum();
+    assert!((4 * 62 * MIB..4 * 65 * MIB).contains(&all), "{all}");
 }
