@@ -19,7 +19,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use ws_core::prelude::*;
 
-#[websocket(path = "/echo")]
+#[websocket(path = "/echo", idle_timeout = 3s)]
 #[derive(Default)]
 struct Echo;
 
@@ -167,6 +167,8 @@ enum Kind {
     Http1,
     /// A later request on a connection of HTTP/2, which would otherwise end as unused.
     Http2,
+    /// Messages of three WebSockets over HTTP/2, which would otherwise be closed as idle.
+    Http2Sockets,
     /// The rest of the preface of HTTP/2.
     Preface,
     /// The handshake of TLS, in which the client sends twice.
@@ -191,6 +193,26 @@ impl Kind {
                 sleep_until(sends_at).await;
                 let page = client.request(page(), Some(b"")).await?;
                 if page.status == 200 { Ok(()) } else { Err("no page".into()) }
+            }
+            Self::Http2Sockets => {
+                let client = Connection::new(TcpStream::connect(plain).await?).await;
+                let mut sockets = Vec::new();
+                for _ in 0..3 {
+                    sockets.push(client.open("/echo").await);
+                }
+                for (at, text) in [(stop - 1000 * MS, "first"), (sends_at, "waits")] {
+                    sleep_until(at).await;
+                    for socket in &mut sockets {
+                        socket.text(text).await;
+                    }
+                    for socket in &mut sockets {
+                        let frame = socket.try_frame().await?.ok_or("the stream has ended")?;
+                        if frame.1 != text.as_bytes() {
+                            return Err(format!("{frame:?} instead of {text}").into());
+                        }
+                    }
+                }
+                Ok(())
             }
             Self::Preface => {
                 sleep_until(stop - 1000 * MS).await;
@@ -225,7 +247,7 @@ async fn disconnected(workers: usize) -> Vec<(Kind, String)> {
     // HTTP/2 ends an unused connection at the second deadline after its last request.
     let stop = start + 2 * HANDSHAKE_TIMEOUT - 800 * MS;
     let mut clients: Vec<(Kind, JoinHandle<BoxResult>)> = Vec::new();
-    for kind in [Kind::Http1, Kind::Http2, Kind::Preface, Kind::Tls] {
+    for kind in [Kind::Http1, Kind::Http2, Kind::Http2Sockets, Kind::Preface, Kind::Tls] {
         for _ in 0..20 {
             let client = kind.run(server.plain, server.secure, stop);
             clients.push((kind, tokio::spawn(client)));

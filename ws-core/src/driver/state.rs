@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::budget::IterationBudget;
 use super::deadline_timer::{Armed, DeadlineTimer};
 use super::io::ConnectionIo;
-use crate::clock::{IO_PASSES, now, wake_after_io};
+use crate::clock::{IO_PASSES, STANDSTILL, now, wake_after_io};
 use crate::close::CloseReason;
 use crate::connections::ConnectionPermit;
 use crate::context::{Session, SharedSession};
@@ -122,7 +122,10 @@ impl DriverState {
             return false;
         }
         self.confirmation = Confirmation::default();
-        if wire.wants_input() && io.stream.as_ref().is_some_and(Transport::has_unread_input) {
+        if wire.wants_input()
+            && let Some(stream) = &io.stream
+            && stream.has_unread_input().unwrap_or_else(|| is_late(wire, now))
+        {
             wire.on_unread_input(now);
         }
         wire.is_due(now)
@@ -242,4 +245,10 @@ impl DriverState {
             wire.drain_by(CloseReason::Shutdown, deadline);
         }
     }
+}
+
+/// Returns whether the process stood still at the deadline of the connection. Input that the stream cannot report
+/// may then have arrived.
+fn is_late(wire: &mut Connection, now: Instant) -> bool {
+    wire.deadline(|| now).is_some_and(|deadline| now.saturating_duration_since(deadline) >= STANDSTILL)
 }

@@ -51,9 +51,10 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     const CLOSES_ON_DROP: bool = false;
 
     /// Returns whether the socket has bytes, its end or an error to read. The answer comes from the kernel and
-    /// not from the events that have been reported. False if there is no socket.
-    fn has_unread_input(&self) -> bool {
-        false
+    /// not from the events that have been reported. `None` if the stream has no socket of its own, for example
+    /// a stream of HTTP/2, whose socket another task reads.
+    fn has_unread_input(&self) -> Option<bool> {
+        None
     }
 
     /// Limits the bytes that the kernel holds for the client. A stream without a socket of its own ignores the
@@ -84,8 +85,8 @@ pub(crate) fn limit_socket(socket: &SockRef<'_>, limits: SendLimits) {
 impl Transport for TcpStream {
     const CLOSES_ON_DROP: bool = true;
 
-    fn has_unread_input(&self) -> bool {
-        has_unread_input(self)
+    fn has_unread_input(&self) -> Option<bool> {
+        Some(has_unread_input(self))
     }
 
     fn set_send_limits(&mut self, limits: SendLimits) {
@@ -95,8 +96,8 @@ impl Transport for TcpStream {
 
 #[cfg(feature = "tls")]
 impl Transport for Box<TlsStream<TcpStream>> {
-    fn has_unread_input(&self) -> bool {
-        has_unread_input(self.get_ref().0)
+    fn has_unread_input(&self) -> Option<bool> {
+        Some(has_unread_input(self.get_ref().0))
     }
 
     fn set_send_limits(&mut self, limits: SendLimits) {

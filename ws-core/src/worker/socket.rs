@@ -78,8 +78,8 @@ impl Socket {
 impl Transport for Socket {
     const CLOSES_ON_DROP: bool = true;
 
-    fn has_unread_input(&self) -> bool {
-        has_unread_input(&self.stream)
+    fn has_unread_input(&self) -> Option<bool> {
+        Some(has_unread_input(&self.stream))
     }
 
     fn set_send_limits(&mut self, limits: SendLimits) {

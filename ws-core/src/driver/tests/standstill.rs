@@ -105,8 +105,8 @@ impl AsyncWrite for Late {
 }
 
 impl Transport for Late {
-    fn has_unread_input(&self) -> bool {
-        matches!(self.report, Report::Later(_)) && self.has_arrived(Duration::ZERO)
+    fn has_unread_input(&self) -> Option<bool> {
+        Some(matches!(self.report, Report::Later(_)) && self.has_arrived(Duration::ZERO))
     }
 }
 
@@ -183,6 +183,19 @@ async fn close_frame_that_arrived_before_the_deadline_completes_the_handshake() 
 async fn socket_with_unread_bytes_is_not_idle() {
     let io = Late::new(&[(1900 * MS, frame(0x8a, b""))], Report::Later(3000 * MS));
     assert_eq!(outcome(Idle, io).await.0, "Timeout 8");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_without_a_socket_has_its_time_again_after_a_standstill() {
+    for (late, expected) in [(90, "Timeout 2"), (100, "Timeout 4"), (4000, "Timeout 8")] {
+        let (log, mut events) = unbounded_channel();
+        let (_client, io) = tokio::io::duplex(64);
+        let cx = Cx::new(Connection::new(options::<Idle>(|_| {}).into(), Vec::new(), now()), None, None);
+        tokio::spawn(run(Idle(log, Instant::now()), cx, io, None));
+        tokio::time::sleep(1000 * MS).await;
+        tokio::time::advance(1000 * MS + late * MS).await;
+        assert_eq!(events.recv().await.unwrap(), expected, "{late} ms late");
+    }
 }
 
 #[tokio::test(start_paused = true)]
