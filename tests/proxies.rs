@@ -1,7 +1,12 @@
-//! Close codes behind nginx and HAProxy.
+//! Connections behind nginx and HAProxy, with the configurations of the guide.
+//!
+//! The tests in this file are about close codes after a protocol error, those of `requests` about the rest.
 //!
 //! A proxy that still writes to a server whose TCP connection has ended can drop what the server sent last. The
 //! client would then see 1006 instead of the server's code.
+
+#[path = "proxies/requests.rs"]
+mod requests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -102,7 +107,12 @@ async fn check(addr: SocketAddr) {
 }
 
 fn router() -> Router {
-    Router::new().mount::<Limited>()
+    Router::new().mount::<Limited>().fallback(health())
+}
+
+/// Answers the health checks of HAProxy, which otherwise sends no clients.
+fn health() -> axum::Router {
+    axum::Router::new().route("/healthz", axum::routing::get(async || "well"))
 }
 
 #[tokio::test]
@@ -114,13 +124,13 @@ async fn codes_arrive_without_a_proxy() {
 #[tokio::test]
 async fn codes_arrive_through_nginx() {
     let server = serve(router()).await;
-    let Some(proxy) = Proxy::nginx(server.addr).await else { return };
+    let Some(proxy) = Proxy::nginx(server.addr, &[]).await else { return };
     check(proxy.addr).await;
 }
 
 #[tokio::test]
 async fn codes_arrive_through_haproxy() {
     let server = serve(router()).await;
-    let Some(proxy) = Proxy::haproxy(server.addr).await else { return };
+    let Some(proxy) = Proxy::haproxy(server.addr, &[]).await else { return };
     check(proxy.addr).await;
 }
