@@ -1,5 +1,7 @@
 //! Statements of the guide that its programs do not show.
 
+#[path = "guide/chapters.rs"]
+mod chapters;
 #[path = "guide/close_texts.rs"]
 mod close_texts;
 #[path = "guide/readme.rs"]

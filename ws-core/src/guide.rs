@@ -25,6 +25,11 @@ chapters! {
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"
     mounting: "../docs/mounting.md"
+    authentication: "../docs/authentication.md"
+    rooms: "../docs/rooms.md"
+    bridging: "../docs/bridging.md"
+    deployment: "../docs/deployment.md"
+    choosing: "../docs/choosing.md"
     reference: "../docs/reference.md"
     cowboy: "../docs/cowboy.md"
 }
