@@ -5,6 +5,7 @@ mod presence;
 mod session;
 mod settings;
 mod topics;
+mod work;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use crate::clock::now;
 use crate::close::Close;
 use crate::error::HandlerError;
 use crate::handler::{Handler, InfoOf};
-use crate::reply::{IntoReply, Replies};
+use crate::reply::IntoReply;
 use crate::timer::TimerId;
 use crate::wire::Connection;
 
@@ -86,7 +87,7 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn send(&mut self, reply: impl IntoReply) {
         let mut session = self.session();
-        if let Err(error) = reply.into_reply(&mut Replies(&mut session.wire)) {
+        if let Err(error) = reply.into_reply(&mut session.replies()) {
             session.failure.get_or_insert_with(|| Box::new(error));
         }
     }
@@ -315,7 +316,7 @@ impl<H: Handler> Context<H> {
     #[inline(always)]
     pub(crate) fn reply(&mut self, reply: impl IntoReply) -> Result<(), HandlerError> {
         let mut session = self.session();
-        let result = reply.into_reply(&mut Replies(&mut session.wire));
+        let result = reply.into_reply(&mut session.replies());
         if session.failure.is_none() {
             return result;
         }

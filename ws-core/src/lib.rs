@@ -48,6 +48,7 @@ mod topic;
 mod transport;
 mod upgrade;
 mod wire;
+mod work;
 mod worker;
 
 // Types of other crates in the public API: `CloseCode` and `Utf8Bytes` of tungstenite, `Bytes`, the types
@@ -143,3 +144,4 @@ pub use topic::{
     Published, Recovering, Recovery, Since, Subscribed, Topic,
 };
 pub use upgrade::IsTls;
+pub use work::Deferred;

@@ -75,6 +75,9 @@ pub struct Options {
     /// How many messages from [`Addr::send`](crate::Addr::send) may wait for the handler. As many published
     /// messages may wait in addition, see `overflow`. Default 1,024.
     pub mailbox: usize,
+    /// How many futures of a connection may run at the same time: [`Deferred`](crate::Deferred) replies, and
+    /// those of [`Context::spawn`](crate::Context::spawn). Default 64.
+    pub max_deferred: usize,
     /// How many bytes may wait for the client before reading from it stops. Default 64 KiB.
     pub outbox_high_water: usize,
     /// How many bytes may wait for the client before the connection closes with
@@ -136,6 +139,7 @@ impl Options {
         validate_utf8: true,
         compress: None,
         mailbox: 1024,
+        max_deferred: 64,
         outbox_high_water: 64 << 10,
         outbox_limit: 1 << 20,
         read_ahead: 64 << 10,
@@ -298,6 +302,10 @@ impl Declaration {
             "`outbox_high_water` is above `outbox_limit`: the connection would close before reading stops",
         );
         assert!(*mailbox > 0, "`mailbox` is zero: it would take no message");
+        assert!(
+            self.options.max_deferred > 0,
+            "`max_deferred` is zero: it would refuse every `Deferred` reply"
+        );
         assert!(*max_message_size > 0, "`max_message_size` is zero: it would accept no message");
         assert!(
             !matches!(max_frame_size, Some(0)),

@@ -17,7 +17,7 @@ pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
 
 impl Panic {
     #[cold]
-    fn from_payload(payload: Box<dyn Any + Send>) -> Self {
+    pub(crate) fn from_payload(payload: Box<dyn Any + Send>) -> Self {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let panic = Self(text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default());
         // The drop of a payload may panic again, and so may the drop of that panic's payload. The second

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,6 +29,7 @@ use crate::wire::{Connection, OwnedPayload, ZERO_COPY_THRESHOLD};
 /// | `Option<R>` | `R`, or nothing |
 /// | `Result<R, E>` | `R`; an error goes to `#[on_error]`, or closes with 1011 |
 /// | tuples, arrays, `Vec<R>` | each in turn |
+/// | [`Deferred<R>`](crate::Deferred) | `R`, when its future has completed |
 ///
 /// Implement this trait to return your own type:
 ///
@@ -86,21 +89,36 @@ pub trait IntoReply {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Replies<'a>(pub(crate) &'a mut Connection);
+pub struct Replies<'a> {
+    pub(crate) wire: &'a mut Connection,
+    pub(crate) deferred: &'a mut dyn Defer,
+}
+
+/// A deferred reply that is ready to be sent.
+pub(crate) type DeferredReply = Box<dyn FnOnce(&mut Replies<'_>) -> Result<(), HandlerError> + Send>;
+
+/// The future of a deferred reply.
+pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = DeferredReply> + Send>>;
+
+/// The futures of a connection, as the destination of deferred replies.
+pub(crate) trait Defer: fmt::Debug {
+    /// Starts the future of a reply, unless `limit` futures run.
+    fn defer(&mut self, limit: usize, reply: ReplyFuture) -> Result<(), HandlerError>;
+}
 
 impl Replies<'_> {
     /// Sends a text message.
     // PERF: inlined into generated code. budget: text64
     #[inline(always)]
     pub fn text(&mut self, text: &str) {
-        self.0.text(text);
+        self.wire.text(text);
     }
 
     /// Sends a binary message.
     // PERF: like `text`. budget: binary16k
     #[inline(always)]
     pub fn binary(&mut self, bytes: &[u8]) {
-        self.0.binary(bytes);
+        self.wire.binary(bytes);
     }
 
     /// Sends a ping.
@@ -109,7 +127,7 @@ impl Replies<'_> {
     ///
     /// Returns [`HandlerError::Reply`] if the payload has more than 125 bytes (RFC 6455 §5.5).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), HandlerError> {
-        self.0.ping(control(payload)?);
+        self.wire.ping(control(payload)?);
         Ok(())
     }
 
@@ -119,7 +137,7 @@ impl Replies<'_> {
     ///
     /// Returns [`HandlerError::Reply`] if the payload has more than 125 bytes (RFC 6455 §5.5).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), HandlerError> {
-        self.0.pong(control(payload)?);
+        self.wire.pong(control(payload)?);
         Ok(())
     }
 
@@ -138,8 +156,20 @@ impl Replies<'_> {
             );
             return Err(HandlerError::Reply(text.into()));
         }
-        self.0.close(close);
+        self.wire.close(close);
         Ok(())
+    }
+
+    /// Starts the future of a reply.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HandlerError::TooManyDeferred`] if as many futures run as `max_deferred` allows.
+    pub(crate) fn defer(&mut self, reply: ReplyFuture) -> Result<(), HandlerError> {
+        if self.wire.is_closing() {
+            return Ok(());
+        }
+        self.deferred.defer(self.wire.options().max_deferred, reply)
     }
 
     /// Sends a text message that `write` encodes directly into the outbox. The bytes must be UTF-8.
@@ -148,7 +178,7 @@ impl Replies<'_> {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), HandlerError> {
-        self.0.text_with(write).map_err(|error| HandlerError::Reply(error.into()))
+        self.wire.text_with(write).map_err(|error| HandlerError::Reply(error.into()))
     }
 }
 
@@ -215,7 +245,7 @@ macro_rules! owned {
                     to.$copy(&self);
                 } else {
                     let into_payload: fn(Self) -> OwnedPayload = $into_payload;
-                    to.0.$send_owned(into_payload(self));
+                    to.wire.$send_owned(into_payload(self));
                 }
                 Ok(())
             }

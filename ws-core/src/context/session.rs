@@ -13,10 +13,13 @@ use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::handler::Handler;
 use crate::mailbox::Mailbox;
+use crate::panic::catch;
+use crate::reply::{DeferredReply, Replies};
 use crate::sync::lock;
 use crate::timer::Timers;
 use crate::topic::{Delivery, QueueItem, Subscriptions, new_connection_id};
 use crate::wire::Connection;
+use crate::work::{Completed, Work};
 
 /// The storage of a session, chosen by [`Handler::ASYNC`].
 ///
@@ -100,8 +103,8 @@ impl<H: Handler> SessionCell<H> {
 /// queue as fast as the connection empties it.
 const MAX_FORWARDED_FRAMES: usize = 64;
 
-/// The messages that a handler has not handled: its mailbox, and its subscriptions with their queue.
-pub(crate) type PendingMessages<I> = (VecDeque<I>, Option<Box<Subscriptions<I>>>);
+/// What a handler has not handled: its mailbox, its subscriptions with their queue, and its futures.
+pub(crate) type PendingMessages<I> = (VecDeque<I>, Option<Box<Subscriptions<I>>>, Option<Box<Work<I>>>);
 
 /// The state of a connection that commands change.
 pub(crate) struct Session<H: Handler> {
@@ -112,9 +115,9 @@ pub(crate) struct Session<H: Handler> {
     pub(crate) subscriptions: Option<Box<Subscriptions<H::Info>>>,
     /// The waker of the connection's task. A mailbox that is created later gets a clone.
     pub(crate) waker: Option<Waker>,
-    /// The waker of a method that waits for [`Context::flushed`](super::Context::flushed). Boxed because most
+    /// The futures of deferred replies and of [`Context::spawn`](super::Context::spawn). Boxed because most
     /// connections have none.
-    flush_waker: Option<Box<Waker>>,
+    pub(crate) work: Option<Box<Work<H::Info>>>,
     /// The error of a `send` or a subscription of the running method, for `#[on_error]`.
     pub(crate) failure: Option<Box<HandlerError>>,
 }
@@ -127,7 +130,7 @@ impl<H: Handler> Session<H> {
             mailbox: None,
             subscriptions: None,
             waker: None,
-            flush_waker: None,
+            work: None,
             failure: None,
         }
     }
@@ -158,18 +161,20 @@ impl<H: Handler> Session<H> {
         if !self.is_congested() {
             return Poll::Ready(());
         }
-        match &mut self.flush_waker {
-            Some(waker) => waker.as_mut().clone_from(task.waker()),
-            none => *none = Some(Box::new(task.waker().clone())),
+        let waker = &mut self.work.get_or_insert_with(|| Box::new(Work::new())).flush_waker;
+        match waker {
+            Some(waker) => waker.clone_from(task.waker()),
+            none => *none = Some(task.waker().clone()),
         }
         Poll::Pending
     }
 
     /// Wakes the method that waits in [`poll_flushed`](Self::poll_flushed), if its wait is over.
     pub(crate) fn wake_flushed(&mut self) {
-        if self.flush_waker.is_some()
-            && !self.is_congested()
-            && let Some(waker) = self.flush_waker.take()
+        let is_congested = self.is_congested();
+        if let Some(work) = &mut self.work
+            && !is_congested
+            && let Some(waker) = work.flush_waker.take()
         {
             waker.wake();
         }
@@ -269,10 +274,73 @@ impl<H: Handler> Session<H> {
         }
     }
 
-    /// Closes the mailbox and takes the queued messages, which are not handled.
+    /// Returns the destination of replies.
+    // PERF: called for every message. budget: text64
+    #[inline(always)]
+    pub(crate) fn replies(&mut self) -> Replies<'_> {
+        Replies { wire: &mut self.wire, deferred: &mut self.work }
+    }
+
+    /// Returns whether a future runs, or has completed and its output waits.
+    #[inline(always)]
+    pub(crate) fn has_work(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| work.len() > 0)
+    }
+
+    /// Returns whether the connection stays open for its futures, until the deadline of a shutdown.
+    pub(crate) fn awaits_work(&self) -> bool {
+        self.has_work() && self.wire.close_reason() == Some(&CloseReason::Shutdown) && !self.wire.is_closing()
+    }
+
+    /// Takes the output of a future, and registers the task if none has completed.
+    pub(crate) fn next_completed(&mut self, task: &mut TaskContext<'_>) -> Option<Completed<H::Info>> {
+        match self.work.as_mut()?.poll_next(task) {
+            Poll::Ready(completed) => completed,
+            Poll::Pending => None,
+        }
+    }
+
+    /// Sends the replies that are ready, while an async method is pending. Other outputs are held back until the
+    /// handler is free. Returns true if a future panicked, so that the method has to be cancelled.
+    #[cold]
+    pub(crate) fn send_completed(&mut self, task: &mut TaskContext<'_>) -> bool {
+        while let Some(Poll::Ready(Some(completed))) = self.work.as_mut().map(|work| work.poll_running(task))
+        {
+            let held = match completed {
+                Completed::Reply(reply) => match catch(|| self.send_deferred(reply)) {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(error)) => Completed::Failed(error),
+                    Err(panic) => Completed::Panicked(panic),
+                },
+                held => held,
+            };
+            let has_panicked = matches!(held, Completed::Panicked(_));
+            if let Some(work) = &mut self.work {
+                work.hold(held);
+            }
+            if has_panicked {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Sends a reply whose future has completed.
+    pub(crate) fn send_deferred(&mut self, reply: DeferredReply) -> Result<(), HandlerError> {
+        reply(&mut self.replies())
+    }
+
+    /// Cancels the futures of a connection that sends no more replies.
+    pub(crate) fn cancel_work(&mut self) {
+        if let Some(work) = &mut self.work {
+            work.cancel();
+        }
+    }
+
+    /// Closes the mailbox and takes the queued messages, which are not handled, and the futures.
     pub(crate) fn take_pending(&mut self) -> PendingMessages<H::Info> {
         let messages = self.mailbox.as_ref().map_or_else(VecDeque::new, |mailbox| mailbox.close_and_drain());
-        (messages, self.subscriptions.take())
+        (messages, self.subscriptions.take(), self.work.take())
     }
 
     /// Closes the mailbox and the delivery queue. Queued messages can still be handled.

@@ -17,6 +17,9 @@ const MAX_MAILBOX_MESSAGES: u8 = 64;
 /// Timers in one iteration.
 const MAX_TIMERS: u8 = 16;
 
+/// Outputs of futures in one iteration.
+const MAX_COMPLETED: u8 = 16;
+
 /// Read-ahead messages in one iteration. Each may have run a slow async method, so timers and the mailbox
 /// are due after a few.
 const MAX_READ_AHEAD_MESSAGES: u8 = 16;
@@ -34,6 +37,7 @@ pub(super) struct IterationBudget {
     pub(super) timers: Share,
     pub(super) mailbox: Share,
     pub(super) published: Share,
+    pub(super) completed: Share,
 }
 
 /// The number of items that one source of work may still give in this iteration.
@@ -67,6 +71,7 @@ impl IterationBudget {
             timers: Share(MAX_TIMERS),
             mailbox: Share(MAX_MAILBOX_MESSAGES),
             published: Share(MAX_MAILBOX_MESSAGES),
+            completed: Share(MAX_COMPLETED),
         }
     }
 

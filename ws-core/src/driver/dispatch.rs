@@ -15,6 +15,7 @@ use crate::panic::{Panic, catch};
 use crate::sync::lock;
 use crate::topic::{Delivery, QueueItem};
 use crate::wire::{InboundMessage, UnreadInput};
+use crate::work::Completed;
 
 /// Decompressed bytes after which the next iteration processes the remaining input. One read brings up to
 /// 64 KiB, which may decompress to a thousand times as much.
@@ -64,6 +65,25 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
             }
         };
         self.dispatch_event(instance, event)
+    }
+
+    /// Handles the output of a future. A reply goes to the client without a method, unless it fails.
+    pub(super) fn dispatch_completed<'a>(
+        &mut self,
+        instance: &'a mut HandlerInstance<H>,
+        completed: Completed<H::Info>,
+    ) -> IdleHandler<'a, H> {
+        match completed {
+            Completed::Info(info) => self.dispatch_event(instance, Event::Info(info)),
+            Completed::Reply(reply) => self.catch_panic(|dispatcher| {
+                let result = instance.cx.session().send_deferred(reply);
+                dispatcher.on_method_error(instance, result)
+            }),
+            Completed::Failed(error) => {
+                self.catch_panic(|dispatcher| dispatcher.on_method_error(instance, Err(error)))
+            }
+            Completed::Panicked(panic) => Break(on_panic(panic)),
+        }
     }
 
     /// Runs the method for a message of the read-ahead queue.

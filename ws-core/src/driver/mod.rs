@@ -33,7 +33,7 @@ use io::ConnectionIo;
 use next_step::NextStep;
 use pending::run_method;
 use poll_context::PollContext;
-use state::{CancelPolicy, Driver, DriverState};
+use state::{Driver, DriverState, MethodPhase};
 
 use crate::clock::now;
 use crate::close::CloseReason;
@@ -84,12 +84,14 @@ where
             if matches!(next, NextStep::Finish(None)) {
                 break;
             }
-            driver.state.already_polled = matches!(next, NextStep::RunMethod(_));
+            if matches!(next, NextStep::RunMethod(_)) {
+                driver.state.method = MethodPhase::Polled;
+            }
             completion = run_method(next, &mut driver).await;
         }
 
         discard_pending(&mut instance);
-        driver.state.cancel_policy = CancelPolicy::Never;
+        driver.state.method = MethodPhase::OnClose;
         let mut completion = Completion::Close;
         loop {
             let Some(method) = instance.next_method(completion) else { break };

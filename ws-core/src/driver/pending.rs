@@ -8,7 +8,7 @@ use super::invoke::Completion;
 use super::io::ConnectionIo;
 use super::next_step::NextStep;
 use super::poll_context::PollContext;
-use super::state::{CancelPolicy, Driver};
+use super::state::{Driver, MethodPhase};
 use crate::clock::now;
 use crate::close::CloseReason;
 use crate::context::Session;
@@ -45,7 +45,9 @@ where
             }
         };
         let mut completion = None;
-        if !std::mem::take(&mut state.already_polled) {
+        if state.method == MethodPhase::Polled {
+            state.method = MethodPhase::Unpolled;
+        } else {
             with_scratch(|scratch| scratch.lend_write_buffer(&mut lock(session).wire));
             completion = match catch(|| method.as_mut().poll(task)) {
                 Ok(Poll::Ready((_, result))) => Some(Completion::Returned(result)),
@@ -60,7 +62,7 @@ where
                     poll.poll_io(&mut lock(session))
                 })
             });
-            if timeout.is_pending() || state.cancel_policy == CancelPolicy::Never {
+            if timeout.is_pending() || state.method == MethodPhase::OnClose {
                 return Poll::Pending;
             }
         }
@@ -88,6 +90,10 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         while !session.wire.is_closing() {
             let wire = &mut session.wire;
             read_ahead(self.io, self.task, wire, self.scratch);
+            if session.has_work() && session.send_completed(self.task) {
+                return Poll::Ready(());
+            }
+            let wire = &mut session.wire;
             let was_reading = wire.wants_input();
             self.io.flush_and_release(self.task, wire, self.scratch);
             let deadline = wire.deadline(now);
@@ -106,6 +112,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             }
         }
         session.wake_flushed();
+        session.cancel_work();
         if self.poll_close(&mut session.wire).is_pending() {
             return Poll::Pending;
         }

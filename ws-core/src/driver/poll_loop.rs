@@ -82,6 +82,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             let has_queued = state.due_at.is_some()
                 || session.wire.has_read_ahead()
                 || session.has_messages()
+                || session.has_work()
                 || (H::ON_DRAIN && session.wire.has_drained());
             (has_queued, session.wire.close_reason().is_some())
         };
@@ -114,7 +115,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             has_queued_work: session.has_messages()
                 || (H::ON_DRAIN && wire.has_drained())
                 || wire.close_reason().is_some(),
-            is_blocked_by_client: wire.is_blocked_by_client(),
+            is_waiting: wire.is_blocked_by_client() || session.awaits_work(),
         };
         if !after.needs_iteration() {
             return IterationOutcome::Idle;
@@ -124,7 +125,8 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         IterationOutcome::Continue
     }
 
-    /// Dispatches queued work: read-ahead messages, timers, the mailbox, topics, and `#[on_drain]`.
+    /// Dispatches queued work: read-ahead messages, timers, the mailbox, topics, `#[on_drain]`, and the outputs of
+    /// futures.
     fn dispatch_queued<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
         // PERF: most iterations have no read-ahead messages. budget: fanout
         while !self.state.budget.read_ahead.is_used_up() && instance.cx.session().wire.has_read_ahead() {
@@ -178,12 +180,22 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             instance = self.dispatcher().dispatch_event(instance, Event::Drain)?;
             self.flush_if_above_high_water(instance);
         }
+        while instance.cx.session().has_work() && instance.cx.session().wire.is_open() {
+            if self.state.budget.completed.is_used_up() {
+                self.task.waker().wake_by_ref();
+                break;
+            }
+            self.flush_if_above_high_water(instance);
+            let Some(completed) = instance.cx.session().next_completed(self.task) else { break };
+            self.state.budget.completed.charge();
+            instance = self.dispatcher().dispatch_completed(instance, completed)?;
+        }
         Continue(instance)
     }
 
     /// Dispatches the messages that were accepted before the connection began to close, then closes it.
     ///
-    /// Pauses with `Continue` while the client does not read.
+    /// Pauses with `Continue` while the client does not read, and while a shutdown waits for futures.
     fn drain<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
         instance.cx.session().close_mailbox();
         while !instance.cx.session().wire.is_closing() {
@@ -198,8 +210,18 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             } else {
                 let info = instance.cx.session().next_message();
                 let item = info.map(QueueItem::info).or_else(|| instance.cx.session().next_published());
-                let Some(item) = item else { break };
-                self.dispatcher().dispatch_published(instance, item)?
+                if let Some(item) = item {
+                    self.dispatcher().dispatch_published(instance, item)?
+                } else {
+                    let completed = instance.cx.session().next_completed(self.task);
+                    let Some(completed) = completed else {
+                        if instance.cx.session().awaits_work() {
+                            return Continue(instance);
+                        }
+                        break;
+                    };
+                    self.dispatcher().dispatch_completed(instance, completed)?
+                }
             };
         }
         instance.cx.session().wire.finish_drain();
@@ -282,21 +304,21 @@ struct AfterFlush {
     has_immediate_work: bool,
     /// Whether messages are queued, or the connection drains or closes.
     has_queued_work: bool,
-    /// Whether the connection drains and the client has to read before more is sent.
-    is_blocked_by_client: bool,
+    /// Whether the connection drains, and waits for the client to read or for a future to complete.
+    is_waiting: bool,
 }
 
 impl AfterFlush {
     /// Returns whether another iteration has work to do:
     ///
-    /// | immediate work | queued work | blocked by the client | another iteration |
+    /// | immediate work | queued work | waiting | another iteration |
     /// |-----|-----|-----|-----|
     /// | yes | –   | –   | yes |
     /// | no  | yes | no  | yes |
     /// | no  | yes | yes | no  |
     /// | no  | no  | –   | no  |
     fn needs_iteration(self) -> bool {
-        self.has_immediate_work || (self.has_queued_work && !self.is_blocked_by_client)
+        self.has_immediate_work || (self.has_queued_work && !self.is_waiting)
     }
 }
 
@@ -316,8 +338,8 @@ mod tests {
             (false, false, true, false),
             (false, false, false, false),
         ];
-        for (has_immediate_work, has_queued_work, is_blocked_by_client, expected) in table {
-            let after = AfterFlush { has_immediate_work, has_queued_work, is_blocked_by_client };
+        for (has_immediate_work, has_queued_work, is_waiting, expected) in table {
+            let after = AfterFlush { has_immediate_work, has_queued_work, is_waiting };
             assert_eq!(after.needs_iteration(), expected, "{after:?}");
         }
     }

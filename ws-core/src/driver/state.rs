@@ -31,22 +31,22 @@ pub(super) struct DriverState {
     /// handler if that was detected earlier. Later deadlines wait for the next poll of the timer.
     pub(super) due_at: Option<Instant>,
     pub(super) budget: IterationBudget,
-    pub(super) cancel_policy: CancelPolicy,
+    pub(super) method: MethodPhase,
     /// How far the time limit that has passed is from being final.
     pub(super) confirmation: Confirmation,
-    /// Whether the next method has already been polled in this poll of the task.
-    pub(super) already_polled: bool,
 }
 
-/// The event that cancels a pending method.
+/// How the next async method is polled, and what cancels it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum CancelPolicy {
-    /// A time limit has passed, or TCP has ended. After a close by the handler ([`CloseReason::Stop`]), only the
-    /// deadline of a shutdown cancels a method.
+pub(super) enum MethodPhase {
+    /// The method has not been polled. It is cancelled when a time limit has passed, or when TCP has ended. After
+    /// a close by the handler ([`CloseReason::Stop`]), only the deadline of a shutdown cancels a method.
     #[default]
-    AfterTimeout,
-    /// None: `#[on_close]` runs to its end.
-    Never,
+    Unpolled,
+    /// Like `Unpolled`, but the method has already been polled in this poll of the task.
+    Polled,
+    /// The method is `#[on_close]`, which runs to its end.
+    OnClose,
 }
 
 /// The number of passes of the I/O driver since a time limit of the connection has passed. Before the limit is

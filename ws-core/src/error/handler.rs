@@ -84,6 +84,10 @@ pub enum HandlerError {
     /// A reply cannot be sent: a control frame is too long, a close code may not be sent, or a value does
     /// not encode. Without `#[on_error]`, the connection closes with 1011.
     Reply(BoxError),
+    /// As many futures run as `max_deferred` allows: a [`Deferred`](crate::Deferred) reply or a future of
+    /// [`Context::spawn`](crate::Context::spawn) was dropped. Without `#[on_error]`, the connection closes with
+    /// 1011.
+    TooManyDeferred,
 }
 
 impl HandlerError {
@@ -113,7 +117,7 @@ impl HandlerError {
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::Decode(_) => CloseCode::Invalid,
-            Self::Method(_) | Self::Reply(_) => CloseCode::Error,
+            Self::Method(_) | Self::Reply(_) | Self::TooManyDeferred => CloseCode::Error,
         }
     }
 }
@@ -124,6 +128,7 @@ impl fmt::Display for HandlerError {
             Self::Decode(error) => error.fmt(f),
             Self::Method(error) => error.fmt(f),
             Self::Reply(error) => write!(f, "reply cannot be sent: {error}"),
+            Self::TooManyDeferred => f.write_str("as many futures run as `max_deferred` allows"),
         }
     }
 }
@@ -133,6 +138,7 @@ impl StdError for HandlerError {
         match self {
             Self::Decode(error) => Some(error),
             Self::Method(error) | Self::Reply(error) => Some(&**error),
+            Self::TooManyDeferred => None,
         }
     }
 }

@@ -20,6 +20,7 @@ pub(super) const OPTIONS: [&str; 27] = [
     "validate_utf8",
     "compress",
     "mailbox",
+    "max_deferred",
     "overflow",
     "outbox_high_water",
     "outbox_limit",
@@ -66,6 +67,7 @@ const OTHER_NAMES: [(&str, &[&str]); 17] = [
             "on_lag",
         ],
     ),
+    ("max_deferred", &["deferred", "deferred_limit", "max_tasks", "max_spawned", "concurrency"]),
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
     ("send_buffer", &["sndbuf", "so_sndbuf", "send_buffer_size", "socket_buffer"]),
     ("unsent_limit", &["notsent_lowat", "tcp_notsent_lowat", "max_unsent", "unsent"]),
@@ -119,6 +121,7 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "validate_utf8" => "`validate_utf8 = false`",
         "compress" => "`compress`, or `compress(level = 6, server_no_context_takeover)`",
         "mailbox" => "`mailbox = 1024`",
+        "max_deferred" => "`max_deferred = 64`",
         "overflow" => {
             "`overflow = close`, `overflow = drop_oldest`, `overflow = drop_newest`, or `overflow = latest`"
         }

@@ -7,6 +7,7 @@ mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
 mod deadline_timer;
+mod deferred;
 mod discard;
 mod drain;
 mod errors;
