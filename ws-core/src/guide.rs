@@ -21,6 +21,7 @@ chapters! {
     connection: "../docs/connection.md"
     timers: "../docs/timers.md"
     addresses: "../docs/addresses.md"
+    work: "../docs/work.md"
     topics: "../docs/topics.md"
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"

@@ -1,0 +1,17 @@
+//! A number is no reply, also not later.
+
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+#[derive(Default)]
+struct Chat;
+
+#[websocket]
+impl Chat {
+    #[on_text]
+    fn text(&mut self, text: String) -> Deferred<usize> {
+        Deferred::new(async move { text.len() })
+    }
+}
+
+fn main() {}
