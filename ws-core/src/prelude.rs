@@ -29,8 +29,8 @@ pub use std::time::Duration;
 pub use crate::Json;
 pub use crate::{
     Addr, BrokerError, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, Deferred, FromBinary,
-    FromText, HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId, Message, OnInfo, Path,
-    PeerAddr, Ping, Pong, Position, Presence, PublishAck, PublishError, Published, Query, Recipient,
+    FromText, HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId, Message, OnInfo,
+    Path, PeerAddr, Ping, Pong, Position, Presence, PublishAck, PublishError, Published, Query, Recipient,
     Recovery, Replies, Router, SendError, Since, State, StatusCode, Subprotocols, TimerId, Topic, Upgrade,
     Utf8Bytes, websocket,
 };

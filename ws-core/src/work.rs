@@ -175,6 +175,6 @@ impl<I: Send + 'static> Defer for Option<Box<Work<I>>> {
 
 impl<I> fmt::Debug for Work<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Work").field("running", &self.running.len()).field("held", &self.held.len()).finish()
+        f.debug_struct("Work").field("running", &self.running.len()).finish_non_exhaustive()
     }
 }
