@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Sends three times as much as may wait for its client.
+/// A handler that sends three times as much as may wait for its client.
 #[websocket(path = "/source/{how}", outbox_limit = 256KiB)]
 struct Source {
     how: String,

@@ -247,7 +247,7 @@ mod http2 {
     #[tokio::test(start_paused = true)]
     async fn preface_that_arrived_before_the_deadline_is_accepted() {
         let (client, io) = Late::new(before(TIMEOUT), NEVER);
-        tokio::spawn(peer().http2(io));
+        tokio::spawn(peer().http2(io, false));
         sleep(9500 * MS).await;
         let (requests, connection) = handshake(client).await.unwrap();
         tokio::spawn(connection);
@@ -258,7 +258,7 @@ mod http2 {
     async fn request_that_arrived_before_the_goaway_is_served() {
         let start = Instant::now();
         let (client, io) = Late::new(before(2 * TIMEOUT), NEVER);
-        tokio::spawn(peer().http2(io));
+        tokio::spawn(peer().http2(io, false));
         let (requests, connection) = handshake(client).await.unwrap();
         let ended = tokio::spawn(connection);
         assert_eq!(get(&requests).await.unwrap(), 200);

@@ -145,6 +145,8 @@ impl Stream {
             Self::Tls(tls) => tls.set_send_limits(limits),
             #[cfg(feature = "http2")]
             Self::Http2(io) => io.set_send_limits(limits),
+            #[cfg(feature = "test-util")]
+            Self::Memory(memory) => memory.io.set_send_limits(limits),
             Self::Other(io) => io.set_send_limits(limits),
         }
     }

@@ -5,7 +5,7 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 27] = [
+pub(super) const OPTIONS: [&str; 28] = [
     "path",
     "options",
     "subprotocols",
@@ -37,7 +37,7 @@ pub(super) const OPTIONS: [&str; 27] = [
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 17] = [
+const OTHER_NAMES: [(&str, &[&str]); 18] = [
     ("path", &["route", "url", "uri", "at"]),
     ("options", &["base", "defaults", "config", "settings", "extends"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
