@@ -193,19 +193,18 @@ impl<T: Transport> ConnectionIo<T> {
                     wire.on_bytes_sent(len, now);
                 }
                 Poll::Ready(Err(error)) => return wire.on_write_error(error.kind()),
-                Poll::Pending => return wire.set_refused(true),
+                Poll::Pending => return wire.on_write_refused(),
             }
         }
         // Transports that buffer, for example TLS, have to flush too.
-        let is_flushed = match Pin::new(stream).poll_flush(task) {
+        match Pin::new(stream).poll_flush(task) {
             Poll::Ready(Ok(())) => {
                 self.needs_flush = false;
-                true
+                wire.on_write_completed();
             }
-            Poll::Ready(Err(error)) => return wire.on_write_error(error.kind()),
-            Poll::Pending => false,
-        };
-        wire.set_refused(!is_flushed);
+            Poll::Ready(Err(error)) => wire.on_write_error(error.kind()),
+            Poll::Pending => wire.on_write_refused(),
+        }
     }
 
     /// Writes within an iteration if the outbox is above its high-water mark. Only bytes that the transport

@@ -304,7 +304,7 @@ impl Connection {
             && self.read_ahead_queue.is_empty()
             && self.unread.is_empty()
             && self.managed.is_none()
-            && !self.holds_published()
+            && self.is_keeping_up()
     }
 
     /// Returns whether the handler may receive messages from the client now.
