@@ -16,15 +16,13 @@ const PEERS: RGBColor = RGBColor(0x94, 0xa3, 0xb8);
 const INK: RGBColor = RGBColor(0x1e, 0x29, 0x3b);
 
 /// Bar charts: the section of `RESULTS.md`, its column, and the title.
-pub(crate) const BARS: [(&str, &str, &str); 9] = [
+pub(crate) const BARS: [(&str, &str, &str); 7] = [
     ("Echo, 64 bytes of text", "CPU µs", "64 B echo: CPU µs per message"),
     ("Echo, 64 bytes of text, 16 in flight", "CPU µs", "64 B echo, 16 in flight: CPU µs per message"),
     ("Echo, 1 MiB of binary", "CPU µs", "1 MiB echo: CPU µs per message"),
     ("Memory of an idle connection", "after 64 B", "Idle connection: bytes of memory"),
-    ("Connections", "CPU µs", "A connection and its close: CPU µs"),
     ("Connections, 5,000 at once", "seconds", "5,000 connections at once: seconds"),
     ("Fan-out to 10,000", "CPU µs", "Fan-out to 10,000: CPU µs per delivery"),
-    ("A timer in each connection", "CPU µs", "A tick of a timer: CPU µs"),
     ("Messages from the rest of the program", "CPU µs", "Message from the program: CPU µs"),
 ];
 
