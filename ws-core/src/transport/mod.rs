@@ -51,10 +51,10 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     const CLOSES_ON_DROP: bool = false;
 
     /// Returns whether the socket has bytes, its end or an error to read. The answer comes from the kernel and
-    /// not from the events that have been reported. `None` if the stream has no socket of its own, for example
-    /// a stream of HTTP/2, whose socket another task reads.
+    /// not from the events that have been reported. `None` if another task reads the socket, and false if there
+    /// is no socket.
     fn has_unread_input(&self) -> Option<bool> {
-        None
+        Some(false)
     }
 
     /// Limits the bytes that the kernel holds for the client. A stream without a socket of its own ignores the
@@ -106,7 +106,11 @@ impl Transport for Box<TlsStream<TcpStream>> {
 }
 
 #[cfg(feature = "http2")]
-impl Transport for http2::Http2Stream {}
+impl Transport for http2::Http2Stream {
+    fn has_unread_input(&self) -> Option<bool> {
+        None
+    }
+}
 
 impl Transport for TokioIo<Upgraded> {}
 

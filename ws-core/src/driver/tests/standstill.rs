@@ -27,6 +27,8 @@ use crate::wire::Connection;
 enum Report {
     /// To the first read.
     AtOnce,
+    /// To the first read. Another task reads the socket.
+    Elsewhere,
     /// After a pass of the I/O driver and one task after it.
     AfterPass,
     /// After this time. Meanwhile the stream can say that it has input which no read has found.
@@ -55,7 +57,7 @@ impl Late {
 
     fn is_reported(&mut self) -> bool {
         match self.report {
-            Report::AtOnce => true,
+            Report::AtOnce | Report::Elsewhere => true,
             Report::Later(delay) => self.has_arrived(delay),
             Report::AfterPass => {
                 let is_reported = self.is_reported.get_or_insert_with(|| {
@@ -106,6 +108,9 @@ impl AsyncWrite for Late {
 
 impl Transport for Late {
     fn has_unread_input(&self) -> Option<bool> {
+        if self.report == Report::Elsewhere {
+            return None;
+        }
         Some(matches!(self.report, Report::Later(_)) && self.has_arrived(Duration::ZERO))
     }
 }
@@ -186,10 +191,10 @@ async fn socket_with_unread_bytes_is_not_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_without_a_socket_has_its_time_again_after_a_standstill() {
+async fn stream_whose_socket_another_task_reads_has_its_time_again_after_a_standstill() {
     for (late, expected) in [(90, "Timeout 2"), (100, "Timeout 4"), (4000, "Timeout 8")] {
         let (log, mut events) = unbounded_channel();
-        let (_client, io) = tokio::io::duplex(64);
+        let io = Late::new(&[], Report::Elsewhere);
         let cx = Cx::new(Connection::new(options::<Idle>(|_| {}).into(), Vec::new(), now()), None, None);
         tokio::spawn(run(Idle(log, Instant::now()), cx, io, None));
         tokio::time::sleep(1000 * MS).await;
