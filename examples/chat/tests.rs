@@ -61,7 +61,7 @@ async fn reconnecting_guest_gets_missed_lines() {
     assert_eq!(ben.json::<Value>().await["is"], "joined");
     ben.abort().await;
     // The history no longer has the page's position.
-    (0..HISTORY).for_each(|_| publish("bla"));
+    (0..HISTORY).for_each(|_| drop(publish("bla")));
     let (mut ben, hello) = enter(&hub, &format!("name=ben&since={since}")).await;
     assert_eq!(hello["recovered"], false);
     assert_eq!(ben.json::<Value>().await["is"], "joined");
