@@ -14,7 +14,7 @@ use std::process::Command;
 const LAYERS: [&[&str]; 8] = [
     &["clock", "sync", "close", "message", "options", "error", "panic"],
     &["wire", "timer", "mailbox"],
-    &["payload", "reply", "event", "json", "topic"],
+    &["payload", "reply", "event", "json", "topic", "work"],
     &["handler", "context"],
     &["address", "transport", "upgrade", "scratch", "connections"],
     &["driver", "worker"],

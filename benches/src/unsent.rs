@@ -20,7 +20,7 @@ const MIB: usize = 1 << 20;
 /// Bytes that the client requests at a time, unless that would be more than a million messages.
 const REQUESTED: usize = 256 * MIB;
 
-/// A message size, and requests of so many MiB whose system calls strace counts.
+/// A message size, and the MiB of a request whose system calls strace counts.
 struct Subject {
     title: &'static str,
     size: usize,

@@ -6,7 +6,7 @@ use ws_core::prelude::*;
 
 use super::ws_core::run;
 
-/// Sends as many messages as the client requested, as fast as the client reads.
+/// A handler that sends as many messages as the client requested, as fast as the client reads.
 #[websocket]
 #[derive(Default)]
 struct Producer {

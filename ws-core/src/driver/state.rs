@@ -36,7 +36,7 @@ pub(super) struct DriverState {
     pub(super) confirmation: Confirmation,
 }
 
-/// How the next async method is polled, and what cancels it.
+/// The way in which the next async method is polled, and what cancels it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum MethodPhase {
     /// The method has not been polled. It is cancelled when a time limit has passed, or when TCP has ended. After

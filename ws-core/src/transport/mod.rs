@@ -51,8 +51,8 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     const CLOSES_ON_DROP: bool = false;
 
     /// Returns whether the socket has bytes, its end or an error to read. The answer comes from the kernel and
-    /// not from the events that have been reported. `None` if another task reads the socket, and false if there
-    /// is no socket.
+    /// not from the events that have been reported. `None` if another task reads the socket, and false without
+    /// a socket.
     fn has_unread_input(&self) -> Option<bool> {
         Some(false)
     }

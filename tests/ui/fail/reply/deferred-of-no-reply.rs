@@ -1,4 +1,4 @@
-//! A number is no reply, also not later.
+//! A number cannot be sent, not even later.
 
 use ws_core::prelude::*;
 
