@@ -3,7 +3,6 @@
 use super::*;
 
 #[tokio::test]
-#[ignore = "a closed hub does not notify its subscribers"]
 async fn subscribers_of_a_closed_hub_are_notified() {
     let Some(nats) = NatsServer::start().await else { return };
     for history in [None, Some(16)] {
@@ -13,7 +12,10 @@ async fn subscribers_of_a_closed_hub_are_notified() {
             history.map_or(room.clone(), |len: usize| room.history(len))
         };
         let mut session = Session::subscriber(&room(&hub)).await;
+        let mut watcher = Session::open(&room(&hub), OnOpen::Watch).await;
+        assert_eq!(watcher.next().await, Event::Open);
         hub.close().await.unwrap();
+        assert_eq!(watcher.next().await, Event::Lagged(0));
         let sent = numbered("a", 0..3);
         publish_all(&room(&other), &sent).await;
         other.flush().await.unwrap();
@@ -22,7 +24,6 @@ async fn subscribers_of_a_closed_hub_are_notified() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the store is not requested again"]
 async fn first_joins_of_a_new_cluster_wait_for_the_store() {
     let Some(servers) = NatsServer::cluster().await else { return };
     // The clients of all servers join at once, until the cluster is ready.

@@ -45,6 +45,7 @@ pub(super) struct ChannelState<T> {
     pub(super) subscription_generation: u64,
     /// The last position in the broker's history that this process knows.
     pub(super) last_position: Option<Position>,
+    is_closed: bool,
 }
 
 impl<T: Send + Sync + 'static> Channel<T> {
@@ -72,6 +73,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
                 history: None,
                 subscription_generation: 0,
                 last_position: None,
+                is_closed: false,
             };
             Self {
                 name,
@@ -296,6 +298,11 @@ impl<T: Send + Sync + 'static> AnyTopic for Channel<T> {
             self.announce_left(&state, member, &mut deferred);
         }
         self.unsubscribe_remote(&mut state);
+        // Connections that are still there get nothing more of other processes.
+        if self.remote.is_some() && !std::mem::replace(&mut state.is_closed, true) {
+            state.subscribers.lagged(0);
+            state.watchers.lagged(0);
+        }
     }
 }
 

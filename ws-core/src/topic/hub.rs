@@ -188,7 +188,8 @@ impl Hub {
     ///
     /// From the start of the call, [`Topic::publish`] returns
     /// [`PublishError::Closed`](crate::PublishError::Closed), and handlers that subscribe or join get an
-    /// error in `#[on_error]`. Connections stay open, but receive no more messages.
+    /// error in `#[on_error]`. Connections stay open, but receive no more messages. With a broker, `#[on_lagged]`
+    /// of those that are subscribed, or that watch members, gets a `0`.
     ///
     /// Closing takes up to eleven seconds. Cancellation is safe: closing continues in the background as long as
     /// the runtime does. A second call waits again and returns the same result. A hub that is dropped

@@ -11,7 +11,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::bucket::{Bucket, EXPIRY, key};
+use super::super::request::{REQUEST_TIMEOUT, RETRY_DELAY};
+use super::bucket::{Bucket, EXPIRY, is_temporary, key};
 use crate::error::BrokerError;
 use crate::sync::lock;
 use crate::topic::presence::MemberId;
@@ -174,7 +175,7 @@ async fn publish_changes(
 ) -> Result<(), async_nats::Error> {
     let opened = match store {
         Some((opened, _)) => opened,
-        None => match bucket.open().await {
+        None => match retry_temporary(|| bucket.open()).await {
             Ok(opened) => &store.insert(opened).0,
             Err(error) => {
                 tracing::warn!(%error, "members cannot be announced: presence needs a server with JetStream");
@@ -185,7 +186,7 @@ async fn publish_changes(
             }
         },
     };
-    let written = write_entries(opened, changes).await;
+    let written = write_entries(opened, bucket, changes).await;
     if let Err(error) = &written {
         tracing::warn!(%error, "members were not announced");
         // The store may be gone, so the next write opens it again.
@@ -201,14 +202,27 @@ fn acknowledge(ack: AckSender, failed: Option<&async_nats::Error>) {
 }
 
 /// Writes the entries concurrently; their keys differ.
-async fn write_entries(store: &Store, changes: HashMap<String, Change>) -> Result<(), async_nats::Error> {
+async fn write_entries(
+    store: &Store,
+    bucket: &Bucket,
+    changes: HashMap<String, Change>,
+) -> Result<(), async_nats::Error> {
     let written = stream::iter(changes).map(|(key, Change { value, ack })| async move {
-        let written = match value {
-            Some(value) => store.put(key, value).await.map(drop).map_err(Into::into),
-            // A purge makes some servers (2.9) move consumers past messages that they have not delivered.
-            // A deletion suffices, because the store retains only one entry per key.
-            None => store.delete(key).await.map_err(Into::into),
-        };
+        let (key, value) = (key.as_str(), value.as_ref());
+        let written = retry_temporary(|| async move {
+            let written = match value {
+                Some(value) => store.put(key, value.clone()).await.map(drop).map_err(Into::into),
+                // A purge makes some servers (2.9) move consumers past messages that they have not
+                // delivered. A deletion suffices, because the store retains only one entry per key.
+                None => store.delete(key).await.map_err(Into::into),
+            };
+            if written.as_ref().is_err_and(is_temporary) {
+                // The store may also have been deleted.
+                let _ = bucket.open().await;
+            }
+            written
+        })
+        .await;
         if let Some(ack) = ack {
             acknowledge(ack, written.as_ref().err());
         }
@@ -219,9 +233,46 @@ async fn write_entries(store: &Store, changes: HashMap<String, Change>) -> Resul
     results.into_iter().collect()
 }
 
+/// Repeats an operation after temporary errors, for as long as a caller of [`PresenceAnnouncer::join`] waits.
+async fn retry_temporary<T, F>(operation: impl Fn() -> F) -> Result<T, async_nats::Error>
+where
+    F: Future<Output = Result<T, async_nats::Error>>,
+{
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
+    loop {
+        match operation().await {
+            Err(error) if is_temporary(&error) && Instant::now() + RETRY_DELAY < deadline => {
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+            done => return done,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn temporary_errors_are_retried_within_the_limit() {
+        let calls = Cell::new(0);
+        let fail = async |kind: PublishErrorKind, failures: u32| {
+            calls.set(0);
+            let started = Instant::now();
+            let done = retry_temporary(|| async {
+                calls.set(calls.get() + 1);
+                if calls.get() > failures { Ok(()) } else { Err(PublishError::new(kind).into()) }
+            });
+            (done.await.is_ok(), calls.get(), started.elapsed() < REQUEST_TIMEOUT)
+        };
+        assert_eq!(fail(PublishErrorKind::StreamNotFound, 3).await, (true, 4, true));
+        assert_eq!(fail(PublishErrorKind::StreamNotFound, u32::MAX).await, (false, 20, true));
+        assert_eq!(fail(PublishErrorKind::Other, 3).await, (false, 1, true));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn changes_do_not_delay_the_refresh() {

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{
+    CreateStreamError, CreateStreamErrorKind, PublishError, PublishErrorKind,
+};
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use tokio::time::timeout;
@@ -57,6 +61,35 @@ impl Bucket {
         };
         self.jetstream.get_or_create_stream(config).await?;
         Ok(self.jetstream.get_key_value(BUCKET).await?)
+    }
+}
+
+/// Returns whether an error may be temporary: in a new cluster, until leaders are elected.
+pub(super) fn is_temporary(error: &async_nats::Error) -> bool {
+    let mut error: Option<&(dyn std::error::Error + 'static)> = Some(&**error);
+    while let Some(cause) = error {
+        // A stream without a leader does not receive messages, so that the server knows no stream for them.
+        let has_no_leader = cause
+            .downcast_ref::<PublishError>()
+            .is_some_and(|error| error.kind() == PublishErrorKind::StreamNotFound);
+        if has_no_leader || cause.downcast_ref::<CreateStreamError>().is_some_and(is_cluster_incomplete) {
+            return true;
+        }
+        error = cause.source();
+    }
+    false
+}
+
+fn is_cluster_incomplete(error: &CreateStreamError) -> bool {
+    let temporary = [
+        ErrorCode::CLUSTER_NOT_AVAILABLE,
+        ErrorCode::CLUSTER_NOT_LEADER,
+        ErrorCode::CLUSTER_NO_PEERS,
+        ErrorCode::CLUSTER_INCOMPLETE,
+    ];
+    match error.kind() {
+        CreateStreamErrorKind::JetStream(error) => temporary.contains(&error.error_code()),
+        kind => kind == CreateStreamErrorKind::TimedOut,
     }
 }
 
