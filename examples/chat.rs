@@ -114,8 +114,8 @@ impl Guest {
     async fn open(&mut self, cx: &mut Context<Self>) -> Json<Event> {
         let since = self.since.map_or(Since::Last(RECENT), Since::Position);
         let Recovery { recovered, position, .. } = cx.subscribe_from(&self.room, since).await;
-        cx.watch(&self.room).await;
-        // A guest whom other nodes cannot see at the moment can still chat.
+        // A guest whom other nodes cannot see at the moment, or who does not see their guests yet, can still chat.
+        let _ = cx.watch(&self.room).await;
         let _ = cx.join(&self.room, &self.name).await;
         Json(Event::Hello { recovered, at: position })
     }

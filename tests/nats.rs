@@ -91,13 +91,13 @@ impl RoomHandler {
     async fn open(&mut self, cx: &mut Context<Self>) {
         let event = match self.on_open {
             OnOpen::Subscribe => {
-                cx.subscribe(&self.room).await;
-                Event::Open
+                let subscribed = cx.subscribe(&self.room).await;
+                subscribed.map_or_else(|error| Event::Failed(error.to_string()), |()| Event::Open)
             }
             OnOpen::From(since) => Event::Recovered(cx.subscribe_from(&self.room, since).await),
             OnOpen::Watch => {
-                cx.watch(&self.room).await;
-                Event::Open
+                let watched = cx.watch(&self.room).await;
+                watched.map_or_else(|error| Event::Failed(error.to_string()), |()| Event::Open)
             }
             OnOpen::Join(name) => {
                 let joined = cx.join(&self.room, name).await;
@@ -153,6 +153,14 @@ impl Session {
         let (events, received) = mpsc::unbounded_channel();
         let client = drive(RoomHandler { room: room.clone(), on_open, events }).await;
         Self { client, events: received }
+    }
+
+    /// Opens a session whose handler has subscribed, although the broker does not answer.
+    async fn unconfirmed_subscriber(room: &Topic<String>) -> Self {
+        let mut session = Self::open(room, OnOpen::Subscribe).await;
+        let event = session.next().await;
+        assert!(matches!(&event, Event::Failed(error) if !error.contains("rejected")), "{event:?}");
+        session
     }
 
     /// Opens a session whose handler has subscribed.

@@ -65,7 +65,7 @@ mod topics {
         async fn open(&mut self, cx: &mut Context<Self>) -> Result<(), ws_core::BrokerError> {
             cx.subscribe_from(&self.room, self.since).await; // a position, the last 50, everything, or only new messages
             cx.join(&self.room, &self.name).await?;
-            cx.watch(&self.room).await; // members join and leave: an `#[on_info]` for `Presence`
+            cx.watch(&self.room).await?; // members join and leave: an `#[on_info]` for `Presence`
             Ok(())
         }
 

@@ -21,7 +21,7 @@ struct Counts {
 impl Counts {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) {
-        cx.subscribe(&self.topic).await;
+        cx.subscribe(&self.topic).await.unwrap();
         self.report.send("open").unwrap();
     }
 

@@ -107,7 +107,7 @@ struct Client(Topic<u32>, mpsc::UnboundedSender<()>);
 impl Client {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) {
-        cx.forward(&self.0).await;
+        cx.forward(&self.0).await.unwrap();
         self.1.send(()).unwrap();
     }
 

@@ -39,7 +39,7 @@ async fn messages_lost_during_an_outage_are_reported() {
     wait_until(async || matches!(rooms[0].publish("x".into()), Err(PublishError::Disconnected))).await;
     wait_until(async || matches!(rooms[1].publish("x".into()), Err(PublishError::Disconnected))).await;
     // Subscribing gives up waiting for an unreachable server.
-    assert_eq!(Session::open(&rooms[1], OnOpen::Subscribe).await.next().await, Event::Open);
+    Session::unconfirmed_subscriber(&rooms[1]).await;
     nats.restart().await;
     wait_until(async || rooms[0].publish("x".into()).is_ok()).await;
     wait_until(async || rooms[1].publish("y".into()).is_ok()).await;
@@ -115,7 +115,7 @@ async fn subscription_to_a_history_during_an_outage_is_reported_as_a_gap() {
     // Another topic, because a lost message of `room` would also cause a gap there.
     let another = hub.topic::<String>("another");
     wait_until(async || matches!(another.publish("x".into()), Err(PublishError::Disconnected))).await;
-    let mut session = Session::subscriber(&room).await;
+    let mut session = Session::unconfirmed_subscriber(&room).await;
     nats.restart().await;
     assert_eq!(session.next().await, Event::Lagged(0));
     wait_until(async || room.publish("hello".into()).is_ok()).await;

@@ -90,18 +90,19 @@ impl<H: Handler> Context<H> {
     /// an example.
     ///
     /// Await the result to wait until the members of other processes are queued for the handler. The wait
-    /// ends after up to five seconds; members that are not known by then follow later.
+    /// ends after up to five seconds, with [`BrokerError::TimedOut`](crate::BrokerError::TimedOut) if members are not known by then; these
+    /// follow later.
     pub fn watch<T>(&mut self, topic: &Topic<T>) -> Subscribed
     where
         T: Send + Sync + 'static,
         Presence: InfoOf<H>,
     {
         let convert = |presence: &Presence| Some(Delivery::Info(presence.clone().into_info()));
-        self.attach(topic, SubscriptionKind::Presence, convert, |channel, subscriber| {
+        let started = self.attach(topic, SubscriptionKind::Presence, convert, |channel, subscriber| {
             channel.watch(Box::new(subscriber))
         });
         // `others` also starts the watch at the broker, so it must be called even if the result is unused.
-        Subscribed::new(topic.0.remote_members_ready())
+        Subscribed::new(started, topic.0.remote_members_ready())
     }
 
     /// Ends [`watch`](Self::watch) for a topic. Returns `false` if the handler did not watch the topic.

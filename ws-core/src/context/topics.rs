@@ -19,7 +19,7 @@ impl<H: Handler> Context<H> {
     /// that it publishes itself: see [`publish_to_others`](Self::publish_to_others).
     ///
     /// The subscription ends with the connection. A second call for the same topic has no effect. Await
-    /// the result only to wait for the broker: see [`Subscribed`].
+    /// the result only to wait for the broker, and to learn whether it accepts: see [`Subscribed`].
     ///
     /// Subscribing fails if the name of the topic is too long for the broker, or if the hub is closed.
     /// `#[on_error]` gets the error, as for the other commands for topics.
@@ -50,10 +50,10 @@ impl<H: Handler> Context<H> {
         T: DeliverTo<H, M> + Send + Sync + 'static,
     {
         let convert = |message: &Published<T>| Some(Delivery::Info(T::info(message)));
-        self.attach(topic, SubscriptionKind::Handler, convert, |channel, subscriber| {
+        let started = self.attach(topic, SubscriptionKind::Handler, convert, |channel, subscriber| {
             channel.subscribe(Box::new(subscriber), SubscriptionKind::Handler)
         });
-        Subscribed::new(topic.0.wait_subscribed())
+        Subscribed::new(started, topic.0.wait_subscribed())
     }
 
     /// Subscribes the handler to a topic, starting with messages from its history.
@@ -132,10 +132,10 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn forward<T: Send + Sync + 'static>(&mut self, topic: &Topic<T>) -> Subscribed {
         let convert = |message: &Published<T>| message.frame().cloned().map(Delivery::Frame);
-        self.attach(topic, SubscriptionKind::Client, convert, |channel, subscriber| {
+        let started = self.attach(topic, SubscriptionKind::Client, convert, |channel, subscriber| {
             channel.subscribe(Box::new(subscriber), SubscriptionKind::Client)
         });
-        Subscribed::new(topic.0.wait_subscribed())
+        Subscribed::new(started, topic.0.wait_subscribed())
     }
 
     /// Like [`forward`](Self::forward), but starts with messages from the topic's history, as
@@ -267,7 +267,8 @@ impl<H: Handler> Context<H> {
         // Encoding runs user code, so it happens before the session is locked.
         let _frames = (kind == SubscriptionKind::Client).then(|| topic.0.encode_history(since)).flatten();
         let mut recovering = None;
-        self.attach(topic, kind, convert, |channel, subscriber| {
+        // `add_subscription` has stored an error for `#[on_error]`.
+        let _ = self.attach(topic, kind, convert, |channel, subscriber| {
             let (slot, found) = channel.subscribe_from(Box::new(subscriber), kind, since);
             recovering = Some(found);
             slot
@@ -283,14 +284,14 @@ impl<H: Handler> Context<H> {
         kind: SubscriptionKind,
         convert: fn(&X) -> Option<Delivery<H::Info>>,
         begin: impl FnOnce(&Arc<Channel<T>>, QueueSubscriber<H::Info, X>) -> usize,
-    ) where
+    ) -> Result<(), BrokerError>
+    where
         T: Send + Sync + 'static,
     {
         let key = topic.0.key_for(kind);
-        // `add_subscription` has stored the error for `#[on_error]`.
-        let _ = self.add_subscription(topic, kind, |channel, subscriptions| {
+        self.add_subscription(topic, kind, |channel, subscriptions| {
             Ok(begin(channel, QueueSubscriber { queue: Arc::clone(&subscriptions.queue), key, convert }))
-        });
+        })
     }
 
     pub(super) fn add_subscription<T: Send + Sync + 'static>(

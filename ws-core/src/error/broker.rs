@@ -6,8 +6,8 @@ use std::fmt;
 use super::{BoxError, PublishError};
 
 /// The reason why the broker of a [`Hub`](crate::Hub) did not complete a request:
-/// [`Hub::flush`](crate::Hub::flush), [`Hub::close`](crate::Hub::close), or a
-/// [membership](crate::Joined).
+/// [`Hub::flush`](crate::Hub::flush), [`Hub::close`](crate::Hub::close), a
+/// [subscription](crate::Subscribed), or a [membership](crate::Joined).
 ///
 /// ```
 /// use ws_core::{BrokerError, Hub};
@@ -28,7 +28,8 @@ pub enum BrokerError {
     Disconnected,
     /// The broker did not answer in time. It may still execute the request.
     TimedOut,
-    /// The broker rejected the request, or has no JetStream. Contains the broker's error.
+    /// The broker rejected the request, the subscription, a message or the login, or has no JetStream. Contains
+    /// the broker's error, which names the subject of a missing permission.
     Refused(BoxError),
     /// The broker did not confirm messages that belong to histories. Each of them was logged, and
     /// reported to the subscribers of this process as a `0` in `#[on_lagged]`.

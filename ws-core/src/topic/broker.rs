@@ -56,8 +56,8 @@ pub(super) trait RemoteTopic: Send + Sync {
     /// Ends the subscription. Called under the topic's lock.
     fn unsubscribe(&self);
 
-    /// Completes when the broker has confirmed the subscription, or has not answered in time.
-    fn wait_subscribed(&self) -> BoxFuture<()>;
+    /// Completes when the broker has accepted or refused the subscription, or has not answered in time.
+    fn wait_subscribed(&self) -> BoxFuture<Result<(), BrokerError>>;
 
     /// Reads the messages from `since` on. `None` if the broker does not answer.
     fn recover(&self, since: Since) -> BoxFuture<Option<RecoveredMessages>>;
@@ -75,8 +75,9 @@ pub(super) trait RemoteTopic: Send + Sync {
     fn leave(&self, number: u64);
 
     /// Completes when the members of other processes are known. They are followed for a while after the
-    /// last call, and as long as the topic has watchers. Not called under the topic's lock.
-    fn remote_members_ready(&self) -> BoxFuture<()>;
+    /// last call, and as long as the topic has watchers. Fails if the broker does not answer in time. Not
+    /// called under the topic's lock.
+    fn remote_members_ready(&self) -> BoxFuture<Result<(), BrokerError>>;
 }
 
 /// Receiver of a broker's events for one topic of this process.

@@ -126,13 +126,13 @@ impl<T: Send + Sync + 'static> Channel<T> {
         self.codec.as_deref().ok_or(PublishError::NoCodec)
     }
 
-    /// Returns a future that waits for the broker to confirm the subscription; `None` without a broker.
-    pub(crate) fn wait_subscribed(&self) -> Option<BoxFuture<()>> {
+    /// Returns a future that waits for the broker to accept the subscription; `None` without a broker.
+    pub(crate) fn wait_subscribed(&self) -> Option<BoxFuture<Result<(), BrokerError>>> {
         self.remote.as_ref().map(|remote| remote.wait_subscribed())
     }
 
     /// Returns a future that waits until the members of other processes are known; `None` without a broker.
-    pub(crate) fn remote_members_ready(&self) -> Option<BoxFuture<()>> {
+    pub(crate) fn remote_members_ready(&self) -> Option<BoxFuture<Result<(), BrokerError>>> {
         self.remote.as_ref().map(|remote| remote.remote_members_ready())
     }
 

@@ -200,7 +200,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// ```
     pub async fn members(&self) -> Vec<Member> {
         if let Some(ready) = self.0.remote_members_ready() {
-            ready.await;
+            // Without an answer, the members known so far are returned.
+            let _ = ready.await;
         }
         self.0.members()
     }

@@ -101,28 +101,59 @@ impl Drop for Subscription {
 /// impl Guest {
 ///     #[on_open]
 ///     async fn open(&mut self, cx: &mut Context<Self>) -> &'static str {
-///         cx.forward(&self.0).await;
-///         "subscribed in all processes"
+///         match cx.forward(&self.0).await {
+///             Ok(()) => "subscribed in all processes",
+///             Err(_) => "messages of other processes may follow later",
+///         }
 ///     }
 /// }
 /// ```
 ///
-/// With a broker it takes one round trip. If the broker is unreachable it completes after a few seconds
-/// nevertheless; the subscription then starts after the reconnect, and `#[on_lagged]` reports that.
-pub struct Subscribed(Option<BoxFuture<()>>);
+/// # Errors
+///
+/// A [`BrokerError`]; none without a broker, unless the hub is closed.
+///
+/// - [`Refused`](BrokerError::Refused): the broker rejects the subscription, for want of a permission or because
+///   of a limit. `#[on_lagged]` gets a `0`.
+/// - [`Disconnected`](BrokerError::Disconnected) or [`TimedOut`](BrokerError::TimedOut), after five seconds: the
+///   broker is unreachable or does not answer.
+///
+/// In each of these cases the hub subscribes again, after the reconnect or every ten seconds, and then
+/// `#[on_lagged]` gets a `0`. [`Name`](BrokerError::Name) and [`Closed`](BrokerError::Closed) are final, and
+/// also passed to `#[on_error]`.
+///
+/// With a broker the call takes one round trip, and with a history some more. Cancellation is safe: the
+/// subscription has started.
+pub struct Subscribed(SubscribeState);
+
+enum SubscribeState {
+    /// The result. Later polls return `Ok`, because an error cannot be cloned.
+    Ready(Result<(), BrokerError>),
+    Pending(BoxFuture<Result<(), BrokerError>>),
+}
 
 impl Subscribed {
-    /// Creates a future that completes with `ready`, or at once if there is none.
-    pub(crate) fn new(ready: Option<BoxFuture<()>>) -> Self {
-        Self(ready)
+    /// Creates a future that completes with `pending`, or at once if there is none or if the subscription has
+    /// not started.
+    pub(crate) fn new(
+        started: Result<(), BrokerError>,
+        pending: Option<BoxFuture<Result<(), BrokerError>>>,
+    ) -> Self {
+        Self(match (started, pending) {
+            (Ok(()), Some(pending)) => SubscribeState::Pending(pending),
+            (started, _) => SubscribeState::Ready(started),
+        })
     }
 }
 
 impl Future for Subscribed {
-    type Output = ();
+    type Output = Result<(), BrokerError>;
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        self.0.as_mut().map_or(Poll::Ready(()), |ready| ready.as_mut().poll(task))
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            SubscribeState::Ready(ready) => Poll::Ready(std::mem::replace(ready, Ok(()))),
+            SubscribeState::Pending(pending) => pending.as_mut().poll(task),
+        }
     }
 }
 

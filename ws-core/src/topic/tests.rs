@@ -240,7 +240,7 @@ async fn value_that_publishes_in_its_drop_does_not_deadlock() {
     impl Reader {
         #[on_open]
         async fn open(&mut self, cx: &mut Context<Self>) {
-            cx.subscribe(&self.0).await;
+            cx.subscribe(&self.0).await.unwrap();
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         #[on_info]

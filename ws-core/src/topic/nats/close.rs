@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::connection::NatsConnection;
 use super::consumer::deletions_finished;
-use super::request::{REQUEST_TIMEOUT, round_trip};
+use super::request::REQUEST_TIMEOUT;
 use crate::error::BrokerError;
 use crate::topic::broker::BoxFuture;
 
@@ -61,20 +61,29 @@ impl NatsConnection {
         let sent = async {
             let (core, streams) = (self.publish_queue.flush(is_last), self.streams.flush(is_last));
             let (announced, ..) = tokio::join!(self.announcer.flush(), core, streams);
-            while !round_trip(&self.client).await {
-                tokio::time::sleep(PROBE_DELAY).await;
+            // The server's errors are handled by another task, which runs during the second round trip at the
+            // latest.
+            for _ in 0..2 {
+                loop {
+                    match self.refusals.round_trip(&self.client).await {
+                        Ok(()) => break,
+                        Err(error @ BrokerError::Refused(_)) => return Err(error),
+                        Err(_) => tokio::time::sleep(PROBE_DELAY).await,
+                    }
+                }
             }
             announced
         };
         let sent = timeout(2 * REQUEST_TIMEOUT, sent).await;
         // Bytes written to a connection that has failed meanwhile may be lost.
         if connects() != before || !self.is_connected() {
-            return Err(BrokerError::Disconnected);
+            return Err(self.refusals.disconnected());
         }
         sent.map_err(|_| BrokerError::TimedOut)??;
-        match self.streams.take_unconfirmed() {
-            0 => Ok(()),
-            messages => Err(BrokerError::Unconfirmed { messages }),
+        match (self.refusals.take_publish(), self.streams.take_unconfirmed()) {
+            (Some(refused), _) => Err(refused),
+            (None, 0) => Ok(()),
+            (None, messages) => Err(BrokerError::Unconfirmed { messages }),
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::archive::HistoryStreams;
 use super::presence::{Bucket, PresenceAnnouncer};
 use super::publish_queue::PublishQueue;
+use super::refusals::Refusals;
 use super::request::{REQUEST_TIMEOUT, round_trip};
 use super::status::{ConnectionStatus, StatusReceiver};
 use crate::error::BrokerError;
@@ -43,6 +44,8 @@ pub(super) struct NatsConnection {
     pub(super) publish_queue: PublishQueue,
     /// Messages of topics with a history.
     pub(super) streams: HistoryStreams,
+    /// What the server refuses.
+    pub(super) refusals: Arc<Refusals>,
     status: watch::Sender<ConnectionStatus>,
     topics: Mutex<HashMap<u64, Weak<dyn ConnectionEvents>>>,
     next_topic_id: AtomicU64,
@@ -68,6 +71,7 @@ impl NatsConnection {
             runtime,
             publish_queue,
             streams,
+            refusals: Arc::default(),
             status: watch::Sender::new(ConnectionStatus::Open),
             topics: Mutex::default(),
             next_topic_id: AtomicU64::new(0),
@@ -96,6 +100,7 @@ impl NatsConnection {
     pub(super) fn on_event(self: &Arc<Self>, event: &Event, is_reconnect: bool) {
         match event {
             Event::Connected if is_reconnect => {
+                self.refusals.on_connected();
                 // Notifies the receivers; the value stays the same.
                 self.status.send_modify(|_| ());
                 let connection = Arc::downgrade(self);
@@ -111,6 +116,8 @@ impl NatsConnection {
             Event::SlowConsumer(_) => {
                 self.topics().iter().for_each(|topic| topic.slow_consumer());
             }
+            Event::ServerError(error) => self.refusals.on_server_error(error),
+            Event::ClientError(error) => self.refusals.on_client_error(error),
             _ => {}
         }
     }

@@ -46,8 +46,9 @@ impl RemoteTopic for InvalidTopic {
 
     fn unsubscribe(&self) {}
 
-    fn wait_subscribed(&self) -> BoxFuture<()> {
-        Box::pin(std::future::ready(()))
+    fn wait_subscribed(&self) -> BoxFuture<Result<(), BrokerError>> {
+        let result = self.check().map_err(|error| BrokerError::from_publish_error(&error));
+        Box::pin(std::future::ready(result))
     }
 
     fn recover(&self, _: Since) -> BoxFuture<Option<RecoveredMessages>> {
@@ -67,7 +68,7 @@ impl RemoteTopic for InvalidTopic {
 
     fn leave(&self, _: u64) {}
 
-    fn remote_members_ready(&self) -> BoxFuture<()> {
-        Box::pin(std::future::ready(()))
+    fn remote_members_ready(&self) -> BoxFuture<Result<(), BrokerError>> {
+        self.wait_subscribed()
     }
 }

@@ -5,6 +5,7 @@
 //! history, they go through an [`archive`] to a JetStream [`history_stream`] and from there to all
 //! processes. [`presence`] uses a key-value store.
 
+mod acceptance;
 mod archive;
 mod close;
 mod connect;
@@ -17,6 +18,7 @@ mod options;
 mod presence;
 mod publish_queue;
 mod recovery;
+mod refusals;
 mod request;
 mod sequence;
 mod slow_consumer;

@@ -12,8 +12,11 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Delay before a failed operation is tried again.
 pub(super) const RETRY_DELAY: Duration = Duration::from_millis(250);
 
+/// Delay before a refused subscription is requested again.
+pub(super) const REFUSED_RETRY_DELAY: Duration = Duration::from_secs(10);
+
 /// Subject without subscribers. The server itself answers a request to it with "no responders".
-const PROBE_SUBJECT: &str = "ws.nobody";
+pub(super) const PROBE_SUBJECT: &str = "ws.nobody";
 
 /// Maximum number of probes of one round trip. The client waits ten seconds for each.
 const MAX_PROBES: usize = 6;
@@ -41,8 +44,8 @@ where
 
 /// Waits until the server has processed all commands that the client sent before.
 ///
-/// Returns false if that is unknown: the server does not answer, the connection is closed, or the client
-/// lacks the permission to publish to the probe subject, to which the server does not reply.
+/// Returns false if that is unknown: the server does not answer, or the connection is closed. Without the
+/// permission for the probe, the server does not answer: see `Refusals::round_trip`.
 pub(super) async fn round_trip(client: &Client) -> bool {
     for _ in 0..MAX_PROBES {
         match client.request(PROBE_SUBJECT, "".into()).await {

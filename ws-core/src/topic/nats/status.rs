@@ -1,5 +1,7 @@
 //! State of the broker connection, as the tasks of a hub watch it.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 /// The status of a hub's connection to its broker.
@@ -12,3 +14,13 @@ pub(super) enum ConnectionStatus {
 
 /// Receiver of the status. A reconnect also counts as a change, although the value stays `Open`.
 pub(super) type StatusReceiver = watch::Receiver<ConnectionStatus>;
+
+/// What the server has made of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SubscriptionState {
+    /// The server has not answered.
+    Pending,
+    Accepted,
+    /// The server's error. The subscription is requested again after a while.
+    Refused(Arc<str>),
+}

@@ -1,19 +1,23 @@
 //! Receiving what other processes publish.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use async_nats::{Client, Error, Message, Subject};
+use async_nats::{Client, Error, Message, StatusCode, Subject, Subscriber};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::acceptance::{AcceptanceCheck, AcceptanceFailure};
 use super::consumer::StreamFollower;
 use super::history_stream::{HistoryStream, epoch};
-use super::request::{REQUEST_TIMEOUT, RETRY_DELAY, request_with_retry, round_trip};
+use super::refusals::{OverLimit, Refusals, inbox_prefix, is_request_about};
+use super::request::{REFUSED_RETRY_DELAY, REQUEST_TIMEOUT, RETRY_DELAY, request_with_retry};
 use super::sequence::{Audience, MessageId, SequenceCheck, SequenceTracker};
 use super::slow_consumer::SlowConsumerDetector;
-use super::status::StatusReceiver;
+use super::status::{StatusReceiver, SubscriptionState};
 use crate::topic::broker::{RemoteEvents, RemoteMessage};
 use crate::topic::position::Position;
 
@@ -26,8 +30,9 @@ pub(super) struct SubjectSubscriber {
     pub(super) subscription_generation: u64,
     pub(super) node: u64,
     pub(super) status: StatusReceiver,
-    /// Set once the broker has confirmed the subscription.
-    pub(super) subscribed: watch::Sender<bool>,
+    pub(super) client: Client,
+    pub(super) refusals: Arc<Refusals>,
+    pub(super) subscribed: watch::Sender<SubscriptionState>,
     /// When the first of those that wait for `subscribed` may give up. A later confirmation is reported as
     /// a gap, because messages published in between are lost.
     pub(super) confirm_by: Instant,
@@ -35,16 +40,30 @@ pub(super) struct SubjectSubscriber {
 
 impl SubjectSubscriber {
     /// Receives messages of a topic without a history, from a core NATS subscription.
-    pub(super) async fn run_core(
-        self,
-        client: Client,
-        subject: Subject,
-        slow_consumer: Arc<SlowConsumerDetector>,
-    ) {
-        // Subscribing fails only if the client is closed.
-        let Ok(mut subscription) = client.subscribe(subject).await else { return };
-        let mut confirmed = std::pin::pin!(round_trip(&client).fuse());
+    pub(super) async fn run_core(self, subject: Subject, slow_consumer: Arc<SlowConsumerDetector>) {
         let mut tracker = SequenceTracker::default();
+        loop {
+            self.refusals.forget(|refused| *refused == *subject);
+            // Subscribing fails only if the client is closed.
+            let Ok(subscription) = self.client.subscribe(subject.clone()).await else { return };
+            let received = self.receive_core(subscription, &subject, &slow_consumer, &mut tracker);
+            let Some(refusal) = received.await else { return };
+            self.refuse(refusal);
+            tokio::time::sleep(REFUSED_RETRY_DELAY).await;
+        }
+    }
+
+    /// Receives messages until the subscription ends. Returns the error if the server refuses it.
+    async fn receive_core(
+        &self,
+        mut subscription: Subscriber,
+        subject: &Subject,
+        slow_consumer: &SlowConsumerDetector,
+        tracker: &mut SequenceTracker,
+    ) -> Option<Arc<str>> {
+        let is_accepted = AtomicBool::new(false);
+        let check = AcceptanceCheck { client: &self.client, refusals: &self.refusals, subject };
+        let mut rejected = std::pin::pin!(check.rejected(Duration::ZERO, self.status.clone(), &is_accepted));
         // Number of messages since the subscription's buffer was last empty.
         let mut burst = 0;
         loop {
@@ -58,20 +77,33 @@ impl SubjectSubscriber {
                     }
                     burst = 0;
                     tokio::select! {
+                        // The answer to the check is received before its end is noticed.
+                        biased;
                         message = subscription.next() => message,
-                        _ = &mut confirmed => {
-                            self.confirm();
-                            continue;
-                        }
+                        rejection = &mut rejected => match rejection {
+                            AcceptanceFailure::Refused(text) => return Some(text),
+                            // The subscription may exist, so its messages are received.
+                            AcceptanceFailure::Unknown(text) => {
+                                self.refuse(text);
+                                let status = self.status.clone();
+                                rejected.set(check.rejected(REFUSED_RETRY_DELAY, status, &is_accepted));
+                                continue;
+                            }
+                        },
                     }
                 }
             };
-            let Some(message) = message else { return };
+            let message = message?;
+            if message.status == Some(StatusCode::NO_RESPONDERS) {
+                is_accepted.store(true, Ordering::Relaxed);
+                self.confirm();
+                continue;
+            }
             burst += 1;
             if burst % YIELD_EVERY == 0 {
                 tokio::task::yield_now().await;
             }
-            if let Some(message_id) = self.check_sequence(&mut tracker, &message) {
+            if let Some(message_id) = self.check_sequence(tracker, &message) {
                 // This process has already delivered its own messages to its subscribers.
                 if message_id.audience != Audience::Checkpoint && message_id.node != self.node {
                     self.deliver(message, message_id, None);
@@ -80,15 +112,33 @@ impl SubjectSubscriber {
         }
     }
 
+    /// Records that the broker refuses the subscription, and reports a gap to those who wait no longer.
+    fn refuse(&self, refusal: Arc<str>) {
+        let is_new = self.subscribed.send_if_modified(|state| {
+            !matches!(
+                std::mem::replace(state, SubscriptionState::Refused(refusal)),
+                SubscriptionState::Refused(_)
+            )
+        });
+        if is_new {
+            self.lagged(0);
+        }
+    }
+
     /// Reports that the broker has confirmed the subscription, and a gap if that may be too late.
     fn confirm(&self) {
+        let earlier = self.subscribed.borrow().clone();
+        if earlier == SubscriptionState::Accepted {
+            // The check after a reconnect.
+            return;
+        }
         // The connection was lost meanwhile, or did not exist when the task started.
         let was_lost = self.status.has_changed().is_ok_and(|changed| changed);
-        let is_late = was_lost || Instant::now() >= self.confirm_by;
+        let is_late = was_lost || earlier != SubscriptionState::Pending || Instant::now() >= self.confirm_by;
         if is_late {
             self.lagged(0);
         }
-        self.subscribed.send_replace(true);
+        self.subscribed.send_replace(SubscriptionState::Accepted);
         // A waiter may have given up between the check and the notification.
         if !is_late && Instant::now() >= self.confirm_by {
             self.lagged(0);
@@ -98,6 +148,10 @@ impl SubjectSubscriber {
     /// Receives messages of a topic with a history, from the stream.
     pub(super) async fn run_stream(self, history_stream: Arc<HistoryStream>, subject: Subject) {
         let mut status = self.status.clone();
+        let inbox = inbox_prefix(&self.client);
+        let stream =
+            subject.split('.').nth(2).map(|limits| format!("WS_HISTORY_{limits}")).unwrap_or_default();
+        let concerns = |subject: &str| subject.starts_with(&inbox) || is_request_about(subject, &stream);
         let mut progress = StreamProgress {
             tracker: SequenceTracker::default(),
             last_position: None,
@@ -105,7 +159,9 @@ impl SubjectSubscriber {
         };
         loop {
             status.mark_unchanged();
+            self.refusals.forget(concerns);
             let followed = tokio::select! {
+                refusal = self.refusals.wait(concerns) => Err(refusal.as_ref().into()),
                 followed = self.follow_once(&history_stream, &subject, &mut progress) => followed,
                 // A reconnect replaces the consumer at once, before missing heartbeats do.
                 changed = status.changed() => match changed {
@@ -121,7 +177,14 @@ impl SubjectSubscriber {
                 tracing::warn!(%error, subject = &*subject, "the history of a topic cannot be followed");
                 history_stream.invalidate();
                 progress.start_by = Instant::now();
-                tokio::time::sleep(RETRY_DELAY).await;
+                let refusal = self.refusals.find(concerns);
+                let over_limit = error.downcast_ref::<OverLimit>().map(|error| error.to_string().into());
+                let mut delay = RETRY_DELAY;
+                if let Some(refusal) = refusal.or(over_limit) {
+                    self.refuse(refusal);
+                    delay = REFUSED_RETRY_DELAY;
+                }
+                tokio::time::sleep(delay).await;
             }
         }
     }
@@ -135,9 +198,13 @@ impl SubjectSubscriber {
     ) -> Result<(), Error> {
         let (mut messages, mut position) = {
             let _permit = history_stream.start_permits.acquire().await;
-            timeout(2 * REQUEST_TIMEOUT, self.start(history_stream, subject, progress)).await??
+            let start = self.start(history_stream, subject, progress);
+            timeout(2 * REQUEST_TIMEOUT, self.refusals.within_limit(&self.client, start)).await??
         };
-        self.subscribed.send_replace(true);
+        let earlier = self.subscribed.send_replace(SubscriptionState::Accepted);
+        if matches!(earlier, SubscriptionState::Refused(_)) && !position.is_message {
+            self.lagged(0);
+        }
         // The stream sends the last received message again, if it still has it. If it does not, messages
         // after it may be gone as well.
         let mut is_unproven = position.is_message;

@@ -11,12 +11,14 @@ use tokio::time::{Instant, timeout};
 use super::archive::Archive;
 use super::connection::{ConnectionEvents, NatsConnection};
 use super::history_stream::history_subject;
-use super::presence::TopicPresence;
+use super::presence::{BUCKET_STREAM, BUCKET_SUBJECTS, TopicPresence};
 use super::publish_queue::{HistoryMessage, OutgoingMessage, StoreAck};
 use super::recovery::HistorySearch;
+use super::refusals::{inbox_prefix, is_request_about, refused};
 use super::request::REQUEST_TIMEOUT;
 use super::sequence::{Audience, HEADER_SIZE, MessageId};
 use super::slow_consumer::SlowConsumerDetector;
+use super::status::SubscriptionState;
 use super::subscriber::SubjectSubscriber;
 use crate::error::{BrokerError, PublishError};
 use crate::sync::lock;
@@ -58,8 +60,7 @@ struct TopicHistory {
 struct SubscriptionTask {
     subscription_generation: u64,
     task: AbortHandle,
-    /// Whether the broker has confirmed the subscription.
-    is_subscribed: watch::Receiver<bool>,
+    state: watch::Receiver<SubscriptionState>,
     slow_consumer: Arc<SlowConsumerDetector>,
 }
 
@@ -136,19 +137,6 @@ impl NatsTopic {
         if let (Some(generation), Some(events)) = (generation, self.events.upgrade()) {
             events.lagged(generation, 0);
         }
-    }
-
-    /// Waits until the broker has confirmed the subscription. Resolves to false if it does not in time.
-    fn is_subscribed(&self) -> BoxFuture<bool> {
-        let subscription = lock(&self.subscription);
-        let subscribed = subscription.as_ref().map(|subscription| subscription.is_subscribed.clone());
-        drop(subscription);
-        Box::pin(async move {
-            let Some(mut subscribed) = subscribed else { return false };
-            // The inner error means that the subscription has ended.
-            let confirmed = timeout(REQUEST_TIMEOUT, subscribed.wait_for(|subscribed| *subscribed)).await;
-            matches!(confirmed, Ok(Ok(_)))
-        })
     }
 
     /// Returns a search in the topic's history, if it has one.
@@ -240,22 +228,21 @@ impl RemoteTopic for NatsTopic {
     }
 
     fn subscribe(&self, subscription_generation: u64) {
-        let (subscribed, is_subscribed) = watch::channel(false);
+        let (subscribed, state) = watch::channel(SubscriptionState::Pending);
         let slow_consumer = Arc::<SlowConsumerDetector>::default();
         let receiver = SubjectSubscriber {
             events: Weak::clone(&self.events),
             subscription_generation,
             node: self.connection.node,
             status: self.connection.status(),
+            client: self.connection.client.clone(),
+            refusals: Arc::clone(&self.connection.refusals),
             subscribed,
             confirm_by: Instant::now() + REQUEST_TIMEOUT,
         };
         let runtime = &self.connection.runtime;
         let task = match self.history.get() {
-            None => {
-                let (client, subject) = (self.connection.client.clone(), self.subject.clone());
-                runtime.spawn(receiver.run_core(client, subject, Arc::clone(&slow_consumer)))
-            }
+            None => runtime.spawn(receiver.run_core(self.subject.clone(), Arc::clone(&slow_consumer))),
             Some(TopicHistory { archive, subject, .. }) => {
                 let history_stream = Arc::clone(&archive.history_stream);
                 runtime.spawn(receiver.run_stream(history_stream, subject.clone()))
@@ -263,25 +250,42 @@ impl RemoteTopic for NatsTopic {
         };
         let task = task.abort_handle();
         *lock(&self.subscription) =
-            Some(SubscriptionTask { subscription_generation, task, is_subscribed, slow_consumer });
+            Some(SubscriptionTask { subscription_generation, task, state, slow_consumer });
     }
 
     fn unsubscribe(&self) {
         *lock(&self.subscription) = None;
     }
 
-    fn wait_subscribed(&self) -> BoxFuture<()> {
-        let is_subscribed = self.is_subscribed();
+    fn wait_subscribed(&self) -> BoxFuture<Result<(), BrokerError>> {
+        let connection = Arc::clone(&self.connection);
+        let state = lock(&self.subscription).as_ref().map(|subscription| subscription.state.clone());
         Box::pin(async move {
-            is_subscribed.await;
+            let Some(mut state) = state else { return Err(BrokerError::Closed) };
+            let mut status = connection.status();
+            let answered = async {
+                // A subscription that was accepted before needs its connection, too.
+                while !connection.is_connected() && status.changed().await.is_ok() {}
+                state.wait_for(|state| *state != SubscriptionState::Pending).await
+            };
+            match timeout(REQUEST_TIMEOUT, answered).await {
+                Ok(Ok(state)) => match &*state {
+                    SubscriptionState::Refused(text) => Err(refused(text)),
+                    _ => Ok(()),
+                },
+                // The subscription has ended.
+                Ok(Err(_)) => Err(BrokerError::Closed),
+                Err(_) if connection.is_connected() => Err(BrokerError::TimedOut),
+                Err(_) => Err(connection.refusals.disconnected()),
+            }
         })
     }
 
     fn recover(&self, since: Since) -> BoxFuture<Option<RecoveredMessages>> {
-        let (search, is_subscribed) = (self.search(since), self.is_subscribed());
+        let (search, subscribed) = (self.search(since), self.wait_subscribed());
         Box::pin(async move {
             // The subscription must exist before the search, or messages between the two would be missing.
-            if is_subscribed.await { search?.run().await } else { None }
+            if subscribed.await.is_ok() { search?.run().await } else { None }
         })
     }
 
@@ -300,8 +304,19 @@ impl RemoteTopic for NatsTopic {
 
     fn join(&self, number: u64, name: &str) -> BoxFuture<Result<(), BrokerError>> {
         let acked = self.connection.announcer.join(&self.token, number, name);
+        let connection = Arc::clone(&self.connection);
         Box::pin(async move {
-            let acked = timeout(REQUEST_TIMEOUT, acked).await.map_err(|_| BrokerError::TimedOut)?;
+            let (refusals, inbox) = (&connection.refusals, inbox_prefix(&connection.client));
+            let concerns = |subject: &str| {
+                is_request_about(subject, BUCKET_STREAM)
+                    || subject.starts_with(BUCKET_SUBJECTS)
+                    || subject.starts_with(&inbox)
+            };
+            refusals.forget(concerns);
+            let acked = tokio::select! {
+                acked = timeout(REQUEST_TIMEOUT, acked) => acked.map_err(|_| BrokerError::TimedOut)?,
+                text = refusals.wait(concerns) => return Err(refused(&text)),
+            };
             // A member that left before its entry was written gets no acknowledgement.
             acked.unwrap_or(Err(BrokerError::Closed))
         })
@@ -311,13 +326,13 @@ impl RemoteTopic for NatsTopic {
         self.connection.announcer.leave(&self.token, number);
     }
 
-    fn remote_members_ready(&self) -> BoxFuture<()> {
+    fn remote_members_ready(&self) -> BoxFuture<Result<(), BrokerError>> {
         if self.connection.is_closed() {
-            return Box::pin(std::future::ready(()));
+            return Box::pin(std::future::ready(Err(BrokerError::Closed)));
         }
         let NatsConnection { runtime, bucket, .. } = &*self.connection;
         let members = self.presence.members(runtime, bucket, self.connection.status());
-        Box::pin(async move { members.ready().await })
+        Box::pin(async move { if members.ready().await { Ok(()) } else { Err(BrokerError::TimedOut) } })
     }
 }
 

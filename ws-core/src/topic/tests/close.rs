@@ -11,8 +11,8 @@ struct Member(Topic<String>);
 impl Member {
     #[on_open]
     async fn open(&mut self, cx: &mut Context<Self>) -> Result<(), BrokerError> {
-        cx.subscribe(&self.0).await;
-        cx.watch(&self.0).await;
+        cx.subscribe(&self.0).await?;
+        cx.watch(&self.0).await?;
         cx.join(&self.0, "anna").await
     }
     #[on_text]
@@ -20,7 +20,7 @@ impl Member {
         match text {
             "subscribe" => {
                 assert!(cx.unsubscribe(&self.0));
-                cx.subscribe(&self.0).await;
+                assert!(matches!(cx.subscribe(&self.0).await, Err(BrokerError::Closed)));
             }
             "join" => assert!(matches!(cx.join(&self.0, "ben").await, Err(BrokerError::Closed))),
             text => _ = cx.publish_to_others(&self.0, text.to_owned())?,

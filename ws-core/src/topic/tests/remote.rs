@@ -69,8 +69,8 @@ impl RemoteTopic for LoopbackTopic {
 
     fn unsubscribe(&self) {}
 
-    fn wait_subscribed(&self) -> BoxFuture<()> {
-        Box::pin(std::future::ready(()))
+    fn wait_subscribed(&self) -> BoxFuture<Result<(), BrokerError>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn recover(&self, _: Since) -> BoxFuture<Option<RecoveredMessages>> {
@@ -91,8 +91,8 @@ impl RemoteTopic for LoopbackTopic {
 
     fn leave(&self, _: u64) {}
 
-    fn remote_members_ready(&self) -> BoxFuture<()> {
-        Box::pin(std::future::ready(()))
+    fn remote_members_ready(&self) -> BoxFuture<Result<(), BrokerError>> {
+        self.wait_subscribed()
     }
 }
 

@@ -18,6 +18,10 @@ use crate::topic::presence::MemberId;
 /// Name of the store. An operator who wants another expiry creates the store beforehand.
 const BUCKET: &str = "ws_presence";
 
+/// Name of the store's stream, and the start of the subjects of its entries (ADR-8).
+pub(in super::super) const BUCKET_STREAM: &str = "KV_ws_presence";
+pub(in super::super) const BUCKET_SUBJECTS: &str = "$KV.ws_presence.";
+
 /// How long a member stays present after the last announcement of its process.
 pub(super) const EXPIRY: Duration = Duration::from_secs(15);
 
@@ -46,9 +50,9 @@ impl Bucket {
         // ADR-8 defines which stream is a key-value store. The client's own function would request the
         // account's limits first, and cannot parse the answer of servers before 2.10.
         let config = Config {
-            name: format!("KV_{BUCKET}"),
+            name: BUCKET_STREAM.into(),
             description: Some("members of topics".into()),
-            subjects: vec![format!("$KV.{BUCKET}.>")],
+            subjects: vec![format!("{BUCKET_SUBJECTS}>")],
             max_messages_per_subject: 1,
             max_age: EXPIRY,
             discard: DiscardPolicy::New,

@@ -9,5 +9,5 @@ mod bucket;
 mod remote;
 
 pub(super) use announcer::PresenceAnnouncer;
-pub(super) use bucket::Bucket;
+pub(super) use bucket::{BUCKET_STREAM, BUCKET_SUBJECTS, Bucket};
 pub(super) use remote::TopicPresence;

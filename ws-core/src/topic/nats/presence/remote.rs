@@ -82,10 +82,14 @@ pub(in super::super) struct RemoteMembers {
 
 impl RemoteMembers {
     /// Waits until the existing members are known, or the broker does not answer in time.
-    pub(in super::super) async fn ready(&self) {
+    ///
+    /// Returns whether they are known.
+    pub(in super::super) async fn ready(&self) -> bool {
         let mut ready = self.ready.subscribe();
-        let _ = tokio::time::timeout(REQUEST_TIMEOUT, ready.wait_for(|ready| *ready)).await;
+        let known = tokio::time::timeout(REQUEST_TIMEOUT, ready.wait_for(|ready| *ready)).await;
+        let is_known = matches!(known, Ok(Ok(_)));
         self.touch();
+        is_known
     }
 
     fn touch(&self) {
