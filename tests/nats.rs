@@ -16,6 +16,8 @@ use ws_core::{HubError, Recovery};
 
 #[path = "nats/auth.rs"]
 mod auth;
+#[path = "nats/chaos/mod.rs"]
+mod chaos;
 #[path = "nats/close.rs"]
 mod close;
 #[path = "nats/cluster.rs"]

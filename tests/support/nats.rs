@@ -69,6 +69,11 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    /// Returns the number of the running server's process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server is stopped").id()
+    }
+
     /// Returns the folder of the server's files.
     pub fn folder(&self) -> &Path {
         &self.folder
