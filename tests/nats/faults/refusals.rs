@@ -107,3 +107,49 @@ async fn missing_permission_for_the_probe_is_reported_at_once() {
     other.topic("stored").history(16).publish("hello".to_owned()).unwrap();
     stored.expect_message("hello").await;
 }
+
+/// Replaces the configuration of a running server.
+fn reload(nats: &NatsServer, config: &str) {
+    std::fs::write(nats.folder().join("config"), config).unwrap();
+    let pid = nats.pid().to_string();
+    std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+}
+
+#[tokio::test]
+async fn revoked_permission_is_reported_and_tried_again() {
+    let config = |permissions: &str| {
+        format!(
+            "authorization {{ users: [ {{ user: some, password: some, permissions: {{ {permissions} }} }} ] }}"
+        )
+    };
+    let all = config("subscribe: \">\"");
+    let Some(nats) = NatsServer::start_with(&all).await else { return };
+    let hubs = [connect(&nats, "some").await, connect(&nats, "some").await];
+    let mut session = Session::subscriber(&hubs[0].topic("room")).await;
+    reload(&nats, &config("subscribe: { deny: \"ws.t.>\" }"));
+    assert_eq!(session.next().await, Event::Lagged(0));
+    let late = Session::open(&hubs[0].topic("room"), OnOpen::Subscribe).await.next().await;
+    assert!(matches!(&late, Event::Failed(error) if error.contains("ws.t.room")), "{late:?}");
+    reload(&nats, &all);
+    // The hub subscribes again after ten seconds.
+    assert_eq!(session.next().await, Event::Lagged(0));
+    hubs[1].topic("room").publish("hello".to_owned()).unwrap();
+    session.expect_message("hello").await;
+}
+
+#[tokio::test]
+async fn login_that_is_rejected_after_an_outage_is_an_error() {
+    let config = |password: &str| format!("authorization {{ user: some, password: {password} }}");
+    let Some(mut nats) = NatsServer::start_with(&config("some")).await else { return };
+    let hub = connect(&nats, "some").await;
+    let room = hub.topic::<String>("room");
+    nats.stop();
+    std::fs::write(nats.folder().join("config"), config("another")).unwrap();
+    nats.restart().await;
+    wait_until(async || matches!(hub.flush().await, Err(BrokerError::Refused(_)))).await;
+    let opened = Session::open(&room, OnOpen::Subscribe).await.next().await;
+    assert!(
+        matches!(&opened, Event::Failed(error) if error.contains("authorization violation")),
+        "{opened:?}"
+    );
+}
