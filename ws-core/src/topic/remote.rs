@@ -51,11 +51,17 @@ impl<T: Send + Sync + 'static> Channel<T> {
     ) -> (usize, Recovering) {
         let buffer = RecoveryBuffer::new(subscriber);
         let slot = self.subscribe(Box::new(Arc::clone(&buffer)), kind);
+        let (sender, recovering) = Recovering::pending();
         if !remote.has_history() {
             self.finish_recovery(&buffer, None, None);
-            return (slot, Recovering::ready(Recovery::default()));
+            // Messages of other processes arrive from the confirmation on.
+            let confirmed = remote.wait_subscribed();
+            remote.spawn(Box::pin(async move {
+                let _ = confirmed.await;
+                let _ = sender.send(Recovery::default());
+            }));
+            return (slot, recovering);
         }
-        let (sender, recovering) = Recovering::pending();
         let guard = RecoveryGuard { channel: Arc::clone(self), buffer };
         let found = remote.recover(since);
         remote.spawn(Box::pin(async move {
