@@ -209,11 +209,14 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
     }
 }
 
-/// Returns whether work waits that is not from the socket: a timer, or a message of the mailbox or a topic.
+/// Returns whether work may wait that is not from the socket: a timer, a future, or a message of the mailbox or a
+/// topic.
 #[cold]
 fn has_other_work<H: Handler>(instance: &mut HandlerInstance<H>) -> bool {
     let session = &*instance.cx.session();
-    session.has_messages() || (!session.timers.is_empty() && session.has_due_timer(now()))
+    session.has_messages()
+        || session.has_work()
+        || (!session.timers.is_empty() && session.has_due_timer(now()))
 }
 
 #[cold]
