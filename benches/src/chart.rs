@@ -35,7 +35,7 @@ const MARGIN: i32 = 20;
 /// Height of the line that explains the bars.
 const LEGEND_HEIGHT: i32 = 36;
 /// Left and right end of the longest bar within a chart.
-const BARS_FROM: i32 = 190;
+const BARS_FROM: i32 = 200;
 const BARS_TO: i32 = 365;
 
 fn failed(error: impl std::fmt::Display) -> io::Error {

@@ -210,9 +210,15 @@ impl<H: Handler> Session<H> {
 
     #[inline(always)]
     pub(crate) fn has_messages(&self) -> bool {
-        // PERF: one branch for the common connection, which has neither. budget: text64
-        (self.mailbox.is_some() | self.subscriptions.is_some())
-            && (self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_messages()) || self.has_published())
+        self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_messages()) || self.has_published()
+    }
+
+    /// Returns whether a message waits, or a future runs.
+    #[inline(always)]
+    pub(crate) fn has_messages_or_work(&self) -> bool {
+        // PERF: one branch for the common connection, which has none of them. budget: text64
+        (self.mailbox.is_some() | self.subscriptions.is_some() | self.work.is_some())
+            && (self.has_messages() || self.has_work())
     }
 
     /// Returns whether a published message can be taken from the delivery queue.

@@ -79,10 +79,10 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             let state = &mut self.state;
             state.check_shutdown_and_activity(&mut session.wire);
             state.note_due_timers(session);
-            let has_queued = state.due_at.is_some()
+            // PERF: a message is the usual reason for this path. budget: fanout
+            let has_queued = session.has_messages_or_work()
+                || state.due_at.is_some()
                 || session.wire.has_read_ahead()
-                || session.has_messages()
-                || session.has_work()
                 || (H::ON_DRAIN && session.wire.has_drained());
             (has_queued, session.wire.close_reason().is_some())
         };
@@ -107,15 +107,14 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         self.flush(session);
         self.state.arm_timer(self.task, session);
         let wire = &session.wire;
+        let is_closing = wire.close_reason().is_some();
         let after = AfterFlush {
             // The flush may have made room to read, or found that the client is gone.
             has_immediate_work: self.state.due_at.is_some()
                 || wire.wants_input() != was_reading
                 || wire.can_deliver_read_ahead(),
-            has_queued_work: session.has_messages()
-                || (H::ON_DRAIN && wire.has_drained())
-                || wire.close_reason().is_some(),
-            is_waiting: wire.is_blocked_by_client() || session.awaits_work(),
+            has_queued_work: session.has_messages() || (H::ON_DRAIN && wire.has_drained()) || is_closing,
+            is_waiting: is_closing && (wire.is_blocked_by_client() || session.awaits_work()),
         };
         if !after.needs_iteration() {
             return IterationOutcome::Idle;
@@ -129,7 +128,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// futures.
     fn dispatch_queued<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
         // PERF: most iterations have no read-ahead messages. budget: fanout
-        while !self.state.budget.read_ahead.is_used_up() && instance.cx.session().wire.has_read_ahead() {
+        while instance.cx.session().wire.has_read_ahead() && !self.state.budget.read_ahead.is_used_up() {
             self.flush_if_above_high_water(instance);
             let Some(message) = instance.cx.session().wire.next_read_ahead() else { break };
             self.state.budget.read_ahead.charge();
@@ -180,7 +179,17 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             instance = self.dispatcher().dispatch_event(instance, Event::Drain)?;
             self.flush_if_above_high_water(instance);
         }
-        while instance.cx.session().has_work() && instance.cx.session().wire.is_open() {
+        if instance.cx.session().has_work() {
+            instance = self.dispatch_completed(instance)?;
+        }
+        Continue(instance)
+    }
+
+    /// Dispatches the outputs of futures that have completed, and registers the task with the others.
+    // PERF: not inlined, because most handlers start no futures. budget: fanout
+    #[inline(never)]
+    fn dispatch_completed<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
+        while instance.cx.session().wire.is_open() {
             if self.state.budget.completed.is_used_up() {
                 self.task.waker().wake_by_ref();
                 break;
