@@ -1,15 +1,18 @@
 //! Sources that never run empty: each gets its share of the calls, and the end of the client is noticed.
 
-use std::io;
-use std::pin::Pin;
+mod load;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+
+use load::{
+    End, FRAMES, FUTURES, INFOS, Load, PINGS, READ_AHEAD, ROUND, SOURCES, Scripted, TEXTS, TIMERS, TOPICS,
+};
 
 use super::peer::{frame, options};
 use crate::clock::now;
@@ -17,91 +20,8 @@ use crate::context::Context as Cx;
 use crate::driver::run;
 use crate::handler::Handler;
 use crate::prelude::*;
-use crate::transport::Transport;
 use crate::wire::Connection;
 use crate::worker::Workers;
-
-const TEXTS: usize = 0;
-const PINGS: usize = 1;
-const INFOS: usize = 2;
-const TOPICS: usize = 3;
-const FRAMES: usize = 4;
-const TIMERS: usize = 5;
-const READ_AHEAD: usize = 6;
-const FUTURES: usize = 7;
-const SOURCES: [&str; 8] = [
-    "texts",
-    "pings",
-    "infos",
-    "topics",
-    "forwarded frames",
-    "timers",
-    "texts that were read ahead",
-    "futures",
-];
-
-/// Frames of each source in a round of the client's input.
-const ROUND: usize = 16;
-
-/// The sources of a connection, and the number of calls for each.
-#[derive(Clone)]
-struct Load {
-    sources: [usize; 2],
-    /// The number of calls after which no source is refilled.
-    limit: usize,
-    counts: Arc<[AtomicUsize; SOURCES.len()]>,
-    topic: Topic<u32>,
-    frames: Topic<u32>,
-}
-
-impl Load {
-    fn new(sources: [usize; 2], limit: usize) -> Self {
-        let hub = Hub::local();
-        let (topic, frames) = (hub.topic("topic"), hub.topic("frames"));
-        Self { sources, limit, counts: Arc::default(), topic, frames }
-    }
-
-    fn has(&self, source: usize) -> bool {
-        self.sources.contains(&source)
-    }
-
-    fn count(&self, source: usize) -> usize {
-        self.counts[source].load(Ordering::Relaxed)
-    }
-
-    fn calls(&self) -> usize {
-        SOURCES.iter().enumerate().filter(|(source, _)| *source != FRAMES).map(|(n, _)| self.count(n)).sum()
-    }
-
-    /// Counts the frames of the topic among `bytes` for the client. A handler sends no text itself.
-    fn count_frames(&self, bytes: &[u8]) {
-        let frames = bytes.iter().filter(|byte| **byte == 0x81).count();
-        self.counts[FRAMES].fetch_add(frames, Ordering::Relaxed);
-    }
-
-    /// Counts a call. Returns whether the source is refilled.
-    fn count_call(&self, source: usize) -> bool {
-        if self.calls() >= self.limit {
-            return false;
-        }
-        self.counts[source].fetch_add(1, Ordering::Relaxed);
-        if self.has(FRAMES) && self.calls().is_multiple_of(2) {
-            self.frames.publish(1).unwrap();
-        }
-        true
-    }
-
-    /// Asserts that both sources had at least a tenth of the calls. A future runs between two polls of its
-    /// connection, so a poll handles each at most once, and a fortieth is enough.
-    fn check(&self, how: &str) {
-        let [first, second] = self.sources;
-        let share = if self.has(FUTURES) { 40 } else { 10 };
-        let (a, b) = (self.count(first), self.count(second));
-        let what = format!("{how}: {a} {}, {b} {}", SOURCES[first], SOURCES[second]);
-        assert!(self.calls() >= self.limit, "{what}: less than {} calls", self.limit);
-        assert!(a.min(b) * share >= a + b, "{what}");
-    }
-}
 
 struct Refill;
 struct Done;
@@ -197,72 +117,6 @@ handlers! {
     Ready(async) {} [block]
     Waiting(async) { sleep(Duration::from_millis(5)).await; } [block]
 }
-
-/// What follows the input of a [`Scripted`] client.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum End {
-    /// The same input again, until the limit of the load.
-    Repeats,
-    Eof,
-    Reset,
-    Silence,
-}
-
-/// A client that reads everything.
-struct Scripted {
-    /// What the client has sent, after this number of calls.
-    input: Vec<u8>,
-    after_calls: usize,
-    end: End,
-    load: Load,
-}
-
-impl AsyncRead for Scripted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut TaskContext<'_>,
-        to: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.load.calls() < self.after_calls {
-            return Poll::Pending;
-        }
-        if self.end == End::Repeats {
-            if self.input.is_empty() || self.load.calls() >= self.load.limit {
-                return Poll::Pending;
-            }
-            while to.remaining() >= self.input.len() {
-                to.put_slice(&self.input);
-            }
-            return Poll::Ready(Ok(()));
-        }
-        let len = self.input.len().min(to.remaining());
-        to.put_slice(&self.input[..len]);
-        self.input.drain(..len);
-        match self.end {
-            _ if len > 0 => Poll::Ready(Ok(())),
-            End::Eof => Poll::Ready(Ok(())),
-            End::Reset => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            End::Repeats | End::Silence => Poll::Pending,
-        }
-    }
-}
-
-impl AsyncWrite for Scripted {
-    fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.load.count_frames(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Transport for Scripted {}
 
 /// Returns the input of a client for the sources of `load`.
 fn input(load: &Load) -> Vec<u8> {
