@@ -19,6 +19,8 @@ mod close;
 mod connections;
 mod context;
 mod driver;
+#[cfg(feature = "json")]
+mod envelope;
 mod error;
 mod event;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
@@ -121,6 +123,8 @@ pub use close::{Close, CloseCodes, CloseReason, ProtocolError};
 pub use close::CloseCode;
 
 pub use context::Context;
+#[cfg(feature = "json")]
+pub use envelope::{CallError, Envelope, Incoming};
 #[cfg(feature = "nats")]
 pub use error::HubError;
 #[cfg(feature = "tls")]
