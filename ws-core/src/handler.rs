@@ -1,11 +1,15 @@
 //! The traits that `#[websocket]` implements: the interface between a handler and the driver.
 
+#[cfg(feature = "json")]
+mod enveloped;
 mod info;
 mod instance;
 mod upgrade;
 
 use std::time::Duration;
 
+#[cfg(feature = "json")]
+pub use enveloped::{Enveloped, NamedMessages};
 pub use info::{DeliverTo, InfoOf, OnInfo};
 pub use instance::{HandlerInstance, MethodFuture, MethodOutput};
 pub(crate) use upgrade::is_token;
@@ -14,6 +18,7 @@ pub use upgrade::{DefaultUpgrade, Extractor, IntoUpgrade, OnUpgrade, StateExtrac
 use crate::context::Context;
 use crate::event::{Event, EventOutcome};
 use crate::options::Declaration;
+use crate::reply::MessageProtocol;
 
 /// The declaration of a handler: the path and options of `#[websocket(…)]` on its struct or enum.
 #[diagnostic::on_unimplemented(
@@ -22,6 +27,8 @@ use crate::options::Declaration;
     note = "write `#[websocket]` or `#[websocket(path = \"/…\")]` above its `struct` or `enum`"
 )]
 pub trait Declared: Sized {
+    /// The form of the messages: free, or named messages in an envelope.
+    type Protocol: MessageProtocol;
     /// The path and the options as declared.
     const DECLARATION: Declaration;
 }
@@ -76,6 +83,8 @@ pub trait Handler: Sized + Send + 'static {
     type Call: Send + 'static;
     /// The constructor of the handler from a request: its `#[on_upgrade]`, or [`DefaultUpgrade`].
     type Upgrade;
+    /// The form of the messages, from the declaration.
+    type Protocol: MessageProtocol;
     /// The timers declared with `#[every]` and `#[after]`.
     const TIMERS: &'static [Timer] = &[];
     /// Whether the handler has an async method. If so, the driver and the method share the session.

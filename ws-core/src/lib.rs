@@ -130,6 +130,8 @@ pub use error::HubError;
 #[cfg(feature = "tls")]
 pub use error::TlsError;
 pub use error::{BoxError, BrokerError, DecodeError, Error, HandlerError, PublishError, Result, SendError};
+#[cfg(feature = "json")]
+pub use handler::Enveloped;
 pub use handler::{DeliverTo, Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;

@@ -17,9 +17,12 @@ pub use crate::handler::{
     Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, InfoOf, IntoUpgrade, MethodFuture,
     MethodOutput, Mounted, OnInfo, OnUpgrade, StateExtractor, Timer, Upgrade,
 };
+#[cfg(feature = "json")]
+pub use crate::handler::{Enveloped, NamedMessages};
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};
 use crate::reply::IntoReply;
+pub use crate::reply::{AnyReply, MessageProtocol};
 use crate::router::PathExtractor;
 
 /// Returns the duration of an attribute, which the macro converts to nanoseconds.

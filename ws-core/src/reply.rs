@@ -1,5 +1,7 @@
 //! Replies: the types that methods return, encoded as frames.
 
+mod protocol;
+
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
@@ -9,6 +11,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tungstenite::Utf8Bytes;
+
+pub use protocol::{AnyReply, MessageProtocol};
 
 use crate::close::{Close, may_be_sent};
 use crate::error::{BoxError, HandlerError, MethodError};

@@ -19,6 +19,7 @@ pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors
     let code = scope(&quote! {
         #[automatically_derived]
         impl #impl_generics __ws::Declared for #ident #type_generics #where_clause {
+            type Protocol = __ws::AnyReply;
             const DECLARATION: __ws::Declaration = __ws::Declaration::DEFAULT;
         }
 
@@ -63,6 +64,7 @@ pub(crate) fn fallback_impl(mut block: Block, errors: Errors) -> TokenStream {
             type Info = ();
             type Call = ::core::convert::Infallible;
             type Upgrade = __Upgrade;
+            type Protocol = __ws::AnyReply;
 
             fn event(
                 &mut self,

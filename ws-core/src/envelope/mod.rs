@@ -61,6 +61,11 @@ pub use call_error::CallError;
 /// let opened = Arrays::open(r#"[2, "19", "Heartbeat", {}]"#);
 /// assert!(matches!(opened, Incoming::Call { id, name, .. } if id == "19" && name == "Heartbeat"));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an envelope",
+    label = "does not implement `Envelope`",
+    note = "write `envelope = JsonRpc` or `envelope = Tagged`, or implement `ws_core::Envelope` for `{Self}`"
+)]
 pub trait Envelope: 'static {
     /// The id of a call from the client, as the client wrote it.
     type Id: Send + 'static;

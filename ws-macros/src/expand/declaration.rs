@@ -5,11 +5,11 @@ use syn::spanned::Spanned;
 
 use super::rewrite::with_send_static;
 use super::scope;
-use crate::model::Declaration;
+use crate::model::{Declaration, Envelope, Tags};
 
 /// Returns the item unchanged, followed by the `Declared` impl of its options.
 pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> TokenStream {
-    let Declaration { ident, generics, path, base, settings } = model;
+    let Declaration { ident, generics, path, base, envelope, settings } = model;
     let generics = with_send_static(generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     // The path is absolute, so that options from macros of other crates resolve too.
@@ -41,6 +41,21 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
             impl #impl_generics __ws::Mounted for #ident #type_generics #where_clause {}
         }
     });
+    let protocol = match envelope {
+        None => quote!(__ws::AnyReply),
+        Some(_) => quote!(__ws::NamedMessages<Self>),
+    };
+    let enveloped = envelope.as_ref().map(|envelope| {
+        let (ty, tags) = (envelope_type(envelope), envelope.tags.as_ref().map(tag_names));
+        quote! {
+            #tags
+
+            #[automatically_derived]
+            impl #impl_generics __ws::Enveloped for #ident #type_generics #where_clause {
+                type Envelope = #ty;
+            }
+        }
+    });
     // The compiler evaluates the constant of a generic type only once its parameters are chosen.
     let has_options = base.is_some() || !settings.is_empty();
     let force_eval = (has_options && generics.params.is_empty())
@@ -48,11 +63,44 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
     let code = scope(&quote! {
         #[automatically_derived]
         impl #impl_generics __ws::Declared for #ident #type_generics #where_clause {
+            type Protocol = #protocol;
             const DECLARATION: __ws::Declaration = #value;
         }
 
+        #enveloped
         #mounted
         #force_eval
     });
     quote!(#item #code)
+}
+
+/// Returns the type of an envelope. The span makes a missing impl of the trait point at the option.
+fn envelope_type(envelope: &Envelope) -> TokenStream {
+    let Envelope { ty, span, tags } = envelope;
+    match tags {
+        None => ty.clone(),
+        Some(_) => {
+            let names = Tags::ident();
+            quote_spanned!(*span=> #ty<#names>)
+        }
+    }
+}
+
+/// Returns the type that holds the names of `Tagged(tag = …, content = …)`.
+fn tag_names(tags: &Tags) -> TokenStream {
+    let names = Tags::ident();
+    let tag = tags.tag.as_ref().map_or_else(|| quote!("type"), |tag| quote!(#tag));
+    let content = match &tags.content {
+        Some(content) => quote!(::core::option::Option::Some(#content)),
+        None => quote!(::core::option::Option::None),
+    };
+    quote! {
+        pub enum #names {}
+
+        #[automatically_derived]
+        impl __ws::TagNames for #names {
+            const TAG: &'static ::core::primitive::str = #tag;
+            const CONTENT: ::core::option::Option<&'static ::core::primitive::str> = #content;
+        }
+    }
 }

@@ -195,6 +195,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
             #info_type
             #call_type
             #upgrade
+            type Protocol = <Self as __ws::Declared>::Protocol;
             const CHECKED_DECLARATION: __ws::Declaration = #declared;
             #timers
             #async_const

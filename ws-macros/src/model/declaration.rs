@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Generics, Lit};
 
+use super::envelope::{Envelope, validate_envelope};
 use super::usage::{OPTIONS, invalid_value, unknown_option, usage_hint};
 use super::value::{keyword, ungroup_expr};
 use super::{close_codes, compress, reject_lifetimes, reject_repeated_websocket, string_list, value};
@@ -18,6 +19,7 @@ pub(crate) struct Declaration {
     pub(crate) path: Option<TokenStream>,
     /// The constant of type `Options` that the settings override.
     pub(crate) base: Option<TokenStream>,
+    pub(crate) envelope: Option<Envelope>,
     /// Fields of `Options` with their values.
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
@@ -34,6 +36,7 @@ pub(crate) fn validate_declaration(
         generics: item.generics.clone(),
         path: None,
         base: None,
+        envelope: None,
         settings: Vec::new(),
     };
     errors.collect(check_outbox_sizes(&options));
@@ -53,6 +56,10 @@ pub(crate) fn validate_declaration(
         if option.name == "close_codes" {
             let codes = close_codes::validate_close_codes(&option, errors);
             model.settings.extend(codes.map(|tokens| (option.name, tokens)));
+            continue;
+        }
+        if let ("envelope", Some(value)) = (option.name.to_string().as_str(), &option.value) {
+            model.envelope = errors.collect(validate_envelope(value, option.name.span()));
             continue;
         }
         let result = validate_option(&option);

@@ -4,6 +4,7 @@ mod argument;
 mod close_codes;
 mod compress;
 mod declaration;
+mod envelope;
 mod handler_impl;
 mod kind;
 mod method;
@@ -22,6 +23,7 @@ use crate::errors::Errors;
 
 pub(crate) use argument::Arg;
 pub(crate) use declaration::{Declaration, validate_declaration};
+pub(crate) use envelope::{Envelope, Tags};
 pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};
 pub(crate) use method::{Event, Method, StoredPayload};
 pub(crate) use task::{context_name, is_punct, share_captured_context, with_stream};

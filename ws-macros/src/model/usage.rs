@@ -5,9 +5,10 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 28] = [
+pub(super) const OPTIONS: [&str; 29] = [
     "path",
     "options",
+    "envelope",
     "subprotocols",
     "idle_timeout",
     "ping_interval",
@@ -37,9 +38,10 @@ pub(super) const OPTIONS: [&str; 28] = [
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 18] = [
+const OTHER_NAMES: [(&str, &[&str]); 19] = [
     ("path", &["route", "url", "uri", "at"]),
     ("options", &["base", "defaults", "config", "settings", "extends"]),
+    ("envelope", &["rpc", "json_rpc", "jsonrpc", "format", "message_format", "tag", "tagged"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
     ("ping_interval", &["heartbeat", "heartbeat_interval", "keep_alive", "ping"]),
@@ -109,6 +111,9 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
     match name {
         "path" => "`path = \"/chat/{room}\"`",
         "options" => "`options = BASE`, with a `const BASE: Options`",
+        "envelope" => {
+            "`envelope = JsonRpc`, `envelope = Tagged`, or `envelope = Tagged(tag = \"event\", content = \"data\")`"
+        }
         "subprotocols" => "`subprotocols = [\"chat.v2\", \"chat.v1\"]`",
         "idle_timeout" => "`idle_timeout = 60s`, or `idle_timeout = none`",
         "ping_interval" => "`ping_interval = 25s`, or `ping_interval = none`",

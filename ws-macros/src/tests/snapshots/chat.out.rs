@@ -6,6 +6,7 @@ const _: () = {
     use ::ws_core::private as __ws;
     #[automatically_derived]
     impl __ws::Declared for Chat {
+        type Protocol = __ws::AnyReply;
         const DECLARATION: __ws::Declaration = {
             let mut declaration = __ws::Declaration::DEFAULT;
             declaration.path = "/chat/{room}";
@@ -222,6 +223,7 @@ const _: () = {
         type Info = __Info;
         type Call = __Call;
         type Upgrade = __Upgrade;
+        type Protocol = <Self as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         const TIMERS: &'static [__ws::Timer] = &[
             __ws::Timer::new(8usize, __ws::nanos(30000000000u64), true),

@@ -4,6 +4,7 @@ const _: () = {
     #[automatically_derived]
     impl<M: ::core::marker::Send + 'static, const N: usize> __ws::Declared
     for Relay<M, N> {
+        type Protocol = __ws::AnyReply;
         const DECLARATION: __ws::Declaration = __ws::Declaration::DEFAULT;
     }
 };
@@ -144,6 +145,7 @@ const _: () = {
         type Info = __Info<M, N>;
         type Call = __Call<M, N>;
         type Upgrade = __ws::DefaultUpgrade;
+        type Protocol = <Self as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __ws::Declaration::path_untaken(
             <Relay<M, N> as __ws::Declared>::DECLARATION,
         );

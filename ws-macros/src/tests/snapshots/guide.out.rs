@@ -4,6 +4,7 @@ const _: () = {
     use ::ws_core::private as __ws;
     #[automatically_derived]
     impl __ws::Declared for MyHandler {
+        type Protocol = __ws::AnyReply;
         const DECLARATION: __ws::Declaration = {
             let mut declaration = __ws::Declaration::DEFAULT;
             declaration.path = "/websocket";
@@ -80,6 +81,7 @@ const _: () = {
         type Info = __Info;
         type Call = ::core::convert::Infallible;
         type Upgrade = __ws::DefaultUpgrade;
+        type Protocol = <Self as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         #[inline(always)]
         fn event(

@@ -1,0 +1,15 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/rpc", rpc = JsonRpc)]
+#[derive(Default)]
+struct Board;
+
+#[websocket]
+impl Board {
+    #[on_text]
+    fn other(&mut self, _: &str) {}
+}
+
+fn main() {
+    let _ = Router::<()>::new().mount::<Board>();
+}
