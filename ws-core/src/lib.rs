@@ -124,7 +124,7 @@ pub use close::CloseCode;
 
 pub use context::Context;
 #[cfg(feature = "json")]
-pub use envelope::{CallError, Envelope, Incoming};
+pub use envelope::{CallError, Envelope, Incoming, JsonRpc, RawId, TagNames, Tagged, TypeTag};
 #[cfg(feature = "nats")]
 pub use error::HubError;
 #[cfg(feature = "tls")]

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
+
+use super::members::{Members, read_str};
 
 /// An error that answers a call: a code, a text, and optionally data.
 ///
@@ -69,6 +72,20 @@ impl CallError {
         Self::new(-32603, message)
     }
 
+    /// Reads the error with which a client answered: an object with `code`, `message` and `data`. A member that
+    /// is missing or has another type is replaced: the code by −32603.
+    pub(super) fn from_json(error: &RawValue) -> Self {
+        let Ok(members) = Members::read(error.get(), &["code", "message", "data"]) else {
+            return Self::internal("the client's error is not an object").with_data(error);
+        };
+        let [code, message, data] = members.values;
+        let message = message
+            .and_then(read_str)
+            .map_or("the client's error has no text".into(), |message| Cow::Owned(message.into_owned()));
+        let code = code.and_then(|code| serde_json::from_str(code.get()).ok()).unwrap_or(-32603);
+        Self(Box::new(CallErrorParts { code, message, data: data.map(ToOwned::to_owned) }))
+    }
+
     /// Adds data. Data that does not serialise is left out.
     #[must_use]
     pub fn with_data<T: Serialize + ?Sized>(mut self, data: &T) -> Self {
@@ -89,6 +106,20 @@ impl CallError {
     /// Returns the data as raw JSON.
     pub fn data(&self) -> Option<&RawValue> {
         self.0.data.as_deref()
+    }
+}
+
+/// Writes an object with `code`, `message`, and `data` if there is any, as in JSON-RPC 2.0.
+impl Serialize for CallError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut error = serializer.serialize_struct("CallError", 3)?;
+        error.serialize_field("code", &self.code())?;
+        error.serialize_field("message", self.message())?;
+        match self.data() {
+            Some(data) => error.serialize_field("data", data)?,
+            None => error.skip_field("data")?,
+        }
+        error.end()
     }
 }
 

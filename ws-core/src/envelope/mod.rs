@@ -1,6 +1,10 @@
 //! Envelopes: how named messages, calls and their answers are written (feature `json`).
 
 mod call_error;
+mod json_rpc;
+mod members;
+mod raw_id;
+mod tagged;
 
 use std::borrow::Cow;
 
@@ -8,6 +12,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub use call_error::CallError;
+pub use json_rpc::JsonRpc;
+pub use raw_id::RawId;
+pub use tagged::{TagNames, Tagged, TypeTag};
 
 /// The format of named messages and calls, for `#[websocket(envelope = …)]`.
 ///
@@ -142,7 +149,7 @@ pub enum Incoming<'a, Id> {
     },
     /// The client's answer to a call of the server.
     Answer {
-        /// The id of the call.
+        /// The id of the call. 0, which no call has, for an answer whose id is not a number of the server.
         id: u64,
         /// The result, or the error with which the client answered.
         answer: Result<&'a RawValue, CallError>,
@@ -160,3 +167,6 @@ pub enum Incoming<'a, Id> {
     /// A message that is not in this envelope, for `#[on_text]`.
     Other,
 }
+
+#[cfg(test)]
+mod testing;
