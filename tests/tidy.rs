@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 8] = [
     &["wire", "timer", "mailbox"],
     &["payload", "reply", "event", "json", "topic", "work"],
     &["handler", "context"],
-    &["address", "transport", "upgrade", "scratch", "connections"],
+    &["address", "named", "transport", "upgrade", "scratch", "connections"],
     &["driver", "worker"],
     &["router", "server", "test"],
     &["private", "prelude", "guide", "fuzzing"],

@@ -32,6 +32,8 @@ mod handler;
 mod json;
 mod mailbox;
 mod message;
+#[cfg(feature = "json")]
+mod named;
 mod options;
 mod panic;
 mod payload;
@@ -136,6 +138,8 @@ pub use handler::{DeliverTo, Handler, OnInfo, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use message::{Message, Ping, Pong};
+#[cfg(feature = "json")]
+pub use named::Params;
 pub use options::{Compress, Options, Origins, Overflow, Unhandled, UnsentLimit};
 pub use payload::{FromBinary, FromText};
 pub use reply::{IntoReply, Replies};

@@ -22,8 +22,14 @@
 //! # }
 //! ```
 
+#[cfg(feature = "json")]
+mod named;
+
 pub use std::sync::Arc;
 pub use std::time::Duration;
+
+#[cfg(feature = "json")]
+pub use named::{on_call, on_message};
 
 #[cfg(feature = "json")]
 pub use crate::Json;

@@ -1,5 +1,6 @@
 //! The items that generated code may name. User code does not use this module.
 
+pub use std::boxed::Box;
 use std::future::Future;
 pub use std::string::String;
 pub use std::sync::Arc;
@@ -11,6 +12,8 @@ pub use hyper::http::request::Parts;
 
 pub use crate::close::{CloseCodes, CloseReason};
 pub use crate::context::Context;
+#[cfg(feature = "json")]
+pub use crate::envelope::TagNames;
 pub use crate::error::HandlerError;
 pub use crate::event::{Event, EventOutcome, MissedCount};
 pub use crate::handler::{
@@ -19,11 +22,26 @@ pub use crate::handler::{
 };
 #[cfg(feature = "json")]
 pub use crate::handler::{Enveloped, NamedMessages};
+#[cfg(feature = "json")]
+pub use crate::named::AnswerValue;
+#[cfg(feature = "json")]
+pub use crate::named::{
+    Answering, BatchRest, Caller, NamedMethods, Text, argument, arguments, dispatch_text, not_a_call, params,
+    refuse, refuse_async, run_batch, unknown_name,
+};
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};
 use crate::reply::IntoReply;
 pub use crate::reply::{AnyReply, MessageProtocol};
 use crate::router::PathExtractor;
+#[cfg(feature = "json")]
+pub use serde_json::value::RawValue;
+
+/// Copies the parameters of an async method whose arguments borrow from them.
+#[cfg(feature = "json")]
+pub fn copy_params(params: &RawValue) -> Box<RawValue> {
+    params.to_owned()
+}
 
 /// Returns the duration of an attribute, which the macro converts to nanoseconds.
 pub const fn nanos(nanos: u64) -> Duration {

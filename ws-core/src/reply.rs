@@ -108,6 +108,10 @@ pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = DeferredReply> + Send>
 pub(crate) trait Defer: fmt::Debug {
     /// Starts the future of a reply, unless `limit` futures run.
     fn defer(&mut self, limit: usize, reply: ReplyFuture) -> Result<(), HandlerError>;
+
+    /// Returns the number of futures whose output has not been handled.
+    #[cfg_attr(not(feature = "json"), allow(dead_code))]
+    fn running(&self) -> usize;
 }
 
 impl Replies<'_> {
@@ -174,6 +178,12 @@ impl Replies<'_> {
             return Ok(());
         }
         self.deferred.defer(self.wire.options().max_deferred, reply)
+    }
+
+    /// Returns whether one more future would exceed `max_deferred`.
+    #[cfg(feature = "json")]
+    pub(crate) fn is_deferred_full(&self) -> bool {
+        self.deferred.running() >= self.wire.options().max_deferred
     }
 
     /// Sends a text message that `write` encodes directly into the outbox. The bytes must be UTF-8.

@@ -66,6 +66,12 @@ impl<R> Deferred<R> {
     pub fn new(future: impl Future<Output = R> + Send + 'static) -> Self {
         Self(Box::pin(future))
     }
+
+    /// Returns the future.
+    #[cfg(feature = "json")]
+    pub(crate) fn into_future(self) -> Pin<Box<dyn Future<Output = R> + Send>> {
+        self.0
+    }
 }
 
 impl<R: IntoReply + Send + 'static> IntoReply for Deferred<R> {
@@ -170,6 +176,10 @@ impl<I: Send + 'static> Work<I> {
 impl<I: Send + 'static> Defer for Option<Box<Work<I>>> {
     fn defer(&mut self, limit: usize, reply: ReplyFuture) -> Result<(), HandlerError> {
         Work::start(self, limit, async { Completed::Reply(reply.await) })
+    }
+
+    fn running(&self) -> usize {
+        self.as_ref().map_or(0, |work| work.len())
     }
 }
 

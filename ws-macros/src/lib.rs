@@ -44,6 +44,10 @@ misplaced! {
     on_open
     /// Takes a text message; Cowboy's `websocket_handle({text, _}, _)`.
     on_text
+    /// Takes a call of its name, and answers it.
+    on_call
+    /// Takes a message of its name, which has no answer.
+    on_message
     /// Takes a binary message; Cowboy's `websocket_handle({binary, _}, _)`.
     on_binary
     /// Takes a ping, after the automatic pong; Cowboy's `websocket_handle(ping, _)`.

@@ -22,6 +22,7 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
         Event::Timer { .. } => quote!(Timer(#id)),
         Event::Error => quote!(Error(#payload)),
         Event::Close => quote!(Close(#payload)),
+        Event::Named(_) => return TokenStream::new(),
     };
     let body = if *is_async {
         let stored = store_payload(method);
@@ -126,7 +127,7 @@ fn args(method: &Method, this: &Ident, by_reference: bool) -> TokenStream {
             quote_spanned!(ty.span()=> __ws::MissedCount::from_count(#payload))
         }
         Arg::Payload(ty) if by_reference => quote_spanned!(ty.span()=> &#payload),
-        Arg::Payload(_) => quote!(#payload),
+        Arg::Payload(_) | Arg::Named(_) => quote!(#payload),
     });
     quote!(#this, #(#args),*)
 }

@@ -4,6 +4,7 @@ use syn::spanned::Spanned;
 use syn::{Generics, Type};
 
 use super::dispatch::{call_arm, event_arm};
+use super::named::{batch_arm, batch_variant, has_named, named_call_arm, named_impl, stored_types, text_arm};
 use super::rewrite::{any_cfg, respan, with_send_static, without_self};
 use super::scope;
 use super::upgrade::{expand_upgrade, upgrade_type};
@@ -80,10 +81,15 @@ fn info_enum(model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
 fn call_enum(model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
     let variants = model.methods.iter().filter(|method| method.is_async).map(|method| {
         let Method { cfgs, variant, .. } = method;
-        let stored = stored_type(method, &model.self_ty).map(|ty| quote!((#ty)));
+        let stored = match method.name() {
+            Some(_) => Some(stored_types(method, &model.self_ty)),
+            None => stored_type(method, &model.self_ty),
+        };
+        let stored = stored.map(|types| quote!((#types)));
         quote!(#(#cfgs)* #variant #stored)
     });
-    enum_def(&format_ident!("__Call"), &variants.collect::<Vec<_>>(), model, generics)
+    let variants: Vec<_> = variants.chain(batch_variant(model)).collect();
+    enum_def(&format_ident!("__Call"), &variants, model, generics)
 }
 
 fn enum_def(
@@ -174,14 +180,24 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
     let on_drain =
         bool_const("ON_DRAIN", methods.iter().filter(|method| matches!(method.event, Event::Drain)));
     let async_const = bool_const("ASYNC", methods.iter().filter(|method| method.is_async));
-    let arms = methods.iter().enumerate().map(|(id, method)| event_arm(id, method));
+    // The text of a handler with names goes to its envelope first.
+    let has_named = has_named(methods);
+    let text_arm = has_named.then(text_arm);
+    let arms = methods.iter().enumerate();
+    let arms = arms.filter(|(_, method)| !(has_named && matches!(method.event, Event::Text)));
+    let arms = arms.map(|(id, method)| event_arm(id, method));
+    let impl_head = (quote!(#impl_generics), &info, &call, quote!(#where_clause));
+    let named = named_impl(model, impl_head);
     let call_fn = is_async.then(|| {
-        let calls = methods.iter().filter(|method| method.is_async).map(call_arm);
+        let calls = methods.iter().filter(|method| method.is_async);
+        let calls = calls
+            .map(|method| if method.name().is_some() { named_call_arm(method) } else { call_arm(method) });
+        let batch = batch_arm(methods);
         let unused =
             (!generics.params.is_empty()).then(|| quote!(__Call::__Unused(never, _) => match never {},));
         quote! {
             fn call(instance: &mut __ws::HandlerInstance<Self>, call: #call) -> __ws::MethodFuture<'_, Self> {
-                match call { #(#calls)* #unused }
+                match call { #(#calls)* #batch #unused }
             }
         }
     });
@@ -210,6 +226,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
                 cx: &mut __ws::Context<Self>,
             ) -> __ws::EventOutcome<#call> {
                 match event {
+                    #text_arm
                     #(#arms)*
                     _ => __ws::EventOutcome::Unhandled,
                 }
@@ -217,6 +234,8 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
 
             #call_fn
         }
+
+        #named
     }
 }
 

@@ -4,6 +4,7 @@
 mod declaration;
 mod dispatch;
 mod handler_impl;
+mod named;
 mod rewrite;
 mod upgrade;
 

@@ -5,6 +5,7 @@ use syn::spanned::Spanned;
 use syn::{FnArg, ReceiverKind, Signature, Type};
 
 use super::kind::Kind;
+use super::named::{self, NamedArg, validate_named_argument};
 use super::types::{borrows, is_mut_reference, is_reference, is_static, last_name, ungroup_type};
 use crate::errors::Errors;
 
@@ -13,6 +14,8 @@ pub(crate) enum Arg {
     Context(Span),
     /// The payload, with its type.
     Payload(Box<Type>),
+    /// An argument of a named message.
+    Named(NamedArg),
 }
 
 /// Returns the arguments in source order, or `None` after adding an error.
@@ -29,7 +32,15 @@ pub(super) fn validate_arguments(sig: &Signature, kind: Kind, errors: &mut Error
             errors.error_at(attr, "a `cfg` on an argument\nhelp: write two methods, each with its own `cfg`");
             return None;
         }
-        match validate_argument(&input.ty, &args, kind) {
+        let validated = if kind.is_named()
+            && !is_context(&input.ty, kind)
+            && misplaced_argument(&input.ty, kind).is_none()
+        {
+            validate_named_argument(input, &args, kind)
+        } else {
+            validate_argument(&input.ty, &args, kind)
+        };
+        match validated {
             Ok(arg) => {
                 if matches!(arg, Arg::Context(_)) && !names_context(&input.ty) {
                     aliases.push(&input.ty);
@@ -234,6 +245,9 @@ fn is_owned_payload(ty: &Type) -> bool {
 
 /// Returns the signature that the attribute expects.
 pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
+    if kind.is_named() {
+        return named::usage_hint(sig, kind);
+    }
     let keyword = if sig.asyncness.is_some() { "async fn" } else { "fn" };
     let name = &sig.ident;
     let arguments = match kind {
@@ -244,6 +258,7 @@ pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
         Kind::Info => ", message: MyMessage",
         Kind::Lagged => ", missed: u64",
         Kind::Error => ", error: &HandlerError",
+        Kind::Call | Kind::Message => unreachable!("a named method has its own hint"),
         Kind::Close => return format!("`{keyword} {name}(&mut self, reason: &CloseReason)`"),
     };
     format!("`{keyword} {name}(&mut self{arguments})`, with `cx: &mut Context<Self>` if you need it")

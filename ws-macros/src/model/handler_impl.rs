@@ -148,13 +148,21 @@ impl HandlerImpl {
                     kind.name(),
                     first.ident
                 ),
+                Event::Named(ref name) => format!(
+                    "a second method for `{}`: `{}` handles it already\n\
+                     help: give one of them another name, for example `#[{}(\"another.name\")]`",
+                    name.text,
+                    first.ident,
+                    kind.name()
+                ),
                 _ => format!(
                     "a second `#[{}]`: `{}` handles it already\nhelp: handle both in one method",
                     kind.name(),
                     first.ident
                 ),
             };
-            let pair = (&*first.cfgs, &*method.cfgs, method.ident.span());
+            let span = method.name().map_or_else(|| method.ident.span(), |name| name.span);
+            let pair = (&*first.cfgs, &*method.cfgs, span);
             if matches!(method.event, Event::Info) && !first.takes_type_of(&method) {
                 // The expansion without the second method leaves no ambiguity to the compiler to report too.
                 is_left_out = method.cfgs.is_empty();

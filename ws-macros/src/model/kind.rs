@@ -15,10 +15,12 @@ pub(super) enum Kind {
     After,
     Error,
     Close,
+    Call,
+    Message,
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Open,
         Self::Text,
         Self::Binary,
@@ -31,6 +33,8 @@ impl Kind {
         Self::After,
         Self::Error,
         Self::Close,
+        Self::Call,
+        Self::Message,
     ];
 
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -51,7 +55,14 @@ impl Kind {
             Self::After => "after",
             Self::Error => "on_error",
             Self::Close => "on_close",
+            Self::Call => "on_call",
+            Self::Message => "on_message",
         }
+    }
+
+    /// Returns whether methods of this kind have the name of a message.
+    pub(super) fn is_named(self) -> bool {
+        matches!(self, Self::Call | Self::Message)
     }
 
     pub(super) fn needs_payload(self) -> bool {

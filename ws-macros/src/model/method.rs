@@ -6,6 +6,7 @@ use syn::{Attribute, GenericParam, Meta, ReturnType, Signature, Type};
 
 use super::argument::{Arg, usage_hint, validate_arguments};
 use super::kind::Kind;
+use super::named::{MessageName, NamedArg, validate_name};
 use super::task::find_captured_context;
 use super::types::{borrows, captures_all, is_named, type_arguments, ungroup_type};
 use super::{cfg_attributes, output_span, value};
@@ -25,6 +26,8 @@ pub(crate) struct Method {
     pub(crate) args: Vec<Arg>,
     /// Span of the return type, or of the name if there is none.
     pub(crate) output: Span,
+    /// Lifetime parameters of the method.
+    pub(crate) lifetimes: Vec<Ident>,
     /// Whether an error of another kind replaces the `OnInfo` impl of this method.
     pub(crate) is_left_out: bool,
 }
@@ -41,6 +44,7 @@ pub(crate) enum Event {
     Timer { delay: TokenStream, repeat: bool },
     Error,
     Close,
+    Named(MessageName),
 }
 
 /// Payload that the call of an async method stores. A borrowing payload is stored as its source.
@@ -58,10 +62,26 @@ pub(crate) enum StoredPayload<'a> {
 }
 
 impl Method {
+    /// Returns the name of a call or message.
+    pub(crate) fn name(&self) -> Option<&MessageName> {
+        match &self.event {
+            Event::Named(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Returns the arguments that are parameters of a named message.
+    pub(crate) fn named_args(&self) -> impl Iterator<Item = &NamedArg> {
+        self.args.iter().filter_map(|arg| match arg {
+            Arg::Named(arg) => Some(arg),
+            _ => None,
+        })
+    }
+
     pub(crate) fn payload(&self) -> Option<&Type> {
         self.args.iter().find_map(|arg| match arg {
             Arg::Payload(ty) => Some(&**ty),
-            Arg::Context(_) => None,
+            Arg::Context(_) | Arg::Named(_) => None,
         })
     }
 
@@ -89,6 +109,7 @@ impl Method {
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         match (&self.event, &other.event) {
             (Event::Timer { .. }, _) => false,
+            (Event::Named(a), Event::Named(b)) => a.text == b.text,
             (Event::Info, Event::Info) => {
                 let of = |method: &Self| method.payload().and_then(published_type);
                 self.takes_type_of(other) || of(self).is_some_and(|ty| of(other) == Some(ty))
@@ -108,7 +129,11 @@ pub(super) fn validate_method(
     let sig = &method.sig;
     check_signature(sig, "a method for an event", errors);
     // All parts are validated before the first return, so that one build reports all errors.
-    let event = validate_event(helper, kind, errors);
+    let event = if kind.is_named() {
+        validate_name(helper, sig, kind, errors).map(Event::Named)
+    } else {
+        validate_event(helper, kind, errors)
+    };
     let args = validate_arguments(sig, kind, errors)?;
     validate_output(sig, kind, &args, errors)?;
     if let Some((span, cx)) = find_captured_context(method) {
@@ -129,6 +154,7 @@ pub(super) fn validate_method(
         is_async: sig.asyncness.is_some(),
         args,
         output: output_span(sig),
+        lifetimes: sig.generics.lifetimes().map(|param| param.lifetime.ident.clone()).collect(),
         is_left_out: false,
     })
 }

@@ -8,6 +8,7 @@ mod envelope;
 mod handler_impl;
 mod kind;
 mod method;
+mod named;
 mod path;
 mod string_list;
 mod task;
@@ -26,7 +27,9 @@ pub(crate) use declaration::{Declaration, validate_declaration};
 pub(crate) use envelope::{Envelope, Tags};
 pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};
 pub(crate) use method::{Event, Method, StoredPayload};
+pub(crate) use named::{NamedArg, TextArg, with_anonymous_lifetimes};
 pub(crate) use task::{context_name, is_punct, share_captured_context, with_stream};
+pub(crate) use types::borrows;
 pub(crate) use upgrade::{Upgrade, is_state};
 
 const NO_BORROW: &str = "a handler cannot borrow: it lives as long as its connection\n\

@@ -7,10 +7,12 @@ use syn::Attribute;
 use super::suggest::suggest;
 
 /// Names of the helper attributes.
-pub(crate) const HELPERS: [&str; 13] = [
+pub(crate) const HELPERS: [&str; 15] = [
     "on_upgrade",
     "on_open",
     "on_text",
+    "on_call",
+    "on_message",
     "on_binary",
     "on_ping",
     "on_pong",
@@ -24,12 +26,17 @@ pub(crate) const HELPERS: [&str; 13] = [
 ];
 
 /// Names of the same events in other frameworks, and common guesses.
-pub(crate) const OTHER_NAMES: [(&str, &[&str]); 11] = [
-    ("on_upgrade", &["on_handshake", "on_request", "on_accept", "on_init"]),
+pub(crate) const OTHER_NAMES: [(&str, &[&str]); 13] = [
+    ("on_upgrade", &["on_handshake", "on_accept", "on_init"]),
     ("on_open", &["open", "connect", "on_connect", "on_connected", "on_connection", "on_start", "on_join"]),
-    ("on_text", &["on", "message", "on_message", "on_msg", "on_string", "on_receive"]),
+    ("on_text", &["on", "message", "on_string", "on_receive"]),
     ("on_binary", &["on_bytes", "on_data"]),
-    ("on_info", &["on_event", "on_notify", "on_notification"]),
+    ("on_call", &["rpc", "method", "call", "procedure", "on_request", "on_rpc", "on_method", "on_query"]),
+    (
+        "on_message",
+        &["on_msg", "on_event", "on_notification", "on_command", "notification", "subscribe_message"],
+    ),
+    ("on_info", &["on_notify"]),
     (
         "on_lagged",
         &[

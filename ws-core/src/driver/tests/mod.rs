@@ -23,6 +23,8 @@ mod large_messages;
 mod large_messages_random;
 #[cfg(feature = "tungstenite")]
 mod managed_transport;
+#[cfg(feature = "json")]
+mod named;
 mod nested;
 mod order;
 mod peer;

@@ -1,0 +1,214 @@
+//! Batches: several messages in one, whose answers are sent together.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use serde_json::value::RawValue;
+
+use super::{Caller, NamedMethods, dispatch_single};
+use crate::close::CloseReason;
+use crate::context::Context;
+use crate::envelope::{CallError, Envelope, Incoming};
+use crate::error::HandlerError;
+use crate::event::EventOutcome;
+use crate::handler::{HandlerInstance, MethodFuture};
+use crate::reply::Replies;
+use crate::sync::lock;
+
+/// The id of a call to a handler `H`.
+type Id<H> = <<H as NamedMethods>::Envelope as Envelope>::Id;
+
+/// The answers of a batch, which are collected until the last one is there.
+#[derive(Debug)]
+pub(super) struct Batch(Mutex<Answers>);
+
+#[derive(Debug)]
+struct Answers {
+    /// The array without its end. Empty before the first answer.
+    array: Vec<u8>,
+    /// The number of answers that are missing, and one more while entries of the batch are dispatched.
+    missing: usize,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self(Mutex::new(Answers { array: Vec::new(), missing: 1 }))
+    }
+
+    pub(super) fn expect_answer(&self) {
+        lock(&self.0).missing += 1;
+    }
+
+    /// Adds an answer, and sends all of them if this is the last one. More bytes than the outbox may hold
+    /// close the connection, as they would one by one.
+    pub(super) fn push(
+        &self,
+        to: &mut Replies<'_>,
+        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+    ) -> Result<(), HandlerError> {
+        if to.wire.is_closing() {
+            return Ok(());
+        }
+        let mut answers = lock(&self.0);
+        let start = answers.array.len();
+        answers.array.push(if start == 0 { b'[' } else { b',' });
+        let written = write(&mut answers.array);
+        if written.is_err() {
+            answers.array.truncate(start);
+        }
+        if answers.array.len() > to.wire.options().outbox_limit {
+            answers.array = Vec::new();
+            to.wire.close_with(CloseReason::Overflow);
+            return Ok(());
+        }
+        let sent = answers.complete(to);
+        written.map_err(|error| HandlerError::Reply(error.into())).and(sent)
+    }
+
+    /// Sends the answers if none is missing.
+    fn finish(&self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        lock(&self.0).complete(to)
+    }
+}
+
+impl Answers {
+    fn complete(&mut self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        self.missing -= 1;
+        if self.missing > 0 || self.array.is_empty() {
+            return Ok(());
+        }
+        let mut array = std::mem::take(&mut self.array);
+        array.push(b']');
+        to.text_with(|out| {
+            out.extend_from_slice(&array);
+            Ok::<_, HandlerError>(())
+        })
+    }
+}
+
+/// A batch from its first async method on.
+pub struct BatchRest<H: NamedMethods> {
+    first: H::Call,
+    rest: VecDeque<OwnedEntry<Id<H>>>,
+    batch: Arc<Batch>,
+    failure: Option<HandlerError>,
+}
+
+impl<H: NamedMethods> BatchRest<H> {
+    /// Returns the async method that is next.
+    pub(super) fn into_first(self: Box<Self>) -> H::Call {
+        self.first
+    }
+}
+
+impl<H: NamedMethods> fmt::Debug for BatchRest<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchRest").field("rest", &self.rest.len()).finish_non_exhaustive()
+    }
+}
+
+/// An entry that waits while an async method runs.
+enum OwnedEntry<I> {
+    /// A call, or a message without an id.
+    Named(Option<I>, String, Option<Box<RawValue>>),
+    Invalid(I, CallError),
+}
+
+impl<I> OwnedEntry<I> {
+    fn new(entry: Incoming<'_, I>) -> Option<Self> {
+        Some(match entry {
+            Incoming::Call { id, name, params } => {
+                Self::Named(Some(id), name.into(), params.map(ToOwned::to_owned))
+            }
+            Incoming::Message { name, params } => {
+                Self::Named(None, name.into(), params.map(ToOwned::to_owned))
+            }
+            Incoming::Invalid { id, error } => Self::Invalid(id, error),
+            Incoming::Answer { .. } | Incoming::Batch(_) | Incoming::Other => return None,
+        })
+    }
+}
+
+/// Runs the entries of a batch in order. If a method is async, the rest of the batch becomes one async call.
+///
+/// The first failure goes to `#[on_error]` after the batch.
+pub(super) fn dispatch_batch<H: NamedMethods>(
+    handler: &mut H,
+    entries: Vec<Incoming<'_, Id<H>>>,
+    cx: &mut Context<H>,
+) -> EventOutcome<H::Call> {
+    let batch = Arc::new(Batch::new());
+    let mut failure = None;
+    let mut entries = entries.into_iter();
+    while let Some(entry) = entries.next() {
+        match dispatch_single(handler, entry, |id| Caller::in_batch(id, &batch), cx) {
+            EventOutcome::Call(first) => {
+                let rest = entries.filter_map(OwnedEntry::new).collect();
+                return EventOutcome::Call(H::batch(Box::new(BatchRest { first, rest, batch, failure })));
+            }
+            EventOutcome::Failed(error) => _ = failure.get_or_insert(error),
+            EventOutcome::Done | EventOutcome::Unhandled => {}
+        }
+    }
+    EventOutcome::from_result(finish(&batch, failure, cx))
+}
+
+/// Runs a batch from its first async method on.
+pub fn run_batch<H: NamedMethods>(
+    mut instance: &mut HandlerInstance<H>,
+    batch: Box<BatchRest<H>>,
+) -> MethodFuture<'_, H> {
+    let BatchRest { first, mut rest, batch, mut failure } = *batch;
+    Box::pin(async move {
+        let mut next = Some(first);
+        loop {
+            if let Some(call) = next.take() {
+                let (returned, result) = H::call(instance, call).await;
+                instance = returned;
+                if let Err(error) = result {
+                    failure.get_or_insert(error);
+                }
+            }
+            let Some(entry) = rest.pop_front() else { break };
+            match dispatch_owned(instance, entry, &batch) {
+                EventOutcome::Call(call) => next = Some(call),
+                EventOutcome::Failed(error) => _ = failure.get_or_insert(error),
+                EventOutcome::Done | EventOutcome::Unhandled => {}
+            }
+        }
+        let result = finish(&batch, failure, &mut instance.cx);
+        (instance, result)
+    })
+}
+
+/// Dispatches an entry that has waited. A call while the connection closes is dropped.
+fn dispatch_owned<H: NamedMethods>(
+    instance: &mut HandlerInstance<H>,
+    entry: OwnedEntry<Id<H>>,
+    batch: &Arc<Batch>,
+) -> EventOutcome<H::Call> {
+    let (handler, cx) = instance.parts();
+    if cx.session().wire.is_closing() {
+        return EventOutcome::Done;
+    }
+    let caller = |id| Caller::in_batch(id, batch);
+    match entry {
+        OwnedEntry::Named(Some(id), name, params) => handler.named(&name, params.as_deref(), caller(id), cx),
+        OwnedEntry::Named(None, name, params) => {
+            handler.named(&name, params.as_deref(), Caller::nobody(), cx)
+        }
+        OwnedEntry::Invalid(id, error) => {
+            dispatch_single(handler, Incoming::Invalid { id, error }, caller, cx)
+        }
+    }
+}
+
+fn finish<H: NamedMethods>(
+    batch: &Batch,
+    failure: Option<HandlerError>,
+    cx: &mut Context<H>,
+) -> Result<(), HandlerError> {
+    let sent = batch.finish(&mut cx.session().replies());
+    failure.map_or(sent, Err)
+}
