@@ -3,7 +3,6 @@
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "recovery does not check the publishers' numbers"]
 async fn recovery_accounts_for_messages_lost_while_the_client_was_away() {
     let Some(nats) = NatsServer::start().await else { return };
     let proxy = LossyProxy::start(&nats).await;

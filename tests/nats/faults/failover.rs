@@ -27,7 +27,6 @@ async fn wait_replicated(jetstream: &jetstream::Context) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the answer of one server decides about the epoch"]
 async fn rolling_restart_delivers_nothing_twice() {
     let Some(mut servers) = NatsServer::cluster().await else { return };
     let jetstream = wait_cluster(&servers).await;

@@ -3,7 +3,6 @@
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the first message of a publisher has no predecessor"]
 async fn first_messages_that_expired_during_an_outage_are_reported() {
     let Some(nats) = NatsServer::start().await else { return };
     let proxy = LossyProxy::start(&nats).await;
@@ -21,7 +20,6 @@ async fn first_messages_that_expired_during_an_outage_are_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the first message of a publisher has no predecessor"]
 async fn burst_larger_than_the_history_is_counted() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;
@@ -33,7 +31,6 @@ async fn burst_larger_than_the_history_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the first message of a publisher has no predecessor"]
 async fn first_message_lost_while_its_stream_is_created_is_reported() {
     let Some(nats) = NatsServer::start().await else { return };
     let proxy = LossyProxy::start(&nats).await;

@@ -3,7 +3,6 @@
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "an epoch survives the loss of a stream's last messages"]
 async fn store_that_lost_its_tail_is_a_reported_loss() {
     let Some(mut nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;

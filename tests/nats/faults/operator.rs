@@ -8,7 +8,6 @@ use super::concurrent_publish::Publisher;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "publishing is not repeated after an election"]
 async fn election_of_a_leader_loses_nothing() {
     let Some(servers) = NatsServer::cluster().await else { return };
     wait_cluster(&servers).await;
@@ -34,7 +33,6 @@ async fn election_of_a_leader_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "recovery does not check the publishers' numbers"]
 async fn purged_subject_is_not_recovered() {
     let Some(nats) = NatsServer::start().await else { return };
     let hubs = hubs(&nats).await;

@@ -3,7 +3,6 @@
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "other processes do not learn that a message was not stored"]
 async fn full_store_is_reported_in_other_processes() {
     let Some(nats) = NatsServer::start_with("jetstream { max_file_store: 300000 }").await else { return };
     let hubs = hubs(&nats).await;

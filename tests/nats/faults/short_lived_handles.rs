@@ -34,13 +34,11 @@ async fn check(history: Option<usize>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "each handle numbers its own messages"]
 async fn messages_of_short_lived_handles_are_accounted_for() {
     check(None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "each handle numbers its own messages"]
 async fn messages_of_short_lived_handles_with_a_history_are_accounted_for() {
     check(Some(64)).await;
 }

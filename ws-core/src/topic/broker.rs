@@ -88,6 +88,9 @@ pub(super) trait RemoteEvents: Send + Sync {
     /// Handles a loss of messages on the way to this process; `missed` is 0 if the number is unknown.
     fn lagged(&self, subscription_generation: u64, missed: u64);
 
+    /// Like [`lagged`](Self::lagged), for messages that are lost before the one at this position.
+    fn lost(&self, subscription_generation: u64, missed: u64, before: Position);
+
     /// Handles a message of this process that the broker has rejected, or has not confirmed.
     fn publish_uncertain(&self);
 
@@ -117,5 +120,12 @@ pub(super) struct RecoveredMessages {
     pub(super) is_unchanged: bool,
     /// The position of the last message in `missed`, or else of the last message in the history.
     pub(super) position: Position,
-    pub(super) missed: Vec<RemoteMessage>,
+    pub(super) missed: Vec<RecoveredItem>,
+}
+
+/// A recovered message, or a loss.
+pub(super) enum RecoveredItem {
+    Message(RemoteMessage),
+    /// This many messages are missing here.
+    Lost(u64),
 }

@@ -30,6 +30,8 @@ enum BufferedEntry<T> {
     Message(Published<T>),
     /// This many messages were missed here; 0 if the number is unknown.
     Missed(u64),
+    /// This many messages were missed before the one at this position.
+    Lost(u64, Position),
 }
 
 impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
@@ -52,12 +54,11 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         self.flushed.get().is_some()
     }
 
-    /// Delivers a recovered message, ahead of the buffered ones. `None` is one that does not decode, and
-    /// counts as missed.
-    pub(super) fn deliver_recovered(&self, message: Option<&Published<T>>) {
+    /// Delivers a recovered message, or the number of missed ones, ahead of the buffered ones.
+    pub(super) fn deliver_recovered(&self, message: Result<&Published<T>, u64>) {
         match message {
-            Some(message) => self.subscriber.replay(message),
-            None => self.subscriber.lagged(1),
+            Ok(message) => self.subscriber.replay(message),
+            Err(missed) => self.subscriber.lagged(missed),
         }
     }
 
@@ -65,7 +66,7 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
     pub(super) fn first_offset(&self) -> Option<u64> {
         self.buffered().iter().find_map(|entry| match entry {
             BufferedEntry::Message(message) => message.position().map(|position| position.offset),
-            BufferedEntry::Missed(_) => None,
+            BufferedEntry::Missed(_) | BufferedEntry::Lost(..) => None,
         })
     }
 
@@ -74,12 +75,16 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         for entry in self.buffered().drain(..) {
             match entry {
                 BufferedEntry::Message(message) => {
-                    if !already_delivered(&message, after) {
+                    if !message.position().is_some_and(|at| is_recovered(at, after)) {
                         deferred.add(self.subscriber.deliver(&message));
                     }
                     deferred.add(Some(Box::new(message)));
                 }
                 BufferedEntry::Missed(missed) => self.subscriber.lagged(missed),
+                BufferedEntry::Lost(missed, at) if !is_recovered(at, after) => {
+                    self.subscriber.lagged(missed);
+                }
+                BufferedEntry::Lost(..) => {}
             }
         }
         // Cannot fail: a buffer is flushed once.
@@ -88,8 +93,10 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
 
     fn buffer(&self, entry: BufferedEntry<T>) {
         let mut buffered = self.buffered();
+        let is_full = buffered.len() >= MAX_BUFFERED;
         let entry = match entry {
-            BufferedEntry::Message(_) if buffered.len() >= MAX_BUFFERED => BufferedEntry::Missed(1),
+            BufferedEntry::Message(_) if is_full => BufferedEntry::Missed(1),
+            BufferedEntry::Lost(missed, _) if is_full => BufferedEntry::Missed(missed),
             entry => entry,
         };
         match (buffered.back_mut(), entry) {
@@ -105,16 +112,16 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
     }
 }
 
-/// Returns whether a message is at position `after` or before it.
-fn already_delivered<T>(message: &Published<T>, after: Option<Position>) -> bool {
-    let is_before = |at: Position, after: Position| at.epoch == after.epoch && at.offset <= after.offset;
-    message.position().zip(after).is_some_and(|(at, after)| is_before(at, after))
+/// Returns whether a position is among those recovered up to `after`.
+fn is_recovered(at: Position, after: Option<Position>) -> bool {
+    after.is_some_and(|after| at.epoch == after.epoch && at.offset <= after.offset)
 }
 
 impl<T: Send + Sync + 'static> Subscriber<Published<T>> for Arc<RecoveryBuffer<T>> {
     fn deliver(&self, message: &Published<T>) -> Option<Box<dyn Any + Send>> {
         if let Some(after) = self.flushed.get() {
-            return if already_delivered(message, *after) { None } else { self.subscriber.deliver(message) };
+            let is_duplicate = message.position().is_some_and(|at| is_recovered(at, *after));
+            return if is_duplicate { None } else { self.subscriber.deliver(message) };
         }
         self.buffer(BufferedEntry::Message(message.clone()));
         None
@@ -129,6 +136,15 @@ impl<T: Send + Sync + 'static> Subscriber<Published<T>> for Arc<RecoveryBuffer<T
             return self.subscriber.lagged(missed);
         }
         self.buffer(BufferedEntry::Missed(missed));
+    }
+
+    fn lost(&self, missed: u64, before: Position) {
+        match self.flushed.get() {
+            // The recovery has reported the losses among the recovered messages.
+            Some(after) if is_recovered(before, *after) => {}
+            Some(_) => self.subscriber.lagged(missed),
+            None => self.buffer(BufferedEntry::Lost(missed, before)),
+        }
     }
 
     fn on_removed(&self) {
@@ -188,11 +204,17 @@ mod tests {
         buffer.lagged(0);
         assert_eq!(buffer.first_offset(), Some(4));
         check(&recorder, "");
-        [3, 4, 5].iter().for_each(|offset| buffer.deliver_recovered(Some(&message(1, *offset))));
-        buffer.deliver_recovered(None);
+        // The live subscription and the recovery count the same losses; each is reported once.
+        buffer.lost(7, Position { epoch: 1, offset: 5 });
+        buffer.lost(2, Position { epoch: 1, offset: 7 });
+        [3, 4, 5].iter().for_each(|offset| buffer.deliver_recovered(Ok(&message(1, *offset))));
+        buffer.deliver_recovered(Err(1));
         let after = Some(Position { epoch: 1, offset: 5 });
         buffer.flush(after, &mut DeferredDrop::default());
-        check(&recorder, "3 4 5 (1) 6 (0)");
+        check(&recorder, "3 4 5 (1) 6 (0) (2)");
+        buffer.lost(3, Position { epoch: 1, offset: 4 });
+        buffer.lost(3, Position { epoch: 1, offset: 6 });
+        check(&recorder, "(3)");
         // A slow subscription may still deliver messages that were recovered.
         for offset in [5, 7] {
             buffer.deliver(&message(1, offset));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::broker::{RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic};
+use super::broker::{RecoveredItem, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic};
 use super::channel::Channel;
 use super::position::Position;
 use super::presence::{MemberId, Presence};
@@ -88,8 +88,13 @@ impl<T: Send + Sync + 'static> Channel<T> {
             }
             return Recovery::default();
         };
-        let missed = missed.into_iter().filter(|message| message.except != Some(buffer.connection_id()));
-        let missed: Vec<_> = missed.map(|message| self.decode(&message)).collect();
+        // A message that does not decode counts as missed.
+        let decode = |item| match item {
+            RecoveredItem::Message(message) if message.except == Some(buffer.connection_id()) => None,
+            RecoveredItem::Message(message) => Some(self.decode(&message).ok_or(1)),
+            RecoveredItem::Lost(missed) => Some(Err(missed)),
+        };
+        let missed: Vec<_> = missed.into_iter().filter_map(decode).collect();
         let mut state = self.lock();
         if buffer.is_detached() {
             return Recovery::default();
@@ -99,7 +104,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         recovered |= is_unchanged && state.last_position == requested;
         if recovered {
             for message in &missed {
-                buffer.deliver_recovered(message.as_ref());
+                buffer.deliver_recovered(message.as_ref().map_err(|missed| *missed));
             }
             buffer.flush(Some(position), &mut deferred);
         } else {
@@ -200,6 +205,14 @@ impl<T: Send + Sync + 'static> RemoteEvents for Channel<T> {
             // After a loss, the last position no longer proves that a recovery is complete.
             state.last_position = None;
             state.subscribers.lagged(missed);
+        }
+    }
+
+    fn lost(&self, subscription_generation: u64, missed: u64, before: Position) {
+        let mut state = self.lock();
+        if state.subscription_generation == subscription_generation {
+            state.last_position = None;
+            state.subscribers.lost(missed, before);
         }
     }
 

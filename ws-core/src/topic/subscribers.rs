@@ -6,6 +6,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::delivery_queue::{Delivery, DeliveryQueue, TopicKey};
+use super::position::Position;
 
 /// A topic's reference to one connection, which receives messages of type `X`.
 pub(crate) trait Subscriber<X>: Send + Sync {
@@ -18,6 +19,12 @@ pub(crate) trait Subscriber<X>: Send + Sync {
 
     /// Reports messages lost on the way to this process; `missed` is 0 if the number is unknown.
     fn lagged(&self, missed: u64);
+
+    /// Like [`lagged`](Self::lagged), for messages lost before the one at this position.
+    fn lost(&self, missed: u64, before: Position) {
+        let _ = before;
+        self.lagged(missed);
+    }
 
     /// Called when the subscriber is removed from the topic, under the lock of the topic.
     fn on_removed(&self) {}
@@ -102,6 +109,11 @@ impl<X: 'static> Subscribers<X> {
     /// Reports a loss to all subscribers; see [`Subscriber::lagged`].
     pub(super) fn lagged(&self, missed: u64) {
         self.0.iter().for_each(|(_, subscriber)| subscriber.lagged(missed));
+    }
+
+    /// Reports a loss at a position to all subscribers; see [`Subscriber::lost`].
+    pub(super) fn lost(&self, missed: u64, before: Position) {
+        self.0.iter().for_each(|(_, subscriber)| subscriber.lost(missed, before));
     }
 }
 

@@ -9,6 +9,7 @@ use async_nats::jetstream::context::ContextBuilder;
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
+use super::history_publisher::HistoryPublisher;
 use super::history_stream::{HistoryStream, limits};
 use super::publish_queue::PublishQueue;
 use super::request::REQUEST_TIMEOUT;
@@ -57,7 +58,9 @@ impl HistoryStreams {
             let history_stream = Arc::new(HistoryStream::new(jetstream.clone(), self.replicas, history));
             let (queue, publisher) = PublishQueue::new(Some(Arc::clone(&self.queued_bytes)));
             if !is_closed {
-                self.runtime.spawn(publisher.publish_to_stream(jetstream, Arc::clone(&history_stream)));
+                let (client, history_stream) = (self.client.clone(), Arc::clone(&history_stream));
+                let publisher = HistoryPublisher { publisher, client, jetstream, history_stream };
+                self.runtime.spawn(publisher.run());
             }
             Archive { history_stream, queue: Arc::new(queue) }
         });
@@ -79,6 +82,20 @@ impl HistoryStreams {
     /// Returns how many messages the broker has not acknowledged since the last call.
     pub(super) fn take_unconfirmed(&self) -> u64 {
         self.archives().by_limits.values().map(|archive| archive.queue.take_unconfirmed()).sum()
+    }
+
+    /// Finds out, after a reconnect, whether streams have lost their ends while the server was away.
+    pub(super) fn reconnected(&self) {
+        for archive in self.archives().by_limits.values() {
+            let history_stream = Arc::clone(&archive.history_stream);
+            if history_stream.is_used() {
+                self.runtime.spawn(async move {
+                    history_stream.invalidate();
+                    // After an error, the next use of the stream finds out.
+                    let _ = history_stream.stream().await;
+                });
+            }
+        }
     }
 
     fn archives(&self) -> MutexGuard<'_, Archives> {

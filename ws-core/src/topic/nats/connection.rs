@@ -109,6 +109,8 @@ impl NatsConnection {
                     // The client subscribes again first. Messages published until then are lost as well.
                     round_trip(&client).await;
                     if let Some(connection) = connection.upgrade() {
+                        connection.publish_queue.reconnected();
+                        connection.streams.reconnected();
                         connection.topics().iter().for_each(|topic| topic.reconnected());
                     }
                 });

@@ -1,16 +1,18 @@
 //! Histories on the broker: one JetStream stream for all topics whose histories have the same limits.
 
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, StorageType, Stream};
 use async_nats::{Error, jetstream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::request::REQUEST_TIMEOUT;
+use super::epoch::{DESCRIPTION, SeenEnd, created, describe, described, epoch};
+use super::request::{REQUEST_TIMEOUT, request_with_retry};
 use crate::sync::lock;
 use crate::topic::history::History;
+use crate::topic::position::new_epoch;
 
 /// Maximum number of concurrent reads of one stream.
 const MAX_CONCURRENT_READS: usize = 32;
@@ -24,6 +26,13 @@ pub(super) const MAX_LEN: usize = 1_000_000;
 /// Maximum age of messages that a hub configures.
 const MAX_TTL: Duration = Duration::from_hours(24 * 365);
 
+/// How often the end of a stream is read before the stream counts as one that has lost its end. A server
+/// that has just started may answer from an older state.
+const END_CONFIRMATIONS: u32 = 3;
+
+/// Delay between two of these reads.
+const END_CONFIRMATION_DELAY: Duration = Duration::from_millis(500);
+
 /// The stream of all histories with the same limits. The hub creates it when it first needs it.
 pub(super) struct HistoryStream {
     jetstream: jetstream::Context,
@@ -31,6 +40,10 @@ pub(super) struct HistoryStream {
     history: History,
     /// The stream as last opened. `None` before the first use and after an error.
     cached: Mutex<Option<Stream>>,
+    /// The end of the stream that this process has seen.
+    seen_end: Mutex<SeenEnd>,
+    /// Number of changes of the epoch that this process has seen.
+    epoch_changes: watch::Sender<u64>,
     /// Limits concurrent reads.
     pub(super) read_permits: Semaphore,
     /// Limits concurrent starts of followers. After a reconnect all followers start again.
@@ -44,6 +57,8 @@ impl HistoryStream {
             replicas,
             history,
             cached: Mutex::default(),
+            seen_end: Mutex::default(),
+            epoch_changes: watch::Sender::new(0),
             read_permits: Semaphore::new(MAX_CONCURRENT_READS),
             start_permits: Semaphore::new(MAX_CONCURRENT_STARTS),
         }
@@ -60,10 +75,35 @@ impl HistoryStream {
         if let Some(stream) = cached {
             return Ok(stream);
         }
+        let stream = timeout(2 * REQUEST_TIMEOUT, self.open()).await??;
+        warn_if_underreplicated(&stream, self.replicas);
+        let info = stream.cached_info();
+        if !self.observe(epoch(info), info.state.last_sequence) {
+            self.confirm_end(&stream).await?;
+        }
+        *self.cached() = Some(stream.clone());
+        Ok(stream)
+    }
+
+    /// Opens the stream and reads its state.
+    pub(super) async fn stream_and_info(&self) -> Result<(Stream, Info), Error> {
+        let stream = self.stream().await?;
+        let info = self.confirm_end(&stream).await?;
+        Ok((stream, info))
+    }
+
+    fn name(&self) -> String {
+        let (len, ttl) = limits(self.history);
+        format!("WS_HISTORY_{len}_{ttl}")
+    }
+
+    async fn open(&self) -> Result<Stream, Error> {
         let (len, ttl) = limits(self.history);
         let config = Config {
-            name: format!("WS_HISTORY_{len}_{ttl}"),
-            description: Some("messages of topics, for subscribers that reconnect".into()),
+            name: self.name(),
+            // The server compares the whole configuration, so only one of several processes creates the
+            // stream, and all use the epoch of that one.
+            description: Some(describe(Some(DESCRIPTION), new_epoch())),
             subjects: vec![history_subject(self.history, "*")],
             // The stream retains one more message than the history. If a subscriber's last message is
             // still there, nothing after it is missing.
@@ -74,10 +114,101 @@ impl HistoryStream {
             num_replicas: self.replicas,
             ..Config::default()
         };
-        let stream = timeout(2 * REQUEST_TIMEOUT, self.jetstream.get_or_create_stream(config)).await??;
-        warn_if_underreplicated(&stream, self.replicas);
-        *self.cached() = Some(stream.clone());
-        Ok(stream)
+        let stream = match self.jetstream.get_or_create_stream(config).await {
+            Ok(stream) => stream,
+            // Another process may have created the stream meanwhile.
+            Err(error) => self.jetstream.get_stream(self.name()).await.map_err(|_| error)?,
+        };
+        let info = stream.cached_info();
+        if described(info.config.description.as_deref()).is_some() {
+            return Ok(stream);
+        }
+        // Positions of earlier versions, which use the creation time, stay valid.
+        self.set_epoch(info, created(info)).await.or_else(|error| {
+            tracing::warn!(%error, "a stream that a hub did not create has no epoch of its own");
+            Ok(stream)
+        })
+    }
+
+    /// Reads the state of the stream. A stream that has lost its end gets a new epoch, because the offsets
+    /// behind that end will be used again.
+    async fn confirm_end(&self, stream: &Stream) -> Result<Info, Error> {
+        let mut lost_epoch = 0;
+        for confirmation in 0..END_CONFIRMATIONS {
+            if confirmation > 0 {
+                tokio::time::sleep(END_CONFIRMATION_DELAY).await;
+            }
+            let info = request_with_retry(|| stream.get_info()).await?;
+            let (epoch, end) = (epoch(&info), info.state.last_sequence);
+            if self.observe(epoch, end) {
+                return Ok(info);
+            }
+            lost_epoch = epoch;
+        }
+        self.renew_epoch(lost_epoch).await;
+        Err("the stream has lost its end".into())
+    }
+
+    /// Returns whether the stream has this epoch, as far as this process knows.
+    pub(super) fn is_current(&self, epoch: u64) -> bool {
+        lock(&self.seen_end).has_epoch(epoch)
+    }
+
+    /// Returns whether this process has used the stream.
+    pub(super) fn is_used(&self) -> bool {
+        !lock(&self.seen_end).has_epoch(0)
+    }
+
+    /// Returns a receiver of changes of the epoch. Messages that this process has stored may then be lost.
+    pub(super) fn epoch_changes(&self) -> watch::Receiver<u64> {
+        self.epoch_changes.subscribe()
+    }
+
+    /// Records the end of the stream. Returns false, and records nothing, if the stream has lost messages.
+    pub(super) fn observe(&self, epoch: u64, last: u64) -> bool {
+        let mut seen_end = lock(&self.seen_end);
+        if seen_end.is_beyond(epoch, last) {
+            return false;
+        }
+        if seen_end.observe(epoch, last) {
+            self.epoch_changes.send_modify(|changes| *changes += 1);
+        }
+        true
+    }
+
+    /// Records a message at an offset.
+    pub(super) fn observe_message(&self, epoch: u64, offset: u64) {
+        lock(&self.seen_end).observe(epoch, offset);
+    }
+
+    /// Gives the stream a new epoch, unless it has another one than `old` already.
+    pub(super) async fn renew_epoch(&self, old: u64) {
+        self.invalidate();
+        let renewed = async {
+            let stream = self.jetstream.get_stream(self.name()).await?;
+            if epoch(stream.cached_info()) == old {
+                self.set_epoch(stream.cached_info(), new_epoch()).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        match timeout(REQUEST_TIMEOUT, renewed).await {
+            Ok(Ok(())) => tracing::warn!("a stream has lost its end: histories start a new epoch"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a stream has lost its end, and its epoch cannot be changed");
+                // Without this the stream would not be used any more.
+                *lock(&self.seen_end) = SeenEnd::default();
+            }
+            // The next use of the stream tries again.
+            Err(_) => {}
+        }
+    }
+
+    /// Changes the epoch in the stream's description. Returns the changed stream.
+    async fn set_epoch(&self, info: &Info, epoch: u64) -> Result<Stream, Error> {
+        let description = Some(describe(info.config.description.as_deref(), epoch));
+        let config = Config { description, ..info.config.clone() };
+        self.jetstream.update_stream(config).await?;
+        Ok(self.jetstream.get_stream(self.name()).await?)
     }
 
     /// Makes the next use open the stream again, because an error may mean that the stream is gone.
@@ -115,11 +246,4 @@ pub(super) fn limits(history: History) -> (i64, u64) {
 pub(super) fn history_subject(history: History, token: &str) -> String {
     let (len, ttl) = limits(history);
     format!("ws.h.{len}_{ttl}.{token}")
-}
-
-/// Returns the epoch of a stream, which is its creation time.
-pub(super) fn epoch(info: &Info) -> u64 {
-    let since = SystemTime::from(info.created).duration_since(UNIX_EPOCH).unwrap_or_default();
-    // Nanoseconds since 1970 fit until the year 2554.
-    u64::try_from(since.as_nanos()).unwrap_or_default()
 }

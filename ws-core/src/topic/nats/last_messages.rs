@@ -3,9 +3,11 @@
 use async_nats::jetstream::stream::{Info, Stream};
 use async_nats::{Error, Subject};
 
+use super::accounting::account;
 use super::consumer::{BATCH, EphemeralConsumer};
-use super::history_stream::epoch;
-use super::recovery::HistorySearch;
+use super::epoch::epoch;
+use super::recovery::{HistorySearch, read_all};
+use super::tracker::Earlier;
 use crate::topic::broker::RecoveredMessages;
 use crate::topic::position::Position;
 
@@ -21,15 +23,24 @@ impl HistorySearch {
         len: usize,
     ) -> Result<RecoveredMessages, Error> {
         let len = len.min(self.history_stream.max_len());
-        let consumer = consumer_for_last(stream, &self.subject, info, len as u64).await?;
-        let mut messages = consumer.read_pending().await?;
-        messages.drain(..messages.len().saturating_sub(len));
-        let (epoch, end) = (epoch(info), info.state.last_sequence);
-        // Without a message, the position is the end of the stream: new messages follow it.
-        let offset = messages.last().map_or(end, |(offset, _)| *offset);
-        let missed =
-            messages.into_iter().filter_map(|(offset, message)| self.remote_message(offset, message, epoch));
-        let (position, missed) = (Position { epoch, offset }, missed.collect());
+        let (epoch, mut wanted) = (epoch(info), len);
+        // Marks take places in the history. The second attempt makes up for them.
+        let (end, mut accounted) = loop {
+            let consumer = consumer_for_last(stream, &self.subject, info, wanted as u64).await?;
+            let messages = read_all(&consumer).await?;
+            let read = messages.len();
+            // Without a message, the position is the end of the stream: new messages follow it.
+            let end = messages.last().map_or(info.state.last_sequence, |(offset, ..)| *offset);
+            let accounted = account(messages, None, Earlier::Unread);
+            let Ok(accounted) = accounted else { return Err("a part of a history leaves a doubt".into()) };
+            if accounted.len() >= len || read < wanted || wanted > len {
+                break (end, accounted);
+            }
+            wanted += read - accounted.len();
+        };
+        accounted.retain_last(len);
+        let missed = self.recovered_items(accounted, epoch);
+        let position = Position { epoch, offset: end };
         Ok(RecoveredMessages { recovered: true, is_unchanged: false, position, missed })
     }
 }

@@ -6,26 +6,33 @@
 //! processes. [`presence`] uses a key-value store.
 
 mod acceptance;
+mod accounting;
 mod archive;
 mod close;
 mod connect;
 mod connection;
 mod consumer;
+mod epoch;
+mod history_publisher;
 mod history_stream;
 mod invalid_topic;
 mod last_messages;
 mod options;
 mod presence;
+mod progress;
 mod publish_queue;
+mod publish_window;
 mod recovery;
 mod refusals;
 mod request;
+mod sender;
 mod sequence;
 mod slow_consumer;
 mod status;
 mod subject;
 mod subscriber;
 mod topic;
+mod tracker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -155,3 +162,6 @@ impl Broker for NatsBroker {
         self.0.close()
     }
 }
+
+#[cfg(test)]
+mod tests;

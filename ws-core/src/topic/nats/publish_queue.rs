@@ -3,17 +3,13 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use async_nats::jetstream;
-use async_nats::jetstream::context::{self, CreateStreamError, CreateStreamErrorKind, PublishErrorKind};
 use async_nats::{Client, Subject};
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::error::Elapsed;
+use tokio::time::Instant;
 
-use super::history_stream::{HistoryStream, epoch};
-use super::sequence::MessageId;
+use super::sender::{Sender, Senders};
+use super::sequence::Audience;
 use crate::error::{BrokerError, PublishError};
 use crate::topic::broker::RemoteEvents;
 use crate::topic::position::Position;
@@ -27,18 +23,16 @@ const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 /// Maximum total size of the payloads in all queues that share a counter, in bytes.
 const MAX_TOTAL_BYTES: usize = 4 * MAX_QUEUED_BYTES;
 
-/// Maximum number of messages that one queue has sent to its stream without an acknowledgement.
-const MAX_UNACKNOWLEDGED: usize = 1024;
-
 /// Sending half of a queue; a task has the [`Publisher`].
 pub(super) struct PublishQueue {
+    senders: Arc<Senders>,
     entries: mpsc::Sender<PublishEntry>,
     bytes: ByteBudget,
     /// Number of messages that the broker has not acknowledged since the last flush.
     unconfirmed: Arc<AtomicU64>,
 }
 
-enum PublishEntry {
+pub(super) enum PublishEntry {
     Message(OutgoingMessage),
     FlushMarker {
         /// Completed once all entries before the marker are sent.
@@ -50,7 +44,7 @@ enum PublishEntry {
 
 /// Size of the queued payloads: of one queue, and of all queues that share a counter.
 #[derive(Clone)]
-struct ByteBudget {
+pub(super) struct ByteBudget {
     used: Arc<AtomicUsize>,
     total: Option<Arc<AtomicUsize>>,
 }
@@ -67,7 +61,7 @@ impl ByteBudget {
         has_room
     }
 
-    fn release(&self, size: usize) {
+    pub(super) fn release(&self, size: usize) {
         for count in std::iter::once(&self.used).chain(&self.total) {
             count.fetch_sub(size, Ordering::Relaxed);
         }
@@ -76,8 +70,9 @@ impl ByteBudget {
 
 /// A queued message.
 pub(super) struct OutgoingMessage {
-    pub(super) subject: Subject,
-    pub(super) message_id: MessageId,
+    pub(super) sender: Arc<Sender>,
+    pub(super) sequence: u64,
+    pub(super) audience: Audience,
     pub(super) payload: Bytes,
     /// `None` if the topic has no history.
     pub(super) history: Option<HistoryMessage>,
@@ -94,18 +89,59 @@ pub(super) struct HistoryMessage {
 pub(super) type StoreAck = oneshot::Receiver<Result<Position, BrokerError>>;
 
 impl PublishQueue {
-    /// Creates a queue and its publisher. `total` counts the bytes of several queues together.
+    /// Creates a queue and its publisher. `total` counts the bytes of several queues together, those of
+    /// histories.
     pub(super) fn new(total: Option<Arc<AtomicUsize>>) -> (Self, Publisher) {
         let (sender, receiver) = mpsc::channel(MAX_QUEUED_MESSAGES);
+        let senders = Arc::new(Senders::new(total.is_some()));
         let bytes = ByteBudget { used: Arc::default(), total };
         let unconfirmed = Arc::<AtomicU64>::default();
         let publisher = Publisher {
+            senders: Arc::clone(&senders),
             entries: receiver,
             bytes: bytes.clone(),
             unconfirmed: Arc::clone(&unconfirmed),
             closed: None,
         };
-        (Self { entries: sender, bytes, unconfirmed }, publisher)
+        (Self { senders, entries: sender, bytes, unconfirmed }, publisher)
+    }
+
+    /// Returns the sender to a subject, which numbers its messages.
+    pub(super) fn sender(&self, node: u64, subject: &Subject) -> Arc<Sender> {
+        self.senders.get(node, subject, Instant::now())
+    }
+
+    /// Numbers a message and queues it, under one lock, so that numbers and queue have the same order.
+    pub(super) fn publish(
+        &self,
+        sender: &Arc<Sender>,
+        payload: Bytes,
+        except: Option<usize>,
+        history: Option<HistoryMessage>,
+    ) -> Result<(), PublishError> {
+        let mut state = sender.lock();
+        let has_history = history.is_some();
+        self.push(OutgoingMessage {
+            sender: Arc::clone(sender),
+            sequence: state.last + 1,
+            audience: except.map_or(Audience::All, Audience::Except),
+            payload,
+            history,
+        })?;
+        state.published(has_history, Instant::now());
+        Ok(())
+    }
+
+    /// Reports to other processes how many messages without a history were sent, because those sent before a
+    /// reconnect may be lost. Other processes may be connected to another server that was never lost.
+    pub(super) fn reconnected(&self) {
+        for sender in self.senders.all() {
+            if let Some(sequence) = sender.reconnected(Instant::now()) {
+                let (audience, payload) = (Audience::Mark, Bytes::new());
+                // If the queue is full, the numbers of the messages in it show the gap.
+                let _ = self.push(OutgoingMessage { sender, sequence, audience, payload, history: None });
+            }
+        }
     }
 
     /// Waits until all messages queued before are sent. With `is_last` the queue accepts none afterwards.
@@ -122,7 +158,7 @@ impl PublishQueue {
         self.unconfirmed.swap(0, Ordering::AcqRel)
     }
 
-    pub(super) fn push(&self, message: OutgoingMessage) -> Result<(), PublishError> {
+    fn push(&self, message: OutgoingMessage) -> Result<(), PublishError> {
         let size = message.payload.len();
         if !self.bytes.try_reserve(size) {
             return Err(PublishError::Full);
@@ -140,24 +176,22 @@ impl PublishQueue {
 
 /// Receiving half of a queue.
 pub(super) struct Publisher {
+    pub(super) senders: Arc<Senders>,
     entries: mpsc::Receiver<PublishEntry>,
-    bytes: ByteBudget,
+    pub(super) bytes: ByteBudget,
     unconfirmed: Arc<AtomicU64>,
     /// Completes, by being dropped, the last flush once the publisher ends.
     closed: Option<oneshot::Sender<()>>,
 }
 
 impl Publisher {
-    async fn next(&mut self) -> Option<PublishEntry> {
-        let entry = self.entries.recv().await?;
-        if let PublishEntry::Message(message) = &entry {
-            self.bytes.release(message.payload.len());
-        }
-        Some(entry)
+    /// Returns the next entry. The caller releases the bytes of a message once it no longer needs them.
+    pub(super) async fn next(&mut self) -> Option<PublishEntry> {
+        self.entries.recv().await
     }
 
     /// Completes a flush: all entries before its marker are sent.
-    fn on_flush_marker(&mut self, ack: oneshot::Sender<()>, is_last: bool) {
+    pub(super) fn on_flush_marker(&mut self, ack: oneshot::Sender<()>, is_last: bool) {
         if is_last {
             // The publisher still sends the messages queued behind the marker.
             self.entries.close();
@@ -168,109 +202,30 @@ impl Publisher {
         }
     }
 
+    /// Counts a message that the broker has not acknowledged.
+    pub(super) fn count_unconfirmed(&self) {
+        self.unconfirmed.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Publishes messages of topics without a history until the hub is dropped or closed.
     pub(super) async fn publish_core(mut self, client: Client) {
         while let Some(entry) = self.next().await {
-            let OutgoingMessage { subject, message_id, payload, .. } = match entry {
+            let message = match entry {
                 PublishEntry::Message(message) => message,
                 PublishEntry::FlushMarker { ack, is_last } => {
                     self.on_flush_marker(ack, is_last);
                     continue;
                 }
             };
-            let sent = client.publish_with_headers(subject, message_id.headers(), payload).await;
+            self.bytes.release(message.payload.len());
+            let OutgoingMessage { sender, sequence, audience, payload, .. } = message;
+            let headers = sender.core_stamp(sequence, audience).core_headers();
+            let sent = client.publish_with_headers(sender.subject.clone(), headers, payload).await;
             if let Err(error) = sent {
                 // Subscribers notice the gap in the sequence with the next message.
                 tracing::error!(%error, "a message was not sent to the other processes");
             }
         }
-    }
-
-    /// Publishes messages to a history stream and waits for the acknowledgements.
-    pub(super) async fn publish_to_stream(
-        mut self,
-        jetstream: jetstream::Context,
-        history_stream: Arc<HistoryStream>,
-    ) {
-        let mut unacknowledged = FuturesUnordered::new();
-        // Offset of a message that the broker has stored; later messages have larger ones.
-        let mut last_stored = 0;
-        loop {
-            tokio::select! {
-                biased;
-                Some(offset) = unacknowledged.next(), if !unacknowledged.is_empty() => last_stored = offset,
-                entry = self.next(), if unacknowledged.len() < MAX_UNACKNOWLEDGED => {
-                    let message = match entry {
-                        Some(PublishEntry::Message(message)) => message,
-                        Some(PublishEntry::FlushMarker { ack, is_last }) => {
-                            while unacknowledged.next().await.is_some() {}
-                            self.on_flush_marker(ack, is_last);
-                            continue;
-                        }
-                        None => break,
-                    };
-                    let Some(HistoryMessage { events, ack }) = message.history else { continue };
-                    let sent = match history_stream.stream().await {
-                        Ok(stream) => {
-                            let headers = message.message_id.headers();
-                            let publish =
-                                jetstream.publish_with_headers(message.subject, headers, message.payload);
-                            let epoch = epoch(stream.cached_info());
-                            publish.await.map(|stored| (stored, epoch)).map_err(Into::into)
-                        }
-                        Err(error) => Err(error),
-                    };
-                    let history_stream = Arc::clone(&history_stream);
-                    let unconfirmed = Arc::clone(&self.unconfirmed);
-                    unacknowledged.push(async move {
-                        let stored = match sent {
-                            Ok((stored, epoch)) => stored
-                                .await
-                                .map(|stored| Position { epoch, offset: stored.sequence })
-                                .map_err(Into::into),
-                            Err(error) => Err(error),
-                        };
-                        match &stored {
-                            // The stream was created anew. Its epoch is not that of the position, from which
-                            // nothing can be recovered then. The next message opens the stream again.
-                            Ok(position) if position.offset <= last_stored => history_stream.invalidate(),
-                            Ok(_) => {}
-                            Err(error) => {
-                                unconfirmed.fetch_add(1, Ordering::AcqRel);
-                                on_unconfirmed(&history_stream, &events, error);
-                            }
-                        }
-                        let offset = stored.as_ref().map_or(last_stored, |position| position.offset);
-                        // Sending fails if the publisher of the message does not await its position.
-                        let _ = ack.send(stored.map_err(broker_error));
-                        offset
-                    });
-                }
-            }
-        }
-        while unacknowledged.next().await.is_some() {}
-    }
-}
-
-/// Converts the error of a message that was not stored.
-fn broker_error(error: async_nats::Error) -> BrokerError {
-    let publish = error.downcast_ref().map(context::PublishError::kind) == Some(PublishErrorKind::TimedOut);
-    let create = error.downcast_ref().map(CreateStreamError::kind) == Some(CreateStreamErrorKind::TimedOut);
-    let is_timeout = publish || create || error.is::<Elapsed>();
-    if is_timeout { BrokerError::TimedOut } else { BrokerError::Refused(error) }
-}
-
-/// Reports that the broker has not acknowledged a message.
-fn on_unconfirmed(
-    history_stream: &HistoryStream,
-    events: &Weak<dyn RemoteEvents>,
-    error: &async_nats::Error,
-) {
-    tracing::error!(%error, "the broker has not confirmed that it stored a message");
-    // The stream may be gone, so the next message opens it again.
-    history_stream.invalidate();
-    if let Some(events) = events.upgrade() {
-        events.publish_uncertain();
     }
 }
 
@@ -279,26 +234,24 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::topic::nats::sequence::Audience;
 
     #[test]
     fn queues_are_bounded_alone_and_together() {
         let total = Arc::<AtomicUsize>::default();
         let queues = [(); 5].map(|()| PublishQueue::new(Some(Arc::clone(&total))));
         let mebibyte = Bytes::from(vec![0; 1024 * 1024]);
-        let push = |queue: &PublishQueue| {
-            let message_id = MessageId { node: 1, topic_id: 1, sequence: 1, audience: Audience::All };
-            let payload = mebibyte.clone();
-            queue.push(OutgoingMessage { subject: "x".into(), message_id, payload, history: None })
-        };
+        let push =
+            |queue: &PublishQueue| queue.publish(&queue.sender(1, &"x".into()), mebibyte.clone(), None, None);
         for (queue, _) in &queues[..4] {
             (0..64).for_each(|_| push(queue).unwrap());
             assert!(matches!(push(queue), Err(PublishError::Full)));
         }
         let [(first, mut publisher), .., (fifth, _)] = queues;
         assert!(matches!(push(&fifth), Err(PublishError::Full)));
-        // Taking a message from one queue makes room in any of them.
+        // A message that is taken still needs its memory, until it is stored.
         assert!(publisher.next().now_or_never().is_some());
+        assert!(matches!(push(&fifth), Err(PublishError::Full)));
+        publisher.bytes.release(mebibyte.len());
         push(&fifth).unwrap();
         assert!(matches!(push(&first), Err(PublishError::Full)));
     }

@@ -1,20 +1,24 @@
 //! Reading what a subscriber missed from a history.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, Stream};
-use async_nats::{Error, Subject, jetstream};
+use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, RawMessageErrorKind, Stream};
+use async_nats::{Error, Message, Subject, jetstream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::accounting::{Accounted, AccountedItem, HistoryReader, StoredMessage, messages_after};
 use super::consumer::EphemeralConsumer;
-use super::history_stream::{HistoryStream, epoch};
-use super::request::{RETRY_DELAY, request_with_retry};
-use super::sequence::{Audience, MessageId};
+use super::epoch::epoch;
+use super::history_stream::HistoryStream;
+use super::progress::StreamProgress;
+use super::request::{REQUEST_TIMEOUT, RETRY_DELAY, request_with_retry};
+use super::sender::Sender;
+use super::sequence::{Audience, MessageId, Stamp};
 use super::status::{ConnectionStatus, StatusReceiver};
-use super::subscriber::remote_message;
-use crate::topic::broker::{RecoveredMessages, RemoteMessage};
+use crate::sync::lock;
+use crate::topic::broker::{RecoveredItem, RecoveredMessages, RemoteMessage};
 use crate::topic::position::Position;
 use crate::topic::since::Since;
 
@@ -33,6 +37,10 @@ pub(super) struct HistorySearch {
     /// Limits concurrent reads of this topic's history.
     pub(super) read_permits: Arc<Semaphore>,
     pub(super) since: Since,
+    /// The sender of this process, if it has published in the topic.
+    pub(super) sender: Arc<OnceLock<Arc<Sender>>>,
+    /// The progress of the topic's subscription in this process.
+    pub(super) progress: Arc<Mutex<StreamProgress>>,
 }
 
 impl HistorySearch {
@@ -84,8 +92,7 @@ impl HistorySearch {
     }
 
     async fn search(&self) -> Result<RecoveredMessages, Error> {
-        let stream = self.history_stream.stream().await?;
-        let info = request_with_retry(|| stream.get_info()).await?;
+        let (stream, info) = self.history_stream.stream_and_info().await?;
         let (epoch, last) = (epoch(&info), info.state.last_sequence);
         if let Some(len) = self.since.last().filter(|len| *len > 0) {
             return self.last_messages(&stream, &info, len).await;
@@ -119,42 +126,107 @@ impl HistorySearch {
         info: &Info,
         since: Position,
     ) -> Result<RecoveredMessages, Error> {
-        let consumer = EphemeralConsumer::create(stream, &self.subject, since.offset).await?;
-        let messages = consumer.read_pending().await?;
-        if (messages.len() as u64) < consumer.pending() {
-            return Err("the stream has discarded messages meanwhile".into());
-        }
-        let first = messages.iter().map(|(offset, _)| *offset).find(|offset| *offset >= since.offset);
-        let after = messages.iter().filter(|(offset, _)| *offset > since.offset).count();
-        let found = RecoveredMessages {
-            recovered: first == Some(since.offset) || self.is_complete(info, since.offset, after),
-            is_unchanged: after == 0,
-            position: messages.last().map_or(since, |(offset, _)| Position { offset: *offset, ..since }),
-            missed: Vec::new(),
+        let reader = self.reader(stream, info);
+        let found = messages_after(&reader, since.offset).await?;
+        // This process does not receive its own marks.
+        let has_unstored_loss = self.sender.get().is_some_and(|sender| sender.unreported_loss().is_some())
+            || lock(&self.progress).has_unstored_marks();
+        Ok(RecoveredMessages {
+            recovered: found.is_complete && !has_unstored_loss,
+            is_unchanged: found.is_unchanged && !has_unstored_loss,
+            position: Position { offset: found.end, ..since },
+            missed: self.recovered_items(found.accounted, since.epoch),
+        })
+    }
+
+    fn reader<'a>(&'a self, stream: &'a Stream, info: &'a Info) -> StreamReader<'a> {
+        StreamReader { stream, info, subject: &self.subject, max_len: self.history_stream.max_len() }
+    }
+
+    /// Converts accounted messages into those for the topic.
+    pub(super) fn recovered_items(
+        &self,
+        accounted: Accounted<jetstream::Message>,
+        epoch: u64,
+    ) -> Vec<RecoveredItem> {
+        let convert = |item: AccountedItem<jetstream::Message>| match item {
+            AccountedItem::Message(offset, id, message) => RecoveredItem::Message(remote_message(
+                message.message,
+                id,
+                self.node,
+                Some(Position { epoch, offset }),
+            )),
+            AccountedItem::Lost(missed) => RecoveredItem::Lost(missed),
         };
-        let missed = messages.into_iter().filter(|(offset, _)| *offset > since.offset);
-        let missed = missed.filter_map(|(offset, message)| self.remote_message(offset, message, since.epoch));
-        Ok(RecoveredMessages { missed: missed.collect(), ..found })
+        accounted.items.into_iter().map(convert).collect()
     }
+}
 
-    /// Returns whether no message after `offset` can be missing, although no message is at `offset`.
-    ///
-    /// The stream discards old messages, and then its first sequence is greater than `offset`. It also
-    /// discards messages if the topic has too many, and then the topic has more than the history's length.
-    fn is_complete(&self, info: &Info, offset: u64, after: usize) -> bool {
-        info.state.first_sequence <= offset + 1 && after <= self.history_stream.max_len()
-    }
+/// The messages of a topic in a stream.
+pub(super) struct StreamReader<'a> {
+    pub(super) stream: &'a Stream,
+    pub(super) info: &'a Info,
+    pub(super) subject: &'a Subject,
+    pub(super) max_len: usize,
+}
 
-    pub(super) fn remote_message(
+impl HistoryReader for StreamReader<'_> {
+    type Message = jetstream::Message;
+
+    async fn read_from(
         &self,
         offset: u64,
-        message: jetstream::Message,
-        epoch: u64,
-    ) -> Option<RemoteMessage> {
-        let message_id = MessageId::from_headers(message.headers.as_ref())?;
-        if message_id.audience == Audience::Checkpoint {
-            return None;
+        limit: u64,
+    ) -> Result<Option<Vec<StoredMessage<Self::Message>>>, Error> {
+        let consumer = EphemeralConsumer::create(self.stream, self.subject, offset).await?;
+        if consumer.pending() > limit {
+            return Ok(None);
         }
-        Some(remote_message(message.message, message_id, self.node, Some(Position { epoch, offset })))
+        read_all(&consumer).await.map(Some)
     }
+
+    async fn has_other_topic_at(&self, offset: u64) -> Result<bool, Error> {
+        match timeout(REQUEST_TIMEOUT, self.stream.get_raw_message(offset)).await? {
+            Ok(message) => Ok(message.subject != *self.subject),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn first_offset(&self) -> u64 {
+        self.info.state.first_sequence
+    }
+
+    fn max_len(&self) -> usize {
+        self.max_len
+    }
+}
+
+/// Reads all messages that a consumer had when it was created.
+pub(super) async fn read_all(
+    consumer: &EphemeralConsumer,
+) -> Result<Vec<StoredMessage<jetstream::Message>>, Error> {
+    let messages = consumer.read_pending().await?;
+    if (messages.len() as u64) < consumer.pending() {
+        return Err("the stream has discarded messages meanwhile".into());
+    }
+    let stamped = messages.into_iter().map(|(offset, message)| {
+        let stamp = Stamp::from_headers(message.headers.as_ref());
+        (offset, stamp, message)
+    });
+    Ok(stamped.collect())
+}
+
+/// Converts a message of the broker into one for the topic.
+pub(super) fn remote_message(
+    message: Message,
+    message_id: MessageId,
+    node: u64,
+    position: Option<Position>,
+) -> RemoteMessage {
+    let except = match message_id.audience {
+        Audience::Except(connection) if message_id.node == node => Some(connection),
+        _ => None,
+    };
+    RemoteMessage { payload: message.payload, position, except }
 }

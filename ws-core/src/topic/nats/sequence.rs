@@ -1,28 +1,30 @@
-//! Message identity, duplicate detection and gap detection.
+//! Message identity: the headers that let a subscriber find duplicates and losses.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use async_nats::HeaderMap;
 
 /// Header that carries a [`MessageId`]: `node.topic.sequence`, then `.connection` or `.mark` if needed.
-const HEADER: &str = "Ws";
+const ID: &str = "Ws";
 
-/// Upper bound of the header's size on the wire in bytes, including the framing that NATS adds.
-pub(super) const HEADER_SIZE: usize = 128;
+/// Header that carries a [`Base`]: `number.offset`, then `.again` for a message that may be stored late.
+/// Processes of versions before this header neither send nor read it.
+const BASE: &str = "Ws-Base";
 
-/// Maximum number of senders that a [`SequenceTracker`] remembers. Beyond it, the least recently active
-/// half is evicted.
-const MAX_SENDERS: usize = 4096;
+/// Header by which the server discards a message that it has stored already.
+const SERVER_ID: &str = "Nats-Msg-Id";
+
+/// Upper bound of the headers' size on the wire in bytes, including the framing that NATS adds.
+pub(super) const HEADER_SIZE: usize = 256;
 
 /// Identity of a message: its sender and its position among the sender's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MessageId {
     /// The sending process, identified by a random number.
     pub(super) node: u64,
-    /// The topic within that process. A process that drops a topic and opens it again uses a new number.
+    /// The sender within that process. A process that has forgotten a topic uses a new number.
     pub(super) topic_id: u64,
-    /// The number of the message, starting at 1. A checkpoint repeats the number of the last message.
+    /// The number of the message, starting at 1. A mark has the number of the last message before it.
     pub(super) sequence: u64,
     pub(super) audience: Audience,
 }
@@ -34,20 +36,41 @@ pub(super) enum Audience {
     All,
     /// All subscribers except this connection of the sending process.
     Except(usize),
-    /// No subscriber: the message has no value and only reports how many messages were sent.
-    Checkpoint,
+    /// No subscriber: the message has no value. All messages up to its number that have not arrived before
+    /// are lost.
+    Mark,
+}
+
+/// A message of the same sender whose outcome the sender knew when it sent a message.
+///
+/// Every number up to `number` is accounted for at `offset` or before: stored, or reported as lost. Every
+/// later number is stored after `offset`, if at all. Number 0 is the start of the sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Base {
+    pub(super) number: u64,
+    /// Offset in the history; 0 without a history.
+    pub(super) offset: u64,
+}
+
+/// The headers of a message that a hub has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) id: MessageId,
+    /// `None` if the sender is of an earlier version.
+    pub(super) base: Option<Base>,
+    /// The message was sent more than once, so that later messages may be stored before it.
+    pub(super) is_repeated: bool,
 }
 
 impl MessageId {
-    pub(super) fn headers(self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(HEADER, self.to_string());
-        headers
+    /// Returns the sender, as a key.
+    pub(super) fn sender(&self) -> (u64, u64) {
+        (self.node, self.topic_id)
     }
 
-    /// Reads the identity from a message's headers. Returns `None` if a hub did not send the message.
-    pub(super) fn from_headers(headers: Option<&HeaderMap>) -> Option<Self> {
-        Self::parse(headers?.get(HEADER)?.as_str())
+    /// Returns whether the message has no value.
+    pub(super) fn is_mark(&self) -> bool {
+        self.audience == Audience::Mark
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -56,7 +79,7 @@ impl MessageId {
         let (node, topic_id, sequence) = (number()?, number()?, number()?);
         let audience = match parts.next() {
             None => Audience::All,
-            Some("mark") => Audience::Checkpoint,
+            Some("mark") => Audience::Mark,
             Some(connection) => Audience::Except(usize::from_str_radix(connection, 16).ok()?),
         };
         Some(Self { node, topic_id, sequence, audience })
@@ -69,60 +92,47 @@ impl fmt::Display for MessageId {
         match self.audience {
             Audience::All => Ok(()),
             Audience::Except(connection) => write!(f, ".{connection:x}"),
-            Audience::Checkpoint => f.write_str(".mark"),
+            Audience::Mark => f.write_str(".mark"),
         }
     }
 }
 
-/// Result of checking a message against the messages received before.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum SequenceCheck {
-    /// The message is new. `Some` is the number of messages lost before it; 0 means an unknown number.
-    New(Option<u64>),
-    /// The message was received before, or was reported as lost.
-    Duplicate,
-}
-
-/// The last sequence number of each sender to one subject.
-#[derive(Default)]
-pub(super) struct SequenceTracker {
-    /// By node and topic: the sequence number of the sender's last message, and when the message arrived.
-    last: HashMap<(u64, u64), (u64, u64)>,
-    /// Number of messages checked so far; orders senders by their last activity.
-    clock: u64,
-}
-
-impl SequenceTracker {
-    /// Records a message. Returns whether the message is new and how many were lost before it.
-    pub(super) fn check(&mut self, message_id: &MessageId) -> SequenceCheck {
-        self.clock += 1;
-        let (key, last_seen) = ((message_id.node, message_id.topic_id), (message_id.sequence, self.clock));
-        let is_checkpoint = message_id.audience == Audience::Checkpoint;
-        let Some(last) = self.last.get_mut(&key) else {
-            if self.last.len() >= MAX_SENDERS {
-                self.evict_silent();
-            }
-            self.last.insert(key, last_seen);
-            // A new subscriber does not miss messages from before its subscription. A checkpoint addresses
-            // subscribers that were disconnected and may have lost messages.
-            return SequenceCheck::New(is_checkpoint.then_some(0));
-        };
-        let is_new = if is_checkpoint { message_id.sequence >= last.0 } else { message_id.sequence > last.0 };
-        if !is_new {
-            return SequenceCheck::Duplicate;
+impl Stamp {
+    /// Returns the headers of a message without a history.
+    pub(super) fn core_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(ID, self.id.to_string());
+        if let Some(base) = self.base {
+            headers.insert(BASE, self.format_base(base));
         }
-        let missed = message_id.sequence - last.0 - u64::from(!is_checkpoint);
-        *last = last_seen;
-        SequenceCheck::New((missed > 0).then_some(missed))
+        headers
     }
 
-    /// Evicts the least recently active half of the senders.
-    fn evict_silent(&mut self) {
-        let mut times: Vec<u64> = self.last.values().map(|(_, last_seen)| *last_seen).collect();
-        let half = times.len() / 2;
-        let (_, middle, _) = times.select_nth_unstable(half);
-        let middle = *middle;
-        self.last.retain(|_, (_, last_seen)| *last_seen >= middle);
+    /// Returns the headers of a message of a history, which the server stores once.
+    pub(super) fn history_headers(&self) -> HeaderMap {
+        let mut headers = self.core_headers();
+        headers.insert(SERVER_ID, self.id.to_string());
+        headers
+    }
+
+    /// Reads the headers of a message. Returns `None` if a hub did not send it.
+    pub(super) fn from_headers(headers: Option<&HeaderMap>) -> Option<Self> {
+        let headers = headers?;
+        let id = MessageId::parse(headers.get(ID)?.as_str())?;
+        let base = headers.get(BASE).and_then(|base| Self::parse_base(base.as_str()));
+        Some(Self { id, base: base.map(|(base, _)| base), is_repeated: base.is_some_and(|(_, again)| again) })
+    }
+
+    fn format_base(&self, base: Base) -> String {
+        let again = if self.is_repeated { ".again" } else { "" };
+        format!("{:x}.{:x}{again}", base.number, base.offset)
+    }
+
+    fn parse_base(text: &str) -> Option<(Base, bool)> {
+        let mut parts = text.split('.');
+        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
+        let base = Base { number: number()?, offset: number()? };
+        Some((base, parts.next() == Some("again")))
     }
 }
 
@@ -146,40 +156,41 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_counted() {
-        let mut tracker = SequenceTracker::default();
-        let mut check = |text: &str, expect: SequenceCheck| {
-            assert_eq!(tracker.check(&message_id(text)), expect, "{text}");
-        };
-        check("1.0.7", SequenceCheck::New(None));
-        check("1.0.8", SequenceCheck::New(None));
-        check("2.0.1", SequenceCheck::New(None));
-        check("1.0.b", SequenceCheck::New(Some(2)));
-        check("1.0.b", SequenceCheck::Duplicate);
-        check("1.0.9", SequenceCheck::Duplicate);
-        check("1.0.b.mark", SequenceCheck::New(None));
-        check("1.0.d.mark", SequenceCheck::New(Some(2)));
-        check("1.0.e", SequenceCheck::New(None));
-        check("1.0.a.mark", SequenceCheck::Duplicate);
-        // Node 1 has dropped the topic and opened it again.
-        check("1.1.1", SequenceCheck::New(None));
-        check("3.0.5.mark", SequenceCheck::New(Some(0)));
-        check("2.0.ffffffffffffffff", SequenceCheck::New(Some(u64::MAX - 2)));
-        check("2.0.ffffffffffffffff", SequenceCheck::Duplicate);
+    fn stamps_round_trip_through_headers() {
+        let base = Some(Base { number: u64::MAX, offset: u64::MAX });
+        let id = message_id("ffffffffffffffff.ffffffffffffffff.ffffffffffffffff.ffffffffffffffff");
+        for stamp in [
+            Stamp { id, base, is_repeated: true },
+            Stamp { id, base, is_repeated: false },
+            Stamp { id: message_id("1.2.3.mark"), base: None, is_repeated: false },
+        ] {
+            let headers = stamp.history_headers();
+            assert_eq!(Stamp::from_headers(Some(&headers)), Some(stamp));
+            let size: usize = headers
+                .iter()
+                .flat_map(|(name, values)| values.iter().map(move |value| (name, value)))
+                .map(|(name, value)| name.to_string().len() + value.as_str().len() + ": \r\n".len())
+                .sum();
+            assert!("NATS/1.0\r\n\r\n".len() + size <= HEADER_SIZE, "{size}");
+        }
     }
 
+    /// The formats of two versions meet while processes are replaced one by one.
     #[test]
-    fn least_recently_active_senders_are_evicted() {
-        let mut tracker = SequenceTracker::default();
-        for node in 0..3 * MAX_SENDERS as u64 {
-            tracker.check(&MessageId { node, topic_id: 0, sequence: 1, audience: Audience::All });
-            // This sender stays active and is never evicted.
-            let sequence = node + 1;
-            assert_eq!(
-                tracker.check(&MessageId { node: u64::MAX, topic_id: 0, sequence, audience: Audience::All }),
-                SequenceCheck::New(None)
-            );
+    fn earlier_versions_read_and_are_read() {
+        // A message of an earlier version has no base.
+        let mut headers = HeaderMap::new();
+        headers.insert("Ws", "1.2.3.mark");
+        let earlier = Stamp { id: message_id("1.2.3.mark"), base: None, is_repeated: false };
+        assert_eq!(Stamp::from_headers(Some(&headers)), Some(earlier));
+        // Earlier versions read this header alone, in this form.
+        let base = Some(Base { number: 2, offset: 7 });
+        let headers = Stamp { id: message_id("1.2.3.4"), base, is_repeated: false }.history_headers();
+        assert_eq!(headers.get("Ws").unwrap().as_str(), "1.2.3.4");
+        for hostile in ["", "1", "1.", ".", "x.1", "1.-1", "1.11111111111111111"] {
+            let mut headers = headers.clone();
+            headers.insert("Ws-Base", hostile);
+            assert_eq!(Stamp::from_headers(Some(&headers)).unwrap().base, None, "{hostile}");
         }
-        assert!(tracker.last.len() <= MAX_SENDERS);
     }
 }

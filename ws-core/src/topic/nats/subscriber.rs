@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_nats::{Client, Error, Message, StatusCode, Subject, Subscriber};
@@ -11,14 +11,20 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::acceptance::{AcceptanceCheck, AcceptanceFailure};
+use super::accounting::read_earlier;
 use super::consumer::StreamFollower;
-use super::history_stream::{HistoryStream, epoch};
+use super::epoch::epoch;
+use super::history_stream::HistoryStream;
+use super::progress::{FollowFrom, Received, StreamProgress};
+use super::recovery::{StreamReader, remote_message};
 use super::refusals::{OverLimit, Refusals, inbox_prefix, is_request_about};
-use super::request::{REFUSED_RETRY_DELAY, REQUEST_TIMEOUT, RETRY_DELAY, request_with_retry};
-use super::sequence::{Audience, MessageId, SequenceCheck, SequenceTracker};
+use super::request::{REFUSED_RETRY_DELAY, REQUEST_TIMEOUT, RETRY_DELAY};
+use super::sequence::{MessageId, Stamp};
 use super::slow_consumer::SlowConsumerDetector;
 use super::status::{StatusReceiver, SubscriptionState};
-use crate::topic::broker::{RemoteEvents, RemoteMessage};
+use super::tracker::{Earlier, SequenceCheck, SequenceTracker};
+use crate::sync::lock;
+use crate::topic::broker::RemoteEvents;
 use crate::topic::position::Position;
 
 /// Number of messages after which a task yields to the runtime.
@@ -41,7 +47,7 @@ pub(super) struct SubjectSubscriber {
 impl SubjectSubscriber {
     /// Receives messages of a topic without a history, from a core NATS subscription.
     pub(super) async fn run_core(self, subject: Subject, slow_consumer: Arc<SlowConsumerDetector>) {
-        let mut tracker = SequenceTracker::default();
+        let mut tracker = SequenceTracker::core();
         loop {
             self.refusals.forget(|refused| *refused == *subject);
             // Subscribing fails only if the client is closed.
@@ -105,7 +111,7 @@ impl SubjectSubscriber {
             }
             if let Some(message_id) = self.check_sequence(tracker, &message) {
                 // This process has already delivered its own messages to its subscribers.
-                if message_id.audience != Audience::Checkpoint && message_id.node != self.node {
+                if !message_id.is_mark() && message_id.node != self.node {
                     self.deliver(message, message_id, None);
                 }
             }
@@ -145,43 +151,61 @@ impl SubjectSubscriber {
         }
     }
 
-    /// Receives messages of a topic with a history, from the stream.
-    pub(super) async fn run_stream(self, history_stream: Arc<HistoryStream>, subject: Subject) {
+    /// Receives messages of a topic with a history, from the stream. Marks that the stream does not store
+    /// arrive at the subject of the topic without a history.
+    pub(super) async fn run_stream(self, history: SubscribedHistory) {
         let mut status = self.status.clone();
         let inbox = inbox_prefix(&self.client);
-        let stream =
-            subject.split('.').nth(2).map(|limits| format!("WS_HISTORY_{limits}")).unwrap_or_default();
-        let concerns = |subject: &str| subject.starts_with(&inbox) || is_request_about(subject, &stream);
-        let mut progress = StreamProgress {
-            tracker: SequenceTracker::default(),
-            last_position: None,
-            start_by: self.confirm_by,
+        let stream = history.subject.split('.').nth(2);
+        let stream = stream.map(|limits| format!("WS_HISTORY_{limits}")).unwrap_or_default();
+        let concerns = |subject: &str| {
+            subject == &*history.mark_subject
+                || subject.starts_with(&inbox)
+                || is_request_about(subject, &stream)
         };
+        let mut subscribed_marks = None;
+        let mut start_by = self.confirm_by;
         loop {
             status.mark_unchanged();
             self.refusals.forget(concerns);
-            let followed = tokio::select! {
-                refusal = self.refusals.wait(concerns) => Err(refusal.as_ref().into()),
-                followed = self.follow_once(&history_stream, &subject, &mut progress) => followed,
-                // A reconnect replaces the consumer at once, before missing heartbeats do.
-                changed = status.changed() => match changed {
-                    Ok(()) => {
-                        progress.start_by = Instant::now();
-                        continue;
-                    }
-                    // The hub is dropped.
-                    Err(_) => return,
-                },
+            let marks = match &mut subscribed_marks {
+                Some(marks) => marks,
+                None => {
+                    // Subscribing fails only if the client is closed.
+                    let subject = history.mark_subject.clone();
+                    let Ok(marks) = self.client.subscribe(subject).await else { return };
+                    subscribed_marks.insert(marks)
+                }
             };
-            if let Err(error) = followed {
-                tracing::warn!(%error, subject = &*subject, "the history of a topic cannot be followed");
-                history_stream.invalidate();
-                progress.start_by = Instant::now();
+            let mut followed = std::pin::pin!(self.follow_once(&history, start_by));
+            let followed = loop {
+                tokio::select! {
+                    refusal = self.refusals.wait(concerns) => break Some(Err(refusal.as_ref().into())),
+                    followed = &mut followed => break Some(followed),
+                    // A reconnect replaces the consumer at once, before missing heartbeats do.
+                    changed = status.changed() => match changed {
+                        Ok(()) => break None,
+                        // The hub is dropped.
+                        Err(_) => return,
+                    },
+                    mark = marks.next() => match mark {
+                        Some(mark) => self.on_unstored_mark(&history, &mark),
+                        None => return,
+                    },
+                }
+            };
+            start_by = Instant::now();
+            if let Some(Err(error)) = followed {
+                let subject = &*history.subject;
+                tracing::warn!(%error, subject, "the history of a topic cannot be followed");
+                history.stream.invalidate();
                 let refusal = self.refusals.find(concerns);
                 let over_limit = error.downcast_ref::<OverLimit>().map(|error| error.to_string().into());
                 let mut delay = RETRY_DELAY;
                 if let Some(refusal) = refusal.or(over_limit) {
                     self.refuse(refusal);
+                    // The server may have refused this subscription.
+                    subscribed_marks = None;
                     delay = REFUSED_RETRY_DELAY;
                 }
                 tokio::time::sleep(delay).await;
@@ -190,101 +214,115 @@ impl SubjectSubscriber {
     }
 
     /// Receives messages from the stream until an error occurs.
-    async fn follow_once(
-        &self,
-        history_stream: &HistoryStream,
-        subject: &Subject,
-        progress: &mut StreamProgress,
-    ) -> Result<(), Error> {
-        let (mut messages, mut position) = {
-            let _permit = history_stream.start_permits.acquire().await;
-            let start = self.start(history_stream, subject, progress);
+    async fn follow_once(&self, history: &SubscribedHistory, start_by: Instant) -> Result<(), Error> {
+        let mut messages = {
+            let _permit = history.stream.start_permits.acquire().await;
+            let start = self.start(history, start_by);
             timeout(2 * REQUEST_TIMEOUT, self.refusals.within_limit(&self.client, start)).await??
         };
         let earlier = self.subscribed.send_replace(SubscriptionState::Accepted);
-        if matches!(earlier, SubscriptionState::Refused(_)) && !position.is_message {
+        if matches!(earlier, SubscriptionState::Refused(_)) && !lock(&history.progress).is_at_message() {
             self.lagged(0);
         }
-        // The stream sends the last received message again, if it still has it. If it does not, messages
-        // after it may be gone as well.
-        let mut is_unproven = position.is_message;
         loop {
             let message = messages.next().await?;
-            let offset = message.info()?.stream_sequence;
+            let info = message.info()?;
+            // A history that has discarded messages is full.
+            let is_behind = info.pending >= history.stream.max_len() as u64;
+            let offset = info.stream_sequence;
             let message = message.message;
-            if is_unproven && offset >= position.offset {
-                is_unproven = false;
-                if offset > position.offset {
-                    self.lagged(0);
+            let stamp = Stamp::from_headers(message.headers.as_ref());
+            if stamp.is_none() {
+                tracing::debug!(
+                    subject = &*message.subject,
+                    "a message without a valid `Ws` header was ignored"
+                );
+            }
+            let epoch = lock(&history.progress).epoch();
+            if !history.stream.is_current(epoch) {
+                return Err("the stream has another epoch".into());
+            }
+            let mut received =
+                lock(&history.progress).receive((offset, is_behind), stamp.as_ref(), Earlier::Unread);
+            if let Received::Doubtful(from) = received {
+                let earlier = history.read_earlier(from).await?;
+                received = lock(&history.progress).receive((offset, is_behind), stamp.as_ref(), earlier);
+            }
+            let at = Position { epoch, offset };
+            history.stream.observe_message(epoch, offset);
+            match received {
+                Received::Skipped { has_gap } => self.gap_at(has_gap, None, at),
+                Received::Mark { has_gap, missed } => self.gap_at(has_gap, missed, at),
+                Received::Message { has_gap, missed } => {
+                    self.gap_at(has_gap, missed, at);
+                    // A message that is delivered has an identity.
+                    if let Some(stamp) = stamp {
+                        self.deliver(message, stamp.id, Some(at));
+                    }
                 }
-            }
-            if offset <= position.offset {
-                continue;
-            }
-            position = StreamPosition { offset, is_message: true, ..position };
-            progress.last_position = Some(position);
-            if let Some(message_id) = self.check_sequence(&mut progress.tracker, &message)
-                && message_id.audience != Audience::Checkpoint
-            {
-                self.deliver(message, message_id, Some(Position { epoch: position.epoch, offset }));
+                // The history was read, so the answer is final.
+                Received::Doubtful(_) => {}
+                Received::Replaced => {
+                    history.stream.renew_epoch(epoch).await;
+                    return Err("the stream has lost its end".into());
+                }
             }
         }
     }
 
-    /// Starts following the stream after the last position, or at its end. Returns that position.
+    /// Starts following the stream after the last position, or at its end.
     ///
     /// A first start after `start_by` is reported as a gap.
-    async fn start(
-        &self,
-        history_stream: &HistoryStream,
-        subject: &Subject,
-        progress: &mut StreamProgress,
-    ) -> Result<(StreamFollower, StreamPosition), Error> {
-        let stream = history_stream.stream().await?;
-        let info = request_with_retry(|| stream.get_info()).await?;
-        let (epoch, last) = (epoch(&info), info.state.last_sequence);
-        let position = match progress.last_position {
-            None => {
-                if Instant::now() >= progress.start_by {
-                    self.lagged(0);
-                }
-                StreamPosition { epoch, offset: last, is_message: false }
-            }
-            Some(position) if position.epoch == epoch && position.offset <= last => {
-                // If the position is not that of a message, nothing is missing only as long as the stream
-                // has discarded nothing after it.
-                if !position.is_message && info.state.first_sequence > position.offset + 1 {
-                    self.lagged(0);
-                }
-                position
-            }
-            // The stream was created anew, so all of its messages are new.
-            Some(_) => {
-                self.lagged(0);
-                progress.tracker = SequenceTracker::default();
-                StreamPosition { epoch, offset: 0, is_message: false }
-            }
+    async fn start(&self, history: &SubscribedHistory, start_by: Instant) -> Result<StreamFollower, Error> {
+        let (stream, info) = history.stream.stream_and_info().await?;
+        let from = {
+            let mut progress = lock(&history.progress);
+            let is_late = !progress.is_started() && Instant::now() >= start_by;
+            let from = progress.resume(epoch(&info), info.state.first_sequence, info.state.last_sequence);
+            FollowFrom { has_gap: from.has_gap || is_late, ..from }
         };
-        progress.last_position = Some(position);
-        let from = if position.is_message { position.offset } else { position.offset + 1 };
-        let (messages, _) = StreamFollower::start(&stream, subject, from).await?;
-        Ok((messages, position))
+        if from.has_gap {
+            self.lagged(0);
+        }
+        let (messages, _) = StreamFollower::start(&stream, &history.subject, from.offset).await?;
+        Ok(messages)
     }
 
-    /// Returns the identity of a new message, and reports the messages lost before it.
+    /// Reports a loss that a process could not store.
+    fn on_unstored_mark(&self, history: &SubscribedHistory, mark: &Message) {
+        let Some(stamp) = Stamp::from_headers(mark.headers.as_ref()) else { return };
+        if stamp.id.is_mark() && lock(&history.progress).receive_unstored_mark(&stamp.id) {
+            self.lagged(0);
+        }
+    }
+
+    /// Reports losses before the message at a position.
+    fn gap_at(&self, has_gap: bool, missed: Option<u64>, at: Position) {
+        if has_gap {
+            self.lagged(0);
+        }
+        if let (Some(missed), Some(events)) = (missed, self.events.upgrade()) {
+            events.lost(self.subscription_generation, missed, at);
+        }
+    }
+
+    /// Returns the identity of a new message without a history, and reports the messages lost before it.
     ///
     /// Returns `None` for a duplicate and for a message that no hub has sent.
     fn check_sequence(&self, tracker: &mut SequenceTracker, message: &Message) -> Option<MessageId> {
-        let Some(message_id) = MessageId::from_headers(message.headers.as_ref()) else {
+        let Some(stamp) = Stamp::from_headers(message.headers.as_ref()) else {
             tracing::debug!(subject = &*message.subject, "a message without a valid `Ws` header was ignored");
             return None;
         };
-        match tracker.check(&message_id) {
-            SequenceCheck::Duplicate => return None,
-            SequenceCheck::New(None) => {}
-            SequenceCheck::New(Some(missed)) => self.lagged(missed),
+        match tracker.check(&stamp, 0, Earlier::Unread) {
+            SequenceCheck::New(missed) => {
+                if let Some(missed) = missed {
+                    self.lagged(missed);
+                }
+                Some(stamp.id)
+            }
+            SequenceCheck::Duplicate | SequenceCheck::Doubtful(_) | SequenceCheck::Late => None,
         }
-        Some(message_id)
     }
 
     fn deliver(&self, message: Message, message_id: MessageId, position: Option<Position>) {
@@ -305,33 +343,31 @@ impl SubjectSubscriber {
     }
 }
 
-/// What a subscriber retains from one follower of its stream to the next.
-struct StreamProgress {
-    tracker: SequenceTracker,
-    last_position: Option<StreamPosition>,
-    /// A first start later than this is reported as a gap.
-    start_by: Instant,
+/// The history that a subscriber follows.
+pub(super) struct SubscribedHistory {
+    pub(super) stream: Arc<HistoryStream>,
+    pub(super) subject: Subject,
+    /// Subject of marks that the stream does not store.
+    pub(super) mark_subject: Subject,
+    /// Shared with recoveries, which learn from it whether a loss is not stored.
+    pub(super) progress: Arc<Mutex<StreamProgress>>,
 }
 
-/// The position up to which a subscriber has received a stream.
-#[derive(Clone, Copy)]
-struct StreamPosition {
-    epoch: u64,
-    offset: u64,
-    /// Whether the offset is that of a message of the topic.
-    is_message: bool,
-}
-
-/// Converts a message of the broker into one for the topic.
-pub(super) fn remote_message(
-    message: Message,
-    message_id: MessageId,
-    node: u64,
-    position: Option<Position>,
-) -> RemoteMessage {
-    let except = match message_id.audience {
-        Audience::Except(connection) if message_id.node == node => Some(connection),
-        _ => None,
-    };
-    RemoteMessage { payload: message.payload, position, except }
+impl SubscribedHistory {
+    /// Learns the messages from an offset up to the start of the subscription.
+    async fn read_earlier(&self, from: u64) -> Result<Earlier, Error> {
+        let _permit = self.stream.read_permits.acquire().await;
+        let (stream, info) = self.stream.stream_and_info().await?;
+        let (subject, max_len) = (&self.subject, self.stream.max_len());
+        let start = lock(&self.progress).start();
+        let reader = StreamReader { stream: &stream, info: &info, subject, max_len };
+        let (messages, earlier) = read_earlier(&reader, from, start).await?;
+        let mut progress = lock(&self.progress);
+        for (offset, stamp, _) in messages.iter().filter(|(offset, ..)| *offset <= start) {
+            if let Some(stamp) = stamp {
+                progress.learn(&stamp.id, *offset);
+            }
+        }
+        Ok(earlier)
+    }
 }

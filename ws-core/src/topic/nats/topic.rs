@@ -12,14 +12,16 @@ use super::archive::Archive;
 use super::connection::{ConnectionEvents, NatsConnection};
 use super::history_stream::history_subject;
 use super::presence::{BUCKET_STREAM, BUCKET_SUBJECTS, TopicPresence};
-use super::publish_queue::{HistoryMessage, OutgoingMessage, StoreAck};
+use super::progress::StreamProgress;
+use super::publish_queue::{HistoryMessage, StoreAck};
 use super::recovery::HistorySearch;
 use super::refusals::{inbox_prefix, is_request_about, refused};
 use super::request::REQUEST_TIMEOUT;
-use super::sequence::{Audience, HEADER_SIZE, MessageId};
+use super::sender::{Sender, core_subject};
+use super::sequence::HEADER_SIZE;
 use super::slow_consumer::SlowConsumerDetector;
 use super::status::SubscriptionState;
-use super::subscriber::SubjectSubscriber;
+use super::subscriber::{SubjectSubscriber, SubscribedHistory};
 use crate::error::{BrokerError, PublishError};
 use crate::sync::lock;
 use crate::topic::broker::{BoxFuture, PendingPosition, RecoveredMessages, RemoteEvents, RemoteTopic};
@@ -33,7 +35,7 @@ const MAX_READS_PER_TOPIC: usize = 8;
 /// A topic that NATS carries to other processes.
 pub(super) struct NatsTopic {
     connection: Arc<NatsConnection>,
-    /// Number of the topic within this hub; part of each [`MessageId`].
+    /// Number of the topic within this hub.
     id: u64,
     /// The topic's name, encoded as a subject token.
     token: String,
@@ -41,8 +43,8 @@ pub(super) struct NatsTopic {
     /// Subject of messages while the topic has no history.
     subject: Subject,
     history: OnceLock<TopicHistory>,
-    /// Sequence number of the last published message.
-    last_sequence: Mutex<u64>,
+    /// Numbers the messages without a history. Set by the first one.
+    sender: OnceLock<Arc<Sender>>,
     subscription: Mutex<Option<SubscriptionTask>>,
     /// The members of the topic in other processes.
     presence: Arc<TopicPresence>,
@@ -52,6 +54,10 @@ pub(super) struct NatsTopic {
 struct TopicHistory {
     archive: Archive,
     subject: Subject,
+    /// Numbers the messages. Set by the first one.
+    sender: Arc<OnceLock<Arc<Sender>>>,
+    /// Progress of the current subscription.
+    progress: Mutex<Arc<Mutex<StreamProgress>>>,
     /// Limits concurrent reads, so that one topic does not use all permits of its stream.
     read_permits: Arc<Semaphore>,
 }
@@ -80,9 +86,9 @@ impl NatsTopic {
         let topic = Arc::new(Self {
             connection: Arc::clone(connection),
             id,
-            subject: format!("ws.t.{token}").into(),
+            subject: core_subject(&token),
             history: OnceLock::new(),
-            last_sequence: Mutex::new(0),
+            sender: OnceLock::new(),
             subscription: Mutex::new(None),
             presence: TopicPresence::new(token.clone(), connection.node, Weak::clone(&events)),
             token,
@@ -93,37 +99,23 @@ impl NatsTopic {
         topic
     }
 
-    /// Numbers a message and queues it, under one lock, so that numbers and queue have the same order. Returns
-    /// the acknowledgement of a message that belongs to a history.
+    /// Numbers a message and queues it. Returns the acknowledgement of a message that belongs to a history.
     fn enqueue(&self, payload: Bytes, except: Option<usize>) -> Result<Option<StoreAck>, PublishError> {
-        let mut sequence = lock(&self.last_sequence);
-        let audience = except.map_or(Audience::All, Audience::Except);
-        let message_id = self.message_id(*sequence + 1, audience);
-        let stored = match self.history.get() {
+        let NatsConnection { node, publish_queue, .. } = &*self.connection;
+        match self.history.get() {
             None => {
-                let subject = self.subject.clone();
-                self.connection.publish_queue.push(OutgoingMessage {
-                    subject,
-                    message_id,
-                    payload,
-                    history: None,
-                })?;
-                None
+                let sender = self.sender.get_or_init(|| publish_queue.sender(*node, &self.subject));
+                publish_queue.publish(sender, payload, except, None)?;
+                Ok(None)
             }
-            Some(TopicHistory { archive, subject, .. }) => {
+            Some(TopicHistory { archive, subject, sender, .. }) => {
+                let sender = sender.get_or_init(|| archive.queue.sender(*node, subject));
                 let (ack, stored) = oneshot::channel();
-                let (subject, events) = (subject.clone(), Weak::clone(&self.events));
-                let history = Some(HistoryMessage { events, ack });
-                archive.queue.push(OutgoingMessage { subject, message_id, payload, history })?;
-                Some(stored)
+                let history = HistoryMessage { events: Weak::clone(&self.events), ack };
+                archive.queue.publish(sender, payload, except, Some(history))?;
+                Ok(Some(stored))
             }
-        };
-        *sequence += 1;
-        Ok(stored)
-    }
-
-    fn message_id(&self, sequence: u64, audience: Audience) -> MessageId {
-        MessageId { node: self.connection.node, topic_id: self.id, sequence, audience }
+        }
     }
 
     /// Reports that an unknown number of messages was lost, if `is_affected` holds for the subscription.
@@ -141,7 +133,7 @@ impl NatsTopic {
 
     /// Returns a search in the topic's history, if it has one.
     fn search(&self, since: Since) -> Option<HistorySearch> {
-        let TopicHistory { archive, subject, read_permits } = self.history.get()?;
+        let TopicHistory { archive, subject, sender, progress, read_permits } = self.history.get()?;
         Some(HistorySearch {
             history_stream: Arc::clone(&archive.history_stream),
             subject: subject.clone(),
@@ -149,27 +141,18 @@ impl NatsTopic {
             status: self.connection.status(),
             read_permits: Arc::clone(read_permits),
             since,
+            sender: Arc::clone(sender),
+            progress: Arc::clone(&lock(progress)),
         })
     }
 }
 
 impl ConnectionEvents for NatsTopic {
-    /// Reports a gap, here and to other processes: messages sent before the connection failed may be lost.
+    /// Reports a gap: messages sent before the connection failed may be lost.
     fn reconnected(&self) {
-        if self.history.get().is_some() {
-            // The subscriber continues at its position in the stream.
-            return;
-        }
-        self.report_gap_if(|_| true);
-        // Other processes may be connected to another server that was never lost. A checkpoint reports to
-        // them how many messages this process has sent.
-        let sequence = lock(&self.last_sequence);
-        if *sequence > 0 {
-            let message_id = self.message_id(*sequence, Audience::Checkpoint);
-            let (subject, payload) = (self.subject.clone(), Bytes::new());
-            // If the queue is full, the numbers of the messages in it show the gap.
-            let checkpoint = OutgoingMessage { subject, message_id, payload, history: None };
-            let _ = self.connection.publish_queue.push(checkpoint);
+        // With a history the subscriber continues at its position in the stream.
+        if self.history.get().is_none() {
+            self.report_gap_if(|_| true);
         }
     }
 
@@ -194,7 +177,13 @@ impl RemoteTopic for NatsTopic {
             is_new = true;
             let archive = self.connection.streams.archive(history);
             let read_permits = Arc::new(Semaphore::new(MAX_READS_PER_TOPIC));
-            TopicHistory { archive, subject: requested.clone().into(), read_permits }
+            TopicHistory {
+                archive,
+                subject: requested.clone().into(),
+                sender: Arc::default(),
+                progress: Mutex::default(),
+                read_permits,
+            }
         });
         if requested != *topic_history.subject {
             tracing::warn!(
@@ -243,9 +232,15 @@ impl RemoteTopic for NatsTopic {
         let runtime = &self.connection.runtime;
         let task = match self.history.get() {
             None => runtime.spawn(receiver.run_core(self.subject.clone(), Arc::clone(&slow_consumer))),
-            Some(TopicHistory { archive, subject, .. }) => {
-                let history_stream = Arc::clone(&archive.history_stream);
-                runtime.spawn(receiver.run_stream(history_stream, subject.clone()))
+            Some(TopicHistory { archive, subject, progress, .. }) => {
+                let new = Arc::<Mutex<StreamProgress>>::default();
+                *lock(progress) = Arc::clone(&new);
+                runtime.spawn(receiver.run_stream(SubscribedHistory {
+                    stream: Arc::clone(&archive.history_stream),
+                    subject: subject.clone(),
+                    mark_subject: self.subject.clone(),
+                    progress: new,
+                }))
             }
         };
         let task = task.abort_handle();

@@ -1,0 +1,167 @@
+//! The progress of a subscriber in a history.
+//!
+//! Pure: the caller reads the stream and reports what this returns.
+
+use std::collections::HashMap;
+
+use super::epoch::{Resume, StreamPosition};
+use super::sequence::{MessageId, Stamp};
+use super::tracker::{Earlier, SequenceCheck, SequenceTracker};
+
+/// Maximum number of senders whose unstored marks a subscriber remembers.
+const MAX_UNSTORED_MARKS: usize = 1024;
+
+/// What a subscriber retains from one follower of its stream to the next.
+#[derive(Default)]
+pub(super) struct StreamProgress {
+    /// `None` until the first start.
+    tracker: Option<SequenceTracker>,
+    position: Option<StreamPosition>,
+    /// The message at the position.
+    last_id: Option<MessageId>,
+    /// See [`Resume::catch_up`].
+    catch_up: u64,
+    /// The stream sends the last received message again, if it still has it. If it does not, messages after
+    /// it may be gone as well.
+    is_unproven: bool,
+    /// Last number of each sender that an unstored mark has reported as lost.
+    unstored_marks: HashMap<(u64, u64), u64>,
+}
+
+/// Start of a follower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FollowFrom {
+    pub(super) offset: u64,
+    /// An unknown number of messages may be lost.
+    pub(super) has_gap: bool,
+}
+
+/// What a message of the stream means for the subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// Nothing, or a gap of unknown size before it.
+    Skipped { has_gap: bool },
+    /// A message to deliver, after this many lost ones; see [`SequenceCheck::New`].
+    Message { has_gap: bool, missed: Option<u64> },
+    /// This many lost messages.
+    Mark { has_gap: bool, missed: Option<u64> },
+    /// Messages from this offset on are needed: the caller [learns](StreamProgress::learn) them, and passes
+    /// the message again.
+    Doubtful(u64),
+    /// Another message is at the position than before: the stream has lost its end.
+    Replaced,
+}
+
+impl StreamProgress {
+    /// Starts or continues in a stream of this epoch, with these first and last offsets.
+    pub(super) fn resume(&mut self, epoch: u64, first: u64, last: u64) -> FollowFrom {
+        let Resume { position, catch_up, has_gap } = Resume::new(self.position, epoch, first, last);
+        let is_new_epoch = self.position.is_some_and(|before| before.epoch != epoch);
+        let tracker = self.tracker.get_or_insert_with(|| SequenceTracker::after(position.offset));
+        if is_new_epoch {
+            tracker.continue_after(last);
+        }
+        (self.position, self.catch_up, self.is_unproven) = (Some(position), catch_up, position.is_message);
+        let offset = if position.is_message { position.offset } else { position.offset + 1 };
+        FollowFrom { offset, has_gap }
+    }
+
+    /// Returns whether a follower has started.
+    pub(super) fn is_started(&self) -> bool {
+        self.position.is_some()
+    }
+
+    /// Returns whether the last position is that of a message of the topic.
+    pub(super) fn is_at_message(&self) -> bool {
+        self.position.is_some_and(|position| position.is_message)
+    }
+
+    /// Returns the epoch of the stream; 0 before the first start.
+    pub(super) fn epoch(&self) -> u64 {
+        self.position.map_or(0, |position| position.epoch)
+    }
+
+    /// Returns the offset up to which earlier messages are to be learned.
+    pub(super) fn start(&self) -> u64 {
+        self.tracker.as_ref().map_or(0, SequenceTracker::start)
+    }
+
+    /// Records a message from before the start.
+    pub(super) fn learn(&mut self, id: &MessageId, offset: u64) {
+        if let Some(tracker) = &mut self.tracker {
+            tracker.learn(id, offset);
+        }
+    }
+
+    /// Records a message of the topic at an offset, before which the history may have discarded others if
+    /// `is_behind`. `None` is a message that no hub has sent.
+    pub(super) fn receive(
+        &mut self,
+        (offset, is_behind): (u64, bool),
+        stamp: Option<&Stamp>,
+        earlier: Earlier,
+    ) -> Received {
+        let (Some(tracker), Some(position)) = (&mut self.tracker, self.position) else {
+            return Received::Skipped { has_gap: false };
+        };
+        let mut has_gap = false;
+        if self.is_unproven && offset >= position.offset {
+            if offset == position.offset && self.last_id != stamp.map(|stamp| stamp.id) {
+                return Received::Replaced;
+            }
+            has_gap = offset > position.offset;
+        }
+        if offset <= position.offset {
+            self.is_unproven &= offset != position.offset;
+            return Received::Skipped { has_gap };
+        }
+        let checked = match stamp {
+            Some(stamp) if offset <= self.catch_up => tracker.check_old(stamp, offset, self.catch_up),
+            Some(stamp) => tracker.check(stamp, offset, earlier),
+            None => SequenceCheck::Duplicate,
+        };
+        if let SequenceCheck::Doubtful(from) = checked {
+            return Received::Doubtful(from);
+        }
+        // A sender whose messages are all discarded is not missed by its numbers.
+        has_gap |= is_behind && offset > position.offset + 1;
+        self.is_unproven = false;
+        self.position = Some(StreamPosition { offset, is_message: true, ..position });
+        self.last_id = stamp.map(|stamp| stamp.id);
+        if let Some(stamp) = stamp
+            && !self.unstored_marks.is_empty()
+        {
+            let reported = self.unstored_marks.get(&stamp.id.sender());
+            if reported.is_some_and(|number| *number <= stamp.id.sequence) {
+                self.unstored_marks.remove(&stamp.id.sender());
+            }
+        }
+        match (checked, stamp) {
+            (SequenceCheck::New(missed), Some(stamp)) if stamp.id.is_mark() => {
+                Received::Mark { has_gap, missed }
+            }
+            (SequenceCheck::New(missed), Some(_)) => Received::Message { has_gap, missed },
+            (SequenceCheck::Late, _) => Received::Skipped { has_gap: true },
+            _ => Received::Skipped { has_gap },
+        }
+    }
+
+    /// Records a mark that the stream did not store. Returns whether it reports a loss that is not known yet.
+    pub(super) fn receive_unstored_mark(&mut self, id: &MessageId) -> bool {
+        let is_known = self.tracker.as_ref().is_some_and(|tracker| tracker.has_accounted_for(id));
+        let reported = self.unstored_marks.get(&id.sender());
+        if is_known || reported.is_some_and(|number| *number >= id.sequence) {
+            return false;
+        }
+        if self.unstored_marks.len() >= MAX_UNSTORED_MARKS {
+            self.unstored_marks.clear();
+        }
+        self.unstored_marks.insert(id.sender(), id.sequence);
+        true
+    }
+
+    /// Returns whether messages are lost that the stream does not report.
+    pub(super) fn has_unstored_marks(&self) -> bool {
+        !self.unstored_marks.is_empty()
+    }
+}

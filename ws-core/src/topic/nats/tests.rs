@@ -1,0 +1,9 @@
+//! A simulation of hubs, a broker and faults, with random schedules.
+//!
+//! The hubs are real up to the client of the broker: channels, recoveries, senders, windows and progress. The
+//! broker, its faults and the time are simulated.
+
+mod broker;
+mod hub;
+mod promise;
+mod schedule;

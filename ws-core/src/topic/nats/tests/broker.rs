@@ -1,0 +1,141 @@
+//! A history stream with faults.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_nats::Error;
+use bytes::Bytes;
+
+use crate::sync::lock;
+use crate::topic::nats::accounting::{HistoryReader, StoredMessage};
+use crate::topic::nats::publish_window::PublishOutcome;
+use crate::topic::nats::sequence::Stamp;
+
+/// Length of the simulated history.
+pub(super) const LEN: usize = 12;
+
+/// A stream that stores the messages of one topic, and counts those of others.
+pub(super) struct Broker {
+    pub(super) epoch: u64,
+    pub(super) messages: Vec<(u64, Stamp, Bytes)>,
+    /// Offsets of other topics' messages.
+    others: Vec<u64>,
+    pub(super) last: u64,
+    /// Offset of each message that was stored, by its identity.
+    ids: HashMap<String, u64>,
+    /// No room for another message.
+    pub(super) is_full: bool,
+    /// No server leads the stream.
+    pub(super) has_no_leader: bool,
+    pub(super) next_epoch: u64,
+    /// The stream has lost its end, and no process has noticed.
+    pub(super) has_lost_end: bool,
+}
+
+impl Broker {
+    pub(super) fn new() -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            epoch: 1,
+            messages: Vec::new(),
+            others: Vec::new(),
+            last: 0,
+            ids: HashMap::new(),
+            is_full: false,
+            has_no_leader: false,
+            next_epoch: 2,
+            has_lost_end: false,
+        }))
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        let first = self.messages.first().map(|(offset, ..)| *offset);
+        first.into_iter().chain(self.others.first().copied()).min().unwrap_or(self.last + 1)
+    }
+
+    pub(super) fn store(&mut self, stamp: &Stamp, payload: &Bytes) -> PublishOutcome {
+        if self.has_no_leader {
+            return PublishOutcome::Failed;
+        }
+        if self.is_full {
+            return PublishOutcome::Refused;
+        }
+        // The message passes through the headers, as on the wire.
+        let headers = stamp.history_headers();
+        let id = headers.get("Nats-Msg-Id").unwrap().to_string();
+        if let Some(offset) = self.ids.get(&id) {
+            return PublishOutcome::Stored { offset: *offset, is_duplicate: true };
+        }
+        self.last += 1;
+        self.ids.insert(id, self.last);
+        let stamp = Stamp::from_headers(Some(&headers)).unwrap();
+        self.messages.push((self.last, stamp, payload.clone()));
+        if self.messages.len() > LEN + 1 {
+            self.messages.remove(0);
+        }
+        PublishOutcome::Stored { offset: self.last, is_duplicate: false }
+    }
+
+    pub(super) fn store_other(&mut self) {
+        self.last += 1;
+        self.others.push(self.last);
+        if self.others.len() > 3 {
+            self.others.remove(1);
+        }
+    }
+
+    /// Loses the last messages, as a server whose disk has an older state. The identities of the messages stay
+    /// known: a message whose acknowledgement was lost as well would be stored again.
+    pub(super) fn lose_end(&mut self, len: u64) {
+        self.has_lost_end = true;
+        self.last = self.last.saturating_sub(len);
+        let last = self.last;
+        self.messages.retain(|(offset, ..)| *offset <= last);
+        self.others.retain(|offset| *offset <= last);
+    }
+
+    /// Deletes the stream and creates it again.
+    pub(super) fn recreate(&mut self) {
+        self.lose_end(u64::MAX);
+        self.renew_epoch(self.epoch);
+    }
+
+    pub(super) fn renew_epoch(&mut self, old: u64) {
+        if self.epoch == old {
+            self.has_lost_end = false;
+            self.epoch = self.next_epoch;
+            self.next_epoch += 1;
+        }
+    }
+
+    /// Returns the first message from an offset on.
+    pub(super) fn next_from(&self, offset: u64) -> Option<(u64, Stamp, Bytes)> {
+        self.messages.iter().find(|(at, ..)| *at >= offset).cloned()
+    }
+}
+
+/// Reads a broker that does not change meanwhile.
+pub(super) struct BrokerReader(pub(super) Arc<Mutex<Broker>>);
+
+impl HistoryReader for BrokerReader {
+    type Message = Bytes;
+
+    async fn read_from(&self, offset: u64, limit: u64) -> Result<Option<Vec<StoredMessage<Bytes>>>, Error> {
+        let broker = lock(&self.0);
+        let messages = broker.messages.iter().filter(|(at, ..)| *at >= offset);
+        let messages: Vec<_> =
+            messages.map(|(at, stamp, payload)| (*at, Some(*stamp), payload.clone())).collect();
+        Ok((messages.len() as u64 <= limit).then_some(messages))
+    }
+
+    async fn has_other_topic_at(&self, offset: u64) -> Result<bool, Error> {
+        Ok(lock(&self.0).others.contains(&offset))
+    }
+
+    fn first_offset(&self) -> u64 {
+        lock(&self.0).first()
+    }
+
+    fn max_len(&self) -> usize {
+        LEN
+    }
+}
