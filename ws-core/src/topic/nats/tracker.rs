@@ -48,6 +48,8 @@ pub(super) struct SequenceTracker {
     /// By node and topic.
     senders: HashMap<(u64, u64), SenderProgress>,
     start: Start,
+    /// The history has replaced another one.
+    is_continued: bool,
     /// Number of messages checked so far; orders senders by their last activity.
     clock: u64,
 }
@@ -81,7 +83,7 @@ impl SequenceTracker {
     }
 
     fn new(start: Start) -> Self {
-        Self { senders: HashMap::new(), start, clock: 0 }
+        Self { senders: HashMap::new(), start, is_continued: false, clock: 0 }
     }
 
     /// Returns the offset after which the tracker expects all messages; 0 without one.
@@ -94,7 +96,7 @@ impl SequenceTracker {
 
     /// Continues in a history that has replaced the previous one, after this offset.
     pub(super) fn continue_after(&mut self, offset: u64) {
-        self.start = Start::After(offset);
+        (self.start, self.is_continued) = (Start::After(offset), true);
         self.senders.values_mut().for_each(|sender| (sender.offset, sender.old_until) = (0, 0));
     }
 
@@ -191,6 +193,10 @@ impl SequenceTracker {
         let Some(base) = stamp.base else {
             return if is_mark { Err(Doubt::Unknown) } else { Ok(None) };
         };
+        // Subscribers may have recovered later messages of the sender from the previous history.
+        if self.is_continued && stamp.is_repeated {
+            return Err(Doubt::Unknown);
+        }
         if base.offset > start {
             // The sender has begun after the start, or a message of it that was stored after the start is
             // gone.
@@ -326,6 +332,20 @@ mod tests {
             let checked = SequenceTracker::after(10).check(&first, 20, Earlier::Read { is_complete });
             assert_eq!(checked, SequenceCheck::New(expect));
         }
+    }
+
+    #[test]
+    fn unknown_sender_that_repeats_itself_after_a_lost_history_is_late() {
+        let mut tracker = SequenceTracker::after(1);
+        tracker.continue_after(0);
+        let repeated = |number| Stamp { is_repeated: true, ..stamp(number, Some((0, 0))) };
+        assert_eq!(tracker.check(&repeated(1), 1, Earlier::Unread), SequenceCheck::Late);
+        // A new message is later than all that subscribers can have received.
+        assert_eq!(tracker.check(&stamp(3, Some((2, 2))), 3, Earlier::Unread), SequenceCheck::New(Some(0)));
+        assert_eq!(tracker.check(&repeated(2), 4, Earlier::Unread), SequenceCheck::Duplicate);
+        // In a history that has lost nothing, the sender begins here.
+        let mut tracker = SequenceTracker::after(0);
+        assert_eq!(tracker.check(&repeated(1), 1, Earlier::Unread), SequenceCheck::New(None));
     }
 
     #[test]

@@ -346,3 +346,19 @@ fn promise_holds_in_random_schedules() {
         panic!("{error}");
     }
 }
+
+/// The subscriber that recovered message 2 has a tracker that knows no message of the sender.
+#[test]
+fn message_sent_again_after_a_lost_end_does_not_follow_a_recovered_one() {
+    use Step::{Follow, Join, Lose, LoseEnd, Publish, Send};
+    run(&[
+        Join(0, 2),
+        Publish(2, 2),
+        Follow(2, 1),
+        Lose(2),
+        Join(0, 2),
+        Send(2, 1),
+        Follow(2, 1),
+        LoseEnd(1),
+    ]);
+}
