@@ -8,6 +8,7 @@ use super::consumer::{BATCH, EphemeralConsumer};
 use super::epoch::epoch;
 use super::recovery::{HistorySearch, read_all};
 use super::tracker::Earlier;
+use crate::sync::lock;
 use crate::topic::broker::RecoveredMessages;
 use crate::topic::position::Position;
 
@@ -39,6 +40,7 @@ impl HistorySearch {
             wanted += read - accounted.len();
         };
         accounted.retain_last(len);
+        lock(&self.progress).recover(epoch, end);
         let missed = self.recovered_items(accounted, epoch);
         let position = Position { epoch, offset: end };
         Ok(RecoveredMessages { recovered: true, is_unchanged: false, position, missed })

@@ -26,6 +26,10 @@ pub(super) struct StreamProgress {
     is_unproven: bool,
     /// Last number of each sender that an unstored mark has reported as lost.
     unstored_marks: HashMap<(u64, u64), u64>,
+    /// Clients have messages up to this offset from recoveries.
+    recovered_until: u64,
+    /// Messages up to this offset are not delivered, because clients have them from the previous epoch.
+    skip_until: u64,
 }
 
 /// Start of a follower.
@@ -60,6 +64,8 @@ impl StreamProgress {
         let tracker = self.tracker.get_or_insert_with(|| SequenceTracker::after(position.offset));
         if is_new_epoch {
             tracker.continue_after(last);
+            self.recovered_until = self.recovered_until.min(last);
+            self.skip_until = self.recovered_until;
         }
         (self.position, self.catch_up, self.is_unproven) = (Some(position), catch_up, position.is_message);
         let offset = if position.is_message { position.offset } else { position.offset + 1 };
@@ -93,6 +99,16 @@ impl StreamProgress {
         }
     }
 
+    /// Records that a client has the messages up to an offset, in an epoch. The position may be before it.
+    pub(super) fn recover(&mut self, epoch: u64, end: u64) {
+        if self.epoch() == epoch {
+            self.recovered_until = self.recovered_until.max(end);
+        } else {
+            // The messages that the stream has not lost have the same offsets in the new epoch.
+            self.skip_until = self.skip_until.max(end.min(self.catch_up));
+        }
+    }
+
     /// Records a message of the topic at an offset, before which the history may have discarded others if
     /// `is_behind`. `None` is a message that no hub has sent.
     pub(super) fn receive(
@@ -116,6 +132,10 @@ impl StreamProgress {
             return Received::Skipped { has_gap };
         }
         let checked = match stamp {
+            Some(stamp) if offset <= self.skip_until => {
+                tracker.learn(&stamp.id, offset);
+                SequenceCheck::Duplicate
+            }
             Some(stamp) if offset <= self.catch_up => tracker.check_old(stamp, offset, self.catch_up),
             Some(stamp) => tracker.check(stamp, offset, earlier),
             None => SequenceCheck::Duplicate,
@@ -124,7 +144,10 @@ impl StreamProgress {
             return Received::Doubtful(from);
         }
         // A sender whose messages are all discarded is not missed by its numbers.
-        has_gap |= is_behind && offset > position.offset + 1;
+        if is_behind && offset > position.offset + 1 {
+            tracker.skip(offset);
+            has_gap = true;
+        }
         self.is_unproven = false;
         self.position = Some(StreamPosition { offset, is_message: true, ..position });
         self.last_id = stamp.map(|stamp| stamp.id);

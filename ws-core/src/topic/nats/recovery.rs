@@ -128,6 +128,7 @@ impl HistorySearch {
     ) -> Result<RecoveredMessages, Error> {
         let reader = self.reader(stream, info);
         let found = messages_after(&reader, since.offset).await?;
+        lock(&self.progress).recover(since.epoch, found.end);
         // This process does not receive its own marks.
         let has_unstored_loss = self.sender.get().is_some_and(|sender| sender.unreported_loss().is_some())
             || lock(&self.progress).has_unstored_marks();

@@ -43,6 +43,15 @@ enum Start {
     Anywhere,
 }
 
+impl Start {
+    fn offset(self) -> u64 {
+        match self {
+            Self::After(offset) => offset,
+            Self::Core | Self::Anywhere => 0,
+        }
+    }
+}
+
 /// The last sequence number of each sender to one subject.
 pub(super) struct SequenceTracker {
     /// By node and topic.
@@ -64,6 +73,9 @@ struct SenderProgress {
     last_active: u64,
     /// Messages up to this offset may be older than the subscription, although the sender is known.
     old_until: u64,
+    /// The history has replaced another one, and the sender has sent no new message since. A message that was
+    /// sent again may be older than those that subscribers have recovered from the previous history.
+    is_unsettled: bool,
 }
 
 impl SequenceTracker {
@@ -88,16 +100,22 @@ impl SequenceTracker {
 
     /// Returns the offset after which the tracker expects all messages; 0 without one.
     pub(super) fn start(&self) -> u64 {
-        match self.start {
-            Start::After(offset) => offset,
-            Start::Core | Start::Anywhere => 0,
-        }
+        self.start.offset()
     }
 
     /// Continues in a history that has replaced the previous one, after this offset.
     pub(super) fn continue_after(&mut self, offset: u64) {
         (self.start, self.is_continued) = (Start::After(offset), true);
-        self.senders.values_mut().for_each(|sender| (sender.offset, sender.old_until) = (0, 0));
+        for sender in self.senders.values_mut() {
+            (sender.offset, sender.old_until, sender.is_unsettled) = (0, 0, true);
+        }
+    }
+
+    /// Records that the history has discarded messages before an offset. The loss was reported.
+    pub(super) fn skip(&mut self, offset: u64) {
+        if let Start::After(start) = &mut self.start {
+            *start = offset.saturating_sub(1).max(*start);
+        }
     }
 
     fn knows(&self, id: &MessageId) -> bool {
@@ -113,6 +131,7 @@ impl SequenceTracker {
     pub(super) fn learn(&mut self, id: &MessageId, offset: u64) {
         self.clock += 1;
         let clock = self.clock;
+        let is_unsettled = self.is_continued && offset <= self.start();
         if !self.knows(id) {
             self.make_room();
         }
@@ -122,6 +141,7 @@ impl SequenceTracker {
             offset,
             last_active: clock,
             old_until: 0,
+            is_unsettled,
         });
         sender.last = sender.last.max(id.sequence);
         sender.offset = sender.offset.max(offset);
@@ -152,6 +172,10 @@ impl SequenceTracker {
             if id.sequence < sender.last + own {
                 return SequenceCheck::Duplicate;
             }
+            if sender.is_unsettled && stamp.is_repeated {
+                return SequenceCheck::Late;
+            }
+            sender.is_unsettled &= id.is_mark() || offset <= self.start.offset();
             let missed = id.sequence - sender.last - own;
             // Without a history, a mark after a failure also reports losses before the first message.
             let base = stamp.base.map_or(u64::MAX, |base| base.number);

@@ -95,6 +95,7 @@ impl SimTopic {
             let reader = BrokerReader(Arc::clone(&self.broker));
             let found = messages_after(&reader, since.offset).now_or_never().unwrap().unwrap();
             let sender = self.queue.sender(self.node, &"ws.h.x.t".into());
+            state.progress.recover(epoch, found.end);
             let has_unstored_loss = sender.unreported_loss().is_some() || state.progress.has_unstored_marks();
             let found = RecoveredMessages {
                 recovered: found.is_complete && !has_unstored_loss,

@@ -362,3 +362,37 @@ fn message_sent_again_after_a_lost_end_does_not_follow_a_recovered_one() {
         LoseEnd(1),
     ]);
 }
+
+/// The client has recovered what its process has not received.
+#[test]
+fn recovered_messages_are_not_repeated_after_a_lost_end() {
+    use Step::{Acknowledge, Follow, Join, Leave, Lose, LoseEnd, Publish, Send};
+    // Message 2 is sent again.
+    run(&[
+        Join(0, 0),
+        Join(1, 0),
+        Follow(0, 1),
+        Publish(2, 3),
+        Send(2, 1),
+        Acknowledge(2, 1, false),
+        Follow(0, 1),
+        Leave(0),
+        Lose(2),
+        Send(2, 1),
+        Join(0, 0),
+        LoseEnd(1),
+    ]);
+    // Message 2 is still there.
+    run(&[
+        Join(0, 0),
+        Join(1, 0),
+        Follow(0, 1),
+        Publish(2, 3),
+        Send(2, 1),
+        Follow(0, 1),
+        Leave(0),
+        Send(2, 2),
+        Join(0, 0),
+        LoseEnd(1),
+    ]);
+}
