@@ -1,16 +1,17 @@
 //! JetStream consumers that are deleted on drop.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_nats::Error;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
-use async_nats::jetstream::stream::Stream;
+use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::epoch::{StreamTimes, nanoseconds};
 use super::request::{REQUEST_TIMEOUT, request_with_retry};
 
 /// Maximum number of messages in one request of [`EphemeralConsumer::read_pending`].
@@ -43,6 +44,14 @@ impl EphemeralConsumer {
             0 => DeliverPolicy::All,
             start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
         };
+        Self::with_policy(stream, subject, deliver_policy).await
+    }
+
+    async fn with_policy(
+        stream: &Stream,
+        subject: &str,
+        deliver_policy: DeliverPolicy,
+    ) -> Result<Self, Error> {
         let config = || pull::Config {
             deliver_policy,
             ack_policy: AckPolicy::None,
@@ -91,6 +100,32 @@ impl Drop for EphemeralConsumer {
             // After a failure the server deletes the consumer itself, after `INACTIVE_THRESHOLD`.
             let _ = stream.delete_consumer(&name).await;
         }));
+    }
+}
+
+/// Reads when the messages of a stream were stored.
+pub(super) struct StoredTimes<'a>(pub(super) &'a Stream);
+
+impl StreamTimes for StoredTimes<'_> {
+    async fn stored_at(&self, offset: u64) -> Result<Option<u64>, Error> {
+        match timeout(REQUEST_TIMEOUT, self.0.get_raw_message(offset)).await? {
+            Ok(message) => Ok(Some(nanoseconds(message.time))),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn first_after(&self, stored_at: u64) -> Result<Option<u64>, Error> {
+        let start_time = (UNIX_EPOCH + Duration::from_nanos(stored_at.saturating_add(1))).into();
+        // An empty filter is for all subjects.
+        let policy = DeliverPolicy::ByStartTime { start_time };
+        let consumer = EphemeralConsumer::with_policy(self.0, "", policy).await?;
+        if consumer.pending() == 0 {
+            return Ok(None);
+        }
+        let mut batch = consumer.pull.fetch().max_messages(1).messages().await?;
+        let first = timeout(REQUEST_TIMEOUT, batch.next()).await?.transpose()?;
+        Ok(first.map(|first| first.info().map(|info| info.stream_sequence)).transpose()?)
     }
 }
 

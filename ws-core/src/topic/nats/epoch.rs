@@ -1,7 +1,9 @@
 //! The epoch of a stream, and where a subscriber continues in it.
 
-use std::time::UNIX_EPOCH;
+use std::cmp::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use async_nats::Error;
 use async_nats::jetstream::stream::Info;
 
 /// Description of a stream that a hub creates.
@@ -25,8 +27,13 @@ pub(super) fn described(description: Option<&str>) -> Option<u64> {
 
 /// Returns the epoch that earlier versions use: the creation time.
 pub(super) fn created(info: &Info) -> u64 {
-    let since = std::time::SystemTime::from(info.created).duration_since(UNIX_EPOCH).unwrap_or_default();
-    // Nanoseconds since 1970 fit until the year 2554.
+    nanoseconds(info.created)
+}
+
+/// Returns the nanoseconds since 1970; 0 for times before.
+pub(super) fn nanoseconds(time: impl Into<SystemTime>) -> u64 {
+    let since = time.into().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // They fit until the year 2554.
     u64::try_from(since.as_nanos()).unwrap_or_default()
 }
 
@@ -35,29 +42,87 @@ pub(super) fn epoch(info: &Info) -> u64 {
     described(info.config.description.as_deref()).unwrap_or_else(|| created(info))
 }
 
-/// The end of a stream that this process has seen. A stream that ends before it has lost messages.
+/// A message of a stream, of any topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct StreamEnd {
+    pub(super) epoch: u64,
+    pub(super) offset: u64,
+    /// When the server has stored the message, in nanoseconds since 1970. The times of a stream rise. 0 if the
+    /// server does not know.
+    pub(super) stored_at: u64,
+}
+
+impl StreamEnd {
+    /// Returns the last message of a stream.
+    pub(super) fn new(info: &Info) -> Self {
+        let stored_at = nanoseconds(info.state.last_timestamp);
+        Self { epoch: epoch(info), offset: info.state.last_sequence, stored_at }
+    }
+}
+
+/// The last message of a stream that this process has seen. A stream without it has lost messages, unless it
+/// has discarded the message by its limits.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SeenEnd {
-    epoch: u64,
-    offset: u64,
+pub(super) struct SeenEnd(StreamEnd);
+
+/// Result of comparing a [`SeenEnd`] with the end of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndCheck {
+    /// The stream has lost nothing that this process has seen.
+    Kept,
+    /// The stream has lost its end.
+    Lost,
+    /// The stream may have stored other messages after it has lost its end: [`SeenEnd::is_replaced`] decides.
+    Unproven,
+}
+
+/// The times of the messages in a stream, to be read from the broker.
+pub(super) trait StreamTimes: Sync {
+    /// Returns when the message at an offset was stored. `None` if there is none.
+    fn stored_at(&self, offset: u64) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
+
+    /// Returns the offset of the first message that was stored after a time. `None` if there is none.
+    fn first_after(&self, stored_at: u64) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
 }
 
 impl SeenEnd {
     /// Records a message, or the end of the stream. Returns whether the stream had another epoch before.
-    pub(super) fn observe(&mut self, epoch: u64, offset: u64) -> bool {
-        let before = std::mem::replace(&mut self.epoch, epoch);
-        self.offset = if before == epoch { self.offset.max(offset) } else { offset };
-        before != epoch && before != 0
+    pub(super) fn observe(&mut self, end: StreamEnd) -> bool {
+        let before = self.0;
+        if before.epoch != end.epoch || before.offset < end.offset {
+            self.0 = end;
+        }
+        before.epoch != end.epoch && before.epoch != 0
     }
 
     /// Returns whether the end is that of this epoch.
     pub(super) fn has_epoch(&self, epoch: u64) -> bool {
-        self.epoch == epoch
+        self.0.epoch == epoch
     }
 
-    /// Returns whether a stream with this end has lost messages.
-    pub(super) fn is_beyond(&self, epoch: u64, last: u64) -> bool {
-        self.epoch == epoch && self.offset > last
+    /// Compares the end with that of the stream.
+    pub(super) fn check(&self, end: &StreamEnd) -> EndCheck {
+        if self.0.epoch != end.epoch {
+            return EndCheck::Kept;
+        }
+        match end.offset.cmp(&self.0.offset) {
+            Ordering::Less => EndCheck::Lost,
+            Ordering::Equal if end.stored_at == self.0.stored_at => EndCheck::Kept,
+            // Nothing is known that the stream could have lost.
+            _ if self.0.stored_at == 0 => EndCheck::Kept,
+            _ => EndCheck::Unproven,
+        }
+    }
+
+    /// Returns whether another message has taken the offset of the end, or an offset before.
+    pub(super) async fn is_replaced(&self, times: &impl StreamTimes) -> Result<bool, Error> {
+        if let Some(stored_at) = times.stored_at(self.0.offset).await? {
+            return Ok(stored_at != self.0.stored_at);
+        }
+        // The stream has discarded the message. In a stream that has lost it, other messages before its offset
+        // are newer.
+        let first = times.first_after(self.0.stored_at).await?;
+        Ok(first.is_some_and(|offset| offset <= self.0.offset))
     }
 }
 
@@ -107,6 +172,8 @@ impl Resume {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -125,11 +192,47 @@ mod tests {
 
     #[test]
     fn lost_end_is_noticed_within_one_epoch() {
+        let end = |epoch, offset, stored_at| StreamEnd { epoch, offset, stored_at };
         let mut seen = SeenEnd::default();
-        assert!(!seen.observe(1, 10) && !seen.observe(1, 7));
-        assert!(seen.is_beyond(1, 9) && !seen.is_beyond(1, 10) && !seen.is_beyond(2, 3));
-        assert!(seen.observe(2, 3));
-        assert!(seen.is_beyond(2, 2) && !seen.is_beyond(2, 9));
+        assert!(!seen.observe(end(1, 10, 100)) && !seen.observe(end(1, 7, 70)));
+        assert_eq!(seen.check(&end(1, 9, 90)), EndCheck::Lost);
+        assert_eq!(seen.check(&end(1, 10, 100)), EndCheck::Kept);
+        assert_eq!(seen.check(&end(1, 10, 101)), EndCheck::Unproven);
+        assert_eq!(seen.check(&end(1, 11, 110)), EndCheck::Unproven);
+        assert_eq!(seen.check(&end(2, 3, 30)), EndCheck::Kept);
+        assert!(seen.observe(end(2, 3, 0)));
+        assert_eq!(seen.check(&end(2, 2, 20)), EndCheck::Lost);
+        // The time is not known.
+        assert_eq!(seen.check(&end(2, 9, 90)), EndCheck::Kept);
+    }
+
+    /// Messages of a stream: their offsets and times.
+    struct Times(Vec<(u64, u64)>);
+
+    impl StreamTimes for Times {
+        async fn stored_at(&self, offset: u64) -> Result<Option<u64>, Error> {
+            Ok(self.0.iter().find(|(at, _)| *at == offset).map(|(_, stored_at)| *stored_at))
+        }
+
+        async fn first_after(&self, stored_at: u64) -> Result<Option<u64>, Error> {
+            Ok(self.0.iter().find(|(_, at)| *at > stored_at).map(|(offset, _)| *offset))
+        }
+    }
+
+    #[test]
+    fn replaced_end_is_known_by_its_time() {
+        let seen = SeenEnd(StreamEnd { epoch: 1, offset: 10, stored_at: 100 });
+        let check = |messages: &[(u64, u64)], expect: bool| {
+            let replaced = seen.is_replaced(&Times(messages.to_vec())).now_or_never().unwrap().unwrap();
+            assert_eq!(replaced, expect, "{messages:?}");
+        };
+        check(&[(9, 90), (10, 100), (11, 110)], false);
+        check(&[(9, 90), (10, 101), (11, 110)], true);
+        // The message is discarded.
+        check(&[(9, 90), (11, 110)], false);
+        check(&[(9, 101), (11, 110)], true);
+        check(&[(9, 90)], false);
+        check(&[], false);
     }
 
     #[test]

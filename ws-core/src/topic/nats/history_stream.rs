@@ -1,14 +1,16 @@
 //! Histories on the broker: one JetStream stream for all topics whose histories have the same limits.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, StorageType, Stream};
-use async_nats::{Error, jetstream};
+use async_nats::{Error, Statistics, jetstream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::epoch::{DESCRIPTION, SeenEnd, created, describe, described, epoch};
+use super::consumer::StoredTimes;
+use super::epoch::{DESCRIPTION, EndCheck, SeenEnd, StreamEnd, created, describe, described, epoch};
 use super::request::{REQUEST_TIMEOUT, request_with_retry};
 use crate::sync::lock;
 use crate::topic::history::History;
@@ -38,8 +40,10 @@ pub(super) struct HistoryStream {
     jetstream: jetstream::Context,
     replicas: usize,
     history: History,
-    /// The stream as last opened. `None` before the first use and after an error.
-    cached: Mutex<Option<Stream>>,
+    statistics: Arc<Statistics>,
+    /// The stream as last opened, and [`connects`](Self::connects) then. `None` before the first use and after
+    /// an error.
+    cached: Mutex<Option<(Stream, u64)>>,
     /// The end of the stream that this process has seen.
     seen_end: Mutex<SeenEnd>,
     /// Number of changes of the epoch that this process has seen.
@@ -53,6 +57,7 @@ pub(super) struct HistoryStream {
 impl HistoryStream {
     pub(super) fn new(jetstream: jetstream::Context, replicas: usize, history: History) -> Self {
         Self {
+            statistics: jetstream.client().statistics(),
             jetstream,
             replicas,
             history,
@@ -69,27 +74,36 @@ impl HistoryStream {
         self.history.len.min(MAX_LEN)
     }
 
-    /// Opens the stream, and creates it if it does not exist.
+    /// Opens the stream, and creates it if it does not exist. After a reconnect the stream is opened again,
+    /// because the server may have restarted without the end of the stream.
     pub(super) async fn stream(&self) -> Result<Stream, Error> {
+        let connects = self.connects();
         let cached = self.cached().clone();
-        if let Some(stream) = cached {
+        if let Some((stream, _)) = cached.filter(|(_, opened_in)| *opened_in == connects) {
             return Ok(stream);
         }
         let stream = timeout(2 * REQUEST_TIMEOUT, self.open()).await??;
         warn_if_underreplicated(&stream, self.replicas);
-        let info = stream.cached_info();
-        if !self.observe(epoch(info), info.state.last_sequence) {
-            self.confirm_end(&stream).await?;
-        }
-        *self.cached() = Some(stream.clone());
+        self.confirm_end(&stream, stream.cached_info().clone(), false).await?;
+        *self.cached() = Some((stream.clone(), connects));
         Ok(stream)
     }
 
     /// Opens the stream and reads its state.
     pub(super) async fn stream_and_info(&self) -> Result<(Stream, Info), Error> {
+        let connects = self.connects();
         let stream = self.stream().await?;
-        let info = self.confirm_end(&stream).await?;
+        let info = request_with_retry(|| stream.get_info()).await?;
+        if self.connects() != connects {
+            return Err("the connection was replaced meanwhile".into());
+        }
+        let info = self.confirm_end(&stream, info, true).await?;
         Ok((stream, info))
+    }
+
+    /// Returns how often the client has connected.
+    fn connects(&self) -> u64 {
+        self.statistics.connects.load(Ordering::Relaxed)
     }
 
     fn name(&self) -> String {
@@ -130,22 +144,26 @@ impl HistoryStream {
         })
     }
 
-    /// Reads the state of the stream. A stream that has lost its end gets a new epoch, because the offsets
-    /// behind that end will be used again.
-    async fn confirm_end(&self, stream: &Stream) -> Result<Info, Error> {
-        let mut lost_epoch = 0;
+    /// Checks and records the end of the stream. A stream that has lost its end gets a new epoch, because the
+    /// offsets behind that end will be used again. With `is_verified` the stream was checked before.
+    async fn confirm_end(&self, stream: &Stream, mut info: Info, is_verified: bool) -> Result<Info, Error> {
         for confirmation in 0..END_CONFIRMATIONS {
             if confirmation > 0 {
                 tokio::time::sleep(END_CONFIRMATION_DELAY).await;
+                info = request_with_retry(|| stream.get_info()).await?;
             }
-            let info = request_with_retry(|| stream.get_info()).await?;
-            let (epoch, end) = (epoch(&info), info.state.last_sequence);
-            if self.observe(epoch, end) {
+            let (end, seen_end) = (StreamEnd::new(&info), *lock(&self.seen_end));
+            let is_lost = match seen_end.check(&end) {
+                EndCheck::Kept => false,
+                EndCheck::Lost => true,
+                EndCheck::Unproven => !is_verified && seen_end.is_replaced(&StoredTimes(stream)).await?,
+            };
+            if !is_lost {
+                self.observe(end);
                 return Ok(info);
             }
-            lost_epoch = epoch;
         }
-        self.renew_epoch(lost_epoch).await;
+        self.renew_epoch(epoch(&info)).await;
         Err("the stream has lost its end".into())
     }
 
@@ -164,21 +182,15 @@ impl HistoryStream {
         self.epoch_changes.subscribe()
     }
 
-    /// Records the end of the stream. Returns false, and records nothing, if the stream has lost messages.
-    pub(super) fn observe(&self, epoch: u64, last: u64) -> bool {
-        let mut seen_end = lock(&self.seen_end);
-        if seen_end.is_beyond(epoch, last) {
-            return false;
-        }
-        if seen_end.observe(epoch, last) {
+    fn observe(&self, end: StreamEnd) {
+        if lock(&self.seen_end).observe(end) {
             self.epoch_changes.send_modify(|changes| *changes += 1);
         }
-        true
     }
 
-    /// Records a message at an offset.
-    pub(super) fn observe_message(&self, epoch: u64, offset: u64) {
-        lock(&self.seen_end).observe(epoch, offset);
+    /// Records a message that the stream has.
+    pub(super) fn observe_message(&self, message: StreamEnd) {
+        lock(&self.seen_end).observe(message);
     }
 
     /// Gives the stream a new epoch, unless it has another one than `old` already.
@@ -216,7 +228,7 @@ impl HistoryStream {
         *self.cached() = None;
     }
 
-    fn cached(&self) -> MutexGuard<'_, Option<Stream>> {
+    fn cached(&self) -> MutexGuard<'_, Option<(Stream, u64)>> {
         lock(&self.cached)
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::acceptance::{AcceptanceCheck, AcceptanceFailure};
 use super::accounting::read_earlier;
 use super::consumer::StreamFollower;
-use super::epoch::epoch;
+use super::epoch::{StreamEnd, epoch, nanoseconds};
 use super::history_stream::HistoryStream;
 use super::progress::{FollowFrom, Received, StreamProgress};
 use super::recovery::{StreamReader, remote_message};
@@ -229,7 +229,7 @@ impl SubjectSubscriber {
             let info = message.info()?;
             // A history that has discarded messages is full.
             let is_behind = info.pending >= history.stream.max_len() as u64;
-            let offset = info.stream_sequence;
+            let (offset, stored_at) = (info.stream_sequence, nanoseconds(info.published));
             let message = message.message;
             let stamp = Stamp::from_headers(message.headers.as_ref());
             if stamp.is_none() {
@@ -249,7 +249,7 @@ impl SubjectSubscriber {
                 received = lock(&history.progress).receive((offset, is_behind), stamp.as_ref(), earlier);
             }
             let at = Position { epoch, offset };
-            history.stream.observe_message(epoch, offset);
+            history.stream.observe_message(StreamEnd { epoch, offset, stored_at });
             match received {
                 Received::Skipped { has_gap } => self.gap_at(has_gap, None, at),
                 Received::Mark { has_gap, missed } => self.gap_at(has_gap, missed, at),

@@ -1,6 +1,6 @@
 //! A history stream with faults.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use async_nats::Error;
@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::sync::lock;
 use crate::topic::nats::accounting::{HistoryReader, StoredMessage};
+use crate::topic::nats::epoch::{StreamEnd, StreamTimes};
 use crate::topic::nats::publish_window::PublishOutcome;
 use crate::topic::nats::sequence::Stamp;
 
@@ -23,6 +24,10 @@ pub(super) struct Broker {
     pub(super) last: u64,
     /// Offset of each message that was stored, by its identity.
     ids: HashMap<String, u64>,
+    /// When the message at an offset was stored, also of those that are discarded.
+    stored_at: BTreeMap<u64, u64>,
+    /// Number of messages stored so far, which is the time.
+    clock: u64,
     /// No room for another message.
     pub(super) is_full: bool,
     /// No server leads the stream.
@@ -40,6 +45,8 @@ impl Broker {
             others: Vec::new(),
             last: 0,
             ids: HashMap::new(),
+            stored_at: BTreeMap::new(),
+            clock: 0,
             is_full: false,
             has_no_leader: false,
             next_epoch: 2,
@@ -65,7 +72,7 @@ impl Broker {
         if let Some(offset) = self.ids.get(&id) {
             return PublishOutcome::Stored { offset: *offset, is_duplicate: true };
         }
-        self.last += 1;
+        self.advance();
         self.ids.insert(id, self.last);
         let stamp = Stamp::from_headers(Some(&headers)).unwrap();
         self.messages.push((self.last, stamp, payload.clone()));
@@ -75,22 +82,43 @@ impl Broker {
         PublishOutcome::Stored { offset: self.last, is_duplicate: false }
     }
 
+    fn advance(&mut self) {
+        (self.last, self.clock) = (self.last + 1, self.clock + 1);
+        self.stored_at.insert(self.last, self.clock);
+    }
+
+    /// Returns the last message.
+    pub(super) fn end(&self) -> StreamEnd {
+        let stored_at = self.stored_at.get(&self.last).copied().unwrap_or_default();
+        StreamEnd { epoch: self.epoch, offset: self.last, stored_at }
+    }
+
+    /// Returns the message at an offset.
+    pub(super) fn at(&self, offset: u64) -> StreamEnd {
+        StreamEnd { epoch: self.epoch, offset, stored_at: self.stored_at[&offset] }
+    }
+
+    fn has(&self, offset: u64) -> bool {
+        self.others.contains(&offset) || self.messages.iter().any(|(at, ..)| *at == offset)
+    }
+
     pub(super) fn store_other(&mut self) {
-        self.last += 1;
+        self.advance();
         self.others.push(self.last);
         if self.others.len() > 3 {
             self.others.remove(1);
         }
     }
 
-    /// Loses the last messages, as a server whose disk has an older state. The identities of the messages stay
-    /// known: a message whose acknowledgement was lost as well would be stored again.
+    /// Loses the last messages and their identities, as a server whose disk has an older state.
     pub(super) fn lose_end(&mut self, len: u64) {
         self.has_lost_end = true;
         self.last = self.last.saturating_sub(len);
         let last = self.last;
         self.messages.retain(|(offset, ..)| *offset <= last);
         self.others.retain(|offset| *offset <= last);
+        self.stored_at.retain(|offset, _| *offset <= last);
+        self.ids.retain(|_, offset| *offset <= last);
     }
 
     /// Deletes the stream and creates it again.
@@ -110,6 +138,17 @@ impl Broker {
     /// Returns the first message from an offset on.
     pub(super) fn next_from(&self, offset: u64) -> Option<(u64, Stamp, Bytes)> {
         self.messages.iter().find(|(at, ..)| *at >= offset).cloned()
+    }
+}
+
+impl StreamTimes for Broker {
+    async fn stored_at(&self, offset: u64) -> Result<Option<u64>, Error> {
+        Ok(self.stored_at.get(&offset).copied().filter(|_| self.has(offset)))
+    }
+
+    async fn first_after(&self, stored_at: u64) -> Result<Option<u64>, Error> {
+        let mut later = self.stored_at.iter().filter(|(offset, at)| **at > stored_at && self.has(**offset));
+        Ok(later.next().map(|(offset, _)| *offset))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::topic::broker::{
 };
 use crate::topic::history::History;
 use crate::topic::nats::accounting::{AccountedItem, messages_after, read_earlier};
-use crate::topic::nats::epoch::SeenEnd;
+use crate::topic::nats::epoch::{EndCheck, SeenEnd, StreamEnd};
 use crate::topic::nats::progress::{Received, StreamProgress};
 use crate::topic::nats::publish_queue::{HistoryMessage, PublishEntry, PublishQueue, Publisher};
 use crate::topic::nats::publish_window::{Attempt, Effect, PublishOutcome, PublishWindow, WindowMessage};
@@ -72,6 +72,8 @@ struct SimState {
     following: Option<u64>,
     progress: StreamProgress,
     seen_end: SeenEnd,
+    /// The end was checked since the last reconnect.
+    is_verified: bool,
     epoch_changed: bool,
     tasks: Vec<BoxFuture<()>>,
 }
@@ -79,10 +81,18 @@ struct SimState {
 impl SimState {
     /// Like `HistoryStream::stream_and_info`: returns the epoch, the first and the last offset.
     fn stream_and_info(&mut self, broker: &mut Broker) -> (u64, u64, u64) {
-        if self.seen_end.is_beyond(broker.epoch, broker.last) {
+        let is_lost = match self.seen_end.check(&broker.end()) {
+            EndCheck::Kept => false,
+            EndCheck::Lost => true,
+            EndCheck::Unproven => {
+                !self.is_verified && self.seen_end.is_replaced(broker).now_or_never().unwrap().unwrap()
+            }
+        };
+        if is_lost {
             broker.renew_epoch(broker.epoch);
         }
-        self.epoch_changed |= self.seen_end.observe(broker.epoch, broker.last);
+        self.is_verified = true;
+        self.epoch_changed |= self.seen_end.observe(broker.end());
         (broker.epoch, broker.first(), broker.last)
     }
 }
@@ -261,7 +271,8 @@ impl Node {
 
     /// Returns whether the process has seen that the stream was longer.
     pub(super) fn has_seen_beyond(&self, last: u64) -> bool {
-        lock(&self.remote.state).seen_end.is_beyond(lock(&self.broker).epoch, last)
+        let end = StreamEnd { offset: last, ..lock(&self.broker).end() };
+        lock(&self.remote.state).seen_end.check(&end) == EndCheck::Lost
     }
 
     pub(super) fn is_following(&self) -> bool {
@@ -354,7 +365,7 @@ impl Node {
         self.acks.clear();
         self.marks.clear();
         let mut state = lock(&self.remote.state);
-        (state.is_connected, state.following) = (false, None);
+        (state.is_connected, state.is_verified, state.following) = (false, false, None);
     }
 
     pub(super) fn reconnect(&mut self) {
@@ -413,7 +424,7 @@ impl Node {
             }
             received = state.progress.receive((offset, is_behind), Some(&stamp), earlier);
         }
-        state.seen_end.observe(epoch, offset);
+        state.seen_end.observe(lock(&self.broker).at(offset));
         state.following = Some(offset + 1);
         let at = Position { epoch, offset };
         if received == Received::Replaced {

@@ -363,6 +363,24 @@ fn message_sent_again_after_a_lost_end_does_not_follow_a_recovered_one() {
     ]);
 }
 
+/// Another process stores a message at the lost offset before the process that has seen it looks again.
+#[test]
+fn lost_end_that_is_overwritten_is_noticed() {
+    use Step::{Follow, Join, LoseEnd, OtherTopic, Publish, Reconnect, Send};
+    run(&[Join(0, 1), OtherTopic, Follow(1, 1), LoseEnd(1), Reconnect(2), Publish(2, 1), Send(2, 1)]);
+    run(&[
+        Join(0, 0),
+        Publish(1, 1),
+        Send(1, 1),
+        Follow(0, 1),
+        Publish(0, 10),
+        LoseEnd(1),
+        Reconnect(2),
+        Publish(2, 1),
+        Send(2, 1),
+    ]);
+}
+
 /// The client has recovered what its process has not received.
 #[test]
 fn recovered_messages_are_not_repeated_after_a_lost_end() {
