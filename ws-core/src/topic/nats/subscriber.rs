@@ -163,6 +163,14 @@ impl SubjectSubscriber {
                 || subject.starts_with(&inbox)
                 || is_request_about(subject, &stream)
         };
+        let is_accepted = AtomicBool::new(false);
+        let check = AcceptanceCheck {
+            client: &self.client,
+            refusals: &self.refusals,
+            subject: &history.mark_subject,
+        };
+        let check = |delay| check.rejected(delay, self.status.clone(), &is_accepted);
+        let mut rejected = std::pin::pin!(check(Duration::ZERO));
         let mut subscribed_marks = None;
         let mut start_by = self.confirm_by;
         loop {
@@ -174,23 +182,34 @@ impl SubjectSubscriber {
                     // Subscribing fails only if the client is closed.
                     let subject = history.mark_subject.clone();
                     let Ok(marks) = self.client.subscribe(subject).await else { return };
+                    rejected.set(check(Duration::ZERO));
                     subscribed_marks.insert(marks)
                 }
             };
             let mut followed = std::pin::pin!(self.follow_once(&history, start_by));
             let followed = loop {
                 tokio::select! {
+                    // The answer to the check is received before its end is noticed.
+                    biased;
                     refusal = self.refusals.wait(concerns) => break Some(Err(refusal.as_ref().into())),
+                    mark = marks.next() => match mark {
+                        Some(mark) if mark.status == Some(StatusCode::NO_RESPONDERS) => {
+                            is_accepted.store(true, Ordering::Relaxed);
+                        }
+                        Some(mark) => self.on_unstored_mark(&history, &mark),
+                        None => return,
+                    },
+                    rejection = &mut rejected => match rejection {
+                        AcceptanceFailure::Refused(_) => break Some(Err(OverLimit.into())),
+                        // A history works without the permission to check it.
+                        AcceptanceFailure::Unknown(_) => rejected.set(check(REFUSED_RETRY_DELAY)),
+                    },
                     followed = &mut followed => break Some(followed),
                     // A reconnect replaces the consumer at once, before missing heartbeats do.
                     changed = status.changed() => match changed {
                         Ok(()) => break None,
                         // The hub is dropped.
                         Err(_) => return,
-                    },
-                    mark = marks.next() => match mark {
-                        Some(mark) => self.on_unstored_mark(&history, &mark),
-                        None => return,
                     },
                 }
             };
