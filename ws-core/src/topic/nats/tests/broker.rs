@@ -33,8 +33,8 @@ pub(super) struct Broker {
     /// No server leads the stream.
     pub(super) has_no_leader: bool,
     pub(super) next_epoch: u64,
-    /// The stream has lost its end, and no process has noticed.
-    pub(super) has_lost_end: bool,
+    /// The stream has lost the messages after this offset, and no process has noticed.
+    pub(super) lost_after: Option<u64>,
 }
 
 impl Broker {
@@ -50,7 +50,7 @@ impl Broker {
             is_full: false,
             has_no_leader: false,
             next_epoch: 2,
-            has_lost_end: false,
+            lost_after: None,
         }))
     }
 
@@ -72,6 +72,8 @@ impl Broker {
         if let Some(offset) = self.ids.get(&id) {
             return PublishOutcome::Stored { offset: *offset, is_duplicate: true };
         }
+        let is_stored = self.messages.iter().any(|(_, other, _)| other.id == stamp.id);
+        assert!(!is_stored, "{:?} is stored twice", stamp.id);
         self.advance();
         self.ids.insert(id, self.last);
         let stamp = Stamp::from_headers(Some(&headers)).unwrap();
@@ -112,9 +114,9 @@ impl Broker {
 
     /// Loses the last messages and their identities, as a server whose disk has an older state.
     pub(super) fn lose_end(&mut self, len: u64) {
-        self.has_lost_end = true;
         self.last = self.last.saturating_sub(len);
         let last = self.last;
+        self.lost_after = Some(self.lost_after.map_or(last, |before| before.min(last)));
         self.messages.retain(|(offset, ..)| *offset <= last);
         self.others.retain(|offset| *offset <= last);
         self.stored_at.retain(|offset, _| *offset <= last);
@@ -129,7 +131,7 @@ impl Broker {
 
     pub(super) fn renew_epoch(&mut self, old: u64) {
         if self.epoch == old {
-            self.has_lost_end = false;
+            self.lost_after = None;
             self.epoch = self.next_epoch;
             self.next_epoch += 1;
         }
