@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::request::RETRY_DELAY;
 use super::sender::Sender;
-use super::sequence::{Audience, Stamp};
+use super::sequence::{Audience, Base, Stamp};
 
 /// Maximum number of messages without an outcome.
 const MAX_UNACKNOWLEDGED: usize = 1024;
@@ -89,6 +89,9 @@ struct Pending<D> {
     message: WindowMessage<D>,
     /// When the message was first sent.
     first_sent: Option<Instant>,
+    /// The base of the first attempt. Later messages of the sender may be stored before the next attempt, but
+    /// not before this base.
+    base: Option<Base>,
     /// [`PublishWindow::highest`] when the message was last sent.
     sent_after: u64,
 }
@@ -129,7 +132,7 @@ impl<D> PublishWindow<D> {
     /// Adds a message. Messages of one sender are added in the order of their numbers.
     pub(super) fn accept(&mut self, message: WindowMessage<D>) {
         let ticket = self.ticket();
-        self.waiting.insert(ticket, Pending { message, first_sent: None, sent_after: 0 });
+        self.waiting.insert(ticket, Pending { message, first_sent: None, base: None, sent_after: 0 });
     }
 
     /// Records the end of the stream, as the broker reports it.
@@ -168,7 +171,9 @@ impl<D> PublishWindow<D> {
         pending.sent_after = self.highest;
         let WindowMessage { sender, sequence, audience, payload, .. } = &pending.message;
         sender.begin_after(self.highest);
-        let stamp = sender.history_stamp(*sequence, *audience, is_repeated);
+        let stamp = sender.history_stamp(*sequence, *audience);
+        let base = *pending.base.get_or_insert(stamp.base.unwrap_or_default());
+        let stamp = Stamp { base: Some(base), is_repeated, ..stamp };
         let attempt = Attempt { ticket, sender: Arc::clone(sender), stamp, payload: payload.clone() };
         self.sent.insert(ticket, pending);
         Some(attempt)
@@ -193,7 +198,7 @@ impl<D> PublishWindow<D> {
         };
         mark.is_sent = true;
         mark.sender.begin_after(self.highest);
-        let stamp = mark.sender.history_stamp(number, Audience::Mark, false);
+        let stamp = mark.sender.history_stamp(number, Audience::Mark);
         let attempt = Attempt { ticket, sender: Arc::clone(&mark.sender), stamp, payload: Bytes::new() };
         self.sent_marks.insert(ticket, (id, number));
         Some(attempt)
@@ -244,6 +249,7 @@ impl<D> PublishWindow<D> {
     /// Records that the stream may have lost messages of these senders that were stored.
     pub(super) fn on_lost_end(&mut self, senders: &[Arc<Sender>], now: Instant) {
         self.highest = 0;
+        self.sent.values_mut().chain(self.waiting.values_mut()).for_each(|pending| pending.base = None);
         for sender in senders.iter().filter(|sender| sender.history_lost_end()) {
             self.add_mark(sender, now);
         }

@@ -93,10 +93,10 @@ impl Sender {
         Stamp { id: self.message_id(sequence, audience), base, is_repeated: false }
     }
 
-    /// Returns the headers of a message of a history.
-    pub(super) fn history_stamp(&self, sequence: u64, audience: Audience, is_repeated: bool) -> Stamp {
+    /// Returns the headers of a message of a history that is sent for the first time.
+    pub(super) fn history_stamp(&self, sequence: u64, audience: Audience) -> Stamp {
         let base = Some(self.lock().base);
-        Stamp { id: self.message_id(sequence, audience), base, is_repeated }
+        Stamp { id: self.message_id(sequence, audience), base, is_repeated: false }
     }
 
     /// Sets the offset after which the first message will be stored. Called before that message is sent.
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn start_of_a_sender_is_fixed_by_its_first_message() {
         let sender = Sender::new(1, "a".into(), Instant::now());
-        let base = || sender.history_stamp(1, Audience::All, false).base.unwrap();
+        let base = || sender.history_stamp(1, Audience::All).base.unwrap();
         sender.begin_after(0);
         // The first message may be stored up to here.
         sender.begin_after(9);

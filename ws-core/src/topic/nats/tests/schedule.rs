@@ -462,3 +462,23 @@ fn recovered_message_that_is_discarded_is_not_counted() {
         Publish(0, 12),
     ]);
 }
+
+/// Message 1 is stored behind 4, so the base of the next attempt of message 2 is behind 4 too.
+#[test]
+fn message_sent_again_does_not_follow_later_ones() {
+    use Step::{Advance, Cut, Follow, Join, OtherTopic, Publish, Reconnect, Send};
+    run(&[
+        Publish(0, 3),
+        Cut(0, 0),
+        OtherTopic,
+        Join(3, 1),
+        Reconnect(0),
+        Publish(0, 1),
+        Advance(5000),
+        Follow(1, 1),
+        Advance(250),
+        Send(0, 2),
+        Join(3, 2),
+        Follow(2, 1),
+    ]);
+}
