@@ -48,6 +48,8 @@ mod publish;
 mod restart;
 #[path = "nats/unresponsive.rs"]
 mod unresponsive;
+#[path = "nats/versions.rs"]
+mod versions;
 
 /// Limit for every wait in these tests, also on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
