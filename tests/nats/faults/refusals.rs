@@ -23,7 +23,7 @@ async fn subscriptions_beyond_the_limit_fail_or_are_reported() {
     for history in [None, Some(16)] {
         let [limited, publisher] = hubs(&nats).await;
         let rooms = |hub: &Hub| -> Vec<_> {
-            let room = |number| hub.topic::<String>(format!("room {number} {history:?}"));
+            let room = |number| hub.topic::<String>(format!("room-{number}-{}", history.is_some()));
             (0..30).map(|number| history.map_or(room(number), |len| room(number).history(len))).collect()
         };
         let mut sessions = Vec::new();
@@ -38,10 +38,13 @@ async fn subscriptions_beyond_the_limit_fail_or_are_reported() {
         }
         publisher.flush().await.unwrap();
         let (mut accepted, mut refused) = (0, 0);
-        for (session, opened) in &mut sessions {
+        for (number, (session, opened)) in sessions.iter_mut().enumerate() {
             match opened {
                 Event::Open => {
                     accepted += 1;
+                    // The subject of messages, or of the marks of a history.
+                    let subject = format!("ws.t.room-{number}-{}", history.is_some());
+                    assert_eq!(nats.subscriptions(&subject).await, 1, "{subject}");
                     let account = collect(session, &sent, None).await;
                     account.check(&format!("7, history {history:?}, accepted subscription"));
                 }
@@ -70,13 +73,34 @@ async fn publishing_without_permission_fails_at_the_flush() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_messages_of_a_history_are_reported_in_other_processes() {
+    let Some(nats) = restricted(r#"publish: { deny: "ws.h.>" }"#).await else { return };
+    let hubs = [connect(&nats, "some").await, connect(&nats, "all").await];
+    let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(16));
+    let mut session = Session::subscriber(&rooms[1]).await;
+    let since = rooms[1].position().await;
+    let sent = numbered("a", 0..3);
+    publish_all(&rooms[0], &sent).await;
+    assert!(matches!(hubs[0].flush().await, Err(BrokerError::Refused(_))));
+    collect(&mut session, &sent, None).await.check("7, refused messages");
+    // The history does not have the mark, but the process knows of it.
+    let (_, recovered) = resume(&rooms[1], since).await;
+    assert_eq!(recovered, Some(false));
+}
+
 #[tokio::test]
 async fn subscribing_without_permission_fails() {
-    for denied in ["subscribe: { deny: \"ws.t.>\" }", "publish: { deny: \"$JS.API.>\" }"] {
+    for (denied, are_denied) in [
+        // A history also needs the subject of its marks.
+        ("subscribe: { deny: \"ws.t.>\" }", [true, true]),
+        ("subscribe: { deny: \"ws.t.stored\" }", [false, true]),
+        ("publish: { deny: \"$JS.API.>\" }", [false, true]),
+    ] {
         let Some(nats) = restricted(denied).await else { return };
         let hub = connect(&nats, "some").await;
         let rooms = [hub.topic::<String>("room"), hub.topic::<String>("stored").history(16)];
-        for (room, is_denied) in rooms.iter().zip([denied.starts_with("sub"), denied.starts_with("pub")]) {
+        for (room, is_denied) in rooms.iter().zip(are_denied) {
             let opened = Session::open(room, OnOpen::Subscribe).await.next().await;
             match opened {
                 Event::Open => assert!(!is_denied, "{denied}: {}", room.name()),

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use super::history_publisher::HistoryPublisher;
 use super::history_stream::{HistoryStream, limits};
 use super::publish_queue::PublishQueue;
+use super::refusals::Refusals;
 use super::request::REQUEST_TIMEOUT;
 use crate::sync::lock;
 use crate::topic::history::History;
@@ -21,6 +22,7 @@ use crate::topic::history::History;
 /// Each has its own queue, permits and acknowledgements, so that a stream without an answer delays no other.
 pub(super) struct HistoryStreams {
     client: Client,
+    refusals: Arc<Refusals>,
     replicas: usize,
     runtime: Handle,
     /// Total size of the payloads in all queues, in bytes.
@@ -43,8 +45,8 @@ pub(super) struct Archive {
 }
 
 impl HistoryStreams {
-    pub(super) fn new(client: Client, replicas: usize, runtime: Handle) -> Self {
-        Self { client, replicas, runtime, queued_bytes: Arc::default(), archives: Mutex::default() }
+    pub(super) fn new(client: Client, refusals: Arc<Refusals>, replicas: usize, runtime: Handle) -> Self {
+        Self { client, refusals, replicas, runtime, queued_bytes: Arc::default(), archives: Mutex::default() }
     }
 
     /// Returns the archive for a history's limits. Does not wait for the broker.
@@ -59,7 +61,8 @@ impl HistoryStreams {
             let (queue, publisher) = PublishQueue::new(Some(Arc::clone(&self.queued_bytes)));
             if !is_closed {
                 let (client, history_stream) = (self.client.clone(), Arc::clone(&history_stream));
-                let publisher = HistoryPublisher { publisher, client, jetstream, history_stream };
+                let refusals = Arc::clone(&self.refusals);
+                let publisher = HistoryPublisher { publisher, client, refusals, jetstream, history_stream };
                 self.runtime.spawn(publisher.run());
             }
             Archive { history_stream, queue: Arc::new(queue) }

@@ -59,7 +59,8 @@ impl NatsConnection {
         let (runtime, node) = (Handle::current(), position::new_epoch());
         let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
         let bucket = Bucket { jetstream, replicas };
-        let streams = HistoryStreams::new(client.clone(), replicas, runtime.clone());
+        let refusals = Arc::<Refusals>::default();
+        let streams = HistoryStreams::new(client.clone(), Arc::clone(&refusals), replicas, runtime.clone());
         let (publish_queue, publisher) = PublishQueue::new(None);
         runtime.spawn(publisher.publish_core(client.clone()));
         let announcer = PresenceAnnouncer::start(&runtime, bucket.clone(), node);
@@ -71,7 +72,7 @@ impl NatsConnection {
             runtime,
             publish_queue,
             streams,
-            refusals: Arc::default(),
+            refusals,
             status: watch::Sender::new(ConnectionStatus::Open),
             topics: Mutex::default(),
             next_topic_id: AtomicU64::new(0),

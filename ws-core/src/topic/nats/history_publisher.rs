@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use async_nats::Client;
 use async_nats::jetstream::context::{
     CreateStreamError, CreateStreamErrorKind, PublishAckFuture, PublishError, PublishErrorKind,
 };
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::{self, ErrorCode};
+use async_nats::{Client, Subject};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -20,6 +20,7 @@ use super::epoch::epoch;
 use super::history_stream::HistoryStream;
 use super::publish_queue::{HistoryMessage, OutgoingMessage, PublishEntry, Publisher};
 use super::publish_window::{Attempt, Effect, PublishOutcome, PublishWindow, WindowMessage};
+use super::refusals::{Refusals, RefusedPublish};
 use super::sender::Sender;
 use super::sequence::Audience;
 use crate::error::BrokerError;
@@ -49,6 +50,7 @@ struct MessageData {
 pub(super) struct HistoryPublisher {
     pub(super) publisher: Publisher,
     pub(super) client: Client,
+    pub(super) refusals: Arc<Refusals>,
     pub(super) jetstream: jetstream::Context,
     pub(super) history_stream: Arc<HistoryStream>,
 }
@@ -67,9 +69,10 @@ impl HistoryPublisher {
                 self.on_given_up(data, BrokerError::TimedOut);
             }
             while let Some(attempt) = window.next(now) {
-                let ticket = attempt.ticket;
+                let (ticket, subject) = (attempt.ticket, attempt.sender.subject.clone());
                 let sent = self.send(attempt, &mut window).await;
-                outcomes.push(async move { (ticket, answer(sent).await) });
+                let refusals = Arc::clone(&self.refusals);
+                outcomes.push(async move { (ticket, answer(sent, &subject, &refusals).await) });
             }
             if window.is_idle() {
                 for (ack, is_last) in flushes.drain(..) {
@@ -122,6 +125,8 @@ impl HistoryPublisher {
         // Positions are lower bounds, so the state of an earlier time will do.
         window.observe(stream.cached_info().state.last_sequence);
         let (subject, headers) = (attempt.sender.subject.clone(), attempt.stamp.history_headers());
+        // The permission may have been granted since an earlier message was refused.
+        self.refusals.forget(|refused| *refused == *subject);
         let sent = self.jetstream.publish_with_headers(subject, headers, attempt.payload).await?;
         Ok((epoch(stream.cached_info()), sent))
     }
@@ -135,6 +140,10 @@ impl HistoryPublisher {
                 let _ = data.ack.send(position.map_err(broker_error));
             }
             (Effect::GivenUp(data), answer) => {
+                let refused = answer.as_ref().err().and_then(|error| error.downcast_ref());
+                if let Some(refused) = refused {
+                    self.refusals.on_refused_publish(refused);
+                }
                 let error = answer.err().map_or(BrokerError::TimedOut, broker_error);
                 self.on_given_up(data, error);
             }
@@ -156,6 +165,7 @@ impl HistoryPublisher {
     /// Reports a loss that the stream does not store to other processes, without the stream.
     async fn on_unmarked(&self, sender: &Sender, number: u64) {
         let subject = sender.mark_subject();
+        self.refusals.expect_marks(&subject);
         let headers = sender.core_stamp(number, Audience::Mark).core_headers();
         // The next attempt to store the mark follows if this fails.
         let _ = self.client.publish_with_headers(subject, headers, Bytes::new()).await;
@@ -172,10 +182,18 @@ impl HistoryPublisher {
 /// The answer to a message, with the epoch of the stream when the message was sent.
 type Answer = Result<(u64, PublishAck), async_nats::Error>;
 
-/// Waits for the answer to a message.
-async fn answer(sent: Result<(u64, PublishAckFuture), async_nats::Error>) -> Answer {
+/// Waits for the answer to a message, or for the error of the server that the subject is not allowed.
+async fn answer(
+    sent: Result<(u64, PublishAckFuture), async_nats::Error>,
+    subject: &Subject,
+    refusals: &Refusals,
+) -> Answer {
     let (epoch, ack) = sent?;
-    Ok((epoch, ack.await?))
+    tokio::select! {
+        biased;
+        ack = ack.into_future() => Ok((epoch, ack?)),
+        text = refusals.wait(|refused| *refused == **subject) => Err(RefusedPublish(text).into()),
+    }
 }
 
 /// Returns the outcome of a message.
@@ -200,6 +218,9 @@ fn broker_error(error: async_nats::Error) -> BrokerError {
 
 /// Returns whether another attempt would fail as well.
 fn is_final(error: &async_nats::Error) -> bool {
+    if error.is::<RefusedPublish>() {
+        return true;
+    }
     let Some(error) = error.downcast_ref::<PublishError>() else { return false };
     if error.kind() == PublishErrorKind::MaxPayloadExceeded {
         return true;

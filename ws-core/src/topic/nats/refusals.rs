@@ -37,6 +37,8 @@ struct RefusedCommands {
     over_limit: u64,
     /// The first refused message since the last flush.
     publish: Option<Arc<str>>,
+    /// Subjects of marks that a history does not store. A refused mark is not a refused message.
+    marks: HashSet<String>,
     /// Why the server rejects the login, while there is no connection.
     login: Option<Arc<str>>,
     /// Errors that were logged.
@@ -79,7 +81,7 @@ impl Refusals {
         let mut log = self.lock();
         let (subject, help) = match RefusedCommand::parse(&text) {
             RefusedCommand::Publish(subject) => {
-                if subject.starts_with("ws.t.") || subject.starts_with("ws.h.") {
+                if subject.starts_with("ws.t.") && !log.marks.contains(subject) {
                     log.publish.get_or_insert_with(|| Arc::clone(&text));
                 }
                 (Some(subject), "allow the user to publish to the subject")
@@ -159,6 +161,19 @@ impl Refusals {
         }
     }
 
+    /// Expects marks, not messages, to be sent to a subject.
+    pub(super) fn expect_marks(&self, subject: &str) {
+        let mut log = self.lock();
+        if log.marks.len() < MAX_SUBJECTS {
+            log.marks.insert(subject.to_owned());
+        }
+    }
+
+    /// Records the error of a message of a history.
+    pub(super) fn on_refused_publish(&self, error: &RefusedPublish) {
+        self.lock().publish.get_or_insert_with(|| Arc::clone(&error.0));
+    }
+
     /// Returns the error of a message that the server refused since the last call.
     pub(super) fn take_publish(&self) -> Option<BrokerError> {
         self.lock().publish.take().map(|text| refused(&text))
@@ -218,6 +233,18 @@ impl std::fmt::Display for OverLimit {
 }
 
 impl std::error::Error for OverLimit {}
+
+/// The error of a message of a history that this process may not publish.
+#[derive(Debug)]
+pub(super) struct RefusedPublish(pub(super) Arc<str>);
+
+impl std::fmt::Display for RefusedPublish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for RefusedPublish {}
 
 /// Returns the error for a caller.
 pub(super) fn refused(text: &str) -> BrokerError {
@@ -291,6 +318,14 @@ mod tests {
         // A flush reports an error once.
         assert!(matches!(refusals.take_publish(), Some(BrokerError::Refused(_))));
         assert!(refusals.take_publish().is_none());
+        // Marks are repeated, and are not messages.
+        refusals.expect_marks("ws.t.a");
+        for subject in ["ws.t.a", "ws.h.8_300.a"] {
+            refusals.on_server_error(&error(&format!("Permissions Violation for Publish to \"{subject}\"")));
+        }
+        assert!(refusals.take_publish().is_none());
+        refusals.on_refused_publish(&RefusedPublish("refused".into()));
+        assert!(matches!(refusals.take_publish(), Some(BrokerError::Refused(_))));
     }
 
     #[test]
@@ -299,9 +334,11 @@ mod tests {
         for number in 0..2 * MAX_SUBJECTS {
             let subject = format!("{number}{}", "é".repeat(MAX_TEXT));
             refusals.on_server_error(&error(&format!("Permissions Violation for Publish to \"{subject}\"")));
+            refusals.expect_marks(&subject);
         }
         let log = refusals.lock();
         assert_eq!((log.by_subject.len(), log.logged.len()), (MAX_SUBJECTS, MAX_SUBJECTS));
+        assert_eq!(log.marks.len(), MAX_SUBJECTS);
         assert!(log.by_subject.iter().all(|(subject, text)| subject.len().max(text.len()) <= MAX_TEXT));
     }
 
