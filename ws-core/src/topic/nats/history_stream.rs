@@ -128,10 +128,14 @@ impl HistoryStream {
             num_replicas: self.replicas,
             ..Config::default()
         };
-        let stream = match self.jetstream.get_or_create_stream(config).await {
+        // A cluster does not answer requests about a new stream until the stream has a leader.
+        let opened = request_with_retry(|| self.jetstream.get_or_create_stream(&config)).await;
+        let stream = match opened {
             Ok(stream) => stream,
             // Another process may have created the stream meanwhile.
-            Err(error) => self.jetstream.get_stream(self.name()).await.map_err(|_| error)?,
+            Err(error) => {
+                request_with_retry(|| self.jetstream.get_stream(self.name())).await.map_err(|_| error)?
+            }
         };
         let info = stream.cached_info();
         if described(info.config.description.as_deref()).is_some() {
