@@ -24,6 +24,8 @@ mod close;
 mod cluster;
 #[path = "nats/concurrent_publish.rs"]
 mod concurrent_publish;
+#[path = "nats/cost.rs"]
+mod cost;
 #[path = "nats/faults/mod.rs"]
 mod faults;
 #[path = "nats/forward.rs"]

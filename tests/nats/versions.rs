@@ -217,7 +217,7 @@ async fn versions_receive_each_others_messages() {
     let mut session = Session::subscriber(&room).await;
     let mut earlier = EarlierProcess::start(&nats, 1).await;
     let mut subscription = earlier.client.subscribe(PLAIN).await.unwrap();
-    earlier.client.flush().await.unwrap();
+    wait_until(async || nats.subscriptions(PLAIN).await == 2).await;
     let mut tracker = EarlierTracker::default();
     // Answers to the check of a subscription, without headers, are for the process that checks.
     let mut next = async || loop {
