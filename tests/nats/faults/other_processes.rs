@@ -8,6 +8,7 @@ async fn full_store_is_reported_in_other_processes() {
     let hubs = hubs(&nats).await;
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(1000));
     let mut session = Session::subscriber(&rooms[1]).await;
+    let mut own = Session::subscriber(&rooms[0]).await;
     let sent: Vec<_> =
         numbered("a", 0..60).into_iter().map(|line| format!("{line} {}", "x".repeat(10_000))).collect();
     publish_all(&rooms[0], &sent).await;
@@ -15,6 +16,7 @@ async fn full_store_is_reported_in_other_processes() {
     assert!(matches!(flushed, Err(ws_core::BrokerError::Unconfirmed { .. })), "{flushed:?}");
     let account = collect(&mut session, &sent, None).await;
     account.check("4, full store");
+    collect(&mut own, &sent, None).await.check("4, full store, own process");
     assert!(account.received < sent.len());
 }
 

@@ -79,11 +79,13 @@ async fn refused_messages_of_a_history_are_reported_in_other_processes() {
     let hubs = [connect(&nats, "some").await, connect(&nats, "all").await];
     let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(16));
     let mut session = Session::subscriber(&rooms[1]).await;
+    let mut own = Session::subscriber(&rooms[0]).await;
     let since = rooms[1].position().await;
     let sent = numbered("a", 0..3);
     publish_all(&rooms[0], &sent).await;
     assert!(matches!(hubs[0].flush().await, Err(BrokerError::Refused(_))));
     collect(&mut session, &sent, None).await.check("7, refused messages");
+    collect(&mut own, &sent, None).await.check("7, refused messages, own process");
     // The history does not have the mark, but the process knows of it.
     let (_, recovered) = resume(&rooms[1], since).await;
     assert_eq!(recovered, Some(false));
