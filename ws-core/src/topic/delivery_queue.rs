@@ -297,12 +297,17 @@ impl<I> QueueState<I> {
         self.uncertain |= missed == 0;
     }
 
-    /// Adds a gap after all waiting messages, or enlarges the gap that is there.
+    /// Adds a gap after all waiting messages, or enlarges the gap that is there. A gap of unknown size and one
+    /// of known size stay two gaps, because a number would hide that more is missing.
     fn push_gap(&mut self, missed: u64) {
-        match self.queue.back_mut() {
-            Some(QueueEntry::Gap(before)) => *before = before.saturating_add(missed),
-            _ if self.open => self.queue.push_back(QueueEntry::Gap(missed)),
-            _ => {}
+        let mut gaps = self.queue.iter_mut().rev().take(2).map_while(|entry| match entry {
+            QueueEntry::Gap(before) => Some(before),
+            QueueEntry::Message { .. } => None,
+        });
+        match gaps.find(|before| (**before == 0) == (missed == 0)) {
+            Some(before) => *before = before.saturating_add(missed),
+            None if self.open => self.queue.push_back(QueueEntry::Gap(missed)),
+            None => {}
         }
     }
 
@@ -329,8 +334,8 @@ impl<I> QueueState<I> {
             return Some(QueueItem::Overflowed);
         }
         if self.has_missed() {
-            self.uncertain = false;
-            return Some(QueueItem::Lagged(std::mem::take(&mut self.missed)));
+            let is_known = !std::mem::take(&mut self.uncertain);
+            return Some(QueueItem::Lagged(if is_known { std::mem::take(&mut self.missed) } else { 0 }));
         }
         Some(match self.queue.pop_front()? {
             QueueEntry::Message { delivery, is_counted, .. } => {

@@ -128,6 +128,24 @@ fn latest_does_not_replace_messages_of_the_history() {
 }
 
 #[test]
+fn gap_of_unknown_size_is_not_hidden_by_a_number() {
+    let queue = DeliveryQueue::<u32>::new(1, Overflow::DropOldest, None, 0);
+    for missed in [0, 5, 0, 2] {
+        queue.lagged(missed);
+    }
+    let pop = || if let Some(QueueItem::Lagged(missed)) = queue.pop() { Some(missed) } else { None };
+    assert_eq!([pop(), pop(), pop()], [Some(0), Some(7), None]);
+    // The dropped message adds itself and the gaps before it to the gap of known size.
+    for missed in [3, 0] {
+        queue.lagged(missed);
+    }
+    for number in 0..2 {
+        queue.push(1, Delivery::Info(number));
+    }
+    assert_eq!([pop(), pop()], [Some(0), Some(4)]);
+}
+
+#[test]
 fn gap_saturates() {
     let queue = queue(Overflow::DropOldest);
     queue.lagged(u64::MAX - 1);
