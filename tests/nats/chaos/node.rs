@@ -1,7 +1,8 @@
 //! A process of the rig: publishes to topics, subscribes to them, and prints what happens.
 //!
 //! Its lines are `sent TIME TOPIC NUMBER`, `subscribed TIME SUBSCRIBER TOPIC`, `received TIME SUBSCRIBER
-//! PUBLISHER NUMBER`, `lagged TIME SUBSCRIBER COUNT` and `ended TIME SUBSCRIBER`, with the time in milliseconds.
+//! PUBLISHER NUMBER`, `lagged TIME SUBSCRIBER COUNT`, `restarted TIME SUBSCRIBER 0` and `ended TIME SUBSCRIBER`, with
+//! the time in milliseconds. `resumed` is for people.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -59,11 +60,16 @@ async fn come_and_go(topic: Topic<String>, subscriber: String) {
         if visit == 0 {
             print("subscribed", &format!("{subscriber} {}", topic.name()));
         }
+        if let Some((Event::Recovered(recovery), _)) = &recovery {
+            let Recovery { recovered, position, .. } = recovery;
+            print("resumed", &format!("{subscriber} {last:?} {recovered} {position:?}"));
+        }
         match recovery {
             Some((Event::Recovered(recovery), _)) if recovery.recovered => {}
             Some((Event::Recovered(recovery), _)) => {
                 last = recovery.position;
-                print("lagged", &format!("{subscriber} 0"));
+                // Without a position, the client begins anew.
+                print(if last.is_some() { "lagged" } else { "restarted" }, &format!("{subscriber} 0"));
             }
             other => panic!("{other:?}"),
         }
