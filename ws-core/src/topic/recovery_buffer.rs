@@ -62,14 +62,6 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         }
     }
 
-    /// Returns the offset of the first buffered message.
-    pub(super) fn first_offset(&self) -> Option<u64> {
-        self.buffered().iter().find_map(|entry| match entry {
-            BufferedEntry::Message(message) => message.position().map(|position| position.offset),
-            BufferedEntry::Missed(_) | BufferedEntry::Lost(..) => None,
-        })
-    }
-
     /// Delivers the buffered messages after position `after`, and buffers no more.
     pub(super) fn flush(&self, after: Option<Position>, deferred: &mut DeferredDrop) {
         for entry in self.buffered().drain(..) {
@@ -89,6 +81,27 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         }
         // Cannot fail: a buffer is flushed once.
         let _ = self.flushed.set(after);
+    }
+
+    /// Delivers the buffered messages to a client that has not recovered those after the requested position.
+    /// Returns the position of the client, given the end of the history: the delivered messages follow it.
+    ///
+    /// A process that is behind, for example in a new epoch, buffers messages that the client has: those up to
+    /// the requested position. Such messages are not delivered.
+    pub(super) fn flush_unrecovered(
+        &self,
+        requested: Option<Position>,
+        end: Position,
+        deferred: &mut DeferredDrop,
+    ) -> Position {
+        let after = requested.filter(|requested| is_recovered(*requested, Some(end)));
+        let first = self.buffered().iter().find_map(|entry| match entry {
+            BufferedEntry::Message(message) => message.position().filter(|at| !is_recovered(*at, after)),
+            BufferedEntry::Missed(_) | BufferedEntry::Lost(..) => None,
+        });
+        self.flush(after, deferred);
+        let offset = first.map_or(end.offset, |first| end.offset.min(first.offset.saturating_sub(1)));
+        Position { offset, ..end }
     }
 
     fn buffer(&self, entry: BufferedEntry<T>) {
@@ -202,7 +215,6 @@ mod tests {
             buffer.deliver(&message(1, offset));
         }
         buffer.lagged(0);
-        assert_eq!(buffer.first_offset(), Some(4));
         check(&recorder, "");
         // The live subscription and the recovery count the same losses; each is reported once.
         buffer.lost(7, Position { epoch: 1, offset: 5 });
@@ -222,6 +234,28 @@ mod tests {
         buffer.deliver(&message(2, 1));
         buffer.lagged(2);
         check(&recorder, "7 1 (2)");
+    }
+
+    #[test]
+    fn client_that_has_not_recovered_receives_nothing_twice() {
+        let at = |offset| Position { epoch: 1, offset };
+        let flush = |requested: Option<Position>, end| {
+            let recorder = Recorder::default();
+            let buffer = RecoveryBuffer::new(Box::new(recorder.clone()));
+            [4, 5, 6].iter().for_each(|offset| drop(buffer.deliver(&message(1, *offset))));
+            let position = buffer.flush_unrecovered(requested, end, &mut DeferredDrop::default());
+            buffer.deliver(&message(1, 5));
+            (std::mem::take(&mut *recorder.0.lock().unwrap()).join(" "), position)
+        };
+        // The position precedes what the client receives.
+        assert_eq!(flush(None, at(9)), ("4 5 6 5".into(), at(3)));
+        assert_eq!(flush(None, at(2)), ("4 5 6 5".into(), at(2)));
+        assert_eq!(flush(Some(at(5)), at(9)), ("6".into(), at(5)));
+        assert_eq!(flush(Some(at(7)), at(9)), (String::new(), at(9)));
+        // The position is not one of this history.
+        assert_eq!(flush(Some(at(5)), at(4)), ("4 5 6 5".into(), at(3)));
+        let other = Position { epoch: 2, offset: 5 };
+        assert_eq!(flush(Some(other), at(9)), ("4 5 6 5".into(), at(3)));
     }
 
     #[test]

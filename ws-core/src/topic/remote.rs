@@ -108,11 +108,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
             }
             buffer.flush(Some(position), &mut deferred);
         } else {
-            // The subscriber receives everything buffered since its request: its position is before that.
-            position.offset = buffer
-                .first_offset()
-                .map_or(position.offset, |first| position.offset.min(first.saturating_sub(1)));
-            buffer.flush(None, &mut deferred);
+            position = buffer.flush_unrecovered(requested, position, &mut deferred);
         }
         if state
             .last_position
