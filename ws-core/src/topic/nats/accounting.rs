@@ -11,6 +11,9 @@ pub(super) type StoredMessage<M> = (u64, Option<Stamp>, M);
 /// Maximum number of messages that are read to find out where a sender was at an offset.
 const MAX_EARLIER: u64 = 4096;
 
+/// The error of a read that does not have all messages that are known to exist.
+pub(super) const BEHIND: &str = "a replica of the stream is behind";
+
 /// The history of a topic, to be read from the broker.
 pub(super) trait HistoryReader: Sync {
     type Message: Send;
@@ -59,7 +62,7 @@ pub(super) async fn messages_after<R: HistoryReader>(
     let accounted = match account(messages, Some(start), Earlier::Unread) {
         Ok(accounted) => accounted,
         Err(from) => {
-            let (mut messages, earlier) = read_earlier(reader, from, start).await?;
+            let (mut messages, earlier) = read_earlier(reader, from, start, end).await?;
             // Messages that were stored meanwhile arrive at the subscription.
             messages.retain(|(offset, ..)| *offset <= end);
             let accounted = account(messages, Some(start), earlier);
@@ -71,17 +74,27 @@ pub(super) async fn messages_after<R: HistoryReader>(
 }
 
 /// Reads the messages from an offset on, or those after `start` only if there are too many.
+///
+/// # Errors
+///
+/// A failed request, or the message at the offset `known` is not there: a replica that is behind has answered.
 pub(super) async fn read_earlier<R: HistoryReader>(
     reader: &R,
     from: u64,
     start: u64,
+    known: u64,
 ) -> Result<(Vec<StoredMessage<R::Message>>, Earlier), Error> {
-    if let Some(messages) = reader.read_from(from, MAX_EARLIER).await? {
-        let is_complete = reader.first_offset() <= from + 1 && messages.len() <= reader.max_len();
-        return Ok((messages, Earlier::Read { is_complete }));
+    let (messages, is_complete) = match reader.read_from(from, MAX_EARLIER).await? {
+        Some(messages) => {
+            let is_complete = reader.first_offset() <= from + 1 && messages.len() <= reader.max_len();
+            (messages, is_complete)
+        }
+        None => (reader.read_from(start, u64::MAX).await?.unwrap_or_default(), false),
+    };
+    if messages.last().is_none_or(|(offset, ..)| *offset < known) {
+        return Err(BEHIND.into());
     }
-    let messages = reader.read_from(start, u64::MAX).await?.unwrap_or_default();
-    Ok((messages, Earlier::Read { is_complete: false }))
+    Ok((messages, Earlier::Read { is_complete }))
 }
 
 /// Returns whether no message after `start` can be missing, although no message is at `start`.
@@ -171,5 +184,59 @@ impl<M> Accounted<M> {
         let is_all = self.len() < len;
         let end = if is_all { 0 } else { first.unwrap_or(self.items.len()) };
         self.items.drain(..end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::FutureExt;
+
+    use super::super::sequence::{Audience, Base};
+    use super::*;
+
+    /// Answers of replicas to one read after another.
+    struct Replicas(Mutex<Vec<Vec<StoredMessage<()>>>>);
+
+    impl HistoryReader for Replicas {
+        type Message = ();
+
+        async fn read_from(&self, offset: u64, _: u64) -> Result<Option<Vec<StoredMessage<()>>>, Error> {
+            let mut messages = crate::sync::lock(&self.0).remove(0);
+            messages.retain(|(at, ..)| *at >= offset);
+            Ok(Some(messages))
+        }
+
+        async fn has_other_topic_at(&self, _: u64) -> Result<bool, Error> {
+            Ok(true)
+        }
+
+        fn first_offset(&self) -> u64 {
+            1
+        }
+
+        fn max_len(&self) -> usize {
+            100
+        }
+    }
+
+    #[test]
+    fn answer_of_a_replica_that_is_behind_is_an_error() {
+        let message = |number: u64, base: u64| {
+            let id = MessageId { node: 1, topic_id: 0, sequence: number, audience: Audience::All };
+            let base = Some(Base { number: base, offset: base });
+            (number, Some(Stamp { id, base, is_repeated: false }), ())
+        };
+        let all: Vec<_> = (1..=9).map(|number| message(number, 1)).collect();
+        let find = |answers: [&[StoredMessage<()>]; 2]| {
+            let replicas = Replicas(Mutex::new(answers.map(<[_]>::to_vec).into()));
+            messages_after(&replicas, 5).now_or_never().unwrap()
+        };
+        // The first read does not tell which numbers precede the position, so an earlier part is read, too.
+        let found = find([&all[5..], &all]).unwrap();
+        assert!(found.is_complete && found.accounted.len() == 4 && found.end == 9);
+        let error = find([&all[5..], &all[..7]]).err().unwrap();
+        assert_eq!(error.to_string(), BEHIND);
     }
 }

@@ -25,6 +25,7 @@ impl HistorySearch {
     ) -> Result<RecoveredMessages, Error> {
         let len = len.min(self.history_stream.max_len());
         let (epoch, mut wanted) = (epoch(info), len);
+        let received = lock(&self.progress).last_message(epoch);
         // Marks take places in the history. The second attempt makes up for them.
         let (end, mut accounted) = loop {
             let consumer = consumer_for_last(stream, &self.subject, info, wanted as u64).await?;
@@ -39,6 +40,7 @@ impl HistorySearch {
             }
             wanted += read - accounted.len();
         };
+        self.check_end(stream, info, received, end).await?;
         accounted.retain_last(len);
         lock(&self.progress).recover(epoch, end);
         let missed = self.recovered_items(accounted, epoch);

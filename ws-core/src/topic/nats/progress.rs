@@ -82,6 +82,12 @@ impl StreamProgress {
         self.position.is_some_and(|position| position.is_message)
     }
 
+    /// Returns the offset of the last message in a stream of this epoch, if the subscriber has received one.
+    pub(super) fn last_message(&self, epoch: u64) -> Option<u64> {
+        let position = self.position.filter(|position| position.is_message && position.epoch == epoch);
+        position.map(|position| position.offset)
+    }
+
     /// Returns the epoch of the stream; 0 before the first start.
     pub(super) fn epoch(&self) -> u64 {
         self.position.map_or(0, |position| position.epoch)

@@ -8,7 +8,7 @@ use async_nats::{Error, Message, Subject, jetstream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::accounting::{Accounted, AccountedItem, HistoryReader, StoredMessage, messages_after};
+use super::accounting::{Accounted, AccountedItem, BEHIND, HistoryReader, StoredMessage, messages_after};
 use super::consumer::EphemeralConsumer;
 use super::epoch::epoch;
 use super::history_stream::HistoryStream;
@@ -127,7 +127,9 @@ impl HistorySearch {
         since: Position,
     ) -> Result<RecoveredMessages, Error> {
         let reader = self.reader(stream, info);
+        let received = lock(&self.progress).last_message(since.epoch);
         let found = messages_after(&reader, since.offset).await?;
+        self.check_end(stream, info, received, found.end).await?;
         lock(&self.progress).recover(since.epoch, found.end);
         // This process does not receive its own marks.
         let has_unstored_loss = self.sender.get().is_some_and(|sender| sender.unreported_loss().is_some())
@@ -138,6 +140,31 @@ impl HistorySearch {
             position: Position { offset: found.end, ..since },
             missed: self.recovered_items(found.accounted, since.epoch),
         })
+    }
+
+    /// Checks that the messages up to `end` are all that precede those to be received, the last of which is
+    /// `received`.
+    ///
+    /// The server that reads a replicated stream may be behind. It does not notice that messages are missing at
+    /// the end.
+    ///
+    /// # Errors
+    ///
+    /// A failed request, or later messages exist. The search is repeated.
+    pub(super) async fn check_end(
+        &self,
+        stream: &Stream,
+        info: &Info,
+        received: Option<u64>,
+        end: u64,
+    ) -> Result<(), Error> {
+        let is_end = end >= info.state.last_sequence || received.is_some_and(|received| received <= end);
+        if info.config.num_replicas <= 1 || is_end {
+            return Ok(());
+        }
+        // The leader of the stream answers. The last message may have expired.
+        let last = request_with_retry(|| self.last_offset(stream)).await?;
+        if last.is_some_and(|last| end < last) { Err(BEHIND.into()) } else { Ok(()) }
     }
 
     fn reader<'a>(&'a self, stream: &'a Stream, info: &'a Info) -> StreamReader<'a> {

@@ -264,7 +264,7 @@ impl SubjectSubscriber {
             let mut received =
                 lock(&history.progress).receive((offset, is_behind), stamp.as_ref(), Earlier::Unread);
             if let Received::Doubtful(from) = received {
-                let earlier = history.read_earlier(from).await?;
+                let earlier = history.read_earlier(from, offset).await?;
                 received = lock(&history.progress).receive((offset, is_behind), stamp.as_ref(), earlier);
             }
             let at = Position { epoch, offset };
@@ -373,14 +373,14 @@ pub(super) struct SubscribedHistory {
 }
 
 impl SubscribedHistory {
-    /// Learns the messages from an offset up to the start of the subscription.
-    async fn read_earlier(&self, from: u64) -> Result<Earlier, Error> {
+    /// Learns the messages from an offset up to the start of the subscription. Another message is `known`.
+    async fn read_earlier(&self, from: u64, known: u64) -> Result<Earlier, Error> {
         let _permit = self.stream.read_permits.acquire().await;
         let (stream, info) = self.stream.stream_and_info().await?;
         let (subject, max_len) = (&self.subject, self.stream.max_len());
         let start = lock(&self.progress).start();
         let reader = StreamReader { stream: &stream, info: &info, subject, max_len };
-        let (messages, earlier) = read_earlier(&reader, from, start).await?;
+        let (messages, earlier) = read_earlier(&reader, from, start, known).await?;
         let mut progress = lock(&self.progress);
         for (offset, stamp, _) in messages.iter().filter(|(offset, ..)| *offset <= start) {
             if let Some(stamp) = stamp {

@@ -418,7 +418,7 @@ impl Node {
         let mut received = state.progress.receive((offset, is_behind), Some(&stamp), Earlier::Unread);
         if let Received::Doubtful(from) = received {
             let (start, reader) = (state.progress.start(), BrokerReader(Arc::clone(&self.broker)));
-            let (read, earlier) = read_earlier(&reader, from, start).now_or_never().unwrap().unwrap();
+            let (read, earlier) = read_earlier(&reader, from, start, offset).now_or_never().unwrap().unwrap();
             for (offset, stamp, _) in read.iter().filter(|(offset, ..)| *offset <= start) {
                 state.progress.learn(&stamp.unwrap().id, *offset);
             }
