@@ -42,3 +42,34 @@ async fn store_that_lost_its_tail_is_a_reported_loss() {
     }
     account.check("6, stayed");
 }
+
+/// A process that knows only the end of the stream cannot compare messages, but their times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tail_that_was_overwritten_before_a_process_is_back_is_a_reported_loss() {
+    let Some(mut nats) = NatsServer::start().await else { return };
+    let proxy = LossyProxy::start(&nats).await;
+    let reader = Hub::nats(&proxy.url()).await.unwrap().topic::<String>("room").history(256);
+    let other = Hub::nats(&nats.url()).await.unwrap();
+    let publish_elsewhere = async || {
+        let room = other.topic::<String>("other").history(256);
+        publish_all(&room, &numbered("other", 0..5)).await;
+        wait_until(async || other.flush().await.is_ok()).await;
+    };
+    publish_elsewhere().await;
+    nats.stop();
+    nats.save_store();
+    nats.restart().await;
+    publish_elsewhere().await;
+    // The subscription begins at the end of the stream, behind the message of another topic.
+    let mut stayed = Session::subscriber(&reader).await;
+    proxy.set_offline();
+    nats.stop();
+    nats.restore_store();
+    nats.restart().await;
+    let sent = numbered("a", 0..8);
+    let hub = Hub::nats(&nats.url()).await.unwrap();
+    publish_all(&hub.topic::<String>("room").history(256), &sent).await;
+    hub.flush().await.unwrap();
+    proxy.set_online();
+    collect(&mut stayed, &sent, None).await.check("6, overwritten");
+}
