@@ -17,7 +17,7 @@ pub(crate) use session::{Session, SharedSession};
 use crate::clock::now;
 use crate::close::Close;
 use crate::error::HandlerError;
-use crate::handler::{Handler, InfoOf};
+use crate::handler::{Handler, InfoOf, ReplyOf};
 use crate::reply::IntoReply;
 use crate::timer::TimerId;
 use crate::wire::Connection;
@@ -58,7 +58,8 @@ impl<H: Handler> Context<H> {
     /// Sends one or more frames: any value that a method may return. Cowboy's `[Frame]`.
     ///
     /// If the reply fails (a value does not encode, or is an `Err`), `#[on_error]` gets the error after
-    /// the method has returned.
+    /// the method has returned. A handler that is declared with `sends = Event` sends only an `Event`, a [`Close`], a
+    /// ping or a pong.
     ///
     /// `send` never waits. The outbox holds up to `outbox_limit` bytes that the client has not read yet;
     /// beyond that limit the connection closes with [`CloseReason::Overflow`](crate::CloseReason::Overflow).
@@ -85,9 +86,9 @@ impl<H: Handler> Context<H> {
     /// assert_eq!(client.text().await, "IT");
     /// # }
     /// ```
-    pub fn send(&mut self, reply: impl IntoReply) {
+    pub fn send<R: ReplyOf<H>>(&mut self, reply: R) {
         let mut session = self.session();
-        if let Err(error) = reply.into_reply(&mut session.replies()) {
+        if let Err(error) = reply.send(&mut session.replies()) {
             session.failure.get_or_insert_with(|| Box::new(error));
         }
     }
@@ -120,7 +121,10 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn close(&mut self, close: impl Into<Close>) {
-        self.send(close.into());
+        let mut session = self.session();
+        if let Err(error) = close.into().into_reply(&mut session.replies()) {
+            session.failure.get_or_insert_with(|| Box::new(error));
+        }
     }
 
     /// Sends a message to this handler after `delay`. Cowboy's `erlang:start_timer`.
@@ -314,9 +318,9 @@ impl<H: Handler> Context<H> {
     /// If an earlier `send` of the method failed, returns that error instead.
     // PERF: inlined with `session` into generated code, once per message; budget: text64
     #[inline(always)]
-    pub(crate) fn reply(&mut self, reply: impl IntoReply) -> Result<(), HandlerError> {
+    pub(crate) fn reply<R: ReplyOf<H>>(&mut self, reply: R) -> Result<(), HandlerError> {
         let mut session = self.session();
-        let result = reply.into_reply(&mut session.replies());
+        let result = reply.send(&mut session.replies());
         if session.failure.is_none() {
             return result;
         }

@@ -22,6 +22,7 @@ chapters! {
     timers: "../docs/timers.md"
     addresses: "../docs/addresses.md"
     work: "../docs/work.md"
+    named_messages: "../docs/named_messages.md"
     topics: "../docs/topics.md"
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"

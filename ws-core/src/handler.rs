@@ -4,6 +4,7 @@
 mod enveloped;
 mod info;
 mod instance;
+mod reply_of;
 mod upgrade;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use enveloped::{Enveloped, NamedMessages};
 pub use info::{DeliverTo, InfoOf, OnInfo};
 pub use instance::{HandlerInstance, MethodFuture, MethodOutput};
+pub use reply_of::ReplyOf;
 pub(crate) use upgrade::is_token;
 pub use upgrade::{DefaultUpgrade, Extractor, IntoUpgrade, OnUpgrade, StateExtractor, Upgrade};
 

@@ -104,6 +104,10 @@ pub use tungstenite::Utf8Bytes;
 #[doc(inline)]
 pub use ws_macros::websocket;
 
+#[cfg(feature = "json")]
+#[doc(hidden)]
+pub use ws_macros::Messages;
+
 pub use address::{Addr, Address, Recipient};
 pub use close::{Close, CloseCodes, CloseReason, ProtocolError};
 
@@ -126,7 +130,7 @@ pub use close::CloseCode;
 
 pub use context::Context;
 #[cfg(feature = "json")]
-pub use envelope::{CallError, Envelope, Incoming, JsonRpc, RawId, TagNames, Tagged, TypeTag};
+pub use envelope::{CallError, Envelope, Incoming, JsonRpc, Messages, RawId, TagNames, Tagged, TypeTag};
 #[cfg(feature = "nats")]
 pub use error::HubError;
 #[cfg(feature = "tls")]
@@ -134,7 +138,7 @@ pub use error::TlsError;
 pub use error::{BoxError, BrokerError, DecodeError, Error, HandlerError, PublishError, Result, SendError};
 #[cfg(feature = "json")]
 pub use handler::Enveloped;
-pub use handler::{DeliverTo, Handler, OnInfo, Upgrade};
+pub use handler::{DeliverTo, Handler, OnInfo, ReplyOf, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use message::{Message, Ping, Pong};
@@ -147,6 +151,8 @@ pub use router::{Path, PeerAddr, Query, Router, State, Subprotocols};
 #[cfg(feature = "tls")]
 pub use server::Tls;
 pub use timer::TimerId;
+#[cfg(feature = "json")]
+pub use topic::EnvelopeCodec;
 #[cfg(feature = "nats")]
 pub use topic::NatsOptions;
 pub use topic::{

@@ -13,9 +13,10 @@ pub use hyper::http::request::Parts;
 pub use crate::close::{CloseCodes, CloseReason};
 pub use crate::context::Context;
 #[cfg(feature = "json")]
-pub use crate::envelope::TagNames;
+pub use crate::envelope::{JsonRpc, Messages, TagNames};
 pub use crate::error::HandlerError;
 pub use crate::event::{Event, EventOutcome, MissedCount};
+use crate::handler::ReplyOf;
 pub use crate::handler::{
     Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, InfoOf, IntoUpgrade, MethodFuture,
     MethodOutput, Mounted, OnInfo, OnUpgrade, StateExtractor, Timer, Upgrade,
@@ -26,12 +27,11 @@ pub use crate::handler::{Enveloped, NamedMessages};
 pub use crate::named::AnswerValue;
 #[cfg(feature = "json")]
 pub use crate::named::{
-    Answering, BatchRest, Caller, NamedMethods, Text, argument, arguments, dispatch_text, not_a_call, params,
-    refuse, refuse_async, run_batch, unknown_name,
+    Answering, BatchRest, Caller, NamedMethods, TextArgument, argument, arguments, dispatch_text, not_a_call,
+    params, refuse, refuse_async, run_batch, unknown_name,
 };
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};
-use crate::reply::IntoReply;
 pub use crate::reply::{AnyReply, MessageProtocol};
 use crate::router::PathExtractor;
 #[cfg(feature = "json")]
@@ -79,7 +79,7 @@ pub fn captured_context<H: Handler>() -> &'static mut Context<H> {
 ///
 /// Returns the error of an earlier `send` of the method, or else the error of the reply.
 #[inline]
-pub fn reply<H: Handler, R: IntoReply>(cx: &mut Context<H>, reply: R) -> Result<(), HandlerError> {
+pub fn reply<H: Handler, R: ReplyOf<H>>(cx: &mut Context<H>, reply: R) -> Result<(), HandlerError> {
     cx.reply(reply)
 }
 

@@ -1,5 +1,6 @@
 //! Replies: the types that methods return, encoded as frames.
 
+mod outgoing;
 mod protocol;
 
 use std::borrow::Cow;
@@ -12,6 +13,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tungstenite::Utf8Bytes;
 
+pub(crate) use outgoing::Outgoing;
+#[cfg(feature = "json")]
+pub(crate) use protocol::MessageSet;
 pub use protocol::{AnyReply, MessageProtocol};
 
 use crate::close::{Close, may_be_sent};

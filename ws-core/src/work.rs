@@ -8,8 +8,12 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::task::{JoinError, JoinSet};
 
+#[cfg(feature = "json")]
+use crate::envelope::{Envelope, Messages};
 use crate::error::HandlerError;
 use crate::panic::Panic;
+#[cfg(feature = "json")]
+use crate::reply::Outgoing;
 use crate::reply::{Defer, DeferredReply, IntoReply, Replies, ReplyFuture};
 
 /// A reply that comes later: a future whose output is sent to the client when it completes.
@@ -79,6 +83,21 @@ impl<R: IntoReply + Send + 'static> IntoReply for Deferred<R> {
         to.defer(Box::pin(async move {
             let reply = self.0.await;
             Box::new(move |to: &mut Replies<'_>| reply.into_reply(to)) as DeferredReply
+        }))
+    }
+}
+
+#[cfg(feature = "json")]
+impl<S, E, R> Outgoing<S, E> for Deferred<R>
+where
+    S: Messages,
+    E: Envelope,
+    R: Outgoing<S, E> + Send + 'static,
+{
+    fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        to.defer(Box::pin(async move {
+            let reply = self.0.await;
+            Box::new(move |to: &mut Replies<'_>| reply.send(to)) as DeferredReply
         }))
     }
 }

@@ -16,6 +16,16 @@ pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors
     let (impl_generics, where_clause) = impl_head(&declaration.generics);
     let (_, type_generics, _) = declaration.generics.split_for_impl();
     let (ident, type_generics) = (&declaration.ident, with_statics(type_generics, &declaration.generics));
+    // Named methods need some envelope.
+    let enveloped = declaration.has_envelope.then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics __ws::Enveloped for #ident #type_generics #where_clause {
+                type Envelope = __ws::JsonRpc;
+                type Sends = __ws::AnyReply;
+            }
+        }
+    });
     let code = scope(&quote! {
         #[automatically_derived]
         impl #impl_generics __ws::Declared for #ident #type_generics #where_clause {
@@ -25,6 +35,8 @@ pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors
 
         #[automatically_derived]
         impl #impl_generics __ws::Mounted for #ident #type_generics #where_clause {}
+
+        #enveloped
     });
     quote!(#item #errors #code)
 }

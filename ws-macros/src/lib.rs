@@ -7,6 +7,7 @@
 mod errors;
 mod expand;
 mod fallback;
+mod messages;
 mod model;
 mod parse;
 mod websocket;
@@ -22,6 +23,14 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn websocket(args: TokenStream, item: TokenStream) -> TokenStream {
     websocket::websocket(args.into(), &item.into()).into()
+}
+
+/// Implements the names of the messages that a server sends, for an `enum` that is `Serialize`.
+///
+/// The trait of this name has the details.
+#[proc_macro_derive(Messages, attributes(message))]
+pub fn messages(item: TokenStream) -> TokenStream {
+    messages::derive_messages(&item.into()).into()
 }
 
 /// Defines the helper attributes as macros that report their misuse. Without them, a helper outside of

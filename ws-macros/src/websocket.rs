@@ -15,7 +15,10 @@ pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
         return quote!(#errors #item);
     };
     match parsed {
-        Item::Declaration(declaration) => {
+        Item::Declaration(mut declaration) => {
+            let words = ["envelope", "JsonRpc", "Tagged"];
+            declaration.has_envelope =
+                args.clone().into_iter().any(|token| words.contains(&token.to_string().as_str()));
             let options = parse::parse_options(args, &mut errors);
             match model::validate_declaration(&declaration, options, &mut errors)
                 .filter(|_| errors.is_empty())

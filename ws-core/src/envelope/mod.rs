@@ -1,8 +1,10 @@
 //! Envelopes: how named messages, calls and their answers are written (feature `json`).
 
 mod call_error;
+mod content;
 mod json_rpc;
 mod members;
+mod messages;
 mod raw_id;
 mod tagged;
 
@@ -13,6 +15,8 @@ use serde_json::value::RawValue;
 
 pub use call_error::CallError;
 pub use json_rpc::JsonRpc;
+pub use messages::Messages;
+pub(crate) use messages::write_message;
 pub use raw_id::RawId;
 pub use tagged::{TagNames, Tagged, TypeTag};
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::envelope::Envelope;
-use crate::reply::MessageProtocol;
+use crate::reply::{MessageProtocol, MessageSet};
 
 /// A handler that is declared with an [`Envelope`]: `#[websocket(envelope = …)]`.
 ///
@@ -62,6 +62,9 @@ use crate::reply::MessageProtocol;
 pub trait Enveloped: Sized {
     /// The format of the messages.
     type Envelope: Envelope;
+    /// The messages that the handler sends: the enum of the option `sends`, or any reply.
+    #[doc(hidden)]
+    type Sends: MessageSet;
 }
 
 /// The form of the messages of a handler `H` with an envelope.
@@ -69,5 +72,7 @@ pub trait Enveloped: Sized {
 pub struct NamedMessages<H>(PhantomData<fn() -> H>);
 
 impl<H: Enveloped> MessageProtocol for NamedMessages<H> {
+    type Sends = H::Sends;
+    type Envelope = H::Envelope;
     const HAS_ENVELOPE: bool = true;
 }

@@ -82,7 +82,7 @@ pub trait Argument<'de>: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<'de, T: Deserialize<'de>> Argument<'de> for T {
-    type Slot = Slot<T>;
+    type Slot = OneArgument<T>;
 }
 
 /// Returns the empty place of an argument.
@@ -105,15 +105,15 @@ pub trait ArgumentSlot<'de> {
 
 /// The place of an argument of type `T`.
 #[derive(Debug)]
-pub struct Slot<T>(Option<T>);
+pub struct OneArgument<T>(Option<T>);
 
-impl<T> Default for Slot<T> {
+impl<T> Default for OneArgument<T> {
     fn default() -> Self {
         Self(None)
     }
 }
 
-impl<'de, T: Deserialize<'de>> ArgumentSlot<'de> for Slot<T> {
+impl<'de, T: Deserialize<'de>> ArgumentSlot<'de> for OneArgument<T> {
     type Value = T;
 
     #[inline]
@@ -160,9 +160,9 @@ impl<'de> Deserializer<'de> for Missing {
 
 /// An argument `&str`. Borrows from the message, unless the text has escapes.
 #[derive(Debug)]
-pub struct Text<'a>(Cow<'a, str>);
+pub struct TextArgument<'a>(Cow<'a, str>);
 
-impl Deref for Text<'_> {
+impl Deref for TextArgument<'_> {
     type Target = str;
 
     #[inline]
@@ -171,7 +171,7 @@ impl Deref for Text<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for TextArgument<'de> {
     #[inline]
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_str(TextVisitor).map(Self)

@@ -8,7 +8,7 @@ mod caller;
 use serde_json::value::RawValue;
 
 pub use answer::{AnswerValue, Answering};
-pub use arguments::{Params, Text, argument, arguments, params};
+pub use arguments::{Params, TextArgument, argument, arguments, params};
 pub use batch::{BatchRest, run_batch};
 pub use caller::Caller;
 

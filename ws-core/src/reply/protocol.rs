@@ -1,7 +1,14 @@
 //! The form of a handler's messages, as a type.
 
+#[cfg(feature = "json")]
+use crate::envelope::Messages;
+
 /// The form of a handler's messages, which `#[websocket(…)]` on its type chooses.
 pub trait MessageProtocol {
+    /// The messages that may be sent.
+    type Sends;
+    /// The envelope of these messages.
+    type Envelope;
     /// Whether the messages are in an envelope. The driver routes answers only then.
     const HAS_ENVELOPE: bool = false;
 }
@@ -10,4 +17,23 @@ pub trait MessageProtocol {
 #[derive(Debug)]
 pub enum AnyReply {}
 
-impl MessageProtocol for AnyReply {}
+impl MessageProtocol for AnyReply {
+    type Sends = Self;
+    type Envelope = Self;
+}
+
+/// The messages that a handler may send: those of an enum, or any reply.
+#[cfg(feature = "json")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no names for its messages",
+    label = "`#[derive(Messages)]` is missing",
+    note = "write `#[derive(Messages, serde::Serialize)]` above the `enum {Self}`"
+)]
+pub trait MessageSet {}
+
+#[cfg(feature = "json")]
+impl MessageSet for AnyReply {}
+
+#[cfg(feature = "json")]
+#[diagnostic::do_not_recommend]
+impl<M: Messages> MessageSet for M {}

@@ -10,6 +10,8 @@ mod broker;
 mod channel;
 mod codec;
 mod delivery_queue;
+#[cfg(feature = "json")]
+mod envelope_codec;
 mod frames;
 mod history;
 mod hub;
@@ -35,6 +37,8 @@ use std::sync::Arc;
 pub(crate) use channel::Channel;
 pub use codec::Codec;
 pub(crate) use delivery_queue::{Delivery, QueueItem, new_connection_id};
+#[cfg(feature = "json")]
+pub use envelope_codec::EnvelopeCodec;
 pub use history::History;
 pub use hub::Hub;
 #[cfg(feature = "nats")]

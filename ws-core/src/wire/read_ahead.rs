@@ -8,10 +8,10 @@ use super::inbound_message::InboundMessage;
 ///
 /// The queue is boxed, because few connections have one.
 #[derive(Debug, Default)]
-pub(super) struct ReadAheadQueue(Option<Box<Messages>>);
+pub(super) struct ReadAheadQueue(Option<Box<QueuedMessages>>);
 
 #[derive(Debug, Default)]
-struct Messages {
+struct QueuedMessages {
     messages: VecDeque<InboundMessage<'static>>,
     bytes: usize,
 }

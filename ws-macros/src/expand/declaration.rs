@@ -9,7 +9,7 @@ use crate::model::{Declaration, Envelope, Tags};
 
 /// Returns the item unchanged, followed by the `Declared` impl of its options.
 pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> TokenStream {
-    let Declaration { ident, generics, path, base, envelope, settings } = model;
+    let Declaration { ident, generics, path, base, envelope, sends, settings } = model;
     let generics = with_send_static(generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     // The path is absolute, so that options from macros of other crates resolve too.
@@ -47,12 +47,14 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
     };
     let enveloped = envelope.as_ref().map(|envelope| {
         let (ty, tags) = (envelope_type(envelope), envelope.tags.as_ref().map(tag_names));
+        let sends = sends.as_ref().map_or_else(|| quote!(__ws::AnyReply), |sends| quote!(#sends));
         quote! {
             #tags
 
             #[automatically_derived]
             impl #impl_generics __ws::Enveloped for #ident #type_generics #where_clause {
                 type Envelope = #ty;
+                type Sends = #sends;
             }
         }
     });

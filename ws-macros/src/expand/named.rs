@@ -215,9 +215,9 @@ fn decode(method: &Method, params: &TokenStream, refuse: &TokenStream) -> (Token
         if let NamedArg::One(name, ty) = arg {
             let tokens = match arg.text() {
                 None => anonymous(ty),
-                Some(TextArg::Required) => quote_spanned!(ty.span()=> __ws::Text<'_>),
+                Some(TextArg::Required) => quote_spanned!(ty.span()=> __ws::TextArgument<'_>),
                 Some(TextArg::Optional) => {
-                    quote_spanned!(ty.span()=> ::core::option::Option<__ws::Text<'_>>)
+                    quote_spanned!(ty.span()=> ::core::option::Option<__ws::TextArgument<'_>>)
                 }
             };
             names.push(name);

@@ -3,9 +3,9 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Generics, Lit};
+use syn::{Expr, ExprLit, Generics, Lit, Path};
 
-use super::envelope::{Envelope, validate_envelope};
+use super::envelope::{Envelope, validate_envelope, validate_sends};
 use super::usage::{OPTIONS, invalid_value, unknown_option, usage_hint};
 use super::value::{keyword, ungroup_expr};
 use super::{close_codes, compress, reject_lifetimes, reject_repeated_websocket, string_list, value};
@@ -20,6 +20,8 @@ pub(crate) struct Declaration {
     /// The constant of type `Options` that the settings override.
     pub(crate) base: Option<TokenStream>,
     pub(crate) envelope: Option<Envelope>,
+    /// The type of `sends`.
+    pub(crate) sends: Option<Path>,
     /// Fields of `Options` with their values.
     pub(crate) settings: Vec<(Ident, TokenStream)>,
 }
@@ -37,6 +39,7 @@ pub(crate) fn validate_declaration(
         path: None,
         base: None,
         envelope: None,
+        sends: None,
         settings: Vec::new(),
     };
     errors.collect(check_outbox_sizes(&options));
@@ -62,6 +65,10 @@ pub(crate) fn validate_declaration(
             model.envelope = errors.collect(validate_envelope(value, option.name.span()));
             continue;
         }
+        if let ("sends", Some(value)) = (option.name.to_string().as_str(), &option.value) {
+            model.sends = errors.collect(validate_sends(value, option.name.span()));
+            continue;
+        }
         let result = validate_option(&option);
         match errors.collect(result) {
             Some(Setting::Path(path)) => model.path = Some(path),
@@ -69,6 +76,14 @@ pub(crate) fn validate_declaration(
             Some(Setting::Field(tokens)) => model.settings.push((option.name, tokens)),
             None => {}
         }
+    }
+    let named = |name: &str| seen.iter().find(|seen| *seen == name);
+    if let (Some(sends), None) = (named("sends"), named("envelope")) {
+        errors.error(
+            sends.span(),
+            "`sends` without an envelope, in which the messages are written\n\
+             help: write `envelope = JsonRpc` or `envelope = Tagged` beside it",
+        );
     }
     errors.is_empty().then_some(model)
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprCall, ExprLit, Lit, LitStr, Type};
+use syn::{Expr, ExprCall, ExprLit, Lit, LitStr, Path, Type};
 
 use super::usage::{invalid_value, usage_hint};
 use super::value::{keyword, ungroup_expr};
@@ -115,6 +115,29 @@ fn validate_tags(call: &ExprCall) -> syn::Result<Envelope> {
         }
     }
     Ok(Envelope { ty: call.func.to_token_stream(), span: call.func.span(), tags: Some(tags) })
+}
+
+/// Returns the value of `sends`: the path of an enum.
+pub(super) fn validate_sends(value: &OptValue, name: Span) -> syn::Result<Path> {
+    match value {
+        OptValue::Expr(value) => match ungroup_expr(value) {
+            Expr::Path(_) if matches!(keyword(value).as_deref(), Some("none" | "None" | "any")) => {
+                Err(syn::Error::new(
+                    value.span(),
+                    "not a type of messages\nhelp: leave `sends` out, so that the handler may send any reply",
+                ))
+            }
+            Expr::Path(path) => Ok(path.path.clone()),
+            _ => Err(invalid_value(value.span(), "sends")),
+        },
+        OptValue::List(_, span) => Err(syn::Error::new(
+            *span,
+            "more than one type\nhelp: put all messages of the handler into one `enum` with `#[derive(Messages)]`",
+        )),
+        OptValue::Nested(_, span) => Err(invalid_value(*span, "sends")),
+        OptValue::Tokens(tokens) => Err(invalid_value(tokens.span(), "sends")),
+        OptValue::None(_) => Err(invalid_value(name, "sends")),
+    }
 }
 
 impl Tags {

@@ -5,10 +5,11 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 29] = [
+pub(super) const OPTIONS: [&str; 30] = [
     "path",
     "options",
     "envelope",
+    "sends",
     "subprotocols",
     "idle_timeout",
     "ping_interval",
@@ -38,10 +39,11 @@ pub(super) const OPTIONS: [&str; 29] = [
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 19] = [
+const OTHER_NAMES: [(&str, &[&str]); 20] = [
     ("path", &["route", "url", "uri", "at"]),
     ("options", &["base", "defaults", "config", "settings", "extends"]),
     ("envelope", &["rpc", "json_rpc", "jsonrpc", "format", "message_format", "tag", "tagged"]),
+    ("sends", &["send", "events", "messages", "emits", "publishes", "server_messages"]),
     ("subprotocols", &["protocols", "protocol", "subprotocol"]),
     ("idle_timeout", &["timeout", "inactivity_timeout"]),
     ("ping_interval", &["heartbeat", "heartbeat_interval", "keep_alive", "ping"]),
@@ -114,6 +116,7 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "envelope" => {
             "`envelope = JsonRpc`, `envelope = Tagged`, or `envelope = Tagged(tag = \"event\", content = \"data\")`"
         }
+        "sends" => "`sends = Event`, with an `enum Event` that has `#[derive(Messages, Serialize)]`",
         "subprotocols" => "`subprotocols = [\"chat.v2\", \"chat.v1\"]`",
         "idle_timeout" => "`idle_timeout = 60s`, or `idle_timeout = none`",
         "ping_interval" => "`ping_interval = 25s`, or `ping_interval = none`",

@@ -31,6 +31,8 @@ pub(crate) struct DeclarationItem {
     pub(crate) tokens: TokenStream,
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
+    /// Whether the options name an envelope, perhaps under another name.
+    pub(crate) has_envelope: bool,
 }
 
 /// Parses the item, or adds an error that names its kind.
@@ -104,7 +106,7 @@ impl Parse for DeclarationItem {
             generics.where_clause = input.parse()?;
         }
         input.parse::<TokenStream>()?;
-        Ok(Self { websockets, tokens: quote!(#(#attrs)* #rest), ident, generics })
+        Ok(Self { websockets, tokens: quote!(#(#attrs)* #rest), ident, generics, has_envelope: false })
     }
 }
 

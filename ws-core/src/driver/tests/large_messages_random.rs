@@ -51,7 +51,7 @@ fn plan(bytes: &[u8]) -> Vec<(usize, usize, usize)> {
 #[websocket(max_message_size = 1MiB, outbox_limit = 1GiB)]
 struct Parts;
 
-fn answer<H: crate::handler::Handler>(bytes: &[u8], cx: &mut Context<H>) {
+fn answer<H: crate::handler::Handler<Protocol = crate::reply::AnyReply>>(bytes: &[u8], cx: &mut Context<H>) {
     for (start, end, how) in plan(bytes) {
         let part = &bytes[start..end];
         match how {

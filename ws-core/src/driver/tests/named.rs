@@ -9,6 +9,7 @@ use crate::prelude::*;
 use crate::{CallError, JsonRpc, Params, Tagged};
 
 mod batches;
+mod sends;
 
 /// An error of the application.
 struct DivisionByZero(i64);

@@ -1,0 +1,200 @@
+//! `#[derive(Messages)]`: the names of the messages that a server sends.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Lit, Meta};
+
+use crate::errors::Errors;
+use crate::expand::scope;
+
+/// Expands the derive.
+pub(crate) fn derive_messages(input: &TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let Some(input) = errors.collect(syn::parse2::<DeriveInput>(input.clone())) else {
+        return errors.into_tokens();
+    };
+    let variants = validate(&input, &mut errors);
+    let ident = &input.ident;
+    let (names, arms) = if errors.is_empty() {
+        let names = variants.iter().map(|(cfgs, _, name)| quote!(#(#cfgs)* #name));
+        let arms =
+            variants.iter().map(|(cfgs, variant, name)| quote!(#(#cfgs)* Self::#variant { .. } => #name,));
+        (quote!(#(#names),*), quote!(match self { #(#arms)* }))
+    } else {
+        (TokenStream::new(), quote!(::core::unreachable!()))
+    };
+    let errors = errors.into_tokens();
+    // Without its own parameters and bounds, a type with errors gets no impl that would cause more of them.
+    let has_impl = matches!(input.data, Data::Enum(_)) && input.generics.params.is_empty();
+    let code = has_impl.then(|| {
+        scope(&quote! {
+            #[automatically_derived]
+            impl __ws::Messages for #ident {
+                const NAMES: &'static [&'static ::core::primitive::str] = &[#names];
+
+                fn name(&self) -> &'static ::core::primitive::str {
+                    #arms
+                }
+            }
+        })
+    });
+    quote!(#errors #code)
+}
+
+/// Returns the `cfg`s, the variants and their names.
+fn validate<'a>(
+    input: &'a DeriveInput,
+    errors: &mut Errors,
+) -> Vec<(Vec<&'a Attribute>, &'a syn::Ident, String)> {
+    let help = "help: write an `enum` with a variant for each message: `enum Event { Price(Price), Closed }`";
+    let data = match &input.data {
+        Data::Enum(data) => data,
+        Data::Struct(data) => {
+            errors.error_at(data.struct_token, format!("`#[derive(Messages)]` on a struct\n{help}"));
+            return Vec::new();
+        }
+        Data::Union(data) => {
+            errors.error_at(data.union_token, format!("`#[derive(Messages)]` on a union\n{help}"));
+            return Vec::new();
+        }
+    };
+    if !input.generics.params.is_empty() {
+        errors.error_at(
+            &input.generics.params,
+            "messages cannot be generic, because the client does not know the type\n\
+             help: name the types, or let the messages own their data",
+        );
+    }
+    if data.variants.is_empty() {
+        errors.error_at(&input.ident, format!("an enum without a message\n{help}"));
+    }
+    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
+        reject_representation(attr, errors);
+    }
+    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("message")) {
+        errors.error_at(
+            attr.path(),
+            "`#[message]` on the enum\nhelp: write `#[message(\"name\")]` above a variant",
+        );
+    }
+    let mut found: Vec<(Vec<&Attribute>, &syn::Ident, String)> = Vec::new();
+    for variant in &data.variants {
+        let Some((name, span)) = message_name(variant, errors) else { continue };
+        let cfgs: Vec<_> = variant.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
+        if let Some((first_cfgs, first, _)) = found.iter().find(|(_, _, other)| *other == name)
+            && (cfgs.is_empty() || first_cfgs.is_empty())
+        {
+            errors.error(
+                span,
+                format!(
+                    "a second message `{name}`: `{first}` has this name already\n\
+                     help: give one of them another name: `#[message(\"another.name\")]`"
+                ),
+            );
+        }
+        found.push((cfgs, &variant.ident, name));
+    }
+    found
+}
+
+/// Rejects attributes of serde that write the name of the variant themselves.
+fn reject_representation(attr: &Attribute, errors: &mut Errors) {
+    let Meta::List(list) = &attr.meta else { return };
+    for token in list.tokens.clone() {
+        let word = token.to_string();
+        if matches!(word.as_str(), "tag" | "content" | "untagged") {
+            errors.error_at(
+                token,
+                format!(
+                    "`{word}` of serde, where the envelope of the handler writes the names\n\
+                     help: remove it; for another member than `type`, write `envelope = Tagged(tag = \"…\")` at the handler"
+                ),
+            );
+            return;
+        }
+    }
+}
+
+/// Returns the name of a variant's message, with its span.
+fn message_name(variant: &syn::Variant, errors: &mut Errors) -> Option<(String, Span)> {
+    let mut attrs = variant.attrs.iter().filter(|attr| attr.path().is_ident("message"));
+    let Some(attr) = attrs.next() else {
+        let ident = &variant.ident;
+        return Some((snake_case(ident.to_string().trim_start_matches("r#")), ident.span()));
+    };
+    if let Some(second) = attrs.next() {
+        errors.error_at(second.path(), "a second `#[message]` on this variant\nhelp: keep one of them");
+        return None;
+    }
+    for field in fields(&variant.fields) {
+        for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("message")) {
+            errors.error_at(attr.path(), "`#[message]` on a field\nhelp: write `#[serde(rename = \"…\")]`");
+        }
+    }
+    let usage = "help: write `#[message(\"name\")]`";
+    let Meta::List(list) = &attr.meta else {
+        errors.error_at(attr, format!("a message without a name\n{usage}"));
+        return None;
+    };
+    match syn::parse2::<Expr>(list.tokens.clone()) {
+        Ok(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) if !text.value().is_empty() => {
+            Some((text.value(), text.span()))
+        }
+        Ok(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => {
+            errors.error(text.span(), format!("an empty name\n{usage}, or leave `#[message]` out"));
+            None
+        }
+        Ok(Expr::Assign(assign)) => {
+            let value = assign.right.to_token_stream();
+            errors
+                .error_at(&list.tokens, format!("the name needs no key\nhelp: write `#[message({value})]`"));
+            None
+        }
+        _ => {
+            errors.error_at(list, format!("`#[message]` takes one name, a text\n{usage}"));
+            None
+        }
+    }
+}
+
+fn fields(fields: &Fields) -> impl Iterator<Item = &syn::Field> {
+    fields.iter()
+}
+
+/// Returns a name in `snake_case`: `HttpError` is `http_error`, and so is `HTTPError`.
+fn snake_case(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let mut snake = String::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| letters.get(at));
+        let after = letters.get(at + 1);
+        let starts_word = letter.is_uppercase()
+            && before.is_some_and(|before| {
+                before.is_lowercase()
+                    || before.is_numeric()
+                    || (before.is_uppercase() && after.is_some_and(|after| after.is_lowercase()))
+            });
+        if starts_word {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_in_snake_case() {
+        let names = [
+            ("Price", "price"),
+            ("MarketClosed", "market_closed"),
+            ("HTTPError", "http_error"),
+            ("Level2Quote", "level2_quote"),
+            ("A", "a"),
+        ];
+        for (name, expect) in names {
+            assert_eq!(super::snake_case(name), expect);
+        }
+    }
+}
