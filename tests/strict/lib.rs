@@ -200,6 +200,25 @@ pub mod module {
     }
 }
 
+/// A handler that takes parts.
+#[websocket(path = "/upload")]
+#[derive(Clone, Debug, Default)]
+pub struct Upload {
+    len: usize,
+}
+
+#[websocket]
+impl Upload {
+    /// Takes a part, and sends it back.
+    #[on_part]
+    pub async fn part(&mut self, part: Part<'_>, cx: &mut Context<Self>) -> std::io::Result<()> {
+        self.len += part.len();
+        let mut copy = cx.send_parts(part.kind());
+        copy.write(part.bytes()).await?;
+        copy.finish().await
+    }
+}
+
 /// A handler in the body of a function.
 #[must_use]
 pub fn router() -> Router {
@@ -221,5 +240,6 @@ pub fn router() -> Router {
         .mount::<Everything>()
         .mount::<module::Guest>()
         .mount::<Local>()
+        .mount::<Upload>()
         .mount_at::<Relay<String>>("/relay/of/strings")
 }

@@ -1,6 +1,7 @@
 //! The commands of a handler to its connection.
 
 mod flushed;
+mod parts;
 mod presence;
 mod session;
 mod settings;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+pub use parts::PartWriter;
 use session::{ConnectionInfo, SessionCell, SessionGuard};
 pub(crate) use session::{Session, SharedSession};
 

@@ -2,6 +2,7 @@
 
 use crate::close::CloseReason;
 use crate::error::HandlerError;
+use crate::message::Part;
 
 /// An event of a connection. `I` is the handler's message enum ([`Handler::Info`]).
 ///
@@ -16,6 +17,8 @@ pub enum Event<'a, I> {
     Text(&'a str),
     /// A binary message.
     Binary(&'a [u8]),
+    /// A part of a message.
+    Part(Part<'a>),
     /// A ping. The pong is already in the outbox.
     Ping(&'a [u8]),
     /// A pong.
@@ -81,5 +84,26 @@ impl MissedCount for u64 {
     #[inline]
     fn from_count(count: u64) -> Self {
         count
+    }
+}
+
+/// The argument type of `#[on_part]`. Only [`Part`] implements this trait.
+///
+/// With the trait, a compile error names the attribute.
+#[diagnostic::on_unimplemented(
+    message = "`#[on_part]` cannot take a `{Self}`",
+    label = "not a part of a message",
+    note = "write `part: Part<'_>`; its bytes are `part.bytes()`, and its text is `part.text()`",
+    note = "a method that takes whole messages has `#[on_text]` or `#[on_binary]`"
+)]
+pub trait FromPart<'a>: Sized {
+    /// Converts the part.
+    fn from_part(part: Part<'a>) -> Self;
+}
+
+impl<'a> FromPart<'a> for Part<'a> {
+    #[inline]
+    fn from_part(part: Part<'a>) -> Self {
+        part
     }
 }

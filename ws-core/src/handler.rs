@@ -95,6 +95,8 @@ pub trait Handler: Sized + Send + 'static {
     const ON_ERROR: bool = false;
     /// Whether the handler has an `#[on_drain]`.
     const ON_DRAIN: bool = false;
+    /// Whether the handler has an `#[on_part]`, so that messages are delivered in parts.
+    const ON_PART: bool = false;
 
     /// Runs the method for an event, or returns the async method that has to run.
     fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> EventOutcome<Self::Call>;

@@ -128,7 +128,7 @@ pub use close::{Close, CloseCodes, CloseReason, ProtocolError};
 #[doc(inline)]
 pub use close::CloseCode;
 
-pub use context::Context;
+pub use context::{Context, PartWriter};
 #[cfg(feature = "json")]
 pub use envelope::{CallError, Envelope, Incoming, JsonRpc, Messages, RawId, TagNames, Tagged, TypeTag};
 #[cfg(feature = "nats")]
@@ -141,7 +141,7 @@ pub use handler::Enveloped;
 pub use handler::{DeliverTo, Handler, OnInfo, ReplyOf, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
-pub use message::{Message, Ping, Pong};
+pub use message::{Message, MessageKind, Part, Ping, Pong};
 #[cfg(feature = "json")]
 pub use named::Params;
 pub use options::{Compress, Options, Origins, Overflow, Unhandled, UnsentLimit};

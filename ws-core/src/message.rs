@@ -1,6 +1,9 @@
 //! Owned messages and control frames.
 
+mod part;
+
 use bytes::Bytes;
+pub use part::{Part, PartBuf};
 use tungstenite::Utf8Bytes;
 
 use crate::close::Close;
@@ -77,6 +80,38 @@ from! {
     Ping: Ping;
     Pong: Pong;
     Close: Close;
+}
+
+/// The kind of a message (RFC 6455 §5.6): what [`Part::kind`] returns, and [`Context::send_parts`] takes.
+///
+/// ```
+/// # use ws_core::{prelude::*, test::TestClient};
+/// # #[websocket] #[derive(Default)] struct Chat;
+/// #[websocket]
+/// impl Chat {
+///     #[on_part]
+///     fn part(&mut self, part: Part<'_>) -> &'static str {
+///         match part.kind() {
+///             MessageKind::Text => "text",
+///             MessageKind::Binary => "binary",
+///         }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut client = TestClient::open(Chat).await;
+/// client.send("hello").await;
+/// assert_eq!(client.text().await, "text");
+/// # }
+/// ```
+///
+/// [`Context::send_parts`]: crate::Context::send_parts
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// UTF-8 text.
+    Text,
+    /// Bytes.
+    #[default]
+    Binary,
 }
 
 /// A ping as a reply (RFC 6455 §5.5.2), with at most 125 bytes of payload.

@@ -50,7 +50,8 @@ pub struct Options {
     pub max_lifetime: Option<Duration>,
     /// The largest message a client may send, in bytes: the sum of all fragments, after decompression. A
     /// larger message closes the connection with 1009, either when its header is read or when the inflated
-    /// size exceeds the limit. Default 1 MiB. Cowboy's `max_frame_size`.
+    /// size exceeds the limit. Default 1 MiB; for a handler with [`#[on_part]`](crate::prelude::on_part) there is
+    /// no limit by default, and the value is `usize::MAX`. Cowboy's `max_frame_size`.
     pub max_message_size: usize,
     /// The largest data frame a client may send, in bytes of payload on the wire. A larger frame closes the
     /// connection with 1009 when its header is read. `None` for no limit besides `max_message_size`.
@@ -279,11 +280,24 @@ pub struct Declaration {
     pub path: &'static str,
     /// The settings of the handler's connections.
     pub options: Options,
+    /// Whether `max_message_size` is written in the declaration, even if the value is the default.
+    pub limits_messages: bool,
 }
 
 impl Declaration {
     /// The declaration of a plain `#[websocket]`.
-    pub const DEFAULT: Self = Self { path: "", options: Options::DEFAULT };
+    pub const DEFAULT: Self = Self { path: "", options: Options::DEFAULT, limits_messages: false };
+
+    /// Removes the default limit of messages, if the handler has an `#[on_part]`: `takes_parts`.
+    ///
+    /// A limit that is declared remains. A limit from `options = …` remains if it differs from the default.
+    pub const fn for_parts(mut self, takes_parts: bool) -> Self {
+        let is_default = self.options.max_message_size == Options::DEFAULT.max_message_size;
+        if takes_parts && is_default && !self.limits_messages {
+            self.options.max_message_size = usize::MAX;
+        }
+        self
+    }
 
     /// Checks each option and their combination. The macro has already checked literals.
     ///

@@ -35,10 +35,10 @@ pub use named::{on_call, on_message};
 pub use crate::Json;
 pub use crate::{
     Addr, BrokerError, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, Deferred, FromBinary,
-    FromText, HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId, Message, OnInfo,
-    Path, PeerAddr, Ping, Pong, Position, Presence, PublishAck, PublishError, Published, Query, Recipient,
-    Recovery, Replies, Router, SendError, Since, State, StatusCode, Subprotocols, TimerId, Topic, Upgrade,
-    Utf8Bytes, websocket,
+    FromText, HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId, Message,
+    MessageKind, OnInfo, Part, Path, PeerAddr, Ping, Pong, Position, Presence, PublishAck, PublishError,
+    Published, Query, Recipient, Recovery, Replies, Router, SendError, Since, State, StatusCode,
+    Subprotocols, TimerId, Topic, Upgrade, Utf8Bytes, websocket,
 };
 
 /// `#[after(5s)]`: a method that runs once, this long after open. Cowboy's `erlang:start_timer/3`.
@@ -267,6 +267,10 @@ pub use ws_macros::on_lagged;
 /// ```
 #[doc(inline)]
 pub use ws_macros::on_open;
+
+#[doc = include_str!("prelude/on_part.md")]
+#[doc(inline)]
+pub use ws_macros::on_part;
 
 /// `#[on_ping]`: the method for pings (RFC 6455 §5.5.2). Cowboy's `websocket_handle({ping, _}, _)`.
 ///

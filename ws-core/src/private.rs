@@ -15,7 +15,7 @@ pub use crate::context::Context;
 #[cfg(feature = "json")]
 pub use crate::envelope::{JsonRpc, Messages, TagNames};
 pub use crate::error::HandlerError;
-pub use crate::event::{Event, EventOutcome, MissedCount};
+pub use crate::event::{Event, EventOutcome, FromPart, MissedCount};
 use crate::handler::ReplyOf;
 pub use crate::handler::{
     Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, InfoOf, IntoUpgrade, MethodFuture,
@@ -30,6 +30,7 @@ pub use crate::named::{
     Answering, BatchRest, Caller, NamedMethods, TextArgument, argument, arguments, dispatch_text, not_a_call,
     params, refuse, refuse_async, run_batch, unknown_name,
 };
+pub use crate::message::PartBuf;
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};
 pub use crate::reply::{AnyReply, MessageProtocol};

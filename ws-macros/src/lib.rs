@@ -59,6 +59,8 @@ misplaced! {
     on_message
     /// Takes a binary message; Cowboy's `websocket_handle({binary, _}, _)`.
     on_binary
+    /// Takes a part of a message as it arrives.
+    on_part
     /// Takes a ping, after the automatic pong; Cowboy's `websocket_handle(ping, _)`.
     on_ping
     /// Takes a pong; Cowboy's `websocket_handle(pong, _)`.

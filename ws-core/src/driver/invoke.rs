@@ -7,6 +7,7 @@ use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::event::{Event, EventOutcome};
 use crate::handler::{Handler, HandlerInstance};
+use crate::message::Part;
 use crate::options::Unhandled;
 use crate::panic::{Panic, catch};
 use crate::wire::{InboundMessage, UnreadInput};
@@ -28,8 +29,11 @@ pub(super) enum Completion {
 
 // PERF: called for every message, so that the match on the event folds. budget: text64x16
 #[inline(always)]
-fn to_event<'a, I>(message: &'a InboundMessage<'_>) -> Event<'a, I> {
+fn to_event<'a, H: Handler>(message: &'a InboundMessage<'_>) -> Event<'a, H::Info> {
     match message {
+        InboundMessage::Text(text) if H::ON_PART => Event::Part(Part::whole_text(text)),
+        InboundMessage::Binary(bytes) if H::ON_PART => Event::Part(Part::whole_binary(bytes)),
+        InboundMessage::Part(part) => Event::Part(part.part()),
         InboundMessage::Text(text) => Event::Text(text),
         InboundMessage::Binary(bytes) => Event::Binary(bytes),
         InboundMessage::Ping(payload) => Event::Ping(payload),
@@ -87,7 +91,7 @@ impl<H: Handler> HandlerInstance<H> {
     // General path: `dispatch_message_outlined`, which is this function.
     #[inline(always)]
     pub(super) fn dispatch_message(&mut self, message: &InboundMessage<'_>) -> Option<H::Call> {
-        let event = to_event(message);
+        let event = to_event::<H>(message);
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
         match self.handler.event(event, &mut self.cx) {
             EventOutcome::Done => None,

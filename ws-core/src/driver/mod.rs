@@ -61,6 +61,9 @@ where
     // the future.
     let mut instance = HandlerInstance::new(handler, cx);
     instance.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
+    if H::ON_PART {
+        instance.cx.session().wire.deliver_in_parts();
+    }
     if let Some(limits) = instance.cx.session().wire.options().send_limits() {
         io.set_send_limits(limits);
     }

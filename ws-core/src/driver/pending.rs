@@ -90,7 +90,8 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         while !session.wire.is_closing() {
             let wire = &mut session.wire;
             read_ahead(self.io, self.task, wire, self.scratch);
-            if session.has_work() && session.send_completed(self.task) {
+            let can_reply = !session.wire.has_unfinished_message();
+            if can_reply && session.has_work() && session.send_completed(self.task) {
                 return Poll::Ready(());
             }
             let wire = &mut session.wire;

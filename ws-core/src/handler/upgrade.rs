@@ -11,7 +11,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 
-use super::Declared;
+use super::{Declared, Handler};
 use crate::options::Options;
 
 /// The constructor of a handler `H` from a request to a router with state `S`. The type
@@ -193,9 +193,9 @@ impl<H> Upgrade<H> {
     /// before, so changing them has no effect. `compress` is applied afterwards.
     pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self
     where
-        H: Declared,
+        H: Handler,
     {
-        change(self.options.get_or_insert(H::DECLARATION.options));
+        change(self.options.get_or_insert(H::CHECKED_DECLARATION.options));
         self
     }
 }

@@ -152,7 +152,12 @@ impl<H: Handler> PendingConnection<H> {
     /// Starts a connection of draft 76 after the client has sent the eight bytes that follow its head.
     async fn start_hixie(self: Box<Self>, pending_upgrade: PendingUpgrade, challenge: Challenge) {
         let Self { setup, permit, timeout, .. } = *self;
-        let (limit, limits) = (setup.options.max_message_size, setup.options.send_limits());
+        // The frames that the draft skips are limited, also if messages are not.
+        let limit = match setup.options.max_message_size {
+            usize::MAX => Options::DEFAULT.max_message_size,
+            limit => limit,
+        };
+        let limits = setup.options.send_limits();
         let handshake = async {
             let (mut stream, input) = pending_upgrade.stream().await?;
             if let Some(limits) = limits {

@@ -15,7 +15,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::Instant;
 
-use super::frames;
+use super::frames::{self, FrameDecoder};
 use crate::message::Message;
 use crate::sync::lock;
 
@@ -38,6 +38,7 @@ struct ClientState {
     unsent: BytesMut,
     /// The start of an incomplete frame.
     received: BytesMut,
+    decoder: FrameDecoder,
     /// The messages that were received and not taken, with the lengths of their frames.
     messages: VecDeque<(Message, usize)>,
     /// The sum of those lengths.
@@ -65,6 +66,7 @@ impl ClientIo {
             waker: None,
             unsent: BytesMut::new(),
             received: BytesMut::new(),
+            decoder: FrameDecoder::default(),
             messages: VecDeque::new(),
             buffered: 0,
             next_requested: false,
@@ -170,7 +172,8 @@ impl ClientState {
             let room = if self.next_requested && self.messages.is_empty() {
                 bytes.len()
             } else {
-                bytes.len().min(READ_AHEAD.saturating_sub(self.buffered + self.received.len()))
+                let buffered = self.buffered + self.received.len() + self.decoder.incomplete_len();
+                bytes.len().min(READ_AHEAD.saturating_sub(buffered))
             };
             let mut read = ReadBuf::new(&mut bytes[..room]);
             if room == 0 || Pin::new(&mut *io).poll_read(task, &mut read).is_pending() {
@@ -178,8 +181,9 @@ impl ClientState {
             }
             self.ended = read.filled().is_empty();
             self.received.extend_from_slice(read.filled());
-            while let Some((message, len)) = frames::decode(&self.received) {
-                self.received.advance(len);
+            while let Some((frame_len, message)) = self.decoder.decode(&self.received) {
+                self.received.advance(frame_len);
+                let Some((message, len)) = message else { continue };
                 self.log_event(&format!("handler sent {}", frames::describe(&message)));
                 if self.is_keepalive(&message) {
                     self.log_event("client sent the pong");

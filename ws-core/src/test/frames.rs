@@ -33,14 +33,48 @@ pub(super) fn encode(message: &Message) -> Vec<u8> {
     frame
 }
 
-/// Decodes the first message of the received bytes. Returns the message and the length of its frame.
-pub(super) fn decode(received: &[u8]) -> Option<(Message, usize)> {
-    let mut cursor = Cursor::new(received);
-    let (header, len) = FrameHeader::parse(&mut cursor).ok()??;
-    let start = usize::try_from(cursor.position()).ok()?;
-    let end = start + usize::try_from(len).ok()?;
-    let payload = received.get(start..end)?;
-    let message = match header.opcode {
+/// The decoder of the handler's frames, which may be fragments of a message.
+#[derive(Debug, Default)]
+pub(super) struct FrameDecoder {
+    /// The message whose last fragment has not arrived: its opcode, its payload so far, and the length of its frames.
+    message: Option<(OpCode, Vec<u8>, usize)>,
+}
+
+impl FrameDecoder {
+    /// Decodes the first frame of the received bytes. Returns the length of the frame and, if the frame completes a
+    /// message, the message with the length of all its frames.
+    pub(super) fn decode(&mut self, received: &[u8]) -> Option<(usize, Option<(Message, usize)>)> {
+        let mut cursor = Cursor::new(received);
+        let (header, len) = FrameHeader::parse(&mut cursor).ok()??;
+        let start = usize::try_from(cursor.position()).ok()?;
+        let end = start + usize::try_from(len).ok()?;
+        let payload = received.get(start..end)?;
+        if let OpCode::Control(_) = header.opcode {
+            return Some((end, Some((decode_message(header.opcode, payload), end))));
+        }
+        let new = || (header.opcode, Vec::new(), 0);
+        let (opcode, mut whole, frames_len) = self.message.take().unwrap_or_else(new);
+        let frames_len = frames_len + end;
+        if header.is_final && whole.is_empty() {
+            return Some((end, Some((decode_message(opcode, payload), frames_len))));
+        }
+        whole.extend_from_slice(payload);
+        if header.is_final {
+            return Some((end, Some((decode_message(opcode, &whole), frames_len))));
+        }
+        self.message = Some((opcode, whole, frames_len));
+        Some((end, None))
+    }
+
+    /// Returns the length of the frames of an incomplete message.
+    pub(super) fn incomplete_len(&self) -> usize {
+        self.message.as_ref().map_or(0, |(_, _, frames_len)| *frames_len)
+    }
+}
+
+/// Decodes the payload of a message or control frame.
+fn decode_message(opcode: OpCode, payload: &[u8]) -> Message {
+    match opcode {
         OpCode::Data(Data::Text) => Message::text(String::from_utf8_lossy(payload).into_owned()),
         OpCode::Control(Control::Ping) => Message::Ping(Ping(Bytes::copy_from_slice(payload))),
         OpCode::Control(Control::Pong) => Message::Pong(Pong(Bytes::copy_from_slice(payload))),
@@ -50,8 +84,7 @@ pub(super) fn decode(received: &[u8]) -> Option<(Message, usize)> {
             None => CloseCode::Status.into(),
         }),
         _ => Message::binary(Bytes::copy_from_slice(payload)),
-    };
-    Some((message, end))
+    }
 }
 
 /// Describes a message for the log and for failed expectations.

@@ -252,11 +252,15 @@ fn parse_frame(frames: &[u8]) -> io::Result<(Message, usize)> {
     let whole = header.and_then(|(header, len)| {
         let start = usize::try_from(cursor.position()).ok()?;
         let end = start.checked_add(usize::try_from(len).ok()?)?;
-        Some((header.opcode, Bytes::copy_from_slice(frames.get(start..end)?), end))
+        Some((header, Bytes::copy_from_slice(frames.get(start..end)?), end))
     });
     let invalid = |reason: &'static str| io::Error::new(io::ErrorKind::InvalidInput, reason);
-    let (opcode, payload, size) = whole.ok_or_else(|| invalid("incomplete frame"))?;
-    let message = match opcode {
+    let (header, payload, size) = whole.ok_or_else(|| invalid("incomplete frame"))?;
+    let message = match header.opcode {
+        OpCode::Data(Data::Text | Data::Binary) if !header.is_final => {
+            Message::Frame(Frame::from_payload(header, payload))
+        }
+        OpCode::Data(Data::Continue) => Message::Frame(Frame::from_payload(header, payload)),
         OpCode::Data(Data::Text) => {
             Message::Text(Utf8Bytes::try_from(payload).map_err(|_| invalid("text is not UTF-8"))?)
         }

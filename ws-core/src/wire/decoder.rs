@@ -3,16 +3,17 @@
 mod compressed;
 mod direct_read;
 mod partial_message;
+mod parts;
 
 use std::borrow::Cow;
 
-use partial_message::{MessageKind, PartialFrame, PartialMessage};
+use partial_message::{PartialFrame, PartialMessage};
 
 use super::deflate::Inflater;
 use super::frame::{COMPRESSED, Header, Opcode};
 use super::mask;
 use crate::close::{Close, CloseCode, ProtocolError, may_be_sent};
-use crate::message::MAX_CONTROL_PAYLOAD;
+use crate::message::{MAX_CONTROL_PAYLOAD, MessageKind, PartBuf};
 
 /// The largest number of empty fragments in a message.
 ///
@@ -25,6 +26,7 @@ const MAX_EMPTY_FRAGMENTS: u16 = 1024;
 pub(crate) enum Decoded<'a> {
     Text(Cow<'a, str>),
     Binary(Cow<'a, [u8]>),
+    Part(PartBuf<'a>),
     Ping(&'a [u8]),
     Pong(&'a [u8]),
     Close(Option<Close>),
@@ -38,6 +40,8 @@ pub(crate) struct Decoder {
     /// The smaller of the two limits, for [`decode_short`](Self::decode_short).
     max_short_len: u8,
     validate_utf8: bool,
+    /// Whether incomplete messages are delivered in parts.
+    takes_parts: bool,
     /// The message whose last frame is incomplete.
     message: Option<Box<PartialMessage>>,
     /// The decompressor, if compression was negotiated.
@@ -45,13 +49,13 @@ pub(crate) struct Decoder {
 }
 
 /// The extent to which the input completes a data frame.
-enum Progress {
+enum Progress<'a> {
     /// The frame is incomplete.
     Incomplete,
     /// The frame is complete, and the message continues in another frame.
     Frame,
-    /// The message is complete.
-    Message(Decoded<'static>),
+    /// The message is complete, or a part of it is to be delivered.
+    Message(Decoded<'a>),
 }
 
 impl Decoder {
@@ -61,6 +65,7 @@ impl Decoder {
             max_frame_size: usize::MAX,
             max_short_len: short_limit(max_message_size),
             validate_utf8,
+            takes_parts: false,
             message: None,
             inflater: None,
         }
@@ -132,7 +137,12 @@ impl Decoder {
         loop {
             if let Some(frame) = self.message.as_ref().and_then(|message| message.frame) {
                 let before = input.len();
-                match self.continue_frame(frame, input) {
+                let progress = if self.takes_parts {
+                    self.continue_part(frame, input)
+                } else {
+                    self.continue_frame(frame, input)
+                };
+                match progress {
                     Ok(Progress::Incomplete) => return Ok(None),
                     Ok(Progress::Frame) => {}
                     Ok(Progress::Message(message)) => return Ok(Some(message)),
@@ -142,7 +152,7 @@ impl Decoder {
                     }
                 }
             }
-            let len = self.message.as_ref().map_or(0, |message| message.payload.len());
+            let len = self.message.as_ref().map_or(0, |message| message.len());
             let mut max_len = self.max_message_size.saturating_sub(len);
             let mut max_compressed_len = None;
             if INFLATES && let Some(inflater) = &self.inflater {
@@ -175,7 +185,9 @@ impl Decoder {
                     }))
                 };
             }
-            if header.fin && self.message.is_none() && available >= header.len {
+            // The output of a compressed frame may have to be delivered in parts.
+            let in_parts = INFLATES && header.compressed && self.takes_parts;
+            if header.fin && self.message.is_none() && available >= header.len && !in_parts {
                 let payload = take_payload(input, &header);
                 if INFLATES && header.compressed {
                     return self.decode_complete_compressed(header.opcode, payload).map(Some);
@@ -260,7 +272,7 @@ impl Decoder {
         &mut self,
         mut frame: PartialFrame,
         input: &mut &mut [u8],
-    ) -> Result<Progress, ProtocolError> {
+    ) -> Result<Progress<'static>, ProtocolError> {
         let part = split_front(input, frame.remaining.min(input.len()));
         mask::apply(part, frame.mask);
         let is_compressed = self.is_compressed();

@@ -143,7 +143,8 @@ pub(crate) const MAX_CLIENT_HEADER: usize = 14;
 /// The largest header of a frame to a client, in bytes.
 pub(crate) const MAX_HEADER: usize = 10;
 
-const FIN: u8 = 0x80;
+/// The bit of the last frame of a message.
+pub(crate) const FIN: u8 = 0x80;
 
 /// The reserved bit of a compressed message (RFC 7692 §6).
 pub(crate) const COMPRESSED: u8 = 0x40;

@@ -8,12 +8,16 @@ use super::deflate::{self, DeflateParams, Inflater};
 use super::inbound_message::InboundMessage;
 use super::testing;
 use crate::close::{Close, CloseReason, ProtocolError};
-use crate::message::Message;
+use crate::message::{Message, MessageKind, Part};
 use crate::options::Options;
 
 /// The decoder of one connection.
 #[derive(Debug)]
-pub struct Decoder(decoder::Decoder);
+pub struct Decoder {
+    decoder: decoder::Decoder,
+    /// The message whose parts are being concatenated.
+    message: Option<Vec<u8>>,
+}
 
 impl Decoder {
     /// Creates a decoder. `takeover` is `None` without compression; otherwise the value is whether messages
@@ -23,7 +27,14 @@ impl Decoder {
         if let Some(takeover) = takeover {
             decoder.set_inflater(Inflater::new(takeover, false));
         }
-        Self(decoder)
+        Self { decoder, message: None }
+    }
+
+    /// Decodes messages in parts, and concatenates them.
+    #[must_use]
+    pub fn in_parts(mut self) -> Self {
+        self.decoder.deliver_in_parts();
+        self
     }
 
     /// Decodes the input up to a close frame, appends the messages to `messages`, and returns the number of
@@ -37,7 +48,11 @@ impl Decoder {
         mut input: &mut [u8],
         messages: &mut Vec<Message>,
     ) -> Result<usize, ProtocolError> {
-        while let Some(decoded) = self.0.decode(&mut input)? {
+        while let Some(decoded) = self.decoder.decode(&mut input)? {
+            if let Decoded::Part(part) = &decoded {
+                messages.extend(self.add(part.part()));
+                continue;
+            }
             messages.push(message(&decoded));
             if let Decoded::Close(_) = decoded {
                 break;
@@ -46,9 +61,25 @@ impl Decoder {
         Ok(input.len())
     }
 
+    /// Adds a part, and returns the message if it is complete.
+    fn add(&mut self, part: Part<'_>) -> Option<Message> {
+        assert_eq!(part.is_first(), self.message.is_none());
+        let message = self.message.get_or_insert_default();
+        message.extend_from_slice(&part);
+        if !part.is_last() {
+            assert!(!part.is_empty(), "an empty part");
+            return None;
+        }
+        let message = self.message.take()?;
+        Some(match part.kind() {
+            MessageKind::Text => Message::text(String::from_utf8(message).expect("each part is UTF-8")),
+            MessageKind::Binary => Message::binary(message),
+        })
+    }
+
     /// Returns the capacity of the buffer for the incomplete message.
     pub fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.decoder.capacity()
     }
 }
 
@@ -57,6 +88,7 @@ fn message(decoded: &Decoded<'_>) -> Message {
     match decoded {
         Decoded::Text(text) => Message::text(&**text),
         Decoded::Binary(bytes) => Message::binary(bytes.to_vec()),
+        Decoded::Part(_) => unreachable!("parts are concatenated"),
         Decoded::Ping(payload) => Message::Ping(payload.to_vec().into()),
         Decoded::Pong(payload) => Message::Pong(payload.to_vec().into()),
         Decoded::Close(close) => Message::Close(close.clone().unwrap_or(Close::from(1005))),
@@ -190,7 +222,7 @@ impl Connection {
                 self.wire.binary(bytes);
                 self.sent.push(Message::binary(bytes.to_vec()));
             }
-            InboundMessage::Ping(_) | InboundMessage::Pong(_) => {}
+            InboundMessage::Part(_) | InboundMessage::Ping(_) | InboundMessage::Pong(_) => {}
         }
         if is_owned {
             self.wire.end_message(message);

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::deflate::recycle;
+use crate::message::PartBuf;
 
 /// A message or control frame from the client.
 ///
@@ -12,22 +13,29 @@ use super::deflate::recycle;
 pub(crate) enum InboundMessage<'a> {
     Text(Cow<'a, str>),
     Binary(Cow<'a, [u8]>),
+    /// A part of a message, which is not complete in itself. Only handlers with `#[on_part]` receive parts.
+    Part(PartBuf<'a>),
     Ping(Cow<'a, [u8]>),
     Pong(Cow<'a, [u8]>),
 }
 
 impl InboundMessage<'_> {
-    /// Returns whether a text or binary message owns its buffer.
+    /// Returns whether a text or binary message, or a part of one, owns its buffer.
     #[inline]
     pub(crate) fn is_owned(&self) -> bool {
-        matches!(self, Self::Text(Cow::Owned(_)) | Self::Binary(Cow::Owned(_)))
+        match self {
+            Self::Text(Cow::Owned(_)) | Self::Binary(Cow::Owned(_)) => true,
+            Self::Part(part) => part.is_owned(),
+            _ => false,
+        }
     }
 
-    /// Returns the buffer of a text or binary message that owns one.
+    /// Returns the buffer of a text or binary message, or of a part, that owns one.
     pub(super) fn into_buffer(self) -> Option<Vec<u8>> {
         match self {
             Self::Text(Cow::Owned(text)) => Some(text.into_bytes()),
             Self::Binary(Cow::Owned(bytes)) => Some(bytes),
+            Self::Part(part) => part.into_buffer(),
             _ => None,
         }
     }
@@ -47,6 +55,11 @@ impl InboundMessage<'_> {
                 recycle(bytes);
                 InboundMessage::Binary(Cow::Owned(copy))
             }
+            Self::Part(part) => {
+                let copy = PartBuf::from(part.part());
+                part.into_buffer().map(recycle);
+                InboundMessage::Part(copy)
+            }
             Self::Text(text) => InboundMessage::Text(Cow::Owned(text.into_owned())),
             Self::Binary(bytes) => InboundMessage::Binary(Cow::Owned(bytes.into_owned())),
             Self::Ping(payload) => InboundMessage::Ping(Cow::Owned(payload.into_owned())),
@@ -62,6 +75,7 @@ impl InboundMessage<'_> {
     pub(super) fn queued_size(&self) -> usize {
         let payload = match self {
             Self::Text(text) => text.len(),
+            Self::Part(part) => part.part().len(),
             Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes.len(),
         };
         size_of::<Self>() + payload

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::frame::{MAX_HEADER, Opcode, short_header, write_header};
 pub(crate) use segments::OwnedPayload;
 use segments::{Payload, Segments};
+pub(crate) use serialize::FragmentHeader;
 use zero_copy::BorrowSource;
 
 /// The size in bytes from which a payload is written without a copy, if the stream supports that.

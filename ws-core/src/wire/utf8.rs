@@ -33,6 +33,24 @@ impl Utf8Validator {
         if std::mem::take(&mut self.len) == 0 { Ok(()) } else { Err(ProtocolError::BadEncoding) }
     }
 
+    /// Returns the bytes of the incomplete character at the end of the text so far.
+    pub(crate) fn incomplete(&self) -> &[u8] {
+        &self.incomplete[..usize::from(self.len)]
+    }
+
+    /// Stores the incomplete character at the end of `piece`, and returns the length of the bytes before it.
+    ///
+    /// `piece` starts with the stored bytes. The bytes before the character are not validated.
+    pub(crate) fn hold_back(&mut self, piece: &[u8]) -> usize {
+        let is_incomplete = |len: &usize| {
+            matches!(piece.len().checked_sub(*len).map(|at| std::str::from_utf8(&piece[at..])),
+                Some(Err(error)) if error.valid_up_to() == 0 && error.error_len().is_none())
+        };
+        let end = piece.len() - (1..=3).find(is_incomplete).unwrap_or(0);
+        self.store_incomplete(&piece[end..]);
+        end
+    }
+
     /// Completes the incomplete character, and returns the bytes of the piece that follow it.
     fn complete<'a>(&mut self, piece: &'a [u8]) -> Result<&'a [u8], ProtocolError> {
         let stored = usize::from(self.len);

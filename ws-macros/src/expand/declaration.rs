@@ -17,6 +17,9 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
     let path_setting = path.as_ref().map(|path| quote!(#declaration.path = #path;));
     let base_options = base.as_ref().map(|base| quote_spanned!(base.span()=> #declaration.options = #base;));
     let settings_of = settings.iter().map(|(name, value)| quote!(#declaration.options.#name = #value;));
+    // A handler with `#[on_part]` has no other limit of messages, even if the value is the default.
+    let is_limit = |(name, _): &&(Ident, TokenStream)| name == "max_message_size";
+    let limits = settings.iter().find(is_limit).map(|_| quote!(#declaration.limits_messages = true;));
     // A `const` checks the options against each other; an option's span makes the error point at it.
     let two = settings.iter().rfind(|(name, _)| name == "outbox_high_water" || name == "outbox_limit");
     let base_span = base.as_ref().map(Spanned::span);
@@ -32,6 +35,7 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
             #base_options
             #path_setting
             #(#settings_of)*
+            #limits
             #checked
         })
     };

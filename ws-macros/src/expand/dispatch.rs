@@ -14,6 +14,7 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
         Event::Open => quote!(Open),
         Event::Text => quote!(Text(#payload)),
         Event::Binary => quote!(Binary(#payload)),
+        Event::Part => quote!(Part(#payload)),
         Event::Ping => quote!(Ping(#payload)),
         Event::Pong => quote!(Pong(#payload)),
         Event::Info => quote!(Info(__Info::#variant(#payload))),
@@ -52,7 +53,9 @@ fn store_payload(method: &Method) -> Option<TokenStream> {
     let stored = match (method.stored_payload(), &method.event) {
         (StoredPayload::Nothing, _) => return None,
         (StoredPayload::Reason, _) => quote!(::core::clone::Clone::clone(#payload)),
-        (StoredPayload::Text | StoredPayload::Bytes, _) => quote!(::core::convert::From::from(#payload)),
+        (StoredPayload::Text | StoredPayload::Bytes | StoredPayload::Part, _) => {
+            quote!(::core::convert::From::from(#payload))
+        }
         (StoredPayload::Missed | StoredPayload::Error, _) | (StoredPayload::Value(_), Event::Info) => {
             quote!(#payload)
         }
@@ -77,6 +80,10 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
             };
         }
     });
+    let decode = match stored {
+        StoredPayload::Part => Some(quote!(let #payload = __ws::PartBuf::part(&#payload);)),
+        _ => decode,
+    };
     let this = Ident::new("this", Span::call_site());
     let args = args(method, &this, matches!(stored, StoredPayload::Error | StoredPayload::Reason));
     // Call-site hygiene: the method may come from a `macro_rules!` of the user.
@@ -125,6 +132,9 @@ fn args(method: &Method, this: &Ident, by_reference: bool) -> TokenStream {
         }
         Arg::Payload(ty) if matches!(method.event, Event::Lagged) => {
             quote_spanned!(ty.span()=> __ws::MissedCount::from_count(#payload))
+        }
+        Arg::Payload(ty) if matches!(method.event, Event::Part) => {
+            quote_spanned!(ty.span()=> __ws::FromPart::from_part(#payload))
         }
         Arg::Payload(ty) if by_reference => quote_spanned!(ty.span()=> &#payload),
         Arg::Payload(_) | Arg::Named(_) => quote!(#payload),

@@ -120,6 +120,7 @@ fn stored_type(method: &Method, self_ty: &Type) -> Option<TokenStream> {
         StoredPayload::Value(ty) => without_self(ty, self_ty),
         StoredPayload::Text => quote!(__ws::String),
         StoredPayload::Bytes => quote!(__ws::Vec<::core::primitive::u8>),
+        StoredPayload::Part => quote!(__ws::PartBuf<'static>),
         StoredPayload::Missed => quote!(::core::primitive::u64),
         StoredPayload::Error => quote!(__ws::HandlerError),
         StoredPayload::Reason => quote!(__ws::CloseReason),
@@ -179,6 +180,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
         bool_const("ON_ERROR", methods.iter().filter(|method| matches!(method.event, Event::Error)));
     let on_drain =
         bool_const("ON_DRAIN", methods.iter().filter(|method| matches!(method.event, Event::Drain)));
+    let on_part = bool_const("ON_PART", methods.iter().filter(|method| matches!(method.event, Event::Part)));
     let async_const = bool_const("ASYNC", methods.iter().filter(|method| method.is_async));
     // The text of a handler with names goes to its envelope first.
     let has_named = has_named(methods);
@@ -217,6 +219,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
             #async_const
             #on_error
             #on_drain
+            #on_part
 
             // PERF: the methods are inlined into the dispatch of messages. budget: text64
             #[inline(always)]
@@ -251,6 +254,10 @@ fn declared(model: &HandlerImpl, generics: &Generics) -> (Option<TokenStream>, T
         PathUse::Exactly(count) => quote_spanned!(span=> __ws::Declaration::path_takes(#declared, #count)),
         PathUse::Unknown => declared,
     };
+    let part = model.methods.iter().filter(|method| matches!(method.event, Event::Part));
+    if let Some(takes_parts) = is_any(part) {
+        declared = quote!(__ws::Declaration::for_parts(#declared, #takes_parts));
+    }
     if generics.params.is_empty() {
         (Some(quote!(const __DECLARED: __ws::Declaration = #declared;)), quote!(__DECLARED))
     } else {
@@ -260,13 +267,19 @@ fn declared(model: &HandlerImpl, generics: &Generics) -> (Option<TokenStream>, T
 
 /// Returns a constant that is true if one of the methods exists under the active `cfg`s.
 fn bool_const<'a>(name: &str, methods: impl Iterator<Item = &'a Method> + Clone) -> Option<TokenStream> {
-    methods.clone().next()?;
+    let value = is_any(methods)?;
     let name = format_ident!("{name}");
-    let value = match any_cfg(methods.map(|method| &*method.cfgs)) {
+    Some(quote!(const #name: ::core::primitive::bool = #value;))
+}
+
+/// Returns whether one of the methods exists under the active `cfg`s, as an expression; `None` if there are no
+/// methods.
+fn is_any<'a>(methods: impl Iterator<Item = &'a Method> + Clone) -> Option<TokenStream> {
+    methods.clone().next()?;
+    Some(match any_cfg(methods.map(|method| &*method.cfgs)) {
         Some(any) => quote!(::core::cfg!(#any)),
         None => quote!(true),
-    };
-    Some(quote!(const #name: ::core::primitive::bool = #value;))
+    })
 }
 
 /// Returns the constant of timers. The id of a timer is the index of its method.

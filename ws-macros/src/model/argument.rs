@@ -61,6 +61,7 @@ pub(super) fn validate_arguments(sig: &Signature, kind: Kind, errors: &mut Error
         let text = match kind {
             Kind::Text => "`#[on_text]` takes the text",
             Kind::Binary => "`#[on_binary]` takes the bytes",
+            Kind::Part => "`#[on_part]` takes the part",
             Kind::Info => "`#[on_info]` takes a message, whose type selects the messages that it handles",
             _ => "`#[on_error]` takes the error",
         };
@@ -69,6 +70,7 @@ pub(super) fn validate_arguments(sig: &Signature, kind: Kind, errors: &mut Error
             Some(ty) => {
                 let text = match kind {
                     Kind::Info => "a message is owned, because its sender does not wait for the handler",
+                    Kind::Part => "a part is taken by value",
                     _ => "a payload cannot be borrowed mutably",
                 };
                 errors.error_at(ty, format!("{text}\nhelp: write {usage}"));
@@ -130,6 +132,12 @@ fn validate_argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, Strin
         }
         Kind::Close if !is_reference(ty) => {
             return Err("`#[on_close]` takes `&CloseReason`, which contains code and reason".into());
+        }
+        Kind::Part if is_reference(ty) || is_owned_payload(ty) => {
+            return Err("`#[on_part]` takes a `Part<'_>` by value, which borrows its bytes".into());
+        }
+        Kind::Part if quote::quote!(#ty).to_string().contains("'static") => {
+            return Err("a part is borrowed for the call only, not for `'static`".into());
         }
         Kind::Lagged if borrows(ty) || is_reference(ty) => {
             return Err("`#[on_lagged]` takes the number of missed messages, a `u64`".into());
@@ -215,7 +223,7 @@ fn is_context(ty: &Type, kind: Kind) -> bool {
         return is_reference(ty) || !matches!(kind, Kind::Info);
     }
     let Type::Reference(reference) = ungroup_type(ty) else { return false };
-    let argument_types = ["str", "u64", "CloseReason", "HandlerError"];
+    let argument_types = ["str", "u64", "CloseReason", "HandlerError", "Part"];
     reference.mutability.is_some()
         && last_name(&reference.elem).is_some_and(|name| !argument_types.contains(&name.as_str()))
         && !is_owned_payload(&reference.elem)
@@ -254,6 +262,7 @@ pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
         Kind::Open | Kind::Drain | Kind::Every | Kind::After => "",
         Kind::Text => ", text: &str",
         Kind::Binary => ", bytes: &[u8]",
+        Kind::Part => ", part: Part<'_>",
         Kind::Ping | Kind::Pong => ", payload: &[u8]",
         Kind::Info => ", message: MyMessage",
         Kind::Lagged => ", missed: u64",

@@ -141,6 +141,19 @@ impl HandlerImpl {
                      help: handle them there, or give the messages for `{}` their own type",
                     first.ident, method.ident
                 ),
+                Event::Part | Event::Text | Event::Binary
+                    if matches!(first.event, Event::Part) != matches!(method.event, Event::Part) =>
+                {
+                    let (part, whole) = match method.event {
+                        Event::Part => (&method.ident, &first.ident),
+                        _ => (&first.ident, &method.ident),
+                    };
+                    format!(
+                        "`#[on_part]` beside a method for whole messages: `{part}` takes the parts of text and \
+                         binary messages, so that none is left for `{whole}`\n\
+                         help: keep one of them; `part.kind()` is the kind of the message"
+                    )
+                }
                 Event::Text | Event::Binary => format!(
                     "a second `#[{}]`: `{}` handles it already\n\
                      help: handle both in one method; messages of several shapes are one `enum` that is \

@@ -6,6 +6,7 @@ pub(super) enum Kind {
     Open,
     Text,
     Binary,
+    Part,
     Ping,
     Pong,
     Info,
@@ -20,10 +21,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Open,
         Self::Text,
         Self::Binary,
+        Self::Part,
         Self::Ping,
         Self::Pong,
         Self::Info,
@@ -46,6 +48,7 @@ impl Kind {
             Self::Open => "on_open",
             Self::Text => "on_text",
             Self::Binary => "on_binary",
+            Self::Part => "on_part",
             Self::Ping => "on_ping",
             Self::Pong => "on_pong",
             Self::Info => "on_info",
@@ -66,6 +69,6 @@ impl Kind {
     }
 
     pub(super) fn needs_payload(self) -> bool {
-        matches!(self, Self::Text | Self::Binary | Self::Info | Self::Error)
+        matches!(self, Self::Text | Self::Binary | Self::Part | Self::Info | Self::Error)
     }
 }

@@ -36,6 +36,7 @@ pub(crate) enum Event {
     Open,
     Text,
     Binary,
+    Part,
     Ping,
     Pong,
     Info,
@@ -55,6 +56,8 @@ pub(crate) enum StoredPayload<'a> {
     /// Text that is decoded when the method runs.
     Text,
     Bytes,
+    /// A copy of the part.
+    Part,
     /// The number of missed messages.
     Missed,
     Error,
@@ -93,6 +96,7 @@ impl Method {
             (_, None) => StoredPayload::Nothing,
             (Event::Info, Some(ty)) => StoredPayload::Value(ty),
             (Event::Lagged, Some(_)) => StoredPayload::Missed,
+            (Event::Part, Some(_)) => StoredPayload::Part,
             (Event::Text, Some(ty)) if borrows(ty) => StoredPayload::Text,
             (_, Some(ty)) if borrows(ty) => StoredPayload::Bytes,
             (_, Some(ty)) => StoredPayload::Value(ty),
@@ -106,6 +110,7 @@ impl Method {
     }
 
     /// Returns whether two methods handle the same event. Timers never conflict; messages conflict by type.
+    /// A method for parts handles the events of text and binary messages.
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         match (&self.event, &other.event) {
             (Event::Timer { .. }, _) => false,
@@ -114,6 +119,7 @@ impl Method {
                 let of = |method: &Self| method.payload().and_then(published_type);
                 self.takes_type_of(other) || of(self).is_some_and(|ty| of(other) == Some(ty))
             }
+            (Event::Part, Event::Text | Event::Binary) | (Event::Text | Event::Binary, Event::Part) => true,
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         }
     }
@@ -168,6 +174,7 @@ fn validate_event(helper: &Attribute, kind: Kind, errors: &mut Errors) -> Option
     Some(match kind {
         Kind::Text => Event::Text,
         Kind::Binary => Event::Binary,
+        Kind::Part => Event::Part,
         Kind::Ping => Event::Ping,
         Kind::Pong => Event::Pong,
         Kind::Info => Event::Info,

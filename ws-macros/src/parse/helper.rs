@@ -7,13 +7,14 @@ use syn::Attribute;
 use super::suggest::suggest;
 
 /// Names of the helper attributes.
-pub(crate) const HELPERS: [&str; 15] = [
+pub(crate) const HELPERS: [&str; 16] = [
     "on_upgrade",
     "on_open",
     "on_text",
     "on_call",
     "on_message",
     "on_binary",
+    "on_part",
     "on_ping",
     "on_pong",
     "on_info",
@@ -26,12 +27,16 @@ pub(crate) const HELPERS: [&str; 15] = [
 ];
 
 /// Names of the same events in other frameworks, and common guesses.
-pub(crate) const OTHER_NAMES: [(&str, &[&str]); 13] = [
+pub(crate) const OTHER_NAMES: [(&str, &[&str]); 14] = [
     ("on_upgrade", &["on_handshake", "on_accept", "on_init"]),
     ("on_open", &["open", "connect", "on_connect", "on_connected", "on_connection", "on_start", "on_join"]),
     ("on_text", &["on", "message", "on_string", "on_receive"]),
     ("on_binary", &["on_bytes", "on_data"]),
     ("on_call", &["rpc", "method", "call", "procedure", "on_request", "on_rpc", "on_method", "on_query"]),
+    (
+        "on_part",
+        &["part", "on_parts", "on_chunk", "on_chunks", "on_fragment", "on_frame", "on_stream", "on_piece"],
+    ),
     (
         "on_message",
         &["on_msg", "on_event", "on_notification", "on_command", "notification", "subscribe_message"],

@@ -10,7 +10,7 @@ use std::task::Poll;
 use flate2::{Compress, Compression, FlushCompress};
 use tokio::io::{AsyncWriteExt, duplex};
 
-use super::peer::frame;
+use super::peer::{Peer, frame};
 use crate::clock::now;
 use crate::context::Context as Cx;
 use crate::driver::run;
@@ -70,4 +70,58 @@ async fn highly_compressed_messages_do_not_block_the_thread() {
     let most = tokio::spawn(neighbour).await.unwrap();
     // One message is one iteration.
     assert!(most <= 16, "{most} mebibytes in one poll");
+}
+
+/// Sends each line of the text as a part.
+#[websocket]
+struct Lines;
+
+#[websocket]
+impl Lines {
+    #[on_text]
+    async fn lines(&mut self, text: String, cx: &mut Context<Self>) -> std::io::Result<()> {
+        let mut message = cx.send_parts(MessageKind::Text);
+        for line in text.lines() {
+            message.write(line.as_bytes()).await?;
+            tokio::task::yield_now().await;
+        }
+        message.finish().await
+    }
+}
+
+/// All fragments of a message are one compressed stream, and each can be decompressed when it arrives. The next
+/// message may refer to it.
+#[tokio::test]
+async fn parts_are_compressed_across_fragments() {
+    for (server_takeover, per_frame) in [(true, false), (false, false), (true, true)] {
+        let agreed = DeflateParams { server_takeover, per_frame, ..AGREED };
+        let wire = Connection::new(Arc::new(Lines::CHECKED_DECLARATION.options), Vec::new(), now());
+        let wire = wire.with_compression(Some(agreed));
+        let (log, (client, server)) = (tokio::sync::mpsc::unbounded_channel().1, duplex(1 << 20));
+        let task = tokio::spawn(run(Lines, Cx::new(wire, None, None), server, None));
+        let mut peer = Peer { io: client, log, task, connections: Arc::default() };
+        let mut codec = flate2::Decompress::new(false);
+        for _ in 0..2 {
+            peer.send("hello hello hello\nhello again\nhello").await;
+            let expected = ["hello hello hello", "hello again", "hello", ""];
+            for (at, line) in expected.into_iter().enumerate() {
+                let (first, payload) = peer.fragment().await.unwrap();
+                let (fin, opcode) = (u8::from(at == 3) << 7, u8::from(at == 0));
+                let rsv = u8::from(at == 0 && !per_frame) << 6;
+                assert_eq!(first, fin | rsv | opcode, "fragment {at}");
+                let mut text = Vec::with_capacity(1000);
+                if per_frame {
+                    text = payload;
+                } else {
+                    let tail: &[u8] = if at == 3 { &[0, 0, 0xff, 0xff] } else { &[] };
+                    let payload = [&payload, tail].concat();
+                    codec.decompress_vec(&payload, &mut text, flate2::FlushDecompress::Sync).unwrap();
+                }
+                assert_eq!(String::from_utf8(text).unwrap(), line);
+            }
+            if !server_takeover {
+                codec.reset(false);
+            }
+        }
+    }
 }

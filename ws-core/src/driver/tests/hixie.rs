@@ -14,6 +14,7 @@ use crate::clock::now;
 use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::context::Context as Cx;
 use crate::driver::run;
+use crate::handler::Handler;
 use crate::options::Options;
 use crate::prelude::*;
 use crate::transport::hixie::HixieTransport;
@@ -67,6 +68,11 @@ struct LegacyClient {
 
 /// Connects a client of draft 76 that has sent its keys.
 async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> LegacyClient {
+    connect_to(Commanded, buffer, options::<Commanded>(change)).await
+}
+
+/// Like [`connect`], but to another handler.
+async fn connect_to<H: Handler>(make: fn(Log) -> H, buffer: usize, mut options: Options) -> LegacyClient {
     let (mut io, server) = duplex(buffer);
     let request = hyper::Request::get("/")
         .header("host", "example.com")
@@ -77,7 +83,6 @@ async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> LegacyClie
     let legacy = Options { legacy: true, ..Options::DEFAULT };
     let request = request.body(()).unwrap().into_parts().0;
     let challenge = crate::upgrade::check(&request, &legacy).unwrap().challenge().unwrap();
-    let mut options = options::<Commanded>(change);
     // As in the router, because draft 76 has no pings.
     options.ping_interval = None;
     let (log, events) = mpsc::unbounded_channel();
@@ -87,7 +92,7 @@ async fn connect(buffer: usize, change: impl FnOnce(&mut Options)) -> LegacyClie
         let hixie =
             HixieTransport::handshake(server, vec![0; 8], challenge, options.max_message_size).await.unwrap();
         let cx = Cx::new(Connection::new(options.into(), Vec::new(), now()), None, None);
-        run(Commanded(log), cx, hixie, permit).await
+        run(make(log), cx, hixie, permit).await
     });
     io.read_exact(&mut [0; 16]).await.unwrap();
     LegacyClient { io, log: events, connections }
@@ -277,4 +282,41 @@ fn random_pieces_in_both_directions() {
         Ok(())
     };
     runner.run(&(texts, pieces, 1..200_usize), run).unwrap();
+}
+
+/// Sends each text back, in parts.
+#[websocket]
+struct InParts(Log, String);
+
+#[websocket]
+impl InParts {
+    #[on_part]
+    async fn part(&mut self, part: Part<'_>, cx: &mut Context<Self>) -> std::io::Result<()> {
+        self.0.send(format!("{} {}", part.is_first(), part.is_last())).unwrap();
+        self.1.push_str(part.text().unwrap());
+        if part.is_last() {
+            let text = std::mem::take(&mut self.1);
+            let mut message = cx.send_parts(MessageKind::Text);
+            let (start, end) = text.as_bytes().split_at(2);
+            message.write(start).await?;
+            message.write(end).await?;
+            message.finish().await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_in_parts_go_both_ways() {
+    let options = InParts::CHECKED_DECLARATION.options;
+    let mut client = connect_to(|log| InParts(log, String::new()), 64, options).await;
+    client.send("\0a☃".as_bytes()).await;
+    assert_eq!(client.log.recv().await.unwrap(), "true false");
+    client.send("☃b".as_bytes()).await;
+    assert_eq!(client.log.recv().await.unwrap(), "false false");
+    client.send(b"\xff").await;
+    assert_eq!(client.log.recv().await.unwrap(), "false true");
+    client.expect(b"\x00").await;
+    client.expect("a☃☃b".as_bytes()).await;
+    client.expect(b"\xff").await;
 }

@@ -27,10 +27,12 @@ mod managed_transport;
 mod named;
 mod nested;
 mod order;
+mod parts;
 mod peer;
 mod published;
 mod rates;
 mod ready_methods;
+mod send_parts;
 #[cfg(target_os = "linux")]
 mod signals;
 mod standstill;

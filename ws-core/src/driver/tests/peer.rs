@@ -76,9 +76,15 @@ impl Peer {
 
     /// Returns the next frame, or `None` at the end of the stream.
     pub(super) async fn frame(&mut self) -> Option<Frame> {
-        let first = self.io.read_u8().await.ok()?;
+        let (first, payload) = self.fragment().await?;
         assert_eq!(first & 0x70, 0, "reserved bits");
         assert_ne!(first & 0x80, 0, "the server does not fragment");
+        Some(Frame { opcode: first & 0x0f, payload })
+    }
+
+    /// Returns the first byte and the payload of the next frame, which may be a fragment or compressed.
+    pub(super) async fn fragment(&mut self) -> Option<(u8, Vec<u8>)> {
+        let first = self.io.read_u8().await.ok()?;
         let len = match self.io.read_u8().await.ok()? {
             126 => usize::from(self.io.read_u16().await.ok()?),
             127 => usize::try_from(self.io.read_u64().await.ok()?).unwrap(),
@@ -86,7 +92,7 @@ impl Peer {
         };
         let mut payload = vec![0; len];
         self.io.read_exact(&mut payload).await.ok()?;
-        Some(Frame { opcode: first & 0x0f, payload })
+        Some((first, payload))
     }
 
     /// Returns the next message, which has to be text.

@@ -41,10 +41,12 @@ impl Connection {
     /// client has read.
     ///
     /// A policy that drops messages needs them in the queue as soon as the socket accepts no more bytes. A
-    /// connection that drains gets no newer ones, so it sends those that wait.
+    /// connection that drains gets no newer ones, so it sends those that wait. Between the fragments of a message,
+    /// no other message can be sent.
     #[inline]
     pub(crate) fn holds_published(&self) -> bool {
         self.is_above_high_water()
+            || self.has_unfinished_message()
             || (self.last_write == LastWrite::Refused
                 && self.options.overflow != Overflow::Close
                 && self.is_open())

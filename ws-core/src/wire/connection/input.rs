@@ -98,6 +98,7 @@ impl Connection {
         match message {
             InboundMessage::Text(text) => self.outbox.begin_message(text.as_bytes()),
             InboundMessage::Binary(bytes) => self.outbox.begin_message(bytes),
+            InboundMessage::Part(part) => self.outbox.begin_message(part.part().bytes()),
             InboundMessage::Ping(_) | InboundMessage::Pong(_) => {}
         }
     }
@@ -168,6 +169,7 @@ impl Connection {
             }
             Ok(Some(Decoded::Text(text))) => Some(InboundMessage::Text(text)),
             Ok(Some(Decoded::Binary(bytes))) => Some(InboundMessage::Binary(bytes)),
+            Ok(Some(Decoded::Part(part))) => Some(InboundMessage::Part(part)),
             Ok(Some(Decoded::Ping(payload))) => {
                 if !self.is_managed() {
                     self.push(Opcode::Pong, payload);

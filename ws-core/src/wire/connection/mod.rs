@@ -1,6 +1,7 @@
 //! The protocol state of one connection.
 
 mod closing;
+mod fragments;
 mod high_water;
 mod idle_timer;
 mod input;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use closing::CloseState;
+pub(crate) use fragments::OutgoingMessage;
 use high_water::{HighWater, LastWrite};
 use idle_timer::IdleTimer;
 use keepalive::{OptionalChecks, UnansweredPing};
@@ -80,6 +82,8 @@ pub(crate) struct Connection {
     active: bool,
     last_write: LastWrite,
     high_water: HighWater,
+    /// Whether a message in fragments has begun, and its last fragment is not queued.
+    has_unfinished_message: bool,
     idle_timeout: Option<Duration>,
     idle_timer: IdleTimer,
     /// When the last byte arrived from the client.
@@ -110,6 +114,7 @@ impl Connection {
             active: true,
             last_write: LastWrite::Accepted,
             high_water: HighWater::Unreached,
+            has_unfinished_message: false,
             idle_timeout: options.idle_timeout,
             idle_timer: IdleTimer::Stale,
             last_received_at: now,
@@ -212,6 +217,11 @@ impl Connection {
         self.idle_timeout = timeout;
         self.idle_timer = IdleTimer::Stale;
         self.last_received_at = now;
+    }
+
+    /// Delivers incomplete messages in parts, instead of assembling them.
+    pub(crate) fn deliver_in_parts(&mut self) {
+        self.decoder.deliver_in_parts();
     }
 
     pub(crate) fn set_max_message_size(&mut self, bytes: usize) {

@@ -31,7 +31,9 @@ impl Connection {
     pub(super) fn is_within_rate_limit(&mut self, message: &Decoded<'_>) -> bool {
         let now = self.last_received_at;
         match message {
-            Decoded::Text(_) | Decoded::Binary(_) => {
+            // A message in parts counts once, when it begins.
+            Decoded::Part(part) if !part.part().is_first() => true,
+            Decoded::Text(_) | Decoded::Binary(_) | Decoded::Part(_) => {
                 match (&mut self.checks, self.options.max_message_rate) {
                     (Some(checks), Some(rate)) => {
                         let MessageRate { limiter, unread_since } = &mut checks.message_rate;

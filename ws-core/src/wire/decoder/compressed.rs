@@ -1,8 +1,9 @@
 //! Compressed messages and frames (RFC 7692, and `x-webkit-deflate-frame` before it).
 
-use super::partial_message::{MessageKind, PartialMessage};
+use super::partial_message::PartialMessage;
 use super::{Decoded, Decoder};
 use crate::close::ProtocolError;
+use crate::message::MessageKind;
 #[cfg(feature = "deflate")]
 use crate::wire::deflate::Inflater;
 use crate::wire::deflate::ThreadBuffer;

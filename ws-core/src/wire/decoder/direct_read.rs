@@ -1,8 +1,9 @@
 //! Large payloads, which are read from the socket straight into the buffer of their message.
 
 use super::Decoder;
-use super::partial_message::{MessageKind, PartialFrame, PartialMessage};
+use super::partial_message::{PartialFrame, PartialMessage};
 use crate::close::ProtocolError;
+use crate::message::MessageKind;
 use crate::wire::deflate::recycle;
 use crate::wire::mask;
 use crate::wire::message_pool::{self, Loan};
@@ -30,9 +31,9 @@ impl Decoder {
     /// Afterwards, [`commit_direct_read`](Self::commit_direct_read) has to be called. The last byte of the
     /// frame is left to [`decode`](Self::decode), which completes the frame.
     pub(crate) fn direct_read_buf(&mut self) -> Option<&mut [u8]> {
-        let is_compressed = self.is_compressed();
+        let is_excluded = self.takes_parts || self.is_compressed();
         let PartialMessage { frame, payload, loan, .. } = &mut **self.message.as_mut()?;
-        let frame = frame.as_mut().filter(|frame| frame.remaining >= MIN_REMAINING && !is_compressed)?;
+        let frame = frame.as_mut().filter(|frame| frame.remaining >= MIN_REMAINING && !is_excluded)?;
         let filled = payload.len() - frame.reserved;
         let total = filled + frame.remaining;
         if frame.reserved < MIN_DIRECT_READ && frame.reserved < frame.remaining - 1 {
@@ -67,7 +68,11 @@ impl Decoder {
 
     /// Returns the buffer of a message that was handled to the thread.
     pub(crate) fn recycle(&self, message: Vec<u8>) {
-        if self.inflater.is_some() { recycle(message) } else { message_pool::put(message) }
+        if self.inflater.is_some() || self.takes_parts {
+            recycle(message)
+        } else {
+            message_pool::put(message)
+        }
     }
 }
 

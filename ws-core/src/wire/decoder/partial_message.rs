@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::message::MessageKind;
 use crate::wire::message_pool::Loan;
 use crate::wire::utf8::Utf8Validator;
 
@@ -18,17 +19,13 @@ pub(super) struct PartialMessage {
     /// The loan of `payload`, if its buffer belongs to the thread.
     pub(super) loan: Loan,
     pub(super) utf8: Utf8Validator,
+    /// The number of bytes that were delivered in parts, and whether there was a part.
+    pub(super) delivered: usize,
+    pub(super) is_started: bool,
     /// The number of empty fragments.
     pub(super) empty_fragments: u16,
     /// The data frame whose payload is incomplete.
     pub(super) frame: Option<PartialFrame>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum MessageKind {
-    Text,
-    #[default]
-    Binary,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +48,11 @@ impl PartialMessage {
         let mut message = SPARE.take().unwrap_or_default();
         message.kind = kind;
         message
+    }
+
+    /// Returns the number of bytes so far, after decompression.
+    pub(super) fn len(&self) -> usize {
+        self.payload.len() + self.delivered
     }
 
     /// Returns the payload of a complete message, and the state of its text.

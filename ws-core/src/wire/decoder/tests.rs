@@ -39,6 +39,7 @@ fn describe(decoded: &Decoded<'_>) -> String {
     match decoded {
         Decoded::Text(text) => format!("text {text}"),
         Decoded::Binary(bytes) => format!("binary {bytes:?}"),
+        Decoded::Part(part) => format!("part {part:?}"),
         Decoded::Ping(bytes) => format!("ping {bytes:?}"),
         Decoded::Pong(bytes) => format!("pong {bytes:?}"),
         Decoded::Close(close) => format!("close {close:?}"),

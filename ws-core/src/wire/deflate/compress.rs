@@ -16,6 +16,7 @@ pub(crate) struct Deflater {
     takeover: bool,
     is_enabled: bool,
     min_size: usize,
+    per_frame: bool,
     codec: Option<Box<Deflate>>,
 }
 
@@ -26,6 +27,7 @@ impl Deflater {
             takeover: params.server_takeover,
             is_enabled: true,
             min_size: params.min_size,
+            per_frame: params.per_frame,
             codec: None,
         }
     }
@@ -93,6 +95,34 @@ fn compress_all(codec: &mut Deflate, mut input: &[u8], out: &mut Vec<u8>) -> boo
             Ok(_) if input.is_empty() && written < room => return true,
             Ok(_) if read > 0 || written > 0 => {}
             _ => return false,
+        }
+    }
+}
+
+/// Messages in fragments, whose length is not known when they begin.
+impl Deflater {
+    /// Returns whether such a message is compressed: as one stream, which only RFC 7692 allows.
+    pub(crate) fn compresses_fragments(&self) -> bool {
+        self.is_enabled && !self.per_frame
+    }
+
+    /// Appends a compressed fragment that is not the last, and not empty. Returns false if the codec failed; then
+    /// the message cannot be continued.
+    ///
+    /// The fragment ends a block, so that the client can decompress all of it at once.
+    #[must_use]
+    pub(crate) fn compress_fragment(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        let codec = self.codec.get_or_insert_with(|| codec_pool::take_deflate(self.config));
+        compress_all(codec, payload, out) && out.ends_with(&TAIL)
+    }
+
+    /// Appends the last fragment: an empty block (RFC 7692 §7.2.3.6).
+    pub(crate) fn finish_fragments(&mut self, out: &mut Vec<u8>) {
+        out.push(0x00);
+        if !self.takeover
+            && let Some(codec) = self.codec.take()
+        {
+            codec_pool::put_deflate(self.config, codec);
         }
     }
 }

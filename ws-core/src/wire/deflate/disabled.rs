@@ -47,6 +47,18 @@ impl Inflater {
         match *self {}
     }
 
+    pub(crate) fn start_part(&mut self, _: &[u8]) {
+        match *self {}
+    }
+
+    pub(crate) fn feed_part(&mut self, _: &[u8], _: &mut Vec<u8>, _: usize) -> Result<usize, ProtocolError> {
+        match *self {}
+    }
+
+    pub(crate) fn finish_part(&mut self, _: &[u8]) {
+        match *self {}
+    }
+
     pub(crate) fn finish(
         &mut self,
         _: &mut Vec<u8>,
@@ -71,6 +83,18 @@ impl Deflater {
     }
 
     pub(crate) fn compress(&mut self, _: &[u8], _: &mut Vec<u8>) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn compresses_fragments(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn compress_fragment(&mut self, _: &[u8], _: &mut Vec<u8>) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn finish_fragments(&mut self, _: &mut Vec<u8>) {
         match *self {}
     }
 }

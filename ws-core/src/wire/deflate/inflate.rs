@@ -1,8 +1,10 @@
 //! From compressed payloads to messages.
 
+mod parts;
+
 use std::fmt;
 
-use zlib_rs::{Inflate, InflateFlush, Status};
+use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
 
 use super::{TAIL, codec_pool};
 use crate::close::ProtocolError;
@@ -31,8 +33,12 @@ pub(crate) struct Inflater {
     compressed_len: usize,
     /// The number of final blocks of the message so far.
     final_blocks: usize,
-    /// The offset of the stream in the message.
+    /// The offset of the stream in the message, or in the part of the message.
     start: usize,
+    /// The end of the stream's output that was delivered in earlier parts, at most [`WINDOW`] bytes.
+    earlier: Vec<u8>,
+    /// The number of bytes of the message that were delivered in earlier parts.
+    delivered: usize,
 }
 
 /// The position in the compressed stream.
@@ -56,6 +62,8 @@ impl Inflater {
             compressed_len: 0,
             final_blocks: 0,
             start: 0,
+            earlier: Vec::new(),
+            delivered: 0,
         }
     }
 
@@ -66,18 +74,21 @@ impl Inflater {
     /// Returns the codec to the thread, because no later message is inflated.
     pub(crate) fn release_codec(&mut self) {
         self.codec = None;
+        self.earlier = Vec::new();
     }
 
     /// Starts a compressed stream at the offset `start` of the message.
     pub(crate) fn start_stream(&mut self, start: usize) {
         self.state = StreamState::Start;
         self.start = start;
+        self.earlier.clear();
     }
 
     /// Starts a message, of which some frames may be compressed.
     pub(crate) fn start_message(&mut self) {
         self.compressed_len = 0;
         self.final_blocks = 0;
+        self.delivered = 0;
     }
 
     /// Returns whether the message in progress, or its current frame, is compressed.
@@ -111,34 +122,18 @@ impl Inflater {
             return Ok(());
         }
         self.compressed_len = self.compressed_len.saturating_add(input.len());
-        let codec = self.codec.get_or_insert_with(codec_pool::take_inflate);
         loop {
             let start = out.len();
-            let room = make_room(out, input.len(), max);
-            let (read, written) = (codec.total_in(), codec.total_out());
-            let status = codec.decompress(input, &mut out[start..], InflateFlush::SyncFlush);
-            let (read, written) =
-                (counter_delta(read, codec.total_in()), counter_delta(written, codec.total_out()));
-            out.truncate(start + written);
+            let Step { room, read, written, status } = self.step(input, out, max);
             input = input.get(read..).unwrap_or_default();
-            self.state = StreamState::InStream;
             // An error within the limit takes precedence over the limit, however the input was split.
             inspect(&out[start..out.len().min(max).max(start)])?;
             if out.len() > max {
                 return Err(ProtocolError::MessageTooBig);
             }
             match status {
-                // RFC 7692 §7.2.3.4: a final block does not end the message. The next block follows at
-                // the next byte, and may refer to this message.
                 Ok(Status::StreamEnd) => {
-                    self.final_blocks += 1;
-                    if self.final_blocks > MAX_FINAL_BLOCKS + out.len() / BYTES_PER_FINAL_BLOCK {
-                        return Err(ProtocolError::MessageTooBig);
-                    }
-                    codec.reset(false);
-                    let dictionary = &out[out.len().saturating_sub(WINDOW).max(self.start)..];
-                    codec.set_dictionary(dictionary).map_err(|_| ProtocolError::BadCompression)?;
-                    self.state = StreamState::Start;
+                    self.on_final_block(out)?;
                     if input.is_empty() {
                         return Ok(());
                     }
@@ -149,6 +144,41 @@ impl Inflater {
                 Err(_) => return Err(ProtocolError::BadCompression),
             }
         }
+    }
+
+    /// Inflates into `out`, which may grow to `max` bytes, as far as one step goes.
+    fn step(&mut self, input: &[u8], out: &mut Vec<u8>, max: usize) -> Step {
+        let codec = self.codec.get_or_insert_with(codec_pool::take_inflate);
+        let start = out.len();
+        let room = make_room(out, input.len(), max);
+        let (read, written) = (codec.total_in(), codec.total_out());
+        let status = codec.decompress(input, &mut out[start..], InflateFlush::SyncFlush);
+        let (read, written) =
+            (counter_delta(read, codec.total_in()), counter_delta(written, codec.total_out()));
+        out.truncate(start + written);
+        self.state = StreamState::InStream;
+        Step { room, read, written, status }
+    }
+
+    /// Continues after a final block, which does not end the message. The next block follows at the next byte,
+    /// and may refer to this message (RFC 7692 §7.2.3.4).
+    fn on_final_block(&mut self, out: &[u8]) -> Result<(), ProtocolError> {
+        self.final_blocks += 1;
+        let len = self.delivered.saturating_add(out.len());
+        if self.final_blocks > MAX_FINAL_BLOCKS + len / BYTES_PER_FINAL_BLOCK {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        let Some(codec) = &mut self.codec else { return Ok(()) };
+        codec.reset(false);
+        let recent = &out[out.len().saturating_sub(WINDOW).max(self.start)..];
+        let set = if self.earlier.is_empty() || recent.len() == WINDOW {
+            codec.set_dictionary(recent)
+        } else {
+            let all = [&self.earlier[..], recent].concat();
+            codec.set_dictionary(&all[all.len().saturating_sub(WINDOW)..])
+        };
+        self.state = StreamState::Start;
+        set.map(|_| ()).map_err(|_| ProtocolError::BadCompression)
     }
 
     /// Ends the stream of a message or frame: adds the tail that is not sent, which must end a block.
@@ -164,6 +194,7 @@ impl Inflater {
             self.check_block_end()?;
         }
         self.state = StreamState::None;
+        self.earlier = Vec::new();
         if !self.takeover
             && let Some(codec) = self.codec.take()
         {
@@ -194,6 +225,15 @@ impl Inflater {
             Err(ProtocolError::BadCompression)
         }
     }
+}
+
+/// The result of one step of the codec.
+struct Step {
+    /// The number of bytes that the step could have written.
+    room: usize,
+    read: usize,
+    written: usize,
+    status: Result<Status, InflateError>,
 }
 
 /// Returns the largest compressed size of a message of at most `max` bytes.

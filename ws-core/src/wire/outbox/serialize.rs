@@ -1,7 +1,7 @@
 //! Frames whose payload is written straight into the outbox: serialized or compressed messages.
 
 use super::super::deflate::Deflater;
-use super::super::frame::{COMPRESSED, MAX_HEADER, Opcode, write_header};
+use super::super::frame::{COMPRESSED, FIN, MAX_HEADER, Opcode, write_header};
 use super::{Outbox, fits};
 
 impl Outbox {
@@ -64,6 +64,35 @@ impl Outbox {
         self.len += size + len;
         self.update_ceiling(waiting);
         Ok(true)
+    }
+}
+
+/// The place of a fragment in its message (RFC 6455 §5.4).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FragmentHeader {
+    /// The opcode of the message, for its first fragment.
+    pub(crate) starts: Option<Opcode>,
+    pub(crate) is_last: bool,
+    /// Whether the message is compressed.
+    pub(crate) is_compressed: bool,
+}
+
+impl Outbox {
+    /// Appends a fragment regardless of the limit. The caller waits for room before each one.
+    pub(crate) fn push_fragment(&mut self, fragment: FragmentHeader, payload: &[u8]) {
+        let waiting = self.len();
+        let mut header = [0; MAX_HEADER];
+        let size = write_header(&mut header, fragment.starts.unwrap_or(Opcode::Continuation), payload.len());
+        if fragment.is_compressed && fragment.starts.is_some() {
+            header[0] |= COMPRESSED;
+        }
+        if !fragment.is_last {
+            header[0] &= !FIN;
+        }
+        self.make_room(size + payload.len());
+        self.append(&header[..size]);
+        self.append(payload);
+        self.update_ceiling(waiting);
     }
 }
 

@@ -21,6 +21,7 @@ const _: () = {
                 compress.level = 1;
                 ::core::option::Option::Some(compress)
             };
+            declaration.limits_messages = true;
             __ws::Declaration::checked(declaration)
         };
     }

@@ -25,10 +25,14 @@ mod io_failures;
 mod keepalive;
 #[path = "../order.rs"]
 mod order;
+#[path = "../parts.rs"]
+mod parts;
 #[path = "../peer.rs"]
 mod peer;
 #[path = "../rates.rs"]
 mod rates;
+#[path = "../send_parts.rs"]
+mod send_parts;
 #[path = "../timers.rs"]
 mod timers;
 
