@@ -1,5 +1,5 @@
-//! Decodes arbitrary bytes with and without compression. The pieces must make no difference, and messages and
-//! memory must stay within the limit.
+//! Decodes arbitrary bytes with and without compression. The pieces must make no difference, nor whether messages
+//! are decoded in parts. Messages and memory must stay within the limit.
 
 use ws_core::Message;
 use ws_core::fuzzing::Decoder;
@@ -22,6 +22,11 @@ pub fn run(data: &[u8]) {
     let whole = verdict(&Cuts::At(Vec::new()));
     assert_eq!(verdict(&cuts), whole, "{cuts:?}");
     assert_eq!(verdict(&Cuts::Everywhere), whole, "byte by byte");
+    let parts =
+        |cuts: &Cuts| decode(Decoder::new(limit, validates, takeover).in_parts(), limit, stream, cuts);
+    assert_eq!(parts(&Cuts::At(Vec::new())), whole, "in parts");
+    assert_eq!(parts(&cuts), whole, "in parts, {cuts:?}");
+    assert_eq!(parts(&Cuts::Everywhere), whole, "in parts, byte by byte");
     for message in &whole.messages {
         let len = match message {
             // Without validation, U+FFFD has three bytes and may replace one.

@@ -57,6 +57,11 @@ pub fn run(data: &[u8]) {
     assert_eq!(verdict(&Cuts::At(Vec::new())), expect);
     assert_eq!(verdict(&cuts), expect, "{cuts:?}");
     assert_eq!(verdict(&Cuts::Everywhere), expect, "byte by byte");
+    let parts =
+        |cuts: &Cuts| decode(Decoder::new(limit, true, Some(takeover)).in_parts(), limit, &stream, cuts);
+    assert_eq!(parts(&Cuts::At(Vec::new())), expect, "in parts");
+    assert_eq!(parts(&cuts), expect, "in parts, {cuts:?}");
+    assert_eq!(parts(&Cuts::Everywhere), expect, "in parts, byte by byte");
 }
 
 /// Inflates a valid message with miniz_oxide.
