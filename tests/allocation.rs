@@ -1,5 +1,8 @@
 //! Memory of messages and connections, as the allocator counts it.
 
+#[path = "allocation/parts.rs"]
+mod parts;
+
 use allocation_counter::{AllocationInfo, measure};
 use tests::deflate::Codec;
 use tests::{RawClient, Server, frame, handshake, serve};
