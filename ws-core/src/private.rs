@@ -23,6 +23,7 @@ pub use crate::handler::{
 };
 #[cfg(feature = "json")]
 pub use crate::handler::{Enveloped, NamedMessages};
+pub use crate::message::PartBuf;
 #[cfg(feature = "json")]
 pub use crate::named::AnswerValue;
 #[cfg(feature = "json")]
@@ -30,7 +31,6 @@ pub use crate::named::{
     Answering, BatchRest, Caller, NamedMethods, TextArgument, argument, arguments, dispatch_text, not_a_call,
     params, refuse, refuse_async, run_batch, unknown_name,
 };
-pub use crate::message::PartBuf;
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};
 pub use crate::reply::{AnyReply, MessageProtocol};

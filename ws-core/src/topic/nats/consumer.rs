@@ -125,7 +125,7 @@ impl StreamTimes for StoredTimes<'_> {
         }
         let mut batch = consumer.pull.fetch().max_messages(1).messages().await?;
         let first = timeout(REQUEST_TIMEOUT, batch.next()).await?.transpose()?;
-        Ok(first.map(|first| first.info().map(|info| info.stream_sequence)).transpose()?)
+        first.map(|first| first.info().map(|info| info.stream_sequence)).transpose()
     }
 }
 

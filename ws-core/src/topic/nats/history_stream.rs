@@ -82,10 +82,16 @@ impl HistoryStream {
         if let Some((stream, _)) = cached.filter(|(_, opened_in)| *opened_in == connects) {
             return Ok(stream);
         }
+        // Boxed, because the future is large and rarely needed.
+        let stream = Box::pin(self.open_and_check()).await?;
+        *self.cached() = Some((stream.clone(), connects));
+        Ok(stream)
+    }
+
+    async fn open_and_check(&self) -> Result<Stream, Error> {
         let stream = timeout(2 * REQUEST_TIMEOUT, self.open()).await??;
         warn_if_underreplicated(&stream, self.replicas);
         self.confirm_end(&stream, stream.cached_info().clone(), false).await?;
-        *self.cached() = Some((stream.clone(), connects));
         Ok(stream)
     }
 
@@ -160,7 +166,8 @@ impl HistoryStream {
             let is_lost = match seen_end.check(&end) {
                 EndCheck::Kept => false,
                 EndCheck::Lost => true,
-                EndCheck::Unproven => !is_verified && seen_end.is_replaced(&StoredTimes(stream)).await?,
+                EndCheck::Unproven if is_verified => false,
+                EndCheck::Unproven => Box::pin(seen_end.is_replaced(&StoredTimes(stream))).await?,
             };
             if !is_lost {
                 self.observe(end);

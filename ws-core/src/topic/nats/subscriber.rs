@@ -236,7 +236,8 @@ impl SubjectSubscriber {
     async fn follow_once(&self, history: &SubscribedHistory, start_by: Instant) -> Result<(), Error> {
         let mut messages = {
             let _permit = history.stream.start_permits.acquire().await;
-            let start = self.start(history, start_by);
+            // Boxed, because the future is large and rarely needed.
+            let start = Box::pin(self.start(history, start_by));
             timeout(2 * REQUEST_TIMEOUT, self.refusals.within_limit(&self.client, start)).await??
         };
         let earlier = self.subscribed.send_replace(SubscriptionState::Accepted);

@@ -340,7 +340,7 @@ impl World {
 
     fn check(&self) {
         for (at, Client { account, connection }) in self.clients.iter().enumerate() {
-            let connection = connection.as_ref().unwrap();
+            let connection = connection.as_ref().expect("no process has noticed the lost end");
             assert!(connection.recovering.is_none(), "client {at} has not recovered");
             assert!(self.nodes[connection.node].is_following());
             account.check(&self.accepted, &self.lost);
