@@ -14,6 +14,8 @@ async fn store_that_lost_its_tail_is_a_reported_loss() {
     for line in &sent[..20] {
         positions.push(stayed.expect_message(line).await);
     }
+    // The publisher knows that the messages are stored.
+    hubs[0].flush().await.unwrap();
     nats.stop();
     nats.save_store();
     nats.restart().await;
