@@ -253,25 +253,37 @@ where
 mod tests {
     use std::cell::Cell;
 
-    use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+    use async_nats::jetstream::context::{
+        GetStreamError, GetStreamErrorKind, KeyValueError, KeyValueErrorKind, PublishError, PublishErrorKind,
+    };
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn temporary_errors_are_retried_within_the_limit() {
         let calls = Cell::new(0);
-        let fail = async |kind: PublishErrorKind, failures: u32| {
+        let fail = async |error: &dyn Fn() -> async_nats::Error, failures: u32| {
             calls.set(0);
             let started = Instant::now();
             let done = retry_temporary(|| async {
                 calls.set(calls.get() + 1);
-                if calls.get() > failures { Ok(()) } else { Err(PublishError::new(kind).into()) }
+                if calls.get() > failures { Ok(()) } else { Err(error()) }
             });
             (done.await.is_ok(), calls.get(), started.elapsed() < REQUEST_TIMEOUT)
         };
-        assert_eq!(fail(PublishErrorKind::StreamNotFound, 3).await, (true, 4, true));
-        assert_eq!(fail(PublishErrorKind::StreamNotFound, u32::MAX).await, (false, 20, true));
-        assert_eq!(fail(PublishErrorKind::Other, 3).await, (false, 1, true));
+        let publish = |kind: PublishErrorKind| move || PublishError::new(kind).into();
+        assert_eq!(fail(&publish(PublishErrorKind::StreamNotFound), 3).await, (true, 4, true));
+        assert_eq!(fail(&publish(PublishErrorKind::StreamNotFound), u32::MAX).await, (false, 20, true));
+        assert_eq!(fail(&publish(PublishErrorKind::Other), 3).await, (false, 1, true));
+        let open = |code: u16| {
+            move || {
+                let answer = format!(r#"{{ "code": 404, "err_code": {code}, "description": "" }}"#);
+                let kind = GetStreamErrorKind::JetStream(serde_json::from_str(&answer).unwrap());
+                KeyValueError::with_source(KeyValueErrorKind::GetBucket, GetStreamError::new(kind)).into()
+            }
+        };
+        assert_eq!(fail(&open(10059), 3).await, (true, 4, true));
+        assert_eq!(fail(&open(10039), 3).await, (false, 1, true));
     }
 
     #[tokio::test(start_paused = true)]

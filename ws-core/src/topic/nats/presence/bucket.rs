@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_nats::jetstream;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{
-    CreateStreamError, CreateStreamErrorKind, PublishError, PublishErrorKind,
+    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, PublishError,
+    PublishErrorKind,
 };
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
@@ -76,7 +77,15 @@ pub(super) fn is_temporary(error: &async_nats::Error) -> bool {
         let has_no_leader = cause
             .downcast_ref::<PublishError>()
             .is_some_and(|error| error.kind() == PublishErrorKind::StreamNotFound);
-        if has_no_leader || cause.downcast_ref::<CreateStreamError>().is_some_and(is_cluster_incomplete) {
+        // Another server of the cluster does not know the new stream yet.
+        let is_unknown = cause.downcast_ref::<GetStreamError>().is_some_and(|error| match error.kind() {
+            GetStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::STREAM_NOT_FOUND,
+            _ => false,
+        });
+        if has_no_leader
+            || is_unknown
+            || cause.downcast_ref::<CreateStreamError>().is_some_and(is_cluster_incomplete)
+        {
             return true;
         }
         error = cause.source();
