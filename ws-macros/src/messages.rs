@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Lit, Meta};
+use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Lit, Meta};
 
 use crate::errors::Errors;
 use crate::expand::scope;
@@ -79,6 +79,12 @@ fn validate<'a>(
     }
     let mut found: Vec<(Vec<&Attribute>, &syn::Ident, String)> = Vec::new();
     for variant in &data.variants {
+        for field in &variant.fields {
+            for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("message")) {
+                errors
+                    .error_at(attr.path(), "`#[message]` on a field\nhelp: write `#[serde(rename = \"…\")]`");
+            }
+        }
         let Some((name, span)) = message_name(variant, errors) else { continue };
         let cfgs: Vec<_> = variant.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
         if let Some((first_cfgs, first, _)) = found.iter().find(|(_, _, other)| *other == name)
@@ -126,11 +132,6 @@ fn message_name(variant: &syn::Variant, errors: &mut Errors) -> Option<(String, 
         errors.error_at(second.path(), "a second `#[message]` on this variant\nhelp: keep one of them");
         return None;
     }
-    for field in fields(&variant.fields) {
-        for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("message")) {
-            errors.error_at(attr.path(), "`#[message]` on a field\nhelp: write `#[serde(rename = \"…\")]`");
-        }
-    }
     let usage = "help: write `#[message(\"name\")]`";
     let Meta::List(list) = &attr.meta else {
         errors.error_at(attr, format!("a message without a name\n{usage}"));
@@ -155,10 +156,6 @@ fn message_name(variant: &syn::Variant, errors: &mut Errors) -> Option<(String, 
             None
         }
     }
-}
-
-fn fields(fields: &Fields) -> impl Iterator<Item = &syn::Field> {
-    fields.iter()
 }
 
 /// Returns a name in `snake_case`: `HttpError` is `http_error`, and so is `HTTPError`.

@@ -51,6 +51,8 @@ snapshots! {
     chat
     /// A generic handler with `cfg`s.
     generic
+    /// Named messages and calls: sync and async, by name, with borrowed arguments, beside `#[on_text]`.
+    named
 }
 
 /// Editors expand half-typed code, so bodies are emitted unchanged, whatever they contain.

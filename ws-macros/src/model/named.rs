@@ -68,7 +68,7 @@ pub(super) fn validate_name(
         Ok(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => {
             Some(MessageName { text: text.value(), span: text.span(), attribute, is_call })
         }
-        Ok(Expr::Path(path)) => {
+        Ok(path @ (Expr::Path(_) | Expr::Field(_))) => {
             let path = path.to_token_stream().to_string().replace(' ', "");
             errors.error_at(tokens, format!("a name is a text\nhelp: write `#[{name}(\"{path}\")]`"));
             None
