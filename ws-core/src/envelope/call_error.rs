@@ -8,7 +8,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::members::{Members, read_str};
+use super::members::{JsonMembers, read_str};
 
 /// An error that answers a call: a code, a text, and optionally data.
 ///
@@ -75,7 +75,7 @@ impl CallError {
     /// Reads the error with which a client answered: an object with `code`, `message` and `data`. A member that
     /// is missing or has another type is replaced: the code by −32603.
     pub(super) fn from_json(error: &RawValue) -> Self {
-        let Ok(members) = Members::read(error.get(), &["code", "message", "data"]) else {
+        let Ok(members) = JsonMembers::read(error.get(), &["code", "message", "data"]) else {
             return Self::internal("the client's error is not an object").with_data(error);
         };
         let [code, message, data] = members.values;

@@ -8,7 +8,7 @@ use serde_json::to_writer;
 use serde_json::value::RawValue;
 
 use super::call_error::CallError;
-use super::members::{MAX_MESSAGE_DEPTH, Members, is_nested_deeper, read_own_id, read_str};
+use super::members::{JsonMembers, MAX_MESSAGE_DEPTH, is_nested_deeper, read_own_id, read_str};
 use super::raw_id::RawId;
 use super::{Envelope, Incoming};
 
@@ -129,13 +129,13 @@ fn write_request<T: Serialize + ?Sized>(name: &str, params: &T, out: &mut Vec<u8
 
 /// Reads an object, or any JSON value of a batch.
 fn open_object(text: &str) -> Incoming<'_, RawId> {
-    match Members::read(text, &MEMBERS) {
+    match JsonMembers::read(text, &MEMBERS) {
         Ok(members) => open_members(&members),
         Err(_) => unreadable(),
     }
 }
 
-fn open_members<'a>(members: &Members<'a, 6>) -> Incoming<'a, RawId> {
+fn open_members<'a>(members: &JsonMembers<'a, 6>) -> Incoming<'a, RawId> {
     let [version, name, params, id, result, error] = members.values;
     let is_version_2 = version.and_then(read_str).is_some_and(|version| version == "2.0");
     let is_valid = is_version_2 && !members.has_repeated;

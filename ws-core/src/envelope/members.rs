@@ -14,14 +14,14 @@ pub(super) const MAX_PARAMETER_DEPTH: usize = 64;
 pub(super) const MAX_MESSAGE_DEPTH: usize = MAX_PARAMETER_DEPTH + 2;
 
 /// The members of a JSON object that have known names. Other members are ignored.
-pub(super) struct Members<'a, const N: usize> {
+pub(super) struct JsonMembers<'a, const N: usize> {
     /// The values, in the order of the names.
     pub(super) values: [Option<&'a RawValue>; N],
     /// Whether a known name is there more than once.
     pub(super) has_repeated: bool,
 }
 
-impl<'a, const N: usize> Members<'a, N> {
+impl<'a, const N: usize> JsonMembers<'a, N> {
     /// Reads an object without recursion and without a copy.
     ///
     /// # Errors
@@ -29,23 +29,23 @@ impl<'a, const N: usize> Members<'a, N> {
     /// Returns an error if the text is not JSON, or not an object.
     pub(super) fn read(text: &'a str, names: &[&str; N]) -> serde_json::Result<Self> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let members = deserializer.deserialize_map(MembersVisitor(names))?;
+        let members = deserializer.deserialize_map(JsonMembersVisitor(names))?;
         deserializer.end()?;
         Ok(members)
     }
 }
 
-struct MembersVisitor<'n, const N: usize>(&'n [&'n str; N]);
+struct JsonMembersVisitor<'n, const N: usize>(&'n [&'n str; N]);
 
-impl<'de, const N: usize> Visitor<'de> for MembersVisitor<'_, N> {
-    type Value = Members<'de, N>;
+impl<'de, const N: usize> Visitor<'de> for JsonMembersVisitor<'_, N> {
+    type Value = JsonMembers<'de, N>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members { values: [None; N], has_repeated: false };
+        let mut members = JsonMembers { values: [None; N], has_repeated: false };
         while let Some(position) = map.next_key_seed(NamePosition(self.0))? {
             match position.and_then(|position| members.values.get_mut(position)) {
                 Some(value) => members.has_repeated |= value.replace(map.next_value()?).is_some(),
@@ -149,21 +149,21 @@ mod tests {
     #[test]
     fn members_are_found_in_any_order_and_spelling() {
         let text = r#" {"b": [1], "other": {"a": 7}, "\u0061": null} "#;
-        let members = Members::read(text, &["a", "b", "c"]).unwrap();
+        let members = JsonMembers::read(text, &["a", "b", "c"]).unwrap();
         let values = members.values.map(|value| value.map(RawValue::get));
         assert_eq!((values, members.has_repeated), ([Some("null"), Some("[1]"), None], false));
-        assert!(Members::read(r#"{"a": 1, "\u0061": 1}"#, &["a"]).unwrap().has_repeated);
-        assert!(!Members::read(r#"{"x": 1, "x": 1}"#, &["a"]).unwrap().has_repeated);
+        assert!(JsonMembers::read(r#"{"a": 1, "\u0061": 1}"#, &["a"]).unwrap().has_repeated);
+        assert!(!JsonMembers::read(r#"{"x": 1, "x": 1}"#, &["a"]).unwrap().has_repeated);
         for text in ["", "{", "[]", "1", r#"{"a"}"#, "{} {}", r#"{"a": 1,}"#] {
-            assert!(Members::read(text, &["a"]).is_err(), "{text}");
+            assert!(JsonMembers::read(text, &["a"]).is_err(), "{text}");
         }
     }
 
     #[test]
     fn deep_nesting_does_not_recurse() {
         let deep = format!(r#"{{"a": {}"#, "[".repeat(1 << 20));
-        assert!(Members::read(&deep, &["a"]).is_err());
+        assert!(JsonMembers::read(&deep, &["a"]).is_err());
         let deep = format!(r#"{{"x": {}{}}}"#, "[".repeat(1 << 20), "]".repeat(1 << 20));
-        assert!(Members::read(&deep, &["a"]).is_ok());
+        assert!(JsonMembers::read(&deep, &["a"]).is_ok());
     }
 }

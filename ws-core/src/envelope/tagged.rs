@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::call_error::CallError;
 use super::json_rpc::{invalid, read_answer, too_deep, unreadable};
-use super::members::{MAX_MESSAGE_DEPTH, Members, is_nested_deeper, read_own_id, read_str};
+use super::members::{JsonMembers, MAX_MESSAGE_DEPTH, is_nested_deeper, read_own_id, read_str};
 use super::raw_id::RawId;
 use super::{Envelope, Incoming};
 
@@ -148,7 +148,7 @@ impl<N: TagNames> Envelope for Tagged<N> {
         if !whole.get().starts_with('{') {
             return invalid(RawId::null());
         }
-        let Ok(members) = Members::read(whole.get(), &Self::MEMBERS) else { return unreadable() };
+        let Ok(members) = JsonMembers::read(whole.get(), &Self::MEMBERS) else { return unreadable() };
         let [name, content, id, result, error] = members.values;
         if name.is_none() && (result.is_some() || error.is_some()) {
             return Incoming::Answer { id: read_own_id(id), answer: read_answer(result, error) };
