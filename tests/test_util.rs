@@ -1,5 +1,7 @@
 //! The test kit, as users use it.
 
+#[path = "test_util/calls.rs"]
+mod calls;
 #[path = "test_util/through.rs"]
 mod through;
 #[path = "test_util/time.rs"]

@@ -1,5 +1,7 @@
 //! Addresses of handlers: [`Addr`] and [`Recipient`].
 
+#[cfg(feature = "json")]
+mod calls;
 mod except;
 
 use std::fmt;
@@ -11,7 +13,6 @@ use crate::context::Context;
 use crate::error::SendError;
 use crate::handler::{Handler, InfoOf};
 use crate::mailbox::Mailbox;
-use crate::topic::new_connection_id;
 
 /// The address of one connection's handler. Cowboy's `Pid ! Message`.
 ///
@@ -150,18 +151,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn addr(&mut self) -> Addr<H> {
-        let mut session = self.session();
-        let session = &mut *session;
-        let mailbox = session.mailbox.get_or_insert_with(|| {
-            let subscriptions = session.subscriptions.as_ref();
-            let id = subscriptions.map_or_else(new_connection_id, |subscriptions| subscriptions.queue.id());
-            let mailbox = Mailbox::new(session.wire.options().mailbox, session.waker.clone(), id);
-            if session.wire.close_reason().is_some() {
-                mailbox.close();
-            }
-            Arc::new(mailbox)
-        });
-        Addr(Arc::clone(mailbox))
+        Addr(Arc::clone(self.session().open_mailbox()))
     }
 }
 

@@ -1,6 +1,12 @@
 //! The commands of a handler to its connection.
 
+#[cfg(feature = "json")]
+mod calls;
+#[cfg(not(feature = "json"))]
+#[path = "context/without_calls.rs"]
+mod calls;
 mod flushed;
+mod mailbox;
 mod parts;
 mod presence;
 mod session;
@@ -12,6 +18,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+pub(crate) use calls::{has_envelope, route_answer};
 pub use parts::PartWriter;
 use session::{ConnectionInfo, SessionCell, SessionGuard};
 pub(crate) use session::{Session, SharedSession};

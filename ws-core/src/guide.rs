@@ -23,6 +23,7 @@ chapters! {
     addresses: "../docs/addresses.md"
     work: "../docs/work.md"
     named_messages: "../docs/named_messages.md"
+    calls: "../docs/calls.md"
     topics: "../docs/topics.md"
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"

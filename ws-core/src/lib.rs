@@ -108,6 +108,25 @@ pub use ws_macros::websocket;
 #[doc(hidden)]
 pub use ws_macros::Messages;
 
+/// Implements [`Call`](trait@Call) for a struct, whose fields are the parameters of the client's method.
+///
+/// `#[call(returns = …)]` is required: the type of the result, which is deserialized from the client's answer. A
+/// string before it is the name of the client's method: `#[call("order.confirm", returns = bool)]`. Without one, the
+/// name is that of the type in snake case.
+///
+/// ```
+/// use ws_core::Call;
+///
+/// #[derive(Call, serde::Serialize)]
+/// #[call(returns = Vec<String>)]
+/// struct ListFiles { folder: String }
+///
+/// assert_eq!(ListFiles::NAME, "list_files");
+/// ```
+#[cfg(feature = "json")]
+#[doc(inline)]
+pub use ws_macros::Call;
+
 pub use address::{Addr, Address, Recipient};
 pub use close::{Close, CloseCodes, CloseReason, ProtocolError};
 
@@ -130,7 +149,10 @@ pub use close::CloseCode;
 
 pub use context::{Context, PartWriter};
 #[cfg(feature = "json")]
-pub use envelope::{CallError, Envelope, Incoming, JsonRpc, Messages, RawId, TagNames, Tagged, TypeTag};
+pub use envelope::{
+    Call, CallError, ClientCallError, Envelope, Incoming, JsonRpc, Messages, PendingCall, RawId, TagNames,
+    Tagged, TypeTag,
+};
 #[cfg(feature = "nats")]
 pub use error::HubError;
 #[cfg(feature = "tls")]

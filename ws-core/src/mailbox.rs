@@ -2,10 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "json")]
+use std::sync::{Arc, OnceLock};
 use std::sync::{Mutex, MutexGuard};
 use std::task::Waker;
 
+#[cfg(feature = "json")]
+use crate::envelope::Calls;
 use crate::error::SendError;
+use crate::options::Options;
 use crate::sync::lock;
 
 /// The bounded message queue of a handler.
@@ -19,6 +24,11 @@ pub(crate) struct Mailbox<I> {
     has_messages: AtomicBool,
     /// The number of the connection, which its subscriptions have as well.
     connection_id: usize,
+    /// The calls to the client, once there was one.
+    #[cfg(feature = "json")]
+    calls: OnceLock<Arc<Calls>>,
+    #[cfg(feature = "json")]
+    max_pending_calls: usize,
 }
 
 struct MailboxState<I> {
@@ -32,9 +42,17 @@ struct MailboxState<I> {
 const MAX_IDLE_CAPACITY: usize = 8;
 
 impl<I> Mailbox<I> {
-    pub(crate) fn new(capacity: usize, waker: Option<Waker>, connection_id: usize) -> Self {
-        let state = MailboxState { messages: VecDeque::new(), capacity, waker, open: true };
-        Self { state: Mutex::new(state), has_messages: AtomicBool::new(false), connection_id }
+    pub(crate) fn new(options: &Options, waker: Option<Waker>, connection_id: usize) -> Self {
+        let capacity = options.mailbox;
+        Self {
+            state: Mutex::new(MailboxState { messages: VecDeque::new(), capacity, waker, open: true }),
+            has_messages: AtomicBool::new(false),
+            connection_id,
+            #[cfg(feature = "json")]
+            calls: OnceLock::new(),
+            #[cfg(feature = "json")]
+            max_pending_calls: options.max_pending_calls,
+        }
     }
 
     /// Returns the number of the connection.
@@ -73,6 +91,11 @@ impl<I> Mailbox<I> {
         let mut state = self.lock();
         state.open = false;
         state.waker = None;
+        drop(state);
+        #[cfg(feature = "json")]
+        if let Some(calls) = self.existing_calls() {
+            calls.close();
+        }
     }
 
     /// Rejects further messages, and returns the queued ones for the caller to drop. An [`Addr`] that
@@ -112,5 +135,32 @@ impl<I> Mailbox<I> {
     /// Locks the state, ignoring poison: no user code runs under the lock, so no change is left half done.
     fn lock(&self) -> MutexGuard<'_, MailboxState<I>> {
         lock(&self.state)
+    }
+}
+
+#[cfg(feature = "json")]
+impl<I> Mailbox<I> {
+    /// Returns the calls to the client, creating the table if needed. A closed mailbox takes no call.
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
+        let calls = self.calls.get_or_init(|| Arc::new(Calls::new(self.max_pending_calls)));
+        // `close` may have found no table.
+        if !self.is_open() {
+            calls.close();
+        }
+        calls
+    }
+
+    /// Returns the calls to the client, if there was one.
+    #[inline]
+    pub(crate) fn existing_calls(&self) -> Option<&Calls> {
+        self.calls.get().map(|calls| &**calls)
+    }
+
+    /// Wakes the connection's task.
+    pub(crate) fn wake(&self) {
+        let waker = self.lock().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }

@@ -79,6 +79,10 @@ pub struct Options {
     /// How many futures of a connection may run at the same time: [`Deferred`](crate::Deferred) replies, and
     /// those of [`Context::spawn`](crate::Context::spawn). Default 64.
     pub max_deferred: usize,
+    /// How many calls to the client may wait for their answers ([`Context::call`](crate::Context::call),
+    /// [`Addr::call`](crate::Addr::call)). One more fails with
+    /// [`ClientCallError::TooManyPending`](crate::ClientCallError::TooManyPending). Default 1,024.
+    pub max_pending_calls: usize,
     /// How many bytes may wait for the client before reading from it stops. Default 64 KiB.
     pub outbox_high_water: usize,
     /// How many bytes may wait for the client before the connection closes with
@@ -141,6 +145,7 @@ impl Options {
         compress: None,
         mailbox: 1024,
         max_deferred: 64,
+        max_pending_calls: 1024,
         outbox_high_water: 64 << 10,
         outbox_limit: 1 << 20,
         read_ahead: 64 << 10,
@@ -319,6 +324,10 @@ impl Declaration {
         assert!(
             self.options.max_deferred > 0,
             "`max_deferred` is zero: it would refuse every `Deferred` reply"
+        );
+        assert!(
+            self.options.max_pending_calls > 0,
+            "`max_pending_calls` is zero: it would refuse every call to the client"
         );
         assert!(*max_message_size > 0, "`max_message_size` is zero: it would accept no message");
         assert!(

@@ -31,8 +31,6 @@ pub use std::time::Duration;
 #[cfg(feature = "json")]
 pub use named::{on_call, on_message};
 
-#[cfg(feature = "json")]
-pub use crate::Json;
 pub use crate::{
     Addr, BrokerError, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, Deferred, FromBinary,
     FromText, HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId, Message,
@@ -40,6 +38,8 @@ pub use crate::{
     Published, Query, Recipient, Recovery, Replies, Router, SendError, Since, State, StatusCode,
     Subprotocols, TimerId, Topic, Upgrade, Utf8Bytes, websocket,
 };
+#[cfg(feature = "json")]
+pub use crate::{Call, CallError, ClientCallError, Json, JsonRpc, Tagged};
 
 /// `#[after(5s)]`: a method that runs once, this long after open. Cowboy's `erlang:start_timer/3`.
 ///

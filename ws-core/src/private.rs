@@ -13,7 +13,7 @@ pub use hyper::http::request::Parts;
 pub use crate::close::{CloseCodes, CloseReason};
 pub use crate::context::Context;
 #[cfg(feature = "json")]
-pub use crate::envelope::{JsonRpc, Messages, TagNames};
+pub use crate::envelope::{Call, JsonRpc, Messages, TagNames};
 pub use crate::error::HandlerError;
 pub use crate::event::{Event, EventOutcome, FromPart, MissedCount};
 use crate::handler::ReplyOf;

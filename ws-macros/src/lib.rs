@@ -4,6 +4,7 @@
 //! `errors` collects the errors of the first two stages. If there are any, `fallback` emits the
 //! user's item, all errors and stub impls.
 
+mod call;
 mod errors;
 mod expand;
 mod fallback;
@@ -31,6 +32,15 @@ pub fn websocket(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Messages, attributes(message))]
 pub fn messages(item: TokenStream) -> TokenStream {
     messages::derive_messages(&item.into()).into()
+}
+
+/// Implements `ws_core::Call` for a struct: a call to the client.
+///
+/// `#[call(returns = bool)]` names the type of the result, and `#[call("name", returns = bool)]` also the client's
+/// method.
+#[proc_macro_derive(Call, attributes(call))]
+pub fn derive_call(input: TokenStream) -> TokenStream {
+    call::derive_call(input.into()).into()
 }
 
 /// Defines the helper attributes as macros that report their misuse. Without them, a helper outside of

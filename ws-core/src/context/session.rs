@@ -210,7 +210,9 @@ impl<H: Handler> Session<H> {
 
     #[inline(always)]
     pub(crate) fn has_messages(&self) -> bool {
-        self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_messages()) || self.has_published()
+        self.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_messages())
+            || self.has_published()
+            || self.has_unsent_calls()
     }
 
     /// Returns whether a message waits, or a future runs.

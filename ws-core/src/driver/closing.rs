@@ -69,7 +69,7 @@ impl<T: Transport> ConnectionIo<T> {
                     return Poll::Pending;
                 }
                 Stage::Open => {
-                    if self.poll_read_ahead(task, wire, scratch).is_pending() {
+                    if self.poll_read_ahead(task, wire, scratch, |_| false).is_pending() {
                         return Poll::Pending;
                     }
                 }

@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 use super::budget::IterationBudget;
 use super::next_step::{IdleHandler, NextStep};
 use crate::clock::now;
-use crate::context::SharedSession;
+use crate::context::{SharedSession, has_envelope, route_answer};
 use crate::error::HandlerError;
 use crate::event::Event;
 use crate::handler::{Handler, HandlerInstance};
@@ -135,7 +135,10 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
         // The decoder is not called with empty input, because there is nothing to find.
         while !input.is_empty() {
             let Some(message) = instance.cx.session().wire.next_message(input) else { break };
-            let call = if message.is_owned() {
+            let call = if is_answer(instance, &message) {
+                instance.cx.session().wire.recycle(message);
+                None
+            } else if message.is_owned() {
                 let (call, len) = dispatch_owned(instance, message);
                 inflated += len;
                 match call {
@@ -206,6 +209,18 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
             NextStep::Finish(Some(panic)) => panic.1 = UnreadInput::with_offset(used, input),
             NextStep::Finish(None) => {}
         }
+    }
+}
+
+/// Routes the answer to a call of the server. Returns whether the message was one.
+// PERF: a constant for handlers without an envelope. budget: text64
+#[inline(always)]
+fn is_answer<H: Handler>(instance: &mut HandlerInstance<H>, message: &InboundMessage<'_>) -> bool {
+    match message {
+        InboundMessage::Text(text) if has_envelope::<H>() => {
+            route_answer::<H>(instance.cx.session().mailbox.as_ref(), text)
+        }
+        _ => false,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::clock::now;
 use crate::close::ProtocolError;
 use crate::scratch::Scratch;
 use crate::transport::Transport;
-use crate::wire::Connection;
+use crate::wire::{Connection, InboundMessage};
 
 /// Slices of the outbox in one vectored write.
 const MAX_IO_SLICES: usize = 8;
@@ -138,23 +138,24 @@ impl<T: Transport> ConnectionIo<T> {
         })
     }
 
-    /// Moves unread input, or else the bytes of one read, into the read-ahead queue. Pending if there is
-    /// neither.
+    /// Moves unread input, or else the bytes of one read, into the read-ahead queue, without the messages that
+    /// `is_consumed` has taken. Pending if there is neither.
     pub(super) fn poll_read_ahead(
         &mut self,
         task: &mut TaskContext<'_>,
         wire: &mut Connection,
         scratch: &mut Scratch,
+        is_consumed: impl Fn(&InboundMessage<'_>) -> bool,
     ) -> Poll<()> {
         if let Some(mut unread) = wire.take_unread() {
-            let used = wire.read_ahead(unread.bytes());
+            let used = wire.read_ahead_unless(unread.bytes(), is_consumed);
             wire.return_unread(unread, used);
             return Poll::Ready(());
         }
         self.poll_read(task, wire, scratch).map(|read| {
             if let Some(len) = read {
                 let input = &mut scratch.input()[..len];
-                let used = wire.read_ahead(input);
+                let used = wire.read_ahead_unless(input, is_consumed);
                 wire.store_unread(&input[used..]);
             }
         })

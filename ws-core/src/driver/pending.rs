@@ -11,13 +11,13 @@ use super::poll_context::PollContext;
 use super::state::{Driver, MethodPhase};
 use crate::clock::now;
 use crate::close::CloseReason;
-use crate::context::Session;
+use crate::context::{Session, route_answer};
 use crate::handler::Handler;
 use crate::panic::catch;
 use crate::scratch::{Scratch, with_scratch};
 use crate::sync::lock;
 use crate::transport::Transport;
-use crate::wire::{Connection, UnreadInput};
+use crate::wire::{InboundMessage, UnreadInput};
 
 /// Polls the method of a [`NextStep::RunMethod`] until the method completes or is cancelled. Meanwhile the
 /// connection answers pings, detects a close, writes its output and closes.
@@ -86,12 +86,15 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         self.state.begin_poll();
         self.state.budget.end_pending_poll();
         session.forward();
+        session.send_calls();
         self.state.check_shutdown_and_activity(&mut session.wire);
         while !session.wire.is_closing() {
-            let wire = &mut session.wire;
-            read_ahead(self.io, self.task, wire, self.scratch);
+            read_ahead(self.io, self.task, session, self.scratch);
             let can_reply = !session.wire.has_unfinished_message();
-            if can_reply && session.has_work() && session.send_completed(self.task) {
+            if can_reply && session.wire.close_reason().is_some() {
+                session.close_calls();
+            }
+            if session.has_work() && session.send_completed(self.task) {
                 return Poll::Ready(());
             }
             let wire = &mut session.wire;
@@ -114,6 +117,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         }
         session.wake_flushed();
         session.cancel_work();
+        session.close_calls();
         if self.poll_close(&mut session.wire).is_pending() {
             return Poll::Pending;
         }
@@ -126,15 +130,20 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
 }
 
 /// Reads ahead until there is no input, or the queue is full. The number of reads is limited, because frames
-/// that complete no message, for example empty fragments, do not fill the queue.
-fn read_ahead<T: Transport>(
+/// that complete no message, for example empty fragments, do not fill the queue. Answers to calls go to their calls.
+fn read_ahead<H: Handler, T: Transport>(
     io: &mut ConnectionIo<T>,
     task: &mut TaskContext<'_>,
-    wire: &mut Connection,
+    session: &mut Session<H>,
     scratch: &mut Scratch,
 ) {
+    let Session { wire, mailbox, .. } = session;
+    let is_answer = |message: &InboundMessage<'_>| match message {
+        InboundMessage::Text(text) => route_answer::<H>(mailbox.as_ref(), text),
+        _ => false,
+    };
     for _ in 0..MAX_ITERATIONS {
-        if !wire.wants_input() || io.poll_read_ahead(task, wire, scratch).is_pending() {
+        if !wire.wants_input() || io.poll_read_ahead(task, wire, scratch, is_answer).is_pending() {
             return;
         }
     }

@@ -161,6 +161,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             }
             self.state.due_at = None;
         }
+        instance.cx.session().send_calls();
         // PERF: a handler that only takes published messages has no mailbox. budget: fanout
         let has_mailbox = instance.cx.session().has_mailbox();
         while has_mailbox && !self.state.budget.mailbox.is_used_up() && instance.cx.session().wire.is_open() {

@@ -1,10 +1,16 @@
 //! Envelopes: how named messages, calls and their answers are written (feature `json`).
 
+mod call;
 mod call_error;
+mod calls;
+mod client_call_error;
 mod content;
+#[cfg(feature = "test-util")]
+mod describe;
 mod json_rpc;
 mod members;
 mod messages;
+mod pending_call;
 mod raw_id;
 mod tagged;
 
@@ -13,10 +19,16 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use call::Call;
 pub use call_error::CallError;
+pub(crate) use calls::Calls;
+pub use client_call_error::ClientCallError;
+#[cfg(feature = "test-util")]
+pub(crate) use describe::{describe, shorten};
 pub use json_rpc::JsonRpc;
 pub use messages::Messages;
 pub(crate) use messages::write_message;
+pub use pending_call::PendingCall;
 pub use raw_id::RawId;
 pub use tagged::{TagNames, Tagged, TypeTag};
 

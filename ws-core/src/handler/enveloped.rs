@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use crate::envelope::Envelope;
+use serde_json::value::RawValue;
+
+use crate::envelope::{CallError, Envelope, Incoming};
 use crate::reply::{MessageProtocol, MessageSet};
 
 /// A handler that is declared with an [`Envelope`]: `#[websocket(envelope = …)]`.
@@ -75,4 +77,30 @@ impl<H: Enveloped> MessageProtocol for NamedMessages<H> {
     type Sends = H::Sends;
     type Envelope = H::Envelope;
     const HAS_ENVELOPE: bool = true;
+
+    fn read_answers(text: &str, found: &mut dyn FnMut(u64, Result<&RawValue, CallError>)) -> bool {
+        match H::Envelope::open(text) {
+            Incoming::Answer { id, answer } => {
+                found(id, answer);
+                true
+            }
+            // A batch with anything else is for the handler.
+            Incoming::Batch(entries)
+                if entries.iter().all(|entry| matches!(entry, Incoming::Answer { .. })) =>
+            {
+                for entry in entries {
+                    if let Incoming::Answer { id, answer } = entry {
+                        found(id, answer);
+                    }
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[cfg(feature = "test-util")]
+    fn describe(text: &str) -> Option<String> {
+        Some(crate::envelope::describe::<H::Envelope>(text))
+    }
 }

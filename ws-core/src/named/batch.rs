@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::envelope::{CallError, Envelope, Incoming};
 use crate::error::HandlerError;
 use crate::event::EventOutcome;
-use crate::handler::{HandlerInstance, MethodFuture};
+use crate::handler::{Handler, HandlerInstance, MethodFuture};
 use crate::reply::Replies;
 use crate::sync::lock;
 
@@ -116,7 +116,8 @@ enum OwnedEntry<I> {
 }
 
 impl<I> OwnedEntry<I> {
-    fn new(entry: Incoming<'_, I>) -> Option<Self> {
+    /// Copies an entry. An answer goes to its call at once.
+    fn new<H: Handler>(entry: Incoming<'_, I>, cx: &mut Context<H>) -> Option<Self> {
         Some(match entry {
             Incoming::Call { id, name, params } => {
                 Self::Named(Some(id), name.into(), params.map(ToOwned::to_owned))
@@ -125,7 +126,11 @@ impl<I> OwnedEntry<I> {
                 Self::Named(None, name.into(), params.map(ToOwned::to_owned))
             }
             Incoming::Invalid { id, error } => Self::Invalid(id, error),
-            Incoming::Answer { .. } | Incoming::Batch(_) | Incoming::Other => return None,
+            Incoming::Answer { id, answer } => {
+                cx.session().answer_call(id, answer);
+                return None;
+            }
+            Incoming::Batch(_) | Incoming::Other => return None,
         })
     }
 }
@@ -144,7 +149,7 @@ pub(super) fn dispatch_batch<H: NamedMethods>(
     while let Some(entry) = entries.next() {
         match dispatch_single(handler, entry, |id| Caller::in_batch(id, &batch), cx) {
             EventOutcome::Call(first) => {
-                let rest = entries.filter_map(OwnedEntry::new).collect();
+                let rest = entries.filter_map(|entry| OwnedEntry::new(entry, cx)).collect();
                 return EventOutcome::Call(H::batch(Box::new(BatchRest { first, rest, batch, failure })));
             }
             EventOutcome::Failed(error) => _ = failure.get_or_insert(error),

@@ -57,7 +57,7 @@ pub fn dispatch_text<H: NamedMethods>(
     }
 }
 
-/// Dispatches a message that is not a batch. An answer was routed before; one that arrives here has no call.
+/// Dispatches a message that is not a batch. Answers to calls that wait were routed before, except in a batch.
 fn dispatch_single<H: NamedMethods>(
     handler: &mut H,
     message: Incoming<'_, <H::Envelope as Envelope>::Id>,
@@ -68,7 +68,11 @@ fn dispatch_single<H: NamedMethods>(
         Incoming::Call { id, name, params } => handler.named(&name, params, caller(id), cx),
         Incoming::Message { name, params } => handler.named(&name, params, Caller::nobody(), cx),
         Incoming::Invalid { id, error } => refuse(error, caller(id), cx),
-        Incoming::Answer { .. } | Incoming::Batch(_) | Incoming::Other => EventOutcome::Done,
+        Incoming::Answer { id, answer } => {
+            cx.session().answer_call(id, answer);
+            EventOutcome::Done
+        }
+        Incoming::Batch(_) | Incoming::Other => EventOutcome::Done,
     }
 }
 

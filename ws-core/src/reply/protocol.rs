@@ -1,7 +1,10 @@
 //! The form of a handler's messages, as a type.
 
 #[cfg(feature = "json")]
-use crate::envelope::Messages;
+use serde_json::value::RawValue;
+
+#[cfg(feature = "json")]
+use crate::envelope::{CallError, Messages};
 
 /// The form of a handler's messages, which `#[websocket(…)]` on its type chooses.
 pub trait MessageProtocol {
@@ -11,6 +14,21 @@ pub trait MessageProtocol {
     type Envelope;
     /// Whether the messages are in an envelope. The driver routes answers only then.
     const HAS_ENVELOPE: bool = false;
+
+    /// Passes the answers of a text to `found`, with the ids of their calls. Returns whether the text is an answer,
+    /// or several.
+    #[cfg(feature = "json")]
+    fn read_answers(text: &str, found: &mut dyn FnMut(u64, Result<&RawValue, CallError>)) -> bool {
+        let _ = (text, found);
+        false
+    }
+
+    /// Describes a text for the log of a test, by its name. `None` without an envelope.
+    #[cfg(feature = "test-util")]
+    fn describe(text: &str) -> Option<String> {
+        let _ = text;
+        None
+    }
 }
 
 /// The form of a handler without an envelope: all replies are sent as they are.

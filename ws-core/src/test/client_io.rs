@@ -54,12 +54,19 @@ struct ClientState {
     answers_pings: bool,
     last_sent_at: Instant,
     log: String,
+    /// Describes a text by its name, if the handler has an envelope.
+    describe_text: fn(&str) -> Option<String>,
 }
 
 impl ClientIo {
     /// Creates the client's end. If the client answers pings, empty ones that arrive after `ping_interval`
     /// without a byte from the client are not messages for the test.
-    pub(super) fn new(io: DuplexStream, ping_interval: Option<Duration>, answers_pings: bool) -> Self {
+    pub(super) fn new(
+        io: DuplexStream,
+        ping_interval: Option<Duration>,
+        answers_pings: bool,
+        describe_text: fn(&str) -> Option<String>,
+    ) -> Self {
         let start = Instant::now();
         Self(Arc::new(Mutex::new(ClientState {
             io: Some(io),
@@ -76,6 +83,7 @@ impl ClientIo {
             answers_pings,
             last_sent_at: start,
             log: String::new(),
+            describe_text,
         })))
     }
 
@@ -99,6 +107,23 @@ impl ClientIo {
         state.next_requested = false;
         state.wake();
         Some(message)
+    }
+
+    /// Takes the first message that `is_wanted`, and leaves the others.
+    #[cfg(feature = "json")]
+    pub(super) fn take_first(&self, is_wanted: impl Fn(&Message) -> bool) -> Option<Message> {
+        let mut state = self.lock();
+        let position = state.messages.iter().position(|(message, _)| is_wanted(message))?;
+        let (message, len) = state.messages.remove(position)?;
+        state.buffered -= len;
+        state.wake();
+        Some(message)
+    }
+
+    /// Describes the messages that the test has not taken.
+    #[cfg(feature = "json")]
+    pub(super) fn describe_waiting(&self, describe: impl Fn(&Message) -> String) -> Vec<String> {
+        self.lock().messages.iter().map(|(message, _)| describe(message)).collect()
     }
 
     /// Reads all of the next message, even if it is longer than [`READ_AHEAD`].
@@ -184,7 +209,12 @@ impl ClientState {
             while let Some((frame_len, message)) = self.decoder.decode(&self.received) {
                 self.received.advance(frame_len);
                 let Some((message, len)) = message else { continue };
-                self.log_event(&format!("handler sent {}", frames::describe(&message)));
+                let named = match &message {
+                    Message::Text(text) => (self.describe_text)(text.as_str()),
+                    _ => None,
+                };
+                let description = named.unwrap_or_else(|| frames::describe(&message));
+                self.log_event(&format!("handler sent {description}"));
                 if self.is_keepalive(&message) {
                     self.log_event("client sent the pong");
                     self.queue(&frames::encode(&Message::Pong(crate::Pong::default())));

@@ -16,7 +16,7 @@ use crate::message::Message;
 
 /// How many times an expectation retries before it fails, each time after a millisecond of real time.
 /// Another thread (`spawn_blocking`, name resolution) may be about to deliver a result.
-const MAX_RETRIES: u32 = 50;
+pub(super) const MAX_RETRIES: u32 = 50;
 
 /// Expectations about the messages that the client receives.
 ///

@@ -7,6 +7,8 @@
 //! A failed expectation panics with the message that arrived instead, and with a log of all events before,
 //! each with its time. The guide has a chapter on [testing](crate::guide::testing).
 
+#[cfg(feature = "json")]
+mod calls;
 mod client_io;
 mod clock;
 mod expect;
@@ -30,8 +32,11 @@ use crate::driver;
 use crate::handler::{Handler, InfoOf, Mounted};
 use crate::message::Message;
 use crate::options::Options;
+use crate::reply::MessageProtocol;
 use crate::wire::Connection;
 
+#[cfg(feature = "json")]
+pub use calls::TestCall;
 use client_io::ClientIo;
 use clock::settle;
 pub use upgrade::{Rejection, TestUpgrade};
@@ -84,6 +89,9 @@ pub struct TestClient<H: Handler> {
     headers: HeaderMap,
     addr: Addr<H>,
     task: JoinHandle<CloseReason>,
+    /// The id of the client's last call.
+    #[cfg(feature = "json")]
+    last_call: u64,
 }
 
 impl<H: Handler> TestClient<H> {
@@ -130,10 +138,18 @@ impl<H: Handler> TestClient<H> {
     ) -> Self {
         // A test that declares pings is about pings. Other tests have a client that answers, as real ones do.
         let answers_pings = ping_interval == Options::DEFAULT.ping_interval;
-        let io = ClientIo::new(client, ping_interval, answers_pings);
+        let io =
+            ClientIo::new(client, ping_interval, answers_pings, <H::Protocol as MessageProtocol>::describe);
         io.log_event("opened");
         tokio::spawn(io.clone().run());
-        let test = Self { io, headers, addr, task };
+        let test = Self {
+            io,
+            headers,
+            addr,
+            task,
+            #[cfg(feature = "json")]
+            last_call: 0,
+        };
         settle().await;
         test
     }

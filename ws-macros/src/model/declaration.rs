@@ -201,7 +201,7 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
             "max_message_size" | "outbox_high_water" | "outbox_limit" | "read_ahead" | "discard_limit",
             OptValue::Expr(value),
         ) => value::size(value)?,
-        ("mailbox" | "max_deferred", OptValue::Expr(value)) => count(value, &name)?,
+        ("mailbox" | "max_deferred" | "max_pending_calls", OptValue::Expr(value)) => count(value, &name)?,
         (_, OptValue::Expr(value)) => return Err(invalid_value(value.span(), &name)),
         (_, OptValue::List(_, span) | OptValue::Nested(_, span) | OptValue::None(span)) => {
             return Err(invalid_value(*span, &name));
@@ -263,6 +263,7 @@ fn count(value: &Expr, name: &str) -> syn::Result<TokenStream> {
             let zero = match name {
                 "mailbox" => "a mailbox holds at least one message",
                 "max_deferred" => "a connection that may run no future refuses every `Deferred` reply",
+                "max_pending_calls" => "a connection without pending calls cannot call its client",
                 _ => "a rate of zero would close every connection",
             };
             match lit.base10_parse::<u64>() {

@@ -23,6 +23,7 @@ pub(super) const OPTIONS: [&str; 30] = [
     "compress",
     "mailbox",
     "max_deferred",
+    "max_pending_calls",
     "overflow",
     "outbox_high_water",
     "outbox_limit",
@@ -72,6 +73,10 @@ const OTHER_NAMES: [(&str, &[&str]); 20] = [
         ],
     ),
     ("max_deferred", &["deferred", "deferred_limit", "max_tasks", "max_spawned", "concurrency"]),
+    (
+        "max_pending_calls",
+        &["max_calls", "pending_calls", "max_concurrent_calls", "max_in_flight", "call_limit"],
+    ),
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
     ("send_buffer", &["sndbuf", "so_sndbuf", "send_buffer_size", "socket_buffer"]),
     ("unsent_limit", &["notsent_lowat", "tcp_notsent_lowat", "max_unsent", "unsent"]),
@@ -130,6 +135,7 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "compress" => "`compress`, or `compress(level = 6, server_no_context_takeover)`",
         "mailbox" => "`mailbox = 1024`",
         "max_deferred" => "`max_deferred = 64`",
+        "max_pending_calls" => "`max_pending_calls = 1024`",
         "overflow" => {
             "`overflow = close`, `overflow = drop_oldest`, `overflow = drop_newest`, or `overflow = latest`"
         }

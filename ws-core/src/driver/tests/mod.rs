@@ -2,6 +2,10 @@
 
 mod backpressure;
 mod budget;
+#[cfg(feature = "json")]
+mod calls;
+#[cfg(feature = "json")]
+mod calls_random;
 mod close_codes;
 mod closing;
 #[cfg(feature = "deflate")]

@@ -195,14 +195,36 @@ impl Connection {
     /// Decodes input while a method is pending, and returns the number of bytes that were decoded.
     ///
     /// Pings are answered and a close frame is detected. Messages are queued.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn read_ahead(&mut self, input: &mut [u8]) -> usize {
+        self.read_ahead_unless(input, |_| false)
+    }
+
+    /// Decodes input like `read_ahead`, but messages that `is_consumed` has taken are not queued: answers to
+    /// calls, which a method may wait for.
+    pub(crate) fn read_ahead_unless(
+        &mut self,
+        input: &mut [u8],
+        is_consumed: impl Fn(&InboundMessage<'_>) -> bool,
+    ) -> usize {
         let len = input.len();
         let mut remaining = input;
         while self.is_closing() || self.has_room() {
             let Some(message) = self.next_message(&mut remaining) else { break };
-            self.read_ahead_queue.push(message);
+            if is_consumed(&message) {
+                self.recycle(message);
+            } else {
+                self.read_ahead_queue.push(message);
+            }
         }
         len - remaining.len()
+    }
+
+    /// Returns the buffer of a message that no method handles.
+    pub(crate) fn recycle(&mut self, message: InboundMessage<'_>) {
+        if let Some(bytes) = message.into_buffer() {
+            self.decoder.recycle(bytes);
+        }
     }
 
     #[inline]

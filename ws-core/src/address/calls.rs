@@ -1,0 +1,61 @@
+//! Calls to clients from anywhere in the program.
+
+use std::sync::Arc;
+
+use super::Addr;
+use crate::envelope::{Call, PendingCall};
+use crate::handler::{Enveloped, Handler};
+
+impl<H: Handler> Addr<H> {
+    /// Calls the client of this connection, in the envelope of its handler, from anywhere in the program: another
+    /// connection, or a request of another service. The future returns the client's answer.
+    ///
+    /// Like [`Context::call`](crate::Context::call), but the frame is sent by the connection's task, before the
+    /// messages in its mailbox are handled. Calls need no room in the mailbox. While an `async` method of the
+    /// handler is pending, the call is sent and its answer routed all the same.
+    ///
+    /// # Errors
+    ///
+    /// The future returns the errors of [`Context::call`](crate::Context::call). After the end of the connection that
+    /// is [`ClientCallError::Closed`](crate::ClientCallError::Closed).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future forgets the call. A call that is not sent yet is not sent.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, Call, ClientCallError, JsonRpc, test::TestClient};
+    /// #[derive(Call, serde::Serialize)]
+    /// #[call("remote.start", returns = String)]
+    /// struct RemoteStart { connector: u32 }
+    ///
+    /// # #[websocket(envelope = JsonRpc)] #[derive(Default)] struct Station;
+    /// # #[websocket] impl Station { #[on_open] fn open(&mut self) {} }
+    /// /// Answers a request of the operator's page.
+    /// async fn remote_start(station: Addr<Station>) -> (StatusCode, String) {
+    ///     match station.call(RemoteStart { connector: 1 }).await {
+    ///         Ok(status) => (StatusCode::OK, status),
+    ///         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()),
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut client = TestClient::open(Station).await;
+    /// # let answer = tokio::spawn(remote_start(client.addr()));
+    /// # client.advance(Duration::from_secs(1)).await;
+    /// # client.send(r#"{"jsonrpc":"2.0","result":"accepted","id":1}"#).await;
+    /// # assert_eq!(answer.await.unwrap(), (StatusCode::OK, "accepted".to_owned()));
+    /// # client.abort().await;
+    /// # assert!(matches!(client.addr().call(RemoteStart { connector: 1 }).await, Err(ClientCallError::Closed)));
+    /// # }
+    /// ```
+    pub fn call<C: Call>(&self, call: C) -> PendingCall<C::Returns>
+    where
+        H: Enveloped,
+    {
+        let calls = Arc::clone(self.0.calls());
+        PendingCall::start::<H::Envelope, C>(calls, &call, |calls, id, frame| {
+            calls.queue(id, frame);
+            self.0.wake();
+        })
+    }
+}
