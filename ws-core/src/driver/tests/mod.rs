@@ -22,6 +22,8 @@ mod frames;
 mod held_messages;
 mod hixie;
 mod io_failures;
+#[cfg(feature = "json")]
+mod json_rpc;
 mod keepalive;
 mod large_messages;
 mod large_messages_random;
