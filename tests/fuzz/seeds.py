@@ -142,3 +142,25 @@ seed("connection", "after-the-close", ECHOES, say(CLOSE, b""), 7, say(TEXT, b"la
 seed("connection", "inactive", ECHOES, SET | 0x10, read(frame(0x81, b"a")), SET, read(frame(0x81, b"b")), SHUT, DELIVER)
 seed("connection", "time", 1, TICK, 60, read(frame(0x8A)), TICK, 60, TICK, 200, TICK, 200)
 seed("connection", "lost", 0, say(TEXT, b"x", 20), WRITE, 5, SHUT | 0x20, SHUT | 0x10)
+
+ENVELOPES = {
+    "call": rb'{"jsonrpc": "2.0", "method": "add", "params": [1, 2], "id": 1}',
+    "call-by-name": rb'{"id": "a\u0062", "params": {"a": 1e400}, "m\u0065thod": "a\n", "jsonrpc": "2.0"}',
+    "notification": rb'{"jsonrpc":"2.0","method":"typing"}',
+    "id-null": rb'{"jsonrpc":"2.0","method":"add","id":null}',
+    "id-of-another-kind": rb'{"jsonrpc":"2.0","method":"add","id":{}}',
+    "id-twice": rb'{"jsonrpc":"2.0","method":"add","id":1,"id":2}',
+    "version": rb'{"jsonrpc":2,"method":"add","id":1}',
+    "result": rb'{"jsonrpc":"2.0","result":null,"id":1}',
+    "error": rb'{"jsonrpc":"2.0","error":{"code":-1,"message":"no","data":[]},"id":1}',
+    "batch": rb'[{"jsonrpc":"2.0","method":"a","id":-0.5},{"jsonrpc":"2.0","result":1,"id":2},[],1]',
+    "batch-empty": b"[]",
+    "tagged": rb'{"type":"typing","room":"lobby"}',
+    "tagged-call": rb'{"type":"add","a":1,"id":"x"}',
+    "tagged-content": rb'{"event":"add","data":[1,2],"id":7}',
+    "deep": b'{"jsonrpc":"2.0","method":"a","id":1,"params":' + b"[" * 70 + b"]" * 70 + b"}",
+    "not-json": b"hello",
+    "surrogate": rb'{"jsonrpc":"2.0","method":"\ud800","id":"\ud800"}',
+}
+for name, text in ENVELOPES.items():
+    seed("envelope", name, text)

@@ -6,6 +6,7 @@
 pub mod against_tungstenite;
 pub mod connection;
 pub mod decoder;
+pub mod envelope;
 pub mod handshake;
 pub mod inflate;
 mod reference;
