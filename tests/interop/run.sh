@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tests/interop/run.sh
-# Tests `examples/echo` with common clients: npm's ws and undici, PyPI's websockets, aiohttp and picows, and
+# Tests `examples/rpc` with clients of JSON-RPC 2.0 (npm's rpc-websockets, json-rpc-2.0 and vscode-jsonrpc, and Rust's
+# jsonrpsee), and `examples/ocpp` with PyPI's ocpp. Tests `examples/echo` with common clients: npm's ws and undici, PyPI's websockets, aiohttp and picows, and
 # headless Chromium. Each client sends text, bytes, an empty message, a megabyte and, if it can, fragments
 # and pings; checks the echoes, compressed if it offers compression; and closes. Then PyPI's h2 and wsproto
 # test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file. Last, two
@@ -34,14 +35,16 @@ ready=$home/.ready-$(grep -E 'pip" install|npm install' "$here/run.sh" | cksum |
 if [ ! -f "$ready" ]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install -q websockets==17.4 aiohttp==3.14.5 picows==2.3.1 h2==4.4.1 wsproto==1.3.2
-    npm install --silent --no-audit --no-fund --prefix "$home" ws@8.23.0 undici@7.30.2
+    "$venv/bin/pip" install -q websockets==17.4 aiohttp==3.14.5 picows==2.3.1 h2==4.4.1 wsproto==1.3.2 ocpp==2.1.0
+    npm install --silent --no-audit --no-fund --prefix "$home" ws@8.23.0 undici@7.30.2 rpc-websockets@10.0.1 json-rpc-2.0@1.8.1 vscode-jsonrpc@10.0.0
     touch "$ready"
 fi
 
 # With the feature `tls`, `echo` also serves HTTP/2.
-cargo build --quiet --release -p examples --features nats,tls --example chat --example echo --example wss
+cargo build --quiet --release -p examples --features nats,ocpp,tls \
+    --example chat --example echo --example ocpp --example rpc --example wss
 cargo build --quiet --release -p tests --bin interop-server
+cargo build --quiet --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
 
@@ -62,6 +65,12 @@ cp "$here/clients.mjs" "$home/"
 node "$home/clients.mjs" "ws://127.0.0.1:$port/"
 "$venv/bin/python" "$here/clients.py" "ws://127.0.0.1:$port/"
 "$venv/bin/python" "$here/http2.py" "127.0.0.1:$port" / ""
+serve rpc
+cp "$here/rpc.mjs" "$home/"
+node "$home/rpc.mjs" "ws://127.0.0.1:$port/rpc"
+"$home/jsonrpsee/debug/interop-jsonrpsee" "ws://127.0.0.1:$port/rpc"
+serve ocpp
+"$venv/bin/python" "$here/ocpp_station.py" "127.0.0.1:$port"
 serve wss
 "$venv/bin/python" "$here/http2.py" "127.0.0.1:$port" /echo ", said in private" --tls
 "$venv/bin/python" "$here/chromium.py" target/release/interop-server
