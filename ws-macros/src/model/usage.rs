@@ -5,7 +5,7 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 30] = [
+pub(super) const OPTIONS: [&str; 31] = [
     "path",
     "options",
     "envelope",
@@ -40,7 +40,7 @@ pub(super) const OPTIONS: [&str; 30] = [
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 20] = [
+const OTHER_NAMES: [(&str, &[&str]); 21] = [
     ("path", &["route", "url", "uri", "at"]),
     ("options", &["base", "defaults", "config", "settings", "extends"]),
     ("envelope", &["rpc", "json_rpc", "jsonrpc", "format", "message_format", "tag", "tagged"]),
