@@ -122,6 +122,12 @@ impl<H: Handler> Addr<H> {
     pub fn recipient<M: InfoOf<H> + 'static>(&self) -> Recipient<M> {
         Recipient(Arc::new(self.clone()))
     }
+
+    /// Adds a function that reads the handler. Returns false if the connection is closing.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn probe(&self, probe: crate::mailbox::Probe) -> bool {
+        self.0.probe(probe)
+    }
 }
 
 impl<H: Handler> Context<H> {

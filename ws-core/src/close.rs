@@ -115,6 +115,9 @@ impl fmt::Display for Close {
     }
 }
 
+/// As the error of a method, a close is sent. `#[on_error]` does not run.
+impl std::error::Error for Close {}
+
 /// Returns whether an endpoint may send the code in a close frame.
 ///
 /// These are the codes of RFC 6455 §7.4.1 and of IANA's registry that are not reserved, and 3000–4999

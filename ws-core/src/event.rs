@@ -35,6 +35,10 @@ pub enum Event<'a, I> {
     Error(HandlerError),
     /// The connection has ended.
     Close(&'a CloseReason),
+    /// The handler has entered a state.
+    Enter,
+    /// The handler leaves a state.
+    Leave,
 }
 
 /// The outcome of an event. `C` is the enum of the handler's async methods.

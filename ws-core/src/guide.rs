@@ -24,6 +24,7 @@ chapters! {
     work: "../docs/work.md"
     named_messages: "../docs/named_messages.md"
     calls: "../docs/calls.md"
+    states: "../docs/states.md"
     topics: "../docs/topics.md"
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"

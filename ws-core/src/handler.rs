@@ -5,8 +5,10 @@ mod enveloped;
 mod info;
 mod instance;
 mod reply_of;
+mod states;
 mod upgrade;
 
+use std::any::Any;
 use std::time::Duration;
 
 #[cfg(feature = "json")]
@@ -14,6 +16,7 @@ pub use enveloped::{Enveloped, NamedMessages};
 pub use info::{DeliverTo, InfoOf, OnInfo};
 pub use instance::{HandlerInstance, MethodFuture, MethodOutput};
 pub use reply_of::ReplyOf;
+pub use states::{HasState, StateTimer, States, UsesStates, check_event, check_reached, upgrade_to_state};
 pub(crate) use upgrade::is_token;
 pub use upgrade::{DefaultUpgrade, Extractor, IntoUpgrade, OnUpgrade, StateExtractor, Upgrade};
 
@@ -97,6 +100,10 @@ pub trait Handler: Sized + Send + 'static {
     const ON_DRAIN: bool = false;
     /// Whether the handler has an `#[on_part]`, so that messages are delivered in parts.
     const ON_PART: bool = false;
+    /// The types of the handler's states. Empty if no method belongs to a state.
+    const STATES: &'static [&'static str] = &[];
+    /// The timers of the states.
+    const STATE_TIMERS: &'static [StateTimer] = &[];
 
     /// Runs the method for an event, or returns the async method that has to run.
     fn event(&mut self, event: Event<'_, Self::Info>, cx: &mut Context<Self>) -> EventOutcome<Self::Call>;
@@ -105,6 +112,26 @@ pub trait Handler: Sized + Send + 'static {
     fn call(instance: &mut HandlerInstance<Self>, call: Self::Call) -> MethodFuture<'_, Self> {
         let _ = call;
         Box::pin(std::future::ready((instance, Ok(()))))
+    }
+
+    /// Returns the index of the current state in [`STATES`](Self::STATES).
+    #[doc(hidden)]
+    fn state_index(&self) -> usize {
+        0
+    }
+
+    /// Returns whether a value has the type of a state.
+    #[doc(hidden)]
+    fn is_state(state: &dyn Any) -> bool {
+        let _ = state;
+        false
+    }
+
+    /// Changes the state. Returns false if the value has not the type of a state.
+    #[doc(hidden)]
+    fn set_state(&mut self, state: Box<dyn Any + Send>) -> bool {
+        drop(state);
+        false
     }
 }
 

@@ -160,7 +160,7 @@ pub use error::TlsError;
 pub use error::{BoxError, BrokerError, DecodeError, Error, HandlerError, PublishError, Result, SendError};
 #[cfg(feature = "json")]
 pub use handler::Enveloped;
-pub use handler::{DeliverTo, Handler, OnInfo, ReplyOf, Upgrade};
+pub use handler::{DeliverTo, Handler, HasState, OnInfo, ReplyOf, Upgrade};
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use message::{Message, MessageKind, Part, Ping, Pong};
@@ -168,7 +168,7 @@ pub use message::{Message, MessageKind, Part, Ping, Pong};
 pub use named::Params;
 pub use options::{Compress, Options, Origins, Overflow, Unhandled, UnsentLimit};
 pub use payload::{FromBinary, FromText};
-pub use reply::{IntoReply, Replies};
+pub use reply::{Goto, IntoReply, Replies};
 pub use router::{Path, PeerAddr, Query, Router, State, Subprotocols};
 #[cfg(feature = "tls")]
 pub use server::Tls;

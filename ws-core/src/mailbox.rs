@@ -36,7 +36,14 @@ struct MailboxState<I> {
     capacity: usize,
     waker: Option<Waker>,
     open: bool,
+    /// Functions of a test that read the handler.
+    #[cfg(feature = "test-util")]
+    probes: Vec<Probe>,
 }
+
+/// A function of a test that reads the handler.
+#[cfg(feature = "test-util")]
+pub(crate) type Probe = Box<dyn FnOnce(&dyn std::any::Any) + Send>;
 
 /// The largest capacity, in messages, that an empty queue keeps allocated.
 const MAX_IDLE_CAPACITY: usize = 8;
@@ -45,7 +52,14 @@ impl<I> Mailbox<I> {
     pub(crate) fn new(options: &Options, waker: Option<Waker>, connection_id: usize) -> Self {
         let capacity = options.mailbox;
         Self {
-            state: Mutex::new(MailboxState { messages: VecDeque::new(), capacity, waker, open: true }),
+            state: Mutex::new(MailboxState {
+            messages: VecDeque::new(),
+            capacity,
+            waker,
+            open: true,
+            #[cfg(feature = "test-util")]
+            probes: Vec::new(),
+        }),
             has_messages: AtomicBool::new(false),
             connection_id,
             #[cfg(feature = "json")]
@@ -130,6 +144,28 @@ impl<I> Mailbox<I> {
             waker.wake();
         }
         Ok(())
+    }
+
+    /// Adds a function that reads the handler, and wakes the task. Returns false if the connection is closing.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn probe(&self, probe: Probe) -> bool {
+        let mut state = self.lock();
+        if state.open {
+            state.probes.push(probe);
+            self.has_messages.store(true, Ordering::Release);
+        }
+        let (open, waker) = (state.open, state.waker.clone());
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        open
+    }
+
+    /// Takes the functions that read the handler.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn take_probes(&self) -> Vec<Probe> {
+        std::mem::take(&mut self.lock().probes)
     }
 
     /// Locks the state, ignoring poison: no user code runs under the lock, so no change is left half done.

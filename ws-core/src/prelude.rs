@@ -24,16 +24,18 @@
 
 #[cfg(feature = "json")]
 mod named;
+mod states;
 
 pub use std::sync::Arc;
 pub use std::time::Duration;
 
 #[cfg(feature = "json")]
 pub use named::{on_call, on_message};
+pub use states::{on_enter, on_leave};
 
 pub use crate::{
     Addr, BrokerError, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, Deferred, FromBinary,
-    FromText, HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId, Message,
+    FromText, Goto, HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId, Message,
     MessageKind, OnInfo, Part, Path, PeerAddr, Ping, Pong, Position, Presence, PublishAck, PublishError,
     Published, Query, Recipient, Recovery, Replies, Router, SendError, Since, State, StatusCode,
     Subprotocols, TimerId, Topic, Upgrade, Utf8Bytes, websocket,

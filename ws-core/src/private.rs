@@ -1,5 +1,6 @@
 //! The items that generated code may name. User code does not use this module.
 
+pub use std::any::Any;
 pub use std::boxed::Box;
 use std::future::Future;
 pub use std::string::String;
@@ -18,8 +19,9 @@ pub use crate::error::HandlerError;
 pub use crate::event::{Event, EventOutcome, FromPart, MissedCount};
 use crate::handler::ReplyOf;
 pub use crate::handler::{
-    Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, InfoOf, IntoUpgrade, MethodFuture,
-    MethodOutput, Mounted, OnInfo, OnUpgrade, StateExtractor, Timer, Upgrade,
+    Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, HasState, InfoOf, IntoUpgrade,
+    MethodFuture, MethodOutput, Mounted, OnInfo, OnUpgrade, StateExtractor, StateTimer, States, Timer,
+    Upgrade, UsesStates, check_event, check_reached, upgrade_to_state,
 };
 #[cfg(feature = "json")]
 pub use crate::handler::{Enveloped, NamedMessages};

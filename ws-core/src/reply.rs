@@ -1,19 +1,23 @@
 //! Replies: the types that methods return, encoded as frames.
 
+mod defer;
+mod goto;
 mod outgoing;
 mod protocol;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tungstenite::Utf8Bytes;
 
+pub(crate) use defer::{Defer, DeferredReply, ReplyFuture};
+pub use goto::Goto;
+pub(crate) use goto::NextState;
 pub(crate) use outgoing::Outgoing;
+use outgoing::send_error;
 #[cfg(feature = "json")]
 pub(crate) use protocol::MessageSet;
 pub use protocol::{AnyReply, MessageProtocol};
@@ -35,9 +39,10 @@ use crate::wire::{Connection, OwnedPayload, ZERO_COPY_THRESHOLD};
 /// | [`Ping`], [`Pong`] | a control frame |
 /// | [`Close`] | a close frame; nothing is sent after it |
 /// | `Option<R>` | `R`, or nothing |
-/// | `Result<R, E>` | `R`; an error goes to `#[on_error]`, or closes with 1011 |
+/// | `Result<R, E>` | `R`; an error goes to `#[on_error]`, or closes with 1011; a [`Close`] is sent |
 /// | tuples, arrays, `Vec<R>` | each in turn |
 /// | [`Deferred<R>`](crate::Deferred) | `R`, when its future has completed |
+/// | [`Goto<S>`](crate::Goto) | nothing; the handler changes its state |
 ///
 /// Implement this trait to return your own type:
 ///
@@ -100,22 +105,6 @@ pub trait IntoReply {
 pub struct Replies<'a> {
     pub(crate) wire: &'a mut Connection,
     pub(crate) deferred: &'a mut dyn Defer,
-}
-
-/// A deferred reply that is ready to be sent.
-pub(crate) type DeferredReply = Box<dyn FnOnce(&mut Replies<'_>) -> Result<(), HandlerError> + Send>;
-
-/// The future of a deferred reply.
-pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = DeferredReply> + Send>>;
-
-/// The futures of a connection, as the destination of deferred replies.
-pub(crate) trait Defer: fmt::Debug {
-    /// Starts the future of a reply, unless `limit` futures run.
-    fn defer(&mut self, limit: usize, reply: ReplyFuture) -> Result<(), HandlerError>;
-
-    /// Returns the number of futures whose output has not been handled.
-    #[cfg_attr(not(feature = "json"), allow(dead_code))]
-    fn running(&self) -> usize;
 }
 
 impl Replies<'_> {
@@ -364,7 +353,7 @@ impl<R: IntoReply, E: MethodError> IntoReply for Result<R, E> {
     fn into_reply(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         match self {
             Ok(reply) => reply.into_reply(to),
-            Err(error) => Err(HandlerError::Method(error.into_box())),
+            Err(error) => send_error(error, to),
         }
     }
 }

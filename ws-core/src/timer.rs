@@ -105,6 +105,15 @@ impl<I> Timers<I> {
         timers.heap.len() < before
     }
 
+    /// Stops the timers of the methods that `ends` selects by their index.
+    pub(crate) fn cancel_methods(&mut self, ends: impl Fn(usize) -> bool) {
+        if let Some(timers) = &mut self.0 {
+            timers
+                .heap
+                .retain(|entry| !matches!(entry.action, TimerAction::Method { index, .. } if ends(index)));
+        }
+    }
+
     /// Stops all timers, and returns them for the caller to drop.
     pub(crate) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::new())

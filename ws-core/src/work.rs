@@ -1,5 +1,7 @@
 //! Work of a connection beside its methods: deferred replies, and futures whose output goes to `#[on_info]`.
 
+mod transition;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -8,13 +10,16 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::task::{JoinError, JoinSet};
 
+use transition::Transition;
+pub(crate) use transition::TransitionStep;
+
 #[cfg(feature = "json")]
 use crate::envelope::{Envelope, Messages};
 use crate::error::HandlerError;
 use crate::panic::Panic;
 #[cfg(feature = "json")]
 use crate::reply::Outgoing;
-use crate::reply::{Defer, DeferredReply, IntoReply, Replies, ReplyFuture};
+use crate::reply::{Defer, DeferredReply, IntoReply, NextState, Replies, ReplyFuture};
 
 /// A reply that comes later: a future whose output is sent to the client when it completes.
 ///
@@ -116,6 +121,8 @@ pub(crate) struct Work<I> {
     /// The waker of a method that waits for [`Context::flushed`](crate::Context::flushed). It is here because
     /// few connections have one.
     pub(crate) flush_waker: Option<Waker>,
+    /// The transition between the handler's states; `None` for a handler without states.
+    pub(crate) transition: Option<Transition>,
 }
 
 /// The output of a future.
@@ -132,7 +139,12 @@ pub(crate) enum Completed<I> {
 
 impl<I: Send + 'static> Work<I> {
     pub(crate) fn new() -> Self {
-        Self { running: JoinSet::new(), held: VecDeque::new(), flush_waker: None }
+        Self { running: JoinSet::new(), held: VecDeque::new(), flush_waker: None, transition: None }
+    }
+
+    /// Creates the value for a handler with states, whose first state has not been entered.
+    pub(crate) fn with_states() -> Self {
+        Self { transition: Some(Transition::new()), ..Self::new() }
     }
 
     /// Starts a future, unless `limit` futures run.
@@ -199,6 +211,19 @@ impl<I: Send + 'static> Defer for Option<Box<Work<I>>> {
 
     fn running(&self) -> usize {
         self.as_ref().map_or(0, |work| work.len())
+    }
+
+    fn goto(&mut self, state: NextState) -> Result<(), HandlerError> {
+        match self.as_mut().and_then(|work| work.transition.as_mut()) {
+            Some(transition) => {
+                transition.request(state);
+                Ok(())
+            }
+            None => {
+                let text = format!("a `Goto<{}>` in a handler without states", state.name);
+                Err(HandlerError::Reply(text.into()))
+            }
+        }
     }
 }
 

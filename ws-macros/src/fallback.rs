@@ -6,8 +6,8 @@ use quote::quote;
 use syn::{FnArg, GenericParam, Generics, PathArguments, Type};
 
 use crate::errors::Errors;
-use crate::expand::{crate_name_ident, scope, with_send_static, with_statics};
-use crate::model::{context_name, is_punct, share_captured_context, with_stream};
+use crate::expand::{crate_name_ident, scope, state_impls, with_send_static, with_statics};
+use crate::model::{context_name, is_punct, share_captured_context, state_variants, with_stream};
 use crate::parse::{Block, DeclarationItem, Member};
 
 pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors) -> TokenStream {
@@ -26,6 +26,9 @@ pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors
             }
         }
     });
+    let has_lifetimes = declaration.generics.lifetimes().next().is_some();
+    let states = (!has_lifetimes)
+        .then(|| state_impls(ident, &with_send_static(&declaration.generics), &state_variants(declaration)));
     let code = scope(&quote! {
         #[automatically_derived]
         impl #impl_generics __ws::Declared for #ident #type_generics #where_clause {
@@ -37,6 +40,7 @@ pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors
         impl #impl_generics __ws::Mounted for #ident #type_generics #where_clause {}
 
         #enveloped
+        #states
     });
     quote!(#item #errors #code)
 }

@@ -85,6 +85,10 @@ misplaced! {
     on_error
     /// Takes the reason for the end of the connection; Cowboy's `terminate/3`.
     on_close
+    /// Runs when the handler has entered a state.
+    on_enter
+    /// Runs before the handler leaves a state.
+    on_leave
     /// Runs once per period.
     every
     /// Runs once, a given time after open.

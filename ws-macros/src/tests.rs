@@ -53,6 +53,8 @@ snapshots! {
     generic
     /// Named messages and calls: sync and async, by name, with borrowed arguments, beside `#[on_text]`.
     named
+    /// Two states, with sync and async methods, timers and transitions.
+    states
 }
 
 /// Editors expand half-typed code, so bodies are emitted unchanged, whatever they contain.

@@ -130,7 +130,7 @@ impl<H: Handler> Session<H> {
             mailbox: None,
             subscriptions: None,
             waker: None,
-            work: None,
+            work: (!H::STATES.is_empty()).then(|| Box::new(Work::with_states())),
             failure: None,
         }
     }

@@ -167,7 +167,10 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
     fn poll_method<'a>(&mut self, instance: &'a mut HandlerInstance<H>, call: H::Call) -> IdleHandler<'a, H> {
         let mut method = H::call(instance, call);
         match method.as_mut().poll(self.task) {
-            Poll::Ready((instance, Ok(()))) if !instance.in_on_error => Continue(instance),
+            // A transition may follow the method of a handler with states.
+            Poll::Ready((instance, Ok(()))) if !instance.in_on_error && H::STATES.is_empty() => {
+                Continue(instance)
+            }
             Poll::Ready((instance, result)) => self.on_method_error(instance, result),
             Poll::Pending => Break(NextStep::RunMethod(method)),
         }

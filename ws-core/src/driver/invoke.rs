@@ -45,7 +45,7 @@ impl<H: Handler> HandlerInstance<H> {
     /// Runs the method that follows `completion`, if there is one. Returns an async method as a future.
     pub(super) fn next_method(&mut self, completion: Completion) -> Option<NextStep<'_, H>> {
         let call = match completion {
-            Completion::Open => self.invoke_caught(Event::Open),
+            Completion::Open => self.invoke_caught(Event::Open).or_else(|| self.continue_transition()),
             Completion::Close => {
                 let reason = self.cx.session().close_reason();
                 self.invoke_caught(Event::Close(&reason))
@@ -68,21 +68,21 @@ impl<H: Handler> HandlerInstance<H> {
     #[inline]
     pub(super) fn invoke(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
         match self.handle_event(event) {
-            EventOutcome::Done => None,
+            EventOutcome::Done => self.continue_transition(),
             EventOutcome::Call(call) => Some(call),
-            outcome => self.apply_outcome(Ok(outcome)),
+            outcome => self.apply_outcome(Ok(outcome)).or_else(|| self.continue_transition()),
         }
     }
 
     /// Like [`invoke`](Self::invoke), but a panic closes the connection.
-    fn invoke_caught(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
+    pub(super) fn invoke_caught(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
         let outcome = catch(|| self.handle_event(event));
         self.apply_outcome(outcome)
     }
 
     // PERF: not inlined, so that the methods are inlined into `dispatch_message`. budget: text64x16
     #[inline(never)]
-    fn handle_event(&mut self, event: Event<'_, H::Info>) -> EventOutcome<H::Call> {
+    pub(super) fn handle_event(&mut self, event: Event<'_, H::Info>) -> EventOutcome<H::Call> {
         self.handler.event(event, &mut self.cx)
     }
 
@@ -94,13 +94,13 @@ impl<H: Handler> HandlerInstance<H> {
         let event = to_event::<H>(message);
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
         match self.handler.event(event, &mut self.cx) {
-            EventOutcome::Done => None,
+            EventOutcome::Done => self.continue_transition(),
             EventOutcome::Call(call) => Some(call),
             EventOutcome::Unhandled if is_data => {
                 self.on_unhandled();
                 None
             }
-            outcome => self.apply_outcome(Ok(outcome)),
+            outcome => self.apply_outcome(Ok(outcome)).or_else(|| self.continue_transition()),
         }
     }
 
@@ -119,7 +119,8 @@ impl<H: Handler> HandlerInstance<H> {
         }
     }
 
-    /// Applies the result of an async method. Returns the call of `#[on_error]` if that is next.
+    /// Applies the result of an async method. Returns the call that is next: of `#[on_error]`, or of a
+    /// transition.
     #[inline]
     pub(super) fn on_method_completed(
         &mut self,
@@ -127,10 +128,11 @@ impl<H: Handler> HandlerInstance<H> {
     ) -> Option<H::Call> {
         let call = self.apply_outcome(result.map(EventOutcome::from_result));
         self.in_on_error &= call.is_some();
-        call
+        call.or_else(|| self.continue_transition())
     }
 
-    fn apply_outcome(&mut self, outcome: Result<EventOutcome<H::Call>, Panic>) -> Option<H::Call> {
+    /// Applies the outcome of a method. Returns the call of an async method. A transition has not begun.
+    pub(super) fn apply_outcome(&mut self, outcome: Result<EventOutcome<H::Call>, Panic>) -> Option<H::Call> {
         match outcome {
             Ok(EventOutcome::Done | EventOutcome::Unhandled) => None,
             Ok(EventOutcome::Call(call)) => Some(call),
@@ -164,6 +166,15 @@ impl<H: Handler> HandlerInstance<H> {
         }
         self.cx.session().wire.close_with_error(&error);
         None
+    }
+
+    /// Runs the functions of a test that read the handler.
+    #[cfg(feature = "test-util")]
+    pub(super) fn run_probes(&mut self) {
+        let mailbox = self.cx.session().mailbox.clone();
+        for probe in mailbox.iter().flat_map(|mailbox| mailbox.take_probes()) {
+            probe(&self.handler);
+        }
     }
 
     /// Closes the connection after a panic. Other connections are not affected.

@@ -19,6 +19,7 @@ mod pending;
 mod poll_context;
 mod poll_loop;
 mod state;
+mod transition;
 
 use std::any::type_name;
 use std::future::{Future, poll_fn};

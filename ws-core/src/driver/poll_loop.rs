@@ -127,6 +127,8 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Dispatches queued work: read-ahead messages, timers, the mailbox, topics, `#[on_drain]`, and the outputs of
     /// futures.
     fn dispatch_queued<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
+        #[cfg(feature = "test-util")]
+        instance.run_probes();
         // PERF: most iterations have no read-ahead messages. budget: fanout
         while instance.cx.session().wire.has_read_ahead() && !self.state.budget.read_ahead.is_used_up() {
             self.flush_if_above_high_water(instance);

@@ -1,13 +1,12 @@
 //! Replies that a handler may send: anything, or the messages of its declaration.
 
-use super::{AnyReply, IntoReply, Replies};
 #[cfg(feature = "json")]
+use super::Goto;
+use super::{AnyReply, IntoReply, Replies};
 use crate::close::Close;
 #[cfg(feature = "json")]
 use crate::envelope::{Envelope, Messages, write_message};
-use crate::error::HandlerError;
-#[cfg(feature = "json")]
-use crate::error::MethodError;
+use crate::error::{HandlerError, MethodError};
 #[cfg(feature = "json")]
 use crate::message::{Ping, Pong};
 
@@ -53,6 +52,13 @@ macro_rules! without_name {
 without_name!((), Close, Ping, Pong);
 
 #[cfg(feature = "json")]
+impl<S: Messages, E: Envelope, T: Send + 'static> Outgoing<S, E> for Goto<T> {
+    fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        self.into_reply(to)
+    }
+}
+
+#[cfg(feature = "json")]
 impl<S: Messages, E: Envelope, R: Outgoing<S, E>> Outgoing<S, E> for Option<R> {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.map_or(Ok(()), |reply| reply.send(to))
@@ -64,7 +70,7 @@ impl<S: Messages, E: Envelope, R: Outgoing<S, E>, X: MethodError> Outgoing<S, E>
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         match self {
             Ok(reply) => reply.send(to),
-            Err(error) => Err(HandlerError::Method(error.into_box())),
+            Err(error) => send_error(error, to),
         }
     }
 }
@@ -105,4 +111,12 @@ tuples! {
     A 0 B 1 C 2 D 3 F 4 G 5;
     A 0 B 1 C 2 D 3 F 4 G 5 H 6;
     A 0 B 1 C 2 D 3 F 4 G 5 H 6 I 7;
+}
+
+/// Sends the close that is the error of a method, or returns another error.
+pub(super) fn send_error(error: impl MethodError, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+    match error.into_box().downcast::<Close>() {
+        Ok(close) => close.into_reply(to),
+        Err(error) => Err(HandlerError::Method(error)),
+    }
 }

@@ -13,6 +13,7 @@ mod client_io;
 mod clock;
 mod expect;
 mod frames;
+mod state;
 mod upgrade;
 
 use std::fmt;

@@ -5,11 +5,12 @@ use syn::spanned::Spanned;
 
 use super::rewrite::with_send_static;
 use super::scope;
+use super::states::state_impls;
 use crate::model::{Declaration, Envelope, Tags};
 
 /// Returns the item unchanged, followed by the `Declared` impl of its options.
 pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> TokenStream {
-    let Declaration { ident, generics, path, base, envelope, sends, settings } = model;
+    let Declaration { ident, generics, path, base, envelope, sends, settings, states } = model;
     let generics = with_send_static(generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     // The path is absolute, so that options from macros of other crates resolve too.
@@ -66,6 +67,7 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
     let has_options = base.is_some() || !settings.is_empty();
     let force_eval = (has_options && generics.params.is_empty())
         .then(|| quote!(const _: __ws::Declaration = <#ident as __ws::Declared>::DECLARATION;));
+    let states = state_impls(ident, &generics, states);
     let code = scope(&quote! {
         #[automatically_derived]
         impl #impl_generics __ws::Declared for #ident #type_generics #where_clause {
@@ -75,6 +77,7 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
 
         #enveloped
         #mounted
+        #states
         #force_eval
     });
     quote!(#item #code)

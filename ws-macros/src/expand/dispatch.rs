@@ -2,15 +2,23 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
 
 use crate::model::{Arg, Event, Method, StoredPayload};
 
 /// Returns an arm of `Handler::event`: it runs a sync method, or returns the call of an async one.
 pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
-    let Method { cfgs, ident, variant, event, is_async, .. } = method;
-    let (payload, value) = (payload(method), value(method));
-    let pattern = match event {
+    let Method { cfgs, .. } = method;
+    let payload = payload(method);
+    let (pattern, body) = (event_pattern(id, method, &payload), event_body(method, &payload));
+    quote!(#(#cfgs)* __ws::Event::#pattern => { #body })
+}
+
+/// Returns the pattern of the event that a method takes.
+pub(super) fn event_pattern(id: usize, method: &Method, payload: &Ident) -> TokenStream {
+    let Method { variant, event, .. } = method;
+    match event {
         Event::Open => quote!(Open),
         Event::Text => quote!(Text(#payload)),
         Event::Binary => quote!(Binary(#payload)),
@@ -23,28 +31,46 @@ pub(super) fn event_arm(id: usize, method: &Method) -> TokenStream {
         Event::Timer { .. } => quote!(Timer(#id)),
         Event::Error => quote!(Error(#payload)),
         Event::Close => quote!(Close(#payload)),
-        Event::Named(_) => return TokenStream::new(),
-    };
-    let body = if *is_async {
+        // The envelope dispatches named messages.
+        Event::Named(_) => TokenStream::new(),
+        Event::Enter => quote!(Enter),
+        Event::Leave => quote!(Leave),
+    }
+}
+
+/// Returns the expression that runs a sync method with the payload of the event, or makes the call of an async
+/// one.
+pub(super) fn event_body(method: &Method, event_payload: &Ident) -> TokenStream {
+    let Method { ident, variant, event, is_async, .. } = method;
+    let (payload, value) = (payload(method), value(method));
+    // The methods of several states share the payload of one pattern.
+    let renamed = (method.states.state.is_some() && method.payload().is_some())
+        .then(|| quote!(let #payload = #event_payload;));
+    if *is_async {
         let stored = store_payload(method);
-        quote!(__ws::EventOutcome::Call(__Call::#variant #stored))
-    } else {
-        let is_decoded = matches!(event, Event::Text | Event::Binary | Event::Ping | Event::Pong);
-        let decode = (is_decoded && method.payload().is_some()).then(|| {
-            let decoded = decoded(method);
-            quote!(let #payload = #decoded;)
-        });
-        let this = Ident::new("self", Span::call_site());
-        let args = args(method, &this, matches!(event, Event::Error));
-        let called = quote_spanned!(ident.span()=> Self::#ident);
-        let reply = reply(method);
-        quote! {
-            #decode
-            let #value = #called(#args);
-            __ws::EventOutcome::from_result(#reply)
-        }
-    };
-    quote!(#(#cfgs)* __ws::Event::#pattern => { #body })
+        return quote!(#renamed __ws::EventOutcome::Call(__Call::#variant #stored));
+    }
+    let is_decoded = matches!(event, Event::Text | Event::Binary | Event::Ping | Event::Pong);
+    let decode = (is_decoded && method.payload().is_some()).then(|| {
+        let decoded = decoded(method);
+        quote!(let #payload = #decoded;)
+    });
+    let this = Ident::new(if method.states.state.is_some() { "state" } else { "self" }, Span::call_site());
+    let args = args(method, &this, matches!(event, Event::Error));
+    let called = quote_spanned!(ident.span()=> Self::#ident);
+    let reply = reply(method);
+    quote! {
+        #renamed
+        #decode
+        let #value = #called(#args);
+        __ws::EventOutcome::from_result(#reply)
+    }
+}
+
+/// Returns the state of a handler as an option of a mutable borrow. A type that is not a state is an error at
+/// the type.
+pub(super) fn state_of(ty: &Type, this: &Ident) -> TokenStream {
+    quote_spanned!(ty.span()=> <Self as __ws::HasState<#ty>>::state_mut(#this))
 }
 
 /// Returns the payload that the call of an async method stores.
@@ -85,6 +111,15 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
         _ => decode,
     };
     let this = Ident::new("this", Span::call_site());
+    let of_state = method.states.state.as_ref().map(|ty| {
+        let (of_handler, instance) = (state_of(ty, &this), Ident::new("instance", Span::call_site()));
+        quote! {
+            // No other method has run since the event.
+            let ::core::option::Option::Some(#this) = #of_handler else {
+                return (#instance, ::core::result::Result::Ok(()));
+            };
+        }
+    });
     let args = args(method, &this, matches!(stored, StoredPayload::Error | StoredPayload::Reason));
     // Call-site hygiene: the method may come from a `macro_rules!` of the user.
     let [instance, cx] = ["instance", "cx"].map(|name| Ident::new(name, Span::call_site()));
@@ -92,6 +127,7 @@ pub(super) fn call_arm(method: &Method) -> TokenStream {
     let method = quote_spanned! {ident.span()=> async move {
         #decode
         let (#this, #cx) = __ws::HandlerInstance::parts(#instance);
+        #of_state
         let #value = Self::#ident(#args).await;
         let result = #reply;
         (#instance, result)

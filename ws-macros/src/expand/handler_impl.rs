@@ -3,10 +3,11 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Generics, Type};
 
-use super::dispatch::{call_arm, event_arm};
+use super::dispatch::call_arm;
 use super::named::{batch_arm, batch_variant, has_named, named_call_arm, named_impl, stored_types, text_arm};
 use super::rewrite::{any_cfg, respan, with_send_static, without_self};
 use super::scope;
+use super::states::{StateItems, diagram, event_arms, info_condition, state_items};
 use super::upgrade::{expand_upgrade, upgrade_type};
 use crate::model::{Event, ExclusivePair, HandlerImpl, Method, PathUse, StoredPayload};
 use crate::parse::Block;
@@ -21,10 +22,14 @@ pub(crate) fn expand_impl(block: &Block, model: &HandlerImpl) -> TokenStream {
         let condition = any_cfg(std::iter::once(&**cfgs)).map(|any| quote!(#[cfg(#any)]));
         quote_spanned!(*span=> #condition ::core::compile_error!(#text);)
     });
-    let handler = handler_impl(model, &generics);
+    let states = state_items(model, &generics);
+    let free = states.as_ref().map(|states| &states.free);
+    let handler = handler_impl(model, &generics, states.as_ref());
     let only = only_impl(model, &generics);
+    let diagram = diagram(model);
     let code = scope(&quote! {
         #only
+        #free
         #(#enums)*
         #(#infos)*
         #(#exclusive)*
@@ -32,6 +37,7 @@ pub(crate) fn expand_impl(block: &Block, model: &HandlerImpl) -> TokenStream {
         #handler
     });
     quote! {
+        #diagram
         #block
 
         #[allow(
@@ -69,10 +75,10 @@ fn only_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
 /// user's types, so its name starts with two underscores.
 fn info_enum(model: &HandlerImpl, generics: &Generics) -> Option<TokenStream> {
     let infos = model.methods.iter().filter(|method| matches!(method.event, Event::Info));
-    let variants = infos.map(|method| {
-        let Method { cfgs, variant, .. } = method;
+    let variants = infos.filter(|method| !method.states.follows).map(|method| {
+        let (variant, condition) = (&method.variant, info_condition(model, method));
         let ty = method.payload().map(|ty| without_self(ty, &model.self_ty));
-        quote!(#(#cfgs)* #variant(#ty))
+        quote!(#condition #variant(#ty))
     });
     enum_def(&format_ident!("__Info"), &variants.collect::<Vec<_>>(), model, generics)
 }
@@ -131,15 +137,15 @@ fn info_impls(model: &HandlerImpl, generics: &Generics) -> Vec<TokenStream> {
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let HandlerImpl { self_ty, .. } = model;
     let infos = model.methods.iter().filter(|method| matches!(method.event, Event::Info));
-    let infos = infos.filter(|method| !method.is_left_out);
+    let infos = infos.filter(|method| !method.is_left_out && !method.states.follows);
     let impls = infos.map(|method| {
-        let Method { cfgs, variant, .. } = method;
+        let (variant, condition) = (&method.variant, info_condition(model, method));
         let ty = method.payload();
         // Two aliases of one type give two overlapping impls; the compiler points at both.
         respan(
             ty.span(),
             quote! {
-                #(#cfgs)*
+                #condition
                 #[automatically_derived]
                 impl #impl_generics __ws::OnInfo<#ty> for #self_ty #where_clause {
                     fn info(message: #ty) -> __Info #type_generics {
@@ -152,7 +158,7 @@ fn info_impls(model: &HandlerImpl, generics: &Generics) -> Vec<TokenStream> {
     impls.collect()
 }
 
-fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
+fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateItems>) -> TokenStream {
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let HandlerImpl { self_ty, methods, .. } = model;
     let is_async = methods.iter().any(|method| method.is_async);
@@ -166,7 +172,8 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
         (Some(only), None) => only.span(),
         _ => self_ty.span(),
     };
-    let messages = methods.iter().filter(|method| matches!(method.event, Event::Info));
+    let messages =
+        methods.iter().filter(|method| matches!(method.event, Event::Info) && !method.states.follows);
     let info_type = respan(only(messages.filter_map(Method::payload).collect()), quote!(type Info = #info;));
     let calls = methods.iter().filter(|method| method.is_async);
     let values = calls.filter_map(|method| match method.stored_payload() {
@@ -185,11 +192,12 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
     // The text of a handler with names goes to its envelope first.
     let has_named = has_named(methods);
     let text_arm = has_named.then(text_arm);
-    let arms = methods.iter().enumerate();
-    let arms = arms.filter(|(_, method)| !(has_named && matches!(method.event, Event::Text)));
-    let arms = arms.map(|(id, method)| event_arm(id, method));
     let impl_head = (quote!(#impl_generics), &info, &call, quote!(#where_clause));
     let named = named_impl(model, impl_head);
+    let arms = event_arms(model, |event| {
+        !matches!(event, Event::Named(_)) && !(has_named && matches!(event, Event::Text))
+    });
+    let of_states = states.map(|states| &states.of_handler);
     let call_fn = is_async.then(|| {
         let calls = methods.iter().filter(|method| method.is_async);
         let calls = calls
@@ -220,6 +228,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics) -> TokenStream {
             #on_error
             #on_drain
             #on_part
+            #of_states
 
             // PERF: the methods are inlined into the dispatch of messages. budget: text64
             #[inline(always)]
@@ -286,6 +295,9 @@ fn is_any<'a>(methods: impl Iterator<Item = &'a Method> + Clone) -> Option<Token
 fn timers(methods: &[Method]) -> Option<TokenStream> {
     let timers = methods.iter().enumerate().filter_map(|(id, method)| {
         let Event::Timer { delay, repeat } = &method.event else { return None };
+        if method.states.state.is_some() {
+            return None;
+        }
         let cfgs = &method.cfgs;
         // The span makes an error of the delay point at the delay.
         let timer = quote_spanned!(delay.span()=> __ws::Timer::new(#id, #delay, #repeat));

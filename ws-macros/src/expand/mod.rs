@@ -6,6 +6,7 @@ mod dispatch;
 mod handler_impl;
 mod named;
 mod rewrite;
+mod states;
 mod upgrade;
 
 use proc_macro_crate::{FoundCrate, crate_name};
@@ -15,6 +16,7 @@ use quote::quote;
 pub(crate) use declaration::expand_declaration;
 pub(crate) use handler_impl::expand_impl;
 pub(crate) use rewrite::{with_send_static, with_statics};
+pub(crate) use states::state_impls;
 
 /// Returns a scope in which `__ws` is `ws_core::private`, under whatever name the user's crate
 /// depends on `ws-core`. All paths of generated code start from `__ws` or `::core`.

@@ -5,8 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
-use super::dispatch::event_arm;
 use super::rewrite::{any_cfg, without_self};
+use super::states::event_arms;
 use crate::model::{Arg, Event, HandlerImpl, Method, NamedArg, TextArg, borrows, with_anonymous_lifetimes};
 
 /// Returns whether the handler has named methods.
@@ -30,12 +30,7 @@ pub(super) fn named_impl(
     // The span makes the error of a handler without an envelope point at the attribute.
     let envelope = quote_spanned!(first.attribute=> type Envelope = <#self_ty as __ws::Enveloped>::Envelope;);
     let arms = methods.iter().filter(|method| method.name().is_some()).map(named_arm);
-    let texts: Vec<_> = methods
-        .iter()
-        .enumerate()
-        .filter(|(_, method)| matches!(method.event, Event::Text))
-        .map(|(id, method)| event_arm(id, method))
-        .collect();
+    let texts = event_arms(model, |event| matches!(event, Event::Text));
     let [name, params, caller, cx] =
         ["name", "params", "caller", "cx"].map(|name| Ident::new(name, Span::call_site()));
     let text = (!texts.is_empty()).then(|| {

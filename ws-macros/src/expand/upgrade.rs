@@ -22,7 +22,7 @@ pub(super) fn upgrade_type(model: &HandlerImpl) -> TokenStream {
 
 /// Returns `__Upgrade`, which runs the extractors in order and then `#[on_upgrade]`.
 pub(super) fn expand_upgrade(model: &HandlerImpl, upgrade: &Upgrade) -> TokenStream {
-    let Upgrade { cfgs, ident, is_async, args, paths, output } = upgrade;
+    let Upgrade { cfgs, ident, is_async, args, paths, output, .. } = upgrade;
     let self_ty = &model.self_ty;
     let bounds = args.iter().map(|ty| {
         if is_state(ty) {

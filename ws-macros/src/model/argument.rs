@@ -6,6 +6,7 @@ use syn::{FnArg, ReceiverKind, Signature, Type};
 
 use super::kind::Kind;
 use super::named::{self, NamedArg, validate_named_argument};
+use super::states;
 use super::types::{borrows, is_mut_reference, is_reference, is_static, last_name, ungroup_type};
 use crate::errors::Errors;
 
@@ -21,12 +22,15 @@ pub(crate) enum Arg {
 /// Returns the arguments in source order, or `None` after adding an error.
 pub(super) fn validate_arguments(sig: &Signature, kind: Kind, errors: &mut Errors) -> Option<Vec<Arg>> {
     let (name, usage) = (kind.name(), usage_hint(sig, kind));
-    if !validate_receiver(sig, name, &usage, errors) {
+    let is_of_state = states::state_param(sig).is_some();
+    if !states::check_owner(sig, kind, &usage, errors)
+        || !is_of_state && !validate_receiver(sig, name, &usage, errors)
+    {
         return None;
     }
     let mut args = Vec::new();
     let mut aliases = Vec::new();
-    for input in &sig.inputs {
+    for input in sig.inputs.iter().skip(usize::from(is_of_state)) {
         let FnArg::Typed(input) = input else { continue };
         if let Some(attr) = input.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
             errors.error_at(attr, "a `cfg` on an argument\nhelp: write two methods, each with its own `cfg`");
@@ -101,10 +105,11 @@ fn validate_receiver(sig: &Signature, name: &str, usage: &str, errors: &mut Erro
             borrows
         }
         None => {
-            errors.error(
-                sig.ident.span(),
-                format!("`#[{name}]` on a function without `self`\nhelp: write {usage}"),
-            );
+            let text = format!("`#[{name}]` on a function without `self`\nhelp: write {usage}");
+            match states::misplaced_state(sig) {
+                Some((ty, text)) => errors.error_at(ty, text),
+                None => errors.error(sig.ident.span(), text),
+            }
             false
         }
     }
@@ -121,7 +126,7 @@ fn validate_argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, Strin
         return Err(text.into());
     }
     match kind {
-        Kind::Open | Kind::Drain | Kind::Every | Kind::After => {
+        Kind::Open | Kind::Drain | Kind::Every | Kind::After | Kind::Enter | Kind::Leave => {
             return Err(format!("`#[{name}]` takes no argument other than `cx: &mut Context<Self>`"));
         }
         Kind::Close if has_payload => {
@@ -258,8 +263,9 @@ pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
     }
     let keyword = if sig.asyncness.is_some() { "async fn" } else { "fn" };
     let name = &sig.ident;
+    let receiver = states::receiver_hint(sig, kind);
     let arguments = match kind {
-        Kind::Open | Kind::Drain | Kind::Every | Kind::After => "",
+        Kind::Open | Kind::Drain | Kind::Every | Kind::After | Kind::Enter | Kind::Leave => "",
         Kind::Text => ", text: &str",
         Kind::Binary => ", bytes: &[u8]",
         Kind::Part => ", part: Part<'_>",
@@ -268,7 +274,7 @@ pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
         Kind::Lagged => ", missed: u64",
         Kind::Error => ", error: &HandlerError",
         Kind::Call | Kind::Message => unreachable!("a named method has its own hint"),
-        Kind::Close => return format!("`{keyword} {name}(&mut self, reason: &CloseReason)`"),
+        Kind::Close => return format!("`{keyword} {name}({receiver}, reason: &CloseReason)`"),
     };
-    format!("`{keyword} {name}(&mut self{arguments})`, with `cx: &mut Context<Self>` if you need it")
+    format!("`{keyword} {name}({receiver}{arguments})`, with `cx: &mut Context<Self>` if you need it")
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Generics, Lit, Path};
+use syn::{Expr, ExprLit, Generics, Lit, Path, Type};
 
 use super::envelope::{Envelope, validate_envelope, validate_sends};
 use super::usage::{OPTIONS, invalid_value, unknown_option, usage_hint};
@@ -24,6 +24,8 @@ pub(crate) struct Declaration {
     pub(crate) sends: Option<Path>,
     /// Fields of `Options` with their values.
     pub(crate) settings: Vec<(Ident, TokenStream)>,
+    /// The variants that are states, with their types.
+    pub(crate) states: Vec<(Ident, Type)>,
 }
 
 pub(crate) fn validate_declaration(
@@ -41,6 +43,7 @@ pub(crate) fn validate_declaration(
         envelope: None,
         sends: None,
         settings: Vec::new(),
+        states: super::states::state_variants(item),
     };
     errors.collect(check_outbox_sizes(&options));
     let mut seen: Vec<Ident> = Vec::new();

@@ -7,6 +7,7 @@ use syn::{Attribute, Generics, Type};
 use super::kind::Kind;
 use super::method::{Method, validate_method};
 use super::path::{PathUse as Use, infer_path_use};
+use super::states::{of_state, text};
 use super::types::borrows;
 use super::upgrade::{Upgrade, validate_upgrade};
 use super::{Event, NO_BORROW, reject_lifetimes, reject_repeated_websocket};
@@ -175,6 +176,18 @@ impl HandlerImpl {
                 ),
             };
             let span = method.name().map_or_else(|| method.ident.span(), |name| name.span);
+            let text = match of_state(&method.states) {
+                state
+                    if state.is_empty() || text.starts_with("both ") || text.contains("beside a method") =>
+                {
+                    text
+                }
+                state => format!(
+                    "a second `#[{}]`{state}: `{}` handles it already\nhelp: handle both in one method",
+                    kind.name(),
+                    first.ident
+                ),
+            };
             let pair = (&*first.cfgs, &*method.cfgs, span);
             if matches!(method.event, Event::Info) && !first.takes_type_of(&method) {
                 // The expansion without the second method leaves no ambiguity to the compiler to report too.
@@ -186,12 +199,41 @@ impl HandlerImpl {
             reject_or_defer(pair, text, &mut self.exclusive, errors);
         }
         method.is_left_out = is_left_out;
+        let is_info = matches!(method.event, Event::Info);
+        method.states.follows = is_info && self.methods.iter().any(|first| first.takes_event_of(&method));
+        self.check_ignored(&method, kind, errors);
         // `tick_1` and `tick1` become the same variant name.
         if self.methods.iter().any(|other| other.variant == method.variant) {
             let (name, number) = (&method.variant, self.methods.len());
             method.variant = quote::format_ident!("{name}_{number}", span = method.ident.span());
         }
         self.methods.push(method);
+    }
+}
+
+impl HandlerImpl {
+    /// Rejects `ignore` of a state that has a method for the event.
+    fn check_ignored(&self, method: &Method, kind: Kind, errors: &mut Errors) {
+        let others = self.methods.iter().filter(|other| other.takes_event_of(method));
+        for (ignoring, taking) in others
+            .flat_map(|other| [(other, method), (method, other)])
+            .chain([(method, method)])
+            .filter(|_| !matches!(method.event, Event::Timer { .. }))
+        {
+            let Some(state) = &taking.states.state else { continue };
+            let ignored = ignoring.states.ignored.iter().find(|ty| text(ty) == text(state));
+            if let Some(ignored) = ignored {
+                errors.error_at(
+                    ignored,
+                    format!(
+                        "`{}` is ignored, but `{}` takes the `#[{}]` of it\nhelp: remove the `ignore` or the method",
+                        text(state),
+                        taking.ident,
+                        kind.name(),
+                    ),
+                );
+            }
+        }
     }
 }
 

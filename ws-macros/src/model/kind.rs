@@ -18,10 +18,12 @@ pub(super) enum Kind {
     Close,
     Call,
     Message,
+    Enter,
+    Leave,
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Open,
         Self::Text,
         Self::Binary,
@@ -37,6 +39,8 @@ impl Kind {
         Self::Close,
         Self::Call,
         Self::Message,
+        Self::Enter,
+        Self::Leave,
     ];
 
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -60,6 +64,8 @@ impl Kind {
             Self::Close => "on_close",
             Self::Call => "on_call",
             Self::Message => "on_message",
+            Self::Enter => "on_enter",
+            Self::Leave => "on_leave",
         }
     }
 

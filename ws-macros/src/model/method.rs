@@ -7,6 +7,7 @@ use syn::{Attribute, GenericParam, Meta, ReturnType, Signature, Type};
 use super::argument::{Arg, usage_hint, validate_arguments};
 use super::kind::Kind;
 use super::named::{MessageName, NamedArg, validate_name};
+use super::states::{MethodStates, check_targets, ignored_states, state_of, targets};
 use super::task::find_captured_context;
 use super::types::{borrows, captures_all, is_named, type_arguments, ungroup_type};
 use super::{cfg_attributes, output_span, value};
@@ -30,6 +31,7 @@ pub(crate) struct Method {
     pub(crate) lifetimes: Vec<Ident>,
     /// Whether an error of another kind replaces the `OnInfo` impl of this method.
     pub(crate) is_left_out: bool,
+    pub(crate) states: MethodStates,
 }
 
 pub(crate) enum Event {
@@ -46,6 +48,8 @@ pub(crate) enum Event {
     Error,
     Close,
     Named(MessageName),
+    Enter,
+    Leave,
 }
 
 /// Payload that the call of an async method stores. A borrowing payload is stored as its source.
@@ -62,6 +66,30 @@ pub(crate) enum StoredPayload<'a> {
     Missed,
     Error,
     Reason,
+}
+
+impl Event {
+    /// Returns the name of the attribute.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "on_open",
+            Self::Text => "on_text",
+            Self::Binary => "on_binary",
+            Self::Part => "on_part",
+            Self::Named(_) => "on_message",
+            Self::Ping => "on_ping",
+            Self::Pong => "on_pong",
+            Self::Info => "on_info",
+            Self::Lagged => "on_lagged",
+            Self::Drain => "on_drain",
+            Self::Timer { repeat: true, .. } => "every",
+            Self::Timer { .. } => "after",
+            Self::Error => "on_error",
+            Self::Close => "on_close",
+            Self::Enter => "on_enter",
+            Self::Leave => "on_leave",
+        }
+    }
 }
 
 impl Method {
@@ -111,7 +139,16 @@ impl Method {
 
     /// Returns whether two methods handle the same event. Timers never conflict; messages conflict by type.
     /// A method for parts handles the events of text and binary messages.
+    /// Returns whether two methods handle the same event in the same state.
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
+        let is_one_event = std::mem::discriminant(&self.event) == std::mem::discriminant(&other.event)
+            && (!matches!(self.event, Event::Info) || self.takes_type_of(other));
+        self.takes_event_of(other) && (self.states.overlap(&other.states) || !is_one_event)
+    }
+
+    /// Returns whether two methods handle the same event. Timers are events of their own; messages differ by
+    /// type.
+    pub(crate) fn takes_event_of(&self, other: &Self) -> bool {
         match (&self.event, &other.event) {
             (Event::Timer { .. }, _) => false,
             (Event::Named(a), Event::Named(b)) => a.text == b.text,
@@ -135,11 +172,14 @@ pub(super) fn validate_method(
     let sig = &method.sig;
     check_signature(sig, "a method for an event", errors);
     // All parts are validated before the first return, so that one build reports all errors.
+    let ignored = if kind.is_named() { None } else { ignored_states(helper, kind, errors) };
     let event = if kind.is_named() {
         validate_name(helper, sig, kind, errors).map(Event::Named)
     } else {
-        validate_event(helper, kind, errors)
+        validate_event(helper, kind, ignored.is_some(), errors)
     };
+    let targets = targets(&sig.output);
+    check_targets(kind, &targets, errors);
     let args = validate_arguments(sig, kind, errors)?;
     validate_output(sig, kind, &args, errors)?;
     if let Some((span, cx)) = find_captured_context(method) {
@@ -162,15 +202,26 @@ pub(super) fn validate_method(
         output: output_span(sig),
         lifetimes: sig.generics.lifetimes().map(|param| param.lifetime.ident.clone()).collect(),
         is_left_out: false,
+        states: MethodStates {
+            state: state_of(sig),
+            ignored: ignored.unwrap_or_default(),
+            targets,
+            follows: false,
+        },
     })
 }
 
-fn validate_event(helper: &Attribute, kind: Kind, errors: &mut Errors) -> Option<Event> {
+fn validate_event(helper: &Attribute, kind: Kind, is_ignore: bool, errors: &mut Errors) -> Option<Event> {
+    if is_ignore && matches!(kind, Kind::Every | Kind::After) {
+        return None;
+    }
     if let Kind::Every | Kind::After = kind {
         let delay = errors.collect(value::delay(&helper.meta, kind.name()))?;
         return Some(Event::Timer { delay, repeat: kind == Kind::Every });
     }
-    reject_arguments(helper, errors);
+    if !is_ignore {
+        reject_arguments(helper, errors);
+    }
     Some(match kind {
         Kind::Text => Event::Text,
         Kind::Binary => Event::Binary,
@@ -182,6 +233,8 @@ fn validate_event(helper: &Attribute, kind: Kind, errors: &mut Errors) -> Option
         Kind::Drain => Event::Drain,
         Kind::Error => Event::Error,
         Kind::Close => Event::Close,
+        Kind::Enter => Event::Enter,
+        Kind::Leave => Event::Leave,
         _ => Event::Open,
     })
 }

@@ -5,6 +5,7 @@ use syn::{Attribute, FnArg, ReturnType, Type};
 
 use super::argument::names_context;
 use super::method::{check_signature, reject_arguments};
+use super::states::created_type;
 use super::types::{borrows, extracted_types, is_named, last_name, ungroup_type};
 use super::{cfg_attributes, output_span};
 use crate::errors::Errors;
@@ -20,6 +21,8 @@ pub(crate) struct Upgrade {
     pub(crate) paths: Vec<Type>,
     /// Span of the return type.
     pub(crate) output: Span,
+    /// The type that the function creates: the handler, or one of its states.
+    pub(crate) created: Type,
 }
 
 pub(super) fn validate_upgrade(
@@ -69,6 +72,7 @@ pub(super) fn validate_upgrade(
         args,
         paths,
         output: output_span(sig),
+        created: created_type(&sig.output),
     })
 }
 

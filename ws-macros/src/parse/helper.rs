@@ -7,7 +7,7 @@ use syn::Attribute;
 use super::suggest::suggest;
 
 /// Names of the helper attributes.
-pub(crate) const HELPERS: [&str; 16] = [
+pub(crate) const HELPERS: [&str; 18] = [
     "on_upgrade",
     "on_open",
     "on_text",
@@ -24,10 +24,12 @@ pub(crate) const HELPERS: [&str; 16] = [
     "after",
     "on_error",
     "on_close",
+    "on_enter",
+    "on_leave",
 ];
 
 /// Names of the same events in other frameworks, and common guesses.
-pub(crate) const OTHER_NAMES: [(&str, &[&str]); 14] = [
+pub(crate) const OTHER_NAMES: [(&str, &[&str]); 16] = [
     ("on_upgrade", &["on_handshake", "on_accept", "on_init"]),
     ("on_open", &["open", "connect", "on_connect", "on_connected", "on_connection", "on_start", "on_join"]),
     ("on_text", &["on", "message", "on_string", "on_receive"]),
@@ -70,10 +72,11 @@ pub(crate) const OTHER_NAMES: [(&str, &[&str]); 14] = [
             "on_disconnected",
             "on_terminate",
             "on_stop",
-            "on_leave",
             "on_end",
         ],
     ),
+    ("on_enter", &["on_entry", "on_entered", "on_state"]),
+    ("on_leave", &["on_exit", "on_left"]),
 ];
 
 /// Returns the last path segment of an attribute.

@@ -43,6 +43,7 @@ mod send_parts;
 mod signals;
 mod standstill;
 mod starvation;
+mod states;
 mod task_size;
 mod timers;
 
