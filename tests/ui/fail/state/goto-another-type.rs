@@ -1,0 +1,34 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+enum Chat {
+    Guest(Guest),
+    Member(Member),
+}
+
+struct Guest;
+struct Member;
+
+#[websocket]
+impl Chat {
+    #[on_upgrade]
+    fn join() -> Guest {
+        Guest
+    }
+
+    #[on_text]
+    fn login(_: &mut Guest, _: &str) -> Goto<Member> {
+        Goto(Member)
+    }
+
+    #[on_text]
+    fn said(_: &mut Member, _: &str) -> Result<Goto<Admin>, String> {
+        Ok(Goto(Admin))
+    }
+}
+
+struct Admin;
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}

@@ -1,0 +1,35 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/")]
+enum Chat {
+    Guest(Guest),
+    Member(Member),
+}
+
+struct Guest;
+struct Member;
+
+#[websocket]
+impl Chat {
+    #[on_upgrade]
+    fn join() -> Guest {
+        Guest
+    }
+
+    #[on_text]
+    fn login(_: &mut Guest, _: &str) -> Goto<Member> {
+        Goto(Member)
+    }
+
+    #[on_text]
+    fn said(_: &mut Member, text: &str) -> String {
+        text.to_owned()
+    }
+
+    #[on_enter]
+    fn entered(&mut self) {}
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}
