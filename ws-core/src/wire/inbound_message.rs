@@ -57,7 +57,9 @@ impl InboundMessage<'_> {
             }
             Self::Part(part) => {
                 let copy = PartBuf::from(part.part());
-                part.into_buffer().map(recycle);
+                if let Some(buffer) = part.into_buffer() {
+                    recycle(buffer);
+                }
                 InboundMessage::Part(copy)
             }
             Self::Text(text) => InboundMessage::Text(Cow::Owned(text.into_owned())),

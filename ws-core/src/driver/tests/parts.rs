@@ -224,6 +224,9 @@ async fn log_of<H: Handler>(make: fn(Log) -> H, buffer: usize, stream: &[u8]) ->
     peer.events().await
 }
 
+/// A message: its content, whether it is text, and where it is divided into fragments.
+type Sent = (Vec<u8>, bool, [Index; 3]);
+
 /// The parts, concatenated, are the messages that `#[on_text]` and `#[on_binary]` take, with the same close.
 #[test]
 fn parts_are_the_messages_of_the_other_handler() {
@@ -235,7 +238,7 @@ fn parts_are_the_messages_of_the_other_handler() {
     let messages = prop::collection::vec((content, any::<bool>(), any::<[Index; 3]>()), 1..5);
     let input = (messages, prop::sample::select(vec![1000, 7000, 100_000]));
     let mut runner = TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
-    let test = |(messages, buffer): (Vec<(Vec<u8>, bool, [Index; 3])>, usize)| {
+    let test = |(messages, buffer): (Vec<Sent>, usize)| {
         let mut stream = Vec::new();
         for (content, is_text, cuts) in messages {
             let mut cuts = cuts.map(|cut| cut.index(content.len() + 1));

@@ -69,9 +69,9 @@ impl Decoder {
     /// Returns the buffer of a message that was handled to the thread.
     pub(crate) fn recycle(&self, message: Vec<u8>) {
         if self.inflater.is_some() || self.takes_parts {
-            recycle(message)
+            recycle(message);
         } else {
-            message_pool::put(message)
+            message_pool::put(message);
         }
     }
 }

@@ -68,13 +68,13 @@ impl Decoder {
         inflater.start_part(&out);
         let available = frame.remaining.min(input.len());
         mask::apply(&mut input[..available], frame.mask);
-        let inflated = inflater.feed_part(&input[..available], &mut out, max).and_then(|used| {
+        let progress = inflater.feed_part(&input[..available], &mut out, max).and_then(|used| {
             if used == frame.remaining && (frame.fin || inflater.is_per_frame()) {
                 inflater.finish(&mut out, max, |_| Ok(()))?;
             }
             Ok(used)
         });
-        let used = match inflated {
+        let used = match progress {
             Ok(used) => used,
             Err(error) => {
                 split_front(input, available);
@@ -135,7 +135,9 @@ impl PartialMessage {
             PartBuf::text(decode_text(bytes, end, validates)?, is_first, is_last)
         };
         if part.part().is_empty() && !is_last {
-            part.into_buffer().map(recycle);
+            if let Some(buffer) = part.into_buffer() {
+                recycle(buffer);
+            }
             return Ok(None);
         }
         self.is_started = true;

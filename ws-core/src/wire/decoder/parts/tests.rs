@@ -51,7 +51,9 @@ fn decode(mut decoder: Decoder, stream: &[u8], cuts: &[usize]) -> Seen {
                     if part.is_last() {
                         seen.messages.extend(message.take());
                     }
-                    buf.into_buffer().map(recycle);
+                    if let Some(buffer) = buf.into_buffer() {
+                        recycle(buffer);
+                    }
                 }
                 Ok(Some(other)) => seen.control.push((seen.messages.len(), format!("{other:?}"))),
                 Ok(None) => break,
@@ -63,7 +65,7 @@ fn decode(mut decoder: Decoder, stream: &[u8], cuts: &[usize]) -> Seen {
         }
         unread = input.to_vec();
         assert!(unread.len() < 14 + 125, "{} bytes are left", unread.len());
-        assert_eq!(decoder.takes_parts && decoder.capacity() > 0, false, "the message is stored");
+        assert!(!decoder.takes_parts || decoder.capacity() == 0, "the message is stored");
     }
     seen
 }
