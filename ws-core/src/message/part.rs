@@ -38,52 +38,62 @@ use super::MessageKind;
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part<'a> {
-    content: PartContent<&'a str, &'a [u8]>,
-    is_first: bool,
-    is_last: bool,
+pub struct Part<'a>(PartContent<&'a str, &'a [u8]>);
+
+/// The content of a part, and its place in the message.
+// PERF: the place is inside of the variants, so that `Event` is no larger than without parts. budget: info
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PartContent<T, B> {
+    Text(T, Place),
+    Binary(B, Place),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PartContent<T, B> {
-    Text(T),
-    Binary(B),
+struct Place {
+    is_first: bool,
+    is_last: bool,
 }
 
 impl<'a> Part<'a> {
     /// Creates the only part of a text message.
     pub(crate) fn whole_text(text: &'a str) -> Self {
-        Self { content: PartContent::Text(text), is_first: true, is_last: true }
+        Self(PartContent::Text(text, Place { is_first: true, is_last: true }))
     }
 
     /// Creates the only part of a binary message.
     pub(crate) fn whole_binary(bytes: &'a [u8]) -> Self {
-        Self { content: PartContent::Binary(bytes), is_first: true, is_last: true }
+        Self(PartContent::Binary(bytes, Place { is_first: true, is_last: true }))
     }
 
     /// Returns the kind of the message, which is the same for all its parts.
     pub fn kind(&self) -> MessageKind {
-        match self.content {
-            PartContent::Text(_) => MessageKind::Text,
-            PartContent::Binary(_) => MessageKind::Binary,
+        match self.0 {
+            PartContent::Text(..) => MessageKind::Text,
+            PartContent::Binary(..) => MessageKind::Binary,
         }
     }
 
     /// Returns whether the message begins with this part.
     pub fn is_first(&self) -> bool {
-        self.is_first
+        self.place().is_first
     }
 
     /// Returns whether the message ends with this part.
     pub fn is_last(&self) -> bool {
-        self.is_last
+        self.place().is_last
+    }
+
+    fn place(&self) -> Place {
+        match self.0 {
+            PartContent::Text(_, place) | PartContent::Binary(_, place) => place,
+        }
     }
 
     /// Returns the bytes of the part.
     pub fn bytes(&self) -> &'a [u8] {
-        match self.content {
-            PartContent::Text(text) => text.as_bytes(),
-            PartContent::Binary(bytes) => bytes,
+        match self.0 {
+            PartContent::Text(text, _) => text.as_bytes(),
+            PartContent::Binary(bytes, _) => bytes,
         }
     }
 
@@ -112,9 +122,9 @@ impl<'a> Part<'a> {
     /// # }
     /// ```
     pub fn text(&self) -> Option<&'a str> {
-        match self.content {
-            PartContent::Text(text) => Some(text),
-            PartContent::Binary(_) => None,
+        match self.0 {
+            PartContent::Text(text, _) => Some(text),
+            PartContent::Binary(..) => None,
         }
     }
 }
@@ -129,42 +139,37 @@ impl Deref for Part<'_> {
 
 /// A part that may own its content: as the decoder produces it, and as the call of an async method stores it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct PartBuf<'a> {
-    content: PartContent<Cow<'a, str>, Cow<'a, [u8]>>,
-    is_first: bool,
-    is_last: bool,
-}
+pub struct PartBuf<'a>(PartContent<Cow<'a, str>, Cow<'a, [u8]>>);
 
 impl<'a> PartBuf<'a> {
     pub(crate) fn text(text: Cow<'a, str>, is_first: bool, is_last: bool) -> Self {
-        Self { content: PartContent::Text(text), is_first, is_last }
+        Self(PartContent::Text(text, Place { is_first, is_last }))
     }
 
     pub(crate) fn binary(bytes: Cow<'a, [u8]>, is_first: bool, is_last: bool) -> Self {
-        Self { content: PartContent::Binary(bytes), is_first, is_last }
+        Self(PartContent::Binary(bytes, Place { is_first, is_last }))
     }
 
     /// Returns the part as methods take it.
     #[inline]
     pub fn part(&self) -> Part<'_> {
-        let content = match &self.content {
-            PartContent::Text(text) => PartContent::Text(&**text),
-            PartContent::Binary(bytes) => PartContent::Binary(&**bytes),
-        };
-        Part { content, is_first: self.is_first, is_last: self.is_last }
+        Part(match &self.0 {
+            PartContent::Text(text, place) => PartContent::Text(&**text, *place),
+            PartContent::Binary(bytes, place) => PartContent::Binary(&**bytes, *place),
+        })
     }
 
     /// Returns whether the part owns its buffer.
     #[inline]
     pub(crate) fn is_owned(&self) -> bool {
-        matches!(self.content, PartContent::Text(Cow::Owned(_)) | PartContent::Binary(Cow::Owned(_)))
+        matches!(self.0, PartContent::Text(Cow::Owned(_), _) | PartContent::Binary(Cow::Owned(_), _))
     }
 
     /// Returns the buffer, if the part owns one.
     pub(crate) fn into_buffer(self) -> Option<Vec<u8>> {
-        match self.content {
-            PartContent::Text(Cow::Owned(text)) => Some(text.into_bytes()),
-            PartContent::Binary(Cow::Owned(bytes)) => Some(bytes),
+        match self.0 {
+            PartContent::Text(Cow::Owned(text), _) => Some(text.into_bytes()),
+            PartContent::Binary(Cow::Owned(bytes), _) => Some(bytes),
             _ => None,
         }
     }
@@ -173,10 +178,9 @@ impl<'a> PartBuf<'a> {
 /// Copies a part.
 impl From<Part<'_>> for PartBuf<'static> {
     fn from(part: Part<'_>) -> Self {
-        let Part { content, is_first, is_last } = part;
-        match content {
-            PartContent::Text(text) => Self::text(Cow::Owned(text.to_owned()), is_first, is_last),
-            PartContent::Binary(bytes) => Self::binary(Cow::Owned(bytes.to_vec()), is_first, is_last),
-        }
+        Self(match part.0 {
+            PartContent::Text(text, place) => PartContent::Text(Cow::Owned(text.to_owned()), place),
+            PartContent::Binary(bytes, place) => PartContent::Binary(Cow::Owned(bytes.to_vec()), place),
+        })
     }
 }
