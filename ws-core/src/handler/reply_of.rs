@@ -23,9 +23,10 @@ type SentIn<H> = <<H as Handler>::Protocol as MessageProtocol>::Envelope;
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a reply of every handler",
-    label = "the handler `{H}` may be declared with `sends`",
-    note = "add the bound `{Self}: ReplyOf<{H}>`"
+    message = "`{Self}` is not a reply of `{H}`",
+    label = "cannot be sent to the client",
+    note = "return `()`, `&str`, `String`, `Vec<u8>`, `Bytes`, `Json<T>`, `Message`, `Ping`, `Pong`, `Close`, or an `Option`, `Result`, tuple, array or `Vec` of replies; or implement `IntoReply`",
+    note = "a handler that is declared with `sends = Event` sends only `Event`, `Ping`, `Pong` and `Close`, and an `Event` is sent only with that option"
 )]
 pub trait ReplyOf<H: Handler>: Outgoing<Sends<H>, SentIn<H>> {}
 

@@ -169,7 +169,11 @@ where
     E: Envelope,
     R: Send + 'static,
 {
-    if caller.is_call() && to.is_deferred_full() {
+    if to.is_deferred_full() {
+        if !caller.is_call() {
+            tracing::debug!("message ignored: as many futures run as `max_deferred` allows");
+            return Ok(());
+        }
         let error = CallError::internal("too many calls of this connection are under way");
         return caller.answer::<()>(Err(&error), to);
     }

@@ -4,7 +4,7 @@ use syn::spanned::Spanned;
 use syn::{Generics, Type};
 
 use super::dispatch::call_arm;
-use super::named::{batch_arm, batch_variant, has_named, named_call_arm, named_impl, stored_types, text_arm};
+use super::named::{batch_arm, batch_variant, named_call_arm, named_impl, stored_types, text_arm};
 use super::rewrite::{any_cfg, respan, with_send_static, without_self};
 use super::scope;
 use super::states::{StateItems, diagram, event_arms, info_condition, state_items};
@@ -190,8 +190,8 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
     let on_part = bool_const("ON_PART", methods.iter().filter(|method| matches!(method.event, Event::Part)));
     let async_const = bool_const("ASYNC", methods.iter().filter(|method| method.is_async));
     // The text of a handler with names goes to its envelope first.
-    let has_named = has_named(methods);
-    let text_arm = has_named.then(text_arm);
+    let text_arm = text_arm(methods);
+    let has_named = text_arm.is_some();
     let impl_head = (quote!(#impl_generics), &info, &call, quote!(#where_clause));
     let named = named_impl(model, impl_head);
     let arms = event_arms(model, |event| {
@@ -212,6 +212,8 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
         }
     });
 
+    // The span is that of `declared`, so that the compiler reports a type without a declaration once.
+    let protocol = quote_spanned!(self_ty.span()=> type Protocol = <#self_ty as __ws::Declared>::Protocol;);
     let (declared_const, declared) = declared(model, generics);
     quote! {
         #declared_const
@@ -221,7 +223,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
             #info_type
             #call_type
             #upgrade
-            type Protocol = <Self as __ws::Declared>::Protocol;
+            #protocol
             const CHECKED_DECLARATION: __ws::Declaration = #declared;
             #timers
             #async_const

@@ -9,15 +9,12 @@ use super::rewrite::{any_cfg, without_self};
 use super::states::event_arms;
 use crate::model::{Arg, Event, HandlerImpl, Method, NamedArg, TextArg, borrows, with_anonymous_lifetimes};
 
-/// Returns whether the handler has named methods.
-pub(super) fn has_named(methods: &[Method]) -> bool {
-    methods.iter().any(|method| method.name().is_some())
-}
-
 /// Returns the arm of `Handler::event` that opens the envelope.
-pub(super) fn text_arm() -> TokenStream {
+pub(super) fn text_arm(methods: &[Method]) -> Option<TokenStream> {
+    let first = methods.iter().find_map(Method::name)?;
     let [this, cx] = ["self", "cx"].map(|name| Ident::new(name, Span::call_site()));
-    quote!(__ws::Event::Text(text) => __ws::dispatch_text(#this, text, #cx),)
+    let dispatch = quote_spanned!(first.attribute=> __ws::dispatch_text);
+    Some(quote!(__ws::Event::Text(text) => #dispatch(#this, text, #cx),))
 }
 
 /// Returns the impl of `NamedMethods`, whose functions match on the name, and take texts without an envelope.
@@ -29,7 +26,13 @@ pub(super) fn named_impl(
     let first = methods.iter().find_map(Method::name)?;
     // The span makes the error of a handler without an envelope point at the attribute.
     let envelope = quote_spanned!(first.attribute=> type Envelope = <#self_ty as __ws::Enveloped>::Envelope;);
-    let arms = methods.iter().filter(|method| method.name().is_some()).map(named_arm);
+    let caller_type =
+        quote_spanned!(first.attribute=> __ws::Caller<<#self_ty as __ws::NamedMethods>::Envelope>);
+    let unknown = quote_spanned!(first.attribute=> __ws::unknown_name);
+    let arms = methods
+        .iter()
+        .filter(|method| method.name().is_some())
+        .map(|method| named_arm(method, first.attribute));
     let texts = event_arms(model, |event| matches!(event, Event::Text));
     let [name, params, caller, cx] =
         ["name", "params", "caller", "cx"].map(|name| Ident::new(name, Span::call_site()));
@@ -67,12 +70,12 @@ pub(super) fn named_impl(
                 &mut self,
                 #name: &::core::primitive::str,
                 #params: ::core::option::Option<&__ws::RawValue>,
-                #caller: __ws::Caller<Self::Envelope>,
+                #caller: #caller_type,
                 #cx: &mut __ws::Context<Self>,
             ) -> __ws::EventOutcome<#call> {
                 match #name {
                     #(#arms)*
-                    _ => __ws::unknown_name(#name, #caller, #cx),
+                    _ => #unknown(#name, #caller, #cx),
                 }
             }
 
@@ -120,19 +123,21 @@ fn stores_params(method: &Method) -> bool {
 }
 
 /// Returns the arm of a name: it runs a sync method, or returns the call of an async one.
-fn named_arm(method: &Method) -> TokenStream {
+fn named_arm(method: &Method, attribute: Span) -> TokenStream {
     let Method { cfgs, ident, variant, is_async, .. } = method;
     let Some(name) = method.name() else { return TokenStream::new() };
     let (text, is_call) = (&name.text, name.is_call);
     let [params, caller, cx] = ["params", "caller", "cx"].map(|name| Ident::new(name, Span::call_site()));
+    let not_a_call = quote_spanned!(attribute=> __ws::not_a_call);
     let only_message = (!is_call).then(|| {
         quote! {
             if #caller.is_call() {
-                return __ws::not_a_call(#text, #caller, #cx);
+                return #not_a_call(#text, #caller, #cx);
             }
         }
     });
-    let refuse = quote!(return __ws::refuse(error, #caller, #cx));
+    let refuse = quote_spanned!(attribute=> __ws::refuse);
+    let refuse = quote!(return #refuse(error, #caller, #cx));
     let body = if *is_async {
         let stored = if stores_params(method) {
             quote!(#params.map(__ws::copy_params))

@@ -6,7 +6,7 @@ struct Chat;
 
 #[websocket]
 impl Chat {
-    #[on_message]
+    #[on_receive]
     fn said(&mut self, _: &str) {}
 }
 

@@ -204,7 +204,8 @@ async fn deferred_answers_are_sent_when_they_are_ready() {
     for (id, seconds) in [(1, 9), (2, 7), (3, 5)] {
         peer.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"later","params":[{seconds}]}}"#)).await;
     }
-    // Beyond `max_deferred`, which is three.
+    // Beyond `max_deferred`, which is three. A message without an id is ignored.
+    peer.send(r#"{"jsonrpc":"2.0","method":"later","params":[3]}"#).await;
     peer.check(
         "later_text",
         r#"["x"]"#,

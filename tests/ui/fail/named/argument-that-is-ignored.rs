@@ -1,0 +1,16 @@
+use ws_core::prelude::*;
+use ws_core::JsonRpc;
+
+#[websocket(path = "/rpc", envelope = JsonRpc)]
+#[derive(Default)]
+struct Board;
+
+#[websocket]
+impl Board {
+    #[on_message]
+    fn add(&mut self, _: i64) {}
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Board>();
+}

@@ -1,0 +1,18 @@
+use ws_core::prelude::*;
+use ws_core::JsonRpc;
+
+#[websocket(path = "/rpc", envelope = JsonRpc)]
+#[derive(Default)]
+struct Board;
+
+#[websocket]
+impl Board {
+    #[on_call]
+    fn add(&mut self, (a, b): (i64, i64)) -> i64 {
+        a + b
+    }
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Board>();
+}

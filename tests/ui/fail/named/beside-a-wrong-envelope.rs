@@ -1,0 +1,17 @@
+use ws_core::prelude::*;
+
+#[websocket(path = "/rpc", envelope = "JsonRpc")]
+#[derive(Default)]
+struct Board;
+
+#[websocket]
+impl Board {
+    #[on_call]
+    fn add(&mut self, a: i64, b: i64) -> i64 {
+        a + b
+    }
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Board>();
+}

@@ -1,0 +1,11 @@
+use ws_core::Messages;
+
+#[derive(Messages, serde::Serialize)]
+enum Event {
+    #[message("")]
+    Price(f64),
+}
+
+fn main() {
+    let _ = Event::NAMES;
+}
