@@ -123,11 +123,11 @@ impl<H: Handler> Session<H> {
                 .is_some_and(|mailbox| mailbox.existing_calls().is_some_and(|calls| calls.has_unsent()))
     }
 
-    /// Sends the calls that wait.
+    /// Sends the calls that wait, unless a message in parts is not finished.
     // PERF: a constant for handlers without an envelope. budget: info
     #[inline(always)]
     pub(crate) fn send_calls(&mut self) {
-        if self.has_unsent_calls() {
+        if self.has_unsent_calls() && !self.wire.has_unfinished_message() {
             self.send_unsent_calls();
         }
     }

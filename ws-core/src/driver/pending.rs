@@ -90,11 +90,11 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         self.state.check_shutdown_and_activity(&mut session.wire);
         while !session.wire.is_closing() {
             read_ahead(self.io, self.task, session, self.scratch);
-            let can_reply = !session.wire.has_unfinished_message();
-            if can_reply && session.wire.close_reason().is_some() {
+            if session.wire.close_reason().is_some() {
                 session.close_calls();
             }
-            if session.has_work() && session.send_completed(self.task) {
+            let can_reply = !session.wire.has_unfinished_message();
+            if can_reply && session.has_work() && session.send_completed(self.task) {
                 return Poll::Ready(());
             }
             let wire = &mut session.wire;
