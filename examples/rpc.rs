@@ -8,7 +8,7 @@ mod page;
 
 use serde_json::value::RawValue;
 use serde_json::{Number, json};
-use ws_core::Envelope;
+use ws_core::Messages;
 use ws_core::prelude::*;
 
 /// What the server asks its client: the method `answer(question)`.
@@ -28,12 +28,18 @@ impl From<DivisionByZero> for CallError {
     }
 }
 
-/// A message of the clock: the notification `tick {"n": …}`.
+/// What the server sends by itself: the notification `tick {"n": …}`.
+#[derive(Messages, serde::Serialize)]
+enum Event {
+    Tick { n: u64 },
+}
+
+/// A message of the clock to the handler.
 #[derive(Clone)]
 struct Tick;
 
 /// Pages of every origin may connect, because this handler has neither users nor data.
-#[websocket(path = "/rpc", envelope = JsonRpc, origins = any, max_deferred = 10_000)]
+#[websocket(path = "/rpc", envelope = JsonRpc, sends = Event, origins = any, max_deferred = 10_000)]
 #[derive(Default)]
 struct Rpc {
     clock: Option<TimerId>,
@@ -83,11 +89,9 @@ impl Rpc {
     }
 
     #[on_info]
-    fn tick(&mut self, _: Tick) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    fn tick(&mut self, _: Tick) -> Event {
         self.ticks += 1;
-        let mut text = Vec::new();
-        JsonRpc::write_message("tick", &json!({ "n": self.ticks }), &mut text)?;
-        Ok(String::from_utf8(text)?)
+        Event::Tick { n: self.ticks }
     }
 
     /// Asks the client, and returns what it said. An error of the client is an error of this call.

@@ -1,12 +1,15 @@
 // Tests `examples/rpc` with clients of JSON-RPC 2.0 for Node. Prints a line per client, and fails if one fails.
 // node rpc.mjs ws://127.0.0.1:PORT/rpc
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
 const WebSocket = require("ws");
 const url = process.argv[2];
-const version = (name) => require(`${name}/package.json`).version;
+// Some packages do not export their package.json.
+const manifest = (name) => new URL(`node_modules/${name}/package.json`, import.meta.url);
+const version = (name) => JSON.parse(readFileSync(manifest(name))).version;
 
 const opened = (socket) => new Promise((open, fail) => socket.once("open", open).once("error", fail));
 
