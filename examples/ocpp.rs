@@ -42,7 +42,7 @@ impl Envelope for OcppJ {
                 let error = CallError::internal(format!("{code}: {description}")).with_data(details);
                 Incoming::Answer { id: number(&id), answer: Err(error) }
             }
-            // What is not a call cannot be answered (§4.2.3).
+            // Only a call can be answered (§4.2.3).
             _ => Incoming::Other,
         }
     }
