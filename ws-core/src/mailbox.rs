@@ -53,13 +53,13 @@ impl<I> Mailbox<I> {
         let capacity = options.mailbox;
         Self {
             state: Mutex::new(MailboxState {
-            messages: VecDeque::new(),
-            capacity,
-            waker,
-            open: true,
-            #[cfg(feature = "test-util")]
-            probes: Vec::new(),
-        }),
+                messages: VecDeque::new(),
+                capacity,
+                waker,
+                open: true,
+                #[cfg(feature = "test-util")]
+                probes: Vec::new(),
+            }),
             has_messages: AtomicBool::new(false),
             connection_id,
             #[cfg(feature = "json")]
