@@ -195,7 +195,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
     let impl_head = (quote!(#impl_generics), &info, &call, quote!(#where_clause));
     let named = named_impl(model, impl_head);
     let arms = event_arms(model, |event| {
-        !matches!(event, Event::Named(_)) && !(has_named && matches!(event, Event::Text))
+        !matches!(event, Event::Named(_)) && (!has_named || !matches!(event, Event::Text))
     });
     let of_states = states.map(|states| &states.of_handler);
     let call_fn = is_async.then(|| {

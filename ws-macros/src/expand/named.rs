@@ -85,11 +85,13 @@ pub(super) fn named_impl(
     })
 }
 
-/// Returns the `cfg` under which the handler has an async named method; `None` if it has none at all.
-fn batch_condition(methods: &[Method]) -> Option<Option<TokenStream>> {
+/// Returns the `cfg` attribute under which the handler has an async named method, which may be empty; `None` without
+/// such a method.
+fn batch_condition(methods: &[Method]) -> Option<TokenStream> {
     let named = methods.iter().filter(|method| method.is_async && method.name().is_some());
     named.clone().next()?;
-    Some(any_cfg(named.map(|method| &*method.cfgs)).map(|any| quote!(#[cfg(#any)])))
+    let any = any_cfg(named.map(|method| &*method.cfgs));
+    Some(any.map(|any| quote!(#[cfg(#any)])).unwrap_or_default())
 }
 
 /// Returns the variant of `__Call` for the rest of a batch.
@@ -151,11 +153,11 @@ fn named_arm(method: &Method, attribute: Span) -> TokenStream {
         let this = Ident::new("self", Span::call_site());
         let args = args(method, &this);
         let reply = Ident::new("reply", method.output);
-        let called = quote_spanned!(ident.span()=> Self::#ident);
+        let run = quote_spanned!(ident.span()=> Self::#ident);
         let answered = answer(method, &reply);
         quote! {
             #decode
-            let #reply = #called(#args);
+            let #reply = #run(#args);
             __ws::EventOutcome::from_result(#answered)
         }
     };

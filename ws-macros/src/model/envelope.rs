@@ -92,16 +92,16 @@ fn validate_tags(call: &ExprCall) -> syn::Result<Envelope> {
         }
     }
     let tag = tags.tag.as_ref().map_or_else(|| "type".to_owned(), LitStr::value);
-    for text in tags.content.iter() {
-        if text.value() == tag {
-            return Err(syn::Error::new(
-                text.span(),
-                format!(
-                    "`{tag}` cannot hold both the name and the content\nhelp: write {}",
-                    usage_hint("envelope")
-                ),
-            ));
-        }
+    if let Some(text) = &tags.content
+        && text.value() == tag
+    {
+        return Err(syn::Error::new(
+            text.span(),
+            format!(
+                "`{tag}` cannot hold both the name and the content\nhelp: write {}",
+                usage_hint("envelope")
+            ),
+        ));
     }
     for text in tags.tag.iter().chain(&tags.content) {
         if matches!(text.value().as_str(), "id" | "result" | "error") {

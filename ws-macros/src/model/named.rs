@@ -155,7 +155,11 @@ fn check_type(ty: &Type, kind: Kind) -> Result<(), String> {
             Err("a parameter is borrowed for the call only, not for `'static`\nhelp: remove `'static`".into())
         }
         Type::Reference(reference) => match last_name(&reference.elem).as_deref() {
-            Some("str") => Ok(()),
+            Some("str" | "RawValue" | "Path" | "CStr") | None
+                if !matches!(ungroup_type(&reference.elem), Type::Slice(_)) =>
+            {
+                Ok(())
+            }
             _ if matches!(ungroup_type(&reference.elem), Type::Slice(_)) => Err(format!(
                 "a list is not borrowed from the message\nhelp: take a `Vec`, or a type of your own: `{}`",
                 match ungroup_type(&reference.elem) {
@@ -163,12 +167,10 @@ fn check_type(ty: &Type, kind: Kind) -> Result<(), String> {
                     _ => String::new(),
                 }
             )),
-            Some("RawValue" | "Path" | "CStr") => Ok(()),
-            Some(_) => Err(format!(
+            _ => Err(format!(
                 "only text is borrowed from the message\nhelp: take `{}`, by value",
                 tokens_of(&reference.elem)
             )),
-            None => Ok(()),
         },
         ty if is_named(ty, "Json") => Err(match type_arguments(ty).first() {
             Some(inner) => format!(
