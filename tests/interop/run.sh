@@ -44,7 +44,7 @@ fi
 cargo build --quiet --release -p examples --features nats,ocpp,tls \
     --example chat --example echo --example ocpp --example rpc --example wss
 cargo build --quiet --release -p tests --bin interop-server
-cargo build --quiet --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
+cargo build --quiet --locked --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
 
