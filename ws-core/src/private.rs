@@ -35,6 +35,8 @@ pub use crate::named::{
 };
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};
+#[cfg(feature = "json")]
+pub use crate::reply::Only;
 pub use crate::reply::{AnyReply, MessageProtocol};
 use crate::router::PathExtractor;
 #[cfg(feature = "json")]

@@ -20,6 +20,8 @@ pub(crate) use outgoing::Outgoing;
 use outgoing::send_error;
 #[cfg(feature = "json")]
 pub(crate) use protocol::MessageSet;
+#[cfg(feature = "json")]
+pub use protocol::Only;
 pub use protocol::{AnyReply, MessageProtocol};
 
 use crate::close::{Close, may_be_sent};

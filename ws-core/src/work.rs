@@ -17,9 +17,9 @@ pub(crate) use transition::TransitionStep;
 use crate::envelope::{Envelope, Messages};
 use crate::error::HandlerError;
 use crate::panic::Panic;
-#[cfg(feature = "json")]
-use crate::reply::Outgoing;
 use crate::reply::{Defer, DeferredReply, IntoReply, NextState, Replies, ReplyFuture};
+#[cfg(feature = "json")]
+use crate::reply::{Only, Outgoing};
 
 /// A reply that comes later: a future whose output is sent to the client when it completes.
 ///
@@ -93,11 +93,11 @@ impl<R: IntoReply + Send + 'static> IntoReply for Deferred<R> {
 }
 
 #[cfg(feature = "json")]
-impl<S, E, R> Outgoing<S, E> for Deferred<R>
+impl<S, E, R> Outgoing<Only<S>, E> for Deferred<R>
 where
     S: Messages,
     E: Envelope,
-    R: Outgoing<S, E> + Send + 'static,
+    R: Outgoing<Only<S>, E> + Send + 'static,
 {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         to.defer(Box::pin(async move {

@@ -1,8 +1,8 @@
 //! Replies that a handler may send: anything, or the messages of its declaration.
 
-#[cfg(feature = "json")]
-use super::Goto;
 use super::{AnyReply, IntoReply, Replies};
+#[cfg(feature = "json")]
+use super::{Goto, Only};
 use crate::close::Close;
 #[cfg(feature = "json")]
 use crate::envelope::{Envelope, Messages, write_message};
@@ -31,7 +31,7 @@ impl<R: IntoReply, E> Outgoing<AnyReply, E> for R {
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope> Outgoing<S, E> for S {
+impl<S: Messages, E: Envelope> Outgoing<Only<S>, E> for S {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         to.text_with(|out| write_message::<E, S>(&self, out))
     }
@@ -40,7 +40,7 @@ impl<S: Messages, E: Envelope> Outgoing<S, E> for S {
 #[cfg(feature = "json")]
 macro_rules! without_name {
     ($($type:ty),*) => {$(
-        impl<S: Messages, E: Envelope> Outgoing<S, E> for $type {
+        impl<S: Messages, E: Envelope> Outgoing<Only<S>, E> for $type {
             fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
                 self.into_reply(to)
             }
@@ -52,21 +52,23 @@ macro_rules! without_name {
 without_name!((), Close, Ping, Pong);
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, T: Send + 'static> Outgoing<S, E> for Goto<T> {
+impl<S: Messages, E: Envelope, T: Send + 'static> Outgoing<Only<S>, E> for Goto<T> {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.into_reply(to)
     }
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, R: Outgoing<S, E>> Outgoing<S, E> for Option<R> {
+impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>> Outgoing<Only<S>, E> for Option<R> {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.map_or(Ok(()), |reply| reply.send(to))
     }
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, R: Outgoing<S, E>, X: MethodError> Outgoing<S, E> for Result<R, X> {
+impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>, X: MethodError> Outgoing<Only<S>, E>
+    for Result<R, X>
+{
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         match self {
             Ok(reply) => reply.send(to),
@@ -76,14 +78,14 @@ impl<S: Messages, E: Envelope, R: Outgoing<S, E>, X: MethodError> Outgoing<S, E>
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, R: Outgoing<S, E>> Outgoing<S, E> for Vec<R> {
+impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>> Outgoing<Only<S>, E> for Vec<R> {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.into_iter().try_for_each(|reply| reply.send(to))
     }
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, R: Outgoing<S, E>, const N: usize> Outgoing<S, E> for [R; N] {
+impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>, const N: usize> Outgoing<Only<S>, E> for [R; N] {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.into_iter().try_for_each(|reply| reply.send(to))
     }
@@ -92,7 +94,7 @@ impl<S: Messages, E: Envelope, R: Outgoing<S, E>, const N: usize> Outgoing<S, E>
 #[cfg(feature = "json")]
 macro_rules! tuples {
     ($($($name:ident $index:tt)+;)*) => {$(
-        impl<S: Messages, E: Envelope, $($name: Outgoing<S, E>),+> Outgoing<S, E> for ($($name,)+) {
+        impl<S: Messages, E: Envelope, $($name: Outgoing<Only<S>, E>),+> Outgoing<Only<S>, E> for ($($name,)+) {
             fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
                 $(self.$index.send(to)?;)+
                 Ok(())

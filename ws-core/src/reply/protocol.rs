@@ -1,6 +1,9 @@
 //! The form of a handler's messages, as a type.
 
 #[cfg(feature = "json")]
+use std::marker::PhantomData;
+
+#[cfg(feature = "json")]
 use serde_json::value::RawValue;
 
 #[cfg(feature = "json")]
@@ -42,16 +45,15 @@ impl MessageProtocol for AnyReply {
 
 /// The messages that a handler may send: those of an enum, or any reply.
 #[cfg(feature = "json")]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no names for its messages",
-    label = "`#[derive(Messages)]` is missing",
-    note = "write `#[derive(Messages, serde::Serialize)]` above the `enum {Self}`"
-)]
 pub trait MessageSet {}
 
 #[cfg(feature = "json")]
 impl MessageSet for AnyReply {}
 
 #[cfg(feature = "json")]
-#[diagnostic::do_not_recommend]
-impl<M: Messages> MessageSet for M {}
+impl<M: Messages> MessageSet for Only<M> {}
+
+/// The messages of an enum `M`, and nothing else.
+#[cfg(feature = "json")]
+#[derive(Debug)]
+pub struct Only<M>(PhantomData<fn() -> M>);
