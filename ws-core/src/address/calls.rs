@@ -48,6 +48,7 @@ impl<H: Handler> Addr<H> {
     /// # assert!(matches!(client.addr().call(RemoteStart { connector: 1 }).await, Err(ClientCallError::Closed)));
     /// # }
     /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "a call is made once")]
     pub fn call<C: Call>(&self, call: C) -> PendingCall<C::Returns>
     where
         H: Enveloped,

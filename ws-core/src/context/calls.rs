@@ -58,6 +58,7 @@ impl<H: Handler> Context<H> {
     /// client.expect_nothing().await;
     /// # }
     /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "a call is made once")]
     pub fn call<C: Call>(&mut self, call: C) -> PendingCall<C::Returns>
     where
         H: Enveloped,
@@ -92,11 +93,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn pending_calls(&mut self) -> usize {
-        self.session()
-            .mailbox
-            .as_ref()
-            .and_then(|mailbox| mailbox.existing_calls())
-            .map_or(0, |calls| calls.len())
+        self.session().mailbox.as_ref().and_then(|mailbox| mailbox.existing_calls()).map_or(0, Calls::len)
     }
 }
 
@@ -123,7 +120,7 @@ impl<H: Handler> Session<H> {
             && self
                 .mailbox
                 .as_ref()
-                .is_some_and(|mailbox| mailbox.existing_calls().is_some_and(|calls| calls.has_unsent()))
+                .is_some_and(|mailbox| mailbox.existing_calls().is_some_and(Calls::has_unsent))
     }
 
     /// Sends the calls that wait, unless a message in parts is not finished.

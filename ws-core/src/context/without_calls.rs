@@ -25,6 +25,7 @@ pub(crate) fn route_answer<H: Handler>(_: Option<&Arc<Mailbox<H::Info>>>, _: &st
 }
 
 /// Returns whether the messages of a handler are in an envelope.
+#[expect(clippy::extra_unused_type_parameters, reason = "like the function with feature `json`")]
 pub(crate) const fn has_envelope<H: Handler>() -> bool {
     false
 }

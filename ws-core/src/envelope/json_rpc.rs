@@ -140,9 +140,10 @@ fn open_members<'a>(members: &JsonMembers<'a, 6>) -> Incoming<'a, RawId> {
     let is_version_2 = version.and_then(read_str).is_some_and(|version| version == "2.0");
     let is_valid = is_version_2 && !members.has_repeated;
     if name.is_none() && (result.is_some() || error.is_some()) {
-        let answer = match is_valid {
-            true => read_answer(result, error),
-            false => Err(CallError::invalid_request("the answer is not one of JSON-RPC 2.0")),
+        let answer = if is_valid {
+            read_answer(result, error)
+        } else {
+            Err(CallError::invalid_request("the answer is not one of JSON-RPC 2.0"))
         };
         return Incoming::Answer { id: read_own_id(id), answer };
     }

@@ -205,13 +205,13 @@ pub const fn check_event(names: &[&str], event: &str, taken: &[usize], ignored: 
     }
     let mut state = 0;
     while state < names.len() {
-        let (takes, ignores) = (contains(taken, state), contains(ignored, state));
+        let (has_method, is_ignored) = (contains(taken, state), contains(ignored, state));
         let text = ConstText::new().push("`").push(names[state]);
-        if takes && ignores {
+        if has_method && is_ignored {
             let text = text.push("` ignores an `").push(event).push("` that a method of it takes: ");
             panic!("{}", text.push("remove the `ignore` or the method").as_str());
         }
-        if !takes && !ignores && !has_other {
+        if !has_method && !is_ignored && !has_other {
             let text = text.push("` leaves an `").push(event).push("` open that another state takes: ");
             let text = text.push("write a method of `").push(names[state]).push("`, or `");
             // `#[on_text]` becomes `#[on_text(ignore = Guest)]`.

@@ -97,7 +97,7 @@ pub struct BatchRest<H: NamedMethods> {
 
 impl<H: NamedMethods> BatchRest<H> {
     /// Returns the async method that is next.
-    pub(super) fn into_first(self: Box<Self>) -> H::Call {
+    pub(super) fn into_first(self) -> H::Call {
         self.first
     }
 }
@@ -162,9 +162,9 @@ pub(super) fn dispatch_batch<H: NamedMethods>(
 /// Runs a batch from its first async method on.
 pub fn run_batch<H: NamedMethods>(
     mut instance: &mut HandlerInstance<H>,
-    batch: Box<BatchRest<H>>,
+    batch: BatchRest<H>,
 ) -> MethodFuture<'_, H> {
-    let BatchRest { first, mut rest, batch, mut failure } = *batch;
+    let BatchRest { first, mut rest, batch, mut failure } = batch;
     Box::pin(async move {
         let mut next = Some(first);
         loop {

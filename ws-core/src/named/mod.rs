@@ -39,6 +39,7 @@ pub trait NamedMethods: Handler {
     }
 
     /// Returns the call of a batch whose next method is async. The default is for handlers without one.
+    #[expect(clippy::boxed_local, reason = "generated code keeps the box")]
     fn batch(rest: Box<BatchRest<Self>>) -> Self::Call {
         rest.into_first()
     }

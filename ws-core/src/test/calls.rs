@@ -58,6 +58,10 @@ pub struct TestCall {
 impl<H: Handler + Enveloped> TestClient<H> {
     /// Calls the method of a name, and returns its result or its error.
     ///
+    /// # Errors
+    ///
+    /// Returns the error with which the handler answers.
+    ///
     /// # Panics
     ///
     /// If there is no answer without advancing the clock; see [`send_call`](Self::send_call).
@@ -245,7 +249,7 @@ impl<H: Handler + Enveloped> TestClient<H> {
         let is_wanted =
             |message: &Message| matches!(message, Message::Text(text) if is_wanted(text.as_str()));
         for attempt in 0..=MAX_RETRIES {
-            if let Some(Message::Text(text)) = self.io.take_first(&is_wanted) {
+            if let Some(Message::Text(text)) = self.io.take_first(is_wanted) {
                 return text.to_string();
             }
             if self.task.is_finished() && attempt > 0 {

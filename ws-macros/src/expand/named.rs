@@ -105,7 +105,7 @@ pub(super) fn batch_variant(model: &HandlerImpl) -> Option<TokenStream> {
 pub(super) fn batch_arm(methods: &[Method]) -> Option<TokenStream> {
     let instance = Ident::new("instance", Span::call_site());
     batch_condition(methods)
-        .map(|condition| quote!(#condition __Call::__Batch(rest) => __ws::run_batch(#instance, rest),))
+        .map(|condition| quote!(#condition __Call::__Batch(rest) => __ws::run_batch(#instance, *rest),))
 }
 
 /// Returns the types that the call of an async named method stores: the arguments, or a copy of the parameters that
@@ -145,7 +145,8 @@ fn named_arm(method: &Method, attribute: Span) -> TokenStream {
             quote!(#params.map(__ws::copy_params))
         } else {
             let (decode, values) = decode(method, &quote!(#params), &refuse);
-            quote!({ #decode (#(#values,)*) })
+            let values = (!values.is_empty()).then(|| quote!((#(#values,)*)));
+            quote!({ #decode #values })
         };
         quote!(__ws::EventOutcome::Call(__Call::#variant(#stored, #caller)))
     } else {

@@ -75,6 +75,7 @@ impl Board {
     }
 
     #[on_call]
+    #[expect(clippy::needless_lifetimes, reason = "the macro handles named lifetimes too")]
     async fn length<'a>(&mut self, text: &'a str) -> usize {
         sleep(Duration::from_secs(1)).await;
         text.len()
