@@ -14,6 +14,7 @@ fn check(input: &str, expect: &expect_test::ExpectFile) {
     let mut items = Vec::new();
     for mut item in std::mem::take(&mut file.items) {
         let attrs = match &mut item {
+            syn::Item::Enum(item) => &mut item.attrs,
             syn::Item::Struct(item) => &mut item.attrs,
             syn::Item::Impl(item) => &mut item.attrs,
             _ => panic!("only handlers are expanded"),

@@ -7,7 +7,7 @@ use std::io;
 use super::Context;
 use crate::handler::Handler;
 use crate::message::MessageKind;
-use crate::wire::OutgoingMessage;
+use crate::wire::UnfinishedMessage;
 
 impl<H: Handler> Context<H> {
     /// Starts a message that is sent in parts, for content that is larger than memory or that is not complete yet.
@@ -86,7 +86,7 @@ impl<H: Handler> Context<H> {
 #[must_use = "a writer that is dropped before `finish` closes the connection"]
 pub struct PartWriter<'a, H: Handler> {
     cx: &'a mut Context<H>,
-    message: OutgoingMessage,
+    message: UnfinishedMessage,
 }
 
 impl<H: Handler> PartWriter<'_, H> {

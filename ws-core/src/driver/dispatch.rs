@@ -138,7 +138,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
             let call = if is_answer(instance, &message) {
                 instance.cx.session().wire.recycle(message);
                 None
-            } else if message.is_owned() {
+            } else if message.is_owned_or_part() {
                 let (call, len) = dispatch_owned(instance, message);
                 inflated += len;
                 match call {

@@ -192,7 +192,7 @@ fn open_batch(text: &str) -> Incoming<'_, RawId> {
     }
 }
 
-/// Reads the entries of a batch. `None` if there are too many.
+/// The reader of the entries of a batch. Its value is `None` if there are too many.
 struct BatchVisitor;
 
 impl<'de> Visitor<'de> for BatchVisitor {

@@ -314,7 +314,7 @@ impl<'de, S: ArgumentSlots<'de>> Visitor<'de> for ParamsVisitor<'_, S> {
     }
 }
 
-/// Deserializes one argument into its place.
+/// The seed of one argument, which is deserialized into its place.
 struct Fill<'s, S> {
     slots: &'s mut S,
     index: usize,
@@ -330,7 +330,7 @@ impl<'de, S: ArgumentSlots<'de>> DeserializeSeed<'de> for Fill<'_, S> {
     }
 }
 
-/// Finds the index of a member's name. A name that no argument has gets an index beyond the last.
+/// The seed of a member's name, which becomes an index. A name that no argument has gets an index beyond the last.
 struct NameIndex(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for NameIndex {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::batch::Batch;
+use super::batch_answers::Batch;
 use crate::envelope::{CallError, Envelope};
 use crate::error::HandlerError;
 use crate::reply::Replies;
 
-/// The destination of the answer to a call: the client that waits for it, or nobody.
+/// The destination of the answer to a call. A message has none.
 pub struct Caller<E: Envelope>(Option<(E::Id, Option<Arc<Batch>>)>);
 
 impl<E: Envelope> Caller<E> {
@@ -19,7 +19,7 @@ impl<E: Envelope> Caller<E> {
     }
 
     /// Creates the caller of a message, which is not answered.
-    pub(super) fn nobody() -> Self {
+    pub(super) fn none() -> Self {
         Self(None)
     }
 

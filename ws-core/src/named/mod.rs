@@ -3,6 +3,7 @@
 mod answer;
 mod arguments;
 mod batch;
+mod batch_answers;
 mod caller;
 
 use serde_json::value::RawValue;
@@ -67,7 +68,7 @@ fn dispatch_single<H: NamedMethods>(
 ) -> EventOutcome<H::Call> {
     match message {
         Incoming::Call { id, name, params } => handler.named(&name, params, caller(id), cx),
-        Incoming::Message { name, params } => handler.named(&name, params, Caller::nobody(), cx),
+        Incoming::Message { name, params } => handler.named(&name, params, Caller::none(), cx),
         Incoming::Invalid { id, error } => refuse(error, caller(id), cx),
         Incoming::Answer { id, answer } => {
             cx.session().answer_call(id, answer);
@@ -92,7 +93,7 @@ pub fn unknown_name<H: NamedMethods>(
     EventOutcome::Done
 }
 
-/// Refuses a call of a method that answers nobody.
+/// Refuses a call of a method without an answer.
 #[cold]
 pub fn not_a_call<H: NamedMethods>(
     name: &str,
@@ -103,7 +104,7 @@ pub fn not_a_call<H: NamedMethods>(
     refuse(CallError::method_not_found(text), caller, cx)
 }
 
-/// Answers a call with an error. A message has nobody to answer, so that its error goes to `#[on_error]` if there
+/// Answers a call with an error. A message is not answered, so that its error goes to `#[on_error]` if there
 /// is one.
 #[cold]
 pub fn refuse<H: NamedMethods>(

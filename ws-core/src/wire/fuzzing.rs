@@ -208,7 +208,7 @@ impl Connection {
     }
 
     fn process_message(&mut self, message: InboundMessage<'_>) {
-        let is_owned = message.is_owned();
+        let is_owned = message.is_owned_or_part();
         if is_owned {
             self.wire.begin_message(&message);
         }

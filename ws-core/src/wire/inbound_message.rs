@@ -20,14 +20,11 @@ pub(crate) enum InboundMessage<'a> {
 }
 
 impl InboundMessage<'_> {
-    /// Returns whether a text or binary message, or a part of one, owns its buffer.
+    /// Returns whether the message owns its buffer, or is a part of a message.
+    // PERF: one comparison for the messages that are neither, which the dispatch inlines. budget: text64x16
     #[inline]
-    pub(crate) fn is_owned(&self) -> bool {
-        match self {
-            Self::Text(Cow::Owned(_)) | Self::Binary(Cow::Owned(_)) => true,
-            Self::Part(part) => part.is_owned(),
-            _ => false,
-        }
+    pub(crate) fn is_owned_or_part(&self) -> bool {
+        matches!(self, Self::Text(Cow::Owned(_)) | Self::Binary(Cow::Owned(_)) | Self::Part(_))
     }
 
     /// Returns the buffer of a text or binary message, or of a part, that owns one.

@@ -24,7 +24,7 @@ pub(crate) mod testing;
 mod unread;
 mod utf8;
 
-pub(crate) use connection::{Connection, OutgoingMessage};
+pub(crate) use connection::{Connection, UnfinishedMessage};
 pub(crate) use deflate::DeflateParams;
 pub(crate) use inbound_message::InboundMessage;
 pub(crate) use outbox::{OwnedPayload, ZERO_COPY_THRESHOLD};

@@ -386,7 +386,7 @@ async fn late_answers_are_no_texts_for_the_handler() {
     assert_eq!(client.text().await, r#"{"type":"text"}"#);
 }
 
-/// Sends a message in two parts, a second apart.
+/// A handler that sends a message in two parts, a second apart.
 #[websocket(envelope = Tagged)]
 #[derive(Default)]
 struct PartSender;

@@ -72,7 +72,7 @@ async fn highly_compressed_messages_do_not_block_the_thread() {
     assert!(most <= 16, "{most} mebibytes in one poll");
 }
 
-/// Sends each line of the text as a part.
+/// A handler that sends each line of the text as a part.
 #[websocket]
 struct Lines;
 

@@ -284,7 +284,7 @@ fn random_pieces_in_both_directions() {
     runner.run(&(texts, pieces, 1..200_usize), run).unwrap();
 }
 
-/// Sends each text back, in parts.
+/// A handler that sends each text back, in parts.
 #[websocket]
 struct InParts(Log, String);
 

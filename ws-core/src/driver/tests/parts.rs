@@ -109,7 +109,7 @@ impl Whole {
     }
 }
 
-/// Declares a limit that equals the default.
+/// A handler with a declared limit that equals the default.
 #[websocket(idle_timeout = none, ping_interval = none, max_message_size = 1MiB)]
 struct Limited(Collected);
 

@@ -196,7 +196,7 @@ mod tests {
     use super::super::sequence::{Audience, Base};
     use super::*;
 
-    /// Answers of replicas to one read after another.
+    /// The answers of replicas to one read after another.
     struct Replicas(Mutex<Vec<Vec<StoredMessage<()>>>>);
 
     impl HistoryReader for Replicas {

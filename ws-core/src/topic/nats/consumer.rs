@@ -103,7 +103,7 @@ impl Drop for EphemeralConsumer {
     }
 }
 
-/// Reads when the messages of a stream were stored.
+/// The times at which the messages of a stream were stored.
 pub(super) struct StoredTimes<'a>(pub(super) &'a Stream);
 
 impl StreamTimes for StoredTimes<'_> {

@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(seen.check(&end(2, 9, 90)), EndCheck::Kept);
     }
 
-    /// Messages of a stream: their offsets and times.
+    /// The messages of a stream: their offsets and times.
     struct Times(Vec<(u64, u64)>);
 
     impl StreamTimes for Times {

@@ -131,7 +131,7 @@ impl HistoryPublisher {
         Ok((epoch(stream.cached_info()), sent))
     }
 
-    async fn on_effect(&self, effect: Effect<MessageData>, answer: Answer) {
+    async fn on_effect(&self, effect: Effect<MessageData>, answer: StoreAnswer) {
         match (effect, answer) {
             (Effect::Stored(data), answer) => {
                 self.publisher.bytes.release(data.size);
@@ -180,14 +180,14 @@ impl HistoryPublisher {
 }
 
 /// The answer to a message, with the epoch of the stream when the message was sent.
-type Answer = Result<(u64, PublishAck), async_nats::Error>;
+type StoreAnswer = Result<(u64, PublishAck), async_nats::Error>;
 
 /// Waits for the answer to a message, or for the error of the server that the subject is not allowed.
 async fn answer(
     sent: Result<(u64, PublishAckFuture), async_nats::Error>,
     subject: &Subject,
     refusals: &Refusals,
-) -> Answer {
+) -> StoreAnswer {
     let (epoch, ack) = sent?;
     tokio::select! {
         biased;
@@ -197,7 +197,7 @@ async fn answer(
 }
 
 /// Returns the outcome of a message.
-fn outcome(answer: &Answer) -> PublishOutcome {
+fn outcome(answer: &StoreAnswer) -> PublishOutcome {
     match answer {
         Ok((_, ack)) => PublishOutcome::Stored { offset: ack.sequence, is_duplicate: ack.duplicate },
         Err(error) if is_final(error) => PublishOutcome::Refused,

@@ -39,7 +39,7 @@ pub(super) struct Attempt {
     pub(super) payload: Bytes,
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PublishOutcome {
     /// The broker has stored the message at this offset, now or in an earlier attempt.
@@ -61,7 +61,7 @@ pub(super) enum Effect<D> {
     Unmarked(Arc<Sender>, u64),
 }
 
-/// Messages that were accepted and have no final outcome.
+/// The messages that were accepted and have no final outcome.
 ///
 /// Messages of one sender are sent in order. After a failure the window waits for all outcomes, then sends
 /// the failed ones again, the first one alone until it is stored. A message that was stored with a higher

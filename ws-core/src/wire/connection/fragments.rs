@@ -18,7 +18,7 @@ const MIN_FRAGMENT: usize = 1 << 10;
 
 /// A message whose last fragment is not queued. The sender holds it, because most connections have none.
 #[derive(Debug)]
-pub(crate) struct OutgoingMessage {
+pub(crate) struct UnfinishedMessage {
     kind: MessageKind,
     is_started: bool,
     is_compressed: bool,
@@ -28,13 +28,13 @@ pub(crate) struct OutgoingMessage {
 impl Connection {
     /// Starts a message in fragments. Until the message is finished or abandoned, other messages have to wait, as
     /// fragments of two messages cannot be told apart. Control frames need not wait.
-    pub(crate) fn begin_fragments(&mut self, kind: MessageKind) -> OutgoingMessage {
+    pub(crate) fn begin_fragments(&mut self, kind: MessageKind) -> UnfinishedMessage {
         // A writer that was leaked, not dropped, leaves its message.
         self.abandon_fragments();
         let is_compressed = self.deflater.as_ref().is_some_and(|deflater| deflater.compresses_fragments());
         let utf8 = Utf8Validator::default();
         self.has_unfinished_message = true;
-        OutgoingMessage { kind, is_started: false, is_compressed, utf8 }
+        UnfinishedMessage { kind, is_started: false, is_compressed, utf8 }
     }
 
     /// Returns whether a message in fragments has begun and is not finished.
@@ -56,7 +56,7 @@ impl Connection {
     /// unfinished.
     pub(crate) fn send_fragment(
         &mut self,
-        message: &mut OutgoingMessage,
+        message: &mut UnfinishedMessage,
         payload: &[u8],
         is_last: bool,
     ) -> Result<(), io::ErrorKind> {

@@ -91,15 +91,16 @@ impl Connection {
         }
     }
 
-    /// Announces that a message which owns its buffer is about to be handled.
+    /// Announces that a message which may own its buffer is about to be handled.
     ///
     /// Afterwards, [`end_message`](Self::end_message) has to be called.
     pub(crate) fn begin_message(&mut self, message: &InboundMessage<'_>) {
         match message {
             InboundMessage::Text(text) => self.outbox.begin_message(text.as_bytes()),
             InboundMessage::Binary(bytes) => self.outbox.begin_message(bytes),
-            InboundMessage::Part(part) => self.outbox.begin_message(part.part().bytes()),
-            InboundMessage::Ping(_) | InboundMessage::Pong(_) => {}
+            InboundMessage::Part(part) if part.is_owned() => self.outbox.begin_message(part.part().bytes()),
+            // Borrowed from the input, not from a buffer that `end_message` takes.
+            InboundMessage::Part(_) | InboundMessage::Ping(_) | InboundMessage::Pong(_) => {}
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use closing::CloseState;
-pub(crate) use fragments::OutgoingMessage;
+pub(crate) use fragments::UnfinishedMessage;
 use high_water::{HighWater, LastWrite};
 use idle_timer::IdleTimer;
 use keepalive::{OptionalChecks, UnansweredPing};

@@ -224,7 +224,7 @@ const _: () = {
         type Info = __Info;
         type Call = __Call;
         type Upgrade = __Upgrade;
-        type Protocol = <Self as __ws::Declared>::Protocol;
+        type Protocol = <Chat as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         const TIMERS: &'static [__ws::Timer] = &[
             __ws::Timer::new(8usize, __ws::nanos(30000000000u64), true),

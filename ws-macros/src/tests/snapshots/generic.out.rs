@@ -145,7 +145,7 @@ const _: () = {
         type Info = __Info<M, N>;
         type Call = __Call<M, N>;
         type Upgrade = __ws::DefaultUpgrade;
-        type Protocol = <Self as __ws::Declared>::Protocol;
+        type Protocol = <Relay<M, N> as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __ws::Declaration::path_untaken(
             <Relay<M, N> as __ws::Declared>::DECLARATION,
         );

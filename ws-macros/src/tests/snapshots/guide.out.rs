@@ -81,7 +81,7 @@ const _: () = {
         type Info = __Info;
         type Call = ::core::convert::Infallible;
         type Upgrade = __ws::DefaultUpgrade;
-        type Protocol = <Self as __ws::Declared>::Protocol;
+        type Protocol = <MyHandler as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         #[inline(always)]
         fn event(

@@ -20,7 +20,7 @@ const _: () = {
     #[automatically_derived]
     impl __ws::Enveloped for Board {
         type Envelope = Tagged<__Tags>;
-        type Sends = Event;
+        type Sends = __ws::Only<Event>;
     }
     #[automatically_derived]
     impl __ws::Mounted for Board {}
@@ -110,7 +110,7 @@ const _: () = {
         type Info = ::core::convert::Infallible;
         type Call = __Call;
         type Upgrade = __ws::DefaultUpgrade;
-        type Protocol = <Self as __ws::Declared>::Protocol;
+        type Protocol = <Board as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         const ASYNC: ::core::primitive::bool = true;
         #[inline(always)]
@@ -159,7 +159,7 @@ const _: () = {
                         (instance, result)
                     })
                 }
-                __Call::__Batch(rest) => __ws::run_batch(instance, rest),
+                __Call::__Batch(rest) => __ws::run_batch(instance, *rest),
             }
         }
     }
@@ -172,7 +172,7 @@ const _: () = {
             &mut self,
             name: &::core::primitive::str,
             params: ::core::option::Option<&__ws::RawValue>,
-            caller: __ws::Caller<Self::Envelope>,
+            caller: __ws::Caller<<Board as __ws::NamedMethods>::Envelope>,
             cx: &mut __ws::Context<Self>,
         ) -> __ws::EventOutcome<__Call> {
             match name {

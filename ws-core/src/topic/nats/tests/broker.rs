@@ -154,7 +154,7 @@ impl StreamTimes for Broker {
     }
 }
 
-/// Reads a broker that does not change meanwhile.
+/// A reader of a broker that does not change meanwhile.
 pub(super) struct BrokerReader(pub(super) Arc<Mutex<Broker>>);
 
 impl HistoryReader for BrokerReader {

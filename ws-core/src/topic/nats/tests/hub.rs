@@ -134,7 +134,7 @@ fn recovered(item: AccountedItem<Bytes>, epoch: u64) -> RecoveredItem {
     }
 }
 
-/// Opens the one topic of a process.
+/// The hub of a process, which opens the one topic.
 struct SimHub {
     node: u64,
     broker: Arc<Mutex<Broker>>,
