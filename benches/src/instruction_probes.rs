@@ -9,7 +9,7 @@ use crate::load::{Load, Offer};
 use crate::process::{Process, Under};
 use crate::servers::{Mode, Server};
 use crate::workloads::info::BURST;
-use crate::workloads::{binary, connect, echo, fanout, json, text};
+use crate::workloads::{binary, connect, echo, fanout, json, rpc, text};
 
 pub(crate) struct Probe {
     pub(crate) key: &'static str,
@@ -84,6 +84,16 @@ pub(crate) const PROBES: &[Probe] = &[
         many: 30,
         messages: BURST,
         exchange: |load, count| again(load, count, &text(BURST.to_string().as_bytes()), 1),
+    },
+    Probe {
+        key: "rpc64",
+        title: "64 B JSON-RPC call",
+        mode: Mode::Rpc,
+        connections: 1,
+        few: 200,
+        many: 1_200,
+        messages: 1,
+        exchange: |load, count| again(load, count, &rpc::call(), 1),
     },
     Probe {
         key: "fanout",

@@ -6,6 +6,7 @@
 pub(crate) mod ws_core;
 pub(crate) mod ws_core_async;
 pub(crate) mod ws_core_full;
+mod ws_core_rpc;
 mod ws_core_stream;
 
 #[cfg(feature = "peers")]
@@ -16,6 +17,8 @@ mod axum;
 mod ezsockets;
 #[cfg(feature = "peers")]
 mod fastwebsockets;
+#[cfg(feature = "peers")]
+mod jsonrpsee;
 mod mode;
 #[cfg(feature = "peers")]
 mod sockudo;
@@ -70,6 +73,18 @@ pub(crate) const SERVERS: &[Server] = &[
         modes: &[Mode::Echo],
         run: |_, addr| block_on(ws_core_full::serve(addr)),
     },
+    Server {
+        name: "ws-core, JSON-RPC",
+        modes: &[Mode::Rpc],
+        run: |_, addr| block_on(ws_core_rpc::serve_calls(addr)),
+    },
+    Server {
+        name: "ws-core, Json<T> by hand",
+        modes: &[Mode::Rpc],
+        run: |_, addr| block_on(ws_core_rpc::serve_by_hand(addr)),
+    },
+    #[cfg(feature = "peers")]
+    Server { name: "jsonrpsee", modes: &[Mode::Rpc], run: |_, addr| block_on(jsonrpsee::serve(addr)) },
     #[cfg(feature = "peers")]
     Server { name: "axum", modes: NO_DEFLATE, run: |mode, addr| block_on(axum::serve(mode, addr)) },
     #[cfg(feature = "peers")]
@@ -77,7 +92,7 @@ pub(crate) const SERVERS: &[Server] = &[
     #[cfg(feature = "peers")]
     Server {
         name: "tokio-tungstenite",
-        modes: NO_DEFLATE,
+        modes: &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info, Mode::Rpc],
         run: |mode, addr| block_on(tungstenite::serve(mode, addr)),
     },
     #[cfg(feature = "peers")]
@@ -131,7 +146,7 @@ impl Server {
 
     /// Returns the name of the server on the command line.
     pub(crate) fn key(&self) -> String {
-        let words = self.name.split([',', ' ', '(', ')']).filter(|word| !word.is_empty());
+        let words = self.name.split([',', ' ', '(', ')', '<', '>']).filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("-")
     }
 

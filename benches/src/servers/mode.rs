@@ -14,14 +14,17 @@ pub(crate) enum Mode {
     /// Takes a number as text. A task outside sends that number of messages to the connection, which answers
     /// with its count after the last.
     Info,
+    /// Answers the JSON-RPC call `add` with the sum of two numbers.
+    Rpc,
 }
 
-pub(crate) const MODES: [(Mode, &str); 5] = [
+pub(crate) const MODES: [(Mode, &str); 6] = [
     (Mode::Echo, "echo"),
     (Mode::Deflate, "deflate"),
     (Mode::Fanout, "fanout"),
     (Mode::Timer, "timer"),
     (Mode::Info, "info"),
+    (Mode::Rpc, "rpc"),
 ];
 
 impl Mode {

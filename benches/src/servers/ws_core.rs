@@ -151,7 +151,7 @@ impl Counter {
 /// Serves with this number of worker threads beside the runtime's.
 pub(super) async fn serve(mode: Mode, addr: &str, workers: usize) -> std::io::Result<()> {
     let router = match mode {
-        Mode::Echo => Router::new().mount_at::<Echo>("/"),
+        Mode::Echo | Mode::Rpc => Router::new().mount_at::<Echo>("/"),
         Mode::Deflate => Router::new().mount_at::<Compressed>("/"),
         Mode::Fanout => Router::new().mount_at::<Guest>("/").with_state(room()),
         Mode::Timer => Router::new().mount_at::<Clock>("/"),

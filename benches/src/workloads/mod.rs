@@ -6,6 +6,7 @@ pub(crate) mod echo;
 pub(crate) mod fanout;
 pub(crate) mod idle;
 pub(crate) mod info;
+pub(crate) mod rpc;
 mod timer;
 
 use std::io;
@@ -148,6 +149,15 @@ pub(crate) const WORKLOADS: &[Workload] = &[
             column("answer, bytes", 0),
         ],
         run: echo::deflate1k,
+    },
+    Workload {
+        key: "rpc64",
+        title: "JSON-RPC, a call of 64 bytes",
+        about: "100 connections, one call `add` in flight on each. By hand means a `match` on the method, without \
+                the errors and batches of the specification.",
+        mode: Mode::Rpc,
+        columns: MESSAGES,
+        run: rpc::run,
     },
     Workload {
         key: "idle",
