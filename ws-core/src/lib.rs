@@ -104,8 +104,21 @@ pub use tungstenite::Utf8Bytes;
 #[doc(inline)]
 pub use ws_macros::websocket;
 
+/// Implements the trait [`Messages`](trait@Messages) for an enum.
+///
+/// ```
+/// use ws_core::Messages;
+///
+/// #[derive(Messages, serde::Serialize)]
+/// enum Event {
+///     Price(f64),
+///     #[message("market.closed")]
+///     Closed,
+/// }
+/// assert_eq!(Event::NAMES, ["price", "market.closed"]);
+/// ```
 #[cfg(feature = "json")]
-#[doc(hidden)]
+#[doc(inline)]
 pub use ws_macros::Messages;
 
 /// Implements [`Call`](trait@Call) for a struct, whose fields are the parameters of the client's method.

@@ -46,9 +46,9 @@ impl ByHand {
 }
 
 pub(super) async fn serve_calls(addr: &str) -> std::io::Result<()> {
-    Router::new().mount_at::<Calls>("/").serve(addr).await
+    Router::new().mount_at::<Calls>("/").serve(addr).await.map_err(std::io::Error::other)
 }
 
 pub(super) async fn serve_by_hand(addr: &str) -> std::io::Result<()> {
-    Router::new().mount_at::<ByHand>("/").serve(addr).await
+    Router::new().mount_at::<ByHand>("/").serve(addr).await.map_err(std::io::Error::other)
 }

@@ -41,7 +41,7 @@ use super::MessageKind;
 pub struct Part<'a>(PartContent<&'a str, &'a [u8]>);
 
 /// The content of a part, and its place in the message.
-// PERF: the variants hold the place, so that `Event` is no larger than without parts. budget: info
+// PERF: the variants hold the place, so that parts do not enlarge `Event`. budget: info
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PartContent<T, B> {
     Text(T, Place),

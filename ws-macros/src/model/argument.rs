@@ -1,23 +1,16 @@
 //! Validation of the arguments of an event method.
 
-use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{FnArg, ReceiverKind, Signature, Type};
 
+use super::arg::Arg;
 use super::kind::Kind;
-use super::named::{self, NamedArg, validate_named_argument};
+use super::named::{self, validate_named_argument};
 use super::states;
-use super::types::{borrows, is_mut_reference, is_reference, is_static, last_name, ungroup_type};
+use super::types::{
+    borrows, context_of, is_mut_reference, is_reference, is_static, last_name, names_context, ungroup_type,
+};
 use crate::errors::Errors;
-
-pub(crate) enum Arg {
-    /// `cx: &mut Context<Self>`, with the span of its type.
-    Context(Span),
-    /// The payload, with its type.
-    Payload(Box<Type>),
-    /// An argument of a named message.
-    Named(NamedArg),
-}
 
 /// Returns the arguments in source order, or `None` after adding an error.
 pub(super) fn validate_arguments(sig: &Signature, kind: Kind, errors: &mut Errors) -> Option<Vec<Arg>> {
@@ -232,19 +225,6 @@ fn is_context(ty: &Type, kind: Kind) -> bool {
     reference.mutability.is_some()
         && last_name(&reference.elem).is_some_and(|name| !argument_types.contains(&name.as_str()))
         && !is_owned_payload(&reference.elem)
-}
-
-/// Returns whether the type is `Context<…>`, or a reference to it.
-pub(super) fn names_context(ty: &Type) -> bool {
-    context_of(ty).is_some()
-}
-
-fn context_of(ty: &Type) -> Option<&syn::PathSegment> {
-    match ungroup_type(ty) {
-        Type::Path(path) => path.path.segments.last().filter(|last| last.ident == "Context"),
-        Type::Reference(reference) => context_of(&reference.elem),
-        _ => None,
-    }
 }
 
 fn has_arguments(ty: &Type) -> bool {

@@ -4,9 +4,10 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
 use syn::{Attribute, GenericParam, Meta, ReturnType, Signature, Type};
 
-use super::argument::{Arg, usage_hint, validate_arguments};
+use super::arg::{Arg, NamedArg};
+use super::argument::{usage_hint, validate_arguments};
 use super::kind::Kind;
-use super::named::{MessageName, NamedArg, validate_name};
+use super::named::{MessageName, validate_name};
 use super::states::{MethodStates, check_targets, ignored_states, state_of, targets};
 use super::task::find_captured_context;
 use super::types::{borrows, captures_all, is_named, type_arguments, ungroup_type};

@@ -1,5 +1,6 @@
 //! Validation of parsed items. A model is valid by construction, so that expansion cannot fail.
 
+mod arg;
 mod argument;
 mod close_codes;
 mod compress;
@@ -23,12 +24,12 @@ use syn::{Attribute, GenericParam, Generics};
 
 use crate::errors::Errors;
 
-pub(crate) use argument::Arg;
+pub(crate) use arg::{Arg, NamedArg, TextArg};
 pub(crate) use declaration::{Declaration, validate_declaration};
 pub(crate) use envelope::{Envelope, Tags};
 pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};
 pub(crate) use method::{Event, Method, StoredPayload};
-pub(crate) use named::{NamedArg, TextArg, with_anonymous_lifetimes};
+pub(crate) use named::with_anonymous_lifetimes;
 pub(crate) use states::{state_variants, text};
 pub(crate) use task::{context_name, is_punct, share_captured_context, with_stream};
 pub(crate) use types::borrows;

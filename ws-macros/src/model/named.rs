@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, Meta, Pat, PatType, Signature, Type};
 
-use super::argument::Arg;
+use super::arg::{Arg, NamedArg};
 use super::kind::Kind;
 use super::types::{is_named, is_static, last_name, type_arguments, ungroup_type};
 use crate::errors::Errors;
@@ -20,14 +20,6 @@ pub(crate) struct MessageName {
     /// The span of the attribute, for errors about the handler.
     pub(crate) attribute: Span,
     pub(crate) is_call: bool,
-}
-
-/// An argument of a named method.
-pub(crate) enum NamedArg {
-    /// One parameter, with its name and type.
-    One(String, Box<Type>),
-    /// `Params<T>`: all parameters.
-    All(Box<Type>),
 }
 
 /// Returns the name from the attribute, or that of the method.
@@ -83,15 +75,6 @@ pub(super) fn validate_name(
             None
         }
     }
-}
-
-/// A text argument that borrows.
-#[derive(Clone, Copy)]
-pub(crate) enum TextArg {
-    /// `&str`
-    Required,
-    /// `Option<&str>`
-    Optional,
 }
 
 /// Validates an argument of a named method, given those before it.
@@ -193,30 +176,6 @@ pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
     let keyword = if sig.asyncness.is_some() { "async fn" } else { "fn" };
     let output = if kind == Kind::Call { " -> i64" } else { "" };
     format!("`{keyword} {}(&mut self, first: i64, second: &str){output}`, with any arguments", sig.ident)
-}
-
-impl NamedArg {
-    /// Returns how text is passed that may have escapes, and then cannot be borrowed from the message.
-    pub(crate) fn text(&self) -> Option<TextArg> {
-        let Self::One(_, ty) = self else { return None };
-        let is_str = |ty: &Type| match ungroup_type(ty) {
-            Type::Reference(reference) => is_named(&reference.elem, "str"),
-            _ => false,
-        };
-        match ungroup_type(ty) {
-            ty if is_str(ty) => Some(TextArg::Required),
-            ty if is_named(ty, "Option") && matches!(*type_arguments(ty), [inner] if is_str(inner)) => {
-                Some(TextArg::Optional)
-            }
-            _ => None,
-        }
-    }
-
-    pub(crate) fn ty(&self) -> &Type {
-        match self {
-            Self::One(_, ty) | Self::All(ty) => ty,
-        }
-    }
 }
 
 /// Returns a type with anonymous lifetimes in place of the method's own.

@@ -10,9 +10,8 @@ use syn::{
     Signature, Token, Type,
 };
 
-use super::argument::names_context;
 use super::kind::Kind;
-use super::types::{is_named, last_name, type_arguments, ungroup_type};
+use super::types::{is_named, last_name, names_context, type_arguments, ungroup_type};
 use crate::errors::Errors;
 use crate::parse::DeclarationItem;
 

@@ -5,7 +5,7 @@ use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree
 use quote::quote;
 use syn::{FnArg, Pat};
 
-use super::argument::names_context;
+use super::types::names_context;
 use crate::parse::ImplMethod;
 
 /// Modules whose functions called `spawn…` require `'static`. A function of another path, and a method, may

@@ -112,6 +112,20 @@ pub(super) fn captures_all(output: &ReturnType) -> bool {
     !object.bounds.iter().any(|bound| matches!(bound, TypeParamBound::PreciseCapture(_)))
 }
 
+/// Returns whether the type is `Context<…>`, or a reference to it.
+pub(super) fn names_context(ty: &Type) -> bool {
+    context_of(ty).is_some()
+}
+
+/// Returns the segment `Context<…>` of a type, or of the type behind a reference.
+pub(super) fn context_of(ty: &Type) -> Option<&syn::PathSegment> {
+    match ungroup_type(ty) {
+        Type::Path(path) => path.path.segments.last().filter(|last| last.ident == "Context"),
+        Type::Reference(reference) => context_of(&reference.elem),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,10 +3,9 @@
 use proc_macro2::{Ident, Span};
 use syn::{Attribute, FnArg, ReturnType, Type};
 
-use super::argument::names_context;
 use super::method::{check_signature, reject_arguments};
 use super::states::created_type;
-use super::types::{borrows, extracted_types, is_named, last_name, ungroup_type};
+use super::types::{borrows, extracted_types, is_named, last_name, names_context, ungroup_type};
 use super::{cfg_attributes, output_span};
 use crate::errors::Errors;
 use crate::parse;

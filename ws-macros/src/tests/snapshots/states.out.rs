@@ -6,6 +6,7 @@ const _: () = {
     use ::ws_core::private as __ws;
     #[automatically_derived]
     impl __ws::Declared for Chat {
+        type Protocol = __ws::AnyReply;
         const DECLARATION: __ws::Declaration = {
             let mut declaration = __ws::Declaration::DEFAULT;
             declaration.path = "/chat";
@@ -55,7 +56,7 @@ const _: () = {
     #[automatically_derived]
     impl __ws::HasState<Guest> for Chat
     where
-        for<'__states> Chat: __ws::UsesStates<'__states>,
+        for<'__states> Chat: __ws::UsesStates<'__states, 0usize>,
     {
         const INDEX: ::core::primitive::usize = 0usize;
         fn state(&self) -> ::core::option::Option<&Guest> {
@@ -77,7 +78,7 @@ const _: () = {
     #[automatically_derived]
     impl __ws::IntoUpgrade<Chat> for Guest
     where
-        for<'__states> Chat: __ws::UsesStates<'__states>,
+        for<'__states> Chat: __ws::UsesStates<'__states, 0usize>,
     {
         fn into_upgrade(
             self,
@@ -90,7 +91,7 @@ const _: () = {
     #[automatically_derived]
     impl __ws::IntoUpgrade<Chat> for __ws::Upgrade<Guest>
     where
-        for<'__states> Chat: __ws::UsesStates<'__states>,
+        for<'__states> Chat: __ws::UsesStates<'__states, 0usize>,
     {
         fn into_upgrade(
             self,
@@ -101,7 +102,7 @@ const _: () = {
     #[automatically_derived]
     impl __ws::HasState<Member> for Chat
     where
-        for<'__states> Chat: __ws::UsesStates<'__states>,
+        for<'__states> Chat: __ws::UsesStates<'__states, 1usize>,
     {
         const INDEX: ::core::primitive::usize = 1usize;
         fn state(&self) -> ::core::option::Option<&Member> {
@@ -123,7 +124,7 @@ const _: () = {
     #[automatically_derived]
     impl __ws::IntoUpgrade<Chat> for Member
     where
-        for<'__states> Chat: __ws::UsesStates<'__states>,
+        for<'__states> Chat: __ws::UsesStates<'__states, 1usize>,
     {
         fn into_upgrade(
             self,
@@ -136,7 +137,7 @@ const _: () = {
     #[automatically_derived]
     impl __ws::IntoUpgrade<Chat> for __ws::Upgrade<Member>
     where
-        for<'__states> Chat: __ws::UsesStates<'__states>,
+        for<'__states> Chat: __ws::UsesStates<'__states, 1usize>,
     {
         fn into_upgrade(
             self,
@@ -260,7 +261,8 @@ const _: () = {
         const A_HANDLER_HAS_ONE_WEBSOCKET_IMPL__MOVE_THE_METHODS_INTO_IT: () = ();
     }
     #[automatically_derived]
-    impl __ws::UsesStates<'_> for Chat {}
+    impl<const __INDEX: ::core::primitive::usize> __ws::UsesStates<'_, __INDEX>
+    for Chat {}
     const __STATES: &[&::core::primitive::str] = <Chat as __ws::HasState<Guest>>::ALL;
     const _: () = __ws::check_event(
         __STATES,
@@ -333,6 +335,7 @@ const _: () = {
         type Info = __Info;
         type Call = __Call;
         type Upgrade = __Upgrade;
+        type Protocol = <Chat as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         const ASYNC: ::core::primitive::bool = true;
         const STATES: &'static [&'static ::core::primitive::str] = __STATES;
@@ -394,7 +397,7 @@ const _: () = {
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
                     }
-                    #[allow(unreachable_code)] __ws::EventOutcome::Unhandled
+                    __ws::EventOutcome::Unhandled
                 }
                 __ws::Event::Timer(1usize) => {
                     if let ::core::option::Option::Some(state) = <Self as __ws::HasState<
@@ -405,7 +408,7 @@ const _: () = {
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
                     }
-                    #[allow(unreachable_code)] __ws::EventOutcome::Unhandled
+                    __ws::EventOutcome::Unhandled
                 }
                 __ws::Event::Enter => {
                     if let ::core::option::Option::Some(state) = <Self as __ws::HasState<
@@ -416,7 +419,7 @@ const _: () = {
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
                     }
-                    #[allow(unreachable_code)] __ws::EventOutcome::Unhandled
+                    __ws::EventOutcome::Unhandled
                 }
                 __ws::Event::Binary(payload) => {
                     if let ::core::option::Option::Some(state) = <Self as __ws::HasState<
@@ -439,7 +442,7 @@ const _: () = {
                     ) {
                         return __ws::EventOutcome::Done;
                     }
-                    #[allow(unreachable_code)] __ws::EventOutcome::Unhandled
+                    __ws::EventOutcome::Unhandled
                 }
                 __ws::Event::Info(__Info::News(payload)) => {
                     if let ::core::option::Option::Some(state) = <Self as __ws::HasState<
@@ -451,11 +454,8 @@ const _: () = {
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
                     }
-                    return {
-                        let reply = Self::news(self, payload);
-                        __ws::EventOutcome::from_result(__ws::reply(cx, reply))
-                    };
-                    #[allow(unreachable_code)] __ws::EventOutcome::Unhandled
+                    let reply = Self::news(self, payload);
+                    __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Close(payload) => {
                     let reply = Self::left(self, payload);
