@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 use core::future::ready;
+use std::io;
 
 use socket::prelude::*;
 
@@ -202,17 +203,22 @@ pub mod module {
 
 /// A handler that takes parts.
 #[websocket(path = "/upload")]
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Upload {
-    len: usize,
+    /// The number of bytes.
+    bytes: Vec<usize>,
 }
 
 #[websocket]
 impl Upload {
     /// Takes a part, and sends it back.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the connection closes.
     #[on_part]
-    pub async fn part(&mut self, part: Part<'_>, cx: &mut Context<Self>) -> std::io::Result<()> {
-        self.len += part.len();
+    pub async fn part(&mut self, part: Part<'_>, cx: &mut Context<Self>) -> io::Result<()> {
+        self.bytes.push(part.len());
         let mut copy = cx.send_parts(part.kind());
         copy.write(part.bytes()).await?;
         copy.finish().await
