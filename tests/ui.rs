@@ -28,8 +28,9 @@ const SEVERAL: [(&str, usize); 12] = [
     ("argument-that-is-not-send", 2),
     // The type and the reply of its method report it: what may be sent is known from the declaration.
     ("not-declared", 2),
-    // The compiler's own error about the trait cannot be avoided. The name in the other one is the advice.
-    ("two-impls", 2),
+    // The compiler's own error about the trait cannot be avoided. The name in the second one is the advice. The
+    // methods report that the trait is ambiguous.
+    ("two-impls", 4),
 ];
 
 /// Checks that a mistake causes a single error, although every case goes on to use the broken type.

@@ -108,7 +108,8 @@ pub(crate) fn state_impls(
 
 /// Returns the arms of `Handler::event`: one for each method, or for all methods of states that take one event.
 pub(super) fn event_arms(model: &HandlerImpl, selects: impl Fn(&Event) -> bool) -> Vec<TokenStream> {
-    let methods = model.methods.iter().enumerate().filter(|(_, method)| selects(&method.event));
+    let methods = model.methods.iter().enumerate();
+    let methods = methods.filter(|(_, method)| !method.is_left_out && selects(&method.event));
     let arms = methods.filter_map(|(id, method)| {
         let group = group(model, method);
         let is_of_states = group
