@@ -26,7 +26,6 @@ use super::content::Content;
 ///     #[message("market.closed")]
 ///     Closed,
 /// }
-/// assert_eq!(Event::NAMES, ["price", "halted", "market.closed"]);
 ///
 /// #[websocket(path = "/", envelope = JsonRpc, sends = Event)]
 /// #[derive(Default)]
@@ -41,6 +40,7 @@ use super::content::Content;
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// assert_eq!(Event::NAMES, ["price", "halted", "market.closed"]);
 /// let mut client = TestClient::open(Board).await;
 /// assert_eq!(client.text().await, r#"{"jsonrpc":"2.0","method":"price","params":[2.5]}"#);
 /// assert_eq!(client.text().await, r#"{"jsonrpc":"2.0","method":"halted","params":{"symbol":"ACME"}}"#);
