@@ -112,7 +112,7 @@ impl<T, X> Answering<Deferred<Result<T, X>>> {
 }
 
 /// The answer of a method that returns no `Result`. The bound is on the method, so that a type that is not an
-/// [`Answer`] gets the error text of that trait.
+/// `Answer` gets the error text of that trait.
 pub trait AnswerValue<R> {
     /// Answers a call.
     ///
