@@ -2,7 +2,7 @@
 //!
 //! Pure: time is an argument, and the caller sends what [`PublishWindow::next`] returns.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,22 +180,18 @@ impl<D> PublishWindow<D> {
     }
 
     fn next_mark(&mut self, now: Instant) -> Option<Attempt> {
-        if self.retry_at.is_some() {
+        if self.retry_at.is_some() || self.marks.is_empty() {
             return None;
         }
-        let is_on_its_way = |sender: u64| {
-            let messages = self.sent.values().chain(self.waiting.values());
-            messages.map(|pending| pending.message.sender.id()).any(|id| id == sender)
-        };
-        let due = self.marks.iter().filter(|(_, mark)| !mark.is_sent && mark.retry_at <= now);
         // A later message that is stored reports the loss as well.
-        let id = due.map(|(id, _)| *id).filter(|id| !is_on_its_way(*id)).min()?;
+        self.marks.retain(|_, mark| mark.is_sent || mark.sender.unreported_loss().is_some());
+        let messages = self.sent.values().chain(self.waiting.values());
+        let under_way: HashSet<u64> = messages.map(|pending| pending.message.sender.id()).collect();
+        let due = self.marks.iter().filter(|(_, mark)| !mark.is_sent && mark.retry_at <= now);
+        let id = due.map(|(id, _)| *id).filter(|id| !under_way.contains(id)).min()?;
         let ticket = self.ticket();
         let mark = self.marks.get_mut(&id)?;
-        let Some(number) = mark.sender.unreported_loss() else {
-            self.marks.remove(&id);
-            return self.next_mark(now);
-        };
+        let number = mark.sender.unreported_loss()?;
         mark.is_sent = true;
         mark.sender.begin_after(self.highest);
         let stamp = mark.sender.history_stamp(number, Audience::Mark);
