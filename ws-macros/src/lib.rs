@@ -11,6 +11,7 @@ mod fallback;
 mod messages;
 mod model;
 mod parse;
+mod snake_case;
 mod websocket;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Lit, Meta};
 
 use crate::errors::Errors;
 use crate::expand::scope;
+use crate::snake_case::snake_case;
 
 /// Expands the derive.
 pub(crate) fn derive_messages(input: &TokenStream) -> TokenStream {
@@ -154,44 +155,6 @@ fn message_name(variant: &syn::Variant, errors: &mut Errors) -> Option<(String, 
         _ => {
             errors.error_at(list, format!("`#[message]` takes one name, a text\n{usage}"));
             None
-        }
-    }
-}
-
-/// Returns a name in `snake_case`: `HttpError` is `http_error`, and so is `HTTPError`.
-fn snake_case(name: &str) -> String {
-    let letters: Vec<char> = name.chars().collect();
-    let mut snake = String::new();
-    for (at, letter) in letters.iter().enumerate() {
-        let before = at.checked_sub(1).and_then(|at| letters.get(at));
-        let after = letters.get(at + 1);
-        let starts_word = letter.is_uppercase()
-            && before.is_some_and(|before| {
-                before.is_lowercase()
-                    || before.is_numeric()
-                    || (before.is_uppercase() && after.is_some_and(|after| after.is_lowercase()))
-            });
-        if starts_word {
-            snake.push('_');
-        }
-        snake.extend(letter.to_lowercase());
-    }
-    snake
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn names_are_in_snake_case() {
-        let names = [
-            ("Price", "price"),
-            ("MarketClosed", "market_closed"),
-            ("HTTPError", "http_error"),
-            ("Level2Quote", "level2_quote"),
-            ("A", "a"),
-        ];
-        for (name, expect) in names {
-            assert_eq!(super::snake_case(name), expect);
         }
     }
 }
