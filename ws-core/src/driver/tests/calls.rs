@@ -10,6 +10,8 @@ use tokio::task::JoinHandle;
 use crate::prelude::*;
 use crate::test::TestClient;
 
+mod in_parts;
+
 #[derive(Call, Serialize)]
 #[call(returns = u32)]
 pub(super) struct Double {
@@ -384,35 +386,4 @@ async fn late_answers_are_no_texts_for_the_handler() {
     assert_eq!(counts(&client), (0, 1));
     client.send(r#"{"type":"text"}"#).await;
     assert_eq!(client.text().await, r#"{"type":"text"}"#);
-}
-
-/// A handler that sends a message in two parts, a second apart.
-#[websocket(envelope = Tagged)]
-#[derive(Default)]
-struct PartSender;
-
-#[websocket]
-impl PartSender {
-    #[on_info]
-    async fn send(&mut self, _: u8, cx: &mut Context<Self>) -> std::io::Result<()> {
-        let mut message = cx.send_parts(MessageKind::Text);
-        message.write(b"one, ").await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        message.write(b"two").await?;
-        message.finish().await
-    }
-}
-
-#[tokio::test]
-async fn a_call_waits_for_the_end_of_a_message_in_parts() {
-    let mut client = TestClient::open(PartSender).await;
-    client.info(1_u8).await;
-    let call = call_from_outside(&client, 7);
-    client.advance(Duration::from_millis(500)).await;
-    client.expect_nothing().await;
-    client.advance(Duration::from_millis(500)).await;
-    assert_eq!(client.text().await, "one, two");
-    assert_eq!(client.text().await, r#"{"type":"double","id":1,"n":7}"#);
-    client.send(r#"{"id":1,"result":14}"#).await;
-    assert_eq!(call.await.unwrap().unwrap(), 14);
 }
