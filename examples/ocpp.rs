@@ -15,7 +15,7 @@ use serde_json::{Value, json, to_writer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use ws_core::prelude::*;
-use ws_core::{Envelope, Incoming, Params};
+use ws_core::{Envelope, Incoming};
 
 /// The envelope of OCPP 1.6-J (§4): `[2, id, action, payload]` is a call, `[3, id, payload]` its result, and
 /// `[4, id, code, description, details]` its error.

@@ -41,7 +41,7 @@ pub use crate::{
     Subprotocols, TimerId, Topic, Upgrade, Utf8Bytes, websocket,
 };
 #[cfg(feature = "json")]
-pub use crate::{Call, CallError, ClientCallError, Json, JsonRpc, Tagged};
+pub use crate::{Call, CallError, ClientCallError, Json, JsonRpc, Messages, Params, Tagged};
 
 /// `#[after(5s)]`: a method that runs once, this long after open. Cowboy's `erlang:start_timer/3`.
 ///

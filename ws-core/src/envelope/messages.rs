@@ -18,7 +18,7 @@ use super::content::Content;
 /// [`EnvelopeCodec`](crate::EnvelopeCodec).
 ///
 /// ```
-/// # use ws_core::{prelude::*, JsonRpc, Messages, test::TestClient};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// #[derive(Messages, serde::Serialize)]
 /// enum Event {
 ///     Price(f64),

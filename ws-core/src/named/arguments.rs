@@ -18,7 +18,7 @@ use crate::envelope::CallError;
 /// `null`.
 ///
 /// ```
-/// # use ws_core::{prelude::*, JsonRpc, Params, test::TestClient};
+/// # use ws_core::{prelude::*, test::TestClient};
 /// #[derive(serde::Deserialize)]
 /// struct Search { text: String, limit: Option<usize> }
 ///

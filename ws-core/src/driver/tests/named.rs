@@ -6,7 +6,6 @@ use tokio::time::sleep;
 
 use super::peer::{Log, Peer, connect, connect_with, options};
 use crate::prelude::*;
-use crate::{CallError, JsonRpc, Params, Tagged};
 
 mod batches;
 mod sends;
