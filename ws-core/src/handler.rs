@@ -98,6 +98,8 @@ pub trait Handler: Sized + Send + 'static {
     const ON_ERROR: bool = false;
     /// Whether the handler has an `#[on_drain]`.
     const ON_DRAIN: bool = false;
+    /// Whether the handler has an `#[on_call]` or an `#[on_message]`, whose dispatch opens the envelope of each text.
+    const NAMED: bool = false;
     /// Whether the handler has an `#[on_part]`, so that messages are delivered in parts.
     const ON_PART: bool = false;
     /// The types of the handler's states. Empty if no method belongs to a state.

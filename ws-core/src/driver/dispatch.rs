@@ -216,11 +216,13 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
 }
 
 /// Routes the answer to a call of the server. Returns whether the message was one.
-// PERF: a constant for handlers without an envelope. budget: text64
+///
+/// The dispatch of named methods opens the message in any case, and routes answers itself.
+// PERF: a constant for handlers without an envelope, and for those with named methods. budget: text64
 #[inline(always)]
 fn is_answer<H: Handler>(instance: &mut HandlerInstance<H>, message: &InboundMessage<'_>) -> bool {
     match message {
-        InboundMessage::Text(text) if has_envelope::<H>() => {
+        InboundMessage::Text(text) if has_envelope::<H>() && !H::NAMED => {
             route_answer::<H>(instance.cx.session().mailbox.as_ref(), text)
         }
         _ => false,

@@ -170,8 +170,9 @@ pub enum Incoming<'a, Id> {
         /// The result, or the error with which the client answered.
         answer: Result<&'a RawValue, CallError>,
     },
-    /// Several messages in one, whose answers are sent together as a JSON array. A batch in a batch is answered
-    /// as an invalid request.
+    /// Several messages in one, whose answers are sent together as a JSON array, in the order in which they are
+    /// ready. A `Batch` or an `Other` in a batch is ignored: an envelope returns `Invalid` for an entry that is to be
+    /// answered with an error, as [`JsonRpc`] does for each entry that is not an object.
     Batch(Vec<Self>),
     /// A message that is answered with an error without a method: it has the wrong shape.
     Invalid {

@@ -187,6 +187,8 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
         bool_const("ON_ERROR", methods.iter().filter(|method| matches!(method.event, Event::Error)));
     let on_drain =
         bool_const("ON_DRAIN", methods.iter().filter(|method| matches!(method.event, Event::Drain)));
+    let named_const =
+        bool_const("NAMED", methods.iter().filter(|method| matches!(method.event, Event::Named(_))));
     let on_part = bool_const("ON_PART", methods.iter().filter(|method| matches!(method.event, Event::Part)));
     let async_const = bool_const("ASYNC", methods.iter().filter(|method| method.is_async));
     // The text of a handler with names goes to its envelope first.
@@ -229,6 +231,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
             #async_const
             #on_error
             #on_drain
+            #named_const
             #on_part
             #of_states
 

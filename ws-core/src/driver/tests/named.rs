@@ -5,9 +5,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::peer::{Log, Peer, connect, connect_with, options};
+use crate::Incoming;
 use crate::prelude::*;
 
 mod batches;
+mod envelopes;
 mod sends;
 
 /// An error of the application.

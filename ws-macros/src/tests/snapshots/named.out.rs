@@ -113,6 +113,7 @@ const _: () = {
         type Protocol = <Board as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
         const ASYNC: ::core::primitive::bool = true;
+        const NAMED: ::core::primitive::bool = true;
         #[inline(always)]
         fn event(
             &mut self,
