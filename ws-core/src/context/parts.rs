@@ -22,7 +22,8 @@ impl<H: Handler> Context<H> {
     /// message is finished; the options `mailbox` and `overflow` apply to the frames.
     ///
     /// A message cannot be abandoned either. A writer that is dropped before `finish` closes the connection with
-    /// 1011, because the client would otherwise wait for the rest.
+    /// 1011, because the client would otherwise wait for the rest. A writer that is leaked ([`std::mem::forget`])
+    /// has the same effect, at the next message or at the end of the method.
     ///
     /// With compression, the fragments are compressed as one message; `min_size` does not apply, because the size
     /// is not known. Cowboy has no equivalent.

@@ -33,6 +33,8 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             self.state.register(self.task, session);
             self.state.begin_poll();
             self.scratch.lend_write_buffer(&mut session.wire);
+            // No method is pending that could finish its message.
+            session.wire.abandon_fragments();
             // PERF: frames of a topic are usually all there is, and then the fast path follows.
             // budget: fanout
             session.forward();

@@ -18,6 +18,8 @@ enum Step {
     Finish,
     Panic,
     Drop,
+    Leak,
+    LeakAndSend,
 }
 
 #[websocket(idle_timeout = none, ping_interval = none, outbox_high_water = 4KiB, outbox_limit = 4KiB)]
@@ -52,6 +54,15 @@ impl Sends {
                 Step::Finish => break message.finish().await,
                 Step::Panic => panic!("within a message"),
                 Step::Drop => return Ok(()),
+                Step::Leak => {
+                    std::mem::forget(message);
+                    return Ok(());
+                }
+                Step::LeakAndSend => {
+                    std::mem::forget(message);
+                    cx.send(("interleaved", Bytes::from(vec![7; 2000]), Deferred::new(async { "later" })));
+                    return Ok(());
+                }
             }
         };
         let _ = self.log.send(format!("{:?}", sent.as_ref().map_err(io::Error::kind)));
@@ -143,6 +154,22 @@ async fn writer_that_is_dropped_closes_with_1011() {
     assert_eq!(sending.peer.closed().await, 1011);
     assert_eq!(sending.peer.event().await, "wrote 3");
     assert!(sending.peer.event().await.contains("abandoned"));
+}
+
+/// No message follows the fragments, and the connection does not wait for a message that cannot be finished.
+#[tokio::test(start_paused = true)]
+async fn writer_that_is_leaked_closes_with_1011() {
+    for step in [Step::Leak, Step::LeakAndSend] {
+        let mut sending = start("binary", 1 << 20).await;
+        sending.write(b"one");
+        assert_eq!(sending.peer.fragment().await, Some((0x02, b"one".to_vec())));
+        assert_eq!(sending.peer.event().await, "wrote 3");
+        sending.step(step);
+        let (head, payload) = sending.peer.fragment().await.expect("a close frame");
+        assert_eq!((head, &payload[..2]), (0x88, &1011_u16.to_be_bytes()[..]));
+        sending.topic.publish("news".to_owned()).expect("the topic is local");
+        assert!(sending.peer.event().await.starts_with("Error"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

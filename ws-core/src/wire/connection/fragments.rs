@@ -27,9 +27,9 @@ pub(crate) struct UnfinishedMessage {
 
 impl Connection {
     /// Starts a message in fragments. Until the message is finished or abandoned, other messages have to wait, as
-    /// fragments of two messages cannot be told apart. Control frames need not wait.
+    /// fragments of two messages cannot be told apart: one more message abandons this one. Control frames need not
+    /// wait.
     pub(crate) fn begin_fragments(&mut self, kind: MessageKind) -> UnfinishedMessage {
-        // A writer that was leaked, not dropped, leaves its message.
         self.abandon_fragments();
         let is_compressed = self.deflater.as_ref().is_some_and(|deflater| deflater.compresses_fragments());
         let utf8 = Utf8Validator::default();
@@ -102,10 +102,21 @@ impl Connection {
 
     /// Closes the connection if a message in fragments is not finished: RFC 6455 has no way to end the message, and
     /// the client would wait for it.
+    ///
+    /// A writer that is dropped abandons its message. A writer that was leaked cannot, so the next message and the
+    /// next poll without a method do.
+    // PERF: called for every message and every poll. budget: text64, info
+    #[inline(always)]
     pub(crate) fn abandon_fragments(&mut self) {
-        if std::mem::take(&mut self.has_unfinished_message) {
-            let text = "a message of `send_parts` was abandoned before `finish`";
-            self.close_with_error(&HandlerError::Reply(text.into()));
+        if self.has_unfinished_message {
+            self.close_with_unfinished_message();
         }
+    }
+
+    #[cold]
+    fn close_with_unfinished_message(&mut self) {
+        self.has_unfinished_message = false;
+        let text = "a message of `send_parts` was abandoned before `finish`";
+        self.close_with_error(&HandlerError::Reply(text.into()));
     }
 }

@@ -184,6 +184,7 @@ impl Connection {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.abandon_fragments();
         if self.is_closing() || self.has_write_failed() {
             return Ok(());
         }
@@ -257,6 +258,7 @@ impl Connection {
     // PERF: see `text`. budget: text64x16
     #[inline(always)]
     fn send_message(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.abandon_fragments();
         if self.deflater.is_none() {
             self.push(opcode, payload);
         } else {
@@ -281,6 +283,7 @@ impl Connection {
     }
 
     fn message_owned(&mut self, opcode: Opcode, payload: OwnedPayload) {
+        self.abandon_fragments();
         if self.deflater.as_ref().is_some_and(|deflater| deflater.should_compress(payload.len())) {
             return self.send_compressed(opcode, payload.bytes());
         }
