@@ -1,5 +1,7 @@
 //! WebSockets over HTTP/2 (RFC 8441).
 
+#[path = "http2/calls.rs"]
+mod calls;
 #[path = "http2/deflate.rs"]
 mod deflate;
 #[path = "http2/drain.rs"]

@@ -1,5 +1,7 @@
 //! TLS, and the protocols inside it.
 
+#[path = "tls/calls.rs"]
+mod calls;
 #[path = "tls/client.rs"]
 mod client;
 

@@ -1,5 +1,8 @@
 //! Connections on worker threads (`Router::workers`).
 
+#[path = "workers/calls.rs"]
+mod calls;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! Test support: a server on a free port, a WebSocket client and a raw TCP client.
 
+pub mod calls;
 pub mod deflate;
 pub mod http2;
 pub mod nats;
