@@ -89,6 +89,8 @@ struct Pending<D> {
     message: WindowMessage<D>,
     /// When the message was first sent.
     first_sent: Option<Instant>,
+    /// The message was sent more than once.
+    is_repeated: bool,
     /// The base of the first attempt. Later messages of the sender may be stored before the next attempt, but
     /// not before this base.
     base: Option<Base>,
@@ -132,7 +134,10 @@ impl<D> PublishWindow<D> {
     /// Adds a message. Messages of one sender are added in the order of their numbers.
     pub(super) fn accept(&mut self, message: WindowMessage<D>) {
         let ticket = self.ticket();
-        self.waiting.insert(ticket, Pending { message, first_sent: None, base: None, sent_after: 0 });
+        self.waiting.insert(
+            ticket,
+            Pending { message, first_sent: None, is_repeated: false, base: None, sent_after: 0 },
+        );
     }
 
     /// Records the end of the stream, as the broker reports it.
@@ -166,14 +171,15 @@ impl<D> PublishWindow<D> {
         }
         let (ticket, mut pending) = self.waiting.pop_first()?;
         self.is_probing = self.retry_at.is_some();
-        let is_repeated = pending.first_sent.is_some();
+        pending.is_repeated = pending.first_sent.is_some();
         pending.first_sent.get_or_insert(now);
         pending.sent_after = self.highest;
         let WindowMessage { sender, sequence, audience, payload, .. } = &pending.message;
         sender.begin_after(self.highest);
+        sender.sent(*sequence);
         let stamp = sender.history_stamp(*sequence, *audience);
         let base = *pending.base.get_or_insert(stamp.base.unwrap_or_default());
-        let stamp = Stamp { base: Some(base), is_repeated, ..stamp };
+        let stamp = Stamp { base: Some(base), is_repeated: pending.is_repeated, ..stamp };
         let attempt = Attempt { ticket, sender: Arc::clone(sender), stamp, payload: payload.clone() };
         self.sent.insert(ticket, pending);
         Some(attempt)
@@ -212,7 +218,7 @@ impl<D> PublishWindow<D> {
         match outcome {
             PublishOutcome::Stored { offset, is_duplicate } => {
                 self.on_stored(offset, is_duplicate, pending.sent_after);
-                sender.stored(sequence, offset);
+                sender.stored(sequence, offset, pending.is_repeated);
                 if is_probe {
                     self.retry_at = None;
                 }
@@ -279,7 +285,7 @@ impl<D> PublishWindow<D> {
         mark.is_sent = false;
         match outcome {
             PublishOutcome::Stored { offset, .. } => {
-                mark.sender.stored(number, offset);
+                mark.sender.stored(number, offset, false);
                 self.highest = self.highest.max(offset);
                 // Another loss may have followed.
                 (mark.retry_at, mark.delay) = (now, RETRY_DELAY);

@@ -38,8 +38,12 @@ pub(super) struct Sender {
 pub(super) struct SenderState {
     /// Number of the last message.
     pub(super) last: u64,
-    /// The last message whose outcome is known.
+    /// See [`Base`].
     base: Base,
+    /// Number of the last message or mark that was stored: all numbers up to it are accounted for.
+    stored: u64,
+    /// Number of the last message that was sent, to a history.
+    sent: u64,
     /// The first message was sent, so the start of the sender is fixed.
     has_begun: bool,
     /// Number of the last message that was given up.
@@ -60,6 +64,8 @@ impl Sender {
             state: Mutex::new(SenderState {
                 last: 0,
                 base: Base::default(),
+                stored: 0,
+                sent: 0,
                 has_begun: false,
                 lost: 0,
                 checked: 0,
@@ -107,17 +113,27 @@ impl Sender {
         }
     }
 
-    /// Records that a message or a mark was stored.
-    pub(super) fn stored(&self, number: u64, offset: u64) {
+    /// Records that a message is sent to a history.
+    pub(super) fn sent(&self, number: u64) {
         let mut state = self.lock();
-        if number > state.base.number {
+        state.sent = state.sent.max(number);
+    }
+
+    /// Records that a message or a mark was stored.
+    ///
+    /// Later messages than one that `is_repeated` may be stored before it, and then it is no [`Base`].
+    pub(super) fn stored(&self, number: u64, offset: u64, is_repeated: bool) {
+        let mut state = self.lock();
+        let is_base = !is_repeated || number >= state.sent;
+        if is_base && number > state.base.number {
             state.base = Base { number, offset };
         }
+        state.stored = state.stored.max(number);
     }
 
     /// Returns whether this number or a later one is stored. The message is then accounted for.
     pub(super) fn is_overtaken(&self, number: u64) -> bool {
-        self.lock().base.number >= number
+        self.lock().stored >= number
     }
 
     /// Records that a message was given up.
@@ -130,14 +146,14 @@ impl Sender {
     pub(super) fn history_lost_end(&self) -> bool {
         let mut state = self.lock();
         // A mark with the last number reports the loss to those that have not received the messages.
-        (state.base, state.lost) = (Base::default(), state.last);
+        (state.base, state.stored, state.lost) = (Base::default(), 0, state.last);
         state.last > 0
     }
 
     /// Returns the number of a lost message that no stored message or mark reports yet.
     pub(super) fn unreported_loss(&self) -> Option<u64> {
         let state = self.lock();
-        (state.lost > state.base.number).then_some(state.lost)
+        (state.lost > state.stored).then_some(state.lost)
     }
 
     /// Records a reconnect. Returns the number that a mark reports, if messages were sent before.
@@ -150,7 +166,7 @@ impl Sender {
     /// Returns whether the sender may be forgotten: all its messages have arrived or are accounted for.
     fn is_finished(&self, has_history: bool, now: Instant) -> bool {
         let state = self.lock();
-        let is_settled = !has_history || state.base.number >= state.last;
+        let is_settled = !has_history || state.stored >= state.last;
         is_settled && now.duration_since(state.last_published) >= RETENTION
     }
 }
@@ -261,8 +277,21 @@ mod tests {
         // The first message may be stored up to here.
         sender.begin_after(9);
         assert_eq!(base(), Base::default());
-        sender.stored(1, 5);
+        sender.stored(1, 5, false);
         assert_eq!(base(), Base { number: 1, offset: 5 });
+    }
+
+    #[test]
+    fn message_that_was_sent_again_is_no_base_of_those_sent_before() {
+        let sender = Sender::new(1, "a".into(), Instant::now());
+        let base = || sender.history_stamp(1, Audience::All).base.unwrap();
+        [1, 2].iter().for_each(|number| sender.sent(*number));
+        // Message 2 may be stored at offset 1.
+        sender.stored(1, 2, true);
+        assert_eq!(base(), Base::default());
+        assert!(sender.is_overtaken(1));
+        sender.stored(2, 1, true);
+        assert_eq!(base(), Base { number: 2, offset: 1 });
     }
 
     #[test]
