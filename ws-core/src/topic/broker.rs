@@ -88,8 +88,8 @@ pub(super) trait RemoteEvents: Send + Sync {
     /// Handles a loss of messages on the way to this process; `missed` is 0 if the number is unknown.
     fn lagged(&self, subscription_generation: u64, missed: u64);
 
-    /// Like [`lagged`](Self::lagged), for messages that are lost before the one at this position.
-    fn lost(&self, subscription_generation: u64, missed: u64, before: Position);
+    /// Like [`lagged`](Self::lagged), for messages that are lost before another one.
+    fn lost(&self, subscription_generation: u64, loss: Loss);
 
     /// Handles a message of this process that the broker has rejected, or has not confirmed.
     fn publish_uncertain(&self);
@@ -110,6 +110,31 @@ pub(super) struct RemoteMessage {
     pub(super) position: Option<Position>,
     /// A connection of this process that must not receive the message.
     pub(super) except: Option<usize>,
+}
+
+/// A loss that a message of a history has revealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// Number of messages that this process has not received; 0 if the number is unknown.
+    pub(super) missed: u64,
+    /// Offset of the last message before the history may have discarded some that this process has not received.
+    /// A client that has recovered messages after it may have some of the lost ones. `u64::MAX` without such
+    /// messages.
+    pub(super) exact_until: u64,
+    /// The message that has revealed the loss.
+    pub(super) before: Position,
+}
+
+impl Loss {
+    /// Returns the number of messages that a client has missed, given the end of its recovery; 0 if the number
+    /// is unknown. `None` if the recovery has reported the loss.
+    pub(super) fn missed_after(&self, recovered: Option<Position>) -> Option<u64> {
+        match recovered.filter(|end| end.epoch == self.before.epoch) {
+            Some(end) if end.offset >= self.before.offset => None,
+            Some(end) if end.offset > self.exact_until => Some(0),
+            _ => Some(self.missed),
+        }
+    }
 }
 
 /// The messages that a broker has found for a recovery.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+use super::broker::Loss;
 use super::position::Position;
 use super::published::Published;
 use super::subscribers::{DeferredDrop, Subscriber};
@@ -30,8 +31,8 @@ enum BufferedEntry<T> {
     Message(Published<T>),
     /// This many messages were missed here; 0 if the number is unknown.
     Missed(u64),
-    /// This many messages were missed before the one at this position.
-    Lost(u64, Position),
+    /// Messages were missed before another one.
+    Lost(Loss),
 }
 
 impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
@@ -73,10 +74,11 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
                     deferred.add(Some(Box::new(message)));
                 }
                 BufferedEntry::Missed(missed) => self.subscriber.lagged(missed),
-                BufferedEntry::Lost(missed, at) if !is_recovered(at, after) => {
-                    self.subscriber.lagged(missed);
+                BufferedEntry::Lost(loss) => {
+                    if let Some(missed) = loss.missed_after(after) {
+                        self.subscriber.lagged(missed);
+                    }
                 }
-                BufferedEntry::Lost(..) => {}
             }
         }
         // Cannot fail: a buffer is flushed once.
@@ -97,7 +99,7 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         let after = requested.filter(|requested| is_recovered(*requested, Some(end)));
         let first = self.buffered().iter().find_map(|entry| match entry {
             BufferedEntry::Message(message) => message.position().filter(|at| !is_recovered(*at, after)),
-            BufferedEntry::Missed(_) | BufferedEntry::Lost(..) => None,
+            BufferedEntry::Missed(_) | BufferedEntry::Lost(_) => None,
         });
         self.flush(after, deferred);
         let offset = first.map_or(end.offset, |first| end.offset.min(first.offset.saturating_sub(1)));
@@ -109,15 +111,21 @@ impl<T: Send + Sync + 'static> RecoveryBuffer<T> {
         let is_full = buffered.len() >= MAX_BUFFERED;
         let entry = match entry {
             BufferedEntry::Message(_) if is_full => BufferedEntry::Missed(1),
-            BufferedEntry::Lost(missed, _) if is_full => BufferedEntry::Missed(missed),
+            BufferedEntry::Lost(loss) if is_full => BufferedEntry::Missed(loss.missed),
             entry => entry,
         };
-        match (buffered.back_mut(), entry) {
-            (Some(BufferedEntry::Missed(before)), BufferedEntry::Missed(missed)) => {
+        if let BufferedEntry::Missed(missed) = entry {
+            // A number must not hide that more is missing.
+            let mut gaps = buffered.iter_mut().rev().take(2).map_while(|entry| match entry {
+                BufferedEntry::Missed(before) => Some(before),
+                BufferedEntry::Message(_) | BufferedEntry::Lost(_) => None,
+            });
+            if let Some(before) = gaps.find(|before| (**before == 0) == (missed == 0)) {
                 *before = before.saturating_add(missed);
+                return;
             }
-            (_, entry) => buffered.push_back(entry),
         }
+        buffered.push_back(entry);
     }
 
     fn buffered(&self) -> MutexGuard<'_, VecDeque<BufferedEntry<T>>> {
@@ -151,12 +159,10 @@ impl<T: Send + Sync + 'static> Subscriber<Published<T>> for Arc<RecoveryBuffer<T
         self.buffer(BufferedEntry::Missed(missed));
     }
 
-    fn lost(&self, missed: u64, before: Position) {
-        match self.flushed.get() {
-            // The recovery has reported the losses among the recovered messages.
-            Some(after) if is_recovered(before, *after) => {}
-            Some(_) => self.subscriber.lagged(missed),
-            None => self.buffer(BufferedEntry::Lost(missed, before)),
+    fn lost(&self, loss: Loss) {
+        let Some(after) = self.flushed.get() else { return self.buffer(BufferedEntry::Lost(loss)) };
+        if let Some(missed) = loss.missed_after(*after) {
+            self.subscriber.lagged(missed);
         }
     }
 
@@ -202,6 +208,10 @@ mod tests {
         message
     }
 
+    fn loss(missed: u64, exact_until: u64, before: u64) -> Loss {
+        Loss { missed, exact_until, before: Position { epoch: 1, offset: before } }
+    }
+
     #[track_caller]
     fn check(recorder: &Recorder, expect: &str) {
         assert_eq!(std::mem::take(&mut *recorder.0.lock().unwrap()).join(" "), expect);
@@ -217,16 +227,20 @@ mod tests {
         buffer.lagged(0);
         check(&recorder, "");
         // The live subscription and the recovery count the same losses; each is reported once.
-        buffer.lost(7, Position { epoch: 1, offset: 5 });
-        buffer.lost(2, Position { epoch: 1, offset: 7 });
+        buffer.lost(loss(7, 5, 5));
+        buffer.lost(loss(2, u64::MAX, 7));
+        // The process has not received a message that the client has recovered.
+        buffer.lost(loss(4, 4, 6));
+        buffer.lost(loss(5, 5, 6));
         [3, 4, 5].iter().for_each(|offset| buffer.deliver_recovered(Ok(&message(1, *offset))));
         buffer.deliver_recovered(Err(1));
         let after = Some(Position { epoch: 1, offset: 5 });
         buffer.flush(after, &mut DeferredDrop::default());
-        check(&recorder, "3 4 5 (1) 6 (0) (2)");
-        buffer.lost(3, Position { epoch: 1, offset: 4 });
-        buffer.lost(3, Position { epoch: 1, offset: 6 });
-        check(&recorder, "(3)");
+        check(&recorder, "3 4 5 (1) 6 (0) (2) (0) (5)");
+        buffer.lost(loss(3, u64::MAX, 4));
+        buffer.lost(loss(3, u64::MAX, 6));
+        buffer.lost(loss(3, 4, 6));
+        check(&recorder, "(3) (0)");
         // A slow subscription may still deliver messages that were recovered.
         for offset in [5, 7] {
             buffer.deliver(&message(1, offset));
@@ -256,6 +270,16 @@ mod tests {
         assert_eq!(flush(Some(at(5)), at(4)), ("4 5 6 5".into(), at(3)));
         let other = Position { epoch: 2, offset: 5 };
         assert_eq!(flush(Some(other), at(9)), ("4 5 6 5".into(), at(3)));
+    }
+
+    #[test]
+    fn loss_of_unknown_size_is_not_hidden_by_a_number() {
+        let recorder = Recorder::default();
+        let buffer = RecoveryBuffer::new(Box::new(recorder.clone()));
+        [0, 5, 0, 2].iter().for_each(|missed| buffer.lagged(*missed));
+        assert_eq!(buffer.buffered().len(), 2);
+        buffer.flush(None, &mut DeferredDrop::default());
+        check(&recorder, "(0) (7)");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::broker::{RecoveredItem, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic};
+use super::broker::{Loss, RecoveredItem, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic};
 use super::channel::Channel;
 use super::position::Position;
 use super::presence::{MemberId, Presence};
@@ -204,11 +204,11 @@ impl<T: Send + Sync + 'static> RemoteEvents for Channel<T> {
         }
     }
 
-    fn lost(&self, subscription_generation: u64, missed: u64, before: Position) {
+    fn lost(&self, subscription_generation: u64, loss: Loss) {
         let mut state = self.lock();
         if state.subscription_generation == subscription_generation {
             state.last_position = None;
-            state.subscribers.lost(missed, before);
+            state.subscribers.lost(loss);
         }
     }
 

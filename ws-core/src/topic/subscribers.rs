@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use super::broker::Loss;
 use super::delivery_queue::{Delivery, DeliveryQueue, TopicKey};
-use super::position::Position;
 
 /// A topic's reference to one connection, which receives messages of type `X`.
 pub(crate) trait Subscriber<X>: Send + Sync {
@@ -20,10 +20,9 @@ pub(crate) trait Subscriber<X>: Send + Sync {
     /// Reports messages lost on the way to this process; `missed` is 0 if the number is unknown.
     fn lagged(&self, missed: u64);
 
-    /// Like [`lagged`](Self::lagged), for messages lost before the one at this position.
-    fn lost(&self, missed: u64, before: Position) {
-        let _ = before;
-        self.lagged(missed);
+    /// Like [`lagged`](Self::lagged), for messages lost before another one.
+    fn lost(&self, loss: Loss) {
+        self.lagged(loss.missed);
     }
 
     /// Called when the subscriber is removed from the topic, under the lock of the topic.
@@ -112,8 +111,8 @@ impl<X: 'static> Subscribers<X> {
     }
 
     /// Reports a loss at a position to all subscribers; see [`Subscriber::lost`].
-    pub(super) fn lost(&self, missed: u64, before: Position) {
-        self.0.iter().for_each(|(_, subscriber)| subscriber.lost(missed, before));
+    pub(super) fn lost(&self, loss: Loss) {
+        self.0.iter().for_each(|(_, subscriber)| subscriber.lost(loss));
     }
 }
 

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use super::epoch::{Resume, StreamPosition};
 use super::sequence::{MessageId, Stamp};
 use super::tracker::{Earlier, SequenceCheck, SequenceTracker};
+use crate::topic::broker::Loss;
+use crate::topic::position::Position;
 
 /// Maximum number of senders whose unstored marks a subscriber remembers.
 const MAX_UNSTORED_MARKS: usize = 1024;
@@ -45,10 +47,10 @@ pub(super) struct FollowFrom {
 pub(super) enum Received {
     /// Nothing, or a gap of unknown size before it.
     Skipped { has_gap: bool },
-    /// A message to deliver, after this many lost ones; see [`SequenceCheck::New`].
-    Message { has_gap: bool, missed: Option<u64> },
-    /// This many lost messages.
-    Mark { has_gap: bool, missed: Option<u64> },
+    /// A message to deliver, after lost ones.
+    Message { has_gap: bool, loss: Option<Loss> },
+    /// Lost messages.
+    Mark { has_gap: bool, loss: Option<Loss> },
     /// Messages from this offset on are needed: the caller [learns](StreamProgress::learn) them, and passes
     /// the message again.
     Doubtful(u64),
@@ -60,12 +62,14 @@ impl StreamProgress {
     /// Starts or continues in a stream of this epoch, with these first and last offsets.
     pub(super) fn resume(&mut self, epoch: u64, first: u64, last: u64) -> FollowFrom {
         let Resume { position, catch_up, has_gap } = Resume::new(self.position, epoch, first, last);
-        let is_new_epoch = self.position.is_some_and(|before| before.epoch != epoch);
+        let before = self.position.unwrap_or(position);
         let tracker = self.tracker.get_or_insert_with(|| SequenceTracker::after(position.offset));
-        if is_new_epoch {
-            tracker.continue_after(last);
+        if before.epoch != epoch {
+            tracker.continue_after(last, self.recovered_until > before.offset);
             self.recovered_until = self.recovered_until.min(last);
             self.skip_until = self.recovered_until;
+        } else if has_gap {
+            tracker.on_skipped(before.offset);
         }
         (self.position, self.catch_up, self.is_unproven) = (Some(position), catch_up, position.is_message);
         let offset = if position.is_message { position.offset } else { position.offset + 1 };
@@ -112,6 +116,9 @@ impl StreamProgress {
         } else {
             // The messages that the stream has not lost have the same offsets in the new epoch.
             self.skip_until = self.skip_until.max(end.min(self.catch_up));
+            if let Some(tracker) = &mut self.tracker {
+                tracker.on_recovered_elsewhere();
+            }
         }
     }
 
@@ -137,6 +144,14 @@ impl StreamProgress {
             self.is_unproven &= offset != position.offset;
             return Received::Skipped { has_gap };
         }
+        // A sender whose messages are all discarded is not missed by its numbers.
+        let is_skipped = is_behind && offset > position.offset + 1;
+        has_gap |= is_skipped;
+        if has_gap {
+            tracker.on_skipped(position.offset);
+        }
+        let exact_until = stamp.map_or(u64::MAX, |stamp| tracker.exact_until(stamp));
+        let exact_until = if has_gap { exact_until.min(position.offset) } else { exact_until };
         let checked = match stamp {
             Some(stamp) if offset <= self.skip_until => {
                 tracker.learn(&stamp.id, offset);
@@ -149,10 +164,8 @@ impl StreamProgress {
         if let SequenceCheck::Doubtful(from) = checked {
             return Received::Doubtful(from);
         }
-        // A sender whose messages are all discarded is not missed by its numbers.
-        if is_behind && offset > position.offset + 1 {
+        if is_skipped {
             tracker.skip(offset);
-            has_gap = true;
         }
         self.is_unproven = false;
         self.position = Some(StreamPosition { offset, is_message: true, ..position });
@@ -165,11 +178,13 @@ impl StreamProgress {
                 self.unstored_marks.remove(&stamp.id.sender());
             }
         }
+        let before = Position { epoch: position.epoch, offset };
+        let loss = |missed: Option<u64>| missed.map(|missed| Loss { missed, exact_until, before });
         match (checked, stamp) {
             (SequenceCheck::New(missed), Some(stamp)) if stamp.id.is_mark() => {
-                Received::Mark { has_gap, missed }
+                Received::Mark { has_gap, loss: loss(missed) }
             }
-            (SequenceCheck::New(missed), Some(_)) => Received::Message { has_gap, missed },
+            (SequenceCheck::New(missed), Some(_)) => Received::Message { has_gap, loss: loss(missed) },
             (SequenceCheck::Late, _) => Received::Skipped { has_gap: true },
             _ => Received::Skipped { has_gap },
         }
@@ -192,5 +207,32 @@ impl StreamProgress {
     /// Returns whether messages are lost that the stream does not report.
     pub(super) fn has_unstored_marks(&self) -> bool {
         !self.unstored_marks.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sequence::{Audience, Base};
+    use super::*;
+
+    #[test]
+    fn next_epoch_does_not_count_what_clients_may_have_recovered() {
+        let stamp = |number, audience| Stamp {
+            id: MessageId { node: 1, topic_id: 0, sequence: number, audience },
+            base: Some(Base::default()),
+            is_repeated: false,
+        };
+        for (recovered, expect) in [(1, 2), (3, 0)] {
+            let mut progress = StreamProgress::default();
+            progress.resume(1, 1, 0);
+            progress.receive((1, false), Some(&stamp(1, Audience::All)), Earlier::Unread);
+            // A client has received messages up to here, also from the history.
+            progress.recover(1, recovered);
+            progress.resume(2, 1, 0);
+            let mark = progress.receive((1, false), Some(&stamp(3, Audience::Mark)), Earlier::Unread);
+            let before = Position { epoch: 2, offset: 1 };
+            let loss = Loss { missed: expect, exact_until: 0, before };
+            assert_eq!(mark, Received::Mark { has_gap: false, loss: Some(loss) }, "{recovered}");
+        }
     }
 }

@@ -24,7 +24,7 @@ use super::slow_consumer::SlowConsumerDetector;
 use super::status::{StatusReceiver, SubscriptionState};
 use super::tracker::{Earlier, SequenceCheck, SequenceTracker};
 use crate::sync::lock;
-use crate::topic::broker::RemoteEvents;
+use crate::topic::broker::{Loss, RemoteEvents};
 use crate::topic::position::Position;
 
 /// Number of messages after which a task yields to the runtime.
@@ -271,10 +271,10 @@ impl SubjectSubscriber {
             let at = Position { epoch, offset };
             history.stream.observe_message(StreamEnd { epoch, offset, stored_at });
             match received {
-                Received::Skipped { has_gap } => self.gap_at(has_gap, None, at),
-                Received::Mark { has_gap, missed } => self.gap_at(has_gap, missed, at),
-                Received::Message { has_gap, missed } => {
-                    self.gap_at(has_gap, missed, at);
+                Received::Skipped { has_gap } => self.on_gap(has_gap, None),
+                Received::Mark { has_gap, loss } => self.on_gap(has_gap, loss),
+                Received::Message { has_gap, loss } => {
+                    self.on_gap(has_gap, loss);
                     // A message that is delivered has an identity.
                     if let Some(stamp) = stamp {
                         self.deliver(message, stamp.id, Some(at));
@@ -316,13 +316,13 @@ impl SubjectSubscriber {
         }
     }
 
-    /// Reports losses before the message at a position.
-    fn gap_at(&self, has_gap: bool, missed: Option<u64>, at: Position) {
+    /// Reports losses before a message of the history.
+    fn on_gap(&self, has_gap: bool, loss: Option<Loss>) {
         if has_gap {
             self.lagged(0);
         }
-        if let (Some(missed), Some(events)) = (missed, self.events.upgrade()) {
-            events.lost(self.subscription_generation, missed, at);
+        if let (Some(loss), Some(events)) = (loss, self.events.upgrade()) {
+            events.lost(self.subscription_generation, loss);
         }
     }
 

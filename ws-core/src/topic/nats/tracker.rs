@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use super::sequence::{MessageId, Stamp};
+#[cfg(doc)]
+use crate::topic::broker::Loss;
 
 /// Maximum number of senders that a [`SequenceTracker`] remembers. Beyond it, the least recently active
 /// half is evicted.
@@ -76,6 +78,11 @@ struct SenderProgress {
     /// The history has replaced another one, and the sender has sent no new message since. A message that was
     /// sent again may be older than those that subscribers have recovered from the previous history.
     is_unsettled: bool,
+    /// See [`Loss::exact_until`].
+    exact_until: u64,
+    /// The history has replaced another one, from which clients have recovered messages that were not received
+    /// here. The number of messages lost before the next one differs between clients.
+    is_uncertain: bool,
 }
 
 impl SequenceTracker {
@@ -103,12 +110,37 @@ impl SequenceTracker {
         self.start.offset()
     }
 
-    /// Continues in a history that has replaced the previous one, after this offset.
-    pub(super) fn continue_after(&mut self, offset: u64) {
+    /// Continues in a history that has replaced the previous one, after this offset. `has_recovered` if clients
+    /// have recovered messages of the previous history that were not received here.
+    pub(super) fn continue_after(&mut self, offset: u64, has_recovered: bool) {
         (self.start, self.is_continued) = (Start::After(offset), true);
         for sender in self.senders.values_mut() {
             (sender.offset, sender.old_until, sender.is_unsettled) = (0, 0, true);
+            sender.exact_until = 0;
         }
+        if has_recovered {
+            self.on_recovered_elsewhere();
+        }
+    }
+
+    /// Records that a client has recovered messages of another history that may not have been received here.
+    pub(super) fn on_recovered_elsewhere(&mut self) {
+        self.senders.values_mut().for_each(|sender| sender.is_uncertain = true);
+    }
+
+    /// Records that the history may have had messages after an offset that were not received here.
+    pub(super) fn on_skipped(&mut self, offset: u64) {
+        for sender in self.senders.values_mut() {
+            sender.exact_until = sender.exact_until.min(offset);
+        }
+    }
+
+    /// Returns [`Loss::exact_until`] of the messages lost before this one, which is not recorded yet.
+    pub(super) fn exact_until(&self, stamp: &Stamp) -> u64 {
+        let Some(sender) = self.senders.get(&stamp.id.sender()) else { return u64::MAX };
+        // The message of the base was stored, or a mark in its place, and was not received.
+        let is_skipped = stamp.base.is_some_and(|base| base.number > sender.last);
+        if is_skipped { sender.exact_until.min(sender.offset) } else { sender.exact_until }
     }
 
     /// Records that the history has discarded messages before an offset. The loss was reported.
@@ -142,7 +174,12 @@ impl SequenceTracker {
             last_active: clock,
             old_until: 0,
             is_unsettled,
+            exact_until: u64::MAX,
+            is_uncertain: false,
         });
+        if id.sequence > sender.last {
+            sender.exact_until = u64::MAX;
+        }
         sender.last = sender.last.max(id.sequence);
         sender.offset = sender.offset.max(offset);
         sender.last_active = clock;
@@ -186,8 +223,9 @@ impl SequenceTracker {
             }
             self.clock += 1;
             (sender.last, sender.last_active) = (id.sequence, self.clock);
-            sender.offset = sender.offset.max(offset);
-            let unknown = is_head_lost.then_some(0);
+            (sender.offset, sender.exact_until) = (sender.offset.max(offset), u64::MAX);
+            let is_uncertain = std::mem::take(&mut sender.is_uncertain) && missed > 0;
+            let unknown = (is_head_lost || is_uncertain).then_some(0);
             return SequenceCheck::New(unknown.or((missed > 0).then_some(missed)));
         }
         let missed = match self.before_first(stamp, earlier) {
@@ -227,7 +265,14 @@ impl SequenceTracker {
             return if base.number == 0 { Ok(Some(0)) } else { Err(Doubt::Unknown) };
         }
         let is_next = base.number + 1 == stamp.id.sequence && !is_mark && !stamp.is_repeated;
-        if is_next || base.offset == start {
+        if is_next {
+            return Ok(Some(base.number));
+        }
+        // Subscribers may have received messages of the previous history from before the subscription.
+        if self.is_continued {
+            return Err(Doubt::Unknown);
+        }
+        if base.offset == start {
             return Ok(Some(base.number));
         }
         match earlier {
@@ -361,7 +406,7 @@ mod tests {
     #[test]
     fn unknown_sender_that_repeats_itself_after_a_lost_history_is_late() {
         let mut tracker = SequenceTracker::after(1);
-        tracker.continue_after(0);
+        tracker.continue_after(0, false);
         let repeated = |number| Stamp { is_repeated: true, ..stamp(number, Some((0, 0))) };
         assert_eq!(tracker.check(&repeated(1), 1, Earlier::Unread), SequenceCheck::Late);
         // A new message is later than all that subscribers can have received.
@@ -370,6 +415,31 @@ mod tests {
         // In a history that has lost nothing, the sender begins here.
         let mut tracker = SequenceTracker::after(0);
         assert_eq!(tracker.check(&repeated(1), 1, Earlier::Unread), SequenceCheck::New(None));
+    }
+
+    #[test]
+    fn numbers_hold_for_clients_that_have_recovered_nothing_later() {
+        let mut tracker = SequenceTracker::after(0);
+        let check = |tracker: &mut SequenceTracker, stamp: Stamp, offset: u64, expect: u64| {
+            assert_eq!(tracker.exact_until(&stamp), expect, "{stamp:?}");
+            tracker.check(&stamp, offset, Earlier::Unread)
+        };
+        check(&mut tracker, stamp(1, Some((0, 0))), 1, u64::MAX);
+        check(&mut tracker, stamp(2, Some((1, 1))), 4, u64::MAX);
+        // Message 3 is lost on its way, but 6 was stored.
+        check(&mut tracker, stamp(4, Some((2, 4))), 6, u64::MAX);
+        check(&mut tracker, stamp(7, Some((6, 8))), 9, 6);
+        tracker.on_skipped(20);
+        tracker.on_skipped(30);
+        check(&mut tracker, stamp(9, Some((7, 9))), 40, 20);
+        check(&mut tracker, stamp(11, Some((9, 40))), 41, u64::MAX);
+        tracker.continue_after(41, false);
+        assert_eq!(check(&mut tracker, mark(13, Some((0, 0))), 42, 0), SequenceCheck::New(Some(2)));
+        tracker.continue_after(42, true);
+        assert_eq!(check(&mut tracker, mark(15, Some((0, 0))), 43, 0), SequenceCheck::New(Some(0)));
+        // Nothing is known of this sender, and clients may have had its messages.
+        let other = from(2, mark(3, Some((0, 0))));
+        assert_eq!(check(&mut tracker, other, 44, u64::MAX), SequenceCheck::New(Some(0)));
     }
 
     #[test]

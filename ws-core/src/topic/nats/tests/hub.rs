@@ -15,7 +15,7 @@ use super::broker::{Broker, BrokerReader, LEN};
 use crate::error::{BrokerError, PublishError};
 use crate::sync::lock;
 use crate::topic::broker::{
-    BoxFuture, Broker as BrokerTrait, PendingPosition, RecoveredItem, RecoveredMessages, RemoteEvents,
+    BoxFuture, Broker as BrokerTrait, Loss, PendingPosition, RecoveredItem, RecoveredMessages, RemoteEvents,
     RemoteMessage, RemoteTopic,
 };
 use crate::topic::history::History;
@@ -432,19 +432,19 @@ impl Node {
             lock(&self.broker).renew_epoch(epoch);
         }
         drop(state);
-        let gap = |has_gap: bool, missed: Option<u64>| {
+        let gap = |has_gap: bool, loss: Option<Loss>| {
             if has_gap {
                 self.events(|events| events.lagged(generation, 0));
             }
-            if let Some(missed) = missed {
-                self.events(|events| events.lost(generation, missed, at));
+            if let Some(loss) = loss {
+                self.events(|events| events.lost(generation, loss));
             }
         };
         match received {
             Received::Skipped { has_gap } => gap(has_gap, None),
-            Received::Mark { has_gap, missed } => gap(has_gap, missed),
-            Received::Message { has_gap, missed } => {
-                gap(has_gap, missed);
+            Received::Mark { has_gap, loss } => gap(has_gap, loss),
+            Received::Message { has_gap, loss } => {
+                gap(has_gap, loss);
                 let message = RemoteMessage { payload, position: Some(at), except: None };
                 self.events(|events| events.message_received(generation, message));
             }

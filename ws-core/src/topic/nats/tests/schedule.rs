@@ -482,3 +482,54 @@ fn message_sent_again_does_not_follow_later_ones() {
         Follow(2, 1),
     ]);
 }
+
+/// The client has recovered messages that the history discards before its process receives them.
+#[test]
+fn discarded_messages_are_not_counted_for_a_client_that_has_recovered_them() {
+    use Step::{CheckEnd, Follow, Join, LoseEnd, Publish, Send};
+    // Client 1 keeps the process subscribed while client 0 returns.
+    let recover = [Join(0, 1), Join(1, 1), Follow(1, 1), Publish(1, 3), Send(1, 3), Join(0, 1)];
+    // The process has received nothing.
+    run(&[&recover[..], &[Publish(1, 13), Send(1, 13)]].concat());
+    // The process has received the first message, and the next ones are of another sender.
+    let received = [&recover[..], &[Follow(1, 1), Publish(0, 13), Send(0, 13)]].concat();
+    run(&[&received[..], &[Follow(1, 1), Publish(1, 1), Send(1, 1)]].concat());
+    // The process counts its messages in the next epoch.
+    run(&[&received[..], &[CheckEnd(0), LoseEnd(1)]].concat());
+}
+
+/// The stored message 2 is sent again, so that the broker stores message 1 behind it.
+#[test]
+fn message_stored_late_is_no_base_of_the_next_one() {
+    use Step::{Advance, Cut, Follow, Join, Lose, Publish};
+    run(&[
+        Join(0, 0),
+        Follow(0, 1),
+        Publish(1, 2),
+        Lose(1),
+        Advance(5000),
+        Advance(250),
+        Publish(1, 1),
+        Cut(1, 2),
+        Join(0, 0),
+    ]);
+}
+
+/// The process that counts the messages of the previous epoch has started after them, and the client has not.
+#[test]
+fn messages_before_the_start_are_not_counted_in_the_next_epoch() {
+    use Step::{Advance, Follow, Join, Lose, LoseEnd, Publish, Send};
+    run(&[
+        Join(1, 2),
+        Publish(1, 1),
+        Lose(1),
+        Follow(2, 1),
+        Publish(1, 1),
+        Join(1, 2),
+        Send(1, 1),
+        Advance(11_655),
+        Follow(2, 1),
+        LoseEnd(1),
+        Advance(2345),
+    ]);
+}
