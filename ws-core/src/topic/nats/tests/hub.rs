@@ -475,9 +475,14 @@ impl Node {
         }
     }
 
+    /// Returns whether all messages have their outcome.
+    pub(super) fn has_outcomes(&self) -> bool {
+        self.window.is_idle()
+    }
+
     /// Returns whether all messages have their outcome and are reported.
     pub(super) fn is_settled(&self) -> bool {
-        self.window.is_idle()
+        self.has_outcomes()
             && self.window.wake_at().is_none()
             && self.to_broker.is_empty()
             && self.pending.is_empty()

@@ -301,12 +301,8 @@ impl World {
         }
     }
 
-    /// Ends all faults, and runs until nothing changes.
+    /// Connects all processes and clients, then ends all faults. Checks the promise before and after.
     fn heal(&mut self) {
-        {
-            let mut broker = lock(&self.broker);
-            (broker.is_full, broker.has_no_leader) = (false, false);
-        }
         self.nodes.iter_mut().for_each(Node::reconnect);
         self.nodes.iter_mut().for_each(Node::check_end);
         for client in 0..CLIENTS {
@@ -315,6 +311,24 @@ impl World {
                 self.join(client, client % NODES);
             }
         }
+        let has_fault = {
+            let broker = lock(&self.broker);
+            broker.is_full || broker.has_no_leader
+        };
+        if has_fault {
+            // The processes report to one another what the broker does not store.
+            self.settle(Node::has_outcomes);
+            self.check();
+            let mut broker = lock(&self.broker);
+            (broker.is_full, broker.has_no_leader) = (false, false);
+        }
+        self.settle(Node::is_settled);
+        self.check();
+    }
+
+    /// Runs until nothing changes.
+    fn settle(&mut self, is_settled: impl Fn(&Node) -> bool) {
+        let mut settled_rounds = 0;
         for round in 0.. {
             for at in 0..NODES {
                 let node = &mut self.nodes[at];
@@ -326,8 +340,9 @@ impl World {
                 }
             }
             self.run(Step::Advance(1000));
-            // Every process has noticed a change of the epoch, and has sent its marks.
-            if round > 10 && self.nodes.iter().all(Node::is_settled) {
+            settled_rounds = if self.nodes.iter().all(&is_settled) { settled_rounds + 1 } else { 0 };
+            // Every process has noticed a change of the epoch, and has sent its marks, at most ten seconds apart.
+            if settled_rounds > 12 {
                 break;
             }
             assert!(round < 200, "the processes do not settle");
@@ -354,7 +369,6 @@ fn run(steps: &[Step]) {
     let _entered = handle.enter();
     steps.iter().for_each(|step| world.run(*step));
     world.heal();
-    world.check();
 }
 
 /// Each client receives every message once and in order, or learns how many are missing, or that it must load
@@ -532,4 +546,13 @@ fn messages_before_the_start_are_not_counted_in_the_next_epoch() {
         LoseEnd(1),
         Advance(2345),
     ]);
+}
+
+/// The store takes neither the message nor its mark.
+#[test]
+fn loss_that_is_not_stored_is_reported_by_the_other_processes() {
+    use Step::{Acknowledge, Fill, Follow, Join, Lead, Publish, Send};
+    for fault in [Fill(true), Lead(false)] {
+        run(&[Join(0, 1), Follow(1, 1), fault, Publish(0, 1), Send(0, 1), Acknowledge(0, 1, false)]);
+    }
 }
