@@ -49,15 +49,17 @@ pub enum EventOutcome<C> {
     /// The handler has no method for the event.
     Unhandled,
     /// A payload did not decode, or the method failed.
-    Failed(HandlerError),
+    // PERF: boxed, so that the outcome of most methods is a number in a register. budget: text64x16
+    Failed(Box<HandlerError>),
     /// The driver has to run an async method.
     Call(C),
 }
 
 impl<C> EventOutcome<C> {
     /// Returns the outcome of an event that failed.
+    #[cold]
     pub fn failed(error: impl Into<HandlerError>) -> Self {
-        Self::Failed(error.into())
+        Self::Failed(Box::new(error.into()))
     }
 
     /// Returns the outcome of a sync method.
@@ -65,7 +67,7 @@ impl<C> EventOutcome<C> {
     pub fn from_result(result: Result<(), HandlerError>) -> Self {
         match result {
             Ok(()) => Self::Done,
-            Err(error) => Self::Failed(error),
+            Err(error) => Self::failed(error),
         }
     }
 }

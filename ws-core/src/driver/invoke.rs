@@ -10,7 +10,7 @@ use crate::handler::{Handler, HandlerInstance};
 use crate::message::Part;
 use crate::options::Unhandled;
 use crate::panic::{Panic, catch};
-use crate::wire::{InboundMessage, UnreadInput};
+use crate::wire::{BorrowedMessage, InboundMessage, UnreadInput};
 
 /// The completion of the previous method, which selects the next one. The rare variant is boxed, because every task has
 /// room for a completion.
@@ -29,15 +29,12 @@ pub(super) enum Completion {
 
 // PERF: called for every message, so that the match on the event folds. budget: text64x16
 #[inline(always)]
-fn to_event<'a, H: Handler>(message: &'a InboundMessage<'_>) -> Event<'a, H::Info> {
+fn to_event<H: Handler>(message: BorrowedMessage<'_>) -> Event<'_, H::Info> {
     match message {
-        InboundMessage::Text(text) if H::ON_PART => Event::Part(Part::whole_text(text)),
-        InboundMessage::Binary(bytes) if H::ON_PART => Event::Part(Part::whole_binary(bytes)),
-        InboundMessage::Part(part) => Event::Part(part.part()),
-        InboundMessage::Text(text) => Event::Text(text),
-        InboundMessage::Binary(bytes) => Event::Binary(bytes),
-        InboundMessage::Ping(payload) => Event::Ping(payload),
-        InboundMessage::Pong(payload) => Event::Pong(payload),
+        BorrowedMessage::Text(text) if H::ON_PART => Event::Part(Part::whole_text(text)),
+        BorrowedMessage::Binary(bytes) if H::ON_PART => Event::Part(Part::whole_binary(bytes)),
+        BorrowedMessage::Text(text) => Event::Text(text),
+        BorrowedMessage::Binary(bytes) => Event::Binary(bytes),
     }
 }
 
@@ -80,7 +77,7 @@ impl<H: Handler> HandlerInstance<H> {
         self.apply_outcome(outcome)
     }
 
-    // PERF: not inlined, so that the methods are inlined into `dispatch_message`. budget: text64x16
+    // PERF: not inlined, so that the methods are inlined into `dispatch_borrowed`. budget: text64x16
     #[inline(never)]
     pub(super) fn handle_event(&mut self, event: Event<'_, H::Info>) -> EventOutcome<H::Call> {
         self.handler.event(event, &mut self.cx)
@@ -88,10 +85,28 @@ impl<H: Handler> HandlerInstance<H> {
 
     /// Runs the method for a message. Returns the call of an async method. The caller catches panics.
     // PERF: the handler's methods are inlined here. budget: text64x16
-    // General path: `dispatch_message_outlined`, which is this function.
+    // General path: `dispatch_message`, which takes messages of every kind.
     #[inline(always)]
+    pub(super) fn dispatch_borrowed(&mut self, message: BorrowedMessage<'_>) -> Option<H::Call> {
+        self.invoke_for_input(to_event::<H>(message))
+    }
+
+    /// Like [`dispatch_borrowed`](Self::dispatch_borrowed), but for messages that are rarer or take longer.
+    #[inline(never)]
     pub(super) fn dispatch_message(&mut self, message: &InboundMessage<'_>) -> Option<H::Call> {
-        let event = to_event::<H>(message);
+        self.invoke_for_input(match message {
+            InboundMessage::Text(text) => to_event::<H>(BorrowedMessage::Text(text)),
+            InboundMessage::Binary(bytes) => to_event::<H>(BorrowedMessage::Binary(bytes)),
+            InboundMessage::Part(part) => Event::Part(part.part()),
+            InboundMessage::Ping(payload) => Event::Ping(payload),
+            InboundMessage::Pong(payload) => Event::Pong(payload),
+        })
+    }
+
+    /// Like [`invoke`](Self::invoke), but for input from the client, and inlined.
+    // PERF: see `dispatch_borrowed`. budget: text64x16
+    #[inline(always)]
+    fn invoke_for_input(&mut self, event: Event<'_, H::Info>) -> Option<H::Call> {
         let is_data = matches!(event, Event::Text(_) | Event::Binary(_));
         match self.handler.event(event, &mut self.cx) {
             EventOutcome::Done => self.continue_transition(),
@@ -102,13 +117,6 @@ impl<H: Handler> HandlerInstance<H> {
             }
             outcome => self.apply_outcome(Ok(outcome)).or_else(|| self.continue_transition()),
         }
-    }
-
-    /// Like [`dispatch_message`](Self::dispatch_message), but not inlined, for messages that are rarer or
-    /// take longer.
-    #[inline(never)]
-    pub(super) fn dispatch_message_outlined(&mut self, message: &InboundMessage<'_>) -> Option<H::Call> {
-        self.dispatch_message(message)
     }
 
     /// Closes the connection if its options do not accept a message that no method handles.
@@ -136,7 +144,7 @@ impl<H: Handler> HandlerInstance<H> {
         match outcome {
             Ok(EventOutcome::Done | EventOutcome::Unhandled) => None,
             Ok(EventOutcome::Call(call)) => Some(call),
-            Ok(EventOutcome::Failed(error)) => self.on_error(error),
+            Ok(EventOutcome::Failed(error)) => self.on_error(*error),
             Err(panic) => {
                 self.on_panic(panic);
                 None

@@ -75,7 +75,7 @@ impl<H: Handler> HandlerInstance<H> {
         let text = format!("`{}` is not a state of `{}`", state.name, type_name::<H>());
         let error = HandlerError::Reply(text.into());
         // The drop of the value is the user's code.
-        let outcome = catch(|| drop(state)).map(|()| EventOutcome::Failed(error));
+        let outcome = catch(|| drop(state)).map(|()| EventOutcome::failed(error));
         self.apply_outcome(outcome)
     }
 

@@ -82,7 +82,7 @@ pub(super) fn dispatch_batch<H: NamedMethods>(
                 let rest = entries.filter_map(|entry| OwnedEntry::new(entry, cx)).collect();
                 return EventOutcome::Call(H::batch(Box::new(BatchRest { first, rest, batch, failure })));
             }
-            EventOutcome::Failed(error) => _ = failure.get_or_insert(error),
+            EventOutcome::Failed(error) => _ = failure.get_or_insert(*error),
             EventOutcome::Done | EventOutcome::Unhandled => {}
         }
     }
@@ -108,7 +108,7 @@ pub fn run_batch<H: NamedMethods>(
             let Some(entry) = rest.pop_front() else { break };
             match dispatch_owned(instance, entry, &batch) {
                 EventOutcome::Call(call) => next = Some(call),
-                EventOutcome::Failed(error) => _ = failure.get_or_insert(error),
+                EventOutcome::Failed(error) => _ = failure.get_or_insert(*error),
                 EventOutcome::Done | EventOutcome::Unhandled => {}
             }
         }

@@ -11,6 +11,7 @@ use partial_message::{PartialFrame, PartialMessage};
 
 use super::deflate::Inflater;
 use super::frame::{COMPRESSED, Header, Opcode};
+use super::inbound_message::BorrowedMessage;
 use super::mask;
 use crate::close::{Close, CloseCode, ProtocolError, may_be_sent};
 use crate::message::{MAX_CONTROL_PAYLOAD, MessageKind, PartBuf};
@@ -37,7 +38,8 @@ pub(crate) enum Decoded<'a> {
 pub(crate) struct Decoder {
     max_message_size: usize,
     max_frame_size: usize,
-    /// The smaller of the two limits, for [`decode_short`](Self::decode_short).
+    /// The smaller of the two limits, for [`decode_short`](Self::decode_short). Zero without validation, because
+    /// invalid text is replaced by a copy.
     max_short_len: u8,
     validate_utf8: bool,
     /// Whether incomplete messages are delivered in parts.
@@ -60,25 +62,32 @@ enum Progress<'a> {
 
 impl Decoder {
     pub(crate) fn new(max_message_size: usize, validate_utf8: bool) -> Self {
-        Self {
+        let mut decoder = Self {
             max_message_size,
             max_frame_size: usize::MAX,
-            max_short_len: short_limit(max_message_size),
+            max_short_len: 0,
             validate_utf8,
             takes_parts: false,
             message: None,
             inflater: None,
-        }
+        };
+        decoder.update_short_limit();
+        decoder
     }
 
     pub(crate) fn set_max_message_size(&mut self, bytes: usize) {
         self.max_message_size = bytes;
-        self.max_short_len = short_limit(self.max_message_size.min(self.max_frame_size));
+        self.update_short_limit();
     }
 
     pub(crate) fn set_max_frame_size(&mut self, bytes: Option<usize>) {
         self.max_frame_size = bytes.unwrap_or(usize::MAX);
-        self.max_short_len = short_limit(self.max_message_size.min(self.max_frame_size));
+        self.update_short_limit();
+    }
+
+    fn update_short_limit(&mut self) {
+        let limit = if self.validate_utf8 { self.max_message_size.min(self.max_frame_size) } else { 0 };
+        self.max_short_len = u8::try_from(limit).unwrap_or(u8::MAX);
     }
 
     /// Decodes a complete, uncompressed message of at most 125 bytes in one frame.
@@ -90,7 +99,7 @@ impl Decoder {
     pub(crate) fn decode_short<'a>(
         &mut self,
         input: &mut &'a mut [u8],
-    ) -> Option<Result<Decoded<'a>, ProtocolError>> {
+    ) -> Option<Result<BorrowedMessage<'a>, ProtocolError>> {
         let [first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = **input else { return None };
         let len = second & 0x7f;
         if self.message.is_some() || len > self.max_short_len {
@@ -100,11 +109,11 @@ impl Decoder {
         let payload = input.split_off_mut(..6 + len)?.get_mut(6..)?;
         mask::apply(payload, [a, b, c, d]);
         if first == 0x82 {
-            return Some(Ok(Decoded::Binary(Cow::Borrowed(payload))));
+            return Some(Ok(BorrowedMessage::Binary(payload)));
         }
         match simdutf8::basic::from_utf8(payload) {
-            Ok(text) => Some(Ok(Decoded::Text(Cow::Borrowed(text)))),
-            Err(_) => Some(self.on_invalid_utf8(payload)),
+            Ok(text) => Some(Ok(BorrowedMessage::Text(text))),
+            Err(_) => Some(Err(ProtocolError::BadEncoding)),
         }
     }
 
@@ -350,11 +359,6 @@ fn take_payload<'a>(input: &mut &'a mut [u8], header: &Header) -> &'a mut [u8] {
     let payload = split_front(input, header.len);
     mask::apply(payload, header.mask);
     payload
-}
-
-/// Returns `max` as a limit for messages of at most 125 bytes.
-fn short_limit(max: usize) -> u8 {
-    u8::try_from(max).unwrap_or(u8::MAX)
 }
 
 /// Takes `len` bytes off the front of the input, which must contain as many.

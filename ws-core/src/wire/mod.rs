@@ -26,7 +26,7 @@ mod utf8;
 
 pub(crate) use connection::{Connection, UnfinishedMessage};
 pub(crate) use deflate::DeflateParams;
-pub(crate) use inbound_message::InboundMessage;
+pub(crate) use inbound_message::{BorrowedMessage, InboundMessage};
 pub(crate) use outbox::{OwnedPayload, ZERO_COPY_THRESHOLD};
 #[cfg(feature = "tungstenite")]
 pub(crate) use peer_activity::PeerActivity;

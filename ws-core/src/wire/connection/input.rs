@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::super::decoder::Decoded;
 use super::super::frame::Opcode;
-use super::super::inbound_message::InboundMessage;
+use super::super::inbound_message::{BorrowedMessage, InboundMessage};
 use super::super::unread::UnreadInput;
 use super::Connection;
 use super::closing::{Phase, expects_close_reply};
@@ -129,31 +129,41 @@ impl Connection {
     /// Takes the next message off the front of the input.
     ///
     /// Returns `None` if the input is incomplete, if reading is stopped, or if the connection ends.
-    // PERF: a short message in one frame is decoded inline; everything else, and every error in the header,
-    // is left to the general path, `next_message_slow`. budget: text64x16
+    pub(crate) fn next_message<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<InboundMessage<'a>> {
+        match self.next_short_message(input) {
+            Some(message) => Some(message.into()),
+            None => self.next_message_slow(input),
+        }
+    }
+
+    /// Like [`next_message`](Self::next_message), but returns `None` also for a message that is not short, and
+    /// not in one frame. Then [`next_message_slow`](Self::next_message_slow) has to be called.
+    // PERF: a short message is decoded inline; everything else, and every error in the header, is left to the
+    // general path, `next_message_slow`. budget: text64x16
     // The fuzz targets `connection` and `decoder`, replayed by `fuzzing::tests`, cover both paths.
     #[inline(always)]
-    pub(crate) fn next_message<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<InboundMessage<'a>> {
+    pub(crate) fn next_short_message<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<BorrowedMessage<'a>> {
+        if !self.is_open() || !self.is_reading() || self.checks.is_some() {
+            return None;
+        }
+        match self.decoder.decode_short(input)? {
+            Ok(message) => {
+                self.needs_more_input = false;
+                Some(message)
+            }
+            Err(error) => {
+                self.begin_drain(CloseReason::Protocol(error));
+                None
+            }
+        }
+    }
+
+    /// General path of [`next_message`](Self::next_message): frames of any kind and length, in any phase.
+    pub(crate) fn next_message_slow<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<InboundMessage<'a>> {
         self.needs_more_input = input.is_empty();
         if self.needs_more_input {
             return None;
         }
-        if self.is_open() && self.is_reading() && self.checks.is_none() {
-            match self.decoder.decode_short(input) {
-                Some(Ok(Decoded::Text(text))) => return Some(InboundMessage::Text(text)),
-                Some(Ok(Decoded::Binary(bytes))) => return Some(InboundMessage::Binary(bytes)),
-                Some(Err(error)) => {
-                    self.begin_drain(CloseReason::Protocol(error));
-                    return None;
-                }
-                _ => {}
-            }
-        }
-        self.next_message_slow(input)
-    }
-
-    /// General path of [`next_message`](Self::next_message): frames of any kind and length, in any phase.
-    fn next_message_slow<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<InboundMessage<'a>> {
         if self.is_closing() && !self.is_finished() {
             let input = std::mem::take(input);
             self.discard(input);
