@@ -1,9 +1,11 @@
 //! The queue of messages to a handler.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "json")]
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+#[cfg(any(feature = "json", feature = "test-util"))]
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::task::Waker;
 
@@ -24,21 +26,30 @@ pub(crate) struct Mailbox<I> {
     has_messages: AtomicBool,
     /// The number of the connection, which its subscriptions have as well.
     connection_id: usize,
+    #[cfg(feature = "json")]
+    max_pending_calls: u32,
+    #[cfg(any(feature = "json", feature = "test-util"))]
+    extras: OnceLock<Box<Extras>>,
+}
+
+/// The parts of a mailbox that few connections need, once one of them is needed.
+#[cfg(any(feature = "json", feature = "test-util"))]
+#[derive(Default)]
+struct Extras {
     /// The calls to the client, once there was one.
     #[cfg(feature = "json")]
     calls: OnceLock<Arc<Calls>>,
-    #[cfg(feature = "json")]
-    max_pending_calls: usize,
+    /// Functions of a test that read the handler.
+    #[cfg(feature = "test-util")]
+    probes: Mutex<Vec<Probe>>,
 }
 
 struct MailboxState<I> {
     messages: VecDeque<I>,
-    capacity: usize,
+    /// A number of messages, in four bytes, because every connection with an address pays for them.
+    capacity: u32,
     waker: Option<Waker>,
     open: bool,
-    /// Functions of a test that read the handler.
-    #[cfg(feature = "test-util")]
-    probes: Vec<Probe>,
 }
 
 /// A function of a test that reads the handler.
@@ -50,22 +61,15 @@ const MAX_IDLE_CAPACITY: usize = 8;
 
 impl<I> Mailbox<I> {
     pub(crate) fn new(options: &Options, waker: Option<Waker>, connection_id: usize) -> Self {
-        let capacity = options.mailbox;
+        let capacity = saturate(options.mailbox);
         Self {
-            state: Mutex::new(MailboxState {
-                messages: VecDeque::new(),
-                capacity,
-                waker,
-                open: true,
-                #[cfg(feature = "test-util")]
-                probes: Vec::new(),
-            }),
+            state: Mutex::new(MailboxState { messages: VecDeque::new(), capacity, waker, open: true }),
             has_messages: AtomicBool::new(false),
             connection_id,
             #[cfg(feature = "json")]
-            calls: OnceLock::new(),
-            #[cfg(feature = "json")]
-            max_pending_calls: options.max_pending_calls,
+            max_pending_calls: saturate(options.max_pending_calls),
+            #[cfg(any(feature = "json", feature = "test-util"))]
+            extras: OnceLock::new(),
         }
     }
 
@@ -132,7 +136,7 @@ impl<I> Mailbox<I> {
         if !state.open {
             return Err(SendError::Closed(message));
         }
-        if state.messages.len() >= state.capacity {
+        if state.messages.len() >= state.capacity as usize {
             return Err(SendError::Full(message));
         }
         state.messages.push_back(wrap(message));
@@ -151,7 +155,7 @@ impl<I> Mailbox<I> {
     pub(crate) fn probe(&self, probe: Probe) -> bool {
         let mut state = self.lock();
         if state.open {
-            state.probes.push(probe);
+            lock(&self.extras().probes).push(probe);
             self.has_messages.store(true, Ordering::Release);
         }
         let (open, waker) = (state.open, state.waker.clone());
@@ -165,7 +169,12 @@ impl<I> Mailbox<I> {
     /// Takes the functions that read the handler.
     #[cfg(feature = "test-util")]
     pub(crate) fn take_probes(&self) -> Vec<Probe> {
-        std::mem::take(&mut self.lock().probes)
+        self.extras.get().map_or_else(Vec::new, |extras| std::mem::take(&mut lock(&extras.probes)))
+    }
+
+    #[cfg(any(feature = "json", feature = "test-util"))]
+    fn extras(&self) -> &Extras {
+        self.extras.get_or_init(Box::default)
     }
 
     /// Locks the state, ignoring poison: no user code runs under the lock, so no change is left half done.
@@ -178,7 +187,8 @@ impl<I> Mailbox<I> {
 impl<I> Mailbox<I> {
     /// Returns the calls to the client, creating the table if needed. A closed mailbox takes no call.
     pub(crate) fn calls(&self) -> &Arc<Calls> {
-        let calls = self.calls.get_or_init(|| Arc::new(Calls::new(self.max_pending_calls)));
+        let limit = self.max_pending_calls as usize;
+        let calls = self.extras().calls.get_or_init(|| Arc::new(Calls::new(limit)));
         // `close` may have found no table.
         if !self.is_open() {
             calls.close();
@@ -189,7 +199,7 @@ impl<I> Mailbox<I> {
     /// Returns the calls to the client, if there was one.
     #[inline]
     pub(crate) fn existing_calls(&self) -> Option<&Calls> {
-        self.calls.get().map(|calls| &**calls)
+        self.extras.get()?.calls.get().map(|calls| &**calls)
     }
 
     /// Wakes the connection's task.
@@ -199,4 +209,9 @@ impl<I> Mailbox<I> {
             waker.wake();
         }
     }
+}
+
+/// Returns the limit, or the largest that is stored, which no queue reaches.
+fn saturate(limit: usize) -> u32 {
+    u32::try_from(limit).unwrap_or(u32::MAX)
 }
