@@ -142,7 +142,7 @@ impl HandlerImpl {
                      help: handle them there, or give the messages for `{}` their own type",
                     first.ident, method.ident
                 ),
-                Event::Part | Event::Text | Event::Binary
+                Event::Part | Event::Text | Event::Binary | Event::Named(_)
                     if matches!(first.event, Event::Part) != matches!(method.event, Event::Part) =>
                 {
                     let (part, whole) = match method.event {

@@ -157,7 +157,8 @@ impl Method {
                 let of = |method: &Self| method.payload().and_then(published_type);
                 self.takes_type_of(other) || of(self).is_some_and(|ty| of(other) == Some(ty))
             }
-            (Event::Part, Event::Text | Event::Binary) | (Event::Text | Event::Binary, Event::Part) => true,
+            (Event::Part, Event::Text | Event::Binary | Event::Named(_))
+            | (Event::Text | Event::Binary | Event::Named(_), Event::Part) => true,
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         }
     }
