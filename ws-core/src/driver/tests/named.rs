@@ -10,6 +10,7 @@ use crate::prelude::*;
 
 mod batches;
 mod envelopes;
+mod failures;
 mod sends;
 
 /// An error of the application.
@@ -326,9 +327,12 @@ async fn wrong_parameters_of_a_message_are_an_error_of_the_handler() {
     let mut peer = connect(Mixed);
     peer.send(r#"{"event":"typing","data":{"room":"lobby"}}"#).await;
     assert_eq!(peer.text().await, "in lobby");
-    peer.send(r#"{"event":"typing","data":{}}"#).await;
-    assert_eq!(peer.event().await, "payload does not decode: parameter `room` is missing (code -32602)");
-    assert!(peer.text().await.contains("missing"));
+    for params in ["{}", "[]", "null"] {
+        peer.send(&format!(r#"{{"event":"typing","data":{params}}}"#)).await;
+        let missing = "payload does not decode: parameter `room` is missing (code -32602)";
+        assert_eq!(peer.event().await, missing, "{params}");
+        assert!(peer.text().await.contains("missing"));
+    }
     peer.send(r#"{"event":"slow","data":[true]}"#).await;
     assert!(peer.text().await.contains("expected u64"));
     peer.send(r#"{"event":"none","data":{}}"#).await;

@@ -3,20 +3,20 @@
 use super::*;
 
 /// Returns a call for a batch.
-fn call(id: u32, name: &str, params: &str) -> String {
+pub(super) fn call(id: u32, name: &str, params: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{name}","params":{params}}}"#)
 }
 
-fn message(name: &str, params: &str) -> String {
+pub(super) fn message(name: &str, params: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","method":"{name}","params":{params}}}"#)
 }
 
-fn result(id: u32, result: &str) -> String {
+pub(super) fn result(id: u32, result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","result":{result},"id":{id}}}"#)
 }
 
 #[track_caller]
-fn batch(entries: &[String]) -> String {
+pub(super) fn batch(entries: &[String]) -> String {
     format!("[{}]", entries.join(","))
 }
 
