@@ -110,15 +110,16 @@ impl Calls {
         let sender = if is_sent { state.pending.remove(&id) } else { None };
         if sender.is_none() {
             state.dropped = state.dropped.saturating_add(1);
-            tracing::debug!(id, dropped = state.dropped, "answer to an unknown call dropped");
         }
+        let dropped = state.dropped;
         self.update(&state);
         drop(state);
-        match sender {
-            // The receiver is gone if the call was cancelled at this moment.
-            Some(sender) => sender.send(answer.map(ToOwned::to_owned)).is_ok(),
-            None => false,
-        }
+        let Some(sender) = sender else {
+            tracing::debug!(id, dropped, "answer to an unknown call dropped");
+            return false;
+        };
+        // The receiver is gone if the call was cancelled at this moment.
+        sender.send(answer.map(ToOwned::to_owned)).is_ok()
     }
 
     /// Fails all calls, and refuses further ones.
@@ -155,5 +156,48 @@ impl Calls {
 
     fn lock(&self) -> MutexGuard<'_, CallsState> {
         lock(&self.state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(calls: &Calls, id: u64) -> bool {
+        calls.answer(id, Err(CallError::internal("no")))
+    }
+
+    /// A client guesses the ids of calls: they begin with 1 and rise.
+    #[test]
+    fn a_call_that_is_not_sent_takes_no_answer() {
+        let calls = Calls::new(2);
+        let (id, _receiver) = calls.start().unwrap();
+        calls.queue(id, b"call".to_vec());
+        assert!(!answer(&calls, id));
+        assert_eq!((calls.len(), calls.dropped()), (1, 1));
+        assert_eq!(calls.take_unsent().collect::<Vec<_>>(), [b"call"]);
+        assert!(answer(&calls, id));
+        assert_eq!((calls.len(), calls.dropped()), (0, 1));
+    }
+
+    #[test]
+    fn a_call_that_is_gone_is_not_queued() {
+        let calls = Calls::new(2);
+        let (id, _receiver) = calls.start().unwrap();
+        calls.forget(id);
+        calls.queue(id, b"call".to_vec());
+        assert!(!calls.has_unsent());
+    }
+
+    #[test]
+    fn a_connection_that_closes_sends_no_call() {
+        let calls = Calls::new(2);
+        let (id, mut receiver) = calls.start().unwrap();
+        calls.queue(id, b"call".to_vec());
+        calls.close();
+        assert!(!calls.has_unsent());
+        assert_eq!(calls.take_unsent().count(), 0);
+        assert!(receiver.try_recv().is_err());
+        assert!(matches!(calls.start(), Err(ClientCallError::Closed)));
     }
 }
