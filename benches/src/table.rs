@@ -6,7 +6,7 @@ use std::io;
 
 use crate::options::Options;
 use crate::process::{Process, Under, pin_load};
-use crate::servers::Server;
+use crate::servers::{Mode, Server};
 use crate::workloads::{Session, WORKLOADS, Workload};
 use crate::{chart, environment, results};
 
@@ -58,7 +58,11 @@ fn measure(options: &Options) -> io::Result<Results> {
             let samples = samples.get(&(workload.key, server.name));
             (server.name, samples.map(|samples| medians(samples)))
         };
-        (workload, servers.iter().map(figures).collect())
+        // Few servers have calls, and those that have nothing else are in no other table.
+        let belongs = |server: &&&Server| {
+            server.can(workload.mode) || (workload.mode != Mode::Rpc && server.can(Mode::Echo))
+        };
+        (workload, servers.iter().filter(belongs).map(figures).collect())
     });
     Ok(Results { rows: rows.collect() })
 }
@@ -90,8 +94,10 @@ fn format_tables(measured: &Results, rounds: usize) -> String {
             ["server"].into_iter().chain([workload.columns[0].title, "× ws-core"]).chain(titles.skip(1)),
         );
         text += &results::rule(workload.columns.len() + 1);
-        let own =
-            rows.iter().find_map(|(name, figures)| (*name == "ws-core").then_some(figures.as_ref()?[0]));
+        // The first row of this project: `ws-core`, or for calls its envelope.
+        let own = rows
+            .iter()
+            .find_map(|(name, figures)| name.starts_with("ws-core").then_some(figures.as_ref()?[0]));
         for (name, figures) in rows {
             let cells: Vec<String> = match figures {
                 None => vec!["–".into(); workload.columns.len() + 1],
