@@ -126,7 +126,7 @@ async fn main() -> ws_core::Result<()> {
 
 const PAGE: page::Page = page::Page {
     name: "rpc",
-    about: "Each method is one with <code>#[on_call]</code>. Answers come when they are ready, and \
+    about: "Clients call the methods with <code>#[on_call]</code>. Answers come when they are ready, and \
             <code>ask</code> calls this client: answer it by hand.",
     source: include_str!("rpc.rs"),
     targets: &["/rpc"],
