@@ -10,27 +10,15 @@ fn ui() {
 }
 
 /// Cases with more than one error: several mistakes in a build, or a mistake that shows in two places.
-const SEVERAL: [(&str, usize); 12] = [
+const SEVERAL: [(&str, usize); 5] = [
     ("many-mistakes-at-once", 6),
     // The `impl` repeats the lifetime of the type.
     ("lifetime", 2),
     ("elided-lifetime", 2),
-    // The enum that stores the payload and the method that takes it report it.
-    ("not-send-in-an-async-method", 2),
-    // The attribute and the generated match report it.
-    ("call-without-an-envelope", 2),
-    ("message-without-an-envelope", 2),
-    // The argument and its place in the list of arguments report it.
-    ("argument-without-deserialize", 2),
-    ("argument-of-an-async-method-without-deserialize", 2),
-    ("optional-argument-without-deserialize", 3),
-    // Like `not-send-in-an-async-method`.
-    ("argument-that-is-not-send", 2),
     // The type and the reply of its method report it: what may be sent is known from the declaration.
     ("not-declared", 2),
-    // The compiler's own error about the trait cannot be avoided. The name in the second one is the advice. The
-    // methods report that the trait is ambiguous.
-    ("two-impls", 4),
+    // The compiler's own error about the trait cannot be avoided. The name in the second one is the advice.
+    ("two-impls", 2),
 ];
 
 /// Checks that a mistake causes a single error, although every case goes on to use the broken type.

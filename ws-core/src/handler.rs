@@ -79,17 +79,16 @@ pub trait Mounted: Declared {}
     label = "not a handler",
     note = "write `#[websocket]` above `impl {Self} {{ … }}`, with a method for each event: `#[on_text] fn …`"
 )]
-pub trait Handler: Sized + Send + 'static {
+pub trait Handler: Declared + Send + 'static {
     /// The declaration of the type, checked against its methods at compile time.
     const CHECKED_DECLARATION: Declaration;
     /// The enum of the messages that the handler takes: one variant for each `#[on_info]`.
     type Info: Send + 'static;
-    /// The enum of the handler's async methods with their payloads: one variant for each method.
-    type Call: Send + 'static;
+    /// The enum of the handler's async methods with their payloads: one variant for each method. Without a bound
+    /// `Send`: the future of a method has it, and owns the payload.
+    type Call: 'static;
     /// The constructor of the handler from a request: its `#[on_upgrade]`, or [`DefaultUpgrade`].
     type Upgrade;
-    /// The form of the messages, from the declaration.
-    type Protocol: MessageProtocol;
     /// The timers declared with `#[every]` and `#[after]`.
     const TIMERS: &'static [Timer] = &[];
     /// Whether the handler has an async method. If so, the driver and the method share the session.
@@ -152,6 +151,7 @@ impl Timer {
     ///
     /// Panics if `delay` is zero. Generated code calls this in a constant, so the panic is a compile
     /// error.
+    #[track_caller]
     pub const fn new(id: usize, delay: Duration, repeat: bool) -> Self {
         assert!(
             !delay.is_zero(),

@@ -310,6 +310,7 @@ impl Declaration {
     ///
     /// Panics if a value is invalid. The function is evaluated at compile time, so that the panic is a compile
     /// error.
+    #[track_caller]
     pub const fn checked(self) -> Self {
         let Options { idle_timeout, ping_interval, max_lifetime, .. } = &self.options;
         let Options { max_message_size, max_frame_size, max_message_rate, max_control_rate, .. } =

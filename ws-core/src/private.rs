@@ -30,22 +30,32 @@ pub use crate::message::PartBuf;
 pub use crate::named::AnswerValue;
 #[cfg(feature = "json")]
 pub use crate::named::{
-    Answering, BatchRest, Caller, NamedMethods, TextArgument, argument, arguments, dispatch_text, not_a_call,
-    params, refuse, refuse_async, run_batch, unknown_name,
+    Answering, ArgumentType, BatchRest, Caller, NamedMethods, TextArgument, UnusableArgument, arguments,
+    dispatch_text, not_a_call, params, refuse, refuse_async, run_batch, unknown_name,
 };
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};
 #[cfg(feature = "json")]
 pub use crate::reply::Only;
-pub use crate::reply::{AnyReply, MessageProtocol};
+pub use crate::reply::{AnyReply, MessageProtocol, Unchecked};
 use crate::router::PathExtractor;
 #[cfg(feature = "json")]
 pub use serde_json::value::RawValue;
+
+/// The envelope of a handler's declaration, or a placeholder.
+#[cfg(feature = "json")]
+pub type EnvelopeOf<H> = <<H as Declared>::Protocol as MessageProtocol>::Envelope;
 
 /// Copies the parameters of an async method whose arguments borrow from them.
 #[cfg(feature = "json")]
 pub fn copy_params(params: &RawValue) -> Box<RawValue> {
     params.to_owned()
+}
+
+/// Returns the declaration of a handler. The bound is not `Declared`, so that the compiler reports a type without a
+/// declaration at its `impl` only.
+pub const fn declaration<H: Handler>() -> Declaration {
+    H::DECLARATION
 }
 
 /// Returns the duration of an attribute, which the macro converts to nanoseconds.

@@ -22,7 +22,7 @@ use outgoing::send_error;
 pub(crate) use protocol::MessageSet;
 #[cfg(feature = "json")]
 pub use protocol::Only;
-pub use protocol::{AnyReply, MessageProtocol};
+pub use protocol::{AnyReply, MessageProtocol, Unchecked};
 
 use crate::close::{Close, may_be_sent};
 use crate::error::{BoxError, HandlerError, MethodError};

@@ -91,7 +91,7 @@ fn read_attributes(input: &DeriveInput, errors: &mut Errors) -> CallOptions {
             }
             CallArg::Name(name) => {
                 if name.value().is_empty() {
-                    errors.error(name.span(), "the name of the client's method is empty");
+                    errors.error(name.span(), "an empty name\nhelp: write `#[call(\"order.confirm\", returns = …)]`, or leave the name out");
                 }
                 options.name = Some(name);
             }

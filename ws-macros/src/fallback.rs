@@ -22,7 +22,7 @@ pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors
             #[automatically_derived]
             impl #impl_generics __ws::Enveloped for #ident #type_generics #where_clause {
                 type Envelope = __ws::JsonRpc;
-                type Sends = __ws::AnyReply;
+                type Sends = __ws::Unchecked;
             }
         }
     });
@@ -32,7 +32,7 @@ pub(crate) fn fallback_declaration(declaration: &DeclarationItem, errors: Errors
     let code = scope(&quote! {
         #[automatically_derived]
         impl #impl_generics __ws::Declared for #ident #type_generics #where_clause {
-            type Protocol = __ws::AnyReply;
+            type Protocol = __ws::Unchecked;
             const DECLARATION: __ws::Declaration = __ws::Declaration::DEFAULT;
         }
 
@@ -80,7 +80,6 @@ pub(crate) fn fallback_impl(mut block: Block, errors: Errors) -> TokenStream {
             type Info = ();
             type Call = ::core::convert::Infallible;
             type Upgrade = __Upgrade;
-            type Protocol = __ws::AnyReply;
 
             fn event(
                 &mut self,

@@ -90,6 +90,7 @@ impl CloseCodes {
     };
 
     /// Checks each code and text. The macro has already checked literals.
+    #[track_caller]
     pub(crate) const fn check(&self) {
         let Self {
             timeout,

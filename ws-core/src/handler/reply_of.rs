@@ -1,11 +1,11 @@
 //! The replies of a handler.
 
-use super::Handler;
+use super::{Declared, Handler};
 use crate::reply::{MessageProtocol, Outgoing};
 
 /// The messages that a handler sends, as its declaration names them.
-type Sends<H> = <<H as Handler>::Protocol as MessageProtocol>::Sends;
-type SentIn<H> = <<H as Handler>::Protocol as MessageProtocol>::Envelope;
+type Sends<H> = <<H as Declared>::Protocol as MessageProtocol>::Sends;
+type SentIn<H> = <<H as Declared>::Protocol as MessageProtocol>::Envelope;
 
 /// A reply that a handler `H` may send: the bound of [`Context::send`](crate::Context::send).
 ///
@@ -25,7 +25,7 @@ type SentIn<H> = <<H as Handler>::Protocol as MessageProtocol>::Envelope;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reply of `{H}`",
     label = "cannot be sent to the client",
-    note = "return `()`, `&str`, `String`, `Vec<u8>`, `Bytes`, `Json<T>`, `Message`, `Ping`, `Pong`, `Close`, or an `Option`, `Result`, tuple, array or `Vec` of replies; or implement `IntoReply`",
+    note = "a handler sends `()`, `&str`, `String`, `Vec<u8>`, `Bytes`, `Json<T>`, `Message`, `Ping`, `Pong`, `Close`, or an `Option`, `Result`, tuple, array or `Vec` of replies; implement `IntoReply` for a type of your own",
     note = "a handler that is declared with `sends = Event` sends only `Event`, `Ping`, `Pong` and `Close`, and an `Event` is sent only with that option"
 )]
 pub trait ReplyOf<H: Handler>: Outgoing<Sends<H>, SentIn<H>> {}

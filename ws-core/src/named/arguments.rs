@@ -68,29 +68,6 @@ pub fn params<'de, T: WholeParams<'de>>(params: Option<&'de RawValue>) -> Result
     T::from_params(params.map_or("null", RawValue::get))
 }
 
-/// An argument of a named method: any type with serde's `Deserialize`. An `Option` may be left out.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an argument of a named message",
-    label = "not `serde::Deserialize`",
-    note = "add `#[derive(serde::Deserialize)]` to a type of your own",
-    note = "take text as `&str` or `String`; `Json<T>` is not needed here: take `T`"
-)]
-pub trait Argument<'de>: Sized {
-    /// The place of the argument while the parameters are read.
-    type Slot: ArgumentSlot<'de, Value = Self> + Default;
-}
-
-#[diagnostic::do_not_recommend]
-impl<'de, T: Deserialize<'de>> Argument<'de> for T {
-    type Slot = OneArgument<T>;
-}
-
-/// Returns the empty place of an argument.
-#[inline]
-pub fn argument<'de, T: Argument<'de>>() -> T::Slot {
-    T::Slot::default()
-}
-
 /// The place of one argument.
 pub trait ArgumentSlot<'de> {
     /// The argument.
@@ -107,8 +84,10 @@ pub trait ArgumentSlot<'de> {
 #[derive(Debug)]
 pub struct OneArgument<T>(Option<T>);
 
-impl<T> Default for OneArgument<T> {
-    fn default() -> Self {
+impl<T> OneArgument<T> {
+    /// Creates the empty place.
+    #[inline]
+    pub(super) const fn new() -> Self {
         Self(None)
     }
 }

@@ -91,30 +91,44 @@ pub(super) fn dispatch_batch<H: NamedMethods>(
 
 /// Runs a batch from its first async method on.
 pub fn run_batch<H: NamedMethods>(
-    mut instance: &mut HandlerInstance<H>,
+    instance: &mut HandlerInstance<H>,
     batch: BatchRest<H>,
 ) -> MethodFuture<'_, H> {
     let BatchRest { first, mut rest, batch, mut failure } = batch;
+    // The call may not be `Send`; the future of its method is.
+    let mut method = H::call(instance, first);
     Box::pin(async move {
-        let mut next = Some(first);
-        loop {
-            if let Some(call) = next.take() {
-                let (returned, result) = H::call(instance, call).await;
-                instance = returned;
-                if let Err(error) = result {
-                    failure.get_or_insert(error);
-                }
+        let instance = loop {
+            let (instance, result) = method.await;
+            if let Err(error) = result {
+                failure.get_or_insert(error);
             }
-            let Some(entry) = rest.pop_front() else { break };
-            match dispatch_owned(instance, entry, &batch) {
-                EventOutcome::Call(call) => next = Some(call),
-                EventOutcome::Failed(error) => _ = failure.get_or_insert(*error),
-                EventOutcome::Done | EventOutcome::Unhandled => {}
+            match start_next(instance, &mut rest, &batch, &mut failure) {
+                Ok(next) => method = next,
+                Err(instance) => break instance,
             }
-        }
+        };
         let result = finish(&batch, failure, &mut instance.cx);
         (instance, result)
     })
+}
+
+/// Dispatches the entries up to the next async method, and starts that method. Returns the instance if no entry is
+/// left.
+fn start_next<'a, H: NamedMethods>(
+    instance: &'a mut HandlerInstance<H>,
+    rest: &mut VecDeque<OwnedEntry<Id<H>>>,
+    batch: &Arc<Batch>,
+    failure: &mut Option<HandlerError>,
+) -> Result<MethodFuture<'a, H>, &'a mut HandlerInstance<H>> {
+    while let Some(entry) = rest.pop_front() {
+        match dispatch_owned(instance, entry, batch) {
+            EventOutcome::Call(call) => return Ok(H::call(instance, call)),
+            EventOutcome::Failed(error) => _ = failure.get_or_insert(*error),
+            EventOutcome::Done | EventOutcome::Unhandled => {}
+        }
+    }
+    Err(instance)
 }
 
 /// Dispatches an entry that has waited. A call while the connection closes is dropped.

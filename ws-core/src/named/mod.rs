@@ -1,6 +1,7 @@
 //! Named messages and calls: from an opened envelope to the method of the name, and back to an answer.
 
 mod answer;
+mod argument_type;
 mod arguments;
 mod batch;
 mod batch_answers;
@@ -9,7 +10,8 @@ mod caller;
 use serde_json::value::RawValue;
 
 pub use answer::{AnswerValue, Answering};
-pub use arguments::{Params, TextArgument, argument, arguments, params};
+pub use argument_type::{ArgumentType, UnusableArgument};
+pub use arguments::{Params, TextArgument, arguments, params};
 pub use batch::{BatchRest, run_batch};
 pub use caller::Caller;
 
@@ -17,12 +19,15 @@ use crate::context::Context;
 use crate::envelope::{CallError, Envelope, Incoming};
 use crate::error::{DecodeError, HandlerError};
 use crate::event::EventOutcome;
-use crate::handler::{Handler, HandlerInstance, MethodOutput};
+use crate::handler::{Enveloped, Handler, HandlerInstance, MethodOutput};
 
 /// A handler with `#[on_call]` or `#[on_message]` methods. `#[websocket]` on its `impl` implements this trait.
 pub trait NamedMethods: Handler {
-    /// The envelope of the handler's declaration.
+    /// The envelope of the handler's declaration. Without one a placeholder, so that the compiler reports
+    /// [`EnvelopedSelf`](Self::EnvelopedSelf) only.
     type Envelope: Envelope;
+    /// The handler, whose declaration needs an envelope.
+    type EnvelopedSelf: Enveloped;
 
     /// Runs the method of a name, or returns the async method that has to run.
     fn named(

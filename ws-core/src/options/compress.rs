@@ -76,6 +76,7 @@ impl Compress {
     /// Checks that all parameters are in range and that the feature `deflate` is enabled. The macro has
     /// already checked literals.
     #[allow(clippy::assertions_on_constants)] // The constant depends on the feature.
+    #[track_caller]
     pub(super) const fn check(&self) {
         assert!(
             cfg!(feature = "deflate"),

@@ -11,6 +11,7 @@ impl Declaration {
     ///
     /// Panics if the path has parameters. The function is evaluated at compile time, so that the panic is a
     /// compile error.
+    #[track_caller]
     pub const fn path_untaken(self) -> Self {
         assert!(
             parameters(self.path).0 == 0,
@@ -27,6 +28,7 @@ impl Declaration {
     ///
     /// Panics if the path has more or fewer. The function is evaluated at compile time, so that the panic is a
     /// compile error.
+    #[track_caller]
     pub const fn path_takes(self, count: usize) -> Self {
         // Without a declared path, the path is known only when the handler is mounted.
         if !self.path.is_empty() {

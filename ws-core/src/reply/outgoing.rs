@@ -1,6 +1,6 @@
 //! Replies that a handler may send: anything, or the messages of its declaration.
 
-use super::{AnyReply, IntoReply, Replies};
+use super::{AnyReply, IntoReply, Replies, Unchecked};
 #[cfg(feature = "json")]
 use super::{Goto, Only};
 use crate::close::Close;
@@ -13,8 +13,8 @@ use crate::message::{Ping, Pong};
 /// A reply that a handler with `sends = S` and the envelope `E` may send. Without `sends`, any [`IntoReply`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message that the handler sends",
-    label = "the handler is declared with `sends = {S}`",
-    note = "return or send `{S}`, `()`, `Close`, `Ping`, `Pong`, or an `Option`, `Result`, `Vec`, array, tuple or `Deferred` of these"
+    label = "not in the enum that the handler is declared with, `sends = …`",
+    note = "return or send that enum, `()`, `Close`, `Ping`, `Pong`, or an `Option`, `Result`, `Vec`, array, tuple or `Deferred` of these"
 )]
 pub trait Outgoing<S, E>: Sized {
     /// Puts the frames into the outbox, in order.
@@ -27,6 +27,12 @@ impl<R: IntoReply, E> Outgoing<AnyReply, E> for R {
     #[inline(always)]
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.into_reply(to)
+    }
+}
+
+impl<R, E> Outgoing<Unchecked, E> for R {
+    fn send(self, _: &mut Replies<'_>) -> Result<(), HandlerError> {
+        unreachable!("code with errors does not run")
     }
 }
 

@@ -27,17 +27,22 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
     let setting_span = |(name, _): &(Ident, TokenStream)| name.span();
     let span = two.map(setting_span).or(base_span).or(settings.first().map(setting_span));
     let span = span.unwrap_or_else(Span::call_site);
+    let is_generic = !generics.params.is_empty();
     let value = if path.is_none() && base.is_none() && settings.is_empty() {
         quote!(__ws::Declaration::DEFAULT)
     } else {
-        let checked = quote_spanned!(span=> __ws::Declaration::checked(#declaration));
+        let result = if is_generic {
+            quote_spanned!(span=> __ws::Declaration::checked(#declaration))
+        } else {
+            quote!(#declaration)
+        };
         quote!({
             let mut #declaration = __ws::Declaration::DEFAULT;
             #base_options
             #path_setting
             #(#settings_of)*
             #limits
-            #checked
+            #result
         })
     };
     let mounted = path.as_ref().map(|_| {
@@ -66,10 +71,14 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
             }
         }
     });
-    // The compiler evaluates the constant of a generic type only once its parameters are chosen.
+    // The compiler evaluates the constant of a generic type only once its parameters are chosen. The check of
+    // another one is apart from its value, whose uses the compiler would report too.
     let has_options = base.is_some() || !settings.is_empty();
-    let force_eval = (has_options && generics.params.is_empty())
-        .then(|| quote!(const _: __ws::Declaration = <#ident as __ws::Declared>::DECLARATION;));
+    let checked = (has_options && !is_generic).then(|| {
+        let declared = quote!(<#ident as __ws::Declared>::DECLARATION);
+        let checked = quote_spanned!(span=> __ws::Declaration::checked(#declared));
+        quote!(const _: __ws::Declaration = #checked;)
+    });
     let states = state_impls(ident, &generics, states);
     let code = scope(&quote! {
         #[automatically_derived]
@@ -81,7 +90,7 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
         #enveloped
         #mounted
         #states
-        #force_eval
+        #checked
     });
     quote!(#item #code)
 }

@@ -175,12 +175,6 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
     let messages =
         methods.iter().filter(|method| matches!(method.event, Event::Info) && !method.states.follows);
     let info_type = respan(only(messages.filter_map(Method::payload).collect()), quote!(type Info = #info;));
-    let calls = methods.iter().filter(|method| method.is_async);
-    let values = calls.filter_map(|method| match method.stored_payload() {
-        StoredPayload::Value(ty) if !matches!(method.event, Event::Info) => Some(ty),
-        _ => None,
-    });
-    let call_type = respan(only(values.collect()), quote!(type Call = #call;));
     let upgrade = upgrade_type(model);
     let timers = timers(methods);
     let on_error =
@@ -214,18 +208,15 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
         }
     });
 
-    // The span is that of `declared`, so that the compiler reports a type without a declaration once.
-    let protocol = quote_spanned!(self_ty.span()=> type Protocol = <#self_ty as __ws::Declared>::Protocol;);
-    let (declared_const, declared) = declared(model, generics);
+    let (check, declared) = declared(model, generics);
     quote! {
-        #declared_const
+        #check
 
         #[automatically_derived]
         impl #impl_generics __ws::Handler for #self_ty #where_clause {
             #info_type
-            #call_type
+            type Call = #call;
             #upgrade
-            #protocol
             const CHECKED_DECLARATION: __ws::Declaration = #declared;
             #timers
             #async_const
@@ -256,27 +247,27 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
     }
 }
 
-/// Returns the checked declaration. The compiler evaluates a free constant at once, and the
-/// associated constant of a generic type once its parameters are chosen.
+/// Returns the check of the declaration against the methods, and the value of `CHECKED_DECLARATION`. The compiler
+/// evaluates a free constant at once, and the associated constant of a generic type once its parameters are chosen.
 fn declared(model: &HandlerImpl, generics: &Generics) -> (Option<TokenStream>, TokenStream) {
     let self_ty = &model.self_ty;
-    // The span makes the error of an undeclared type point at the type.
-    let mut declared = quote_spanned!(self_ty.span()=> <#self_ty as __ws::Declared>::DECLARATION);
+    let declared = quote!(__ws::declaration::<#self_ty>());
     let (path_use, span) = model.path_use;
-    declared = match path_use {
-        PathUse::Nothing => quote_spanned!(span=> __ws::Declaration::path_untaken(#declared)),
-        PathUse::Exactly(count) => quote_spanned!(span=> __ws::Declaration::path_takes(#declared, #count)),
-        PathUse::Unknown => declared,
+    let checked = match path_use {
+        PathUse::Nothing => Some(quote_spanned!(span=> __ws::Declaration::path_untaken(#declared))),
+        PathUse::Exactly(count) => {
+            Some(quote_spanned!(span=> __ws::Declaration::path_takes(#declared, #count)))
+        }
+        PathUse::Unknown => None,
     };
+    let is_generic = !generics.params.is_empty();
+    let mut value = checked.clone().filter(|_| is_generic).unwrap_or(declared);
     let part = model.methods.iter().filter(|method| matches!(method.event, Event::Part));
     if let Some(takes_parts) = is_any(part) {
-        declared = quote!(__ws::Declaration::for_parts(#declared, #takes_parts));
+        value = quote!(__ws::Declaration::for_parts(#value, #takes_parts));
     }
-    if generics.params.is_empty() {
-        (Some(quote!(const __DECLARED: __ws::Declaration = #declared;)), quote!(__DECLARED))
-    } else {
-        (None, declared)
-    }
+    let check = checked.filter(|_| !is_generic).map(|check| quote!(const _: __ws::Declaration = #check;));
+    (check, value)
 }
 
 /// Returns a constant that is true if one of the methods exists under the active `cfg`s.

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
-use super::rewrite::{any_cfg, without_self};
+use super::rewrite::{any_cfg, respan, without_self};
 use super::states::event_arms;
 use crate::model::{Arg, Event, HandlerImpl, Method, NamedArg, TextArg, borrows, with_anonymous_lifetimes};
 
@@ -24,15 +24,9 @@ pub(super) fn named_impl(
 ) -> Option<TokenStream> {
     let HandlerImpl { self_ty, methods, .. } = model;
     let first = methods.iter().find_map(Method::name)?;
-    // The span makes the error of a handler without an envelope point at the attribute.
-    let envelope = quote_spanned!(first.attribute=> type Envelope = <#self_ty as __ws::Enveloped>::Envelope;);
-    let caller_type =
-        quote_spanned!(first.attribute=> __ws::Caller<<#self_ty as __ws::NamedMethods>::Envelope>);
-    let unknown = quote_spanned!(first.attribute=> __ws::unknown_name);
-    let arms = methods
-        .iter()
-        .filter(|method| method.name().is_some())
-        .map(|method| named_arm(method, first.attribute));
+    // The only place that needs an envelope. The span makes the error of a handler without one point at the attribute.
+    let declared = respan(first.attribute, quote!(type EnvelopedSelf = #self_ty;));
+    let arms = methods.iter().filter(|method| method.name().is_some()).map(named_arm);
     let texts = event_arms(model, |event| matches!(event, Event::Text));
     let [name, params, caller, cx] =
         ["name", "params", "caller", "cx"].map(|name| Ident::new(name, Span::call_site()));
@@ -60,22 +54,23 @@ pub(super) fn named_impl(
     });
     Some(quote! {
         #[allow(unused_imports)]
-        use __ws::AnswerValue as _;
+        use __ws::{AnswerValue as _, UnusableArgument as _};
 
         #[automatically_derived]
         impl #impl_generics __ws::NamedMethods for #self_ty #where_clause {
-            #envelope
+            type Envelope = __ws::EnvelopeOf<#self_ty>;
+            #declared
 
             fn named(
                 &mut self,
                 #name: &::core::primitive::str,
                 #params: ::core::option::Option<&__ws::RawValue>,
-                #caller: #caller_type,
+                #caller: __ws::Caller<__ws::EnvelopeOf<#self_ty>>,
                 #cx: &mut __ws::Context<Self>,
             ) -> __ws::EventOutcome<#call> {
                 match #name {
                     #(#arms)*
-                    _ => #unknown(#name, #caller, #cx),
+                    _ => __ws::unknown_name(#name, #caller, #cx),
                 }
             }
 
@@ -111,7 +106,7 @@ pub(super) fn batch_arm(methods: &[Method]) -> Option<TokenStream> {
 /// Returns the types that the call of an async named method stores: the arguments, or a copy of the parameters that
 /// they borrow from, and the caller.
 pub(super) fn stored_types(method: &Method, self_ty: &Type) -> TokenStream {
-    let caller = quote!(__ws::Caller<<#self_ty as __ws::NamedMethods>::Envelope>);
+    let caller = quote!(__ws::Caller<__ws::EnvelopeOf<#self_ty>>);
     if stores_params(method) {
         return quote!(::core::option::Option<__ws::Box<__ws::RawValue>>, #caller);
     }
@@ -125,21 +120,19 @@ fn stores_params(method: &Method) -> bool {
 }
 
 /// Returns the arm of a name: it runs a sync method, or returns the call of an async one.
-fn named_arm(method: &Method, attribute: Span) -> TokenStream {
+fn named_arm(method: &Method) -> TokenStream {
     let Method { cfgs, ident, variant, is_async, .. } = method;
     let Some(name) = method.name() else { return TokenStream::new() };
     let (text, is_call) = (&name.text, name.is_call);
     let [params, caller, cx] = ["params", "caller", "cx"].map(|name| Ident::new(name, Span::call_site()));
-    let not_a_call = quote_spanned!(attribute=> __ws::not_a_call);
     let only_message = (!is_call).then(|| {
         quote! {
             if #caller.is_call() {
-                return #not_a_call(#text, #caller, #cx);
+                return __ws::not_a_call(#text, #caller, #cx);
             }
         }
     });
-    let refuse = quote_spanned!(attribute=> __ws::refuse);
-    let refuse = quote!(return #refuse(error, #caller, #cx));
+    let refuse = quote!(return __ws::refuse(error, #caller, #cx));
     let body = if *is_async {
         let stored = if stores_params(method) {
             quote!(#params.map(__ws::copy_params))
@@ -191,9 +184,11 @@ pub(super) fn named_call_arm(method: &Method) -> TokenStream {
     quote!(#(#cfgs)* __Call::#variant(#pattern, #caller) => #run,)
 }
 
-/// Returns the variables of the arguments.
+/// Returns the variables of the arguments, each with the span of its type.
 fn values(method: &Method) -> Vec<Ident> {
-    (0..method.named_args().count()).map(|n| format_ident!("arg{n}", span = Span::call_site())).collect()
+    let args = method.named_args().enumerate();
+    args.map(|(n, arg)| format_ident!("arg{n}", span = Span::call_site().located_at(arg.ty().span())))
+        .collect()
 }
 
 /// Returns the statement that deserializes the arguments, and their variables. Each argument has the span of its
@@ -224,7 +219,7 @@ fn decode(method: &Method, params: &TokenStream, refuse: &TokenStream) -> (Token
                 }
             };
             names.push(name);
-            slots.push(quote_spanned!(ty.span()=> __ws::argument::<#tokens>()));
+            slots.push(quote_spanned!(ty.span()=> __ws::ArgumentType::<#tokens>::new().slot()));
         }
     }
     let decode = quote! {

@@ -141,6 +141,9 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
             format!("`{name}` has no value\nhelp: write {}", usage_hint(&name)),
         ));
     };
+    if let OptValue::Expr(value) = given {
+        reject_none(value, &name)?;
+    }
     let field = match (name.as_str(), given) {
         ("path", OptValue::Expr(value)) => return path(value).map(Setting::Path),
         ("options", OptValue::Expr(value)) => return base(value).map(Setting::Base),
@@ -220,6 +223,22 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
         }
     };
     Ok(Setting::Field(field))
+}
+
+/// Rejects `none` for an option that always has a value.
+fn reject_none(value: &Expr, name: &str) -> syn::Result<()> {
+    match (keyword(value).as_deref(), name) {
+        (
+            Some("none" | "None"),
+            "pong_timeout" | "close_timeout" | "cancel_timeout" | "max_message_size" | "outbox_high_water"
+            | "outbox_limit" | "read_ahead" | "discard_limit" | "mailbox" | "max_deferred"
+            | "max_pending_calls",
+        ) => Err(syn::Error::new(
+            value.span(),
+            format!("`{name}` cannot be switched off\nhelp: write {}", usage_hint(name)),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the constant of `options`.

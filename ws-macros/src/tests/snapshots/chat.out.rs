@@ -22,12 +22,14 @@ const _: () = {
                 ::core::option::Option::Some(compress)
             };
             declaration.limits_messages = true;
-            __ws::Declaration::checked(declaration)
+            declaration
         };
     }
     #[automatically_derived]
     impl __ws::Mounted for Chat {}
-    const _: __ws::Declaration = <Chat as __ws::Declared>::DECLARATION;
+    const _: __ws::Declaration = __ws::Declaration::checked(
+        <Chat as __ws::Declared>::DECLARATION,
+    );
 };
 impl Chat {
     #[allow(
@@ -215,8 +217,8 @@ const _: () = {
             __ws::IntoUpgrade::<Chat>::into_upgrade(made)
         }
     }
-    const __DECLARED: __ws::Declaration = __ws::Declaration::path_takes(
-        <Chat as __ws::Declared>::DECLARATION,
+    const _: __ws::Declaration = __ws::Declaration::path_takes(
+        __ws::declaration::<Chat>(),
         1usize,
     );
     #[automatically_derived]
@@ -224,8 +226,7 @@ const _: () = {
         type Info = __Info;
         type Call = __Call;
         type Upgrade = __Upgrade;
-        type Protocol = <Chat as __ws::Declared>::Protocol;
-        const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
+        const CHECKED_DECLARATION: __ws::Declaration = __ws::declaration::<Chat>();
         const TIMERS: &'static [__ws::Timer] = &[
             __ws::Timer::new(8usize, __ws::nanos(30000000000u64), true),
             __ws::Timer::new(9usize, LIMIT, false),

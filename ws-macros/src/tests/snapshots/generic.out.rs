@@ -145,9 +145,8 @@ const _: () = {
         type Info = __Info<M, N>;
         type Call = __Call<M, N>;
         type Upgrade = __ws::DefaultUpgrade;
-        type Protocol = <Relay<M, N> as __ws::Declared>::Protocol;
         const CHECKED_DECLARATION: __ws::Declaration = __ws::Declaration::path_untaken(
-            <Relay<M, N> as __ws::Declared>::DECLARATION,
+            __ws::declaration::<Relay<M, N>>(),
         );
         const ASYNC: ::core::primitive::bool = ::core::cfg!(any(all(feature = "slow")));
         #[inline(always)]

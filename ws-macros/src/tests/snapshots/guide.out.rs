@@ -8,7 +8,7 @@ const _: () = {
         const DECLARATION: __ws::Declaration = {
             let mut declaration = __ws::Declaration::DEFAULT;
             declaration.path = "/websocket";
-            __ws::Declaration::checked(declaration)
+            declaration
         };
     }
     #[automatically_derived]
@@ -73,16 +73,15 @@ const _: () = {
             __Info::Say(message)
         }
     }
-    const __DECLARED: __ws::Declaration = __ws::Declaration::path_untaken(
-        <MyHandler as __ws::Declared>::DECLARATION,
+    const _: __ws::Declaration = __ws::Declaration::path_untaken(
+        __ws::declaration::<MyHandler>(),
     );
     #[automatically_derived]
     impl __ws::Handler for MyHandler {
         type Info = __Info;
         type Call = ::core::convert::Infallible;
         type Upgrade = __ws::DefaultUpgrade;
-        type Protocol = <MyHandler as __ws::Declared>::Protocol;
-        const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
+        const CHECKED_DECLARATION: __ws::Declaration = __ws::declaration::<MyHandler>();
         #[inline(always)]
         fn event(
             &mut self,

@@ -8,7 +8,7 @@ const _: () = {
         const DECLARATION: __ws::Declaration = {
             let mut declaration = __ws::Declaration::DEFAULT;
             declaration.path = "/rpc";
-            __ws::Declaration::checked(declaration)
+            declaration
         };
     }
     pub enum __Tags {}
@@ -94,24 +94,23 @@ const _: () = {
         const A_HANDLER_HAS_ONE_WEBSOCKET_IMPL__MOVE_THE_METHODS_INTO_IT: () = ();
     }
     pub enum __Call {
-        Build((Params<Report>,), __ws::Caller<<Board as __ws::NamedMethods>::Envelope>),
+        Build((Params<Report>,), __ws::Caller<__ws::EnvelopeOf<Board>>),
         #[cfg(feature = "search")]
         Search(
             ::core::option::Option<__ws::Box<__ws::RawValue>>,
-            __ws::Caller<<Board as __ws::NamedMethods>::Envelope>,
+            __ws::Caller<__ws::EnvelopeOf<Board>>,
         ),
         __Batch(__ws::Box<__ws::BatchRest<Board>>),
     }
-    const __DECLARED: __ws::Declaration = __ws::Declaration::path_untaken(
-        <Board as __ws::Declared>::DECLARATION,
+    const _: __ws::Declaration = __ws::Declaration::path_untaken(
+        __ws::declaration::<Board>(),
     );
     #[automatically_derived]
     impl __ws::Handler for Board {
         type Info = ::core::convert::Infallible;
         type Call = __Call;
         type Upgrade = __ws::DefaultUpgrade;
-        type Protocol = <Board as __ws::Declared>::Protocol;
-        const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
+        const CHECKED_DECLARATION: __ws::Declaration = __ws::declaration::<Board>();
         const ASYNC: ::core::primitive::bool = true;
         const NAMED: ::core::primitive::bool = true;
         #[inline(always)]
@@ -145,8 +144,8 @@ const _: () = {
                             params.as_deref(),
                             &["text", "limit"],
                             (
-                                __ws::argument::<__ws::TextArgument<'_>>(),
-                                __ws::argument::<usize>(),
+                                __ws::ArgumentType::<__ws::TextArgument<'_>>::new().slot(),
+                                __ws::ArgumentType::<usize>::new().slot(),
                             ),
                         ) {
                             ::core::result::Result::Ok(values) => values,
@@ -165,15 +164,16 @@ const _: () = {
         }
     }
     #[allow(unused_imports)]
-    use __ws::AnswerValue as _;
+    use __ws::{AnswerValue as _, UnusableArgument as _};
     #[automatically_derived]
     impl __ws::NamedMethods for Board {
-        type Envelope = <Board as __ws::Enveloped>::Envelope;
+        type Envelope = __ws::EnvelopeOf<Board>;
+        type EnvelopedSelf = Board;
         fn named(
             &mut self,
             name: &::core::primitive::str,
             params: ::core::option::Option<&__ws::RawValue>,
-            caller: __ws::Caller<<Board as __ws::NamedMethods>::Envelope>,
+            caller: __ws::Caller<__ws::EnvelopeOf<Board>>,
             cx: &mut __ws::Context<Self>,
         ) -> __ws::EventOutcome<__Call> {
             match name {
@@ -181,7 +181,10 @@ const _: () = {
                     let (arg0, arg1) = match __ws::arguments(
                         params,
                         &["a", "b"],
-                        (__ws::argument::<i64>(), __ws::argument::<Option<i64>>()),
+                        (
+                            __ws::ArgumentType::<i64>::new().slot(),
+                            __ws::ArgumentType::<Option<i64>>::new().slot(),
+                        ),
                     ) {
                         ::core::result::Result::Ok(values) => values,
                         ::core::result::Result::Err(error) => {
@@ -216,7 +219,7 @@ const _: () = {
                     let (arg0,) = match __ws::arguments(
                         params,
                         &["room"],
-                        (__ws::argument::<__ws::TextArgument<'_>>(),),
+                        (__ws::ArgumentType::<__ws::TextArgument<'_>>::new().slot(),),
                     ) {
                         ::core::result::Result::Ok(values) => values,
                         ::core::result::Result::Err(error) => {

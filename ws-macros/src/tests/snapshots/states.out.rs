@@ -10,7 +10,7 @@ const _: () = {
         const DECLARATION: __ws::Declaration = {
             let mut declaration = __ws::Declaration::DEFAULT;
             declaration.path = "/chat";
-            __ws::Declaration::checked(declaration)
+            declaration
         };
     }
     #[automatically_derived]
@@ -327,16 +327,15 @@ const _: () = {
             __ws::IntoUpgrade::<Chat>::into_upgrade(made)
         }
     }
-    const __DECLARED: __ws::Declaration = __ws::Declaration::path_untaken(
-        <Chat as __ws::Declared>::DECLARATION,
+    const _: __ws::Declaration = __ws::Declaration::path_untaken(
+        __ws::declaration::<Chat>(),
     );
     #[automatically_derived]
     impl __ws::Handler for Chat {
         type Info = __Info;
         type Call = __Call;
         type Upgrade = __Upgrade;
-        type Protocol = <Chat as __ws::Declared>::Protocol;
-        const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
+        const CHECKED_DECLARATION: __ws::Declaration = __ws::declaration::<Chat>();
         const ASYNC: ::core::primitive::bool = true;
         const STATES: &'static [&'static ::core::primitive::str] = __STATES;
         const STATE_TIMERS: &'static [__ws::StateTimer] = &[
