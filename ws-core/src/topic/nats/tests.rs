@@ -4,6 +4,10 @@
 //! broker, its faults and the time are simulated.
 
 mod broker;
+mod follower;
 mod hub;
+mod node;
 mod promise;
 mod schedule;
+mod step;
+mod world;
