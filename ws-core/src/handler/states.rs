@@ -247,3 +247,36 @@ pub const fn check_reached(names: &[&str], reached: &[usize]) {
         state += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prelude::*;
+
+    #[websocket]
+    enum Chat {
+        Guest(Guest),
+        Member(Member),
+    }
+
+    struct Guest;
+    struct Member;
+
+    #[websocket]
+    impl Chat {
+        #[on_text(ignore = Member)]
+        fn login(_: &mut Guest, _: &str) -> Goto<Member> {
+            Goto(Member)
+        }
+    }
+
+    #[test]
+    fn an_upgrade_to_a_state_keeps_its_settings() {
+        let upgrade = crate::Upgrade::new(Guest).subprotocol("chat.v1").header("x-id", "7");
+        let upgrade = upgrade_to_state::<Chat, _>(upgrade.header("upgrade", "no")).unwrap();
+        assert!(matches!(upgrade.handler, Chat::Guest(_)));
+        assert_eq!(upgrade.subprotocol.unwrap(), "chat.v1");
+        assert_eq!(upgrade.headers["x-id"], "7");
+        assert_eq!(upgrade.error.unwrap(), "the header `upgrade` belongs to the handshake");
+    }
+}

@@ -239,6 +239,20 @@ async fn params_that_do_not_serialize_are_not_sent() {
 }
 
 #[tokio::test]
+async fn the_timeout_may_change_after_a_poll() {
+    let mut client = TestClient::open(Caller).await;
+    let mut call = client.addr().call(Double { n: 1 });
+    std::future::poll_fn(|task| {
+        assert!(std::pin::Pin::new(&mut call).poll(task).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    let call = tokio::spawn(call.timeout(Duration::from_secs(2)));
+    client.advance(Duration::from_secs(2)).await;
+    assert!(matches!(call.await.unwrap(), Err(ClientCallError::Timeout)));
+}
+
+#[tokio::test]
 async fn calls_wait_thirty_seconds_by_default() {
     let mut client = TestClient::open(Caller).await;
     let default = call_from_outside(&client, 1);
