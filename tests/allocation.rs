@@ -357,7 +357,7 @@ fn idle_connection_keeps_no_memory_of_its_handshake() {
     const MOST: usize = 1152;
     /// Bytes of a mailbox, once the address is in use. The last 32 are for the calls to the client, which are
     /// elsewhere if there are any, and for what a test reads of a state (feature `test-util`).
-    const MAILBOX: usize = 128;
+    const MAILBOX: usize = 96;
     for (path, most) in [("/plain", MOST), ("/async", MOST), ("/info", MOST), ("/known", MOST + MAILBOX)] {
         let bytes = idle(path);
         assert!(bytes <= most, "{bytes} bytes for {path}, and not {most}");

@@ -153,7 +153,7 @@ impl<I> Mailbox<I> {
     /// Adds a function that reads the handler, and wakes the task. Returns false if the connection is closing.
     #[cfg(feature = "test-util")]
     pub(crate) fn probe(&self, probe: Probe) -> bool {
-        let mut state = self.lock();
+        let state = self.lock();
         if state.open {
             lock(&self.extras().probes).push(probe);
             self.has_messages.store(true, Ordering::Release);

@@ -31,7 +31,8 @@ pub use crate::named::AnswerValue;
 #[cfg(feature = "json")]
 pub use crate::named::{
     Answering, ArgumentType, BatchRest, Caller, NamedMethods, TextArgument, UnusableArgument, arguments,
-    dispatch_text, not_a_call, params, refuse, refuse_async, run_batch, unknown_name,
+    dispatch_text, not_a_call, params, refuse, refuse_async, run_batch, unknown_name, wrong_state,
+    wrong_state_async,
 };
 pub use crate::options::{Compress, Declaration, Origins, Overflow, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};

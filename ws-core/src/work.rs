@@ -10,8 +10,7 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::task::{JoinError, JoinSet};
 
-use transition::Transition;
-pub(crate) use transition::TransitionStep;
+pub(crate) use transition::{Transition, TransitionStep};
 
 #[cfg(feature = "json")]
 use crate::envelope::{Envelope, Messages};

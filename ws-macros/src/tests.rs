@@ -54,6 +54,8 @@ snapshots! {
     generic
     /// Named messages and calls: sync and async, by name, with borrowed arguments, beside `#[on_text]`.
     named
+    /// Named methods of states: one name in two states, a state that ignores a name, and a call that leads on.
+    named_states
     /// Two states, with sync and async methods, timers and transitions.
     states
 }

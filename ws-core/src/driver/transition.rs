@@ -19,10 +19,19 @@ impl<H: Handler> HandlerInstance<H> {
         if H::STATES.is_empty() { None } else { self.run_transition() }
     }
 
-    /// Performs the steps of transitions until none is left, or an async method has to run.
+    /// Performs the steps of transitions until none is left, or an async method has to run. The rest of a batch
+    /// follows, and may begin the next transition.
     #[inline(never)]
     fn run_transition(&mut self) -> Option<H::Call> {
-        while let Some(step) = self.next_step() {
+        loop {
+            let Some(step) = self.next_step() else {
+                let rest = self.cx.session().take_batch()?;
+                let outcome = catch(|| rest(&mut self.handler, &mut self.cx));
+                match self.apply_outcome(outcome) {
+                    Some(call) => return Some(call),
+                    None => continue,
+                }
+            };
             let event = match step {
                 TransitionStep::Leave => Event::Leave,
                 TransitionStep::EnterFirst => Event::Enter,
@@ -56,7 +65,6 @@ impl<H: Handler> HandlerInstance<H> {
                 }
             }
         }
-        None
     }
 
     /// Returns the next step. A connection that is closing stays in its state.

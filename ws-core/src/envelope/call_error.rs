@@ -13,7 +13,8 @@ use super::members::{JsonMembers, read_str};
 /// An error that answers a call: a code, a text, and optionally data.
 ///
 /// `#[on_call]` methods return `Result<T, E>` with any `E` that is `Into<CallError>`. The constructors have the
-/// codes of JSON-RPC 2.0 (§5.1); an application uses other ones, for example from −32000 to −32099.
+/// codes of JSON-RPC 2.0 (§5.1) and [`WRONG_STATE`](Self::WRONG_STATE); an application uses other ones, for example
+/// from −32000 to −32098.
 ///
 /// ```
 /// use serde_json::json;
@@ -42,6 +43,12 @@ struct CallErrorParts {
 }
 
 impl CallError {
+    /// The code of a call whose method belongs to another state of the handler: −32099, the last of the codes that
+    /// JSON-RPC 2.0 leaves to implementations (§5.1).
+    ///
+    /// Not −32601: the name exists, and the same call may succeed later.
+    pub const WRONG_STATE: i64 = -32099;
+
     /// Creates an error from a code and a text for the client's developers.
     pub fn new(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(CallErrorParts { code, message: message.into(), data: None }))
@@ -65,6 +72,21 @@ impl CallError {
     /// Creates the error of parameters that a method does not take: −32602.
     pub fn invalid_params(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(-32602, message)
+    }
+
+    /// Creates the error of a call whose method belongs to another state: [`WRONG_STATE`](Self::WRONG_STATE).
+    ///
+    /// Calls of methods of states get this error by themselves. A method of all states may return it too:
+    ///
+    /// ```
+    /// # use ws_core::CallError;
+    /// fn start(is_running: bool) -> Result<(), CallError> {
+    ///     if is_running { Err(CallError::wrong_state("the game runs")) } else { Ok(()) }
+    /// }
+    /// assert_eq!(start(true).unwrap_err().code(), CallError::WRONG_STATE);
+    /// ```
+    pub fn wrong_state(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Self::WRONG_STATE, message)
     }
 
     /// Creates the error of a failure inside of the server: −32603.

@@ -6,7 +6,7 @@ use super::{Caller, NamedMethods};
 use crate::context::Context;
 use crate::envelope::{CallError, Envelope};
 use crate::error::HandlerError;
-use crate::reply::{DeferredReply, Replies};
+use crate::reply::{DeferredReply, Goto, IntoReply, Replies};
 use crate::work::Deferred;
 
 /// The value that an `#[on_call]` method returned.
@@ -16,17 +16,79 @@ use crate::work::Deferred;
 #[derive(Debug)]
 pub struct Answering<R>(pub R);
 
-/// A result that a call can be answered with: any type with serde's `Serialize`.
+/// A result that a call can be answered with: any type with serde's `Serialize`, and the next state of the handler
+/// in its place (the answer is `null`) or after it in a tuple.
+///
+/// The compiler infers `M`, the form of the result.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer a call",
     label = "not `serde::Serialize`",
     note = "return a type that is `Serialize`, `()`, a `Result` with any error that converts into `CallError`, or a `Deferred` of these",
-    note = "add `#[derive(serde::Serialize)]` to a type of your own; `Json<T>` is not needed here: return `T`"
+    note = "add `#[derive(serde::Serialize)]` to a type of your own; `Json<T>` is not needed here: return `T`",
+    note = "the next state follows the result: `(T, Goto<Member>)`"
 )]
-pub trait CallResult: Serialize {}
+pub trait CallResult<M> {
+    /// Answers the call, and then requests the next state.
+    fn answer_call<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError>;
+}
+
+/// The form of a result alone.
+#[derive(Debug)]
+pub enum WithoutGoto {}
+
+/// The form of a result with the next state.
+#[derive(Debug)]
+pub enum WithGoto {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize> CallResult for T {}
+impl<T: Serialize> CallResult<WithoutGoto> for T {
+    fn answer_call<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        caller.answer(&self, to).map(|_| ())
+    }
+}
+
+/// The next state of the handler, or none.
+pub trait NextStates: IntoReply {}
+
+impl<S: Send + 'static> NextStates for Goto<S> {}
+impl<S: Send + 'static> NextStates for Option<Goto<S>> {}
+
+impl<S: Send + 'static> CallResult<WithGoto> for Goto<S> {
+    fn answer_call<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        answer_and_go(&(), self, caller, to)
+    }
+}
+
+impl<S: Send + 'static> CallResult<WithGoto> for Option<Goto<S>> {
+    fn answer_call<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        answer_and_go(&(), self, caller, to)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize, G: NextStates> CallResult<WithGoto> for (T, G) {
+    fn answer_call<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        answer_and_go(&self.0, self.1, caller, to)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize, G: NextStates, G2: NextStates> CallResult<WithGoto> for (T, G, G2) {
+    fn answer_call<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        answer_and_go(&self.0, (self.1, self.2), caller, to)
+    }
+}
+
+/// Answers a call and requests the next state. The handler stays in its state if the client gets an error, because
+/// the result does not serialize.
+fn answer_and_go<E: Envelope>(
+    result: &impl Serialize,
+    next: impl IntoReply,
+    caller: Caller<E>,
+    to: &mut Replies<'_>,
+) -> Result<(), HandlerError> {
+    if caller.answer(result, to)? { next.into_reply(to) } else { Ok(()) }
+}
 
 /// An error that a call can be answered with: any type that converts into [`CallError`].
 #[diagnostic::on_unimplemented(
@@ -46,29 +108,35 @@ impl<E: Into<CallError>> CallFailure for E {
     }
 }
 
-/// The return type of an `#[on_call]`, apart from `Result`: a result, or a [`Deferred`] one.
+/// The return type of an `#[on_call]`, apart from `Result`: a result, or a [`Deferred`] one. The compiler infers `M`,
+/// its form.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer a call",
     label = "not `serde::Serialize`",
     note = "return a type that is `Serialize`, `()`, a `Result` with any error that converts into `CallError`, or a `Deferred` of these",
-    note = "add `#[derive(serde::Serialize)]` to a type of your own; `Json<T>` is not needed here: return `T`"
+    note = "add `#[derive(serde::Serialize)]` to a type of your own; `Json<T>` is not needed here: return `T`",
+    note = "the next state follows the result: `(T, Goto<Member>)`"
 )]
-pub trait Answer {
+pub trait Answer<M> {
     /// Answers the call, now or when the result is ready.
     #[doc(hidden)]
     fn answer<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize> Answer for T {
+impl<T: CallResult<M>, M> Answer<M> for T {
     fn answer<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError> {
-        caller.answer(Ok(&self), to)
+        self.answer_call(caller, to)
     }
 }
 
-impl<T: CallResult + Send + 'static> Answer for Deferred<T> {
+/// The form of a deferred result.
+#[derive(Debug)]
+pub enum Later {}
+
+impl<T: CallResult<M> + Send + 'static, M> Answer<(Later, M)> for Deferred<T> {
     fn answer<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError> {
-        defer(self, caller, to, |result, caller, to| caller.answer(Ok(&result), to))
+        defer(self, caller, to, |result, caller, to| result.answer_call(caller, to))
     }
 }
 
@@ -79,13 +147,13 @@ impl<T, X> Answering<Result<T, X>> {
     ///
     /// Returns the error of an earlier `send` of the method.
     #[inline]
-    pub fn answer<H: NamedMethods>(
+    pub fn answer<H: NamedMethods, M>(
         self,
         caller: Caller<H::Envelope>,
         cx: &mut Context<H>,
     ) -> Result<(), HandlerError>
     where
-        T: CallResult,
+        T: CallResult<M>,
         X: CallFailure,
     {
         finish(cx, |to| answer_result(self.0, caller, to))
@@ -98,13 +166,13 @@ impl<T, X> Answering<Deferred<Result<T, X>>> {
     /// # Errors
     ///
     /// Returns the error of an earlier `send` of the method.
-    pub fn answer<H: NamedMethods>(
+    pub fn answer<H: NamedMethods, M>(
         self,
         caller: Caller<H::Envelope>,
         cx: &mut Context<H>,
     ) -> Result<(), HandlerError>
     where
-        T: CallResult + Send + 'static,
+        T: CallResult<M> + Send + 'static,
         X: CallFailure + Send + 'static,
     {
         finish(cx, |to| defer(self.0, caller, to, answer_result))
@@ -119,42 +187,42 @@ pub trait AnswerValue<R> {
     /// # Errors
     ///
     /// Returns the error of an earlier `send` of the method.
-    fn answer<H: NamedMethods>(
+    fn answer<H: NamedMethods, M>(
         self,
         caller: Caller<H::Envelope>,
         cx: &mut Context<H>,
     ) -> Result<(), HandlerError>
     where
-        R: Answer;
+        R: Answer<M>;
 }
 
 impl<R> AnswerValue<R> for Answering<R> {
     #[inline]
-    fn answer<H: NamedMethods>(
+    fn answer<H: NamedMethods, M>(
         self,
         caller: Caller<H::Envelope>,
         cx: &mut Context<H>,
     ) -> Result<(), HandlerError>
     where
-        R: Answer,
+        R: Answer<M>,
     {
         finish(cx, |to| Answer::answer(self.0, caller, to))
     }
 }
 
-fn answer_result<E, T, X>(
+fn answer_result<E, T, X, M>(
     result: Result<T, X>,
     caller: Caller<E>,
     to: &mut Replies<'_>,
 ) -> Result<(), HandlerError>
 where
     E: Envelope,
-    T: CallResult,
+    T: CallResult<M>,
     X: CallFailure,
 {
     match result {
-        Ok(result) => caller.answer(Ok(&result), to),
-        Err(error) => caller.answer::<()>(Err(&error.into_call_error()), to),
+        Ok(result) => result.answer_call(caller, to),
+        Err(error) => caller.refuse(&error.into_call_error(), to),
     }
 }
 
@@ -175,7 +243,7 @@ where
             return Ok(());
         }
         let error = CallError::internal("too many calls of this connection are under way");
-        return caller.answer::<()>(Err(&error), to);
+        return caller.refuse(&error, to);
     }
     to.defer(Box::pin(async move {
         let result = deferred.into_future().await;

@@ -20,8 +20,14 @@ type Id<H> = <<H as NamedMethods>::Envelope as Envelope>::Id;
 /// A batch from its first async method on.
 pub struct BatchRest<H: NamedMethods> {
     first: H::Call,
-    rest: VecDeque<OwnedEntry<Id<H>>>,
+    waiting: WaitingEntries<H>,
+}
+
+/// The entries of a batch that have not run.
+struct WaitingEntries<H: NamedMethods> {
+    entries: VecDeque<OwnedEntry<Id<H>>>,
     batch: Arc<Batch>,
+    /// The first failure of the entries that have run.
     failure: Option<HandlerError>,
 }
 
@@ -34,7 +40,7 @@ impl<H: NamedMethods> BatchRest<H> {
 
 impl<H: NamedMethods> fmt::Debug for BatchRest<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BatchRest").field("rest", &self.rest.len()).finish_non_exhaustive()
+        f.debug_struct("BatchRest").field("rest", &self.waiting.entries.len()).finish_non_exhaustive()
     }
 }
 
@@ -65,7 +71,8 @@ impl<I> OwnedEntry<I> {
     }
 }
 
-/// Runs the entries of a batch in order. If a method is async, the rest of the batch becomes one async call.
+/// Runs the entries of a batch in order. If a method is async, the rest of the batch becomes one async call. If a
+/// method leads to another state, the rest waits for that transition.
 ///
 /// The first failure goes to `#[on_error]` after the batch.
 pub(super) fn dispatch_batch<H: NamedMethods>(
@@ -76,17 +83,17 @@ pub(super) fn dispatch_batch<H: NamedMethods>(
     let batch = Arc::new(Batch::new());
     let mut failure = None;
     let mut entries = entries.into_iter();
-    while let Some(entry) = entries.next() {
+    let mut call = None;
+    while call.is_none() && !awaits_transition(cx) {
+        let Some(entry) = entries.next() else { break };
         match dispatch_single(handler, entry, |id| Caller::in_batch(id, &batch), cx) {
-            EventOutcome::Call(first) => {
-                let rest = entries.filter_map(|entry| OwnedEntry::new(entry, cx)).collect();
-                return EventOutcome::Call(H::batch(Box::new(BatchRest { first, rest, batch, failure })));
-            }
+            EventOutcome::Call(first) => call = Some(first),
             EventOutcome::Failed(error) => _ = failure.get_or_insert(*error),
             EventOutcome::Done | EventOutcome::Unhandled => {}
         }
     }
-    EventOutcome::from_result(finish(&batch, failure, cx))
+    let entries = entries.filter_map(|entry| OwnedEntry::new(entry, cx)).collect();
+    WaitingEntries { entries, batch, failure }.into_outcome(call, cx)
 }
 
 /// Runs a batch from its first async method on.
@@ -94,50 +101,85 @@ pub fn run_batch<H: NamedMethods>(
     instance: &mut HandlerInstance<H>,
     batch: BatchRest<H>,
 ) -> MethodFuture<'_, H> {
-    let BatchRest { first, mut rest, batch, mut failure } = batch;
+    let BatchRest { first, mut waiting } = batch;
     // The call may not be `Send`; the future of its method is.
     let mut method = H::call(instance, first);
     Box::pin(async move {
         let instance = loop {
             let (instance, result) = method.await;
             if let Err(error) = result {
-                failure.get_or_insert(error);
+                waiting.failure.get_or_insert(error);
             }
-            match start_next(instance, &mut rest, &batch, &mut failure) {
+            match waiting.start_next(instance) {
                 Ok(next) => method = next,
                 Err(instance) => break instance,
             }
         };
-        let result = finish(&batch, failure, &mut instance.cx);
+        let result = waiting.finish(&mut instance.cx);
         (instance, result)
     })
 }
 
-/// Dispatches the entries up to the next async method, and starts that method. Returns the instance if no entry is
-/// left.
-fn start_next<'a, H: NamedMethods>(
-    instance: &'a mut HandlerInstance<H>,
-    rest: &mut VecDeque<OwnedEntry<Id<H>>>,
-    batch: &Arc<Batch>,
-    failure: &mut Option<HandlerError>,
-) -> Result<MethodFuture<'a, H>, &'a mut HandlerInstance<H>> {
-    while let Some(entry) = rest.pop_front() {
-        match dispatch_owned(instance, entry, batch) {
-            EventOutcome::Call(call) => return Ok(H::call(instance, call)),
-            EventOutcome::Failed(error) => _ = failure.get_or_insert(*error),
-            EventOutcome::Done | EventOutcome::Unhandled => {}
+impl<H: NamedMethods> WaitingEntries<H> {
+    /// Runs entries until a method is async, or leads to another state. Returns the call of an async method.
+    fn run(&mut self, handler: &mut H, cx: &mut Context<H>) -> Option<H::Call> {
+        while !awaits_transition(cx) {
+            match dispatch_owned(handler, self.entries.pop_front()?, &self.batch, cx) {
+                EventOutcome::Call(call) => return Some(call),
+                EventOutcome::Failed(error) => _ = self.failure.get_or_insert(*error),
+                EventOutcome::Done | EventOutcome::Unhandled => {}
+            }
+        }
+        None
+    }
+
+    /// Runs entries up to the next async method, and starts that method. Returns the instance if there is none.
+    fn start_next<'a>(
+        &mut self,
+        instance: &'a mut HandlerInstance<H>,
+    ) -> Result<MethodFuture<'a, H>, &'a mut HandlerInstance<H>> {
+        let (handler, cx) = instance.parts();
+        match self.run(handler, cx) {
+            Some(call) => Ok(H::call(instance, call)),
+            None => Err(instance),
         }
     }
-    Err(instance)
+
+    /// Returns the outcome of the entries that have run: the call of an async method with the rest of the batch, or
+    /// its end.
+    fn into_outcome(self, call: Option<H::Call>, cx: &mut Context<H>) -> EventOutcome<H::Call> {
+        match call {
+            Some(first) => EventOutcome::Call(H::batch(Box::new(BatchRest { first, waiting: self }))),
+            None => EventOutcome::from_result(self.finish(cx)),
+        }
+    }
+
+    /// Sends the answers. Entries that are left wait for a transition, and run after it.
+    fn finish(mut self, cx: &mut Context<H>) -> Result<(), HandlerError> {
+        if self.entries.is_empty() {
+            let sent = self.batch.finish(&mut cx.session().replies());
+            return self.failure.map_or(sent, Err);
+        }
+        cx.session().after_transition(Box::new(move |handler, cx| {
+            let call = self.run(handler, cx);
+            self.into_outcome(call, cx)
+        }));
+        Ok(())
+    }
+}
+
+/// Returns whether a method has led to another state, so that the entries after it have to wait.
+fn awaits_transition<H: NamedMethods>(cx: &mut Context<H>) -> bool {
+    !H::STATES.is_empty() && cx.session().awaits_transition()
 }
 
 /// Dispatches an entry that has waited. A call while the connection closes is dropped.
 fn dispatch_owned<H: NamedMethods>(
-    instance: &mut HandlerInstance<H>,
+    handler: &mut H,
     entry: OwnedEntry<Id<H>>,
     batch: &Arc<Batch>,
+    cx: &mut Context<H>,
 ) -> EventOutcome<H::Call> {
-    let (handler, cx) = instance.parts();
     if cx.session().wire.is_closing() {
         return EventOutcome::Done;
     }
@@ -149,13 +191,4 @@ fn dispatch_owned<H: NamedMethods>(
             dispatch_single(handler, Incoming::Invalid { id, error }, caller, cx)
         }
     }
-}
-
-fn finish<H: NamedMethods>(
-    batch: &Batch,
-    failure: Option<HandlerError>,
-    cx: &mut Context<H>,
-) -> Result<(), HandlerError> {
-    let sent = batch.finish(&mut cx.session().replies());
-    failure.map_or(sent, Err)
 }

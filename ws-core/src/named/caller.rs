@@ -35,33 +35,42 @@ impl<E: Envelope> Caller<E> {
         self.0.is_some()
     }
 
-    /// Writes the answer into the outbox. A result that does not serialize becomes the error −32603.
+    /// Writes the result into the outbox. A result that does not serialize becomes the error −32603; returns false
+    /// then.
     pub(super) fn answer<T: Serialize + ?Sized>(
         self,
-        answer: Result<&T, &CallError>,
+        result: &T,
         to: &mut Replies<'_>,
-    ) -> Result<(), HandlerError> {
-        let Some((id, batch)) = self.0 else { return Ok(()) };
+    ) -> Result<bool, HandlerError> {
+        let Some((id, batch)) = self.0 else { return Ok(true) };
         let Some(batch) = batch else {
-            let result = to.text_with(|out| E::write_answer(&id, answer, out));
-            return match (result, answer) {
-                (Err(error), Ok(_)) => {
+            return match to.text_with(|out| E::write_answer(&id, Ok(result), out)) {
+                Ok(()) => Ok(true),
+                Err(error) => {
                     let error = not_serialized(&error);
-                    to.text_with(|out| E::write_answer::<()>(&id, Err(&error), out))
+                    to.text_with(|out| E::write_answer::<()>(&id, Err(&error), out)).map(|()| false)
                 }
-                (result, _) => result,
             };
         };
-        batch.push(to, |out| {
+        let mut is_result = true;
+        let pushed = batch.push(to, |out| {
             let start = out.len();
-            match (E::write_answer(&id, answer, out), answer) {
-                (Err(error), Ok(_)) => {
-                    out.truncate(start);
-                    E::write_answer::<()>(&id, Err(&not_serialized(&error)), out)
-                }
-                (result, _) => result,
-            }
-        })
+            E::write_answer(&id, Ok(result), out).or_else(|error| {
+                is_result = false;
+                out.truncate(start);
+                E::write_answer::<()>(&id, Err(&not_serialized(&error)), out)
+            })
+        });
+        pushed.map(|()| is_result)
+    }
+
+    /// Writes an error into the outbox.
+    pub(super) fn refuse(self, error: &CallError, to: &mut Replies<'_>) -> Result<(), HandlerError> {
+        match self.0 {
+            None => Ok(()),
+            Some((id, None)) => to.text_with(|out| E::write_answer::<()>(&id, Err(error), out)),
+            Some((id, Some(batch))) => batch.push(to, |out| E::write_answer::<()>(&id, Err(error), out)),
+        }
     }
 }
 

@@ -98,6 +98,46 @@ pub fn unknown_name<H: NamedMethods>(
     EventOutcome::Done
 }
 
+/// Refuses a name whose methods belong to other states.
+#[cold]
+pub fn wrong_state<H: NamedMethods>(
+    handler: &H,
+    name: &str,
+    caller: Caller<H::Envelope>,
+    cx: &mut Context<H>,
+) -> EventOutcome<H::Call> {
+    EventOutcome::from_result(refuse_state(handler, name, caller, cx))
+}
+
+/// Like [`wrong_state`], but in an async method.
+#[cold]
+pub fn wrong_state_async<'a, H: NamedMethods>(
+    name: &str,
+    caller: Caller<H::Envelope>,
+    instance: &'a mut HandlerInstance<H>,
+) -> MethodOutput<'a, H> {
+    let (handler, cx) = instance.parts();
+    let result = refuse_state(handler, name, caller, cx);
+    (instance, result)
+}
+
+fn refuse_state<H: NamedMethods>(
+    handler: &H,
+    name: &str,
+    caller: Caller<H::Envelope>,
+    cx: &mut Context<H>,
+) -> Result<(), HandlerError> {
+    // As the type is written, without the spaces between its tokens.
+    let state = H::STATES.get(handler.state_index()).copied().unwrap_or_default().replace(' ', "");
+    if caller.is_call() {
+        let error =
+            CallError::wrong_state(format!("method `{name}` is not available in the state `{state}`"));
+        return refuse_with(error, caller, cx);
+    }
+    tracing::debug!(name, state, "message without a method in this state ignored");
+    Ok(())
+}
+
 /// Refuses a call of a method without an answer.
 #[cold]
 pub fn not_a_call<H: NamedMethods>(
@@ -137,7 +177,7 @@ fn refuse_with<H: NamedMethods>(
     cx: &mut Context<H>,
 ) -> Result<(), HandlerError> {
     if caller.is_call() {
-        return caller.answer::<()>(Err(&error), &mut cx.session().replies());
+        return caller.refuse(&error, &mut cx.session().replies());
     }
     if H::ON_ERROR {
         return Err(HandlerError::Decode(DecodeError::new(error)));

@@ -14,6 +14,12 @@
 /// ready. Parameters that do not fit are answered with −32602, an unknown name with −32601, a result that does not
 /// serialize with −32603. A message without an id runs the method too and is not answered.
 ///
+/// In an `enum` handler, the first parameter may be a state in place of `&mut self`, as in `guest: &mut Guest`. In other
+/// states, a call gets the error [`CallError::WRONG_STATE`](crate::CallError::WRONG_STATE). A [`Goto`](crate::Goto)
+/// after the result, as in `Result<(Welcome, Goto<Member>), Refused>`, leads to another state; alone, it answers
+/// `null`. The chapter [states](crate::guide::states) has an example. `#[on_call(ignore = Guest)]` takes a state out of
+/// a method of all states.
+///
 /// ```
 /// # use ws_core::{prelude::*, CallError, JsonRpc, test::TestClient};
 /// #[websocket(path = "/rpc", envelope = JsonRpc)]
@@ -43,9 +49,10 @@ pub use ws_macros::on_call;
 
 /// `#[on_message]`: a method for the messages of its name, which have no answer.
 ///
-/// The name and the arguments are those of [`on_call`]. The method returns a reply, as `#[on_text]` does.
+/// The name, the arguments, the state and `ignore` are those of [`on_call`]. The method returns a reply, as
+/// `#[on_text]` does.
 ///
-/// An unknown name is ignored. Parameters that do not fit go to `#[on_error]` as
+/// An unknown name, and one of another state, is ignored. Parameters that do not fit go to `#[on_error]` as
 /// [`HandlerError::Decode`](crate::HandlerError::Decode); without one they are ignored, and the connection lives. A
 /// call with this name is answered with −32601.
 ///

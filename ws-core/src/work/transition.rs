@@ -1,5 +1,7 @@
 //! The order of a transition between two states of a handler, without the handler.
 
+use std::any::Any;
+
 use crate::reply::NextState;
 
 /// The transition of a handler with states: what was requested, and how far it is.
@@ -13,6 +15,8 @@ pub(crate) struct Transition {
     phase: TransitionPhase,
     /// The number of transitions that followed each other without another event.
     count: usize,
+    /// The rest of a batch of messages, which waits for the state: a `BatchContinuation` of the handler.
+    rest: Option<Box<dyn Any + Send>>,
 }
 
 #[derive(Debug)]
@@ -46,12 +50,29 @@ pub(crate) enum TransitionStep {
 
 impl Transition {
     pub(super) fn new() -> Self {
-        Self { requested: None, phase: TransitionPhase::Opening, count: 0 }
+        Self { requested: None, phase: TransitionPhase::Opening, count: 0, rest: None }
     }
 
     /// Requests a state. The last request counts.
     pub(super) fn request(&mut self, state: NextState) {
         self.requested = Some(state);
+    }
+
+    /// Returns whether a state is requested.
+    #[cfg_attr(not(feature = "json"), allow(dead_code))]
+    pub(crate) fn is_requested(&self) -> bool {
+        self.requested.is_some()
+    }
+
+    /// Stores the rest of a batch until the transition has ended.
+    #[cfg_attr(not(feature = "json"), allow(dead_code))]
+    pub(crate) fn store_rest(&mut self, rest: Box<dyn Any + Send>) {
+        self.rest = Some(rest);
+    }
+
+    /// Takes the rest of a batch.
+    pub(crate) fn take_rest(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.rest.take()
     }
 
     /// Returns the next step after a method has completed. At most `limit` transitions follow each other.

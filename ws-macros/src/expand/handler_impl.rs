@@ -3,11 +3,12 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Generics, Type};
 
+use super::diagram::diagram;
 use super::dispatch::call_arm;
 use super::named::{batch_arm, batch_variant, named_call_arm, named_impl, stored_types, text_arm};
 use super::rewrite::{any_cfg, respan, with_send_static, without_self};
 use super::scope;
-use super::states::{StateItems, diagram, event_arms, info_condition, state_items};
+use super::states::{StateItems, event_arms, info_condition, state_items};
 use super::upgrade::{expand_upgrade, upgrade_type};
 use crate::model::{Event, ExclusivePair, HandlerImpl, Method, PathUse, StoredPayload};
 use crate::parse::Block;

@@ -2,6 +2,7 @@
 //! would share lives in `ws_core::private`.
 
 mod declaration;
+mod diagram;
 mod dispatch;
 mod handler_impl;
 mod named;

@@ -5,8 +5,9 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
+use super::dispatch::state_of;
 use super::rewrite::{any_cfg, respan, without_self};
-use super::states::event_arms;
+use super::states::{arms, by_state, event_arms, group_condition};
 use crate::model::{Arg, Event, HandlerImpl, Method, NamedArg, TextArg, borrows, with_anonymous_lifetimes};
 
 /// Returns the arm of `Handler::event` that opens the envelope.
@@ -26,7 +27,8 @@ pub(super) fn named_impl(
     let first = methods.iter().find_map(Method::name)?;
     // The only place that needs an envelope. The span makes the error of a handler without one point at the attribute.
     let declared = respan(first.attribute, quote!(type EnvelopedSelf = #self_ty;));
-    let arms = methods.iter().filter(|method| method.name().is_some()).map(named_arm);
+    let arms =
+        arms(model, |event| matches!(event, Event::Named(_)), |_, method| named_arm(method), named_group_arm);
     let texts = event_arms(model, |event| matches!(event, Event::Text));
     let [name, params, caller, cx] =
         ["name", "params", "caller", "cx"].map(|name| Ident::new(name, Span::call_site()));
@@ -121,7 +123,25 @@ fn stores_params(method: &Method) -> bool {
 
 /// Returns the arm of a name: it runs a sync method, or returns the call of an async one.
 fn named_arm(method: &Method) -> TokenStream {
-    let Method { cfgs, ident, variant, is_async, .. } = method;
+    let Some(name) = method.name() else { return TokenStream::new() };
+    let (cfgs, text, body) = (&method.cfgs, &name.text, named_body(method));
+    quote!(#(#cfgs)* #text => { #body })
+}
+
+/// Returns the arm of a name that methods of states have. In a state without such a method, the name is refused.
+fn named_group_arm(group: &[(usize, &Method)]) -> TokenStream {
+    let Some(name) = group.iter().find_map(|(_, method)| method.name()) else { return TokenStream::new() };
+    let [this, caller, cx] = ["self", "caller", "cx"].map(|name| Ident::new(name, Span::call_site()));
+    let text = &name.text;
+    let refused = quote!(__ws::wrong_state(#this, #text, #caller, #cx));
+    let body = by_state(group, named_body, &refused, &refused);
+    let condition = group_condition(group);
+    quote!(#condition #text => { #body })
+}
+
+/// Returns the expression that runs a sync method, or makes the call of an async one.
+fn named_body(method: &Method) -> TokenStream {
+    let Method { ident, variant, is_async, .. } = method;
     let Some(name) = method.name() else { return TokenStream::new() };
     let (text, is_call) = (&name.text, name.is_call);
     let [params, caller, cx] = ["params", "caller", "cx"].map(|name| Ident::new(name, Span::call_site()));
@@ -144,7 +164,8 @@ fn named_arm(method: &Method) -> TokenStream {
         quote!(__ws::EventOutcome::Call(__Call::#variant(#stored, #caller)))
     } else {
         let (decode, _) = decode(method, &quote!(#params), &refuse);
-        let this = Ident::new("self", Span::call_site());
+        let this =
+            Ident::new(if method.states.state.is_some() { "state" } else { "self" }, Span::call_site());
         let args = args(method, &this);
         let reply = Ident::new("reply", method.output);
         let run = quote_spanned!(ident.span()=> Self::#ident);
@@ -155,7 +176,7 @@ fn named_arm(method: &Method) -> TokenStream {
             __ws::EventOutcome::from_result(#answered)
         }
     };
-    quote!(#(#cfgs)* #text => { #only_message #body })
+    quote!(#only_message #body)
 }
 
 /// Returns an arm of `Handler::call` for an async named method.
@@ -171,11 +192,22 @@ pub(super) fn named_call_arm(method: &Method) -> TokenStream {
         (TokenStream::new(), quote!((#(#values,)*)))
     };
     let reply = Ident::new("reply", method.output);
+    let of_state = method.states.state.as_ref().map(|ty| {
+        let of_handler = state_of(ty, &this);
+        let name = method.name().map(|name| &name.text);
+        quote! {
+            // No other method has run since the event.
+            let ::core::option::Option::Some(#this) = #of_handler else {
+                return __ws::wrong_state_async(#name, #caller, #instance);
+            };
+        }
+    });
     let args = args(method, &this);
     let answered = answer(method, &reply);
     let future = quote_spanned! {ident.span()=> async move {
         #decode
         let (#this, #cx) = __ws::HandlerInstance::parts(#instance);
+        #of_state
         let #reply = Self::#ident(#args).await;
         let result = #answered;
         (#instance, result)

@@ -106,8 +106,18 @@ pub(crate) fn state_impls(
     })
 }
 
-/// Returns the arms of `Handler::event`: one for each method, or for all methods of states that take one event.
+/// Returns the arms of `Handler::event`.
 pub(super) fn event_arms(model: &HandlerImpl, selects: impl Fn(&Event) -> bool) -> Vec<TokenStream> {
+    arms(model, selects, event_arm, group_arm)
+}
+
+/// Returns the arms of a match: one for each method, or for all methods of states that take one event.
+pub(super) fn arms(
+    model: &HandlerImpl,
+    selects: impl Fn(&Event) -> bool,
+    arm: impl Fn(usize, &Method) -> TokenStream,
+    group_arm: impl Fn(&[(usize, &Method)]) -> TokenStream,
+) -> Vec<TokenStream> {
     let methods = model.methods.iter().enumerate();
     let methods = methods.filter(|(_, method)| !method.is_left_out && selects(&method.event));
     let arms = methods.filter_map(|(id, method)| {
@@ -117,7 +127,7 @@ pub(super) fn event_arms(model: &HandlerImpl, selects: impl Fn(&Event) -> bool) 
             .any(|(_, method)| method.states.state.is_some() || !method.states.ignored.is_empty());
         match group.first() {
             Some((first, _)) if is_of_states => (*first == id).then(|| group_arm(&group)),
-            _ => Some(event_arm(id, method)),
+            _ => Some(arm(id, method)),
         }
     });
     arms.collect()
@@ -144,15 +154,33 @@ fn condition<'a>(cfgs: impl Iterator<Item = &'a [Attribute]> + Clone) -> TokenSt
     any_cfg(cfgs).map_or_else(TokenStream::new, |any| quote!(#[cfg(#any)]))
 }
 
-/// Returns the arm of an event that states take: their methods in turn, each only in its state, and then the
-/// method of all states.
+/// Returns the arm of an event that states take.
 fn group_arm(group: &[(usize, &Method)]) -> TokenStream {
     let payload = Ident::new("payload", Span::call_site());
     let (id, first) = group[0];
     let pattern = event_pattern(id, first, &payload);
+    let (done, unhandled) = (quote!(__ws::EventOutcome::Done), quote!(__ws::EventOutcome::Unhandled));
+    let body = by_state(group, |method| event_body(method, &payload), &done, &unhandled);
+    let condition = group_condition(group);
+    quote!(#condition __ws::Event::#pattern => { #body })
+}
+
+/// Returns the condition under which one of the methods exists.
+pub(super) fn group_condition(group: &[(usize, &Method)]) -> TokenStream {
+    condition(group.iter().map(|(_, method)| &*method.cfgs))
+}
+
+/// Returns the statements that run the methods of a group: those of states in turn, each only in its state, and
+/// then the method of all states.
+pub(super) fn by_state(
+    group: &[(usize, &Method)],
+    body: impl Fn(&Method) -> TokenStream,
+    ignored_outcome: &TokenStream,
+    other_outcome: &TokenStream,
+) -> TokenStream {
     let branches = group.iter().filter_map(|(_, method)| {
         let ty = method.states.state.as_ref()?;
-        let (cfgs, body) = (&method.cfgs, event_body(method, &payload));
+        let (cfgs, body) = (&method.cfgs, body(method));
         let of_self = state_of(ty, &Ident::new("self", Span::call_site()));
         let state = Ident::new("state", Span::call_site());
         Some(quote! {
@@ -168,34 +196,26 @@ fn group_arm(group: &[(usize, &Method)]) -> TokenStream {
             quote! {
                 #(#cfgs)*
                 if ::core::option::Option::is_some(&#of_self) {
-                    return __ws::EventOutcome::Done;
+                    return #ignored_outcome;
                 }
             }
         })
     });
     let of_all = group.iter().filter(|(_, method)| method.states.state.is_none());
-    let of_all: Vec<_> = of_all.map(|(_, method)| (&method.cfgs, event_body(method, &payload))).collect();
+    let of_all: Vec<_> = of_all.map(|(_, method)| (&method.cfgs, body(method))).collect();
     let of_others = match &*of_all {
         [(cfgs, body)] if cfgs.is_empty() => body.clone(),
-        [] => quote!(__ws::EventOutcome::Unhandled),
+        [] => other_outcome.clone(),
         all => {
             let returns = all.iter().map(|(cfgs, body)| quote!(#(#cfgs)* return { #body };));
             quote! {
                 #(#returns)*
                 #[allow(unreachable_code)]
-                __ws::EventOutcome::Unhandled
+                { #other_outcome }
             }
         }
     };
-    let condition = condition(group.iter().map(|(_, method)| &*method.cfgs));
-    quote! {
-        #condition
-        __ws::Event::#pattern => {
-            #(#branches)*
-            #(#ignored)*
-            #of_others
-        }
-    }
+    quote!(#(#branches)* #(#ignored)* #of_others)
 }
 
 /// The items of a handler that uses states.
@@ -281,7 +301,7 @@ fn checks(model: &HandlerImpl) -> Vec<(Span, TokenStream)> {
     for (id, first) in model.methods.iter().enumerate() {
         let event = match &first.event {
             Event::Timer { .. } => continue,
-            event => event.name(),
+            event => attribute(event),
         };
         let group = group(model, first);
         let is_later = group.first().is_some_and(|(first, _)| *first != id);
@@ -299,10 +319,9 @@ fn checks(model: &HandlerImpl) -> Vec<(Span, TokenStream)> {
                 quote!(#(#cfgs)* #index)
             })
         });
-        // A state may be entered and left without a word.
-        let is_optional = matches!(first.event, Event::Enter | Event::Leave);
+        // A state may be entered and left without a word, and a name may be unknown in a state.
+        let is_optional = matches!(first.event, Event::Enter | Event::Leave | Event::Named(_));
         let has_other = is_optional || group.iter().any(|(_, method)| method.states.state.is_none());
-        let event = format!("#[{event}]");
         let span = blamed.ident.span();
         checks.push((
             span,
@@ -319,6 +338,14 @@ fn checks(model: &HandlerImpl) -> Vec<(Span, TokenStream)> {
         checks.push((span, quote_spanned!(span=> __ws::check_reached(#names, &[#entry, #(#targets),*]))));
     }
     checks
+}
+
+/// Returns the attribute of an event, for errors.
+fn attribute(event: &Event) -> String {
+    match event {
+        Event::Named(name) => format!("#[{}({:?})]", event.name(), name.text),
+        _ => format!("#[{}]", event.name()),
+    }
 }
 
 /// Returns the index of the first state: that of `#[on_upgrade]`, else the first variant. `None` if the type that
@@ -349,42 +376,4 @@ fn state_timers(model: &HandlerImpl) -> Option<TokenStream> {
     });
     let timers: Vec<_> = timers.collect();
     (!timers.is_empty()).then(|| quote!(const STATE_TIMERS: &'static [__ws::StateTimer] = &[#(#timers),*];))
-}
-
-/// Returns the documentation of the `impl`: a diagram of the states.
-pub(super) fn diagram(model: &HandlerImpl) -> Option<TokenStream> {
-    let mut lines = vec!["stateDiagram-v2".to_owned()];
-    let name = |ty: &Type| text(ty).replace(' ', "");
-    // A diagram names a state by letters and digits.
-    let id = |ty: &Type| name(ty).replace(|c: char| !c.is_alphanumeric(), "_");
-    let mut states: Vec<&Type> = Vec::new();
-    for ty in model.methods.iter().flat_map(|method| method.states.types()) {
-        if !states.iter().any(|state| name(state) == name(ty)) {
-            states.push(ty);
-        }
-    }
-    states.first()?;
-    for ty in states.iter().filter(|ty| id(ty) != name(ty)) {
-        lines.push(format!("    {}: {}", id(ty), name(ty)));
-    }
-    for upgrade in &model.upgrades {
-        if let Some(first) = states.iter().find(|ty| name(ty) == name(&upgrade.created)) {
-            lines.push(format!("    [*] --> {}: {}", id(first), upgrade.ident));
-        }
-    }
-    for method in &model.methods {
-        for target in &method.states.targets {
-            let from: Vec<&&Type> = match &method.states.state {
-                Some(state) => states.iter().filter(|ty| name(ty) == name(state)).collect(),
-                None => states.iter().collect(),
-            };
-            let event = method.event.name();
-            lines.extend(
-                from.iter()
-                    .map(|from| format!("    {} --> {}: {event} {}", id(from), id(target), method.ident)),
-            );
-        }
-    }
-    let text = format!("The states of the handler.\n\n```mermaid\n{}\n```", lines.join("\n"));
-    Some(quote!(#[doc = #text]))
 }

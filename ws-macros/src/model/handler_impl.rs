@@ -162,13 +162,7 @@ impl HandlerImpl {
                     kind.name(),
                     first.ident
                 ),
-                Event::Named(ref name) => format!(
-                    "a second method for `{}`: `{}` handles it already\n\
-                     help: give one of them another name, for example `#[{}(\"another.name\")]`",
-                    name.text,
-                    first.ident,
-                    kind.name()
-                ),
+                Event::Named(ref name) => repeated_name(first, &method, &name.text, kind),
                 _ => format!(
                     "a second `#[{}]`: `{}` handles it already\nhelp: handle both in one method",
                     kind.name(),
@@ -178,7 +172,10 @@ impl HandlerImpl {
             let span = method.name().map_or_else(|| method.ident.span(), |name| name.span);
             let text = match of_state(&method.states) {
                 state
-                    if state.is_empty() || text.starts_with("both ") || text.contains("beside a method") =>
+                    if state.is_empty()
+                        || kind.is_named()
+                        || text.starts_with("both ")
+                        || text.contains("beside a method") =>
                 {
                     text
                 }
@@ -221,6 +218,10 @@ impl HandlerImpl {
             .filter(|_| !matches!(method.event, Event::Timer { .. }))
         {
             let Some(state) = &taking.states.state else { continue };
+            // A name of a state and of all states is an error already.
+            if kind.is_named() && ignoring.states.state.is_none() {
+                continue;
+            }
             let ignored = ignoring.states.ignored.iter().find(|ty| text(ty) == text(state));
             if let Some(ignored) = ignored {
                 errors.error_at(
@@ -249,6 +250,20 @@ fn reject_or_defer(
     } else {
         exclusive.push(ExclusivePair { cfgs: [first, second].concat(), span, text });
     }
+}
+
+/// Returns the error text of two methods for one name.
+fn repeated_name(first: &Method, second: &Method, name: &str, kind: Kind) -> String {
+    let (of_first, of_second) = (of_state(&first.states), of_state(&second.states));
+    let (kind, first) = (kind.name(), &first.ident);
+    let help = format!("give one of them another name, for example `#[{kind}(\"another.name\")]`");
+    if of_first == of_second {
+        return format!("a second method{of_first} for `{name}`: `{first}` handles it already\nhelp: {help}");
+    }
+    format!(
+        "methods of a state and of all states for `{name}`: `{first}` handles it already\n\
+         help: write a method for each state, or {help}"
+    )
 }
 
 /// Returns the error text of an unknown attribute.

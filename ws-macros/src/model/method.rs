@@ -8,7 +8,7 @@ use super::arg::{Arg, NamedArg};
 use super::argument::{usage_hint, validate_arguments};
 use super::kind::Kind;
 use super::named::{MessageName, validate_name};
-use super::states::{MethodStates, check_targets, ignored_states, state_of, targets};
+use super::states::{MethodStates, check_targets, ignored_states, split_ignored, state_of, targets};
 use super::task::find_captured_context;
 use super::types::{borrows, captures_all, is_named, type_arguments, ungroup_type};
 use super::{cfg_attributes, output_span, value};
@@ -77,6 +77,7 @@ impl Event {
             Self::Text => "on_text",
             Self::Binary => "on_binary",
             Self::Part => "on_part",
+            Self::Named(name) if name.is_call => "on_call",
             Self::Named(_) => "on_message",
             Self::Ping => "on_ping",
             Self::Pong => "on_pong",
@@ -144,7 +145,10 @@ impl Method {
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         let is_one_event = std::mem::discriminant(&self.event) == std::mem::discriminant(&other.event)
             && (!matches!(self.event, Event::Info) || self.takes_type_of(other));
-        self.takes_event_of(other) && (self.states.overlap(&other.states) || !is_one_event)
+        // A name of all states is that of none: its parameters and its answer do not depend on the state.
+        let is_of_all = |method: &Self| method.name().is_some() && method.states.state.is_none();
+        let is_one_state = self.states.overlap(&other.states) || is_of_all(self) || is_of_all(other);
+        self.takes_event_of(other) && (is_one_state || !is_one_event)
     }
 
     /// Returns whether two methods handle the same event. Timers are events of their own; messages differ by
@@ -174,9 +178,14 @@ pub(super) fn validate_method(
     let sig = &method.sig;
     check_signature(sig, "a method for an event", errors);
     // All parts are validated before the first return, so that one build reports all errors.
-    let ignored = if kind.is_named() { None } else { ignored_states(helper, kind, errors) };
+    let arguments = match &helper.meta {
+        Meta::List(list) => list.tokens.clone(),
+        _ => TokenStream::new(),
+    };
+    let (name, ignored) = if kind.is_named() { split_ignored(&arguments) } else { (None, Some(arguments)) };
+    let ignored = ignored.and_then(|ignored| ignored_states(&ignored, kind, errors));
     let event = if kind.is_named() {
-        validate_name(helper, sig, kind, errors).map(Event::Named)
+        validate_name(helper, name, sig, kind, errors).map(Event::Named)
     } else {
         validate_event(helper, kind, ignored.is_some(), errors)
     };

@@ -7,6 +7,7 @@ use syn::{Attribute, Expr, ExprLit, Ident, Lit, Meta, Pat, PatType, Signature, T
 
 use super::arg::{Arg, NamedArg};
 use super::kind::Kind;
+use super::states::receiver_hint;
 use super::types::{is_named, is_static, last_name, type_arguments, ungroup_type};
 use crate::errors::Errors;
 
@@ -22,9 +23,10 @@ pub(crate) struct MessageName {
     pub(crate) is_call: bool,
 }
 
-/// Returns the name from the attribute, or that of the method.
+/// Returns the name from the attribute, or that of the method. `argument` is the argument without `ignore`.
 pub(super) fn validate_name(
     helper: &Attribute,
+    argument: Option<TokenStream>,
     sig: &Signature,
     kind: Kind,
     errors: &mut Errors,
@@ -34,16 +36,16 @@ pub(super) fn validate_name(
     let is_call = kind == Kind::Call;
     let own = sig.ident.to_string().trim_start_matches("r#").to_owned();
     let help = format!("write `#[{name}]` for the name `{own}`, or `#[{name}(\"another.name\")]`");
-    let tokens = match &helper.meta {
-        Meta::Path(_) => {
+    let tokens = match (&helper.meta, argument) {
+        (Meta::Path(_), _) | (Meta::List(_), None) => {
             return Some(MessageName { text: own, span: sig.ident.span(), attribute, is_call });
         }
-        Meta::List(list) if list.tokens.is_empty() => {
+        (Meta::List(list), _) if list.tokens.is_empty() => {
             errors.error_at(list, format!("empty parentheses\nhelp: {help}"));
             return None;
         }
-        Meta::List(list) => list.tokens.clone(),
-        Meta::NameValue(set) => {
+        (Meta::List(_), Some(tokens)) => tokens,
+        (Meta::NameValue(set), _) => {
             let value = set.value.to_token_stream();
             errors.error_at(
                 &set.value,
@@ -175,7 +177,8 @@ fn tokens_of(ty: &Type) -> String {
 pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
     let keyword = if sig.asyncness.is_some() { "async fn" } else { "fn" };
     let output = if kind == Kind::Call { " -> i64" } else { "" };
-    format!("`{keyword} {}(&mut self, first: i64, second: &str){output}`, with any arguments", sig.ident)
+    let receiver = receiver_hint(sig, kind);
+    format!("`{keyword} {}({receiver}, first: i64, second: &str){output}`, with any arguments", sig.ident)
 }
 
 /// Returns a type with anonymous lifetimes in place of the method's own.

@@ -1,16 +1,17 @@
 //! States: the variants of an `enum` handler, and the methods that belong to them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Fields, FnArg, GenericArgument, GenericParam, Ident, Meta, PatType, PathArguments, ReturnType,
-    Signature, Token, Type,
+    Fields, FnArg, GenericArgument, GenericParam, Ident, PatType, PathArguments, ReturnType, Signature,
+    Token, Type,
 };
 
 use super::kind::Kind;
+use super::task::is_punct;
 use super::types::{is_named, last_name, names_context, type_arguments, ungroup_type};
 use crate::errors::Errors;
 use crate::parse::DeclarationItem;
@@ -112,16 +113,6 @@ pub(super) fn check_owner(sig: &Signature, kind: Kind, usage: &str, errors: &mut
             );
             false
         }
-        (Some(param), Kind::Call | Kind::Message) => {
-            errors.error_at(
-                &param.ty,
-                format!(
-                    "`#[{name}]` of a state: a named message belongs to all states\n\
-                     help: take `&mut self`, and match on the state"
-                ),
-            );
-            false
-        }
         (None, Kind::Enter | Kind::Leave) => {
             let span = sig.receiver().map_or_else(|| sig.ident.span(), Spanned::span);
             errors.error(
@@ -162,17 +153,40 @@ pub(super) fn misplaced_state(sig: &Signature) -> Option<(TokenStream, String)> 
     Some((first.ty.to_token_stream(), format!("a method borrows its state mutably\n{help}")))
 }
 
-/// Returns the states of `ignore = Guest` or `ignore(Guest, Admin)`; `None` if the attribute has other arguments
-/// or none.
-pub(super) fn ignored_states(helper: &Attribute, kind: Kind, errors: &mut Errors) -> Option<Vec<Type>> {
-    let Meta::List(list) = &helper.meta else { return None };
-    let mut tokens = list.tokens.clone().into_iter();
+/// Words in place of `ignore`.
+const IGNORE: [&str; 5] = ["ignore", "ignored", "ignores", "skip", "except"];
+/// Words in place of the first parameter, which is the state of the method.
+const STATE: [&str; 3] = ["state", "states", "when"];
+
+/// Returns the name and the rest of the arguments in `"name", ignore = Guest`, each of which may be missing.
+pub(super) fn split_ignored(arguments: &TokenStream) -> (Option<TokenStream>, Option<TokenStream>) {
+    let tokens: Vec<TokenTree> = arguments.clone().into_iter().collect();
+    let is_word = |token: &TokenTree| {
+        let words = IGNORE.iter().chain(&STATE);
+        matches!(token, TokenTree::Ident(ident) if words.clone().any(|word| ident == word))
+    };
+    match &*tokens {
+        [word, next, ..] if is_word(word) && (is_punct(next, '=') || matches!(next, TokenTree::Group(_))) => {
+            (None, Some(arguments.clone()))
+        }
+        [name @ TokenTree::Literal(_), comma, rest @ ..]
+            if is_punct(comma, ',') && rest.first().is_some_and(is_word) =>
+        {
+            (Some(name.clone().into()), Some(rest.iter().cloned().collect()))
+        }
+        _ => (Some(arguments.clone()), None),
+    }
+}
+
+/// Returns the states of `ignore = Guest` or `ignore(Guest, Admin)`; `None` if there are other arguments.
+pub(super) fn ignored_states(arguments: &TokenStream, kind: Kind, errors: &mut Errors) -> Option<Vec<Type>> {
+    let mut tokens = arguments.clone().into_iter();
     let first = tokens.next()?;
     let (word, rest) = (first.to_string(), tokens.collect::<TokenStream>());
     let name = kind.name();
-    if ["state", "states", "when"].contains(&word.as_str()) {
+    if STATE.contains(&word.as_str()) {
         errors.error_at(
-            &list.tokens,
+            arguments,
             format!(
                 "the state of a method is the type of its first parameter\n\
                  help: write `#[{name}] fn login(guest: &mut Guest, …)`"
@@ -180,7 +194,7 @@ pub(super) fn ignored_states(helper: &Attribute, kind: Kind, errors: &mut Errors
         );
         return Some(Vec::new());
     }
-    if !["ignore", "ignored", "ignores", "skip", "except"].contains(&word.as_str()) {
+    if !IGNORE.contains(&word.as_str()) {
         return None;
     }
     let usage = format!("`#[{name}(ignore = Guest)]` or `#[{name}(ignore(Guest, Admin))]`");
@@ -190,12 +204,12 @@ pub(super) fn ignored_states(helper: &Attribute, kind: Kind, errors: &mut Errors
             Kind::Enter | Kind::Leave => "a state without the method has nothing to ignore",
             _ => "a timer runs in the state of its method only",
         };
-        errors.error_at(&list.tokens, format!("`#[{name}]` cannot ignore a state: {why}\nhelp: remove it"));
+        errors.error_at(arguments, format!("`#[{name}]` cannot ignore a state: {why}\nhelp: remove it"));
         return Some(Vec::new());
     }
     let types = if word == "ignore" { parse_ignored(rest) } else { None };
     let Some(types) = types else {
-        errors.error_at(&list.tokens, format!("not the states that ignore the event\nhelp: write {usage}"));
+        errors.error_at(arguments, format!("not the states that ignore the event\nhelp: write {usage}"));
         return Some(Vec::new());
     };
     for (at, ty) in types.iter().enumerate() {

@@ -10,6 +10,8 @@ use crate::prelude::*;
 
 mod endings;
 mod handlers;
+#[cfg(feature = "json")]
+mod named;
 
 const SECOND: Duration = Duration::from_secs(1);
 

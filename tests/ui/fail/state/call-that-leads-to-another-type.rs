@@ -1,0 +1,35 @@
+use ws_core::JsonRpc;
+use ws_core::prelude::*;
+
+#[websocket(path = "/", envelope = JsonRpc)]
+enum Chat {
+    Guest(Guest),
+    Member(Member),
+}
+
+struct Guest;
+struct Member;
+
+struct Stranger;
+
+#[websocket]
+impl Chat {
+    #[on_upgrade]
+    fn join() -> Guest {
+        Guest
+    }
+
+    #[on_call]
+    fn login(_: &mut Guest, name: String) -> (String, Goto<Member>) {
+        (name, Goto(Member))
+    }
+
+    #[on_call]
+    fn leave(_: &mut Member) -> Result<(u8, Goto<Stranger>), ws_core::CallError> {
+        Ok((1, Goto(Stranger)))
+    }
+}
+
+fn main() {
+    let _: Router = Router::new().mount::<Chat>();
+}
