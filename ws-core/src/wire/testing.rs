@@ -46,8 +46,10 @@ pub(crate) fn peer_deflates(peer: &mut flate2::Compress, message: &[u8]) -> Vec<
     if message.is_empty() {
         return vec![0x00];
     }
-    let mut out = Vec::with_capacity(message.len() + 200);
+    // Stored blocks have a header each.
+    let mut out = Vec::with_capacity(message.len() + message.len() / 64 + 200);
     peer.compress_vec(message, &mut out, flate2::FlushCompress::Sync).unwrap();
+    assert!(out.len() < out.capacity(), "the output may be incomplete");
     assert!(out.ends_with(&[0x00, 0x00, 0xff, 0xff]));
     out.truncate(out.len() - 4);
     out
