@@ -238,6 +238,10 @@ fn on_panic<'a, H: Handler>(panic: Panic) -> NextStep<'a, H> {
     NextStep::Finish(Some(Box::new((panic, UnreadInput::default()))))
 }
 
+/// What became of a message: the call of an async method or the panic of a sync one, and the length of the
+/// message's own buffer.
+type Dispatched<H> = (Result<Option<<H as Handler>::Call>, Panic>, usize);
+
 /// Takes the next message, which may be of any kind, and dispatches it. Returns the length of its buffer, if the
 /// message owns one; `None` if there is no message.
 // PERF: cold, so that the loop over short messages prepares nothing for the call. budget: text64x16
@@ -246,7 +250,7 @@ fn on_panic<'a, H: Handler>(panic: Panic) -> NextStep<'a, H> {
 fn dispatch_next<H: Handler>(
     instance: &mut HandlerInstance<H>,
     input: &mut &mut [u8],
-) -> Option<(Result<Option<H::Call>, Panic>, usize)> {
+) -> Option<Dispatched<H>> {
     let message = instance.cx.session().wire.next_message_slow(input)?;
     if let InboundMessage::Text(text) = &message
         && is_answer(instance, text)
@@ -266,7 +270,7 @@ fn dispatch_next<H: Handler>(
 fn dispatch_owned<H: Handler>(
     instance: &mut HandlerInstance<H>,
     message: InboundMessage<'_>,
-) -> (Result<Option<H::Call>, Panic>, usize) {
+) -> Dispatched<H> {
     instance.cx.session().wire.begin_message(&message);
     let call = catch(|| instance.dispatch_message(&message));
     (call, instance.cx.session().wire.end_message(message))

@@ -136,7 +136,7 @@ pub enum Later {}
 
 impl<T: CallResult<M> + Send + 'static, M> Answer<(Later, M)> for Deferred<T> {
     fn answer<E: Envelope>(self, caller: Caller<E>, to: &mut Replies<'_>) -> Result<(), HandlerError> {
-        defer(self, caller, to, |result, caller, to| result.answer_call(caller, to))
+        defer(self, caller, to, T::answer_call)
     }
 }
 

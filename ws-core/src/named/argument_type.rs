@@ -28,6 +28,7 @@ pub struct ArgumentType<T>(PhantomData<T>);
 
 impl<T> ArgumentType<T> {
     /// Creates the type.
+    #[expect(clippy::new_without_default, reason = "only generated code creates it")]
     #[inline]
     pub const fn new() -> Self {
         Self(PhantomData)

@@ -132,7 +132,7 @@ impl Lamp {
     /// Leads on without end, if the number is large.
     #[on_enter]
     fn enter_on(on: &mut On) -> Option<Goto<On>> {
-        (on.0 > 100).then(|| Goto(On(on.0)))
+        (on.0 > 100).then_some(Goto(On(on.0)))
     }
 }
 
