@@ -10,7 +10,7 @@ const _: () = {
         const DECLARATION: __ws::Declaration = {
             let mut declaration = __ws::Declaration::DEFAULT;
             declaration.path = "/rpc";
-            __ws::Declaration::checked(declaration)
+            declaration
         };
     }
     #[automatically_derived]
@@ -295,7 +295,7 @@ const _: () = {
     pub enum __Call {
         Login(
             ::core::option::Option<__ws::Box<__ws::RawValue>>,
-            __ws::Caller<<Desk as __ws::NamedMethods>::Envelope>,
+            __ws::Caller<__ws::EnvelopeOf<Desk>>,
         ),
         __Batch(__ws::Box<__ws::BatchRest<Desk>>),
     }
@@ -311,17 +311,17 @@ const _: () = {
             __ws::IntoUpgrade::<Desk>::into_upgrade(made)
         }
     }
-    const __DECLARED: __ws::Declaration = __ws::Declaration::path_untaken(
-        <Desk as __ws::Declared>::DECLARATION,
+    const _: __ws::Declaration = __ws::Declaration::path_untaken(
+        __ws::declaration::<Desk>(),
     );
     #[automatically_derived]
     impl __ws::Handler for Desk {
         type Info = ::core::convert::Infallible;
         type Call = __Call;
         type Upgrade = __Upgrade;
-        type Protocol = <Desk as __ws::Declared>::Protocol;
-        const CHECKED_DECLARATION: __ws::Declaration = __DECLARED;
+        const CHECKED_DECLARATION: __ws::Declaration = __ws::declaration::<Desk>();
         const ASYNC: ::core::primitive::bool = true;
+        const NAMED: ::core::primitive::bool = true;
         const STATES: &'static [&'static ::core::primitive::str] = __STATES;
         fn state_index(&self) -> ::core::primitive::usize {
             <Desk as __ws::HasState<Visitor>>::current(self)
@@ -356,7 +356,7 @@ const _: () = {
                         let (arg0,) = match __ws::arguments(
                             params.as_deref(),
                             &["name"],
-                            (__ws::argument::<__ws::TextArgument<'_>>(),),
+                            (__ws::ArgumentType::<__ws::TextArgument<'_>>::new().slot(),),
                         ) {
                             ::core::result::Result::Ok(values) => values,
                             ::core::result::Result::Err(error) => {
@@ -383,15 +383,16 @@ const _: () = {
         }
     }
     #[allow(unused_imports)]
-    use __ws::AnswerValue as _;
+    use __ws::{AnswerValue as _, UnusableArgument as _};
     #[automatically_derived]
     impl __ws::NamedMethods for Desk {
-        type Envelope = <Desk as __ws::Enveloped>::Envelope;
+        type Envelope = __ws::EnvelopeOf<Desk>;
+        type EnvelopedSelf = Desk;
         fn named(
             &mut self,
             name: &::core::primitive::str,
             params: ::core::option::Option<&__ws::RawValue>,
-            caller: __ws::Caller<<Desk as __ws::NamedMethods>::Envelope>,
+            caller: __ws::Caller<__ws::EnvelopeOf<Desk>>,
             cx: &mut __ws::Context<Self>,
         ) -> __ws::EventOutcome<__Call> {
             match name {
@@ -431,7 +432,7 @@ const _: () = {
                             let (arg0,) = match __ws::arguments(
                                 params,
                                 &["prefix"],
-                                (__ws::argument::<String>(),),
+                                (__ws::ArgumentType::<String>::new().slot(),),
                             ) {
                                 ::core::result::Result::Ok(values) => values,
                                 ::core::result::Result::Err(error) => {
@@ -458,7 +459,7 @@ const _: () = {
                     let (arg0,) = match __ws::arguments(
                         params,
                         &["room"],
-                        (__ws::argument::<String>(),),
+                        (__ws::ArgumentType::<String>::new().slot(),),
                     ) {
                         ::core::result::Result::Ok(values) => values,
                         ::core::result::Result::Err(error) => {
