@@ -1,5 +1,6 @@
 //! The commands of a handler to its connection.
 
+mod batch;
 #[cfg(feature = "json")]
 mod calls;
 #[cfg(not(feature = "json"))]

@@ -14,7 +14,6 @@ use std::time::Duration;
 #[cfg(feature = "json")]
 pub use enveloped::{Enveloped, NamedMessages};
 pub use info::{DeliverTo, InfoOf, OnInfo};
-pub(crate) use instance::BatchContinuation;
 pub use instance::{HandlerInstance, MethodFuture, MethodOutput};
 pub use reply_of::ReplyOf;
 pub use states::{HasState, StateTimer, States, UsesStates, check_event, check_reached, upgrade_to_state};

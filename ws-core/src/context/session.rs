@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::close::CloseReason;
 use crate::error::HandlerError;
-use crate::handler::{BatchContinuation, Handler};
+use crate::handler::Handler;
 use crate::mailbox::Mailbox;
 use crate::panic::catch;
 use crate::reply::{DeferredReply, Replies};
@@ -19,8 +19,6 @@ use crate::sync::lock;
 use crate::timer::Timers;
 use crate::topic::{Delivery, QueueItem, Subscriptions, new_connection_id};
 use crate::wire::Connection;
-#[cfg(feature = "json")]
-use crate::work::Transition;
 use crate::work::{Completed, Work};
 
 /// The storage of a session, chosen by [`Handler::ASYNC`].
@@ -338,27 +336,6 @@ impl<H: Handler> Session<H> {
     /// Sends a reply whose future has completed.
     pub(crate) fn send_deferred(&mut self, reply: DeferredReply) -> Result<(), HandlerError> {
         reply(&mut self.replies())
-    }
-
-    /// Returns whether a method has requested another state, which follows unless the connection closes.
-    #[cfg(feature = "json")]
-    pub(crate) fn awaits_transition(&self) -> bool {
-        let transition = self.work.as_ref().and_then(|work| work.transition.as_ref());
-        transition.is_some_and(Transition::is_requested) && !self.wire.is_closing()
-    }
-
-    /// Stores the rest of a batch until the transition that a method has requested has ended.
-    #[cfg(feature = "json")]
-    pub(crate) fn after_transition(&mut self, rest: BatchContinuation<H>) {
-        if let Some(transition) = self.work.as_mut().and_then(|work| work.transition.as_mut()) {
-            transition.store_rest(Box::new(rest));
-        }
-    }
-
-    /// Takes the rest of a batch whose transition has ended.
-    pub(crate) fn take_batch(&mut self) -> Option<BatchContinuation<H>> {
-        let rest = self.work.as_mut()?.transition.as_mut()?.take_rest()?;
-        rest.downcast::<BatchContinuation<H>>().ok().map(|rest| *rest)
     }
 
     /// Cancels the futures of a connection that sends no more replies.

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use super::Handler;
 use crate::context::Context;
 use crate::error::HandlerError;
-use crate::event::EventOutcome;
 
 /// The handler of a connection and its context. Only the driver creates and calls one.
 #[derive(Debug)]
@@ -28,10 +27,6 @@ impl<H: Handler> HandlerInstance<H> {
         (&mut self.handler, &mut self.cx)
     }
 }
-
-/// The rest of a batch of messages, which runs when the transition that one of its methods began has ended.
-pub(crate) type BatchContinuation<H> =
-    Box<dyn FnOnce(&mut H, &mut Context<H>) -> EventOutcome<<H as Handler>::Call> + Send>;
 
 /// A running async method. Its box is the one allocation that the method costs: inside the connection's own
 /// future, every idle connection would have the size of the largest method.

@@ -121,7 +121,7 @@ impl Sender {
 
     /// Records that a message or a mark was stored.
     ///
-    /// Later messages than one that `is_repeated` may be stored before it, and then it is no [`Base`].
+    /// Later messages than one that `is_repeated` may be stored before it. Then it does not become the [`Base`].
     pub(super) fn stored(&self, number: u64, offset: u64, is_repeated: bool) {
         let mut state = self.lock();
         let is_base = !is_repeated || number >= state.sent;
