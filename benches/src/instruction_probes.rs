@@ -96,6 +96,16 @@ pub(crate) const PROBES: &[Probe] = &[
         exchange: |load, count| again(load, count, &rpc::call(), 1),
     },
     Probe {
+        key: "session64",
+        title: "64 B in a session",
+        mode: Mode::Session,
+        connections: 1,
+        few: 512,
+        many: 3_072,
+        messages: 1,
+        exchange: session,
+    },
+    Probe {
         key: "fanout",
         title: "fan-out delivery",
         mode: Mode::Fanout,
@@ -128,6 +138,20 @@ fn again(load: &mut Load, count: usize, bytes: &std::rc::Rc<[u8]>, answers: u32)
     Ok(())
 }
 
+/// Echoes in a session. Each side acknowledges every 32 messages, so the server's 32nd message is followed by one more.
+fn session(load: &mut Load, count: usize) -> io::Result<()> {
+    let text = text(&[b'x'; 64]);
+    for number in 1..=count {
+        let is_acknowledged = number % 32 == 0;
+        again(load, 1, &text, 1 + u32::from(is_acknowledged))?;
+        if is_acknowledged {
+            let object = format!("\0{{\"ack\":{number}}}");
+            again(load, 1, &crate::workloads::text(object.as_bytes()), 0)?;
+        }
+    }
+    Ok(())
+}
+
 impl Probe {
     pub(crate) fn fits(&self, server: &Server) -> bool {
         server.can(self.mode)
@@ -149,7 +173,11 @@ impl Probe {
     fn once(&self, server: &Server, under: fn(&Path) -> Under<'_>, exchanges: usize) -> io::Result<String> {
         let file = env::temp_dir().join(format!("benches-{}", std::process::id()));
         let process = Process::start(server, self.mode, under(&file))?;
-        let offer = if self.mode == Mode::Deflate { Offer::Deflate } else { Offer::Nothing };
+        let offer = match self.mode {
+            Mode::Deflate => Offer::Deflate,
+            Mode::Session => Offer::Session,
+            _ => Offer::Nothing,
+        };
         let mut load = Load::connect(process.port, self.connections, offer)?;
         (self.exchange)(&mut load, exchanges)?;
         process.stop()?;

@@ -195,9 +195,15 @@ pub enum CloseReason {
     /// The client disconnected without a close frame. Cowboy's `{error, closed}` and
     /// `{error, Reason}`.
     ConnectionLost(io::ErrorKind),
-    /// The server is shutting down. The code is 1001.
+    /// The server is shutting down. The code is 1001; for a session it is 1012, so that the client connects again.
     Shutdown,
+    /// The client began a new session in place of this one, which could not send what the client lacks. The code is
+    /// 4900.
+    Superseded,
 }
+
+/// The close code of a connection of a session that another connection or session has replaced.
+pub(crate) const SUPERSEDED: u16 = 4900;
 
 impl CloseReason {
     /// Returns the close frame to send for this reason: the only table from reason to code.
@@ -221,6 +227,7 @@ impl CloseReason {
             Self::Overflow => with(codes.overflow),
             Self::ConnectionLost(_) => None,
             Self::Shutdown => with(codes.shutdown),
+            Self::Superseded => with((SUPERSEDED, "superseded")),
         }
     }
 }
@@ -241,6 +248,7 @@ impl fmt::Display for CloseReason {
             Self::Overflow => f.write_str("client reads too slowly"),
             Self::ConnectionLost(kind) => write!(f, "connection lost: {kind}"),
             Self::Shutdown => f.write_str("server is shutting down"),
+            Self::Superseded => f.write_str("superseded by a new session"),
         }
     }
 }

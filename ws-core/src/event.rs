@@ -31,6 +31,10 @@ pub enum Event<'a, I> {
     Lagged(u64),
     /// The outbox is below its high-water mark again.
     Drain,
+    /// A connection carries the session again.
+    Attach,
+    /// The session has lost its connection.
+    Detach,
     /// A payload did not decode, a method failed, or a reply could not be sent.
     Error(HandlerError),
     /// The connection has ended.

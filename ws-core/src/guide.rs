@@ -25,6 +25,8 @@ chapters! {
     named_messages: "../docs/named_messages.md"
     calls: "../docs/calls.md"
     states: "../docs/states.md"
+    sessions: "../docs/sessions.md"
+    session_protocol: "../docs/session_protocol.md"
     topics: "../docs/topics.md"
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"

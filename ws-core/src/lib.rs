@@ -179,10 +179,10 @@ pub use json::Json;
 pub use message::{Message, MessageKind, Part, Ping, Pong};
 #[cfg(feature = "json")]
 pub use named::Params;
-pub use options::{Compress, Options, Origins, Overflow, Unhandled, UnsentLimit};
+pub use options::{Compress, Options, Origins, Overflow, SessionOptions, Unhandled, UnsentLimit};
 pub use payload::{FromBinary, FromText};
 pub use reply::{Goto, IntoReply, Replies};
-pub use router::{Path, PeerAddr, Query, Router, State, Subprotocols};
+pub use router::{Drain, Path, PeerAddr, Query, Router, State, Subprotocols};
 #[cfg(feature = "tls")]
 pub use server::Tls;
 pub use timer::TimerId;

@@ -3,12 +3,14 @@
 mod compress;
 mod path_parameters;
 mod send_limits;
+mod session;
 
 use std::time::Duration;
 
 pub use compress::Compress;
 pub(crate) use send_limits::SendLimits;
 pub use send_limits::UnsentLimit;
+pub use session::SessionOptions;
 
 use crate::close::CloseCodes;
 
@@ -128,6 +130,11 @@ pub struct Options {
     /// `#[on_upgrade]`. A value that `#[on_upgrade]` sets applies to the extension only. Default false.
     /// Cowboy supported draft 76 until version 0.8, and still negotiates the extension with Safari.
     pub legacy: bool,
+    /// Whether and how a handler outlives its connection: [sessions](crate::guide::sessions). The declared value
+    /// decides whether clients may begin a session, because that happens before `#[on_upgrade]`, which may change
+    /// the other settings. Without the feature `session` this option has no effect, nor in [`drive`](crate::drive).
+    /// Default `None`.
+    pub session: Option<SessionOptions>,
 }
 
 impl Options {
@@ -160,6 +167,7 @@ impl Options {
         subprotocols: &[],
         origins: Origins::SameHost,
         legacy: false,
+        session: None,
     };
 }
 
@@ -301,6 +309,11 @@ impl Declaration {
         if takes_parts && is_default && !self.limits_messages {
             self.options.max_message_size = usize::MAX;
         }
+        assert!(
+            !(takes_parts && self.options.session.is_some()),
+            "`session` beside `#[on_part]`: a session delivers whole messages; \
+             take them with `#[on_text]` or `#[on_binary]`",
+        );
         self
     }
 
@@ -366,6 +379,9 @@ impl Declaration {
         );
         if let Some(compress) = compress {
             compress.check();
+        }
+        if let Some(session) = &self.options.session {
+            session.check();
         }
         self
     }

@@ -24,6 +24,7 @@
 
 #[cfg(feature = "json")]
 mod named;
+mod session;
 mod states;
 
 pub use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use std::time::Duration;
 
 #[cfg(feature = "json")]
 pub use named::{on_call, on_message};
+pub use session::{on_attach, on_detach};
 pub use states::{on_enter, on_leave};
 
 pub use crate::{

@@ -38,6 +38,9 @@ use crate::wire::DeflateParams;
 use handshake_headers::Single;
 use response::AcceptProof;
 
+/// The start of the names of subprotocols that are for this crate and not for handlers.
+const RESERVED: &str = "ws-core.";
+
 /// Name of the `Origin` header in the drafts before RFC 6455.
 const DRAFT_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin");
 
@@ -218,7 +221,13 @@ where
 /// Returns the subprotocols that a client offers, the preferred one first. Elements that are no token are left
 /// out.
 pub(crate) fn offered_subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    list_elements(headers, &fields::SUBPROTOCOL).filter(|offer| offer.bytes().all(is_token))
+    offered_elements(headers).filter(|offer| !offer.starts_with(RESERVED) && offer.bytes().all(is_token))
+}
+
+/// Returns all elements of the subprotocols that a client offers, also those of the session protocol, which contain
+/// secrets.
+pub(crate) fn offered_elements(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    list_elements(headers, &fields::SUBPROTOCOL)
 }
 
 /// Returns whether the client offers a subprotocol, for one that `#[on_upgrade]` chose.

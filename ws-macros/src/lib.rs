@@ -82,6 +82,10 @@ misplaced! {
     on_lagged
     /// Runs when the outbox is below its high-water mark again.
     on_drain
+    /// Runs when a connection carries the session again.
+    on_attach
+    /// Runs when the session has lost its connection.
+    on_detach
     /// Takes a failure: a payload that does not decode, or an `Err` that a method returned.
     on_error
     /// Takes the reason for the end of the connection; Cowboy's `terminate/3`.

@@ -15,12 +15,16 @@ pub(crate) enum Offer {
     Nothing,
     /// permessage-deflate without context takeover on either side, which all compressing servers accept.
     Deflate,
+    /// The session protocol.
+    Session,
 }
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
                        client_no_context_takeover\r\n";
+
+const SESSION: &str = "Sec-WebSocket-Protocol: ws-core.session.v1\r\n";
 
 /// Time limit for a response, long enough for valgrind.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,21 +61,35 @@ fn socket(number: usize, flags: SocketFlags) -> io::Result<OwnedFd> {
 }
 
 pub(crate) fn request(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
-    let offer = if offer == Offer::Deflate { DEFLATE } else { "" };
+    let offer = match offer {
+        Offer::Nothing => "",
+        Offer::Deflate => DEFLATE,
+        Offer::Session => SESSION,
+    };
     stream.write_all(format!("{REQUEST}{offer}\r\n").as_bytes())
 }
 
-/// Reads the response to a request. No server here sends a frame before the first message.
+/// Reads the response to a request, and the first message of a session. No other server sends a frame before the
+/// first message.
 pub(crate) fn accepted(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
     let mut head = Vec::new();
     let mut buf = [0; 1024];
-    while !head.ends_with(b"\r\n\r\n") {
+    while !is_complete(&head, offer) {
         match stream.read(&mut buf)? {
             0 => return Err(io::Error::other("the server closed during the handshake")),
             read => head.extend(&buf[..read]),
         }
     }
     check_response(&head, offer)
+}
+
+/// Returns whether bytes are a response, in a session with the short message that follows.
+fn is_complete(bytes: &[u8], offer: Offer) -> bool {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    match bytes[end + 4..] {
+        [_, len, ref message @ ..] if offer == Offer::Session => message.len() >= usize::from(len),
+        _ => offer != Offer::Session,
+    }
 }
 
 /// Checks the head of a response.

@@ -74,6 +74,11 @@ pub(crate) const SERVERS: &[Server] = &[
         run: |_, addr| block_on(ws_core_full::serve(addr)),
     },
     Server {
+        name: "ws-core, session",
+        modes: &[Mode::Session],
+        run: |mode, addr| block_on(ws_core::serve(mode, addr, 0)),
+    },
+    Server {
         name: "ws-core, JSON-RPC",
         modes: &[Mode::Rpc],
         run: |_, addr| block_on(ws_core_rpc::serve_calls(addr)),

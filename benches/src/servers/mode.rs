@@ -16,15 +16,18 @@ pub(crate) enum Mode {
     Info,
     /// Answers the JSON-RPC call `add` with the sum of two numbers.
     Rpc,
+    /// Echoes text in a session.
+    Session,
 }
 
-pub(crate) const MODES: [(Mode, &str); 6] = [
+pub(crate) const MODES: [(Mode, &str); 7] = [
     (Mode::Echo, "echo"),
     (Mode::Deflate, "deflate"),
     (Mode::Fanout, "fanout"),
     (Mode::Timer, "timer"),
     (Mode::Info, "info"),
     (Mode::Rpc, "rpc"),
+    (Mode::Session, "session"),
 ];
 
 impl Mode {

@@ -22,7 +22,7 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         match mode {
-            Mode::Echo | Mode::Rpc => tokio::spawn(echo(stream)),
+            Mode::Echo | Mode::Rpc | Mode::Session => tokio::spawn(echo(stream)),
             Mode::Deflate => tokio::spawn(deflate(stream)),
             Mode::Fanout => tokio::spawn(fanout(stream, Arc::clone(&rooms))),
             Mode::Timer => tokio::spawn(timer(stream)),

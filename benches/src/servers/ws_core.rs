@@ -22,6 +22,18 @@ impl Echo {
     }
 }
 
+#[websocket(session)]
+#[derive(Default)]
+struct Resumable;
+
+#[websocket]
+impl Resumable {
+    #[on_text]
+    fn text<'a>(&mut self, text: &'a str) -> &'a str {
+        text
+    }
+}
+
 #[websocket(compress(server_no_context_takeover, client_no_context_takeover))]
 #[derive(Default)]
 struct Compressed;
@@ -152,6 +164,7 @@ impl Counter {
 pub(super) async fn serve(mode: Mode, addr: &str, workers: usize) -> std::io::Result<()> {
     let router = match mode {
         Mode::Echo | Mode::Rpc => Router::new().mount_at::<Echo>("/"),
+        Mode::Session => Router::new().mount_at::<Resumable>("/"),
         Mode::Deflate => Router::new().mount_at::<Compressed>("/"),
         Mode::Fanout => Router::new().mount_at::<Guest>("/").with_state(room()),
         Mode::Timer => Router::new().mount_at::<Clock>("/"),

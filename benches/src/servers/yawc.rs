@@ -39,7 +39,7 @@ async fn upgrade(mut request: Request<Incoming>, mode: Mode, room: Room) -> Resu
     };
     let (response, ws) = WebSocket::upgrade_with_options(&mut request, options)?;
     match mode {
-        Mode::Echo | Mode::Deflate | Mode::Rpc => tokio::spawn(echo(ws)),
+        Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => tokio::spawn(echo(ws)),
         Mode::Fanout => tokio::spawn(fanout(ws, room)),
         Mode::Timer => tokio::spawn(timer(ws)),
         Mode::Info => tokio::spawn(info(ws)),

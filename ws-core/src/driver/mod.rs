@@ -18,6 +18,7 @@ mod next_step;
 mod pending;
 mod poll_context;
 mod poll_loop;
+mod session;
 mod state;
 mod transition;
 

@@ -85,6 +85,9 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         self.state.register(self.task, session);
         self.state.begin_poll();
         self.state.budget.end_pending_poll();
+        if T::IS_SESSION {
+            self.poll_session(session);
+        }
         session.forward();
         session.send_calls();
         self.state.check_shutdown_and_activity(&mut session.wire);
@@ -103,7 +106,10 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             let deadline = wire.deadline(now);
             if self.state.poll_deadline(self.task, wire, deadline) {
                 let now = now();
-                if self.state.is_timeout_final(self.task, wire, self.io, now) && wire.handle_timeout(now) {
+                if self.state.is_timeout_final(self.task, wire, self.io, now)
+                    && !self.io.outlives_silence(self.task, wire, now)
+                    && wire.handle_timeout(now)
+                {
                     return Poll::Ready(());
                 }
             } else if wire.wants_input() == was_reading {

@@ -39,6 +39,9 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             // budget: fanout
             session.forward();
         }
+        if T::IS_SESSION {
+            instance = self.check_session(instance)?;
+        }
         while !self.state.budget.is_exhausted() {
             let fast = self.try_fast_iteration(&mut instance.cx.session());
             let outcome = match fast {
@@ -142,7 +145,10 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             {
                 let wire = &mut instance.cx.session().wire;
                 let is_final = self.state.is_timeout_final(self.task, wire, self.io, due_at);
-                if is_final && wire.handle_timeout(due_at) {
+                if is_final
+                    && !self.io.outlives_silence(self.task, wire, due_at)
+                    && wire.handle_timeout(due_at)
+                {
                     // The client has not read its output in time; the remaining messages are dropped.
                     wire.finish_drain();
                 }

@@ -87,6 +87,11 @@ impl DriverState {
         self.permit.as_ref().and_then(ConnectionPermit::shutdown_deadline)
     }
 
+    /// Returns whether a shutdown was requested.
+    pub(super) fn is_shutting_down(&self) -> bool {
+        self.shutdown_deadline().is_some()
+    }
+
     /// Returns whether no deadline is due, and no shutdown was requested.
     // PERF: part of the check of every iteration. budget: text64
     #[inline(always)]

@@ -26,6 +26,8 @@ use super::path::PathParams;
 use super::pattern;
 use super::pending_connection::{AcceptedHandshake, ConnectionSetup, PendingConnection};
 use super::refusal::RefusedRequest;
+#[cfg(feature = "session")]
+use super::session_offer::{offers_session, session_options};
 use super::{PeerAddr, Settings};
 use crate::connections::{ConnectionPermit, ConnectionTracker, LimitReached};
 #[cfg(feature = "test-util")]
@@ -33,6 +35,8 @@ use crate::context::Context;
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::panic::{Panic, catch};
+#[cfg(feature = "session")]
+use crate::transport::session::Sessions;
 use crate::upgrade::{self, HandshakeHeaders, HandshakeRejection, HandshakeResponse, HeaderFields};
 
 /// The parts of a router that all endpoints share.
@@ -59,7 +63,7 @@ pub(crate) struct PlainHandshake<'a> {
 /// A mounted handler of any type.
 pub(super) trait Endpoint<S>: Send + Sync {
     /// Checks a plain handshake and makes the handler. Returns `None` if the handler has an `#[on_upgrade]`,
-    /// which needs the whole request.
+    /// which needs the whole request, or if the handshake is one of a session.
     // PERF: builds no `HeaderMap` and no boxed future. The general path is `accept`;
     // `tests/handshake_fast_path.rs` holds the two equal. budget: connect
     fn accept_plain(
@@ -79,19 +83,45 @@ pub(super) trait Endpoint<S>: Send + Sync {
 
 /// A mounted handler of one type.
 pub(super) struct Mount<H> {
-    options: Arc<Options>,
+    pub(super) options: Arc<Options>,
+    /// The options of connections with a session.
+    #[cfg(feature = "session")]
+    pub(super) session_options: Arc<Options>,
+    #[cfg(feature = "session")]
+    pub(super) sessions: Arc<Sessions>,
     handler: PhantomData<fn() -> H>,
 }
 
 impl<H: Handler> Mount<H> {
     pub(super) fn new() -> Self {
-        Self { options: Arc::new(H::CHECKED_DECLARATION.options), handler: PhantomData }
+        let options = Arc::new(H::CHECKED_DECLARATION.options);
+        Self {
+            #[cfg(feature = "session")]
+            session_options: Arc::new(session_options(&options)),
+            #[cfg(feature = "session")]
+            sessions: Arc::default(),
+            options,
+            handler: PhantomData,
+        }
+    }
+
+    /// Returns whether a handshake is one of the session protocol, for a handler with sessions.
+    #[inline]
+    fn begins_session<F: HeaderFields + ?Sized>(fields: &F) -> bool {
+        // PERF: a constant condition, so that other handlers contain no code for sessions. budget: connect
+        #[cfg(feature = "session")]
+        return const { H::CHECKED_DECLARATION.options.session.is_some() } && offers_session(fields);
+        #[cfg(not(feature = "session"))]
+        {
+            let _ = fields;
+            false
+        }
     }
 }
 
 impl RouterContext<'_> {
     /// Counts one more connection, unless a limit is reached.
-    fn admit(&self, peer: Option<IpAddr>) -> Result<ConnectionPermit, HandshakeRejection> {
+    pub(super) fn admit(&self, peer: Option<IpAddr>) -> Result<ConnectionPermit, HandshakeRejection> {
         let permit =
             self.connections.admit(&self.settings.connections, peer).map_err(|limit| match limit {
                 LimitReached::Total => HandshakeRejection::Capacity,
@@ -102,7 +132,7 @@ impl RouterContext<'_> {
     }
 }
 
-fn reject(rejection: HandshakeRejection) -> Response {
+pub(super) fn reject(rejection: HandshakeRejection) -> Response {
     rejection.into_response()
 }
 
@@ -113,6 +143,9 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
         context: RouterContext<'_>,
     ) -> Option<Result<AcceptedHandshake, Response>> {
         let make_default = const { <H::Upgrade as OnUpgrade<H, S>>::WITHOUT_REQUEST }?;
+        if Self::begins_session(plain.fields) {
+            return None;
+        }
         Some(self.try_accept_plain(plain, make_default, context).map_err(|rejection| {
             let mut response = reject(rejection);
             let request = RefusedRequest {
@@ -182,6 +215,10 @@ impl<H: Handler> Mount<H> {
         H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
         let response = upgrade::check(parts, &self.options).map_err(reject)?;
+        #[cfg(feature = "session")]
+        if Self::begins_session(&parts.headers) && response.challenge().is_none() {
+            return Box::pin(self.accept_session(response, parts, state, context)).await;
+        }
         let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0.ip());
         let permit = context.admit(peer).map_err(reject)?;
         let timeout = context.settings.handshake_timeout;
@@ -193,7 +230,7 @@ impl<H: Handler> Mount<H> {
     }
 
     /// Calls `#[on_upgrade]` and completes the response.
-    async fn make_handler<S>(
+    pub(super) async fn make_handler<S>(
         &self,
         response: HandshakeResponse,
         parts: &mut Parts,
@@ -245,7 +282,7 @@ impl<H: Handler> Mount<H> {
 }
 
 /// The connection's setup, the response, and the handler's headers for the response.
-type Negotiated<H> = (ConnectionSetup<H>, HandshakeResponse, HeaderMap);
+pub(super) type Negotiated<H> = (ConnectionSetup<H>, HandshakeResponse, HeaderMap);
 
 /// Returns the handler, its context and the headers of the response to a request, for tests without a
 /// socket.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Router;
+use super::drain::Drain;
 use super::refusal::RefusalLog;
 use crate::connections::ConnectionLimits;
 
@@ -21,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) max_header_size: usize,
     pub(crate) max_headers: usize,
     pub(crate) shutdown_timeout: Duration,
+    #[cfg_attr(not(feature = "session"), expect(dead_code, reason = "there are no sessions"))]
+    pub(super) drain: Drain,
     /// Number of threads that run connections; 0 runs them on the runtime.
     pub(crate) workers: usize,
     /// Length of the accept queue of a listener that `serve` binds.
@@ -37,6 +40,7 @@ impl Default for Settings {
             max_header_size: 16 << 10,
             max_headers: 100,
             shutdown_timeout: Duration::from_secs(10),
+            drain: Drain::default(),
             workers: 0,
             backlog: 4096,
             refusals: Arc::default(),

@@ -1,5 +1,6 @@
 //! The router: handlers mounted at paths, as a `tower` service.
 
+mod drain;
 mod endpoint;
 mod extract;
 mod limits;
@@ -8,6 +9,10 @@ mod pattern;
 mod pending_connection;
 mod refusal;
 mod service;
+#[cfg(feature = "session")]
+mod session;
+#[cfg(feature = "session")]
+mod session_offer;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -20,6 +25,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use tower_service::Service;
 
+pub use drain::Drain;
 pub(crate) use endpoint::PlainHandshake;
 #[cfg(feature = "test-util")]
 pub(crate) use endpoint::prepare;

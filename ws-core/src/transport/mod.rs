@@ -6,11 +6,14 @@ pub(crate) mod http2;
 #[cfg(feature = "test-util")]
 pub(crate) mod memory;
 pub(crate) mod rewind;
+#[cfg(feature = "session")]
+pub(crate) mod session;
 #[cfg(feature = "tungstenite")]
 pub(crate) mod tungstenite;
 
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
+use std::task::Context as TaskContext;
 
 use hyper::http::Extensions;
 use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
@@ -23,6 +26,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::error::BoxError;
 use crate::options::SendLimits;
+use crate::wire::Silence;
 use rewind::Rewind;
 
 /// The stream that the HTTP server hands over after an accepted handshake.
@@ -60,6 +64,50 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     /// Limits the bytes that the kernel holds for the client. A stream without a socket of its own ignores the
     /// limits.
     fn set_send_limits(&mut self, _: SendLimits) {}
+
+    /// Whether the stream is that of a session, which goes on over other connections. Only then are the following
+    /// methods called.
+    const IS_SESSION: bool = false;
+
+    /// Takes over a new connection, and checks whether the session ends. Called at the start of each poll.
+    fn poll_session(&mut self, _: &mut TaskContext<'_>) -> SessionUpdate {
+        SessionUpdate::default()
+    }
+
+    /// Returns whether a connection carries the session, if that has changed since the last call.
+    fn take_attachment(&mut self) -> Option<bool> {
+        None
+    }
+
+    /// Handles that a deadline of the client's silence has passed. Returns true if no connection carries the session
+    /// now, so that there is no client to close or to ping.
+    fn on_silence(&mut self, _: Silence, _: &TaskContext<'_>) -> bool {
+        false
+    }
+
+    /// Announces that the server stops, so that the client connects again after a delay.
+    fn announce_restart(&mut self) {}
+
+    /// Handles that the engine closes: the session ends with its current connection.
+    fn begin_close(&mut self) {}
+}
+
+/// What has happened to a session between two polls.
+#[derive(Debug, Default)]
+pub(crate) struct SessionUpdate {
+    /// How many bytes of an incomplete message the engine has to drop, because their connection is lost.
+    pub(crate) reset: usize,
+    pub(crate) end: Option<SessionEnd>,
+}
+
+/// Why a session ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "session"), expect(dead_code, reason = "there are no sessions"))]
+pub(crate) enum SessionEnd {
+    /// No connection followed in time after one was lost for this reason.
+    Expired(ErrorKind),
+    /// The client begins anew, because the session cannot send what it lacks.
+    Superseded,
 }
 
 /// Returns whether a read from a non-blocking socket would return at once.
@@ -114,6 +162,13 @@ impl Transport for http2::Http2Stream {
 
 impl Transport for TokioIo<Upgraded> {}
 
+#[cfg(feature = "session")]
+impl Transport for Rewind<Box<dyn ByteStream>> {
+    fn has_unread_input(&self) -> Option<bool> {
+        self.stream().map_or(Some(true), |stream| stream.has_unread_input())
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for hixie::HixieTransport<T> {}
 
 #[cfg(feature = "tungstenite")]
@@ -123,9 +178,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for tungstenite::Tungst
 impl Transport for tokio::io::DuplexStream {}
 
 /// A byte stream of any type.
-pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Returns the same as [`Transport::has_unread_input`].
+    #[cfg_attr(not(feature = "session"), expect(dead_code, reason = "only sessions keep such streams"))]
+    fn has_unread_input(&self) -> Option<bool>;
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+impl<T: Transport> ByteStream for T {
+    fn has_unread_input(&self) -> Option<bool> {
+        Transport::has_unread_input(self)
+    }
+}
 
 impl From<TcpStream> for Stream {
     fn from(tcp: TcpStream) -> Self {
@@ -160,7 +223,7 @@ impl Stream {
         match self {
             Self::Tcp(tcp) => Box::new(tcp),
             #[cfg(feature = "tls")]
-            Self::Tls(tls) => tls,
+            Self::Tls(tls) => Box::new(tls),
             #[cfg(feature = "http2")]
             Self::Http2(io) => Box::new(io),
             #[cfg(feature = "test-util")]

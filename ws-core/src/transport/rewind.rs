@@ -18,6 +18,12 @@ impl<T> Rewind<T> {
         Self { prefix, io }
     }
 
+    /// Returns the stream, or `None` while the prefix is not read.
+    #[cfg(feature = "session")]
+    pub(crate) fn stream(&self) -> Option<&T> {
+        self.prefix.is_empty().then_some(&self.io)
+    }
+
     /// Returns the remaining prefix and the stream.
     pub(crate) fn into_parts(self) -> (Bytes, T) {
         (self.prefix, self.io)

@@ -22,6 +22,8 @@ pub(crate) struct HandshakeResponse {
     proof: AcceptProof,
     pub(crate) subprotocol: Option<HeaderValue>,
     extensions: Option<HeaderValue>,
+    /// Whether extensions may be negotiated.
+    allows_extensions: bool,
 }
 
 /// The part of the response that proves to the client that the server understood the handshake.
@@ -38,12 +40,18 @@ pub(super) enum AcceptProof {
 
 impl HandshakeResponse {
     pub(super) fn new(proof: AcceptProof, subprotocol: Option<HeaderValue>) -> Self {
-        Self { proof, subprotocol, extensions: None }
+        Self { proof, subprotocol, extensions: None, allows_extensions: true }
     }
 
     /// Returns the challenge that must be answered after the response, for a handshake of draft 76.
     pub(crate) fn challenge(&self) -> Option<Challenge> {
         if let AcceptProof::Hixie(handshake) = &self.proof { Some(handshake.challenge) } else { None }
+    }
+
+    /// Excludes extensions, for a connection of a session.
+    #[cfg(feature = "session")]
+    pub(crate) fn disable_extensions(&mut self) {
+        self.allows_extensions = false;
     }
 
     /// Accepts one of the client's offers to compress messages, and returns its parameters. Call this after
@@ -52,7 +60,7 @@ impl HandshakeResponse {
     where
         F: HeaderFields + ?Sized,
     {
-        let compress = options.compress.filter(|_| self.challenge().is_none())?;
+        let compress = options.compress.filter(|_| self.challenge().is_none() && self.allows_extensions)?;
         let older = || if options.legacy { webkit_deflate::negotiate(fields, compress) } else { None };
         let (params, answer) = deflate::negotiate(fields, compress).or_else(older)?;
         self.extensions = Some(answer);

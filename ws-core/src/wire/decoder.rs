@@ -226,6 +226,11 @@ impl Decoder {
         frame.map_or(0, |frame| frame.remaining as u64)
     }
 
+    /// Drops the incomplete message.
+    pub(crate) fn drop_message(&mut self) {
+        self.message = None;
+    }
+
     /// Decodes a message whose only frame is complete.
     fn decode_complete<'a>(
         &self,

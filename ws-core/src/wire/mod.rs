@@ -12,7 +12,7 @@ mod frame;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub(crate) mod fuzzing;
 mod inbound_message;
-mod mask;
+pub(crate) mod mask;
 mod message_pool;
 mod outbox;
 mod peer_activity;
@@ -24,8 +24,10 @@ pub(crate) mod testing;
 mod unread;
 mod utf8;
 
-pub(crate) use connection::{Connection, UnfinishedMessage};
+pub(crate) use connection::{Connection, Silence, UnfinishedMessage};
 pub(crate) use deflate::DeflateParams;
+#[cfg(feature = "session")]
+pub(crate) use frame::{FIN, Header, MAX_CLIENT_HEADER, MAX_HEADER, Opcode, encode_frame, write_header};
 pub(crate) use inbound_message::{BorrowedMessage, InboundMessage};
 pub(crate) use outbox::{OwnedPayload, ZERO_COPY_THRESHOLD};
 #[cfg(feature = "tungstenite")]

@@ -44,6 +44,14 @@ impl UnreadInput {
         self.len() == 0
     }
 
+    /// Keeps the first `len` of the bytes that are not decoded.
+    pub(super) fn truncate(&mut self, len: usize) {
+        if let Some(unread) = &mut self.0 {
+            unread.all.truncate(unread.used + len);
+        }
+        self.advance(0);
+    }
+
     /// Marks the next `len` bytes as decoded. The buffer is freed once all bytes are decoded.
     pub(crate) fn advance(&mut self, len: usize) {
         if let Some(unread) = &mut self.0 {

@@ -28,6 +28,8 @@ pub(super) fn event_pattern(id: usize, method: &Method, payload: &Ident) -> Toke
         Event::Info => quote!(Info(__Info::#variant(#payload))),
         Event::Lagged => quote!(Lagged(#payload)),
         Event::Drain => quote!(Drain),
+        Event::Attach => quote!(Attach),
+        Event::Detach => quote!(Detach),
         Event::Timer { .. } => quote!(Timer(#id)),
         Event::Error => quote!(Error(#payload)),
         Event::Close => quote!(Close(#payload)),

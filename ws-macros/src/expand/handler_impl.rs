@@ -261,14 +261,31 @@ fn declared(model: &HandlerImpl, generics: &Generics) -> (Option<TokenStream>, T
         }
         PathUse::Unknown => None,
     };
-    let is_generic = !generics.params.is_empty();
-    let mut value = checked.clone().filter(|_| is_generic).unwrap_or(declared);
     let part = model.methods.iter().filter(|method| matches!(method.event, Event::Part));
-    if let Some(takes_parts) = is_any(part) {
-        value = quote!(__ws::Declaration::for_parts(#value, #takes_parts));
+    let takes_parts = part.clone().next().zip(is_any(part));
+    let hooks = model.methods.iter().filter(|method| matches!(method.event, Event::Attach | Event::Detach));
+    let has_hooks = hooks.clone().next().zip(is_any(hooks));
+    // The spans make the errors point at the methods.
+    let for_parts = |value: TokenStream| match &takes_parts {
+        Some((first, takes_parts)) => {
+            quote_spanned!(first.ident.span()=> __ws::Declaration::for_parts(#value, #takes_parts))
+        }
+        None => value,
+    };
+    let for_sessions = |value: TokenStream| match &has_hooks {
+        Some((first, has_hooks)) => {
+            quote_spanned!(first.ident.span()=> __ws::Declaration::for_sessions(#value, #has_hooks))
+        }
+        None => value,
+    };
+    if !generics.params.is_empty() {
+        return (None, for_parts(for_sessions(checked.unwrap_or(declared))));
     }
-    let check = checked.filter(|_| !is_generic).map(|check| quote!(const _: __ws::Declaration = #check;));
-    (check, value)
+    let parts_check = takes_parts.is_some().then(|| for_parts(declared.clone()));
+    let hooks_check = has_hooks.is_some().then(|| for_sessions(declared.clone()));
+    let checks = [checked, parts_check, hooks_check].into_iter().flatten();
+    let checks = quote!(#(const _: __ws::Declaration = #checks;)*);
+    ((!checks.is_empty()).then_some(checks), for_parts(declared))
 }
 
 /// Returns a constant that is true if one of the methods exists under the active `cfg`s.

@@ -119,7 +119,14 @@ fn validate_argument(ty: &Type, before: &[Arg], kind: Kind) -> Result<Arg, Strin
         return Err(text.into());
     }
     match kind {
-        Kind::Open | Kind::Drain | Kind::Every | Kind::After | Kind::Enter | Kind::Leave => {
+        Kind::Open
+        | Kind::Drain
+        | Kind::Attach
+        | Kind::Detach
+        | Kind::Every
+        | Kind::After
+        | Kind::Enter
+        | Kind::Leave => {
             return Err(format!("`#[{name}]` takes no argument other than `cx: &mut Context<Self>`"));
         }
         Kind::Close if has_payload => {
@@ -245,7 +252,14 @@ pub(super) fn usage_hint(sig: &Signature, kind: Kind) -> String {
     let name = &sig.ident;
     let receiver = states::receiver_hint(sig, kind);
     let arguments = match kind {
-        Kind::Open | Kind::Drain | Kind::Every | Kind::After | Kind::Enter | Kind::Leave => "",
+        Kind::Open
+        | Kind::Drain
+        | Kind::Attach
+        | Kind::Detach
+        | Kind::Every
+        | Kind::After
+        | Kind::Enter
+        | Kind::Leave => "",
         Kind::Text => ", text: &str",
         Kind::Binary => ", bytes: &[u8]",
         Kind::Part => ", part: Part<'_>",

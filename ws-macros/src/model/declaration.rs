@@ -8,7 +8,9 @@ use syn::{Expr, ExprLit, Generics, Lit, Path, Type};
 use super::envelope::{Envelope, validate_envelope, validate_sends};
 use super::usage::{OPTIONS, invalid_value, unknown_option, usage_hint};
 use super::value::{keyword, ungroup_expr};
-use super::{close_codes, compress, reject_lifetimes, reject_repeated_websocket, string_list, value};
+use super::{
+    close_codes, compress, reject_lifetimes, reject_repeated_websocket, session, string_list, value,
+};
 use crate::errors::Errors;
 use crate::parse::{self, Opt, OptValue};
 
@@ -57,6 +59,11 @@ pub(crate) fn validate_declaration(
         if option.name == "compress" {
             let compress = compress::validate_compress(option.value.as_ref(), errors);
             model.settings.extend(compress.map(|tokens| (option.name, tokens)));
+            continue;
+        }
+        if option.name == "session" {
+            let session = session::validate_session(option.value.as_ref(), errors);
+            model.settings.extend(session.map(|tokens| (option.name, tokens)));
             continue;
         }
         if option.name == "close_codes" {

@@ -12,6 +12,8 @@ pub(super) enum Kind {
     Info,
     Lagged,
     Drain,
+    Attach,
+    Detach,
     Every,
     After,
     Error,
@@ -23,7 +25,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::Open,
         Self::Text,
         Self::Binary,
@@ -33,6 +35,8 @@ impl Kind {
         Self::Info,
         Self::Lagged,
         Self::Drain,
+        Self::Attach,
+        Self::Detach,
         Self::Every,
         Self::After,
         Self::Error,
@@ -58,6 +62,8 @@ impl Kind {
             Self::Info => "on_info",
             Self::Lagged => "on_lagged",
             Self::Drain => "on_drain",
+            Self::Attach => "on_attach",
+            Self::Detach => "on_detach",
             Self::Every => "every",
             Self::After => "after",
             Self::Error => "on_error",

@@ -11,6 +11,7 @@ mod kind;
 mod method;
 mod named;
 mod path;
+mod session;
 mod states;
 mod string_list;
 mod task;

@@ -5,7 +5,7 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 31] = [
+pub(super) const OPTIONS: [&str; 32] = [
     "path",
     "options",
     "envelope",
@@ -37,10 +37,11 @@ pub(super) const OPTIONS: [&str; 31] = [
     "unhandled",
     "origins",
     "legacy",
+    "session",
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 21] = [
+const OTHER_NAMES: [(&str, &[&str]); 22] = [
     ("path", &["route", "url", "uri", "at"]),
     ("options", &["base", "defaults", "config", "settings", "extends"]),
     ("envelope", &["rpc", "json_rpc", "jsonrpc", "format", "message_format", "tag", "tagged"]),
@@ -82,6 +83,7 @@ const OTHER_NAMES: [(&str, &[&str]); 21] = [
     ("unsent_limit", &["notsent_lowat", "tcp_notsent_lowat", "max_unsent", "unsent"]),
     ("origins", &["origin", "allowed_origins", "cors"]),
     ("close_codes", &["close_code", "codes", "close", "close_reasons"]),
+    ("session", &["sessions", "resume", "resumable", "recover", "reconnect", "stateful_reconnect"]),
     ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
 ];
 
@@ -149,6 +151,7 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "discard_limit" => "`discard_limit = 64MiB`",
         "cancel_timeout" => "`cancel_timeout = 1s`",
         "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
+        "session" => "`session`, or `session(resume = 30s, buffer = 256KiB)`",
         "legacy" => "`legacy`, or `legacy = false`",
         _ => {
             "`origins = [\"https://example.com\"]`, `origins = localhost` for development, or `origins = any`"

@@ -7,7 +7,7 @@ use syn::Attribute;
 use super::suggest::suggest;
 
 /// Names of the helper attributes.
-pub(crate) const HELPERS: [&str; 18] = [
+pub(crate) const HELPERS: [&str; 20] = [
     "on_upgrade",
     "on_open",
     "on_text",
@@ -20,6 +20,8 @@ pub(crate) const HELPERS: [&str; 18] = [
     "on_info",
     "on_lagged",
     "on_drain",
+    "on_attach",
+    "on_detach",
     "every",
     "after",
     "on_error",
@@ -29,7 +31,7 @@ pub(crate) const HELPERS: [&str; 18] = [
 ];
 
 /// Names of the same events in other frameworks, and common guesses.
-pub(crate) const OTHER_NAMES: [(&str, &[&str]); 16] = [
+pub(crate) const OTHER_NAMES: [(&str, &[&str]); 18] = [
     ("on_upgrade", &["on_handshake", "on_accept", "on_init"]),
     ("on_open", &["open", "connect", "on_connect", "on_connected", "on_connection", "on_start", "on_join"]),
     ("on_text", &["on", "message", "on_string", "on_receive"]),
@@ -58,6 +60,11 @@ pub(crate) const OTHER_NAMES: [(&str, &[&str]); 16] = [
         ],
     ),
     ("on_drain", &["drain", "on_drained", "on_flush", "on_flushed", "on_writable", "on_bufferedamountlow"]),
+    (
+        "on_attach",
+        &["on_reattach", "on_resume", "on_resumed", "on_reconnect", "on_reconnected", "on_recover"],
+    ),
+    ("on_detach", &["on_suspend", "on_pause", "on_lost", "on_connection_lost", "on_offline"]),
     ("every", &["interval", "on_every", "on_tick", "on_interval"]),
     ("after", &["on_after", "on_timer", "on_timeout"]),
     ("on_error", &["on_failure", "on_fail", "on_failed"]),

@@ -71,7 +71,7 @@ fn parse_option(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Opt>
             input.error("expected an option\nhelp: write `name = value`, for example `path = \"/chat\"`")
         );
     };
-    if (name == "compress" || name == "close_codes") && input.peek(Paren) {
+    if (name == "compress" || name == "close_codes" || name == "session") && input.peek(Paren) {
         let content;
         let paren = syn::parenthesized!(content in input);
         let options = parse_list(&content, errors)?;

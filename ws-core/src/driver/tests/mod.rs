@@ -39,6 +39,8 @@ mod published;
 mod rates;
 mod ready_methods;
 mod send_parts;
+#[cfg(feature = "session")]
+mod sessions;
 #[cfg(target_os = "linux")]
 mod signals;
 mod standstill;

@@ -231,6 +231,18 @@ impl Connection {
         len - remaining.len()
     }
 
+    /// Drops the message that is not complete, because the connection that carried it is lost. `len` is how many
+    /// bytes have arrived since the end of the message before.
+    pub(crate) fn drop_incomplete_message(&mut self, len: usize) {
+        if let Some(kept) = self.unread.len().checked_sub(len) {
+            // None of its bytes are decoded.
+            self.unread.truncate(kept);
+        } else {
+            self.unread = UnreadInput::default();
+            self.decoder.drop_message();
+        }
+    }
+
     /// Returns the buffer of a message that no method handles.
     pub(crate) fn recycle(&mut self, message: InboundMessage<'_>) {
         if let Some(bytes) = message.into_buffer() {

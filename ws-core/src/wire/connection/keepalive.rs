@@ -17,6 +17,15 @@ pub(super) struct OptionalChecks {
     pub(super) message_rate: MessageRate,
 }
 
+/// The deadline that the client's silence has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// A ping is due.
+    Ping,
+    /// The client has not answered a ping, or was silent for too long.
+    Lost,
+}
+
 /// When a ping was sent, in nanoseconds after the last byte from the client. Half as large as an `Instant`, and
 /// enough for 292 years.
 ///
@@ -110,6 +119,21 @@ impl Connection {
     #[inline]
     pub(crate) fn has_extra_deadlines(&self) -> bool {
         self.checks.is_some()
+    }
+
+    /// Returns the deadline of the client's silence that has passed, unless the connection ends for another reason.
+    pub(crate) fn silence_due(&self, now: Instant) -> Option<Silence> {
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        let expires = self.checks.as_ref().and_then(|checks| checks.expires_at);
+        if !self.is_open() || is_due(expires) {
+            return None;
+        }
+        let may_time_out = !self.is_reading() || self.has_room();
+        if is_due(self.ping_deadline()) {
+            let is_first = self.unanswered_ping.is_none();
+            return Some(if is_first { Silence::Ping } else { Silence::Lost });
+        }
+        (may_time_out && is_due(self.idle_deadline())).then_some(Silence::Lost)
     }
 
     /// Handles the deadline of an open connection: sends a ping, or starts to drain the connection.

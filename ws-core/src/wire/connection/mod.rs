@@ -16,6 +16,7 @@ use closing::CloseState;
 pub(crate) use fragments::UnfinishedMessage;
 use high_water::{HighWater, LastWrite};
 use idle_timer::IdleTimer;
+pub(crate) use keepalive::Silence;
 use keepalive::{OptionalChecks, UnansweredPing};
 use managed_transport::ManagedTransport;
 

@@ -1,0 +1,72 @@
+//! The driver's part in sessions: a handler that goes on over other connections. For other transports, the compiler
+//! removes all of it.
+
+use std::task::Context as TaskContext;
+use std::time::Instant;
+
+use super::io::ConnectionIo;
+use super::next_step::IdleHandler;
+use super::poll_context::PollContext;
+use crate::close::CloseReason;
+use crate::context::Session;
+use crate::event::Event;
+use crate::handler::{Handler, HandlerInstance};
+use crate::transport::{SessionEnd, Transport};
+use crate::wire::Connection;
+
+impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
+    /// Checks the session at the start of a poll, and runs `#[on_attach]` or `#[on_detach]` if one is due.
+    pub(super) fn check_session<'a>(&mut self, instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
+        let attachment = {
+            let session = &mut *instance.cx.session();
+            self.poll_session(session);
+            let stream = self.io.stream.as_mut().filter(|_| session.wire.is_open());
+            stream.and_then(Transport::take_attachment)
+        };
+        match attachment {
+            Some(true) => self.dispatcher().dispatch_event(instance, Event::Attach),
+            Some(false) => self.dispatcher().dispatch_event(instance, Event::Detach),
+            None => IdleHandler::Continue(instance),
+        }
+    }
+
+    /// Checks the session without the handler instance.
+    pub(super) fn poll_session(&mut self, session: &mut Session<H>) {
+        let Some(stream) = &mut self.io.stream else { return };
+        let wire = &mut session.wire;
+        if wire.is_open() && self.state.is_shutting_down() {
+            stream.announce_restart();
+            self.state.check_shutdown_and_activity(wire);
+        }
+        let update = stream.poll_session(self.task);
+        if update.reset > 0 {
+            wire.drop_incomplete_message(update.reset);
+        }
+        match update.end {
+            Some(SessionEnd::Expired(kind)) => wire.on_disconnect(kind),
+            Some(SessionEnd::Superseded) => wire.begin_drain(CloseReason::Superseded),
+            None => {}
+        }
+        if wire.close_reason().is_some() {
+            stream.begin_close();
+        }
+    }
+}
+
+impl<T: Transport> ConnectionIo<T> {
+    /// Returns whether a deadline has passed that ends at most the connection of a session, because the client is
+    /// silent. The deadlines then start again.
+    pub(super) fn outlives_silence(
+        &mut self,
+        task: &TaskContext<'_>,
+        wire: &mut Connection,
+        now: Instant,
+    ) -> bool {
+        let Some(stream) = self.stream.as_mut().filter(|_| T::IS_SESSION) else { return false };
+        let is_outlived = wire.silence_due(now).is_some_and(|silence| stream.on_silence(silence, task));
+        if is_outlived {
+            wire.on_bytes_received(now);
+        }
+        is_outlived
+    }
+}

@@ -1,0 +1,303 @@
+//! The ring of frames behind [`Downlink`](super::Downlink).
+
+use std::collections::VecDeque;
+
+use crate::transport::session::control::MARK;
+use crate::wire::{FIN, MAX_HEADER, Opcode, write_header};
+
+/// Bytes of text that are escaped at a time.
+pub(super) const MAX_ESCAPED: usize = 1 << 10;
+
+/// The frames that are not acknowledged, divided into entries.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    pub(super) bytes: VecDeque<u8>,
+    entries: VecDeque<RingEntry>,
+    /// The bytes at the end of `bytes` that belong to no entry yet, because their message is not complete.
+    open_len: usize,
+    /// How many bytes and entries at the front are written to the stream, and how many bytes of the next entry.
+    pub(super) written: usize,
+    written_entries: usize,
+    pub(super) written_in_entry: usize,
+    /// The messages that were written completely since they were last counted.
+    pub(super) newly_sent: u64,
+    scan: Scan,
+}
+
+/// The length of an entry, doubled, and one more for a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RingEntry(usize);
+
+impl RingEntry {
+    fn new(len: usize, is_message: bool) -> Self {
+        Self(len << 1 | usize::from(is_message))
+    }
+
+    fn len(self) -> usize {
+        self.0 >> 1
+    }
+
+    pub(super) fn is_message(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// The position within the frames that go into the ring.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scan {
+    /// The first bytes of a frame whose header, or whose first byte of text, has not arrived.
+    header: [u8; MAX_HEADER],
+    header_len: u8,
+    /// The first byte of the current frame.
+    first: u8,
+    message: PushedMessage,
+    /// The bytes of the current frame's payload that have not arrived.
+    remaining: usize,
+}
+
+/// The message whose last frame is not complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum PushedMessage {
+    #[default]
+    None,
+    /// Text without any byte so far. Its empty fragments are left out.
+    EmptyText,
+    Started,
+    /// Text that begins with U+0000, and is sent as a control object.
+    Escaped,
+}
+
+impl Ring {
+    pub(super) fn push(&mut self, input: &[u8], limit: usize) -> usize {
+        let mut at = 0;
+        while at < input.len() {
+            let room = self.room(limit);
+            if room == 0 {
+                break;
+            }
+            at += if self.scan.remaining > 0 {
+                self.push_payload(&input[at..], room)
+            } else {
+                self.push_header(&input[at..])
+            };
+        }
+        at
+    }
+
+    /// Returns how many bytes may be added. A message at the front may exceed the limit.
+    fn room(&self, limit: usize) -> usize {
+        let is_alone = self.entries.is_empty() && (self.open_len > 0 || self.bytes.is_empty());
+        if is_alone { usize::MAX } else { limit.saturating_sub(self.bytes.len()) }
+    }
+
+    /// Takes the bytes of a header, and returns their number. Headers may exceed the limit.
+    fn push_header(&mut self, input: &[u8]) -> usize {
+        let mut len = usize::from(self.scan.header_len);
+        if len == 0 {
+            let size = header_size(input);
+            if size > 0
+                && let Some((header, payload)) = input.split_at_checked(size)
+                && self.begin_frame(header, payload)
+            {
+                return size;
+            }
+        }
+        let (mut header, mut taken) = (self.scan.header, 0);
+        let mut is_complete = is_whole(&header[..len]);
+        while !is_complete && let Some(&byte) = input.get(taken) {
+            header[len] = byte;
+            (len, taken) = (len + 1, taken + 1);
+            is_complete = is_whole(&header[..len]);
+        }
+        if !is_complete || !self.begin_frame(&header[..len], &input[taken..]) {
+            self.scan.header = header;
+            self.scan.header_len = u8::try_from(len).unwrap_or_default();
+        }
+        taken
+    }
+
+    /// Begins a frame. Returns false if its text has to arrive first: the first byte decides how it is sent.
+    fn begin_frame(&mut self, header: &[u8], payload: &[u8]) -> bool {
+        let (first, len) = (header[0], payload_len(header));
+        let opcode = first & 0x0f;
+        let is_control = opcode >= Opcode::Close as u8;
+        let starts_text = opcode == Opcode::Text as u8
+            || (opcode == Opcode::Continuation as u8 && self.scan.message == PushedMessage::EmptyText);
+        if starts_text && len > 0 && payload.is_empty() {
+            return false;
+        }
+        self.scan.header_len = 0;
+        self.scan.first = first;
+        self.scan.remaining = len;
+        if starts_text && len == 0 && first & FIN == 0 {
+            self.scan.message = PushedMessage::EmptyText;
+            return true;
+        }
+        let is_marked = starts_text && payload.first() == Some(&MARK) && len > 0;
+        if is_marked {
+            self.scan.message = PushedMessage::Escaped;
+            self.append_frame(Opcode::Text as u8, b"\0{\"text\":\"");
+        } else if is_control || self.scan.message != PushedMessage::Escaped {
+            let at = self.bytes.len();
+            self.bytes.extend(header);
+            self.open_len += header.len();
+            if starts_text {
+                // The first frame of a text may have followed empty fragments.
+                self.bytes[at] = first & FIN | Opcode::Text as u8;
+            }
+            if !is_control {
+                self.scan.message = PushedMessage::Started;
+            }
+        }
+        if len == 0 {
+            self.end_frame();
+        }
+        true
+    }
+
+    /// Takes bytes of a payload, and returns their number.
+    fn push_payload(&mut self, input: &[u8], room: usize) -> usize {
+        let is_escaped = self.scan.message == PushedMessage::Escaped && self.scan.first & 0x08 == 0;
+        let max = if is_escaped { MAX_ESCAPED } else { room };
+        let len = input.len().min(self.scan.remaining).min(max);
+        if is_escaped {
+            self.append_frame(Opcode::Continuation as u8, &escape(&input[..len]));
+        } else {
+            self.bytes.extend(&input[..len]);
+            self.open_len += len;
+        }
+        self.scan.remaining -= len;
+        if self.scan.remaining == 0 {
+            self.end_frame();
+        }
+        len
+    }
+
+    fn end_frame(&mut self) {
+        let is_control = self.scan.first & 0x08 != 0;
+        if is_control {
+            if self.scan.message == PushedMessage::None || self.scan.message == PushedMessage::EmptyText {
+                self.end_entry(false);
+            }
+        } else if self.scan.first & FIN != 0 {
+            if self.scan.message == PushedMessage::Escaped {
+                self.append_frame(FIN | Opcode::Continuation as u8, b"\"}");
+            }
+            self.scan.message = PushedMessage::None;
+            self.end_entry(true);
+        }
+    }
+
+    fn end_entry(&mut self, is_message: bool) {
+        self.entries.push_back(RingEntry::new(self.open_len, is_message));
+        self.open_len = 0;
+        self.finish_written_entries();
+    }
+
+    /// Appends a frame. `first` is its first byte.
+    #[cold]
+    fn append_frame(&mut self, first: u8, payload: &[u8]) {
+        let mut header = [0; MAX_HEADER];
+        let size = write_header(&mut header, Opcode::Continuation, payload.len());
+        header[0] = first;
+        self.bytes.extend(&header[..size]);
+        self.bytes.extend(payload);
+        self.open_len += size + payload.len();
+    }
+
+    pub(super) fn unsent(&self, may_end_message: bool) -> &[u8] {
+        let (front, back) = self.bytes.as_slices();
+        let slice = match front.get(self.written..) {
+            Some(slice) if !slice.is_empty() => slice,
+            _ => &back[self.written - front.len()..],
+        };
+        let entry = self.entries.get(self.written_entries);
+        match entry {
+            Some(entry) if !may_end_message => &slice[..slice.len().min(entry.len() - self.written_in_entry)],
+            _ => slice,
+        }
+    }
+
+    /// Counts the entries that are written.
+    pub(super) fn finish_written_entries(&mut self) {
+        while let Some(entry) = self.entries.get(self.written_entries)
+            && entry.len() <= self.written_in_entry
+        {
+            self.written_in_entry -= entry.len();
+            self.written_entries += 1;
+            self.newly_sent += u64::from(entry.is_message());
+        }
+    }
+
+    /// Removes the first entry if it is written.
+    pub(super) fn remove_first(&mut self) -> Option<RingEntry> {
+        if self.written_entries == 0 {
+            return None;
+        }
+        let entry = self.entries.pop_front()?;
+        self.written_entries -= 1;
+        self.written -= entry.len();
+        self.bytes.drain(..entry.len());
+        Some(entry)
+    }
+
+    /// Begins at the front again.
+    pub(super) fn rewind(&mut self) {
+        (self.written, self.written_entries, self.written_in_entry) = (0, 0, 0);
+    }
+
+    /// Counts the first entry as written, although it may not be.
+    pub(super) fn skip_first(&mut self) {
+        self.written_entries = self.written_entries.max(1);
+        self.written = self.written.max(self.entries.front().map_or(0, |entry| entry.len()));
+    }
+
+    pub(super) fn begins_with_control_frame(&self) -> bool {
+        self.entries.front().is_some_and(|entry| !entry.is_message())
+    }
+
+    /// Returns whether the ring can be dropped: no bytes wait, and no frame is incomplete.
+    pub(super) fn is_idle(&self) -> bool {
+        let Scan { header_len, message, remaining, .. } = self.scan;
+        self.bytes.is_empty() && header_len == 0 && message == PushedMessage::None && remaining == 0
+    }
+}
+
+/// Returns whether bytes are a whole header of the engine.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    let size = header_size(bytes);
+    size > 0 && bytes.len() >= size
+}
+
+/// Returns the size of a header of the engine, or 0 if its length is not known yet.
+pub(super) fn header_size(bytes: &[u8]) -> usize {
+    match bytes {
+        [_, 0..=125, ..] => 2,
+        [_, 126, ..] => 4,
+        [_, _, ..] => 10,
+        _ => 0,
+    }
+}
+
+/// Returns the length of the payload after a complete header of the engine.
+pub(super) fn payload_len(header: &[u8]) -> usize {
+    match *header {
+        [_, len] => usize::from(len),
+        [_, _, a, b] => usize::from(u16::from_be_bytes([a, b])),
+        [_, _, ref len @ ..] => len.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
+        _ => 0,
+    }
+}
+
+/// Escapes a part of a text for a JSON string (RFC 8259 §7). Parts may end within a character.
+fn escape(text: &[u8]) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(text.len() + 16);
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' => escaped.extend([b'\\', byte]),
+            0..0x20 => escaped.extend(format!("\\u{byte:04x}").bytes()),
+            _ => escaped.push(byte),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,294 @@
+//! The link between a session's task and the requests that resume the session.
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::token::Token;
+use crate::sync::lock;
+use crate::transport::ByteStream;
+
+/// The streams of a session that are being closed because another one replaced them. Further ones are dropped.
+const MAX_REPLACED: u8 = 4;
+
+/// A connection that is to carry a session.
+pub(crate) struct Attachment {
+    /// The stream of frames: unmasked to the client, masked from it.
+    pub(crate) stream: Box<dyn ByteStream>,
+    /// The bytes that were already read from the stream.
+    pub(crate) input: Vec<u8>,
+    /// The number of the last message that the client has.
+    pub(crate) received: u64,
+    pub(crate) peer: Option<IpAddr>,
+    /// The way for messages from other requests, if the stream has one.
+    pub(crate) channel: Option<Arc<dyn SessionChannel>>,
+    /// The interval for the object that begins the connection.
+    pub(crate) interval: Option<Duration>,
+    /// How soon after the end of the stream another one has to follow, so that the session is not detached between
+    /// them.
+    pub(crate) grace: Duration,
+}
+
+impl Attachment {
+    /// Attaches a stream that carries both directions.
+    pub(crate) fn new(
+        stream: Box<dyn ByteStream>,
+        input: Vec<u8>,
+        received: u64,
+        peer: Option<IpAddr>,
+    ) -> Self {
+        Self { stream, input, received, peer, channel: None, interval: None, grace: Duration::ZERO }
+    }
+}
+
+/// A connection whose messages from the client arrive in other requests.
+pub(crate) trait SessionChannel: Any + Send + Sync {
+    /// Handles that the session has the client's messages up to number `received`.
+    fn on_received(&self, received: u64);
+}
+
+/// A session, as requests see it.
+pub(crate) struct SessionLink {
+    token: Token,
+    /// The hash of the origin and the path of the request that began the session.
+    scope: u64,
+    /// Boxed twice, because few sessions have one.
+    subprotocol: Option<Box<Box<str>>>,
+    /// The number of the client's last message that the session has.
+    received: AtomicU64,
+    /// The numbers of the last message that the client has acknowledged, and of the last that was sent.
+    acked: AtomicU64,
+    sent: AtomicU64,
+    /// Whether the state has changed in a way that concerns the session's task.
+    has_news: AtomicBool,
+    replaced: AtomicU8,
+    state: Mutex<LinkState>,
+}
+
+struct LinkState {
+    /// The waker of the session's task.
+    waker: Option<Waker>,
+    /// The stream that the task has not taken yet.
+    handover: Option<Box<Attachment>>,
+    /// Reservations, during which the session does not expire.
+    reservations: u32,
+    is_over: bool,
+    is_superseded: bool,
+    /// The channel of the connection, and the address of its client.
+    carrier: Option<Box<(Arc<dyn SessionChannel>, Option<IpAddr>)>>,
+}
+
+/// What has happened to a session since its task looked last.
+#[derive(Default)]
+pub(super) struct News {
+    pub(super) attachment: Option<Box<Attachment>>,
+    pub(super) is_superseded: bool,
+}
+
+impl SessionLink {
+    pub(super) fn new(token: Token, scope: u64, subprotocol: Option<Box<str>>) -> Self {
+        Self {
+            token,
+            scope,
+            subprotocol: subprotocol.map(Box::new),
+            received: AtomicU64::new(0),
+            acked: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            has_news: AtomicBool::new(false),
+            replaced: AtomicU8::new(0),
+            state: Mutex::new(LinkState {
+                waker: None,
+                handover: None,
+                reservations: 0,
+                is_over: false,
+                is_superseded: false,
+                carrier: None,
+            }),
+        }
+    }
+
+    /// Reserves the session for a client that has the server's messages up to `received`. The session does not
+    /// expire while the reservation lives.
+    ///
+    /// Returns `None` if the session is over, or if it cannot send what the client lacks. In the second case the
+    /// session ends with [`CloseReason::Superseded`](crate::CloseReason::Superseded).
+    pub(crate) fn reserve(self: &Arc<Self>, received: u64) -> Option<Reservation> {
+        let (acked, sent) = (self.acked.load(Ordering::Acquire), self.sent.load(Ordering::Acquire));
+        let is_kept = (acked..=sent).contains(&received);
+        let mut state = lock(&self.state);
+        if state.is_over || state.is_superseded {
+            return None;
+        }
+        if is_kept {
+            state.reservations += 1;
+            return Some(Reservation { link: Arc::clone(self) });
+        }
+        state.is_superseded = true;
+        self.notify(&mut state);
+        None
+    }
+
+    /// Returns the number of the client's last message that the session has.
+    #[cfg_attr(not(test), expect(dead_code, reason = "requests of the transports over HTTP use it"))]
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Acquire)
+    }
+
+    /// Returns whether the session can be resumed no more.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = lock(&self.state);
+        state.is_over || state.is_superseded
+    }
+
+    /// Returns the address of the client whose connection has a [`channel`](Self::channel).
+    #[expect(dead_code, reason = "requests of the transports over HTTP compare it")]
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        lock(&self.state).carrier.as_ref()?.1
+    }
+
+    /// Returns the channel of the connection that carries the session, or that carried it within its grace.
+    #[expect(dead_code, reason = "requests of the transports over HTTP use it")]
+    pub(crate) fn channel(&self) -> Option<Arc<dyn SessionChannel>> {
+        lock(&self.state).carrier.as_ref().map(|carrier| Arc::clone(&carrier.0))
+    }
+
+    pub(super) fn scope(&self) -> u64 {
+        self.scope
+    }
+
+    pub(super) fn token(&self) -> Token {
+        self.token
+    }
+
+    pub(super) fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref().map(|name| &**name)
+    }
+
+    /// Publishes the numbers of messages: received, acknowledged, sent.
+    #[inline]
+    pub(super) fn publish(&self, received: u64, acked: u64, sent: u64) {
+        self.received.store(received, Ordering::Release);
+        self.acked.store(acked, Ordering::Release);
+        self.sent.store(sent, Ordering::Release);
+    }
+
+    /// Registers the waker of the session's task.
+    pub(super) fn register(&self, waker: &Waker) {
+        let previous = lock(&self.state).waker.replace(waker.clone());
+        // Dropped without the lock, because a waker may drop a whole task.
+        drop(previous);
+    }
+
+    /// Returns what has happened since the last call.
+    // PERF: one load in every poll of a session. budget: session64
+    #[inline]
+    pub(super) fn take_news(&self) -> Option<News> {
+        if !self.has_news.load(Ordering::Relaxed) || !self.has_news.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        let mut state = lock(&self.state);
+        Some(News { attachment: state.handover.take(), is_superseded: state.is_superseded })
+    }
+
+    /// Records the connection that carries the session now.
+    pub(super) fn on_attached(&self, peer: Option<IpAddr>, channel: Option<Arc<dyn SessionChannel>>) {
+        let carrier = channel.map(|channel| Box::new((channel, peer)));
+        let previous = std::mem::replace(&mut lock(&self.state).carrier, carrier);
+        drop(previous);
+    }
+
+    /// Records that no connection carries the session.
+    pub(super) fn on_detached(&self) {
+        let carrier = lock(&self.state).carrier.take();
+        drop(carrier);
+    }
+
+    /// Ends the session unless it is reserved. Returns whether it is over.
+    pub(super) fn try_expire(&self) -> bool {
+        let mut state = lock(&self.state);
+        if state.reservations == 0 && state.handover.is_none() {
+            state.is_over = true;
+        }
+        state.is_over
+    }
+
+    /// Ends the session: it can be resumed no more.
+    pub(super) fn end(&self) {
+        let ended = {
+            let mut state = lock(&self.state);
+            state.is_over = true;
+            (state.handover.take(), state.carrier.take())
+        };
+        drop(ended);
+    }
+
+    /// Returns a guard for a stream that is being closed, or `None` if there are too many.
+    pub(super) fn begin_replacement(self: &Arc<Self>) -> Option<ReplacedStream> {
+        let count = |count| (count < MAX_REPLACED).then_some(count + 1);
+        self.replaced.fetch_update(Ordering::AcqRel, Ordering::Acquire, count).ok()?;
+        Some(ReplacedStream(Arc::clone(self)))
+    }
+
+    fn notify(&self, state: &mut LinkState) {
+        self.has_news.store(true, Ordering::Release);
+        if let Some(waker) = &state.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl std::fmt::Debug for SessionLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionLink").finish_non_exhaustive()
+    }
+}
+
+/// A session that waits for a certain connection.
+pub(crate) struct Reservation {
+    link: Arc<SessionLink>,
+}
+
+impl Reservation {
+    /// Returns the session.
+    #[expect(dead_code, reason = "requests of the transports over HTTP use it")]
+    pub(crate) fn link(&self) -> &Arc<SessionLink> {
+        &self.link
+    }
+
+    /// Hands the connection over to the session's task. If the session has ended meanwhile, the stream is dropped.
+    pub(crate) fn attach(self, attachment: Attachment) {
+        let rejected = {
+            let mut state = lock(&self.link.state);
+            if state.is_over {
+                Some(Box::new(attachment))
+            } else {
+                // A connection that no task has taken yet has seen nothing of the session.
+                let earlier = state.handover.replace(Box::new(attachment));
+                self.link.notify(&mut state);
+                earlier
+            }
+        };
+        drop(rejected);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut state = lock(&self.link.state);
+        state.reservations -= 1;
+        // The task may wait for the end of the reservation, to expire.
+        self.link.notify(&mut state);
+    }
+}
+
+/// A stream that is being closed because another one has replaced it.
+pub(super) struct ReplacedStream(Arc<SessionLink>);
+
+impl Drop for ReplacedStream {
+    fn drop(&mut self) {
+        self.0.replaced.fetch_sub(1, Ordering::AcqRel);
+    }
+}

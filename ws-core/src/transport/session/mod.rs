@@ -1,0 +1,361 @@
+//! Sessions: a byte stream of frames that lives as long as its handler, over one connection after another.
+//!
+//! The driver runs a handler over a [`SessionTransport`] like over a socket. Towards the client, the
+//! [`Downlink`] keeps the frames until they are acknowledged. From the client, the [`Uplink`] counts the messages
+//! and cuts out the control objects. The [`link`] is where requests find the session and hand over streams.
+//! The chapter of the guide about the session protocol describes what is on the wire.
+
+mod control;
+mod downlink;
+mod io;
+mod link;
+mod registry;
+mod replaced;
+mod token;
+mod uplink;
+
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+
+use serde_json::Number;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use control::{Greeting, frame};
+use downlink::Downlink;
+pub(crate) use link::{Attachment, Reservation, SessionChannel, SessionLink};
+pub(crate) use registry::{Sessions, scope};
+use replaced::close_replaced;
+#[cfg(test)]
+pub(crate) use token::Token;
+use uplink::{Controls, Target, Uplink};
+
+use super::ByteStream;
+use super::rewind::Rewind;
+use crate::close::{ProtocolError, SUPERSEDED};
+use crate::options::{Options, SessionOptions};
+
+/// The name of the session protocol, as a WebSocket subprotocol.
+pub(crate) const PROTOCOL: &str = "ws-core.session.v1";
+
+/// What precedes the token and a number in the subprotocol by which a client resumes a session.
+pub(crate) const RESUME_PREFIX: &str = "ws-core.resume.";
+
+/// Messages after which an acknowledgement is sent.
+const MAX_UNACKNOWLEDGED: u64 = 32;
+
+/// Reads in one call, because those that bring only control objects give the engine nothing.
+const MAX_READS: u8 = 16;
+
+/// Bytes of messages that are read while the engine does not want any, to find an acknowledgement.
+const MAX_STASH: usize = 64 << 10;
+
+/// Bytes of one read into the stash.
+const STASH_READ: usize = 4 << 10;
+
+/// The transport of a handler with a session.
+pub(crate) struct SessionTransport {
+    link: Arc<SessionLink>,
+    stream: Option<Box<dyn ByteStream>>,
+    down: Downlink,
+    up: Uplink,
+    /// Frames of the session itself, if any wait.
+    own: Option<Box<OwnFrames>>,
+    needs_ack: bool,
+    /// The number and bytes up to which the client has an acknowledgement.
+    acknowledged: u64,
+    unacknowledged_bytes: u32,
+    /// Bytes of an incomplete message that the engine has to drop.
+    reset: usize,
+    detached: Option<Box<Detached>>,
+    /// Whether the handler regards the session as attached.
+    is_told_attached: bool,
+    /// Whether the session is ending, with its current stream.
+    is_closing: bool,
+    /// The waker that is registered.
+    waker: Option<Waker>,
+    sessions: Arc<Sessions>,
+    options: Arc<Options>,
+    /// In milliseconds.
+    spread: u32,
+    short_lived: Option<Box<ShortLived>>,
+}
+
+/// A connection that other requests and other connections complement.
+struct ShortLived {
+    grace: Duration,
+    channel: Option<Arc<dyn SessionChannel>>,
+}
+
+/// The frames of the session itself that wait for the client.
+#[derive(Default)]
+struct OwnFrames {
+    /// Encoded frames, of which `written` bytes are written.
+    bytes: Vec<u8>,
+    written: usize,
+    pong: Option<Number>,
+}
+
+/// A session without a connection.
+struct Detached {
+    kind: ErrorKind,
+    /// When the session expires.
+    expires_at: Instant,
+    /// Whether the next connection may follow without the handler's notice.
+    is_quiet: bool,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl SessionTransport {
+    /// Creates the transport of a session that begins over a connection.
+    ///
+    /// `spread` is the time in which the clients of a server that stops connect again.
+    pub(crate) fn new(
+        sessions: &Arc<Sessions>,
+        link: Arc<SessionLink>,
+        attachment: Attachment,
+        options: Arc<Options>,
+        spread: Duration,
+    ) -> Self {
+        let session = options.session.unwrap_or_default();
+        let mut transport = Self {
+            link,
+            stream: None,
+            down: Downlink::new(session.buffer),
+            up: Uplink::default(),
+            own: None,
+            needs_ack: false,
+            acknowledged: 0,
+            unacknowledged_bytes: 0,
+            reset: 0,
+            detached: None,
+            is_told_attached: true,
+            is_closing: false,
+            waker: None,
+            sessions: Arc::clone(sessions),
+            options,
+            spread: u32::try_from(spread.as_millis()).unwrap_or(u32::MAX),
+            short_lived: None,
+        };
+        transport.begin_stream(attachment, false);
+        transport
+    }
+
+    /// Continues over another connection, unless that client cannot be sent what it lacks.
+    fn attach(&mut self, attachment: Attachment) {
+        if !self.down.keeps(attachment.received) {
+            // Acknowledged since the request, on the connection that this one would replace.
+            close_replaced(&self.link, attachment.stream, 1002, self.options.close_timeout);
+            return;
+        }
+        if let Some(stream) = self.stream.take() {
+            let is_between_frames = self.own.as_ref().is_none_or(|own| own.written == 0);
+            if self.down.is_between_messages() && is_between_frames {
+                close_replaced(&self.link, stream, SUPERSEDED, self.options.close_timeout);
+            }
+            self.reset += self.up.reset();
+        }
+        self.detached = None;
+        self.begin_stream(attachment, true);
+    }
+
+    fn begin_stream(&mut self, attachment: Attachment, resumed: bool) {
+        let Attachment { stream, input, received, peer, channel, interval, grace } = attachment;
+        self.down.rewind(received);
+        let greeting = Greeting {
+            token: &self.link.token().to_text(),
+            resumed,
+            received: self.up.received(),
+            options: self.session_options(),
+            interval,
+            subprotocol: self.link.subprotocol(),
+        };
+        self.own = Some(Box::new(OwnFrames { bytes: greeting.to_frame(), ..OwnFrames::default() }));
+        self.needs_ack = false;
+        self.acknowledged = self.up.received();
+        self.unacknowledged_bytes = 0;
+        let is_short_lived = channel.is_some() || !grace.is_zero();
+        self.short_lived = is_short_lived.then(|| Box::new(ShortLived { grace, channel: channel.clone() }));
+        self.link.on_attached(peer, channel);
+        self.stream =
+            Some(if input.is_empty() { stream } else { Box::new(Rewind::new(input.into(), stream)) });
+    }
+
+    /// Handles the loss of the connection.
+    fn detach(&mut self, kind: ErrorKind, task: &TaskContext<'_>) {
+        self.stream = None;
+        self.reset += self.up.reset();
+        (self.own, self.needs_ack) = (None, false);
+        if !self.is_closing {
+            let now = Instant::now();
+            let resume = self.session_options().resume;
+            let grace = self.short_lived.as_ref().map_or(Duration::ZERO, |connection| connection.grace);
+            let longest = now + Duration::from_hours(24 * 365 * 30);
+            let expires_at = now.checked_add(resume).unwrap_or(longest);
+            let is_quiet = !grace.is_zero() && grace < resume;
+            let first = if is_quiet { now + grace } else { expires_at };
+            let sleep = Box::pin(sleep_until(first));
+            self.detached = Some(Box::new(Detached { kind, expires_at, is_quiet, sleep }));
+            if !is_quiet {
+                self.link.on_detached();
+            }
+        }
+        // The driver looks at the session when it is polled next.
+        task.waker().wake_by_ref();
+    }
+
+    /// Processes bytes of the client, and returns how many pass to the engine.
+    fn process(&mut self, input: &mut [u8], target: Target) -> Result<usize, ProtocolError> {
+        let mut controls = Controls::default();
+        // Each byte of a text has up to six in JSON.
+        let max_object = self.options.max_message_size.saturating_mul(6).saturating_add(64);
+        let passed = self.up.process(input, target, max_object, &mut controls)?;
+        if let Some(number) = controls.ack
+            && !self.down.acknowledge(number)
+        {
+            return Err(ProtocolError::BadFrame("acknowledgement of a message that was not sent"));
+        }
+        if let Some(number) = controls.ping {
+            self.own.get_or_insert_default().pong = Some(number);
+        }
+        let len = u32::try_from(input.len()).unwrap_or(u32::MAX);
+        self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_add(len);
+        let messages = self.up.received() - self.acknowledged;
+        let is_much = || self.unacknowledged_bytes as usize >= self.session_options().buffer / 4;
+        if messages >= MAX_UNACKNOWLEDGED || (messages > 0 && is_much()) {
+            self.needs_ack = true;
+        }
+        Ok(passed)
+    }
+
+    fn session_options(&self) -> SessionOptions {
+        self.options.session.unwrap_or_default()
+    }
+
+    /// Returns whether frames of the session itself wait.
+    fn has_own_frames(&self) -> bool {
+        self.needs_ack || self.own.is_some()
+    }
+
+    /// Reads from the stream once. Ready with the number of bytes that pass to the engine.
+    fn poll_stream(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        buffer: &mut [u8],
+        target: Target,
+    ) -> Poll<std::io::Result<usize>> {
+        let Some(stream) = &mut self.stream else { return Poll::Pending };
+        let held = self.up.take_held(buffer);
+        let mut read = ReadBuf::new(&mut buffer[held..]);
+        let poll = Pin::new(stream).poll_read(task, &mut read);
+        let len = read.filled().len();
+        match poll {
+            Poll::Ready(Ok(())) if len > 0 => match self.process(&mut buffer[..held + len], target) {
+                Ok(passed) => {
+                    self.publish();
+                    if let Some(connection) = &self.short_lived
+                        && let Some(channel) = &connection.channel
+                    {
+                        channel.on_received(self.up.received());
+                    }
+                    Poll::Ready(Ok(passed))
+                }
+                Err(error) => Poll::Ready(Err(std::io::Error::other(error))),
+            },
+            Poll::Ready(end) => {
+                self.detach(end.map_or_else(|error| error.kind(), |()| ErrorKind::UnexpectedEof), task);
+                Poll::Pending
+            }
+            Poll::Pending => {
+                self.up.return_held(&buffer[..held]);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Looks for an acknowledgement, while the engine does not read because the buffer is full.
+    fn read_acknowledgements(&mut self, task: &mut TaskContext<'_>) -> std::io::Result<()> {
+        let mut buffer = [0; STASH_READ];
+        for _ in 0..MAX_READS {
+            if self.up.stashed() >= MAX_STASH {
+                // The client sends so much that its acknowledgement is far behind.
+                self.down.evict_sent();
+                self.publish();
+                return Ok(());
+            }
+            match self.poll_stream(task, &mut buffer, Target::Stash) {
+                Poll::Ready(read) => _ = read?,
+                Poll::Pending => return Ok(()),
+            }
+        }
+        task.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// Writes to the stream what it takes. Returns whether it has taken everything.
+    fn pump(&mut self, task: &mut TaskContext<'_>) -> bool {
+        loop {
+            if self.stream.is_some() && self.has_own_frames() {
+                self.encode_own();
+            }
+            let Some(stream) = &mut self.stream else { return false };
+            let is_between_messages = self.down.is_between_messages();
+            let own = self.own.as_ref().filter(|own| own.written > 0 || is_between_messages);
+            let bytes = match own {
+                Some(own) => &own.bytes[own.written..],
+                None if self.down.has_unsent() => self.down.unsent(self.own.is_none()),
+                // Frames of the session may wait for the end of a message of several fragments.
+                None => {
+                    return match Pin::new(stream).poll_flush(task) {
+                        Poll::Ready(Ok(())) => true,
+                        Poll::Ready(Err(error)) => {
+                            self.detach(error.kind(), task);
+                            false
+                        }
+                        Poll::Pending => false,
+                    };
+                }
+            };
+            match Pin::new(stream).poll_write(task, bytes) {
+                Poll::Ready(Ok(len)) if len > 0 => match &mut self.own {
+                    Some(own) if own.written > 0 || is_between_messages => {
+                        own.written += len;
+                        if own.written == own.bytes.len() {
+                            self.own = None;
+                        }
+                    }
+                    _ => self.down.on_sent(len),
+                },
+                Poll::Ready(end) => {
+                    self.detach(end.map_or_else(|error| error.kind(), |_| ErrorKind::WriteZero), task);
+                    return false;
+                }
+                Poll::Pending => return false,
+            }
+        }
+    }
+
+    /// Encodes the frames of the session itself that wait, behind those that are encoded.
+    fn encode_own(&mut self) {
+        let own = self.own.get_or_insert_default();
+        if std::mem::take(&mut self.needs_ack) {
+            self.acknowledged = self.up.received();
+            self.unacknowledged_bytes = 0;
+            own.bytes.extend(frame("ack", &self.acknowledged.into()));
+        }
+        if let Some(number) = own.pong.take() {
+            own.bytes.extend(frame("pong", &number.into()));
+        }
+    }
+
+    /// Publishes the numbers of messages.
+    fn publish(&self) {
+        self.link.publish(self.up.received(), self.down.acked(), self.down.highest_sent());
+    }
+}
+
+#[cfg(test)]
+mod tests;
