@@ -3,12 +3,14 @@
 //! Run it with `cargo run --example hello` and open <http://127.0.0.1:8080>, or connect any client to
 //! `ws://127.0.0.1:8080/websocket`. The first argument is another address to listen on:
 //! `cargo run --example hello -- 127.0.0.1:9001`.
+//!
+//! The option `bullet` answers requests without a handshake too: `curl http://127.0.0.1:8080/websocket`.
 
 mod page;
 
 use ws_core::prelude::*;
 
-#[websocket(path = "/websocket")]
+#[websocket(path = "/websocket", bullet)]
 #[derive(Default)]
 struct MyHandler;
 

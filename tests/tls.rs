@@ -1,5 +1,7 @@
 //! TLS, and the protocols inside it.
 
+#[path = "tls/bullet.rs"]
+mod bullet;
 #[path = "tls/calls.rs"]
 mod calls;
 #[path = "tls/client.rs"]
@@ -28,7 +30,7 @@ use tungstenite::Message;
 use ws_core::prelude::*;
 use ws_core::{Error, Tls, TlsError};
 
-#[websocket(path = "/echo")]
+#[websocket(path = "/echo", bullet)]
 struct Echo(mpsc::UnboundedSender<CloseReason>);
 
 #[websocket]

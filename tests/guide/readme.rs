@@ -8,7 +8,7 @@ use std::path::Path;
 mod hello {
     use ws_core::prelude::*;
 
-    #[websocket(path = "/websocket")]
+    #[websocket(path = "/websocket", bullet)]
     #[derive(Default)]
     struct MyHandler;
 

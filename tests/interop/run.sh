@@ -4,7 +4,8 @@
 # jsonrpsee), and `examples/ocpp` with PyPI's ocpp. Tests `examples/echo` with common clients: npm's ws and undici, PyPI's websockets, aiohttp and picows, and
 # headless Chromium. Each client sends text, bytes, an empty message, a megabyte and, if it can, fragments
 # and pings; checks the echoes, compressed if it offers compression; and closes. Then PyPI's h2 and wsproto
-# test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file. Last, two
+# test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file. A page in Chromium
+# reaches `examples/hello` without WebSockets, with Bullet's script if GitHub has it. Last, two
 # windows of Chromium use the page of `examples/chat`, on one node and on two with nats-server between them,
 # which are killed. Prints a line per client, and fails if a client fails.
 #
@@ -36,13 +37,13 @@ if [ ! -f "$ready" ]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install -q websockets==17.4 aiohttp==3.14.5 picows==2.3.1 h2==4.4.1 wsproto==1.3.2 ocpp==2.1.0
-    npm install --silent --no-audit --no-fund --prefix "$home" ws@8.23.0 undici@7.30.2 rpc-websockets@10.0.1 json-rpc-2.0@1.8.1 vscode-jsonrpc@10.0.0
+    npm install --silent --no-audit --no-fund --prefix "$home" ws@8.23.0 undici@7.30.2 rpc-websockets@10.0.1 json-rpc-2.0@1.8.1 vscode-jsonrpc@10.0.0 jquery@1.12.4
     touch "$ready"
 fi
 
 # With the feature `tls`, `echo` also serves HTTP/2.
 cargo build --quiet --release -p examples --features nats,ocpp,tls \
-    --example chat --example echo --example ocpp --example rpc --example wss
+    --example chat --example echo --example hello --example ocpp --example rpc --example wss
 cargo build --quiet --release -p tests --bin interop-server
 cargo build --quiet --locked --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
 servers=()
@@ -73,5 +74,18 @@ serve ocpp
 "$venv/bin/python" "$here/ocpp_station.py" "127.0.0.1:$port"
 serve wss
 "$venv/bin/python" "$here/http2.py" "127.0.0.1:$port" /echo ", said in private" --tls
+serve hello
+# The script is not a part of this repository, and no registry has it.
+bullet=$home/bullet.js
+if [ ! -f "$bullet" ]; then
+    commit=309432cd4e43f49434f4b34a68e94ad0f4b7d681
+    curl -fsS --max-time 20 -o "$bullet" \
+        "https://raw.githubusercontent.com/ninenines/bullet/$commit/priv/bullet.js" || rm -f "$bullet"
+fi
+scripts=()
+if echo "bc735a3ee4c3772f8543453d318f9f66befd39eaf92b004d2008800f35ed69be  $bullet" | sha256sum --check --status; then
+    scripts=("$home/node_modules/jquery/dist/jquery.js" "$bullet")
+fi
+"$venv/bin/python" "$here/bullet.py" "127.0.0.1:$port" "${scripts[@]}"
 "$venv/bin/python" "$here/chromium.py" target/release/interop-server
 "$venv/bin/python" "$here/chat.py" target/release/examples/chat

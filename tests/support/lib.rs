@@ -235,6 +235,30 @@ impl RawClient {
         HttpResponse { status, headers, body: String::from_utf8(body).unwrap() }
     }
 
+    /// Reads a chunk of a body, or the end of the body, which is an empty chunk.
+    pub async fn chunk(&mut self) -> String {
+        let mut size = Vec::new();
+        while !size.ends_with(b"\r\n") {
+            size.push(self.byte().await.expect("the server closed the connection inside a body"));
+        }
+        let size = usize::from_str_radix(std::str::from_utf8(&size).unwrap().trim_end(), 16).unwrap();
+        let mut chunk = vec![0; size + 2];
+        self.0.read_exact(&mut chunk).await.unwrap();
+        assert_eq!(chunk.split_off(size), b"\r\n");
+        String::from_utf8(chunk).unwrap()
+    }
+
+    /// Reads the rest of a body in chunks.
+    pub async fn chunks(&mut self) -> String {
+        let mut body = String::new();
+        loop {
+            match self.chunk().await {
+                end if end.is_empty() => return body,
+                chunk => body += &chunk,
+            }
+        }
+    }
+
     /// Reads a frame. Returns its first byte and its payload, or `None` at the end of TCP.
     pub async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let first = self.byte().await?;

@@ -31,6 +31,7 @@ chapters! {
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"
     mounting: "../docs/mounting.md"
+    fallbacks: "../docs/fallbacks.md"
     authentication: "../docs/authentication.md"
     rooms: "../docs/rooms.md"
     bridging: "../docs/bridging.md"

@@ -130,6 +130,10 @@ pub struct Options {
     /// `#[on_upgrade]`. A value that `#[on_upgrade]` sets applies to the extension only. Default false.
     /// Cowboy supported draft 76 until version 0.8, and still negotiates the extension with Safari.
     pub legacy: bool,
+    /// Whether the handler also serves requests other than handshakes, as Bullet did: server-sent events, polling
+    /// and POST, for clients behind a proxy without WebSockets. The guide has a chapter about
+    /// [fallbacks](crate::guide::fallbacks). Default false.
+    pub bullet: bool,
     /// Whether and how a handler outlives its connection: [sessions](crate::guide::sessions). The declared value
     /// decides whether clients may begin a session, because that happens before `#[on_upgrade]`, which may change
     /// the other settings. Without the feature `session` this option has no effect, nor in [`drive`](crate::drive).
@@ -167,6 +171,7 @@ impl Options {
         subprotocols: &[],
         origins: Origins::SameHost,
         legacy: false,
+        bullet: false,
         session: None,
     };
 }

@@ -1,6 +1,7 @@
 //! The opening handshake (RFC 6455 §4.2, over HTTP/2 RFC 8441 §5) without any I/O: takes a request,
 //! returns the response that accepts it or the reason for a rejection.
 
+pub(crate) mod cors;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod extensions;
@@ -32,7 +33,7 @@ pub(crate) use response::HandshakeResponse;
 use crate::handler::is_token;
 #[cfg(not(feature = "deflate"))]
 use crate::options::Compress;
-use crate::options::Options;
+use crate::options::{Options, Origins};
 #[cfg(not(feature = "deflate"))]
 use crate::wire::DeflateParams;
 use handshake_headers::Single;
@@ -66,6 +67,27 @@ where
     F: HeaderFields + ?Sized,
 {
     finish_check(check_rfc6455(headers)?, headers, fields, None, options)
+}
+
+/// Checks a request other than a handshake, for a connection inside its response. The connection has no subprotocol.
+pub(crate) fn check_http(parts: &Parts, options: &Options) -> Result<HandshakeResponse, HandshakeRejection> {
+    let headers = HandshakeHeaders::scan(&parts.headers);
+    if parts.uri.authority().is_none() && headers.host().is_none() {
+        return Err(HandshakeRejection::Host);
+    }
+    let host = || parts.uri.authority().map(Authority::as_str).or_else(|| headers.host());
+    let is_allowed = if headers.has_origin {
+        origin::is_allowed(&parts.headers, host, options.origins)
+    } else {
+        // Without `Origin`, a page of another site can request nothing but an image, a script or a navigation.
+        let is_foreign = |site: &HeaderValue| matches!(site.as_bytes(), b"cross-site" | b"same-site");
+        options.origins == Origins::Any || !parts.headers.get("sec-fetch-site").is_some_and(is_foreign)
+    };
+    if is_allowed {
+        Ok(HandshakeResponse::new(AcceptProof::None, None))
+    } else {
+        Err(HandshakeRejection::Origin)
+    }
 }
 
 /// Applies the rules that do not depend on the HTTP version: extensions, origin, subprotocol.

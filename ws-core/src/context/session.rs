@@ -295,9 +295,9 @@ impl<H: Handler> Session<H> {
         self.work.as_ref().is_some_and(|work| work.len() > 0)
     }
 
-    /// Returns whether the connection stays open for its futures, until the deadline of a shutdown.
+    /// Returns whether the connection stays open for its futures, until the deadline of the drain.
     pub(crate) fn awaits_work(&self) -> bool {
-        self.has_work() && self.wire.close_reason() == Some(&CloseReason::Shutdown) && !self.wire.is_closing()
+        self.has_work() && self.wire.awaits_work()
     }
 
     /// Takes the output of a future, and registers the task if none has completed.

@@ -15,6 +15,7 @@ const BASE: Options = {
     options.unsent_limit = UnsentLimit::Bytes(1);
     options.overflow = Overflow::Latest;
     options.legacy = true;
+    options.bullet = true;
     options
 };
 
@@ -51,6 +52,7 @@ impl InTheMiddle {
     unsent_limit = by_overflow,
     overflow = close,
     legacy = false,
+    bullet = false,
     compress = none,
     options = BASE
 )]

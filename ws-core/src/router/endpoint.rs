@@ -12,8 +12,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
+use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use httparse::Header;
+use hyper::Request;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 
@@ -44,12 +46,14 @@ use crate::upgrade::{self, HandshakeHeaders, HandshakeRejection, HandshakeRespon
 pub(super) struct RouterContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) connections: &'a Arc<ConnectionTracker>,
-    /// Whether the HTTP server can hand over the connection's stream.
+    /// Whether the HTTP server can hand over the connection's stream, or the connection needs none.
     pub(super) is_upgradable: bool,
 }
 
 pub(super) type AcceptFuture<'a> =
     Pin<Box<dyn Future<Output = Result<AcceptedHandshake, Response>> + Send + 'a>>;
+
+pub(super) type HttpFuture<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
 
 /// A handshake over HTTP/1.1 to this crate's server, borrowed from the bytes of the request.
 #[derive(Clone, Copy)]
@@ -79,6 +83,13 @@ pub(super) trait Endpoint<S>: Send + Sync {
         state: &'a S,
         context: RouterContext<'a>,
     ) -> AcceptFuture<'a>;
+
+    /// Returns whether the handler serves requests other than handshakes, with [`call`](Self::call).
+    fn serves_http(&self) -> bool;
+
+    /// Responds to a request other than a handshake.
+    fn call<'a>(&'a self, request: Request<Body>, state: &'a S, context: RouterContext<'a>)
+    -> HttpFuture<'a>;
 }
 
 /// A mounted handler of one type.
@@ -183,6 +194,24 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
             }
             accepted
         })
+    }
+
+    fn serves_http(&self) -> bool {
+        const { H::CHECKED_DECLARATION.options.bullet }
+    }
+
+    fn call<'a>(
+        &'a self,
+        request: Request<Body>,
+        state: &'a S,
+        context: RouterContext<'a>,
+    ) -> HttpFuture<'a> {
+        // A constant condition, so that handlers without the option contain no code for it.
+        if const { H::CHECKED_DECLARATION.options.bullet } {
+            Box::pin(self.call_bullet(request, state, context))
+        } else {
+            Box::pin(async { reject(HandshakeRejection::NoUpgrade) })
+        }
     }
 }
 
@@ -353,5 +382,13 @@ impl<S: Send + Sync> Endpoint<()> for WithState<S> {
         context: RouterContext<'a>,
     ) -> AcceptFuture<'a> {
         self.endpoint.accept(parts, &self.state, context)
+    }
+
+    fn serves_http(&self) -> bool {
+        self.endpoint.serves_http()
+    }
+
+    fn call<'a>(&'a self, request: Request<Body>, (): &'a (), context: RouterContext<'a>) -> HttpFuture<'a> {
+        self.endpoint.call(request, &self.state, context)
     }
 }

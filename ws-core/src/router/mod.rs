@@ -1,5 +1,6 @@
 //! The router: handlers mounted at paths, as a `tower` service.
 
+mod bullet;
 mod drain;
 mod endpoint;
 mod extract;
@@ -55,7 +56,7 @@ use crate::worker::Workers;
 /// |---|---|
 /// | a handshake for a mounted path | 101, or the error response of `#[on_upgrade]` |
 /// | unknown path | the [`fallback`](Router::fallback), or 404 |
-/// | mounted path, but no handshake | the `fallback` if there is one |
+/// | mounted path, but no handshake | with the option `bullet`: [server-sent events, polling, POST](crate::guide::fallbacks); otherwise the `fallback` if there is one |
 /// | other method than GET | 405 with `Allow: GET` |
 /// | no upgrade, or an unknown version | 426 with `Upgrade: websocket` and `Sec-WebSocket-Version: 13, 8, 7` |
 /// | missing or malformed key, malformed extensions | 400 |
@@ -210,8 +211,8 @@ impl<S: Send + Sync + 'static> Router<S> {
     }
 
     /// Sets the service for requests to other paths, and for requests to mounted paths that are no handshake:
-    /// a page or a health check can have the path of a handler. Any `tower` service works, for example an axum
-    /// app. Without a fallback, such requests get 404 or 426.
+    /// a page or a health check can have the path of a handler, unless the handler has the option `bullet`. Any
+    /// `tower` service works, for example an axum app. Without a fallback, such requests get 404 or 426.
     ///
     /// A request with `Upgrade: websocket` or one of the headers `Sec-WebSocket-Key` and
     /// `Sec-WebSocket-Version` is a handshake, even if it is incomplete. A proxy that is not configured for
@@ -294,6 +295,9 @@ impl Router {
         let found = self.find(request.uri().path());
         let (endpoint, params) = match (found, &self.fallback) {
             (None, Some(fallback)) => return fallback(request),
+            (Some((endpoint, params)), _) if endpoint.serves_http() && !upgrade::is_handshake(&request) => {
+                return self.call_endpoint(Arc::clone(endpoint), params, request);
+            }
             (Some(_), Some(fallback)) if !upgrade::is_handshake(&request) => return fallback(request),
             (Some((endpoint, params)), _) => (Arc::clone(endpoint), params),
             (None, None) => {
@@ -316,6 +320,22 @@ impl Router {
                 (Ok(_), None) => HandshakeRejection::NotUpgradable.into_response(),
                 (Err(response), _) => response,
             }
+        })
+    }
+
+    /// Calls a handler that serves requests other than handshakes.
+    fn call_endpoint(
+        &self,
+        endpoint: Arc<dyn Endpoint<()>>,
+        params: PathParams,
+        mut request: Request<Body>,
+    ) -> ResponseFuture {
+        let (settings, connections) = (self.settings.clone(), Arc::clone(&self.connections));
+        request.extensions_mut().insert(params);
+        Box::pin(async move {
+            let context =
+                RouterContext { settings: &settings, connections: &connections, is_upgradable: true };
+            endpoint.call(request, &(), context).await
         })
     }
 

@@ -1,6 +1,8 @@
 //! The byte streams that connections run over.
 
+mod frames;
 pub(crate) mod hixie;
+pub(crate) mod http;
 #[cfg(feature = "http2")]
 pub(crate) mod http2;
 #[cfg(feature = "test-util")]
@@ -174,7 +176,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for hixie::HixieTranspo
 #[cfg(feature = "tungstenite")]
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for tungstenite::TungsteniteTransport<S> {}
 
-#[cfg(any(test, feature = "test-util"))]
 impl Transport for tokio::io::DuplexStream {}
 
 /// A byte stream of any type.

@@ -37,6 +37,12 @@ pub(crate) enum HandshakeRejection {
     Body,
     /// `Sec-WebSocket-Extensions` does not match the grammar.
     Extensions,
+    /// The body of a request, which is a message, exceeds the limit of messages.
+    BodyTooBig,
+    /// The body of a request did not arrive in time.
+    SlowBody,
+    /// The body of a request is malformed or incomplete.
+    BrokenBody,
     /// `#[on_upgrade]` or the `Default` of the handler panicked; holds the message for the log.
     Panic(String),
     /// A browser sent the request from a page whose origin is not allowed.
@@ -62,6 +68,7 @@ impl HandshakeRejection {
             Self::Method("CONNECT") => {
                 (StatusCode::METHOD_NOT_ALLOWED, "over HTTP/2 a WebSocket is opened with an extended CONNECT")
             }
+            Self::Method("GET, POST, OPTIONS") => (StatusCode::METHOD_NOT_ALLOWED, "use GET or POST"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET"),
             #[cfg(feature = "http2")]
             // RFC 9220 §3 defines the status for HTTP/3; RFC 8441 defines none.
@@ -83,6 +90,9 @@ impl HandshakeRejection {
             Self::Host => (StatusCode::BAD_REQUEST, "Host must occur once and name a host"),
             Self::Body => (StatusCode::BAD_REQUEST, "a handshake must not have a body"),
             Self::Extensions => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Extensions is malformed"),
+            Self::BodyTooBig => (StatusCode::PAYLOAD_TOO_LARGE, "the message is too large"),
+            Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+            Self::BrokenBody => (StatusCode::BAD_REQUEST, "the body is malformed or incomplete"),
             Self::Panic(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
             Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
             Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),
@@ -110,6 +120,7 @@ impl HandshakeRejection {
     pub(crate) fn help(&self) -> &'static str {
         match self {
             Self::Method("CONNECT") => "send CONNECT with `:protocol` `websocket` (RFC 8441)",
+            Self::Method("GET, POST, OPTIONS") => "send GET or POST",
             Self::Method(_) => "send GET",
             #[cfg(feature = "http2")]
             Self::Protocol | Self::Scheme => "use a client of RFC 8441",
@@ -121,6 +132,9 @@ impl HandshakeRejection {
             Self::Version { .. } | Self::Key(_) | Self::Host | Self::Body | Self::Extensions => {
                 "use a client of RFC 6455"
             }
+            Self::BodyTooBig => "raise `max_message_size`, or let the client send less",
+            Self::SlowBody => "raise `Router::handshake_timeout`",
+            Self::BrokenBody => "use a client of HTTP/1.1 or HTTP/2",
             Self::Panic(_) => "correct the `#[on_upgrade]` of the handler, or its `Default`",
             Self::Origin => "list the origin in the option `origins`",
             Self::Capacity => "raise `Router::max_connections`, or wait until the server has restarted",

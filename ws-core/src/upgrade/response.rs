@@ -33,8 +33,7 @@ pub(super) enum AcceptProof {
     Accept(HeaderValue),
     /// The headers of draft 76. The digest of the keys follows the response.
     Hixie(HixieHandshake),
-    /// HTTP/2 needs no proof; the status is 200.
-    #[cfg(feature = "http2")]
+    /// HTTP/2 needs no proof; the status is 200. A request other than a handshake needs none either.
     None,
 }
 
@@ -90,7 +89,6 @@ impl HandshakeResponse {
                 *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
                 response.extensions_mut().insert(REASON);
             }
-            #[cfg(feature = "http2")]
             AcceptProof::None => {}
         }
         let headers = self.headers(extra, |_| true).map(|(name, value)| (name.clone(), value.clone()));
@@ -113,7 +111,6 @@ impl HandshakeResponse {
                 None,
             ],
             AcceptProof::Hixie(handshake) => handshake.headers(extra),
-            #[cfg(feature = "http2")]
             AcceptProof::None => [None; 4],
         };
         let subprotocol = self.subprotocol.as_ref().map(|value| (&fields::SUBPROTOCOL, value));
@@ -138,7 +135,6 @@ impl AcceptProof {
         match self {
             Self::Accept(_) => matches!(*name, CONNECTION | UPGRADE | SEC_WEBSOCKET_ACCEPT),
             Self::Hixie(_) => matches!(*name, CONNECTION | UPGRADE) || *name == DRAFT_ORIGIN,
-            #[cfg(feature = "http2")]
             Self::None => false,
         }
     }

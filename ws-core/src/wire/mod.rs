@@ -26,8 +26,9 @@ mod utf8;
 
 pub(crate) use connection::{Connection, Silence, UnfinishedMessage};
 pub(crate) use deflate::DeflateParams;
+pub(crate) use frame::MAX_HEADER;
 #[cfg(feature = "session")]
-pub(crate) use frame::{FIN, Header, MAX_CLIENT_HEADER, MAX_HEADER, Opcode, encode_frame, write_header};
+pub(crate) use frame::{FIN, Header, MAX_CLIENT_HEADER, Opcode, encode_frame, write_header};
 pub(crate) use inbound_message::{BorrowedMessage, InboundMessage};
 pub(crate) use outbox::{OwnedPayload, ZERO_COPY_THRESHOLD};
 #[cfg(feature = "tungstenite")]

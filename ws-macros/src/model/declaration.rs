@@ -140,7 +140,7 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
         return Err(syn::Error::new(span, unknown_option(&name)));
     }
     let Some(given) = &option.value else {
-        if name == "legacy" {
+        if matches!(name.as_str(), "legacy" | "bullet") {
             return Ok(Setting::Field(quote!(true)));
         }
         return Err(syn::Error::new(
@@ -176,7 +176,7 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
             quote!(__ws::Unhandled::#variant)
         }
         ("overflow", OptValue::Expr(value)) => overflow(value)?,
-        ("validate_utf8" | "legacy", OptValue::Expr(value)) => match value {
+        ("validate_utf8" | "legacy" | "bullet", OptValue::Expr(value)) => match value {
             Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => quote!(#on),
             Expr::Path(_) if !matches!(keyword(value).as_deref(), Some("on" | "off")) => quote!(#value),
             _ => return Err(invalid_value(value.span(), &name)),

@@ -5,7 +5,7 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 32] = [
+pub(super) const OPTIONS: [&str; 33] = [
     "path",
     "options",
     "envelope",
@@ -38,10 +38,11 @@ pub(super) const OPTIONS: [&str; 32] = [
     "origins",
     "legacy",
     "session",
+    "bullet",
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 22] = [
+const OTHER_NAMES: [(&str, &[&str]); 23] = [
     ("path", &["route", "url", "uri", "at"]),
     ("options", &["base", "defaults", "config", "settings", "extends"]),
     ("envelope", &["rpc", "json_rpc", "jsonrpc", "format", "message_format", "tag", "tagged"]),
@@ -85,6 +86,20 @@ const OTHER_NAMES: [(&str, &[&str]); 22] = [
     ("close_codes", &["close_code", "codes", "close", "close_reasons"]),
     ("session", &["sessions", "resume", "resumable", "recover", "reconnect", "stateful_reconnect"]),
     ("legacy", &["drafts", "hixie", "hixie76", "hixie_76", "x_webkit_deflate_frame"]),
+    (
+        "bullet",
+        &[
+            "fallback",
+            "fallbacks",
+            "sse",
+            "event_source",
+            "eventsource",
+            "server_sent_events",
+            "long_polling",
+            "polling",
+            "xhr_polling",
+        ],
+    ),
 ];
 
 /// Returns the error text of an unknown option.
@@ -153,6 +168,7 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
         "session" => "`session`, or `session(resume = 30s, buffer = 256KiB)`",
         "legacy" => "`legacy`, or `legacy = false`",
+        "bullet" => "`bullet`, or `bullet = false`",
         _ => {
             "`origins = [\"https://example.com\"]`, `origins = localhost` for development, or `origins = any`"
         }

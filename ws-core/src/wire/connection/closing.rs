@@ -158,6 +158,22 @@ impl Connection {
         }
     }
 
+    /// Lets the connection's futures complete after the client's close frame, within
+    /// [`Options::cancel_timeout`](crate::Options::cancel_timeout). For a client that closes after its only message.
+    pub(crate) fn complete_work(&mut self) {
+        self.completes_work = true;
+    }
+
+    /// Returns whether a draining connection waits for its futures.
+    pub(crate) fn awaits_work(&self) -> bool {
+        self.is_draining()
+            && match self.close_reason() {
+                Some(CloseReason::Shutdown) => true,
+                Some(CloseReason::Remote(_)) => self.completes_work,
+                _ => false,
+            }
+    }
+
     /// Starts the time limit of the next message or method while the connection drains.
     pub(crate) fn reset_drain_timer(&mut self) {
         if let Some(state) = &mut self.close_state

@@ -65,6 +65,7 @@ use crate::options::Options;
 /// [`Closing`](closing::Phase::Closing) starts with `awaiting_close: false` if the client closed first or is
 /// gone. Input is discarded until the client's close frame, at a limited pace.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // Each is a separate finding.
 pub(crate) struct Connection {
     options: Arc<Options>,
     decoder: Decoder,
@@ -85,6 +86,8 @@ pub(crate) struct Connection {
     high_water: HighWater,
     /// Whether a message in fragments has begun, and its last fragment is not queued.
     has_unfinished_message: bool,
+    /// Whether the connection's futures complete after the client's close frame.
+    completes_work: bool,
     idle_timeout: Option<Duration>,
     idle_timer: IdleTimer,
     /// When the last byte arrived from the client.
@@ -116,6 +119,7 @@ impl Connection {
             last_write: LastWrite::Accepted,
             high_water: HighWater::Unreached,
             has_unfinished_message: false,
+            completes_work: false,
             idle_timeout: options.idle_timeout,
             idle_timer: IdleTimer::Stale,
             last_received_at: now,
