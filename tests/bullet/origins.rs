@@ -71,8 +71,11 @@ async fn preflight_allows_what_the_client_sends() {
     for (name, value) in [
         ("access-control-allow-origin", "https://friend.example"),
         ("access-control-allow-credentials", "true"),
-        ("access-control-allow-methods", "GET, POST, OPTIONS"),
-        ("access-control-allow-headers", "content-type, last-event-id, x-socket-transport"),
+        ("access-control-allow-methods", "GET, POST"),
+        (
+            "access-control-allow-headers",
+            "content-type, last-event-id, ws-core-session, ws-core-protocols, x-socket-transport",
+        ),
         ("access-control-max-age", "600"),
         ("allow", "GET, POST, OPTIONS"),
     ] {

@@ -69,7 +69,7 @@ where
     finish_check(check_rfc6455(headers)?, headers, fields, None, options)
 }
 
-/// Checks a request other than a handshake, for a connection inside its response. The connection has no subprotocol.
+/// Checks a request other than a handshake, for a connection inside its response.
 pub(crate) fn check_http(parts: &Parts, options: &Options) -> Result<HandshakeResponse, HandshakeRejection> {
     let headers = HandshakeHeaders::scan(&parts.headers);
     if parts.uri.authority().is_none() && headers.host().is_none() {
@@ -84,7 +84,8 @@ pub(crate) fn check_http(parts: &Parts, options: &Options) -> Result<HandshakeRe
         options.origins == Origins::Any || !parts.headers.get("sec-fetch-site").is_some_and(is_foreign)
     };
     if is_allowed {
-        Ok(HandshakeResponse::new(AcceptProof::None, None))
+        let subprotocol = choose_subprotocol(&parts.headers, options.subprotocols);
+        Ok(HandshakeResponse::new(AcceptProof::None, subprotocol))
     } else {
         Err(HandshakeRejection::Origin)
     }

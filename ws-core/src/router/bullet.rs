@@ -29,10 +29,11 @@ use crate::options::Options;
 use crate::transport::http::{EventBody, FrameClient, ReplyBody, ServerClose, close_frame, text_frame};
 use crate::upgrade::{self, HandshakeRejection, HandshakeResponse, cors};
 
-const METHODS: &str = "GET, POST, OPTIONS";
+pub(super) const METHODS: &str = "GET, POST, OPTIONS";
 
 /// The headers that a page of another origin may send.
-const HEADERS: &str = "content-type, last-event-id, x-socket-transport";
+pub(super) const HEADERS: &str =
+    "content-type, last-event-id, ws-core-session, ws-core-protocols, x-socket-transport";
 
 /// Keeps nginx from collecting the events.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -105,7 +106,7 @@ impl<H: Handler> Mount<H> {
             Method::OPTIONS => {
                 let mut response = StatusCode::NO_CONTENT.into_response();
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
-                cors::add_preflight_headers(&parts.headers, METHODS, HEADERS, response.headers_mut());
+                cors::add_preflight_headers(&parts.headers, "GET, POST", HEADERS, response.headers_mut());
                 return Ok(response);
             }
             _ => return Err(reject(HandshakeRejection::Method(METHODS))),
@@ -148,7 +149,11 @@ impl<H: Handler> Mount<H> {
             BulletTransport::Poll => poll(client, poll_wait, close_timeout).await,
             BulletTransport::Post => reply(client, wait).await,
         };
-        add_headers(transport, headers, response.headers_mut());
+        let content_type = match transport {
+            BulletTransport::Events => "text/event-stream",
+            BulletTransport::Poll | BulletTransport::Post => "text/plain; charset=utf-8",
+        };
+        add_headers(content_type, headers, response.headers_mut());
         Ok(response)
     }
 }
@@ -222,13 +227,7 @@ fn closed(close: &ServerClose) -> Response {
 }
 
 /// Adds the handler's headers, and those that keep caches and proxies from changing or delaying the response.
-fn add_headers(transport: BulletTransport, handler: HeaderMap, headers: &mut HeaderMap) {
-    let content_type = match transport {
-        BulletTransport::Events => HeaderValue::from_static("text/event-stream"),
-        BulletTransport::Poll | BulletTransport::Post => {
-            HeaderValue::from_static("text/plain; charset=utf-8")
-        }
-    };
+pub(super) fn add_headers(content_type: &'static str, handler: HeaderMap, headers: &mut HeaderMap) {
     // `HeaderMap` yields the name of the first value only.
     let mut last = None;
     for (name, value) in handler {
@@ -237,7 +236,7 @@ fn add_headers(transport: BulletTransport, handler: HeaderMap, headers: &mut Hea
             headers.append(name, value);
         }
     }
-    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     // A page of another site cannot load a message as a script.
@@ -245,7 +244,7 @@ fn add_headers(transport: BulletTransport, handler: HeaderMap, headers: &mut Hea
 }
 
 /// Returns whether the client is an `EventSource`, or another reader of server-sent events.
-fn accepts_events(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(ACCEPT).into_iter().filter_map(|line| line.to_str().ok());
     let types = ranges.flat_map(|line| line.split(',')).filter_map(|range| range.split(';').next());
     types.map(str::trim).any(|range| range.eq_ignore_ascii_case("text/event-stream"))
@@ -253,7 +252,7 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 
 /// Returns the largest body of a POST. A handler that takes messages in parts has no limit of messages, but a body is
 /// read as a whole.
-fn body_limit(options: &Options) -> usize {
+pub(super) fn body_limit(options: &Options) -> usize {
     match options.max_message_size {
         usize::MAX => Options::DEFAULT.max_message_size,
         limit => limit,
@@ -261,7 +260,11 @@ fn body_limit(options: &Options) -> usize {
 }
 
 /// Reads the body of a request.
-async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Vec<u8>, HandshakeRejection> {
+pub(super) async fn read_body(
+    parts: &Parts,
+    body: Body,
+    limit: usize,
+) -> Result<Vec<u8>, HandshakeRejection> {
     let len = parts.headers.get(CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
     if len.is_some_and(|len| len > limit as u64) {
         return Err(HandshakeRejection::BodyTooBig);

@@ -84,8 +84,8 @@ pub(super) trait Endpoint<S>: Send + Sync {
         context: RouterContext<'a>,
     ) -> AcceptFuture<'a>;
 
-    /// Returns whether the handler serves requests other than handshakes, with [`call`](Self::call).
-    fn serves_http(&self) -> bool;
+    /// Returns whether the handler serves a request other than a handshake, with [`call`](Self::call).
+    fn serves(&self, request: &Request<Body>) -> bool;
 
     /// Responds to a request other than a handshake.
     fn call<'a>(&'a self, request: Request<Body>, state: &'a S, context: RouterContext<'a>)
@@ -196,8 +196,8 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
         })
     }
 
-    fn serves_http(&self) -> bool {
-        const { H::CHECKED_DECLARATION.options.bullet }
+    fn serves(&self, request: &Request<Body>) -> bool {
+        Self::takes(request)
     }
 
     fn call<'a>(
@@ -206,12 +206,7 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
         state: &'a S,
         context: RouterContext<'a>,
     ) -> HttpFuture<'a> {
-        // A constant condition, so that handlers without the option contain no code for it.
-        if const { H::CHECKED_DECLARATION.options.bullet } {
-            Box::pin(self.call_bullet(request, state, context))
-        } else {
-            Box::pin(async { reject(HandshakeRejection::NoUpgrade) })
-        }
+        self.respond(request, state, context)
     }
 }
 
@@ -384,8 +379,8 @@ impl<S: Send + Sync> Endpoint<()> for WithState<S> {
         self.endpoint.accept(parts, &self.state, context)
     }
 
-    fn serves_http(&self) -> bool {
-        self.endpoint.serves_http()
+    fn serves(&self, request: &Request<Body>) -> bool {
+        self.endpoint.serves(request)
     }
 
     fn call<'a>(&'a self, request: Request<Body>, (): &'a (), context: RouterContext<'a>) -> HttpFuture<'a> {

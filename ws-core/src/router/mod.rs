@@ -5,6 +5,7 @@ mod drain;
 mod endpoint;
 mod extract;
 mod limits;
+mod other_requests;
 mod path;
 mod pattern;
 mod pending_connection;
@@ -12,6 +13,8 @@ mod refusal;
 mod service;
 #[cfg(feature = "session")]
 mod session;
+#[cfg(feature = "session")]
+mod session_http;
 #[cfg(feature = "session")]
 mod session_offer;
 
@@ -295,7 +298,9 @@ impl Router {
         let found = self.find(request.uri().path());
         let (endpoint, params) = match (found, &self.fallback) {
             (None, Some(fallback)) => return fallback(request),
-            (Some((endpoint, params)), _) if endpoint.serves_http() && !upgrade::is_handshake(&request) => {
+            (Some((endpoint, params)), _)
+                if endpoint.serves(&request) && !upgrade::is_handshake(&request) =>
+            {
                 return self.call_endpoint(Arc::clone(endpoint), params, request);
             }
             (Some(_), Some(fallback)) if !upgrade::is_handshake(&request) => return fallback(request),
@@ -320,22 +325,6 @@ impl Router {
                 (Ok(_), None) => HandshakeRejection::NotUpgradable.into_response(),
                 (Err(response), _) => response,
             }
-        })
-    }
-
-    /// Calls a handler that serves requests other than handshakes.
-    fn call_endpoint(
-        &self,
-        endpoint: Arc<dyn Endpoint<()>>,
-        params: PathParams,
-        mut request: Request<Body>,
-    ) -> ResponseFuture {
-        let (settings, connections) = (self.settings.clone(), Arc::clone(&self.connections));
-        request.extensions_mut().insert(params);
-        Box::pin(async move {
-            let context =
-                RouterContext { settings: &settings, connections: &connections, is_upgradable: true };
-            endpoint.call(request, &(), context).await
         })
     }
 

@@ -107,7 +107,7 @@ fn peer_addr(parts: &Parts) -> Option<SocketAddr> {
 }
 
 /// Returns the scope of the session that a request begins or resumes.
-fn session_scope(parts: &Parts) -> Box<str> {
+pub(super) fn session_scope(parts: &Parts) -> Box<str> {
     let origin = parts.headers.get("origin").or_else(|| parts.headers.get("sec-websocket-origin"));
     scope(origin.and_then(|origin| origin.to_str().ok()), parts.uri.path())
 }
@@ -122,12 +122,6 @@ pub(super) struct PendingSession<H> {
 }
 
 impl<H: Handler> PendingSession<H> {
-    /// Returns the subprotocol of the handler.
-    #[expect(dead_code, reason = "requests of the transports over HTTP use it")]
-    pub(super) fn subprotocol(&self) -> Option<&str> {
-        self.setup.subprotocol.as_deref()
-    }
-
     /// Starts the session over a stream.
     pub(super) fn start(self, attachment: Attachment) {
         if let Some(begun) = self.begin() {

@@ -9,13 +9,13 @@ pub(super) struct ServerFrames {
     header: [u8; MAX_HEADER],
     header_len: usize,
     /// The frame whose payload is incomplete.
-    frame: Option<Frame>,
+    frame: Option<ServerFrame>,
     /// The kind of the message in progress, which its fragments inherit.
     message: FrameKind,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Frame {
+struct ServerFrame {
     kind: FrameKind,
     fin: bool,
     starts_message: bool,
@@ -75,7 +75,7 @@ impl ServerFrames {
     }
 
     /// Takes bytes until the header is complete.
-    fn parse_header(&mut self, input: &mut &[u8]) -> Option<Frame> {
+    fn parse_header(&mut self, input: &mut &[u8]) -> Option<ServerFrame> {
         loop {
             let (&byte, rest) = input.split_first()?;
             *input = rest;
@@ -95,7 +95,7 @@ impl ServerFrames {
                 if opcode < 8 {
                     self.message = kind;
                 }
-                return Some(Frame {
+                return Some(ServerFrame {
                     kind,
                     fin: self.header[0] & 0x80 != 0,
                     starts_message: opcode != 0,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::client::{FrameClient, ServerClose, ServerEvent, TextPart};
+use super::client::{FrameClient, MessageBytes, ServerClose, ServerEvent};
 use super::events::{COMMENT, EventWriter};
 use crate::error::BoxError;
 
@@ -41,8 +41,8 @@ impl Body for EventBody {
         let Some(client) = slot else { return Poll::Ready(None) };
         let mut out = Vec::new();
         while out.len() < MAX_FRAME {
-            match client.poll_event(task) {
-                Poll::Ready(ServerEvent::Text(part)) => writer.write(&part.bytes, part.is_last, &mut out),
+            match client.poll_text_event(task) {
+                Poll::Ready(ServerEvent::Message(part)) => writer.write(&part.bytes, part.is_last, &mut out),
                 // A comment inside an event would be a part of the event.
                 Poll::Ready(ServerEvent::Ping) if writer.is_in_event() => {}
                 Poll::Ready(ServerEvent::Ping) => {
@@ -72,7 +72,7 @@ pub(crate) struct ReplyBody {
     /// The client, until the body or the connection has ended.
     client: Option<FrameClient>,
     /// The bytes that were read before.
-    first: Option<TextPart>,
+    first: Option<MessageBytes>,
     /// For a body of one message, the time that the engine has for its close frame.
     closes: Option<Duration>,
     /// Whether the last part was the last one of its message.
@@ -84,7 +84,7 @@ pub(crate) struct ReplyBody {
 impl ReplyBody {
     /// Creates a body of one message, whose first part was read before. The connection then closes; the engine has
     /// `close_timeout` for its close frame.
-    pub(crate) fn first(client: FrameClient, part: TextPart, close_timeout: Duration) -> Self {
+    pub(crate) fn first(client: FrameClient, part: MessageBytes, close_timeout: Duration) -> Self {
         let remaining = part.remaining.map(|remaining| remaining + part.bytes.len() as u64);
         Self {
             client: Some(client),
@@ -98,12 +98,12 @@ impl ReplyBody {
     /// Creates a body of all messages until the connection ends, each after the first on a line of its own. `read`
     /// was read before, and `is_last` is whether its last message is complete.
     pub(crate) fn all(client: FrameClient, read: Bytes, is_last: bool) -> Self {
-        let first = TextPart { bytes: read, is_first: true, is_last, remaining: None };
+        let first = MessageBytes { is_text: true, bytes: read, is_first: true, is_last, remaining: None };
         let (client, first) = (Some(client), Some(first));
         Self { client, first, closes: None, is_message_complete: false, remaining: None }
     }
 
-    fn take_part(&mut self, part: TextPart) -> Bytes {
+    fn take_part(&mut self, part: MessageBytes) -> Bytes {
         self.is_message_complete = part.is_last;
         if let Some(close_timeout) = self.closes.filter(|_| part.is_last)
             && let Some(client) = self.client.take()
@@ -131,8 +131,8 @@ impl Body for ReplyBody {
         }
         loop {
             let Some(client) = &mut this.client else { return Poll::Ready(None) };
-            match client.poll_event(task) {
-                Poll::Ready(ServerEvent::Text(part)) => {
+            match client.poll_text_event(task) {
+                Poll::Ready(ServerEvent::Message(part)) => {
                     let is_next_message = part.is_first;
                     let bytes = this.take_part(part);
                     let bytes = if is_next_message { [b"\n", &bytes[..]].concat().into() } else { bytes };

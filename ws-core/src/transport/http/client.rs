@@ -13,7 +13,7 @@ use crate::wire::MAX_HEADER;
 
 /// Maximum number of bytes that wait between the engine and the client. Further bytes stay in the engine's
 /// outbox, whose limits apply to them.
-const MAX_WAITING: usize = 16 << 10;
+pub(super) const MAX_WAITING: usize = 16 << 10;
 
 /// Maximum number of bytes per read.
 const MAX_READ: usize = 8 << 10;
@@ -21,12 +21,12 @@ const MAX_READ: usize = 8 << 10;
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
-/// A client of the engine, which reads text. Binary messages are dropped.
+/// A client of the engine.
 ///
 /// Dropping the client ends the connection like the loss of a network connection.
 #[derive(Debug)]
-pub(crate) struct FrameClient {
-    io: DuplexStream,
+pub(crate) struct FrameClient<T = DuplexStream> {
+    io: T,
     frames: ServerFrames,
     /// Bytes that were read and not parsed.
     unread: Bytes,
@@ -36,9 +36,10 @@ pub(crate) struct FrameClient {
     output: Bytes,
 }
 
-/// A part of a text message.
+/// A part of a message.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TextPart {
+pub(crate) struct MessageBytes {
+    pub(crate) is_text: bool,
     pub(crate) bytes: Bytes,
     pub(crate) is_first: bool,
     pub(crate) is_last: bool,
@@ -57,7 +58,7 @@ pub(crate) struct ServerClose {
 /// The next event of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ServerEvent {
-    Text(TextPart),
+    Message(MessageBytes),
     /// A ping. The client answers when it is polled again.
     Ping,
     Close(ServerClose),
@@ -67,14 +68,34 @@ impl FrameClient {
     /// Returns a client, and the stream that the engine reads and writes.
     pub(crate) fn new() -> (Self, DuplexStream) {
         let (io, server) = duplex(MAX_WAITING);
-        let client = Self {
+        (Self::over(io), server)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> FrameClient<T> {
+    /// Creates a client over its end of a stream.
+    pub(super) fn over(io: T) -> Self {
+        Self {
             io,
             frames: ServerFrames::default(),
             unread: Bytes::new(),
             control: Vec::new(),
             output: Bytes::new(),
-        };
-        (client, server)
+        }
+    }
+
+    /// Like [`poll_event`](Self::poll_event), without binary messages, which are dropped.
+    pub(super) fn poll_text_event(&mut self, task: &mut TaskContext<'_>) -> Poll<ServerEvent> {
+        loop {
+            match ready!(self.poll_event(task)) {
+                ServerEvent::Message(part) if !part.is_text => {
+                    if part.is_first {
+                        tracing::debug!("binary message dropped: the transport has only text");
+                    }
+                }
+                event => return Poll::Ready(event),
+            }
+        }
     }
 
     /// Returns the next event. After [`ServerEvent::Close`] there is none.
@@ -97,13 +118,12 @@ impl FrameClient {
             let taken = self.unread.len() - input.len();
             self.unread.advance(taken);
             match kind {
-                FrameKind::Text => {
-                    return Poll::Ready(ServerEvent::Text(TextPart { bytes, is_first, is_last, remaining }));
+                FrameKind::Text | FrameKind::Binary => {
+                    let is_text = kind == FrameKind::Text;
+                    let part = MessageBytes { is_text, bytes, is_first, is_last, remaining };
+                    return Poll::Ready(ServerEvent::Message(part));
                 }
-                FrameKind::Binary if is_first => {
-                    tracing::debug!("binary message dropped: the transport has only text");
-                }
-                FrameKind::Binary | FrameKind::Pong => {}
+                FrameKind::Pong => {}
                 FrameKind::Ping | FrameKind::Close => {
                     self.control.extend_from_slice(&bytes);
                     if is_last {
@@ -131,11 +151,11 @@ impl FrameClient {
         ServerEvent::Ping
     }
 
-    /// Returns the next part of a message, or the end of the connection.
-    pub(crate) async fn next_part(&mut self) -> Result<TextPart, ServerClose> {
+    /// Returns the next part of a text message, or the end of the connection.
+    pub(crate) async fn next_part(&mut self) -> Result<MessageBytes, ServerClose> {
         loop {
-            match poll_fn(|task| self.poll_event(task)).await {
-                ServerEvent::Text(part) => return Ok(part),
+            match poll_fn(|task| self.poll_text_event(task)).await {
+                ServerEvent::Message(part) => return Ok(part),
                 ServerEvent::Ping => {}
                 ServerEvent::Close(close) => return Err(close),
             }
@@ -182,6 +202,18 @@ pub(crate) fn text_frame(text: &[u8]) -> Vec<u8> {
 /// Returns a client's close frame with the code 1000.
 pub(crate) fn close_frame() -> Vec<u8> {
     frame(0x08, &1000_u16.to_be_bytes())
+}
+
+/// Returns a binary message as a client's frame.
+#[cfg(feature = "session")]
+pub(crate) fn binary_frame(bytes: &[u8]) -> Vec<u8> {
+    frame(0x02, bytes)
+}
+
+/// Returns a client's close frame. The payload is a code and a text, or empty.
+#[cfg(feature = "session")]
+pub(crate) fn close_frame_with(payload: &[u8]) -> Vec<u8> {
+    frame(0x08, payload)
 }
 
 /// Returns a frame of a client. The key of the mask is 0, because no proxy reads the frame.

@@ -41,3 +41,11 @@ impl EventWriter {
         }
     }
 }
+
+/// Appends a field of an event with one line.
+#[cfg(feature = "session")]
+pub(super) fn write_field(name: &str, value: &str, out: &mut Vec<u8>) {
+    for part in [name, ": ", value, "\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}

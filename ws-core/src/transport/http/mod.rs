@@ -7,9 +7,18 @@
 mod body;
 mod client;
 mod events;
+#[cfg(feature = "session")]
+mod post;
+#[cfg(feature = "session")]
+mod session;
 
 pub(crate) use body::{EventBody, ReplyBody};
 pub(crate) use client::{FrameClient, ServerClose, close_frame, text_frame};
+
+#[cfg(feature = "session")]
+pub(crate) use post::PostBody;
+#[cfg(feature = "session")]
+pub(crate) use session::{HttpChannel, RETRY, SessionBody, SessionEvents};
 
 #[cfg(test)]
 mod tests;

@@ -132,7 +132,6 @@ impl SessionLink {
     }
 
     /// Returns the number of the client's last message that the session has.
-    #[cfg_attr(not(test), expect(dead_code, reason = "requests of the transports over HTTP use it"))]
     pub(crate) fn received(&self) -> u64 {
         self.received.load(Ordering::Acquire)
     }
@@ -144,13 +143,11 @@ impl SessionLink {
     }
 
     /// Returns the address of the client whose connection has a [`channel`](Self::channel).
-    #[expect(dead_code, reason = "requests of the transports over HTTP compare it")]
     pub(crate) fn peer(&self) -> Option<IpAddr> {
         lock(&self.state).carrier.as_ref()?.1
     }
 
     /// Returns the channel of the connection that carries the session, or that carried it within its grace.
-    #[expect(dead_code, reason = "requests of the transports over HTTP use it")]
     pub(crate) fn channel(&self) -> Option<Arc<dyn SessionChannel>> {
         lock(&self.state).carrier.as_ref().map(|carrier| Arc::clone(&carrier.0))
     }
@@ -252,12 +249,6 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Returns the session.
-    #[expect(dead_code, reason = "requests of the transports over HTTP use it")]
-    pub(crate) fn link(&self) -> &Arc<SessionLink> {
-        &self.link
-    }
-
     /// Hands the connection over to the session's task. If the session has ended meanwhile, the stream is dropped.
     pub(crate) fn attach(self, attachment: Attachment) {
         let rejected = {

@@ -1,0 +1,315 @@
+//! The connections of sessions inside responses: server-sent events and long polls.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use hyper::body::{Body, Frame};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, duplex, split};
+use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::task::JoinHandle;
+
+use super::client::{FrameClient, MAX_WAITING, ServerClose, ServerEvent};
+use super::events::{COMMENT, EventWriter, write_field};
+use crate::error::BoxError;
+use crate::transport::session::SessionChannel;
+
+/// How many bytes of events are collected before the server takes them.
+const MAX_EVENTS: usize = 64 << 10;
+
+/// Frames of the client that wait to be written. Each POST has its own limit.
+const MAX_FRAMES: usize = 4;
+
+/// The way for the messages of POSTs into the connection of a response.
+#[derive(Debug)]
+pub(crate) struct HttpChannel {
+    frames: mpsc::Sender<Bytes>,
+    /// The number of the last message that was passed on; 0 before the first one. The lock is held by one POST.
+    accepted: Mutex<u64>,
+    /// Notified when the session has read messages.
+    progress: Notify,
+}
+
+impl SessionChannel for HttpChannel {
+    fn on_received(&self, _: u64) {
+        self.progress.notify_waiters();
+    }
+}
+
+impl HttpChannel {
+    /// Passes messages on, each once. `first` is the number of the first one, and `received` returns the number of
+    /// the last one that the session has. Returns the number of the last message that was passed on.
+    ///
+    /// The number is smaller than that of the last one if the connection ends.
+    ///
+    /// # Errors
+    ///
+    /// Returns the number of the last message that was passed on, if messages before `first` are missing.
+    pub(crate) async fn send(
+        &self,
+        first: u64,
+        messages: &[Bytes],
+        received: impl Fn() -> u64,
+    ) -> Result<u64, u64> {
+        let mut accepted = self.accepted.lock().await;
+        *accepted = received().max(*accepted);
+        if first > *accepted + 1 {
+            return Err(*accepted);
+        }
+        for (number, message) in (first..).zip(messages) {
+            if number > *accepted {
+                // Cancellation between the two loses no frame, and repeats none.
+                let Ok(permit) = self.frames.reserve().await else { break };
+                permit.send(message.clone());
+                *accepted = number;
+            }
+        }
+        Ok(*accepted)
+    }
+
+    /// Passes on a frame without a number. Returns false if the connection has ended.
+    pub(crate) async fn send_frame(&self, frame: Bytes) -> bool {
+        self.frames.send(frame).await.is_ok()
+    }
+
+    /// Waits until the session has the message with a number, or the connection ends.
+    pub(crate) async fn wait(&self, number: u64, received: impl Fn() -> u64) {
+        loop {
+            let progress = self.progress.notified();
+            if received() >= number || self.frames.is_closed() {
+                return;
+            }
+            tokio::select! {
+                () = progress => {}
+                () = self.frames.closed() => return,
+            }
+        }
+    }
+}
+
+/// The client's end of a stream whose frames come from several requests.
+#[derive(Debug)]
+pub(super) struct SharedIo {
+    read: ReadHalf<DuplexStream>,
+    frames: mpsc::Sender<Bytes>,
+    /// The task that writes the frames. Dropping the stream ends the task.
+    writer: JoinHandle<()>,
+}
+
+impl Drop for SharedIo {
+    fn drop(&mut self) {
+        self.writer.abort();
+    }
+}
+
+impl AsyncRead for SharedIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.read).poll_read(task, buf)
+    }
+}
+
+impl AsyncWrite for SharedIo {
+    /// Takes whole frames only. While messages wait, the engine needs no pong.
+    fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, frame: &[u8]) -> Poll<io::Result<usize>> {
+        _ = self.frames.try_send(Bytes::copy_from_slice(frame));
+        Poll::Ready(Ok(frame.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The events of one connection of a session.
+#[derive(Debug)]
+pub(crate) struct SessionEvents {
+    client: FrameClient<SharedIo>,
+    /// The number of the last message.
+    number: u64,
+    /// The message in progress.
+    message: Vec<u8>,
+}
+
+/// What a part of the events means for a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EventKind {
+    /// A message, or an object after which a poll is answered.
+    Message,
+    /// An object for which a poll does not end.
+    Control,
+    Ping,
+    Incomplete,
+    End,
+}
+
+impl SessionEvents {
+    /// Returns the events of a connection whose client has the messages up to `received`; the session's end of the
+    /// stream; and the channel for POSTs.
+    pub(crate) fn new(received: u64) -> (Self, DuplexStream, Arc<HttpChannel>) {
+        let (io, server) = duplex(MAX_WAITING);
+        let (read, mut write) = split(io);
+        let (frames, mut waiting) = mpsc::channel::<Bytes>(MAX_FRAMES);
+        let writer = tokio::spawn(async move {
+            while let Some(frame) = waiting.recv().await {
+                if write.write_all(&frame).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let channel =
+            HttpChannel { frames: frames.clone(), accepted: Mutex::default(), progress: Notify::new() };
+        let client = FrameClient::over(SharedIo { read, frames, writer });
+        (Self { client, number: received, message: Vec::new() }, server, Arc::new(channel))
+    }
+
+    /// Appends the next event to `out`, if it is complete.
+    fn poll_next(&mut self, task: &mut TaskContext<'_>, out: &mut Vec<u8>) -> Poll<EventKind> {
+        Poll::Ready(match ready!(self.client.poll_event(task)) {
+            ServerEvent::Message(part) => {
+                self.message.extend_from_slice(&part.bytes);
+                if !part.is_last {
+                    return Poll::Ready(EventKind::Incomplete);
+                }
+                let message = std::mem::take(&mut self.message);
+                self.write_message(part.is_text, &message, out)
+            }
+            ServerEvent::Ping => EventKind::Ping,
+            ServerEvent::Close(close) => {
+                write_close(&close, out);
+                EventKind::End
+            }
+        })
+    }
+
+    fn write_message(&mut self, is_text: bool, message: &[u8], out: &mut Vec<u8>) -> EventKind {
+        if !is_text {
+            self.number += 1;
+            write_field("event", "binary", out);
+            write_field("id", &self.number.to_string(), out);
+            write_field("data", &BASE64.encode(message), out);
+            out.push(b'\n');
+            return EventKind::Message;
+        }
+        let object = if let Some(object) = message.strip_prefix(b"\0") {
+            String::from_utf8_lossy(object).into_owned()
+        } else if message.contains(&b'\r') {
+            // A line of data cannot contain a CR.
+            serde_json::json!({ "text": String::from_utf8_lossy(message) }).to_string()
+        } else {
+            self.number += 1;
+            write_field("id", &self.number.to_string(), out);
+            EventWriter::default().write(message, true, out);
+            return EventKind::Message;
+        };
+        let is_message = object.starts_with("{\"text\":");
+        write_field("event", "session", out);
+        if is_message {
+            self.number += 1;
+            write_field("id", &self.number.to_string(), out);
+        }
+        write_field("data", &object, out);
+        out.push(b'\n');
+        let ends_poll = is_message || object.starts_with("{\"reconnect\":");
+        if ends_poll { EventKind::Message } else { EventKind::Control }
+    }
+
+    /// Returns the events for the response to a poll: as soon as there is a message, or at once for a session that
+    /// `is_new`. Cancel-safe: what was not returned is sent on the next connection.
+    pub(crate) async fn poll(&mut self, is_new: bool, out: &mut Vec<u8>) {
+        let mut is_complete = false;
+        poll_fn(|task| {
+            while out.len() < MAX_EVENTS {
+                match self.poll_next(task, out) {
+                    Poll::Ready(EventKind::Message) => is_complete = true,
+                    Poll::Ready(EventKind::Control) => is_complete |= is_new,
+                    Poll::Ready(EventKind::Ping | EventKind::Incomplete) => {}
+                    Poll::Ready(EventKind::End) => break,
+                    Poll::Pending if is_complete => break,
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// Appends the event of a close frame. A connection that was lost has none.
+fn write_close(close: &ServerClose, out: &mut Vec<u8>) {
+    let object = match close.code {
+        Some(1006) => return,
+        Some(code) => serde_json::json!({ "close": { "code": code, "reason": close.reason } }),
+        None => serde_json::json!({ "close": {} }),
+    };
+    write_field("event", "session", out);
+    write_field("data", &object.to_string(), out);
+    out.push(b'\n');
+}
+
+/// The start of a body: how long an `EventSource` waits before it connects again, in milliseconds.
+pub(crate) const RETRY: &[u8] = b"retry: 1000\n\n";
+
+/// The body of a response with all events of a connection. A comment that the server has taken counts as an answer to
+/// a ping. Dropping the body detaches the session.
+#[derive(Debug)]
+pub(crate) struct SessionBody {
+    /// The events, until the connection has ended.
+    events: Option<SessionEvents>,
+    /// The bytes that were not taken.
+    out: Vec<u8>,
+}
+
+impl SessionBody {
+    pub(crate) fn new(events: SessionEvents) -> Self {
+        Self { events: Some(events), out: RETRY.to_vec() }
+    }
+}
+
+impl Body for SessionBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Self { events: slot, out } = self.get_mut();
+        while out.len() < MAX_EVENTS {
+            let Some(events) = slot else { break };
+            match events.poll_next(task, out) {
+                Poll::Ready(EventKind::Message | EventKind::Control | EventKind::Incomplete) => {}
+                Poll::Ready(EventKind::Ping) => {
+                    out.extend_from_slice(COMMENT);
+                    // The client answers with the next poll, after the server has taken the comment.
+                    break;
+                }
+                Poll::Ready(EventKind::End) => *slot = None,
+                Poll::Pending if out.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        if out.is_empty() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Ok(Frame::data(std::mem::take(out).into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.events.is_none() && self.out.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;
