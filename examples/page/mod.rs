@@ -27,6 +27,8 @@ impl Page {
             ("/", "text/html; charset=utf-8", self.html()),
             ("/page.css", "text/css", include_str!("page.css").into()),
             ("/page.js", "text/javascript", include_str!("page.js").into()),
+            // `Router::client_script` serves this file too; the chat shows how.
+            ("/ws-core.js", "text/javascript", include_str!("../../clients/js/dist/ws-core.min.js").into()),
         ])
     }
 

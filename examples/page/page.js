@@ -1,7 +1,9 @@
 // The client on the page of the examples: connects, sends, and logs what happens.
-"use strict";
+import { SessionSocket } from "/ws-core.js";
 
 const MAX_LINES = 500;
+// The handlers of these examples have no session: a new connection is one to a new handler.
+const TRANSPORTS = ["plain"];
 const element = id => document.getElementById(id);
 const values = id => element(id).dataset.values.split("\n").filter(value => value);
 
@@ -39,7 +41,7 @@ function connect() {
   setState("connecting");
   let current;
   try {
-    current = new WebSocket(element("url").value);
+    current = new SessionSocket(element("url").value, [], { transports: TRANSPORTS });
   } catch (error) {
     log("error", error.message);
     return setState("closed");
@@ -52,6 +54,16 @@ function connect() {
     const compressed = current.extensions ? `, ${current.extensions.split(";")[0]}` : "";
     log("note", `connected to ${current.url}${compressed}`);
   };
+  current.onreconnecting = ({ delay }) => {
+    // A handshake that was refused would be refused again.
+    if (!wasOpen) return current.close();
+    setState("connecting");
+    log("note", `the connection is lost; the next attempt is in ${(delay / 1000).toFixed(1)} s`);
+  };
+  current.onreset = () => {
+    setState("open");
+    log("note", "connected again, to a new handler");
+  };
   current.onmessage = ({ data }) => log("received", describe(data));
   current.onclose = ({ code, reason }) => {
     setState("closed");
@@ -63,8 +75,8 @@ function connect() {
 
 function disconnect() {
   if (!socket) return;
-  socket.onopen = socket.onmessage = socket.onclose = null;
-  if (socket.readyState < WebSocket.CLOSING) {
+  socket.onopen = socket.onmessage = socket.onclose = socket.onreconnecting = socket.onreset = null;
+  if (socket.readyState < SessionSocket.CLOSING) {
     socket.close(1000);
     log("note", "closed by this page: 1000");
   }
@@ -73,7 +85,7 @@ function disconnect() {
 }
 
 function send(message) {
-  if (socket?.readyState !== WebSocket.OPEN) return;
+  if (socket?.readyState !== SessionSocket.OPEN) return;
   const bytes = message.match(/^bytes:(\d+)$/);
   const data = bytes ? new Uint8Array(Number(bytes[1])).buffer : message;
   socket.send(data);
