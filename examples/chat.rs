@@ -10,8 +10,8 @@
 //!     --nats nats://127.0.0.1 --peers http://127.0.0.1:8081,http://127.0.0.1:8082
 //! ```
 //!
-//! Start a second node with 8082 in place of 8081. A page whose node fails reconnects to another node
-//! and misses no line.
+//! Start a second node with 8082 in place of 8081. A page whose connection is lost resumes its session. A page
+//! whose node fails reconnects to another node. Both miss no line.
 
 #[path = "page/files.rs"]
 mod files;
@@ -65,8 +65,6 @@ enum Event {
     },
     /// Lines were dropped for this page, which reconnects to fetch them.
     Lagged,
-    /// A heartbeat. Scripts cannot observe pings.
-    Alive,
 }
 
 /// The query of a page's request.
@@ -86,6 +84,7 @@ struct Login {
     max_message_size = 2KiB,
     max_message_rate = 100,
     ping_interval = 20s,
+    session,
 )]
 struct Guest {
     name: String,
@@ -147,11 +146,6 @@ impl Guest {
     fn lagged(&mut self) -> Json<Event> {
         Json(Event::Lagged)
     }
-
-    #[every(15s)]
-    fn alive(&mut self) -> Json<Event> {
-        Json(Event::Alive)
-    }
 }
 
 #[tokio::main]
@@ -181,7 +175,8 @@ async fn main() -> Result<(), BoxError> {
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };
-    let router = Router::new().mount::<Guest>().with_state(hub.clone()).fallback(page);
+    let router = Router::new().mount::<Guest>().client_script("/ws-core.js");
+    let router = router.with_state(hub.clone()).fallback(page);
     router.serve_with_shutdown(addr, stop).await?;
     // Informs the other nodes that the members of this node have left, before their presence expires.
     Ok(hub.close().await?)

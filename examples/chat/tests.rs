@@ -111,12 +111,3 @@ async fn slow_page_gets_lagged() {
     assert_eq!(anna.json::<Value>().await, json!({ "is": "lagged" }));
     line(&mut anna).await;
 }
-
-#[tokio::test]
-async fn page_gets_a_heartbeat() {
-    let hub = Hub::local();
-    let (mut anna, _) = enter(&hub, "name=anna").await;
-    let _joined: Value = anna.json().await;
-    anna.advance(Duration::from_secs(15)).await;
-    assert_eq!(anna.json::<Value>().await, json!({ "is": "alive" }));
-}
