@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) backlog: u32,
     /// The log of refused handshakes, which has a limit too.
     pub(super) refusals: Arc<RefusalLog>,
+    /// The path of [`Router::client_script`].
+    pub(super) client_script: Option<Arc<str>>,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             workers: 0,
             backlog: 4096,
             refusals: Arc::default(),
+            client_script: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The router: handlers mounted at paths, as a `tower` service.
 
 mod bullet;
+mod client_script;
 mod drain;
 mod endpoint;
 mod extract;
@@ -295,6 +296,9 @@ where
 impl Router {
     /// Calls the handler or the fallback for a request that an HTTP server has parsed.
     pub(crate) fn call_request(&self, request: Request<Body>) -> ResponseFuture {
+        if let Some(response) = client_script::respond(self.settings.client_script.as_deref(), &request) {
+            return Box::pin(async { response });
+        }
         let found = self.find(request.uri().path());
         let (endpoint, params) = match (found, &self.fallback) {
             (None, Some(fallback)) => return fallback(request),
