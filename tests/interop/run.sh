@@ -7,7 +7,8 @@
 # test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file. A page in Chromium
 # reaches `examples/hello` without WebSockets, with Bullet's script if GitHub has it. Last, two
 # windows of Chromium use the page of `examples/chat`, on one node and on two with nats-server between them,
-# which are killed. Prints a line per client, and fails if a client fails.
+# which are killed. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks.
+# Prints a line per client, and fails if a client fails.
 #
 # The script installs to target/interop, and installs missing Debian packages.
 set -euo pipefail
@@ -44,7 +45,7 @@ fi
 # With the feature `tls`, `echo` also serves HTTP/2.
 cargo build --quiet --release -p examples --features nats,ocpp,tls \
     --example chat --example echo --example hello --example ocpp --example rpc --example wss
-cargo build --quiet --release -p tests --bin interop-server
+cargo build --quiet --release -p tests --bin interop-server --bin interop-sessions
 cargo build --quiet --locked --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
@@ -61,6 +62,8 @@ serve() {
 }
 
 serve echo
+(cd clients/js && npm ci --silent --no-audit --no-fund)
+SERVER=$PWD/target/release/interop-sessions npm test --silent --prefix clients/js
 # Node resolves modules from the folder of the script.
 cp "$here/clients.mjs" "$home/"
 node "$home/clients.mjs" "ws://127.0.0.1:$port/"
@@ -89,3 +92,4 @@ fi
 "$venv/bin/python" "$here/bullet.py" "127.0.0.1:$port" "${scripts[@]}"
 "$venv/bin/python" "$here/chromium.py" target/release/interop-server
 "$venv/bin/python" "$here/chat.py" target/release/examples/chat
+"$venv/bin/python" "$here/sessions.py" target/release/interop-sessions target/release/examples/chat
