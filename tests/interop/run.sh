@@ -5,7 +5,7 @@
 # headless Chromium. Each client sends text, bytes, an empty message, a megabyte and, if it can, fragments
 # and pings; checks the echoes, compressed if it offers compression; and closes. Then PyPI's h2 and wsproto
 # test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file. A page in Chromium
-# reaches `examples/hello` without WebSockets, with Bullet's script if GitHub has it. Last, two
+# reaches `examples/hello` without WebSockets, with Bullet's script if BULLET_JS is its path. Last, two
 # windows of Chromium use the page of `examples/chat`, on one node and on two with nats-server between them,
 # which are killed. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks.
 # Prints a line per client, and fails if a client fails.
@@ -78,18 +78,12 @@ serve ocpp
 serve wss
 "$venv/bin/python" "$here/http2.py" "127.0.0.1:$port" /echo ", said in private" --tls
 serve hello
-# The script is not a part of this repository, and no registry has it.
-bullet=$home/bullet.js
-if [ ! -f "$bullet" ]; then
-    commit=309432cd4e43f49434f4b34a68e94ad0f4b7d681
-    curl -fsS --max-time 20 -o "$bullet" \
-        "https://raw.githubusercontent.com/ninenines/bullet/$commit/priv/bullet.js" || rm -f "$bullet"
-fi
+# Bullet's script is not a part of this repository, and no registry has it. BULLET_JS is the path of a copy.
 scripts=()
-if echo "bc735a3ee4c3772f8543453d318f9f66befd39eaf92b004d2008800f35ed69be  $bullet" | sha256sum --check --status; then
-    scripts=("$home/node_modules/jquery/dist/jquery.js" "$bullet")
+if [ -n "${BULLET_JS:-}" ]; then
+    scripts=("$home/node_modules/jquery/dist/jquery.js" "$BULLET_JS")
 fi
-"$venv/bin/python" "$here/bullet.py" "127.0.0.1:$port" "${scripts[@]}"
+"$venv/bin/python" "$here/bullet.py" "127.0.0.1:$port" ${scripts[@]+"${scripts[@]}"}
 "$venv/bin/python" "$here/chromium.py" target/release/interop-server
 "$venv/bin/python" "$here/chat.py" target/release/examples/chat
 "$venv/bin/python" "$here/sessions.py" target/release/interop-sessions target/release/examples/chat
