@@ -16,7 +16,7 @@ struct Echo {
 #[websocket]
 impl Echo {
     #[on_upgrade]
-    fn join(Subprotocols(offers): Subprotocols) -> Self {
+    fn join(offers: Subprotocols) -> Self {
         Self { offers: offers.join(" "), count: 0 }
     }
 

@@ -39,7 +39,8 @@ const ALIVE: Duration = Duration::from_secs(30);
 
 /// Every kind of method, as `fn` and `async fn`.
 #[websocket(path = "/{room}", subprotocols = ["v1"], idle_timeout = 5m, mailbox = 16,
-    overflow = drop_newest, unhandled = close, compress(level = 1, client_no_context_takeover))]
+    overflow = drop_newest, unhandled = close, session(resume = 1m),
+    compress(level = 1, client_no_context_takeover))]
 #[derive(Debug)]
 pub struct Everything {
     /// The room.
@@ -115,6 +116,17 @@ impl Everything {
     async fn lagged(&mut self, missed: u64) -> String {
         ready(()).await;
         missed.to_string()
+    }
+
+    /// Waits for the client.
+    #[on_detach]
+    fn detached(&mut self) {}
+
+    /// Greets again.
+    #[on_attach]
+    async fn attached(&mut self, cx: &mut Context<Self>) -> &'static str {
+        cx.flushed().await;
+        "welcome back"
     }
 
     /// Continues to send.

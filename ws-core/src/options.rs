@@ -309,6 +309,11 @@ impl Declaration {
     /// Removes the default limit of messages, if the handler has an `#[on_part]`: `takes_parts`.
     ///
     /// A limit that is declared remains. A limit from `options = …` remains if it differs from the default.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the handler has sessions too. The function is evaluated at compile time, so that the panic is a
+    /// compile error.
     pub const fn for_parts(mut self, takes_parts: bool) -> Self {
         let is_default = self.options.max_message_size == Options::DEFAULT.max_message_size;
         if takes_parts && is_default && !self.limits_messages {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Router;
 
-/// How the clients of [sessions](crate::guide::sessions) connect again when their server stops.
+/// The way in which the clients of [sessions](crate::guide::sessions) connect again when their server stops.
 ///
 /// Each client is told `{"reconnect": …}` with a random part of the time, and its connection closes with 1012. Ten
 /// thousand clients then connect to the next process over that time, and not all at once. Connections without a
@@ -19,7 +19,6 @@ use super::Router;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
-    #[cfg_attr(not(feature = "session"), expect(dead_code, reason = "there are no sessions"))]
     pub(super) spread: Duration,
 }
 

@@ -335,6 +335,8 @@ mod tests {
             (&["xv2.json"], &["xv2.json"]),
             (&["b, a ,,b", "\tc"], &["b", "a", "b", "c"]),
             (&["a b, c/d, e;f, \"g\", h"], &["h"]),
+            // These are for the session protocol, and contain secrets.
+            (&["ws-core.session.v1, ws-core.resume.AAECAwQFBgcICQoLDA0ODw.1, a"], &["a"]),
         ] {
             let request = lines
                 .iter()

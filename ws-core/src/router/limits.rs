@@ -22,7 +22,6 @@ pub(crate) struct Settings {
     pub(crate) max_header_size: usize,
     pub(crate) max_headers: usize,
     pub(crate) shutdown_timeout: Duration,
-    #[cfg_attr(not(feature = "session"), expect(dead_code, reason = "there are no sessions"))]
     pub(super) drain: Drain,
     /// Number of threads that run connections; 0 runs them on the runtime.
     pub(crate) workers: usize,

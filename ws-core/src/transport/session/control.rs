@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Control {
     }
 }
 
-/// Reads the only member. A visitor, so that values of unknown members need no memory.
+/// A visitor that reads the only member, so that values of unknown members need no memory.
 struct ControlVisitor;
 
 impl<'de> Visitor<'de> for ControlVisitor {

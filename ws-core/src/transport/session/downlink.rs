@@ -28,7 +28,11 @@ impl Downlink {
 
     /// Takes bytes of the engine's frames, as many as the limit allows. Returns their number.
     pub(super) fn push(&mut self, input: &[u8]) -> usize {
-        let taken = self.ring.get_or_insert_default().push(input, self.limit);
+        let ring = self.ring.get_or_insert_with(|| Box::new(Ring::new()));
+        if ring.push_short(input, self.limit) {
+            return input.len();
+        }
+        let taken = ring.push(input, self.limit);
         self.count_sent();
         taken
     }
@@ -70,7 +74,9 @@ impl Downlink {
         if received > self.sent {
             return false;
         }
-        while self.acked < received && self.remove_first() {}
+        if let Some(ring) = &mut self.ring {
+            self.acked += ring.remove_messages(received.saturating_sub(self.acked));
+        }
         self.remove_sent_control_frames();
         true
     }

@@ -77,8 +77,13 @@ struct LinkState {
     reservations: u32,
     is_over: bool,
     is_superseded: bool,
-    /// The channel of the connection, and the address of its client.
-    carrier: Option<Box<(Arc<dyn SessionChannel>, Option<IpAddr>)>>,
+    carrier: Option<Box<Carrier>>,
+}
+
+/// A connection with a channel.
+struct Carrier {
+    channel: Arc<dyn SessionChannel>,
+    peer: Option<IpAddr>,
 }
 
 /// What has happened to a session since its task looked last.
@@ -144,12 +149,12 @@ impl SessionLink {
 
     /// Returns the address of the client whose connection has a [`channel`](Self::channel).
     pub(crate) fn peer(&self) -> Option<IpAddr> {
-        lock(&self.state).carrier.as_ref()?.1
+        lock(&self.state).carrier.as_ref()?.peer
     }
 
     /// Returns the channel of the connection that carries the session, or that carried it within its grace.
     pub(crate) fn channel(&self) -> Option<Arc<dyn SessionChannel>> {
-        lock(&self.state).carrier.as_ref().map(|carrier| Arc::clone(&carrier.0))
+        lock(&self.state).carrier.as_ref().map(|carrier| Arc::clone(&carrier.channel))
     }
 
     pub(super) fn scope(&self) -> u64 {
@@ -192,7 +197,7 @@ impl SessionLink {
 
     /// Records the connection that carries the session now.
     pub(super) fn on_attached(&self, peer: Option<IpAddr>, channel: Option<Arc<dyn SessionChannel>>) {
-        let carrier = channel.map(|channel| Box::new((channel, peer)));
+        let carrier = channel.map(|channel| Box::new(Carrier { channel, peer }));
         let previous = std::mem::replace(&mut lock(&self.state).carrier, carrier);
         drop(previous);
     }

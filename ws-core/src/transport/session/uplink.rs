@@ -44,7 +44,7 @@ struct Rare {
 
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    is_control_frame: bool,
+    is_control: bool,
     fin: bool,
     mask: [u8; 4],
     remaining: usize,
@@ -92,7 +92,9 @@ impl Uplink {
         limit: usize,
         controls: &mut Controls,
     ) -> Result<usize, ProtocolError> {
-        let mut walk = Walk { input, read: 0, kept: 0, spills: target == Target::Stash };
+        let spills = target == Target::Stash;
+        let passed = if spills { 0 } else { self.pass_short(input) };
+        let mut walk = Walk { input, read: passed, kept: passed, spills };
         while walk.read < walk.input.len() {
             if self.is_raw {
                 let len = walk.input.len() - walk.read;
@@ -104,6 +106,29 @@ impl Uplink {
             }
         }
         Ok(walk.kept)
+    }
+
+    /// Passes the whole, short messages at the front that are no control objects. Returns their length in bytes.
+    // PERF: most reads bring nothing else. General path: `process`. The test `cuts_make_no_difference` holds the two
+    // equal, because it cuts messages in all ways. budget: session64
+    #[inline]
+    fn pass_short(&mut self, input: &[u8]) -> usize {
+        if self.is_raw || self.frame.is_some() || self.message != PassedMessage::None {
+            return 0;
+        }
+        let mut at = 0;
+        while let [first @ (0x81 | 0x82), second @ 0x80..=0xfd, key, _, _, _, payload @ ..] = &input[at..] {
+            let len = usize::from(second & 0x7f);
+            // A text that begins with U+0000, masked, begins with the first byte of the key.
+            let may_be_marked = *first == 0x81 && len > 0 && payload.first() == Some(key);
+            if payload.len() < len || may_be_marked {
+                break;
+            }
+            at += 6 + len;
+            self.received += 1;
+            self.incomplete = 0;
+        }
+        at
     }
 
     /// Begins the next frame. Returns false if more bytes are needed.
@@ -156,7 +181,8 @@ impl Uplink {
         } else {
             walk.read += header.size;
         }
-        let frame = Frame { is_control_frame, fin: header.fin, mask: header.mask, remaining: header.len };
+        let frame =
+            Frame { is_control: is_control_frame, fin: header.fin, mask: header.mask, remaining: header.len };
         if header.len > 0 {
             self.frame = Some(frame);
         } else {
@@ -174,7 +200,7 @@ impl Uplink {
         controls: &mut Controls,
     ) -> Result<(), ProtocolError> {
         let len = frame.remaining.min(walk.input.len() - walk.read);
-        if frame.is_control_frame || self.message == PassedMessage::Data {
+        if frame.is_control || self.message == PassedMessage::Data {
             self.pass(walk, len);
         } else {
             let part = &mut walk.input[walk.read..][..len];
@@ -202,7 +228,7 @@ impl Uplink {
         frame: Frame,
         controls: &mut Controls,
     ) -> Result<(), ProtocolError> {
-        if frame.is_control_frame {
+        if frame.is_control {
             if self.message != PassedMessage::Data {
                 self.incomplete = 0;
             }
@@ -270,6 +296,9 @@ impl Uplink {
 
     /// Moves the bytes that precede the next read to the front of `buffer`, and returns their number.
     pub(super) fn take_held(&mut self, buffer: &mut [u8]) -> usize {
+        if self.held_len == 0 {
+            return 0;
+        }
         let len = usize::from(std::mem::take(&mut self.held_len));
         buffer[..len].copy_from_slice(&self.held[..len]);
         len
@@ -277,6 +306,9 @@ impl Uplink {
 
     /// Puts bytes back that [`take_held`](Self::take_held) has moved, after a read of nothing.
     pub(super) fn return_held(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         self.held[..bytes.len()].copy_from_slice(bytes);
         self.held_len = u8::try_from(bytes.len()).unwrap_or_default();
     }

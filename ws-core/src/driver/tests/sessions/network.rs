@@ -39,7 +39,7 @@ struct Numbered {
 impl Numbered {
     #[on_text]
     async fn text(&mut self, text: String) {
-        if text.len() % 7 == 0 {
+        if text.len().is_multiple_of(7) {
             sleep(3 * MS).await;
         }
         assert_eq!(text.trim_end_matches('x'), self.next.to_string());
@@ -54,7 +54,7 @@ impl Numbered {
         }
         self.sent += 1;
         // Some are marked like control objects.
-        let mark = if self.sent % 5 == 0 { "\0" } else { "" };
+        let mark = if self.sent.is_multiple_of(5) { "\0" } else { "" };
         Some(format!("{mark}{}{}", self.sent - 1, "x".repeat(self.sent as usize % 400)))
     }
 }
@@ -128,10 +128,8 @@ async fn run(seed: u64) -> u32 {
                     "seed {seed}"
                 );
                 next += 1;
-                if next % 9 == 0 {
-                    if timeout(500 * MS, peer.acknowledge()).await.is_err() {
-                        peer.cut();
-                    }
+                if next.is_multiple_of(9) && timeout(500 * MS, peer.acknowledge()).await.is_err() {
+                    peer.cut();
                 }
             }
             Ok(Some(None)) => {}

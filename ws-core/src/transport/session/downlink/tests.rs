@@ -211,7 +211,7 @@ fn evicted_messages_cannot_be_sent_again() {
     down.evict_sent();
     assert_eq!((down.acked(), down.len()), (2, 12));
     assert!(!down.keeps(1) && down.keeps(2));
-    // What was not sent is kept.
+    // Messages that were not sent are kept.
     down.evict_sent();
     assert_eq!(down.acked(), 2);
 }
