@@ -139,6 +139,7 @@ impl<H: Handler> Mount<H> {
             let mut out = RETRY.to_vec();
             // Without a message, the response has the first object only.
             _ = tokio::time::timeout(POLL_TIMEOUT, events.poll(is_new, &mut out)).await;
+            events.end();
             ("text/plain; charset=utf-8", Response::new(Body::from(out)))
         };
         add_headers(content_type, headers, response.headers_mut());

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -20,6 +21,9 @@ use crate::transport::session::SessionChannel;
 
 /// How many bytes of events are collected before the server takes them.
 const MAX_EVENTS: usize = 64 << 10;
+
+/// How long the session may take to end its stream after the answer to its close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Frames of the client that wait to be written. Each POST has its own limit.
 const MAX_FRAMES: usize = 4;
@@ -140,6 +144,8 @@ pub(crate) struct SessionEvents {
     number: u64,
     /// The message in progress.
     message: Vec<u8>,
+    /// Whether the session has sent a close frame.
+    is_closed: bool,
 }
 
 /// What a part of the events means for a poll.
@@ -171,7 +177,7 @@ impl SessionEvents {
         let channel =
             HttpChannel { frames: frames.clone(), accepted: Mutex::default(), progress: Notify::new() };
         let client = FrameClient::over(SharedIo { read, frames, writer });
-        (Self { client, number: received, message: Vec::new() }, server, Arc::new(channel))
+        (Self { client, number: received, message: Vec::new(), is_closed: false }, server, Arc::new(channel))
     }
 
     /// Appends the next event to `out`, if it is complete.
@@ -187,6 +193,7 @@ impl SessionEvents {
             }
             ServerEvent::Ping => EventKind::Ping,
             ServerEvent::Close(close) => {
+                self.is_closed = close.code != Some(1006);
                 write_close(&close, out);
                 EventKind::End
             }
@@ -223,6 +230,13 @@ impl SessionEvents {
         out.push(b'\n');
         let ends_poll = is_message || object.starts_with("{\"reconnect\":");
         if ends_poll { EventKind::Message } else { EventKind::Control }
+    }
+
+    /// Ends the connection. A close frame of the session is answered.
+    pub(crate) fn end(self) {
+        if self.is_closed {
+            self.client.close(CLOSE_TIMEOUT);
+        }
     }
 
     /// Returns the events for the response to a poll: as soon as there is a message, or at once for a session that
@@ -295,7 +309,7 @@ impl Body for SessionBody {
                     // The client answers with the next poll, after the server has taken the comment.
                     break;
                 }
-                Poll::Ready(EventKind::End) => *slot = None,
+                Poll::Ready(EventKind::End) => _ = slot.take().map(SessionEvents::end),
                 Poll::Pending if out.is_empty() => return Poll::Pending,
                 Poll::Pending => break,
             }

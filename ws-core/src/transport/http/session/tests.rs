@@ -96,6 +96,19 @@ async fn poll_ends_with_a_message() {
 }
 
 #[tokio::test]
+async fn close_frame_is_answered() {
+    let (events, mut server, _channel) = SessionEvents::new(0);
+    server.write_all(&frame(0x88, b"\x0f\xa0")).await.unwrap();
+    let mut body = SessionBody::new(events);
+    while poll_fn(|task| Pin::new(&mut body).poll_frame(task)).await.is_some() {}
+    let mut answer = [0; 8];
+    timeout(Duration::from_secs(10), server.read_exact(&mut answer)).await.expect("an answer").unwrap();
+    assert_eq!(answer, *b"\x88\x82\0\0\0\0\x03\xe8");
+    server.shutdown().await.unwrap();
+    assert!(server.read_u8().await.is_err());
+}
+
+#[tokio::test]
 async fn channel_passes_each_message_once() {
     let (events, mut server, channel) = SessionEvents::new(0);
     let received = AtomicU64::new(2);
