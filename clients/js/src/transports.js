@@ -24,6 +24,11 @@ const TAKEN_OVER = 4900;
 /** The payload of one POST in bytes, unless one message is larger. */
 const MAX_POST = 65_536;
 
+/** Delay before a POST of a session without a current poll is sent again, in milliseconds, and how often. */
+const POLL_GAP = 50, POLL_TRIES = 20;
+
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
 /** Opens a WebSocket, with the session protocol unless `isPlain`. */
 export function openWebSocket(session, on, isPlain) {
   const { token, received, protocols, queue, options } = session;
@@ -119,11 +124,26 @@ export function openHttp(session, on, isPolling) {
     } while (isPolling && hasSession);
     on.lost();
   };
+  // A poll of a session that goes on has no answer until there is a message. The answer of a POST comes at once.
+  const probe = async () => {
+    for (let tries = 0; !isAttached && tries < POLL_TRIES; tries++) {
+      await sleep(POLL_GAP * (tries + 1));
+      if (isAttached || abort.signal.aborted) return;
+      const response = await post({});
+      if (response.status !== 200) continue;
+      const { received } = await response.json();
+      if (isAttached) return;
+      isAttached = true;
+      on.alive();
+      on.control(JSON.stringify({ session: { token: session.token, resumed: true, received } }));
+    }
+  };
   receive().catch(on.lost);
+  if (isPolling && session.token) probe().catch(on.lost);
 
   let isPosting = false, limit = MAX_POST;
   const send = async () => {
-    for (;;) {
+    for (let gaps = 0; ;) {
       const messages = [];
       for (let size = 0, entry; (entry = queue[messages.length])?.data !== undefined;) {
         size += entry.size;
@@ -150,10 +170,14 @@ export function openHttp(session, on, isPolling) {
       if (response.status === 413) {
         if (messages.length < 2) return on.failed(1009, "message too big for the server");
         limit /= 2;
+      } else if (isPolling && response.status === 409 && gaps++ < POLL_TRIES) {
+        // The next poll has not arrived yet.
+        await sleep(POLL_GAP * gaps);
       } else if (!response.ok) {
         return on.lost();
       } else {
         const { received } = await response.json();
+        gaps = 0;
         on.acknowledged(received);
         session.sent = 0;
         if (isLast && received >= last) return on.closed(code, reason, true);

@@ -114,7 +114,16 @@ class ResponseCarrier {
   constructor(session, response, isPolling) {
     Object.assign(this, { session, response, isPolling });
     const type = isPolling ? "text/plain; charset=utf-8" : "text/event-stream";
-    response.writeHead(200, { "content-type": type, "cache-control": "no-store, no-transform", "x-accel-buffering": "no" });
+    const headers = { "content-type": type, "cache-control": "no-store, no-transform", "x-accel-buffering": "no" };
+    if (isPolling) {
+      // Nothing arrives before the end of the poll, as behind a proxy that buffers.
+      let body = "";
+      response.write = (text) => (body += text);
+      const { end } = response;
+      response.end = () => response.writableEnded || (response.writeHead(200, headers), end.call(response, body));
+    } else {
+      response.writeHead(200, headers);
+    }
     response.on("close", () => {
       clearTimeout(this.timer);
       clearInterval(this.timer);
@@ -265,7 +274,7 @@ export class TestServer {
     if (body.length > this.maxBody) return refuse(413);
     const session = this.sessions.get(token);
     if (!session) return refuse(410);
-    if (session.carrier instanceof SocketCarrier) return refuse(409);
+    if (!(session.carrier instanceof ResponseCarrier)) return refuse(409);
     if (session.isPosting) this.violations.push("two POSTs at a time");
     session.isPosting = true;
     const { first, messages = [], ack, close } = JSON.parse(body);
