@@ -107,9 +107,15 @@ fn peer_addr(parts: &Parts) -> Option<SocketAddr> {
 }
 
 /// Returns the scope of the session that a request begins or resumes.
+///
+/// A request without an `Origin` has the scope of the server's own pages: browsers send no `Origin` with a `GET`
+/// to the server of the page, but with a `POST` and a handshake (Fetch §3.2). Foreign pages always have one.
 pub(super) fn session_scope(parts: &Parts) -> Box<str> {
-    let origin = parts.headers.get("origin").or_else(|| parts.headers.get("sec-websocket-origin"));
-    scope(origin.and_then(|origin| origin.to_str().ok()), parts.uri.path())
+    let value = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let host = parts.uri.authority().map(|authority| authority.as_str()).or_else(|| value("host"));
+    let is_foreign = |origin: &&str| origin.split_once("://").map(|(_, authority)| authority) != host;
+    let origin = value("origin").or_else(|| value("sec-websocket-origin"));
+    scope(origin.filter(is_foreign), parts.uri.path())
 }
 
 /// A new session that waits for its stream.
