@@ -21,7 +21,7 @@ use crate::driver;
 use crate::handler::{Handler, OnUpgrade};
 use crate::options::{Options, SendLimits};
 use crate::transport::session::{
-    Attachment, PROTOCOL, RESUME_PREFIX, Reservation, SessionLink, SessionTransport, Sessions, scope,
+    Attachment, PROTOCOL, RESUME_PREFIX, Reservation, Scope, SessionLink, SessionTransport, Sessions,
 };
 use crate::transport::{PendingUpgrade, Stream};
 use crate::upgrade::{self, HandshakeRejection, HandshakeResponse};
@@ -107,15 +107,12 @@ fn peer_addr(parts: &Parts) -> Option<SocketAddr> {
 }
 
 /// Returns the scope of the session that a request begins or resumes.
-///
-/// A request without an `Origin` has the scope of the server's own pages: browsers send no `Origin` with a `GET`
-/// to the server of the page, but with a `POST` and a handshake (Fetch §3.2). Foreign pages always have one.
-pub(super) fn session_scope(parts: &Parts) -> Box<str> {
-    let value = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let host = parts.uri.authority().map(|authority| authority.as_str()).or_else(|| value("host"));
-    let is_foreign = |origin: &&str| origin.split_once("://").map(|(_, authority)| authority) != host;
-    let origin = value("origin").or_else(|| value("sec-websocket-origin"));
-    scope(origin.filter(is_foreign), parts.uri.path())
+pub(super) fn session_scope(parts: &Parts) -> Scope {
+    let origin = parts.headers.get("origin").or_else(|| parts.headers.get("sec-websocket-origin"));
+    Scope {
+        origin: origin.and_then(|origin| origin.to_str().ok()).map(Into::into),
+        path: parts.uri.path().into(),
+    }
 }
 
 /// A new session that waits for its stream.
@@ -123,7 +120,7 @@ pub(super) struct PendingSession<H> {
     setup: ConnectionSetup<H>,
     permit: ConnectionPermit,
     sessions: Arc<Sessions>,
-    scope: Box<str>,
+    scope: Scope,
     spread: Duration,
 }
 

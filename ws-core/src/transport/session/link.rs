@@ -2,11 +2,12 @@
 
 use std::any::Any;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::scope::ScopeHash;
 use super::token::Token;
 use crate::sync::lock;
 use crate::transport::ByteStream;
@@ -53,8 +54,10 @@ pub(crate) trait SessionChannel: Any + Send + Sync {
 /// A session, as requests see it.
 pub(crate) struct SessionLink {
     token: Token,
-    /// The hash of the origin and the path of the request that began the session.
-    scope: u64,
+    /// The hash of the path.
+    path: u32,
+    /// The hash of the first origin of a request of the session, or zero.
+    origin: AtomicU32,
     /// Boxed twice, because few sessions have one.
     subprotocol: Option<Box<Box<str>>>,
     /// The number of the client's last message that the session has.
@@ -94,10 +97,11 @@ pub(super) struct News {
 }
 
 impl SessionLink {
-    pub(super) fn new(token: Token, scope: u64, subprotocol: Option<Box<str>>) -> Self {
+    pub(super) fn new(token: Token, scope: ScopeHash, subprotocol: Option<Box<str>>) -> Self {
         Self {
             token,
-            scope,
+            path: scope.path,
+            origin: AtomicU32::new(scope.origin.unwrap_or(0)),
             subprotocol: subprotocol.map(Box::new),
             received: AtomicU64::new(0),
             acked: AtomicU64::new(0),
@@ -157,8 +161,14 @@ impl SessionLink {
         lock(&self.state).carrier.as_ref().map(|carrier| Arc::clone(&carrier.channel))
     }
 
-    pub(super) fn scope(&self) -> u64 {
-        self.scope
+    /// Returns whether a request may be for this session. Its origin becomes that of the session, if it is the first.
+    pub(super) fn accepts(&self, scope: ScopeHash) -> bool {
+        let is_origin =
+            |origin| match self.origin.compare_exchange(0, origin, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => true,
+                Err(bound) => bound == origin,
+            };
+        self.path == scope.path && scope.origin.is_none_or(is_origin)
     }
 
     pub(super) fn token(&self) -> Token {

@@ -11,6 +11,7 @@ mod io;
 mod link;
 mod registry;
 mod replaced;
+mod scope;
 mod token;
 mod uplink;
 
@@ -27,8 +28,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use control::{Greeting, frame};
 use downlink::Downlink;
 pub(crate) use link::{Attachment, Reservation, SessionChannel, SessionLink};
-pub(crate) use registry::{Sessions, scope};
+pub(crate) use registry::Sessions;
 use replaced::close_replaced;
+pub(crate) use scope::Scope;
 #[cfg(test)]
 pub(crate) use token::Token;
 use uplink::{Controls, Target, Uplink};

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 
 use super::link::SessionLink;
+use super::scope::{Scope, ScopeHash};
 use super::token::Token;
 use crate::sync::lock;
 
@@ -17,27 +18,33 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// Begins a session. `scope` is from [`scope`].
+    /// Begins a session.
     ///
     /// # Errors
     ///
     /// The system has no random numbers.
     pub(crate) fn begin(
         &self,
-        scope: &str,
+        scope: &Scope,
         subprotocol: Option<Box<str>>,
     ) -> Result<Arc<SessionLink>, getrandom::Error> {
         let token = Token::random()?;
-        let link = Arc::new(SessionLink::new(token, self.hasher.hash_one(scope), subprotocol));
+        let link = Arc::new(SessionLink::new(token, self.hash(scope), subprotocol));
         lock(&self.live).insert(token, Arc::clone(&link));
         Ok(link)
     }
 
-    /// Returns the session with a token, if a request of the same scope began it and it is not over.
-    pub(crate) fn find(&self, token: &str, scope: &str) -> Option<Arc<SessionLink>> {
+    /// Returns the session with a token, if it is not over, and if its requests have had no other path and no other
+    /// origin. A request without an origin may be for any session.
+    pub(crate) fn find(&self, token: &str, scope: &Scope) -> Option<Arc<SessionLink>> {
         let token = Token::parse(token)?;
         let link = lock(&self.live).get(&token).cloned()?;
-        (link.scope() == self.hasher.hash_one(scope) && !link.is_over()).then_some(link)
+        (link.accepts(self.hash(scope)) && !link.is_over()).then_some(link)
+    }
+
+    fn hash(&self, Scope { origin, path }: &Scope) -> ScopeHash {
+        let half = |text: &str| u32::try_from(self.hasher.hash_one(text) >> 32).unwrap_or(u32::MAX);
+        ScopeHash { path: half(path), origin: origin.as_deref().map(|origin| half(origin).max(1)) }
     }
 
     /// Ends a session: it can be resumed no more.
@@ -58,14 +65,5 @@ impl Sessions {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         lock(&self.live).len()
-    }
-}
-
-/// Returns what a session is bound to: the origin of the request that began it, if it had one, and the path.
-pub(crate) fn scope(origin: Option<&str>, path: &str) -> Box<str> {
-    match origin {
-        Some(origin) => format!("{origin} {path}").into(),
-        // An origin is never empty.
-        None => format!(" {path}").into(),
     }
 }

@@ -17,10 +17,18 @@ use crate::driver::run;
 use crate::driver::tests::peer::{Log, frame};
 use crate::handler::Handler;
 use crate::options::Options;
-use crate::transport::session::{Attachment, SessionLink, SessionTransport, Sessions};
+use crate::transport::session::{Attachment, Scope, SessionLink, SessionTransport, Sessions};
 use crate::wire::Connection;
 
-pub(super) const SCOPE: &str = "https://example.com /";
+/// Returns the scope of a session's requests.
+pub(super) fn scope(origin: Option<&str>, path: &str) -> Scope {
+    Scope { origin: origin.map(Into::into), path: path.into() }
+}
+
+/// Returns the scope of the tests' sessions.
+pub(super) fn own_scope() -> Scope {
+    scope(Some("https://example.com"), "/")
+}
 
 /// A session and its client.
 pub(super) struct Peer {
@@ -60,7 +68,7 @@ pub(super) async fn begin<H: Handler>(buffer: usize, options: Options, make: imp
     let connections = Arc::<ConnectionTracker>::default();
     let permit = connections.admit(&ConnectionLimits::new(10), None).ok();
     let (sessions, options) = (Arc::<Sessions>::default(), Arc::new(options));
-    let link = sessions.begin(SCOPE, None).unwrap();
+    let link = sessions.begin(&own_scope(), None).unwrap();
     let attachment = Attachment::new(Box::new(server), Vec::new(), 0, None);
     let io = SessionTransport::new(
         &sessions,
@@ -123,7 +131,7 @@ impl Peer {
 
     /// Attaches a new stream, and leaves its greeting unread.
     pub(super) fn reattach(&mut self) -> bool {
-        let Some(link) = self.sessions.find(&self.token, SCOPE) else { return false };
+        let Some(link) = self.sessions.find(&self.token, &own_scope()) else { return false };
         let Some(reservation) = link.reserve(self.received) else { return false };
         let (client, server) = duplex(self.buffer);
         self.io = Some(client);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::client::{Peer, Read, SCOPE, begin};
+use super::client::{Peer, Read, begin, own_scope, scope};
 use super::{Log, Logged, S, logged};
 use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::handler::Handler;
@@ -100,7 +100,7 @@ async fn client_that_lacks_more_than_is_kept_supersedes_the_session() {
     assert!(peer.link.reserve(0).is_none(), "an acknowledged message is not kept");
     assert_eq!(peer.read().await, Read::Close(4900));
     assert_eq!((peer.event().await, peer.event().await), ("one".into(), "Superseded".into()));
-    assert!(peer.sessions.find(&peer.token, SCOPE).is_none());
+    assert!(peer.sessions.find(&peer.token, &own_scope()).is_none());
 
     // Without a connection, no client is left to wait for.
     let mut peer = logged().await;
@@ -116,11 +116,15 @@ async fn client_that_lacks_more_than_is_kept_supersedes_the_session() {
 #[tokio::test(start_paused = true)]
 async fn token_is_useless_elsewhere() {
     let peer = logged().await;
-    assert!(peer.sessions.find(&peer.token, SCOPE).is_some());
-    for scope in ["https://evil.example /", " /", "https://example.com /other"] {
-        assert!(peer.sessions.find(&peer.token, scope).is_none(), "{scope}");
+    assert!(peer.sessions.find(&peer.token, &own_scope()).is_some());
+    for (origin, path) in [("https://evil.example", "/"), ("https://example.com", "/other")] {
+        let elsewhere = scope(Some(origin), path);
+        assert!(peer.sessions.find(&peer.token, &elsewhere).is_none(), "{elsewhere:?}");
     }
-    assert!(peer.sessions.find("AAECAwQFBgcICQoLDA0ODw", SCOPE).is_none());
+    // A browser sends no origin with a GET to the server of the page.
+    assert!(peer.sessions.find(&peer.token, &scope(None, "/")).is_some());
+    assert!(peer.sessions.find(&peer.token, &scope(None, "/other")).is_none());
+    assert!(peer.sessions.find("AAECAwQFBgcICQoLDA0ODw", &own_scope()).is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,7 +320,7 @@ async fn ten_thousand_abandoned_sessions_are_bounded_and_freed() {
     for _ in 0..LIMIT {
         let permit = connections.admit(&ConnectionLimits::new(LIMIT), None).unwrap();
         let (client, server) = duplex(64);
-        let link = sessions.begin(SCOPE, None).unwrap();
+        let link = sessions.begin(&own_scope(), None).unwrap();
         let options = Arc::new(Logged::CHECKED_DECLARATION.options);
         let attachment = Attachment::new(Box::new(server), Vec::new(), 0, None);
         let io = SessionTransport::new(&sessions, link, attachment, Arc::clone(&options), S);
