@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use data_encoding::BASE64;
 use hyper::body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, duplex, split};
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -205,7 +206,7 @@ impl SessionEvents {
             self.number += 1;
             write_field("event", "binary", out);
             write_field("id", &self.number.to_string(), out);
-            write_field("data", &BASE64.encode(message), out);
+            write_field("data", &BASE64_STANDARD.encode(message), out);
             out.push(b'\n');
             return EventKind::Message;
         }

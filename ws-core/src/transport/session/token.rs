@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 /// The length of a token in base64url.
 const TEXT_LEN: usize = 22;
@@ -28,12 +29,12 @@ impl Token {
         if text.len() != TEXT_LEN {
             return None;
         }
-        BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
+        BASE64_URL_SAFE_NO_PAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 
     /// Returns the token in base64url.
     pub(super) fn to_text(self) -> String {
-        BASE64URL_NOPAD.encode(&self.0)
+        BASE64_URL_SAFE_NO_PAD.encode(self.0)
     }
 }
 
