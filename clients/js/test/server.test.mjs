@@ -65,7 +65,9 @@ for (const transport of SERVER ? tried : []) {
 
       messages.length = 0;
       let sent = 0;
-      for (let round = 0; round < 20; round++) {
+      // A poll that a cut ends with its answer needs no resume.
+      for (let round = 0; round < 20 || counts.resumed < 5; round++) {
+        assert.ok(round < 400, `${counts.resumed} resumes`);
         for (let n = 0; n < 50; n++) socket.send(`${sent++} ${"x".repeat(n * 20)}`);
         await sleep(Math.random() * 40);
         proxy.cut();
@@ -73,7 +75,6 @@ for (const transport of SERVER ? tried : []) {
       await until(() => messages.length === sent, () => `echoes: ${messages.length} of ${sent}`);
       assert.deepEqual(messages.map((text) => Number(text.split(" ")[0])), Array.from({ length: sent }, (_, n) => n));
       assert.equal(counts.reset, 0);
-      assert.ok(counts.resumed >= 5, `${counts.resumed}`);
       console.log(`${transport}: ${sent} echoes, ${counts.resumed} resumes`);
 
       child.kill("SIGKILL");
