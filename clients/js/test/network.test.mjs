@@ -93,8 +93,11 @@ for (const [index, transports] of [...TRANSPORTS.map((one) => [one]), ["websocke
         };
         return socket;
       });
+      const sum = (key) => sockets.reduce((total, socket) => total + socket[key], 0);
+      const isEnough = () => proxy.cuts > 5 && sum("resumes") > 5 && sum("seen") > 100;
       const end = Date.now() + SECONDS * 1000;
-      while (Date.now() < end) {
+      // A busy machine needs longer.
+      while (Date.now() < end || (!isEnough() && Date.now() < end + 30_000)) {
         for (const socket of sockets) {
           const number = `${socket.number++}`;
           socket.send(next() < 0.3 ? new TextEncoder().encode(number) : `${number} ${"y".repeat(next() * 3000)}`);
@@ -105,7 +108,6 @@ for (const [index, transports] of [...TRANSPORTS.map((one) => [one]), ["websocke
       }
       proxy.stop();
       // The rest arrives over a network that works.
-      const sum = (key) => sockets.reduce((total, socket) => total + socket[key], 0);
       const good = createServer((client) => {
         const to = connect(server.port, "127.0.0.1");
         client.pipe(to).pipe(client);
@@ -124,7 +126,7 @@ for (const [index, transports] of [...TRANSPORTS.map((one) => [one]), ["websocke
       good.close();
       const counts = { cuts: proxy.cuts, up: sum("number"), down: sum("seen"), resumes: sum("resumes"), resets: sum("resets") };
       console.log(`seed ${SEED}: ${name}: ${JSON.stringify(counts)}`);
-      assert.ok(proxy.cuts > 5 && sum("resumes") > 5 && sum("seen") > 100);
+      assert.ok(isEnough());
       if (!forgets) assert.equal(sum("resets"), 0);
     }));
   }
