@@ -71,6 +71,8 @@ for (const transport of SERVER ? tried : []) {
         for (let n = 0; n < 50; n++) socket.send(`${sent++} ${"x".repeat(n * 20)}`);
         await sleep(Math.random() * 40);
         proxy.cut();
+        await sleep(5);
+        await until(() => socket.transport !== null);
       }
       await until(() => messages.length === sent, () => `echoes: ${messages.length} of ${sent}`);
       assert.deepEqual(messages.map((text) => Number(text.split(" ")[0])), Array.from({ length: sent }, (_, n) => n));
