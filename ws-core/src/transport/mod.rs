@@ -1,5 +1,7 @@
 //! The byte streams that connections run over.
 
+#[cfg(feature = "session")]
+mod base64;
 mod frames;
 pub(crate) mod hixie;
 pub(crate) mod http;

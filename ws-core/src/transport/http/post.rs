@@ -1,8 +1,7 @@
 //! The body of a POST of the session protocol.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use data_encoding::BASE64;
 use serde_json::{Map, Value};
 
 use super::client::{binary_frame, close_frame_with, text_frame};
@@ -72,7 +71,7 @@ fn message(message: Value) -> Option<Bytes> {
         Value::String(text) => Some(text_frame(text.as_bytes()).into()),
         Value::Object(members) if members.len() == 1 => {
             let base64 = members.get("binary")?.as_str()?;
-            Some(binary_frame(&BASE64_STANDARD.decode(base64.as_bytes()).ok()?).into())
+            Some(binary_frame(&BASE64.decode(base64.as_bytes()).ok()?).into())
         }
         _ => None,
     }

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, duplex, split};
@@ -18,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::client::{FrameClient, MAX_WAITING, ServerClose, ServerEvent};
 use super::events::{COMMENT, EventWriter, write_field};
 use crate::error::BoxError;
+use crate::transport::base64;
 use crate::transport::session::SessionChannel;
 
 /// How many bytes of events are collected before the server takes them.
@@ -206,7 +205,7 @@ impl SessionEvents {
             self.number += 1;
             write_field("event", "binary", out);
             write_field("id", &self.number.to_string(), out);
-            write_field("data", &BASE64_STANDARD.encode(message), out);
+            write_field("data", &base64::encode(message), out);
             out.push(b'\n');
             return EventKind::Message;
         }

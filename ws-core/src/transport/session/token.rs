@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::transport::base64;
 
 /// The length of a token in base64url.
 const TEXT_LEN: usize = 22;
@@ -29,12 +30,12 @@ impl Token {
         if text.len() != TEXT_LEN {
             return None;
         }
-        BASE64_URL_SAFE_NO_PAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
+        BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 
     /// Returns the token in base64url.
     pub(super) fn to_text(self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(self.0)
+        base64::encode_url(&self.0)
     }
 }
 
