@@ -1,14 +1,13 @@
 //! Validation of the parameters of `compress`.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit};
 
-use super::usage::invalid_value;
-use super::value::{self, keyword, ungroup_expr};
+use super::parameters::Parameters;
+use super::value::{self, ungroup_expr};
 use crate::errors::Errors;
-use crate::parse::suggest;
 use crate::parse::{Opt, OptValue};
 
 const PARAMETERS: [&str; 7] = [
@@ -37,57 +36,21 @@ const OTHER_NAMES: [(&str, &[&str]); 7] = [
 
 /// Returns the value of `Options::compress`.
 pub(super) fn validate_compress(value: Option<&OptValue>, errors: &mut Errors) -> Option<TokenStream> {
-    let given = match value {
-        None => return Some(quote!(::core::option::Option::Some(__ws::Compress::DEFAULT))),
-        Some(OptValue::Nested(given, _)) if given.is_empty() => return validate_compress(None, errors),
-        Some(OptValue::Nested(given, _)) => given,
-        Some(OptValue::List(_, span) | OptValue::None(span)) => {
-            errors.add(invalid_value(*span, "compress"));
-            return None;
-        }
-        Some(OptValue::Expr(value)) if keyword(value).as_deref() == Some("none") => {
-            return Some(quote!(::core::option::Option::None));
-        }
-        Some(OptValue::Expr(value)) => {
-            errors.add(invalid_value(value.span(), "compress"));
-            return None;
-        }
-        Some(OptValue::Tokens(tokens)) => {
-            errors.add(invalid_value(tokens.span(), "compress"));
-            return None;
-        }
+    let parameters = Parameters {
+        option: "compress",
+        default: quote!(__ws::Compress::DEFAULT),
+        names: &PARAMETERS,
+        other_names: &OTHER_NAMES,
+        usage_hint,
+        value: parameter_value,
     };
-    let mut settings = Vec::new();
-    let mut seen: Vec<&Ident> = Vec::new();
-    for parameter in given {
-        let name = &parameter.name;
-        if seen.contains(&name) {
-            let text = format!("`{name}` of `compress` is set twice\nhelp: keep one of them");
-            errors.error(name.span(), text);
-            continue;
-        }
-        seen.push(name);
-        let set = validate_parameter(parameter);
-        settings.extend(errors.collect(set).map(|value| quote!(compress.#name = #value;)));
-    }
-    // The block keeps the variable apart from names in the user's expressions.
-    Some(quote!({
-        let mut compress = __ws::Compress::DEFAULT;
-        #(#settings)*
-        ::core::option::Option::Some(compress)
-    }))
+    parameters.validate(value, errors)
 }
 
-fn validate_parameter(parameter: &Opt) -> syn::Result<TokenStream> {
+/// Returns the value of a known parameter.
+fn parameter_value(parameter: &Opt) -> syn::Result<TokenStream> {
     let name = parameter.name.to_string();
     let span = parameter.name.span();
-    if !PARAMETERS.contains(&name.as_str()) {
-        let help = match suggest(&name, &PARAMETERS, &OTHER_NAMES) {
-            Some(near) => format!("write {}", usage_hint(near)),
-            None => format!("its parameters are `{}`", PARAMETERS.join("`, `")),
-        };
-        return Err(syn::Error::new(span, format!("unknown parameter `{name}` of `compress`\nhelp: {help}")));
-    }
     let is_flag = name.ends_with("takeover");
     let not = |span| {
         let text = format!("not a value of `{name}`\nhelp: write {}", usage_hint(&name));

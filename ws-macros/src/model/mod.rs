@@ -10,6 +10,7 @@ mod handler_impl;
 mod kind;
 mod method;
 mod named;
+mod parameters;
 mod path;
 mod session;
 mod states;
