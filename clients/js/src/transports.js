@@ -86,6 +86,13 @@ export function openWebSocket(session, on, isPlain) {
 export function openHttp(session, on, isPolling) {
   const { url, protocols, queue, options } = session;
   const abort = new AbortController();
+  // An abandoned connection must not change the session, which another one carries by then. Its fetches fail, but not
+  // what it waits for otherwise.
+  const current = async (promise) => {
+    const value = await promise;
+    abort.signal.throwIfAborted();
+    return value;
+  };
   const request = (headers, init) => (options.fetch ?? fetch)(url.replace(/^ws/, "http"), {
     credentials: options.credentials,
     cache: "no-store",
@@ -109,15 +116,15 @@ export function openHttp(session, on, isPolling) {
     do {
       hasSession = false;
       session.acked = session.received;
-      const response = await request({
+      const response = await current(request({
         accept: isPolling ? "text/plain" : "text/event-stream",
         "last-event-id": "" + session.received,
         ...(protocols.length && { "ws-core-protocols": protocols.join(", ") }),
-      });
+      }));
       // Another type is the answer of another program, for example the page of a captive portal.
       if (response.status !== 200 || !/^text\/(plain|event-stream)/.test(response.headers.get("content-type"))) break;
       const parse = eventParser(dispatch), reader = response.body.getReader(), decoder = new TextDecoder();
-      for (let piece; !(piece = await reader.read()).done;) {
+      for (let piece; !(piece = await current(reader.read())).done;) {
         on.alive();
         parse(decoder.decode(piece.value, { stream: true }));
       }
@@ -127,11 +134,11 @@ export function openHttp(session, on, isPolling) {
   // A poll of a session that goes on has no answer until there is a message. The answer of a POST comes at once.
   const probe = async () => {
     for (let tries = 0; !isAttached && tries < POLL_TRIES; tries++) {
-      await sleep(POLL_GAP * (tries + 1));
-      if (isAttached || abort.signal.aborted) return;
-      const response = await post({});
+      await current(sleep(POLL_GAP * (tries + 1)));
+      if (isAttached) return;
+      const response = await current(post({}));
       if (response.status !== 200) continue;
-      const { received } = await response.json();
+      const { received } = await current(response.json());
       if (isAttached) return;
       isAttached = true;
       on.alive();
@@ -162,21 +169,21 @@ export function openHttp(session, on, isPolling) {
       session.sent = 0;
       session.hand(messages.length);
       const timer = setTimeout(on.lost, session.interval + options.pongTimeout);
-      const response = await post({
+      const response = await current(post({
         ...(messages.length && { first: session.first, messages }),
         ack,
         ...(isLast && { close: { code, reason } }),
-      }).finally(() => clearTimeout(timer));
+      }).finally(() => clearTimeout(timer)));
       if (response.status === 413) {
         if (messages.length < 2) return on.failed(1009, "message too big for the server");
         limit /= 2;
       } else if (isPolling && response.status === 409 && gaps++ < POLL_TRIES) {
         // The next poll has not arrived yet.
-        await sleep(POLL_GAP * gaps);
+        await current(sleep(POLL_GAP * gaps));
       } else if (!response.ok) {
         return on.lost();
       } else {
-        const { received } = await response.json();
+        const { received } = await current(response.json());
         gaps = 0;
         on.acknowledged(received);
         session.sent = 0;

@@ -1,5 +1,7 @@
 // Transports against a server: messages, cuts, closes, the order in which they are tried, refusals.
 import { test } from "node:test";
+import { Session } from "../src/session.js";
+import { openHttp } from "../src/transports.js";
 import { Socket, TRANSPORTS, assert, collect, echo, once, sleep, until, withServer } from "./support.mjs";
 
 const only = (transport, options) => ({ transports: [transport], ...options });
@@ -340,3 +342,23 @@ test("a connection with the same token that another client opens is final", with
   session.carrier.replaced();
   assert.equal((await once(socket, "close")).code, 4900);
 }));
+
+test("an abandoned connection that waits to send its POST again does not change the session", async () => {
+  let polls = 0, posts = 0;
+  const fetch = async (_, { method }) => {
+    if (method === "POST") return posts++, new Response("no poll", { status: 409 });
+    if (polls++) return new Promise(() => {});
+    return new Response('event: session\ndata: {"session":{}}\n\n', { headers: { "content-type": "text/plain" } });
+  };
+  const session = new Session("ws://127.0.0.1/", [], { pongTimeout: 1000, fetch });
+  const link = openHttp(session, { alive() {}, control() {}, lost() {} }, true);
+  await until(() => polls === 2);
+  session.queue.push({ data: "one", size: 3 });
+  link.flush();
+  await until(() => posts === 1);
+  link.drop();
+  // Another connection begins.
+  session.sent = 0;
+  await sleep(200);
+  assert.deepEqual([posts, session.sent], [1, 0]);
+});
