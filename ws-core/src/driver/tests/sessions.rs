@@ -2,6 +2,7 @@
 
 mod client;
 mod ends;
+mod hostile;
 mod network;
 
 use std::time::Duration;

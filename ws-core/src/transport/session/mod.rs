@@ -326,7 +326,11 @@ impl SessionTransport {
                     Some(own) if own.written > 0 || is_between_messages => {
                         own.written += len;
                         if own.written == own.bytes.len() {
-                            self.own = None;
+                            own.bytes.clear();
+                            own.written = 0;
+                            if own.pong.is_none() {
+                                self.own = None;
+                            }
                         }
                     }
                     _ => self.down.on_sent(len),
@@ -340,9 +344,13 @@ impl SessionTransport {
         }
     }
 
-    /// Encodes the frames of the session itself that wait, behind those that are encoded.
+    /// Encodes the frames of the session itself that wait. Those of a client that reads nothing are encoded after the
+    /// earlier ones are written, so that they need no memory until then.
     fn encode_own(&mut self) {
         let own = self.own.get_or_insert_default();
+        if !own.bytes.is_empty() {
+            return;
+        }
         if std::mem::take(&mut self.needs_ack) {
             self.acknowledged = self.up.received();
             self.unacknowledged_bytes = 0;
