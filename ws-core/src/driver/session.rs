@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::io::ConnectionIo;
 use super::next_step::IdleHandler;
 use super::poll_context::PollContext;
+use crate::clock::now;
 use crate::close::CloseReason;
 use crate::context::Session;
 use crate::event::Event;
@@ -41,6 +42,9 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         let update = stream.poll_session(self.task);
         if update.reset > 0 {
             wire.drop_incomplete_message(update.reset);
+        }
+        if update.is_new_stream {
+            wire.on_bytes_received(now());
         }
         match update.end {
             Some(SessionEnd::Expired(kind)) => wire.on_disconnect(kind),

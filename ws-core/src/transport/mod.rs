@@ -83,8 +83,8 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
         None
     }
 
-    /// Handles that a deadline of the client's silence has passed. Returns true if no connection carries the session
-    /// now, so that there is no client to close or to ping.
+    /// Handles that a deadline of the client's silence has passed. Returns true if there is no client to close or to
+    /// ping: no connection carries the session now, or the client was not silent.
     fn on_silence(&mut self, _: Silence, _: &TaskContext<'_>) -> bool {
         false
     }
@@ -101,6 +101,8 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
 pub(crate) struct SessionUpdate {
     /// How many bytes of an incomplete message the engine has to drop, because their connection is lost.
     pub(crate) reset: usize,
+    /// Whether another connection carries the session, whose client owes no answer yet.
+    pub(crate) is_new_stream: bool,
     pub(crate) end: Option<SessionEnd>,
 }
 

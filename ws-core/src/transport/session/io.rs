@@ -29,10 +29,10 @@ impl Transport for SessionTransport {
             self.waker = Some(task.waker().clone());
             self.link.register(task.waker());
         }
-        let mut end = None;
+        let (mut end, mut is_new_stream) = (None, false);
         if let Some(news) = self.link.take_news() {
             if let Some(attachment) = news.attachment {
-                self.attach(*attachment);
+                is_new_stream = self.attach(*attachment);
             }
             end = news.is_superseded.then_some(SessionEnd::Superseded);
         }
@@ -42,7 +42,7 @@ impl Transport for SessionTransport {
         if self.has_own_frames() {
             self.pump(task);
         }
-        SessionUpdate { reset: std::mem::take(&mut self.reset), end }
+        SessionUpdate { reset: std::mem::take(&mut self.reset), is_new_stream, end }
     }
 
     fn take_attachment(&mut self) -> Option<bool> {
@@ -54,6 +54,9 @@ impl Transport for SessionTransport {
     }
 
     fn on_silence(&mut self, silence: Silence, task: &TaskContext<'_>) -> bool {
+        if std::mem::take(&mut self.has_sent_objects) {
+            return true;
+        }
         if self.stream.is_some() && silence == Silence::Lost {
             self.detach(ErrorKind::TimedOut, task);
         }

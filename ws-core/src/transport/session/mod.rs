@@ -75,6 +75,8 @@ pub(crate) struct SessionTransport {
     detached: Option<Box<Detached>>,
     /// Whether the handler regards the session as attached.
     is_told_attached: bool,
+    /// Whether the client has sent something since the engine was last given bytes: control objects.
+    has_sent_objects: bool,
     /// Whether the session is ending, with its current stream.
     is_closing: bool,
     /// The waker that is registered.
@@ -135,6 +137,7 @@ impl SessionTransport {
             reset: 0,
             detached: None,
             is_told_attached: true,
+            has_sent_objects: false,
             is_closing: false,
             waker: None,
             sessions: Arc::clone(sessions),
@@ -146,12 +149,12 @@ impl SessionTransport {
         transport
     }
 
-    /// Continues over another connection, unless that client cannot be sent what it lacks.
-    fn attach(&mut self, attachment: Attachment) {
+    /// Continues over another connection. Returns false if that client cannot be sent what it lacks.
+    fn attach(&mut self, attachment: Attachment) -> bool {
         if !self.down.keeps(attachment.received) {
             // Acknowledged since the request, on the connection that this one would replace.
             close_replaced(&self.link, attachment.stream, 1002, self.options.close_timeout);
-            return;
+            return false;
         }
         if let Some(stream) = self.stream.take() {
             let is_between_frames = self.own.as_ref().is_none_or(|own| own.written == 0);
@@ -162,6 +165,7 @@ impl SessionTransport {
         }
         self.detached = None;
         self.begin_stream(attachment, true);
+        true
     }
 
     fn begin_stream(&mut self, attachment: Attachment, resumed: bool) {
@@ -257,6 +261,7 @@ impl SessionTransport {
         match poll {
             Poll::Ready(Ok(())) if len > 0 => match self.process(&mut buffer[..held + len], target) {
                 Ok(passed) => {
+                    self.has_sent_objects = passed == 0;
                     self.publish();
                     if let Some(connection) = &self.short_lived
                         && let Some(channel) = &connection.channel
