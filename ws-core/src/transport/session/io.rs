@@ -39,7 +39,8 @@ impl Transport for SessionTransport {
         if end.is_none() && self.detached.is_some() {
             end = self.poll_detached(task);
         }
-        if self.has_own_frames() {
+        // The engine flushes what it writes. Nothing else would send what another connection has lost.
+        if self.has_own_frames() || self.down.has_unsent() {
             self.pump(task);
         }
         SessionUpdate { reset: std::mem::take(&mut self.reset), is_new_stream, end }

@@ -140,6 +140,11 @@ impl Peer {
         true
     }
 
+    /// Sets how many bytes the next streams hold in each direction.
+    pub(super) fn shrink(&mut self, buffer: usize) {
+        self.buffer = buffer;
+    }
+
     fn forget_partial(&mut self) {
         self.partial.clear();
         self.message.clear();
