@@ -15,6 +15,12 @@ use crate::wire::Connection;
 impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Closes the stream of a connection that has sent its close frame, or aborts after its time limit.
     pub(super) fn poll_close(&mut self, wire: &mut Connection) -> Poll<()> {
+        if T::IS_SESSION
+            && let Some(stream) = &mut self.io.stream
+        {
+            // The close may have begun after the start of the poll.
+            stream.begin_close();
+        }
         while self.io.poll_close(self.task, wire, self.scratch).is_pending() {
             // While the client keeps sending, the timer is not polled, so the clock is read here.
             let now = now();

@@ -158,8 +158,13 @@ impl AsyncWrite for SessionTransport {
         }
         this.pump(task);
         if taken == 0 {
-            // The acknowledgement that makes room may be behind messages that the engine does not read now.
-            this.read_acknowledgements(task)?;
+            if this.is_closing {
+                // No other connection follows that would lack a message.
+                this.down.evict_sent();
+            } else {
+                // The acknowledgement that makes room may be behind messages that the engine does not read now.
+                this.read_acknowledgements(task)?;
+            }
             taken = this.down.push(bytes);
         }
         this.publish();

@@ -1,9 +1,11 @@
 //! Clients that read nothing, acknowledge nothing, or close at the wrong moment.
 
-use tokio::time::{sleep, timeout};
+use std::time::Duration;
 
-use super::client::begin;
-use super::{Log, Logged, S};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::client::{Read, begin};
+use super::{Log, Logged, S, frame};
 use crate::handler::Handler;
 use crate::prelude::*;
 
@@ -50,4 +52,109 @@ async fn replay_needs_no_further_message_of_the_handler() {
         let text = timeout(60 * S, peer.text()).await.expect("the session stands still");
         assert_eq!(text, number.to_string());
     }
+}
+
+/// A client that has closed acknowledges nothing more.
+#[tokio::test(start_paused = true)]
+async fn close_frame_passes_a_full_buffer() {
+    #[websocket(session(buffer = 1KiB), ping_interval = none)]
+    struct Much(#[allow(dead_code)] Log);
+    #[websocket]
+    impl Much {
+        #[on_open]
+        fn open(&mut self) -> Vec<String> {
+            vec!["x".repeat(500); 4]
+        }
+        #[on_text]
+        fn text(&mut self, _: &str) -> Close {
+            Close::new(4000, "bye")
+        }
+    }
+    for by_client in [true, false] {
+        let mut peer = begin(1 << 16, Much::CHECKED_DECLARATION.options, Much).await;
+        peer.text().await;
+        let start = Instant::now();
+        if by_client {
+            peer.raw(&frame(0x88, &1000_u16.to_be_bytes())).await;
+        } else {
+            peer.send("close").await;
+        }
+        let close = loop {
+            match peer.read().await {
+                Read::Text(_) => {}
+                close => break close,
+            }
+        };
+        assert_eq!(close, Read::Close(if by_client { 1000 } else { 4000 }));
+        assert_eq!(peer.received, 4, "what was sent before the close precedes it");
+        assert!(start.elapsed() < S);
+    }
+}
+
+/// A session that closes while no connection carries it waits for nobody, and cannot be resumed.
+#[tokio::test(start_paused = true)]
+async fn handler_that_closes_without_a_connection_ends_at_once() {
+    #[websocket(session, ping_interval = none)]
+    struct Brief(Log);
+    #[websocket]
+    impl Brief {
+        #[on_detach]
+        fn detach(&mut self) {
+            self.0.send("detach".into()).unwrap();
+        }
+        #[after(2s)]
+        fn end(&mut self) -> Close {
+            Close::new(4000, "bye")
+        }
+        #[on_close]
+        fn close(&mut self, _: &CloseReason) {
+            self.0.send("close".into()).unwrap();
+        }
+    }
+    let mut peer = begin(1 << 10, Brief::CHECKED_DECLARATION.options, Brief).await;
+    let start = Instant::now();
+    peer.cut();
+    for event in ["detach", "close", "handler dropped"] {
+        assert_eq!(peer.event().await, event);
+    }
+    timeout(Duration::from_millis(10), peer.connections.wait_empty()).await.expect("no client is waited for");
+    assert!(!peer.resume().await && peer.sessions.len() == 0);
+    assert_eq!(start.elapsed().as_secs(), 2);
+}
+
+/// A panic in `#[on_detach]` is a close like others.
+#[tokio::test(start_paused = true)]
+async fn panic_in_on_detach_ends_the_session_at_once() {
+    #[websocket(session, ping_interval = none)]
+    struct Panics(Log);
+    #[websocket]
+    impl Panics {
+        #[on_detach]
+        fn detach(&mut self) {
+            panic!("on purpose");
+        }
+        #[on_close]
+        fn close(&mut self, reason: &CloseReason) {
+            self.0.send(format!("{reason:?}")).unwrap();
+        }
+    }
+    let mut peer = begin(1 << 10, Panics::CHECKED_DECLARATION.options, Panics).await;
+    peer.cut();
+    assert!(peer.event().await.starts_with("Panic"));
+    assert_eq!(peer.event().await, "handler dropped");
+    timeout(Duration::from_millis(10), peer.connections.wait_empty()).await.expect("no client is waited for");
+    assert!(!peer.resume().await && peer.sessions.len() == 0);
+}
+
+/// A client that closes and disconnects at once leaves nothing behind.
+#[tokio::test(start_paused = true)]
+async fn client_that_does_not_wait_for_the_answer_to_its_close_ends_the_session() {
+    let mut peer = begin(1 << 10, Logged::CHECKED_DECLARATION.options, Logged).await;
+    assert_eq!(peer.event().await, "open");
+    peer.raw(&frame(0x88, &1000_u16.to_be_bytes())).await;
+    peer.cut();
+    assert!(peer.event().await.starts_with("Remote("));
+    assert_eq!(peer.event().await, "handler dropped");
+    timeout(Duration::from_millis(10), peer.connections.wait_empty()).await.expect("no client is waited for");
+    assert_eq!(peer.sessions.len(), 0);
 }
