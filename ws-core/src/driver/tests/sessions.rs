@@ -4,6 +4,7 @@ mod client;
 mod ends;
 mod hostile;
 mod network;
+mod places;
 mod silence;
 
 use std::time::Duration;
