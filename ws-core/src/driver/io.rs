@@ -193,7 +193,7 @@ impl<T: Transport> ConnectionIo<T> {
                     self.needs_flush = true;
                     wire.on_bytes_sent(len, now);
                 }
-                Poll::Ready(Err(error)) => return wire.on_write_error(error.kind()),
+                Poll::Ready(Err(error)) => return on_write_error(wire, &error),
                 Poll::Pending => return wire.on_write_refused(),
             }
         }
@@ -203,7 +203,7 @@ impl<T: Transport> ConnectionIo<T> {
                 self.needs_flush = false;
                 wire.on_write_completed();
             }
-            Poll::Ready(Err(error)) => wire.on_write_error(error.kind()),
+            Poll::Ready(Err(error)) => on_write_error(wire, &error),
             Poll::Pending => wire.on_write_refused(),
         }
     }
@@ -259,10 +259,24 @@ fn poll_write_vectored<T: Transport>(
 #[cold]
 fn on_read_end(wire: &mut Connection, end: io::Result<()>) {
     let Err(error) = end else { return wire.on_disconnect(io::ErrorKind::UnexpectedEof) };
-    match error.get_ref().and_then(|source| source.downcast_ref::<ProtocolError>()) {
-        Some(&error) => wire.on_protocol_error(error),
+    match protocol_error(&error) {
+        Some(error) => wire.on_protocol_error(error),
         None => wire.on_disconnect(error.kind()),
     }
+}
+
+/// Reports a failed write to `wire`. A session reads while it writes, and may find an error of the client.
+#[cold]
+fn on_write_error(wire: &mut Connection, error: &io::Error) {
+    match protocol_error(error) {
+        Some(error) => wire.on_protocol_error(error),
+        None => wire.on_write_error(error.kind()),
+    }
+}
+
+/// Returns the error of the client that a transport found.
+fn protocol_error(error: &io::Error) -> Option<ProtocolError> {
+    error.get_ref()?.downcast_ref().copied()
 }
 
 /// Reports to `wire` that all input that has arrived is read.

@@ -158,3 +158,32 @@ async fn client_that_does_not_wait_for_the_answer_to_its_close_ends_the_session(
     timeout(Duration::from_millis(10), peer.connections.wait_empty()).await.expect("no client is waited for");
     assert_eq!(peer.sessions.len(), 0);
 }
+
+/// An error is found, and told, also while the engine reads nothing because the buffer is full.
+#[tokio::test(start_paused = true)]
+async fn malformed_object_behind_a_full_buffer_ends_the_session_with_1002() {
+    #[websocket(session(buffer = 1KiB), outbox_high_water = 500, ping_interval = none)]
+    struct Much(Log);
+    #[websocket]
+    impl Much {
+        #[on_open]
+        fn open(&mut self) -> Vec<String> {
+            vec!["x".repeat(500); 8]
+        }
+        #[on_close]
+        fn close(&mut self, reason: &CloseReason) {
+            self.0.send(format!("{reason:?}")).unwrap();
+        }
+    }
+    let mut peer = begin(1 << 16, Much::CHECKED_DECLARATION.options, Much).await;
+    peer.text().await;
+    peer.send_object("{}").await;
+    assert!(peer.event().await.starts_with("Protocol(BadFrame("));
+    let close = loop {
+        match peer.read().await {
+            Read::Text(_) => {}
+            close => break close,
+        }
+    };
+    assert_eq!(close, Read::Close(1002));
+}
