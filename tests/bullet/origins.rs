@@ -20,6 +20,7 @@ async fn page_of_an_allowed_origin_may_read_the_response() {
         assert_eq!(response.header("access-control-allow-origin"), Some("https://friend.example"));
         assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
         assert_eq!(response.header("vary"), Some("origin"));
+        assert!(response.header("cache-control").is_some_and(|value| value.contains("no-store")));
     }
     let response = setup.get("now").await;
     assert_eq!(response.header("access-control-allow-origin"), None, "no page of another origin");
