@@ -52,8 +52,25 @@ impl Without {
     }
 }
 
+/// A handler that has the debug output of its headers.
+#[websocket(path = "/headers", session, origins = any)]
+struct Headers(String);
+
+#[websocket]
+impl Headers {
+    #[on_upgrade]
+    fn join(headers: HeaderMap) -> Self {
+        Self(format!("{headers:?}"))
+    }
+
+    #[on_text]
+    fn contains(&mut self, text: &str) -> String {
+        self.0.contains(text).to_string()
+    }
+}
+
 fn router() -> Router {
-    Router::new().mount::<Echo>().mount::<Plain>().mount::<Without>()
+    Router::new().mount::<Echo>().mount::<Plain>().mount::<Without>().mount::<Headers>()
 }
 
 struct Client {
@@ -184,6 +201,19 @@ async fn token_of_another_origin_path_or_time_begins_anew() {
         let offers = format!("{malformed}, ws-core.session.v1");
         let other = Client::connect(&server, "/echo", &offers, "Origin: https://a.example\r\n").await;
         assert_eq!(other.session["resumed"], false, "{malformed}");
+    }
+}
+
+/// The session of a refused token may go on, and a handler may log its headers.
+#[tokio::test]
+async fn token_is_not_in_the_debug_output_of_headers() {
+    let server = serve(router()).await;
+    let first = Client::begin(&server, "/headers").await;
+    let mut other = first.resume(&server, "/headers", 0, "https://other.example").await;
+    assert_eq!(other.session["resumed"], false);
+    for (text, expect) in [("https://other.example", "true"), (first.token(), "false")] {
+        other.send(text).await;
+        assert_eq!(other.text().await, expect);
     }
 }
 

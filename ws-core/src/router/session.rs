@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_core::response::Response;
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::{Entry, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -82,6 +82,7 @@ impl<H: Handler> Mount<H> {
         H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
         let permit = context.admit(peer_addr(parts).map(|addr| addr.ip())).map_err(reject)?;
+        hide_tokens(&mut parts.headers);
         let timeout = context.settings.handshake_timeout;
         let negotiated = tokio::time::timeout(timeout, self.make_handler(response, parts, state));
         let (mut setup, response, headers) =
@@ -99,6 +100,16 @@ impl<H: Handler> Mount<H> {
             spread: context.settings.drain.spread,
         };
         Ok((pending, response, headers))
+    }
+}
+
+/// Keeps the token of a session that was not resumed out of the debug output of the headers, which an `#[on_upgrade]`
+/// may log. That session may go on, for example because the request is of another origin.
+fn hide_tokens(headers: &mut HeaderMap) {
+    for name in ["sec-websocket-protocol", "ws-core-session"] {
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
     }
 }
 
