@@ -2,6 +2,7 @@
 //! `benches/README.md`.
 
 mod chart;
+mod drain;
 mod environment;
 mod instruction_probes;
 mod instructions;
@@ -30,11 +31,13 @@ cargo run --release -p benches -- COMMAND [OPTIONS]
   instructions   instructions per message, by valgrind
   syscalls       system calls per message, by strace
   unsent         the effect of `unsent_limit` on one fast client; needs strace
+  drain          the clients of a node that stops move to another one, behind nginx
   charts         renders the charts from RESULTS.md
 
   --peers a,b       only these servers (`own`: all of this project)
   --workloads x,y   only these workloads
   --rounds n        rounds; the median is reported (3)
+  --clients n       (drain) the number of clients (10,000; with --quick 500)
   --quick           short runs, for a smoke test
   --own             (instructions) only servers of this project
   --check           (instructions) fail if a figure is more than 5 % above budget.toml
@@ -55,6 +58,9 @@ fn main() -> ExitCode {
         "charts" => chart::bars().and_then(|()| chart::lines()),
         "syscalls" => with(syscalls::run),
         "unsent" => with(unsent::run),
+        "drain" => with(drain::run),
+        "drain-server" => drain::run_server(rest),
+        "drain-clients" => drain::run_clients(rest),
         _ => {
             print!("{HELP}");
             Ok(())

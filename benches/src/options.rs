@@ -10,6 +10,8 @@ pub(crate) struct Options {
     workloads: Vec<String>,
     pub(crate) rounds: usize,
     pub(crate) quick: bool,
+    /// Clients of the command `drain`.
+    pub(crate) clients: Option<u64>,
     /// Only servers of this project.
     pub(crate) own: bool,
     pub(crate) check: bool,
@@ -23,6 +25,7 @@ impl Options {
             workloads: Vec::new(),
             rounds: 3,
             quick: false,
+            clients: None,
             own: false,
             check: false,
             bless: false,
@@ -37,6 +40,7 @@ impl Options {
                 "--peers" => options.peers = value()?.split(',').map(str::to_owned).collect(),
                 "--workloads" => options.workloads = value()?.split(',').map(str::to_owned).collect(),
                 "--rounds" => options.rounds = value()?.parse().map_err(io::Error::other)?,
+                "--clients" => options.clients = Some(value()?.parse().map_err(io::Error::other)?),
                 "--quick" => options.quick = true,
                 "--own" => options.own = true,
                 "--check" => options.check = true,
