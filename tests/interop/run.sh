@@ -5,7 +5,8 @@
 # headless Chromium. Each client sends text, bytes, an empty message, a megabyte and, if it can, fragments
 # and pings; checks the echoes, compressed if it offers compression; and closes. Then PyPI's h2 and wsproto
 # test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file. A page in Chromium
-# reaches `examples/hello` without WebSockets, with Bullet's script if BULLET_JS is its path. Last, two
+# reaches `examples/hello` without WebSockets, with Bullet's script if BULLET_JS is its path. curl repeats the transcripts of
+# the README and the guide. Last, two
 # windows of Chromium use the page of `examples/chat`, on one node and on two with nats-server between them,
 # which are killed. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks.
 # Prints a line per client, and fails if a client fails.
@@ -22,6 +23,7 @@ missing=()
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
+command -v curl >/dev/null || missing+=(curl)
 command -v chromium >/dev/null || missing+=(chromium)
 if [ ${#missing[@]} -gt 0 ]; then
     apt-get update -qq
@@ -84,6 +86,9 @@ if [ -n "${BULLET_JS:-}" ]; then
     scripts=("$home/node_modules/jquery/dist/jquery.js" "$BULLET_JS")
 fi
 "$venv/bin/python" "$here/bullet.py" "127.0.0.1:$port" ${scripts[@]+"${scripts[@]}"}
+hello=$port
+serve chat
+"$venv/bin/python" "$here/transcripts.py" "127.0.0.1:$hello" "127.0.0.1:$port"
 "$venv/bin/python" "$here/chromium.py" target/release/interop-server
 "$venv/bin/python" "$here/chat.py" target/release/examples/chat
 "$venv/bin/python" "$here/sessions.py" target/release/interop-sessions target/release/examples/chat
