@@ -94,6 +94,21 @@ mod topics {
 }
 
 #[allow(dead_code)]
+mod sessions {
+    use ws_core::prelude::*;
+
+    #[websocket(path = "/chat", session(resume = 30s))] // In the page: `new SessionSocket("/chat")`.
+    #[derive(Default)]
+    struct Chat;
+
+    #[websocket]
+    impl Chat {
+        #[on_attach]
+        fn back(&mut self) {}
+    }
+}
+
+#[allow(dead_code)]
 mod options {
     use ws_core::prelude::*;
 
@@ -135,7 +150,7 @@ fn snippets_of_the_readme_are_compiled() {
     let readme = read("../README.md");
     let compiled = without_indentation(include_str!("readme.rs"));
     let snippets = blocks(&readme, "rust");
-    assert_eq!(snippets.len(), 5);
+    assert_eq!(snippets.len(), 6);
     assert_eq!(readme.matches("```rust").count(), snippets.len(), "a fence with other words than `rust`");
     for snippet in snippets {
         assert!(compiled.contains(&without_indentation(snippet)), "not in tests/guide/readme.rs:\n{snippet}");
