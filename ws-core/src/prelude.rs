@@ -36,11 +36,11 @@ pub use session::{on_attach, on_detach};
 pub use states::{on_enter, on_leave};
 
 pub use crate::{
-    Addr, BrokerError, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, Deferred, FromBinary,
-    FromText, Goto, HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId, Message,
-    MessageKind, OnInfo, Part, Path, PeerAddr, Ping, Pong, Position, Presence, PublishAck, PublishError,
-    Published, Query, Recipient, Recovery, Replies, Router, SendError, Since, State, StatusCode,
-    Subprotocols, TimerId, Topic, Upgrade, Utf8Bytes, websocket,
+    Addr, BrokerError, Bytes, Close, CloseCode, CloseReason, Context, DecodeError, Deferred, Drain,
+    FromBinary, FromText, Goto, HandlerError, HeaderMap, History, Hub, IntoReply, IsTls, Member, MemberId,
+    Message, MessageKind, OnInfo, Part, Path, PeerAddr, Ping, Pong, Position, Presence, PublishAck,
+    PublishError, Published, Query, Recipient, Recovery, Replies, Router, SendError, Since, State,
+    StatusCode, Subprotocols, TimerId, Topic, Upgrade, Utf8Bytes, websocket,
 };
 #[cfg(feature = "json")]
 pub use crate::{Call, CallError, ClientCallError, Json, JsonRpc, Messages, Params, Tagged};
