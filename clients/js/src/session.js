@@ -1,34 +1,27 @@
-/** The part of a session that outlives its connections, and that the transports share. */
+/**
+ * The part of a session that outlives its connections. Connections read it and change nothing: they report, and reports
+ * of an abandoned connection have no effect.
+ */
 export class Session {
   token;
-  /** The number of the last message from the server; that of the last one that was acknowledged to it. */
+  /** The number of the last message from the server. */
   received = 0;
-  acked = 0;
-  isAckDue = false;
   /** Messages that the server has not acknowledged: `{ data, size }`; `{ blob, size }` until the Blob is read. */
   queue = [];
   /** The number of the first message in the queue, and the bytes of all. */
   first = 1;
   size = 0;
-  /** How many messages of the queue the current connection has. */
-  sent = 0;
   /** The number of the last message that any connection had. */
   last = 0;
   /** The arguments of `close`, once it was called. */
   closing;
   interval = 25_000;
   buffer = Infinity;
-  /** Functions that close abandoned WebSockets. */
+  /** Functions that close abandoned WebSockets, which are open. */
   stale = new Set();
 
   constructor(url, protocols, options) {
     Object.assign(this, { url, protocols, options });
-  }
-
-  /** Counts messages as handed to the current connection. */
-  hand(count) {
-    this.sent += count;
-    this.last = Math.max(this.last, this.first + this.sent - 1);
   }
 
   /** Removes messages up to a number; returns whether the number is possible. */
@@ -38,7 +31,6 @@ export class Session {
     for (const { size } of this.queue.splice(0, Math.max(count, 0))) {
       this.size -= size;
       this.first++;
-      if (this.sent) this.sent--;
     }
     return true;
   }
@@ -46,7 +38,7 @@ export class Session {
   /** Starts the numbers again; returns the messages that were not acknowledged. */
   reset() {
     const messages = this.queue.splice(0).map(({ data, blob }) => data ?? blob);
-    this.received = this.acked = this.size = this.sent = this.last = 0;
+    this.received = this.size = this.last = 0;
     this.first = 1;
     return messages;
   }

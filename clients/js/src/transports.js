@@ -1,16 +1,19 @@
-// The connections that carry a session. Each is opened with the state of the session (`Session` in session.js)
-// and callbacks:
+// The connections that carry a session. Each is opened with the state of the session (`Session` in session.js), which
+// it only reads; with a `link`, which has its own state; and with callbacks, which do nothing once it is abandoned:
 //
 // - `alive()`: something arrived.
 // - `control(object)`: a control object arrived.
 // - `message(data, number)`: a message arrived: a string or an `ArrayBuffer`; over HTTP with its number.
+// - `sent(number)`: the server may have the messages up to a number.
 // - `acknowledged(number)`: the server has the messages up to a number.
 // - `plain(subprotocol, extensions)`: the server does not speak the session protocol.
 // - `lost()`: the connection has ended without a close frame.
 // - `closed(code, reason, wasClean)`: the connection has ended with a close frame.
 // - `failed(code, reason)`: the session cannot go on.
 //
-// A connection has `flush()`: sends what is in the queue, and the acknowledgement and the close that are due;
+// The state is `sent`, the number of the last message that this connection has; `acked`, that of the last message that
+// it has acknowledged; and `isAckDue`. A connection adds `flush()`: sends what is in the queue, and the acknowledgement
+// and the close that are due;
 // `ping()` if the transport has one; `leave(code, reason)`: ends the session without waiting for the server;
 // `drop()`: abandons the connection, but not the session.
 
@@ -24,13 +27,13 @@ const TAKEN_OVER = 4900;
 /** The payload of one POST in bytes, unless one message is larger. */
 const MAX_POST = 65_536;
 
-/** Delay before a POST of a session without a current poll is sent again, in milliseconds, and how often. */
+/** Delay before a POST that has overtaken its poll is sent again, in milliseconds, and how often. */
 const POLL_GAP = 50, POLL_TRIES = 20;
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Opens a WebSocket, with the session protocol unless `isPlain`. */
-export function openWebSocket(session, on, isPlain) {
+export function openWebSocket(session, link, on, isPlain) {
   const { token, received, protocols, queue, options } = session;
   // Last, because some servers select the first subprotocol, whatever it is.
   const offered = isPlain ? protocols
@@ -51,55 +54,53 @@ export function openWebSocket(session, on, isPlain) {
     else on.message(data);
   };
   inner.onclose = ({ code, reason, wasClean }) => code === 1006 ? on.lost() : on.closed(code, reason, wasClean);
-  return {
+  Object.assign(link, {
     buffered: () => inner.bufferedAmount,
     ping: () => control({ ping: 1 }),
     flush() {
-      for (let entry; (entry = queue[session.sent])?.data !== undefined;) {
+      let number = Math.max(link.sent + 1, session.first);
+      for (let entry; (entry = queue[number - session.first])?.data !== undefined;) {
         const { data } = entry;
         if (isSession && data[0] === "\0") control({ text: data });
         else inner.send(data);
-        session.hand(1);
+        on.sent(link.sent = number++);
         // A plain WebSocket acknowledges nothing.
-        if (!isSession) session.acknowledge(session.last);
+        if (!isSession) on.acknowledged(link.sent);
       }
-      if (session.isAckDue) {
-        session.isAckDue = false;
-        session.acked = session.received;
-        control({ ack: session.received });
+      if (link.isAckDue) {
+        link.isAckDue = false;
+        control({ ack: link.acked = session.received });
       }
-      if (session.closing && session.sent === queue.length) inner.close(...session.closing);
+      if (session.closing && number - session.first === queue.length) inner.close(...session.closing);
     },
     leave: (code, reason) => inner.close(code < 3000 ? 1000 : code, reason),
     drop() {
       inner.onopen = inner.onmessage = null;
       // A close frame would end the session. The connection is closed when another one carries the session.
       const close = () => inner.close(TAKEN_OVER);
-      if (inner.readyState) session.stale.add(close);
-      else inner.close();
+      if (inner.readyState === 1) session.stale.add(close);
+      else if (!inner.readyState) inner.close();
       inner.onclose = () => session.stale.delete(close);
     },
-  };
+  });
 }
 
 /** Opens a response of server-sent events, or polls; with POSTs upwards. */
-export function openHttp(session, on, isPolling) {
+export function openHttp(session, link, on, isPolling) {
   const { url, protocols, queue, options } = session;
   const abort = new AbortController();
-  // An abandoned connection must not change the session, which another one carries by then. Its fetches fail, but not
-  // what it waits for otherwise.
-  const current = async (promise) => {
-    const value = await promise;
-    abort.signal.throwIfAborted();
-    return value;
+  let isDropped = false, isLeaving = false;
+  const request = async (headers, init) => {
+    // An abandoned connection sends nothing more, whatever it has waited for.
+    if (isDropped) throw abort;
+    return (options.fetch ?? fetch)(url.replace(/^ws/, "http"), {
+      credentials: options.credentials,
+      cache: "no-store",
+      signal: abort.signal,
+      ...init,
+      headers: { "ws-core-session": session.token ?? "new", ...headers },
+    });
   };
-  const request = (headers, init) => (options.fetch ?? fetch)(url.replace(/^ws/, "http"), {
-    credentials: options.credentials,
-    cache: "no-store",
-    signal: abort.signal,
-    ...init,
-    headers: { "ws-core-session": session.token ?? "new", ...headers },
-  });
   const post = (body, init) =>
     request({ "content-type": "application/json" }, { method: "POST", body: JSON.stringify(body), ...init });
 
@@ -115,95 +116,98 @@ export function openHttp(session, on, isPolling) {
   const receive = async () => {
     do {
       hasSession = false;
-      session.acked = session.received;
-      const response = await current(request({
+      link.acked = session.received;
+      const response = await request({
         accept: isPolling ? "text/plain" : "text/event-stream",
         "last-event-id": "" + session.received,
         ...(protocols.length && { "ws-core-protocols": protocols.join(", ") }),
-      }));
+      });
       // Another type is the answer of another program, for example the page of a captive portal.
       if (response.status !== 200 || !/^text\/(plain|event-stream)/.test(response.headers.get("content-type"))) break;
       const parse = eventParser(dispatch), reader = response.body.getReader(), decoder = new TextDecoder();
-      for (let piece; !(piece = await current(reader.read())).done;) {
+      for (let piece; !(piece = await reader.read()).done;) {
         on.alive();
         parse(decoder.decode(piece.value, { stream: true }));
       }
     } while (isPolling && hasSession);
     on.lost();
   };
-  // A poll of a session that goes on has no answer until there is a message. The answer of a POST comes at once.
-  const probe = async () => {
-    for (let tries = 0; !isAttached && tries < POLL_TRIES; tries++) {
-      await current(sleep(POLL_GAP * (tries + 1)));
-      if (isAttached) return;
-      const response = await current(post({}));
-      if (response.status !== 200) continue;
-      const { received } = await current(response.json());
-      if (isAttached) return;
-      isAttached = true;
-      on.alive();
-      on.control(JSON.stringify({ session: { token: session.token, resumed: true, received } }));
-    }
-  };
-  receive().catch(on.lost);
-  if (isPolling && session.token) probe().catch(on.lost);
 
+  // One POST after another, until nothing is left. A POST without messages comes first if no answer has shown yet that
+  // the session goes on.
   let isPosting = false, limit = MAX_POST;
   const send = async () => {
+    isPosting = true;
     for (let gaps = 0; ;) {
-      const messages = [];
-      for (let size = 0, entry; (entry = queue[messages.length])?.data !== undefined;) {
+      const { token, first, closing, received: ack } = session, messages = [];
+      for (let size = 0, entry; isAttached && (entry = queue[messages.length])?.data !== undefined;) {
         size += entry.size;
         if (messages.length && size > limit) break;
         messages.push(typeof entry.data === "string" ? entry.data : { binary: base64(entry.data) });
       }
-      const isLast = session.closing && messages.length === queue.length;
-      if (!messages.length && !isLast && (isPolling || !session.isAckDue)) {
+      const isLast = isAttached && closing && messages.length === queue.length;
+      if (isAttached && !messages.length && !isLast && (isPolling || !link.isAckDue)) {
         isPosting = false;
         return;
       }
-      const [code = 1000, reason = ""] = session.closing ?? [];
-      const last = session.first + messages.length - 1, ack = session.received;
-      session.isAckDue = false;
-      session.acked = ack;
-      session.sent = 0;
-      session.hand(messages.length);
+      const [code = 1000, reason = ""] = closing ?? [];
+      link.isAckDue = false;
+      link.acked = ack;
+      on.sent(link.sent = first + messages.length - 1);
       const timer = setTimeout(on.lost, session.interval + options.pongTimeout);
-      const response = await current(post({
-        ...(messages.length && { first: session.first, messages }),
+      const response = await post({
+        ...(messages.length && { first, messages }),
         ack,
         ...(isLast && { close: { code, reason } }),
-      }).finally(() => clearTimeout(timer)));
-      if (response.status === 413) {
+      }).finally(() => clearTimeout(timer));
+      const { received } = response.ok ? await response.json() : {};
+      // A poll has begun a new session meanwhile, and its messages have other numbers.
+      if (token !== session.token) continue;
+      if (response.ok) {
+        gaps = 0;
+        if (isAttached) {
+          on.acknowledged(received);
+        } else {
+          // A poll that resumes a session has no answer until there is a message.
+          isAttached = true;
+          on.control(JSON.stringify({ session: { token, resumed: true, received } }));
+        }
+        if (isLast && received >= link.sent) return on.closed(code, reason, true);
+        link.sent = 0;
+      } else if (response.status === 413) {
         if (messages.length < 2) return on.failed(1009, "message too big for the server");
         limit /= 2;
-      } else if (isPolling && response.status === 409 && gaps++ < POLL_TRIES) {
+      } else if (isPolling && (response.status === 409 || !isAttached) && gaps++ < POLL_TRIES) {
         // The next poll has not arrived yet.
-        await current(sleep(POLL_GAP * gaps));
-      } else if (!response.ok) {
-        return on.lost();
+        await sleep(POLL_GAP * gaps);
       } else {
-        const { received } = await current(response.json());
-        gaps = 0;
-        on.acknowledged(received);
-        session.sent = 0;
-        if (isLast && received >= last) return on.closed(code, reason, true);
+        return on.lost();
       }
     }
   };
-  return {
+  receive().catch(on.lost);
+  if (isPolling && session.token) sleep(POLL_GAP).then(() => isAttached || send()).catch(on.lost);
+  Object.assign(link, {
     buffered: () => 0,
     flush() {
-      if (isPosting || !isAttached) return;
-      isPosting = true;
-      send().catch(on.lost);
+      if (isAttached && !isPosting) send().catch(on.lost);
     },
-    // The request outlives the page.
-    leave: (code, reason) => {
-      if (session.token) post({ close: { code, reason } }, { keepalive: true, signal: null }).catch(() => {});
+    // The request outlives the page. The server takes it only while the connection carries the session.
+    leave(code, reason) {
+      if (!session.token) return;
+      isLeaving = true;
+      const end = () => {
+        clearTimeout(timer);
+        if (isDropped) abort.abort();
+      };
+      const timer = setTimeout(end, options.pongTimeout);
+      post({ close: { code, reason } }, { keepalive: true, signal: null }).then(end, end);
     },
-    drop: () => abort.abort(),
-  };
+    drop() {
+      isDropped = true;
+      if (!isLeaving) abort.abort();
+    },
+  });
 }
 
 function base64(buffer) {

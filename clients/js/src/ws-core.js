@@ -149,8 +149,8 @@ export class SessionSocket extends EventTarget {
   }
 
   get bufferedAmount() {
-    const { queue, sent } = this.#session;
-    return queue.slice(sent).reduce((sum, { size }) => sum + size, this.#discarded + (this.#link?.buffered() ?? 0));
+    const { queue, first, last } = this.#session;
+    return queue.slice(last + 1 - first).reduce((sum, { size }) => sum + size, this.#discarded + (this.#link?.buffered() ?? 0));
   }
 
   send(data) {
@@ -177,7 +177,7 @@ export class SessionSocket extends EventTarget {
     entry.blob?.arrayBuffer().then((buffer) => {
       entry.data = buffer;
       this.#flush();
-    }, () => this.#fail(UNREADABLE, "unreadable Blob"));
+    }, () => session.queue.includes(entry) && this.#fail(UNREADABLE, "unreadable Blob"));
   }
 
   close(code, reason = "") {
@@ -215,8 +215,8 @@ export class SessionSocket extends EventTarget {
   #open() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#lost(), this.#options.connectTimeout);
-    const name = this.#name = this.#round.shift(), link = this.#link = {}, session = this.#session;
-    session.sent = 0;
+    const session = this.#session, name = this.#name = this.#round.shift();
+    const link = this.#link = { sent: 0, acked: session.received, isAckDue: false };
     // Callbacks of an earlier connection do nothing.
     const current = (callback) => (...args) => {
       if (this.#link === link) callback.apply(this, args);
@@ -228,6 +228,7 @@ export class SessionSocket extends EventTarget {
       }),
       control: current(this.#control),
       message: current(this.#message),
+      sent: current((number) => (session.last = Math.max(session.last, number))),
       acknowledged: current(this.#acknowledged),
       plain: current(this.#plain),
       lost: current(() => this.#lost()),
@@ -236,9 +237,8 @@ export class SessionSocket extends EventTarget {
     };
     try {
       const isPolling = name === "polling";
-      Object.assign(link, isPolling || name === "events"
-        ? openHttp(session, on, isPolling)
-        : openWebSocket(session, on, name === "plain"));
+      if (isPolling || name === "events") openHttp(session, link, on, isPolling);
+      else openWebSocket(session, link, on, name === "plain");
     } catch {
       // There is no such class, or a policy of the page forbids the address.
       this.#lost();
@@ -305,7 +305,7 @@ export class SessionSocket extends EventTarget {
   }
 
   #attach(isResumed, protocol, extensions) {
-    const session = this.#session, isFirst = this.#state === CONNECTING;
+    const session = this.#session, isFirst = this.#state === CONNECTING, isClosing = this.#state === CLOSING;
     clearTimeout(this.#timer);
     this.#isAttached = true;
     this.#since = this.#heard = Date.now();
@@ -326,8 +326,9 @@ export class SessionSocket extends EventTarget {
       this.#fire("resumed");
     } else {
       const unacknowledged = session.reset();
+      this.#link.sent = this.#link.acked = 0;
       this.#fire("reset", { unacknowledged });
-      if (this.#options.closeOnReset) return this.#fail(ABNORMAL, "session lost");
+      if (this.#options.closeOnReset || isClosing) return this.#fail(ABNORMAL, "session lost");
     }
     this.#flush();
   }
@@ -340,7 +341,7 @@ export class SessionSocket extends EventTarget {
       if (number !== session.received + 1) return this.#lost();
       session.received = number;
       this.#unackedBytes += data.byteLength ?? data.length * 3;
-      if (number - session.acked >= ACK_MESSAGES || this.#unackedBytes * 4 >= session.buffer) this.#acknowledge();
+      if (number - this.#link.acked >= ACK_MESSAGES || this.#unackedBytes * 4 >= session.buffer) this.#acknowledge();
       else this.#ackTimer ??= setTimeout(() => this.#acknowledge(), ACK_DELAY);
     }
     if (this.#state !== OPEN) return;
@@ -352,7 +353,7 @@ export class SessionSocket extends EventTarget {
     clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
     this.#unackedBytes = 0;
-    this.#session.isAckDue = this.#session.received > this.#session.acked;
+    this.#link.isAckDue = this.#session.received > this.#link.acked;
     this.#flush();
   }
 
@@ -401,7 +402,8 @@ export class SessionSocket extends EventTarget {
   #fail(code, reason) {
     if (this.#state === CLOSED) return;
     this.#state = CLOSING;
-    if (this.#isAttached) this.#link.leave(code, reason);
+    // 1006 is never sent.
+    if (this.#isAttached) this.#link.leave(code === ABNORMAL ? 1000 : code, reason);
     this.#drop();
     setTimeout(() => this.#finish(code, reason, false, code !== ABNORMAL));
   }

@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
 const SUBPROTOCOL = "ws-core.session.v1";
 
 /** One session: its numbers, its messages, and the connection that carries it. */
@@ -52,6 +54,7 @@ class Session {
     if (resumed) this.acknowledge(received);
     const old = this.carrier;
     this.carrier = carrier;
+    this.isPolled = carrier.isPolling;
     old?.replaced();
     const { server, token } = this;
     carrier.control({
@@ -165,6 +168,8 @@ export class TestServer {
   sockets = new Set();
   interval = 25_000;
   acks = true;
+  /** How long a POST waits for the next poll. */
+  grace = 1000;
   maxBody = 1_048_576;
   /** What the server refuses: "websocket", "events", "polling", "post". */
   refuses = new Set();
@@ -274,6 +279,8 @@ export class TestServer {
     if (body.length > this.maxBody) return refuse(413);
     const session = this.sessions.get(token);
     if (!session) return refuse(410);
+    // POSTs wait for the next poll.
+    for (let end = Date.now() + this.grace; session.isPolled && !session.carrier && Date.now() < end;) await sleep(2);
     if (!(session.carrier instanceof ResponseCarrier)) return refuse(409);
     if (session.isPosting) this.violations.push("two POSTs at a time");
     session.isPosting = true;
@@ -290,7 +297,9 @@ export class TestServer {
     await this.slow;
     session.isPosting = false;
     if (close) {
-      const { carrier } = session;
+      const { code } = close, { carrier } = session;
+      const isSendable = code <= 1003 || (code >= 1007 && code <= 1014) || (code >= 3000 && code < 5000);
+      if (code !== undefined && !(code >= 1000 && isSendable)) this.violations.push(`close with ${code}`);
       session.ended(close.code, close.reason);
       carrier?.close(close.code, close.reason);
     }

@@ -1,5 +1,7 @@
 // The session over WebSockets, on a clock that jumps: numbers, acknowledgements, delays, deadlines, close codes.
 import { test } from "node:test";
+import { Session } from "../src/session.js";
+import { openWebSocket } from "../src/transports.js";
 import { FakeWebSocket, record, virtual } from "./fake.mjs";
 import { assert } from "./support.mjs";
 
@@ -378,6 +380,108 @@ test("a server that selects the application's subprotocol is a plain WebSocket",
   const [type, { unacknowledged }] = events.at(-1);
   assert.deepEqual([type, unacknowledged], ["reset", ["meanwhile"]]);
   assert.deepEqual(FakeWebSocket.last.sent, []);
+  socket.close();
+});
+
+test("an acknowledgement that was due is not sent to a server without sessions", async (t) => {
+  let isGone = false;
+  const stream = new Response(new ReadableStream({ start: (body) => {
+    const session = JSON.stringify({ session: { token: TOKEN, resumed: false, received: 0 } });
+    body.enqueue(new TextEncoder().encode(`event: session\ndata: ${session}\n\nid: 1\ndata: x\n\n`));
+  } }), { headers: { "content-type": "text/event-stream" } });
+  const fetch = async (_, { method }) => {
+    if (method === "POST") return new Promise(() => {});
+    return isGone ? new Response("", { status: 426 }) : stream;
+  };
+  const socket = virtual(t)({ transports: ["events", "plain"], fetch });
+  const events = record(socket);
+  for (let n = 0; n < 50; n++) await new Promise(setImmediate);
+  assert.equal(events.types(), "open message");
+  // The POST has no answer, so that the acknowledgement waits behind it.
+  socket.send("1");
+  t.mock.timers.tick(5000);
+  isGone = true;
+  for (let n = 0; n < 1000 && !FakeWebSocket.last; n++) {
+    t.mock.timers.tick(100);
+    await new Promise(setImmediate);
+  }
+  FakeWebSocket.last.open("");
+  socket.send("2");
+  assert.deepEqual([socket.transport, FakeWebSocket.last.sent], ["plain", ["2"]]);
+  socket.close();
+});
+
+test("a Blob of a session that is over closes nothing when it cannot be read", async (t) => {
+  const socket = virtual(t)();
+  const events = record(socket);
+  FakeWebSocket.last.open().session();
+  let fail;
+  const blob = new Blob(["x"]);
+  blob.arrayBuffer = () => new Promise((_, reject) => (fail = reject));
+  socket.send(blob);
+  FakeWebSocket.last.end();
+  t.mock.timers.tick(1000);
+  FakeWebSocket.last.open().session();
+  assert.deepEqual(events.at(-1)[1].unacknowledged, [blob]);
+  fail(new Error("gone"));
+  for (let n = 0; n < 5; n++) await new Promise(setImmediate);
+  t.mock.timers.tick(0);
+  assert.deepEqual([events.types(), socket.readyState], ["open reconnecting reset", 1]);
+  socket.close();
+});
+
+test("a session that begins on the connection of another one starts its numbers", (t) => {
+  const socket = virtual(t)();
+  const events = record(socket);
+  const inner = FakeWebSocket.last.open().session();
+  for (const data of ["1", "2"]) socket.send(data);
+  for (let n = 0; n < 40; n++) inner.receive("x");
+  inner.session({ token: "U".repeat(22) });
+  assert.deepEqual(events.at(-1)[1].unacknowledged, ["1", "2"]);
+  socket.send("3");
+  inner.control({ ack: 1 });
+  for (let n = 0; n < 32; n++) inner.receive("x");
+  assert.deepEqual([inner.sent.slice(-2), socket.bufferedAmount], [["3", '\0{"ack":32}'], 0]);
+  socket.close();
+});
+
+test("WebSockets that have ended by themselves are not kept", () => {
+  FakeWebSocket.all = [];
+  const session = new Session("ws://example.test/", [], { WebSocket: FakeWebSocket });
+  const links = [{}, {}];
+  for (const link of links) openWebSocket(session, link, { lost() {} }, false);
+  const [ended, live] = FakeWebSocket.all;
+  ended.open().end();
+  live.open();
+  for (const link of links) link.drop();
+  assert.equal(session.stale.size, 1);
+  live.end();
+  assert.equal(session.stale.size, 0);
+});
+
+test("a POST without a poll is sent again for ten seconds, with growing delays", async (t) => {
+  const times = [];
+  let start;
+  const fetch = async (_, { method }) => {
+    if (method !== "POST") return times.length ? new Promise(() => {}) : new Response(
+      `event: session\ndata: ${JSON.stringify({ session: { token: TOKEN, resumed: true, received: 0 } })}\n\n`,
+      { headers: { "content-type": "text/plain" } });
+    times.push(Date.now() - start);
+    return new Response("no poll", { status: 409 });
+  };
+  const turn = async () => {
+    for (let n = 0; n < 50; n++) await new Promise(setImmediate);
+  };
+  const socket = virtual(t)({ transports: ["polling"], fetch });
+  start = Date.now();
+  const events = record(socket);
+  socket.send("1");
+  for (let n = 0; n < 211 && events.types() !== "open reconnecting"; n++) {
+    await turn();
+    t.mock.timers.tick(50);
+  }
+  assert.deepEqual([events.types(), times.slice(0, 4), times.at(-1), times.length],
+    ["open reconnecting", [0, 50, 150, 300], 10_500, 21]);
   socket.close();
 });
 
