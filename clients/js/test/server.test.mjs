@@ -1,31 +1,10 @@
 // The class against the real server, if the variable SERVER has the path of `interop-sessions`, as tests/interop/run.sh
 // sets it. The network is cut; the server is killed and starts again without its sessions.
-import { spawn } from "node:child_process";
 import { createServer, connect } from "node:net";
 import { test } from "node:test";
-import { Socket, TRANSPORTS, assert, collect, once, sleep, until } from "./support.mjs";
+import { SERVER, Socket, TRANSPORTS, assert, collect, freePort, once, sleep, startServer, until } from "./support.mjs";
 
-const { SERVER } = process.env;
 const tried = process.env.TRANSPORTS?.split(",") ?? TRANSPORTS;
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-async function start(port) {
-  const child = spawn(SERVER, [`127.0.0.1:${port}`], { stdio: "ignore" });
-  for (;;) {
-    const socket = connect(port, "127.0.0.1");
-    const isUp = await new Promise((done) => socket.once("connect", () => done(true)).once("error", () => done(false)));
-    socket.destroy();
-    if (isUp) return child;
-    await sleep(20);
-  }
-}
 
 /** A proxy whose connections can be cut. */
 async function cuttable(port) {
@@ -47,7 +26,7 @@ async function cuttable(port) {
 for (const transport of SERVER ? tried : []) {
   test(`the real server over ${transport}`, async () => {
     const port = await freePort();
-    let child = await start(port);
+    let child = await startServer(port);
     const proxy = await cuttable(port);
     const socket = new Socket(proxy.url, [], { transports: [transport] });
     try {
@@ -83,7 +62,7 @@ for (const transport of SERVER ? tried : []) {
       await once(socket, "reconnecting");
       socket.send("meanwhile");
       const reset = once(socket, "reset");
-      child = await start(port);
+      child = await startServer(port);
       const { unacknowledged } = await reset;
       assert.equal(unacknowledged.at(-1), "meanwhile");
       socket.send("anew");

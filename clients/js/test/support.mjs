@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { connect, createServer } from "node:net";
 import { WebSocket } from "ws";
 import { SessionSocket } from "../src/ws-core.js";
 import { TestServer } from "./server.mjs";
@@ -58,4 +60,27 @@ export function collect(socket) {
   const messages = [];
   socket.addEventListener("message", ({ data }) => messages.push(data));
   return messages;
+}
+
+/** The path of `interop-sessions`, or undefined. */
+export const { SERVER } = process.env;
+
+export async function freePort() {
+  const server = createServer();
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** Starts the real server; returns the process when it listens. */
+export async function startServer(port) {
+  const child = spawn(SERVER, [`127.0.0.1:${port}`], { stdio: "ignore" });
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const isUp = await new Promise((done) => socket.once("connect", () => done(true)).once("error", () => done(false)));
+    socket.destroy();
+    if (isUp) return child;
+    await sleep(20);
+  }
 }
