@@ -1,3 +1,6 @@
+/** The code that closes a connection whose session another connection carries. */
+export const TAKEN_OVER = 4900;
+
 /**
  * The part of a session that outlives its connections. Connections read it and change nothing: they report, and reports
  * of an abandoned connection have no effect.

@@ -18,11 +18,9 @@
 // `drop()`: abandons the connection, but not the session.
 
 import { eventParser } from "./events.js";
+import { TAKEN_OVER } from "./session.js";
 
 const SUBPROTOCOL = "ws-core.session.v1";
-
-/** The code that closes a connection whose session another connection carries. */
-const TAKEN_OVER = 4900;
 
 /** The payload of one POST in bytes, unless one message is larger. */
 const MAX_POST = 65_536;

@@ -1,4 +1,4 @@
-import { Session, address, check } from "./session.js";
+import { Session, TAKEN_OVER, address, check } from "./session.js";
 import { openHttp, openWebSocket } from "./transports.js";
 
 const CONNECTING = 0, OPEN = 1, CLOSING = 2, CLOSED = 3;
@@ -63,6 +63,8 @@ export class SessionSocket extends EventTarget {
   #isWaiting = false;
   /** The delay that the server has set for the next attempt. */
   #hint;
+  /** Whether another connection took over from the last one. */
+  #isTakenOver = false;
 
   #watchdog;
   /** When something arrived last, and when a ping was sent after that, or 0. */
@@ -249,7 +251,8 @@ export class SessionSocket extends EventTarget {
     const wasAttached = this.#isAttached;
     this.#drop();
     if (this.#state === CLOSING) return this.#finish(ABNORMAL, "", false);
-    if (!wasAttached && this.#round.length) return this.#open();
+    if (wasAttached) this.#isTakenOver = false;
+    else if (this.#round.length) return this.#open();
     const { minDelay, maxDelay, maxAttempts, closeOnReset } = this.#options, hint = this.#hint;
     if (wasAttached && closeOnReset && this.#isPlain) return this.#finish(ABNORMAL, "", false);
     if (wasAttached && Date.now() - this.#since > minDelay) this.#attempt = 0;
@@ -363,11 +366,14 @@ export class SessionSocket extends EventTarget {
 
   #closed(code, reason, wasClean) {
     const { retryCodes, closeOnReset } = this.#options;
-    const isDetached = code === 1012 && this.#hint !== undefined;
+    // A request of this socket that arrives late takes the session over once. Another client would do so again.
+    const isLate = code === TAKEN_OVER && !this.#isTakenOver;
+    const isDetached = isLate || (code === 1012 && this.#hint !== undefined);
     if (this.#state === CLOSING || (!isDetached && (closeOnReset || !retryCodes.includes(code)))) {
       this.#finish(code, reason, wasClean);
     } else {
       this.#lost();
+      this.#isTakenOver = isLate;
     }
   }
 

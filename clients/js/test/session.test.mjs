@@ -211,7 +211,7 @@ test("`reconnect` sets the delay, and 1012 after it does not end the session", (
   socket.close();
 });
 
-for (const code of [1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010, 3000, 4000, 4401, 4900, 4999]) {
+for (const code of [1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010, 3000, 4000, 4401, 4999]) {
   test(`close code ${code} is final`, (t) => {
     const socket = virtual(t)();
     const events = record(socket);
@@ -237,6 +237,27 @@ for (const code of [1001, 1006, 1011, 1012, 1013, 1014, 1015]) {
     socket.close();
   });
 }
+
+test("a session that is taken over is resumed once; the second time in a row is final", (t) => {
+  const socket = virtual(t)({ closeOnReset: true });
+  const events = record(socket);
+  FakeWebSocket.last.open().session();
+  const again = (code) => {
+    FakeWebSocket.last.end(code);
+    t.mock.timers.tick(30_000);
+  };
+  again(4900);
+  // An attempt that fails changes nothing.
+  again(1006);
+  FakeWebSocket.last.open().session({ resumed: true });
+  again(1006);
+  FakeWebSocket.last.open().session({ resumed: true });
+  again(4900);
+  FakeWebSocket.last.open().session({ resumed: true });
+  assert.ok(!events.types().includes("close"));
+  again(4900);
+  assert.deepEqual([events.at(-1)[0], events.at(-1)[1].code, socket.readyState], ["close", 4900, 3]);
+});
 
 test("retryCodes is an option", (t) => {
   const make = virtual(t);

@@ -336,11 +336,18 @@ test("a session moves from transport to transport", withServer({ onsession: echo
   await once(socket, "close");
 }));
 
-test("a connection with the same token that another client opens is final", withServer({ onsession: echo }, async (server) => {
+test("another client with the same token that takes the session over again is final", withServer({ onsession: echo }, async (server) => {
   const socket = new Socket(server.url, [], only("websocket"));
   await once(socket, "open");
   const [session] = server.sessions.values();
-  session.carrier.replaced();
+  const takeOver = () => {
+    const { carrier } = session;
+    session.carrier = null;
+    carrier.replaced();
+  };
+  takeOver();
+  await once(socket, "resumed");
+  takeOver();
   assert.equal((await once(socket, "close")).code, 4900);
 }));
 
