@@ -80,5 +80,11 @@ impl Numbers {
 async fn main() -> ws_core::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".into());
     let pages = axum::Router::new().route("/", get(async || Html(include_str!("sessions.html"))));
-    Router::new().mount::<Echo>().mount::<Numbers>().client_script("/ws-core.js").fallback(pages).serve(addr).await
+    Router::new()
+        .mount::<Echo>()
+        .mount::<Numbers>()
+        .client_script("/ws-core.js")
+        .fallback(pages)
+        .serve(addr)
+        .await
 }
