@@ -4,7 +4,7 @@
 // With SERVER, the clients also meet the real server, which is killed instead of forgetting a session.
 import { createServer, connect } from "node:net";
 import { test } from "node:test";
-import { SERVER, Socket, TRANSPORTS, TestServer, assert, freePort, once, sleep, startServer, until } from "./support.mjs";
+import { SERVER, Socket, TRANSPORTS, TestServer, assert, freePort, once, reset, sleep, startServer, until } from "./support.mjs";
 
 const number = (name, otherwise) => Number(process.env[name] ?? otherwise);
 const SEED = number("NETWORK_SEED", 1), SECONDS = number("NETWORK_SECONDS", 2), CLIENTS = number("NETWORK_CLIENTS", 5);
@@ -45,7 +45,7 @@ async function badProxy(port, seed) {
     const server = open();
     sockets.add(client);
     let pieces = Math.floor(next() ** 2 * 40);
-    const end = () => (client.resetAndDestroy(), server.resetAndDestroy());
+    const end = () => (reset(client), reset(server));
     for (const [from, to] of [[client, server], [server, client]]) {
       let before = Promise.resolve();
       from.on("data", (data) => {

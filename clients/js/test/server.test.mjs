@@ -2,7 +2,7 @@
 // sets it. The network is cut; the server is killed and starts again without its sessions.
 import { createServer, connect } from "node:net";
 import { test } from "node:test";
-import { SERVER, Socket, TRANSPORTS, assert, collect, freePort, once, sleep, startServer, until } from "./support.mjs";
+import { SERVER, Socket, TRANSPORTS, assert, collect, freePort, once, reset, sleep, startServer, until } from "./support.mjs";
 
 const tried = process.env.TRANSPORTS?.split(",") ?? TRANSPORTS;
 
@@ -19,7 +19,7 @@ async function cuttable(port) {
   });
   await new Promise((done) => proxy.listen(0, "127.0.0.1", done));
   const { port: own } = proxy.address();
-  const cut = () => sockets.forEach((socket) => socket.resetAndDestroy());
+  const cut = () => sockets.forEach(reset);
   return { url: `ws://127.0.0.1:${own}/echo`, cut, stop: () => (cut(), proxy.close()) };
 }
 

@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { connect, createServer } from "node:net";
 import { WebSocket } from "ws";
 import { SessionSocket } from "../src/ws-core.js";
-import { TestServer } from "./server.mjs";
+import { TestServer, reset } from "./server.mjs";
 
-export { TestServer, assert };
+export { TestServer, assert, reset };
 
 const sockets = new Set();
 
