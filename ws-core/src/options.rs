@@ -314,6 +314,7 @@ impl Declaration {
     ///
     /// Panics if the handler has sessions too. The function is evaluated at compile time, so that the panic is a
     /// compile error.
+    #[track_caller]
     pub const fn for_parts(mut self, takes_parts: bool) -> Self {
         let is_default = self.options.max_message_size == Options::DEFAULT.max_message_size;
         if takes_parts && is_default && !self.limits_messages {

@@ -53,6 +53,7 @@ impl SessionOptions {
 
     /// Checks the settings, and that the feature `session` is enabled. The macro has already checked literals.
     #[allow(clippy::assertions_on_constants)] // The constant depends on the feature.
+    #[track_caller]
     pub(super) const fn check(&self) {
         assert!(
             cfg!(feature = "session"),
@@ -78,6 +79,7 @@ impl Declaration {
     /// # Panics
     ///
     /// Panics without `session`. The function is evaluated at compile time, so that the panic is a compile error.
+    #[track_caller]
     pub const fn for_sessions(self, has_hooks: bool) -> Self {
         assert!(
             !has_hooks || self.options.session.is_some(),
