@@ -1,5 +1,6 @@
 //! Sessions: a handler that goes on over one connection after another.
 
+mod carriers;
 mod client;
 mod ends;
 mod hostile;
