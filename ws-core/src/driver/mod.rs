@@ -149,7 +149,13 @@ where
     driver.state.register(task, session);
     driver.state.begin_poll();
     without_coop_budget(task, |task| {
-        with_scratch(|scratch| PollContext::new(task, driver, scratch).poll_close(&mut session.wire))
+        with_scratch(|scratch| {
+            let mut poll = PollContext::new(task, driver, scratch);
+            if T::IS_SESSION {
+                poll.poll_session(session);
+            }
+            poll.poll_close(&mut session.wire)
+        })
     })
 }
 

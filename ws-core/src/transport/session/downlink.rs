@@ -97,10 +97,10 @@ impl Downlink {
         removed.is_some()
     }
 
-    /// Removes control frames at the front that are written, and the ring if nothing is left.
+    /// Removes control frames at the front that are written, and the ring if nothing is left. The close frame may have
+    /// to be sent again.
     fn remove_sent_control_frames(&mut self) {
-        while self.ring.as_ref().is_some_and(|ring| ring.begins_with_control_frame()) && self.remove_first() {
-        }
+        while self.ring.as_ref().is_some_and(|ring| ring.begins_with_ping_or_pong()) && self.remove_first() {}
         if self.ring.as_ref().is_some_and(|ring| ring.is_idle()) {
             self.ring = None;
         }
@@ -117,10 +117,10 @@ impl Downlink {
         if !self.keeps(received) {
             return false;
         }
-        // The entries that the client has are removed as if they had just been written. Control frames were for the
-        // earlier stream.
+        // The entries that the client has are removed as if they had just been written. Pings and pongs were
+        // for the earlier stream.
         while let Some(ring) = &mut self.ring
-            && (self.acked < received || ring.begins_with_control_frame())
+            && (self.acked < received || ring.begins_with_ping_or_pong())
         {
             ring.skip_first();
             if !self.remove_first() {

@@ -75,6 +75,15 @@ impl Transport for SessionTransport {
     }
 
     fn begin_close(&mut self) {
+        let is_polled = match &self.detached {
+            Some(detached) => detached.is_quiet,
+            None => self.short_lived.as_ref().is_some_and(|connection| !connection.grace.is_zero()),
+        };
+        if is_polled {
+            // A poll may end before the close frame, which then follows in the next one. The session ends with the
+            // client's answer, or as if its client were gone.
+            return;
+        }
         if !std::mem::replace(&mut self.is_closing, true) {
             self.detached = None;
             self.sessions.end(&self.link);

@@ -7,13 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::control::{Greeting, frame};
+use super::replaced::{close_frame, end_stream};
 use super::scope::ScopeHash;
 use super::token::Token;
+use crate::options::{Options, SessionOptions};
 use crate::sync::lock;
 use crate::transport::ByteStream;
 
 /// The streams of a session that are being closed because another one replaced them. Further ones are dropped.
 const MAX_REPLACED: u8 = 4;
+
+/// The code after the object `reconnect`.
+const RECONNECT: u16 = 1012;
 
 /// A connection that is to carry a session.
 pub(crate) struct Attachment {
@@ -228,13 +234,16 @@ impl SessionLink {
     }
 
     /// Ends the session: it can be resumed no more.
-    pub(super) fn end(&self) {
-        let ended = {
+    pub(super) fn end(self: &Arc<Self>) {
+        let (handover, carrier) = {
             let mut state = lock(&self.state);
             state.is_over = true;
             (state.handover.take(), state.carrier.take())
         };
-        drop(ended);
+        drop(carrier);
+        if let Some(attachment) = handover {
+            close_late(self, *attachment);
+        }
     }
 
     /// Returns a guard for a stream that is being closed, or `None` if there are too many.
@@ -264,20 +273,20 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Hands the connection over to the session's task. If the session has ended meanwhile, the stream is dropped.
+    /// Hands the connection over to the session's task. If the session has ended meanwhile, its client begins a new
+    /// one.
     pub(crate) fn attach(self, attachment: Attachment) {
-        let rejected = {
-            let mut state = lock(&self.link.state);
-            if state.is_over {
-                Some(Box::new(attachment))
-            } else {
-                // A connection that no task has taken yet has seen nothing of the session.
-                let earlier = state.handover.replace(Box::new(attachment));
-                self.link.notify(&mut state);
-                earlier
-            }
-        };
-        drop(rejected);
+        let mut state = lock(&self.link.state);
+        if state.is_over {
+            drop(state);
+            close_late(&self.link, attachment);
+            return;
+        }
+        // A connection that no task has taken yet has seen nothing of the session.
+        let earlier = state.handover.replace(Box::new(attachment));
+        self.link.notify(&mut state);
+        drop(state);
+        drop(earlier);
     }
 }
 
@@ -287,6 +296,37 @@ impl Drop for Reservation {
         state.reservations -= 1;
         // The task may wait for the end of the reservation, to expire.
         self.link.notify(&mut state);
+    }
+}
+
+/// Closes a connection that another one of the session has replaced. Too many of one session are dropped at once.
+pub(super) fn close_replaced(
+    link: &Arc<SessionLink>,
+    stream: Box<dyn ByteStream>,
+    code: u16,
+    timeout: Duration,
+) {
+    if let Some(guard) = link.begin_replacement() {
+        end_stream(stream, close_frame(code), timeout, guard);
+    }
+}
+
+/// Closes a connection that was to resume a session, which has ended since the request: its client begins a new session
+/// at once.
+fn close_late(link: &Arc<SessionLink>, attachment: Attachment) {
+    // A session that is over waits for no client, and keeps nothing.
+    let options = SessionOptions { resume: Duration::ZERO, buffer: 0, ..SessionOptions::DEFAULT };
+    let greeting = Greeting {
+        token: &link.token().to_text(),
+        resumed: false,
+        received: 0,
+        options,
+        interval: attachment.interval,
+        subprotocol: link.subprotocol(),
+    };
+    let frames = [greeting.to_frame(), frame("reconnect", &0.into()), close_frame(RECONNECT)].concat();
+    if let Some(guard) = link.begin_replacement() {
+        end_stream(attachment.stream, frames, Options::DEFAULT.close_timeout, guard);
     }
 }
 

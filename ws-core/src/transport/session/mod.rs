@@ -27,9 +27,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use control::{Greeting, frame};
 use downlink::Downlink;
+use link::close_replaced;
 pub(crate) use link::{Attachment, Reservation, SessionChannel, SessionLink};
 pub(crate) use registry::Sessions;
-use replaced::close_replaced;
 pub(crate) use scope::Scope;
 #[cfg(test)]
 pub(crate) use token::Token;

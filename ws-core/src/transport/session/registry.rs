@@ -48,7 +48,7 @@ impl Sessions {
     }
 
     /// Ends a session: it can be resumed no more.
-    pub(super) fn end(&self, link: &SessionLink) {
+    pub(crate) fn end(&self, link: &Arc<SessionLink>) {
         link.end();
         let mut sessions = lock(&self.live);
         let removed = sessions.remove(&link.token());

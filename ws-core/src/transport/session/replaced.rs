@@ -1,6 +1,5 @@
-//! The end of a connection whose session goes on over another one.
+//! The end of a connection whose session goes on over another one, or has just ended.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -10,7 +9,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use super::link::SessionLink;
 use crate::close::Close;
 use crate::transport::ByteStream;
 use crate::wire::{Opcode, encode_frame};
@@ -19,37 +17,42 @@ use crate::wire::{Opcode, encode_frame};
 /// frame.
 const MAX_DISCARDED: usize = 1 << 20;
 
-/// Sends a close frame and ends the stream, in a task of its own and within `timeout`. Too many such streams of one
-/// session are dropped at once.
-pub(super) fn close_replaced(
-    link: &Arc<SessionLink>,
+/// Sends frames, the last of which is a close frame, and ends the stream, in a task of its own and within `timeout`.
+/// Drops `guard` after that.
+pub(super) fn end_stream(
     mut stream: Box<dyn ByteStream>,
-    code: u16,
+    frames: Vec<u8>,
     timeout: Duration,
+    guard: impl Send + 'static,
 ) {
-    let Some(guard) = link.begin_replacement() else { return };
-    let frame = encode_frame(Opcode::Close, 0, &Close::from(code).payload());
-    tokio::spawn(async move {
-        let mut end = End { frame: &frame, is_shut_down: false, discarded: 0 };
+    // A runtime that ends drops its tasks, and with them their streams.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    runtime.spawn(async move {
+        let mut end = End { frames: &frames, is_shut_down: false, discarded: 0 };
         let _ = tokio::time::timeout(timeout, poll_fn(|task| end.poll(task, &mut *stream))).await;
         drop(guard);
     });
 }
 
+/// Returns a close frame with a code.
+pub(super) fn close_frame(code: u16) -> Vec<u8> {
+    encode_frame(Opcode::Close, 0, &Close::from(code).payload()).into()
+}
+
 /// The progress of such an end.
 struct End<'a> {
-    /// The unwritten part of the close frame.
-    frame: &'a [u8],
+    /// The unwritten part of the frames.
+    frames: &'a [u8],
     is_shut_down: bool,
     discarded: usize,
 }
 
 impl End<'_> {
     fn poll(&mut self, task: &mut TaskContext<'_>, mut stream: &mut dyn ByteStream) -> Poll<io::Result<()>> {
-        while !self.frame.is_empty() {
-            match ready!(Pin::new(&mut stream).poll_write(task, self.frame))? {
+        while !self.frames.is_empty() {
+            match ready!(Pin::new(&mut stream).poll_write(task, self.frames))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                len => self.frame = &self.frame[len..],
+                len => self.frames = &self.frames[len..],
             }
         }
         if !self.is_shut_down {

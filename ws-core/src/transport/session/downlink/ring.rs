@@ -304,8 +304,10 @@ impl Ring {
         self.written = self.written.max(self.entries.front().map_or(0, |entry| entry.len()));
     }
 
-    pub(super) fn begins_with_control_frame(&self) -> bool {
+    /// Returns whether the first entry is a control frame, and not the engine's close frame.
+    pub(super) fn begins_with_ping_or_pong(&self) -> bool {
         self.entries.front().is_some_and(|entry| !entry.is_message())
+            && self.bytes.front().is_some_and(|first| first & 0x0f != Opcode::Close as u8)
     }
 
     /// Returns whether the ring can be dropped: no bytes wait, and no frame is incomplete.
