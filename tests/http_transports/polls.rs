@@ -54,3 +54,42 @@ async fn page_of_the_fallback_has_the_same_path() {
     assert_eq!(setup.request(&get("")).await.body, "page");
     assert_eq!(poll(&setup, "Ws-Core-Session: new\r\n").await.0["resumed"], json!(false));
 }
+
+/// A handler whose polls are short.
+#[websocket(path = "/short", session(poll_timeout = 1s))]
+#[derive(Default)]
+struct Short;
+
+#[websocket]
+impl Short {
+    #[on_text]
+    async fn wait(&mut self, _: String) -> &'static str {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn poll_timeout_ends_polls_and_posts() {
+    let server = serve(Router::new().mount::<Short>()).await;
+    let path = |request: String| request.replace("/live", "/short");
+    let first = server.raw().await.request(&path(get("Ws-Core-Session: new\r\n"))).await;
+    let session = parse(&first.body)[0].object()["session"].take();
+    assert_eq!(session["interval"], json!(1000));
+    let token = session["token"].as_str().unwrap();
+    let start = std::time::Instant::now();
+    let poll = path(get(&format!("Ws-Core-Session: {token}\r\n")));
+    let response = server.raw().await.request(&poll).await;
+    assert_eq!((response.status, parse(&response.body).len()), (200, 1), "the object `session` only");
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    // The first message is handled for good, and the read-ahead takes some more: a POST of many waits.
+    let many: Vec<String> = (0..200).map(|_| "x".repeat(1000)).collect();
+    let body = json!({ "first": 1, "messages": many }).to_string();
+    let mut poll_again = server.raw().await;
+    poll_again.send(&poll).await;
+    let start = std::time::Instant::now();
+    let response = server.raw().await.request(&path(post(token, "", &body))).await;
+    let received: Value = serde_json::from_str(&response.body).unwrap();
+    assert_eq!(response.status, 200);
+    assert!(received["received"].as_u64().unwrap() < 200, "{received}");
+    assert!(start.elapsed() >= Duration::from_secs(1));
+}

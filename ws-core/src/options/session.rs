@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Declaration;
 
-/// The settings of sessions, declared with `session` or `session(resume = 30s, buffer = 256KiB)`.
+/// The settings of sessions, declared with `session` or
+/// `session(resume = 30s, buffer = 256KiB, poll_timeout = 25s)`.
 ///
 /// A handler with a session outlives its connection: [sessions](crate::guide::sessions).
 ///
@@ -45,11 +46,23 @@ pub struct SessionOptions {
     /// included. A larger message is kept if it is alone. If the buffer is full, further messages wait in the
     /// outbox and in the queue of published messages, as for a slow client. Default 256 KiB.
     pub buffer: usize,
+    /// How long a long poll waits for a message, and a POST until the handler has its messages; from 1 s to 10 min.
+    /// Then a poll is answered without a message, and the client sends the next one. Shorter than the time after
+    /// which a proxy ends a silent request, often 30 s or 60 s. Clients learn the time as `interval` of the
+    /// [protocol](crate::guide::session_protocol). Default 25 s.
+    ///
+    /// The declaration's value holds for all requests at the path: a change in `#[on_upgrade]` has no effect.
+    pub poll_timeout: Duration,
 }
+
+/// The bounds of [`SessionOptions::poll_timeout`], in seconds. A shorter poll is a busy loop over the network. During
+/// a longer one, a client that has disappeared would count as attached for too long.
+const POLL_TIMEOUT: std::ops::RangeInclusive<u64> = 1..=600;
 
 impl SessionOptions {
     /// The default settings, as a constant for declarations.
-    pub const DEFAULT: Self = Self { resume: Duration::from_secs(30), buffer: 256 << 10 };
+    pub const DEFAULT: Self =
+        Self { resume: Duration::from_secs(30), buffer: 256 << 10, poll_timeout: Duration::from_secs(25) };
 
     /// Checks the settings, and that the feature `session` is enabled. The macro has already checked literals.
     #[allow(clippy::assertions_on_constants)] // The constant depends on the feature.
@@ -63,6 +76,12 @@ impl SessionOptions {
         assert!(
             self.buffer > 0,
             "`buffer` of `session` is zero: write a number of bytes, for example `256KiB`"
+        );
+        let poll_timeout = self.poll_timeout.as_nanos();
+        assert!(
+            poll_timeout >= Duration::from_secs(*POLL_TIMEOUT.start()).as_nanos()
+                && poll_timeout <= Duration::from_secs(*POLL_TIMEOUT.end()).as_nanos(),
+            "`poll_timeout` of `session` is not between 1 s and 10 min: write a duration, for example `25s`"
         );
     }
 }

@@ -26,9 +26,6 @@ const TOKEN: HeaderName = HeaderName::from_static("ws-core-session");
 const PROTOCOLS: HeaderName = HeaderName::from_static("ws-core-protocols");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// How long a poll or a POST waits.
-const POLL_TIMEOUT: Duration = Duration::from_secs(25);
-
 /// How soon after a poll the next one has to follow, so that the session counts as attached.
 const POLL_GRACE: Duration = Duration::from_secs(5);
 
@@ -121,7 +118,7 @@ impl<H: Handler> Mount<H> {
         let (mut events, stream, channel) = SessionEvents::new(received);
         let attachment = Attachment {
             channel: Some(channel),
-            interval: if is_stream { self.options.ping_interval } else { Some(POLL_TIMEOUT) },
+            interval: if is_stream { self.options.ping_interval } else { Some(self.poll_timeout()) },
             grace: if is_stream { Duration::ZERO } else { POLL_GRACE },
             ..Attachment::new(Box::new(stream), Vec::new(), received, peer(parts))
         };
@@ -138,12 +135,16 @@ impl<H: Handler> Mount<H> {
         } else {
             let mut out = RETRY.to_vec();
             // Without a message, the response has the first object only.
-            _ = tokio::time::timeout(POLL_TIMEOUT, events.poll(is_new, &mut out)).await;
+            _ = tokio::time::timeout(self.poll_timeout(), events.poll(is_new, &mut out)).await;
             events.end();
             ("text/plain; charset=utf-8", Response::new(Body::from(out)))
         };
         add_headers(content_type, headers, response.headers_mut());
         Ok(response)
+    }
+
+    fn poll_timeout(&self) -> Duration {
+        self.options.session.unwrap_or_default().poll_timeout
     }
 
     /// Passes the messages of a POST to their session.
@@ -173,7 +174,7 @@ impl<H: Handler> Mount<H> {
         let body = timeout_past_io(deadline, read_body(parts, body, limit)).await;
         let body = body.unwrap_or(Err(HandshakeRejection::SlowBody)).map_err(reject)?;
         let post = PostBody::parse(&body).map_err(|why| text(StatusCode::BAD_REQUEST, why))?;
-        match tokio::time::timeout(POLL_TIMEOUT, pass_on(&link, post)).await {
+        match tokio::time::timeout(self.poll_timeout(), pass_on(&link, post)).await {
             Ok(Err(response)) => Err(response),
             _ => {
                 let body = format!("{{\"received\":{}}}", link.received());

@@ -8,15 +8,16 @@ use super::value;
 use crate::errors::Errors;
 use crate::parse::{Opt, OptValue};
 
-const PARAMETERS: [&str; 2] = ["resume", "buffer"];
+const PARAMETERS: [&str; 3] = ["resume", "buffer", "poll_timeout"];
 
 /// Names of the parameters in other frameworks.
-const OTHER_NAMES: [(&str, &[&str]); 2] = [
+const OTHER_NAMES: [(&str, &[&str]); 3] = [
     (
         "resume",
         &["timeout", "ttl", "grace", "grace_period", "expiry", "max_disconnection_duration", "lifetime"],
     ),
     ("buffer", &["buffer_size", "max_buffer", "limit", "capacity", "max_bytes"]),
+    ("poll_timeout", &["poll", "polling", "long_poll", "long_polling_timeout", "poll_interval", "max_poll"]),
 ];
 
 /// Returns the value of `Options::session`.
@@ -44,12 +45,12 @@ fn parameter_value(parameter: &Opt) -> syn::Result<TokenStream> {
         None => {
             Err(syn::Error::new(span, format!("`{name}` has no value\nhelp: write {}", usage_hint(&name))))
         }
-        Some(OptValue::Expr(value)) if name == "resume" => value::duration(value),
-        Some(OptValue::Expr(value)) => value::size(value),
+        Some(OptValue::Expr(value)) if name == "buffer" => value::size(value),
+        Some(OptValue::Expr(value)) => value::duration(value),
         Some(OptValue::Tokens(tokens)) => {
             let apart = match name.as_str() {
-                "resume" => value::spaced_duration_hint(tokens),
-                _ => value::spaced_size_hint(tokens),
+                "buffer" => value::spaced_size_hint(tokens),
+                _ => value::spaced_duration_hint(tokens),
             };
             Err(syn::Error::new_spanned(tokens, apart.unwrap_or_else(|| not(span).to_string())))
         }
@@ -61,6 +62,7 @@ fn parameter_value(parameter: &Opt) -> syn::Result<TokenStream> {
 fn usage_hint(name: &str) -> &'static str {
     match name {
         "resume" => "`session(resume = 30s)`",
-        _ => "`session(buffer = 256KiB)`",
+        "buffer" => "`session(buffer = 256KiB)`",
+        _ => "`session(poll_timeout = 25s)`",
     }
 }

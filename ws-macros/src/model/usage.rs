@@ -166,7 +166,7 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "discard_limit" => "`discard_limit = 64MiB`",
         "cancel_timeout" => "`cancel_timeout = 1s`",
         "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
-        "session" => "`session`, or `session(resume = 30s, buffer = 256KiB)`",
+        "session" => "`session`, or `session(resume = 30s, buffer = 256KiB, poll_timeout = 25s)`",
         "legacy" => "`legacy`, or `legacy = false`",
         "bullet" => "`bullet`, or `bullet = false`",
         _ => {

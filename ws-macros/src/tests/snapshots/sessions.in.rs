@@ -1,4 +1,4 @@
-#[websocket(path = "/orders", session(resume = 2m, buffer = 64KiB))]
+#[websocket(path = "/orders", session(resume = 2m, buffer = 64KiB, poll_timeout = 20s))]
 #[derive(Default)]
 struct Orders;
 

@@ -12,6 +12,7 @@ const _: () = {
                 let mut session = __ws::SessionOptions::DEFAULT;
                 session.resume = __ws::nanos(120000000000u64);
                 session.buffer = __ws::bytes(65536u64);
+                session.poll_timeout = __ws::nanos(20000000000u64);
                 ::core::option::Option::Some(session)
             };
             declaration
