@@ -1,5 +1,7 @@
 //! Sessions over server-sent events, long polls and POSTs.
 
+#[path = "http_transports/bad_requests.rs"]
+mod bad_requests;
 #[path = "http_transports/limits.rs"]
 mod limits;
 #[path = "http_transports/polls.rs"]

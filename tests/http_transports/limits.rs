@@ -20,7 +20,7 @@ async fn malformed_requests_have_a_status() {
         (post(&token, "", r#"{"first":2,"messages":["gap"]}"#), 409),
         (post(&token, "", &large), 413),
         (post(other, "", "{}"), 410),
-        (post("no token", "", "{}"), 410),
+        (post("no token", "", "{}"), 400),
         // Bound to the first origin of its requests.
         (post(&token, "Origin: https://friend.example\r\n", "{}"), 200),
         (post(&token, "Origin: https://other.example\r\n", "{}"), 410),
@@ -163,4 +163,173 @@ async fn sessions_count_as_connections() {
     // A session that is resumed needs no other place.
     let (_, session) = setup.events(&format!("Ws-Core-Session: {token}\r\n")).await;
     assert_eq!(session["resumed"], json!(true));
+}
+
+/// A guess is one of 2^128, and none tells more than that it is wrong.
+#[tokio::test]
+async fn guessed_tokens_find_nothing() {
+    let mut setup = setup_with(|router| router.max_connections(2)).await;
+    let (mut events, _) = setup.events("").await;
+    let token = events.token.clone();
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut raw = setup.server.raw().await;
+    for index in 0..21 {
+        let mut guess = token.clone().into_bytes();
+        let at = alphabet.iter().position(|letter| *letter == guess[index]).unwrap();
+        guess[index] = alphabet[at ^ 1];
+        let guess = String::from_utf8(guess).unwrap();
+        let request = post(&guess, "", r#"{"first":1,"messages":["stolen"]}"#);
+        let response = raw.request(&request).await;
+        assert_eq!((response.status, response.body.contains("unknown")), (410, true));
+    }
+    // A GET begins a session instead, which counts against the limits.
+    let guess = "Ws-Core-Session: AAAAAAAAAAAAAAAAAAAAAA\r\n";
+    let (_other, session) = setup.events(guess).await;
+    assert_eq!(session["resumed"], json!(false));
+    assert_eq!(setup.request(&get(guess)).await.status, 503);
+    setup.send(&token, 1, &["mine"]).await;
+    assert_eq!(events.next().await.text(), (1, "echo mine"));
+    assert_eq!(setup.said().await, Said::Text("mine".into()));
+}
+
+#[tokio::test]
+async fn posts_of_a_session_at_once_are_bounded() {
+    let mut setup = setup().await;
+    let (mut events, _) = setup.events("").await;
+    let token = events.token.clone();
+    let request = post(&token, "", r#"{"first":1,"messages":["a"]}"#);
+    let mut halves = Vec::new();
+    for _ in 0..8 {
+        let mut raw = setup.server.raw().await;
+        raw.send(&request[..request.len() - 5]).await;
+        halves.push(raw);
+    }
+    // Each of the eight is being read.
+    while setup.request(&request).await.status != 429 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // A client that gives up makes room.
+    halves.pop();
+    while setup.request(&request).await.status != 200 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(events.next().await.text(), (1, "echo a"));
+    for mut raw in halves {
+        raw.send(&request[request.len() - 5..]).await;
+        assert_eq!(raw.read_response().await.body, r#"{"received":1}"#);
+    }
+    assert_eq!(setup.said().await, Said::Text("a".into()));
+    assert!(setup.log.try_recv().is_err(), "all were the same message");
+}
+
+#[tokio::test]
+async fn two_tabs_with_one_token_are_one_connection() {
+    let setup = setup().await;
+    let (mut first, _) = setup.events("").await;
+    let token = first.token.clone();
+    let resume = format!("Ws-Core-Session: {token}\r\n");
+    // The copy of a tab takes over, and the first one may not come back.
+    let (mut second, session) = setup.events(&resume).await;
+    assert_eq!(session["resumed"], json!(true));
+    assert_eq!(first.next().await.object()["close"]["code"], 4900);
+    assert_eq!(first.raw.chunks().await, "");
+    // A poll takes over as well, and is taken over from.
+    let mut polling = setup.server.raw().await;
+    polling.send(get(&resume)).await;
+    assert_eq!(second.next().await.object()["close"]["code"], 4900);
+    let (mut third, _) = setup.events(&resume).await;
+    let polled = parse(&polling.read_response().await.body);
+    assert_eq!(polled.last().unwrap().object()["close"]["code"], 4900);
+    setup.send(&token, 1, &["a"]).await;
+    assert_eq!(third.next().await.text(), (1, "echo a"));
+}
+
+#[tokio::test]
+async fn abandoned_sessions_are_bounded_and_freed() {
+    let (sender, mut log) = mpsc::unbounded_channel();
+    let router = Router::new().mount::<Brief>().with_state(sender);
+    let server = serve(router.max_connections_per_address(20)).await;
+    let new = |kind: &str| format!("GET /brief HTTP/1.1\r\nHost: x\r\nWs-Core-Session: new\r\n{kind}\r\n");
+    // Clients that begin a session and go, half of them by events.
+    for index in 0..20 {
+        let kind = if index % 2 == 0 { "Accept: text/event-stream\r\n" } else { "" };
+        assert_eq!(server.raw().await.request(&new(kind)).await.status, 200);
+    }
+    let refused = server.raw().await.request(&new("")).await;
+    assert_eq!(refused.status, 429);
+    for _ in 0..20 {
+        let reason = tokio::time::timeout(TIMEOUT, log.recv()).await.expect("a session lives on").unwrap();
+        assert!(matches!(reason, CloseReason::ConnectionLost(_)), "{reason:?}");
+    }
+    while server.raw().await.request(&new("")).await.status != 200 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A handler whose clients are soon forgotten, and that sends more than they read.
+#[websocket(
+    path = "/brief",
+    session(resume = 2s, buffer = 64KiB),
+    outbox_limit = 256KiB,
+    outbox_high_water = 64KiB,
+    ping_interval = none,
+)]
+struct Brief(mpsc::UnboundedSender<CloseReason>);
+
+#[websocket]
+impl Brief {
+    #[on_upgrade]
+    fn make(State(reasons): State<mpsc::UnboundedSender<CloseReason>>) -> Self {
+        Self(reasons)
+    }
+
+    #[on_text]
+    fn flood(&mut self, _: &str, cx: &mut Context<Self>) {
+        cx.send_every(Duration::from_millis(1), Flood);
+    }
+
+    #[on_info]
+    fn send(&mut self, _: Flood) -> String {
+        "x".repeat(10_000)
+    }
+
+    #[on_close]
+    fn close(&mut self, reason: &CloseReason) {
+        let _ = self.0.send(reason.clone());
+    }
+}
+
+#[derive(Clone)]
+struct Flood;
+
+/// The kernel holds some megabytes for a client that does not read, so the acknowledgement decides.
+#[tokio::test]
+async fn client_that_does_not_read_its_events_is_closed() {
+    for reads in [false, true] {
+        let (sender, mut log) = mpsc::unbounded_channel();
+        let server = serve(Router::new().mount::<Brief>().with_state(sender)).await;
+        let mut raw = server.raw().await;
+        let head = "GET /brief HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+        assert_eq!(raw.request(head).await.status, 200);
+        let mut first = String::new();
+        while parse(&first).is_empty() {
+            first += &raw.chunk().await;
+        }
+        let token = parse(&first)[0].object()["session"]["token"].as_str().unwrap().to_owned();
+        let go = post(&token, "", r#"{"first":1,"messages":["go"]}"#).replace("/live", "/brief");
+        assert_eq!(server.raw().await.request(&go).await.status, 200);
+        let end = tokio::time::timeout(TIMEOUT, log.recv());
+        let reason = if reads {
+            // A client that reads, and acknowledges nothing.
+            let (reason, _) = tokio::join!(end, async {
+                while let Ok(chunk) = tokio::time::timeout(TIMEOUT, raw.chunk()).await
+                    && !chunk.is_empty()
+                {}
+            });
+            reason
+        } else {
+            end.await
+        };
+        assert_eq!(reason.expect("the handler lives"), Some(CloseReason::Overflow), "reads: {reads}");
+    }
 }

@@ -1,13 +1,12 @@
 //! The transports of sessions over HTTP: server-sent events, long polls, and the POSTs of both.
 
-use std::any::{Any, type_name};
+use std::any::type_name;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use hyper::header::{ALLOW, CONTENT_TYPE, Entry, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
@@ -18,19 +17,15 @@ use super::refusal::RefusedRequest;
 use super::session::session_scope;
 use crate::clock::timeout_past_io;
 use crate::handler::{Handler, OnUpgrade};
-use crate::transport::http::{HttpChannel, PostBody, RETRY, SessionBody, SessionEvents};
-use crate::transport::session::{Attachment, SessionLink};
+use crate::transport::http::{
+    DeliveryError, MAX_NUMBER, PostBody, ResponseKind, SessionBody, SessionEvents, carrier, deliver,
+};
+use crate::transport::session::Token;
 use crate::upgrade::{self, HandshakeRejection, HandshakeResponse, cors};
 
 const TOKEN: HeaderName = HeaderName::from_static("ws-core-session");
 const PROTOCOLS: HeaderName = HeaderName::from_static("ws-core-protocols");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-/// How soon after a poll the next one has to follow, so that the session counts as attached.
-const POLL_GRACE: Duration = Duration::from_secs(5);
-
-/// How often a POST looks for the next poll.
-const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Returns whether a request is one of the session protocol. With the option `bullet`, requests without a token are
 /// Bullet's. Otherwise a `GET` of a page is none.
@@ -39,7 +34,7 @@ pub(super) fn takes(method: &Method, headers: &HeaderMap, is_bullet: bool) -> bo
     headers.contains_key(TOKEN) || !is_bullet && !is_page
 }
 
-fn text(status: StatusCode, text: &'static str) -> Response {
+fn text(status: StatusCode, text: &str) -> Response {
     (status, format!("{text}\n")).into_response()
 }
 
@@ -57,8 +52,13 @@ impl<H: Handler> Mount<H> {
     {
         let (mut parts, body) = request.into_parts();
         // The name that extractors and the check of the handshake know.
-        if let Some(protocols) = parts.headers.remove(PROTOCOLS) {
-            parts.headers.insert(SEC_WEBSOCKET_PROTOCOL, protocols);
+        if let Entry::Occupied(protocols) = parts.headers.entry(PROTOCOLS) {
+            let (_, protocols) = protocols.remove_entry_mult();
+            let protocols: Vec<_> = protocols.collect();
+            parts.headers.remove(SEC_WEBSOCKET_PROTOCOL);
+            for protocols in protocols {
+                parts.headers.append(SEC_WEBSOCKET_PROTOCOL, protocols);
+            }
         }
         let checked = upgrade::check_http(&parts, &self.options);
         let is_allowed = checked.is_ok();
@@ -103,25 +103,17 @@ impl<H: Handler> Mount<H> {
         H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
         checked.disable_extensions();
-        let is_stream = accepts_events(&parts.headers);
-        let received = match parts.headers.get(LAST_EVENT_ID) {
-            None => Ok(0),
-            Some(id) => id.to_str().map_err(drop).and_then(|id| id.parse().map_err(drop)),
+        let kind = if accepts_events(&parts.headers) { ResponseKind::Events } else { ResponseKind::Poll };
+        let received = last_event_id(&parts.headers)?;
+        let token = match session_token(&parts.headers)? {
+            Some("new") | None => None,
+            Some(token) => Some(check_token(token)?),
         };
-        let received: u64 = received
-            .map_err(|()| text(StatusCode::BAD_REQUEST, "Last-Event-ID is not the id of an event"))?;
-        let token = parts.headers.get(TOKEN).and_then(|token| token.to_str().ok());
         let link = token.and_then(|token| self.sessions.find(token, &session_scope(parts)));
         let reservation = link.and_then(|link| link.reserve(received));
         let received = if reservation.is_some() { received } else { 0 };
         let is_new = reservation.is_none();
-        let (mut events, stream, channel) = SessionEvents::new(received);
-        let attachment = Attachment {
-            channel: Some(channel),
-            interval: if is_stream { self.options.ping_interval } else { Some(self.poll_timeout()) },
-            grace: if is_stream { Duration::ZERO } else { POLL_GRACE },
-            ..Attachment::new(Box::new(stream), Vec::new(), received, peer(parts))
-        };
+        let (events, attachment) = SessionEvents::connect(kind, &self.options, received, peer(parts));
         let headers = if let Some(reservation) = reservation {
             reservation.attach(attachment);
             HeaderMap::new()
@@ -130,15 +122,14 @@ impl<H: Handler> Mount<H> {
             pending.start(attachment);
             headers
         };
-        let (content_type, mut response) = if is_stream {
-            ("text/event-stream", Response::new(Body::new(SessionBody::new(events))))
-        } else {
-            let mut out = RETRY.to_vec();
-            // Without a message, the response has the first object only.
-            _ = tokio::time::timeout(self.poll_timeout(), events.poll(is_new, &mut out)).await;
-            events.end();
-            ("text/plain; charset=utf-8", Response::new(Body::from(out)))
+        let (content_type, body) = match kind {
+            ResponseKind::Events => ("text/event-stream", Body::new(SessionBody::new(events))),
+            ResponseKind::Poll => {
+                let body = events.into_poll(is_new, self.poll_timeout()).await;
+                ("text/plain; charset=utf-8", Body::from(body))
+            }
         };
+        let mut response = Response::new(body);
         add_headers(content_type, headers, response.headers_mut());
         Ok(response)
     }
@@ -154,28 +145,32 @@ impl<H: Handler> Mount<H> {
         body: Body,
         context: RouterContext<'_>,
     ) -> Result<Response, Response> {
-        let Some(token) = parts.headers.get(TOKEN).and_then(|token| token.to_str().ok()) else {
+        let Some(token) = session_token(&parts.headers)? else {
             return Err(text(StatusCode::BAD_REQUEST, "Ws-Core-Session is missing"));
         };
+        let token = check_token(token)?;
         if !is_json(&parts.headers) {
             return Err(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type is not application/json"));
         }
         let link = self.sessions.find(token, &session_scope(parts)).ok_or_else(over)?;
-        if link.channel().is_none() {
-            return Err(not_carried(&link));
-        }
+        carrier(&link).map_err(refuse_delivery)?;
         if link.peer() != peer(parts) {
             let why = "the session belongs to a connection from another address: resume it first";
             return Err(text(StatusCode::FORBIDDEN, why));
         }
+        let Some(_permit) = link.begin_post() else {
+            return Err(text(StatusCode::TOO_MANY_REQUESTS, "too many POSTs of the session at once"));
+        };
         // Each byte of a text has up to six in JSON.
         let limit = body_limit(&self.options).saturating_mul(6).saturating_add(1024);
         let deadline = tokio::time::Instant::now() + context.settings.handshake_timeout;
         let body = timeout_past_io(deadline, read_body(parts, body, limit)).await;
         let body = body.unwrap_or(Err(HandshakeRejection::SlowBody)).map_err(reject)?;
-        let post = PostBody::parse(&body).map_err(|why| text(StatusCode::BAD_REQUEST, why))?;
-        match tokio::time::timeout(self.poll_timeout(), pass_on(&link, post)).await {
-            Ok(Err(response)) => Err(response),
+        let post = PostBody::parse(&body).map_err(|why| text(StatusCode::BAD_REQUEST, &why))?;
+        // The allocation of a large body is not kept while the POST waits.
+        drop(body);
+        match tokio::time::timeout(self.poll_timeout(), deliver(&link, post)).await {
+            Ok(Err(error)) => Err(refuse_delivery(error)),
             _ => {
                 let body = format!("{{\"received\":{}}}", link.received());
                 let mut response = Response::new(Body::from(body));
@@ -190,42 +185,49 @@ fn over() -> Response {
     text(StatusCode::GONE, "the session is over or unknown: begin a new one")
 }
 
-/// Returns the response to a POST for a session that has no connection with a channel.
-fn not_carried(link: &SessionLink) -> Response {
-    if link.is_over() {
-        return over();
+/// Returns the response to a POST whose messages its session does not take.
+fn refuse_delivery(error: DeliveryError) -> Response {
+    match error {
+        DeliveryError::Over => over(),
+        DeliveryError::NotCarried => {
+            text(StatusCode::CONFLICT, "no events and no poll carry the session: resume it first")
+        }
+        DeliveryError::Gap => text(StatusCode::CONFLICT, "messages before `first` are missing"),
+        DeliveryError::UnsentAck => text(
+            StatusCode::BAD_REQUEST,
+            "`ack` is the number of a message that was not sent on this connection",
+        ),
     }
-    text(StatusCode::CONFLICT, "no events and no poll carry the session: resume it first")
 }
 
-/// Passes the messages of a POST to their session, over one connection after another, until the session has them.
-async fn pass_on(link: &SessionLink, post: PostBody) -> Result<(), Response> {
-    let PostBody { first, messages, mut ack, mut close } = post;
-    let last = first.saturating_add(messages.len() as u64) - 1;
-    let received = || link.received();
-    loop {
-        let carrier = link.channel().map(|channel| (channel as Arc<dyn Any + Send + Sync>).downcast());
-        let channel: Arc<HttpChannel> = match carrier {
-            Some(Ok(channel)) => channel,
-            _ => return Err(not_carried(link)),
-        };
-        let gap = |_| text(StatusCode::CONFLICT, "messages before `first` are missing");
-        let accepted = channel.send(first, &messages, received).await.map_err(gap)?;
-        if accepted >= last {
-            for frame in [&mut ack, &mut close] {
-                if let Some(bytes) = frame.clone()
-                    && channel.send_frame(bytes).await
-                {
-                    *frame = None;
-                }
-            }
-            channel.wait(last, received).await;
-        }
-        if received() >= last && ack.is_none() && close.is_none() {
-            return Ok(());
-        }
-        // The connection has ended, and a poll has a successor soon.
-        tokio::time::sleep(RETRY_INTERVAL).await;
+/// Returns the number of the last message that the client has, 0 without the header.
+fn last_event_id(headers: &HeaderMap) -> Result<u64, Response> {
+    let Some(id) = single(headers, &LAST_EVENT_ID)? else { return Ok(0) };
+    let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    let number = id.parse().ok().filter(|number| is_number && *number <= MAX_NUMBER);
+    number.ok_or_else(|| text(StatusCode::BAD_REQUEST, "Last-Event-ID is not the id of an event"))
+}
+
+/// Returns the value of `Ws-Core-Session`.
+fn session_token(headers: &HeaderMap) -> Result<Option<&str>, Response> {
+    single(headers, &TOKEN)
+}
+
+/// Checks the form of a token.
+fn check_token(token: &str) -> Result<&str, Response> {
+    let is_token = Token::parse(token).is_some();
+    is_token.then_some(token).ok_or_else(|| text(StatusCode::BAD_REQUEST, "Ws-Core-Session is not a token"))
+}
+
+/// Returns the value of a header that may occur once.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Response> {
+    let malformed =
+        |_| text(StatusCode::BAD_REQUEST, &format!("the header {name} occurs twice or is not text"));
+    let mut values = headers.get_all(name).into_iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| malformed(())),
+        (Some(_), Some(_)) => Err(malformed(())),
     }
 }
 

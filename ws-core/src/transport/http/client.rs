@@ -205,8 +205,8 @@ pub(crate) fn close_frame() -> Vec<u8> {
 }
 
 /// Returns a binary message as a client's frame.
-#[cfg(feature = "session")]
-pub(crate) fn binary_frame(bytes: &[u8]) -> Vec<u8> {
+#[cfg(all(test, feature = "session"))]
+pub(super) fn binary_frame(bytes: &[u8]) -> Vec<u8> {
     frame(0x02, bytes)
 }
 
@@ -219,6 +219,12 @@ pub(crate) fn close_frame_with(payload: &[u8]) -> Vec<u8> {
 /// Returns a frame of a client. The key of the mask is 0, because no proxy reads the frame.
 fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(MAX_HEADER + 4 + payload.len());
+    append_frame(opcode, payload, &mut out);
+    out
+}
+
+/// Like [`frame`], but appends to `out`.
+pub(super) fn append_frame(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.push(FIN | opcode);
     if let Ok(len @ 0..=125) = u8::try_from(payload.len()) {
         out.push(MASKED | len);
@@ -231,5 +237,4 @@ fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     }
     out.extend([0; 4]);
     out.extend_from_slice(payload);
-    out
 }

@@ -6,6 +6,8 @@
 
 mod body;
 mod client;
+#[cfg(feature = "session")]
+mod delivery;
 mod events;
 #[cfg(feature = "session")]
 mod post;
@@ -16,9 +18,11 @@ pub(crate) use body::{EventBody, ReplyBody};
 pub(crate) use client::{FrameClient, ServerClose, close_frame, text_frame};
 
 #[cfg(feature = "session")]
-pub(crate) use post::PostBody;
+pub(crate) use delivery::{DeliveryError, carrier, deliver};
 #[cfg(feature = "session")]
-pub(crate) use session::{HttpChannel, RETRY, SessionBody, SessionEvents};
+pub(crate) use post::{MAX_NUMBER, PostBody};
+#[cfg(feature = "session")]
+pub(crate) use session::{ResponseKind, SessionBody, SessionEvents};
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,10 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
@@ -15,9 +17,11 @@ use tokio::task::JoinHandle;
 
 use super::client::{FrameClient, MAX_WAITING, ServerClose, ServerEvent};
 use super::events::{COMMENT, EventWriter, write_field};
+use super::post::PostMessages;
 use crate::error::BoxError;
+use crate::options::Options;
 use crate::transport::base64;
-use crate::transport::session::SessionChannel;
+use crate::transport::session::{Attachment, SessionChannel};
 
 /// How many bytes of events are collected before the server takes them.
 const MAX_EVENTS: usize = 64 << 10;
@@ -36,6 +40,8 @@ pub(crate) struct HttpChannel {
     accepted: Mutex<u64>,
     /// Notified when the session has read messages.
     progress: Notify,
+    /// The number of the last message in the response.
+    sent: AtomicU64,
 }
 
 impl SessionChannel for HttpChannel {
@@ -56,7 +62,7 @@ impl HttpChannel {
     pub(crate) async fn send(
         &self,
         first: u64,
-        messages: &[Bytes],
+        messages: &PostMessages,
         received: impl Fn() -> u64,
     ) -> Result<u64, u64> {
         let mut accepted = self.accepted.lock().await;
@@ -64,20 +70,31 @@ impl HttpChannel {
         if first > *accepted + 1 {
             return Err(*accepted);
         }
-        for (number, message) in (first..).zip(messages) {
+        for (number, message) in (first..).zip(messages.iter()) {
             if number > *accepted {
                 // Cancellation between the two loses no frame, and repeats none.
                 let Ok(permit) = self.frames.reserve().await else { break };
-                permit.send(message.clone());
+                permit.send(message);
                 *accepted = number;
             }
         }
         Ok(*accepted)
     }
 
+    /// Returns the number of the last message that was sent to the client on this connection, or that the client had
+    /// before.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Acquire)
+    }
+
     /// Passes on a frame without a number. Returns false if the connection has ended.
     pub(crate) async fn send_frame(&self, frame: Bytes) -> bool {
         self.frames.send(frame).await.is_ok()
+    }
+
+    /// Waits for the end of the connection.
+    pub(crate) async fn closed(&self) {
+        self.frames.closed().await;
     }
 
     /// Waits until the session has the message with a number, or the connection ends.
@@ -140,12 +157,21 @@ impl AsyncWrite for SharedIo {
 #[derive(Debug)]
 pub(crate) struct SessionEvents {
     client: FrameClient<SharedIo>,
-    /// The number of the last message.
-    number: u64,
+    channel: Arc<HttpChannel>,
     /// The message in progress.
     message: Vec<u8>,
     /// Whether the session has sent a close frame.
     is_closed: bool,
+}
+
+/// How soon after a poll the next one has to follow, so that the session counts as attached.
+const POLL_GRACE: Duration = Duration::from_secs(5);
+
+/// The two kinds of responses that are connections of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResponseKind {
+    Events,
+    Poll,
 }
 
 /// What a part of the events means for a poll.
@@ -163,7 +189,7 @@ enum EventKind {
 impl SessionEvents {
     /// Returns the events of a connection whose client has the messages up to `received`; the session's end of the
     /// stream; and the channel for POSTs.
-    pub(crate) fn new(received: u64) -> (Self, DuplexStream, Arc<HttpChannel>) {
+    fn new(received: u64) -> (Self, DuplexStream, Arc<HttpChannel>) {
         let (io, server) = duplex(MAX_WAITING);
         let (read, mut write) = split(io);
         let (frames, mut waiting) = mpsc::channel::<Bytes>(MAX_FRAMES);
@@ -174,10 +200,36 @@ impl SessionEvents {
                 }
             }
         });
-        let channel =
-            HttpChannel { frames: frames.clone(), accepted: Mutex::default(), progress: Notify::new() };
+        let channel = Arc::new(HttpChannel {
+            frames: frames.clone(),
+            accepted: Mutex::default(),
+            progress: Notify::new(),
+            sent: AtomicU64::new(received),
+        });
         let client = FrameClient::over(SharedIo { read, frames, writer });
-        (Self { client, number: received, message: Vec::new(), is_closed: false }, server, Arc::new(channel))
+        let events = Self { client, channel: Arc::clone(&channel), message: Vec::new(), is_closed: false };
+        (events, server, channel)
+    }
+
+    /// Like [`new`](Self::new), but returns the connection for the session, which has these `options`.
+    pub(crate) fn connect(
+        kind: ResponseKind,
+        options: &Options,
+        received: u64,
+        peer: Option<IpAddr>,
+    ) -> (Self, Attachment) {
+        let (events, stream, channel) = Self::new(received);
+        let (interval, grace) = match kind {
+            ResponseKind::Events => (options.ping_interval, Duration::ZERO),
+            ResponseKind::Poll => (Some(options.session.unwrap_or_default().poll_timeout), POLL_GRACE),
+        };
+        let attachment = Attachment {
+            channel: Some(channel),
+            interval,
+            grace,
+            ..Attachment::new(Box::new(stream), Vec::new(), received, peer)
+        };
+        (events, attachment)
     }
 
     /// Appends the next event to `out`, if it is complete.
@@ -202,9 +254,8 @@ impl SessionEvents {
 
     fn write_message(&mut self, is_text: bool, message: &[u8], out: &mut Vec<u8>) -> EventKind {
         if !is_text {
-            self.number += 1;
             write_field("event", "binary", out);
-            write_field("id", &self.number.to_string(), out);
+            self.write_id(out);
             write_field("data", &base64::encode(message), out);
             out.push(b'\n');
             return EventKind::Message;
@@ -215,16 +266,14 @@ impl SessionEvents {
             // A line of data cannot contain a CR.
             serde_json::json!({ "text": String::from_utf8_lossy(message) }).to_string()
         } else {
-            self.number += 1;
-            write_field("id", &self.number.to_string(), out);
+            self.write_id(out);
             EventWriter::default().write(message, true, out);
             return EventKind::Message;
         };
         let is_message = object.starts_with("{\"text\":");
         write_field("event", "session", out);
         if is_message {
-            self.number += 1;
-            write_field("id", &self.number.to_string(), out);
+            self.write_id(out);
         }
         write_field("data", &object, out);
         out.push(b'\n');
@@ -232,16 +281,31 @@ impl SessionEvents {
         if ends_poll { EventKind::Message } else { EventKind::Control }
     }
 
+    /// Appends the number of the next message. The client has the message later than the channel has the number.
+    fn write_id(&self, out: &mut Vec<u8>) {
+        let number = self.channel.sent.fetch_add(1, Ordering::AcqRel) + 1;
+        write_field("id", &number.to_string(), out);
+    }
+
     /// Ends the connection. A close frame of the session is answered.
-    pub(crate) fn end(self) {
+    fn end(self) {
         if self.is_closed {
             self.client.close(CLOSE_TIMEOUT);
         }
     }
 
+    /// Returns the body of the response to a poll: as soon as there is a message, at once for a session that `is_new`,
+    /// and after `timeout` with the first object only.
+    pub(crate) async fn into_poll(mut self, is_new: bool, timeout: Duration) -> Vec<u8> {
+        let mut out = RETRY.to_vec();
+        _ = tokio::time::timeout(timeout, self.poll(is_new, &mut out)).await;
+        self.end();
+        out
+    }
+
     /// Returns the events for the response to a poll: as soon as there is a message, or at once for a session that
     /// `is_new`. Cancel-safe: what was not returned is sent on the next connection.
-    pub(crate) async fn poll(&mut self, is_new: bool, out: &mut Vec<u8>) {
+    async fn poll(&mut self, is_new: bool, out: &mut Vec<u8>) {
         let mut is_complete = false;
         poll_fn(|task| {
             while out.len() < MAX_EVENTS {
@@ -273,7 +337,7 @@ fn write_close(close: &ServerClose, out: &mut Vec<u8>) {
 }
 
 /// The start of a body: how long an `EventSource` waits before it connects again, in milliseconds.
-pub(crate) const RETRY: &[u8] = b"retry: 1000\n\n";
+const RETRY: &[u8] = b"retry: 1000\n\n";
 
 /// The body of a response with all events of a connection. A comment that the server has taken counts as an answer to
 /// a ping. Dropping the body detaches the session.

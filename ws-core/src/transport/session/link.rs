@@ -21,6 +21,9 @@ const MAX_REPLACED: u8 = 4;
 /// The code after the object `reconnect`.
 const RECONNECT: u16 = 1012;
 
+/// The POSTs of a session at once: one, and those whose client has given up unnoticed.
+const MAX_POSTS: u8 = 8;
+
 /// A connection that is to carry a session.
 pub(crate) struct Attachment {
     /// The stream of frames: unmasked to the client, masked from it.
@@ -74,6 +77,7 @@ pub(crate) struct SessionLink {
     /// Whether the state has changed in a way that concerns the session's task.
     has_news: AtomicBool,
     replaced: AtomicU8,
+    posts: AtomicU8,
     state: Mutex<LinkState>,
 }
 
@@ -114,6 +118,7 @@ impl SessionLink {
             sent: AtomicU64::new(0),
             has_news: AtomicBool::new(false),
             replaced: AtomicU8::new(0),
+            posts: AtomicU8::new(0),
             state: Mutex::new(LinkState {
                 waker: None,
                 handover: None,
@@ -253,6 +258,13 @@ impl SessionLink {
         Some(ReplacedStream(Arc::clone(self)))
     }
 
+    /// Returns a guard for a POST, or `None` if there are too many.
+    pub(crate) fn begin_post(self: &Arc<Self>) -> Option<PostGuard> {
+        let count = |count| (count < MAX_POSTS).then_some(count + 1);
+        self.posts.fetch_update(Ordering::AcqRel, Ordering::Acquire, count).ok()?;
+        Some(PostGuard(Arc::clone(self)))
+    }
+
     fn notify(&self, state: &mut LinkState) {
         self.has_news.store(true, Ordering::Release);
         if let Some(waker) = &state.waker {
@@ -327,6 +339,15 @@ fn close_late(link: &Arc<SessionLink>, attachment: Attachment) {
     let frames = [greeting.to_frame(), frame("reconnect", &0.into()), close_frame(RECONNECT)].concat();
     if let Some(guard) = link.begin_replacement() {
         end_stream(attachment.stream, frames, Options::DEFAULT.close_timeout, guard);
+    }
+}
+
+/// A POST of a session.
+pub(crate) struct PostGuard(Arc<SessionLink>);
+
+impl Drop for PostGuard {
+    fn drop(&mut self) {
+        self.0.posts.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

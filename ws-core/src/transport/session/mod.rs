@@ -31,7 +31,6 @@ use link::close_replaced;
 pub(crate) use link::{Attachment, Reservation, SessionChannel, SessionLink};
 pub(crate) use registry::Sessions;
 pub(crate) use scope::Scope;
-#[cfg(test)]
 pub(crate) use token::Token;
 use uplink::{Controls, Target, Uplink};
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::*;
-use crate::transport::http::text_frame;
+use crate::transport::http::{PostBody, text_frame};
 
 /// A frame of the server.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -114,7 +114,8 @@ async fn channel_passes_each_message_once() {
     let received = AtomicU64::new(2);
     let read = || received.load(Ordering::Relaxed);
     let frames = |texts: &[&str]| {
-        texts.iter().map(|text| Bytes::from(text_frame(text.as_bytes()))).collect::<Vec<_>>()
+        let body = serde_json::json!({ "first": 1, "messages": texts }).to_string();
+        PostBody::parse(body.as_bytes()).unwrap().messages
     };
     assert_eq!(channel.send(4, &frames(&["gap"]), read).await, Err(2));
     assert_eq!(channel.send(2, &frames(&["b", "c"]), read).await, Ok(3));
@@ -122,7 +123,7 @@ async fn channel_passes_each_message_once() {
     assert_eq!(channel.send(2, &frames(&["b", "c", "d"]), read).await, Ok(4));
     let mut sent = [0; 14];
     server.read_exact(&mut sent).await.unwrap();
-    assert_eq!(sent[..], frames(&["c", "d"]).concat());
+    assert_eq!(sent[..], [text_frame(b"c"), text_frame(b"d")].concat());
     let wait = channel.wait(4, read);
     let read_all = async {
         tokio::task::yield_now().await;
