@@ -8,6 +8,8 @@ mod limits;
 mod polls;
 #[path = "http_transports/protocols.rs"]
 mod protocols;
+#[path = "http_transports/proxies.rs"]
+mod proxies;
 
 use std::time::Duration;
 

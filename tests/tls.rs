@@ -6,6 +6,8 @@ mod bullet;
 mod calls;
 #[path = "tls/client.rs"]
 mod client;
+#[path = "tls/sessions.rs"]
+mod sessions;
 
 use std::fs;
 use std::net::SocketAddr;

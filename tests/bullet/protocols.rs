@@ -45,3 +45,34 @@ async fn http2() {
     assert!(pending.is_err(), "no message has come");
     assert!(matches!(setup.reason().await, CloseReason::ConnectionLost(_)));
 }
+
+/// HTTP/1.0 has neither chunks nor a second request on a connection.
+#[tokio::test]
+async fn http10_and_connection_close() {
+    let setup = setup().await;
+    for (from, to) in [("HTTP/1.1", "HTTP/1.0"), ("\r\n\r\n", "\r\nConnection: close\r\n\r\n")] {
+        for (request, body) in [
+            (get("now", ""), "first"),
+            (post("any", "", "two"), "one\n\nthree"),
+            (get_events("now"), "data: first\n\ndata: second\n\n"),
+        ] {
+            let mut raw = setup.server.raw().await;
+            raw.send(request.replacen(from, to, 1)).await;
+            let mut response = String::new();
+            if body.starts_with("data") {
+                // Until the client goes.
+                while !response.contains("data: second\n\n") {
+                    response.push(char::from(raw.byte().await.unwrap()));
+                }
+            } else {
+                let read = raw.0.read_to_string(&mut response);
+                tokio::time::timeout(TIMEOUT, read).await.expect("the connection ends").unwrap();
+            }
+            let (head, rest) = response.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.") && head.contains(" 200 OK"), "{head}");
+            let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding");
+            assert!(is_chunked || rest == body, "{rest:?}");
+            assert!(!is_chunked || (to != "HTTP/1.0" && body.starts_with("data")), "{head}");
+        }
+    }
+}

@@ -35,4 +35,21 @@ async fn http2() {
     let polled = client.request(poll, Some(b"")).await.unwrap();
     let events = parse(&polled.body);
     assert_eq!((polled.status, events[1].text()), (200, (1, "echo a")));
+
+    // A WebSocket in a stream of the same connection goes on with the session, and a POST does not reach it.
+    let mut resume = tests::http2::connect("/live");
+    let offer = format!("ws-core.session.v1, ws-core.resume.{token}.1");
+    resume.headers_mut().insert("sec-websocket-protocol", offer.parse().unwrap());
+    resume.headers_mut().remove("origin");
+    let mut socket = client.socket(resume).await;
+    assert_eq!(socket.response.headers()["sec-websocket-protocol"], "ws-core.session.v1");
+    let greeting = socket.next_text().await;
+    assert!(greeting.starts_with('\0') && greeting.contains(r#""received":1,"#), "{greeting}");
+    assert!(greeting.contains(r#""resumed":true"#), "{greeting}");
+    socket.text("b").await;
+    assert_eq!(socket.next_text().await, "echo b");
+    let late = client.request(post(), Some(br#"{"first":3,"messages":["c"]}"#)).await.unwrap();
+    assert_eq!(late.status, 409);
+    assert_eq!(setup.said().await, Said::Attached);
+    assert_eq!(setup.said().await, Said::Text("b".into()));
 }
