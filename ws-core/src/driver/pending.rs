@@ -82,7 +82,7 @@ where
 impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Polls the connection without the handler instance. Ready when the pending method has to be cancelled.
     fn poll_io(&mut self, session: &mut Session<H>) -> Poll<()> {
-        self.state.register(self.task, session);
+        self.register(session);
         self.state.begin_poll();
         self.state.budget.end_pending_poll();
         if T::IS_SESSION {

@@ -30,7 +30,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     pub(super) fn poll_loop<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
         {
             let session = &mut *instance.cx.session();
-            self.state.register(self.task, session);
+            self.register(session);
             self.state.begin_poll();
             self.scratch.lend_write_buffer(&mut session.wire);
             // No method is pending that could finish its message.
@@ -39,7 +39,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             // budget: fanout
             session.forward();
         }
-        if T::IS_SESSION {
+        if T::IS_SESSION && !self.is_session_steady() {
             instance = self.check_session(instance)?;
         }
         while !self.state.budget.is_exhausted() {
@@ -79,6 +79,10 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// General path of an iteration: checks every source of work, reads, and flushes if nothing was read.
     #[inline(never)]
     fn run_iteration<'a>(&mut self, mut instance: &'a mut HandlerInstance<H>) -> Outcome<'a, H> {
+        if T::IS_SESSION {
+            // The fast path needs an open connection of a server that does not stop.
+            instance = self.check_session(instance)?;
+        }
         let (has_queued, is_draining) = {
             let session = &mut *instance.cx.session();
             let state = &mut self.state;

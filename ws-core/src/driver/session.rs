@@ -16,7 +16,28 @@ use crate::transport::{SessionEnd, Transport};
 use crate::wire::Connection;
 
 impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
-    /// Checks the session at the start of a poll, and runs `#[on_attach]` or `#[on_detach]` if one is due.
+    /// Registers the task's waker, if it has changed, with everything that wakes the connection.
+    // PERF: called in every poll. budget: text64
+    #[inline(always)]
+    pub(super) fn register(&mut self, session: &mut Session<H>) {
+        if self.state.register(self.task, session)
+            && T::IS_SESSION
+            && let Some(stream) = &mut self.io.stream
+        {
+            stream.register(self.task.waker());
+        }
+    }
+
+    /// Returns whether [`check_session`](Self::check_session) has nothing to do, unless the connection closes or the
+    /// server stops.
+    // PERF: called in every poll of a session. budget: session64
+    #[inline(always)]
+    pub(super) fn is_session_steady(&self) -> bool {
+        self.io.stream.as_ref().is_some_and(Transport::is_steady)
+    }
+
+    /// Checks the session, and runs `#[on_attach]` or `#[on_detach]` if one is due.
+    #[inline(never)]
     pub(super) fn check_session<'a>(&mut self, instance: &'a mut HandlerInstance<H>) -> IdleHandler<'a, H> {
         let attachment = {
             let session = &mut *instance.cx.session();

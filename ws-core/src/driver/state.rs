@@ -223,14 +223,16 @@ impl DriverState {
             .is_some_and(|deadline| self.timer.poll_deadline(task, deadline) == Armed::Passed)
     }
 
-    /// Registers the task's waker with everything that wakes the connection, if the waker has changed. The
-    /// waker of a spawned task stays the same.
+    /// Registers the task's waker with everything that wakes the connection, if the waker has changed. Returns
+    /// whether it has. The waker of a spawned task stays the same.
     // PERF: called in every poll. budget: text64
     #[inline(always)]
-    pub(super) fn register<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
-        if !session.will_wake(task.waker()) {
+    pub(super) fn register<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) -> bool {
+        let has_changed = !session.will_wake(task.waker());
+        if has_changed {
             self.replace_waker(task, session);
         }
+        has_changed
     }
 
     #[cold]

@@ -17,7 +17,7 @@ pub(crate) mod tungstenite;
 
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
-use std::task::Context as TaskContext;
+use std::task::{Context as TaskContext, Waker};
 
 use hyper::http::Extensions;
 use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
@@ -73,7 +73,17 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     /// methods called.
     const IS_SESSION: bool = false;
 
-    /// Takes over a new connection, and checks whether the session ends. Called at the start of each poll.
+    /// Returns whether [`poll_session`](Self::poll_session) and [`take_attachment`](Self::take_attachment) have
+    /// nothing to do, as in most polls.
+    fn is_steady(&self) -> bool {
+        false
+    }
+
+    /// Registers the task's waker with what wakes the session. Called before the first poll and after each change.
+    fn register(&mut self, _: &Waker) {}
+
+    /// Takes over a new connection, and checks whether the session ends. Called in each poll of a session that is not
+    /// [steady](Self::is_steady), that closes or whose server stops.
     fn poll_session(&mut self, _: &mut TaskContext<'_>) -> SessionUpdate {
         SessionUpdate::default()
     }

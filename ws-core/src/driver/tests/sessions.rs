@@ -7,6 +7,7 @@ mod hostile;
 mod network;
 mod places;
 mod silence;
+mod steady;
 
 use std::time::Duration;
 

@@ -7,10 +7,10 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::{Number, Value, json};
+use serde_json::{Number, json};
 
 use crate::options::SessionOptions;
-use crate::wire::{Opcode, encode_frame};
+use crate::wire::{MAX_HEADER, Opcode, write_header};
 
 /// The first character of a control object's message.
 pub(super) const MARK: u8 = 0;
@@ -100,14 +100,22 @@ impl Greeting<'_> {
         if let Some(subprotocol) = self.subprotocol {
             session["subprotocol"] = subprotocol.into();
         }
-        frame("session", &session)
+        let mut frame = Vec::new();
+        append_frame(&mut frame, "session", &session.to_string());
+        frame
     }
 }
 
-/// Returns the frame of an object with one member.
-pub(super) fn frame(name: &str, value: &Value) -> Vec<u8> {
-    let message = format!("\0{{\"{name}\":{value}}}");
-    encode_frame(Opcode::Text, 0, message.as_bytes()).into()
+/// Appends the frame of an object with one member, whose value is JSON.
+// PERF: without `format!`, because every 32nd message is followed by an object. budget: session64
+pub(super) fn append_frame(to: &mut Vec<u8>, name: &str, value: &str) {
+    let parts = ["\0{\"", name, "\":", value, "}"];
+    let len = parts.iter().map(|part| part.len()).sum();
+    let mut header = [0; MAX_HEADER];
+    let size = write_header(&mut header, Opcode::Text, len);
+    to.reserve(size + len);
+    to.extend_from_slice(&header[..size]);
+    parts.iter().for_each(|part| to.extend_from_slice(part.as_bytes()));
 }
 
 /// Returns a duration in whole milliseconds.

@@ -1,8 +1,10 @@
 //! The frames for the client, kept until the client has acknowledged their messages.
 
-mod ring;
+mod fifo;
+mod header;
+mod replay_buffer;
 
-use ring::Ring;
+use replay_buffer::ReplayBuffer;
 
 /// The frames that the client has not acknowledged, in order, and how far they are written to its stream.
 ///
@@ -12,7 +14,7 @@ use ring::Ring;
 #[derive(Debug)]
 pub(super) struct Downlink {
     /// `None` while all frames are acknowledged, so that an idle session has no buffer.
-    ring: Option<Box<Ring>>,
+    buffer: Option<Box<ReplayBuffer>>,
     /// The number of the last message that the client has acknowledged, or that is kept no longer.
     acked: u64,
     /// The number of the last message that is completely written to the current stream, and to any stream.
@@ -23,47 +25,83 @@ pub(super) struct Downlink {
 
 impl Downlink {
     pub(super) fn new(limit: usize) -> Self {
-        Self { ring: None, acked: 0, sent: 0, highest_sent: 0, limit }
+        Self { buffer: None, acked: 0, sent: 0, highest_sent: 0, limit }
     }
 
     /// Takes bytes of the engine's frames, as many as the limit allows. Returns their number.
     pub(super) fn push(&mut self, input: &[u8]) -> usize {
-        let ring = self.ring.get_or_insert_with(|| Box::new(Ring::new()));
-        if ring.push_short(input, self.limit) {
-            return input.len();
-        }
-        let taken = ring.push(input, self.limit);
+        let limit = self.limit;
+        let taken = self.buffer().push(input, limit);
         self.count_sent();
         taken
     }
 
+    /// Like [`push`](Self::push), but only if `input` is a whole message in one short frame, and everything before is
+    /// [sent](Self::is_sent). Returns whether `input` is taken.
+    ///
+    /// Afterwards, [`on_short_sent`](Self::on_short_sent) or [`on_short_partly_sent`](Self::on_short_partly_sent) has
+    /// to be called.
+    // PERF: most writes are one short reply. General path: `push`. budget: session64
+    #[inline(always)]
+    pub(super) fn push_short(&mut self, input: &[u8]) -> bool {
+        let limit = self.limit;
+        self.buffer().push_short(input, limit)
+    }
+
+    /// Handles a write of the whole message that [`push_short`](Self::push_short) has taken.
+    // PERF: see `push_short`. General path: `on_sent`. budget: session64
+    #[inline(always)]
+    pub(super) fn on_short_sent(&mut self) {
+        self.sent += 1;
+        self.highest_sent = self.highest_sent.max(self.sent);
+    }
+
+    /// Handles a write of the first `len` bytes of that message.
+    pub(super) fn on_short_partly_sent(&mut self, len: usize) {
+        if let Some(buffer) = &mut self.buffer {
+            buffer.unwrite_last();
+        }
+        self.on_sent(len);
+    }
+
+    // PERF: the buffer is there for all messages but the first after an acknowledgement. budget: session64
+    #[inline(always)]
+    fn buffer(&mut self) -> &mut ReplayBuffer {
+        self.buffer.get_or_insert_with(ReplayBuffer::take_spare)
+    }
+
     /// Returns bytes to write next. Bytes after the end of a message only follow if `may_end_message`.
     pub(super) fn unsent(&self, may_end_message: bool) -> &[u8] {
-        self.ring.as_ref().map_or(&[], |ring| ring.unsent(may_end_message))
+        self.buffer.as_ref().map_or(&[], |buffer| buffer.unsent(may_end_message))
     }
 
     pub(super) fn has_unsent(&self) -> bool {
-        self.ring.as_ref().is_some_and(|ring| ring.written < ring.bytes.len())
+        self.buffer.as_ref().is_some_and(|buffer| buffer.unwritten > 0)
+    }
+
+    /// Returns whether all bytes are written, and end with a message or a control frame.
+    pub(super) fn is_sent(&self) -> bool {
+        self.buffer.as_ref().is_none_or(|buffer| buffer.is_written())
     }
 
     /// Returns whether the bytes that are written end with a message, so that another one can follow.
     pub(super) fn is_between_messages(&self) -> bool {
-        self.ring.as_ref().is_none_or(|ring| ring.written_in_entry == 0)
+        self.buffer.as_ref().is_none_or(|buffer| buffer.written_in_entry == 0)
     }
 
     /// Handles a write of `len` bytes of [`unsent`](Self::unsent).
     pub(super) fn on_sent(&mut self, len: usize) {
-        let Some(ring) = &mut self.ring else { return };
-        ring.written += len;
-        ring.written_in_entry += len;
-        ring.finish_written_entries();
+        let Some(buffer) = &mut self.buffer else { return };
+        buffer.unwritten -= len;
+        buffer.written_in_entry += len;
+        buffer.finish_written_entries();
         self.count_sent();
         self.remove_sent_control_frames();
     }
 
     fn count_sent(&mut self) {
-        if let Some(ring) = &mut self.ring {
-            self.sent += std::mem::take(&mut ring.newly_sent);
+        if let Some(buffer) = &mut self.buffer {
+            self.sent += std::mem::take(&mut buffer.newly_sent);
             self.highest_sent = self.highest_sent.max(self.sent);
         }
     }
@@ -74,8 +112,8 @@ impl Downlink {
         if received > self.sent {
             return false;
         }
-        if let Some(ring) = &mut self.ring {
-            self.acked += ring.remove_messages(received.saturating_sub(self.acked));
+        if let Some(buffer) = &mut self.buffer {
+            self.acked += buffer.remove_messages(received.saturating_sub(self.acked));
         }
         self.remove_sent_control_frames();
         true
@@ -84,25 +122,27 @@ impl Downlink {
     /// Removes the oldest messages that are written, until there is room for half of the limit. The session then
     /// cannot be resumed by a client that lacks them.
     pub(super) fn evict_sent(&mut self) {
-        while self.ring.as_ref().is_some_and(|ring| ring.bytes.len() > self.limit / 2) && self.remove_first()
-        {
-        }
+        while self.buffer.as_ref().is_some_and(|buffer| buffer.bytes.len() > self.limit / 2)
+            && self.remove_first()
+        {}
         self.remove_sent_control_frames();
     }
 
     /// Removes the first entry. Returns false if none is written.
     fn remove_first(&mut self) -> bool {
-        let removed = self.ring.as_mut().and_then(|ring| ring.remove_first());
+        let removed = self.buffer.as_mut().and_then(|buffer| buffer.remove_first());
         self.acked += removed.map_or(0, |entry| u64::from(entry.is_message()));
         removed.is_some()
     }
 
-    /// Removes control frames at the front that are written, and the ring if nothing is left. The close frame may have
+    /// Removes control frames at the front that are written, and the buffer if nothing is left. The close frame may have
     /// to be sent again.
     fn remove_sent_control_frames(&mut self) {
-        while self.ring.as_ref().is_some_and(|ring| ring.begins_with_ping_or_pong()) && self.remove_first() {}
-        if self.ring.as_ref().is_some_and(|ring| ring.is_idle()) {
-            self.ring = None;
+        while self.buffer.as_ref().is_some_and(|buffer| buffer.begins_with_ping_or_pong())
+            && self.remove_first()
+        {}
+        if let Some(buffer) = self.buffer.take_if(|buffer| buffer.is_idle()) {
+            buffer.return_spare();
         }
     }
 
@@ -119,20 +159,25 @@ impl Downlink {
         }
         // The entries that the client has are removed as if they had just been written. Pings and pongs were
         // for the earlier stream.
-        while let Some(ring) = &mut self.ring
-            && (self.acked < received || ring.begins_with_ping_or_pong())
+        while let Some(buffer) = &mut self.buffer
+            && (self.acked < received || buffer.begins_with_ping_or_pong())
         {
-            ring.skip_first();
+            buffer.skip_first();
             if !self.remove_first() {
                 break;
             }
         }
         self.sent = self.acked;
-        if let Some(ring) = &mut self.ring {
-            ring.rewind();
+        if let Some(buffer) = &mut self.buffer {
+            buffer.rewind();
         }
         self.remove_sent_control_frames();
         true
+    }
+
+    /// Returns the bytes of messages that are kept.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Returns the number of the last acknowledged message.

@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::control::{frame, millis};
+use super::control::{append_frame, millis};
+#[cfg(test)]
+use super::steady::count_taken;
 use super::uplink::Target;
 use super::{MAX_READS, SessionTransport};
 use crate::transport::{SessionEnd, SessionUpdate, Transport};
@@ -24,11 +26,18 @@ impl Transport for SessionTransport {
         self.stream.as_ref().map_or(Some(false), |stream| stream.has_unread_input())
     }
 
+    // PERF: checked in every poll. budget: session64
+    #[inline(always)]
+    fn is_steady(&self) -> bool {
+        debug_assert!(!self.is_steady || self.compute_steady());
+        self.is_steady && !self.link.has_news()
+    }
+
+    fn register(&mut self, waker: &Waker) {
+        self.link.register(waker);
+    }
+
     fn poll_session(&mut self, task: &mut TaskContext<'_>) -> SessionUpdate {
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
-            self.waker = Some(task.waker().clone());
-            self.link.register(task.waker());
-        }
         let (mut end, mut is_new_stream) = (None, false);
         if let Some(news) = self.link.take_news() {
             if let Some(attachment) = news.attachment {
@@ -43,7 +52,9 @@ impl Transport for SessionTransport {
         if self.has_own_frames() || self.down.has_unsent() {
             self.pump(task);
         }
-        SessionUpdate { reset: std::mem::take(&mut self.reset), is_new_stream, end }
+        let reset = std::mem::take(&mut self.reset);
+        self.settle();
+        SessionUpdate { reset, is_new_stream, end }
     }
 
     fn take_attachment(&mut self) -> Option<bool> {
@@ -67,10 +78,11 @@ impl Transport for SessionTransport {
     fn announce_restart(&mut self) {
         if self.stream.is_some() && !self.is_closing {
             let delay = random_share(Duration::from_millis(self.spread.into()));
-            let frame = frame("reconnect", &millis(delay).into());
             // Behind what is encoded: that may be partly written.
             self.encode_own();
-            self.own.get_or_insert_default().bytes.extend(frame);
+            let own = self.own.get_or_insert_default();
+            append_frame(&mut own.bytes, "reconnect", &millis(delay).to_string());
+            self.is_steady = false;
         }
     }
 
@@ -86,6 +98,7 @@ impl Transport for SessionTransport {
         }
         if !std::mem::replace(&mut self.is_closing, true) {
             self.detached = None;
+            self.is_steady = false;
             self.sessions.end(&self.link);
         }
     }
@@ -117,80 +130,193 @@ fn random_share(whole: Duration) -> Duration {
     whole.mul_f64(f64::from(part) / f64::from(u32::MAX))
 }
 
-impl AsyncRead for SessionTransport {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+/// The general paths. The [fast ones](SessionTransport::compute_steady) are inlined into the driver.
+impl SessionTransport {
+    /// Continues with the `first` read of a steady session, which was not a short message, or reads.
+    #[inline(never)]
+    fn poll_read_any(
+        &mut self,
         task: &mut TaskContext<'_>,
         to: &mut ReadBuf<'_>,
+        first: Option<io::Result<()>>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let buffer = to.initialize_unfilled();
+        let first = first.map(|read| {
+            let read = self.finish_read(task, to.filled_mut(), Target::Front, read);
+            to.clear();
+            read
+        });
+        let read = self.poll_until_passed(task, to.initialize_unfilled(), first);
+        self.settle();
+        to.advance(ready!(read)?);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads until bytes pass to the engine. Ready with their number, or with 0 after the end of the session.
+    fn poll_until_passed(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        buffer: &mut [u8],
+        mut first: Option<Poll<io::Result<usize>>>,
+    ) -> Poll<io::Result<usize>> {
         for _ in 0..MAX_READS {
-            let stashed = this.up.take_stashed(buffer);
-            if stashed > 0 {
-                to.advance(stashed);
-                return Poll::Ready(Ok(()));
-            }
-            let read = this.poll_stream(task, buffer, Target::Front);
-            if this.stream.is_none() && this.is_closing {
-                return Poll::Ready(Ok(()));
+            let read = match first.take() {
+                Some(read) => read,
+                None => {
+                    let stashed = self.up.take_stashed(buffer);
+                    if stashed > 0 {
+                        return Poll::Ready(Ok(stashed));
+                    }
+                    self.poll_stream(task, buffer, Target::Front)
+                }
+            };
+            if self.stream.is_none() && self.is_closing {
+                return Poll::Ready(Ok(0));
             }
             let passed = ready!(read)?;
-            if this.has_own_frames() {
-                this.pump(task);
+            if self.has_own_frames() {
+                self.pump(task);
             }
             if passed > 0 {
-                to.advance(passed);
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(passed));
             }
         }
         // Other tasks of the thread run before a client that sends nothing but control objects.
         task.waker().wake_by_ref();
         Poll::Pending
     }
+
+    #[inline(never)]
+    fn poll_write_any(&mut self, task: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.is_steady = false;
+        if self.is_closing && self.stream.is_none() {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        }
+        let mut taken = self.down.push(bytes);
+        if taken == bytes.len() {
+            // The driver flushes when all is taken, and that writes.
+            return Poll::Ready(Ok(taken));
+        }
+        self.pump(task);
+        if taken == 0 {
+            if self.is_closing {
+                // No other connection follows that would lack a message.
+                self.down.evict_sent();
+            } else {
+                // The acknowledgement that makes room may be behind messages that the engine does not read now.
+                self.read_acknowledgements(task)?;
+            }
+            taken = self.down.push(bytes);
+        }
+        self.publish();
+        if taken == 0 { Poll::Pending } else { Poll::Ready(Ok(taken)) }
+    }
+
+    /// Handles a write of a short message that the stream has not taken completely. The flush writes the remaining
+    /// bytes.
+    #[cold]
+    fn on_partial_write(&mut self, task: &TaskContext<'_>, write: Poll<io::Result<usize>>) {
+        self.is_steady = false;
+        self.down.on_short_partly_sent(if let Poll::Ready(Ok(len)) = write { len } else { 0 });
+        if let Poll::Ready(Err(error)) = write {
+            self.detach(error.kind(), task);
+        }
+    }
+
+    #[inline(never)]
+    fn poll_flush_any(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        error: Option<io::Error>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(error) = error {
+            self.detach(error.kind(), task);
+        }
+        let is_flushed = self.pump(task);
+        self.settle();
+        if is_flushed {
+            Poll::Ready(Ok(()))
+        } else if self.is_closing && self.stream.is_none() {
+            Poll::Ready(Err(ErrorKind::BrokenPipe.into()))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl AsyncRead for SessionTransport {
+    // PERF: a short message that a steady session reads is only counted. General path: `poll_read_any`. The test
+    // `steady_sessions_behave_like_others` holds the two equal. budget: session64
+    #[inline(always)]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let mut first = None;
+        if this.is_steady
+            && to.filled().is_empty()
+            && let Some(stream) = &mut this.stream
+        {
+            #[cfg(test)]
+            count_taken(0);
+            match Pin::new(stream).poll_read(task, to) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if this.pass_short(to.filled()) => return Poll::Ready(Ok(())),
+                Poll::Ready(read) => first = Some(read),
+            }
+        }
+        this.poll_read_any(task, to, first)
+    }
 }
 
 impl AsyncWrite for SessionTransport {
+    // PERF: a short message of a steady session goes to the stream at once. General path: `poll_write_any`. The test
+    // `steady_sessions_behave_like_others` holds the two equal. budget: session64
+    #[inline(always)]
     fn poll_write(
         mut self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if this.is_closing && this.stream.is_none() {
-            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
-        }
-        let mut taken = this.down.push(bytes);
-        if taken == bytes.len() {
-            // PERF: the driver flushes when all is taken, and that writes. budget: session64
-            return Poll::Ready(Ok(taken));
-        }
-        this.pump(task);
-        if taken == 0 {
-            if this.is_closing {
-                // No other connection follows that would lack a message.
-                this.down.evict_sent();
+        if this.is_steady
+            && let Some(stream) = &mut this.stream
+            && this.down.push_short(bytes)
+        {
+            #[cfg(test)]
+            count_taken(1);
+            let write = Pin::new(stream).poll_write(task, bytes);
+            if let Poll::Ready(Ok(len)) = write
+                && len == bytes.len()
+            {
+                this.down.on_short_sent();
+                this.link.publish_sent(this.down.highest_sent());
             } else {
-                // The acknowledgement that makes room may be behind messages that the engine does not read now.
-                this.read_acknowledgements(task)?;
+                this.on_partial_write(task, write);
             }
-            taken = this.down.push(bytes);
+            return Poll::Ready(Ok(bytes.len()));
         }
-        this.publish();
-        if taken == 0 { Poll::Pending } else { Poll::Ready(Ok(taken)) }
+        this.poll_write_any(task, bytes)
     }
 
+    // PERF: nothing waits in a steady session. General path: `poll_flush_any`. The test
+    // `steady_sessions_behave_like_others` holds the two equal. budget: session64
+    #[inline(always)]
     fn poll_flush(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let is_flushed = this.pump(task);
-        this.publish();
-        if is_flushed {
-            Poll::Ready(Ok(()))
-        } else if this.is_closing && this.stream.is_none() {
-            Poll::Ready(Err(ErrorKind::BrokenPipe.into()))
-        } else {
-            Poll::Pending
+        let mut error = None;
+        if this.is_steady
+            && let Some(stream) = &mut this.stream
+        {
+            #[cfg(test)]
+            count_taken(2);
+            match Pin::new(stream).poll_flush(task) {
+                Poll::Ready(Err(end)) => error = Some(end),
+                flush => return flush,
+            }
         }
+        this.poll_flush_any(task, error)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {

@@ -198,6 +198,18 @@ impl SessionLink {
         self.sent.store(sent, Ordering::Release);
     }
 
+    /// Publishes the number of the client's last message.
+    #[inline]
+    pub(super) fn publish_received(&self, received: u64) {
+        self.received.store(received, Ordering::Release);
+    }
+
+    /// Publishes the number of the last message that was sent.
+    #[inline]
+    pub(super) fn publish_sent(&self, sent: u64) {
+        self.sent.store(sent, Ordering::Release);
+    }
+
     /// Registers the waker of the session's task.
     pub(super) fn register(&self, waker: &Waker) {
         let previous = lock(&self.state).waker.replace(waker.clone());
@@ -205,11 +217,16 @@ impl SessionLink {
         drop(previous);
     }
 
-    /// Returns what has happened since the last call.
+    /// Returns whether something has happened since the last call of [`take_news`](Self::take_news).
     // PERF: one load in every poll of a session. budget: session64
     #[inline]
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news.load(Ordering::Relaxed)
+    }
+
+    /// Returns what has happened since the last call.
     pub(super) fn take_news(&self) -> Option<News> {
-        if !self.has_news.load(Ordering::Relaxed) || !self.has_news.swap(false, Ordering::Acquire) {
+        if !self.has_news() || !self.has_news.swap(false, Ordering::Acquire) {
             return None;
         }
         let mut state = lock(&self.state);

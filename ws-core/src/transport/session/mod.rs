@@ -12,25 +12,28 @@ mod link;
 mod registry;
 mod replaced;
 mod scope;
+mod steady;
 mod token;
 mod uplink;
 
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use serde_json::Number;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use control::{Greeting, frame};
+use control::{Greeting, append_frame};
 use downlink::Downlink;
 use link::close_replaced;
 pub(crate) use link::{Attachment, Reservation, SessionChannel, SessionLink};
 pub(crate) use registry::Sessions;
 pub(crate) use scope::Scope;
+pub(crate) use steady::{IS_STEADY_DISABLED, TAKEN};
+#[cfg(test)]
 pub(crate) use token::Token;
 use uplink::{Controls, Target, Uplink};
 
@@ -68,7 +71,7 @@ pub(crate) struct SessionTransport {
     needs_ack: bool,
     /// The number and bytes up to which the client has an acknowledgement.
     acknowledged: u64,
-    unacknowledged_bytes: u32,
+    unacknowledged_bytes: usize,
     /// Bytes of an incomplete message that the engine has to drop.
     reset: usize,
     detached: Option<Box<Detached>>,
@@ -78,8 +81,8 @@ pub(crate) struct SessionTransport {
     has_sent_objects: bool,
     /// Whether the session is ending, with its current stream.
     is_closing: bool,
-    /// The waker that is registered.
-    waker: Option<Waker>,
+    /// Whether the session is [steady](Self::compute_steady).
+    is_steady: bool,
     sessions: Arc<Sessions>,
     options: Arc<Options>,
     /// In milliseconds.
@@ -138,7 +141,7 @@ impl SessionTransport {
             is_told_attached: true,
             has_sent_objects: false,
             is_closing: false,
-            waker: None,
+            is_steady: false,
             sessions: Arc::clone(sessions),
             options,
             spread: u32::try_from(spread.as_millis()).unwrap_or(u32::MAX),
@@ -192,6 +195,7 @@ impl SessionTransport {
     /// Handles the loss of the connection.
     fn detach(&mut self, kind: ErrorKind, task: &TaskContext<'_>) {
         self.stream = None;
+        self.is_steady = false;
         self.reset += self.up.reset();
         (self.own, self.needs_ack) = (None, false);
         if !self.is_closing {
@@ -213,27 +217,39 @@ impl SessionTransport {
     }
 
     /// Processes bytes of the client, and returns how many pass to the engine.
-    fn process(&mut self, input: &mut [u8], target: Target) -> Result<usize, ProtocolError> {
+    fn process(&mut self, input: &mut [u8], target: Target) -> std::io::Result<usize> {
         let mut controls = Controls::default();
         // Each byte of a text has up to six in JSON.
         let max_object = self.options.max_message_size.saturating_mul(6).saturating_add(64);
-        let passed = self.up.process(input, target, max_object, &mut controls)?;
+        let passed =
+            self.up.process(input, target, max_object, &mut controls).map_err(std::io::Error::other)?;
         if let Some(number) = controls.ack
             && !self.down.acknowledge(number)
         {
-            return Err(ProtocolError::BadFrame("acknowledgement of a message that was not sent"));
+            let error = ProtocolError::BadFrame("acknowledgement of a message that was not sent");
+            return Err(std::io::Error::other(error));
         }
         if let Some(number) = controls.ping {
             self.own.get_or_insert_default().pong = Some(number);
         }
-        let len = u32::try_from(input.len()).unwrap_or(u32::MAX);
-        self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_add(len);
-        let messages = self.up.received() - self.acknowledged;
-        let is_much = || self.unacknowledged_bytes as usize >= self.session_options().buffer / 4;
-        if messages >= MAX_UNACKNOWLEDGED || (messages > 0 && is_much()) {
-            self.needs_ack = true;
+        self.has_sent_objects = passed == 0;
+        self.needs_ack |= self.is_ack_due(self.up.received(), input.len());
+        self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_add(input.len());
+        self.publish();
+        if let Some(connection) = &self.short_lived
+            && let Some(channel) = &connection.channel
+        {
+            channel.on_received(self.up.received());
         }
         Ok(passed)
+    }
+
+    /// Returns whether an acknowledgement is due after a read of `len` bytes, with the message `received`.
+    #[inline]
+    fn is_ack_due(&self, received: u64, len: usize) -> bool {
+        let messages = received - self.acknowledged;
+        let bytes = self.unacknowledged_bytes.saturating_add(len);
+        messages >= MAX_UNACKNOWLEDGED || (messages > 0 && bytes >= self.down.limit() / 4)
     }
 
     fn session_options(&self) -> SessionOptions {
@@ -258,25 +274,29 @@ impl SessionTransport {
         let poll = Pin::new(stream).poll_read(task, &mut read);
         let len = read.filled().len();
         match poll {
-            Poll::Ready(Ok(())) if len > 0 => match self.process(&mut buffer[..held + len], target) {
-                Ok(passed) => {
-                    self.has_sent_objects = passed == 0;
-                    self.publish();
-                    if let Some(connection) = &self.short_lived
-                        && let Some(channel) = &connection.channel
-                    {
-                        channel.on_received(self.up.received());
-                    }
-                    Poll::Ready(Ok(passed))
-                }
-                Err(error) => Poll::Ready(Err(std::io::Error::other(error))),
-            },
-            Poll::Ready(end) => {
-                self.detach(end.map_or_else(|error| error.kind(), |()| ErrorKind::UnexpectedEof), task);
-                Poll::Pending
+            Poll::Ready(read) => {
+                let input = if len > 0 { &mut buffer[..held + len] } else { &mut [][..] };
+                self.finish_read(task, input, target, read)
             }
             Poll::Pending => {
                 self.up.return_held(&buffer[..held]);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Processes the bytes of a read, or handles the end of the stream if there are none.
+    fn finish_read(
+        &mut self,
+        task: &TaskContext<'_>,
+        input: &mut [u8],
+        target: Target,
+        read: std::io::Result<()>,
+    ) -> Poll<std::io::Result<usize>> {
+        match read {
+            Ok(()) if !input.is_empty() => Poll::Ready(self.process(input, target)),
+            end => {
+                self.detach(end.map_or_else(|error| error.kind(), |()| ErrorKind::UnexpectedEof), task);
                 Poll::Pending
             }
         }
@@ -358,10 +378,10 @@ impl SessionTransport {
         if std::mem::take(&mut self.needs_ack) {
             self.acknowledged = self.up.received();
             self.unacknowledged_bytes = 0;
-            own.bytes.extend(frame("ack", &self.acknowledged.into()));
+            append_frame(&mut own.bytes, "ack", &self.acknowledged.to_string());
         }
         if let Some(number) = own.pong.take() {
-            own.bytes.extend(frame("pong", &number.into()));
+            append_frame(&mut own.bytes, "pong", &number.to_string());
         }
     }
 

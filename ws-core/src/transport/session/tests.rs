@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::control::{Control, frame};
+use super::control::{Control, append_frame};
 use super::downlink::Downlink;
 use super::uplink::{Controls, Target, Uplink};
 use super::*;
@@ -37,7 +37,11 @@ fn vectors_of_the_protocol_are_those_of_the_code() {
                     assert_eq!(down.push(&message), message.len());
                     down.unsent(true).to_vec()
                 }
-                value => frame(name, value),
+                value => {
+                    let mut frame = Vec::new();
+                    append_frame(&mut frame, name, &value.to_string());
+                    frame
+                }
             };
             assert_eq!(sent, bytes, "{object}");
         } else {

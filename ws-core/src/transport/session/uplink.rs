@@ -1,5 +1,7 @@
 //! The frames from the client: counts messages, and cuts control objects out of the stream.
 
+mod short_message;
+
 use serde_json::Number;
 
 use super::control::{Control, MARK};
@@ -93,7 +95,7 @@ impl Uplink {
         controls: &mut Controls,
     ) -> Result<usize, ProtocolError> {
         let spills = target == Target::Stash;
-        let passed = if spills { 0 } else { self.pass_short(input) };
+        let passed = if spills || !self.is_between_messages() { 0 } else { self.pass_short(input) };
         let mut walk = Walk { input, read: passed, kept: passed, spills };
         while walk.read < walk.input.len() {
             if self.is_raw {
@@ -101,38 +103,20 @@ impl Uplink {
                 self.pass(&mut walk, len);
             } else if let Some(frame) = self.frame {
                 self.continue_frame(&mut walk, frame, limit, controls)?;
-            } else if !self.begin_frame(&mut walk, controls)? {
+            } else if !self.begin_frame(&mut walk, limit, controls)? {
                 break;
             }
         }
         Ok(walk.kept)
     }
 
-    /// Passes the whole, short messages at the front that are no control objects. Returns their length in bytes.
-    // PERF: most reads bring nothing else. General path: `process`. The test `cuts_make_no_difference` holds the two
-    // equal, because it cuts messages in all ways. budget: session64
-    #[inline]
-    fn pass_short(&mut self, input: &[u8]) -> usize {
-        if self.is_raw || self.frame.is_some() || self.message != PassedMessage::None {
-            return 0;
-        }
-        let mut at = 0;
-        while let [first @ (0x81 | 0x82), second @ 0x80..=0xfd, key, _, _, _, payload @ ..] = &input[at..] {
-            let len = usize::from(second & 0x7f);
-            // A text that begins with U+0000, masked, begins with the first byte of the key.
-            let may_be_marked = *first == 0x81 && len > 0 && payload.first() == Some(key);
-            if payload.len() < len || may_be_marked {
-                break;
-            }
-            at += 6 + len;
-            self.received += 1;
-            self.incomplete = 0;
-        }
-        at
-    }
-
     /// Begins the next frame. Returns false if more bytes are needed.
-    fn begin_frame(&mut self, walk: &mut Walk<'_>, controls: &mut Controls) -> Result<bool, ProtocolError> {
+    fn begin_frame(
+        &mut self,
+        walk: &mut Walk<'_>,
+        limit: usize,
+        controls: &mut Controls,
+    ) -> Result<bool, ProtocolError> {
         let rest = &walk.input[walk.read..];
         let header = match Header::parse(rest, self.message != PassedMessage::None, usize::MAX, None) {
             Ok(Some(header)) => header,
@@ -175,6 +159,18 @@ impl Uplink {
             if let Some(rare) = &mut self.rare {
                 rare.empty_fragments = 0;
             }
+        }
+        let start = walk.read + header.size;
+        let is_whole = header.fin && header.len <= limit.min(walk.input.len() - start);
+        if starts_text && self.message == PassedMessage::ControlObject && is_whole {
+            // PERF: an object in one piece is parsed in place. General path: `continue_frame`. The test
+            // `cuts_make_no_difference` holds the two equal. budget: session64
+            let object = &mut walk.input[start..start + header.len];
+            mask::apply(object, header.mask);
+            let control = Control::parse(object);
+            walk.read = start + header.len;
+            self.message = PassedMessage::None;
+            return self.end_object(walk, control, controls).map(|()| true);
         }
         if is_control_frame || self.message == PassedMessage::Data {
             self.pass(walk, header.size);
@@ -244,7 +240,17 @@ impl Uplink {
             return Ok(());
         }
         let object = self.rare.as_mut().map(|rare| std::mem::take(&mut rare.control)).unwrap_or_default();
-        match Control::parse(&object) {
+        self.end_object(walk, Control::parse(&object), controls)
+    }
+
+    /// Handles a complete control object.
+    fn end_object(
+        &mut self,
+        walk: &mut Walk<'_>,
+        control: Result<Control, serde_json::Error>,
+        controls: &mut Controls,
+    ) -> Result<(), ProtocolError> {
+        match control {
             Ok(Control::Ack(number)) => controls.ack = controls.ack.max(Some(number)),
             Ok(Control::Ping(number)) => controls.ping = Some(number),
             Ok(Control::Text(text)) => {

@@ -17,10 +17,10 @@ const MESSAGES: u64 = 300;
 
 /// Pseudo-random numbers (xorshift, Marsaglia 2003).
 #[derive(Clone)]
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

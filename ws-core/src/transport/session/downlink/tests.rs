@@ -1,13 +1,14 @@
 use proptest::prelude::*;
 
 use super::super::control::Control;
-use super::ring::{MAX_ESCAPED, header_size, is_whole, payload_len};
+use super::header::{header_size, is_whole, payload_len};
+use super::replay_buffer::MAX_ESCAPED;
 use super::*;
 use crate::wire::{FIN, MAX_HEADER, Opcode, write_header};
 
 impl Downlink {
     fn len(&self) -> usize {
-        self.ring.as_ref().map_or(0, |ring| ring.bytes.len())
+        self.buffer.as_ref().map_or(0, |buffer| buffer.bytes.len())
     }
 }
 
@@ -105,12 +106,15 @@ fn message() -> impl Strategy<Value = (u8, Vec<Vec<u8>>, usize)> {
             (1, fragments, pings)
         }),
         (fragments(), 0..3_usize).prop_map(|(fragments, pings)| (2, fragments, pings)),
+        "[a-z\u{0}]{0,40}".prop_map(|text| (1, vec![text.into_bytes()], 0)),
     ]
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Push(usize),
+    /// Pushes a short message, of which that many bytes are written at once.
+    PushShort(usize),
     Send(usize),
     Ack,
     Reconnect,
@@ -119,6 +123,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (1..400_usize).prop_map(Step::Push),
+        4 => (0..60_usize).prop_map(Step::PushShort),
         4 => (1..400_usize).prop_map(Step::Send),
         1 => Just(Step::Ack),
         1 => Just(Step::Reconnect),
@@ -147,6 +152,24 @@ proptest! {
                     // A message alone may be longer than the limit; escapes and headers may exceed it.
                     prop_assert!(down.len() <= before.max(700 + 6 * MAX_ESCAPED).max(2000));
                 }
+                Step::PushShort(written) => {
+                    let input = &bytes[pushed..];
+                    if input.is_empty() || !down.is_sent() {
+                        continue;
+                    }
+                    let size = header_size(input);
+                    let input = &input[..size + payload_len(&input[..size])];
+                    if down.push_short(input) {
+                        pushed += input.len();
+                        client.read(&input[..written.min(input.len())]);
+                        if written < input.len() {
+                            down.on_short_partly_sent(written);
+                        } else {
+                            down.on_short_sent();
+                        }
+                        prop_assert_eq!(down.is_sent(), written >= input.len());
+                    }
+                }
                 Step::Send(mut len) => while len > 0 && down.has_unsent() {
                     let part = down.unsent(len % 2 == 0);
                     let part = part[..part.len().min(len)].to_vec();
@@ -168,7 +191,7 @@ proptest! {
         prop_assert_eq!(client.received, expected);
         prop_assert_eq!(down.acked(), messages.len() as u64);
         // Nothing waits, so nothing is allocated.
-        prop_assert!(down.ring.is_none());
+        prop_assert!(down.buffer.is_none());
     }
 }
 

@@ -30,7 +30,14 @@ fn read(up: &mut Uplink, bytes: &[u8], target: Target, passed: &mut Passed) -> R
     let held = up.take_held(&mut buffer);
     buffer[held..held + bytes.len()].copy_from_slice(bytes);
     let mut controls = Controls::default();
-    let kept = up.process(&mut buffer[..held + bytes.len()], target, LIMIT, &mut controls)?;
+    let input = &mut buffer[..held + bytes.len()];
+    let is_short = target == Target::Front && up.is_between_messages() && Uplink::is_short_message(input);
+    let kept = if is_short {
+        up.on_short_message();
+        input.len()
+    } else {
+        up.process(input, target, LIMIT, &mut controls)?
+    };
     passed.bytes.extend(&buffer[..kept]);
     passed.acks.extend(controls.ack);
     if target == Target::Front {

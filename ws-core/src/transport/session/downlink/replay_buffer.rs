@@ -1,23 +1,37 @@
-//! The ring of frames behind [`Downlink`](super::Downlink).
+//! The buffer of frames behind [`Downlink`](super::Downlink).
 
-use std::collections::VecDeque;
+use std::cell::Cell;
 
+use super::fifo::Fifo;
+use super::header::{header_size, is_whole, payload_len};
 use crate::transport::session::control::MARK;
 use crate::wire::{FIN, MAX_HEADER, Opcode, write_header};
 
 /// Bytes of text that are escaped at a time.
 pub(super) const MAX_ESCAPED: usize = 1 << 10;
 
+/// Capacity in bytes, and in entries, above which a buffer without frames is freed.
+const MAX_SPARE_BYTES: usize = 16 << 10;
+const MAX_SPARE_ENTRIES: usize = 1 << 10;
+
+thread_local! {
+    /// A buffer without frames, for the next session of the thread that needs one.
+    // PERF: a buffer is needed for every few messages, because it is returned when they are acknowledged.
+    // budget: session64
+    static SPARE: Cell<Option<Box<ReplayBuffer>>> = const { Cell::new(None) };
+}
+
 /// The frames that are not acknowledged, divided into entries.
-#[derive(Debug, Default)]
-pub(super) struct Ring {
-    pub(super) bytes: VecDeque<u8>,
-    entries: VecDeque<RingEntry>,
+#[derive(Debug)]
+pub(super) struct ReplayBuffer {
+    pub(super) bytes: Fifo<u8>,
+    entries: Fifo<BufferEntry>,
     /// The bytes at the end of `bytes` that belong to no entry yet, because their message is not complete.
     open_len: usize,
-    /// How many bytes and entries at the front are written to the stream, and how many bytes of the next entry.
-    pub(super) written: usize,
-    written_entries: usize,
+    /// How many bytes and entries at the end are not written to the stream.
+    pub(super) unwritten: usize,
+    unwritten_entries: usize,
+    /// How many bytes are written of the first entry that is not written completely.
     pub(super) written_in_entry: usize,
     /// The messages that were written completely since they were last counted.
     pub(super) newly_sent: u64,
@@ -26,9 +40,9 @@ pub(super) struct Ring {
 
 /// The length of an entry, doubled, and one more for a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RingEntry(usize);
+pub(super) struct BufferEntry(usize);
 
-impl RingEntry {
+impl BufferEntry {
     fn new(len: usize, is_message: bool) -> Self {
         Self(len << 1 | usize::from(is_message))
     }
@@ -42,7 +56,7 @@ impl RingEntry {
     }
 }
 
-/// The position within the frames that go into the ring.
+/// The position within the frames that go into the buffer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Scan {
     /// The first bytes of a frame whose header, or whose first byte of text, has not arrived.
@@ -74,32 +88,53 @@ enum PushedMessage {
     Escaped,
 }
 
-impl Ring {
-    /// Creates a ring with room for some short messages.
-    // PERF: a ring that grows from nothing allocates often. budget: session64
-    pub(super) fn new() -> Self {
-        Self {
-            bytes: VecDeque::with_capacity(1 << 10),
-            entries: VecDeque::with_capacity(16),
-            ..Self::default()
+impl ReplayBuffer {
+    /// Returns a buffer without frames.
+    pub(super) fn take_spare() -> Box<Self> {
+        SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
+            Box::new(Self {
+                bytes: Fifo::with_capacity(1 << 10),
+                entries: Fifo::with_capacity(16),
+                open_len: 0,
+                unwritten: 0,
+                unwritten_entries: 0,
+                written_in_entry: 0,
+                newly_sent: 0,
+                scan: Scan::default(),
+            })
+        })
+    }
+
+    /// Returns a buffer that [is idle](Self::is_idle) to the thread.
+    pub(super) fn return_spare(mut self: Box<Self>) {
+        self.rewind();
+        if self.bytes.capacity() <= MAX_SPARE_BYTES && self.entries.capacity() <= MAX_SPARE_ENTRIES {
+            // The thread-local may already be destroyed while the thread exits.
+            let _ = SPARE.try_with(|spare| drop(spare.replace(Some(self))));
         }
     }
 
-    /// Takes a whole message in one short frame, if that is all of `input`. Returns whether it was.
+    /// Takes a whole message in one short frame, if that is all of `input`, and counts it as written. Returns whether
+    /// it was. Everything before has to be [written](Self::is_written).
     // PERF: most writes are one short reply. General path: `push`. The test
-    // `every_message_arrives_once_and_in_order` holds the two equal, because it cuts messages in all ways.
-    // budget: session64
-    #[inline]
+    // `every_message_arrives_once_and_in_order` holds the two equal. budget: session64
+    #[inline(always)]
     pub(super) fn push_short(&mut self, input: &[u8], limit: usize) -> bool {
-        let [first @ (0x81 | 0x82), len, payload @ ..] = input else { return false };
+        debug_assert!(self.is_written());
+        let [first @ (0x81 | 0x82), len @ ..=125, payload @ ..] = input else { return false };
         let is_marked = *first == 0x81 && payload.first() == Some(&MARK);
-        let is_whole = *len <= 125 && payload.len() == usize::from(*len) && !is_marked;
-        if !is_whole || !self.scan.is_between_frames() || self.bytes.len() + input.len() > limit {
+        if payload.len() != usize::from(*len) || is_marked || self.bytes.len() + input.len() > limit {
             return false;
         }
+        self.entries.push(BufferEntry::new(input.len(), true));
         self.bytes.extend(input);
-        self.entries.push_back(RingEntry::new(input.len(), true));
         true
+    }
+
+    /// Counts the last entry as not written.
+    pub(super) fn unwrite_last(&mut self) {
+        self.unwritten = self.entries.as_slice().last().map_or(0, |entry| entry.len());
+        self.unwritten_entries = self.entries.len().min(1);
     }
 
     pub(super) fn push(&mut self, input: &[u8], limit: usize) -> usize {
@@ -173,11 +208,10 @@ impl Ring {
             self.append_frame(Opcode::Text as u8, b"\0{\"text\":\"");
         } else if is_control || self.scan.message != PushedMessage::Escaped {
             let at = self.bytes.len();
-            self.bytes.extend(header);
-            self.open_len += header.len();
+            self.append(header);
             if starts_text {
                 // The first frame of a text may have followed empty fragments.
-                self.bytes[at] = first & FIN | Opcode::Text as u8;
+                self.bytes.as_mut_slice()[at] = first & FIN | Opcode::Text as u8;
             }
             if !is_control {
                 self.scan.message = PushedMessage::Started;
@@ -197,8 +231,7 @@ impl Ring {
         if is_escaped {
             self.append_frame(Opcode::Continuation as u8, &escape(&input[..len]));
         } else {
-            self.bytes.extend(&input[..len]);
-            self.open_len += len;
+            self.append(&input[..len]);
         }
         self.scan.remaining -= len;
         if self.scan.remaining == 0 {
@@ -223,7 +256,8 @@ impl Ring {
     }
 
     fn end_entry(&mut self, is_message: bool) {
-        self.entries.push_back(RingEntry::new(self.open_len, is_message));
+        self.entries.push(BufferEntry::new(self.open_len, is_message));
+        self.unwritten_entries += 1;
         self.open_len = 0;
         self.finish_written_entries();
     }
@@ -234,111 +268,101 @@ impl Ring {
         let mut header = [0; MAX_HEADER];
         let size = write_header(&mut header, Opcode::Continuation, payload.len());
         header[0] = first;
-        self.bytes.extend(&header[..size]);
-        self.bytes.extend(payload);
-        self.open_len += size + payload.len();
+        self.append(&header[..size]);
+        self.append(payload);
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.bytes.extend(bytes);
+        self.open_len += bytes.len();
+        self.unwritten += bytes.len();
     }
 
     pub(super) fn unsent(&self, may_end_message: bool) -> &[u8] {
-        let (front, back) = self.bytes.as_slices();
-        let slice = match front.get(self.written..) {
-            Some(slice) if !slice.is_empty() => slice,
-            _ => &back[self.written - front.len()..],
-        };
-        let entry = self.entries.get(self.written_entries);
-        match entry {
+        let slice = &self.bytes.as_slice()[self.bytes.len() - self.unwritten..];
+        match self.first_unwritten() {
             Some(entry) if !may_end_message => &slice[..slice.len().min(entry.len() - self.written_in_entry)],
             _ => slice,
         }
     }
 
+    fn written_entries(&self) -> &[BufferEntry] {
+        let entries = self.entries.as_slice();
+        &entries[..entries.len() - self.unwritten_entries]
+    }
+
+    fn first_unwritten(&self) -> Option<BufferEntry> {
+        let entries = self.entries.as_slice();
+        entries.get(entries.len() - self.unwritten_entries).copied()
+    }
+
     /// Counts the entries that are written.
     pub(super) fn finish_written_entries(&mut self) {
-        while let Some(entry) = self.entries.get(self.written_entries)
+        while let Some(entry) = self.first_unwritten()
             && entry.len() <= self.written_in_entry
         {
             self.written_in_entry -= entry.len();
-            self.written_entries += 1;
+            self.unwritten_entries -= 1;
             self.newly_sent += u64::from(entry.is_message());
         }
     }
 
     /// Removes the first entry if it is written.
-    pub(super) fn remove_first(&mut self) -> Option<RingEntry> {
-        if self.written_entries == 0 {
-            return None;
-        }
-        let entry = self.entries.pop_front()?;
-        self.written_entries -= 1;
-        self.written -= entry.len();
-        self.bytes.drain(..entry.len());
+    pub(super) fn remove_first(&mut self) -> Option<BufferEntry> {
+        let entry = *self.written_entries().first()?;
+        self.remove(1, entry.len());
         Some(entry)
     }
 
     /// Removes up to `count` messages that are written, and the control frames around them. Returns the number of
     /// messages.
     pub(super) fn remove_messages(&mut self, count: u64) -> u64 {
-        let (mut removed, mut len) = (0, 0);
-        while self.written_entries > 0
-            && let Some(entry) = self.entries.front()
-            && (!entry.is_message() || removed < count)
-        {
+        let (mut removed, mut entries, mut len) = (0, 0, 0);
+        for entry in self.written_entries() {
+            if entry.is_message() && removed == count {
+                break;
+            }
             removed += u64::from(entry.is_message());
+            entries += 1;
             len += entry.len();
-            self.entries.pop_front();
-            self.written_entries -= 1;
         }
-        self.written -= len;
-        self.bytes.drain(..len);
+        self.remove(entries, len);
         removed
+    }
+
+    /// Removes entries at the front, which have `len` bytes.
+    fn remove(&mut self, entries: usize, len: usize) {
+        self.entries.remove_front(entries);
+        self.bytes.remove_front(len);
     }
 
     /// Begins at the front again.
     pub(super) fn rewind(&mut self) {
-        (self.written, self.written_entries, self.written_in_entry) = (0, 0, 0);
+        (self.unwritten, self.unwritten_entries) = (self.bytes.len(), self.entries.len());
+        self.written_in_entry = 0;
     }
 
     /// Counts the first entry as written, although it may not be.
     pub(super) fn skip_first(&mut self) {
-        self.written_entries = self.written_entries.max(1);
-        self.written = self.written.max(self.entries.front().map_or(0, |entry| entry.len()));
+        let first = self.entries.as_slice().first().map_or(0, |entry| entry.len());
+        self.unwritten_entries = self.unwritten_entries.min(self.entries.len().saturating_sub(1));
+        self.unwritten = self.unwritten.min(self.bytes.len() - first);
     }
 
     /// Returns whether the first entry is a control frame, and not the engine's close frame.
     pub(super) fn begins_with_ping_or_pong(&self) -> bool {
-        self.entries.front().is_some_and(|entry| !entry.is_message())
+        self.entries.as_slice().first().is_some_and(|entry| !entry.is_message())
             && self.bytes.front().is_some_and(|first| first & 0x0f != Opcode::Close as u8)
     }
 
-    /// Returns whether the ring can be dropped: no bytes wait, and no frame is incomplete.
+    /// Returns whether the buffer is not needed: no bytes wait, and no frame is incomplete.
     pub(super) fn is_idle(&self) -> bool {
         self.bytes.is_empty() && self.scan.is_between_frames()
     }
-}
 
-/// Returns whether bytes are a whole header of the engine.
-pub(super) fn is_whole(bytes: &[u8]) -> bool {
-    let size = header_size(bytes);
-    size > 0 && bytes.len() >= size
-}
-
-/// Returns the size of a header of the engine, or 0 if its length is not known yet.
-pub(super) fn header_size(bytes: &[u8]) -> usize {
-    match bytes {
-        [_, 0..=125, ..] => 2,
-        [_, 126, ..] => 4,
-        [_, _, ..] => 10,
-        _ => 0,
-    }
-}
-
-/// Returns the length of the payload after a complete header of the engine.
-pub(super) fn payload_len(header: &[u8]) -> usize {
-    match *header {
-        [_, len] => usize::from(len),
-        [_, _, a, b] => usize::from(u16::from_be_bytes([a, b])),
-        [_, _, ref len @ ..] => len.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
-        _ => 0,
+    /// Returns whether all bytes are written, and are whole messages and frames.
+    pub(super) fn is_written(&self) -> bool {
+        self.unwritten == 0 && self.open_len == 0 && self.scan.is_between_frames()
     }
 }
 
