@@ -432,6 +432,41 @@ test("an acknowledgement that was due is not sent to a server without sessions",
   socket.close();
 });
 
+for (const transport of ["events", "polling"]) {
+  test(`a silent connection is lost after the interval and pongTimeout, over ${transport}`, async (t) => {
+    const session = `event: session\ndata: ${JSON.stringify({ session: { token: TOKEN, resumed: true, received: 0, interval: 100 } })}\n\n`;
+    const isPolling = transport === "polling";
+    // Ends a poll, or sends something on the events.
+    let live;
+    const fetch = () => {
+      if (isPolling && live) return new Promise((done) => (live = () => done(new Response(session, { headers: { "content-type": "text/plain" } }))));
+      live = () => {};
+      if (isPolling) return Promise.resolve(new Response(session, { headers: { "content-type": "text/plain" } }));
+      const body = new ReadableStream({ start: (stream) => {
+        live = () => stream.enqueue(new TextEncoder().encode(":\n\n"));
+        stream.enqueue(new TextEncoder().encode(session));
+      } });
+      return Promise.resolve(new Response(body, { headers: { "content-type": "text/event-stream" } }));
+    };
+    const turn = async () => {
+      for (let n = 0; n < 50; n++) await new Promise(setImmediate);
+    };
+    const socket = virtual(t)({ transports: [transport], fetch, pongTimeout: 50 });
+    const events = record(socket);
+    await turn();
+    for (let n = 0; n < 5; n++) {
+      t.mock.timers.tick(149);
+      live();
+      await turn();
+    }
+    t.mock.timers.tick(149);
+    assert.equal(events.types(), "open");
+    t.mock.timers.tick(1);
+    assert.equal(events.types(), "open reconnecting");
+    socket.close();
+  });
+}
+
 test("a Blob of a session that is over closes nothing when it cannot be read", async (t) => {
   const socket = virtual(t)();
   const events = record(socket);

@@ -244,26 +244,6 @@ for (const transport of ["events", "polling"]) {
     }));
   }
 
-  test(`${transport}: a silent connection is lost after the interval`, withServer({ interval: 100, onsession: echo }, async (server) => {
-    const socket = new Socket(server.url, [], only(transport, { pongTimeout: 100 }));
-    await once(socket, "open");
-    // Several intervals without a message.
-    let losses = 0;
-    socket.onreconnecting = () => losses++;
-    await sleep(500);
-    assert.equal(losses, 0);
-    server.swallows.add(transport);
-    for (const session of server.sessions.values()) {
-      clearInterval(session.carrier?.timer);
-      if (session.carrier) session.carrier.message = () => {};
-    }
-    await once(socket, "reconnecting");
-    server.swallows.clear();
-    await once(socket, "resumed");
-    socket.close();
-    await once(socket, "close");
-  }));
-
   test(`${transport}: a POST that is not answered is sent again, and handled once`, withServer({ interval: 100, onsession: echo }, async (server) => {
     const socket = new Socket(server.url, [], only(transport, { pongTimeout: 100 }));
     const messages = collect(socket);
