@@ -132,7 +132,7 @@ function run(name, start, transports, forgets, seed) {
   test(name, async () => {
     const next = random(seed), server = await start(next), proxy = await badProxy(server.port, seed);
     const sockets = Array.from({ length: CLIENTS }, () => {
-      const socket = new Socket(`ws://127.0.0.1:${proxy.number}/numbers`, [], { transports, connectTimeout: 1000 });
+      const socket = new Socket(`ws://127.0.0.1:${proxy.number}/numbers`, [], { transports, connectTimeout: 1000 + CLIENTS * 20 });
       socket.binaryType = "arraybuffer";
       Object.assign(socket, { number: 0, seen: 0, resumes: 0, resets: 0 });
       socket.onmessage = ({ data }) => {
