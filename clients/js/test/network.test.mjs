@@ -55,7 +55,12 @@ async function badProxy(port, seed) {
         const isTwice = method && next() < 0.1, isLater = method === "POST " && next() < 0.5;
         before = before.then(async () => {
           if (delay) await sleep(delay);
-          if (isTwice && !isLater && !to.destroyed) await duplicate(data);
+          // A client that has gone sends its request again, and the earlier one must not arrive after that.
+          await new Promise(setImmediate);
+          if (isTwice && !isLater && !to.destroyed) {
+            await duplicate(data);
+            await new Promise(setImmediate);
+          }
           if (to.destroyed) return;
           to.write(cut);
           if (isTwice && isLater) duplicate(data);
@@ -67,6 +72,7 @@ async function badProxy(port, seed) {
         });
       });
       from.on("error", end);
+      if (from === client) from.on("end", end);
       from.on("close", () => (sockets.delete(from), end()));
     }
   });

@@ -4,8 +4,11 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 
-/** Resets a connection. Node never exits after the reset of a socket that is being shut down, so that one is closed. */
-export const reset = (socket) => socket.writableEnded ? socket.destroy() : socket.resetAndDestroy();
+/**
+ * Resets a connection. Node resets a socket that connects after it has sent what waits, and never exits after the reset of
+ * one that is being shut down; these are closed.
+ */
+export const reset = (socket) => socket.connecting || socket.writableEnded ? socket.destroy() : socket.resetAndDestroy();
 
 const SUBPROTOCOL = "ws-core.session.v1";
 
