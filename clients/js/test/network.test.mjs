@@ -4,7 +4,7 @@
 // With SERVER, the clients also meet the real server, which is killed instead of forgetting a session.
 import { createServer, connect } from "node:net";
 import { test } from "node:test";
-import { SERVER, Socket, TRANSPORTS, TestServer, assert, freePort, once, reset, sleep, startServer, until } from "./support.mjs";
+import { SERVER, Socket, TRANSPORTS, TestServer, assert, freePort, killServer, once, reset, sleep, startServer, until } from "./support.mjs";
 
 const number = (name, otherwise) => Number(process.env[name] ?? otherwise);
 const SEED = number("NETWORK_SEED", 1), SECONDS = number("NETWORK_SECONDS", 2), CLIENTS = number("NETWORK_CLIENTS", 5);
@@ -124,8 +124,7 @@ async function realServer(next) {
     violations: [],
     forget() {
       if (starting || next() > 0.01) return;
-      child.kill("SIGKILL");
-      starting = startServer(port).then((started) => ([child, starting] = [started]));
+      starting = killServer(child).then(() => startServer(port)).then((started) => ([child, starting] = [started]));
     },
     async stop() {
       await starting;

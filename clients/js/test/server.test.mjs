@@ -2,7 +2,7 @@
 // sets it. The network is cut; the server is killed and starts again without its sessions.
 import { createServer, connect } from "node:net";
 import { test } from "node:test";
-import { SERVER, Socket, TRANSPORTS, assert, collect, freePort, once, reset, sleep, startServer, until } from "./support.mjs";
+import { SERVER, Socket, TRANSPORTS, assert, collect, freePort, killServer, once, reset, sleep, startServer, until } from "./support.mjs";
 
 const tried = process.env.TRANSPORTS?.split(",") ?? TRANSPORTS;
 
@@ -58,8 +58,9 @@ for (const transport of SERVER ? tried : []) {
       assert.equal(counts.reset, 0);
       console.log(`${transport}: ${sent} echoes, ${counts.resumed} resumes`);
 
-      child.kill("SIGKILL");
-      await once(socket, "reconnecting");
+      const reconnecting = once(socket, "reconnecting");
+      await killServer(child);
+      await reconnecting;
       socket.send("meanwhile");
       const reset = once(socket, "reset");
       child = await startServer(port);

@@ -84,3 +84,9 @@ export async function startServer(port) {
     await sleep(20);
   }
 }
+
+/** Kills the real server; its port is free then. */
+export const killServer = (child) => new Promise((done) => {
+  child.once("exit", done);
+  child.kill("SIGKILL");
+});
