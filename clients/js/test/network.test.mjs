@@ -32,9 +32,10 @@ async function badProxy(port, seed) {
     sockets.add(socket);
     return socket.on("error", () => {}).on("close", () => sockets.delete(socket));
   };
-  const duplicate = async (request) => {
+  const duplicate = async (request, client) => {
     proxy.copies++;
     const copy = open().resume(), closed = new Promise((done) => copy.once("close", done));
+    client?.once("close", () => copy.destroy());
     copy.write(request);
     await Promise.race([new Promise((done) => copy.once("data", done)), closed, sleep(next() * 40)]);
     // The server has seen the copy when it has seen its end.
@@ -58,7 +59,7 @@ async function badProxy(port, seed) {
           // A client that has gone sends its request again, and the earlier one must not arrive after that.
           await new Promise(setImmediate);
           if (isTwice && !isLater && !to.destroyed) {
-            await duplicate(data);
+            await duplicate(data, client);
             await new Promise(setImmediate);
           }
           if (to.destroyed) return;
