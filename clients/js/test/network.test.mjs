@@ -20,6 +20,11 @@ const random = (seed) => () => {
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
 };
 
+/** Waits until the end of a connection, which is read after its data, has been seen. */
+const turn = async () => {
+  for (let n = 0; n < 2; n++) await new Promise(setImmediate);
+};
+
 /**
  * A proxy whose connections live for a random number of pieces, some of which are cut within a piece. Like a proxy that
  * tries again, it sends some requests on a connection of their own first, and drops the answer. A POST may also arrive
@@ -57,10 +62,10 @@ async function badProxy(port, seed) {
         before = before.then(async () => {
           if (delay) await sleep(delay);
           // A client that has gone sends its request again, and the earlier one must not arrive after that.
-          await new Promise(setImmediate);
+          await turn();
           if (isTwice && !isLater && !to.destroyed) {
             await duplicate(data, client);
-            await new Promise(setImmediate);
+            await turn();
           }
           if (to.destroyed) return;
           to.write(cut);
