@@ -8,6 +8,7 @@ mod network;
 mod places;
 mod silence;
 mod steady;
+mod takeovers;
 
 use std::time::Duration;
 

@@ -82,3 +82,25 @@ fn greetings_of_the_protocol_are_those_of_the_code() {
     assert!(PROTOCOL_PAGE.contains(PROTOCOL) && PROTOCOL_PAGE.contains(RESUME_PREFIX));
     assert_eq!(SessionOptions::DEFAULT.resume, Duration::from_millis(30_000));
 }
+
+/// A session that began without an origin is that of the first page with one.
+#[test]
+fn first_origin_is_the_only_one() {
+    let scope = |origin: Option<&str>| Scope { origin: origin.map(Into::into), path: "/".into() };
+    let sessions = Sessions::default();
+    let token = sessions.begin(&scope(None), None).unwrap().token().to_text();
+    let is_found = |origin| sessions.find(&token, &scope(origin)).is_some();
+    assert!(is_found(None) && is_found(Some("https://a.example")));
+    assert!(!is_found(Some("https://b.example")));
+    assert!(is_found(Some("https://a.example")) && is_found(None));
+}
+
+#[test]
+fn few_replaced_streams_wait_for_their_end() {
+    let scope = Scope { origin: None, path: "/".into() };
+    let link = Sessions::default().begin(&scope, None).unwrap();
+    let mut guards: Vec<_> = (0..20).map_while(|_| link.begin_replacement()).collect();
+    assert_eq!(guards.len(), 4);
+    guards.pop();
+    assert!(link.begin_replacement().is_some());
+}

@@ -91,7 +91,7 @@ async fn close_frame_passes_a_full_buffer() {
     }
 }
 
-/// A session that closes while no connection carries it waits for nobody, and cannot be resumed.
+/// A session that closes while no connection carries ends at once, and cannot be resumed.
 #[tokio::test(start_paused = true)]
 async fn handler_that_closes_without_a_connection_ends_at_once() {
     #[websocket(session, ping_interval = none)]
@@ -186,4 +186,90 @@ async fn malformed_object_behind_a_full_buffer_ends_the_session_with_1002() {
         }
     };
     assert_eq!(close, Read::Close(1002));
+}
+
+/// A message counts as sent for each connection anew, so that no client skips what it has not read.
+#[tokio::test(start_paused = true)]
+async fn acknowledgement_of_what_only_an_earlier_connection_has_sent_is_an_error() {
+    #[websocket(session, ping_interval = none)]
+    struct Large(Log);
+    #[websocket]
+    impl Large {
+        #[on_open]
+        fn open(&mut self) -> String {
+            "x".repeat(500)
+        }
+        #[on_close]
+        fn close(&mut self, reason: &CloseReason) {
+            self.0.send(format!("{reason:?}")).unwrap();
+        }
+    }
+    let mut peer = begin(1 << 16, Large::CHECKED_DECLARATION.options, Large).await;
+    peer.text().await;
+    peer.cut();
+    peer.received = 0;
+    // Half of the message fits into the stream.
+    peer.shrink(256);
+    assert!(peer.resume().await);
+    sleep(S).await;
+    peer.send_object("{\"ack\":1}").await;
+    assert!(peer.event().await.starts_with("Protocol(BadFrame("));
+}
+
+/// A client that sends and does not read is not read for ever.
+#[tokio::test(start_paused = true)]
+async fn messages_of_a_client_that_does_not_read_are_bounded() {
+    #[websocket(
+        session(buffer = 1KiB), outbox_high_water = 1KiB, ping_interval = none, idle_timeout = none,
+    )]
+    struct Echo(#[allow(dead_code)] Log);
+    #[websocket]
+    impl Echo {
+        #[on_text]
+        fn text(&mut self, text: &str) -> String {
+            text.into()
+        }
+    }
+    let mut peer = begin(512, Echo::CHECKED_DECLARATION.options, Echo).await;
+    let text = "x".repeat(500);
+    let mut sent = 0;
+    while sent < 2_000_000 && timeout(S, peer.raw(&frame(0x81, text.as_bytes()))).await.is_ok() {
+        sent += text.len();
+    }
+    assert!(sent < 300_000, "{sent} bytes were read");
+}
+
+/// A ping that arrives while an earlier answer waits is answered too.
+#[tokio::test(start_paused = true)]
+async fn last_ping_is_answered() {
+    #[websocket(session, ping_interval = none)]
+    struct Large(#[allow(dead_code)] Log);
+    #[websocket]
+    impl Large {
+        #[on_open]
+        fn open(&mut self) -> String {
+            "x".repeat(500)
+        }
+    }
+    let mut peer = begin(256, Large::CHECKED_DECLARATION.options, Large).await;
+    for number in [1, 2] {
+        peer.send_object(&format!("{{\"ping\":{number}}}")).await;
+        sleep(S).await;
+    }
+    peer.text().await;
+    for number in [1, 2] {
+        assert_eq!(peer.object("pong").await, number);
+    }
+}
+
+/// Objects that give the engine nothing do not keep a message behind them.
+#[tokio::test(start_paused = true)]
+async fn message_behind_many_objects_is_handled() {
+    let mut peer = begin(1 << 22, Logged::CHECKED_DECLARATION.options, Logged).await;
+    let later = format!("{{\"later\":\"{}\"}}", "x".repeat(60_000));
+    for _ in 0..40 {
+        peer.send_object(&later).await;
+    }
+    peer.send("one").await;
+    assert_eq!(timeout(S, peer.text()).await.expect("the message waits"), "re: one");
 }

@@ -225,3 +225,33 @@ fn idle_connection_owns_no_memory() {
     assert!(up.rare.is_none());
     assert!(size_of::<Uplink>() <= 96, "{}", size_of::<Uplink>());
 }
+
+/// The connection is lost while the engine has a part of what was stashed.
+#[test]
+fn stashed_bytes_pass_once() {
+    let (whole, half) = (frame(0x81, b"one"), frame(0x01, b"tw"));
+    let sent = [whole.as_slice(), &half].concat();
+    for taken in 0..=sent.len() {
+        let (mut up, mut passed) = (Uplink::default(), Passed::default());
+        read(&mut up, &sent, Target::Stash, &mut passed).unwrap();
+        let mut buffer = vec![0; taken];
+        assert_eq!(up.take_stashed(&mut buffer), taken);
+        // What the engine has of the incomplete message is dropped there, and the rest here.
+        assert_eq!(up.reset(), taken.saturating_sub(whole.len()));
+        let mut rest = vec![0; sent.len()];
+        let len = up.take_stashed(&mut rest);
+        buffer.extend(&rest[..len]);
+        assert_eq!(buffer, sent[..whole.len().max(taken)], "{taken}");
+    }
+}
+
+/// The limit of empty fragments is one of each message.
+#[test]
+fn empty_fragments_are_counted_anew_for_each_text() {
+    let (mut up, mut passed) = (Uplink::default(), Passed::default());
+    let text = fragments(1, &[b"", b"late"], false);
+    for _ in 0..=MAX_EMPTY_FRAGMENTS {
+        read(&mut up, &text, Target::Front, &mut passed).unwrap();
+    }
+    assert_eq!(up.received(), u64::from(MAX_EMPTY_FRAGMENTS) + 1);
+}
