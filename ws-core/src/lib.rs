@@ -13,6 +13,10 @@
 #[cfg(test)]
 extern crate self as ws_core;
 
+// Compile errors about replies name items of this module: the compiler prints the first public path that it finds.
+#[doc(hidden)]
+pub mod reply;
+
 mod address;
 mod clock;
 mod close;
@@ -40,7 +44,6 @@ mod payload;
 pub mod prelude;
 #[doc(hidden)]
 pub mod private;
-mod reply;
 mod router;
 mod scratch;
 mod server;

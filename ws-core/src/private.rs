@@ -37,7 +37,7 @@ pub use crate::named::{
 pub use crate::options::{Compress, Declaration, Origins, Overflow, SessionOptions, Unhandled, UnsentLimit};
 pub use crate::payload::{FromBinary, FromText};
 #[cfg(feature = "json")]
-pub use crate::reply::Only;
+pub use crate::reply::SendsOnly;
 pub use crate::reply::{AnyReply, MessageProtocol, Unchecked};
 use crate::router::PathExtractor;
 #[cfg(feature = "json")]

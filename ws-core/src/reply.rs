@@ -16,12 +16,12 @@ use tungstenite::Utf8Bytes;
 pub(crate) use defer::{Defer, DeferredReply, ReplyFuture};
 pub use goto::Goto;
 pub(crate) use goto::NextState;
-pub(crate) use outgoing::Outgoing;
+pub use outgoing::Outgoing;
 use outgoing::send_error;
 #[cfg(feature = "json")]
 pub(crate) use protocol::MessageSet;
 #[cfg(feature = "json")]
-pub use protocol::Only;
+pub use protocol::SendsOnly;
 pub use protocol::{AnyReply, MessageProtocol, Unchecked};
 
 use crate::close::{Close, may_be_sent};

@@ -18,7 +18,7 @@ use crate::error::HandlerError;
 use crate::panic::Panic;
 use crate::reply::{Defer, DeferredReply, IntoReply, NextState, Replies, ReplyFuture};
 #[cfg(feature = "json")]
-use crate::reply::{Only, Outgoing};
+use crate::reply::{Outgoing, SendsOnly};
 
 /// A reply that comes later: a future whose output is sent to the client when it completes.
 ///
@@ -92,11 +92,11 @@ impl<R: IntoReply + Send + 'static> IntoReply for Deferred<R> {
 }
 
 #[cfg(feature = "json")]
-impl<S, E, R> Outgoing<Only<S>, E> for Deferred<R>
+impl<S, E, R> Outgoing<SendsOnly<S>, E> for Deferred<R>
 where
     S: Messages,
     E: Envelope,
-    R: Outgoing<Only<S>, E> + Send + 'static,
+    R: Outgoing<SendsOnly<S>, E> + Send + 'static,
 {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         to.defer(Box::pin(async move {

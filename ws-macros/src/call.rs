@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Expr, LitStr, Token, Type};
+use syn::{Data, DeriveInput, Expr, LitStr, Token, Type};
 
 use crate::errors::Errors;
 use crate::expand::scope;
@@ -27,12 +27,11 @@ pub(crate) fn derive_call(input: TokenStream) -> TokenStream {
     let call = read_attributes(&input, &mut errors);
     let DeriveInput { ident, generics, .. } = &input;
     let name = call.name.as_ref().map_or_else(|| snake_case(&ident.unraw().to_string()), LitStr::value);
-    // With an error, the impl has a result that fits, so that uses of the type cause no further errors.
-    let returns = call
-        .returns
-        .as_ref()
-        .filter(|_| errors.is_empty())
-        .map_or_else(|| quote!(()), |returns| quote_spanned!(returns.span()=> #returns));
+    // An error in place of the type: the compiler reports no use of such a result a second time.
+    let returns = match &call.returns {
+        Ok(returns) => quote_spanned!(returns.span()=> #returns),
+        Err(error) => error.to_compile_error(),
+    };
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let code = scope(&quote! {
         #[automatically_derived]
@@ -59,52 +58,49 @@ fn reject_other_kinds(input: &DeriveInput, errors: &mut Errors) {
 }
 
 /// The contents of `#[call(…)]`.
-#[derive(Default)]
 struct CallOptions {
     name: Option<LitStr>,
-    returns: Option<Type>,
+    /// The type of the result, or the one error that explains why there is none.
+    returns: syn::Result<Type>,
 }
 
 fn read_attributes(input: &DeriveInput, errors: &mut Errors) -> CallOptions {
-    let mut options = CallOptions::default();
-    let attributes: Vec<&Attribute> =
-        input.attrs.iter().filter(|attribute| attribute.path().is_ident("call")).collect();
-    let Some((first, others)) = attributes.split_first() else {
-        errors.error(Span::call_site(), format!("`#[derive(Call)]` does not know the result\n{HELP}"));
-        return options;
+    let mut attributes = input.attrs.iter().filter(|attribute| attribute.path().is_ident("call"));
+    let Some(first) = attributes.next() else {
+        let text = format!("`#[derive(Call)]` does not know the result\n{HELP}");
+        return CallOptions { name: None, returns: Err(syn::Error::new(Span::call_site(), text)) };
     };
-    for attribute in others {
+    for attribute in attributes {
         errors.error_at(attribute, "a second `#[call]` on one type\nhelp: keep one of them");
     }
     let arguments = match &first.meta {
-        syn::Meta::Path(_) => {
-            errors.error_at(first, format!("`#[call]` does not name the result\n{HELP}"));
-            return options;
-        }
+        syn::Meta::Path(_) => Ok(Punctuated::new()),
         _ => first.parse_args_with(Punctuated::<CallArg, Token![,]>::parse_terminated),
     };
-    let Some(arguments) = errors.collect(arguments) else { return options };
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(error) => return CallOptions { name: None, returns: Err(error) },
+    };
+    let (mut name, mut returns) = (None, None);
     for argument in arguments {
         match argument {
-            CallArg::Name(name) if options.name.is_some() => {
-                errors.error(name.span(), "a second name\nhelp: keep one of them");
+            CallArg::Name(second) if name.is_some() => {
+                errors.error(second.span(), "a second name\nhelp: keep one of them");
             }
-            CallArg::Name(name) => {
-                if name.value().is_empty() {
-                    errors.error(name.span(), "an empty name\nhelp: write `#[call(\"order.confirm\", returns = …)]`, or leave the name out");
+            CallArg::Name(text) => {
+                if text.value().is_empty() {
+                    errors.error(text.span(), "an empty name\nhelp: write `#[call(\"order.confirm\", returns = …)]`, or leave the name out");
                 }
-                options.name = Some(name);
+                name = Some(text);
             }
-            CallArg::Returns(key, _) if options.returns.is_some() => {
+            CallArg::Returns(key, _) if returns.is_some() => {
                 errors.error(key.span(), "`returns` is set twice\nhelp: keep one of them");
             }
-            CallArg::Returns(_, returns) => options.returns = Some(*returns),
+            CallArg::Returns(_, result) => returns = Some(*result),
         }
     }
-    if options.returns.is_none() && errors.is_empty() {
-        errors.error_at(first, format!("`#[call]` does not name the result\n{HELP}"));
-    }
-    options
+    let missing = || syn::Error::new_spanned(first, format!("`#[call]` does not name the result\n{HELP}"));
+    CallOptions { name, returns: returns.ok_or_else(missing) }
 }
 
 enum CallArg {

@@ -2,7 +2,7 @@
 
 use super::{AnyReply, IntoReply, Replies, Unchecked};
 #[cfg(feature = "json")]
-use super::{Goto, Only};
+use super::{Goto, SendsOnly};
 use crate::close::Close;
 #[cfg(feature = "json")]
 use crate::envelope::{Envelope, Messages, write_message};
@@ -37,7 +37,7 @@ impl<R, E> Outgoing<Unchecked, E> for R {
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope> Outgoing<Only<S>, E> for S {
+impl<S: Messages, E: Envelope> Outgoing<SendsOnly<S>, E> for S {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         to.text_with(|out| write_message::<E, S>(&self, out))
     }
@@ -46,7 +46,7 @@ impl<S: Messages, E: Envelope> Outgoing<Only<S>, E> for S {
 #[cfg(feature = "json")]
 macro_rules! without_name {
     ($($type:ty),*) => {$(
-        impl<S: Messages, E: Envelope> Outgoing<Only<S>, E> for $type {
+        impl<S: Messages, E: Envelope> Outgoing<SendsOnly<S>, E> for $type {
             fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
                 self.into_reply(to)
             }
@@ -58,21 +58,21 @@ macro_rules! without_name {
 without_name!((), Close, Ping, Pong);
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, T: Send + 'static> Outgoing<Only<S>, E> for Goto<T> {
+impl<S: Messages, E: Envelope, T: Send + 'static> Outgoing<SendsOnly<S>, E> for Goto<T> {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.into_reply(to)
     }
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>> Outgoing<Only<S>, E> for Option<R> {
+impl<S: Messages, E: Envelope, R: Outgoing<SendsOnly<S>, E>> Outgoing<SendsOnly<S>, E> for Option<R> {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.map_or(Ok(()), |reply| reply.send(to))
     }
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>, X: MethodError> Outgoing<Only<S>, E>
+impl<S: Messages, E: Envelope, R: Outgoing<SendsOnly<S>, E>, X: MethodError> Outgoing<SendsOnly<S>, E>
     for Result<R, X>
 {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
@@ -84,14 +84,16 @@ impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>, X: MethodError> Outgoing
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>> Outgoing<Only<S>, E> for Vec<R> {
+impl<S: Messages, E: Envelope, R: Outgoing<SendsOnly<S>, E>> Outgoing<SendsOnly<S>, E> for Vec<R> {
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.into_iter().try_for_each(|reply| reply.send(to))
     }
 }
 
 #[cfg(feature = "json")]
-impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>, const N: usize> Outgoing<Only<S>, E> for [R; N] {
+impl<S: Messages, E: Envelope, R: Outgoing<SendsOnly<S>, E>, const N: usize> Outgoing<SendsOnly<S>, E>
+    for [R; N]
+{
     fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
         self.into_iter().try_for_each(|reply| reply.send(to))
     }
@@ -100,7 +102,7 @@ impl<S: Messages, E: Envelope, R: Outgoing<Only<S>, E>, const N: usize> Outgoing
 #[cfg(feature = "json")]
 macro_rules! tuples {
     ($($($name:ident $index:tt)+;)*) => {$(
-        impl<S: Messages, E: Envelope, $($name: Outgoing<Only<S>, E>),+> Outgoing<Only<S>, E> for ($($name,)+) {
+        impl<S: Messages, E: Envelope, $($name: Outgoing<SendsOnly<S>, E>),+> Outgoing<SendsOnly<S>, E> for ($($name,)+) {
             fn send(self, to: &mut Replies<'_>) -> Result<(), HandlerError> {
                 $(self.$index.send(to)?;)+
                 Ok(())

@@ -95,9 +95,9 @@ impl MessageSet for AnyReply {}
 impl MessageSet for Unchecked {}
 
 #[cfg(feature = "json")]
-impl<M: Messages> MessageSet for Only<M> {}
+impl<M: Messages> MessageSet for SendsOnly<M> {}
 
 /// The messages of an enum `M`, and nothing else.
 #[cfg(feature = "json")]
 #[derive(Debug)]
-pub struct Only<M>(PhantomData<fn() -> M>);
+pub struct SendsOnly<M>(PhantomData<fn() -> M>);

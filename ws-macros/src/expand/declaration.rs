@@ -59,7 +59,7 @@ pub(crate) fn expand_declaration(item: &TokenStream, model: &Declaration) -> Tok
         let (ty, tags) = (envelope_type(envelope), envelope.tags.as_ref().map(tag_names));
         let sends = sends.as_ref().map_or_else(
             || quote!(__ws::AnyReply),
-            |sends| quote_spanned!(sends.span()=> __ws::Only<#sends>),
+            |sends| quote_spanned!(sends.span()=> __ws::SendsOnly<#sends>),
         );
         quote! {
             #tags

@@ -14,8 +14,10 @@ struct Board;
 #[websocket]
 impl Board {
     #[on_open]
-    fn open(&mut self, cx: &mut Context<Self>) {
-        drop(cx.call(Confirm { order: 1 }));
+    async fn open(&mut self, cx: &mut Context<Self>) {
+        if let Ok(true) = cx.call(Confirm { order: 1 }).await {
+            cx.close(1000);
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const _: () = {
     #[automatically_derived]
     impl __ws::Enveloped for Board {
         type Envelope = Tagged<__Tags>;
-        type Sends = __ws::Only<Event>;
+        type Sends = __ws::SendsOnly<Event>;
     }
     #[automatically_derived]
     impl __ws::Mounted for Board {}
