@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
@@ -104,10 +104,14 @@ impl HttpChannel {
             if received() >= number || self.frames.is_closed() {
                 return;
             }
-            tokio::select! {
-                () = progress => {}
-                () = self.frames.closed() => return,
-            }
+            let (mut progress, mut closed) = (pin!(progress), pin!(self.frames.closed()));
+            poll_fn(|task| {
+                if closed.as_mut().poll(task).is_ready() {
+                    return Poll::Ready(());
+                }
+                progress.as_mut().poll(task)
+            })
+            .await;
         }
     }
 }

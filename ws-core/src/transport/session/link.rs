@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
-use super::control::{Greeting, frame};
+use super::control::{Greeting, append_frame};
 use super::replaced::{close_frame, end_stream};
 use super::scope::ScopeHash;
 use super::token::Token;
@@ -353,7 +353,9 @@ fn close_late(link: &Arc<SessionLink>, attachment: Attachment) {
         interval: attachment.interval,
         subprotocol: link.subprotocol(),
     };
-    let frames = [greeting.to_frame(), frame("reconnect", &0.into()), close_frame(RECONNECT)].concat();
+    let mut frames = greeting.to_frame();
+    append_frame(&mut frames, "reconnect", "0");
+    frames.extend_from_slice(&close_frame(RECONNECT));
     if let Some(guard) = link.begin_replacement() {
         end_stream(attachment.stream, frames, Options::DEFAULT.close_timeout, guard);
     }

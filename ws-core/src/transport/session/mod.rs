@@ -32,8 +32,8 @@ use link::close_replaced;
 pub(crate) use link::{Attachment, Reservation, SessionChannel, SessionLink};
 pub(crate) use registry::Sessions;
 pub(crate) use scope::Scope;
-pub(crate) use steady::{IS_STEADY_DISABLED, TAKEN};
 #[cfg(test)]
+pub(crate) use steady::{IS_STEADY_DISABLED, TAKEN};
 pub(crate) use token::Token;
 use uplink::{Controls, Target, Uplink};
 

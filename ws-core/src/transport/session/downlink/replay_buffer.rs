@@ -352,7 +352,7 @@ impl ReplayBuffer {
     /// Returns whether the first entry is a control frame, and not the engine's close frame.
     pub(super) fn begins_with_ping_or_pong(&self) -> bool {
         self.entries.as_slice().first().is_some_and(|entry| !entry.is_message())
-            && self.bytes.front().is_some_and(|first| first & 0x0f != Opcode::Close as u8)
+            && self.bytes.as_slice().first().is_some_and(|first| first & 0x0f != Opcode::Close as u8)
     }
 
     /// Returns whether the buffer is not needed: no bytes wait, and no frame is incomplete.
