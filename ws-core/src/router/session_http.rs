@@ -1,5 +1,7 @@
 //! The transports of sessions over HTTP: server-sent events, long polls, and the POSTs of both.
 
+#![expect(clippy::result_large_err, reason = "the error is a response too")]
+
 use std::any::type_name;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -222,12 +224,12 @@ fn check_token(token: &str) -> Result<&str, Response> {
 /// Returns the value of a header that may occur once.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Response> {
     let malformed =
-        |_| text(StatusCode::BAD_REQUEST, &format!("the header {name} occurs twice or is not text"));
+        || text(StatusCode::BAD_REQUEST, &format!("the header {name} occurs twice or is not text"));
     let mut values = headers.get_all(name).into_iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| malformed(())),
-        (Some(_), Some(_)) => Err(malformed(())),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| malformed()),
+        (Some(_), Some(_)) => Err(malformed()),
     }
 }
 

@@ -115,7 +115,9 @@ pub(super) fn append_frame(to: &mut Vec<u8>, name: &str, value: &str) {
     let size = write_header(&mut header, Opcode::Text, len);
     to.reserve(size + len);
     to.extend_from_slice(&header[..size]);
-    parts.iter().for_each(|part| to.extend_from_slice(part.as_bytes()));
+    for part in parts {
+        to.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// Returns a duration in whole milliseconds.

@@ -61,6 +61,7 @@ const MAX_STASH: usize = 64 << 10;
 const STASH_READ: usize = 4 << 10;
 
 /// The transport of a handler with a session.
+#[allow(clippy::struct_excessive_bools)] // Each is a separate state.
 pub(crate) struct SessionTransport {
     link: Arc<SessionLink>,
     stream: Option<Box<dyn ByteStream>>,

@@ -90,6 +90,7 @@ enum PushedMessage {
 
 impl ReplayBuffer {
     /// Returns a buffer without frames.
+    #[expect(clippy::unnecessary_box_returns, reason = "the box itself is reused")]
     pub(super) fn take_spare() -> Box<Self> {
         SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
             Box::new(Self {
