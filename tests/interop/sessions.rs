@@ -28,7 +28,7 @@ impl Echo {
     }
 }
 
-/// Closes unless each message is the successor of the one before, and sends numbers itself.
+/// Handler that closes unless each message is the successor of the one before, and sends numbers itself.
 #[websocket(path = "/numbers", session, max_message_size = 1MiB)]
 #[derive(Default)]
 struct Numbers {
