@@ -78,8 +78,10 @@ impl Transport for SessionTransport {
     fn announce_restart(&mut self) {
         if self.stream.is_some() && !self.is_closing {
             let delay = random_share(Duration::from_millis(self.spread.into()));
+            // So that the client does not send to a new session what this one has handled.
+            self.needs_ack |= self.up.received() > self.acknowledged;
             // Behind what is encoded: that may be partly written.
-            self.encode_own();
+            self.append_own();
             let own = self.own.get_or_insert_default();
             append_frame(&mut own.bytes, "reconnect", &millis(delay).to_string());
             self.is_steady = false;

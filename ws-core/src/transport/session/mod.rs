@@ -372,10 +372,14 @@ impl SessionTransport {
     /// Encodes the frames of the session itself that wait. Those of a client that reads nothing are encoded after the
     /// earlier ones are written, so that they need no memory until then.
     fn encode_own(&mut self) {
-        let own = self.own.get_or_insert_default();
-        if !own.bytes.is_empty() {
-            return;
+        if self.own.as_ref().is_none_or(|own| own.bytes.is_empty()) {
+            self.append_own();
         }
+    }
+
+    /// Appends the frames of the session itself that wait to those that are encoded.
+    fn append_own(&mut self) {
+        let own = self.own.get_or_insert_default();
         if std::mem::take(&mut self.needs_ack) {
             self.acknowledged = self.up.received();
             self.unacknowledged_bytes = 0;

@@ -264,6 +264,15 @@ async fn shutdown_tells_clients_to_come_back() {
     // Eight equal shares have a chance of one in 10^28.
     assert!(delays.iter().any(|delay| *delay != delays[0]), "{delays:?}");
 
+    // The client learns what was handled, so that it sends that to no other server again.
+    let mut peer = begin_for_shutdown().await;
+    peer.send("one").await;
+    assert_eq!(peer.text().await, "re: one");
+    peer.connections.shut_down(crate::clock::now() + 10 * S);
+    assert_eq!(peer.object("ack").await, 1);
+    peer.object("reconnect").await;
+    assert_eq!(peer.read().await, Read::Close(1012));
+
     // Without a connection, the session ends at once.
     let mut peer = begin_for_shutdown().await;
     peer.cut();

@@ -154,10 +154,10 @@ impl ReplayBuffer {
         at
     }
 
-    /// Returns how many bytes may be added. A message at the front may exceed the limit.
+    /// Returns how many bytes may be added. A message at the front may exceed the limit, as far as it is written.
     fn room(&self, limit: usize) -> usize {
-        let is_alone = self.entries.is_empty() && (self.open_len > 0 || self.bytes.is_empty());
-        if is_alone { usize::MAX } else { limit.saturating_sub(self.bytes.len()) }
+        let is_alone = self.entries.is_empty();
+        limit.saturating_sub(if is_alone { self.unwritten } else { self.bytes.len() })
     }
 
     /// Takes the bytes of a header, and returns their number. Headers may exceed the limit.

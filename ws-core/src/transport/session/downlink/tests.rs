@@ -204,11 +204,24 @@ fn full_buffer_takes_no_more_until_an_acknowledgement() {
     down.on_sent(6);
     assert!(down.acknowledge(1));
     assert_eq!(down.push(&frame[4..]), 2);
-    // A message alone may be larger than the buffer.
+    // A message alone may be larger than the buffer, but what waits of it may not.
     let mut down = Downlink::new(10);
     let large = server_frame(0x82, &[7; 500]);
-    assert_eq!(down.push(&large), large.len());
-    assert_eq!(down.push(&frame), 0);
+    let mut pushed = 0;
+    while pushed < large.len() {
+        let taken = down.push(&large[pushed..]);
+        let unsent = down.unsent(true).len();
+        assert!(taken > 0 && unsent <= 10 + MAX_HEADER, "{taken} bytes taken, {unsent} wait");
+        pushed += taken;
+        down.on_sent(unsent);
+    }
+    assert_eq!((down.len(), down.push(&frame)), (large.len(), 0));
+    // What was sent of an incomplete message waits again.
+    let mut down = Downlink::new(10);
+    let taken = down.push(&large);
+    down.on_sent(taken);
+    assert!(down.rewind(0));
+    assert_eq!((down.unsent(true).len(), down.push(&large[taken..])), (taken, 0));
 }
 
 #[test]
