@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Expr, LitStr, Token, Type};
+use syn::{Attribute, Data, DeriveInput, Expr, LitStr, Token, Type};
 
 use crate::errors::Errors;
 use crate::expand::scope;
@@ -27,11 +27,12 @@ pub(crate) fn derive_call(input: TokenStream) -> TokenStream {
     let call = read_attributes(&input, &mut errors);
     let DeriveInput { ident, generics, .. } = &input;
     let name = call.name.as_ref().map_or_else(|| snake_case(&ident.unraw().to_string()), LitStr::value);
-    // An error in place of the type: the compiler reports no use of such a result a second time.
-    let returns = match &call.returns {
-        Ok(returns) => quote_spanned!(returns.span()=> #returns),
-        Err(error) => error.to_compile_error(),
-    };
+    // With an error, the impl has a result that fits, so that uses of the type cause no further errors.
+    let returns = call
+        .returns
+        .as_ref()
+        .filter(|_| errors.is_empty())
+        .map_or_else(|| quote!(()), |returns| quote_spanned!(returns.span()=> #returns));
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let code = scope(&quote! {
         #[automatically_derived]
@@ -58,49 +59,52 @@ fn reject_other_kinds(input: &DeriveInput, errors: &mut Errors) {
 }
 
 /// The contents of `#[call(…)]`.
+#[derive(Default)]
 struct CallOptions {
     name: Option<LitStr>,
-    /// The type of the result, or the one error that explains why there is none.
-    returns: syn::Result<Type>,
+    returns: Option<Type>,
 }
 
 fn read_attributes(input: &DeriveInput, errors: &mut Errors) -> CallOptions {
-    let mut attributes = input.attrs.iter().filter(|attribute| attribute.path().is_ident("call"));
-    let Some(first) = attributes.next() else {
-        let text = format!("`#[derive(Call)]` does not know the result\n{HELP}");
-        return CallOptions { name: None, returns: Err(syn::Error::new(Span::call_site(), text)) };
+    let mut options = CallOptions::default();
+    let attributes: Vec<&Attribute> =
+        input.attrs.iter().filter(|attribute| attribute.path().is_ident("call")).collect();
+    let Some((first, others)) = attributes.split_first() else {
+        errors.error(Span::call_site(), format!("`#[derive(Call)]` does not know the result\n{HELP}"));
+        return options;
     };
-    for attribute in attributes {
+    for attribute in others {
         errors.error_at(attribute, "a second `#[call]` on one type\nhelp: keep one of them");
     }
     let arguments = match &first.meta {
-        syn::Meta::Path(_) => Ok(Punctuated::new()),
+        syn::Meta::Path(_) => {
+            errors.error_at(first, format!("`#[call]` does not name the result\n{HELP}"));
+            return options;
+        }
         _ => first.parse_args_with(Punctuated::<CallArg, Token![,]>::parse_terminated),
     };
-    let arguments = match arguments {
-        Ok(arguments) => arguments,
-        Err(error) => return CallOptions { name: None, returns: Err(error) },
-    };
-    let (mut name, mut returns) = (None, None);
+    let Some(arguments) = errors.collect(arguments) else { return options };
     for argument in arguments {
         match argument {
-            CallArg::Name(second) if name.is_some() => {
-                errors.error(second.span(), "a second name\nhelp: keep one of them");
+            CallArg::Name(name) if options.name.is_some() => {
+                errors.error(name.span(), "a second name\nhelp: keep one of them");
             }
-            CallArg::Name(text) => {
-                if text.value().is_empty() {
-                    errors.error(text.span(), "an empty name\nhelp: write `#[call(\"order.confirm\", returns = …)]`, or leave the name out");
+            CallArg::Name(name) => {
+                if name.value().is_empty() {
+                    errors.error(name.span(), "an empty name\nhelp: write `#[call(\"order.confirm\", returns = …)]`, or leave the name out");
                 }
-                name = Some(text);
+                options.name = Some(name);
             }
-            CallArg::Returns(key, _) if returns.is_some() => {
+            CallArg::Returns(key, _) if options.returns.is_some() => {
                 errors.error(key.span(), "`returns` is set twice\nhelp: keep one of them");
             }
-            CallArg::Returns(_, result) => returns = Some(*result),
+            CallArg::Returns(_, returns) => options.returns = Some(*returns),
         }
     }
-    let missing = || syn::Error::new_spanned(first, format!("`#[call]` does not name the result\n{HELP}"));
-    CallOptions { name, returns: returns.ok_or_else(missing) }
+    if options.returns.is_none() && errors.is_empty() {
+        errors.error_at(first, format!("`#[call]` does not name the result\n{HELP}"));
+    }
+    options
 }
 
 enum CallArg {

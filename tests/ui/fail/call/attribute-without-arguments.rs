@@ -14,10 +14,8 @@ struct Board;
 #[websocket]
 impl Board {
     #[on_open]
-    async fn open(&mut self, cx: &mut Context<Self>) {
-        if let Ok(true) = cx.call(Confirm { order: 1 }).await {
-            cx.close(1000);
-        }
+    fn open(&mut self, cx: &mut Context<Self>) {
+        drop(cx.call(Confirm { order: 1 }));
     }
 }
 
