@@ -216,7 +216,7 @@ fn full_buffer_takes_no_more_until_an_acknowledgement() {
         down.on_sent(unsent);
     }
     assert_eq!((down.len(), down.push(&frame)), (large.len(), 0));
-    // What was sent of an incomplete message waits again.
+    // The bytes of an incomplete message wait again for the next stream.
     let mut down = Downlink::new(10);
     let taken = down.push(&large);
     down.on_sent(taken);
