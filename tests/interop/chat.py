@@ -38,6 +38,12 @@ class Page(devtools.Page):
         await self.run(f"document.getElementById('text').value = {json.dumps(text)};"
                        "document.getElementById('say').requestSubmit()")
 
+    async def submit_online(self, text):
+        """Submits a text as soon as the page takes one. A cut between a check and the submission would lose the text."""
+        await self.until("(() => { if (document.getElementById('send').disabled) return false;"
+                         f"document.getElementById('text').value = {json.dumps(text)};"
+                         "document.getElementById('say').requestSubmit(); return true; })()")
+
     async def gets_back(self, text):
         """Submits a text until the page returns it, because no node accepts it."""
         async with asyncio.timeout(devtools.PATIENCE):

@@ -135,8 +135,7 @@ async def talk(browser, name, binary):
             await page.until("!document.getElementById('send').disabled")
         for number in range(LINES // 2):
             for page in pages:
-                await page.until("!document.getElementById('send').disabled")
-                await page.submit(f"line {number}")
+                await page.submit_online(f"line {number}")
             await asyncio.sleep(0.1)
         logs = []
         for page in pages:
