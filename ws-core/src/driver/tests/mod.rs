@@ -49,11 +49,7 @@ mod named;
 mod nested;
 mod order;
 #[cfg(feature = "session")]
-mod over_events;
-#[cfg(feature = "session")]
-mod over_polls;
-#[cfg(feature = "session")]
-mod over_sessions;
+mod over_carriers;
 mod parts;
 mod peer;
 mod published;

@@ -2,6 +2,7 @@
 
 mod carriers;
 mod client;
+mod closes;
 mod ends;
 mod hostile;
 mod network;
