@@ -12,13 +12,13 @@ use std::process::Command;
 
 /// Layers of `ws-core`, lowest first. A module may import modules of its own rank and below.
 const LAYERS: [&[&str]; 8] = [
-    &["clock", "sync", "close", "message", "options", "error", "panic", "envelope"],
+    &["clock", "sync", "close", "message", "options", "error", "panic", "envelope", "contract_model"],
     &["wire", "timer", "mailbox"],
     &["payload", "reply", "event", "json", "topic", "work"],
     &["handler", "context"],
     &["address", "named", "transport", "upgrade", "scratch", "connections"],
     &["driver", "worker"],
-    &["router", "server", "test"],
+    &["router", "server", "test", "contract"],
     &["private", "prelude", "guide", "fuzzing"],
 ];
 

@@ -22,6 +22,10 @@ mod clock;
 mod close;
 mod connections;
 mod context;
+#[cfg(feature = "contract")]
+pub mod contract;
+#[cfg(feature = "contract")]
+mod contract_model;
 mod driver;
 #[cfg(feature = "json")]
 mod envelope;
