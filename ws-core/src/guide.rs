@@ -27,6 +27,7 @@ chapters! {
     states: "../docs/states.md"
     sessions: "../docs/sessions.md"
     session_protocol: "../docs/session_protocol.md"
+    contract: "../docs/contract.md"
     topics: "../docs/topics.md"
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"

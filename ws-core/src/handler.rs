@@ -115,6 +115,13 @@ pub trait Handler: Declared + Send + 'static {
         Box::pin(std::future::ready((instance, Ok(()))))
     }
 
+    /// Describes the handler, if its `impl` has the option `contract`.
+    #[cfg(feature = "contract")]
+    #[doc(hidden)]
+    fn describe(to: &mut crate::contract_model::Description) {
+        let _ = to;
+    }
+
     /// Returns the index of the current state in [`STATES`](Self::STATES).
     #[doc(hidden)]
     fn state_index(&self) -> usize {

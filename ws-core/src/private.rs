@@ -11,6 +11,7 @@ pub use std::vec::Vec;
 pub use axum_core::response::Response;
 pub use hyper::http::request::Parts;
 
+pub use crate::__contract_items as contract_items;
 pub use crate::close::{CloseCodes, CloseReason};
 pub use crate::context::Context;
 #[cfg(feature = "json")]
@@ -42,6 +43,19 @@ pub use crate::reply::{AnyReply, MessageProtocol, Unchecked};
 use crate::router::PathExtractor;
 #[cfg(feature = "json")]
 pub use serde_json::value::RawValue;
+
+/// The functions that describe a handler.
+#[cfg(feature = "contract")]
+pub mod contract {
+    pub use crate::contract::answer::{NoErrors, PlainAnswer};
+    pub use crate::contract::content::{binary_payload, parts, reply, text_payload};
+    pub use crate::contract::describe::{
+        AnswerOf, ArgumentList, ErrorsOf, ExtractorOf, MethodText, all_params, begin, call, client_call,
+        close, message, states,
+    };
+    pub use crate::contract::extract::OtherExtractor;
+    pub use crate::contract_model::Description;
+}
 
 /// The envelope of a handler's declaration, or a placeholder.
 #[cfg(feature = "json")]
@@ -116,4 +130,24 @@ pub fn decode_failed<H: Handler>(
     error: impl Into<HandlerError>,
 ) -> MethodOutput<'_, H> {
     (instance, Err(error.into()))
+}
+
+/// Emits the description of a handler.
+#[cfg(feature = "contract")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __contract_items {
+    ($($items:tt)*) => { $($items)* };
+}
+
+/// Reports a description in a build without the feature.
+#[cfg(not(feature = "contract"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __contract_items {
+    ($($items:tt)*) => {
+        ::core::compile_error!(
+            "`contract` needs the feature `contract` of ws-core: write `ws-core = { version = \"0.1\", features = [\"contract\"] }` in Cargo.toml"
+        );
+    };
 }

@@ -1,6 +1,6 @@
 //! `#[derive(Messages)]`: the names of the messages that a server sends.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Lit, Meta};
 
@@ -16,13 +16,17 @@ pub(crate) fn derive_messages(input: &TokenStream) -> TokenStream {
     };
     let variants = validate(&input, &mut errors);
     let ident = &input.ident;
-    let (names, arms) = if errors.is_empty() {
+    let (names, variant_names, arms) = if errors.is_empty() {
         let names = variants.iter().map(|(cfgs, _, name)| quote!(#(#cfgs)* #name));
+        let variant_names = variants.iter().map(|(cfgs, variant, _)| {
+            let name = serde_name(&input, variant);
+            quote!(#(#cfgs)* #name)
+        });
         let arms =
             variants.iter().map(|(cfgs, variant, name)| quote!(#(#cfgs)* Self::#variant { .. } => #name,));
-        (quote!(#(#names),*), quote!(match self { #(#arms)* }))
+        (quote!(#(#names),*), quote!(#(#variant_names),*), quote!(match self { #(#arms)* }))
     } else {
-        (TokenStream::new(), quote!(::core::unreachable!()))
+        (TokenStream::new(), TokenStream::new(), quote!(::core::unreachable!()))
     };
     let errors = errors.into_tokens();
     // Without its own parameters and bounds, a type with errors gets no impl that would cause more of them.
@@ -32,6 +36,7 @@ pub(crate) fn derive_messages(input: &TokenStream) -> TokenStream {
             #[automatically_derived]
             impl __ws::Messages for #ident {
                 const NAMES: &'static [&'static ::core::primitive::str] = &[#names];
+                const VARIANTS: &'static [&'static ::core::primitive::str] = &[#variant_names];
 
                 fn name(&self) -> &'static ::core::primitive::str {
                     #arms
@@ -40,6 +45,38 @@ pub(crate) fn derive_messages(input: &TokenStream) -> TokenStream {
         })
     });
     quote!(#errors #code)
+}
+
+/// Returns the name of a variant for serde, apart from the case and the separators of `rename_all`: the text of
+/// `#[serde(rename = "…")]`, or the identifier.
+fn serde_name(input: &DeriveInput, ident: &syn::Ident) -> String {
+    let mut name = ident.to_string().trim_start_matches("r#").to_owned();
+    let Data::Enum(data) = &input.data else { return name };
+    let attrs =
+        data.variants.iter().filter(|variant| variant.ident == *ident).flat_map(|variant| &variant.attrs);
+    for attr in attrs.filter(|attr| attr.path().is_ident("serde")) {
+        let Meta::List(list) = &attr.meta else { continue };
+        let is_text = |token: &TokenTree| token.to_string().starts_with('"');
+        let mut tokens = list.tokens.clone().into_iter();
+        if !tokens.any(|token| token.to_string() == "rename") {
+            continue;
+        }
+        // `rename = "a"`, or `rename(serialize = "a", deserialize = "b")`.
+        let texts: Vec<TokenTree> = match tokens.next() {
+            Some(TokenTree::Group(group)) => {
+                let mut inner = group.stream().into_iter();
+                inner.any(|token| token.to_string() == "serialize");
+                inner.collect()
+            }
+            _ => tokens.collect(),
+        };
+        if let Some(text) = texts.into_iter().find(is_text)
+            && let Ok(text) = syn::parse2::<syn::LitStr>(text.into())
+        {
+            name = text.value();
+        }
+    }
+    name
 }
 
 /// Returns the `cfg`s, the variants and their names.

@@ -28,8 +28,12 @@ pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
             }
         }
         Item::Block(block) => {
-            parse::reject_options(args, &mut errors);
-            match model::validate_impl(&block, &mut errors).filter(|_| errors.is_empty()) {
+            let contract = parse::parse_impl_options(args, &mut errors);
+            let mut model = model::validate_impl(&block, &mut errors);
+            if let (Some(model), Some(option)) = (&mut model, contract) {
+                model.contract = Some(model::validate_contract(option, &block.attrs, model, &mut errors));
+            }
+            match model.filter(|_| errors.is_empty()) {
                 Some(model) => expand::expand_impl(&block, &model),
                 None => fallback::fallback_impl(*block, errors),
             }

@@ -1,4 +1,4 @@
-//! What holds for a whole connection: the envelope, limits, close codes and states.
+//! The parts of a contract that hold for a whole connection: the envelope, limits, close codes and states.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{JsonSchema, is_false};
 
-/// What one side of a connection sends.
+/// The calls and messages of one side of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -99,6 +99,16 @@ pub enum ContentContract {
     },
     /// Text or bytes as they are, without a schema.
     Raw,
+}
+
+impl ContentContract {
+    /// Returns a content of JSON. A value that is always `null` is none.
+    pub(crate) fn json(schema: JsonSchema) -> Self {
+        match schema.get("type").and_then(JsonSchema::as_str) {
+            Some("null") => Self::Nothing,
+            _ => Self::Json { schema },
+        }
+    }
 }
 
 /// A parameter of a call, a message, a path or a query string.

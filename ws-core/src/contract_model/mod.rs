@@ -1,13 +1,16 @@
 //! The contract of handlers as data (feature `contract`), and the schemas of their types. Vocabulary: nothing here knows
 //! a connection.
 
+mod description;
 mod endpoint;
 mod message;
+mod schemas;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use description::Description;
 pub use endpoint::{
     CloseContract, EnvelopeContract, EnvelopeKind, LimitsContract, SessionContract, StateContract,
     TransitionContract,
@@ -16,8 +19,12 @@ pub use message::{
     CallContract, ContentContract, ErrorContract, FrameContract, MessageContract, ParameterContract,
     SideContract,
 };
+pub use schemas::HasSchema;
 
-/// What the handlers of a router take, answer, send and call, as data.
+/// The number of this format. A change of the format that an older reader would misread raises it.
+pub(crate) const FORMAT: u32 = 1;
+
+/// The data about what the handlers of a router take, answer, send and call.
 ///
 /// `Router::contract` makes it. The data are serialized with serde, and are the same bytes for the same handlers:
 /// handlers are in the order of their paths, methods in the order of their declaration, members of schemas in the order
@@ -32,7 +39,7 @@ pub struct Contract {
     pub handlers: Vec<HandlerContract>,
 }
 
-/// What one handler takes, answers, sends and calls.
+/// The data about what one handler takes, answers, sends and calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -67,10 +74,10 @@ pub struct HandlerContract {
     /// The settings of sessions, if the handler outlives its connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionContract>,
-    /// What the client sends: its calls with their answers, and its messages.
+    /// Messages of the client: its calls with their answers, and its messages.
     #[serde(skip_serializing_if = "SideContract::is_empty")]
     pub client: SideContract,
-    /// What the server sends: its calls with the client's answers, and its messages.
+    /// Messages of the server: its calls with the client's answers, and its messages.
     #[serde(skip_serializing_if = "SideContract::is_empty")]
     pub server: SideContract,
     /// The close codes that the server sends, in the order of the codes.
@@ -79,7 +86,7 @@ pub struct HandlerContract {
     /// The states of an `enum` handler, in the order of its variants. Empty without methods of states.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<StateContract>,
-    /// What leads from state to state.
+    /// The steps from state to state.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transitions: Vec<TransitionContract>,
     /// The named schemas that others refer to: `{"$ref": "#/schemas/Price"}` is the entry `Price` of the same handler.

@@ -56,6 +56,10 @@ pub trait Messages: Serialize {
     /// The names of all messages, in the order of the variants.
     const NAMES: &'static [&'static str];
 
+    /// The names of the variants for serde, in the order of [`NAMES`](Self::NAMES), apart from case and separators.
+    #[doc(hidden)]
+    const VARIANTS: &'static [&'static str] = Self::NAMES;
+
     /// Returns the name of this message.
     fn name(&self) -> &'static str;
 }

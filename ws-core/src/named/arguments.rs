@@ -117,6 +117,12 @@ impl<'de, T: Deserialize<'de>> ArgumentSlot<'de> for OneArgument<T> {
     }
 }
 
+/// Returns whether an argument may be left out.
+#[cfg(feature = "contract")]
+pub(crate) fn is_optional<T: Deserialize<'static>>() -> bool {
+    T::deserialize(Missing).is_ok()
+}
+
 /// The deserializer of a parameter that is missing: `None` for an `Option`, an error for other types.
 struct Missing;
 

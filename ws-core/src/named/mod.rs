@@ -10,7 +10,11 @@ mod caller;
 use serde_json::value::RawValue;
 
 pub use answer::{AnswerValue, Answering};
+#[cfg(feature = "contract")]
+pub(crate) use answer::{Later, NextStates, WithGoto, WithoutGoto};
 pub use argument_type::{ArgumentType, UnusableArgument};
+#[cfg(feature = "contract")]
+pub(crate) use arguments::is_optional;
 pub use arguments::{Params, TextArgument, arguments, params};
 pub use batch::{BatchRest, run_batch};
 pub use caller::Caller;

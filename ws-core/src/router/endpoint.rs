@@ -22,6 +22,8 @@ use hyper::http::request::Parts;
 #[cfg(feature = "test-util")]
 use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
 
+#[cfg(feature = "contract")]
+use super::describe::describe;
 #[cfg(feature = "test-util")]
 use super::path::PathParams;
 #[cfg(feature = "test-util")]
@@ -34,6 +36,8 @@ use super::{PeerAddr, Settings};
 use crate::connections::{ConnectionPermit, ConnectionTracker, LimitReached};
 #[cfg(feature = "test-util")]
 use crate::context::Context;
+#[cfg(feature = "contract")]
+use crate::contract_model::HandlerContract;
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::panic::{Panic, catch};
@@ -90,6 +94,10 @@ pub(super) trait Endpoint<S>: Send + Sync {
     /// Responds to a request other than a handshake.
     fn call<'a>(&'a self, request: Request<Body>, state: &'a S, context: RouterContext<'a>)
     -> HttpFuture<'a>;
+
+    /// Describes the handler.
+    #[cfg(feature = "contract")]
+    fn describe(&self) -> HandlerContract;
 }
 
 /// A mounted handler of one type.
@@ -100,13 +108,21 @@ pub(super) struct Mount<H> {
     pub(super) session_options: Arc<Options>,
     #[cfg(feature = "session")]
     pub(super) sessions: Arc<Sessions>,
+    /// The path at which the handler is mounted.
+    #[cfg(feature = "contract")]
+    path: Box<str>,
     handler: PhantomData<fn() -> H>,
 }
 
 impl<H: Handler> Mount<H> {
-    pub(super) fn new() -> Self {
+    /// Mounts the handler at a path.
+    pub(super) fn new(path: &str) -> Self {
         let options = Arc::new(H::CHECKED_DECLARATION.options);
+        #[cfg(not(feature = "contract"))]
+        let _ = path;
         Self {
+            #[cfg(feature = "contract")]
+            path: path.into(),
             #[cfg(feature = "session")]
             session_options: Arc::new(session_options(&options)),
             #[cfg(feature = "session")]
@@ -207,6 +223,11 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
         context: RouterContext<'a>,
     ) -> HttpFuture<'a> {
         self.respond(request, state, context)
+    }
+
+    #[cfg(feature = "contract")]
+    fn describe(&self) -> HandlerContract {
+        describe::<H>(&self.path)
     }
 }
 
@@ -333,7 +354,7 @@ where
     parts.extensions.insert(PathParams::new(&matched.params));
     // The test client supports no extension.
     parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
-    let mount = Mount::<H>::new();
+    let mount = Mount::<H>::new(pattern);
     let response = upgrade::check(&parts, &mount.options).map_err(IntoResponse::into_response)?;
     let (setup, response, headers) = mount.make_handler(response, &mut parts, state).await?;
     Ok((setup.build(Vec::new()), response.to_response(&headers).into_parts().0.headers))
@@ -347,43 +368,4 @@ async fn catch_panic<F: Future>(upgrade: F) -> Result<F::Output, Panic> {
         Err(panic) => Poll::Ready(Err(panic)),
     })
     .await
-}
-
-/// An endpoint of a router with state `S`, bound to that state.
-pub(super) struct WithState<S> {
-    endpoint: Arc<dyn Endpoint<S>>,
-    state: Arc<S>,
-}
-
-impl<S> WithState<S> {
-    pub(super) fn new(endpoint: Arc<dyn Endpoint<S>>, state: Arc<S>) -> Self {
-        Self { endpoint, state }
-    }
-}
-
-impl<S: Send + Sync> Endpoint<()> for WithState<S> {
-    fn accept_plain(
-        &self,
-        plain: &PlainHandshake<'_>,
-        context: RouterContext<'_>,
-    ) -> Option<Result<AcceptedHandshake, Response>> {
-        self.endpoint.accept_plain(plain, context)
-    }
-
-    fn accept<'a>(
-        &'a self,
-        parts: &'a mut Parts,
-        (): &'a (),
-        context: RouterContext<'a>,
-    ) -> AcceptFuture<'a> {
-        self.endpoint.accept(parts, &self.state, context)
-    }
-
-    fn serves(&self, request: &Request<Body>) -> bool {
-        self.endpoint.serves(request)
-    }
-
-    fn call<'a>(&'a self, request: Request<Body>, (): &'a (), context: RouterContext<'a>) -> HttpFuture<'a> {
-        self.endpoint.call(request, &self.state, context)
-    }
 }

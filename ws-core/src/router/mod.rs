@@ -2,6 +2,8 @@
 
 mod bullet;
 mod client_script;
+#[cfg(feature = "contract")]
+mod describe;
 mod drain;
 mod endpoint;
 mod extract;
@@ -18,6 +20,7 @@ mod session;
 mod session_http;
 #[cfg(feature = "session")]
 mod session_offer;
+mod with_state;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -34,7 +37,7 @@ pub use drain::Drain;
 pub(crate) use endpoint::PlainHandshake;
 #[cfg(feature = "test-util")]
 pub(crate) use endpoint::prepare;
-use endpoint::{AcceptFuture, Endpoint, Mount, RouterContext, WithState};
+use endpoint::{AcceptFuture, Endpoint, Mount, RouterContext};
 pub(crate) use extract::PathExtractor;
 pub use extract::{Path, PeerAddr, Query, State, Subprotocols};
 pub(crate) use limits::Settings;
@@ -43,6 +46,7 @@ use path::PathParams;
 pub use path::parameters;
 pub(crate) use pending_connection::{AcceptedHandshake, StartConnection};
 pub(crate) use service::ReadyRouter;
+use with_state::WithState;
 
 use crate::clock::now;
 use crate::connections::ConnectionTracker;
@@ -177,7 +181,7 @@ impl<S: Send + Sync + 'static> Router<S> {
         if let Err(why) = pattern.and_then(insert) {
             panic!("cannot mount a handler at {path:?}: {why}");
         }
-        self.endpoints.push(Arc::new(Mount::<H>::new()));
+        self.endpoints.push(Arc::new(Mount::<H>::new(path)));
         self
     }
 

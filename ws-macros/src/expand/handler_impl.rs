@@ -3,6 +3,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Generics, Type};
 
+use super::contract::describe_fn;
 use super::diagram::diagram;
 use super::dispatch::call_arm;
 use super::named::{batch_arm, batch_variant, named_call_arm, named_impl, stored_types, text_arm};
@@ -209,6 +210,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
         }
     });
 
+    let describe_fn = describe_fn(model);
     let (check, declared) = declared(model, generics);
     quote! {
         #check
@@ -242,6 +244,7 @@ fn handler_impl(model: &HandlerImpl, generics: &Generics, states: Option<&StateI
             }
 
             #call_fn
+            #describe_fn
         }
 
         #named

@@ -4,6 +4,7 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{Attribute, Generics, Type};
 
+use super::contract::Contract;
 use super::kind::Kind;
 use super::method::{Method, validate_method};
 use super::path::{PathUse as Use, infer_path_use};
@@ -29,6 +30,8 @@ pub(crate) struct HandlerImpl {
     pub(crate) path_use: (PathUse, Span),
     /// Pairs of methods for one event, of which the active `cfg`s may enable only one.
     pub(crate) exclusive: Vec<ExclusivePair>,
+    /// The option `contract`.
+    pub(crate) contract: Option<Contract>,
 }
 
 /// Two methods for one event under `cfg`s. If both are enabled, the compiler reports `text` at `span`.
@@ -57,6 +60,7 @@ pub(crate) fn validate_impl(block: &Block, errors: &mut Errors) -> Option<Handle
         methods: Vec::new(),
         path_use: (Use::Unknown, Span::call_site()),
         exclusive: Vec::new(),
+        contract: None,
     };
     for member in &block.members {
         if let Member::Method(method) = member {

@@ -6,6 +6,7 @@ use syn::{Attribute, GenericParam, Meta, ReturnType, Signature, Type};
 
 use super::arg::{Arg, NamedArg};
 use super::argument::{usage_hint, validate_arguments};
+use super::contract::MethodContract;
 use super::kind::Kind;
 use super::named::{MessageName, validate_name};
 use super::states::{MethodStates, check_targets, ignored_states, split_ignored, state_of, targets};
@@ -33,6 +34,7 @@ pub(crate) struct Method {
     /// Whether an error of another kind replaces the `OnInfo` impl of this method.
     pub(crate) is_left_out: bool,
     pub(crate) states: MethodStates,
+    pub(crate) contract: MethodContract,
 }
 
 pub(crate) enum Event {
@@ -223,6 +225,7 @@ pub(super) fn validate_method(
             targets,
             follows: false,
         },
+        contract: MethodContract::new(&method.attrs, &sig.output),
     })
 }
 

@@ -4,6 +4,7 @@ mod arg;
 mod argument;
 mod close_codes;
 mod compress;
+mod contract;
 mod declaration;
 mod envelope;
 mod handler_impl;
@@ -27,6 +28,7 @@ use syn::{Attribute, GenericParam, Generics};
 use crate::errors::Errors;
 
 pub(crate) use arg::{Arg, NamedArg, TextArg};
+pub(crate) use contract::{Contract, validate_contract};
 pub(crate) use declaration::{Declaration, validate_declaration};
 pub(crate) use envelope::{Envelope, Tags};
 pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};

@@ -11,7 +11,7 @@ use super::helper::{is_helper, is_websocket};
 pub(crate) struct Block {
     /// Further `#[websocket]` attributes, which are not emitted.
     pub(crate) websockets: Vec<Attribute>,
-    attrs: Vec<Attribute>,
+    pub(crate) attrs: Vec<Attribute>,
     unsafety: Option<Token![unsafe]>,
     pub(crate) impl_token: Token![impl],
     pub(crate) generics: Generics,

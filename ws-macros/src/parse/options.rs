@@ -71,6 +71,13 @@ fn parse_option(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Opt>
             input.error("expected an option\nhelp: write `name = value`, for example `path = \"/chat\"`")
         );
     };
+    if name == "contract" {
+        return Err(syn::Error::new(
+            name.span(),
+            "`contract` describes methods, which the declaration does not have\n\
+             help: write `#[websocket(contract)]` above the `impl` block",
+        ));
+    }
     if (name == "compress" || name == "close_codes" || name == "session") && input.peek(Paren) {
         let content;
         let paren = syn::parenthesized!(content in input);
