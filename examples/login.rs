@@ -25,12 +25,18 @@ struct Member {
 }
 
 #[derive(serde::Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 struct Login {
     name: String,
     password: String,
 }
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/login.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(
+    feature = "contract",
+    websocket(contract(closes = [(4401, "log in first"), (4403, "three wrong passwords")]))
+)]
 impl Session {
     #[on_upgrade]
     fn join() -> Guest {
@@ -151,5 +157,11 @@ mod tests {
         let mut client = guest().await;
         client.advance(Duration::from_secs(10)).await;
         assert_eq!(client.closed().await.code, CloseCode::Library(4401));
+    }
+
+    #[cfg(feature = "contract")]
+    #[test]
+    fn contract_is_kept() {
+        ws_core::contract::check("contract/login.json", &Router::new().mount::<Session>());
     }
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use axum::routing::post;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json, to_writer};
@@ -94,14 +95,14 @@ struct Stations {
     last_transaction: i64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct BootNotification {
     charge_point_vendor: String,
     charge_point_model: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct StatusNotification {
     connector_id: u32,
@@ -110,20 +111,20 @@ struct StatusNotification {
 }
 
 /// The part of `Authorize` and `StartTransaction` that this system reads.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Card {
     id_tag: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct StopTransaction {
     transaction_id: i64,
     meter_stop: i64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct MeterValues {
     connector_id: u32,
@@ -131,7 +132,7 @@ struct MeterValues {
 }
 
 /// What the central system asks a station.
-#[derive(Call, Serialize, Deserialize)]
+#[derive(Call, Serialize, Deserialize, JsonSchema)]
 #[call("RemoteStartTransaction", returns = Value)]
 #[serde(rename_all = "camelCase")]
 struct RemoteStart {
@@ -146,7 +147,8 @@ struct Station {
     central: Central,
 }
 
-#[websocket]
+// What the handler takes and sends is kept in `contract/ocpp.json`.
+#[websocket(contract(calls = [RemoteStart]))]
 impl Station {
     #[on_upgrade]
     fn connect(Path(name): Path<String>, State(central): State<Central>) -> Self {
@@ -264,4 +266,15 @@ async fn main() -> std::io::Result<()> {
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     stations.shutdown().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_is_kept() {
+        let router = Router::new().mount::<Station>().with_state(Central::default());
+        ws_core::contract::check("contract/ocpp.json", &router);
+    }
 }

@@ -13,6 +13,7 @@ use ws_core::prelude::*;
 
 /// What the server asks its client: the method `answer(question)`.
 #[derive(Call, serde::Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[call("answer", returns = Box<RawValue>)]
 struct Question {
     question: String,
@@ -28,8 +29,16 @@ impl From<DivisionByZero> for CallError {
     }
 }
 
+#[cfg(feature = "contract")]
+impl ws_core::contract::CallErrors for DivisionByZero {
+    fn describe_errors(errors: &mut ws_core::contract::ErrorList<'_>) {
+        errors.add_with_data::<serde_json::Value>(-32000, "division by zero");
+    }
+}
+
 /// What the server sends by itself: the notification `tick {"n": …}`.
 #[derive(Messages, serde::Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 enum Event {
     Tick { n: u64 },
 }
@@ -46,7 +55,9 @@ struct Rpc {
     ticks: u64,
 }
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/rpc.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(feature = "contract", websocket(contract(calls = [Question])))]
 impl Rpc {
     #[on_call]
     fn add(&mut self, a: i64, b: i64) -> Result<i64, CallError> {
@@ -221,5 +232,11 @@ mod tests {
         let mut client = open().await;
         client.send_call("panic", json!([])).await;
         assert_eq!(client.closed().await.code, CloseCode::Error);
+    }
+
+    #[cfg(feature = "contract")]
+    #[test]
+    fn contract_is_kept() {
+        ws_core::contract::check("contract/rpc.json", &Router::new().mount::<Rpc>());
     }
 }

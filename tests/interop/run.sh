@@ -8,7 +8,7 @@
 # reaches `examples/hello` without WebSockets, with Bullet's script if BULLET_JS is its path. curl repeats the transcripts of
 # the README and the guide. Last, two
 # windows of Chromium use the page of `examples/chat`, on one node and on two with nats-server between them,
-# which are killed. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks.
+# which are killed. AsyncAPI's parser validates the documents of the examples' contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks.
 # Prints a line per client, and fails if a client fails.
 #
 # The script installs to target/interop, and installs missing Debian packages.
@@ -40,14 +40,16 @@ if [ ! -f "$ready" ]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install -q websockets==17.4 aiohttp==3.14.5 picows==2.3.1 h2==4.4.1 wsproto==1.3.2 ocpp==2.1.0
-    npm install --silent --no-audit --no-fund --prefix "$home" ws@8.23.0 undici@7.30.2 rpc-websockets@10.0.1 json-rpc-2.0@1.8.1 vscode-jsonrpc@10.0.0 jquery@1.12.4
+    npm install --silent --no-audit --no-fund --prefix "$home" ws@8.23.0 undici@7.30.2 rpc-websockets@10.0.1 json-rpc-2.0@1.8.1 vscode-jsonrpc@10.0.0 jquery@1.12.4 @asyncapi/parser@3.6.6
     touch "$ready"
 fi
 
 # With the feature `tls`, `echo` also serves HTTP/2.
 cargo build --quiet --release -p examples --features nats,ocpp,tls \
     --example chat --example echo --example hello --example ocpp --example rpc --example wss
-cargo build --quiet --release -p tests --bin interop-server --bin interop-sessions
+cargo build --quiet --release -p tests --bin interop-asyncapi --bin interop-server --bin interop-sessions
+target/release/interop-asyncapi "$home/asyncapi" examples/contract/*.json
+node "$here/asyncapi.mjs" "$home/node_modules" "$home"/asyncapi/*
 cargo build --quiet --locked --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
