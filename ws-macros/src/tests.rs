@@ -56,6 +56,8 @@ snapshots! {
     named
     /// Named methods of states: one name in two states, a state that ignores a name, and a call that leads on.
     named_states
+    /// A described handler: calls, messages, extractors, states, and what only the option declares.
+    contract
     /// A session with its parameters, and its two methods.
     sessions
     /// Two states, with sync and async methods, timers and transitions.
