@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 8] = [
     &["handler", "context"],
     &["address", "named", "transport", "upgrade", "scratch", "connections"],
     &["driver", "worker"],
-    &["router", "server", "test", "contract"],
+    &["client", "router", "server", "test", "contract"],
     &["private", "prelude", "guide", "fuzzing"],
 ];
 

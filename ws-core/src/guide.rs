@@ -28,6 +28,7 @@ chapters! {
     sessions: "../docs/sessions.md"
     session_protocol: "../docs/session_protocol.md"
     contract: "../docs/contract.md"
+    client: "../docs/client.md"
     topics: "../docs/topics.md"
     errors: "../docs/errors.md"
     flow_control: "../docs/flow_control.md"

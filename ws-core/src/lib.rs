@@ -18,6 +18,8 @@ extern crate self as ws_core;
 pub mod reply;
 
 mod address;
+#[cfg(feature = "client")]
+pub mod client;
 mod clock;
 mod close;
 mod connections;

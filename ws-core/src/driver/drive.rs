@@ -1,6 +1,7 @@
 //! `drive`: a handler over a `WebSocketStream` of the caller.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -9,8 +10,10 @@ use tokio_tungstenite::WebSocketStream;
 use super::run;
 use crate::clock::now;
 use crate::close::CloseReason;
+use crate::connections::ConnectionPermit;
 use crate::context::Context;
 use crate::handler::Handler;
+use crate::options::Options;
 use crate::transport::tungstenite::TungsteniteTransport;
 use crate::wire::{Connection, PeerActivity};
 
@@ -90,13 +93,25 @@ where
     H: Handler,
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    drive_stream(handler, stream, H::CHECKED_DECLARATION.options, None, None, None)
+}
+
+/// Like [`drive`], but with options, the server's address, the subprotocol, and a permit that can request a shutdown.
+pub(crate) fn drive_stream<H, S>(
+    handler: H,
+    stream: WebSocketStream<S>,
+    options: Options,
+    peer: Option<SocketAddr>,
+    subprotocol: Option<Box<str>>,
+    permit: Option<ConnectionPermit>,
+) -> impl Future<Output = CloseReason> + Send
+where
+    H: Handler,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let activity = Arc::<PeerActivity>::default();
-    let wire = Connection::over_managed_transport(
-        Arc::new(H::CHECKED_DECLARATION.options),
-        Arc::clone(&activity),
-        now(),
-    );
-    run(handler, Context::new(wire, None, None), TungsteniteTransport::new(stream, activity), None)
+    let wire = Connection::over_managed_transport(Arc::new(options), Arc::clone(&activity), now());
+    run(handler, Context::new(wire, peer, subprotocol), TungsteniteTransport::new(stream, activity), permit)
 }
 
 #[cfg(test)]

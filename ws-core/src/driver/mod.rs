@@ -30,6 +30,8 @@ use std::task::{Context as TaskContext, Poll};
 use budget::without_coop_budget;
 #[cfg(feature = "tungstenite")]
 pub use drive::drive;
+#[cfg(feature = "client")]
+pub(crate) use drive::drive_stream;
 use invoke::Completion;
 use io::ConnectionIo;
 use next_step::NextStep;
