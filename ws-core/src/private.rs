@@ -12,10 +12,12 @@ pub use axum_core::response::Response;
 pub use hyper::http::request::Parts;
 
 pub use crate::__contract_items as contract_items;
+#[cfg(feature = "client")]
+pub use crate::client::{Client, ConnectError, Remote, RemoteAnswers, RemoteCallError, RemoteParams};
 pub use crate::close::{CloseCodes, CloseReason};
 pub use crate::context::Context;
 #[cfg(feature = "json")]
-pub use crate::envelope::{Call, JsonRpc, Messages, TagNames};
+pub use crate::envelope::{Call, CallError, ClientCallError, JsonRpc, Messages, TagNames};
 pub use crate::error::HandlerError;
 pub use crate::event::{Event, EventOutcome, FromPart, MissedCount};
 use crate::handler::ReplyOf;
@@ -55,6 +57,40 @@ pub mod contract {
     };
     pub use crate::contract::extract::OtherExtractor;
     pub use crate::contract_model::Description;
+/// The parts of a `Result`, also where an alias has fewer arguments.
+pub trait ResultParts {
+    /// The value.
+    type Ok;
+    /// The error.
+    type Error;
+}
+
+impl<T, E> ResultParts for Result<T, E> {
+    type Ok = T;
+    type Error = E;
+}
+
+pub use crate::client_only;
+
+/// Emits the code of a typed client.
+#[cfg(feature = "client")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! client_only {
+    ($($code:tt)*) => { $($code)* };
+}
+
+/// Reports a typed client that needs the feature `client`.
+#[cfg(not(feature = "client"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! client_only {
+    ($($code:tt)*) => {
+        ::core::compile_error!(
+            "`client = …` needs the feature `client` of ws-core\n\
+             help: write `features = [\"client\"]` for ws-core in `Cargo.toml`"
+        );
+    };
 }
 
 /// The envelope of a handler's declaration, or a placeholder.

@@ -35,6 +35,17 @@ pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
             }
             match model.filter(|_| errors.is_empty()) {
                 Some(model) => expand::expand_impl(&block, &model),
+            let client = parse::parse_block_options(args, &mut errors);
+            let model = model::validate_impl(&block, &mut errors);
+            let client = client
+                .zip(model.as_ref())
+                .and_then(|(client, model)| model::validate_client(client, &block, model, &mut errors));
+            match model.filter(|_| errors.is_empty()) {
+                Some(model) => {
+                    let client = client.map(|client| expand::expand_client(&model.self_ty, &client));
+                    let handler = expand::expand_impl(&block, &model);
+                    quote!(#handler #client)
+                }
                 None => fallback::fallback_impl(*block, errors),
             }
         }

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "client")]
+use serde::Serialize;
+
 use super::Addr;
 use crate::envelope::{Call, PendingCall};
+#[cfg(feature = "client")]
+use crate::envelope::{ClientCallError, Envelope};
 use crate::handler::{Enveloped, Handler};
 
 impl<H: Handler> Addr<H> {
@@ -58,5 +63,36 @@ impl<H: Handler> Addr<H> {
             calls.queue(id, frame);
             self.0.wake();
         })
+    }
+
+    /// Like [`call`](Self::call), but with a name and parameters in place of a type.
+    #[cfg(feature = "client")]
+    pub(crate) fn call_named<R>(&self, name: &str, params: &impl Serialize) -> PendingCall<R>
+    where
+        H: Enveloped,
+    {
+        let calls = Arc::clone(self.0.calls());
+        PendingCall::start_named::<H::Envelope, _>(calls, name, params, |calls, id, frame| {
+            calls.queue(id, frame);
+            self.0.wake();
+        })
+    }
+
+    /// Sends a message in the envelope, in order with calls.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection has ended, or if as many frames wait as `max_pending_calls` allows.
+    #[cfg(feature = "client")]
+    pub(crate) fn send_named(&self, name: &str, params: &impl Serialize) -> Result<(), ClientCallError>
+    where
+        H: Enveloped,
+    {
+        let mut frame = Vec::new();
+        H::Envelope::write_message(name, params, &mut frame)
+            .map_err(|error| ClientCallError::Encode(error.into()))?;
+        self.0.calls().queue_message(frame)?;
+        self.0.wake();
+        Ok(())
     }
 }

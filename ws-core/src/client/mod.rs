@@ -10,12 +10,17 @@ mod error;
 mod exchange;
 mod handshake;
 mod reconnect;
+mod remote;
 mod run;
 mod url;
 
 pub use builder::Client;
 pub use error::ConnectError;
 pub use reconnect::{Backoff, Disconnect, DisconnectCause, Reconnect};
+pub use remote::{
+    FromCallError, Remote, RemoteAnswers, RemoteArgument, RemoteCallError, RemoteMessageError,
+    RemoteMessages, RemoteParams,
+};
 pub use run::Ended;
 pub use tokio_rustls::rustls;
 

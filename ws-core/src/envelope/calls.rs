@@ -82,6 +82,27 @@ impl Calls {
         self.update(&state);
     }
 
+    /// Queues the frame of a message, which has no answer. At most as many frames wait as calls may.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ClientCallError::Closed`] and [`ClientCallError::TooManyPending`].
+    #[cfg(feature = "client")]
+    pub(crate) fn queue_message(&self, frame: Vec<u8>) -> Result<(), ClientCallError> {
+        let mut state = self.lock();
+        if !state.is_open {
+            return Err(ClientCallError::Closed);
+        }
+        if state.unsent.len() >= self.limit {
+            return Err(ClientCallError::TooManyPending);
+        }
+        // No call has the id 0.
+        state.unsent.push_back((0, frame));
+        self.update(&state);
+        drop(state);
+        Ok(())
+    }
+
     /// Takes the frames that wait to be sent.
     pub(crate) fn take_unsent(&self) -> impl Iterator<Item = Vec<u8>> {
         let mut state = self.lock();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -90,11 +91,25 @@ impl<R> PendingCall<R> {
         E: Envelope,
         C: Call<Returns = R>,
     {
+        Self::start_named::<E, C>(calls, C::NAME, call, send)
+    }
+
+    /// Like [`start`](Self::start), but with a name and parameters in place of a type.
+    pub(crate) fn start_named<E, P>(
+        calls: Arc<Calls>,
+        name: &str,
+        params: &P,
+        send: impl FnOnce(&Calls, u64, Vec<u8>),
+    ) -> Self
+    where
+        E: Envelope,
+        P: Serialize,
+    {
         let start = || {
             let (id, receiver) = calls.start()?;
             let entry = CallEntry { calls, id };
             let mut frame = Vec::new();
-            E::write_call(id, C::NAME, call, &mut frame)
+            E::write_call(id, name, params, &mut frame)
                 .map_err(|error| ClientCallError::Encode(error.into()))?;
             send(&entry.calls, id, frame);
             Ok(CallState::Waiting(entry, receiver))

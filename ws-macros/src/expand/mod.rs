@@ -2,6 +2,7 @@
 //! would share lives in `ws_core::private`.
 
 mod contract;
+mod client;
 mod declaration;
 mod diagram;
 mod dispatch;
@@ -15,6 +16,7 @@ use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
+pub(crate) use client::expand_client;
 pub(crate) use declaration::expand_declaration;
 pub(crate) use handler_impl::expand_impl;
 pub(crate) use rewrite::{with_send_static, with_statics};

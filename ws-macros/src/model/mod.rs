@@ -2,6 +2,7 @@
 
 mod arg;
 mod argument;
+mod client;
 mod close_codes;
 mod compress;
 mod contract;
@@ -29,6 +30,7 @@ use crate::errors::Errors;
 
 pub(crate) use arg::{Arg, NamedArg, TextArg};
 pub(crate) use contract::{Contract, validate_contract};
+pub(crate) use client::{ClientMethod, ClientModel, ClientParams, validate_client};
 pub(crate) use declaration::{Declaration, validate_declaration};
 pub(crate) use envelope::{Envelope, Tags};
 pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};

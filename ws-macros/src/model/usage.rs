@@ -114,6 +114,9 @@ pub(super) fn unknown_option(name: &str) -> String {
             "help: this limit applies to all handlers: call the method of this name on `Router`"
         }
         "state" => "help: call `.with_state(…)` on the router, and take `State<T>` in `#[on_upgrade]`",
+        "client" => {
+            "help: the methods make the client: write `#[websocket(client = pub BoardClient)]` on the `impl`"
+        }
         _ => "",
     };
     if !elsewhere.is_empty() {

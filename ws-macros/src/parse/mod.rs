@@ -2,6 +2,7 @@
 
 mod block;
 mod contract;
+mod client;
 mod helper;
 mod options;
 mod suggest;
@@ -13,6 +14,7 @@ use syn::{Attribute, Generics, Ident, Token, Visibility};
 
 pub(crate) use block::{Block, ImplMethod, Member};
 pub(crate) use contract::{ContractOption, parse_impl_options};
+pub(crate) use client::{ClientOption, parse_block_options};
 pub(crate) use helper::{HELPERS, OTHER_NAMES, attribute_name, cfg_attr_helper, is_websocket};
 pub(crate) use options::{Opt, OptValue, parse_options};
 pub(crate) use suggest::suggest;
@@ -115,5 +117,15 @@ impl Parse for DeclarationItem {
 impl Parse for Block {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         block::parse(input)
+    }
+}
+
+/// Rejects options of `#[websocket]` on an `impl`.
+fn reject_options(args: TokenStream, errors: &mut Errors) {
+    if !args.is_empty() {
+        errors.error_at(
+            args,
+            "options on an `impl` block\nhelp: move the options to the `#[websocket(…)]` on the `struct` or `enum`",
+        );
     }
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod handlers;
 mod reconnecting;
+mod remotes;
 
 use std::future::Future;
 use std::io;
