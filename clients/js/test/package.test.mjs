@@ -17,7 +17,7 @@ test("the minified script has at most 6 KB", () => {
   assert.ok(size <= 6000, `${size}`);
 });
 
-test("the minified script is built from the sources", () => run("node", "build.mjs", "--check"));
+test("the minified scripts are built from the sources", () => run("node", "build.mjs", "--check"));
 
 test("the minified script exports the class", async () => {
   const { SessionSocket, default: same } = await import("../dist/ws-core.min.js");
@@ -29,7 +29,8 @@ test("the package has these files and no dependency", async () => {
   const { stdout } = await run("npm", "pack", "--dry-run", "--json");
   const [{ files, bundled }] = Object.values(JSON.parse(stdout));
   assert.deepEqual(files.map(({ path }) => path).sort(), [
-    "README.md", "dist/ws-core.min.js", "package.json", "src/events.js", "src/session.js", "src/transports.js",
+    "README.md", "dist/ws-core-contract.min.js", "dist/ws-core.min.js", "package.json", "src/contract.d.ts",
+    "src/contract.js", "src/events.js", "src/schema.js", "src/session.js", "src/template.js", "src/transports.js",
     "src/ws-core.d.ts", "src/ws-core.js",
   ]);
   assert.deepEqual(bundled, []);
