@@ -39,6 +39,7 @@ chapters! {
     bridging: "../docs/bridging.md"
     deployment: "../docs/deployment.md"
     choosing: "../docs/choosing.md"
+    typescript: "../docs/typescript.md"
     reference: "../docs/reference.md"
     cowboy: "../docs/cowboy.md"
 }

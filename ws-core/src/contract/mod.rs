@@ -28,6 +28,8 @@ pub use asyncapi::AsyncApi;
 pub use content::{ContentList, DescribePayload, DescribeReply};
 pub use gate::check;
 
+mod typescript;
+
 pub use crate::contract_model::{
     CallContract, CloseContract, ContentContract, Contract, EnvelopeContract, EnvelopeKind, ErrorContract,
     FrameContract, HandlerContract, HasSchema, JsonSchema, LimitsContract, MessageContract,
@@ -96,3 +98,4 @@ fn pretty_json(document: &impl serde::Serialize) -> String {
     json.push('\n');
     json
 }
+pub use typescript::GeneratedFile;
