@@ -9,6 +9,8 @@
 # the README and the guide. Last, two
 # windows of Chromium use the page of `examples/chat`, on one node and on two with nats-server between them,
 # which are killed. AsyncAPI's parser validates the documents of the examples' contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks.
+# which are killed. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks. A client of
+# `examples/rpc` is generated, compiled, and runs in Node and in a page.
 # Prints a line per client, and fails if a client fails.
 #
 # The script installs to target/interop, and installs missing Debian packages.
@@ -50,6 +52,7 @@ cargo build --quiet --release -p examples --features nats,ocpp,tls \
 cargo build --quiet --release -p tests --bin interop-asyncapi --bin interop-server --bin interop-sessions
 target/release/interop-asyncapi "$home/asyncapi" examples/contract/*.json
 node "$here/asyncapi.mjs" "$home/node_modules" "$home"/asyncapi/*
+cargo build --quiet --release -p tests --bin interop-server --bin interop-sessions --bin interop-typescript
 cargo build --quiet --locked --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
@@ -76,6 +79,9 @@ node "$home/clients.mjs" "ws://127.0.0.1:$port/"
 serve rpc
 cp "$here/rpc.mjs" "$home/"
 node "$home/rpc.mjs" "ws://127.0.0.1:$port/rpc"
+for test in generated.mjs generated_page.mjs; do
+    node "$here/$test" "$PWD/target/release/interop-typescript" "$PWD/target/release/examples/rpc" chromium
+done
 "$home/jsonrpsee/debug/interop-jsonrpsee" "ws://127.0.0.1:$port/rpc"
 serve ocpp
 "$venv/bin/python" "$here/ocpp_station.py" "127.0.0.1:$port"
