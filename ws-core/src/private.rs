@@ -57,6 +57,8 @@ pub mod contract {
     };
     pub use crate::contract::extract::OtherExtractor;
     pub use crate::contract_model::Description;
+}
+
 /// The parts of a `Result`, also where an alias has fewer arguments.
 pub trait ResultParts {
     /// The value.

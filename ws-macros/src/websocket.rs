@@ -28,17 +28,12 @@ pub(crate) fn websocket(args: TokenStream, item: &TokenStream) -> TokenStream {
             }
         }
         Item::Block(block) => {
-            let contract = parse::parse_impl_options(args, &mut errors);
+            let options = parse::parse_impl_options(args, &mut errors);
             let mut model = model::validate_impl(&block, &mut errors);
-            if let (Some(model), Some(option)) = (&mut model, contract) {
+            if let (Some(model), Some(option)) = (&mut model, options.contract) {
                 model.contract = Some(model::validate_contract(option, &block.attrs, model, &mut errors));
             }
-            match model.filter(|_| errors.is_empty()) {
-                Some(model) => expand::expand_impl(&block, &model),
-            let client = parse::parse_block_options(args, &mut errors);
-            let model = model::validate_impl(&block, &mut errors);
-            let client = client
-                .zip(model.as_ref())
+            let client = (options.client.zip(model.as_ref()))
                 .and_then(|(client, model)| model::validate_client(client, &block, model, &mut errors));
             match model.filter(|_| errors.is_empty()) {
                 Some(model) => {

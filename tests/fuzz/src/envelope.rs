@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use ws_core::{Envelope, Incoming, JsonRpc, RawId, TagNames, Tagged};
 
-/// Names that differ from the defaults.
+/// Member names that differ from the defaults.
 enum Events {}
 
 impl TagNames for Events {

@@ -14,7 +14,7 @@ use crate::contract_model::{ContentContract, Description, FrameContract, HasSche
 use crate::error::DecodeError;
 use crate::json::Json;
 use crate::message::{Message, Ping, Pong};
-use crate::reply::{AnyReply, Goto, Only, Unchecked};
+use crate::reply::{AnyReply, Goto, SendsOnly, Unchecked};
 use crate::work::Deferred;
 
 /// The contents that a type of payload or reply may have.
@@ -142,7 +142,7 @@ impl<R: DescribeReply> ReplyContract<AnyReply> for R {
 }
 
 /// The option `sends` describes the messages of such a handler.
-impl<R, M> ReplyContract<Only<M>> for R {
+impl<R, M> ReplyContract<SendsOnly<M>> for R {
     fn describe(_: &mut ContentList<'_>) {}
 }
 

@@ -8,7 +8,7 @@ use crate::contract_model::{
 };
 use crate::envelope::{CallError, Envelope, Incoming, Messages};
 use crate::handler::{Enveloped, NamedMessages};
-use crate::reply::{AnyReply, Only, Unchecked};
+use crate::reply::{AnyReply, SendsOnly, Unchecked};
 
 /// The form of a handler's messages, which the contract describes.
 pub trait ProtocolContract {
@@ -52,7 +52,7 @@ impl SentMessages for Unchecked {
 }
 
 #[diagnostic::do_not_recommend]
-impl<M: Messages + HasSchema> SentMessages for Only<M> {
+impl<M: Messages + HasSchema> SentMessages for SendsOnly<M> {
     fn describe_messages(to: &mut Description) {
         let schema = to.written_inline::<M>();
         let variants = variants(&schema);

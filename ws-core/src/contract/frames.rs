@@ -20,7 +20,7 @@ pub(super) fn frame_schema(handler: &HandlerContract, template: &Value, filling:
         ContentContract::Json { schema } => {
             let format = handler.envelope.as_ref().map(|envelope| &envelope.format);
             let is_wrapped = format == Some(&EnvelopeKind::JsonRpc) && is_scalar(handler, schema);
-            Some(if is_wrapped { tuple(vec![schema.clone()]) } else { schema.clone() })
+            Some(if is_wrapped { tuple(std::slice::from_ref(schema)) } else { schema.clone() })
         }
     };
     TemplateFill { filling, params }.schema(template)
@@ -35,7 +35,7 @@ impl TemplateFill<'_> {
     fn schema(&self, template: &Value) -> JsonSchema {
         match template {
             Value::String(text) => self.placeholder(text),
-            Value::Array(items) => tuple(items.iter().map(|item| self.schema(item)).collect()),
+            Value::Array(items) => tuple(&items.iter().map(|item| self.schema(item)).collect::<Vec<_>>()),
             Value::Object(members) => self.object(members),
             Value::Null => json!({}),
             other => json!({ "const": other }),
@@ -108,7 +108,7 @@ fn parameters_schema(parameters: &[ParameterContract]) -> JsonSchema {
 }
 
 /// Returns the schema of an array with these elements.
-fn tuple(items: Vec<JsonSchema>) -> JsonSchema {
+fn tuple(items: &[JsonSchema]) -> JsonSchema {
     let count = items.len();
     json!({ "type": "array", "items": items, "minItems": count, "maxItems": count })
 }

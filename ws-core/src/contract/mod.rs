@@ -22,13 +22,13 @@ mod rules;
 mod schema_fit;
 #[cfg(test)]
 mod tests;
+mod typescript;
 
 pub use answer::{CallErrors, ErrorList};
 pub use asyncapi::AsyncApi;
 pub use content::{ContentList, DescribePayload, DescribeReply};
 pub use gate::check;
-
-mod typescript;
+pub use typescript::GeneratedFile;
 
 pub use crate::contract_model::{
     CallContract, CloseContract, ContentContract, Contract, EnvelopeContract, EnvelopeKind, ErrorContract,
@@ -98,4 +98,3 @@ fn pretty_json(document: &impl serde::Serialize) -> String {
     json.push('\n');
     json
 }
-pub use typescript::GeneratedFile;

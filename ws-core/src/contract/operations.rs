@@ -40,28 +40,16 @@ impl DocumentChannel<'_> {
         let mut names = BTreeSet::new();
         for call in &side.calls {
             // Methods of several states may have one name.
-            let operation = self.operation_key(&call.name, from, &mut names);
-            self.add_call(call, from, operation);
+            let operation = operation_key(&call.name, from, &mut names);
+            self.add_call(call, from, &operation);
         }
         for message in &side.messages {
-            let operation = self.operation_key(&message.name, from, &mut names);
-            self.add_message(message, from, operation);
+            let operation = operation_key(&message.name, from, &mut names);
+            self.add_message(message, from, &operation);
         }
     }
 
-    /// Returns a key for an operation that no other has.
-    fn operation_key(&self, name: &str, from: Side, names: &mut BTreeSet<String>) -> String {
-        let mut name = match from {
-            Side::Client => key(name),
-            Side::Server => format!("{}.sent", key(name)),
-        };
-        while !names.insert(name.clone()) {
-            name.push('_');
-        }
-        name
-    }
-
-    fn add_call(&mut self, call: &CallContract, from: Side, operation: String) {
+    fn add_call(&mut self, call: &CallContract, from: Side, operation: &str) {
         let envelope = self.handler.envelope.as_ref();
         let template = |of: fn(&EnvelopeContract) -> &Value| {
             envelope.map_or(Value::Null, |envelope| of(envelope).clone())
@@ -79,9 +67,9 @@ impl DocumentChannel<'_> {
             [] => "The call failed.".to_owned(),
             errors => format!("The call failed. The method's own codes:\n\n{}", errors.join("\n")),
         };
-        let call_key = self.add(&operation, "call", name, description, &called);
-        let result_key = self.add(&operation, "result", name, None, &result);
-        let error_key = self.add(&operation, "error", name, Some(&error_text), &error);
+        let call_key = self.add(operation, "call", name, description, &called);
+        let result_key = self.add(operation, "result", name, None, &result);
+        let error_key = self.add(operation, "error", name, Some(&error_text), &error);
         let mut described = self.operation(&call_key, from, description, &call.states);
         described["reply"] = json!({
             "channel": { "$ref": format!("#/channels/{}", self.key) },
@@ -90,7 +78,7 @@ impl DocumentChannel<'_> {
         self.parts.operations.insert(format!("{}.{operation}", self.key), described);
     }
 
-    fn add_message(&mut self, message: &MessageContract, from: Side, operation: String) {
+    fn add_message(&mut self, message: &MessageContract, from: Side, operation: &str) {
         let (handler, description) = (self.handler, message.description.as_deref());
         let text = |format: Option<&str>| match format {
             Some(format) => json!({ "type": "string", "format": format }),
@@ -106,7 +94,7 @@ impl DocumentChannel<'_> {
             (FrameContract::Binary, ..) => (text(Some("binary")), Some("application/octet-stream")),
             _ => (text(None), Some("text/plain")),
         };
-        let key = self.add(&operation, "message", &message.name, description, &schema);
+        let key = self.add(operation, "message", &message.name, description, &schema);
         if let (Some(content_type), Some(added)) =
             (content_type, self.parts.messages.get_mut(&format!("{}.{key}", self.key)))
         {
@@ -164,4 +152,16 @@ impl DocumentChannel<'_> {
     fn message_reference(&self, message: &str) -> Value {
         json!({ "$ref": format!("#/channels/{}/messages/{message}", self.key) })
     }
+}
+
+/// Returns a key for an operation that no other has.
+fn operation_key(name: &str, from: Side, names: &mut BTreeSet<String>) -> String {
+    let mut name = match from {
+        Side::Client => key(name),
+        Side::Server => format!("{}.sent", key(name)),
+    };
+    while !names.insert(name.clone()) {
+        name.push('_');
+    }
+    name
 }

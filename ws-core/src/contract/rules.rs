@@ -1,6 +1,6 @@
 //! The rules of changes: what each change of a contract does to clients that are out there.
 
-/// Whether clients go on working after a change.
+/// Effect of a change on clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientEffect {
     /// Clients go on working.

@@ -57,10 +57,10 @@ const RULED: [&str; 23] = [
 
 /// Returns why a value of `sub` may not be one of `sup`; `None` if each is one.
 pub(super) fn misfit(
-    (sub, sub_schemas): (&JsonSchema, &NamedSchemas),
-    (sup, sup_schemas): (&JsonSchema, &NamedSchemas),
+    (sub, part_schemas): (&JsonSchema, &NamedSchemas),
+    (sup, whole_schemas): (&JsonSchema, &NamedSchemas),
 ) -> Option<String> {
-    let mut fit = Fit { sub_schemas, sup_schemas, assumed: BTreeSet::new() };
+    let mut fit = Fit { part_schemas, whole_schemas, assumed: BTreeSet::new() };
     fit.fits(sub, sup).err()
 }
 
@@ -90,21 +90,21 @@ fn plain(schema: &JsonSchema, are_members: bool) -> JsonSchema {
 }
 
 struct Fit<'a> {
-    sub_schemas: &'a NamedSchemas,
-    sup_schemas: &'a NamedSchemas,
+    part_schemas: &'a NamedSchemas,
+    whole_schemas: &'a NamedSchemas,
     /// Pairs of schemas with a reference that are compared already, because types may refer to themselves.
     assumed: BTreeSet<(String, String)>,
 }
 
 impl Fit<'_> {
     fn fits(&mut self, sub: &JsonSchema, sup: &JsonSchema) -> Result<(), String> {
-        let (sub_name, sup_name) = (reference(sub), reference(sup));
-        if sub_name.is_some() || sup_name.is_some() {
+        let (part_name, whole_name) = (reference(sub), reference(sup));
+        if part_name.is_some() || whole_name.is_some() {
             if !self.assumed.insert((sub.to_string(), sup.to_string())) {
                 return Ok(());
             }
-            let sub = resolve(sub, sub_name, self.sub_schemas)?;
-            let sup = resolve(sup, sup_name, self.sup_schemas)?;
+            let sub = resolve(sub, part_name, self.part_schemas)?;
+            let sup = resolve(sup, whole_name, self.whole_schemas)?;
             return self.fits(sub, sup);
         }
         let empty = Map::new();
@@ -133,7 +133,7 @@ impl Fit<'_> {
             }
         }
         if let Some(parts) = list(sub, "allOf") {
-            return self.fits(&merged(sub, parts, self.sub_schemas)?, &Value::Object(sup.clone()));
+            return self.fits(&merged(sub, parts, self.part_schemas)?, &Value::Object(sup.clone()));
         }
         if let Some(parts) = list(sup, "allOf") {
             parts.iter().try_for_each(|part| self.fits(&Value::Object(sub.clone()), part))?;
@@ -235,11 +235,11 @@ impl Fit<'_> {
         let empty = Map::new();
         let members =
             |schema: &'_ Map<String, Value>| schema.get("properties").and_then(Value::as_object).cloned();
-        let (sub_members, sup_members) =
+        let (part_members, whole_members) =
             (members(sub).unwrap_or_else(|| empty.clone()), members(sup).unwrap_or(empty));
         let other = sup.get("additionalProperties").cloned().unwrap_or(Value::Bool(true));
-        for (name, schema) in &sub_members {
-            let target = sup_members.get(name).unwrap_or(&other);
+        for (name, schema) in &part_members {
+            let target = whole_members.get(name).unwrap_or(&other);
             if *target == Value::Bool(false) {
                 return Err(format!("the member `{name}` is not taken"));
             }
@@ -248,7 +248,7 @@ impl Fit<'_> {
         // A map has members of any name.
         if let Some(rest) = sub.get("additionalProperties").filter(|rest| **rest != Value::Bool(false)) {
             self.fits(rest, &other).map_err(|why| format!("other members: {why}"))?;
-            for (name, schema) in sup_members.iter().filter(|(name, _)| !sub_members.contains_key(*name)) {
+            for (name, schema) in whole_members.iter().filter(|(name, _)| !part_members.contains_key(*name)) {
                 self.fits(rest, schema).map_err(|why| format!("member `{name}`: {why}"))?;
             }
         }

@@ -34,7 +34,7 @@ enum Event {
     Gone(String),
 }
 
-/// Asks the user to confirm an order.
+/// Question whether the user confirms an order.
 #[derive(Call, Serialize, Schema)]
 #[call("order.confirm", returns = bool)]
 struct Confirm {
@@ -192,7 +192,7 @@ fn messages_have_their_names_and_contents() {
     assert_eq!(*gone, ("gone", json!({ "kind": "json", "schema": { "type": "string" } })));
     let [confirm] = &*board.server.calls else { panic!("{:?}", board.server.calls) };
     assert_eq!((&*confirm.name, &confirm.result), ("order.confirm", &json!({ "type": "boolean" })));
-    assert_eq!(confirm.description.as_deref(), Some("Asks the user to confirm an order."));
+    assert_eq!(confirm.description.as_deref(), Some("Question whether the user confirms an order."));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::is_false;
 
-/// How named messages and calls are written.
+/// Form of named messages and calls.
 ///
 /// The templates are whole messages with placeholders: the strings `"$name"`, `"$params"`, `"$id"`, `"$result"`,
 /// `"$code"`, `"$message"` and `"$data"` stand for values. `"$id_text"` is an id that is written as a string. A member

@@ -181,7 +181,7 @@ fn rename_references(value: &mut Value, rename: &dyn Fn(&str) -> Option<String>)
     }
 }
 
-/// Returns a value with members in the order of their names, also if serde_json keeps the order of insertion.
+/// Returns a value with members in the order of their names, also if `serde_json` keeps the order of insertion.
 pub(super) fn sorted(value: Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),

@@ -15,7 +15,7 @@ pub(crate) fn expand_client(self_ty: &Type, model: &ClientModel) -> TokenStream 
     let handler = quote!(#self_ty).to_string();
     let doc = format!(
         "A client of [`{handler}`]: its calls and messages as methods. \
-         See `ws_core::client::Remote`, which this type dereferences to."
+         It dereferences to `client::Remote`, which has the messages and the end."
     );
     let code = scope(&quote! {
         impl #ident {

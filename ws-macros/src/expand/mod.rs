@@ -1,8 +1,8 @@
 //! Code generation from the model. Expansion cannot fail and decides nothing. Code that two handlers
 //! would share lives in `ws_core::private`.
 
-mod contract;
 mod client;
+mod contract;
 mod declaration;
 mod diagram;
 mod dispatch;

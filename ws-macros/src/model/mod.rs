@@ -6,6 +6,7 @@ mod client;
 mod close_codes;
 mod compress;
 mod contract;
+mod contract_option;
 mod declaration;
 mod envelope;
 mod handler_impl;
@@ -29,8 +30,9 @@ use syn::{Attribute, GenericParam, Generics};
 use crate::errors::Errors;
 
 pub(crate) use arg::{Arg, NamedArg, TextArg};
-pub(crate) use contract::{Contract, validate_contract};
 pub(crate) use client::{ClientMethod, ClientModel, ClientParams, validate_client};
+pub(crate) use contract::Contract;
+pub(crate) use contract_option::validate_contract;
 pub(crate) use declaration::{Declaration, validate_declaration};
 pub(crate) use envelope::{Envelope, Tags};
 pub(crate) use handler_impl::{ExclusivePair, HandlerImpl, PathUse, validate_impl};

@@ -1,14 +1,13 @@
-//! Grammar of the options on an `impl` block: `contract`, or `contract(version = 2, calls = [Confirm])`.
+//! The option of `#[websocket]` on an `impl`: `contract`, or `contract(version = 2, calls = [Confirm])`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::Span;
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::token::{Bracket, Paren};
 use syn::{Ident, LitInt, LitStr, Token, Type, bracketed, parenthesized};
 
 use super::suggest;
-use crate::errors::Errors;
 
 const PARAMETERS: [&str; 4] = ["version", "calls", "sends", "closes"];
 
@@ -33,34 +32,8 @@ pub(crate) struct ContractOption {
     pub(crate) closes: Vec<(LitInt, LitStr)>,
 }
 
-/// Parses the options of an `impl` block, and rejects those of a declaration.
-pub(crate) fn parse_impl_options(args: TokenStream, errors: &mut Errors) -> Option<ContractOption> {
-    if args.is_empty() {
-        return None;
-    }
-    let is_contract = args.clone().into_iter().next().is_some_and(|first| first.to_string() == "contract");
-    if !is_contract {
-        errors.error_at(
-            args,
-            "options on an `impl` block\nhelp: move the options to the `#[websocket(…)]` on the `struct` or `enum`",
-        );
-        return None;
-    }
-    let parser = |input: ParseStream<'_>| {
-        let option = parse_contract(input)?;
-        input.parse::<Option<Token![,]>>()?;
-        if !input.is_empty() {
-            return Err(input.error(
-                "options on an `impl` block, besides `contract`\n\
-                 help: move the options to the `#[websocket(…)]` on the `struct` or `enum`",
-            ));
-        }
-        Ok(option)
-    };
-    errors.collect(parser.parse2(args))
-}
-
-fn parse_contract(input: ParseStream<'_>) -> syn::Result<ContractOption> {
+/// Parses the option, from its name on.
+pub(super) fn parse_contract(input: ParseStream<'_>) -> syn::Result<ContractOption> {
     let span = input.parse::<Ident>()?.span();
     let mut option =
         ContractOption { span, version: None, calls: Vec::new(), sends: Vec::new(), closes: Vec::new() };

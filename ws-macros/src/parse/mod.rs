@@ -1,9 +1,10 @@
 //! Grammar of annotated items, without validation.
 
 mod block;
-mod contract;
 mod client;
+mod contract;
 mod helper;
+mod impl_options;
 mod options;
 mod suggest;
 
@@ -13,9 +14,10 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Generics, Ident, Token, Visibility};
 
 pub(crate) use block::{Block, ImplMethod, Member};
-pub(crate) use contract::{ContractOption, parse_impl_options};
-pub(crate) use client::{ClientOption, parse_block_options};
+pub(crate) use client::ClientOption;
+pub(crate) use contract::ContractOption;
 pub(crate) use helper::{HELPERS, OTHER_NAMES, attribute_name, cfg_attr_helper, is_websocket};
+pub(crate) use impl_options::parse_impl_options;
 pub(crate) use options::{Opt, OptValue, parse_options};
 pub(crate) use suggest::suggest;
 
@@ -117,15 +119,5 @@ impl Parse for DeclarationItem {
 impl Parse for Block {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         block::parse(input)
-    }
-}
-
-/// Rejects options of `#[websocket]` on an `impl`.
-fn reject_options(args: TokenStream, errors: &mut Errors) {
-    if !args.is_empty() {
-        errors.error_at(
-            args,
-            "options on an `impl` block\nhelp: move the options to the `#[websocket(…)]` on the `struct` or `enum`",
-        );
     }
 }

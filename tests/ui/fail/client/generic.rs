@@ -15,5 +15,5 @@ impl<T: Serialize + DeserializeOwned + Clone + Default> Board<T> {
 }
 
 fn main() {
-    let _ = Router::new().mount_at::<Board<u8>>("/");
+    let _: Router = Router::new().mount_at::<Board<u8>>("/");
 }

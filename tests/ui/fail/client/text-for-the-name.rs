@@ -13,5 +13,5 @@ impl Board {
 }
 
 fn main() {
-    let _ = Router::new().mount_at::<Board>("/");
+    let _: Router = Router::new().mount_at::<Board>("/");
 }

@@ -27,7 +27,7 @@ use super::run::Ended;
 use crate::address::Addr;
 use crate::envelope::{ClientCallError, Messages, PendingCall};
 use crate::handler::{Enveloped, Handler};
-use crate::reply::Only;
+use crate::reply::SendsOnly;
 use crate::sync::lock;
 use handler::RemoteHandler;
 use state::RemoteState;
@@ -216,7 +216,7 @@ impl<H: Handler + Enveloped> Remote<H> {
 
 impl<H, M> Remote<H>
 where
-    H: Handler + Enveloped<Sends = Only<M>>,
+    H: Handler + Enveloped<Sends = SendsOnly<M>>,
     M: Messages + DeserializeOwned,
 {
     /// Returns the messages that the server sends by itself: those of the option `sends`.

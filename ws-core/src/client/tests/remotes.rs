@@ -317,7 +317,7 @@ async fn a_client_without_a_server_fails() {
     assert!(matches!(BoardClient::connect("http://server.test/").await, Err(ConnectError::Url(_))));
 }
 
-/// Names in a member, and parameters beside it.
+/// Handler whose names are in a member, with the parameters beside it.
 #[websocket(envelope = Tagged, sends = Told)]
 #[derive(Default)]
 struct Plain;

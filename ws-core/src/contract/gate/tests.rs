@@ -93,8 +93,11 @@ fn set(contract: &mut Value, at: &str, to: Value) {
     }
 }
 
+/// What changes: the contract, a JSON pointer, and the new value.
+type Change = (&'static str, &'static str, Value);
+
 /// A row: the rule, and what changes in the contract. A row with `old` changes the older contract.
-fn rows() -> Vec<(Rule, Vec<(&'static str, &'static str, Value)>)> {
+fn rows() -> Vec<(Rule, Vec<Change>)> {
     let integer = || json!({ "type": "integer" });
     let number = || json!({ "type": "number" });
     let call = |name| json!({ "name": name, "content": { "kind": "nothing" }, "result": true });
