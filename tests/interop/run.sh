@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # tests/interop/run.sh
 # Tests `examples/rpc` with clients of JSON-RPC 2.0 (npm's rpc-websockets, json-rpc-2.0 and vscode-jsonrpc, and Rust's
-# jsonrpsee), and `examples/ocpp` with PyPI's ocpp. Tests `examples/echo` with common clients: npm's ws and undici, PyPI's websockets, aiohttp and picows, and
-# headless Chromium. Each client sends text, bytes, an empty message, a megabyte and, if it can, fragments
-# and pings; checks the echoes, compressed if it offers compression; and closes. Then PyPI's h2 and wsproto
-# test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file. A page in Chromium
-# reaches `examples/hello` without WebSockets, with Bullet's script if BULLET_JS is its path. curl repeats the transcripts of
-# the README and the guide. Last, two
-# windows of Chromium use the page of `examples/chat`, on one node and on two with nats-server between them,
-# which are killed. AsyncAPI's parser validates the documents of the examples' contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks.
-# which are killed. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks. A client of
-# `examples/rpc` is generated, compiled, and runs in Node and in a page.
+# jsonrpsee), and `examples/ocpp` with PyPI's ocpp. Tests `examples/echo` with common clients: npm's ws and undici,
+# PyPI's websockets, aiohttp and picows, and headless Chromium. Each client sends text, bytes, an empty message, a
+# megabyte and, if it can, fragments and pings; checks the echoes, compressed if it offers compression; and closes. Then
+# PyPI's h2 and wsproto test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file.
+# A page in Chromium reaches `examples/hello` without WebSockets, with Bullet's script if BULLET_JS is its path. curl
+# repeats the transcripts of the README and the guide. AsyncAPI's parser validates the documents of the examples'
+# contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks. A client of
+# `examples/rpc` is generated, compiled, and runs in Node and in a page. Last, two windows of Chromium use the page of
+# `examples/chat`, on one node and on two with nats-server between them, which are killed.
 # Prints a line per client, and fails if a client fails.
 #
 # The script installs to target/interop, and installs missing Debian packages.
@@ -49,10 +48,10 @@ fi
 # With the feature `tls`, `echo` also serves HTTP/2.
 cargo build --quiet --release -p examples --features nats,ocpp,tls \
     --example chat --example echo --example hello --example ocpp --example rpc --example wss
-cargo build --quiet --release -p tests --bin interop-asyncapi --bin interop-server --bin interop-sessions
+cargo build --quiet --release -p tests --bin interop-asyncapi --bin interop-server --bin interop-sessions \
+    --bin interop-typescript
 target/release/interop-asyncapi "$home/asyncapi" examples/contract/*.json
 node "$here/asyncapi.mjs" "$home/node_modules" "$home"/asyncapi/*
-cargo build --quiet --release -p tests --bin interop-server --bin interop-sessions --bin interop-typescript
 cargo build --quiet --locked --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
