@@ -176,6 +176,41 @@ async fn no_loss_and_no_duplicate_between_recovery_and_live_messages() {
     );
 }
 
+/// Messages that are received before the answer to a request is handled are later than that answer. Such an
+/// answer is no proof that the stream has lost its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recoveries_while_messages_arrive_do_not_renew_the_epoch() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let room = hubs[0].topic::<String>("room").history(100_000);
+    let (session, mut begin) = Session::from(&room, None).await;
+    drop(session);
+    let publisher = tokio::spawn({
+        let room = room.clone();
+        async move {
+            loop {
+                // A full queue refuses the message.
+                let _ = room.publish("line".into());
+                tokio::time::sleep(Duration::from_micros(100)).await;
+            }
+        }
+    });
+    for _ in 0..25 {
+        // Each recovers in a process that receives all messages.
+        let sessions = (0..4).map(|_| Session::open(&room, OnOpen::From(begin.position.into())));
+        for mut session in futures_util::future::join_all(sessions).await {
+            let recovery = loop {
+                if let (Event::Recovered(recovery), _) = session.next_with_position().await {
+                    break recovery;
+                }
+            };
+            assert!(recovery.recovered);
+            begin = recovery;
+        }
+    }
+    publisher.abort();
+}
+
 #[tokio::test]
 async fn deleted_stream_is_created_again_and_reported_as_a_gap() {
     let Some(nats) = NatsServer::start().await else { return };

@@ -12,12 +12,18 @@ use super::request::{PROBE_SUBJECT, RETRY_DELAY};
 use super::status::StatusReceiver;
 use crate::error::BrokerError;
 
+/// Number of requests without an answer after which a subscription counts as refused.
+///
+/// The server answers one subscription of this client to the subject. An earlier one may still exist there: the
+/// client tells the server of its end later than of the new one's beginning. Then that one gets the answer.
+const MAX_REQUESTS: u32 = 4;
+
 /// A check whether the server accepts a subscription, at its start and after each reconnect.
 ///
 /// The client sends a request without a receiver, with the subject of the subscription as the one for the
 /// answer. The server then sends "no responders" to that subject, but only if this client is subscribed to it.
-/// Other clients receive nothing. The answer to a second request arrives later, so that a missing first
-/// answer is a refusal.
+/// Other clients receive nothing. The answer to a second request arrives later, so that a first answer that is
+/// missing by then is missing for good.
 pub(super) struct AcceptanceCheck<'c> {
     pub(super) client: &'c Client,
     pub(super) refusals: &'c Refusals,
@@ -66,6 +72,7 @@ impl AcceptanceCheck<'_> {
     }
 
     async fn prove(&self, is_accepted: &AtomicBool) -> AcceptanceFailure {
+        let mut unanswered = 0;
         loop {
             let connects = self.connects();
             let (probe, answer_to) = (PROBE_SUBJECT, self.subject.clone());
@@ -85,7 +92,9 @@ impl AcceptanceCheck<'_> {
                 return std::future::pending().await;
             }
             // Without a connection, or after a reconnect, the request may be lost.
-            if answered.is_ok() && connects == self.connects() {
+            let is_unanswered = answered.is_ok() && connects == self.connects();
+            unanswered = if is_unanswered { unanswered + 1 } else { 0 };
+            if unanswered == MAX_REQUESTS {
                 return AcceptanceFailure::Refused(OverLimit.to_string().into());
             }
             tokio::time::sleep(RETRY_DELAY).await;

@@ -89,9 +89,10 @@ impl HistoryStream {
     }
 
     async fn open_and_check(&self) -> Result<Stream, Error> {
+        let seen_end = self.seen_end();
         let stream = timeout(2 * REQUEST_TIMEOUT, self.open()).await??;
         warn_if_underreplicated(&stream, self.replicas);
-        self.confirm_end(&stream, stream.cached_info().clone(), false).await?;
+        self.confirm_end(&stream, stream.cached_info().clone(), seen_end, false).await?;
         Ok(stream)
     }
 
@@ -99,11 +100,12 @@ impl HistoryStream {
     pub(super) async fn stream_and_info(&self) -> Result<(Stream, Info), Error> {
         let connects = self.connects();
         let stream = self.stream().await?;
+        let seen_end = self.seen_end();
         let info = request_with_retry(|| stream.get_info()).await?;
         if self.connects() != connects {
             return Err("the connection was replaced meanwhile".into());
         }
-        let info = self.confirm_end(&stream, info, true).await?;
+        let info = self.confirm_end(&stream, info, seen_end, true).await?;
         Ok((stream, info))
     }
 
@@ -154,15 +156,30 @@ impl HistoryStream {
         })
     }
 
+    /// Returns the end of the stream that this process has seen. It is to be read before the request whose
+    /// answer is compared with it: messages that are received meanwhile may be later than the answer.
+    fn seen_end(&self) -> SeenEnd {
+        *lock(&self.seen_end)
+    }
+
     /// Checks and records the end of the stream. A stream that has lost its end gets a new epoch, because the
     /// offsets behind that end will be used again. With `is_verified` the stream was checked before.
-    async fn confirm_end(&self, stream: &Stream, mut info: Info, is_verified: bool) -> Result<Info, Error> {
+    ///
+    /// `seen_end` is from before the request that `info` answers.
+    async fn confirm_end(
+        &self,
+        stream: &Stream,
+        mut info: Info,
+        mut seen_end: SeenEnd,
+        is_verified: bool,
+    ) -> Result<Info, Error> {
         for confirmation in 0..END_CONFIRMATIONS {
             if confirmation > 0 {
                 tokio::time::sleep(END_CONFIRMATION_DELAY).await;
+                seen_end = self.seen_end();
                 info = request_with_retry(|| stream.get_info()).await?;
             }
-            let (end, seen_end) = (StreamEnd::new(&info), *lock(&self.seen_end));
+            let end = StreamEnd::new(&info);
             let is_lost = match seen_end.check(&end) {
                 EndCheck::Kept => false,
                 EndCheck::Lost => true,
