@@ -7,6 +7,7 @@ mod ends;
 mod hostile;
 mod network;
 mod places;
+mod polls;
 mod silence;
 mod steady;
 mod takeovers;

@@ -1,14 +1,12 @@
 //! The way of a POST's messages into their session.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::post::PostBody;
-use super::session::HttpChannel;
-use crate::transport::session::SessionLink;
+use crate::transport::session::{SessionChannel, SessionLink};
 
-/// How often a POST looks for the next poll.
+/// How soon a POST whose channel has ended looks for another one.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The reason why a session does not take the messages of a POST.
@@ -36,34 +34,28 @@ pub(crate) async fn deliver(link: &SessionLink, post: PostBody) -> Result<(), De
             carrier => carrier?,
         };
         // Before the messages, so that a session has all of a POST or nothing.
-        if ack.is_some_and(|ack| ack > channel.sent()) {
+        if ack.take().is_some_and(|number| !channel.acknowledge(number)) {
             return Err(DeliveryError::UnsentAck);
         }
-        let accepted = channel.send(first, &messages, received).await.map_err(|_| DeliveryError::Gap)?;
-        if accepted >= last {
-            if let Some(number) = ack
-                && channel.send_frame(PostBody::ack_frame(number)).await
-            {
-                ack = None;
-            }
+        if channel.send(first, messages.iter()).await.map_err(|_| DeliveryError::Gap)? {
             channel.wait(last, received).await;
-            if let Some(frame) = close.clone()
-                && channel.send_frame(frame).await
-            {
-                // If the connection ends without the session, the session may not have read the frame.
-                channel.closed().await;
+        }
+        if received() >= last {
+            let Some(frame) = close.clone() else { return Ok(()) };
+            if channel.send_frame(frame).await {
+                channel.ended().await;
+            }
+            // If the channel ends without the session, the session may not have read the frame.
+            if link.is_over() {
+                return Ok(());
             }
         }
-        if received() >= last && ack.is_none() && (close.is_none() || link.is_over()) {
-            return Ok(());
-        }
-        // The connection has ended, and a poll has a successor soon.
+        // The connection has ended, and may have a successor.
         tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 
 /// Returns the channel of the connection that carries a session.
-pub(crate) fn carrier(link: &SessionLink) -> Result<Arc<HttpChannel>, DeliveryError> {
-    let channel = link.channel().and_then(|channel| (channel as Arc<dyn Any + Send + Sync>).downcast().ok());
-    channel.ok_or(if link.is_over() { DeliveryError::Over } else { DeliveryError::NotCarried })
+pub(crate) fn carrier(link: &SessionLink) -> Result<Arc<SessionChannel>, DeliveryError> {
+    link.channel().ok_or_else(|| if link.is_over() { DeliveryError::Over } else { DeliveryError::NotCarried })
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::client::{append_frame, close_frame_with, text_frame};
+use super::client::{append_frame, close_frame_with};
 
 /// The messages of a client, as its frames.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -48,11 +48,6 @@ impl PostBody {
     /// Returns a sentence about what is malformed. A member that occurs twice is.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(body).map_err(|error| format!("the body is malformed: {error}"))
-    }
-
-    /// Returns the frame of an acknowledgement.
-    pub(crate) fn ack_frame(number: u64) -> Bytes {
-        text_frame(format!("\0{{\"ack\":{number}}}").as_bytes()).into()
     }
 }
 
@@ -248,7 +243,7 @@ impl CloseMembers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::http::client::binary_frame;
+    use crate::transport::http::client::{binary_frame, text_frame};
 
     #[track_caller]
     fn check(body: &str, expect: Result<PostBody, ()>) {
@@ -277,7 +272,6 @@ mod tests {
             }),
         );
         check(r#"{"ack":12}"#, Ok(PostBody { ack: Some(12), ..none() }));
-        assert_eq!(PostBody::ack_frame(12), text_frame(b"\0{\"ack\":12}"));
         let close = |payload: &[u8]| Ok(PostBody { close: Some(close_frame_with(payload).into()), ..none() });
         check(r#"{"close":{"code":1000,"reason":"bye"}}"#, close(b"\x03\xe8bye"));
         check(r#"{"close":{"code":4999}}"#, close(b"\x13\x87"));

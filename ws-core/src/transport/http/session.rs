@@ -3,21 +3,17 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, duplex, split};
-use tokio::sync::{Mutex, Notify, mpsc};
-use tokio::task::JoinHandle;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
 use super::client::{FrameClient, MAX_WAITING, ServerClose, ServerEvent};
 use super::events::{COMMENT, EventWriter, write_field};
-use super::post::PostMessages;
 use crate::error::BoxError;
 use crate::options::Options;
 use crate::transport::base64;
@@ -29,106 +25,11 @@ const MAX_EVENTS: usize = 64 << 10;
 /// How long the session may take to end its stream after the answer to its close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Frames of the client that wait to be written. Each POST has its own limit.
-const MAX_FRAMES: usize = 4;
-
-/// The way for the messages of POSTs into the connection of a response.
-#[derive(Debug)]
-pub(crate) struct HttpChannel {
-    frames: mpsc::Sender<Bytes>,
-    /// The number of the last message that was passed on; 0 before the first one. The lock is held by one POST.
-    accepted: Mutex<u64>,
-    /// Notified when the session has read messages.
-    progress: Notify,
-    /// The number of the last message in the response.
-    sent: AtomicU64,
-}
-
-impl SessionChannel for HttpChannel {
-    fn on_received(&self, _: u64) {
-        self.progress.notify_waiters();
-    }
-}
-
-impl HttpChannel {
-    /// Passes messages on, each once. `first` is the number of the first one, and `received` returns the number of
-    /// the last one that the session has. Returns the number of the last message that was passed on.
-    ///
-    /// The number is smaller than that of the last one if the connection ends.
-    ///
-    /// # Errors
-    ///
-    /// Returns the number of the last message that was passed on, if messages before `first` are missing.
-    pub(crate) async fn send(
-        &self,
-        first: u64,
-        messages: &PostMessages,
-        received: impl Fn() -> u64,
-    ) -> Result<u64, u64> {
-        let mut accepted = self.accepted.lock().await;
-        *accepted = received().max(*accepted);
-        if first > *accepted + 1 {
-            return Err(*accepted);
-        }
-        for (number, message) in (first..).zip(messages.iter()) {
-            if number > *accepted {
-                // Cancellation between the two loses no frame, and repeats none.
-                let Ok(permit) = self.frames.reserve().await else { break };
-                permit.send(message);
-                *accepted = number;
-            }
-        }
-        Ok(*accepted)
-    }
-
-    /// Returns the number of the last message that was sent to the client on this connection, or that the client had
-    /// before.
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Acquire)
-    }
-
-    /// Passes on a frame without a number. Returns false if the connection has ended.
-    pub(crate) async fn send_frame(&self, frame: Bytes) -> bool {
-        self.frames.send(frame).await.is_ok()
-    }
-
-    /// Waits for the end of the connection.
-    pub(crate) async fn closed(&self) {
-        self.frames.closed().await;
-    }
-
-    /// Waits until the session has the message with a number, or the connection ends.
-    pub(crate) async fn wait(&self, number: u64, received: impl Fn() -> u64) {
-        loop {
-            let progress = self.progress.notified();
-            if received() >= number || self.frames.is_closed() {
-                return;
-            }
-            let (mut progress, mut closed) = (pin!(progress), pin!(self.frames.closed()));
-            poll_fn(|task| {
-                if closed.as_mut().poll(task).is_ready() {
-                    return Poll::Ready(());
-                }
-                progress.as_mut().poll(task)
-            })
-            .await;
-        }
-    }
-}
-
-/// The client's end of a stream whose frames come from several requests.
+/// The client's end of a stream. Its own frames go through the channel, as those of POSTs do.
 #[derive(Debug)]
 pub(super) struct SharedIo {
-    read: ReadHalf<DuplexStream>,
-    frames: mpsc::Sender<Bytes>,
-    /// The task that writes the frames. Dropping the stream ends the task.
-    writer: JoinHandle<()>,
-}
-
-impl Drop for SharedIo {
-    fn drop(&mut self) {
-        self.writer.abort();
-    }
+    stream: DuplexStream,
+    channel: Arc<SessionChannel>,
 }
 
 impl AsyncRead for SharedIo {
@@ -137,14 +38,14 @@ impl AsyncRead for SharedIo {
         task: &mut TaskContext<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(task, buf)
+        Pin::new(&mut self.stream).poll_read(task, buf)
     }
 }
 
 impl AsyncWrite for SharedIo {
     /// Takes whole frames only. While messages wait, the engine needs no pong.
     fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, frame: &[u8]) -> Poll<io::Result<usize>> {
-        _ = self.frames.try_send(Bytes::copy_from_slice(frame));
+        self.channel.try_send_frame(Bytes::copy_from_slice(frame));
         Poll::Ready(Ok(frame.len()))
     }
 
@@ -161,7 +62,7 @@ impl AsyncWrite for SharedIo {
 #[derive(Debug)]
 pub(crate) struct SessionEvents {
     client: FrameClient<SharedIo>,
-    channel: Arc<HttpChannel>,
+    channel: Arc<SessionChannel>,
     /// The message in progress.
     message: Vec<u8>,
     /// Whether the session has sent a close frame.
@@ -193,24 +94,10 @@ enum EventKind {
 impl SessionEvents {
     /// Returns the events of a connection whose client has the messages up to `received`; the session's end of the
     /// stream; and the channel for POSTs.
-    fn new(received: u64) -> (Self, DuplexStream, Arc<HttpChannel>) {
-        let (io, server) = duplex(MAX_WAITING);
-        let (read, mut write) = split(io);
-        let (frames, mut waiting) = mpsc::channel::<Bytes>(MAX_FRAMES);
-        let writer = tokio::spawn(async move {
-            while let Some(frame) = waiting.recv().await {
-                if write.write_all(&frame).await.is_err() {
-                    return;
-                }
-            }
-        });
-        let channel = Arc::new(HttpChannel {
-            frames: frames.clone(),
-            accepted: Mutex::default(),
-            progress: Notify::new(),
-            sent: AtomicU64::new(received),
-        });
-        let client = FrameClient::over(SharedIo { read, frames, writer });
+    fn new(received: u64) -> (Self, DuplexStream, Arc<SessionChannel>) {
+        let (stream, server) = duplex(MAX_WAITING);
+        let channel = Arc::new(SessionChannel::new(received));
+        let client = FrameClient::over(SharedIo { stream, channel: Arc::clone(&channel) });
         let events = Self { client, channel: Arc::clone(&channel), message: Vec::new(), is_closed: false };
         (events, server, channel)
     }
@@ -285,10 +172,9 @@ impl SessionEvents {
         if ends_poll { EventKind::Message } else { EventKind::Control }
     }
 
-    /// Appends the number of the next message. The client has the message later than the channel has the number.
+    /// Appends the number of the next message.
     fn write_id(&self, out: &mut Vec<u8>) {
-        let number = self.channel.sent.fetch_add(1, Ordering::AcqRel) + 1;
-        write_field("id", &number.to_string(), out);
+        write_field("id", &self.channel.count_sent().to_string(), out);
     }
 
     /// Ends the connection. A close frame of the session is answered.

@@ -20,7 +20,8 @@ impl Transport for SessionTransport {
     const IS_SESSION: bool = true;
 
     fn has_unread_input(&self) -> Option<bool> {
-        if self.up.stashed() > 0 {
+        let channel = self.short_lived.as_ref().and_then(|connection| connection.channel.as_ref());
+        if self.up.stashed() > 0 || channel.is_some_and(|channel| channel.has_frames()) {
             return Some(true);
         }
         self.stream.as_ref().map_or(Some(false), |stream| stream.has_unread_input())
@@ -110,17 +111,18 @@ impl SessionTransport {
     /// Polls the timer of a session without a connection. Returns its end when the session has expired.
     fn poll_detached(&mut self, task: &mut TaskContext<'_>) -> Option<SessionEnd> {
         let detached = self.detached.as_mut()?;
-        while detached.sleep.as_mut().poll(task).is_ready() {
-            if detached.is_quiet {
-                detached.is_quiet = false;
-                detached.sleep.as_mut().reset(detached.expires_at);
-                self.link.on_detached();
-            } else {
-                let kind = detached.kind;
-                return self.link.try_expire().then_some(SessionEnd::Expired(kind));
-            }
+        if detached.sleep.as_mut().poll(task).is_pending() {
+            return None;
         }
-        None
+        if detached.is_quiet {
+            detached.is_quiet = false;
+            detached.sleep.as_mut().reset(detached.expires_at);
+            self.end_input();
+            self.link.on_detached();
+            return self.poll_detached(task);
+        }
+        let kind = detached.kind;
+        self.link.try_expire().then_some(SessionEnd::Expired(kind))
     }
 }
 
@@ -332,5 +334,6 @@ impl AsyncWrite for SessionTransport {
 impl Drop for SessionTransport {
     fn drop(&mut self) {
         self.sessions.end(&self.link);
+        self.end_input();
     }
 }

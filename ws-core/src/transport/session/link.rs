@@ -1,12 +1,12 @@
 //! The link between a session's task and the requests that resume the session.
 
-use std::any::Any;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::channel::SessionChannel;
 use super::control::{Greeting, append_frame};
 use super::replaced::{close_frame, end_stream};
 use super::scope::ScopeHash;
@@ -34,7 +34,7 @@ pub(crate) struct Attachment {
     pub(crate) received: u64,
     pub(crate) peer: Option<IpAddr>,
     /// The way for messages from other requests, if the stream has one.
-    pub(crate) channel: Option<Arc<dyn SessionChannel>>,
+    pub(crate) channel: Option<Arc<SessionChannel>>,
     /// The interval for the object that begins the connection.
     pub(crate) interval: Option<Duration>,
     /// How soon after the end of the stream another one has to follow, so that the session is not detached between
@@ -52,12 +52,6 @@ impl Attachment {
     ) -> Self {
         Self { stream, input, received, peer, channel: None, interval: None, grace: Duration::ZERO }
     }
-}
-
-/// A connection whose messages from the client arrive in other requests.
-pub(crate) trait SessionChannel: Any + Send + Sync {
-    /// Handles that the session has the client's messages up to number `received`.
-    fn on_received(&self, received: u64);
 }
 
 /// A session, as requests see it.
@@ -95,7 +89,7 @@ struct LinkState {
 
 /// A connection with a channel.
 struct Carrier {
-    channel: Arc<dyn SessionChannel>,
+    channel: Arc<SessionChannel>,
     peer: Option<IpAddr>,
 }
 
@@ -168,7 +162,7 @@ impl SessionLink {
     }
 
     /// Returns the channel of the connection that carries the session, or that carried it within its grace.
-    pub(crate) fn channel(&self) -> Option<Arc<dyn SessionChannel>> {
+    pub(crate) fn channel(&self) -> Option<Arc<SessionChannel>> {
         lock(&self.state).carrier.as_ref().map(|carrier| Arc::clone(&carrier.channel))
     }
 
@@ -234,7 +228,7 @@ impl SessionLink {
     }
 
     /// Records the connection that carries the session now.
-    pub(super) fn on_attached(&self, peer: Option<IpAddr>, channel: Option<Arc<dyn SessionChannel>>) {
+    pub(super) fn on_attached(&self, peer: Option<IpAddr>, channel: Option<Arc<SessionChannel>>) {
         let carrier = channel.map(|channel| Box::new(Carrier { channel, peer }));
         let previous = std::mem::replace(&mut lock(&self.state).carrier, carrier);
         drop(previous);

@@ -5,8 +5,10 @@
 //! and cuts out the control objects. The [`link`] is where requests find the session and hand over streams.
 //! The chapter of the guide about the session protocol describes what is on the wire.
 
+mod channel;
 mod control;
 mod downlink;
+mod input;
 mod io;
 mod link;
 mod registry;
@@ -23,13 +25,14 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use serde_json::Number;
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::AsyncWrite as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+pub(crate) use channel::SessionChannel;
 use control::{Greeting, append_frame};
 use downlink::Downlink;
 use link::close_replaced;
-pub(crate) use link::{Attachment, Reservation, SessionChannel, SessionLink};
+pub(crate) use link::{Attachment, Reservation, SessionLink};
 pub(crate) use registry::Sessions;
 pub(crate) use scope::Scope;
 #[cfg(test)]
@@ -53,12 +56,6 @@ const MAX_UNACKNOWLEDGED: u64 = 32;
 
 /// Reads in one call, because those that bring only control objects give the engine nothing.
 const MAX_READS: u8 = 16;
-
-/// Bytes of messages that are read while the engine does not want any, to find an acknowledgement.
-const MAX_STASH: usize = 64 << 10;
-
-/// Bytes of one read into the stash.
-const STASH_READ: usize = 4 << 10;
 
 /// The transport of a handler with a session.
 #[allow(clippy::struct_excessive_bools)] // Each is a separate state.
@@ -94,7 +91,7 @@ pub(crate) struct SessionTransport {
 /// A connection that other requests and other connections complement.
 struct ShortLived {
     grace: Duration,
-    channel: Option<Arc<dyn SessionChannel>>,
+    channel: Option<Arc<SessionChannel>>,
 }
 
 /// The frames of the session itself that wait for the client.
@@ -164,7 +161,6 @@ impl SessionTransport {
             if self.down.is_between_messages() && is_between_frames {
                 close_replaced(&self.link, stream, SUPERSEDED, self.options.close_timeout);
             }
-            self.reset += self.up.reset();
         }
         self.detached = None;
         self.begin_stream(attachment, true);
@@ -174,6 +170,7 @@ impl SessionTransport {
     fn begin_stream(&mut self, attachment: Attachment, resumed: bool) {
         let Attachment { stream, input, received, peer, channel, interval, grace } = attachment;
         self.down.rewind(received);
+        self.begin_input(channel.as_deref());
         let greeting = Greeting {
             token: &self.link.token().to_text(),
             resumed,
@@ -197,9 +194,10 @@ impl SessionTransport {
     fn detach(&mut self, kind: ErrorKind, task: &TaskContext<'_>) {
         self.stream = None;
         self.is_steady = false;
-        self.reset += self.up.reset();
         (self.own, self.needs_ack) = (None, false);
-        if !self.is_closing {
+        if self.is_closing {
+            self.end_input();
+        } else {
             let now = Instant::now();
             let resume = self.session_options().resume;
             let grace = self.short_lived.as_ref().map_or(Duration::ZERO, |connection| connection.grace);
@@ -210,6 +208,7 @@ impl SessionTransport {
             let sleep = Box::pin(sleep_until(first));
             self.detached = Some(Box::new(Detached { kind, expires_at, is_quiet, sleep }));
             if !is_quiet {
+                self.end_input();
                 self.link.on_detached();
             }
         }
@@ -240,7 +239,7 @@ impl SessionTransport {
         if let Some(connection) = &self.short_lived
             && let Some(channel) = &connection.channel
         {
-            channel.on_received(self.up.received());
+            channel.on_received();
         }
         Ok(passed)
     }
@@ -260,66 +259,6 @@ impl SessionTransport {
     /// Returns whether frames of the session itself wait.
     fn has_own_frames(&self) -> bool {
         self.needs_ack || self.own.is_some()
-    }
-
-    /// Reads from the stream once. Ready with the number of bytes that pass to the engine.
-    fn poll_stream(
-        &mut self,
-        task: &mut TaskContext<'_>,
-        buffer: &mut [u8],
-        target: Target,
-    ) -> Poll<std::io::Result<usize>> {
-        let Some(stream) = &mut self.stream else { return Poll::Pending };
-        let held = self.up.take_held(buffer);
-        let mut read = ReadBuf::new(&mut buffer[held..]);
-        let poll = Pin::new(stream).poll_read(task, &mut read);
-        let len = read.filled().len();
-        match poll {
-            Poll::Ready(read) => {
-                let input = if len > 0 { &mut buffer[..held + len] } else { &mut [][..] };
-                self.finish_read(task, input, target, read)
-            }
-            Poll::Pending => {
-                self.up.return_held(&buffer[..held]);
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Processes the bytes of a read, or handles the end of the stream if there are none.
-    fn finish_read(
-        &mut self,
-        task: &TaskContext<'_>,
-        input: &mut [u8],
-        target: Target,
-        read: std::io::Result<()>,
-    ) -> Poll<std::io::Result<usize>> {
-        match read {
-            Ok(()) if !input.is_empty() => Poll::Ready(self.process(input, target)),
-            end => {
-                self.detach(end.map_or_else(|error| error.kind(), |()| ErrorKind::UnexpectedEof), task);
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Looks for an acknowledgement, while the engine does not read because the buffer is full.
-    fn read_acknowledgements(&mut self, task: &mut TaskContext<'_>) -> std::io::Result<()> {
-        let mut buffer = [0; STASH_READ];
-        for _ in 0..MAX_READS {
-            if self.up.stashed() >= MAX_STASH {
-                // The client sends so much that its acknowledgement is far behind.
-                self.down.evict_sent();
-                self.publish();
-                return Ok(());
-            }
-            match self.poll_stream(task, &mut buffer, Target::Stash) {
-                Poll::Ready(read) => _ = read?,
-                Poll::Pending => return Ok(()),
-            }
-        }
-        task.waker().wake_by_ref();
-        Ok(())
     }
 
     /// Writes to the stream what it takes. Returns whether it has taken everything.

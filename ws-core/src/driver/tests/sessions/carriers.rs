@@ -2,34 +2,23 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::duplex;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::client::{Peer, Read};
 use super::{S, frame, logged};
 use crate::transport::session::{Attachment, SessionChannel};
 
-/// A channel that stores what it learns.
-#[derive(Default)]
-struct Received(AtomicU64);
-
-impl SessionChannel for Received {
-    fn on_received(&self, received: u64) {
-        self.0.store(received, Ordering::Relaxed);
-    }
-}
-
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// Continues over a connection with a channel.
-async fn attach(peer: &mut Peer, grace: Duration) -> Arc<Received> {
-    let channel = Arc::<Received>::default();
+async fn attach(peer: &mut Peer, grace: Duration) -> Arc<SessionChannel> {
+    let channel = Arc::new(SessionChannel::new(peer.received));
     let (client, server) = duplex(1 << 10);
     let stream = Attachment::new(Box::new(server), Vec::new(), peer.received, Some(CLIENT));
-    let attachment = Attachment { channel: Some(Arc::clone(&channel) as _), grace, ..stream };
+    let attachment = Attachment { channel: Some(Arc::clone(&channel)), grace, ..stream };
     peer.link.reserve(peer.received).expect("the session goes on").attach(attachment);
     peer.cut();
     peer.io = Some(client);
@@ -47,7 +36,7 @@ async fn channel_lives_as_long_as_its_connection_and_the_grace() {
     assert_eq!(carrier(&peer), (true, Some(CLIENT)));
     peer.send("one").await;
     assert_eq!(peer.text().await, "re: one");
-    assert_eq!(channel.0.load(Ordering::Relaxed), 1);
+    timeout(S, channel.wait(1, || peer.link.received())).await.expect("the channel learns of the message");
     peer.cut();
     sleep(4 * S).await;
     assert_eq!(carrier(&peer), (true, Some(CLIENT)), "the next poll may come");
