@@ -45,6 +45,13 @@ pub(super) fn compare(old: &Contract, new: &Contract) -> Vec<HandlerChanges> {
 fn compare_handlers(old: &HandlerContract, new: &HandlerContract) -> Vec<ContractChange> {
     let mut comparison = Comparison { old, new, changes: Vec::new() };
     comparison.run();
+    // Methods of several states may have the same change.
+    let mut seen = Vec::new();
+    comparison.changes.retain(|change| {
+        let is_new = !seen.contains(change);
+        seen.push(change.clone());
+        is_new
+    });
     if comparison.changes.is_empty() && old != new {
         // The rules cover all else, as a test shows.
         comparison.add(Rule::DocumentationChanged, format!("the handler at `{}`", new.path));

@@ -4,10 +4,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::Value;
 
 use super::compare::{HandlerChanges, compare};
 use super::rules::{ClientEffect, Rule};
-use crate::contract_model::{Contract, FORMAT};
+use super::schema_fit::refers_only_to;
+use crate::contract_model::{Contract, FORMAT, HandlerContract};
 use crate::router::Router;
 
 /// Checks that the contract of a router is the one in a file, and says what a difference does to clients that are out
@@ -54,8 +58,11 @@ use crate::router::Router;
 ///
 /// # Panics
 ///
-/// Panics if the contract differs from the file, or if the file cannot be read: another format, unknown members, no
-/// JSON. A file that cannot be read is never overwritten.
+/// Panics if the contract differs from the file, or if the file cannot be read: another format, unknown or missing
+/// members, a reference that leads nowhere, no JSON. A file that cannot be read is never overwritten.
+///
+/// No other value of `UPDATE_CONTRACT` than 1 writes, and the check writes in CI too if the variable is set there: set
+/// it by hand only. The file is replaced at once, so that tests may check the same file at the same time.
 #[track_caller]
 pub fn check(file: impl AsRef<Path>, router: &Router) {
     let is_update = std::env::var_os("UPDATE_CONTRACT").is_some_and(|value| value == "1");
@@ -109,17 +116,60 @@ fn read(text: &str) -> Result<Contract, String> {
     let contract: Contract = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let mut paths: Vec<_> = contract.handlers.iter().map(|handler| &handler.path).collect();
     paths.sort();
-    match paths.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(format!("the handler at `{}` is in it twice", pair[0])),
-        None => Ok(contract),
+    if let Some(pair) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("the handler at `{}` is in it twice", pair[0]));
+    }
+    let written: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    for (handler, written) in
+        contract.handlers.iter().zip(written["handlers"].as_array().into_iter().flatten())
+    {
+        verify(handler, written).map_err(|why| format!("the handler at `{}` {why}", handler.path))?;
+    }
+    Ok(contract)
+}
+
+/// Checks that a handler has what each contract has. A member that was lost would hide changes.
+fn verify(handler: &HandlerContract, written: &Value) -> Result<(), String> {
+    let always = ["name", "path", "is_described", "limits"];
+    if let Some(name) = always.into_iter().find(|name| written.get(name).is_none()) {
+        return Err(format!("has no `{name}`"));
+    }
+    let declared = HandlerContract {
+        name: handler.name.clone(),
+        path: handler.path.clone(),
+        path_parameters: handler.path_parameters.clone(),
+        subprotocols: handler.subprotocols.clone(),
+        limits: handler.limits.clone(),
+        session: handler.session.clone(),
+        close_codes: handler.close_codes.clone(),
+        ..HandlerContract::default()
+    };
+    if !handler.is_described && *handler != declared {
+        return Err("is not described, but has a description".into());
+    }
+    if handler.is_described && handler.version == 0 {
+        return Err("has no `version`".into());
+    }
+    let names = handler.schemas.keys().cloned().collect();
+    if refers_only_to(written, &names) {
+        Ok(())
+    } else {
+        Err("refers to a schema that it does not have".into())
     }
 }
 
+/// Writes the file at once, because other tests may read it at the same time.
 fn write(file: &Path, contract: &Contract) -> Result<(), String> {
-    let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
-    folder
-        .and_then(|()| fs::write(file, contract.to_json()))
-        .map_err(|error| format!("the contract cannot be written to `{}`: {error}", file.display()))
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let write = || {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        fs::create_dir_all(folder)?;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let unfinished = folder.join(format!(".contract-{}-{number}.tmp", std::process::id()));
+        let written = fs::write(&unfinished, contract.to_json()).and_then(|()| fs::rename(&unfinished, file));
+        written.inspect_err(|_| _ = fs::remove_file(&unfinished))
+    };
+    write().map_err(|error| format!("the contract cannot be written to `{}`: {error}", file.display()))
 }
 
 /// Returns whether the changes of a handler may be accepted: none breaks clients, or its version is raised.

@@ -87,6 +87,7 @@ rules! {
     ErrorDataNarrowed Compatible "has data with fewer values or more members, which clients can read"
     ErrorDataWidened Breaking "may have data that clients cannot read"
     SentAdded Compatible "is new: clients ignore it"
+    SentUnnamed Breaking "is new and has no name: clients read it as one of those that they know"
     SentRemoved Breaking "is gone: clients that wait for it get none"
     SentFrame Breaking "is sent in another kind of message: clients do not read it"
     SentWidened Breaking "may have content that clients cannot read"

@@ -4,16 +4,22 @@
 //! first schema does not name do not occur, because serde writes none. `oneOf` is read like `anyOf`, because the
 //! alternatives of schemars exclude each other.
 
+mod same;
 mod scalars;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Map, Value};
 
 use crate::contract_model::JsonSchema;
+pub(super) use same::{differs, refers_only_to};
+use same::{plain, unchanged};
 use scalars::{bounds_fit, format_fits, types, types_fit, values_fit};
 
 type NamedSchemas = BTreeMap<String, JsonSchema>;
+
+/// Where references to named schemas lead.
+const SCHEMAS: &str = "#/schemas/";
 
 /// Keywords that do not change which values are valid.
 const ANNOTATIONS: [&str; 9] = [
@@ -29,7 +35,7 @@ const ANNOTATIONS: [&str; 9] = [
 ];
 
 /// Keywords with a rule, for all types.
-const RULED: [&str; 23] = [
+const RULED: [&str; 24] = [
     "$ref",
     "allOf",
     "anyOf",
@@ -47,6 +53,7 @@ const RULED: [&str; 23] = [
     "minItems",
     "maxItems",
     "properties",
+    "patternProperties",
     "required",
     "additionalProperties",
     "minProperties",
@@ -60,52 +67,44 @@ pub(super) fn misfit(
     (sub, part_schemas): (&JsonSchema, &NamedSchemas),
     (sup, whole_schemas): (&JsonSchema, &NamedSchemas),
 ) -> Option<String> {
-    let mut fit = Fit { part_schemas, whole_schemas, assumed: BTreeSet::new() };
+    let unchanged = unchanged(part_schemas, whole_schemas);
+    let mut fit =
+        Fit { part_schemas, whole_schemas, unchanged, assumed: BTreeSet::new(), unguarded: BTreeSet::new() };
     fit.fits(sub, sup).err()
-}
-
-/// Returns whether two schemas differ in more than annotations, themselves or in what they refer to.
-pub(super) fn differs(
-    (old, old_schemas): (&JsonSchema, &NamedSchemas),
-    (new, new_schemas): (&JsonSchema, &NamedSchemas),
-) -> bool {
-    let all = |schemas: &NamedSchemas| {
-        schemas.iter().map(|(name, schema)| (name.clone(), plain(schema, false))).collect::<NamedSchemas>()
-    };
-    plain(old, false) != plain(new, false)
-        || (new.to_string().contains("\"$ref\"") && all(old_schemas) != all(new_schemas))
-}
-
-/// Returns a schema without annotations. The names of members are not keywords.
-fn plain(schema: &JsonSchema, are_members: bool) -> JsonSchema {
-    match schema {
-        Value::Array(items) => items.iter().map(|item| plain(item, false)).collect(),
-        Value::Object(members) => members
-            .iter()
-            .filter(|(name, _)| are_members || !ANNOTATIONS.contains(&&***name))
-            .map(|(name, member)| (name.clone(), plain(member, !are_members && name == "properties")))
-            .collect(),
-        other => other.clone(),
-    }
 }
 
 struct Fit<'a> {
     part_schemas: &'a NamedSchemas,
     whole_schemas: &'a NamedSchemas,
+    /// The names of the schemas that are the same in both.
+    unchanged: BTreeSet<String>,
     /// Pairs of schemas with a reference that are compared already, because types may refer to themselves.
     assumed: BTreeSet<(String, String)>,
+    /// Those of the pairs that are compared without a member or an element in between. A type that is one of its own
+    /// alternatives is a type of the others only.
+    unguarded: BTreeSet<(String, String)>,
 }
 
 impl Fit<'_> {
     fn fits(&mut self, sub: &JsonSchema, sup: &JsonSchema) -> Result<(), String> {
+        if plain(sub, false) == plain(sup, false) && refers_only_to(sub, &self.unchanged) {
+            return Ok(());
+        }
         let (part_name, whole_name) = (reference(sub), reference(sup));
         if part_name.is_some() || whole_name.is_some() {
-            if !self.assumed.insert((sub.to_string(), sup.to_string())) {
+            let pair = (sub.to_string(), sup.to_string());
+            if self.unguarded.contains(&pair) {
+                return Err("a type is one of its own alternatives".into());
+            }
+            if !self.assumed.insert(pair.clone()) {
                 return Ok(());
             }
             let sub = resolve(sub, part_name, self.part_schemas)?;
             let sup = resolve(sup, whole_name, self.whole_schemas)?;
-            return self.fits(sub, sup);
+            self.unguarded.insert(pair.clone());
+            let found = self.fits(sub, sup);
+            self.unguarded.remove(&pair);
+            return found;
         }
         let empty = Map::new();
         let sup = match sup {
@@ -120,7 +119,8 @@ impl Fit<'_> {
         };
         for (name, value) in sup {
             let is_known = RULED.contains(&&**name) || ANNOTATIONS.contains(&&**name);
-            if !is_known && sub.get(name) != Some(value) {
+            let is_same = sub.get(name) == Some(value) && refers_only_to(value, &self.unchanged);
+            if !is_known && !is_same {
                 return Err(format!("the keyword `{name}` of the schema differs"));
             }
         }
@@ -161,10 +161,25 @@ impl Fit<'_> {
         Ok(())
     }
 
-    /// Checks whether one of several alternatives takes all values. A type at a time, because `["string", "null"]` may
-    /// fit into two alternatives.
+    /// Like [`fits`](Self::fits), but for the values of a member or the elements of an array.
+    fn fits_inside(&mut self, sub: &JsonSchema, sup: &JsonSchema) -> Result<(), String> {
+        let unguarded = std::mem::take(&mut self.unguarded);
+        let found = self.fits(sub, sup);
+        self.unguarded = unguarded;
+        found
+    }
+
+    /// Checks whether one of several alternatives takes all values. A value or a type at a time, because
+    /// `["string", "null"]` may fit into two alternatives.
     fn fits_one(&mut self, sub: &Map<String, Value>, alternatives: &[Value]) -> Result<(), String> {
         let mut last = String::from("no alternative takes it");
+        if let Some(values) =
+            list(sub, "enum").filter(|values| values.len() > 1 && !sub.contains_key("const"))
+        {
+            return values.iter().try_for_each(|value| {
+                self.fits_one(&Map::from_iter([("const".to_owned(), value.clone())]), alternatives)
+            });
+        }
         let sub_types = match sub.get("type") {
             Some(Value::Array(types)) => types.clone(),
             _ => Vec::new(),
@@ -197,7 +212,7 @@ impl Fit<'_> {
             (Some(Value::Array(a)), Some(Value::Array(b))) => {
                 for (index, item) in a.iter().enumerate() {
                     let other = b.get(index).cloned().unwrap_or_else(|| more(sup));
-                    self.fits(item, &other).map_err(|why| format!("element {index}: {why}"))?;
+                    self.fits_inside(item, &other).map_err(|why| format!("element {index}: {why}"))?;
                 }
                 // Elements beyond those of the first schema.
                 let is_closed =
@@ -206,7 +221,7 @@ impl Fit<'_> {
                     return Ok(());
                 }
                 let rest: Vec<_> = b.iter().skip(a.len()).cloned().chain([more(sup)]).collect();
-                rest.iter().try_for_each(|other| self.fits(&more(sub), other))
+                rest.iter().try_for_each(|other| self.fits_inside(&more(sub), other))
             }
             (Some(Value::Array(a)), Some(b)) => {
                 let is_closed =
@@ -214,42 +229,57 @@ impl Fit<'_> {
                 let rest = (!is_closed).then(|| more(sub));
                 a.iter()
                     .chain(&rest)
-                    .try_for_each(|item| self.fits(item, b))
+                    .try_for_each(|item| self.fits_inside(item, b))
                     .map_err(|why| format!("element: {why}"))
             }
             (Some(a), Some(Value::Array(b))) => {
                 let rest = [more(sup)];
                 b.iter()
                     .chain(&rest)
-                    .try_for_each(|item| self.fits(a, item))
+                    .try_for_each(|item| self.fits_inside(a, item))
                     .map_err(|why| format!("element: {why}"))
             }
             (a, Some(b)) => {
                 let any = Value::Bool(true);
-                self.fits(a.unwrap_or(&any), b).map_err(|why| format!("element: {why}"))
+                self.fits_inside(a.unwrap_or(&any), b).map_err(|why| format!("element: {why}"))
             }
         }
     }
 
     fn members_fit(&mut self, sub: &Map<String, Value>, sup: &Map<String, Value>) -> Result<(), String> {
-        let empty = Map::new();
-        let members =
-            |schema: &'_ Map<String, Value>| schema.get("properties").and_then(Value::as_object).cloned();
-        let (part_members, whole_members) =
-            (members(sub).unwrap_or_else(|| empty.clone()), members(sup).unwrap_or(empty));
+        let members = |schema: &Map<String, Value>, keyword: &str| {
+            schema.get(keyword).and_then(Value::as_object).cloned().unwrap_or_default()
+        };
+        let (part_members, whole_members) = (members(sub, "properties"), members(sup, "properties"));
+        let (part_patterns, whole_patterns) =
+            (members(sub, "patternProperties"), members(sup, "patternProperties"));
         let other = sup.get("additionalProperties").cloned().unwrap_or(Value::Bool(true));
+        // A pattern of both is compared below. Names are not matched with others: each may be one of theirs.
+        let patterns: Vec<_> =
+            whole_patterns.iter().filter(|(pattern, _)| !part_patterns.contains_key(*pattern)).collect();
         for (name, schema) in &part_members {
             let target = whole_members.get(name).unwrap_or(&other);
             if *target == Value::Bool(false) {
                 return Err(format!("the member `{name}` is not taken"));
             }
-            self.fits(schema, target).map_err(|why| format!("member `{name}`: {why}"))?;
+            for target in [target].into_iter().chain(patterns.iter().map(|(_, schema)| *schema)) {
+                self.fits_inside(schema, target).map_err(|why| format!("member `{name}`: {why}"))?;
+            }
         }
-        // A map has members of any name.
-        if let Some(rest) = sub.get("additionalProperties").filter(|rest| **rest != Value::Bool(false)) {
-            self.fits(rest, &other).map_err(|why| format!("other members: {why}"))?;
+        // A map has members of any name, or of a pattern. Without any keyword, a value has all members.
+        let any = Value::Bool(true);
+        let is_any = ["type", "properties", "patternProperties"].iter().all(|name| !sub.contains_key(*name));
+        let rest = sub.get("additionalProperties").or_else(|| is_any.then_some(&any));
+        let rest = rest.filter(|rest| **rest != Value::Bool(false)).map(|rest| (None, rest));
+        for (pattern, rest) in part_patterns.iter().map(|(name, rest)| (Some(name), rest)).chain(rest) {
+            let same = pattern.and_then(|pattern| whole_patterns.get(pattern));
+            let targets =
+                [same.unwrap_or(&other)].into_iter().chain(patterns.iter().map(|(_, schema)| *schema));
+            for target in targets {
+                self.fits_inside(rest, target).map_err(|why| format!("other members: {why}"))?;
+            }
             for (name, schema) in whole_members.iter().filter(|(name, _)| !part_members.contains_key(*name)) {
-                self.fits(rest, schema).map_err(|why| format!("member `{name}`: {why}"))?;
+                self.fits_inside(rest, schema).map_err(|why| format!("member `{name}`: {why}"))?;
             }
         }
         let (has, needs) = (names(sub), names(sup));
@@ -271,7 +301,7 @@ fn resolve<'s>(
 ) -> Result<&'s JsonSchema, String> {
     let Some(name) = name else { return Ok(schema) };
     // A reference has no keywords beside it in draft 7.
-    let found = name.strip_prefix("#/schemas/").and_then(|name| schemas.get(name));
+    let found = name.strip_prefix(SCHEMAS).and_then(|name| schemas.get(name));
     found.ok_or_else(|| format!("the reference `{name}` leads nowhere"))
 }
 
@@ -302,17 +332,26 @@ fn with_rest(schema: &Map<String, Value>, keyword: &str, one: &Value) -> Value {
 fn merged(schema: &Map<String, Value>, parts: &[Value], schemas: &NamedSchemas) -> Result<Value, String> {
     let mut whole = schema.clone();
     whole.remove("allOf");
-    for part in parts {
-        let part = resolve(part, reference(part), schemas)?;
+    let mut parts: VecDeque<&Value> = parts.iter().collect();
+    let mut followed = BTreeSet::new();
+    while let Some(part) = parts.pop_front() {
+        if let Some(name) = reference(part) {
+            // The same part again adds nothing, also if it is a part of itself.
+            if followed.insert(name) {
+                parts.push_back(resolve(part, Some(name), schemas)?);
+            }
+            continue;
+        }
         let Value::Object(part) = part else { continue };
         for (name, value) in part {
             match (whole.get_mut(name), value) {
+                (_, Value::Array(more)) if name == "allOf" => parts.extend(more),
                 (Some(Value::Object(own)), Value::Object(more)) if name == "properties" => {
                     more.iter().for_each(|(name, schema)| {
                         own.entry(name.clone()).or_insert_with(|| schema.clone());
                     });
                 }
-                (Some(Value::Array(own)), Value::Array(more)) if matches!(&**name, "required" | "allOf") => {
+                (Some(Value::Array(own)), Value::Array(more)) if name == "required" => {
                     own.extend(more.iter().cloned());
                 }
                 (Some(_), _) => {}

@@ -1,7 +1,7 @@
 //! The changes of contents: parameters and values.
 
 use super::{Comparison, ParameterRules, SchemaRules};
-use crate::contract::rules::{ContractChange, Rule};
+use crate::contract::rules::{ClientEffect, ContractChange, Rule};
 use crate::contract::schema_fit::{differs, misfit};
 use crate::contract_model::{ContentContract, JsonSchema, ParameterContract};
 
@@ -46,6 +46,28 @@ impl Comparison<'_> {
         }
     }
 
+    /// Compares what a client sends with several contents, of which the closest one decides.
+    pub(super) fn client_contents(
+        &mut self,
+        before: &ContentContract,
+        after: &[&ContentContract],
+        subject: &str,
+    ) {
+        let mut closest: Option<Vec<ContractChange>> = None;
+        let breaking = |changes: &[ContractChange]| {
+            changes.iter().filter(|change| change.rule.effect() == ClientEffect::Breaking).count()
+        };
+        for content in after {
+            let others = std::mem::take(&mut self.changes);
+            self.client_content(before, content, subject);
+            let found = std::mem::replace(&mut self.changes, others);
+            if closest.as_ref().is_none_or(|known| breaking(&found) < breaking(known)) {
+                closest = Some(found);
+            }
+        }
+        self.changes.extend(closest.into_iter().flatten());
+    }
+
     /// Compares what the server sends.
     pub(super) fn server_content(
         &mut self,
@@ -58,6 +80,10 @@ impl Comparison<'_> {
             (ContentContract::Json { schema: before }, ContentContract::Json { schema: after }) => {
                 self.server_schema((before, after), rules, subject);
             }
+            (
+                ContentContract::Parameters { parameters: before },
+                ContentContract::Parameters { parameters: after },
+            ) => self.server_schema((&object_of(before), &object_of(after)), rules, subject),
             (before, after) if before == after => {}
             _ => self.add(rules.breaking, subject),
         }
@@ -119,6 +145,14 @@ impl Comparison<'_> {
             None => {}
         }
     }
+}
+
+/// Returns the schema of parameters by name.
+fn object_of(parameters: &[ParameterContract]) -> JsonSchema {
+    let properties: serde_json::Map<_, _> =
+        parameters.iter().map(|one| (one.name.clone(), one.schema.clone())).collect();
+    let required: Vec<_> = parameters.iter().filter(|one| !one.is_optional).map(|one| &one.name).collect();
+    serde_json::json!({ "type": "object", "properties": properties, "required": required })
 }
 
 /// Returns the parameters of a content that has some, or none at all.

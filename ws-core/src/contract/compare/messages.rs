@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{Comparison, SchemaRules};
 use crate::contract::rules::Rule;
+use crate::contract::schema_fit::misfit;
 use crate::contract_model::{
-    CallContract, ErrorContract, FrameContract, HandlerContract, JsonSchema, MessageContract,
-    TransitionContract,
+    CallContract, ContentContract, ErrorContract, FrameContract, HandlerContract, JsonSchema,
+    MessageContract, TransitionContract,
 };
 
 impl Comparison<'_> {
@@ -18,13 +19,16 @@ impl Comparison<'_> {
         if first(old) != first(new) {
             self.add(Rule::FirstStateChanged, "the first state".into());
         }
-        for transition in new.transitions.iter().filter(|transition| !old.transitions.contains(transition)) {
+        let has = |list: &[TransitionContract], transition: &TransitionContract| {
+            list.iter().any(|other| visible(other) == visible(transition))
+        };
+        for transition in new.transitions.iter().filter(|transition| !has(&old.transitions, transition)) {
             let is_known = knows(old, &transition.event, &transition.name)
                 && old.states.iter().any(|state| state.name == transition.from);
             let rule = if is_known { Rule::TransitionAdded } else { Rule::TransitionNew };
             self.add(rule, transition_text(transition));
         }
-        for transition in old.transitions.iter().filter(|transition| !new.transitions.contains(transition)) {
+        for transition in old.transitions.iter().filter(|transition| !has(&new.transitions, transition)) {
             self.add(Rule::TransitionRemoved, transition_text(transition));
         }
         let names = |handler: &HandlerContract| -> BTreeSet<String> {
@@ -62,18 +66,23 @@ impl Comparison<'_> {
     }
 
     fn compare_errors(&mut self, before: &[ErrorContract], after: &[ErrorContract], subject: &str) {
-        for error in before {
-            let text = format!("the error {} of {subject}", error.code);
-            match after.iter().find(|other| other.code == error.code) {
-                None => self.add(Rule::ErrorRemoved, text),
-                Some(ErrorContract { code: _, description: _, data }) => {
-                    let any = JsonSchema::Bool(true);
-                    let data = (error.data.as_ref().unwrap_or(&any), data.as_ref().unwrap_or(&any));
-                    let rules =
-                        SchemaRules { breaking: Rule::ErrorDataWidened, compatible: Rule::ErrorDataNarrowed };
-                    self.server_schema(data, rules, text);
-                }
+        // Several errors may have one code.
+        let data = |errors: &[ErrorContract], code: i64| -> Vec<JsonSchema> {
+            let of_code = errors.iter().filter(|error| error.code == code);
+            of_code.map(|error| error.data.clone().unwrap_or(JsonSchema::Bool(true))).collect()
+        };
+        for (index, error) in before.iter().enumerate() {
+            if before[..index].iter().any(|earlier| earlier.code == error.code) {
+                continue;
             }
+            let text = format!("the error {} of {subject}", error.code);
+            let (had, has) = (data(before, error.code), data(after, error.code));
+            if has.is_empty() {
+                self.add(Rule::ErrorRemoved, text);
+                continue;
+            }
+            let rules = SchemaRules { breaking: Rule::ErrorDataWidened, compatible: Rule::ErrorDataNarrowed };
+            self.server_schema((&any_of(had), &any_of(has)), rules, text);
         }
         for error in after.iter().filter(|error| before.iter().all(|known| known.code != error.code)) {
             self.add(Rule::ErrorAdded, format!("the error {} of {subject}", error.code));
@@ -95,11 +104,19 @@ impl Comparison<'_> {
                 union(all, &before.name, |message| (&message.name, &message.states))
             };
             self.compare_taken(states(&old), states(&new), &subject);
+            // Without an envelope, a method may take several contents, and one of them has to do.
+            let mut groups: Vec<(&[String], Vec<&ContentContract>)> = Vec::new();
             for after in found {
                 // A new member of a message needs a rule here.
                 // The frame is a part of the name here.
-                let MessageContract { name: _, description: _, frame: _, content, states: _ } = after;
-                self.client_content(&before.content, content, &subject);
+                let MessageContract { name: _, description: _, frame, content, states } = after;
+                match groups.iter_mut().find(|(of, _)| *frame != FrameContract::Envelope && *of == states) {
+                    Some((_, contents)) => contents.push(content),
+                    None => groups.push((states, vec![content])),
+                }
+            }
+            for (_, contents) in groups {
+                self.client_contents(&before.content, &contents, &subject);
             }
         }
     }
@@ -115,7 +132,8 @@ impl Comparison<'_> {
             message.frame != FrameContract::Envelope && others.iter().any(|other| same(&other))
         };
         for message in added(old, new, |message| &message.name).filter(|message| !is_renamed(message, old)) {
-            self.add(Rule::SentAdded, format!("the message `{}` of the server", message.name));
+            let rule = if self.is_read_as_another(message) { Rule::SentUnnamed } else { Rule::SentAdded };
+            self.add(rule, format!("the message `{}` of the server", message.name));
         }
         for before in old {
             let subject = format!("the message `{}` of the server", before.name);
@@ -143,6 +161,29 @@ impl Comparison<'_> {
                 self.server_content(&before.content, &after.content, rules, subject.clone());
             }
         }
+    }
+
+    /// Returns whether clients take a new message for one that they know, because it has no name.
+    fn is_read_as_another(&self, new: &MessageContract) -> bool {
+        let of_frame = |message: &&MessageContract| message.frame == new.frame;
+        match new.frame {
+            FrameContract::Envelope => false,
+            FrameContract::Text if self.old.envelope.is_some() => !self.is_known_content(new),
+            _ => self.old.server.messages.iter().any(|old| of_frame(&old)) && !self.is_known_content(new),
+        }
+    }
+
+    /// Returns whether a message without an envelope has only contents that the server sends already.
+    fn is_known_content(&self, new: &MessageContract) -> bool {
+        let of_frame = self.old.server.messages.iter().filter(|old| old.frame == new.frame);
+        let mut contents = of_frame.map(|old| &old.content);
+        contents.any(|old| match (old, &new.content) {
+            (ContentContract::Raw, _) => true,
+            (ContentContract::Json { schema: old }, ContentContract::Json { schema }) => {
+                misfit((schema, &self.new.schemas), (old, &self.old.schemas)).is_none()
+            }
+            (old, new) => old == new,
+        })
     }
 
     /// Compares the calls of the server, which clients answer.
@@ -182,9 +223,10 @@ impl Comparison<'_> {
         }
     }
 
-    /// Returns the states, or all that clients know.
+    /// Returns the states, or all that clients know. Clients of a handler without states may be in any of the new ones.
     fn all_states(&self, states: Option<BTreeSet<String>>) -> BTreeSet<String> {
-        states.unwrap_or_else(|| self.old.states.iter().map(|state| state.name.clone()).collect())
+        let known = if self.old.states.is_empty() { &self.new.states } else { &self.old.states };
+        states.unwrap_or_else(|| known.iter().map(|state| state.name.clone()).collect())
     }
 
     /// Adds a change, unless a method of the same name has added it.
@@ -195,16 +237,28 @@ impl Comparison<'_> {
     }
 }
 
+/// Returns the schema of a value of one of several types.
+fn any_of(mut schemas: Vec<JsonSchema>) -> JsonSchema {
+    if schemas.len() == 1 { schemas.remove(0) } else { serde_json::json!({ "anyOf": schemas }) }
+}
+
 /// Returns whether clients of a contract cause an event already.
 fn knows(handler: &HandlerContract, event: &str, name: &str) -> bool {
     match event {
         "on_call" => handler.client.calls.iter().any(|call| call.name == name),
-        "on_message" | "on_text" | "on_binary" => {
-            handler.client.messages.iter().any(|message| message.name == name)
-        }
+        "on_message" => handler.client.messages.iter().any(|message| message.name == name),
+        "on_text" => handler.client.messages.iter().any(|message| message.frame == FrameContract::Text),
+        "on_binary" => handler.client.messages.iter().any(|message| message.frame == FrameContract::Binary),
         // The server causes the others, and clients can do nothing about them.
         _ => true,
     }
+}
+
+/// Returns what clients see of a transition: the name of a call or message, but not that of a method.
+fn visible(transition: &TransitionContract) -> (&str, &str, &str, Option<&str>) {
+    let TransitionContract { from, to, event, name } = transition;
+    let is_named = matches!(&**event, "on_call" | "on_message");
+    (from, to, event, is_named.then_some(name))
 }
 
 fn transition_text(transition: &TransitionContract) -> String {

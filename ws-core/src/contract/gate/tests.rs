@@ -173,6 +173,10 @@ fn rows() -> Vec<(Rule, Vec<Change>)> {
         (Rule::ErrorDataWidened, new("/client/calls/0/errors/0/data", number())),
         (Rule::ErrorDataNarrowed, new("/client/calls/0/errors/0/data", json!({ "const": "a" }))),
         (Rule::SentAdded, new("/server/messages/-", message("news"))),
+        (
+            Rule::SentUnnamed,
+            new("/server/messages/-", json!({ "name": "hi", "frame": "text", "content": { "kind": "raw" } })),
+        ),
         (Rule::SentRemoved, new("/server/messages/0", Value::Null)),
         (Rule::SentFrame, new("/server/messages/0/frame", json!("text"))),
         (Rule::SentWidened, new("/schemas/Receipt/required", json!([]))),
@@ -317,6 +321,122 @@ fn methods_of_several_states_are_compared_one_by_one() {
     assert!(found.iter().any(|change| change.rule == Rule::ResultWidened), "{found:?}");
 }
 
+/// A handler that gets states may refuse what it took always, also if the contract cannot know the first state.
+#[test]
+fn a_handler_that_gets_states_takes_less() {
+    let (mut old, mut new) = (board(), board());
+    for contract in [&mut old, &mut new] {
+        set(contract, "/states/0/is_initial", Value::Null);
+        set(contract, "/transitions", Value::Null);
+        set(contract, "/server/messages/0/states", Value::Null);
+    }
+    set(&mut old, "/states", Value::Null);
+    set(&mut old, "/client/calls/0/states", Value::Null);
+    set(&mut new, "/client/calls/0/states", json!(["Member"]));
+    let found = changes(old, new);
+    assert!(found.iter().any(|change| change.rule == Rule::StateClosed), "{found:?}");
+}
+
+/// Clients do not see which method causes a transition.
+#[test]
+fn methods_of_transitions_may_be_renamed() {
+    let of = |event: &str, name: &str| {
+        let mut contract = board();
+        let message = json!([{ "name": name, "frame": "text", "content": { "kind": "raw" } }]);
+        set(&mut contract, "/client/messages", message);
+        let transition = json!([{ "from": "Guest", "to": "Member", "event": event, "name": name }]);
+        set(&mut contract, "/transitions", transition);
+        contract
+    };
+    for event in ["on_text", "after"] {
+        let found = changes(of(event, "late"), of(event, "too_late"));
+        assert!(found.iter().all(|change| change.rule == Rule::DocumentationChanged), "{event}: {found:?}");
+    }
+    let found = changes(of("on_call", "order"), of("on_call", "buy"));
+    assert!(found.iter().any(|change| change.rule == Rule::TransitionRemoved), "{found:?}");
+}
+
+/// Several errors of a call may have one code, with data of their own.
+#[test]
+fn errors_of_one_code_are_compared_together() {
+    let of = |data: &[&str]| {
+        let mut contract = board();
+        let errors: Vec<_> =
+            data.iter().map(|ty| json!({ "code": 1, "description": "", "data": { "type": ty } })).collect();
+        set(&mut contract, "/client/calls/0/errors", json!(errors));
+        contract
+    };
+    let rules = |old: &[&str], new: &[&str]| {
+        let mut old = of(old);
+        set(&mut old, "/name", json!("Other"));
+        changes(old, of(new)).iter().map(|change| change.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(&["string", "number"], &["number", "string"]), [Rule::ErrorDataNarrowed]);
+    assert_eq!(rules(&["string", "number"], &["string", "number"]), [Rule::DocumentationChanged]);
+    assert_eq!(rules(&["string", "number"], &["string", "null"]), [Rule::ErrorDataWidened]);
+    assert_eq!(rules(&["string"], &["string", "number"]), [Rule::ErrorDataWidened]);
+}
+
+/// A payload without an envelope may have several contents. Each old one fits one of the new ones.
+#[test]
+fn one_of_several_contents_has_to_do() {
+    let of = |schemas: &[Value]| {
+        let mut contract = board();
+        let message = |schema: &Value| json!({ "name": "m", "frame": "text", "content": { "kind": "json", "schema": schema } });
+        set(&mut contract, "/client/messages", schemas.iter().map(message).collect());
+        contract
+    };
+    let (integer, string) = (json!({ "type": "integer" }), json!({ "type": "string" }));
+    let found = changes(of(&[integer.clone()]), of(&[string.clone(), json!({ "type": "number" })]));
+    assert_eq!(
+        found.iter().map(|change| change.rule).collect::<Vec<_>>(),
+        [Rule::ContentWidened],
+        "{found:?}"
+    );
+    let found = changes(of(&[integer.clone(), string.clone()]), of(&[integer]));
+    assert_eq!(
+        found.iter().map(|change| change.rule).collect::<Vec<_>>(),
+        [Rule::ContentNarrowed],
+        "{found:?}"
+    );
+}
+
+/// A message without an envelope has no name by which clients could ignore it.
+#[test]
+fn a_new_message_without_a_name_has_to_be_one_that_clients_know() {
+    let of = |contents: &[(&str, Value)]| {
+        let mut contract = board();
+        set(&mut contract, "/envelope", Value::Null);
+        let messages = contents.iter().enumerate().map(|(index, (frame, schema))| {
+            json!({ "name": format!("m{index}"), "frame": frame, "content": { "kind": "json", "schema": schema } })
+        });
+        set(&mut contract, "/server/messages", messages.collect());
+        contract
+    };
+    let number = ("text", json!({ "type": "number" }));
+    let rules = |more: (&str, Value)| {
+        let found = changes(of(&[number.clone()]), of(&[number.clone(), more]));
+        found.iter().map(|change| change.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(("text", json!({ "type": "string" }))), [Rule::SentUnnamed]);
+    assert_eq!(rules(("text", json!({ "type": "integer" }))), [Rule::SentAdded]);
+    assert_eq!(rules(("binary", json!({ "type": "string" }))), [Rule::SentAdded]);
+}
+
+/// The values of a map whose keys are numbers are in no member, and may have another type under the same name.
+#[test]
+fn what_a_map_refers_to_is_compared() {
+    let of = |ty: &str| {
+        let mut contract = board();
+        let map = json!({ "type": "object", "patternProperties": { "^\\d+$": { "$ref": "#/schemas/Item" } }, "additionalProperties": false });
+        set(&mut contract, "/client/calls/0/result", map);
+        set(&mut contract, "/schemas/Item", json!({ "type": ty }));
+        contract
+    };
+    let found = changes(of("integer"), of("string"));
+    assert!(found.iter().any(|change| change.rule == Rule::ResultWidened), "{found:?}");
+}
+
 /// The name of a method without an envelope is invisible to clients.
 #[test]
 fn raw_methods_may_be_renamed() {
@@ -332,6 +452,29 @@ fn raw_methods_may_be_renamed() {
     let mut json = raw("reply");
     set(&mut json, "/client/messages/0/content", json!({ "kind": "json", "schema": true }));
     assert_eq!(changes(raw("echo"), json)[0].rule, Rule::ContentKind);
+}
+
+/// A member that is lost, by hand or by a merge, would hide changes.
+#[test]
+fn a_file_that_has_lost_a_part_is_not_read() {
+    let lost = |at: &str, to: Value| {
+        let mut contract = board();
+        set(&mut contract, at, to);
+        read(&contract.to_string()).map(|_| ())
+    };
+    let expect = |at: &str, to: Value, why: &str| {
+        let found = lost(at, to).unwrap_err();
+        assert!(found.contains(why), "{at}: {found}");
+    };
+    for name in ["name", "path", "is_described", "limits"] {
+        expect(&format!("/{name}"), Value::Null, &format!("has no `{name}`"));
+    }
+    expect("/version", Value::Null, "has no `version`");
+    expect("/is_described", json!(false), "is not described, but has a description");
+    expect("/schemas", json!({}), "refers to a schema that it does not have");
+    expect("/server/messages/0/content/schema/$ref", json!("#/schemas/B"), "refers to a schema");
+    lost("/description", Value::Null).unwrap();
+    lost("/close_codes", Value::Null).unwrap();
 }
 
 /// A file of its own in the folder for temporary files, removed at the end.
@@ -435,6 +578,8 @@ fn a_file_that_cannot_be_read_neither_passes_nor_is_overwritten() {
         (r#"{"format": 1, "handlers": [], "more": 1}"#, "unknown field `more`"),
         (r#"{"format": 1, "handlers": [{"path": "/a", "new": 1}]}"#, "unknown field `new`"),
         (r#"{"format": 1, "handlers": [{"path": "/a"}, {"path": "/a"}]}"#, "is in it twice"),
+        (r#"{"format": 1, "handlers": [{"path": "/a"}]}"#, "`/a` has no `name`"),
+        (r#"{"format": 1, "handlers": [{"name": "A", "path": "/a", "is_described": true}]}"#, "no `limits`"),
     ];
     for (index, (text, expect)) in unreadable.into_iter().enumerate() {
         let file = TempFile::with(&format!("unreadable-{index}"), text);

@@ -69,6 +69,16 @@ pub(super) fn types_fit(sub: &Map<String, Value>, sup: &Map<String, Value>) -> R
     }
 }
 
+/// Returns the types that a bound is about. Values of other types have no such bound.
+fn bounded_types(keyword: &str) -> &'static [&'static str] {
+    match keyword {
+        "minLength" | "maxLength" => &["string"],
+        "minItems" | "maxItems" => &["array"],
+        "minProperties" | "maxProperties" => &["object"],
+        _ => &["integer", "number"],
+    }
+}
+
 /// The bounds whose larger value is stricter, and those whose smaller one is.
 const LOWER: [&str; 5] = ["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"];
 const UPPER: [&str; 5] = ["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"];
@@ -76,6 +86,9 @@ const UPPER: [&str; 5] = ["maximum", "exclusiveMaximum", "maxLength", "maxItems"
 pub(super) fn bounds_fit(sub: &Map<String, Value>, sup: &Map<String, Value>) -> Result<(), String> {
     for (index, keyword) in LOWER.iter().chain(&UPPER).enumerate() {
         let Some(bound) = sup.get(*keyword) else { continue };
+        if !bounded_types(keyword).iter().any(|ty| types(sub).contains(ty)) {
+            continue;
+        }
         let is_lower = index < LOWER.len();
         let own = sub.get(*keyword);
         let is_stricter = match (own.and_then(Value::as_f64), bound.as_f64()) {
@@ -101,7 +114,7 @@ pub(super) fn bounds_fit(sub: &Map<String, Value>, sup: &Map<String, Value>) -> 
     Ok(())
 }
 
-/// Returns the range of an integer's format. The ends of 64 bits are rounded, in the same way for both schemas.
+/// Returns the range of an integer's format. The ends of 64 bits and more are rounded, in the same way for both schemas.
 #[expect(clippy::cast_precision_loss, reason = "both ranges are rounded in the same way")]
 fn range(schema: &Map<String, Value>) -> Option<(f64, f64)> {
     Some(match schema.get("format").and_then(Value::as_str)? {
@@ -109,10 +122,12 @@ fn range(schema: &Map<String, Value>) -> Option<(f64, f64)> {
         "int16" => (f64::from(i16::MIN), f64::from(i16::MAX)),
         "int32" => (f64::from(i32::MIN), f64::from(i32::MAX)),
         "int64" | "int" => (i64::MIN as f64, i64::MAX as f64),
+        "int128" => (i128::MIN as f64, i128::MAX as f64),
         "uint8" => (0.0, f64::from(u8::MAX)),
         "uint16" => (0.0, f64::from(u16::MAX)),
         "uint32" => (0.0, f64::from(u32::MAX)),
         "uint64" | "uint" => (0.0, u64::MAX as f64),
+        "uint128" => (0.0, u128::MAX as f64),
         _ => return None,
     })
 }
@@ -121,7 +136,8 @@ pub(super) fn format_fits(sub: &Map<String, Value>, sup: &Map<String, Value>) ->
     let (own, other) = (sub.get("format"), sup.get("format"));
     let is_number = types(sub).iter().all(|ty| matches!(*ty, "integer" | "number" | "null"));
     let Some(other) = other else { return Ok(()) };
-    if own == Some(other) {
+    // Null has no format.
+    if own == Some(other) || types(sub).iter().all(|ty| *ty == "null") {
         return Ok(());
     }
     let fits = match (range(sub), range(sup)) {

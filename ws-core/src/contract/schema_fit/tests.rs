@@ -50,6 +50,11 @@ fn numbers_and_formats() {
         Some("maxLength"),
     );
     fits(json!({ "type": "number", "format": "float" }), json!({ "type": "number", "format": "double" }));
+    let optional = json!({ "type": ["integer", "null"], "format": "uint8", "minimum": 0 });
+    fits(json!({ "type": "null" }), optional.clone());
+    check(json!({ "type": ["integer", "null"] }), optional, Some("`minimum`"));
+    fits(integer("uint64"), integer("int128"));
+    check(integer("int128"), integer("int64"), Some("the format"));
     check(
         json!({ "type": "string", "format": "uri" }),
         json!({ "type": "string", "format": "uuid" }),
@@ -111,6 +116,28 @@ fn members() {
     fits(object(a(), json!([])), map("integer"));
 }
 
+/// The schema of a map whose keys are numbers.
+#[test]
+fn members_of_a_pattern() {
+    let map = |pattern: &str, of: Value| json!({ "type": "object", "patternProperties": { pattern: of }, "additionalProperties": false });
+    let (digits, signed) = (r"^\d+$", r"^-?\d+$");
+    let (integer, number, string) =
+        (json!({ "type": "integer" }), json!({ "type": "number" }), json!({ "type": "string" }));
+    let any_name = |of: &Value| json!({ "type": "object", "additionalProperties": of });
+    fits(map(digits, integer.clone()), map(digits, number.clone()));
+    check(map(digits, number.clone()), map(digits, integer.clone()), Some("other members"));
+    fits(map(digits, integer.clone()), any_name(&number));
+    check(map(digits, string), any_name(&integer), Some("other members"));
+    check(any_name(&integer), map(digits, integer.clone()), Some("other members"));
+    check(map(digits, integer.clone()), map(signed, integer.clone()), Some("other members"));
+    check(
+        json!({ "type": "object", "properties": { "1": number } }),
+        json!({ "type": "object", "patternProperties": { digits: integer } }),
+        Some("member `1`"),
+    );
+    check(json!({}), json!({ "properties": { "a": integer } }), Some("is not taken"));
+}
+
 #[test]
 fn elements() {
     let list = |of: Value| json!({ "type": "array", "items": of });
@@ -139,6 +166,52 @@ fn unknown_keywords_differ() {
     check(pattern("aa"), pattern("a"), Some("the keyword `pattern`"));
     check(json!({ "type": "string" }), pattern("a"), Some("the keyword `pattern`"));
     check(json!({ "type": "string" }), json!({ "not": { "const": "a" } }), Some("the keyword `not`"));
+    // The same reference may lead to another type.
+    let of = |ty: &str| NamedSchemas::from([("A".to_owned(), json!({ "type": ty }))]);
+    let schema = json!({ "type": "object", "propertyNames": { "$ref": "#/schemas/A" } });
+    let found = misfit((&schema, &of("string")), (&schema, &of("integer")));
+    assert!(found.is_some_and(|why| why.contains("the keyword `propertyNames`")));
+    assert_eq!(misfit((&schema, &of("string")), (&schema, &of("string"))), None);
+    let map = json!({ "type": "object", "patternProperties": { "^\\d+$": { "$ref": "#/schemas/A" } } });
+    let found = misfit((&map, &of("string")), (&map, &of("integer")));
+    assert!(found.is_some_and(|why| why.contains("type string is not taken")));
+}
+
+/// A type that is one of its own alternatives adds no values to the others.
+#[test]
+fn types_of_themselves_end() {
+    let of = |schema: Value| NamedSchemas::from([("A".to_owned(), schema)]);
+    let a = json!({ "$ref": "#/schemas/A" });
+    let integer = json!({ "type": "integer" });
+    let (loose, text) = (of(json!({ "anyOf": [a, { "type": "string" }] })), of(json!({ "type": "string" })));
+    assert!(misfit((&integer, &loose), (&a, &loose)).is_some());
+    assert_eq!(misfit((&a, &loose), (&a, &loose)), None);
+    assert_eq!(misfit((&a, &text), (&a, &loose)), None);
+    for cycle in [json!({ "allOf": [a] }), a.clone(), json!({ "anyOf": [a] })] {
+        let cycle = of(cycle);
+        assert!(misfit((&integer, &cycle), (&a, &cycle)).is_some(), "{cycle:?}");
+        assert!(misfit((&a, &cycle), (&a, &text)).is_some(), "{cycle:?}");
+    }
+}
+
+/// A comment at one variant of an enum makes alternatives of its values, and a comment at a member makes a part of its
+/// reference.
+#[test]
+fn comments_change_no_values() {
+    let plain = json!({ "type": "string", "enum": ["a", "b", "c"] });
+    let commented = json!({ "oneOf": [
+        { "type": "string", "enum": ["a", "c"] }, { "type": "string", "const": "b", "description": "B." },
+    ] });
+    fits(plain.clone(), commented.clone());
+    fits(commented.clone(), plain);
+    check(json!({ "enum": ["a", "d"] }), commented, Some("none of the alternatives"));
+    let tree = |next: Value| {
+        NamedSchemas::from([("Tree".to_owned(), json!({ "type": "object", "properties": { "next": next } }))])
+    };
+    let a = json!({ "$ref": "#/schemas/Tree" });
+    let (plain, commented) = (tree(a.clone()), tree(json!({ "allOf": [a], "description": "The next." })));
+    assert_eq!(misfit((&a, &plain), (&a, &commented)), None);
+    assert_eq!(misfit((&a, &commented), (&a, &plain)), None);
 }
 
 #[test]
