@@ -149,31 +149,41 @@ pub fn message(to: &mut Description, method: MethodText, content: ContentContrac
     add_client_message(to, method, FrameContract::Envelope, content);
 }
 
+/// Adds a message of the client. A message of an envelope has its name in each state that takes it.
 pub(super) fn add_client_message(
     to: &mut Description,
     method: MethodText,
     frame: FrameContract,
     content: ContentContract,
 ) {
-    let (name, description, states) = (method.name.to_owned(), method.description(), method.states());
     let messages = &mut to.contract.client.messages;
+    let name = match frame {
+        FrameContract::Envelope => method.name.to_owned(),
+        FrameContract::Text | FrameContract::Binary => unique_name(messages, method),
+    };
+    let (description, states) = (method.description(), method.states());
     messages.push(MessageContract { name, description, frame, content, states });
 }
 
-/// Adds a message of the server. Further messages of a method have its name and a number.
+/// Adds a message of the server.
 pub(super) fn add_server_message(
     to: &mut Description,
     method: MethodText,
     (frame, content): (FrameContract, ContentContract),
 ) {
     let messages = &mut to.contract.server.messages;
+    let (name, description, states) = (unique_name(messages, method), method.description(), method.states());
+    messages.push(MessageContract { name, description, frame, content, states });
+}
+
+/// Returns the name of a method for one of its messages. Further messages of the method have a number too.
+fn unique_name(messages: &[MessageContract], method: MethodText) -> String {
     let (mut name, mut number) = (method.name.to_owned(), 1);
     while messages.iter().any(|message| message.name == name) {
         number += 1;
         name = format!("{}_{number}", method.name);
     }
-    let (description, states) = (method.description(), method.states());
-    messages.push(MessageContract { name, description, frame, content, states });
+    name
 }
 
 /// Describes a call to the client.

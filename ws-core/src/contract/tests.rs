@@ -364,6 +364,50 @@ impl Station {
     }
 }
 
+#[websocket(path = "/parts")]
+#[derive(Default)]
+struct Parts;
+
+#[websocket(contract)]
+impl Parts {
+    #[on_part]
+    fn part(&mut self, _: Part<'_>) -> Option<Message> {
+        None
+    }
+
+    #[on_info]
+    fn price(&mut self, price: Published<Price>) -> Json<Published<Price>> {
+        Json(price)
+    }
+
+    #[on_info]
+    fn position(&mut self, position: Position) -> Json<Position> {
+        Json(position)
+    }
+}
+
+#[test]
+fn messages_of_one_method_have_names_of_their_own() {
+    let parts = only(&Router::new().mount::<Parts>());
+    let named = |messages: &[MessageContract]| {
+        messages.iter().map(|message| (message.name.clone(), message.frame)).collect::<Vec<_>>()
+    };
+    let both = [("part".to_owned(), FrameContract::Text), ("part_2".to_owned(), FrameContract::Binary)];
+    assert_eq!(named(&parts.client.messages), both);
+    assert_eq!(named(&parts.server.messages)[..2], both);
+}
+
+#[test]
+fn the_types_of_topics_have_schemas() {
+    let parts = only(&Router::new().mount::<Parts>());
+    let schema = |message: &MessageContract| as_json(&message.content)["schema"].take();
+    assert_eq!(schema(&parts.server.messages[2]), json!({ "$ref": "#/schemas/Price" }));
+    let position = Position { epoch: 31, offset: u64::MAX };
+    assert_eq!(as_json(position), "1f-ffffffffffffffff");
+    let pattern = "^[0-9a-f]{1,16}-[0-9a-f]{1,16}$";
+    assert_eq!(schema(&parts.server.messages[3]), json!({ "type": "string", "pattern": pattern }));
+}
+
 #[test]
 fn the_templates_of_an_own_envelope_are_what_it_writes() {
     let station = only(&Router::new().mount::<Station>());
