@@ -72,6 +72,22 @@ impl<'de> Deserialize<'de> for Position {
     }
 }
 
+/// The text form: two numbers in hexadecimal digits.
+#[cfg(feature = "contract")]
+impl schemars::JsonSchema for Position {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Position".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{1,16}-[0-9a-f]{1,16}$" })
+    }
+}
+
 /// The error of parsing a [`Position`].
 ///
 /// ```
