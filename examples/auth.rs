@@ -17,6 +17,7 @@ use ws_core::prelude::*;
 struct Users(Arc<HashMap<&'static str, &'static str>>);
 
 #[derive(serde::Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 struct Credentials {
     token: String,
 }
@@ -27,7 +28,9 @@ struct Room {
     room: String,
 }
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/auth.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(feature = "contract", websocket(contract))]
 impl Room {
     #[on_upgrade]
     async fn join(
@@ -78,3 +81,16 @@ const PAGE: page::Page = page::Page {
     ],
     messages: &["hello"],
 };
+
+#[cfg(all(test, feature = "contract"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_is_kept() {
+        ws_core::contract::check(
+            "contract/auth.json",
+            &Router::new().mount::<Room>().with_state(Users(Arc::default())),
+        );
+    }
+}

@@ -15,7 +15,9 @@ struct Echo {
     agent: String,
 }
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/axum.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(feature = "contract", websocket(contract))]
 impl Echo {
     #[on_upgrade]
     fn make(headers: HeaderMap) -> Self {
@@ -54,3 +56,13 @@ const PAGE: page::Page = page::Page {
     targets: &["/live/echo"],
     messages: &["hello"],
 };
+
+#[cfg(all(test, feature = "contract"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_is_kept() {
+        ws_core::contract::check("contract/axum.json", &ws_core::Router::new().mount::<Echo>());
+    }
+}

@@ -32,6 +32,7 @@ const MAX_NAME: usize = 32;
 
 /// A line of the chat, which all members of the room get, on all nodes.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 struct Line {
     by: String,
     text: String,
@@ -39,6 +40,7 @@ struct Line {
 
 /// A message from the server to the page.
 #[derive(Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(tag = "is", rename_all = "lowercase")]
 enum Event {
     /// The first message. `recovered`: all lines since the page's position follow.
@@ -69,6 +71,7 @@ enum Event {
 
 /// The query of a page's request.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 struct Login {
     name: String,
     /// The position of the last line that the page shows.
@@ -92,7 +95,9 @@ struct Guest {
     since: Option<Position>,
 }
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/chat.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(feature = "contract", websocket(contract))]
 impl Guest {
     #[on_upgrade]
     fn join(

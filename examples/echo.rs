@@ -14,7 +14,9 @@ use ws_core::prelude::*;
 #[derive(Default)]
 struct Echo;
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/echo.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(feature = "contract", websocket(contract))]
 impl Echo {
     #[on_text]
     fn text<'a>(&mut self, text: &'a str) -> &'a str {
@@ -45,3 +47,13 @@ const PAGE: page::Page = page::Page {
     targets: &["/"],
     messages: &["hello", "κόσμε 🎈", "bytes:65536", "bytes:1048576"],
 };
+
+#[cfg(all(test, feature = "contract"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_is_kept() {
+        ws_core::contract::check("contract/echo.json", &Router::new().mount::<Echo>());
+    }
+}

@@ -22,7 +22,9 @@ struct Clock {
 #[derive(Clone)]
 struct Beat;
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/every.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(feature = "contract", websocket(contract))]
 impl Clock {
     #[every(1s)]
     fn tick(&mut self) -> String {
@@ -80,3 +82,13 @@ const PAGE: page::Page = page::Page {
     targets: &["/clock"],
     messages: &["faster", "stop"],
 };
+
+#[cfg(all(test, feature = "contract"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_is_kept() {
+        ws_core::contract::check("contract/every.json", &Router::new().mount::<Clock>());
+    }
+}

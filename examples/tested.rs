@@ -15,7 +15,9 @@ struct Limited {
     sent: u32,
 }
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/tested.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(feature = "contract", websocket(contract(closes = [(1008, "three messages in ten seconds, please")])))]
 impl Limited {
     #[on_text]
     fn echo(&mut self, text: String) -> (Option<String>, Option<Close>) {
@@ -79,5 +81,11 @@ mod tests {
         client.advance(Duration::from_secs(1)).await;
         assert_eq!(client.closed().await.code, CloseCode::Away);
         assert_eq!(client.close_reason().await, CloseReason::Timeout);
+    }
+
+    #[cfg(feature = "contract")]
+    #[test]
+    fn contract_is_kept() {
+        ws_core::contract::check("contract/tested.json", &Router::new().mount::<Limited>());
     }
 }

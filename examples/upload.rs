@@ -24,7 +24,9 @@ struct Upload {
     file: Option<TemporaryFile>,
 }
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/upload.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(feature = "contract", websocket(contract(sends = [String, Vec<u8>], closes = [(1009, "an upload has at most 1 GiB")])))]
 impl Upload {
     /// The next part is read after this one is written, so the disk sets the pace of the client.
     #[on_part]
@@ -120,5 +122,11 @@ mod tests {
         assert_eq!(client.text().await, "stored 3000000 bytes");
         client.send("again").await;
         assert!(client.binary().await == content);
+    }
+
+    #[cfg(feature = "contract")]
+    #[test]
+    fn contract_is_kept() {
+        ws_core::contract::check("contract/upload.json", &Router::new().mount::<Upload>());
     }
 }

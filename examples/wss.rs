@@ -18,7 +18,9 @@ use ws_core::{BoxError, Tls};
 #[derive(Default)]
 struct Echo;
 
-#[websocket]
+// With the feature `contract`, what the handler takes and sends is kept in `contract/wss.json`.
+#[cfg_attr(not(feature = "contract"), websocket)]
+#[cfg_attr(feature = "contract", websocket(contract))]
 impl Echo {
     #[on_text]
     fn text(&mut self, text: &str) -> String {
@@ -70,3 +72,13 @@ const PAGE: page::Page = page::Page {
     targets: &["/echo"],
     messages: &["hello"],
 };
+
+#[cfg(all(test, feature = "contract"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_is_kept() {
+        ws_core::contract::check("contract/wss.json", &Router::new().mount::<Echo>());
+    }
+}

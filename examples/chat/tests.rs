@@ -111,3 +111,10 @@ async fn slow_page_gets_lagged() {
     assert_eq!(anna.json::<Value>().await, json!({ "is": "lagged" }));
     line(&mut anna).await;
 }
+
+#[cfg(feature = "contract")]
+#[test]
+fn contract_is_kept() {
+    let router = Router::new().mount::<Guest>().with_state(Hub::local());
+    ws_core::contract::check("contract/chat.json", &router);
+}
