@@ -1,6 +1,6 @@
 // tests/interop/asyncapi.mjs MODULES FILE…
-// Validates documents of AsyncAPI with AsyncAPI's own parser, @asyncapi/parser in MODULES. Fails on any diagnostic but the
-// hints that a document could have more members.
+// Validates documents of AsyncAPI with AsyncAPI's own parser, @asyncapi/parser in MODULES. Fails on any diagnostic but that
+// of the version: the documents are of AsyncAPI 3.0, which tools know, also after a later version.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -9,18 +9,17 @@ const [modules, ...files] = process.argv.slice(2);
 const { Parser } = createRequire(join(modules, "index.js"))("@asyncapi/parser");
 if (files.length === 0) throw new Error("no document");
 
-// The parser's severities: 0 is an error, 1 a warning, 2 an information, 3 a hint.
-const WARNING = 1;
 let failed = false;
 for (const file of files) {
     const { document, diagnostics } = await new Parser().parse(readFileSync(file, "utf8"));
-    const bad = diagnostics.filter(({ severity }) => severity <= WARNING);
+    const bad = diagnostics.filter(({ code }) => code !== "asyncapi-latest-version");
     for (const { code, message, path } of bad) console.error(`${file}: ${code} at ${path.join("/")}: ${message}`);
     if (!document || bad.length > 0) {
         failed = true;
         continue;
     }
     const operations = document.operations().all().length;
-    console.log(`asyncapi: ${file.split("/").pop()}: valid, ${document.channels().all().length} channel, ${operations} operations`);
+    const channels = document.channels().all().length;
+    console.log(`asyncapi: ${file.split("/").pop()}: valid, channels: ${channels}, operations: ${operations}`);
 }
 process.exit(failed ? 1 : 0);
