@@ -5,9 +5,12 @@
 //! clients of npm and of Rust.
 
 mod page;
+#[path = "rpc/sample.rs"]
+mod sample;
 
+use sample::Sample;
+use serde_json::Number;
 use serde_json::value::RawValue;
-use serde_json::{Number, json};
 use ws_core::Messages;
 use ws_core::prelude::*;
 
@@ -19,20 +22,22 @@ struct Question {
     question: String,
 }
 
+#[derive(serde::Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 struct DivisionByZero {
     dividend: Number,
 }
 
 impl From<DivisionByZero> for CallError {
-    fn from(DivisionByZero { dividend }: DivisionByZero) -> Self {
-        Self::new(-32000, "division by zero").with_data(&json!({ "dividend": dividend }))
+    fn from(error: DivisionByZero) -> Self {
+        Self::new(-32000, "division by zero").with_data(&error)
     }
 }
 
 #[cfg(feature = "contract")]
 impl ws_core::contract::CallErrors for DivisionByZero {
     fn describe_errors(errors: &mut ws_core::contract::ErrorList<'_>) {
-        errors.add_with_data::<serde_json::Value>(-32000, "division by zero");
+        errors.add_with_data::<Self>(-32000, "division by zero");
     }
 }
 
@@ -126,6 +131,12 @@ impl Rpc {
     fn echo(&mut self, value: Box<RawValue>) -> Box<RawValue> {
         value
     }
+
+    /// Returns a value with members of all kinds unchanged.
+    #[on_call]
+    fn sample(&mut self, value: Sample) -> Sample {
+        value
+    }
 }
 
 #[tokio::main]
@@ -152,7 +163,7 @@ const PAGE: page::Page = page::Page {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use ws_core::test::TestClient;
 
     use super::*;
@@ -225,6 +236,19 @@ mod tests {
         }
         client.send(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"echo","params":[[{deep}]]}}"#)).await;
         assert!(client.text().await.contains("-32700"));
+    }
+
+    #[tokio::test]
+    async fn returns_a_sample_unchanged() {
+        let mut client = open().await;
+        let sample = json!({
+            "text": "κόσμε 🎈", "signed": i64::MIN, "unsigned": u64::MAX, "float": 5e-324, "flag": true, "letter": "🎈",
+            "nothing": null, "nullable": null, "bytes": [0, 255], "pair": ["", null],
+            "$map": { "a": { "type": "circle", "radius": 0.1 }, "b": { "type": "point" } },
+            "tree": { "children": [{ "children": [] }] }, "unit": { "Pair": [1, 2] },
+            "content": { "kind": "Text", "value": "" }, "untagged": { "n": 7 }, "isMore": false,
+        });
+        assert_eq!(client.call("sample", json!([sample])).await.unwrap(), sample);
     }
 
     #[tokio::test]

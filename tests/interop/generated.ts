@@ -1,36 +1,13 @@
-// Tests `examples/rpc` with the client that its contract generates: node generated.js PROGRAM. Compiled by generated.mjs.
+// Tests `examples/rpc` with the client that its contract generates: node generated.js EXAMPLES, the folder of the programs.
+// Compiled by generated.mjs.
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { connect as connectTcp, createServer, type AddressInfo } from "node:net";
 import { WebSocket } from "ws";
-import { CallError, DisconnectedError, Rpc, type Sample, type Shape, type Tree } from "./rpc.js";
+import { freePort, start } from "./generated_support.js";
+import { CallError, DisconnectedError, Rpc, type Sample, type Shape, type Tree } from "./rpc/rpc.js";
 
-const program = process.argv[2]!;
+const program = `${process.argv[2]}/rpc`;
 const options = { WebSocket, minDelay: 20, maxDelay: 200 };
-
-/** Returns a free port. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-/** Starts the server, and waits until it listens. */
-async function start(port: number): Promise<ChildProcess> {
-  const child = spawn(program, [`127.0.0.1:${port}`], { stdio: "ignore" });
-  for (let tries = 0; tries < 400; tries++) {
-    const socket = connectTcp(port, "127.0.0.1");
-    const isOpen = await once(socket, "connect").then(() => true, () => false);
-    socket.destroy();
-    if (isOpen) return child;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  throw new Error("the server does not listen");
-}
 
 const failed = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => assert.fail("no error"), (error: unknown) => error);
 
@@ -50,26 +27,31 @@ function sample(below: (bound: number) => number): Sample {
   const integer = () => pick(0, 1, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, below(100_000) - 50_000);
   const float = () => pick(0, 1.5, -1e-7, 5e-324, Number.MAX_VALUE, below(1000) / 7, integer());
   const tree = (depth: number): Tree => ({ children: depth ? list(() => tree(depth - 1)) : [] });
-  const shape = (): Shape => pick<Shape>({ type: "circle", radius: float() }, { type: "tick", n: Math.abs(integer()) });
+  const shape = (): Shape => pick<Shape>({ type: "circle", radius: float() }, { type: "square", side: float() }, { type: "point" });
   return {
     text: text(),
     signed: integer(),
+    unsigned: Math.abs(integer()),
     float: float(),
     flag: pick(true, false),
+    letter: pick("a", "\u0000", "🎈"),
     nothing: null,
-    ...pick({}, { optional: null }, { optional: text() }),
+    ...pick({}, { optional: text() }),
+    nullable: pick(null, below(256)),
     bytes: list(() => below(256)),
     pair: [text(), pick(null, integer())],
-    map: Object.fromEntries(list(() => [text(), shape()])),
+    $map: Object.fromEntries(list(() => [text(), shape()])),
     tree: tree(3),
-    external: pick<Sample["external"]>("Unit", "Other", { Newtype: float() }),
-    untagged: pick<Sample["untagged"]>(true, list(text), { n: Math.abs(integer()) }),
+    unit: pick<Sample["unit"]>("None", { Number: float() }, { Pair: [below(100), below(100) - 50] }, { Named: { name: text() } }),
+    content: pick<Sample["content"]>({ kind: "None" }, { kind: "Text", value: text() }, { kind: "Named", value: { name: text() } }),
+    untagged: pick<Sample["untagged"]>(true, list(text), { n: below(1000) }),
+    isMore: pick(true, false),
   };
 }
 
 const port = await freePort();
 const url = `ws://127.0.0.1:${port}`;
-let server = await start(port);
+let server = await start(program, port);
 const rpc = await Rpc.connect(url, options);
 const errors: unknown[] = [];
 rpc.onError((error) => errors.push(error));
@@ -109,14 +91,22 @@ assert.ok(unanswered instanceof CallError && unanswered.code === -32603);
 rpc.handle("answer", async ({ question }) => `you asked: ${question}`);
 assert.equal(await rpc.ask("why?"), "you asked: why?");
 
-// Values of the declared types, there and back.
+// Values of the declared types, there and back. Any JSON is `unknown`.
 const below = random(1);
 for (let count = 0; count < 2000; count += 50) {
   await Promise.all(Array.from({ length: 50 }, async () => {
     const value = sample(below);
+    assert.deepEqual(await rpc.sample(value), value);
     assert.deepEqual(await rpc.echo(value), value);
   }));
 }
+// An argument of another type is refused before it is sent, and one that only the server can judge is refused there.
+const value = sample(below);
+const wrong = await failed(rpc.sample({ ...value, unit: { Pair: [1] } as unknown as Sample["unit"] }));
+assert.ok(wrong instanceof TypeError, String(wrong));
+assert.ok((await failed(rpc.sample({ ...value, unsigned: 2 ** 53 }))) instanceof RangeError);
+const long = await failed(rpc.sample({ ...value, letter: "ab" }));
+assert.ok(long instanceof CallError && long.code === -32602, String(long));
 assert.deepEqual(errors, []);
 
 // A server that stops and starts again: pending calls fail, and the hook subscribes again.
@@ -131,7 +121,7 @@ const resubscribed = new Promise<number>((done) => {
 const pending = failed(rpc.sleep(60_000));
 server.kill("SIGKILL");
 await once(server, "exit");
-server = await start(port);
+server = await start(program, port);
 const lost = await pending;
 assert.ok(lost instanceof DisconnectedError && lost.reason === "reset");
 assert.ok((await resubscribed) >= 1);
@@ -146,4 +136,3 @@ assert.equal(code, 4000 as number);
 assert.ok((await failed(rpc.add(1, 2))) instanceof DisconnectedError);
 assert.deepEqual(errors, []);
 server.kill();
-console.log(`generated TypeScript, Node ${process.version}: ok`);

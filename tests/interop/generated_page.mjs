@@ -1,5 +1,5 @@
-// Tests the generated client of `examples/rpc` in a page without a build: node generated_page.mjs GENERATOR RPC CHROMIUM,
-// which are programs.
+// Tests the generated client of `examples/rpc` in a page without a build: node generated_page.mjs GENERATOR EXAMPLES CHROMIUM,
+// two programs, and the folder of the examples' programs between them.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,9 +10,9 @@ import { tmpdir } from "node:os";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const [generator, rpc, chromium] = process.argv.slice(2);
+const [generator, examples, chromium] = process.argv.slice(2);
 const folder = mkdtempSync(`${tmpdir()}/ws-core-page-`);
-execFileSync(generator, [fileURLToPath(new URL("rpc.contract.json", import.meta.url)), folder, "--javascript"]);
+execFileSync(generator, [fileURLToPath(new URL("../../examples/contract/rpc.json", import.meta.url)), folder, "--javascript"]);
 
 /** The page: reports by a POST. */
 const PAGE = (url) => `<!doctype html>
@@ -38,7 +38,7 @@ const free = createServer().listen(0, "127.0.0.1");
 await once(free, "listening");
 const { port } = free.address();
 free.close();
-const server = spawn(rpc, [`127.0.0.1:${port}`], { stdio: "ignore" });
+const server = spawn(`${examples}/rpc`, [`127.0.0.1:${port}`], { stdio: "ignore" });
 for (let isOpen = false; !isOpen;) {
   const socket = connect(port, "127.0.0.1");
   isOpen = await once(socket, "connect").then(() => true, () => new Promise((done) => setTimeout(done, 50, false)));

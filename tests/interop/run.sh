@@ -7,9 +7,9 @@
 # PyPI's h2 and wsproto test HTTP/2, also of `examples/wss`, and Chromium tests HTTP/2 with the server beside this file.
 # A page in Chromium reaches `examples/hello` without WebSockets, with Bullet's script if BULLET_JS is its path. curl
 # repeats the transcripts of the README and the guide. AsyncAPI's parser validates the documents of the examples'
-# contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks. A client of
-# `examples/rpc` is generated, compiled, and runs in Node and in a page. Last, two windows of Chromium use the page of
-# `examples/chat`, on one node and on two with nats-server between them, which are killed.
+# contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks. Clients of all examples
+# with a contract are generated, compiled, and talk in Node; that of `examples/rpc` also in a page. Last, two windows of
+# Chromium use the page of `examples/chat`, on one node and on two with nats-server between them, which are killed.
 # Prints a line per client, and fails if a client fails.
 #
 # The script installs to target/interop, and installs missing Debian packages.
@@ -46,8 +46,7 @@ if [ ! -f "$ready" ]; then
 fi
 
 # With the feature `tls`, `echo` also serves HTTP/2.
-cargo build --quiet --release -p examples --features nats,ocpp,tls \
-    --example chat --example echo --example hello --example ocpp --example rpc --example wss
+cargo build --quiet --release -p examples --features axum,nats,ocpp,tls --examples
 cargo build --quiet --release -p tests --bin interop-asyncapi --bin interop-server --bin interop-sessions \
     --bin interop-typescript
 target/release/interop-asyncapi "$home/asyncapi" examples/contract/*.json
@@ -79,7 +78,7 @@ serve rpc
 cp "$here/rpc.mjs" "$home/"
 node "$home/rpc.mjs" "ws://127.0.0.1:$port/rpc"
 for test in generated.mjs generated_page.mjs; do
-    node "$here/$test" "$PWD/target/release/interop-typescript" "$PWD/target/release/examples/rpc" chromium
+    node "$here/$test" "$PWD/target/release/interop-typescript" "$PWD/target/release/examples" chromium
 done
 "$home/jsonrpsee/debug/interop-jsonrpsee" "ws://127.0.0.1:$port/rpc"
 serve ocpp
