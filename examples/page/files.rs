@@ -1,5 +1,6 @@
 //! A service for files that are part of the program.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -11,16 +12,20 @@ use ws_core::axum_core::response::{IntoResponse, Response};
 use ws_core::{Method, StatusCode};
 
 /// A file: its path, its media type and its content.
-pub type File = (&'static str, &'static str, String);
+type File = (Cow<'static, str>, &'static str, String);
 
 /// A `tower` service that answers `GET` with one of its files. Other paths get 404, other methods 405.
 #[derive(Clone)]
 pub struct Files(Arc<[File]>);
 
 impl Files {
-    /// Returns a service of these files.
-    pub fn new(files: impl Into<Arc<[File]>>) -> Self {
-        Self(files.into())
+    /// Returns a service of these files: their paths, their media types and their contents.
+    pub fn new<P: Into<Cow<'static, str>>>(
+        files: impl IntoIterator<Item = (P, &'static str, String)>,
+    ) -> Self {
+        Self(
+            files.into_iter().map(|(path, media_type, content)| (path.into(), media_type, content)).collect(),
+        )
     }
 }
 
