@@ -48,6 +48,19 @@ impl Downlink {
         self.buffer().push_short(input, limit)
     }
 
+    /// Returns at least the number of the last message that the next write completes.
+    pub(super) fn sent_after_write(&self) -> u64 {
+        let unwritten = self.buffer.as_ref().map_or(0, |buffer| buffer.unwritten_entries as u64);
+        self.highest_sent.max(self.sent + unwritten)
+    }
+
+    /// Like [`sent_after_write`](Self::sent_after_write), for the message that `push_short` has taken.
+    // PERF: see `push_short`. General path: `sent_after_write`. budget: session64
+    #[inline(always)]
+    pub(super) fn next_short(&self) -> u64 {
+        self.highest_sent.max(self.sent + 1)
+    }
+
     /// Handles a write of the whole message that [`push_short`](Self::push_short) has taken.
     // PERF: see `push_short`. General path: `on_sent`. budget: session64
     #[inline(always)]

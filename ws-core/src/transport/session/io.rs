@@ -290,12 +290,13 @@ impl AsyncWrite for SessionTransport {
         {
             #[cfg(test)]
             count_taken(1);
+            // Before the write: its client may resume with this number before this function goes on.
+            this.link.publish_sent(this.down.next_short());
             let write = Pin::new(stream).poll_write(task, bytes);
             if let Poll::Ready(Ok(len)) = write
                 && len == bytes.len()
             {
                 this.down.on_short_sent();
-                this.link.publish_sent(this.down.highest_sent());
             } else {
                 this.on_partial_write(task, write);
             }

@@ -285,6 +285,8 @@ impl SessionTransport {
                     };
                 }
             };
+            // Before the write: its client may resume with these numbers before this function goes on.
+            self.link.publish_sent(self.down.sent_after_write());
             match Pin::new(stream).poll_write(task, bytes) {
                 Poll::Ready(Ok(len)) if len > 0 => match &mut self.own {
                     Some(own) if own.written > 0 || is_between_messages => {

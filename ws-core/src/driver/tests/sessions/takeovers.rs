@@ -1,13 +1,20 @@
 //! Connections that replace another one at the wrong moment.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::time::{Instant, sleep};
 
 use super::client::{Peer, Read, begin};
 use super::{Log, Logged, S, frame, logged};
 use crate::handler::Handler;
 use crate::prelude::*;
-use crate::transport::session::Attachment;
+use crate::transport::Transport;
+use crate::transport::session::{Attachment, SessionLink};
 
 /// A handler that sends three messages of 500 bytes.
 #[websocket(session, ping_interval = none)]
@@ -121,4 +128,80 @@ async fn quarter_of_the_buffer_is_acknowledged() {
     peer.send(&"x".repeat(1 << 16)).await;
     let reads = [peer.read().await, peer.read().await];
     assert!(reads.contains(&Read::Object(serde_json::json!({ "ack": 1 }))));
+}
+
+/// A stream that resumes the session, within a write, with the messages of that write.
+struct Eager {
+    io: DuplexStream,
+    link: Arc<SessionLink>,
+    /// The number of the last message that was written.
+    sent: u64,
+    is_lost: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Eager {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(task, to)
+    }
+}
+
+impl AsyncWrite for Eager {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let write = Pin::new(&mut self.io).poll_write(task, bytes);
+        assert!(matches!(write, Poll::Ready(Ok(len)) if len == bytes.len()));
+        let mut frames = bytes;
+        while let [first, len, payload @ ..] = frames {
+            assert!(*len < 126);
+            self.sent += u64::from(*first == 0x81 && payload[0] != 0);
+            frames = &payload[usize::from(*len)..];
+        }
+        if self.link.reserve(self.sent).is_none() {
+            self.is_lost.store(true, Ordering::Relaxed);
+        }
+        write
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Transport for Eager {}
+
+/// The client is faster than the task of the session, which another thread has interrupted in the middle of a write.
+#[tokio::test(start_paused = true)]
+async fn client_resumes_before_the_write_of_its_messages_has_returned() {
+    let mut peer = logged().await;
+    peer.cut();
+    sleep(S).await;
+    let (client, server) = duplex(1 << 16);
+    let is_lost = Arc::<AtomicBool>::default();
+    let (link, sent) = (Arc::clone(&peer.link), peer.received);
+    let stream = Eager { io: server, link, sent, is_lost: Arc::clone(&is_lost) };
+    let reservation = peer.link.reserve(sent).expect("the session goes on");
+    reservation.attach(Attachment::new(Box::new(stream), Vec::new(), sent, None));
+    peer.io = Some(client);
+    assert!(peer.greet().await);
+    for expected in ["while you were away", "welcome back", "tick"] {
+        assert_eq!(peer.text().await, expected);
+    }
+    // One short reply, and several in one write.
+    peer.send("one").await;
+    assert_eq!(peer.text().await, "re: one");
+    let both = [frame(0x81, b"two"), frame(0x81, b"three")].concat();
+    peer.raw(&both).await;
+    assert_eq!((peer.text().await, peer.text().await), ("re: two".into(), "re: three".into()));
+    assert!(!is_lost.load(Ordering::Relaxed), "the session has sent what the client has");
 }

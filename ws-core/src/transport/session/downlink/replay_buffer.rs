@@ -30,7 +30,7 @@ pub(super) struct ReplayBuffer {
     open_len: usize,
     /// How many bytes and entries at the end are not written to the stream.
     pub(super) unwritten: usize,
-    unwritten_entries: usize,
+    pub(super) unwritten_entries: usize,
     /// How many bytes are written of the first entry that is not written completely.
     pub(super) written_in_entry: usize,
     /// The messages that were written completely since they were last counted.
