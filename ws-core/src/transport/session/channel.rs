@@ -21,7 +21,7 @@ const MAX_FRAMES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct SessionChannel {
     state: Mutex<ChannelState>,
-    /// Notified when frames were read, when the session has messages, and at the end.
+    /// Notified when the session has read frames or has messages, and at the end.
     progress: Notify,
     /// The number of the last message in the response.
     sent: AtomicU64,
@@ -40,7 +40,7 @@ struct ChannelState {
     waker: Option<Waker>,
 }
 
-/// What has happened to a frame for a channel.
+/// The outcome of adding a frame to a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AddOutcome {
     Added,
@@ -202,7 +202,7 @@ impl SessionChannel {
         ack
     }
 
-    /// Reads what waits, as far as there is room. Returns whether something was read.
+    /// Reads the frames that wait, as far as there is room. Returns whether something was read.
     pub(crate) fn read(&self, to: &mut ReadBuf<'_>) -> bool {
         let before = to.filled().len();
         let mut state = lock(&self.state);

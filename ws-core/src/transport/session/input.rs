@@ -17,8 +17,8 @@ const MAX_STASH: usize = 64 << 10;
 const STASH_READ: usize = 4 << 10;
 
 impl SessionTransport {
-    /// Begins the input of another connection. What waits in the channel of the earlier one precedes it; what has
-    /// arrived otherwise ends with the earlier one.
+    /// Begins the input of another connection, after the frames that wait in the channel of the earlier one. Without a
+    /// channel, the incomplete message of the earlier one is dropped.
     pub(super) fn begin_input(&mut self, channel: Option<&SessionChannel>) {
         let earlier = self.short_lived.take().and_then(|connection| connection.channel);
         match (channel, earlier) {

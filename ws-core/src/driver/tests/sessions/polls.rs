@@ -122,7 +122,7 @@ async fn post_between_two_polls_needs_none() {
     assert!(peer.sessions.find(&peer.token, &own_scope()).is_none());
 }
 
-/// What waits while polls end and others follow is handled once and in order, in spite of late copies.
+/// Messages that wait while polls end and others follow are handled once and in order, in spite of late copies.
 #[tokio::test(start_paused = true)]
 async fn messages_that_wait_outlive_their_poll() {
     let mut peer = busy().await;
