@@ -1,8 +1,10 @@
 //! The channels of a document of AsyncAPI: one for each handler.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
-use super::keys::{key, schema_key, with_references};
+use super::keys::{SchemaKeys, key, path_names, with_references};
 use super::operations::{DocumentChannel, Parts, Side};
 use crate::contract_model::HandlerContract;
 
@@ -14,21 +16,29 @@ impl Parts {
             number += 1;
             channel_key = format!("{}_{number}", key(&handler.name));
         }
+        let schemas = SchemaKeys::new(&channel_key, handler);
         for (name, schema) in &handler.schemas {
-            self.schemas.insert(schema_key(&channel_key, name), with_references(&channel_key, schema));
+            self.schemas.insert(schemas.key(name), with_references(&schemas, schema));
         }
-        let mut channel = DocumentChannel { key: &channel_key, handler, parts: self, messages: Map::new() };
+        let mut channel = DocumentChannel {
+            key: &channel_key,
+            handler,
+            schemas: &schemas,
+            parts: self,
+            messages: Map::new(),
+            names: BTreeSet::new(),
+        };
         channel.add_side(&handler.client, Side::Client);
         channel.add_side(&handler.server, Side::Server);
         let messages = channel.messages;
-        let mut described = channel_of(handler, &channel_key);
+        let mut described = channel_of(handler, &schemas);
         described["messages"] = messages.into();
         self.channels.insert(channel_key, described);
     }
 }
 
 /// Returns the channel of a handler, without its messages.
-fn channel_of(handler: &HandlerContract, channel_key: &str) -> Value {
+fn channel_of(handler: &HandlerContract, schemas: &SchemaKeys) -> Value {
     let mut channel = json!({ "address": address(&handler.path), "title": handler.name });
     if let Some(description) = &handler.description {
         channel["description"] = description.as_str().into();
@@ -37,14 +47,16 @@ fn channel_of(handler: &HandlerContract, channel_key: &str) -> Value {
         let ty = parameter.schema.get("type").and_then(Value::as_str).unwrap_or("string");
         let text = parameter.description.clone().unwrap_or_else(|| format!("A value of type {ty}."));
         let mut described = json!({ "description": text });
-        if let Some(values) = parameter.schema.get("enum").filter(|_| ty == "string") {
-            described["enum"] = values.clone();
+        // Parameters of an address are strings.
+        let values = parameter.schema.get("enum").and_then(Value::as_array);
+        if let Some(values) = values.filter(|values| values.iter().all(Value::is_string)) {
+            described["enum"] = json!(values);
         }
         (parameter.name.clone(), described)
     });
     let mut parameters: Map<String, Value> = parameters.collect();
     // A parameter that the handler does not take is one of the address all the same.
-    for name in address_parameters(&handler.path) {
+    for name in path_names(&handler.path) {
         parameters.entry(name).or_insert_with(|| json!({ "description": "Any value." }));
     }
     if !parameters.is_empty() {
@@ -56,7 +68,7 @@ fn channel_of(handler: &HandlerContract, channel_key: &str) -> Value {
             .query
             .iter()
             .map(|parameter| {
-                let mut schema = with_references(channel_key, &parameter.schema);
+                let mut schema = with_references(schemas, &parameter.schema);
                 if let (Some(text), Some(members)) = (&parameter.description, schema.as_object_mut()) {
                     members.insert("description".into(), text.as_str().into());
                 }
@@ -90,12 +102,8 @@ fn channel_of(handler: &HandlerContract, channel_key: &str) -> Value {
     channel
 }
 
-/// Returns the address of a path, whose rest parameters are written like others.
+/// Returns the address of a path, whose rest parameters are written like others. Braces that are no parameter are
+/// encoded.
 fn address(path: &str) -> String {
-    path.replace("{*", "{")
-}
-
-fn address_parameters(path: &str) -> impl Iterator<Item = String> + '_ {
-    let tails = path.split('{').skip(1).filter_map(|tail| tail.split_once('}'));
-    tails.map(|(name, _)| name.trim_start_matches('*').to_owned()).filter(|name| !name.is_empty())
+    path.replace("{{", "%7B").replace("}}", "%7D").replace("{*", "{")
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::frames::{Filling, frame_schema};
-use super::keys::{key, with_references};
+use super::keys::{SchemaKeys, key, with_references};
 use crate::contract_model::{
     CallContract, ContentContract, EnvelopeContract, FrameContract, HandlerContract, JsonSchema,
     MessageContract, SideContract,
@@ -31,20 +31,22 @@ pub(super) struct Parts {
 pub(super) struct DocumentChannel<'a> {
     pub(super) key: &'a str,
     pub(super) handler: &'a HandlerContract,
+    pub(super) schemas: &'a SchemaKeys,
     pub(super) parts: &'a mut Parts,
     pub(super) messages: Map<String, Value>,
+    /// The keys of the operations of both sides.
+    pub(super) names: BTreeSet<String>,
 }
 
 impl DocumentChannel<'_> {
     pub(super) fn add_side(&mut self, side: &SideContract, from: Side) {
-        let mut names = BTreeSet::new();
         for call in &side.calls {
             // Methods of several states may have one name.
-            let operation = operation_key(&call.name, from, &mut names);
+            let operation = operation_key(&call.name, from, &mut self.names);
             self.add_call(call, from, &operation);
         }
         for message in &side.messages {
-            let operation = operation_key(&message.name, from, &mut names);
+            let operation = operation_key(&message.name, from, &mut self.names);
             self.add_message(message, from, &operation);
         }
     }
@@ -124,7 +126,7 @@ impl DocumentChannel<'_> {
             message["correlationId"] = json!({ "location": "$message.payload#/id" });
         }
         message["contentType"] = "application/json".into();
-        message["payload"] = with_references(self.key, schema);
+        message["payload"] = with_references(self.schemas, schema);
         self.messages
             .insert(message_key.clone(), json!({ "$ref": format!("#/components/messages/{component}") }));
         self.parts.messages.insert(component, message);

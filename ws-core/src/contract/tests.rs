@@ -284,6 +284,11 @@ impl Chat {
     fn logout(&mut self) -> Goto<Guest> {
         Goto(Guest)
     }
+
+    #[on_text(ignore = Member)]
+    fn r#loop(_: &mut Guest, _: &str) -> Option<Goto<Member>> {
+        None
+    }
 }
 
 #[test]
@@ -296,6 +301,7 @@ fn states_are_described() {
             { "from": "Guest", "to": "Member", "event": "on_call", "name": "login" },
             { "from": "Guest", "to": "Guest", "event": "on_call", "name": "logout" },
             { "from": "Member", "to": "Guest", "event": "on_call", "name": "logout" },
+            { "from": "Guest", "to": "Member", "event": "on_text", "name": "loop" },
         ])
     );
     let states: Vec<_> = chat.client.calls.iter().map(|call| (&*call.name, call.states.len())).collect();
@@ -483,6 +489,31 @@ fn documents_have_channels_operations_and_messages() {
     assert_eq!(messages["Board.math.add.call"]["correlationId"]["location"], "$message.payload#/id");
     let error = messages["Board.last.error"]["description"].as_str().unwrap();
     assert!(error.contains("- `-32001`: the market is closed"), "{error}");
+}
+
+/// Names that differ in characters which a document does not have, or in what a document adds to them.
+#[test]
+fn names_of_documents_are_different() {
+    let call = |name: &str| json!({ "name": name, "content": { "kind": "nothing" }, "result": { "$ref": "#/schemas/Größe" } });
+    let contract: Contract = serde_json::from_value(json!({ "format": 1, "handlers": [{
+        "name": "Board", "path": "/{{a}}/{id}", "is_described": true, "version": 1, "limits": { "max_deferred": 1 },
+        "path_parameters": [{ "name": "id", "schema": { "enum": [1, 2] } }],
+        "envelope": { "format": { "kind": "custom" }, "message": ["$name"], "call": ["$name"], "result": ["$result"], "error": ["$code"] },
+        "client": { "calls": [call("price.sent")] },
+        "server": { "calls": [call("price")] },
+        "schemas": { "Größe": { "type": "integer" }, "Grüße": { "type": "string" } },
+    }] }))
+    .unwrap();
+    let document = contract.asyncapi().to_value();
+    let keys = |of: &Value| of.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&document["operations"]), ["Board.price.sent", "Board.price.sent_"]);
+    assert_eq!(keys(&document["components"]["schemas"]), ["Board.Gr__e", "Board.Gr__e_"]);
+    let result = &document["components"]["messages"]["Board.price.sent.result"]["payload"]["items"][0];
+    assert_eq!(document.pointer(&result["$ref"].as_str().unwrap()[1..]).unwrap()["type"], "integer");
+    let channel = &document["channels"]["Board"];
+    assert_eq!(channel["address"], "/%7Ba%7D/{id}");
+    // The values of a parameter in an address are strings.
+    assert_eq!((keys(&channel["parameters"]), channel["parameters"]["id"].get("enum")), (vec!["id".to_owned()], None));
 }
 
 #[test]

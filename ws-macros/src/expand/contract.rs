@@ -63,10 +63,7 @@ fn anonymous(ty: &Type, method: &Method) -> TokenStream {
 fn describe_method(method: &Method, to: &Ident) -> Option<TokenStream> {
     let cfgs = &method.cfgs;
     let documentation = &method.contract.docs;
-    let name = method.name().map_or_else(
-        || method.ident.to_string().trim_start_matches("r#").to_owned(),
-        |name| name.text.clone(),
-    );
+    let name = method_name(method);
     let states = method.states.state.iter().map(state_name);
     let described = quote!(__ws::contract::MethodText::new(#name, #documentation, &[#(#states),*]));
     let method_text = Ident::new("method", Span::call_site());
@@ -146,7 +143,7 @@ fn states(model: &HandlerImpl, to: &Ident) -> Option<TokenStream> {
     let transitions = model.methods.iter().flat_map(|method| {
         let from = method.states.state.as_ref().map(state_name).unwrap_or_default();
         let event = method.event.name();
-        let name = method.name().map_or_else(|| method.ident.to_string(), |name| name.text.clone());
+        let name = method_name(method);
         method.states.targets.iter().map(move |target| {
             let target = state_name(target);
             quote!((#from, #target, #event, #name))
@@ -160,6 +157,12 @@ fn states(model: &HandlerImpl, to: &Ident) -> Option<TokenStream> {
             &[#(#transitions),*],
         );
     })
+}
+
+/// Returns the name in the envelope, or that of the method.
+fn method_name(method: &Method) -> String {
+    let ident = || method.ident.to_string().trim_start_matches("r#").to_owned();
+    method.name().map_or_else(ident, |name| name.text.clone())
 }
 
 /// Returns the name of a state: its type as it is written, without spaces.
