@@ -82,7 +82,9 @@ export class Client {
     call = (client, name, values, options) => client.#call(name, values, options);
     send = (client, name, values) => client.#send(name, values);
     isErrorOf = (contract, name, error) => {
-      const declared = contract.client?.calls?.find((one) => one.name === name)?.errors ?? [];
+      // Methods of several states may have one name.
+      const calls = (contract.client?.calls ?? []).filter((one) => one.name === name);
+      const declared = calls.flatMap(({ errors = [] }) => errors);
       return error instanceof CallError && declared.some(({ code, data }) => code === error.code
         && (data === undefined || !mismatch(data, error.data ?? null, contract.schemas ?? {}, "data")));
     };
@@ -90,7 +92,8 @@ export class Client {
 
   constructor(contract, url, parameters, options = {}) {
     const { handlers = {}, timeout, signal, protocols = contract.subprotocols ?? [], ...socketOptions } = options;
-    const byName = (list = []) => new Map(list.map((one) => [one.name, one]));
+    // Generated methods have names of their own, where that of the contract is taken.
+    const byName = (list = []) => new Map([...list].reverse().map((one) => [one.method ?? one.name, one]));
     this.#contract = contract;
     this.#options = { timeout: timeout ?? TIMEOUT };
     this.#clientCalls = byName(contract.client?.calls);
@@ -239,13 +242,13 @@ export class Client {
 
   // What the client sends.
 
-  #call(name, values, { timeout = this.#options.timeout, signal } = {}) {
+  #call(method, values, { timeout = this.#options.timeout, signal } = {}) {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const declared = this.#clientCalls.get(name);
+      const declared = this.#clientCalls.get(method), { name } = declared;
       const params = this.#write(name, declared.content, values);
       const id = this.#lastId + 1;
-      this.#transmit(JSON.stringify(fill(this.#contract.envelope.call, { id, name, params })));
+      this.#transmit(this.#fill("call", { id, name, params }));
       this.#lastId = id;
       let timer;
       const abort = () => settle(signal.reason);
@@ -267,15 +270,22 @@ export class Client {
     });
   }
 
-  #send(name, values) {
-    const { frame, content } = this.#clientMessages.get(name);
+  #send(method, values) {
+    const { name, frame, content } = this.#clientMessages.get(method);
     if (frame === "envelope") {
       const params = this.#write(name, content, values);
-      this.#transmit(JSON.stringify(fill(this.#contract.envelope.message, { name, params })));
+      this.#transmit(this.#fill("message", { name, params }));
     } else {
       const data = content.kind === "raw" ? values[0] : JSON.stringify(this.#write(name, content, values) ?? null);
       this.#transmit(frame === "binary" && typeof data === "string" ? encoder.encode(data) : data);
     }
+  }
+
+  /** Returns a message of the envelope. An envelope may have no form for some. */
+  #fill(form, values) {
+    const template = this.#contract.envelope?.[form] ?? null;
+    if (template === null) throw new TypeError(`${this.#contract.name}: the envelope has no form for a ${form}`);
+    return JSON.stringify(fill(template, values));
   }
 
   /** Returns the parameters of a call or a message as JSON. */
@@ -373,7 +383,7 @@ export class Client {
       const result = (await handler(value, { signal })) ?? null;
       const wrong = this.#mismatch(declared.result, result, "the result");
       if (wrong) throw new (wrong.isRange ? RangeError : TypeError)(`${name}: ${wrong.text}`);
-      if (!isGone()) this.#transmit(JSON.stringify(fill(this.#contract.envelope.result, { id, result })));
+      if (!isGone()) this.#transmit(this.#fill("result", { id, result }));
     } catch (cause) {
       if (cause instanceof CallError && (isGone() || this.#answerError(id, cause.code, cause.message, cause.data))) return;
       if (!isGone()) this.#answerError(id, INTERNAL, "Internal error");
@@ -384,7 +394,7 @@ export class Client {
   /** Returns whether the answer was sent: not if its data is not JSON, and not if it is too big. */
   #answerError(id, code, message, data) {
     try {
-      this.#transmit(JSON.stringify(fill(this.#contract.envelope.error, { id, code, message, data })));
+      this.#transmit(this.#fill("error", { id, code, message, data }));
       return true;
     } catch {
       return false;
@@ -462,7 +472,9 @@ function addressOf({ name, path, path_parameters = [], query = [], schemas = {} 
     if (difference) throw new (difference.isRange ? RangeError : TypeError)(`${name}: ${difference.text}`);
     return `${value}`;
   };
-  const filled = path.replace(/\{(\*?)([^{}]+)\}/g, (_, isRest, parameter) => {
+  const filled = path.replace(/\{\{|\}\}|\{(\*?)([^{}]+)\}/g, (found, isRest, parameter) => {
+    // Two braces stand for one.
+    if (parameter === undefined) return encodeURIComponent(found[0]);
     const value = valueOf(path_parameters.find((one) => one.name === parameter) ?? { name: parameter, schema: { type: "string" } });
     // An address without such segments is another one.
     const segments = isRest ? value.split("/") : [value];

@@ -41,6 +41,8 @@ export function fill(template, values) {
  * `anyText`, a text of the template stands for any text: an envelope may have a word for each code.
  */
 export function match(template, message, anyText = false) {
+  // An envelope that cannot write such a message.
+  if (template === null) return undefined;
   const values = {};
   return matches(template, message, values, anyText) ? values : undefined;
 }

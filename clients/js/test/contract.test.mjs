@@ -303,6 +303,29 @@ test("a new handler of the server gets no answer to a call of the earlier one", 
   assert.equal(FakeWebSocket.last.sent.length, sent);
 });
 
+test("methods of one name in several states have their own parameters, results and errors", async (t) => {
+  const calls = CHAT.client.calls.map((one, index) => index === 0 ? one : { ...one, method: "add_" });
+  const contract = { ...CHAT, client: { calls } };
+  const { client, server } = await open(t, contract);
+  const sum = call(client, "add", [1, 2], undefined), text = call(client, "add_", ["x"], undefined);
+  assert.deepEqual(server.last, { type: "add", id: 2, text: "x" });
+  server.send({ id: 2, result: { text: "y" } });
+  server.send({ id: 1, result: 3 });
+  assert.deepEqual([await sum, await text], [3, { text: "y" }]);
+  await assert.rejects(call(client, "add_", [1], undefined), { message: "add: text is not of type string" });
+  assert.deepEqual([1, 2, 3].map((code) => isErrorOf(contract, "add", new CallError(code, "no"))), [true, true, false]);
+});
+
+test("an envelope without a form for a message sends none, and reads none", async (t) => {
+  const messages = [{ name: "typing", frame: "envelope", content: { kind: "nothing" } }];
+  const { client, server } = await open(t, { ...STATION, envelope: { ...STATION.envelope, message: null }, client: { messages } });
+  const sent = FakeWebSocket.last.sent.length;
+  assert.throws(() => send(client, "typing", []), { name: "TypeError", message: "Station: the envelope has no form for a message" });
+  assert.equal(FakeWebSocket.last.sent.length, sent);
+  server.send(null);
+  assert.deepEqual(server.errors.map(({ kind, message }) => [kind, message]), [["unknown_message", "Station: an unknown text message"]]);
+});
+
 test("Tagged has the parameters beside the name", async (t) => {
   const { client, server } = await open(t, CHAT);
   const sum = call(client, "add", [1, 2], undefined);
@@ -393,6 +416,8 @@ test("the address has the parameters of the path and of the query", (t) => {
     assert.throws(() => address("ws://h", wrong), TypeError, JSON.stringify(wrong));
   }
   assert.throws(() => address("ws://h", { ...given, depth: 2 ** 53 }), RangeError);
+  // Two braces of a path stand for one.
+  assert.equal(address("ws://h", { b: "x" }, { ...LINES, path: "/{{a}}/{b}" }), "ws://h/%7Ba%7D/x");
   // A handler without sessions is reached over a WebSocket only.
   new Client(CHAT, "ws://h", undefined, { WebSocket: FakeWebSocket }).close();
   assert.deepEqual(FakeWebSocket.last.protocols, []);

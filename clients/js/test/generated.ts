@@ -84,6 +84,9 @@ export function types(board: Board, chat: Chat, station: Station, everything: Ev
   const dashed: boolean = everything["kebab-case"];
   chat.on("error", ({ text }) => text.length);
   const sum: Promise<number> = chat.add(1, 2);
+  // The method of the same name in another state, with a result whose type has a name of the package.
+  void chat.add_("text").then(({ text }) => text.length);
+  if (Chat.isError("add", any)) any.code satisfies 1 | 2;
   void Lines.connect("/", { name: "ann" });
   void Lines.connect(new URL("wss://example.test"));
   void Chat.connect("/", { maxAttempts: 3 });

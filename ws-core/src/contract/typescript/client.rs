@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use super::super::keys::path_names;
 use super::super::{
     CallContract, ContentContract, FrameContract, HandlerContract, JsonSchema, MessageContract,
     ParameterContract,
 };
-use super::data;
+use super::data::{self, MethodNames};
 use super::method::{Syntax, TsMethod};
 use super::names::{self, Suffix};
 use super::schema::SchemaTypes;
@@ -21,6 +22,10 @@ pub(super) struct ClientModule<'a> {
     /// The name of the class, with which the names of further types begin.
     pub(super) class: String,
     pub(super) types: SchemaTypes<'a>,
+    /// All parameters of the path, also those that the handler does not take.
+    pub(super) path_parameters: Vec<ParameterContract>,
+    /// The names of the methods for the calls and the messages of the client, in their order.
+    pub(super) methods: MethodNames,
 }
 
 impl<'a> ClientModule<'a> {
@@ -28,7 +33,9 @@ impl<'a> ClientModule<'a> {
         let mut taken = names::reserved_types();
         let class = names::unique(&names::identifier(&handler.name), &mut taken, Suffix::Underscore);
         taken.extend(PARTS.iter().map(|part| format!("{class}{part}")));
-        Self { handler, class, types: SchemaTypes::new(&handler.schemas, &mut taken) }
+        let types = SchemaTypes::new(&handler.schemas, &mut taken);
+        let (path_parameters, methods) = (path_parameters(handler), MethodNames::new(handler));
+        Self { handler, class, types, path_parameters, methods }
     }
 
     /// Returns the text of the module. `shared` is the module that it imports.
@@ -45,7 +52,11 @@ impl<'a> ClientModule<'a> {
         };
         if syntax != Syntax::Declarations {
             let annotation = if syntax == Syntax::TypeScript { ": HandlerContract" } else { "" };
-            let _ = writeln!(text, "const $contract{annotation} = {};\n", data::literal(self.handler));
+            let _ = writeln!(
+                text,
+                "const $contract{annotation} = {};\n",
+                data::literal(self.handler, &self.path_parameters, &self.methods)
+            );
         }
         let declare = if syntax == Syntax::Declarations { "declare " } else { "" };
         let base = format!(
@@ -58,7 +69,7 @@ impl<'a> ClientModule<'a> {
             self.handler.description.clone().unwrap_or_else(|| format!("A client of {}.", self.handler.name));
         text += &doc(Some(&documentation), "");
         let _ = writeln!(text, "export {declare}class {} extends {} {{", self.class, of(&base));
-        let methods: Vec<_> = self.methods().iter().map(|method| method.render(syntax)).collect();
+        let methods: Vec<_> = self.class_methods().iter().map(|method| method.render(syntax)).collect();
         text += &methods.join(if syntax == Syntax::Declarations { "" } else { "\n" });
         text + "}\n"
     }
@@ -110,25 +121,22 @@ impl<'a> ClientModule<'a> {
         if is_there { format!("{}{part}", self.class) } else { other.to_owned() }
     }
 
-    fn methods(&self) -> Vec<TsMethod> {
+    fn class_methods(&self) -> Vec<TsMethod> {
+        let HandlerContract { client, .. } = self.handler;
         let mut methods = vec![self.connect()];
-        if self.handler.client.calls.iter().any(|call| !call.errors.is_empty()) {
+        if client.calls.iter().any(|call| !call.errors.is_empty()) {
             methods.push(self.is_error());
         }
-        let mut taken = names::reserved_members();
-        for call in &self.handler.client.calls {
-            methods.push(self.call(call, &names::unique(&call.name, &mut taken, Suffix::Underscore)));
-        }
-        for message in &self.handler.client.messages {
-            methods
-                .push(self.message(message, &names::unique(&message.name, &mut taken, Suffix::Underscore)));
-        }
+        methods
+            .extend(client.calls.iter().zip(&self.methods.calls).map(|(call, name)| self.call(call, name)));
+        let messages = client.messages.iter().zip(&self.methods.messages);
+        methods.extend(messages.map(|(message, name)| self.message(message, name)));
         methods
     }
 
     fn connect(&self) -> TsMethod {
         let mut parameters = vec![("url".to_owned(), "url: string | URL".to_owned())];
-        let declared: Vec<_> = self.handler.path_parameters.iter().chain(&self.handler.query).collect();
+        let declared: Vec<_> = self.path_parameters.iter().chain(&self.handler.query).collect();
         if !declared.is_empty() {
             let mark = if declared.iter().all(|parameter| parameter.is_optional) { "?" } else { "" };
             parameters.push(("parameters".to_owned(), format!("parameters{mark}: {}Parameters", self.class)));
@@ -178,7 +186,7 @@ impl<'a> ClientModule<'a> {
             name: names::member(name),
             parameters,
             returns: format!("Promise<{}>", self.result(&call.result)),
-            body: format!("return $call(this, {}, [{arguments}], options);", names::string(&call.name)),
+            body: format!("return $call(this, {}, [{arguments}], options);", names::string(name)),
         }
     }
 
@@ -190,7 +198,7 @@ impl<'a> ClientModule<'a> {
             name: names::member(name),
             parameters,
             returns: "void".to_owned(),
-            body: format!("$send(this, {}, [{arguments}]);", names::string(&message.name)),
+            body: format!("$send(this, {}, [{arguments}]);", names::string(name)),
         }
     }
 
@@ -255,6 +263,18 @@ impl<'a> ClientModule<'a> {
     pub(super) fn result(&self, schema: &JsonSchema) -> String {
         if schema.get("type") == Some(&json!("null")) { "void".to_owned() } else { self.convert(schema) }
     }
+}
+
+/// Returns the parameters of a path with those that the handler does not take.
+fn path_parameters(handler: &HandlerContract) -> Vec<ParameterContract> {
+    let mut all = handler.path_parameters.clone();
+    for name in path_names(&handler.path) {
+        if all.iter().all(|parameter| parameter.name != name) {
+            let schema = json!({ "type": "string" });
+            all.push(ParameterContract { name, description: None, is_optional: false, schema });
+        }
+    }
+    all
 }
 
 /// The ends of the names of a client's types.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::{
     CallContract, ContentContract, HandlerContract, MessageContract, ParameterContract, SideContract,
 };
-use super::names;
+use super::names::{self, Suffix};
 use super::schema::sorted;
 
 /// The longest value that is written on one line.
@@ -32,8 +32,28 @@ const CHECKED: &[&str] = &[
     "type",
 ];
 
+/// The names of methods. Each one is that of a call or a message, unless another method or the class has it.
+pub(super) struct MethodNames {
+    pub(super) calls: Vec<String>,
+    pub(super) messages: Vec<String>,
+}
+
+impl MethodNames {
+    pub(super) fn new(handler: &HandlerContract) -> Self {
+        let mut taken = names::reserved_members();
+        let mut unique = |name: &str| names::unique(name, &mut taken, Suffix::Underscore);
+        let calls = handler.client.calls.iter().map(|call| unique(&call.name)).collect();
+        let messages = handler.client.messages.iter().map(|message| unique(&message.name)).collect();
+        Self { calls, messages }
+    }
+}
+
 /// Returns the literal of a handler's contract, without what only a reader needs.
-pub(super) fn literal(handler: &HandlerContract) -> String {
+pub(super) fn literal(
+    handler: &HandlerContract,
+    path_parameters: &[ParameterContract],
+    methods: &MethodNames,
+) -> String {
     let mut data = Map::new();
     let mut add = |name: &str, value: Value| {
         let is_empty = match &value {
@@ -48,20 +68,27 @@ pub(super) fn literal(handler: &HandlerContract) -> String {
     };
     add("name", json!(handler.name));
     add("path", json!(handler.path));
-    add("path_parameters", parameters(&handler.path_parameters));
+    add("path_parameters", parameters(path_parameters));
     add("query", parameters(&handler.query));
     add("subprotocols", json!(handler.subprotocols));
     add("envelope", json!(handler.envelope));
     add("limits", json!({ "max_message_size": handler.limits.max_message_size }));
     add("session", json!(handler.session));
-    add("client", side(&handler.client));
-    add("server", side(&handler.server));
+    add("client", side(&handler.client, Some(methods)));
+    add("server", side(&handler.server, None));
     add("schemas", handler.schemas.iter().map(|(name, schema)| (name.clone(), checked(schema))).collect());
     render(&Value::Object(data), "")
 }
 
-fn side(side: &SideContract) -> Value {
-    let call = |call: &CallContract| {
+/// Returns the calls and messages of a side. Those of the client have the names of their methods, if these differ.
+fn side(side: &SideContract, methods: Option<&MethodNames>) -> Value {
+    let with_method = |mut value: Value, name: &str, method: Option<&String>| {
+        if let Some(method) = method.filter(|method| *method != name) {
+            value["method"] = json!(method);
+        }
+        value
+    };
+    let call = |(index, call): (usize, &CallContract)| {
         let errors: Vec<_> = call
             .errors
             .iter()
@@ -75,15 +102,19 @@ fn side(side: &SideContract) -> Value {
         if !errors.is_empty() {
             value["errors"] = Value::Array(errors);
         }
-        value
+        with_method(value, &call.name, methods.and_then(|names| names.calls.get(index)))
     };
-    let message = |message: &MessageContract| json!({ "name": message.name, "frame": message.frame, "content": content(&message.content) });
+    let message = |(index, message): (usize, &MessageContract)| {
+        let value =
+            json!({ "name": message.name, "frame": message.frame, "content": content(&message.content) });
+        with_method(value, &message.name, methods.and_then(|names| names.messages.get(index)))
+    };
     let mut members = Map::new();
     if !side.calls.is_empty() {
-        members.insert("calls".to_owned(), side.calls.iter().map(call).collect());
+        members.insert("calls".to_owned(), side.calls.iter().enumerate().map(call).collect());
     }
     if !side.messages.is_empty() {
-        members.insert("messages".to_owned(), side.messages.iter().map(message).collect());
+        members.insert("messages".to_owned(), side.messages.iter().enumerate().map(message).collect());
     }
     Value::Object(members)
 }

@@ -19,7 +19,7 @@ impl ClientModule<'_> {
             }
         };
         let path = &self.handler.path;
-        let parameters = self.handler.path_parameters.iter().chain(&self.handler.query);
+        let parameters = self.path_parameters.iter().chain(&self.handler.query);
         interface(
             "Parameters",
             &format!("The parameters of the path {path} and of its query string."),
@@ -49,12 +49,18 @@ impl ClientModule<'_> {
             "The handlers of the server's calls by name.",
             unique_members(handlers.collect()),
         );
-        let errors = self.handler.client.calls.iter().filter(|call| !call.errors.is_empty());
-        let errors = errors.map(|call| TsMember {
-            name: call.name.clone(),
-            is_optional: false,
-            description: None,
-            member: TsType::union(call.errors.iter().map(|error| self.error(error)).collect()),
+        // Methods of several states may have one name, and errors of their own.
+        let calls = &self.handler.client.calls;
+        let errors = calls.iter().filter(|call| !call.errors.is_empty()).map(|call| {
+            let of_name = calls.iter().filter(|other| other.name == call.name);
+            TsMember {
+                name: call.name.clone(),
+                is_optional: false,
+                description: None,
+                member: TsType::union(
+                    of_name.flat_map(|other| &other.errors).map(|error| self.error(error)).collect(),
+                ),
+            }
         });
         interface(
             "Errors",

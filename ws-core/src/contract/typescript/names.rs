@@ -85,9 +85,17 @@ const TYPES: &[&str] = &[
     "unknown",
 ];
 
-/// The types of the module that generated code imports.
-const IMPORTED: &[&str] =
-    &["CallError", "CallOptions", "Client", "ConnectOptions", "HandlerContext", "HandlerContract"];
+/// The types of the module that generated code imports or exports.
+const IMPORTED: &[&str] = &[
+    "CallError",
+    "CallOptions",
+    "Client",
+    "ConnectOptions",
+    "ContractError",
+    "DisconnectedError",
+    "HandlerContext",
+    "HandlerContract",
+];
 
 /// Members that the class of a client has, and those that would change what JavaScript does with a value.
 const MEMBERS: &[&str] = &[

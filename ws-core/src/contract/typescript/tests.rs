@@ -111,6 +111,28 @@ fn schemas_are_types() {
     check(&json!({ "type": "later", "format": 7 }), "unknown");
 }
 
+/// A client has to write all of an address, also what the handler does not take.
+#[test]
+fn all_parameters_of_the_path_are_parameters() {
+    let contract: Contract = serde_json::from_value(json!({ "format": 1, "handlers": [{
+        "name": "Any", "path": "/{{a}}/{_any}/{id}", "is_described": true, "version": 1, "limits": { "max_deferred": 1 },
+        "path_parameters": [{ "name": "id", "schema": { "type": "integer" } }],
+    }] }))
+    .unwrap();
+    let text = &contract.typescript()[0].text;
+    assert!(text.contains("export interface AnyParameters {\n  id: number;\n  _any: string;\n}"), "{text}");
+}
+
+/// Two states may have methods of one name, with other parameters, results and errors.
+#[test]
+fn methods_of_one_name_have_methods_of_their_own() {
+    let text = &everything().typescript()[1].text;
+    assert!(text.contains(r#"return $call(this, "add", [a, b], options);"#), "{text}");
+    assert!(text.contains(r#"return $call(this, "add_", [text], options);"#), "{text}");
+    assert!(text.contains(r#"method: "add_""#), "{text}");
+    assert_eq!(text.matches("| CallError<").count(), 2, "{text}");
+}
+
 #[test]
 fn documentation_of_variants_takes_lines() {
     let schemas = BTreeMap::from([(

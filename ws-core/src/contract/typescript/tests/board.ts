@@ -163,11 +163,17 @@ const $contract: HandlerContract = {
       { content: { kind: "nothing" }, name: "report.build", result: true },
       {
         content: { kind: "json", schema: { "$ref": "#/schemas/Shape" } },
+        method: "close_",
         name: "close",
         result: { "$ref": "#/schemas/Shape" },
       },
-      { content: { kind: "nothing" }, name: "then", result: { type: "boolean" } },
-      { content: { kind: "nothing" }, name: "constructor", result: { type: "boolean" } },
+      { content: { kind: "nothing" }, method: "then_", name: "then", result: { type: "boolean" } },
+      {
+        content: { kind: "nothing" },
+        method: "constructor_",
+        name: "constructor",
+        result: { type: "boolean" },
+      },
       {
         content: { kind: "json", schema: { "$ref": "#/schemas/Everything" } },
         name: "echo",
@@ -378,15 +384,15 @@ export class Board extends Client<BoardMessages, BoardHandlers, BoardCloseCode> 
   }
 
   close_(value: Shape, options?: CallOptions): Promise<Shape> {
-    return $call(this, "close", [value], options);
+    return $call(this, "close_", [value], options);
   }
 
   then_(options?: CallOptions): Promise<boolean> {
-    return $call(this, "then", [], options);
+    return $call(this, "then_", [], options);
   }
 
   constructor_(options?: CallOptions): Promise<boolean> {
-    return $call(this, "constructor", [], options);
+    return $call(this, "constructor_", [], options);
   }
 
   echo(value: Everything, options?: CallOptions): Promise<Everything> {

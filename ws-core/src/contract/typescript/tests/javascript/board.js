@@ -32,11 +32,17 @@ const $contract = {
       { content: { kind: "nothing" }, name: "report.build", result: true },
       {
         content: { kind: "json", schema: { "$ref": "#/schemas/Shape" } },
+        method: "close_",
         name: "close",
         result: { "$ref": "#/schemas/Shape" },
       },
-      { content: { kind: "nothing" }, name: "then", result: { type: "boolean" } },
-      { content: { kind: "nothing" }, name: "constructor", result: { type: "boolean" } },
+      { content: { kind: "nothing" }, method: "then_", name: "then", result: { type: "boolean" } },
+      {
+        content: { kind: "nothing" },
+        method: "constructor_",
+        name: "constructor",
+        result: { type: "boolean" },
+      },
       {
         content: { kind: "json", schema: { "$ref": "#/schemas/Everything" } },
         name: "echo",
@@ -247,15 +253,15 @@ export class Board extends Client {
   }
 
   close_(value, options) {
-    return $call(this, "close", [value], options);
+    return $call(this, "close_", [value], options);
   }
 
   then_(options) {
-    return $call(this, "then", [], options);
+    return $call(this, "then_", [], options);
   }
 
   constructor_(options) {
-    return $call(this, "constructor", [], options);
+    return $call(this, "constructor_", [], options);
   }
 
   echo(value, options) {
