@@ -16,7 +16,8 @@ impl<H: Handler> Addr<H> {
     /// connection, or a request of another service. The future returns the client's answer.
     ///
     /// Like [`Context::call`](crate::Context::call), but the frame is sent by the connection's task, before the
-    /// messages in its mailbox are handled. Calls need no room in the mailbox. While an `async` method of the
+    /// messages in its mailbox are handled. Calls need no room in the mailbox. Above `outbox_high_water`, calls wait
+    /// until the client has read. While an `async` method of the
     /// handler is pending, the call is sent and its answer routed all the same.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use super::exchange::BoxIo;
 use super::handshake::HandshakeOffer;
 use super::reconnect::{Backoff, Reconnect};
 use super::url::ServerUrl;
+use crate::envelope::DEFAULT_TIMEOUT;
 
 /// The longest timeout. Adding a longer one to the current time could overflow.
 const MAX_TIMEOUT: Duration = Duration::from_secs(u32::MAX as u64);
@@ -75,6 +76,9 @@ pub struct Client {
     pub(super) dialer: Dialer,
     pub(super) connect_timeout: Duration,
     pub(super) shutdown_timeout: Duration,
+    pub(super) call_timeout: Duration,
+    /// In place of that of the handler.
+    pub(super) max_message_size: Option<usize>,
     pub(super) policy: Box<dyn Reconnect>,
 }
 
@@ -88,6 +92,8 @@ impl Client {
             dialer: Dialer::default(),
             connect_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
+            call_timeout: DEFAULT_TIMEOUT,
+            max_message_size: None,
             policy: Box::new(Backoff::default()),
         }
     }
@@ -166,6 +172,21 @@ impl Client {
     /// 10 s, as for a server.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout.min(MAX_TIMEOUT);
+        self
+    }
+
+    /// Sets how long a call of a typed client waits for its answer. Default 30 s.
+    ///
+    /// Calls of a handler have [`PendingCall::timeout`](crate::PendingCall::timeout).
+    pub fn call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = timeout.min(MAX_TIMEOUT);
+        self
+    }
+
+    /// Sets the length in bytes of the longest message that the server may send, in place of the handler's
+    /// `max_message_size`. A longer one closes the connection with 1009. The default of a typed client is 1 MiB.
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.max_message_size = Some(bytes);
         self
     }
 

@@ -9,12 +9,14 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
-use hyper::http::response::Parts;
+use hyper::http::response;
+use hyper::upgrade::{Parts, Upgraded};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::error::ConnectError;
+use crate::transport::rewind::Rewind;
 
 /// The largest head of a response in bytes. hyper allows 100 headers.
 const MAX_HEAD: usize = 16 << 10;
@@ -35,9 +37,9 @@ pub(super) type BoxIo = Box<dyn ByteIo>;
 /// The response to a request.
 pub(super) enum Exchange {
     /// The response changed the protocol.
-    Switched(Parts, BoxIo),
+    Switched(response::Parts, BoxIo),
     /// The response has another status. The body is cut at [`MAX_BODY`].
-    Refused(Parts, Bytes),
+    Refused(response::Parts, Bytes),
 }
 
 /// Sends a request, and reads the response. `switches` says which status changes the protocol.
@@ -53,8 +55,8 @@ pub(super) async fn exchange(
     let exchange = pin!(async move {
         let mut response = sender.send_request(request).await?;
         if switches(response.status()) {
-            let io = TokioIo::new(hyper::upgrade::on(&mut response).await?);
-            return Ok(Exchange::Switched(response.into_parts().0, Box::new(io)));
+            let io = unwrap_stream(hyper::upgrade::on(&mut response).await?);
+            return Ok(Exchange::Switched(response.into_parts().0, io));
         }
         let (parts, body) = response.into_parts();
         Ok(Exchange::Refused(parts, read_start(body).await))
@@ -63,6 +65,15 @@ pub(super) async fn exchange(
     match select(exchange, pin!(connection.with_upgrades())).await {
         Either::Left((exchange, _)) => exchange,
         Either::Right((_, exchange)) => exchange.await,
+    }
+}
+
+/// Returns the stream that hyper has used, preceded by the bytes that hyper has read too many.
+fn unwrap_stream(upgraded: Upgraded) -> BoxIo {
+    match upgraded.downcast::<TokioIo<BoxIo>>() {
+        Ok(Parts { io, read_buf, .. }) if read_buf.is_empty() => io.into_inner(),
+        Ok(Parts { io, read_buf, .. }) => Box::new(Rewind::new(read_buf, io.into_inner())),
+        Err(upgraded) => Box::new(TokioIo::new(upgraded)),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::close::{CloseCodes, CloseReason};
 use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::driver;
 use crate::options::Options;
+use crate::wire::ReadsWhileWriting;
 
 /// The limit of a message that a handler with `#[on_part]` and without a `max_message_size` takes, because the stream
 /// assembles messages.
@@ -85,7 +86,7 @@ impl Client {
     ///
     /// Dropping the future drops handler and stream, as with [`drive`](crate::drive): `#[on_close]` does not run.
     pub async fn run<H: ClientHandler>(self, make: impl FnMut() -> H + Send) -> Result<Ended, ConnectError> {
-        run_client(self, make, pending()).await
+        run_client(self, make, ReadsWhileWriting::BelowHighWater, pending()).await
     }
 
     /// Like [`run`](Self::run), but ends when `shutdown` completes. An open connection is closed with 1001, as by a
@@ -115,7 +116,7 @@ impl Client {
         make: impl FnMut() -> H + Send,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Ended, ConnectError> {
-        run_client(self, make, shutdown).await
+        run_client(self, make, ReadsWhileWriting::BelowHighWater, shutdown).await
     }
 }
 
@@ -149,12 +150,14 @@ struct Opened {
 }
 
 /// Runs a client: see [`Client::run_with_shutdown`].
-async fn run_client<H: ClientHandler>(
+pub(super) async fn run_client<H: ClientHandler>(
     client: Client,
     mut make: impl FnMut() -> H + Send,
+    reads: ReadsWhileWriting,
     signal: impl Future<Output = ()> + Send,
 ) -> Result<Ended, ConnectError> {
-    let Client { url, mut offer, invalid, dialer, connect_timeout, shutdown_timeout, mut policy } = client;
+    let Client { url, mut offer, invalid, dialer, connect_timeout, shutdown_timeout, mut policy, .. } =
+        client;
     let url = url?;
     if let Some(error) = invalid {
         return Err(error);
@@ -163,6 +166,7 @@ async fn run_client<H: ClientHandler>(
     if options.close_codes.shutdown == CloseCodes::DEFAULT.shutdown {
         options.close_codes.shutdown.1 = "client is shutting down";
     }
+    options.max_message_size = client.max_message_size.unwrap_or(options.max_message_size);
     if offer.subprotocols.is_empty() {
         options.subprotocols.iter().try_for_each(|name| offer.subprotocol(name))?;
     }
@@ -182,15 +186,17 @@ async fn run_client<H: ClientHandler>(
             Ok(opened) => {
                 connections += 1;
                 let began = now();
-                let reason = run_connection(opened, make(), &options, shutdown_timeout, &mut shutdown).await;
+                let reason =
+                    run_connection(opened, make(), &options, reads, shutdown_timeout, &mut shutdown).await;
                 attempt = if now().saturating_duration_since(began) >= STABLE {
                     1
                 } else {
                     attempt.saturating_add(1)
                 };
-                let disconnect = Disconnect::new(DisconnectCause::Closed(&reason), attempt);
-                let is_over = shutdown.has_fired || reason == CloseReason::Shutdown;
-                match policy.reconnect(&disconnect).filter(|_| !is_over) {
+                if shutdown.has_fired || reason == CloseReason::Shutdown {
+                    return Ok(Ended { reason, connections, attempts });
+                }
+                match policy.reconnect(&Disconnect::new(DisconnectCause::Closed(&reason), attempt)) {
                     Some(delay) => delay,
                     None => return Ok(Ended { reason, connections, attempts }),
                 }
@@ -222,6 +228,7 @@ async fn run_connection<H: ClientHandler, S: Future<Output = ()>>(
     opened: Opened,
     handler: H,
     options: &Options,
+    reads: ReadsWhileWriting,
     shutdown_timeout: Duration,
     shutdown: &mut ShutdownSignal<S>,
 ) -> CloseReason {
@@ -230,7 +237,7 @@ async fn run_connection<H: ClientHandler, S: Future<Output = ()>>(
     let Opened { io, peer, subprotocol } = opened;
     let config = stream_config(options);
     let stream = WebSocketStream::from_raw_socket(io, Role::Client, Some(config)).await;
-    let connection = driver::drive_stream(handler, stream, options.clone(), peer, subprotocol, permit);
+    let connection = driver::drive_stream(handler, stream, options.clone(), reads, peer, subprotocol, permit);
     let mut connection = Box::pin(connection);
     if let Some(reason) = shutdown.until(&mut connection).await {
         return reason;

@@ -113,17 +113,28 @@ impl<H: Handler> Session<H> {
         self.calls().answer(id, answer);
     }
 
-    /// Returns whether a call waits to be sent.
+    /// Returns whether a call can be sent: one waits, and the outbox has room for its frame.
     #[inline(always)]
     pub(crate) fn has_unsent_calls(&self) -> bool {
-        has_envelope::<H>()
-            && self
-                .mailbox
-                .as_ref()
-                .is_some_and(|mailbox| mailbox.existing_calls().is_some_and(Calls::has_unsent))
+        self.next_unsent_len().is_some_and(|len| self.wire.has_room_for(len))
     }
 
-    /// Sends the calls that wait, unless a message in parts is not finished.
+    /// Returns whether a call waits, also without room for it.
+    #[inline(always)]
+    pub(crate) fn has_waiting_calls(&self) -> bool {
+        self.next_unsent_len().is_some()
+    }
+
+    #[inline(always)]
+    fn next_unsent_len(&self) -> Option<usize> {
+        if !has_envelope::<H>() {
+            return None;
+        }
+        self.mailbox.as_ref()?.existing_calls()?.next_unsent_len()
+    }
+
+    /// Sends the calls that wait and have room, unless a message in parts is not finished. The others follow when the
+    /// client has read more.
     // PERF: a constant for handlers without an envelope. budget: info
     #[inline(always)]
     pub(crate) fn send_calls(&mut self) {
@@ -134,8 +145,9 @@ impl<H: Handler> Session<H> {
 
     #[inline(never)]
     fn send_unsent_calls(&mut self) {
-        let Some(calls) = self.mailbox.as_ref().and_then(|mailbox| mailbox.existing_calls()) else { return };
-        for frame in calls.take_unsent() {
+        while self.has_unsent_calls() {
+            let calls = self.mailbox.as_ref().and_then(|mailbox| mailbox.existing_calls());
+            let Some(frame) = calls.and_then(Calls::next_unsent) else { return };
             self.wire.text_owned(frame.into());
         }
     }

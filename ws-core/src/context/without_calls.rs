@@ -13,6 +13,11 @@ impl<H: Handler> Session<H> {
     }
 
     #[expect(clippy::unused_self, reason = "with the feature, the calls are in the session")]
+    pub(crate) fn has_waiting_calls(&self) -> bool {
+        false
+    }
+
+    #[expect(clippy::unused_self, reason = "with the feature, the calls are in the session")]
     pub(crate) fn send_calls(&mut self) {}
 
     #[expect(clippy::unused_self, reason = "with the feature, the calls are in the session")]

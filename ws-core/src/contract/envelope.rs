@@ -6,7 +6,7 @@ use crate::contract_model::{
     ContentContract, Description, EnvelopeContract, EnvelopeKind, FrameContract, HasSchema, JsonSchema,
     MessageContract,
 };
-use crate::envelope::{CallError, Envelope, Incoming, Messages};
+use crate::envelope::{CallError, Envelope, Incoming, Messages, is_one_name};
 use crate::handler::{Enveloped, NamedMessages};
 use crate::reply::{AnyReply, SendsOnly, Unchecked};
 
@@ -106,14 +106,6 @@ fn variants(schema: &JsonSchema) -> Vec<VariantSchema> {
         }
     }
     found
-}
-
-/// Returns whether two names differ only in the case and the separators that `rename_all` of serde changes.
-fn is_one_name(a: &str, b: &str) -> bool {
-    let plain = |name: &str| -> String {
-        name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
-    };
-    plain(a) == plain(b)
 }
 
 /// The id in the template of a call: one that no text has by chance.

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::transport::tungstenite::TungsteniteTransport;
-use crate::wire::{Connection, PeerActivity};
+use crate::wire::{Connection, PeerActivity, ReadsWhileWriting};
 
 /// Runs a handler over an existing `WebSocketStream`, like a connection that the router accepts (feature
 /// `tungstenite`).
@@ -93,14 +93,16 @@ where
     H: Handler,
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    drive_stream(handler, stream, H::CHECKED_DECLARATION.options, None, None, None)
+    drive_stream(handler, stream, H::CHECKED_DECLARATION.options, ReadsWhileWriting::No, None, None, None)
 }
 
 /// Like [`drive`], but with options, the server's address, the subprotocol, and a permit that can request a shutdown.
+/// A stream that is read while output waits is one of the client's role.
 pub(crate) fn drive_stream<H, S>(
     handler: H,
     stream: WebSocketStream<S>,
     options: Options,
+    reads: ReadsWhileWriting,
     peer: Option<SocketAddr>,
     subprotocol: Option<Box<str>>,
     permit: Option<ConnectionPermit>,
@@ -110,8 +112,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let activity = Arc::<PeerActivity>::default();
-    let wire = Connection::over_managed_transport(Arc::new(options), Arc::clone(&activity), now());
-    run(handler, Context::new(wire, peer, subprotocol), TungsteniteTransport::new(stream, activity), permit)
+    let wire = Connection::over_managed_transport(Arc::new(options), Arc::clone(&activity), reads, now());
+    let mut transport = TungsteniteTransport::new(stream, activity);
+    if reads != ReadsWhileWriting::No {
+        transport.set_client();
+    }
+    run(handler, Context::new(wire, peer, subprotocol), transport, permit)
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ fn has_only_socket_work<H: Handler>(session: &Session<H>, state: &DriverState) -
     session.wire.allows_fast_iteration()
         && state.allows_fast_iteration()
         && !session.has_messages_or_work()
+        && !session.has_waiting_calls()
         && !(H::ON_DRAIN && session.wire.has_drained())
         && (session.timers.is_empty() || !session.has_due_timer(session.wire.last_received_at()))
 }

@@ -114,8 +114,8 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
                 }
             } else if wire.wants_input() == was_reading {
                 session.wake_flushed();
-                if session.can_forward() {
-                    // The flush made room for frames of topics, and nothing else would wake the task.
+                if session.can_forward() || (can_reply && session.has_unsent_calls()) {
+                    // The flush made room for frames of topics or calls, and nothing else would wake the task.
                     self.task.waker().wake_by_ref();
                 }
                 return Poll::Pending;

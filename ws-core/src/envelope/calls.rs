@@ -1,7 +1,7 @@
 //! The calls to one client that wait for an answer.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use serde_json::value::RawValue;
@@ -20,8 +20,8 @@ pub(super) type ClientAnswer = Result<Box<RawValue>, CallError>;
 #[derive(Debug)]
 pub(crate) struct Calls {
     state: Mutex<CallsState>,
-    /// Whether a frame waits. An iteration without frames takes no lock.
-    has_unsent: AtomicBool,
+    /// The length of the next frame that waits, plus one; 0 if none waits. An iteration without frames takes no lock.
+    next_unsent: AtomicUsize,
     limit: usize,
 }
 
@@ -47,7 +47,7 @@ impl Calls {
                 unsent: VecDeque::new(),
                 dropped: 0,
             }),
-            has_unsent: AtomicBool::new(false),
+            next_unsent: AtomicUsize::new(0),
             limit,
         }
     }
@@ -103,13 +103,13 @@ impl Calls {
         Ok(())
     }
 
-    /// Takes the frames that wait to be sent.
-    pub(crate) fn take_unsent(&self) -> impl Iterator<Item = Vec<u8>> {
+    /// Takes the next frame that waits to be sent.
+    pub(crate) fn next_unsent(&self) -> Option<Vec<u8>> {
         let mut state = self.lock();
-        let unsent = std::mem::take(&mut state.unsent);
+        let next = state.unsent.pop_front();
         self.update(&state);
         drop(state);
-        unsent.into_iter().map(|(_, frame)| frame)
+        next.map(|(_, frame)| frame)
     }
 
     /// Removes a call whose future was dropped or has ended.
@@ -155,9 +155,9 @@ impl Calls {
         drop(pending);
     }
 
-    /// Returns whether a frame waits to be sent.
-    pub(crate) fn has_unsent(&self) -> bool {
-        self.has_unsent.load(Ordering::Acquire)
+    /// Returns the length of the next frame that waits to be sent.
+    pub(crate) fn next_unsent_len(&self) -> Option<usize> {
+        self.next_unsent.load(Ordering::Acquire).checked_sub(1)
     }
 
     /// Returns the number of calls that wait for their answers.
@@ -172,7 +172,8 @@ impl Calls {
     }
 
     fn update(&self, state: &CallsState) {
-        self.has_unsent.store(!state.unsent.is_empty(), Ordering::Release);
+        let next = state.unsent.front().map_or(0, |(_, frame)| frame.len().saturating_add(1));
+        self.next_unsent.store(next, Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, CallsState> {
@@ -196,7 +197,9 @@ mod tests {
         calls.queue(id, b"call".to_vec());
         assert!(!answer(&calls, id));
         assert_eq!((calls.len(), calls.dropped()), (1, 1));
-        assert_eq!(calls.take_unsent().collect::<Vec<_>>(), [b"call"]);
+        assert_eq!(calls.next_unsent_len(), Some(4));
+        assert_eq!(calls.next_unsent().as_deref(), Some(&b"call"[..]));
+        assert_eq!(calls.next_unsent_len(), None);
         assert!(answer(&calls, id));
         assert_eq!((calls.len(), calls.dropped()), (0, 1));
     }
@@ -207,7 +210,7 @@ mod tests {
         let (id, _receiver) = calls.start().unwrap();
         calls.forget(id);
         calls.queue(id, b"call".to_vec());
-        assert!(!calls.has_unsent());
+        assert_eq!(calls.next_unsent_len(), None);
     }
 
     #[test]
@@ -216,8 +219,7 @@ mod tests {
         let (id, mut receiver) = calls.start().unwrap();
         calls.queue(id, b"call".to_vec());
         calls.close();
-        assert!(!calls.has_unsent());
-        assert_eq!(calls.take_unsent().count(), 0);
+        assert_eq!((calls.next_unsent_len(), calls.next_unsent()), (None, None));
         assert!(receiver.try_recv().is_err());
         assert!(matches!(calls.start(), Err(ClientCallError::Closed)));
     }

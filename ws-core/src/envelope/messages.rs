@@ -64,6 +64,15 @@ pub trait Messages: Serialize {
     fn name(&self) -> &'static str;
 }
 
+/// Returns whether two names differ only in the case and the separators that `rename_all` of serde changes.
+#[cfg(any(feature = "client", feature = "contract"))]
+pub(crate) fn is_one_name(a: &str, b: &str) -> bool {
+    let plain = |name: &str| -> String {
+        name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+    };
+    plain(a) == plain(b)
+}
+
 /// Writes a message in an envelope.
 ///
 /// # Errors

@@ -27,7 +27,11 @@ pub use client_call_error::ClientCallError;
 pub(crate) use describe::{describe, shorten};
 pub use json_rpc::JsonRpc;
 pub use messages::Messages;
+#[cfg(any(feature = "client", feature = "contract"))]
+pub(crate) use messages::is_one_name;
 pub(crate) use messages::write_message;
+#[cfg(feature = "client")]
+pub(crate) use pending_call::DEFAULT_TIMEOUT;
 pub use pending_call::PendingCall;
 pub use raw_id::RawId;
 pub use tagged::{TagNames, Tagged, TypeTag};

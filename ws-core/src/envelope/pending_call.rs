@@ -19,7 +19,7 @@ use super::{Call, Envelope};
 use crate::error::DecodeError;
 
 /// How long a call waits for its answer by default.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The future of a call to a client, and of the client's answer of type `R`.
 ///

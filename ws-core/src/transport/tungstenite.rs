@@ -27,6 +27,12 @@ use crate::wire::PeerActivity;
 /// Length of the longest header of a masked frame.
 const MAX_HEADER: usize = 14;
 
+/// How many pongs the stream of a client may queue while its output waits. Then the stream is not read.
+const MAX_UNFLUSHED_PONGS: u32 = 16;
+
+/// How many reads of a poll discard bytes that follow the server's close frame.
+const MAX_DISCARDS: u32 = 16;
+
 /// A byte stream over a `WebSocketStream`. Reads return masked frames, writes take whole unmasked frames.
 ///
 /// The transport holds up to one received message. A write completes only after the `WebSocketStream` has
@@ -39,6 +45,10 @@ pub(crate) struct TungsteniteTransport<S> {
     in_flight: usize,
     /// Whether the stream may hold an unflushed message or reply of its own.
     needs_flush: bool,
+    /// Whether the stream is one of the client's role.
+    is_client: bool,
+    /// Number of pongs that the stream may not have flushed.
+    unflushed_pongs: u32,
     state: TransportState,
     activity_waker: Arc<ActivityWaker>,
     waker: Waker,
@@ -65,10 +75,18 @@ impl<S> TungsteniteTransport<S> {
             frame: None,
             in_flight: 0,
             needs_flush: true,
+            is_client: false,
+            unflushed_pongs: 0,
             state: TransportState::Open,
             activity_waker,
             waker,
         }
+    }
+
+    /// Sets that the stream is one of the client's role. Such a stream is read while output waits, and after the close
+    /// handshake it waits for the server to end TCP (RFC 6455 §7.1.1).
+    pub(crate) fn set_client(&mut self) {
+        self.is_client = true;
     }
 }
 
@@ -76,7 +94,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
     /// Returns the next message as a frame; `None` if the peer has disconnected.
     fn poll_next_frame(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<Option<MaskedFrame>>> {
         // Flush first: a stream that cannot send its pongs still reads, and queues one pong per ping.
-        ready!(self.poll_flush_stream(task))?;
+        if self.poll_flush_stream(task)?.is_pending()
+            && (!self.is_client || self.unflushed_pongs >= MAX_UNFLUSHED_PONGS)
+        {
+            return Poll::Pending;
+        }
         self.activity_waker.waker.register(task.waker());
         let next = Pin::new(&mut self.stream).poll_next(&mut TaskContext::from_waker(&self.waker));
         let message = match ready!(next) {
@@ -93,6 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
         };
         // The stream has queued its reply.
         self.needs_flush |= matches!(message, Message::Ping(_) | Message::Close(_));
+        self.unflushed_pongs += u32::from(matches!(message, Message::Ping(_)));
         if matches!(message, Message::Close(_)) {
             self.state = TransportState::Closed;
         }
@@ -140,6 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
             // After its last close frame, the stream does not flush the inner stream.
             ready!(Pin::new(self.stream.get_mut()).poll_flush(&mut task))?;
             self.needs_flush = false;
+            self.unflushed_pongs = 0;
         }
         Poll::Ready(Ok(()))
     }
@@ -197,8 +221,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TungsteniteTransport<S> {
     fn poll_shutdown(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_flush_stream(task))?;
+        if this.is_client && this.state == TransportState::Closed {
+            ready!(poll_discard(this.stream.get_mut(), task));
+        }
         Pin::new(this.stream.get_mut()).poll_shutdown(task)
     }
+}
+
+/// Discards what follows the server's close frame, until the server has ended the stream.
+fn poll_discard(stream: &mut (impl AsyncRead + Unpin), task: &mut TaskContext<'_>) -> Poll<()> {
+    let mut bytes = [0; 1024];
+    for _ in 0..MAX_DISCARDS {
+        let mut buf = ReadBuf::new(&mut bytes);
+        match ready!(Pin::new(&mut *stream).poll_read(task, &mut buf)) {
+            Ok(()) if !buf.filled().is_empty() => {}
+            _ => return Poll::Ready(()),
+        }
+    }
+    task.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// A message as a masked frame, which the engine reads in parts. The masking key is zero, so that masking

@@ -24,6 +24,8 @@ pub(crate) mod testing;
 mod unread;
 mod utf8;
 
+#[cfg(feature = "tungstenite")]
+pub(crate) use connection::ReadsWhileWriting;
 pub(crate) use connection::{Connection, Silence, UnfinishedMessage};
 pub(crate) use deflate::DeflateParams;
 pub(crate) use frame::MAX_HEADER;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::value::U32Deserializer;
+use serde::de::value::U64Deserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, VariantAccess,
     Visitor,
@@ -11,7 +11,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 use serde_json::{Error, from_str};
 
-use crate::envelope::Messages;
+use crate::envelope::{Messages, is_one_name};
 
 /// Reads all parameters as one value.
 ///
@@ -26,8 +26,8 @@ where
     M: Messages + DeserializeOwned,
 {
     let index = M::NAMES.iter().position(|known| *known == name)?;
-    let index = u32::try_from(index).unwrap_or(u32::MAX);
-    Some(read_or_unwrap(params, |params| M::deserialize(MessageVariant { index, params })))
+    let name = M::VARIANTS.get(index).copied().unwrap_or_default();
+    Some(read_or_unwrap(params, |params| M::deserialize(MessageVariant { index, name, params })))
 }
 
 /// Reads a value, or else the only element of an array.
@@ -39,9 +39,10 @@ fn read_or_unwrap<T>(params: Option<&RawValue>, read: impl Fn(&str) -> Result<T,
     })
 }
 
-/// The content of a variant with a known index: the opposite of the content that the server writes.
+/// The content of a variant with a known index and name: the opposite of the content that the server writes.
 struct MessageVariant<'de> {
-    index: u32,
+    index: usize,
+    name: &'static str,
     params: &'de str,
 }
 
@@ -55,10 +56,16 @@ impl<'de> Deserializer<'de> for MessageVariant<'de> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_enum(self)
+        // Variants that serde skips are not counted. Variants with one name in two cases are told apart by the index.
+        let is_named = |index: usize| variants.get(index).is_some_and(|name| is_one_name(name, self.name));
+        let index = Some(self.index).filter(|index| is_named(*index));
+        match index.or_else(|| (0..variants.len()).find(|index| is_named(*index))) {
+            Some(index) => visitor.visit_enum(MessageVariant { index, ..self }),
+            None => Err(Error::custom("serde skips this message")),
+        }
     }
 
     forward_to_deserialize_any! {
@@ -72,7 +79,7 @@ impl<'de> EnumAccess<'de> for MessageVariant<'de> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
-        let index: U32Deserializer<Error> = self.index.into_deserializer();
+        let index: U64Deserializer<Error> = (self.index as u64).into_deserializer();
         Ok((seed.deserialize(index)?, self))
     }
 }

@@ -3,17 +3,16 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_util::Stream;
-use futures_util::stream::unfold;
 use serde::de::DeserializeOwned;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 
 use super::decode::read_message;
-use super::state::ReceivedMessage;
+use super::streams::{ReceivedMessage, StreamQueue};
 use crate::envelope::Messages;
 use crate::error::DecodeError;
 
@@ -25,22 +24,16 @@ use crate::error::DecodeError;
 /// [`Remote`](super::Remote) has an example.
 ///
 /// [`Remote::messages`]: super::Remote::messages
-pub struct RemoteMessages<M>(Pin<Box<dyn Stream<Item = Result<M, RemoteMessageError>> + Send>>);
-
-impl<M: Messages + DeserializeOwned> RemoteMessages<M> {
-    pub(super) fn new(receiver: Receiver<ReceivedMessage>) -> Self {
-        Self(Box::pin(unfold(receiver, |mut receiver| async {
-            let message = match receiver.recv().await {
-                Ok(message) => read(&message),
-                Err(RecvError::Lagged(missed)) => Err(RemoteMessageError::Lagged(missed)),
-                Err(RecvError::Closed) => return None,
-            };
-            Some((message, receiver))
-        })))
-    }
+pub struct RemoteMessages<M> {
+    queue: Arc<StreamQueue>,
+    message: PhantomData<fn() -> M>,
 }
 
-impl<M> RemoteMessages<M> {
+impl<M: Messages + DeserializeOwned> RemoteMessages<M> {
+    pub(super) fn new(queue: Arc<StreamQueue>) -> Self {
+        Self { queue, message: PhantomData }
+    }
+
     /// Returns the next message; `None` after the end of the client.
     ///
     /// # Errors
@@ -51,7 +44,7 @@ impl<M> RemoteMessages<M> {
     ///
     /// Dropping the future loses no message.
     pub async fn next(&mut self) -> Option<Result<M, RemoteMessageError>> {
-        poll_fn(|task| self.0.as_mut().poll_next(task)).await
+        poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
     }
 }
 
@@ -64,11 +57,17 @@ fn read<M: Messages + DeserializeOwned>(message: &ReceivedMessage) -> Result<M, 
     }
 }
 
-impl<M> Stream for RemoteMessages<M> {
+impl<M: Messages + DeserializeOwned> Stream for RemoteMessages<M> {
     type Item = Result<M, RemoteMessageError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(task)
+    fn poll_next(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let item = self.queue.poll_next(task);
+        item.map(|item| {
+            item.map(|item| match item {
+                Ok(message) => read(&message),
+                Err(missed) => Err(RemoteMessageError::Lagged(missed)),
+            })
+        })
     }
 }
 

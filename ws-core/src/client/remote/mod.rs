@@ -7,9 +7,11 @@ mod handler;
 mod messages;
 mod params;
 mod state;
+mod streams;
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use std::{fmt, io};
 
 use futures_util::future::{Either, select};
@@ -23,12 +25,13 @@ pub use params::{RemoteArgument, RemoteParams};
 
 use super::builder::Client;
 use super::error::ConnectError;
-use super::run::Ended;
+use super::run::{Ended, run_client};
 use crate::address::Addr;
 use crate::envelope::{ClientCallError, Messages, PendingCall};
 use crate::handler::{Enveloped, Handler};
 use crate::reply::SendsOnly;
 use crate::sync::lock;
+use crate::wire::ReadsWhileWriting;
 use handler::RemoteHandler;
 use state::RemoteState;
 
@@ -81,6 +84,7 @@ type RemoteStateOf<H> = RemoteState<Addr<RemoteHandler<H>>>;
 /// The part of a client that its clones share. Dropping it ends the client.
 struct RemoteHandle<H: Handler + Enveloped> {
     state: Arc<RemoteStateOf<H>>,
+    call_timeout: Duration,
     /// Dropped to end the client.
     stop: Mutex<Option<oneshot::Sender<()>>>,
 }
@@ -104,7 +108,9 @@ fn panicked() -> ConnectError {
 impl<H: Handler + Enveloped> Remote<H> {
     /// Connects, and runs the client in a task. Returns when the first connection is open.
     ///
-    /// The policy of `client` also applies to the first attempts. `answers` has the functions for the server's calls.
+    /// The policy of `client` also applies to the first attempts: by default, the client waits for a server that is not
+    /// reachable. [`Backoff::give_up_after`](super::Backoff::give_up_after) limits the attempts. `answers` has the
+    /// functions for the server's calls.
     ///
     /// # Errors
     ///
@@ -116,13 +122,17 @@ impl<H: Handler + Enveloped> Remote<H> {
     pub async fn connect(client: Client, answers: RemoteAnswers) -> Result<Self, ConnectError> {
         let (stop, stopped) = oneshot::channel::<()>();
         let state = Arc::new(RemoteState::new());
-        let remote = Self(Arc::new(RemoteHandle { state: Arc::clone(&state), stop: Mutex::new(Some(stop)) }));
+        let call_timeout = client.call_timeout;
+        let stop = Mutex::new(Some(stop));
+        let remote = Self(Arc::new(RemoteHandle { state: Arc::clone(&state), call_timeout, stop }));
         let (failed, failure) = oneshot::channel();
         tokio::spawn(async move {
             // Also ends the state if the connector or the policy panics.
             let mut running = Running { state, end: None };
             let handler = || RemoteHandler::new(Arc::clone(&running.state), answers.clone());
-            match client.run_with_shutdown(handler, async { _ = stopped.await }).await {
+            // The server may wait for its answers to be read before it reads calls.
+            let reads = ReadsWhileWriting::Always;
+            match run_client(client, handler, reads, async { _ = stopped.await }).await {
                 Ok(ended) => running.end = Some(ended),
                 Err(error) => _ = failed.send(error),
             }
@@ -141,7 +151,8 @@ impl<H: Handler + Enveloped> Remote<H> {
 
     /// Calls a method of the server by its name. Methods of generated clients call this.
     ///
-    /// The future waits for the answer for at most 30 seconds. Dropping it forgets the call.
+    /// The future waits for the answer for at most [`Client::call_timeout`], 30 s by default. Dropping it forgets the
+    /// call.
     ///
     /// # Errors
     ///
@@ -158,7 +169,7 @@ impl<H: Handler + Enveloped> Remote<H> {
         };
         let call: PendingCall<T> = addr.call_named(name, &params);
         drop(addr);
-        call.await.map_err(RemoteCallError::from)
+        call.timeout(self.0.call_timeout).await.map_err(RemoteCallError::from)
     }
 
     /// Sends a message to a method of the server by its name. Methods of generated clients call this.
@@ -222,9 +233,10 @@ where
     /// Returns the messages that the server sends by itself: those of the option `sends`.
     ///
     /// The first stream begins with the first message of the first connection; later ones with the next message. Up
-    /// to 1,024 messages wait for each stream.
+    /// to 1,024 messages and 4 MiB wait for each stream, and the newest message whatever its length. Then the oldest
+    /// are dropped, and [`RemoteMessageError::Lagged`] has their number.
     pub fn messages(&self) -> RemoteMessages<M> {
-        RemoteMessages::new(self.0.state.receiver())
+        RemoteMessages::new(self.0.state.subscribe())
     }
 }
 

@@ -1,22 +1,13 @@
 //! The state that a typed client shares with its connections.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::value::RawValue;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
+use super::streams::{StreamQueue, Streams};
 use crate::client::run::Ended;
 use crate::sync::lock;
-
-/// How many messages may wait for a stream.
-const MAX_MESSAGES: usize = 1024;
-
-/// A message of the server, as it arrived.
-#[derive(Clone, Debug)]
-pub(super) struct ReceivedMessage {
-    pub(super) name: Box<str>,
-    pub(super) params: Option<Box<RawValue>>,
-}
 
 /// The progress of a client.
 #[derive(Clone, Debug, Default)]
@@ -35,19 +26,11 @@ pub(super) struct RemoteState<A> {
     progress: watch::Sender<ClientProgress>,
 }
 
-struct Streams {
-    /// `None` after the end.
-    sender: Option<broadcast::Sender<ReceivedMessage>>,
-    /// The receiver of the first stream, which misses no message.
-    first: Option<broadcast::Receiver<ReceivedMessage>>,
-}
-
 impl<A: Clone> RemoteState<A> {
     pub(super) fn new() -> Self {
-        let (sender, first) = broadcast::channel(MAX_MESSAGES);
         Self {
             addr: Mutex::new(None),
-            streams: Mutex::new(Streams { sender: Some(sender), first: Some(first) }),
+            streams: Mutex::new(Streams::new()),
             progress: watch::Sender::new(ClientProgress::default()),
         }
     }
@@ -66,7 +49,7 @@ impl<A: Clone> RemoteState<A> {
     /// Handles the end of the client.
     pub(super) fn end(&self, end: Option<Ended>) {
         self.close();
-        lock(&self.streams).sender = None;
+        lock(&self.streams).end();
         self.progress.send_modify(|progress| {
             progress.has_ended = true;
             progress.end = end;
@@ -77,20 +60,14 @@ impl<A: Clone> RemoteState<A> {
         lock(&self.addr).clone()
     }
 
-    /// Passes a message to the streams. Without one, the message is dropped.
+    /// Passes a message to the streams.
     pub(super) fn receive(&self, name: &str, params: Option<&RawValue>) {
-        if let Some(sender) = &lock(&self.streams).sender {
-            let message = ReceivedMessage { name: name.into(), params: params.map(ToOwned::to_owned) };
-            _ = sender.send(message);
-        }
+        lock(&self.streams).push(name, params);
     }
 
-    /// Returns the receiver of a new stream. After the end, it is that of an ended stream.
-    pub(super) fn receiver(&self) -> broadcast::Receiver<ReceivedMessage> {
-        let mut streams = lock(&self.streams);
-        let first = streams.first.take();
-        let new = || streams.sender.as_ref().map(broadcast::Sender::subscribe);
-        first.or_else(new).unwrap_or_else(|| broadcast::channel(1).1)
+    /// Returns the queue of a new stream.
+    pub(super) fn subscribe(&self) -> Arc<StreamQueue> {
+        lock(&self.streams).subscribe()
     }
 
     pub(super) async fn wait_connection(&self, after: u64) -> Option<u64> {

@@ -183,6 +183,90 @@ async fn pings_are_limited_and_answered() {
     assert_eq!(reason, CloseReason::Protocol(ProtocolError::LimitExceeded));
 }
 
+/// RFC 6455 §5.3: a proxy must not be able to guess the key of the next frame.
+#[tokio::test(start_paused = true)]
+async fn frames_have_keys_of_their_own() {
+    let log = Log::default();
+    let server_log = log.clone();
+    end(client(move |_, io| {
+        let log = server_log.clone();
+        async move {
+            let mut io = accept_raw(io).await;
+            for _ in 0..8 {
+                io.write_all(b"\x89\x02hi").await.unwrap();
+                let mut pong = [0; 8];
+                io.read_exact(&mut pong).await.unwrap();
+                assert_eq!((pong[1], pong[6] ^ pong[2], pong[7] ^ pong[3]), (0x82, b'h', b'i'));
+                log.add(u32::from_be_bytes([pong[2], pong[3], pong[4], pong[5]]));
+            }
+        }
+    }))
+    .await;
+    let mut keys = log.entries();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 8);
+}
+
+/// A server that reads nothing does not stop the client from reading. The client's pongs are bounded then.
+#[tokio::test(start_paused = true)]
+async fn pongs_to_a_server_that_reads_nothing_are_bounded() {
+    let log = Log::default();
+    let server_log = log.clone();
+    let reason = end(client(move |_, io| {
+        let log = server_log.clone();
+        async move {
+            let mut io = accept_raw(io).await;
+            let ping = [&[0x89, 125][..], &[b'x'; 125]].concat();
+            let mut pings = 0;
+            while pings < 5000 {
+                let write = io.write_all(&ping);
+                if !matches!(tokio::time::timeout(Duration::from_secs(1), write).await, Ok(Ok(()))) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                pings += 1;
+            }
+            log.add(pings);
+            std::future::pending::<()>().await;
+        }
+    }))
+    .await;
+    assert_eq!(reason, CloseReason::PongTimeout);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The stream takes 500 pongs, and the client a few. 450 pings follow until the client gives up.
+    let pings: usize = log.entries()[0].parse().unwrap();
+    assert!((800..1300).contains(&pings), "{pings}");
+}
+
+/// RFC 6455 §7.1.1: the server closes TCP first, so that the address is not in use afterwards.
+#[tokio::test(start_paused = true)]
+async fn a_client_waits_for_the_server_to_close() {
+    let log = Log::default();
+    let server_log = log.clone();
+    let client = client(move |number, io| {
+        let log = server_log.clone();
+        async move {
+            let mut io = accept_raw(io).await;
+            io.write_all(b"\x88\x02\x03\xe8").await.unwrap();
+            let mut close = [0; 8];
+            io.read_exact(&mut close).await.unwrap();
+            let began = Instant::now();
+            io.write_all(&[b'x'; 70_000]).await.unwrap();
+            // The second server does not close.
+            let limit = Duration::from_secs(if number == 1 { 2 } else { 60 });
+            let end = tokio::time::timeout(limit, wait_closed(&mut io)).await;
+            log.add(format!("{} {}", end.is_err(), began.elapsed().as_secs()));
+        }
+    });
+    let policy = |disconnect: &Disconnect<'_>| (disconnect.attempt == 1).then_some(Duration::ZERO);
+    let ended = client.reconnect(policy).run(Logger::default).await.unwrap();
+    assert_eq!(ended.reason, CloseReason::Remote(Some(Close::default())));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The client waits for `close_timeout`.
+    assert_eq!(log.entries(), ["true 2", "false 5"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_is_pinged_and_left() {
     let began = Instant::now();

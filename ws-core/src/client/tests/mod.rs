@@ -1,6 +1,7 @@
 //! Clients over streams in memory, on a paused clock.
 
 mod bounds;
+mod flow;
 mod handlers;
 mod reconnecting;
 mod remotes;

@@ -13,6 +13,9 @@ enum News {
         symbol: String,
     },
     List(Vec<u8>),
+    #[serde(skip)]
+    #[expect(dead_code, reason = "not for clients")]
+    Internal,
     #[message("market.closed")]
     Closed,
 }
@@ -233,6 +236,7 @@ async fn a_client_reports_what_it_does_not_understand() {
     let client = connect(speak(&[
         r#"{"jsonrpc":"2.0","method":"weather","params":["fine"]}"#,
         r#"{"jsonrpc":"2.0","method":"price","params":["high"]}"#,
+        r#"{"jsonrpc":"2.0","method":"internal"}"#,
         "not JSON",
         r#"{"jsonrpc":"2.0","result":1,"id":99}"#,
         r#"{"jsonrpc":"2.0","method":"price","params":[1.5]}"#,
@@ -243,6 +247,8 @@ async fn a_client_reports_what_it_does_not_understand() {
     assert_eq!(unknown.to_string(), "the server sent the unknown message `weather`");
     let invalid = messages.next().await.unwrap().unwrap_err();
     assert!(matches!(&invalid, RemoteMessageError::Invalid { name, .. } if name == "price"), "{invalid}");
+    let skipped = messages.next().await.unwrap().unwrap_err();
+    assert!(matches!(&skipped, RemoteMessageError::Invalid { name, .. } if name == "internal"), "{skipped}");
     assert_eq!(messages.next().await.unwrap().unwrap(), News::Price(1.5));
 }
 
@@ -257,6 +263,22 @@ async fn messages_that_wait_are_bounded() {
     // 1,501 messages were sent.
     assert!(matches!(lagged, RemoteMessageError::Lagged(477)), "{lagged}");
     assert!(messages.next().await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_are_fair_to_other_tasks() {
+    let client = connect(board).await;
+    for _ in 0..100 {
+        client.news().await.unwrap();
+    }
+    let mut messages = client.messages();
+    let other = tokio::spawn(async {});
+    let mut received = 0;
+    while !other.is_finished() {
+        _ = messages.next().await;
+        received += 1;
+    }
+    assert!(received < 500, "{received}");
 }
 
 #[tokio::test(start_paused = true)]

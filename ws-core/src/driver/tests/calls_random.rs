@@ -123,7 +123,7 @@ async fn run(steps: Vec<Step>) {
         assert!(call.is_finished(), "a call has not ended");
     }
     assert_eq!(addr.0.calls().len(), 0, "a call is pending");
-    assert!(!addr.0.calls().has_unsent());
+    assert!(addr.0.calls().next_unsent_len().is_none());
 }
 
 proptest! {

@@ -20,6 +20,21 @@ pub(super) struct ManagedTransport {
     deferral: Deferral,
     /// Whether a method of the handler is pending.
     is_pending: bool,
+    reads: ReadsWhileWriting,
+}
+
+/// A rule that says whether a managed transport is read while output waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ReadsWhileWriting {
+    /// Not read, so that no reply is lost to a close frame.
+    #[default]
+    No,
+    /// Read below the high-water mark. A peer that reads nothing before it has written does not block both sides.
+    #[cfg(feature = "client")]
+    BelowHighWater,
+    /// Always read. For a client whose output does not depend on its input.
+    #[cfg(feature = "client")]
+    Always,
 }
 
 /// The deferral of reading, so that a pending method can still send a reply.
@@ -39,14 +54,16 @@ impl Connection {
     ///
     /// Such a transport assembles messages and answers pings. When the transport reads a close frame, the
     /// transport answers that frame and sends nothing more. Two rules keep replies from being lost then:
-    /// the outbox is written before more input is read, and a pending method has a moment to reply.
+    /// the outbox is written before more input is read, unless `reads` allows it, and a pending method has a moment
+    /// to reply.
     #[cfg(feature = "tungstenite")]
     pub(crate) fn over_managed_transport(
         options: Arc<Options>,
         activity: Arc<PeerActivity>,
+        reads: ReadsWhileWriting,
         now: Instant,
     ) -> Self {
-        let managed = ManagedTransport { activity, deferral: Deferral::Unused, is_pending: false };
+        let managed = ManagedTransport { activity, deferral: Deferral::Unused, is_pending: false, reads };
         let mut wire = Self { managed: Some(Box::new(managed)), ..Self::new(options, Vec::new(), now) };
         // The transport passes on complete messages, whatever the client's frames were.
         wire.decoder.set_max_frame_size(None);
@@ -98,7 +115,17 @@ impl Connection {
     /// read now would discard the outbox.
     #[inline]
     pub(super) fn must_write_first(&self) -> bool {
-        self.is_managed() && !self.outbox.is_empty()
+        let Some(managed) = &self.managed else { return false };
+        !self.outbox.is_empty() && (managed.reads == ReadsWhileWriting::No || self.close_reason().is_some())
+    }
+
+    /// Returns whether input is read although the outbox is above its high-water mark.
+    #[inline]
+    pub(super) fn reads_above_high_water(&self) -> bool {
+        #[cfg(feature = "client")]
+        return self.managed.as_ref().is_some_and(|managed| managed.reads == ReadsWhileWriting::Always);
+        #[cfg(not(feature = "client"))]
+        false
     }
 
     /// Returns until when a pending method defers reading.

@@ -19,6 +19,8 @@ use idle_timer::IdleTimer;
 pub(crate) use keepalive::Silence;
 use keepalive::{OptionalChecks, UnansweredPing};
 use managed_transport::ManagedTransport;
+#[cfg(feature = "tungstenite")]
+pub(crate) use managed_transport::ReadsWhileWriting;
 
 use super::decoder::Decoder;
 #[cfg(feature = "deflate")]
@@ -245,6 +247,16 @@ impl Connection {
         !self.outbox.is_empty() && self.outbox.len() >= self.options.outbox_high_water
     }
 
+    /// Returns whether a message of `len` bytes may be queued without stopping reads and without an overflow.
+    #[cfg(feature = "json")]
+    #[inline]
+    pub(crate) fn has_room_for(&self, len: usize) -> bool {
+        let waiting = self.outbox.len();
+        waiting == 0
+            || waiting < self.options.outbox_high_water
+                && waiting.saturating_add(len) <= self.options.outbox_limit
+    }
+
     /// Handles a write of `len` bytes.
     ///
     /// If reading was stopped, the write shows that the client is alive, as a byte from the client would.
@@ -328,7 +340,7 @@ impl Connection {
     /// Returns whether the handler may receive messages from the client now.
     #[inline]
     fn is_reading(&self) -> bool {
-        self.active && !self.is_above_high_water()
+        self.active && (!self.is_above_high_water() || self.reads_above_high_water())
     }
 
     /// Returns whether the read-ahead queue is below its limit.

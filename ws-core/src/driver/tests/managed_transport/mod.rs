@@ -51,7 +51,7 @@ use crate::driver::run;
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::transport::tungstenite::TungsteniteTransport;
-use crate::wire::{Connection, PeerActivity};
+use crate::wire::{Connection, PeerActivity, ReadsWhileWriting};
 
 const MANAGED_TRANSPORT: bool = true;
 const HAS_SESSION: bool = false;
@@ -65,7 +65,12 @@ fn start<H: Handler>(
     permit: Option<ConnectionPermit>,
 ) -> JoinHandle<CloseReason> {
     let activity = Arc::<PeerActivity>::default();
-    let wire = Connection::over_managed_transport(options.into(), Arc::clone(&activity), now());
+    let wire = Connection::over_managed_transport(
+        options.into(),
+        Arc::clone(&activity),
+        ReadsWhileWriting::No,
+        now(),
+    );
     let cx = Context::new(wire, None, None);
     tokio::spawn(async move {
         let stream = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
