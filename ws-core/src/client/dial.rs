@@ -10,7 +10,6 @@ use axum_core::body::Body;
 use hyper::header::{HOST, PROXY_AUTHORIZATION};
 use hyper::{Method, Request, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -18,6 +17,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::error::ConnectError;
 use super::exchange::{BoxIo, Exchange, exchange};
+use super::tcp::connect_tcp;
 use super::url::ServerUrl;
 
 /// The future of a [`Connector`].
@@ -51,7 +51,11 @@ impl Dialer {
         let (io, peer) = match &self.connector {
             Some(connect) => (connect().await.map_err(ConnectError::Io)?, None),
             None => match self.proxy(url)? {
-                None => connect_tcp(&url.host, url.port).await?,
+                None => {
+                    let tcp = connect_tcp(&url.host, url.port).await.map_err(ConnectError::Io)?;
+                    let peer = tcp.peer_addr().map_err(ConnectError::Io)?;
+                    (Box::new(tcp) as BoxIo, Some(peer))
+                }
                 Some(proxy) => (self.tunnel(url, &proxy).await?, None),
             },
         };
@@ -88,7 +92,8 @@ impl Dialer {
                 return Err(unusable(format!("the scheme `{scheme}` is neither `http` nor `https`")));
             }
         };
-        let (io, _) = connect_tcp(host, uri.port_u16().unwrap_or(default_port)).await?;
+        let port = uri.port_u16().unwrap_or(default_port);
+        let io: BoxIo = Box::new(connect_tcp(host, port).await.map_err(ConnectError::Io)?);
         let io = if is_tls { self.connect_tls(io, host).await? } else { io };
         let target = url.tunnel_target();
         let authority = target.parse().map_err(|_| ConnectError::Url("invalid host".into()))?;
@@ -113,13 +118,6 @@ impl Dialer {
         let tls = TlsConnector::from(config).connect(name, io).await.map_err(ConnectError::Tls)?;
         Ok(Box::new(tls))
     }
-}
-
-async fn connect_tcp(host: &str, port: u16) -> Result<(BoxIo, Option<SocketAddr>), ConnectError> {
-    let tcp = TcpStream::connect((host, port)).await.map_err(ConnectError::Io)?;
-    // A message is one write, which Nagle's algorithm would delay.
-    let peer = tcp.set_nodelay(true).and_then(|()| tcp.peer_addr()).map_err(ConnectError::Io)?;
-    Ok((Box::new(tcp), Some(peer)))
 }
 
 /// Returns the configuration with Mozilla's certificate authorities, which all clients share.

@@ -1,10 +1,11 @@
 //! The errors of connecting to a server.
 
 use std::error::Error as StdError;
+use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, LOCATION};
+use hyper::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use hyper::{StatusCode, Uri};
 use tokio_rustls::rustls;
 
@@ -59,8 +60,8 @@ pub enum ConnectError {
 impl ConnectError {
     /// Returns whether another attempt would most likely fail in the same way.
     ///
-    /// True for an invalid URL, header or proxy, an invalid certificate, a 101 that breaks a rule, and a status from
-    /// 300 to 499 except 408, 425 and 429.
+    /// True for an invalid URL, header or proxy, an invalid certificate, a 101 that breaks a rule, and a status below
+    /// 500 except 408, 425 and 429.
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Url(_) | Self::Header(_) | Self::Proxy(_) | Self::Handshake(_) => true,
@@ -81,11 +82,44 @@ impl ConnectError {
         }
     }
 
-    /// Returns the target of a redirect, which the client has not followed.
-    fn location(&self) -> Option<Uri> {
+    /// Returns how long the server wants the client to wait, in a header `Retry-After` (RFC 9110 §10.2.3): a number of
+    /// seconds, or a date. `None` without one. A server that is overloaded or restarts answers so, with 503 or 429.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_core::client::{Backoff, Disconnect, DisconnectCause, Reconnect};
+    ///
+    /// /// Like the default, but the client does not wait for longer than a minute.
+    /// fn policy(disconnect: &Disconnect<'_>) -> Option<Duration> {
+    ///     let delay = Backoff::default().reconnect(disconnect)?;
+    ///     match disconnect.cause {
+    ///         DisconnectCause::Failed(error) if error.retry_after() > Some(Duration::from_secs(60)) => None,
+    ///         _ => Some(delay),
+    ///     }
+    /// }
+    /// # let client = ws_core::client::Client::new("wss://feed.example/").reconnect(policy);
+    /// # drop(client);
+    /// ```
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Rejected { headers, .. } = self else { return None };
+        let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = httpdate::parse_http_date(value).ok()?;
+        Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// Returns the target of a redirect, which the client has not followed, without credentials and the query: either may
+    /// be a secret.
+    fn location(&self) -> Option<String> {
         match self {
             Self::Rejected { status, headers, .. } if status.is_redirection() => {
-                headers.get(LOCATION)?.to_str().ok()?.parse().ok()
+                let uri: Uri = headers.get(LOCATION)?.to_str().ok()?.parse().ok()?;
+                let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
+                let authority = uri.authority().map_or("", |authority| authority.as_str());
+                let host = authority.rsplit('@').next().unwrap_or_default();
+                Some(format!("{scheme}{host}{}", uri.path()))
             }
             _ => None,
         }

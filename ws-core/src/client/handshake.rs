@@ -108,7 +108,10 @@ fn request(url: &ServerUrl, offer: &HandshakeOffer, key: &str) -> Result<Request
 /// Like browsers, requires the server to select one of the subprotocols, if the client offers any.
 fn verify(parts: &Parts, key: &str, offered: &[String]) -> Result<Option<Box<str>>, &'static str> {
     let headers = &parts.headers;
-    if !has_token(headers, &UPGRADE, "websocket") {
+    let mut upgrades = headers.get_all(UPGRADE).iter();
+    let is_websocket =
+        upgrades.next().is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if !is_websocket || upgrades.next().is_some() {
         return Err("`Upgrade` is not `websocket`");
     }
     if !has_token(headers, &CONNECTION, "upgrade") {
@@ -177,6 +180,8 @@ mod tests {
         check(&with(&[selected]), &["v1", "v2"], Ok(Some("v2")));
         check(&[CONNECTION, ACCEPT], &[], Err("`Upgrade`"));
         check(&[("upgrade", "h2c"), CONNECTION, ACCEPT], &[], Err("`Upgrade`"));
+        check(&[("upgrade", "websocket, h2c"), CONNECTION, ACCEPT], &[], Err("`Upgrade`"));
+        check(&with(&[("upgrade", "h2c")]), &[], Err("`Upgrade`"));
         check(&[UPGRADE, ACCEPT], &[], Err("`Connection`"));
         check(&[UPGRADE, ("connection", "Upgrades"), ACCEPT], &[], Err("`Connection`"));
         check(&[UPGRADE, CONNECTION], &[], Err("`Sec-WebSocket-Accept`"));

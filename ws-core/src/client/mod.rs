@@ -12,6 +12,7 @@ mod handshake;
 mod reconnect;
 mod remote;
 mod run;
+mod tcp;
 mod url;
 
 pub use builder::Client;

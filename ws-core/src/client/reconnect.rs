@@ -8,10 +8,16 @@ use crate::close::{Close, CloseCode, CloseReason};
 /// The time after which a connection counts as stable: the next attempt to reconnect has the number 1 again.
 pub(super) const STABLE: Duration = Duration::from_secs(30);
 
+/// The longest time that a server's `Retry-After` adds to a delay.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+
 /// The default of [`Client::reconnect`](super::Client::reconnect): exponential delays with full jitter.
 ///
 /// The delay before attempt `n` is random, from zero up to `min * 2^(n-1)` and up to `max`. `n` is
 /// [`Disconnect::attempt`]. The default has a `min` of 1 s and a `max` of 30 s, and never gives up.
+///
+/// A server that refuses the handshake with a header `Retry-After` gets that time first, up to an hour; the random delay
+/// follows.
 ///
 /// Some ends are final, because another connection would most likely end in the same way:
 ///
@@ -65,6 +71,21 @@ impl Backoff {
         self
     }
 
+    /// Returns a random delay before an attempt, whose number is [`Disconnect::attempt`]: for policies that reconnect where
+    /// this one ends.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use ws_core::client::Backoff;
+    ///
+    /// let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+    /// assert!(backoff.delay(1) <= Duration::from_secs(1));
+    /// assert!(backoff.delay(9) <= Duration::from_secs(30));
+    /// ```
+    pub fn delay(self, attempt: u32) -> Duration {
+        scale(self.ceiling(attempt), random())
+    }
+
     /// Returns the longest delay before an attempt.
     fn ceiling(self, attempt: u32) -> Duration {
         let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -78,7 +99,12 @@ impl Reconnect for Backoff {
         if gives_up || disconnect.is_final() {
             return None;
         }
-        Some(scale(self.ceiling(disconnect.attempt), random()))
+        let delay = self.delay(disconnect.attempt);
+        let retry_after = match disconnect.cause {
+            DisconnectCause::Failed(error) => error.retry_after().unwrap_or_default(),
+            DisconnectCause::Closed(_) => Duration::ZERO,
+        };
+        Some(delay.saturating_add(retry_after.min(MAX_RETRY_AFTER)))
     }
 }
 
@@ -100,9 +126,9 @@ fn random() -> u64 {
 /// use ws_core::client::{Client, Disconnect};
 /// use ws_core::prelude::*;
 ///
-/// /// Reconnects at once after a restart of the server, and never otherwise.
+/// /// Reconnects every 5 s after a restart of the server, and never otherwise.
 /// fn policy(disconnect: &Disconnect<'_>) -> Option<Duration> {
-///     (disconnect.code() == Some(CloseCode::Restart)).then_some(Duration::ZERO)
+///     (disconnect.code() == Some(CloseCode::Restart)).then_some(Duration::from_secs(5))
 /// }
 /// let client = Client::new("wss://feed.example/").reconnect(policy);
 /// # drop(client);
@@ -128,7 +154,7 @@ impl<F: FnMut(&Disconnect<'_>) -> Option<Duration> + Send> Reconnect for F {
 /// fn policy(disconnect: &Disconnect<'_>) -> Option<Duration> {
 ///     match disconnect.cause {
 ///         DisconnectCause::Closed(CloseReason::Remote(Some(close))) if u16::from(close.code) == 4001 => {
-///             Some(Duration::ZERO)
+///             Some(Backoff::default().delay(disconnect.attempt))
 ///         }
 ///         _ => Backoff::default().reconnect(disconnect),
 ///     }
@@ -195,9 +221,11 @@ impl Disconnect<'_> {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::time::SystemTime;
 
     use bytes::Bytes;
     use hyper::StatusCode;
+    use hyper::header::{HeaderValue, RETRY_AFTER};
     use tokio_rustls::rustls;
 
     use super::*;
@@ -225,6 +253,29 @@ mod tests {
             .map(|_| backoff.reconnect(&Disconnect::new(DisconnectCause::Closed(&lost), 3)).unwrap())
             .collect();
         assert!(delays.len() > 50 && *delays.last().unwrap() <= Duration::from_secs(4), "{delays:?}");
+    }
+
+    #[test]
+    fn a_server_sets_the_shortest_delay() {
+        let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
+        let date = httpdate::fmt_http_date(in_an_hour);
+        for (value, seconds) in [
+            ("120", 120..=122),
+            ("0", 0..=2),
+            (&*date, 3500..=3602),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 0..=2),
+            ("99999999999", 3600..=3602),
+            ("-1", 0..=2),
+            ("99999999999999999999999", 0..=2),
+            ("soon", 0..=2),
+        ] {
+            let headers = [(RETRY_AFTER, HeaderValue::from_str(value).unwrap())].into_iter().collect();
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let error = ConnectError::Rejected { status, headers: Box::new(headers), body: Bytes::new() };
+            let disconnect = Disconnect::new(DisconnectCause::Failed(&error), 2);
+            let delay = Backoff::default().reconnect(&disconnect).unwrap();
+            assert!(seconds.contains(&delay.as_secs()), "{value}: {delay:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use hyper::Uri;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use super::error::ConnectError;
 
@@ -24,6 +25,10 @@ impl ServerUrl {
         if url.contains('#') {
             return Err(invalid("a fragment (`#`) has no meaning"));
         }
+        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        if after_scheme.split(['/', '?']).next().is_some_and(|authority| !authority.is_ascii()) {
+            return Err(invalid("a host is ASCII: write an international name as `xn--…`"));
+        }
         let uri: Uri = url.parse().map_err(|error| ConnectError::Url(format!("{error}")))?;
         let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
         let is_tls = match &*scheme {
@@ -41,9 +46,15 @@ impl ServerUrl {
         let after_host = authority.as_str().strip_prefix(host).unwrap_or_default();
         let port: u16 = match after_host.strip_prefix(':') {
             None | Some("") => default_port,
-            Some(port) => port.parse().map_err(|_| invalid("the port is not a number below 65536"))?,
+            Some(port) => {
+                let digits = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+                let port = digits.and_then(|digits| digits.parse().ok());
+                port.ok_or_else(|| invalid("the port is not a number below 65536"))?
+            }
         };
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        // A request has ASCII only, and `Uri` takes UTF-8.
+        let path = utf8_percent_encode(path, CONTROLS).to_string();
         // A query may follow the host.
         let path: Result<PathAndQuery, _> =
             if path.starts_with('/') { path.parse() } else { format!("/{path}").parse() };
@@ -105,6 +116,16 @@ mod tests {
         check("ws://user:secret@a.example/", Err("authorization"));
         check("ws://:80/", Err("invalid URL"));
         check("ws://a.example:99999/", Err("invalid URL"));
+        check("ws://a.example:+80/", Err("invalid URL"));
+        check("ws://a.example:80:80/", Err("invalid URL"));
+        check("ws://[::1/", Err("invalid URL"));
+        check("ws://a.example/\r\nx: y", Err("invalid URL"));
+        check("ws://a.example/a b", Err("invalid URL"));
+        check("ws://räume.example/", Err("xn--"));
+        check(
+            "ws://a.example/r\u{e4}ume?\u{fc}=%20",
+            Ok((false, "a.example", 80, "a.example", "/r%C3%A4ume?%C3%BC=%20")),
+        );
         check("ws://a b/", Err("invalid URL"));
         check("", Err("invalid URL"));
     }

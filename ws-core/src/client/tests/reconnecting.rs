@@ -133,15 +133,39 @@ async fn a_shutdown_ends_attempts_and_delays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_ask_the_policy() {
+    let log = Log::default();
+    let client = client(|_, io| serve(Logger::default(), io)).reconnect(logging(&log, 9));
+    let stop = tokio::time::sleep(Duration::from_secs(1));
+    client.run_with_shutdown(Logger::default, stop).await.unwrap();
+    assert_eq!(log.entries(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_busy_gets_its_time() {
+    let began = Instant::now();
+    let client = client(|number, mut io| async move {
+        if number == 2 {
+            return serve(Closer(1000), io).await;
+        }
+        read_head(&mut io).await;
+        let refusal = b"HTTP/1.1 503 x\r\nretry-after: 20\r\ncontent-length: 0\r\n\r\n";
+        io.write_all(refusal).await.unwrap();
+    });
+    assert_eq!(client.run(Logger::default).await.unwrap().attempts, 2);
+    assert!((20..=21).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn permanent_errors_end_the_client() {
     let redirect = client(|_, mut io| async move {
         read_head(&mut io).await;
-        let response = b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 4\r\n\r\nmove";
+        let response = b"HTTP/1.1 302 Found\r\nlocation: https://user:pw@b.example/login?token=secret\r\ncontent-length: 4\r\n\r\nmove";
         io.write_all(response).await.unwrap();
         wait_closed(&mut io).await;
     });
     let error = redirect.run(Logger::default).await.unwrap_err();
-    let text = "the server answered with 302 Found to /elsewhere; redirects are not followed";
+    let text = "the server answered with 302 Found to https://b.example/login; redirects are not followed";
     assert_eq!(error.to_string(), text);
     let ConnectError::Rejected { status, body, .. } = error else { panic!("{error}") };
     assert_eq!((status, &*body), (StatusCode::FOUND, &b"move"[..]));
