@@ -58,6 +58,8 @@ snapshots! {
     named_states
     /// A described handler: calls, messages, extractors, states, and what only the option declares.
     contract
+    /// A handler with a client: calls, a message, and the calls of the server.
+    client
     /// A session with its parameters, and its two methods.
     sessions
     /// Two states, with sync and async methods, timers and transitions.

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, ReturnType, Type, Visibility};
 
@@ -11,12 +12,15 @@ use super::named::with_anonymous_lifetimes;
 use super::types::{is_named, type_arguments, ungroup_type};
 use crate::errors::Errors;
 use crate::parse::{Block, ClientOption, Member};
+use crate::snake_case::snake_case;
 
 /// A client to generate.
 pub(crate) struct ClientModel {
     pub(crate) vis: Visibility,
     pub(crate) ident: Ident,
     pub(crate) methods: Vec<ClientMethod>,
+    /// The calls of the server that the contract declares: the method that answers each, and its type.
+    pub(crate) calls: Vec<(Ident, Type)>,
 }
 
 /// A method of a client.
@@ -61,7 +65,8 @@ pub(crate) fn validate_client(
             _ => None,
         });
         let Some(source) = source else { continue };
-        let is_kept = |attr: &&Attribute| attr.path().is_ident("doc") || attr.path().is_ident("cfg");
+        let is_kept =
+            |attr: &&Attribute| ["doc", "cfg", "deprecated"].iter().any(|kept| attr.path().is_ident(kept));
         let each: Vec<_> = method
             .named_args()
             .filter_map(|arg| match arg {
@@ -91,7 +96,19 @@ pub(crate) fn validate_client(
         );
         return None;
     }
-    Some(ClientModel { vis, ident, methods })
+    let calls = handler.contract.iter().flat_map(|contract| &contract.calls);
+    let calls = calls.filter_map(|ty| Some((call_method(ty)?, ty.clone()))).collect();
+    Some(ClientModel { vis, ident, methods, calls })
+}
+
+/// Returns the name of the method that answers a call: that of the type in snake case. `None` for another type than a
+/// path, which is no call.
+fn call_method(ty: &Type) -> Option<Ident> {
+    let Type::Path(path) = ungroup_type(ty) else { return None };
+    let ident = &path.path.segments.last()?.ident;
+    let mut method = argument_ident(&snake_case(&ident.unraw().to_string()));
+    method.set_span(ident.span());
+    Some(method)
 }
 
 /// Returns the name of an argument, raw if it is a keyword.

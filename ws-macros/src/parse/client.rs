@@ -5,7 +5,8 @@ use syn::parse::ParseStream;
 use syn::{Ident, Token, Visibility};
 
 /// The correct form of the option.
-const HELP: &str = "help: write `client = pub BoardClient`: the visibility and the name of the client's type";
+const HELP: &str =
+    "help: write `client = BoardClient`, or `client = pub BoardClient` beside a handler that is `pub`";
 
 /// The type of the client to generate.
 pub(crate) struct ClientOption {

@@ -1,5 +1,7 @@
 //! Clients over streams in memory, on a paused clock.
 
+#[cfg(feature = "contract")]
+mod answers;
 mod bounds;
 mod flow;
 mod handlers;
