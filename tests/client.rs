@@ -198,6 +198,37 @@ async fn connects_over_proxies() {
     assert_eq!(greeted, ("hello, stranger".to_owned(), None));
 }
 
+/// A proxy that reads nothing, begins an answer with this text, and repeats `rest` as long as the client reads.
+async fn hostile_proxy(begin: &'static str, rest: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        tcp.write_all(begin.as_bytes()).await.unwrap();
+        while !rest.is_empty() && tcp.write_all(rest.as_bytes()).await.is_ok() {}
+        // The client ends the attempt.
+        std::future::pending::<()>().await;
+    });
+    url
+}
+
+#[tokio::test]
+async fn answers_of_proxies_are_bounded() {
+    for (begin, rest) in
+        [("HTTP/1.1 200 x\r\nx: ", "x"), ("HTTP/1.1 200 x\r\n", "x: y\r\n"), ("SSH-2.0", "\r\n")]
+    {
+        let proxy = hostile_proxy(begin, rest).await;
+        let error = greeting(Client::new("ws://server.test/").proxy(&proxy)).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Http(_)), "{begin:?}: {error}");
+    }
+    for begin in ["", "HTTP/1.1 200 x\r\nx: "] {
+        let proxy = hostile_proxy(begin, "").await;
+        let client = Client::new("ws://server.test/").proxy(&proxy);
+        let error = greeting(client.connect_timeout(Duration::from_millis(200))).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Timeout), "{begin:?}: {error}");
+    }
+}
+
 /// Run by [`environment_names_the_proxy`] in a process with its own environment.
 #[tokio::test]
 #[ignore = "needs the environment of another test"]

@@ -31,8 +31,8 @@ use crate::wire::ReadsWhileWriting;
 /// assembles messages.
 const MAX_ASSEMBLED: usize = 64 << 20;
 
-/// The size of the stream's read buffer.
-const READ_BUFFER: usize = 16 << 10;
+/// The size of the stream's read buffer, which the stream clears for every read.
+const READ_BUFFER: usize = 4 << 10;
 
 /// The end of a client: the output of [`Client::run`].
 ///
