@@ -70,7 +70,7 @@ fn count(server: &Server, probe: &Probe) -> io::Result<f64> {
 }
 
 /// Parses the total of a callgrind file.
-fn total(file: &str) -> io::Result<f64> {
+pub(crate) fn total(file: &str) -> io::Result<f64> {
     let total = |line: &str| line.strip_prefix("totals: ")?.trim().parse().ok();
     file.lines().find_map(total).ok_or_else(|| io::Error::other("no totals in the output of callgrind"))
 }

@@ -2,6 +2,8 @@
 //! `benches/README.md`.
 
 mod chart;
+#[cfg(feature = "clients")]
+mod clients;
 mod drain;
 mod environment;
 mod instruction_probes;
@@ -29,6 +31,7 @@ cargo run --release -p benches -- COMMAND [OPTIONS]
   table          all workloads over all servers
   scaling        costs by the number of connections
   instructions   instructions per message, by valgrind
+  clients        CPU and instructions of clients per call, by valgrind; needs `--features clients`
   syscalls       system calls per message, by strace
   unsent         the effect of `unsent_limit` on one fast client; needs strace
   drain          the clients of a node that stops move to another one, behind nginx
@@ -55,6 +58,10 @@ fn main() -> ExitCode {
         "table" => with(table::run),
         "scaling" => with(scaling::run),
         "instructions" => with(instructions::run),
+        #[cfg(feature = "clients")]
+        "clients" => clients::run(),
+        #[cfg(feature = "clients")]
+        "client" => clients::run_client(rest),
         "charts" => chart::bars().and_then(|()| chart::lines()),
         "syscalls" => with(syscalls::run),
         "unsent" => with(unsent::run),
