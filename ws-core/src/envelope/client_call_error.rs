@@ -90,6 +90,13 @@ impl StdError for ClientCallError {
     }
 }
 
+/// For typed clients of a method that returns this error: the server's answer is another side's error for them.
+impl From<CallError> for ClientCallError {
+    fn from(error: CallError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 impl From<ClientCallError> for CallError {
     fn from(error: ClientCallError) -> Self {
         Self::internal(error.summary())
