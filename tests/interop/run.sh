@@ -8,8 +8,9 @@
 # A page in Chromium reaches `examples/hello` without WebSockets, with Bullet's script if BULLET_JS is its path. curl
 # repeats the transcripts of the README and the guide. AsyncAPI's parser validates the documents of the examples'
 # contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks. Clients of all examples
-# with a contract are generated, compiled, and talk in Node; that of `examples/rpc` also in a page. Last, two windows of
-# Chromium use the page of `examples/chat`, on one node and on two with nats-server between them, which are killed.
+# with a contract are generated, compiled, and talk in Node; that of `examples/rpc` also in a page. Arbitrary values of all
+# types pass a generated client and its server. Last, two windows of Chromium use the page of `examples/chat`, on one node
+# and on two with nats-server between them, which are killed.
 # Prints a line per client, and fails if a client fails.
 #
 # The script installs to target/interop, and installs missing Debian packages.
@@ -48,7 +49,7 @@ fi
 # With the feature `tls`, `echo` also serves HTTP/2.
 cargo build --quiet --release -p examples --features axum,nats,ocpp,tls --examples
 cargo build --quiet --release -p tests --bin interop-asyncapi --bin interop-server --bin interop-sessions \
-    --bin interop-typescript
+    --bin interop-typescript --bin interop-values
 target/release/interop-asyncapi "$home/asyncapi" examples/contract/*.json
 node "$here/asyncapi.mjs" "$home/node_modules" "$home"/asyncapi/*
 cargo build --quiet --locked --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
@@ -77,9 +78,9 @@ node "$home/clients.mjs" "ws://127.0.0.1:$port/"
 serve rpc
 cp "$here/rpc.mjs" "$home/"
 node "$home/rpc.mjs" "ws://127.0.0.1:$port/rpc"
-for test in generated.mjs generated_page.mjs; do
-    node "$here/$test" "$PWD/target/release/interop-typescript" "$PWD/target/release/examples" chromium
-done
+programs=("$PWD/target/release/interop-typescript" "$PWD/target/release/examples")
+node "$here/generated.mjs" "${programs[@]}" "$PWD/target/release/interop-values"
+node "$here/generated_page.mjs" "${programs[@]}" chromium
 "$home/jsonrpsee/debug/interop-jsonrpsee" "ws://127.0.0.1:$port/rpc"
 serve ocpp
 "$venv/bin/python" "$here/ocpp_station.py" "127.0.0.1:$port"

@@ -5,6 +5,7 @@ pub mod deflate;
 pub mod http2;
 pub mod nats;
 pub mod proxy;
+pub mod values;
 pub mod whoami;
 
 use std::net::{SocketAddr, TcpListener as StdListener};
