@@ -20,7 +20,11 @@ pub(super) fn frame_schema(handler: &HandlerContract, template: &Value, filling:
         ContentContract::Json { schema } => {
             let format = handler.envelope.as_ref().map(|envelope| &envelope.format);
             let is_wrapped = format == Some(&EnvelopeKind::JsonRpc) && is_scalar(handler, schema);
-            Some(if is_wrapped { tuple(std::slice::from_ref(schema)) } else { schema.clone() })
+            // Beside the name, `null` has no members.
+            let is_beside = template.as_object().is_some_and(has_params_beside);
+            let is_left_out = is_beside && is_null(handler, schema);
+            let schema = if is_wrapped { tuple(std::slice::from_ref(schema)) } else { schema.clone() };
+            (!is_left_out).then_some(schema)
         }
     };
     TemplateFill { filling, params }.schema(template)
@@ -57,7 +61,7 @@ impl TemplateFill<'_> {
     }
 
     fn object(&self, members: &Map<String, Value>) -> JsonSchema {
-        let is_beside = members.get("$params") == Some(&Value::Bool(true));
+        let is_beside = has_params_beside(members);
         let has_no_params = self.params.is_none();
         let (mut properties, mut required) = (Map::new(), Vec::new());
         for (name, member) in members {
@@ -113,19 +117,33 @@ fn tuple(items: &[JsonSchema]) -> JsonSchema {
     json!({ "type": "array", "items": items, "minItems": count, "maxItems": count })
 }
 
-/// Returns whether a value is neither an object nor an array, as far as its schema shows.
-fn is_scalar(handler: &HandlerContract, schema: &JsonSchema) -> bool {
-    let mut schema = schema;
-    // A cycle of references has no scalar at its end.
+/// Returns whether the members of the parameters are beside the others of a template.
+fn has_params_beside(template: &Map<String, Value>) -> bool {
+    template.get("$params") == Some(&Value::Bool(true))
+}
+
+/// Returns the schema that references lead to, or `None` if they lead nowhere.
+fn resolved<'a>(handler: &'a HandlerContract, mut schema: &'a JsonSchema) -> Option<&'a JsonSchema> {
+    // A cycle of references has no schema at its end.
     for _ in 0..=handler.schemas.len() {
         let Some(name) =
             schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix("#/schemas/"))
         else {
             break;
         };
-        let Some(named) = handler.schemas.get(name) else { return false };
-        schema = named;
+        schema = handler.schemas.get(name)?;
     }
+    Some(schema)
+}
+
+/// Returns whether a value is always `null`, as far as its schema shows.
+fn is_null(handler: &HandlerContract, schema: &JsonSchema) -> bool {
+    resolved(handler, schema).is_some_and(|schema| schema["type"] == "null")
+}
+
+/// Returns whether a value is neither an object nor an array, as far as its schema shows.
+pub(super) fn is_scalar(handler: &HandlerContract, schema: &JsonSchema) -> bool {
+    let Some(schema) = resolved(handler, schema) else { return false };
     let is_scalar_type =
         |ty: &Value| matches!(ty.as_str(), Some("string" | "number" | "integer" | "boolean"));
     match schema.get("type") {
@@ -156,6 +174,17 @@ mod tests {
                 schema,
             ] }),
         );
+    }
+
+    #[test]
+    fn null_beside_the_name_is_nothing() {
+        let of_name = json!({
+            "type": "object",
+            "properties": { "type": { "type": "string", "const": "add" } },
+            "required": ["type"],
+        });
+        let content = ContentContract::Json { schema: json!({ "type": "null" }) };
+        check(&json!({ "type": "$name", "$params": true }), &content, &of_name);
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod compare;
 pub(crate) mod content;
 pub(crate) mod describe;
 mod envelope;
+mod example;
+mod examples;
 pub(crate) mod extract;
 mod frames;
 mod gate;

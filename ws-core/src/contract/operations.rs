@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::examples::ExampleMessages;
 use super::frames::{Filling, frame_schema};
 use super::keys::{SchemaKeys, key, with_references};
 use crate::contract_model::{
@@ -69,9 +70,13 @@ impl DocumentChannel<'_> {
             [] => "The call failed.".to_owned(),
             errors => format!("The call failed. The method's own codes:\n\n{}", errors.join("\n")),
         };
+        let examples = ExampleMessages(handler);
         let call_key = self.add(operation, "call", name, description, &called);
+        self.add_examples(&call_key, examples.call(call));
         let result_key = self.add(operation, "result", name, None, &result);
+        self.add_examples(&result_key, examples.result(call));
         let error_key = self.add(operation, "error", name, Some(&error_text), &error);
+        self.add_examples(&error_key, examples.errors(call));
         let mut described = self.operation(&call_key, from, description, &call.states);
         described["reply"] = json!({
             "channel": { "$ref": format!("#/channels/{}", self.key) },
@@ -102,6 +107,7 @@ impl DocumentChannel<'_> {
         {
             added["contentType"] = content_type.into();
         }
+        self.add_examples(&key, ExampleMessages(handler).message(message));
         let described = self.operation(&key, from, description, &message.states);
         self.parts.operations.insert(format!("{}.{operation}", self.key), described);
     }
@@ -131,6 +137,15 @@ impl DocumentChannel<'_> {
             .insert(message_key.clone(), json!({ "$ref": format!("#/components/messages/{component}") }));
         self.parts.messages.insert(component, message);
         message_key
+    }
+
+    /// Adds examples to the message with this key.
+    fn add_examples(&mut self, message_key: &str, payloads: impl IntoIterator<Item = Value>) {
+        let examples: Vec<_> = payloads.into_iter().map(|payload| json!({ "payload": payload })).collect();
+        let message = self.parts.messages.get_mut(&format!("{}.{message_key}", self.key));
+        if let (Some(message), false) = (message, examples.is_empty()) {
+            message["examples"] = examples.into();
+        }
     }
 
     /// Returns an operation of the server.
