@@ -1,13 +1,13 @@
-// Builds dist/*.min.js: node build.mjs. With --check, fails if a file is not what would be built.
+// Builds dist: node build.mjs. With --check, fails if a file is not what would be built.
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** Builds one script. Modules that it leaves out are files beside it. */
 async function script(source, name, external) {
-  const file = path(`dist/${name}.min.js`);
   const { outputFiles: [{ text }] } = await build({
     entryPoints: [path(`src/${source}.js`)],
     bundle: true,
@@ -18,9 +18,32 @@ async function script(source, name, external) {
     write: false,
     banner: { js: "// The client of ws-core, MIT OR Apache-2.0. Built from clients/js/src." },
   });
+  write(`${name}.min.js`, text);
+}
+
+/** Writes a file, or checks that it is current. */
+function write(name, text) {
+  const file = path(`dist/${name}`);
   if (!process.argv.includes("--check")) writeFileSync(file, text);
-  else if (readFileSync(file, "utf8") !== text) throw new Error(`${file} is not built from src: run npm run build`);
+  else if (readFileSync(file, "utf8") !== text) throw new Error(`${file} is not current: run npm run build`);
+}
+
+/** Builds the page of `Router::docs`, and its Content-Security-Policy. The server replaces `{{data}}`. */
+async function docs() {
+  const { outputFiles: [{ text }] } = await build({
+    entryPoints: [path("docs/main.js")], bundle: true, format: "iife", minify: true, target: "es2022", write: false,
+  });
+  const { code } = await transform(readFileSync(path("docs/page.css"), "utf8"), { loader: "css", minify: true });
+  const script = text.trim(), style = code.trim();
+  if (/<\/(script|style)|<!--/i.test(script + style)) throw new Error("the script or the style would end its element");
+  const hash = (content) => `'sha256-${createHash("sha256").update(content).digest("base64")}'`;
+  const page = readFileSync(path("docs/page.html"), "utf8");
+  write("docs.html", page.replace("{{style}}", () => style).replace("{{script}}", () => script));
+  write("docs.csp", ["default-src 'none'", `script-src ${hash(script)}`, `style-src ${hash(style)}`, "connect-src 'self' ws: wss:",
+    "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
+    "trusted-types 'none'"].join("; "));
 }
 
 await script("ws-core", "ws-core", []);
 await script("contract", "ws-core-contract", ["./ws-core.js"]);
+await docs();

@@ -12,6 +12,7 @@ mod channels;
 mod compare;
 pub(crate) mod content;
 pub(crate) mod describe;
+mod docs;
 mod envelope;
 mod example;
 mod examples;

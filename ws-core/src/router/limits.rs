@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Router;
 use super::drain::Drain;
 use super::refusal::RefusalLog;
+use super::static_files::StaticFiles;
 use crate::connections::ConnectionLimits;
 
 /// The longest timeout. Adding a longer one to the current time could overflow.
@@ -29,8 +30,11 @@ pub(crate) struct Settings {
     pub(crate) backlog: u32,
     /// The log of refused handshakes, which has a limit too.
     pub(super) refusals: Arc<RefusalLog>,
-    /// The path of [`Router::client_script`].
-    pub(super) client_script: Option<Arc<str>>,
+    /// The files beside the handlers: [`Router::client_script`], and the documentation of a contract.
+    pub(crate) files: StaticFiles,
+    /// Whether the files describe all handlers, so that no handler may follow.
+    #[cfg(feature = "contract")]
+    pub(crate) is_documented: bool,
 }
 
 impl Default for Settings {
@@ -45,7 +49,9 @@ impl Default for Settings {
             workers: 0,
             backlog: 4096,
             refusals: Arc::default(),
-            client_script: None,
+            files: StaticFiles::default(),
+            #[cfg(feature = "contract")]
+            is_documented: false,
         }
     }
 }

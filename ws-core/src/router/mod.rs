@@ -20,6 +20,7 @@ mod session;
 mod session_http;
 #[cfg(feature = "session")]
 mod session_offer;
+mod static_files;
 mod with_state;
 
 use std::convert::Infallible;
@@ -46,6 +47,8 @@ use path::PathParams;
 pub use path::parameters;
 pub(crate) use pending_connection::{AcceptedHandshake, StartConnection};
 pub(crate) use service::ReadyRouter;
+#[cfg(feature = "contract")]
+pub(crate) use static_files::StaticFile;
 use with_state::WithState;
 
 use crate::clock::now;
@@ -157,7 +160,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # Panics
     ///
     /// Panics if the path is malformed, or if another handler has a path that matches the same requests. The
-    /// rules are those of the option `path`.
+    /// rules are those of the option `path`. Panics after `docs` of the feature `contract`.
     ///
     /// ```
     /// # use ws_core::prelude::*;
@@ -175,6 +178,11 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     #[track_caller]
     pub fn mount_at<H: Handler<Upgrade: OnUpgrade<H, S>>>(mut self, path: &str) -> Self {
+        #[cfg(feature = "contract")]
+        assert!(
+            !self.settings.is_documented,
+            "cannot mount a handler at {path:?}: mount handlers before `docs`, which describes them"
+        );
         let pattern = pattern::parse(path);
         let insert =
             |pattern| self.paths.insert(pattern, self.endpoints.len()).map_err(|why| why.to_string());
@@ -300,7 +308,7 @@ where
 impl Router {
     /// Calls the handler or the fallback for a request that an HTTP server has parsed.
     pub(crate) fn call_request(&self, request: Request<Body>) -> ResponseFuture {
-        if let Some(response) = client_script::respond(self.settings.client_script.as_deref(), &request) {
+        if let Some(response) = self.settings.files.respond(&request) {
             return Box::pin(async { response });
         }
         let found = self.find(request.uri().path());
