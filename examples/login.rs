@@ -95,7 +95,11 @@ impl Session {
 async fn main() -> ws_core::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     println!("listening on http://{addr}, WebSocket at ws://{addr}/login");
-    Router::new().mount::<Session>().fallback(PAGE.app()).serve(addr).await
+    let router = Router::new().mount::<Session>();
+    // `cargo run --example login --features contract` has its documentation at `/docs`, with a console.
+    #[cfg(feature = "contract")]
+    let router = router.docs_with("/docs", |document| document.title("Login"));
+    router.fallback(PAGE.app()).serve(addr).await
 }
 
 const PAGE: page::Page = page::Page {

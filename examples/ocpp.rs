@@ -254,6 +254,8 @@ async fn main() -> std::io::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let central = Central::default();
     let stations = Router::new().mount::<Station>().with_state(central.clone());
+    // `/docs` is the documentation, with a console.
+    let stations = stations.docs_with("/docs", |document| document.title("Charging stations"));
     let app = axum::Router::new()
         .route("/stations/{station}/remote-start", post(remote_start))
         .with_state(central)

@@ -143,7 +143,11 @@ impl Rpc {
 async fn main() -> ws_core::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     println!("listening on http://{addr}, WebSocket at ws://{addr}/rpc");
-    Router::new().mount::<Rpc>().fallback(PAGE.app()).serve(addr).await
+    let router = Router::new().mount::<Rpc>();
+    // `cargo run --example rpc --features contract` has its documentation at `/docs`, with a console.
+    #[cfg(feature = "contract")]
+    let router = router.docs_with("/docs", |document| document.title("Calculator"));
+    router.fallback(PAGE.app()).serve(addr).await
 }
 
 const PAGE: page::Page = page::Page {
