@@ -9,8 +9,9 @@
 # repeats the transcripts of the README and the guide. AsyncAPI's parser validates the documents of the examples'
 # contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks. Clients of all examples
 # with a contract are generated, compiled, and talk in Node; that of `examples/rpc` also in a page. Arbitrary values of all
-# types pass a generated client and its server. Last, two windows of Chromium use the page of `examples/chat`, on one node
-# and on two with nats-server between them, which are killed.
+# types pass a generated client and its server. Chromium calls `examples/rpc` from the page of its documentation, and opens
+# one with hostile texts. Last, two windows of Chromium use the page of `examples/chat`, on one node and on two with
+# nats-server between them, which are killed.
 # Prints a line per client, and fails if a client fails.
 #
 # The script installs to target/interop, and installs missing Debian packages.
@@ -47,9 +48,9 @@ if [ ! -f "$ready" ]; then
 fi
 
 # With the feature `tls`, `echo` also serves HTTP/2.
-cargo build --quiet --release -p examples --features axum,nats,ocpp,tls --examples
-cargo build --quiet --release -p tests --bin interop-asyncapi --bin interop-server --bin interop-sessions \
-    --bin interop-typescript --bin interop-values
+cargo build --quiet --release -p examples --features axum,contract,nats,ocpp,tls --examples
+cargo build --quiet --release -p tests --bin interop-asyncapi --bin interop-docs --bin interop-server \
+    --bin interop-sessions --bin interop-typescript --bin interop-values
 target/release/interop-asyncapi "$home/asyncapi" examples/contract/*.json
 node "$here/asyncapi.mjs" "$home/node_modules" "$home"/asyncapi/*
 cargo build --quiet --locked --manifest-path "$here/jsonrpsee/Cargo.toml" --target-dir "$home/jsonrpsee"
@@ -81,6 +82,7 @@ node "$home/rpc.mjs" "ws://127.0.0.1:$port/rpc"
 programs=("$PWD/target/release/interop-typescript" "$PWD/target/release/examples")
 node "$here/generated.mjs" "${programs[@]}" "$PWD/target/release/interop-values"
 node "$here/generated_page.mjs" "${programs[@]}" chromium
+"$venv/bin/python" "$here/docs.py" target/release/examples/rpc target/release/interop-docs
 "$home/jsonrpsee/debug/interop-jsonrpsee" "ws://127.0.0.1:$port/rpc"
 serve ocpp
 "$venv/bin/python" "$here/ocpp_station.py" "127.0.0.1:$port"
