@@ -6,12 +6,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::Value;
-
 use super::compare::{HandlerChanges, compare};
 use super::rules::{ClientEffect, Rule};
-use super::schema_fit::refers_only_to;
-use crate::contract_model::{Contract, FORMAT, HandlerContract};
+use crate::contract_model::Contract;
 use crate::router::Router;
 
 /// Checks that the contract of a router is the one in a file, and says what a difference does to clients that are out
@@ -86,7 +83,7 @@ fn check_file(file: &Path, new: &Contract, is_update: bool) -> Result<(), String
         }
         Err(error) => return Err(format!("the contract at `{name}` cannot be read: {error}")),
     };
-    let old = read(&text).map_err(|why| {
+    let old = Contract::from_json(&text).map_err(|why| {
         format!(
             "the contract at `{name}` cannot be read: {why}\n\
              help: restore the file from the last commit; to begin anew, delete it and use `UPDATE_CONTRACT=1`"
@@ -101,61 +98,6 @@ fn check_file(file: &Path, new: &Contract, is_update: bool) -> Result<(), String
         return write(file, new);
     }
     Err(report(&name.to_string(), &changes, is_refused))
-}
-
-/// Reads a contract. Another format has other rules, so that a difference would stay unseen.
-fn read(text: &str) -> Result<Contract, String> {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        format: u32,
-    }
-    let Head { format } = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if format != FORMAT {
-        return Err(format!("its format is {format}, and this version of ws-core knows {FORMAT}"));
-    }
-    let contract: Contract = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let mut paths: Vec<_> = contract.handlers.iter().map(|handler| &handler.path).collect();
-    paths.sort();
-    if let Some(pair) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(format!("the handler at `{}` is in it twice", pair[0]));
-    }
-    let written: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    for (handler, written) in
-        contract.handlers.iter().zip(written["handlers"].as_array().into_iter().flatten())
-    {
-        verify(handler, written).map_err(|why| format!("the handler at `{}` {why}", handler.path))?;
-    }
-    Ok(contract)
-}
-
-/// Checks that a handler has what each contract has. A member that was lost would hide changes.
-fn verify(handler: &HandlerContract, written: &Value) -> Result<(), String> {
-    let always = ["name", "path", "is_described", "limits"];
-    if let Some(name) = always.into_iter().find(|name| written.get(name).is_none()) {
-        return Err(format!("has no `{name}`"));
-    }
-    let declared = HandlerContract {
-        name: handler.name.clone(),
-        path: handler.path.clone(),
-        path_parameters: handler.path_parameters.clone(),
-        subprotocols: handler.subprotocols.clone(),
-        limits: handler.limits.clone(),
-        session: handler.session.clone(),
-        close_codes: handler.close_codes.clone(),
-        ..HandlerContract::default()
-    };
-    if !handler.is_described && *handler != declared {
-        return Err("is not described, but has a description".into());
-    }
-    if handler.is_described && handler.version == 0 {
-        return Err("has no `version`".into());
-    }
-    let names = handler.schemas.keys().cloned().collect();
-    if refers_only_to(written, &names) {
-        Ok(())
-    } else {
-        Err("refers to a schema that it does not have".into())
-    }
 }
 
 /// Writes the file at once, because other tests may read it at the same time.

@@ -21,6 +21,7 @@ mod frames;
 mod gate;
 mod keys;
 mod operations;
+mod reader;
 mod rules;
 mod schema_fit;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use crate::contract_model::{
 };
 
 use crate::contract_model::FORMAT;
+use crate::error::BoxError;
 use crate::router::Router;
 
 impl Router {
@@ -92,6 +94,25 @@ impl Contract {
     /// ```
     pub fn to_json(&self) -> String {
         pretty_json(self)
+    }
+
+    /// Reads a contract from the JSON of [`to_json`](Self::to_json).
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason, in words, if the text is not a contract, has a format that this version does not know, has two
+    /// handlers at one path, or lacks what each contract has.
+    ///
+    /// ```
+    /// use ws_core::contract::Contract;
+    ///
+    /// let contract = Contract::from_json(r#"{ "format": 1, "handlers": [] }"#).unwrap();
+    /// assert_eq!(contract.handlers, []);
+    /// let error = Contract::from_json(r#"{ "format": 2 }"#).unwrap_err();
+    /// assert_eq!(error.to_string(), "its format is 2, and this version of ws-core knows 1");
+    /// ```
+    pub fn from_json(json: &str) -> Result<Self, BoxError> {
+        reader::read(json).map_err(BoxError::from)
     }
 }
 

@@ -513,7 +513,10 @@ fn names_of_documents_are_different() {
     let channel = &document["channels"]["Board"];
     assert_eq!(channel["address"], "/%7Ba%7D/{id}");
     // The values of a parameter in an address are strings.
-    assert_eq!((keys(&channel["parameters"]), channel["parameters"]["id"].get("enum")), (vec!["id".to_owned()], None));
+    assert_eq!(
+        (keys(&channel["parameters"]), channel["parameters"]["id"].get("enum")),
+        (vec!["id".to_owned()], None)
+    );
 }
 
 #[test]
