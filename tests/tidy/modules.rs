@@ -12,7 +12,7 @@ use std::path::Path;
 use syn::visit::{self, Visit};
 use syn::{Item, UseTree};
 
-use crate::{sources_of, workspace};
+use crate::{PROGRAM, sources_of, workspace};
 
 /// A module by its path below the crate root; the root is empty.
 type Module = Vec<String>;
@@ -30,7 +30,7 @@ struct File {
 fn module_of(relative: &Path) -> Module {
     let mut module: Module =
         relative.with_extension("").iter().map(|part| part.to_str().unwrap().to_owned()).collect();
-    if matches!(module.last().map(String::as_str), Some("mod" | "lib")) {
+    if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
         module.pop();
     }
     module
@@ -206,7 +206,7 @@ const HANDLER_AND_CONTEXT: [&str; 3] = ["handler", "context", "context::session"
 
 #[test]
 fn modules_do_not_import_in_a_circle() {
-    for folder in ["ws-core/src", "ws-macros/src", "benches/src"] {
+    for folder in ["ws-core/src", PROGRAM, "ws-macros/src", "benches/src"] {
         let files = read(folder);
         assert!(files.len() > 5, "{folder}");
         let groups = cycles(&graph(&files))
@@ -234,7 +234,7 @@ const CFG_TWINS: [&str; 7] = [
 
 #[test]
 fn each_type_name_is_used_once() {
-    for folder in ["ws-core/src", "ws-macros/src"] {
+    for folder in ["ws-core/src", PROGRAM, "ws-macros/src"] {
         let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (module, file) in read(folder) {
             // Wrappers of the same names for fuzz targets.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::{sources_of, sources_with_tests_of, workspace};
+use crate::{PROGRAM, sources_of, sources_with_tests_of, workspace};
 
 /// Phrases without a plain subject, or with a meaning that only this project knew.
 const PHRASES: [&str; 14] = [
@@ -23,7 +23,8 @@ const PHRASES: [&str; 14] = [
     " is no ",
 ];
 
-pub(super) const FOLDERS: [&str; 5] = ["ws-core/src", "ws-macros/src", "examples", "benches/src", "tests"];
+pub(super) const FOLDERS: [&str; 7] =
+    ["ws-core/src", PROGRAM, "ws-core/tests", "ws-macros/src", "examples", "benches/src", "tests"];
 
 /// Returns whether a text contains one of [`PHRASES`]. "There is no" is a plain sentence.
 fn is_unplain(text: &str) -> bool {

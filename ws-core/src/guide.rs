@@ -40,6 +40,7 @@ chapters! {
     deployment: "../docs/deployment.md"
     choosing: "../docs/choosing.md"
     typescript: "../docs/typescript.md"
+    cli: "../docs/cli.md"
     reference: "../docs/reference.md"
     cowboy: "../docs/cowboy.md"
 }

@@ -19,7 +19,7 @@ use super::error::ConnectError;
 use crate::transport::rewind::Rewind;
 
 /// The largest head of a response in bytes. hyper allows 100 headers.
-const MAX_HEAD: usize = 16 << 10;
+pub(super) const MAX_HEAD: usize = 16 << 10;
 
 /// The largest part of a refusal's body that an error contains.
 const MAX_BODY: usize = 8 << 10;

@@ -8,6 +8,8 @@ mod builder;
 mod dial;
 mod error;
 mod exchange;
+#[cfg(feature = "cli")]
+mod get;
 mod handshake;
 mod reconnect;
 mod remote;
