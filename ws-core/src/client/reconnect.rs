@@ -1,5 +1,6 @@
 //! The policy for connections that end or do not open.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::error::ConnectError;
@@ -178,9 +179,10 @@ pub struct Disconnect<'a> {
 ///
 /// fn log(disconnect: &Disconnect<'_>) {
 ///     match disconnect.cause {
-///         DisconnectCause::Closed(reason) => println!("connection ended: {reason}"),
-///         DisconnectCause::Failed(error) => println!("no connection: {error}"),
+///         DisconnectCause::Closed(reason) => println!("the connection ended: {reason:?}"),
+///         DisconnectCause::Failed(error) => println!("no connection: {error:?}"),
 ///     }
+///     println!("{disconnect}"); // For example "closed by the server: 1001".
 /// }
 /// # let _ = log;
 /// ```
@@ -190,6 +192,27 @@ pub enum DisconnectCause<'a> {
     Closed(&'a CloseReason),
     /// The connection did not open.
     Failed(&'a ConnectError),
+}
+
+/// Writes the cause.
+impl fmt::Display for Disconnect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+/// Writes the reason as a client sees it: the other side is the server.
+impl fmt::Display for DisconnectCause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(CloseReason::Remote(Some(close))) => write!(f, "closed by the server: {close}"),
+            Self::Closed(CloseReason::Remote(None)) => f.write_str("closed by the server"),
+            Self::Closed(CloseReason::Shutdown) => f.write_str("client is shutting down"),
+            Self::Closed(CloseReason::Overflow) => f.write_str("server reads too slowly"),
+            Self::Closed(reason) => reason.fmt(f),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
 }
 
 impl Disconnect<'_> {

@@ -60,13 +60,7 @@ pub struct Ended {
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.reason {
-            CloseReason::Remote(Some(close)) => write!(f, "closed by the server: {close}")?,
-            CloseReason::Remote(None) => f.write_str("closed by the server")?,
-            CloseReason::Shutdown => f.write_str("client is shutting down")?,
-            CloseReason::Overflow => f.write_str("server reads too slowly")?,
-            reason => reason.fmt(f)?,
-        }
+        DisconnectCause::Closed(&self.reason).fmt(f)?;
         let plural = if self.connections == 1 { "" } else { "s" };
         write!(f, ", after {} connection{plural}", self.connections)
     }

@@ -6,11 +6,7 @@ use super::*;
 fn logging(log: &Log, ends_at: u32) -> impl Reconnect + use<> {
     let log = log.clone();
     move |disconnect: &Disconnect<'_>| {
-        let cause = match disconnect.cause {
-            DisconnectCause::Closed(reason) => reason.to_string(),
-            DisconnectCause::Failed(error) => error.to_string(),
-        };
-        log.add(format!("{} {:?} {cause}", disconnect.attempt, disconnect.code().map(u16::from)));
+        log.add(format!("{} {:?} {disconnect}", disconnect.attempt, disconnect.code().map(u16::from)));
         (disconnect.attempt < ends_at).then_some(Duration::from_secs(1))
     }
 }
@@ -62,7 +58,7 @@ async fn the_policy_sees_each_end() {
     assert_eq!(began.elapsed(), Duration::from_secs(2));
     let entries = log.entries();
     assert!(entries[0].starts_with("1 None "), "{entries:?}");
-    assert_eq!(entries[1], "2 Some(4001) closed by the client: 4001");
+    assert_eq!(entries[1], "2 Some(4001) closed by the server: 4001");
     assert_eq!(entries.len(), 3, "{entries:?}");
 }
 
