@@ -1,16 +1,16 @@
 //! The handler of the board: its states, calls and messages. The examples `board` and `feed` use this module.
 
+mod errors;
 mod market;
 
 use std::collections::HashSet;
 
+pub use errors::{LoginError, UnknownSymbol};
 pub use market::Market;
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use ws_core::contract::{CallErrors, ErrorList};
+use ws_core::Messages;
 use ws_core::prelude::*;
-use ws_core::{CallError, Messages};
 
 /// The password of each name.
 pub const PASSWORD: &str = "wonderland";
@@ -71,75 +71,6 @@ pub struct Quote {
 pub enum Event {
     /// A new price of a symbol, in cents.
     Price { symbol: String, cents: u32 },
-}
-
-/// The error of a login.
-#[derive(Debug)]
-pub enum LoginError {
-    WrongPassword {
-        attempts_left: u32,
-    },
-    /// Names have 1 to 32 characters.
-    InvalidName,
-}
-
-impl From<LoginError> for CallError {
-    fn from(error: LoginError) -> Self {
-        match error {
-            LoginError::WrongPassword { attempts_left } => {
-                Self::new(-32001, "wrong password").with_data(&attempts_left)
-            }
-            LoginError::InvalidName => Self::new(-32002, "names have 1 to 32 characters"),
-        }
-    }
-}
-
-impl TryFrom<CallError> for LoginError {
-    type Error = CallError;
-
-    fn try_from(error: CallError) -> Result<Self, CallError> {
-        match error.code() {
-            -32001 => Ok(Self::WrongPassword { attempts_left: data_of(&error).unwrap_or_default() }),
-            -32002 => Ok(Self::InvalidName),
-            _ => Err(error),
-        }
-    }
-}
-
-impl CallErrors for LoginError {
-    fn describe_errors(errors: &mut ErrorList<'_>) {
-        errors.add_with_data::<u32>(-32001, "wrong password; the data are the attempts that are left");
-        errors.add(-32002, "names have 1 to 32 characters");
-    }
-}
-
-/// The error of a call with a symbol that the market does not have. The call has no effect.
-#[derive(Debug)]
-pub struct UnknownSymbol(pub String);
-
-impl From<UnknownSymbol> for CallError {
-    fn from(UnknownSymbol(symbol): UnknownSymbol) -> Self {
-        Self::new(-32003, "unknown symbol").with_data(&symbol)
-    }
-}
-
-impl TryFrom<CallError> for UnknownSymbol {
-    type Error = CallError;
-
-    fn try_from(error: CallError) -> Result<Self, CallError> {
-        if error.code() == -32003 { Ok(Self(data_of(&error).unwrap_or_default())) } else { Err(error) }
-    }
-}
-
-impl CallErrors for UnknownSymbol {
-    fn describe_errors(errors: &mut ErrorList<'_>) {
-        errors.add_with_data::<String>(-32003, "unknown symbol; the data are the symbol");
-    }
-}
-
-/// Returns the data of an error that the client has received.
-fn data_of<T: DeserializeOwned>(error: &CallError) -> Option<T> {
-    serde_json::from_str(error.data()?.get()).ok()
 }
 
 // A slow client gets the newest price of each symbol, because each symbol has a topic. The buffer of the session is
