@@ -165,7 +165,7 @@ requestAnimationFrame(function frame(now) {
   requestAnimationFrame(frame);
   if (now - lastSecond >= 1000) {
     const rate = Math.round((received - lastReceived) / (now - lastSecond) * 1000);
-    element("rate").innerHTML = `<b>${rate.toLocaleString("en-US")}</b> prices/s`;
+    show("rate", rate.toLocaleString("en-US"));
     [lastSecond, lastReceived] = [now, received];
     for (const symbol of subscribed) {
       const { recent, cents } = stocks.get(symbol);
@@ -205,8 +205,8 @@ document.addEventListener("visibilitychange", () => {
 });
 element("filter").addEventListener("change", () => (filter(), subscribe()));
 element("search").addEventListener("input", () => (filter(), (element("list").scrollTop = 0)));
-element("search").addEventListener("keydown", ({ key }) => {
-  if (key === "Enter" && list.stocks[0]) choose(list.stocks[0]);
+element("search").addEventListener("keydown", ({ key, target }) => {
+  if (key === "Enter" && target.value && list.stocks[0]) choose(list.stocks[0]);
 });
 element("watch").addEventListener("click", () => watch(list.chosen));
 element("logout").addEventListener("click", async () => {

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 import { Room } from "./auth/room.js";
 import { Echo as AxumEcho } from "./axum/echo.js";
+import { Board, CallError, type BoardMessages } from "./board/board.js";
 import { Guest, type Event } from "./chat/guest.js";
 import { Echo } from "./echo/echo.js";
 import { Clock } from "./every/clock.js";
@@ -55,6 +56,33 @@ const tests: { [program: string]: (url: string) => Promise<void> } = {
     echo.echo("hello");
     assert.match(await next(), /^hello, from /);
     await echo.close();
+  },
+
+  async board(url) {
+    const board = await Board.connect(`ws://${url}`, { pace: "live" }, options);
+    board.onError((error) => wrong.push(error));
+    const next = queue<BoardMessages["price"]>((push) => board.on("price", push));
+    const error = (call: Promise<unknown>): Promise<unknown> => call.then(() => undefined, (error: unknown) => error);
+    const refused = await error(board.login("anna", "looking-glass"));
+    assert.ok(Board.isError("login", refused) && refused.code === -32001 && refused.data === 2);
+    const early = await error(board.subscribe(["V"]));
+    assert.ok(early instanceof CallError && early.code === -32099 && !Board.isError("subscribe", early));
+    const { listings } = await board.login("anna", "wonderland");
+    assert.deepEqual([listings.length, listings[0]], [200, { symbol: "AAPL", name: "Apple" }]);
+    const unknown = await error(board.subscribe(["V", "ACME"]));
+    assert.ok(Board.isError("subscribe", unknown) && unknown.data === "ACME");
+    const [quote, ...others] = await board.subscribe(["V"]);
+    assert.ok(quote !== undefined && others.length === 0 && quote.recent.length === 60);
+    let last = quote.cents;
+    for (let count = 0; count < 20; count++) {
+      const { symbol, cents } = await next();
+      assert.ok(symbol === "V" && Math.abs(cents - last) < last / 100, `${last} cents, then ${cents}`);
+      last = cents;
+    }
+    await board.unsubscribe(["V"]);
+    await board.logout();
+    assert.ok(await error(board.subscribe(["V"])) instanceof CallError);
+    assert.equal((await board.close()).code, 1000 as number);
   },
 
   async chat(url) {

@@ -10,8 +10,9 @@
 # contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks. Clients of all examples
 # with a contract are generated, compiled, and talk in Node; that of `examples/rpc` also in a page. Arbitrary values of all
 # types pass a generated client and its server. Chromium calls `examples/rpc` from the page of its documentation, and opens
-# one with hostile texts. Last, two windows of Chromium use the page of `examples/chat`, on one node and on two with
-# nats-server between them, which are killed.
+# one with hostile texts. Two windows of Chromium use the page of `examples/chat`, on one node and on two with
+# nats-server between them, which are killed. Last, `examples/feed` and a page in Chromium are clients of `examples/board`,
+# which restarts.
 # Prints a line per client, and fails if a client fails.
 #
 # The script installs to target/interop, and installs missing Debian packages.
@@ -48,7 +49,7 @@ if [ ! -f "$ready" ]; then
 fi
 
 # With the feature `tls`, `echo` also serves HTTP/2.
-cargo build --quiet --release -p examples --features axum,contract,nats,ocpp,tls --examples
+cargo build --quiet --release -p examples --features axum,board,contract,nats,ocpp,tls --examples
 cargo build --quiet --release -p tests --bin interop-asyncapi --bin interop-docs --bin interop-server \
     --bin interop-sessions --bin interop-typescript --bin interop-values
 target/release/interop-asyncapi "$home/asyncapi" examples/contract/*.json
@@ -100,4 +101,5 @@ serve chat
 "$venv/bin/python" "$here/transcripts.py" "127.0.0.1:$hello" "127.0.0.1:$port"
 "$venv/bin/python" "$here/chromium.py" target/release/interop-server
 "$venv/bin/python" "$here/chat.py" target/release/examples/chat
+"$venv/bin/python" "$here/board.py" target/release/examples/board target/release/examples/feed "$home"
 "$venv/bin/python" "$here/sessions.py" target/release/interop-sessions target/release/examples/chat
