@@ -82,7 +82,7 @@ Board  /board/{_market}  version 1
       Subscribes to one symbol, until the market closes.
   calls of the server
     confirm(Confirm) -> boolean
-      Asks the user to confirm an order.
+      The question whether the user confirms an order.
   messages of the server
     price({ cents: integer (uint64), symbol: string })
       A new price, in cents.

@@ -30,7 +30,7 @@ pub enum Event {
     Closed,
 }
 
-/// Asks the user to confirm an order.
+/// The question whether the user confirms an order.
 #[derive(Serialize, Call, JsonSchema)]
 #[call(returns = bool)]
 pub struct Confirm {

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Reads contracts of WebSocket handlers, generates clients, and calls servers.
+/// The arguments of the program.
 #[derive(Debug, Parser)]
-#[command(name = "ws-core", version, disable_help_subcommand = true, after_help = AFTER_HELP)]
+#[command(name = "ws-core", version, about = ABOUT, long_about = None)]
+#[command(disable_help_subcommand = true, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+const ABOUT: &str = "Reads contracts of WebSocket handlers, generates clients, and calls servers";
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 success; 1 the server answered with an error; 2 wrong arguments; 3 no connection, or no answer.

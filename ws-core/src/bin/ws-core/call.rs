@@ -22,7 +22,7 @@ const MAX_MESSAGES: usize = 1024;
 /// The id of the only call.
 const ID: u64 = 1;
 
-/// Whether an answer is awaited.
+/// The kind of what is sent: with an answer or without one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exchange {
     Call,
