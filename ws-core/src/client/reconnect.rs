@@ -10,7 +10,7 @@ use crate::close::{Close, CloseCode, CloseReason};
 pub(super) const STABLE: Duration = Duration::from_secs(30);
 
 /// The longest time that a server's `Retry-After` adds to a delay.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// The default of [`Client::reconnect`](super::Client::reconnect): exponential delays with full jitter.
 ///
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_server_sets_the_shortest_delay() {
-        let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
+        let in_an_hour = SystemTime::now() + Duration::from_hours(1);
         let date = httpdate::fmt_http_date(in_an_hour);
         for (value, seconds) in [
             ("120", 120..=122),

@@ -108,7 +108,7 @@ impl StreamQueue {
         }
         let waker = state.waker.take();
         drop(state);
-        waker.map(Waker::wake);
+        wake(waker);
     }
 
     fn end(&self) {
@@ -116,7 +116,7 @@ impl StreamQueue {
         state.has_ended = true;
         let waker = state.waker.take();
         drop(state);
-        waker.map(Waker::wake);
+        wake(waker);
     }
 
     /// Takes the next item; `None` after the end.
@@ -134,6 +134,12 @@ impl StreamQueue {
         drop(state);
         coop.made_progress();
         Poll::Ready(item)
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 
