@@ -177,7 +177,7 @@ async fn no_loss_and_no_duplicate_between_recovery_and_live_messages() {
 }
 
 /// Messages that are received before the answer to a request is handled are later than that answer. Such an
-/// answer is no proof that the stream has lost its end.
+/// answer does not prove that the stream has lost its end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recoveries_while_messages_arrive_do_not_renew_the_epoch() {
     let Some(nats) = NatsServer::start().await else { return };

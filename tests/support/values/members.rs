@@ -136,7 +136,7 @@ fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u8>>
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Names of other cases, and members of other structs.
+/// A struct with names of other cases, and members of other structs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, Arbitrary)]
 #[serde(rename_all = "kebab-case")]
 pub struct Named {

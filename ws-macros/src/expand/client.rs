@@ -124,9 +124,9 @@ fn expand_calls(
     let functions = calls.iter().map(|(method, ty)| {
         quote_spanned! {ty.span()=>
             .on({
-                let calls = ::std::sync::Arc::clone(&calls);
+                let calls = __ws::Arc::clone(&calls);
                 move |call: #ty| {
-                    let calls = ::std::sync::Arc::clone(&calls);
+                    let calls = __ws::Arc::clone(&calls);
                     async move { #ident::#method(&*calls, call).await }
                 }
             })
@@ -135,7 +135,7 @@ fn expand_calls(
     let answers = quote! {
         /// Returns the answers to the calls of the server, for `connect_with`.
         #vis fn answers(calls: impl #ident) -> __ws::RemoteAnswers {
-            let calls = ::std::sync::Arc::new(calls);
+            let calls = __ws::Arc::new(calls);
             __ws::RemoteAnswers::new()#(#functions)*
         }
     };

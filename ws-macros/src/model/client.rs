@@ -101,8 +101,8 @@ pub(crate) fn validate_client(
     Some(ClientModel { vis, ident, methods, calls })
 }
 
-/// Returns the name of the method that answers a call: that of the type in snake case. `None` for another type than a
-/// path, which is no call.
+/// Returns the name of the method that answers a call: that of the type in snake case. `None` for a type that is not a
+/// path: such a type cannot be a call.
 fn call_method(ty: &Type) -> Option<Ident> {
     let Type::Path(path) = ungroup_type(ty) else { return None };
     let ident = &path.path.segments.last()?.ident;

@@ -81,10 +81,10 @@ impl Streams {
 
 /// The messages that wait for one stream. The lock is held for one push or pop.
 #[derive(Debug, Default)]
-pub(super) struct StreamQueue(Mutex<QueueState>);
+pub(super) struct StreamQueue(Mutex<StreamBacklog>);
 
 #[derive(Debug, Default)]
-struct QueueState {
+struct StreamBacklog {
     messages: VecDeque<Arc<ReceivedMessage>>,
     /// The length of all messages.
     bytes: usize,
@@ -95,7 +95,7 @@ struct QueueState {
 }
 
 /// An item of a stream: a message, or the number of messages that were missed.
-pub(super) type QueueItem = Result<Arc<ReceivedMessage>, u64>;
+pub(super) type StreamItem = Result<Arc<ReceivedMessage>, u64>;
 
 impl StreamQueue {
     fn push(&self, message: Arc<ReceivedMessage>) {
@@ -120,7 +120,7 @@ impl StreamQueue {
     }
 
     /// Takes the next item; `None` after the end.
-    pub(super) fn poll_next(&self, task: &mut TaskContext<'_>) -> Poll<Option<QueueItem>> {
+    pub(super) fn poll_next(&self, task: &mut TaskContext<'_>) -> Poll<Option<StreamItem>> {
         let coop = ready!(poll_proceed(task));
         let mut state = lock(&self.0);
         let item = match std::mem::take(&mut state.missed) {
@@ -143,7 +143,7 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-impl QueueState {
+impl StreamBacklog {
     fn pop(&mut self) -> Option<Arc<ReceivedMessage>> {
         let message = self.messages.pop_front()?;
         self.bytes -= message.len();

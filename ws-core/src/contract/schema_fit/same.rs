@@ -40,15 +40,15 @@ pub(super) fn unchanged(some: &NamedSchemas, others: &NamedSchemas) -> BTreeSet<
     let is_same = |(name, schema): &(&String, &JsonSchema)| {
         others.get(*name).is_some_and(|other| plain(schema, false) == plain(other, false))
     };
-    let mut same: BTreeSet<String> = some.iter().filter(is_same).map(|(name, _)| name.clone()).collect();
+    let mut names: BTreeSet<String> = some.iter().filter(is_same).map(|(name, _)| name.clone()).collect();
     loop {
         let refers_to_same =
-            |name: &&String| some.get(*name).is_some_and(|schema| refers_only_to(schema, &same));
-        let rest: BTreeSet<String> = same.iter().filter(refers_to_same).cloned().collect();
-        if rest.len() == same.len() {
-            return same;
+            |name: &&String| some.get(*name).is_some_and(|schema| refers_only_to(schema, &names));
+        let rest: BTreeSet<String> = names.iter().filter(refers_to_same).cloned().collect();
+        if rest.len() == names.len() {
+            return names;
         }
-        same = rest;
+        names = rest;
     }
 }
 

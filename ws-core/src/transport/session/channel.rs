@@ -20,7 +20,7 @@ const MAX_FRAMES: usize = 64;
 /// connection that lives long enough for it. Between two polls, the session reads the channel of the last one.
 #[derive(Debug)]
 pub(crate) struct SessionChannel {
-    state: Mutex<ChannelState>,
+    state: Mutex<PendingFrames>,
     /// Notified when the session has read frames or has messages, and at the end.
     progress: Notify,
     /// The number of the last message in the response.
@@ -28,7 +28,7 @@ pub(crate) struct SessionChannel {
 }
 
 #[derive(Debug, Default)]
-struct ChannelState {
+struct PendingFrames {
     /// Whole frames, except for the first one, of which a part may be read.
     frames: VecDeque<Bytes>,
     /// The number of the last message that was added.
@@ -178,8 +178,8 @@ impl SessionChannel {
         drop(self.take_state());
     }
 
-    fn take_state(&self) -> ChannelState {
-        let ended = ChannelState { is_ended: true, ..ChannelState::default() };
+    fn take_state(&self) -> PendingFrames {
+        let ended = PendingFrames { is_ended: true, ..PendingFrames::default() };
         let last = std::mem::replace(&mut *lock(&self.state), ended);
         self.progress.notify_waiters();
         last

@@ -33,7 +33,7 @@ pub(crate) enum ReadsWhileWriting {
     #[cfg(feature = "client")]
     BelowHighWater,
     /// Always read. For a client whose output does not depend on its input.
-    #[cfg(feature = "client")]
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only clients read always"))]
     Always,
 }
 
@@ -122,10 +122,7 @@ impl Connection {
     /// Returns whether input is read although the outbox is above its high-water mark.
     #[inline]
     pub(super) fn reads_above_high_water(&self) -> bool {
-        #[cfg(feature = "client")]
-        return self.managed.as_ref().is_some_and(|managed| managed.reads == ReadsWhileWriting::Always);
-        #[cfg(not(feature = "client"))]
-        false
+        self.managed.as_ref().is_some_and(|managed| managed.reads == ReadsWhileWriting::Always)
     }
 
     /// Returns until when a pending method defers reading.
