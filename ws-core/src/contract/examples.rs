@@ -16,7 +16,7 @@ const INTERNAL_ERROR: (i64, &str) = (-32603, "Internal error");
 
 /// The values that take the place of placeholders in a template. A value that is `None` is left out of an object.
 #[derive(Default)]
-struct Values<'a> {
+struct MessageValues<'a> {
     name: &'a str,
     params: Option<Value>,
     result: Option<Value>,
@@ -24,7 +24,7 @@ struct Values<'a> {
     data: Option<Value>,
 }
 
-impl Values<'_> {
+impl MessageValues<'_> {
     fn fill(&self, template: &Value) -> Option<Value> {
         match template {
             Value::String(text) => match text.as_str() {
@@ -67,14 +67,13 @@ pub(super) struct ExampleMessages<'a>(pub(super) &'a HandlerContract);
 impl ExampleMessages<'_> {
     /// Returns an example of a call.
     pub(super) fn call(&self, call: &CallContract) -> Option<Value> {
-        let params = self.params(&call.content)?;
-        self.frame(|envelope| &envelope.call, &Values { name: &call.name, params, ..Values::default() })
+        self.frame(|envelope| &envelope.call, &self.named(&call.name, &call.content)?)
     }
 
     /// Returns an example of the answer to a call.
     pub(super) fn result(&self, call: &CallContract) -> Option<Value> {
         let result = Some(example(&call.result, &self.0.schemas)?);
-        self.frame(|envelope| &envelope.result, &Values { result, ..Values::default() })
+        self.frame(|envelope| &envelope.result, &MessageValues { result, ..MessageValues::default() })
     }
 
     /// Returns an example of each error that answers a call, or of an error that answers any call.
@@ -88,7 +87,7 @@ impl ExampleMessages<'_> {
     }
 
     fn error(&self, error: (i64, &str), data: Option<Value>) -> Option<Value> {
-        let values = Values { error: Some(error), data, ..Values::default() };
+        let values = MessageValues { error: Some(error), data, ..MessageValues::default() };
         self.frame(|envelope| &envelope.error, &values)
     }
 
@@ -96,9 +95,7 @@ impl ExampleMessages<'_> {
     pub(super) fn message(&self, message: &MessageContract) -> Option<Value> {
         match (message.frame, &message.content) {
             (FrameContract::Envelope, content) => {
-                let values =
-                    Values { name: &message.name, params: self.params(content)?, ..Values::default() };
-                self.frame(|envelope| &envelope.message, &values)
+                self.frame(|envelope| &envelope.message, &self.named(&message.name, content)?)
             }
             (_, ContentContract::Nothing) => Some(Value::Null),
             (FrameContract::Text, ContentContract::Raw) => Some("text".into()),
@@ -106,16 +103,17 @@ impl ExampleMessages<'_> {
         }
     }
 
-    fn frame(&self, template: fn(&EnvelopeContract) -> &Value, values: &Values<'_>) -> Option<Value> {
+    fn frame(&self, template: fn(&EnvelopeContract) -> &Value, values: &MessageValues<'_>) -> Option<Value> {
         // An envelope that could not write a template has `null` in its place.
         values.fill(template(self.0.envelope.as_ref()?)).filter(|frame| !frame.is_null())
     }
 
-    /// Returns the parameters as the envelope writes them, without a value if there are none, or `None` if they have no
+    /// Returns the name and the parameters of a message as the envelope writes them, or `None` if the parameters have no
     /// example.
-    fn params(&self, content: &ContentContract) -> Option<Option<Value>> {
+    fn named<'a>(&self, name: &'a str, content: &ContentContract) -> Option<MessageValues<'a>> {
+        let named = MessageValues { name, ..MessageValues::default() };
         let value = match content {
-            ContentContract::Nothing | ContentContract::Raw => return Some(None),
+            ContentContract::Nothing | ContentContract::Raw => return Some(named),
             content => content_example(content, &self.0.schemas)?,
         };
         let format = self.0.envelope.as_ref().map(|envelope| &envelope.format);
@@ -123,7 +121,8 @@ impl ExampleMessages<'_> {
             ContentContract::Json { schema } => is_scalar(self.0, schema),
             _ => false,
         };
-        Some(Some(if format == Some(&EnvelopeKind::JsonRpc) && is_wrapped { json!([value]) } else { value }))
+        let is_wrapped = is_wrapped && format == Some(&EnvelopeKind::JsonRpc);
+        Some(MessageValues { params: Some(if is_wrapped { json!([value]) } else { value }), ..named })
     }
 }
 

@@ -40,8 +40,8 @@ impl<S: Send + Sync + 'static> Router<S> {
             path.starts_with('/') && !path.contains(['?', '#', '{']),
             "cannot serve the client at {path:?}: the path of a script starts with `/` and has no parameters"
         );
-        let script = StaticFile::new("text/javascript; charset=utf-8", SCRIPT);
-        self.settings.files.insert(path, script.header(ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+        let script = StaticFile::new(path, "text/javascript; charset=utf-8", SCRIPT);
+        self.settings.files.insert(script.header(ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
         self
     }
 }

@@ -16,26 +16,27 @@ use crate::upgrade;
 
 /// The files of a router by their paths. Empty without an allocation, because each request looks at them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StaticFiles(Option<Arc<Vec<(Box<str>, StaticFile)>>>);
+pub(crate) struct StaticFiles(Option<Arc<Vec<StaticFile>>>);
 
 impl StaticFiles {
     /// Adds a file. A later file replaces an earlier one at the same path.
-    pub(crate) fn insert(&mut self, path: &str, file: StaticFile) {
+    pub(crate) fn insert(&mut self, file: StaticFile) {
         let files = Arc::make_mut(self.0.get_or_insert_default());
-        files.retain(|(other, _)| **other != *path);
-        files.push((path.into(), file));
+        files.retain(|other| other.path != file.path);
+        files.push(file);
     }
 
     /// Returns the response for the path of a file. Returns `None` for other paths and for handshakes.
     pub(super) fn respond(&self, request: &Request<Body>) -> Option<Response> {
-        let (_, file) = self.0.as_ref()?.iter().find(|(path, _)| **path == *request.uri().path())?;
+        let file = self.0.as_ref()?.iter().find(|file| *file.path == *request.uri().path())?;
         (!upgrade::is_handshake(request)).then(|| file.respond(request))
     }
 }
 
-/// A file and the headers of its responses.
+/// A file at a path, and the headers of its responses.
 #[derive(Clone, Debug)]
 pub(crate) struct StaticFile {
+    path: Box<str>,
     body: Bytes,
     content_type: &'static str,
     /// The tag of the content. All nodes of a deployment have the same one.
@@ -44,11 +45,11 @@ pub(crate) struct StaticFile {
 }
 
 impl StaticFile {
-    pub(crate) fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn new(path: &str, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         let tag = format!("\"{:032x}\"", u128::from_be_bytes(Md5::digest(&body).into()));
         let tag = HeaderValue::from_str(&tag).expect("the tag is hexadecimal");
-        Self { body, content_type, tag, headers: Vec::new() }
+        Self { path: path.into(), body, content_type, tag, headers: Vec::new() }
     }
 
     /// Adds a header to the responses with 200 and 304.
@@ -95,10 +96,10 @@ mod tests {
 
     fn files() -> StaticFiles {
         let mut files = StaticFiles::default();
-        files.insert("/other", StaticFile::new("text/plain", "other"));
-        files.insert("/script.js", StaticFile::new("text/javascript", "old"));
-        let script = StaticFile::new("text/javascript", "script").header(ALLOW, "everything");
-        files.insert("/script.js", script);
+        files.insert(StaticFile::new("/other", "text/plain", "other"));
+        files.insert(StaticFile::new("/script.js", "text/javascript", "old"));
+        let script = StaticFile::new("/script.js", "text/javascript", "script");
+        files.insert(script.header(ALLOW, "everything"));
         files
     }
 

@@ -93,11 +93,11 @@ impl Router {
         let contract = self.contract();
         let document = describe(contract.asyncapi());
         let files = &mut self.settings.files;
-        let page = StaticFile::new("text/html; charset=utf-8", page::html(&contract, &document, path))
+        let page = StaticFile::new(path, "text/html; charset=utf-8", page::html(&contract, &document, path))
             .header(CONTENT_SECURITY_POLICY, page::POLICY)
             .header(REFERRER_POLICY, "no-referrer")
             .header(X_CONTENT_TYPE_OPTIONS, "nosniff");
-        files.insert(path, page);
+        files.insert(page);
         let folder = path.trim_end_matches('/');
         let documents = [
             ("contract.json", "application/json", contract.to_json()),
@@ -105,8 +105,8 @@ impl Router {
             ("asyncapi.yaml", "application/yaml", document.to_yaml()),
         ];
         for (name, content_type, text) in documents {
-            let file = StaticFile::new(content_type, text).header(X_CONTENT_TYPE_OPTIONS, "nosniff");
-            files.insert(&format!("{folder}/{name}"), file);
+            let file = StaticFile::new(&format!("{folder}/{name}"), content_type, text);
+            files.insert(file.header(X_CONTENT_TYPE_OPTIONS, "nosniff"));
         }
         self.settings.is_documented = true;
         self
