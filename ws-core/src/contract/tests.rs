@@ -491,6 +491,49 @@ fn documents_have_channels_operations_and_messages() {
     assert!(error.contains("- `-32001`: the market is closed"), "{error}");
 }
 
+#[derive(Serialize, Deserialize, Schema)]
+#[serde(rename = "Größe a/b~c%")]
+struct Size {
+    #[serde(default)]
+    width: u8,
+    parts: Vec<Self>,
+}
+
+#[websocket(path = "/", envelope = JsonRpc)]
+#[derive(Default)]
+struct Sizes;
+
+#[websocket(contract)]
+impl Sizes {
+    #[on_call]
+    fn size(&mut self, Params(size): Params<Size>) -> Size {
+        size
+    }
+}
+
+/// References have names as they are, which schemars encodes.
+#[test]
+fn references_lead_to_types_of_any_name() {
+    let router = Router::new().mount::<Sizes>();
+    let sizes = only(&router);
+    let names: Vec<_> = sizes.schemas.keys().collect();
+    assert_eq!(names, ["Größe a/b~c%", "Größe a/b~c%Input"]);
+    let [size] = &*sizes.client.calls else { panic!("{:?}", sizes.client.calls) };
+    assert_eq!(size.result, json!({ "$ref": "#/schemas/Größe a/b~c%" }));
+    assert_eq!(as_json(&size.content)["schema"], json!({ "$ref": "#/schemas/Größe a/b~c%Input" }));
+    let parts = &sizes.schemas["Größe a/b~c%Input"]["properties"]["parts"]["items"];
+    assert_eq!(*parts, json!({ "$ref": "#/schemas/Größe a/b~c%Input" }));
+    let [file] = &router.contract().typescript()[..] else { panic!("one handler") };
+    assert!(
+        file.text.contains("size(value: Gr__e_a_b_c_Input, options?: CallOptions): Promise<Gr__e_a_b_c_>"),
+        "{}",
+        file.text
+    );
+    let document = router.contract().asyncapi().to_value();
+    let result = &document["components"]["messages"]["Sizes.size.result"]["payload"]["properties"]["result"];
+    assert!(document.pointer(&result["$ref"].as_str().unwrap()[1..]).is_some(), "{result}");
+}
+
 /// Names that differ in characters which a document does not have, or in what a document adds to them.
 #[test]
 fn names_of_documents_are_different() {

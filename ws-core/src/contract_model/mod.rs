@@ -90,6 +90,7 @@ pub struct HandlerContract {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transitions: Vec<TransitionContract>,
     /// The named schemas that others refer to: `{"$ref": "#/schemas/Price"}` is the entry `Price` of the same handler.
+    /// The name is written as it is, also with characters that a URL encodes.
     /// A type that is written otherwise than it is read has two entries, of which the client's is `PriceInput`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub schemas: BTreeMap<String, JsonSchema>,

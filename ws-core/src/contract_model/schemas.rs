@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::percent_decode_str;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema as Described, SchemaGenerator};
 use serde_json::{Map, Value};
@@ -48,7 +49,19 @@ fn transformed(mut schema: schemars::Schema, generator: &mut SchemaGenerator) ->
     for transform in generator.transforms_mut() {
         transform.transform(&mut schema);
     }
-    sorted(schema.to_value())
+    decoded(schema.to_value())
+}
+
+/// Returns a schema whose references have names as they are, with members in the order of their names. schemars encodes
+/// some characters of references (RFC 6901 §6).
+fn decoded(schema: Value) -> Value {
+    let mut schema = sorted(schema);
+    change_references(&mut schema, &|target| {
+        let prefix = [INPUT, SCHEMAS].into_iter().find(|prefix| target.starts_with(prefix))?;
+        let name = percent_decode_str(&target[prefix.len()..]).decode_utf8().ok()?;
+        Some(format!("{prefix}{}", name.replace("~1", "/").replace("~0", "~")))
+    });
+    schema
 }
 
 /// The schemas of one handler.
@@ -95,7 +108,7 @@ impl Schemas {
 
     /// Returns the named schemas, and the names of those that are read in a way of their own.
     pub(super) fn merge(mut self) -> (BTreeMap<String, JsonSchema>, InputNames) {
-        let entries = |map: Map<String, Value>| map.into_iter().map(|(name, schema)| (name, sorted(schema)));
+        let entries = |map: Map<String, Value>| map.into_iter().map(|(name, schema)| (name, decoded(schema)));
         let read: BTreeMap<_, _> = entries(self.read.take_definitions(true)).collect();
         let mut schemas: BTreeMap<_, _> = entries(self.written.take_definitions(true)).collect();
         let names = InputNames::new(&read, &schemas);
@@ -163,17 +176,22 @@ impl InputNames {
 
 /// Changes references to the client's schemas.
 fn rename_references(value: &mut Value, rename: &dyn Fn(&str) -> Option<String>) {
+    change_references(value, &|target| target.strip_prefix(INPUT).and_then(rename));
+}
+
+/// Changes the targets of references.
+fn change_references(value: &mut Value, change: &dyn Fn(&str) -> Option<String>) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| rename_references(item, rename)),
+        Value::Array(items) => items.iter_mut().for_each(|item| change_references(item, change)),
         Value::Object(members) => {
             for (name, member) in members {
                 match member {
                     Value::String(text) if name == "$ref" => {
-                        if let Some(renamed) = text.strip_prefix(INPUT).and_then(rename) {
-                            *text = renamed;
+                        if let Some(changed) = change(text) {
+                            *text = changed;
                         }
                     }
-                    member => rename_references(member, rename),
+                    member => change_references(member, change),
                 }
             }
         }
