@@ -92,12 +92,14 @@ test("the scripts for pages run without a build", async () => {
 
 test("the programs of the guide's chapter compile", async () => {
   mkdirSync(`${folder}/chapter`);
-  copyFileSync(`${generated}chapter/board.ts`, `${folder}/chapter/board.ts`);
+  for (const name of ["board", "market"]) copyFileSync(`${generated}chapter/${name}.ts`, `${folder}/chapter/${name}.ts`);
   const chapter = readFileSync(path("../../../docs/typescript.md"), "utf8");
   const programs = [...chapter.matchAll(/```ts\n(.*?)```/gs)].map(([, program]) => program);
-  assert.ok(programs.length >= 7);
-  // The first one imports and connects. Each further one is a block, because two of them declare the same names.
-  const [first, ...more] = programs;
+  assert.ok(programs.length >= 8);
+  // The first one is a page of its own. The second one imports and connects. Each further one is a block, because two of
+  // them declare the same names.
+  const [page, first, ...more] = programs;
+  writeFileSync(`${folder}/chapter/page.ts`, page);
   writeFileSync(`${folder}/chapter/programs.ts`, first + more.map((program) => `{\n${program}}\n`).join(""));
-  await compile("--module", "nodenext", "--noEmit", "chapter/programs.ts");
+  await compile("--module", "nodenext", "--noEmit", "chapter/programs.ts", "chapter/page.ts");
 });

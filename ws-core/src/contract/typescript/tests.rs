@@ -34,6 +34,54 @@ fn file_of_the_chapter() {
     expect_file!["tests/chapter/board.ts"].assert_eq(&contract.typescript()[0].text);
 }
 
+/// The handler of the chapter's first page.
+mod market {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use crate::Messages;
+    use crate::prelude::*;
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    pub(super) struct Order {
+        symbol: String,
+        /// How many shares.
+        amount: u32,
+    }
+
+    #[derive(Serialize, Messages, JsonSchema)]
+    pub(super) enum Event {
+        /// A new price, in cents.
+        Price { symbol: String, cents: u64 },
+    }
+
+    #[websocket(path = "/market", envelope = JsonRpc, sends = Event)]
+    #[derive(Default)]
+    pub(super) struct Market;
+
+    /// Prices, and orders.
+    #[websocket(contract)]
+    impl Market {
+        /// Returns what an order costs, in cents.
+        #[on_call]
+        fn order(&mut self, _order: Order) -> u64 {
+            0
+        }
+
+        #[every(1s)]
+        fn tick(&mut self) -> Event {
+            Event::Price { symbol: "AAPL".into(), cents: 19_500 }
+        }
+    }
+}
+
+#[test]
+fn file_of_the_first_page() {
+    let contract = crate::Router::new().mount::<market::Market>().contract();
+    expect_file!["tests/chapter/market.ts"].assert_eq(&contract.typescript()[0].text);
+}
+
 #[test]
 fn scripts_come_with_what_they_import() {
     let files = everything().javascript();
