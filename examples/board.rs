@@ -1,5 +1,5 @@
 //! A board of prices: 200 symbols, 2,000 prices a second, a login by states, and a contract. `GET /` serves a page with
-//! the client that the contract generates.
+//! the client that the contract generates, `GET /docs` the documentation.
 //!
 //! Run it with `cargo run --example board --features board` and open <http://127.0.0.1:8080>. The password is
 //! `wonderland`. The socket is `ws://127.0.0.1:8080/board`. The first argument is another address to listen on. The
@@ -18,7 +18,8 @@ use ws_core::prelude::*;
 
 /// Returns the router, without the page.
 fn router(market: Market) -> Router {
-    Router::new().mount::<Board>().client_script("/ws-core.js").with_state(market)
+    let router = Router::new().mount::<Board>().client_script("/ws-core.js");
+    router.with_state(market).docs_with("/docs", |document| document.title("Board"))
 }
 
 /// Returns the page, and the modules that it imports: those of the repository, and those that the contract generates.
