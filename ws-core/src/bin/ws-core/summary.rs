@@ -230,11 +230,11 @@ mod tests {
     fn states_are_shown_and_controls_escaped() {
         let contract = Contract::from_json(
             r#"{ "format": 1, "handlers": [
-                { "name": "Chat", "path": "/chat", "is_described": true, "version": 2, "description": "Talks.\u001b[2J\n\nMore.",
+                { "name": "Chat", "path": "/chat", "is_described": true, "version": 2, "limits": { "max_deferred": 64 }, "description": "Talks.\u001b[2J\n\nMore.",
                   "client": { "messages": [{ "name": "said", "frame": "text", "content": { "kind": "raw" }, "states": ["Member"] }] },
                   "states": [{ "name": "Guest", "is_initial": true }, { "name": "Member" }],
                   "transitions": [{ "from": "Guest", "to": "Member", "event": "on_text", "name": "login" }] },
-                { "name": "Plain", "path": "/plain" }
+                { "name": "Plain", "path": "/plain", "is_described": false, "limits": { "max_deferred": 64 } }
             ] }"#,
         )
         .unwrap();
