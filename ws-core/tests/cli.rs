@@ -179,7 +179,7 @@ fn connections_that_fail_have_a_code() {
     );
     let stall = ["call", &trouble(), "stall", "--timeout", "100ms"];
     check_error(&stall, 3, &["did not answer `stall` within 100ms", "`--timeout 1m` waits longer"]);
-    check_error(&["call", &trouble(), "leave"], 3, &["the server closed with 4401 (contract: log in first)"]);
+    check_error(&["call", &trouble(), "leave"], 3, &["closed by the server: 4401 (contract: log in first)"]);
     check_error(
         &["call", &trouble(), "stall", "--subprotocol", "x"],
         3,

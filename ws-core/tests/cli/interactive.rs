@@ -50,7 +50,7 @@ fn interactive_sends_raw_text() {
 fn interactive_reconnects() {
     let stderr = check(&["i", &trouble()], "restart\nadd [1, 2]\n", 3, "add -> 3\n");
     for part in [
-        "connection lost: the server closed with 1012; the next attempt begins in ",
+        "connection lost: closed by the server: 1012; the next attempt begins in ",
         "error: `restart` has no answer: the connection is lost",
         "\nconnected again\n",
         "error: 1 line failed",
@@ -64,7 +64,7 @@ fn interactive_survives_the_end_of_the_connection() {
     let stderr =
         check(&["interactive", &trouble()], "leave\nadd [1, 2]\nconnect\nadd [1, 2]\n", 3, "add -> 3\n");
     for part in [
-        "the connection has ended: the server closed with 4401 (contract: log in first); `connect` connects again",
+        "the connection has ended: closed by the server: 4401 (contract: log in first); `connect` connects again",
         "error: `leave` has no answer: the connection is lost",
         "error: there is no connection",
         "\nconnected\n",

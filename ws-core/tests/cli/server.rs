@@ -149,9 +149,10 @@ pub fn router() -> Router {
     Router::new().mount::<Board>().mount::<Echo>().mount::<Trouble>()
 }
 
-/// What a server answers at `/docs/contract.json`.
+/// What a server has at `/docs/contract.json`.
 #[derive(Clone, Copy)]
 pub enum Docs {
+    /// The documentation of the router.
     Contract,
     Nothing,
     NewerFormat,
@@ -164,8 +165,6 @@ impl Docs {
     fn respond(self, contract: &str, path: &str, headers: &HeaderMap) -> Response {
         let json = |text: &str| ([("content-type", "application/json")], text.to_owned()).into_response();
         match (self, path) {
-            (Self::Contract, "/docs/contract.json") => json(contract),
-            (Self::Contract, "/docs") => ([("content-type", "text/html")], "<!doctype html>").into_response(),
             (Self::NewerFormat, "/docs/contract.json") => json(r#"{"format":2,"handlers":[]}"#),
             (Self::TooLarge, "/docs/contract.json") => Response::new(Body::from(vec![b' '; (16 << 20) + 1])),
             (Self::Locked, _) if !headers.contains_key("authorization") => {
@@ -194,6 +193,7 @@ pub fn serve_over(router: Router, docs: Docs, tls: Option<Tls>) -> SocketAddr {
             let answer = move |url: Uri, headers: HeaderMap| async move {
                 docs.respond(contract, url.path(), &headers)
             };
+            let router = if let Docs::Contract = docs { router.docs("/docs") } else { router };
             let router = router.fallback(axum::Router::new().fallback(answer));
             match tls {
                 Some(tls) => router.serve_tls_listener(listener, tls, pending()).await.unwrap(),

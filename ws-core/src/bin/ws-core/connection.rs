@@ -85,12 +85,8 @@ impl Connection {
         let lost = sender.clone();
         let client = client.reconnect(move |disconnect: &Disconnect<'_>| {
             let delay = reconnect.reconnect(disconnect)?;
-            let cause = match disconnect.cause {
-                DisconnectCause::Closed(reason) => describe_close(reason),
-                DisconnectCause::Failed(error) => error.to_string(),
-            };
             // A program that is 256 messages behind misses this one.
-            _ = lost.try_send(Arrival::Lost(cause, delay));
+            _ = lost.try_send(Arrival::Lost(disconnect.to_string(), delay));
             Some(delay)
         });
         tokio::spawn(async move {
@@ -138,23 +134,13 @@ impl Connection {
     }
 }
 
-/// Returns why a connection ended, in the words of a client.
-pub(crate) fn describe_close(reason: &CloseReason) -> String {
-    match reason {
-        CloseReason::Remote(Some(close)) => format!("the server closed with {close}"),
-        CloseReason::Remote(None) => "the server closed without a code".into(),
-        CloseReason::Overflow => "the server reads too slowly".into(),
-        reason => reason.to_string(),
-    }
-}
-
 /// Returns why there is no connection any more, with what the contract says about the close code.
 pub(crate) fn describe_end(target: &Target, end: &Result<Ended, ConnectError>) -> String {
     let ended = match end {
         Ok(ended) => ended,
         Err(error) => return error.to_string(),
     };
-    let mut text = describe_close(&ended.reason);
+    let mut text = DisconnectCause::Closed(&ended.reason).to_string();
     if let CloseReason::Remote(Some(close)) = &ended.reason {
         let code = u16::from(close.code);
         if let Some(known) = target.handler.close_codes.iter().find(|known| known.code == code) {
