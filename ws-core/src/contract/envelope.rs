@@ -24,7 +24,7 @@ impl ProtocolContract for Unchecked {
     fn describe_protocol(_: &mut Description) {}
 }
 
-#[diagnostic::do_not_recommend]
+// The error about the bound names the messages of `sends`.
 impl<H: Enveloped<Sends: SentMessages>> ProtocolContract for NamedMessages<H> {
     fn describe_protocol(to: &mut Description) {
         to.contract.envelope = Some(templates::<H::Envelope>());
@@ -33,11 +33,6 @@ impl<H: Enveloped<Sends: SentMessages>> ProtocolContract for NamedMessages<H> {
 }
 
 /// The messages of `sends`.
-#[diagnostic::on_unimplemented(
-    message = "the messages of `sends` have no JSON Schema, which the contract of their handler needs",
-    label = "`{Self}` is not `schemars::JsonSchema`",
-    note = "add `#[derive(schemars::JsonSchema)]` to the `enum` of `sends`, and `schemars = \"1\"` to Cargo.toml"
-)]
 pub trait SentMessages {
     /// Describes the messages.
     fn describe_messages(to: &mut Description);
@@ -51,7 +46,6 @@ impl SentMessages for Unchecked {
     fn describe_messages(_: &mut Description) {}
 }
 
-#[diagnostic::do_not_recommend]
 impl<M: Messages + HasSchema> SentMessages for SendsOnly<M> {
     fn describe_messages(to: &mut Description) {
         let schema = to.written_inline::<M>();
