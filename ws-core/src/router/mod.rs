@@ -311,8 +311,7 @@ impl Router {
         if let Some(response) = self.settings.files.respond(&request) {
             return Box::pin(async { response });
         }
-        let found = self.find(request.uri().path());
-        let (endpoint, params) = match (found, &self.fallback) {
+        let (endpoint, params) = match (self.find(request.uri().path()), &self.fallback) {
             (None, Some(fallback)) => return fallback(request),
             (Some((endpoint, params)), _)
                 if endpoint.serves(&request) && !upgrade::is_handshake(&request) =>
