@@ -10,6 +10,11 @@ import { Mirror, type Values } from "./values/mirror.js";
 const [program, lines] = process.argv.slice(2) as [string, string];
 const port = await freePort();
 const server = await start(program, port);
+const late = setTimeout(() => {
+  console.error("a value did not come back within two minutes");
+  server.kill();
+  process.exit(1);
+}, 120_000);
 const errors: unknown[] = [];
 const mirror = await Mirror.connect(`ws://127.0.0.1:${port}`, { WebSocket, handlers: { reflect: ({ value }) => value } });
 mirror.onError((error) => errors.push(error));
@@ -38,5 +43,6 @@ for (const line of readFileSync(lines, "utf8").trim().split("\n")) {
 }
 assert.deepEqual(errors, []);
 await mirror.close();
+clearTimeout(late);
 server.kill();
 await once(server, "exit");

@@ -127,7 +127,6 @@ fn seven() -> u8 {
     7
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_seven(value: &u8) -> bool {
     *value == 7
 }
