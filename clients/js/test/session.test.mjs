@@ -58,31 +58,31 @@ test("a session that is over is told with what was not acknowledged", (t) => {
   socket.close();
 });
 
-test("messages are acknowledged after 32, after a quarter of the buffer, or after 5 s", (t) => {
+test("messages are acknowledged after 64, after a quarter of the buffer, or after 5 s", (t) => {
   const socket = virtual(t)();
   const inner = FakeWebSocket.last.open().session({ buffer: 4000 });
-  for (let n = 0; n < 31; n++) inner.receive("x");
+  for (let n = 0; n < 63; n++) inner.receive("x");
   assert.deepEqual(inner.controls, []);
   inner.receive("x");
-  assert.deepEqual(inner.controls, [{ ack: 32 }]);
+  assert.deepEqual(inner.controls, [{ ack: 64 }]);
   inner.receive(new ArrayBuffer(999));
   assert.equal(inner.controls.length, 1);
   inner.receive(new ArrayBuffer(1));
-  assert.deepEqual(inner.controls.at(-1), { ack: 34 });
+  assert.deepEqual(inner.controls.at(-1), { ack: 66 });
   inner.receive("κ".repeat(500));
-  assert.deepEqual(inner.controls.at(-1), { ack: 35 });
+  assert.deepEqual(inner.controls.at(-1), { ack: 67 });
   inner.receive("x");
   t.mock.timers.tick(4999);
   assert.equal(inner.controls.length, 3);
   inner.receive("x");
   t.mock.timers.tick(1);
-  assert.deepEqual(inner.controls.at(-1), { ack: 37 });
+  assert.deepEqual(inner.controls.at(-1), { ack: 69 });
   t.mock.timers.tick(20_000);
   assert.equal(inner.controls.length, 4);
   // Control objects are not numbered, but this one is a message.
   inner.control({ text: "\0" }).control({ pong: 1 }).control({ later: 1 });
   t.mock.timers.tick(5000);
-  assert.deepEqual(inner.controls.at(-1), { ack: 38 });
+  assert.deepEqual(inner.controls.at(-1), { ack: 70 });
   socket.close();
 });
 
@@ -491,13 +491,13 @@ test("a session that begins on the connection of another one starts its numbers"
   const events = record(socket);
   const inner = FakeWebSocket.last.open().session();
   for (const data of ["1", "2"]) socket.send(data);
-  for (let n = 0; n < 40; n++) inner.receive("x");
+  for (let n = 0; n < 72; n++) inner.receive("x");
   inner.session({ token: "U".repeat(22) });
   assert.deepEqual(events.at(-1)[1].unacknowledged, ["1", "2"]);
   socket.send("3");
   inner.control({ ack: 1 });
-  for (let n = 0; n < 32; n++) inner.receive("x");
-  assert.deepEqual([inner.sent.slice(-2), socket.bufferedAmount], [["3", '\0{"ack":32}'], 0]);
+  for (let n = 0; n < 64; n++) inner.receive("x");
+  assert.deepEqual([inner.sent.slice(-2), socket.bufferedAmount], [["3", '\0{"ack":64}'], 0]);
   socket.close();
 });
 

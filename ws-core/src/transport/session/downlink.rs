@@ -58,7 +58,9 @@ impl Downlink {
     // PERF: see `push_short`. General path: `sent_after_write`. budget: session64
     #[inline(always)]
     pub(super) fn next_short(&self) -> u64 {
-        self.highest_sent.max(self.sent + 1)
+        // Everything before is sent.
+        debug_assert_eq!(self.sent, self.highest_sent);
+        self.sent + 1
     }
 
     /// Handles a write of the whole message that [`push_short`](Self::push_short) has taken.
@@ -66,7 +68,7 @@ impl Downlink {
     #[inline(always)]
     pub(super) fn on_short_sent(&mut self) {
         self.sent += 1;
-        self.highest_sent = self.highest_sent.max(self.sent);
+        self.highest_sent = self.sent;
     }
 
     /// Handles a write of the first `len` bytes of that message.
@@ -126,7 +128,14 @@ impl Downlink {
             return false;
         }
         if let Some(buffer) = &mut self.buffer {
-            self.acked += buffer.remove_messages(received.saturating_sub(self.acked));
+            if received == self.sent && buffer.is_written() {
+                // PERF: most acknowledgements are of all messages. General path: `remove_messages`. The test
+                // `every_message_arrives_once_and_in_order` holds the two equal. budget: session64
+                buffer.remove_all();
+                self.acked = received;
+            } else {
+                self.acked += buffer.remove_messages(received.saturating_sub(self.acked));
+            }
         }
         self.remove_sent_control_frames();
         true

@@ -331,6 +331,12 @@ impl ReplayBuffer {
         removed
     }
 
+    /// Removes all entries, which have to be [written](Self::is_written).
+    pub(super) fn remove_all(&mut self) {
+        debug_assert!(self.is_written());
+        self.remove(self.entries.len(), self.bytes.len());
+    }
+
     /// Removes entries at the front, which have `len` bytes.
     fn remove(&mut self, entries: usize, len: usize) {
         self.entries.remove_front(entries);
