@@ -106,7 +106,7 @@ impl Market {
             prices.changes = prices.changes.wrapping_add(1);
             let price = || Event::Price { symbol: stock.symbol.to_owned(), cents: prices.cents };
             stock.live.publish(price())?;
-            if prices.changes % CALM == 0 {
+            if prices.changes.is_multiple_of(CALM) {
                 stock.calm.publish(price())?;
             }
         }
