@@ -57,8 +57,9 @@ fn transformed(mut schema: schemars::Schema, generator: &mut SchemaGenerator) ->
 fn decoded(schema: Value) -> Value {
     let mut schema = sorted(schema);
     change_references(&mut schema, &|target| {
-        let prefix = [INPUT, SCHEMAS].into_iter().find(|prefix| target.starts_with(prefix))?;
-        let name = percent_decode_str(&target[prefix.len()..]).decode_utf8().ok()?;
+        let parts = |prefix| Some((prefix, target.strip_prefix(prefix)?));
+        let (prefix, name) = parts(INPUT).or_else(|| parts(SCHEMAS))?;
+        let name = percent_decode_str(name).decode_utf8().ok()?;
         Some(format!("{prefix}{}", name.replace("~1", "/").replace("~0", "~")))
     });
     schema
