@@ -18,8 +18,8 @@ pub(super) fn read(text: &str) -> Result<Contract, String> {
     let contract: Contract = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let mut paths: Vec<_> = contract.handlers.iter().map(|handler| &handler.path).collect();
     paths.sort();
-    if let Some(pair) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(format!("the handler at `{}` is in it twice", pair[0]));
+    if let Some((path, _)) = paths.iter().zip(paths.iter().skip(1)).find(|(path, next)| path == next) {
+        return Err(format!("the handler at `{path}` is in it twice"));
     }
     let written: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     for (handler, written) in

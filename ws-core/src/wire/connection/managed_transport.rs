@@ -33,7 +33,6 @@ pub(crate) enum ReadsWhileWriting {
     #[cfg(feature = "client")]
     BelowHighWater,
     /// Always read. For a client whose output does not depend on its input.
-    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only clients read always"))]
     Always,
 }
 
