@@ -41,6 +41,21 @@ message of the server: closed()
 }
 
 #[test]
+fn wait_counts_messages_that_have_arrived() {
+    // Both messages precede the answer, after which `wait` is read.
+    let input = "subscribe [[\"A\", \"B\"]]\nwait\nwait 1\nwait 1\n";
+    let stdout = "\
+price {\"symbol\":\"A\",\"cents\":100}
+price {\"symbol\":\"B\",\"cents\":101}
+subscribe -> 2
+";
+    let stderr = check(&["i", &board(), "--timeout", "2s"], input, 3, stdout);
+    assert!(
+        stderr.contains("the messages did not arrive within 2s") && stderr.contains("error: 1 line failed")
+    );
+}
+
+#[test]
 fn interactive_sends_raw_text() {
     let url = format!("ws://{}/echo", address());
     check(&["i", &url], "said hello, {world\nwait\n", 0, "\"hello, {world\"\n");

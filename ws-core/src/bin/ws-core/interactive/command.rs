@@ -20,7 +20,11 @@ pub(super) const COMMANDS: [CommandHelp; 11] = [
     command("send", "send NAME [JSON | NAME=VALUE…]", "sends a message; `send` may be left out"),
     command("answer", "answer ID JSON", "answers a call of the server"),
     command("refuse", "refuse ID [TEXT]", "answers a call of the server with an error"),
-    command("wait", "wait [N]", "waits for N messages of the server, 1 by default, up to --timeout"),
+    command(
+        "wait",
+        "wait [N]",
+        "waits for N messages since the last call or message, 1 by default, up to --timeout",
+    ),
     command("connect", "connect", "connects again, after the client has given up"),
     command("quit", "quit", "closes the connection and ends; Ctrl-D as well"),
     command("exit", "exit", "like quit"),

@@ -28,8 +28,12 @@ impl Session<'_> {
             Line::Answer(id, json) => self.answer(id, json),
             Line::Refuse(id, text) => self.refuse(id, text),
             Line::Wait(count) => {
-                self.wanted = (count > 0).then(|| (count, Instant::now() + self.server.timeout));
-                if self.has_ended { Err(Failure::connection("there is no connection")) } else { Ok(()) }
+                self.wanted = Some((count, Instant::now() + self.server.timeout));
+                self.finish_wait();
+                if self.has_ended && self.wanted.take().is_some() {
+                    return Err(Failure::connection("there is no connection"));
+                }
+                Ok(())
             }
             Line::Connect if self.has_ended => {
                 self.connection = connect(&self.target, self.server).await?;
@@ -89,6 +93,7 @@ impl Session<'_> {
     fn call(&mut self, name: &str, parameters: &str) -> Result<(), Failure> {
         let message = self.target.write_call(self.last_id + 1, name, &split(parameters))?;
         self.connection.send(message)?;
+        self.arrived = 0;
         self.last_id += 1;
         let deadline = Instant::now() + self.server.timeout;
         self.calls.insert(self.last_id, WaitingCall { name: name.to_owned(), deadline });
@@ -100,7 +105,9 @@ impl Session<'_> {
         let is_raw = known.is_some_and(|message| message.content == ContentContract::Raw);
         let arguments = if is_raw { vec![parameters.to_owned()] } else { split(parameters) };
         let message = self.target.write_message(name, &arguments)?;
-        self.connection.send(message)
+        self.connection.send(message)?;
+        self.arrived = 0;
+        Ok(())
     }
 
     fn answer(&mut self, id: u64, json: &str) -> Result<(), Failure> {

@@ -46,7 +46,9 @@ pub(super) struct Session<'a> {
     pub(super) calls: BTreeMap<u64, WaitingCall>,
     last_server_call: u64,
     pub(super) server_calls: BTreeMap<u64, ServerCall>,
-    /// How many messages `wait` still waits for, and until when.
+    /// How many messages have arrived since the last call or message of the client. `wait` takes them off.
+    pub(super) arrived: u64,
+    /// How many messages `wait` waits for, and until when.
     pub(super) wanted: Option<(u64, Instant)>,
     /// How many lines have failed, and the exit code of the first.
     failures: Option<(u64, u8)>,
@@ -71,6 +73,7 @@ impl<'a> Session<'a> {
             calls: BTreeMap::new(),
             last_server_call: 0,
             server_calls: BTreeMap::new(),
+            arrived: 0,
             wanted: None,
             failures: None,
         }
@@ -216,9 +219,17 @@ impl<'a> Session<'a> {
     }
 
     fn message(&mut self, line: &str) -> Result<(), Failure> {
-        self.wanted =
-            self.wanted.map(|(count, deadline)| (count - 1, deadline)).filter(|(count, _)| *count > 0);
+        self.arrived = self.arrived.saturating_add(1);
+        self.finish_wait();
         self.console.print(line)
+    }
+
+    /// Ends `wait`, if its messages have arrived.
+    pub(super) fn finish_wait(&mut self) {
+        if let Some((count, _)) = self.wanted.filter(|(count, _)| *count <= self.arrived) {
+            self.arrived -= count;
+            self.wanted = None;
+        }
     }
 
     /// Shows a call of the server, which a person answers.
