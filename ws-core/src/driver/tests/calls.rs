@@ -76,6 +76,20 @@ impl SyncCaller {
     }
 }
 
+/// Like [`SyncCaller`], but with a method that waits.
+#[websocket(envelope = Tagged)]
+#[derive(Default)]
+struct PatientCaller;
+
+#[websocket]
+impl PatientCaller {
+    #[on_text]
+    async fn text(&mut self, _: &str) -> &'static str {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        "waited"
+    }
+}
+
 type Calling = JoinHandle<Result<u32, ClientCallError>>;
 
 fn call_from_outside<H: crate::Handler + crate::Enveloped>(client: &TestClient<H>, n: u32) -> Calling {
@@ -107,6 +121,43 @@ async fn a_method_awaits_the_answer_to_its_call() {
     answer(&mut client, 1, 8).await;
     assert_eq!(client.text().await, "4 -> 8");
     assert_eq!(counts(&client), (0, 0));
+}
+
+/// A call with long parameters.
+#[derive(Call, Serialize)]
+#[call(returns = u32)]
+struct Show {
+    text: String,
+}
+
+/// Calls of the program may exceed `outbox_limit` together. A client that reads slowly keeps its connection.
+#[tokio::test]
+async fn calls_from_the_program_wait_for_room() {
+    // A long call exceeds the limit although the outbox is below its high-water mark, or is longer than the limit.
+    let lengths = [10 << 10, 1020 << 10, 60 << 10, 60 << 10, 2000 << 10, 1, 1020 << 10];
+    let mut client = TestClient::open(SyncCaller).await;
+    let addr = client.addr();
+    let _calls: Vec<Calling> =
+        lengths.map(|len| tokio::spawn(addr.call(Show { text: "x".repeat(len) }))).into();
+    for len in lengths {
+        assert!(client.text().await.len() > len);
+    }
+    client.send("still open").await;
+    assert_eq!(client.text().await, "still open");
+}
+
+#[tokio::test]
+async fn calls_wait_for_room_while_a_method_is_pending() {
+    let mut client = TestClient::open(PatientCaller).await;
+    let addr = client.addr();
+    client.send("wait").await;
+    let _calls: Vec<Calling> =
+        (0..40).map(|_| tokio::spawn(addr.call(Show { text: "x".repeat(60 << 10) }))).collect();
+    for _ in 0..40 {
+        assert!(client.text().await.len() > 60 << 10);
+    }
+    client.advance(Duration::from_secs(5)).await;
+    assert_eq!(client.text().await, "waited");
 }
 
 #[tokio::test]
