@@ -45,7 +45,7 @@ fn values_pass_a_typed_client_and_its_server_unchanged() {
         let answers = RemoteAnswers::new().on(|call: Reflect| async move { Ok(call.value) });
         MirrorClient::connect_with(Client::new(&url), answers).await.unwrap()
     });
-    let messages = std::cell::RefCell::new(client.messages());
+    let messages = tokio::sync::Mutex::new(client.messages());
     with_values(|value| {
         let passed = async {
             prop_assert_eq!(&client.echo(value.clone()).await.unwrap(), &value);
@@ -57,7 +57,7 @@ fn values_pass_a_typed_client_and_its_server_unchanged() {
             let (enums, named) = (value.enums.clone(), value.named.clone());
             client.say(value.clone()).unwrap();
             for sent in [Event::Said(Box::new(value)), Event::Parts { enums, named }, Event::Nothing] {
-                let received = messages.borrow_mut().next().await.unwrap();
+                let received = messages.lock().await.next().await.unwrap();
                 prop_assert_eq!(received.unwrap(), sent);
             }
             Ok(())

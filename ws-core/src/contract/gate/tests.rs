@@ -387,7 +387,8 @@ fn one_of_several_contents_has_to_do() {
         contract
     };
     let (integer, string) = (json!({ "type": "integer" }), json!({ "type": "string" }));
-    let found = changes(of(&[integer.clone()]), of(&[string.clone(), json!({ "type": "number" })]));
+    let found =
+        changes(of(std::slice::from_ref(&integer)), of(&[string.clone(), json!({ "type": "number" })]));
     assert_eq!(
         found.iter().map(|change| change.rule).collect::<Vec<_>>(),
         [Rule::ContentWidened],
@@ -415,7 +416,7 @@ fn a_new_message_without_a_name_has_to_be_one_that_clients_know() {
     };
     let number = ("text", json!({ "type": "number" }));
     let rules = |more: (&str, Value)| {
-        let found = changes(of(&[number.clone()]), of(&[number.clone(), more]));
+        let found = changes(of(std::slice::from_ref(&number)), of(&[number.clone(), more]));
         found.iter().map(|change| change.rule).collect::<Vec<_>>()
     };
     assert_eq!(rules(("text", json!({ "type": "string" }))), [Rule::SentUnnamed]);
