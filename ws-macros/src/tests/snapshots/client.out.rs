@@ -216,21 +216,21 @@ const _: () = {
     __ws::ConnectError > { __ws::Remote::connect(client, answers). await .map(Self) }
     #[doc = r" Returns the answers to the calls of the server, for `connect_with`."] pub
     (crate) fn answers(calls : impl BoardClientCalls) -> __ws::RemoteAnswers { let calls
-    = ::std::sync::Arc::new(calls); __ws::RemoteAnswers::new().on({ let calls =
-    ::std::sync::Arc::clone(& calls); move | call : Confirm | { let calls =
-    ::std::sync::Arc::clone(& calls); async move { BoardClientCalls::confirm(& * calls,
-    call). await } } }).on({ let calls = ::std::sync::Arc::clone(& calls); move | call :
-    remote::Restart | { let calls = ::std::sync::Arc::clone(& calls); async move {
-    BoardClientCalls::restart(& * calls, call). await } } }) } #[doc =
-    " Adds two numbers."] #[deprecated] pub (crate) async fn add(& self, a : i64, r#type
-    : Option < i64 >) -> ::core::result::Result < i64, __ws::RemoteCallError <
-    __ws::CallError >> { self.0.call("add", __ws::RemoteParams::new().with("a", & a)
-    .with("type", & r#type)). await } #[doc = "Calls `pay`."] pub (crate) async fn pay(&
-    self, params : Params < Order >) -> ::core::result::Result < Receipt,
-    __ws::RemoteCallError < Refused >> { self.0.call("pay", __ws::RemoteParams::all(&
-    params.0)). await } #[doc = "Sends a message to `typed.in`."] pub (crate) fn typed(&
-    self, text : & str) -> ::core::result::Result < (), __ws::ClientCallError > { self.0
-    .send("typed.in", __ws::RemoteParams::new().with("text", & text)) } }
-    #[automatically_derived] impl ::core::ops::Deref for BoardClient { type Target =
-    __ws::Remote < Board >; fn deref(& self) -> & Self::Target { & self.0 } } };
+    = __ws::Arc::new(calls); __ws::RemoteAnswers::new().on({ let calls =
+    __ws::Arc::clone(& calls); move | call : Confirm | { let calls = __ws::Arc::clone(&
+    calls); async move { BoardClientCalls::confirm(& * calls, call). await } } }).on({
+    let calls = __ws::Arc::clone(& calls); move | call : remote::Restart | { let calls =
+    __ws::Arc::clone(& calls); async move { BoardClientCalls::restart(& * calls, call).
+    await } } }) } #[doc = " Adds two numbers."] #[deprecated] pub (crate) async fn add(&
+    self, a : i64, r#type : Option < i64 >) -> ::core::result::Result < i64,
+    __ws::RemoteCallError < __ws::CallError >> { self.0.call("add",
+    __ws::RemoteParams::new().with("a", & a).with("type", & r#type)). await } #[doc =
+    "Calls `pay`."] pub (crate) async fn pay(& self, params : Params < Order >) ->
+    ::core::result::Result < Receipt, __ws::RemoteCallError < Refused >> { self.0
+    .call("pay", __ws::RemoteParams::all(& params.0)). await } #[doc =
+    "Sends a message to `typed.in`."] pub (crate) fn typed(& self, text : & str) ->
+    ::core::result::Result < (), __ws::ClientCallError > { self.0.send("typed.in",
+    __ws::RemoteParams::new().with("text", & text)) } } #[automatically_derived] impl
+    ::core::ops::Deref for BoardClient { type Target = __ws::Remote < Board >; fn deref(&
+    self) -> & Self::Target { & self.0 } } };
 }
