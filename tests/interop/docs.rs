@@ -1,5 +1,7 @@
 //! A server of documentation with hostile texts: `interop-docs 127.0.0.1:PORT`. `docs.py` beside this file opens its page.
 
+#![expect(rustdoc::invalid_html_tags, reason = "the texts are hostile on purpose")]
+
 use schemars::JsonSchema;
 use ws_core::prelude::*;
 use ws_core::{Messages, Router};
