@@ -138,11 +138,11 @@ fn again(load: &mut Load, count: usize, bytes: &std::rc::Rc<[u8]>, answers: u32)
     Ok(())
 }
 
-/// Echoes in a session. Each side acknowledges every 64 messages, so the server's 64th message is followed by one more.
+/// Echoes in a session. Each side acknowledges every 128 messages, so the server's 128th message is followed by one more.
 fn session(load: &mut Load, count: usize) -> io::Result<()> {
     let text = text(&[b'x'; 64]);
     for number in 1..=count {
-        let is_acknowledged = number % 64 == 0;
+        let is_acknowledged = number % 128 == 0;
         again(load, 1, &text, 1 + u32::from(is_acknowledged))?;
         if is_acknowledged {
             let object = format!("\0{{\"ack\":{number}}}");

@@ -21,7 +21,7 @@ const DEFAULTS = {
 const LOYAL_ATTEMPTS = 2;
 
 /** Received messages, and milliseconds, until they are acknowledged. */
-const ACK_MESSAGES = 64, ACK_DELAY = 5000;
+const ACK_MESSAGES = 128, ACK_DELAY = 5000;
 
 /** The longest delay that a server can set, in milliseconds. */
 const MAX_HINT = 3_600_000;

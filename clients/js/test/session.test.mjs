@@ -58,31 +58,31 @@ test("a session that is over is told with what was not acknowledged", (t) => {
   socket.close();
 });
 
-test("messages are acknowledged after 64, after a quarter of the buffer, or after 5 s", (t) => {
+test("messages are acknowledged after 128, after a quarter of the buffer, or after 5 s", (t) => {
   const socket = virtual(t)();
   const inner = FakeWebSocket.last.open().session({ buffer: 4000 });
-  for (let n = 0; n < 63; n++) inner.receive("x");
+  for (let n = 0; n < 127; n++) inner.receive("x");
   assert.deepEqual(inner.controls, []);
   inner.receive("x");
-  assert.deepEqual(inner.controls, [{ ack: 64 }]);
+  assert.deepEqual(inner.controls, [{ ack: 128 }]);
   inner.receive(new ArrayBuffer(999));
   assert.equal(inner.controls.length, 1);
   inner.receive(new ArrayBuffer(1));
-  assert.deepEqual(inner.controls.at(-1), { ack: 66 });
+  assert.deepEqual(inner.controls.at(-1), { ack: 130 });
   inner.receive("κ".repeat(500));
-  assert.deepEqual(inner.controls.at(-1), { ack: 67 });
+  assert.deepEqual(inner.controls.at(-1), { ack: 131 });
   inner.receive("x");
   t.mock.timers.tick(4999);
   assert.equal(inner.controls.length, 3);
   inner.receive("x");
   t.mock.timers.tick(1);
-  assert.deepEqual(inner.controls.at(-1), { ack: 69 });
+  assert.deepEqual(inner.controls.at(-1), { ack: 133 });
   t.mock.timers.tick(20_000);
   assert.equal(inner.controls.length, 4);
   // Control objects are not numbered, but this one is a message.
   inner.control({ text: "\0" }).control({ pong: 1 }).control({ later: 1 });
   t.mock.timers.tick(5000);
-  assert.deepEqual(inner.controls.at(-1), { ack: 70 });
+  assert.deepEqual(inner.controls.at(-1), { ack: 134 });
   socket.close();
 });
 
@@ -489,15 +489,15 @@ test("a Blob of a session that is over closes nothing when it cannot be read", a
 test("a session that begins on the connection of another one starts its numbers", (t) => {
   const socket = virtual(t)();
   const events = record(socket);
-  const inner = FakeWebSocket.last.open().session();
+  const inner = FakeWebSocket.last.open().session({ buffer: 4000 });
   for (const data of ["1", "2"]) socket.send(data);
-  for (let n = 0; n < 72; n++) inner.receive("x");
-  inner.session({ token: "U".repeat(22) });
+  for (let n = 0; n < 136; n++) inner.receive("x");
+  inner.session({ token: "U".repeat(22), buffer: 4000 });
   assert.deepEqual(events.at(-1)[1].unacknowledged, ["1", "2"]);
   socket.send("3");
   inner.control({ ack: 1 });
-  for (let n = 0; n < 64; n++) inner.receive("x");
-  assert.deepEqual([inner.sent.slice(-2), socket.bufferedAmount], [["3", '\0{"ack":64}'], 0]);
+  for (let n = 0; n < 128; n++) inner.receive("x");
+  assert.deepEqual([inner.sent.slice(-2), socket.bufferedAmount], [["3", '\0{"ack":128}'], 0]);
   socket.close();
 });
 

@@ -102,8 +102,8 @@ test("acknowledgements free the server's buffer on every transport", withServer(
     const messages = collect(socket);
     await once(socket, "open");
     for (let round = 1; round <= 4; round++) {
-      for (let n = 0; n < 64; n++) session.send(`${n}`);
-      await until(() => messages.length === 64 * round && !session.queue.length, () => `${transport} ${session.queue.length}`);
+      for (let n = 0; n < 128; n++) session.send(`${n}`);
+      await until(() => messages.length === 128 * round && !session.queue.length, () => `${transport} ${session.queue.length}`);
     }
     socket.close();
     await once(socket, "close");

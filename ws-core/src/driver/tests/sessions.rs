@@ -260,24 +260,24 @@ async fn timers_go_on_without_a_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_acknowledges_after_64_messages_and_answers_pings() {
+async fn server_acknowledges_after_128_messages_and_answers_pings() {
     let mut peer = logged().await;
-    for index in 0..63 {
+    for index in 0..127 {
         peer.send(&index.to_string()).await;
         assert_eq!(peer.read().await, Read::Text(format!("re: {index}")));
     }
     peer.send_object("{\"ping\":17}").await;
     assert_eq!(peer.object("pong").await, 17);
     peer.send_object("{\"later\":true}").await;
-    peer.send("63").await;
+    peer.send("127").await;
     let read = (peer.read().await, peer.read().await);
-    let ack = Read::Object(serde_json::json!({ "ack": 64 }));
-    let reply = Read::Text("re: 63".into());
+    let ack = Read::Object(serde_json::json!({ "ack": 128 }));
+    let reply = Read::Text("re: 127".into());
     assert!(read == (ack.clone(), reply.clone()) || read == (reply, ack), "{read:?}");
     // A quarter of the buffer, in fewer messages.
     peer.send(&"x".repeat(1 << 16)).await;
     assert!(peer.text().await.len() > 1 << 16);
     peer.send("end").await;
     peer.text().await;
-    assert_eq!(peer.link.received(), 66);
+    assert_eq!(peer.link.received(), 130);
 }

@@ -120,7 +120,7 @@ impl Greeting<'_> {
 }
 
 /// Appends the frame of an object with one member, whose value is JSON.
-// PERF: without `format!`, because every 64th message is followed by an object. budget: session64
+// PERF: without `format!`, because every 128th message is followed by an object. budget: session64
 pub(super) fn append_frame(to: &mut Vec<u8>, name: &str, value: &str) {
     let parts = ["\0{\"", name, "\":", value, "}"];
     let len = parts.iter().map(|part| part.len()).sum();

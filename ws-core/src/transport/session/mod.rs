@@ -52,7 +52,7 @@ pub(crate) const PROTOCOL: &str = "ws-core.session.v1";
 pub(crate) const RESUME_PREFIX: &str = "ws-core.resume.";
 
 /// Messages after which an acknowledgement is sent.
-const MAX_UNACKNOWLEDGED: u64 = 64;
+const MAX_UNACKNOWLEDGED: u64 = 128;
 
 /// Reads in one call, because those that bring only control objects give the engine nothing.
 const MAX_READS: u8 = 16;
