@@ -1,6 +1,6 @@
 //! The command line of ws-core: contracts of handlers as text and as generated files, and calls to servers.
 //!
-//! `cargo install ws-core --features cli`. The guide has a chapter about it.
+//! `cargo install --path ws-core --features cli`. The guide has a chapter about it.
 
 mod args;
 mod call;
