@@ -1,5 +1,8 @@
 //! Descriptions of handlers, through the macro.
 
+mod documents;
+mod own_envelope;
+
 use schemars::JsonSchema as Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -320,56 +323,6 @@ fn states_are_described() {
     );
 }
 
-/// An envelope of arrays, whose ids are text.
-struct Arrays;
-
-impl Envelope for Arrays {
-    type Id = String;
-
-    fn open(text: &str) -> Incoming<'_, String> {
-        match serde_json::from_str::<(u8, String, String, &serde_json::value::RawValue)>(text) {
-            Ok((2, id, name, params)) => Incoming::Call { id, name: name.into(), params: Some(params) },
-            _ => Incoming::Other,
-        }
-    }
-
-    fn write_message<T: Serialize + ?Sized>(_: &str, _: &T, _: &mut Vec<u8>) -> serde_json::Result<()> {
-        Err(serde::ser::Error::custom("no messages"))
-    }
-
-    fn write_call<T: Serialize + ?Sized>(
-        id: u64,
-        name: &str,
-        params: &T,
-        out: &mut Vec<u8>,
-    ) -> serde_json::Result<()> {
-        serde_json::to_writer(out, &(2, id.to_string(), name, params))
-    }
-
-    fn write_answer<T: Serialize + ?Sized>(
-        id: &String,
-        answer: std::result::Result<&T, &CallError>,
-        out: &mut Vec<u8>,
-    ) -> serde_json::Result<()> {
-        match answer {
-            Ok(result) => serde_json::to_writer(out, &(3, id, result)),
-            Err(error) => serde_json::to_writer(out, &(4, id, error.message())),
-        }
-    }
-}
-
-#[websocket(path = "/station", envelope = Arrays)]
-#[derive(Default)]
-struct Station;
-
-#[websocket(contract)]
-impl Station {
-    #[on_call("Heartbeat")]
-    fn heartbeat(&mut self, at: u8) -> u8 {
-        at
-    }
-}
-
 #[websocket(path = "/parts")]
 #[derive(Default)]
 struct Parts;
@@ -414,25 +367,6 @@ fn the_types_of_topics_have_schemas() {
     assert_eq!(schema(&parts.server.messages[3]), json!({ "type": "string", "pattern": pattern }));
 }
 
-#[test]
-fn the_templates_of_an_own_envelope_are_what_it_writes() {
-    let station = only(&Router::new().mount::<Station>());
-    assert_eq!(
-        as_json(station.envelope),
-        json!({
-            "format": { "kind": "custom" },
-            "message": null,
-            "call": [2, "$id_text", "$name", "$params"],
-            "result": [3, "$id_text", "$result"],
-            "error": [4, "$id_text", "$message"],
-        })
-    );
-    let document = Router::new().mount::<Station>().contract().asyncapi().to_value();
-    let call = &document["components"]["messages"]["Station.Heartbeat.call"]["payload"];
-    assert_eq!(call["items"][2], json!({ "type": "string", "const": "Heartbeat" }));
-    assert_eq!(call["items"][3]["required"], json!(["at"]));
-}
-
 #[websocket(path = "/plain", unhandled = close, ping_interval = none)]
 #[derive(Default)]
 struct Plain;
@@ -460,110 +394,4 @@ fn handlers_without_the_option_have_only_their_declaration() {
     // The address of a channel has all parameters.
     let channels = contract.asyncapi().to_value()["channels"].clone();
     assert_eq!(channels["Plain_2"]["parameters"]["_any"], json!({ "description": "Any value." }));
-}
-
-#[test]
-fn documents_have_channels_operations_and_messages() {
-    let document = Router::new().mount::<Board>().contract().asyncapi().to_value();
-    let channel = &document["channels"]["Board"];
-    assert_eq!(channel["address"], "/board/{symbol}/{rest}");
-    assert_eq!(channel["bindings"]["ws"]["query"]["required"], json!(["token"]));
-    let add = &document["operations"]["Board.math.add"];
-    assert_eq!((&add["action"], &add["summary"]), (&json!("receive"), &json!("Adds.")));
-    assert_eq!(add["messages"][0]["$ref"], "#/channels/Board/messages/math.add.call");
-    assert_eq!(add["reply"]["messages"][1]["$ref"], "#/channels/Board/messages/math.add.error");
-    assert_eq!(document["operations"]["Board.order.confirm.sent"]["action"], "send");
-    let messages = &document["components"]["messages"];
-    let call = &messages["Board.math.add.call"]["payload"];
-    assert_eq!(call["properties"]["method"], json!({ "type": "string", "const": "math.add" }));
-    assert_eq!(call["properties"]["params"]["required"], json!(["a", "text"]));
-    // A message of one text is the only element of an array.
-    let gone = &messages["Board.gone.sent.message"]["payload"]["properties"]["params"];
-    assert_eq!(
-        *gone,
-        json!({ "type": "array", "items": [{ "type": "string" }], "minItems": 1, "maxItems": 1 })
-    );
-    let price = &messages["Board.price.sent.message"]["payload"]["properties"]["params"];
-    assert_eq!(price["$ref"], "#/components/schemas/Board.Price");
-    assert_eq!(messages["Board.other.message"]["contentType"], "text/plain");
-    assert_eq!(messages["Board.math.add.call"]["correlationId"]["location"], "$message.payload#/id");
-    let error = messages["Board.last.error"]["description"].as_str().unwrap();
-    assert!(error.contains("- `-32001`: the market is closed"), "{error}");
-}
-
-#[derive(Serialize, Deserialize, Schema)]
-#[serde(rename = "Größe a/b~c%")]
-struct Size {
-    #[serde(default)]
-    width: u8,
-    parts: Vec<Self>,
-}
-
-#[websocket(path = "/", envelope = JsonRpc)]
-#[derive(Default)]
-struct Sizes;
-
-#[websocket(contract)]
-impl Sizes {
-    #[on_call]
-    fn size(&mut self, Params(size): Params<Size>) -> Size {
-        size
-    }
-}
-
-/// References have names as they are, which schemars encodes.
-#[test]
-fn references_lead_to_types_of_any_name() {
-    let router = Router::new().mount::<Sizes>();
-    let sizes = only(&router);
-    let names: Vec<_> = sizes.schemas.keys().collect();
-    assert_eq!(names, ["Größe a/b~c%", "Größe a/b~c%Input"]);
-    let [size] = &*sizes.client.calls else { panic!("{:?}", sizes.client.calls) };
-    assert_eq!(size.result, json!({ "$ref": "#/schemas/Größe a/b~c%" }));
-    assert_eq!(as_json(&size.content)["schema"], json!({ "$ref": "#/schemas/Größe a/b~c%Input" }));
-    let parts = &sizes.schemas["Größe a/b~c%Input"]["properties"]["parts"]["items"];
-    assert_eq!(*parts, json!({ "$ref": "#/schemas/Größe a/b~c%Input" }));
-    let [file] = &router.contract().typescript()[..] else { panic!("one handler") };
-    assert!(
-        file.text.contains("size(value: Gr__e_a_b_c_Input, options?: CallOptions): Promise<Gr__e_a_b_c_>"),
-        "{}",
-        file.text
-    );
-    let document = router.contract().asyncapi().to_value();
-    let result = &document["components"]["messages"]["Sizes.size.result"]["payload"]["properties"]["result"];
-    assert!(document.pointer(&result["$ref"].as_str().unwrap()[1..]).is_some(), "{result}");
-}
-
-/// Names that differ in characters which a document does not have, or in what a document adds to them.
-#[test]
-fn names_of_documents_are_different() {
-    let call = |name: &str| json!({ "name": name, "content": { "kind": "nothing" }, "result": { "$ref": "#/schemas/Größe" } });
-    let contract: Contract = serde_json::from_value(json!({ "format": 1, "handlers": [{
-        "name": "Board", "path": "/{{a}}/{id}", "is_described": true, "version": 1, "limits": { "max_deferred": 1 },
-        "path_parameters": [{ "name": "id", "schema": { "enum": [1, 2] } }],
-        "envelope": { "format": { "kind": "custom" }, "message": ["$name"], "call": ["$name"], "result": ["$result"], "error": ["$code"] },
-        "client": { "calls": [call("price.sent")] },
-        "server": { "calls": [call("price")] },
-        "schemas": { "Größe": { "type": "integer" }, "Grüße": { "type": "string" } },
-    }] }))
-    .unwrap();
-    let document = contract.asyncapi().to_value();
-    let keys = |of: &Value| of.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(&document["operations"]), ["Board.price.sent", "Board.price.sent_"]);
-    assert_eq!(keys(&document["components"]["schemas"]), ["Board.Gr__e", "Board.Gr__e_"]);
-    let result = &document["components"]["messages"]["Board.price.sent.result"]["payload"]["items"][0];
-    assert_eq!(document.pointer(&result["$ref"].as_str().unwrap()[1..]).unwrap()["type"], "integer");
-    let channel = &document["channels"]["Board"];
-    assert_eq!(channel["address"], "/%7Ba%7D/{id}");
-    // The values of a parameter in an address are strings.
-    assert_eq!(
-        (keys(&channel["parameters"]), channel["parameters"]["id"].get("enum")),
-        (vec!["id".to_owned()], None)
-    );
-}
-
-#[test]
-#[should_panic(expected = "\"https://example.com\" is not the URL of a WebSocket server")]
-fn servers_have_the_url_of_a_websocket() {
-    let _ = Router::new().contract().asyncapi().server("production", "https://example.com");
 }
