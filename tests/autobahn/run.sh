@@ -5,7 +5,7 @@
 # patterns; the default is categories 1 to 10. The script fails if a case fails, or if a case that
 # should be OK is only NON-STRICT.
 #
-# Requires python3 with venv. Installed packages and reports go to target/autobahn.
+# BUILT=1 takes the program that was built before. Requires python3 with venv. Installed packages and reports go to target/autobahn.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
@@ -29,7 +29,7 @@ if [ $# -gt 0 ]; then
     rest+=("$@")
 fi
 
-cargo build --quiet --release --example echo
+if [ -z "${BUILT:-}" ]; then cargo build --quiet --release --example echo; fi
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 target/release/examples/echo "127.0.0.1:$port" "${WORKERS:-0}" > "$home/echo.log" &
 server=$!
