@@ -20,7 +20,7 @@ use super::*;
 #[websocket(path = "/rooms/{room}")]
 struct Room {
     room: String,
-    real_ip: String,
+    client: String,
     reasons: mpsc::UnboundedSender<CloseReason>,
 }
 
@@ -36,16 +36,17 @@ impl Room {
         Path(room): Path<String>,
         Query(parameters): Query<Parameters>,
         State(reasons): State<mpsc::UnboundedSender<CloseReason>>,
+        PeerAddr(client): PeerAddr,
         headers: HeaderMap,
     ) -> Self {
-        let value = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap());
-        let real_ip = format!("{} {}", value("x-real-ip"), value("x-forwarded-proto"));
-        Self { room: format!("{room} since {}", parameters.since), real_ip, reasons }
+        let protocol = headers.get("x-forwarded-proto").map_or("", |value| value.to_str().unwrap());
+        let client = format!("{client} {protocol}");
+        Self { room: format!("{room} since {}", parameters.since), client, reasons }
     }
 
     #[on_open]
     fn open(&mut self) -> String {
-        format!("{} {}", self.room, self.real_ip)
+        format!("{} {}", self.room, self.client)
     }
 
     #[on_text]
@@ -87,7 +88,7 @@ impl Silent {
 fn app() -> (Router, mpsc::UnboundedReceiver<CloseReason>) {
     let (sender, reasons) = mpsc::unbounded_channel();
     let router = Router::new().mount::<Room>().mount::<Pinged>().mount::<Silent>().with_state(sender);
-    (router.fallback(health()), reasons)
+    (router.fallback(health()).trusted_proxies(["127.0.0.1"]), reasons)
 }
 
 fn request(url: String, origin: &str) -> tungstenite::handshake::client::Request {
@@ -106,7 +107,7 @@ async fn check_requests(proxy: &Proxy, reasons: &mut mpsc::UnboundedReceiver<Clo
     const PATH: &str = "/rooms/a%20b?since=7";
     let origin = format!("http://{}", proxy.addr);
     let mut client = connect(proxy.addr, PATH, &origin).await.unwrap();
-    assert!(client.text().await.starts_with("a b since 7 127.0.0.1"));
+    assert!(client.text().await.starts_with("a b since 7 127.0.0.1:0"));
     client.send("x").await;
     assert_eq!(client.close_code().await, 4001);
     assert_eq!(reasons.recv().await, Some(CloseReason::Stop(Close::new(4001, "x"))));
@@ -128,7 +129,7 @@ async fn check_requests(proxy: &Proxy, reasons: &mut mpsc::UnboundedReceiver<Clo
     let origin = format!("https://localhost:{}", proxy.tls_addr.port());
     let (mut socket, _) = client_async(request(url, &origin), tls).await.unwrap();
     let first = tokio::time::timeout(TIMEOUT, socket.next()).await.unwrap().unwrap().unwrap();
-    assert_eq!(first, Message::text("a b since 7 127.0.0.1 https"));
+    assert_eq!(first, Message::text("a b since 7 127.0.0.1:0 https"));
 
     let mut raw = RawClient(TcpStream::connect(proxy.addr).await.unwrap());
     let HttpResponse { status, body, .. } = raw.request("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;

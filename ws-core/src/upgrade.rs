@@ -6,6 +6,7 @@ pub(crate) mod cors;
 mod deflate;
 mod extensions;
 mod fields;
+mod forwarded;
 mod handshake_headers;
 mod headers;
 mod hixie;
@@ -22,6 +23,7 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Request, Version};
 use tungstenite::handshake::derive_accept_key;
 
+pub(crate) use forwarded::{Hop, forwarded, x_forwarded_for};
 pub(crate) use handshake_headers::HandshakeHeaders;
 pub(crate) use headers::HeaderFields;
 pub(crate) use hixie::{CHALLENGE_RESPONSE_LEN, Challenge, KEY3_LEN};

@@ -1,5 +1,7 @@
 //! The limits of a server, as methods of the router.
 
+mod trusted_proxies;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use super::drain::Drain;
 use super::refusal::RefusalLog;
 use super::static_files::StaticFiles;
 use crate::connections::ConnectionLimits;
+use trusted_proxies::TrustedProxies;
 
 /// The longest timeout. Adding a longer one to the current time could overflow.
 const MAX_TIMEOUT: Duration = Duration::from_hours(365 * 24);
@@ -23,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) max_header_size: usize,
     pub(crate) max_headers: usize,
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(super) drain: Drain,
     /// Number of threads that run connections; 0 runs them on the runtime.
     pub(crate) workers: usize,
@@ -45,6 +49,7 @@ impl Default for Settings {
             max_header_size: 16 << 10,
             max_headers: 100,
             shutdown_timeout: Duration::from_secs(10),
+            trusted_proxies: TrustedProxies::default(),
             drain: Drain::default(),
             workers: 0,
             backlog: 4096,
@@ -85,8 +90,8 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// 429. IPv6 addresses with the same first 64 bits count as one, because one subscriber owns them all.
     /// Default: no limit other than [`max_connections`](Self::max_connections).
     ///
-    /// The address is the source of the TCP connection. Clients behind one proxy or NAT therefore share an
-    /// address. [`serve`](Router::serve) also limits the TCP connections that still speak HTTP, to 32 more
+    /// The address is the source of the TCP connection, or the one that a [trusted proxy](Self::trusted_proxies)
+    /// forwards. Clients behind one other proxy or NAT share an address. [`serve`](Router::serve) also limits the TCP connections that still speak HTTP, to 32 more
     /// than this limit; it ends new ones above that. Inside another server, the address is the
     /// [`PeerAddr`](crate::PeerAddr) in the request's extensions; without one, no limit applies.
     ///

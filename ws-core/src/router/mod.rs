@@ -86,7 +86,6 @@ use crate::worker::Workers;
 ///
 /// `S` is the state that the router still lacks: handlers extract it with [`State`] in `#[on_upgrade]`, and
 /// [`with_state`](Router::with_state) supplies it.
-///
 /// The guide has a chapter about [mounting](crate::guide::mounting).
 ///
 /// ```
@@ -308,6 +307,7 @@ where
 impl Router {
     /// Calls the handler or the fallback for a request that an HTTP server has parsed.
     pub(crate) fn call_request(&self, request: Request<Body>) -> ResponseFuture {
+        let request = self.settings.trusted_proxies.apply(request);
         if let Some(response) = self.settings.files.respond(&request) {
             return Box::pin(async { response });
         }

@@ -9,7 +9,7 @@ use socket2::SockRef;
 use tokio::net::TcpListener;
 
 use super::handshake_timeouts::HandshakeTimeouts;
-use super::peer::{AcceptedSocket, Peer, Security};
+use super::peer::{AcceptedSocket, Peer, Security, to_canonical};
 use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::router::Router;
 use crate::worker;
@@ -49,7 +49,11 @@ impl Acceptor {
 
     /// Starts to serve a socket; drops it if even the spare connections are used up.
     fn accept(&mut self, socket: AcceptedSocket, addr: SocketAddr) {
-        let Ok(permit) = self.handshakes.admit(&self.limits, Some(addr.ip())) else { return };
+        let addr = to_canonical(addr);
+        // Many clients share the address of a proxy.
+        let is_proxy = self.server.settings.trusted_proxies.contains(addr.ip());
+        let limited = (!is_proxy).then(|| addr.ip());
+        let Ok(permit) = self.handshakes.admit(&self.limits, limited) else { return };
         if !self.inherits_nodelay {
             self.inherits_nodelay = socket.set_nodelay();
         }

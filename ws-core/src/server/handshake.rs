@@ -159,7 +159,7 @@ impl Peer {
                 path: head.path()?,
                 headers: &head.handshake,
                 fields: head.headers,
-                peer: self.addr,
+                peer: self.server.settings.trusted_proxies.client_addr(self.addr, head.headers),
             };
             Some((self.server.accept_plain(&plain)?, head.len))
         });

@@ -1,6 +1,6 @@
 //! An accepted client: its socket, and the data that every protocol needs to serve it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
@@ -61,5 +61,14 @@ impl Peer {
             shutdown.as_mut().poll(task).map(|()| None)
         });
         output.await
+    }
+}
+
+/// Returns an IPv4-mapped address (RFC 4291 §2.5.5.2) as an IPv4 address. A listener for both protocols sees IPv4
+/// clients under such addresses.
+pub(super) fn to_canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
+        IpAddr::V6(_) => addr,
     }
 }

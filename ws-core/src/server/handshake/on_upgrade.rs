@@ -32,6 +32,7 @@ impl Peer {
             return Upgraded::Other(read, None);
         };
         PeerAddr(self.addr).insert_into(&mut parts.extensions);
+        self.server.settings.trusted_proxies.apply_to(&mut parts.extensions, &parts.headers);
         if is_secure {
             parts.extensions.insert(IsTls(true));
         }

@@ -1,0 +1,268 @@
+//! The proxies whose headers count, and the client's address behind them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use hyper::Request;
+use hyper::http::Extensions;
+use hyper::http::HeaderMap;
+
+use crate::router::{PeerAddr, Router};
+use crate::upgrade::{HeaderFields, Hop, forwarded, x_forwarded_for};
+
+/// The networks of trusted proxies. Without any, no header counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrustedProxies(Arc<[Network]>);
+
+/// All addresses that begin with the same bits as one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Network {
+    addr: IpAddr,
+    prefix_len: u8,
+}
+
+impl Network {
+    /// Parses `10.0.0.0/8`, or an address alone.
+    fn parse(text: &str) -> Result<Self, String> {
+        let invalid = || format!("{text:?} is neither an IP address nor a network like \"10.0.0.0/8\"");
+        let (addr, prefix_len) = text.split_once('/').map_or((text, None), |(addr, len)| (addr, Some(len)));
+        let addr: IpAddr = addr.parse().map_err(|_| invalid())?;
+        let max = if addr.is_ipv4() { 32 } else { 128 };
+        let prefix_len = match prefix_len {
+            None => max,
+            Some(len) => len.parse().ok().filter(|len| *len <= max).ok_or_else(invalid)?,
+        };
+        Ok(Self { addr, prefix_len })
+    }
+
+    fn contains(&self, addr: IpAddr) -> bool {
+        let host_bits = |max: u32| max - u32::from(self.prefix_len);
+        match (self.addr, addr.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(addr)) => {
+                (own.to_bits() ^ addr.to_bits()).checked_shr(host_bits(32)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(addr)) => {
+                (own.to_bits() ^ addr.to_bits()).checked_shr(host_bits(128)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl TrustedProxies {
+    /// Parses networks.
+    ///
+    /// # Errors
+    ///
+    /// The text for a panic, if one is malformed.
+    pub(crate) fn parse<T: AsRef<str>>(networks: impl IntoIterator<Item = T>) -> Result<Self, String> {
+        networks
+            .into_iter()
+            .map(|network| Network::parse(network.as_ref()))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns whether an address is that of a trusted proxy.
+    pub(crate) fn contains(&self, addr: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(addr))
+    }
+
+    /// Returns the address of the client that a peer forwards: the peer's own, unless the peer is trusted.
+    pub(crate) fn client_addr<F>(&self, peer: SocketAddr, fields: &F) -> SocketAddr
+    where
+        F: HeaderFields + ?Sized,
+    {
+        // PERF: without trusted proxies, a handshake reads no header for this. budget: connect
+        if self.is_empty() || !self.contains(peer.ip()) { peer } else { self.forwarded_addr(peer, fields) }
+    }
+
+    /// Replaces the address in a request by that of the client.
+    pub(in crate::router) fn apply<B>(&self, request: Request<B>) -> Request<B> {
+        if self.is_empty() {
+            return request;
+        }
+        let (mut parts, body) = request.into_parts();
+        self.apply_to(&mut parts.extensions, &parts.headers);
+        Request::from_parts(parts, body)
+    }
+
+    /// Replaces the address in a request's extensions by that of the client.
+    pub(crate) fn apply_to(&self, extensions: &mut Extensions, headers: &HeaderMap) {
+        if let Some(PeerAddr(peer)) = extensions.get().copied().filter(|_| !self.is_empty()) {
+            let client = self.client_addr(peer, headers);
+            if client != peer {
+                PeerAddr(client).insert_into(extensions);
+            }
+        }
+    }
+
+    /// Returns the address in the headers of a trusted proxy.
+    ///
+    /// A proxy that writes one of the two headers may pass the other one on as its client has sent it. So headers that
+    /// contradict each other do not count.
+    #[cold]
+    fn forwarded_addr<F: HeaderFields + ?Sized>(&self, proxy: SocketAddr, fields: &F) -> SocketAddr {
+        let client = |hops: Vec<Hop>| self.first_client(proxy, &hops);
+        match (forwarded(fields).map(client), x_forwarded_for(fields).map(client)) {
+            (Some(one), Some(other)) if one.ip() != other.ip() => {
+                tracing::debug!(%proxy, forwarded = %one, x_forwarded_for = %other, "headers of a proxy contradict each other");
+                proxy
+            }
+            (Some(client), _) | (None, Some(client)) => client,
+            (None, None) => proxy,
+        }
+    }
+
+    /// Returns the last address that is not a trusted proxy's. Earlier ones may be invented. Before an unknown hop,
+    /// this is the proxy that has added the hop.
+    fn first_client(&self, proxy: SocketAddr, hops: &[Hop]) -> SocketAddr {
+        let mut client = proxy;
+        for hop in hops.iter().rev() {
+            let Some(addr) = *hop else { break };
+            client = addr;
+            if !self.contains(addr.ip()) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+impl<S: Send + Sync + 'static> Router<S> {
+    /// Sets the proxies whose headers `Forwarded` (RFC 7239) and `X-Forwarded-For` count. For a request from one of
+    /// them, [`PeerAddr`], axum's `ConnectInfo`, [`Context::peer_addr`](crate::Context::peer_addr), the log and
+    /// [`max_connections_per_address`](Self::max_connections_per_address) have the address of the client. Default:
+    /// none, and the headers change nothing.
+    ///
+    /// An element is an IP address, or a network like `10.0.0.0/8`. Include every proxy on the way, so that its address
+    /// is not taken for the client's: each adds the address it was connected from at the end, and the last one that
+    /// is not in the list is the client's. Earlier ones may be invented. The port is 0 if the proxy does not send it.
+    ///
+    /// The proxy's own address stays where the header is missing, malformed or shows no address (`unknown`), and where
+    /// a request has both headers and they contradict each other. A proxy that writes neither header must not be in
+    /// the list, because it may pass on those of its clients.
+    ///
+    /// Inside another server, the method applies to the [`PeerAddr`] in the request's extensions.
+    ///
+    /// # Panics
+    ///
+    /// Panics if an element is malformed.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # use hyper::Request;
+    /// # use tower_service::Service;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let page = axum::Router::new().fallback(async |PeerAddr(addr): PeerAddr| addr.ip().to_string());
+    /// let mut router: Router = Router::new().trusted_proxies(["127.0.0.1", "10.0.0.0/8"]).fallback(page);
+    /// // A server adds the extension.
+    /// let mut get = async |peer: &str| {
+    ///     let request = Request::get("/").header("x-forwarded-for", "1.2.3.4, 203.0.113.7, 10.0.0.2");
+    ///     let request = request.extension(PeerAddr(peer.parse().unwrap())).body(String::new());
+    ///     let answer = router.call(request.unwrap()).await.unwrap();
+    ///     axum::body::to_bytes(answer.into_body(), 100).await.unwrap()
+    /// };
+    /// assert_eq!(get("127.0.0.1:40000").await, "203.0.113.7");
+    /// assert_eq!(get("198.51.100.1:40000").await, "198.51.100.1"); // Not a proxy.
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item: AsRef<str>>) -> Self {
+        match TrustedProxies::parse(networks) {
+            Ok(proxies) => self.settings.trusted_proxies = proxies,
+            Err(why) => panic!("cannot trust a proxy: {why}"),
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies() -> TrustedProxies {
+        TrustedProxies::parse(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]).unwrap()
+    }
+
+    #[track_caller]
+    fn check(peer: &str, lines: &[(&'static str, &str)], expected: &str) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        let addr = proxies().client_addr(SocketAddr::new(peer.parse().unwrap(), 0), &headers);
+        assert_eq!(addr.ip().to_string(), expected, "{peer} {lines:?}");
+    }
+
+    #[test]
+    fn networks() {
+        let proxies = proxies();
+        for (addr, is_trusted) in [
+            ("10.0.0.0", true),
+            ("10.255.255.255", true),
+            ("11.0.0.0", false),
+            ("::ffff:10.1.2.3", true),
+            ("::10.1.2.3", false),
+            ("192.0.2.1", true),
+            ("192.0.2.2", false),
+            ("2001:db8:ffff::", true),
+            ("2001:db9::", false),
+        ] {
+            assert_eq!(proxies.contains(addr.parse().unwrap()), is_trusted, "{addr}");
+        }
+        for all in ["0.0.0.0/0", "::/0"] {
+            let all = TrustedProxies::parse([all]).unwrap();
+            assert_ne!(
+                all.contains("10.0.0.1".parse().unwrap()),
+                all.contains("2001:db8::1".parse().unwrap())
+            );
+        }
+        for text in
+            ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "localhost", "10.0.0.1:80"]
+        {
+            let error = TrustedProxies::parse([text]).unwrap_err();
+            assert!(error.contains(&format!("{text:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn hops_count_from_the_right() {
+        let xff = |value| [("x-forwarded-for", value)];
+        // A client other than a proxy.
+        check("203.0.113.9", &xff("203.0.113.7"), "203.0.113.9");
+        check("10.0.0.1", &xff("203.0.113.7"), "203.0.113.7");
+        check("10.0.0.1", &xff("1.2.3.4, 203.0.113.7"), "203.0.113.7");
+        // The client lists itself behind a proxy, which it is not.
+        check("10.0.0.1", &xff("1.2.3.4, 10.0.0.9, 203.0.113.7, 10.0.0.2, 192.0.2.1"), "203.0.113.7");
+        // A client of the inner network.
+        check("10.0.0.1", &xff("10.0.0.7"), "10.0.0.7");
+        check("10.0.0.1", &xff("10.0.0.7, 10.0.0.2"), "10.0.0.7");
+        check("10.0.0.1", &xff("unknown"), "10.0.0.1");
+        check("10.0.0.1", &xff("1.2.3.4, unknown, 10.0.0.2"), "10.0.0.2");
+        check("10.0.0.1", &xff(""), "10.0.0.1");
+        check("10.0.0.1", &[], "10.0.0.1");
+        // Several lines are one list.
+        check(
+            "10.0.0.1",
+            &[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-for", "203.0.113.7")],
+            "203.0.113.7",
+        );
+        check("10.0.0.1", &[("forwarded", "for=1.2.3.4, for=203.0.113.7;proto=https")], "203.0.113.7");
+        check("2001:db8::1", &[("forwarded", "for=\"[2001:db7::7]:1\"")], "2001:db7::7");
+    }
+
+    #[test]
+    fn contradicting_headers_do_not_count() {
+        let both = |forwarded, xff| [("forwarded", forwarded), ("x-forwarded-for", xff)];
+        check("10.0.0.1", &both("for=203.0.113.7", "1.2.3.4, 203.0.113.7"), "203.0.113.7");
+        check("10.0.0.1", &both("for=1.2.3.4", "203.0.113.7"), "10.0.0.1");
+        check("10.0.0.1", &both("for=203.0.113.7", "1.2.3.4"), "10.0.0.1");
+        check("10.0.0.1", &both("for=\"", "203.0.113.7"), "10.0.0.1");
+        check("10.0.0.1", &both("", "203.0.113.7"), "10.0.0.1");
+    }
+}
