@@ -1,6 +1,7 @@
 //! Addresses of clients behind proxies: by the headers of requests, and by the PROXY protocol.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tests::{RawClient, Server, handshake, http2, serve};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -159,4 +160,79 @@ async fn ipv4_client_of_a_listener_for_both_protocols_has_an_ipv4_address() {
         let expected = own(&client);
         assert_eq!(opened(&mut client, "/plain", "").await, expected);
     }
+}
+
+/// A router that takes the PROXY protocol from 127.0.0.2 only.
+fn proxied() -> Router {
+    app().proxy_protocol(["127.0.0.2"]).handshake_timeout(Duration::from_millis(500))
+}
+
+/// Returns a header of version 2 for 203.0.113.7:40000.
+fn version_2() -> Vec<u8> {
+    let addresses = [203, 0, 113, 7, 192, 0, 2, 1, 0x9c, 0x40, 0x01, 0xbb];
+    [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..], &addresses].concat()
+}
+
+#[tokio::test]
+async fn proxy_header_is_the_address() {
+    for workers in [0, 1] {
+        let server = serve(proxied().workers(workers)).await;
+        let version_1 = b"PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\n".to_vec();
+        for header in [version_1, version_2()] {
+            for path in ["/plain", "/parsed"] {
+                let mut client = connect(server.addr, 2).await;
+                client.send(&header).await;
+                assert_eq!(opened(&mut client, path, "").await, "203.0.113.7:40000");
+            }
+            // In pieces, and together with the request.
+            let mut client = connect(server.addr, 2).await;
+            let (start, end) = header.split_at(header.len() / 2);
+            client.send(start).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            client.send([end, b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"].concat()).await;
+            assert_eq!(client.read_response().await.body, "203.0.113.7:40000");
+        }
+    }
+}
+
+#[tokio::test]
+async fn proxy_header_of_another_client_is_a_malformed_request() {
+    let server = serve(proxied()).await;
+    let mut client = connect(server.addr, 3).await;
+    client.send(b"PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\n").await;
+    client.send(handshake("/plain", "")).await;
+    assert_eq!(client.read_response().await.status, 400);
+    let mut client = connect(server.addr, 3).await;
+    let expected = own(&client);
+    assert_eq!(opened(&mut client, "/plain", "").await, expected);
+}
+
+#[tokio::test]
+async fn connection_without_a_valid_proxy_header_ends_without_an_answer() {
+    let server = serve(proxied()).await;
+    let long_line = [&b"PROXY UNKNOWN "[..], &[b'x'; 200], b"\r\n"].concat();
+    let long_header = [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff"[..], &[0; 5000]].concat();
+    let plain = handshake("/plain", "");
+    let slow = [&b""[..], b"PROXY", b"PROXY TCP4 203.0.113.7 192.0.2.1 400", &version_2()[..20]];
+    let malformed = [plain.as_bytes(), b"PROXY TCP4 oops oops 1 1\r\n", &long_line, &long_header];
+    for bytes in slow.iter().chain(&malformed) {
+        let mut client = connect(server.addr, 2).await;
+        client.send(bytes).await;
+        assert_eq!(client.byte().await, None, "{}", bytes.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn limit_per_address_counts_clients_of_the_proxy_protocol() {
+    let server = serve(app().proxy_protocol(["127.0.0.2"]).max_connections_per_address(1)).await;
+    let open = async |client: &str| {
+        let mut raw = connect(server.addr, 2).await;
+        raw.send(format!("PROXY TCP4 {client} 192.0.2.1 1 1\r\n")).await;
+        let status = raw.request(&handshake("/plain", "")).await.status;
+        (raw, status)
+    };
+    let (_first, status) = open("203.0.113.7").await;
+    assert_eq!(status, 101);
+    assert_eq!(open("203.0.113.7").await.1, 429);
+    assert_eq!(open("203.0.113.8").await.1, 101);
 }

@@ -27,6 +27,9 @@ pub(crate) struct Settings {
     pub(crate) max_headers: usize,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) trusted_proxies: TrustedProxies,
+    /// The proxies whose connections begin with a header of the PROXY protocol.
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) proxy_protocol: TrustedProxies,
     pub(super) drain: Drain,
     /// Number of threads that run connections; 0 runs them on the runtime.
     pub(crate) workers: usize,
@@ -50,6 +53,8 @@ impl Default for Settings {
             max_headers: 100,
             shutdown_timeout: Duration::from_secs(10),
             trusted_proxies: TrustedProxies::default(),
+            #[cfg(feature = "proxy-protocol")]
+            proxy_protocol: TrustedProxies::default(),
             drain: Drain::default(),
             workers: 0,
             backlog: 4096,

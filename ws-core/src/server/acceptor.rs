@@ -7,6 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use socket2::SockRef;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::handshake_timeouts::HandshakeTimeouts;
 use super::peer::{AcceptedSocket, Peer, Security, to_canonical};
@@ -51,7 +52,11 @@ impl Acceptor {
     fn accept(&mut self, socket: AcceptedSocket, addr: SocketAddr) {
         let addr = to_canonical(addr);
         // Many clients share the address of a proxy.
-        let is_proxy = self.server.settings.trusted_proxies.contains(addr.ip());
+        let settings = &self.server.settings;
+        let is_proxy = settings.trusted_proxies.contains(addr.ip());
+        #[cfg(feature = "proxy-protocol")]
+        let is_proxy = is_proxy || settings.proxy_protocol.contains(addr.ip());
+        let deadline = Instant::now() + settings.handshake_timeout;
         let limited = (!is_proxy).then(|| addr.ip());
         let Ok(permit) = self.handshakes.admit(&self.limits, limited) else { return };
         if !self.inherits_nodelay {
@@ -59,7 +64,7 @@ impl Acceptor {
         }
         self.timeouts.on_accept();
         let (server, timeouts) = (Arc::clone(&self.server), Arc::clone(&self.timeouts));
-        Peer { server, timeouts, addr, permit }.start(socket, &self.security);
+        Peer { server, timeouts, addr, deadline, is_delayed: false, permit }.start(socket, &self.security);
     }
 }
 

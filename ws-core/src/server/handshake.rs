@@ -81,18 +81,23 @@ impl Peer {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let deadline = Instant::now() + self.server.settings.handshake_timeout;
-        let peeked = self
-            .read_first_bytes(&mut stream, |task, stream, read, out| self.try_plain(task, stream, read, out));
-        match peeked.await {
+        let peeked = if self.is_delayed {
+            // The shared queue of timeouts gives each client the whole time.
+            Box::pin(timeout_past_io(self.deadline, self.read_and_try_plain(&mut stream))).await.flatten()
+        } else {
+            self.read_and_try_plain(&mut stream).await
+        };
+        match peeked {
             Some(Peeked::Accepted(ResponseWriter { start, input, unsent: None })) => {
                 FirstRequest::WebSocket(start, stream, input)
             }
             // PERF: the rare cases are boxed, so that the task of a plain handshake stays small.
             // budget: connect
-            Some(Peeked::Accepted(writer)) => Box::pin(self.write_response(stream, writer, deadline)).await,
+            Some(Peeked::Accepted(writer)) => {
+                Box::pin(self.write_response(stream, writer, self.deadline)).await
+            }
             Some(Peeked::Other(read, response)) => {
-                let pending = PendingRequest { deadline, response };
+                let pending = PendingRequest { deadline: self.deadline, response };
                 Box::pin(self.classify(stream, read, pending, is_secure)).await
             }
             None => {
@@ -100,6 +105,13 @@ impl Peer {
                 FirstRequest::Closed
             }
         }
+    }
+
+    fn read_and_try_plain<T>(&self, stream: &mut T) -> impl Future<Output = Option<Peeked>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.read_first_bytes(stream, |task, stream, read, out| self.try_plain(task, stream, read, out))
     }
 
     /// Returns what `inspect` makes of the first bytes that arrive. Returns `None` if the client

@@ -8,6 +8,8 @@ mod http1;
 mod http2;
 mod peer;
 mod protocol;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 mod request_head;
 mod run;
 #[cfg(feature = "tls")]

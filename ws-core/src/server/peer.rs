@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::handshake_timeouts::HandshakeTimeouts;
 #[cfg(feature = "tls")]
@@ -37,6 +38,15 @@ impl AcceptedSocket {
         };
         was_set.unwrap_or(false) && set.is_ok()
     }
+
+    /// Returns the socket, registered with the runtime.
+    #[cfg(feature = "proxy-protocol")]
+    pub(super) fn into_tokio(self) -> std::io::Result<TcpStream> {
+        match self {
+            Self::Tokio(stream) => Ok(stream),
+            Self::Std(stream) => stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)),
+        }
+    }
 }
 
 /// A client that has connected.
@@ -44,13 +54,17 @@ pub(super) struct Peer {
     pub(super) server: Arc<Router>,
     pub(super) timeouts: Arc<HandshakeTimeouts>,
     pub(super) addr: SocketAddr,
+    /// When the client must have sent its first request.
+    pub(super) deadline: Instant,
+    /// Whether other bytes precede the request, so that less than the whole time is left for it.
+    pub(super) is_delayed: bool,
     /// The client's permit among the connections that are HTTP.
     pub(super) permit: ConnectionPermit,
 }
 
 impl Peer {
     /// Returns the output of a future, or `None` if the server shuts down first.
-    #[cfg(any(feature = "http2", feature = "tls"))]
+    #[cfg(any(feature = "http2", feature = "proxy-protocol", feature = "tls"))]
     pub(super) async fn or_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {
         let (mut future, mut shutdown) =
             (std::pin::pin!(future), std::pin::pin!(self.permit.shutdown_requested()));

@@ -3,6 +3,8 @@
 use tokio::net::TcpStream;
 
 use super::handshake::FirstRequest;
+#[cfg(feature = "proxy-protocol")]
+use super::peer::to_canonical;
 use super::peer::{AcceptedSocket, Peer, Security};
 use crate::transport::rewind::Rewind;
 use crate::worker::{self, Finished};
@@ -11,6 +13,11 @@ impl Peer {
     /// Serves the client until its connection ends or becomes a WebSocket: in a task of the runtime, or
     /// on a worker.
     pub(super) fn start(self, socket: AcceptedSocket, security: &Security) {
+        #[cfg(feature = "proxy-protocol")]
+        if self.server.settings.proxy_protocol.contains(self.addr.ip()) {
+            tokio::spawn(self.serve_proxied(socket, security.clone()));
+            return;
+        }
         match (socket, security) {
             (AcceptedSocket::Tokio(stream), Security::Plain) => _ = tokio::spawn(self.serve_plain(stream)),
             #[cfg(feature = "tls")]
@@ -36,6 +43,29 @@ impl Peer {
                 start.spawn(stream.into(), input, self.server.workers.as_deref());
             }
             FirstRequest::Closed => {}
+        }
+    }
+
+    /// Serves a client whose connection begins with a header of the PROXY protocol.
+    #[cfg(feature = "proxy-protocol")]
+    async fn serve_proxied(mut self, socket: AcceptedSocket, security: Security) {
+        let mut stream = match socket.into_tokio() {
+            Ok(stream) => stream,
+            Err(error) => return tracing::error!(%error, "cannot register a connection with the runtime"),
+        };
+        self.is_delayed = true;
+        let header = super::proxy_protocol::read_header(&mut stream);
+        match self.or_shutdown(crate::clock::timeout_past_io(self.deadline, header)).await {
+            Some(Some(Ok(client))) => self.addr = client.map_or(self.addr, to_canonical),
+            Some(Some(Err(error))) => {
+                return tracing::debug!(%error, proxy = %self.addr, "no valid PROXY header");
+            }
+            _ => return tracing::debug!(proxy = %self.addr, "no complete PROXY header in time"),
+        }
+        match security {
+            Security::Plain => self.serve_plain(stream).await,
+            #[cfg(feature = "tls")]
+            Security::Tls(tls) => self.serve_tls(stream, tls).await,
         }
     }
 
@@ -72,9 +102,9 @@ impl Peer {
     }
 
     #[cfg(feature = "tls")]
-    async fn serve_tls(self, stream: TcpStream, tls: super::Tls) {
-        let deadline = tokio::time::Instant::now() + self.server.settings.handshake_timeout;
-        let handshake = self.or_shutdown(crate::clock::timeout_past_io(deadline, tls.accept(stream)));
+    async fn serve_tls(mut self, stream: TcpStream, tls: super::Tls) {
+        self.is_delayed = true;
+        let handshake = self.or_shutdown(crate::clock::timeout_past_io(self.deadline, tls.accept(stream)));
         match handshake.await {
             Some(Some(Ok(stream))) => match stream.get_ref().1.alpn_protocol() {
                 #[cfg(feature = "http2")]

@@ -140,7 +140,8 @@ fn peer() -> Peer {
         })
         .await;
     });
-    Peer { server: Arc::new(router), timeouts, addr: (Ipv4Addr::LOCALHOST, 1).into(), permit }
+    let (addr, deadline) = ((Ipv4Addr::LOCALHOST, 1).into(), Instant::now() + TIMEOUT);
+    Peer { server: Arc::new(router), timeouts, addr, deadline, is_delayed: false, permit }
 }
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";

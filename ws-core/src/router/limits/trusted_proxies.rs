@@ -179,6 +179,51 @@ impl<S: Send + Sync + 'static> Router<S> {
         }
         self
     }
+
+    /// Sets the proxies whose connections begin with a header of the [PROXY protocol], version 1 or 2, before TLS and
+    /// HTTP. The address in it is that of the client, as for [`trusted_proxies`](Self::trusted_proxies). Default: none.
+    ///
+    /// An element is an IP address, or a network like `10.0.0.0/8`. The addresses are those that connect. A proxy in
+    /// the list has to send the header on each connection. Connections of other clients are served as always, so that
+    /// a header from them is a malformed request.
+    ///
+    /// A header that is malformed, longer than 4,096 bytes, or not complete within the
+    /// [`handshake_timeout`](Self::handshake_timeout), ends the connection without an answer; the log has a line at the
+    /// level `debug`. A header without an address (`UNKNOWN`, `LOCAL`, a Unix socket) leaves the proxy's. Other data
+    /// of version 2 is not used. The feature is `proxy-protocol`.
+    ///
+    /// [PROXY protocol]: https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt
+    ///
+    /// # Panics
+    ///
+    /// Panics if an element is malformed.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let page = axum::Router::new().fallback(async |PeerAddr(addr): PeerAddr| addr.to_string());
+    /// let router: Router = Router::new().proxy_protocol(["127.0.0.1"]).fallback(page);
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// # let mut proxy = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    /// # tokio::spawn(router.serve_listener(listener, std::future::pending()));
+    /// // The proxy sends:
+    /// proxy.write_all(b"PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\n").await.unwrap();
+    /// proxy.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    /// let mut answer = String::new();
+    /// proxy.read_to_string(&mut answer).await.unwrap();
+    /// assert!(answer.ends_with("203.0.113.7:40000"));
+    /// # }
+    /// ```
+    #[cfg(feature = "proxy-protocol")]
+    #[track_caller]
+    pub fn proxy_protocol(mut self, networks: impl IntoIterator<Item: AsRef<str>>) -> Self {
+        match TrustedProxies::parse(networks) {
+            Ok(proxies) => self.settings.proxy_protocol = proxies,
+            Err(why) => panic!("cannot trust a proxy: {why}"),
+        }
+        self
+    }
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ async fn slow_preface_gets_no_extra_time() {
     let server = Arc::new(Router::new().handshake_timeout(TIMEOUT));
     let timeouts = HandshakeTimeouts::new(TIMEOUT);
     let permit = Arc::<ConnectionTracker>::default().admit(&ConnectionLimits::new(1), None).unwrap();
-    let addr = (Ipv4Addr::LOCALHOST, 1).into();
-    let peer = Peer { server, timeouts: Arc::clone(&timeouts), addr, permit };
+    let (addr, deadline) = ((Ipv4Addr::LOCALHOST, 1).into(), Instant::now() + TIMEOUT);
+    let peer = Peer { server, timeouts: Arc::clone(&timeouts), addr, deadline, is_delayed: false, permit };
     let (mut client, stream) = tokio::io::duplex(64);
     let send_slowly = async {
         for byte in PREFACE {
