@@ -192,6 +192,7 @@ pub use options::{Compress, Options, Origins, Overflow, SessionOptions, Unhandle
 pub use payload::{FromBinary, FromText};
 pub use reply::{Goto, IntoReply, Replies};
 pub use router::{Drain, Path, PeerAddr, Query, Router, State, Subprotocols};
+pub use server::Listener;
 #[cfg(feature = "tls")]
 pub use server::Tls;
 pub use timer::TimerId;

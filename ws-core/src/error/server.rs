@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::{fmt, io};
 
 #[cfg(feature = "tls")]
@@ -51,6 +52,13 @@ pub enum Error {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The server cannot listen on the path of a Unix socket.
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
     /// The threads of [`Router::workers`](crate::Router::workers) could not be started.
     Workers {
         /// The error of the operating system.
@@ -66,6 +74,7 @@ impl fmt::Display for Error {
         match self {
             Self::Address { addr, source } => write!(f, "invalid listen address `{addr}`: {source}"),
             Self::Bind { addr, source } => write!(f, "cannot listen on {addr}: {source}"),
+            Self::Path { path, source } => write!(f, "cannot listen on `{}`: {source}", path.display()),
             Self::Workers { source } => write!(f, "cannot start the workers: {source}"),
             #[cfg(feature = "tls")]
             Self::Tls(error) => error.fmt(f),
@@ -76,9 +85,10 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Address { source, .. } | Self::Bind { source, .. } | Self::Workers { source } => {
-                Some(source)
-            }
+            Self::Address { source, .. }
+            | Self::Bind { source, .. }
+            | Self::Path { source, .. }
+            | Self::Workers { source } => Some(source),
             #[cfg(feature = "tls")]
             Self::Tls(error) => error.source(),
         }

@@ -65,7 +65,8 @@ pub(crate) struct PlainHandshake<'a> {
     pub(crate) path: &'a str,
     pub(crate) headers: &'a HandshakeHeaders<'a>,
     pub(crate) fields: &'a [Header<'a>],
-    pub(crate) peer: SocketAddr,
+    /// The client's address. `None` for a Unix socket.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 /// A mounted handler of any type.
@@ -178,7 +179,7 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
             let request = RefusedRequest {
                 handler: type_name::<H>(),
                 path: plain.path,
-                peer: Some(plain.peer),
+                peer: plain.peer,
                 fields: plain.fields,
             };
             context.settings.refusals.log(&request, &mut response);
@@ -240,9 +241,9 @@ impl<H: Handler> Mount<H> {
         context: RouterContext<'_>,
     ) -> Result<AcceptedHandshake, HandshakeRejection> {
         let response = upgrade::check_plain_handshake(plain.headers, plain.fields, &self.options)?;
-        let permit = context.admit(Some(plain.peer.ip()))?;
+        let permit = context.admit(plain.peer.map(|peer| peer.ip()))?;
         let upgrade = catch(make_default).map_err(|panic| HandshakeRejection::Panic(panic.into_text()))?;
-        let (setup, response, headers) = self.negotiate(response, upgrade, plain.fields, Some(plain.peer))?;
+        let (setup, response, headers) = self.negotiate(response, upgrade, plain.fields, plain.peer)?;
         let start =
             PendingConnection { setup, permit, challenge: None, timeout: context.settings.handshake_timeout };
         Ok(AcceptedHandshake { response, headers, start: Box::new(start) })

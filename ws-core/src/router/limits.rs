@@ -11,6 +11,7 @@ use super::refusal::RefusalLog;
 use super::static_files::StaticFiles;
 use crate::connections::ConnectionLimits;
 use trusted_proxies::TrustedProxies;
+pub(crate) use trusted_proxies::UnixPeer;
 
 /// The longest timeout. Adding a longer one to the current time could overflow.
 const MAX_TIMEOUT: Duration = Duration::from_hours(365 * 24);

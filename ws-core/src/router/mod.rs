@@ -41,7 +41,7 @@ pub(crate) use endpoint::prepare;
 use endpoint::{AcceptFuture, Endpoint, Mount, RouterContext};
 pub(crate) use extract::PathExtractor;
 pub use extract::{Path, PeerAddr, Query, State, Subprotocols};
-pub(crate) use limits::Settings;
+pub(crate) use limits::{Settings, UnixPeer};
 use path::PathParams;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub use path::parameters;

@@ -7,10 +7,13 @@ use std::task::{Context as TaskContext, Poll};
 
 use socket2::SockRef;
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::time::Instant;
 
 use super::handshake_timeouts::HandshakeTimeouts;
-use super::peer::{AcceptedSocket, Peer, Security, to_canonical};
+use super::listener::ListenerSocket;
+use super::peer::{AcceptedSocket, Peer, PeerName, Security, to_canonical};
 use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::router::Router;
 use crate::worker;
@@ -23,6 +26,7 @@ const SPARE_HANDSHAKES: usize = 1024;
 const SPARE_PER_ADDRESS: usize = 32;
 
 /// The entry of accepted sockets, which are admitted and then served.
+#[derive(Clone)]
 pub(super) struct Acceptor {
     server: Arc<Router>,
     security: Security,
@@ -36,7 +40,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(super) fn new(server: Arc<Router>, security: Security) -> Self {
+    pub(super) fn new(server: Arc<Router>) -> Self {
         // The HTTP connections have the limits of the WebSockets, plus the spare ones.
         let ConnectionLimits { connections, per_address, .. } = server.settings.connections;
         let limits = ConnectionLimits {
@@ -45,51 +49,72 @@ impl Acceptor {
             rate: None,
         };
         let timeouts = HandshakeTimeouts::new(server.settings.handshake_timeout);
-        Self { server, security, handshakes: Arc::default(), timeouts, limits, inherits_nodelay: false }
+        Self {
+            server,
+            security: Security::Plain,
+            handshakes: Arc::default(),
+            timeouts,
+            limits,
+            inherits_nodelay: false,
+        }
     }
 
-    /// Starts to serve a socket; drops it if even the spare connections are used up.
-    fn accept(&mut self, socket: AcceptedSocket, addr: SocketAddr) {
-        let addr = to_canonical(addr);
+    /// Returns an acceptor for another listener of the same server. Both have the same limits together.
+    pub(super) fn with_security(&self, security: Security) -> Self {
+        Self { security, inherits_nodelay: false, ..self.clone() }
+    }
+
+    /// Starts to serve a socket; drops it if even the spare connections are used up. Sockets of Unix listeners have
+    /// no address.
+    fn accept(&mut self, socket: AcceptedSocket, addr: Option<SocketAddr>) {
+        let addr = addr.map(to_canonical);
         // Many clients share the address of a proxy.
         let settings = &self.server.settings;
-        let is_proxy = settings.trusted_proxies.contains(addr.ip());
+        let is_proxy = settings.trusted_proxies.contains_peer(addr);
         #[cfg(feature = "proxy-protocol")]
-        let is_proxy = is_proxy || settings.proxy_protocol.contains(addr.ip());
+        let is_proxy = is_proxy || settings.proxy_protocol.contains_peer(addr);
         let deadline = Instant::now() + settings.handshake_timeout;
-        let limited = (!is_proxy).then(|| addr.ip());
+        let limited = addr.filter(|_| !is_proxy).map(|addr| addr.ip());
         let Ok(permit) = self.handshakes.admit(&self.limits, limited) else { return };
-        if !self.inherits_nodelay {
+        if !self.inherits_nodelay && addr.is_some() {
             self.inherits_nodelay = socket.set_nodelay();
         }
         self.timeouts.on_accept();
+        let addr = PeerName(addr);
         let (server, timeouts) = (Arc::clone(&self.server), Arc::clone(&self.timeouts));
         Peer { server, timeouts, addr, deadline, is_delayed: false, permit }.start(socket, &self.security);
     }
 }
 
-/// A listening socket and the thread that accepts from it.
-pub(super) enum Listener {
+/// A listening socket, and the thread that accepts from it if there is one.
+pub(super) enum AcceptLoop {
     /// The runtime accepts, also for connections inside TLS.
     Runtime(TcpListener, Acceptor),
+    #[cfg(unix)]
+    Unix(UnixListener, Acceptor),
     /// A thread accepts for the workers; it ends when this is dropped.
     Thread { _thread: worker::ListenerThread },
 }
 
-impl Listener {
+impl AcceptLoop {
     /// Starts a thread if the connections are for workers.
     ///
     /// # Errors
     ///
     /// The system has no more threads or file descriptors.
-    pub(super) fn new(listener: TcpListener, mut acceptor: Acceptor) -> io::Result<Self> {
+    pub(super) fn new(socket: ListenerSocket, mut acceptor: Acceptor) -> io::Result<Self> {
+        let listener = match socket {
+            ListenerSocket::Tcp(listener) => listener,
+            #[cfg(unix)]
+            ListenerSocket::Unix(listener) => return Ok(Self::Unix(listener, acceptor)),
+        };
         let _ = SockRef::from(&listener).set_tcp_nodelay(true);
         if acceptor.server.workers.is_none() || !matches!(acceptor.security, Security::Plain) {
             return Ok(Self::Runtime(listener, acceptor));
         }
         let listener = listener.into_std()?;
         let server = Arc::clone(&acceptor.server);
-        let on_accept = move |stream, addr| acceptor.accept(AcceptedSocket::Std(stream), addr);
+        let on_accept = move |stream, addr| acceptor.accept(AcceptedSocket::Std(stream), Some(addr));
         let wake = move || _ = server.workers.as_deref().map(worker::Workers::wake);
         let thread = worker::ListenerThread::start(listener, on_accept, wake)?;
         Ok(Self::Thread { _thread: thread })
@@ -104,8 +129,22 @@ impl Listener {
         match self {
             Self::Runtime(listener, acceptor) => listener
                 .poll_accept(task)
-                .map_ok(|(stream, addr)| acceptor.accept(AcceptedSocket::Tokio(stream), addr)),
+                .map_ok(|(stream, addr)| acceptor.accept(AcceptedSocket::Tokio(stream), Some(addr))),
+            #[cfg(unix)]
+            Self::Unix(listener, acceptor) => listener.poll_accept(task).map(|accepted| {
+                let stream = from_unix(accepted?.0)?;
+                acceptor.accept(AcceptedSocket::Tokio(stream), None);
+                Ok(())
+            }),
             Self::Thread { .. } => Poll::Pending,
         }
     }
+}
+
+/// Returns a Unix socket in the type of TCP sockets, so that all layers above serve both. Reads, writes and the end of
+/// both are the same system calls. Options of TCP fail on such a socket, and their failure has no effect.
+#[cfg(unix)]
+fn from_unix(stream: UnixStream) -> io::Result<TcpStream> {
+    let fd = std::os::fd::OwnedFd::from(stream.into_std()?);
+    TcpStream::from_std(fd.into())
 }

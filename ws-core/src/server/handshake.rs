@@ -171,7 +171,7 @@ impl Peer {
                 path: head.path()?,
                 headers: &head.handshake,
                 fields: head.headers,
-                peer: self.server.settings.trusted_proxies.client_addr(self.addr, head.headers),
+                peer: self.server.settings.trusted_proxies.client_addr(self.addr.0, head.headers),
             };
             Some((self.server.accept_plain(&plain)?, head.len))
         });

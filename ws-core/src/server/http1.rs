@@ -20,7 +20,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::handshake::PendingRequest;
 use super::peer::Peer;
 use crate::clock::{SleepPastIo, now};
-use crate::router::PeerAddr;
 use crate::sync::lock;
 use crate::upgrade::IsTls;
 
@@ -66,7 +65,7 @@ impl Peer {
             // The first request may have been handled before hyper read it.
             let response = lock(&response).take();
             let response = response.ok_or_else(|| {
-                PeerAddr(addr).insert_into(request.extensions_mut());
+                addr.insert_into(request.extensions_mut());
                 if is_secure {
                     request.extensions_mut().insert(IsTls(true));
                 }

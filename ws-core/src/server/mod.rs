@@ -6,6 +6,7 @@ mod handshake_timeouts;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
+mod listener;
 mod peer;
 mod protocol;
 #[cfg(feature = "proxy-protocol")]
@@ -14,12 +15,15 @@ mod request_head;
 mod run;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(unix)]
+mod unix;
 
 use std::fmt::Display;
 use std::future::{self, Future};
 #[cfg(feature = "tls")]
 use std::path::Path;
 
+pub use listener::Listener;
 use peer::Security;
 use run::{bind_and_serve, run_server};
 #[cfg(feature = "tls")]
@@ -119,7 +123,39 @@ where
     where
         F: Future<Output = ()>,
     {
-        run_server(self.complete(), listener, Security::Plain, shutdown)
+        run_server(self.complete(), vec![listener.into()], shutdown)
+    }
+
+    /// Serves the router on several listeners until `shutdown` is ready, and then drains like
+    /// [`serve_with_shutdown`](Self::serve_with_shutdown). All limits are for the listeners together.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`serve_listener`](Self::serve_listener).
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// use tokio::net::{TcpListener, TcpStream};
+    ///
+    /// # #[websocket(path = "/")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let stop = async {};
+    /// let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// let internal = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// let router = Router::new().mount::<Echo>();
+    /// assert!(router.serve_listeners([public.into(), internal.into()], stop).await.is_ok());
+    /// # }
+    /// ```
+    pub fn serve_listeners<F>(
+        self,
+        listeners: impl IntoIterator<Item = Listener>,
+        shutdown: F,
+    ) -> impl Future<Output = Result<()>>
+    where
+        F: Future<Output = ()>,
+    {
+        run_server(self.complete(), listeners.into_iter().collect(), shutdown)
     }
 }
 
@@ -201,7 +237,7 @@ where
     where
         F: Future<Output = ()>,
     {
-        run_server(self.complete(), listener, Security::Tls(tls), shutdown)
+        run_server(self.complete(), vec![Listener::from(listener).tls(tls)], shutdown)
     }
 }
 

@@ -1,8 +1,10 @@
 //! An accepted client: its socket, and the data that every protocol needs to serve it.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use hyper::http::Extensions;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -10,7 +12,7 @@ use super::handshake_timeouts::HandshakeTimeouts;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::connections::ConnectionPermit;
-use crate::router::Router;
+use crate::router::{PeerAddr, Router, UnixPeer};
 
 /// The encryption of connections.
 #[derive(Clone)]
@@ -26,6 +28,29 @@ pub(super) enum AcceptedSocket {
     Tokio(TcpStream),
     /// Not registered anywhere, so that a worker can take it.
     Std(std::net::TcpStream),
+}
+
+/// The origin of a socket: the client's address, which a Unix socket does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PeerName(pub(super) Option<SocketAddr>);
+
+impl PeerName {
+    /// Puts the origin into a request.
+    pub(super) fn insert_into(self, extensions: &mut Extensions) {
+        match self.0 {
+            Some(addr) => PeerAddr(addr).insert_into(extensions),
+            None => _ = extensions.insert(UnixPeer),
+        }
+    }
+}
+
+impl fmt::Display for PeerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(addr) => addr.fmt(f),
+            None => f.write_str("a Unix socket"),
+        }
+    }
 }
 
 impl AcceptedSocket {
@@ -53,7 +78,7 @@ impl AcceptedSocket {
 pub(super) struct Peer {
     pub(super) server: Arc<Router>,
     pub(super) timeouts: Arc<HandshakeTimeouts>,
-    pub(super) addr: SocketAddr,
+    pub(super) addr: PeerName,
     /// When the client must have sent its first request.
     pub(super) deadline: Instant,
     /// Whether other bytes precede the request, so that less than the whole time is left for it.

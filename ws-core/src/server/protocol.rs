@@ -3,9 +3,9 @@
 use tokio::net::TcpStream;
 
 use super::handshake::FirstRequest;
-#[cfg(feature = "proxy-protocol")]
-use super::peer::to_canonical;
 use super::peer::{AcceptedSocket, Peer, Security};
+#[cfg(feature = "proxy-protocol")]
+use super::peer::{PeerName, to_canonical};
 use crate::transport::rewind::Rewind;
 use crate::worker::{self, Finished};
 
@@ -14,7 +14,7 @@ impl Peer {
     /// on a worker.
     pub(super) fn start(self, socket: AcceptedSocket, security: &Security) {
         #[cfg(feature = "proxy-protocol")]
-        if self.server.settings.proxy_protocol.contains(self.addr.ip()) {
+        if self.server.settings.proxy_protocol.contains_peer(self.addr.0) {
             tokio::spawn(self.serve_proxied(socket, security.clone()));
             return;
         }
@@ -56,7 +56,9 @@ impl Peer {
         self.is_delayed = true;
         let header = super::proxy_protocol::read_header(&mut stream);
         match self.or_shutdown(crate::clock::timeout_past_io(self.deadline, header)).await {
-            Some(Some(Ok(client))) => self.addr = client.map_or(self.addr, to_canonical),
+            Some(Some(Ok(client))) => {
+                self.addr = client.map_or(self.addr, |client| PeerName(Some(to_canonical(client))));
+            }
             Some(Some(Err(error))) => {
                 return tracing::debug!(%error, proxy = %self.addr, "no valid PROXY header");
             }

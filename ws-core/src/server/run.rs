@@ -5,13 +5,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
-use super::acceptor::{Acceptor, Listener};
+use super::acceptor::{AcceptLoop, Acceptor};
 use super::handshake_timeouts::SharedTimer;
+use super::listener::{Listener, ListenerSocket};
 use super::peer::Security;
 use crate::clock::now;
 use crate::connections::ConnectionTracker;
@@ -31,14 +32,14 @@ pub(super) async fn bind_and_serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
     let listener = bind(&addr, server.settings.backlog).await?;
-    run_server(server, listener, security, shutdown).await
+    let socket = ListenerSocket::Tcp(listener);
+    run_server(server, vec![Listener { socket, security }], shutdown).await
 }
 
 /// Serves until `shutdown` is ready, then drains.
 pub(super) async fn run_server(
     mut server: Router,
-    listener: TcpListener,
-    security: Security,
+    listeners: Vec<Listener>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
     if server.settings.workers > 0 {
@@ -46,11 +47,14 @@ pub(super) async fn run_server(
         server.workers = Some(Arc::new(workers));
     }
     let server = Arc::new(server);
-    let acceptor = Acceptor::new(Arc::clone(&server), security);
+    let acceptor = Acceptor::new(Arc::clone(&server));
     // Dropping the guard, on return or with the future, ends all connections.
     let guard = ShutdownGuard { server: Arc::clone(&server), handshakes: Arc::clone(&acceptor.handshakes) };
     let (timeouts, handshakes) = (Arc::clone(&acceptor.timeouts), Arc::clone(&acceptor.handshakes));
-    let mut listener = Listener::new(listener, acceptor).map_err(|source| Error::Workers { source })?;
+    let start = |Listener { socket, security }| AcceptLoop::new(socket, acceptor.with_security(security));
+    let listeners = listeners.into_iter().map(start).collect::<io::Result<Vec<_>>>();
+    let mut listeners = listeners.map_err(|source| Error::Workers { source })?;
+    let mut first = 0;
     let mut shutdown = pin!(shutdown);
     let mut timer = SharedTimer::new();
     loop {
@@ -58,7 +62,7 @@ pub(super) async fn run_server(
             timeouts.poll(task, &mut timer);
             match shutdown.as_mut().poll(task) {
                 Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => listener.poll_accept(task).map(Some),
+                Poll::Pending => poll_accept(&mut listeners, &mut first, task).map(Some),
             }
         });
         match next.await {
@@ -70,13 +74,30 @@ pub(super) async fn run_server(
             }
         }
     }
-    drop(listener);
+    drop(listeners);
     drop(guard);
     let deadline = tokio::time::Instant::now() + server.settings.shutdown_timeout;
     server.shutdown().await;
     // Responses in progress have until the same deadline.
     let _ = tokio::time::timeout_at(deadline, handshakes.wait_empty()).await;
     Ok(())
+}
+
+/// Accepts one connection of any listener. The next call begins with the listener after it, so that a busy one does
+/// not hold up the others.
+fn poll_accept(
+    listeners: &mut [AcceptLoop],
+    first: &mut usize,
+    task: &mut TaskContext<'_>,
+) -> Poll<io::Result<()>> {
+    let len = listeners.len();
+    for index in (*first..len).chain(0..*first) {
+        if let Poll::Ready(accepted) = listeners[index].poll_accept(task) {
+            *first = (index + 1) % len;
+            return Poll::Ready(accepted);
+        }
+    }
+    Poll::Pending
 }
 
 /// A guard that ends all connections and handshakes when it is dropped.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::handshake::{FirstRequest, PendingRequest};
 use super::handshake_timeouts::{HandshakeTimeouts, SharedTimer};
-use super::peer::Peer;
+use super::peer::{Peer, PeerName};
 use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::prelude::*;
 
@@ -140,7 +140,7 @@ fn peer() -> Peer {
         })
         .await;
     });
-    let (addr, deadline) = ((Ipv4Addr::LOCALHOST, 1).into(), Instant::now() + TIMEOUT);
+    let (addr, deadline) = (PeerName(Some((Ipv4Addr::LOCALHOST, 1).into())), Instant::now() + TIMEOUT);
     Peer { server: Arc::new(router), timeouts, addr, deadline, is_delayed: false, permit }
 }
 
@@ -209,6 +209,24 @@ async fn rest_of_a_first_line_that_arrived_before_the_deadline_is_read() {
         sleep(9500 * MS).await;
         client.write_all(rest.as_bytes()).await.unwrap();
         assert!(matches!(request.await.unwrap(), FirstRequest::Http1(..)), "{first}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_of_the_bytes_before_a_request_counts() {
+    for sent in ["", "GET /socket HTTP/1.1\r\n", "P"] {
+        let mut peer = peer();
+        peer.is_delayed = true;
+        // A TLS handshake, or a header of the PROXY protocol.
+        sleep(6000 * MS).await;
+        let start = Instant::now();
+        let (mut client, io) = tokio::io::duplex(64);
+        client.write_all(sent.as_bytes()).await.unwrap();
+        match peer.read_first_request(io, false).await {
+            FirstRequest::Http1(io, pending) => peer.http1(io, pending, false).await,
+            other => assert!(matches!(other, FirstRequest::Closed), "{sent}"),
+        }
+        assert_eq!(start.elapsed(), 4000 * MS, "{sent}");
     }
 }
 

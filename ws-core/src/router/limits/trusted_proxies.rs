@@ -10,9 +10,20 @@ use hyper::http::HeaderMap;
 use crate::router::{PeerAddr, Router};
 use crate::upgrade::{HeaderFields, Hop, forwarded, x_forwarded_for};
 
-/// The networks of trusted proxies. Without any, no header counts.
+/// The trusted proxies. Without any, no header counts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TrustedProxies(Arc<[Network]>);
+pub(crate) struct TrustedProxies {
+    networks: Arc<[Network]>,
+    /// Whether clients of Unix sockets are trusted proxies.
+    includes_unix: bool,
+}
+
+/// The extension of requests over a Unix socket, whose clients have no address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UnixPeer;
+
+/// The element of a list that means the clients of Unix sockets.
+const UNIX: &str = "unix:";
 
 /// All addresses that begin with the same bits as one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +35,8 @@ struct Network {
 impl Network {
     /// Parses `10.0.0.0/8`, or an address alone.
     fn parse(text: &str) -> Result<Self, String> {
-        let invalid = || format!("{text:?} is neither an IP address nor a network like \"10.0.0.0/8\"");
+        let invalid =
+            || format!("{text:?} is no IP address, no network like \"10.0.0.0/8\", and not {UNIX:?}");
         let (addr, prefix_len) = text.split_once('/').map_or((text, None), |(addr, len)| (addr, Some(len)));
         let addr: IpAddr = addr.parse().map_err(|_| invalid())?;
         let max = if addr.is_ipv4() { 32 } else { 128 };
@@ -55,30 +67,38 @@ impl TrustedProxies {
     /// # Errors
     ///
     /// The text for a panic, if one is malformed.
-    pub(crate) fn parse<T: AsRef<str>>(networks: impl IntoIterator<Item = T>) -> Result<Self, String> {
-        networks
-            .into_iter()
-            .map(|network| Network::parse(network.as_ref()))
-            .collect::<Result<_, _>>()
-            .map(Self)
+    pub(crate) fn parse<T: AsRef<str>>(elements: impl IntoIterator<Item = T>) -> Result<Self, String> {
+        let (mut networks, mut includes_unix) = (Vec::new(), false);
+        for element in elements {
+            match element.as_ref() {
+                UNIX => includes_unix = true,
+                network => networks.push(Network::parse(network)?),
+            }
+        }
+        Ok(Self { networks: networks.into(), includes_unix })
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.networks.is_empty() && !self.includes_unix
     }
 
     /// Returns whether an address is that of a trusted proxy.
-    pub(crate) fn contains(&self, addr: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(addr))
+    fn contains(&self, addr: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(addr))
+    }
+
+    /// Returns whether a peer is a trusted proxy. A peer without an address is the client of a Unix socket.
+    pub(crate) fn contains_peer(&self, peer: Option<SocketAddr>) -> bool {
+        peer.map_or(self.includes_unix, |peer| self.contains(peer.ip()))
     }
 
     /// Returns the address of the client that a peer forwards: the peer's own, unless the peer is trusted.
-    pub(crate) fn client_addr<F>(&self, peer: SocketAddr, fields: &F) -> SocketAddr
+    pub(crate) fn client_addr<F>(&self, peer: Option<SocketAddr>, fields: &F) -> Option<SocketAddr>
     where
         F: HeaderFields + ?Sized,
     {
         // PERF: without trusted proxies, a handshake reads no header for this. budget: connect
-        if self.is_empty() || !self.contains(peer.ip()) { peer } else { self.forwarded_addr(peer, fields) }
+        if self.is_empty() || !self.contains_peer(peer) { peer } else { self.forwarded_addr(peer, fields) }
     }
 
     /// Replaces the address in a request by that of the client.
@@ -93,11 +113,16 @@ impl TrustedProxies {
 
     /// Replaces the address in a request's extensions by that of the client.
     pub(crate) fn apply_to(&self, extensions: &mut Extensions, headers: &HeaderMap) {
-        if let Some(PeerAddr(peer)) = extensions.get().copied().filter(|_| !self.is_empty()) {
-            let client = self.client_addr(peer, headers);
-            if client != peer {
-                PeerAddr(client).insert_into(extensions);
-            }
+        if self.is_empty() {
+            return;
+        }
+        let peer = extensions.get::<PeerAddr>().map(|peer| peer.0);
+        // Another server that adds no address knows nothing about the peer.
+        if peer.is_none() && extensions.get::<UnixPeer>().is_none() {
+            return;
+        }
+        if let Some(client) = self.client_addr(peer, headers) {
+            PeerAddr(client).insert_into(extensions);
         }
     }
 
@@ -106,11 +131,15 @@ impl TrustedProxies {
     /// A proxy that writes one of the two headers may pass the other one on as its client has sent it. So headers that
     /// contradict each other do not count.
     #[cold]
-    fn forwarded_addr<F: HeaderFields + ?Sized>(&self, proxy: SocketAddr, fields: &F) -> SocketAddr {
+    fn forwarded_addr<F>(&self, proxy: Option<SocketAddr>, fields: &F) -> Option<SocketAddr>
+    where
+        F: HeaderFields + ?Sized,
+    {
         let client = |hops: Vec<Hop>| self.first_client(proxy, &hops);
+        let ip = |addr: Option<SocketAddr>| addr.map(|addr| addr.ip());
         match (forwarded(fields).map(client), x_forwarded_for(fields).map(client)) {
-            (Some(one), Some(other)) if one.ip() != other.ip() => {
-                tracing::debug!(%proxy, forwarded = %one, x_forwarded_for = %other, "headers of a proxy contradict each other");
+            (Some(one), Some(other)) if ip(one) != ip(other) => {
+                tracing::debug!(?proxy, forwarded = ?one, x_forwarded_for = ?other, "headers of a proxy contradict each other");
                 proxy
             }
             (Some(client), _) | (None, Some(client)) => client,
@@ -120,11 +149,11 @@ impl TrustedProxies {
 
     /// Returns the last address that is not a trusted proxy's. Earlier ones may be invented. Before an unknown hop,
     /// this is the proxy that has added the hop.
-    fn first_client(&self, proxy: SocketAddr, hops: &[Hop]) -> SocketAddr {
+    fn first_client(&self, proxy: Option<SocketAddr>, hops: &[Hop]) -> Option<SocketAddr> {
         let mut client = proxy;
         for hop in hops.iter().rev() {
             let Some(addr) = *hop else { break };
-            client = addr;
+            client = Some(addr);
             if !self.contains(addr.ip()) {
                 break;
             }
@@ -139,7 +168,8 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// [`max_connections_per_address`](Self::max_connections_per_address) have the address of the client. Default:
     /// none, and the headers change nothing.
     ///
-    /// An element is an IP address, or a network like `10.0.0.0/8`. Include every proxy on the way, so that its address
+    /// An element is an IP address, a network like `10.0.0.0/8`, or `unix:` for the clients of
+    /// [Unix sockets](Self::serve_unix). Include every proxy on the way, so that its address
     /// is not taken for the client's: each adds the address it was connected from at the end, and the last one that
     /// is not in the list is the client's. Earlier ones may be invented. The port is 0 if the proxy does not send it.
     ///
@@ -183,7 +213,8 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// Sets the proxies whose connections begin with a header of the [PROXY protocol], version 1 or 2, before TLS and
     /// HTTP. The address in it is that of the client, as for [`trusted_proxies`](Self::trusted_proxies). Default: none.
     ///
-    /// An element is an IP address, or a network like `10.0.0.0/8`. The addresses are those that connect. A proxy in
+    /// An element is an IP address, a network like `10.0.0.0/8`, or `unix:` for the clients of
+    /// [Unix sockets](Self::serve_unix). The addresses are those that connect. A proxy in
     /// the list has to send the header on each connection. Connections of other clients are served as always, so that
     /// a header from them is a malformed request.
     ///
@@ -240,8 +271,8 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
         }
-        let addr = proxies().client_addr(SocketAddr::new(peer.parse().unwrap(), 0), &headers);
-        assert_eq!(addr.ip().to_string(), expected, "{peer} {lines:?}");
+        let addr = proxies().client_addr(Some(SocketAddr::new(peer.parse().unwrap(), 0)), &headers);
+        assert_eq!(addr.unwrap().ip().to_string(), expected, "{peer} {lines:?}");
     }
 
     #[test]

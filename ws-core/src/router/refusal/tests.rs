@@ -168,7 +168,7 @@ async fn plain_route_logs_too() {
     let foreign = httparse::Header { name: "Origin", value: b"http://\xff.example" };
     let fields = [&fields[..], &[foreign]].concat();
     let headers = HandshakeHeaders::scan(&fields[..]);
-    let peer = ([192, 0, 2, 1], 7).into();
+    let peer = Some(([192, 0, 2, 1], 7).into());
     let plain = PlainHandshake { path: "/plain", headers: &headers, fields: &fields, peer };
     assert!(router().accept_plain(&plain).unwrap().is_err());
     let lines = lines.take();

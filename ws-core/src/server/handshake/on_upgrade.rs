@@ -9,7 +9,6 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::response_writer::ResponseWriter;
-use crate::router::PeerAddr;
 use crate::server::peer::Peer;
 use crate::server::request_head;
 use crate::upgrade::IsTls;
@@ -31,7 +30,7 @@ impl Peer {
         let Some((mut parts, len)) = request_head::to_parts(&read, &self.server.settings) else {
             return Upgraded::Other(read, None);
         };
-        PeerAddr(self.addr).insert_into(&mut parts.extensions);
+        self.addr.insert_into(&mut parts.extensions);
         self.server.settings.trusted_proxies.apply_to(&mut parts.extensions, &parts.headers);
         if is_secure {
             parts.extensions.insert(IsTls(true));

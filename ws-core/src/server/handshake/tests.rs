@@ -8,6 +8,7 @@ use super::*;
 use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::router::Router;
 use crate::server::handshake_timeouts::{HandshakeTimeouts, SharedTimer};
+use crate::server::peer::PeerName;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -16,7 +17,7 @@ async fn slow_preface_gets_no_extra_time() {
     let server = Arc::new(Router::new().handshake_timeout(TIMEOUT));
     let timeouts = HandshakeTimeouts::new(TIMEOUT);
     let permit = Arc::<ConnectionTracker>::default().admit(&ConnectionLimits::new(1), None).unwrap();
-    let (addr, deadline) = ((Ipv4Addr::LOCALHOST, 1).into(), Instant::now() + TIMEOUT);
+    let (addr, deadline) = (PeerName(Some((Ipv4Addr::LOCALHOST, 1).into())), Instant::now() + TIMEOUT);
     let peer = Peer { server, timeouts: Arc::clone(&timeouts), addr, deadline, is_delayed: false, permit };
     let (mut client, stream) = tokio::io::duplex(64);
     let send_slowly = async {

@@ -26,9 +26,9 @@ use hyper::{Method, Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::peer::Peer;
+use super::peer::{Peer, PeerName};
 use crate::clock::{SleepPastIo, timeout_past_io};
-use crate::router::{PeerAddr, Router, Settings};
+use crate::router::{Router, Settings};
 use crate::transport::http2::{Http2Stream, Http2UpgradeSlot, StreamToken};
 use crate::upgrade::IsTls;
 use body::{RequestBody, send_body};
@@ -97,7 +97,7 @@ impl Peer {
                     }
                     let (server, reset_count) = (Arc::clone(&self.server), Arc::clone(&reset_count));
                     let stream = RequestStream { request, respond, token: windows.stream_token() };
-                    let origin = (PeerAddr(self.addr), is_secure);
+                    let origin = (self.addr, is_secure);
                     tokio::spawn(serve_request(server, origin, stream, reset_count));
                 }
                 Some(Err(error)) => {
@@ -194,7 +194,7 @@ struct RequestStream {
 /// Serves a request. The stream of an accepted handshake passes to the WebSocket.
 async fn serve_request(
     server: Arc<Router>,
-    (peer, is_secure): (PeerAddr, bool),
+    (peer, is_secure): (PeerName, bool),
     stream: RequestStream,
     reset_count: Arc<AtomicUsize>,
 ) {
