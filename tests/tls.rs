@@ -4,6 +4,8 @@
 mod bullet;
 #[path = "tls/calls.rs"]
 mod calls;
+#[path = "tls/certificates.rs"]
+mod certificates;
 #[path = "tls/client.rs"]
 mod client;
 #[path = "tls/sessions.rs"]

@@ -204,5 +204,7 @@ pub use topic::{
     Codec, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence, PublishAck,
     Published, Recovering, Recovery, Since, Subscribed, Topic,
 };
+#[cfg(feature = "tls")]
+pub use upgrade::ClientCertificate;
 pub use upgrade::IsTls;
 pub use work::Deferred;

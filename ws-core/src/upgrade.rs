@@ -1,6 +1,8 @@
 //! The opening handshake (RFC 6455 §4.2, over HTTP/2 RFC 8441 §5) without any I/O: takes a request,
 //! returns the response that accepts it or the reason for a rejection.
 
+#[cfg(feature = "tls")]
+mod client_certificate;
 pub(crate) mod cors;
 #[cfg(feature = "deflate")]
 mod deflate;
@@ -23,6 +25,8 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Request, Version};
 use tungstenite::handshake::derive_accept_key;
 
+#[cfg(feature = "tls")]
+pub use client_certificate::ClientCertificate;
 pub(crate) use forwarded::{Hop, forwarded, x_forwarded_for};
 pub(crate) use handshake_headers::HandshakeHeaders;
 pub(crate) use headers::HeaderFields;

@@ -82,7 +82,17 @@ impl Acceptor {
         self.timeouts.on_accept();
         let addr = PeerName(addr);
         let (server, timeouts) = (Arc::clone(&self.server), Arc::clone(&self.timeouts));
-        Peer { server, timeouts, addr, deadline, is_delayed: false, permit }.start(socket, &self.security);
+        Peer {
+            server,
+            timeouts,
+            addr,
+            deadline,
+            is_delayed: false,
+            #[cfg(feature = "tls")]
+            certificate: None,
+            permit,
+        }
+        .start(socket, &self.security);
     }
 }
 

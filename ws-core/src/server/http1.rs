@@ -21,7 +21,6 @@ use super::handshake::PendingRequest;
 use super::peer::Peer;
 use crate::clock::{SleepPastIo, now};
 use crate::sync::lock;
-use crate::upgrade::IsTls;
 
 /// The limit of header lines that hyper has without any setting.
 const HYPER_MAX_HEADERS: usize = 100;
@@ -53,7 +52,7 @@ impl Peer {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let addr = self.addr;
+        let (addr, origin) = (self.addr, self.origin(is_secure));
         let settings = self.server.settings.clone();
         let server = Arc::clone(&self.server);
         let PendingRequest { deadline, response } = pending;
@@ -65,10 +64,7 @@ impl Peer {
             // The first request may have been handled before hyper read it.
             let response = lock(&response).take();
             let response = response.ok_or_else(|| {
-                addr.insert_into(request.extensions_mut());
-                if is_secure {
-                    request.extensions_mut().insert(IsTls(true));
-                }
+                origin.insert_into(request.extensions_mut());
                 server.call_request(request.map(Body::new))
             });
             async move {

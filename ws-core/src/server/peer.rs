@@ -13,6 +13,9 @@ use super::handshake_timeouts::HandshakeTimeouts;
 use super::tls::Tls;
 use crate::connections::ConnectionPermit;
 use crate::router::{PeerAddr, Router, UnixPeer};
+#[cfg(feature = "tls")]
+use crate::upgrade::ClientCertificate;
+use crate::upgrade::IsTls;
 
 /// The encryption of connections.
 #[derive(Clone)]
@@ -30,16 +33,31 @@ pub(super) enum AcceptedSocket {
     Std(std::net::TcpStream),
 }
 
-/// The origin of a socket: the client's address, which a Unix socket does not have.
+/// The client's address, which a Unix socket does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PeerName(pub(super) Option<SocketAddr>);
 
-impl PeerName {
-    /// Puts the origin into a request.
-    pub(super) fn insert_into(self, extensions: &mut Extensions) {
-        match self.0 {
+/// The data about a client that each of its requests has as extensions.
+#[derive(Clone)]
+pub(super) struct Origin {
+    addr: PeerName,
+    is_secure: bool,
+    #[cfg(feature = "tls")]
+    certificate: Option<ClientCertificate>,
+}
+
+impl Origin {
+    pub(super) fn insert_into(&self, extensions: &mut Extensions) {
+        match self.addr.0 {
             Some(addr) => PeerAddr(addr).insert_into(extensions),
             None => _ = extensions.insert(UnixPeer),
+        }
+        if self.is_secure {
+            extensions.insert(IsTls(true));
+        }
+        #[cfg(feature = "tls")]
+        if let Some(certificate) = &self.certificate {
+            extensions.insert(certificate.clone());
         }
     }
 }
@@ -83,11 +101,23 @@ pub(super) struct Peer {
     pub(super) deadline: Instant,
     /// Whether other bytes precede the request, so that less than the whole time is left for it.
     pub(super) is_delayed: bool,
+    /// The certificate that the client has shown.
+    #[cfg(feature = "tls")]
+    pub(super) certificate: Option<ClientCertificate>,
     /// The client's permit among the connections that are HTTP.
     pub(super) permit: ConnectionPermit,
 }
 
 impl Peer {
+    pub(super) fn origin(&self, is_secure: bool) -> Origin {
+        Origin {
+            addr: self.addr,
+            is_secure,
+            #[cfg(feature = "tls")]
+            certificate: self.certificate.clone(),
+        }
+    }
+
     /// Returns the output of a future, or `None` if the server shuts down first.
     #[cfg(any(feature = "http2", feature = "proxy-protocol", feature = "tls"))]
     pub(super) async fn or_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {

@@ -7,6 +7,8 @@ use super::peer::{AcceptedSocket, Peer, Security};
 #[cfg(feature = "proxy-protocol")]
 use super::peer::{PeerName, to_canonical};
 use crate::transport::rewind::Rewind;
+#[cfg(feature = "tls")]
+use crate::upgrade::ClientCertificate;
 use crate::worker::{self, Finished};
 
 impl Peer {
@@ -108,15 +110,21 @@ impl Peer {
         self.is_delayed = true;
         let handshake = self.or_shutdown(crate::clock::timeout_past_io(self.deadline, tls.accept(stream)));
         match handshake.await {
-            Some(Some(Ok(stream))) => match stream.get_ref().1.alpn_protocol() {
-                #[cfg(feature = "http2")]
-                Some(super::tls::ALPN_HTTP2) => self.http2(stream, true).await,
-                _ => match self.read_first_request(stream, true).await {
-                    FirstRequest::WebSocket(start, stream, input) => start.spawn(stream.into(), input, None),
-                    FirstRequest::Http1(stream, pending) => self.http1(stream, pending, true).await,
-                    _ => {}
-                },
-            },
+            Some(Some(Ok(stream))) => {
+                let (_, tls) = stream.get_ref();
+                self.certificate = tls.peer_certificates().and_then(ClientCertificate::from_chain);
+                match tls.alpn_protocol() {
+                    #[cfg(feature = "http2")]
+                    Some(super::tls::ALPN_HTTP2) => self.http2(stream, true).await,
+                    _ => match self.read_first_request(stream, true).await {
+                        FirstRequest::WebSocket(start, stream, input) => {
+                            start.spawn(stream.into(), input, None);
+                        }
+                        FirstRequest::Http1(stream, pending) => self.http1(stream, pending, true).await,
+                        _ => {}
+                    },
+                }
+            }
             Some(Some(Err(error))) => tracing::debug!(%error, peer = %self.addr, "TLS handshake failed"),
             _ => tracing::debug!(peer = %self.addr, "TLS handshake abandoned"),
         }

@@ -141,7 +141,16 @@ fn peer() -> Peer {
         .await;
     });
     let (addr, deadline) = (PeerName(Some((Ipv4Addr::LOCALHOST, 1).into())), Instant::now() + TIMEOUT);
-    Peer { server: Arc::new(router), timeouts, addr, deadline, is_delayed: false, permit }
+    Peer {
+        server: Arc::new(router),
+        timeouts,
+        addr,
+        deadline,
+        is_delayed: false,
+        #[cfg(feature = "tls")]
+        certificate: None,
+        permit,
+    }
 }
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";

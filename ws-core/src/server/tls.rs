@@ -1,30 +1,37 @@
 //! TLS configuration, with rustls.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::client::verify_server_name;
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::crypto::ring::{self, Ticketer};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::ServerConfig;
-use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio_rustls::rustls::{self, InconsistentKeys};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{
+    ClientHello, ParsedCertificate, ResolvesServerCert, ServerConfig, WebPkiClientVerifier,
+};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore};
 use tokio_rustls::server::TlsStream;
 
-use crate::error::{Result, TlsError};
+use crate::error::{BoxError, Result, TlsError};
 
 #[cfg(feature = "http2")]
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
-/// A certificate and its key from PEM files, for
-/// [`serve_tls_listener`](crate::Router::serve_tls_listener).
+/// Certificates and their keys from PEM files, for
+/// [`serve_tls_listener`](crate::Router::serve_tls_listener) and [`Listener::tls`](crate::Listener::tls).
 ///
-/// Both can be [reloaded](Tls::reload) while they are in use; all clones share them. The server supports
-/// TLS 1.2 and 1.3, and requests no certificates from clients.
+/// All files can be [reloaded](Tls::reload) while they are in use; all clones share them. The server supports TLS 1.2
+/// and 1.3. Clients resume their sessions by tickets, whose keys are those of the process: after a reload or a restart
+/// they do a full handshake. Without [`client_ca`](Tls::client_ca), the server requests no certificates from clients.
 ///
 /// ```
 /// use ws_core::{Tls, prelude::*};
@@ -51,13 +58,35 @@ const ALPN_HTTP1: &[u8] = b"http/1.1";
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Tls(Arc<CertificateFiles>);
+pub struct Tls(Arc<Shared>);
 
-/// The paths of the files, and the configuration that was made from them.
+/// The files, and the configuration that was made from them.
+struct Shared {
+    files: Files,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+/// The paths of all files.
+#[derive(Clone, Debug)]
+struct Files {
+    default: CertificateFiles,
+    /// The certificates of names.
+    named: Vec<(String, CertificateFiles)>,
+    client_ca: Option<ClientCa>,
+}
+
+/// The paths of a certificate and its key.
+#[derive(Clone, Debug)]
 struct CertificateFiles {
     cert: PathBuf,
     key: PathBuf,
-    config: RwLock<Arc<ServerConfig>>,
+}
+
+/// The authorities that sign certificates of clients.
+#[derive(Clone, Debug)]
+struct ClientCa {
+    path: PathBuf,
+    is_required: bool,
 }
 
 impl Tls {
@@ -68,19 +97,90 @@ impl Tls {
     ///
     /// [`Error::Tls`](crate::Error::Tls), which names the file and its defect.
     pub fn load(cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
-        let (cert, key) = (cert.as_ref().to_owned(), key.as_ref().to_owned());
-        let config = RwLock::new(Arc::new(load_config(&cert, &key)?));
-        Ok(Self(Arc::new(CertificateFiles { cert, key, config })))
+        Self::new(Files { default: CertificateFiles::new(cert, key), named: Vec::new(), client_ca: None })
     }
 
-    /// Reads the files again, for later handshakes. Open connections keep the certificate that they have.
+    /// Adds the certificate of a name, for clients that connect to the name (SNI, RFC 6066 §3). `*.example.org` stands
+    /// for all names with one label more. Clients that send another name or none get the certificate of
+    /// [`load`](Self::load). The call blocks on the disk. Earlier clones do not get the certificate.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load). Also if the certificate is not valid for the name.
+    ///
+    /// ```
+    /// use ws_core::Tls;
+    ///
+    /// fn certificates() -> ws_core::Result<Tls> {
+    ///     Tls::load("example.org.pem", "example.org.key")?
+    ///         .certificate("example.com", "example.com.pem", "example.com.key")?
+    ///         .certificate("*.example.com", "example.com.pem", "example.com.key")
+    /// }
+    /// assert!(certificates().is_err()); // There are no such files.
+    /// ```
+    pub fn certificate(self, name: &str, cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
+        let mut files = self.0.files.clone();
+        files.named.push((name.to_ascii_lowercase(), CertificateFiles::new(cert, key)));
+        Self::new(files)
+    }
+
+    /// Requires a certificate of each client, signed by one of the authorities in a PEM file. The TLS handshake of
+    /// other clients fails, so that no request of theirs reaches a handler or the fallback. Handlers extract the
+    /// certificate as [`ClientCertificate`](crate::ClientCertificate). The call blocks on the disk. Earlier clones require none.
+    ///
+    /// Revocation lists are not checked: remove an authority, and [reload](Self::reload).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`](crate::Error::Tls), which names the file and its defect.
+    ///
+    /// ```
+    /// # use ws_core::Tls;
+    /// fn internal() -> ws_core::Result<Tls> {
+    ///     Tls::load("cert.pem", "key.pem")?.client_ca("clients.pem")
+    /// }
+    /// assert!(internal().is_err()); // There are no such files.
+    /// ```
+    pub fn client_ca(self, file: impl AsRef<Path>) -> Result<Self> {
+        self.with_client_ca(file.as_ref(), true)
+    }
+
+    /// Like [`client_ca`](Self::client_ca), but also accepts clients without a certificate. `#[on_upgrade]` then has
+    /// an `Option<ClientCertificate>`. A certificate of another authority still fails.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`client_ca`](Self::client_ca).
+    ///
+    /// ```
+    /// # use ws_core::Tls;
+    /// fn mixed() -> ws_core::Result<Tls> {
+    ///     Tls::load("cert.pem", "key.pem")?.optional_client_ca("clients.pem")
+    /// }
+    /// assert!(mixed().is_err()); // There are no such files.
+    /// ```
+    pub fn optional_client_ca(self, file: impl AsRef<Path>) -> Result<Self> {
+        self.with_client_ca(file.as_ref(), false)
+    }
+
+    fn with_client_ca(self, path: &Path, is_required: bool) -> Result<Self> {
+        let client_ca = Some(ClientCa { path: path.to_owned(), is_required });
+        Self::new(Files { client_ca, ..self.0.files.clone() })
+    }
+
+    fn new(files: Files) -> Result<Self> {
+        let config = RwLock::new(Arc::new(files.load()?));
+        Ok(Self(Arc::new(Shared { files, config })))
+    }
+
+    /// Reads all files again, for later handshakes. Open connections keep the certificates that they have.
     /// The call blocks on the disk.
     ///
     /// # Errors
     ///
-    /// Those of [`load`](Self::load). The old certificate then stays in use.
+    /// Those of [`load`](Self::load). The old certificates then stay in use.
     pub fn reload(&self) -> Result<()> {
-        let config = Arc::new(load_config(&self.0.cert, &self.0.key)?);
+        let config = Arc::new(self.0.files.load()?);
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
@@ -91,31 +191,99 @@ impl Tls {
     }
 }
 
-/// Omits the key.
+/// Omits the keys.
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").field("cert", &self.0.cert).field("key", &self.0.key).finish_non_exhaustive()
+        f.debug_struct("Tls").field("files", &self.0.files).finish_non_exhaustive()
     }
 }
 
-/// Reads the files and checks that the key belongs to the certificate.
-fn load_config(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
-    let chain = CertificateDer::pem_slice_iter(&read(cert)?).collect::<Result<Vec<_>, _>>();
-    let chain = chain.map_err(|error| malformed(cert, error))?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate(cert.to_owned()));
-    }
-    let private_key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| match error {
-        pem::Error::NoItemsFound => TlsError::NoKey(key.to_owned()),
-        error => malformed(key, error),
-    })?;
-    let provider = Arc::new(ring::default_provider());
-    build_config(chain, private_key, provider).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            TlsError::Mismatch { cert: cert.to_owned(), key: key.to_owned() }
+impl Files {
+    fn load(&self) -> Result<ServerConfig, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let mut certificates = CertificateResolver {
+            default: self.default.load(&provider)?,
+            named: HashMap::with_capacity(self.named.len()),
+        };
+        for (name, files) in &self.named {
+            let certificate = files.load(&provider)?;
+            check_name(&certificate, name).map_err(|error| unusable(&files.cert, error))?;
+            certificates.named.insert(name.clone(), certificate);
         }
-        error => TlsError::Unusable { cert: cert.to_owned(), source: error.into() },
-    })
+        let verifier = match &self.client_ca {
+            Some(client_ca) => client_ca.load(&provider)?,
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
+        build_config(certificates, verifier, provider).map_err(|error| unusable(&self.default.cert, error))
+    }
+}
+
+impl CertificateFiles {
+    fn new(cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        Self { cert: cert.as_ref().to_owned(), key: key.as_ref().to_owned() }
+    }
+
+    /// Reads the files and checks that the key belongs to the certificate.
+    fn load(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
+        let Self { cert, key } = self;
+        let chain = read_certificates(cert)?;
+        let private_key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| match error {
+            pem::Error::NoItemsFound => TlsError::NoKey(key.to_owned()),
+            error => malformed(key, error),
+        })?;
+        let certified =
+            CertifiedKey::from_der(chain, private_key, provider).map_err(|error| match error {
+                rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                    TlsError::Mismatch { cert: cert.to_owned(), key: key.to_owned() }
+                }
+                error => unusable(cert, error),
+            })?;
+        Ok(Arc::new(certified))
+    }
+}
+
+impl ClientCa {
+    fn load(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in read_certificates(&self.path)? {
+            roots.add(certificate).map_err(|error| unusable(&self.path, error))?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+        let verifier = if self.is_required { verifier } else { verifier.allow_unauthenticated() };
+        verifier.build().map_err(|error| unusable(&self.path, error))
+    }
+}
+
+/// Resolver of the certificate for the name that a client connects to.
+#[derive(Debug)]
+struct CertificateResolver {
+    default: Arc<CertifiedKey>,
+    named: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for CertificateResolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = hello.server_name().filter(|_| !self.named.is_empty()).and_then(|name| {
+            let name = name.to_ascii_lowercase();
+            let wildcard = || Some(format!("*.{}", name.split_once('.')?.1));
+            self.named.get(&name).or_else(|| self.named.get(&wildcard()?))
+        });
+        Some(Arc::clone(named.unwrap_or(&self.default)))
+    }
+}
+
+/// Checks that a certificate is valid for a name or a wildcard.
+fn check_name(certificate: &CertifiedKey, name: &str) -> Result<(), rustls::Error> {
+    // A wildcard in the certificate matches any label.
+    let name = name.strip_prefix("*.").map_or_else(|| name.to_owned(), |rest| format!("any-label.{rest}"));
+    let name = ServerName::try_from(name).map_err(|error| rustls::Error::General(error.to_string()))?;
+    verify_server_name(&ParsedCertificate::try_from(certificate.end_entity_cert()?)?, &name)
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_slice_iter(&read(path)?).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| malformed(path, error))?;
+    if certificates.is_empty() { Err(TlsError::NoCertificate(path.to_owned())) } else { Ok(certificates) }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -126,16 +294,22 @@ fn malformed(path: &Path, error: pem::Error) -> TlsError {
     TlsError::Malformed { path: path.to_owned(), source: error.into() }
 }
 
+fn unusable(path: &Path, error: impl Into<BoxError>) -> TlsError {
+    TlsError::Unusable { cert: path.to_owned(), source: error.into() }
+}
+
 fn build_config(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    certificates: CertificateResolver,
+    verifier: Arc<dyn ClientCertVerifier>,
     provider: Arc<CryptoProvider>,
 ) -> Result<ServerConfig, rustls::Error> {
-    let certified = CertifiedKey::from_der(chain, key, &provider)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(certificates));
+    // Without tickets, the server would store the sessions, and only the newest 256. A new configuration has new keys,
+    // so that no ticket outlives the authority that its client's certificate was checked with.
+    config.ticketer = Ticketer::new()?;
     #[cfg(feature = "http2")]
     config.alpn_protocols.push(ALPN_HTTP2.to_vec());
     config.alpn_protocols.push(ALPN_HTTP1.to_vec());

@@ -11,7 +11,6 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::response_writer::ResponseWriter;
 use crate::server::peer::Peer;
 use crate::server::request_head;
-use crate::upgrade::IsTls;
 
 /// The result of a handler's `#[on_upgrade]`.
 pub(super) enum Upgraded {
@@ -30,11 +29,8 @@ impl Peer {
         let Some((mut parts, len)) = request_head::to_parts(&read, &self.server.settings) else {
             return Upgraded::Other(read, None);
         };
-        self.addr.insert_into(&mut parts.extensions);
+        self.origin(is_secure).insert_into(&mut parts.extensions);
         self.server.settings.trusted_proxies.apply_to(&mut parts.extensions, &parts.headers);
-        if is_secure {
-            parts.extensions.insert(IsTls(true));
-        }
         // Without a handler the request is for the fallback, which may need the connection.
         let Some(accepted) = self.server.accept(&mut parts) else { return Upgraded::Other(read, None) };
         let mut trailing = Vec::from(&read[len..]);

@@ -18,7 +18,16 @@ async fn slow_preface_gets_no_extra_time() {
     let timeouts = HandshakeTimeouts::new(TIMEOUT);
     let permit = Arc::<ConnectionTracker>::default().admit(&ConnectionLimits::new(1), None).unwrap();
     let (addr, deadline) = (PeerName(Some((Ipv4Addr::LOCALHOST, 1).into())), Instant::now() + TIMEOUT);
-    let peer = Peer { server, timeouts: Arc::clone(&timeouts), addr, deadline, is_delayed: false, permit };
+    let peer = Peer {
+        server,
+        timeouts: Arc::clone(&timeouts),
+        addr,
+        deadline,
+        is_delayed: false,
+        #[cfg(feature = "tls")]
+        certificate: None,
+        permit,
+    };
     let (mut client, stream) = tokio::io::duplex(64);
     let send_slowly = async {
         for byte in PREFACE {

@@ -26,11 +26,10 @@ use hyper::{Method, Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::peer::{Peer, PeerName};
+use super::peer::{Origin, Peer};
 use crate::clock::{SleepPastIo, timeout_past_io};
 use crate::router::{Router, Settings};
 use crate::transport::http2::{Http2Stream, Http2UpgradeSlot, StreamToken};
-use crate::upgrade::IsTls;
 use body::{RequestBody, send_body};
 use flow_control::StreamWindows;
 use yielding_io::YieldingIo;
@@ -97,7 +96,7 @@ impl Peer {
                     }
                     let (server, reset_count) = (Arc::clone(&self.server), Arc::clone(&reset_count));
                     let stream = RequestStream { request, respond, token: windows.stream_token() };
-                    let origin = (self.addr, is_secure);
+                    let origin = self.origin(is_secure);
                     tokio::spawn(serve_request(server, origin, stream, reset_count));
                 }
                 Some(Err(error)) => {
@@ -194,16 +193,13 @@ struct RequestStream {
 /// Serves a request. The stream of an accepted handshake passes to the WebSocket.
 async fn serve_request(
     server: Arc<Router>,
-    (peer, is_secure): (PeerName, bool),
+    origin: Origin,
     stream: RequestStream,
     reset_count: Arc<AtomicUsize>,
 ) {
     let RequestStream { request, mut respond, token } = stream;
     let (mut parts, recv) = request.into_parts();
-    peer.insert_into(&mut parts.extensions);
-    if is_secure {
-        parts.extensions.insert(IsTls(true));
-    }
+    origin.insert_into(&mut parts.extensions);
     let is_head = parts.method == Method::HEAD;
     let (response, socket) = if parts.method == Method::CONNECT {
         let (upgrade_slot, pending_upgrade) = Http2UpgradeSlot::new();
