@@ -18,7 +18,7 @@ use crate::clock::now;
 use crate::connections::ConnectionTracker;
 use crate::error::{Error, Result};
 use crate::router::Router;
-use crate::worker::Workers;
+use crate::worker::{Workers, is_connection_error};
 
 /// How long the loop pauses after the system refused a connection, for example because file descriptors
 /// have run out.
@@ -68,6 +68,9 @@ pub(super) async fn run_server(
         match next.await {
             None => break,
             Some(Ok(())) => {}
+            Some(Err(error)) if is_connection_error(&error) => {
+                tracing::debug!(%error, "a connection ended before it was accepted");
+            }
             Some(Err(error)) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_BACKOFF).await;

@@ -61,6 +61,9 @@ impl ListenerThread {
                         // The events are not needed: the loop tries to accept in any case.
                         let _ = poll.poll(&mut events, None);
                     }
+                    Some(error) if is_connection_error(&error) => {
+                        tracing::debug!(%error, "a connection ended before it was accepted");
+                    }
                     Some(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         std::thread::sleep(ERROR_BACKOFF);
@@ -72,6 +75,21 @@ impl ListenerThread {
     }
 }
 
+/// Returns whether an error of `accept` is that of one connection, so that the next one can be accepted at once.
+/// Other errors, for example for want of file descriptors, return until something changes.
+pub(crate) fn is_connection_error(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::Interrupted
+    )
+}
+
 impl Drop for ListenerThread {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::Release);
@@ -80,5 +98,22 @@ impl Drop for ListenerThread {
         }
         // The join does not block for long: the thread runs no code of users.
         let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_a_connection_are_not_those_of_the_system() {
+        // ECONNABORTED, ECONNRESET, ENETDOWN, ENETUNREACH, EHOSTUNREACH and EINTR of `accept(2)`.
+        for code in [103, 104, 100, 101, 113, 4] {
+            assert!(is_connection_error(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM, EINVAL and EBADF.
+        for code in [24, 23, 105, 12, 22, 9] {
+            assert!(!is_connection_error(&io::Error::from_raw_os_error(code)), "{code}");
+        }
     }
 }
