@@ -95,16 +95,23 @@ impl SleepPastIo {
 
     fn poll_sleep(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
         ready!(self.sleep.as_mut().poll(task));
+        if self.extend() { self.sleep.as_mut().poll(task) } else { Poll::Ready(()) }
+    }
+
+    /// Moves the deadline if the process stood still at it, once. Returns whether it did.
+    fn extend(&mut self) -> bool {
         let now = Instant::now();
         let late = now.saturating_duration_since(self.sleep.deadline());
-        match self.extension {
-            Some(max) if late >= STANDSTILL => {
-                self.extension = None;
-                self.sleep.as_mut().reset(now + late.min(max));
-                self.sleep.as_mut().poll(task)
-            }
-            _ => Poll::Ready(()),
-        }
+        let Some(max) = self.extension.filter(|_| late >= STANDSTILL) else { return false };
+        self.extension = None;
+        self.sleep.as_mut().reset(now + late.min(max));
+        true
+    }
+
+    /// Returns the deadline, which a standstill of the process has moved.
+    fn into_deadline(mut self) -> Instant {
+        self.extend();
+        self.sleep.deadline()
     }
 }
 
@@ -120,19 +127,22 @@ impl Future for SleepPastIo {
 }
 
 /// Like [`tokio::time::timeout_at`], but with a [`SleepPastIo`]: `future` sees the bytes that arrived before
-/// `deadline`, even if the process stood still. Returns `None` after the deadline.
-pub(crate) async fn timeout_past_io<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+/// `deadline`, even if the process stood still. That time then also moves `deadline`, for what follows `future`.
+/// Returns `None` after the deadline.
+pub(crate) async fn timeout_past_io<F: Future>(deadline: &mut Instant, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     // Most futures are ready at once and need no timer.
     let mut sleep = None;
-    poll_fn(|task| {
+    let output = poll_fn(|task| {
         if let Poll::Ready(output) = future.as_mut().poll(task) {
             return Poll::Ready(Some(output));
         }
-        let sleep = sleep.get_or_insert_with(|| SleepPastIo::new(deadline));
+        let sleep = sleep.get_or_insert_with(|| SleepPastIo::new(*deadline));
         Pin::new(sleep).poll(task).map(|()| None)
-    })
-    .await
+    });
+    let output = output.await;
+    *deadline = sleep.map_or(*deadline, SleepPastIo::into_deadline);
+    output
 }
 
 #[cfg(test)]
@@ -152,6 +162,31 @@ mod tests {
         advance(1000 * MS + late).await;
         sleeping.await.unwrap();
         start.elapsed()
+    }
+
+    /// Two steps of ten seconds together. The process stands still from the ninth second on, and the first step is
+    /// ready 500 ms after it goes on. Returns the time that the second step then has.
+    async fn time_of_the_second_step(late: Duration, is_first_ready_at_once: bool) -> Duration {
+        let mut deadline = Instant::now() + 10_000 * MS;
+        let ready = Instant::now() + 10_000 * MS + late;
+        let steps = tokio::spawn(async move {
+            let ready = if is_first_ready_at_once { ready } else { ready + 500 * MS };
+            timeout_past_io(&mut deadline, sleep_until(ready)).await?;
+            let start = Instant::now();
+            assert_eq!(timeout_past_io(&mut deadline, std::future::pending::<()>()).await, None);
+            Some(start.elapsed())
+        });
+        sleep(9000 * MS).await;
+        advance(1000 * MS + late).await;
+        steps.await.unwrap().expect("the first step is in time")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_the_process_stood_still_is_added_to_the_next_step() {
+        for (late, left) in [(1000, 1000), (7000, 7000), (100_000, 10_000)] {
+            assert_eq!(time_of_the_second_step(late * MS, true).await, left * MS, "{late} ms late");
+            assert_eq!(time_of_the_second_step(late * MS, false).await, (left - 500) * MS, "{late} ms late");
+        }
     }
 
     #[tokio::test]

@@ -117,8 +117,8 @@ impl<H: Handler> Mount<H> {
         let message = match transport {
             BulletTransport::Post => {
                 let limit = body_limit(&self.options);
-                let deadline = tokio::time::Instant::now() + handshake_timeout;
-                let message = timeout_past_io(deadline, read_body(parts, body, limit)).await;
+                let mut deadline = tokio::time::Instant::now() + handshake_timeout;
+                let message = timeout_past_io(&mut deadline, read_body(parts, body, limit)).await;
                 Some(message.unwrap_or(Err(HandshakeRejection::SlowBody)).map_err(reject)?)
             }
             _ => None,

@@ -18,6 +18,7 @@ use httparse::Header;
 use hyper::Request;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
+use tokio::time::Instant;
 
 #[cfg(feature = "test-util")]
 use hyper::header::SEC_WEBSOCKET_EXTENSIONS;
@@ -158,7 +159,20 @@ impl RouterContext<'_> {
             })?;
         if self.is_upgradable { Ok(permit) } else { Err(HandshakeRejection::NotUpgradable) }
     }
+
+    /// Returns when the `#[on_upgrade]` of a request must have returned. A later request of a connection, and one of
+    /// another server, has the whole time. So has a request after the deadline, which the server reads only if the
+    /// process stood still.
+    pub(super) fn deadline(&self, parts: &Parts) -> Instant {
+        let now = Instant::now();
+        let deadline = parts.extensions.get().map(|HandshakeDeadline(deadline)| *deadline);
+        deadline.filter(|deadline| *deadline > now).unwrap_or(now + self.settings.handshake_timeout)
+    }
 }
+
+/// The extension of the first request of a connection: when the handshake must be complete.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HandshakeDeadline(pub(crate) Instant);
 
 pub(super) fn reject(rejection: HandshakeRejection) -> Response {
     rejection.into_response()
@@ -268,7 +282,8 @@ impl<H: Handler> Mount<H> {
         let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0.ip());
         let permit = context.admit(peer).map_err(reject)?;
         let timeout = context.settings.handshake_timeout;
-        let negotiated = tokio::time::timeout(timeout, self.make_handler(response, parts, state));
+        let deadline = context.deadline(parts);
+        let negotiated = tokio::time::timeout_at(deadline, self.make_handler(response, parts, state));
         let (setup, response, headers) =
             negotiated.await.map_err(|_| reject(HandshakeRejection::Timeout))??;
         let start = Box::new(PendingConnection { setup, permit, challenge: response.challenge(), timeout });

@@ -130,8 +130,11 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// Limits how long a client may take to send its request, and how long `#[on_upgrade]` may take to
-    /// answer. The maximum is one year. Default: 10 s.
+    /// Limits the time from the accepted connection to the response of its first request. The header of the PROXY
+    /// protocol, the TLS handshake, the request and `#[on_upgrade]` have this time together. A connection without a
+    /// complete request is closed then, and an `#[on_upgrade]` that has not returned is answered with 503. Each later
+    /// request of a connection has this time again, and so has each request of HTTP/2. The maximum is one year.
+    /// Default: 10 s.
     ///
     /// If the process stands still for a while (`SIGSTOP`, a suspended machine), requests that arrived meanwhile
     /// are still read. Clients then have that time in addition, up to the timeout.

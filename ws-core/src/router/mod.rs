@@ -35,10 +35,10 @@ use hyper::{Request, StatusCode};
 use tower_service::Service;
 
 pub use drain::Drain;
-pub(crate) use endpoint::PlainHandshake;
 #[cfg(feature = "test-util")]
 pub(crate) use endpoint::prepare;
 use endpoint::{AcceptFuture, Endpoint, Mount, RouterContext};
+pub(crate) use endpoint::{HandshakeDeadline, PlainHandshake};
 pub(crate) use extract::PathExtractor;
 pub use extract::{Path, PeerAddr, Query, State, Subprotocols};
 pub(crate) use limits::{Settings, UnixPeer};

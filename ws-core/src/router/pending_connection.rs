@@ -166,8 +166,8 @@ impl<H: Handler> PendingConnection<H> {
             }
             Ok::<_, BoxError>(HixieTransport::handshake(stream.boxed(), input, challenge, limit).await?)
         };
-        let deadline = tokio::time::Instant::now() + timeout;
-        let mut handshake = pin!(timeout_past_io(deadline, handshake));
+        let mut deadline = tokio::time::Instant::now() + timeout;
+        let mut handshake = pin!(timeout_past_io(&mut deadline, handshake));
         let handshake = poll_fn(|task| {
             permit.register(task.waker());
             // The handshake is incomplete, so a shutdown need not wait for the connection.

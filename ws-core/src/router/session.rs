@@ -83,8 +83,8 @@ impl<H: Handler> Mount<H> {
     {
         let permit = context.admit(peer_addr(parts).map(|addr| addr.ip())).map_err(reject)?;
         hide_tokens(&mut parts.headers);
-        let timeout = context.settings.handshake_timeout;
-        let negotiated = tokio::time::timeout(timeout, self.make_handler(response, parts, state));
+        let deadline = context.deadline(parts);
+        let negotiated = tokio::time::timeout_at(deadline, self.make_handler(response, parts, state));
         let (mut setup, response, headers) =
             negotiated.await.map_err(|_| reject(HandshakeRejection::Timeout))??;
         setup.options = if Arc::ptr_eq(&setup.options, &self.options) {

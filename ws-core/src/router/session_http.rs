@@ -165,8 +165,8 @@ impl<H: Handler> Mount<H> {
         };
         // Each byte of a text has up to six in JSON.
         let limit = body_limit(&self.options).saturating_mul(6).saturating_add(1024);
-        let deadline = tokio::time::Instant::now() + context.settings.handshake_timeout;
-        let body = timeout_past_io(deadline, read_body(parts, body, limit)).await;
+        let mut deadline = tokio::time::Instant::now() + context.settings.handshake_timeout;
+        let body = timeout_past_io(&mut deadline, read_body(parts, body, limit)).await;
         let body = body.unwrap_or(Err(HandshakeRejection::SlowBody)).map_err(reject)?;
         let post = PostBody::parse(&body).map_err(|why| text(StatusCode::BAD_REQUEST, &why))?;
         // The allocation of a large body is not kept while the POST waits.

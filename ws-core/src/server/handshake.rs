@@ -81,9 +81,10 @@ impl Peer {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
+        let mut deadline = self.deadline;
         let peeked = if self.is_delayed {
             // The shared queue of timeouts gives each client the whole time.
-            Box::pin(timeout_past_io(self.deadline, self.read_and_try_plain(&mut stream))).await.flatten()
+            Box::pin(timeout_past_io(&mut deadline, self.read_and_try_plain(&mut stream))).await.flatten()
         } else {
             self.read_and_try_plain(&mut stream).await
         };
@@ -93,11 +94,9 @@ impl Peer {
             }
             // PERF: the rare cases are boxed, so that the task of a plain handshake stays small.
             // budget: connect
-            Some(Peeked::Accepted(writer)) => {
-                Box::pin(self.write_response(stream, writer, self.deadline)).await
-            }
+            Some(Peeked::Accepted(writer)) => Box::pin(self.write_response(stream, writer, deadline)).await,
             Some(Peeked::Other(read, response)) => {
-                let pending = PendingRequest { deadline: self.deadline, response };
+                let pending = PendingRequest { deadline, response };
                 Box::pin(self.classify(stream, read, pending, is_secure)).await
             }
             None => {
@@ -197,7 +196,7 @@ impl Peer {
     {
         #[cfg(feature = "http2")]
         if !is_secure {
-            match timeout_past_io(pending.deadline, self.read_preface(&mut stream, read)).await {
+            match timeout_past_io(&mut pending.deadline, self.read_preface(&mut stream, read)).await {
                 Some(Some(first_bytes)) if first_bytes.starts_with(PREFACE) => {
                     return FirstRequest::Http2(Rewind::new(first_bytes, stream));
                 }
@@ -205,7 +204,7 @@ impl Peer {
                 _ => return FirstRequest::Closed,
             }
         }
-        match timeout_past_io(pending.deadline, self.read_request_line(&mut stream, read)).await {
+        match timeout_past_io(&mut pending.deadline, self.read_request_line(&mut stream, read)).await {
             Some(Some(FirstLine::Read(bytes))) => read = bytes,
             Some(Some(FirstLine::TooLong(request, response))) => {
                 let pending = PendingRequest { response: Some(response), ..pending };
@@ -246,12 +245,12 @@ impl Peer {
         &self,
         mut stream: T,
         writer: ResponseWriter,
-        deadline: Instant,
+        mut deadline: Instant,
     ) -> FirstRequest<T>
     where
         T: AsyncWrite + Unpin,
     {
-        match timeout_past_io(deadline, writer.write_unsent(&mut stream)).await {
+        match timeout_past_io(&mut deadline, writer.write_unsent(&mut stream)).await {
             Some(Some((start, input))) => FirstRequest::WebSocket(start, stream, input),
             _ => {
                 tracing::debug!(peer = %self.addr, "client disconnected during the handshake");

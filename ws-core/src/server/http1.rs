@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::handshake::PendingRequest;
 use super::peer::Peer;
 use crate::clock::{SleepPastIo, now};
+use crate::router::HandshakeDeadline;
 use crate::sync::lock;
 
 /// The limit of header lines that hyper has without any setting.
@@ -60,11 +61,14 @@ impl Peer {
         let request_received = Arc::<AtomicBool>::default();
         let received = Arc::clone(&request_received);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            received.store(true, Ordering::Relaxed);
+            let is_first = !received.swap(true, Ordering::Relaxed);
             // The first request may have been handled before hyper read it.
             let response = lock(&response).take();
             let response = response.ok_or_else(|| {
                 origin.insert_into(request.extensions_mut());
+                if is_first {
+                    request.extensions_mut().insert(HandshakeDeadline(deadline));
+                }
                 server.call_request(request.map(Body::new))
             });
             async move {

@@ -56,8 +56,10 @@ impl Peer {
             Err(error) => return tracing::error!(%error, "cannot register a connection with the runtime"),
         };
         self.is_delayed = true;
-        let header = super::proxy_protocol::read_header(&mut stream);
-        match self.or_shutdown(crate::clock::timeout_past_io(self.deadline, header)).await {
+        let (header, mut deadline) = (super::proxy_protocol::read_header(&mut stream), self.deadline);
+        let read = self.or_shutdown(crate::clock::timeout_past_io(&mut deadline, header)).await;
+        self.deadline = deadline;
+        match read {
             Some(Some(Ok(client))) => {
                 self.addr = client.map_or(self.addr, |client| PeerName(Some(to_canonical(client))));
             }
@@ -108,8 +110,11 @@ impl Peer {
     #[cfg(feature = "tls")]
     async fn serve_tls(mut self, stream: TcpStream, tls: super::Tls) {
         self.is_delayed = true;
-        let handshake = self.or_shutdown(crate::clock::timeout_past_io(self.deadline, tls.accept(stream)));
-        match handshake.await {
+        let mut deadline = self.deadline;
+        let handshake = crate::clock::timeout_past_io(&mut deadline, tls.accept(stream));
+        let handshake = self.or_shutdown(handshake).await;
+        self.deadline = deadline;
+        match handshake {
             Some(Some(Ok(stream))) => {
                 let (_, tls) = stream.get_ref();
                 self.certificate = tls.peer_certificates().and_then(ClientCertificate::from_chain);

@@ -125,10 +125,27 @@ impl Made {
     }
 }
 
+/// A handler whose `#[on_upgrade]` does not return.
+#[websocket(path = "/pending")]
+struct Unmade;
+
+#[websocket]
+impl Unmade {
+    #[on_upgrade]
+    async fn make() -> Self {
+        poll_fn(|_| Poll::Pending).await
+    }
+
+    #[on_open]
+    fn open(&mut self) -> &'static str {
+        "opened"
+    }
+}
+
 /// Returns a client of a server with a page. The server's timer for first requests runs.
 fn peer() -> Peer {
     let pages = axum::Router::new().fallback(async || "a page");
-    let router = Router::new().mount::<Made>().fallback(pages).handshake_timeout(TIMEOUT);
+    let router = Router::new().mount::<Made>().mount::<Unmade>().fallback(pages).handshake_timeout(TIMEOUT);
     let timeouts = HandshakeTimeouts::new(TIMEOUT);
     let permit = Arc::<ConnectionTracker>::default().admit(&ConnectionLimits::new(1), None).unwrap();
     let timer = Arc::clone(&timeouts);
@@ -236,6 +253,30 @@ async fn time_of_the_bytes_before_a_request_counts() {
             other => assert!(matches!(other, FirstRequest::Closed), "{sent}"),
         }
         assert_eq!(start.elapsed(), 4000 * MS, "{sent}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_of_the_request_counts_for_on_upgrade() {
+    let handshake = HANDSHAKE.replace("/socket", "/pending");
+    let (head, rest) = handshake.split_at(40);
+    // A request at once, after a TLS handshake; and one in parts, which hyper reads.
+    for (delay, first, rest) in [(6000, handshake.as_str(), ""), (0, head, rest)] {
+        let peer = peer();
+        sleep(delay * MS).await;
+        let (mut client, io) = tokio::io::duplex(4096);
+        client.write_all(first.as_bytes()).await.unwrap();
+        tokio::spawn(async move {
+            match peer.read_first_request(io, false).await {
+                FirstRequest::Http1(io, pending) => peer.http1(io, pending, false).await,
+                _ => panic!("not a request for hyper"),
+            }
+        });
+        sleep((6000 - delay) * MS).await;
+        client.write_all(rest.as_bytes()).await.unwrap();
+        let start = Instant::now();
+        assert!(receives(&mut client, "HTTP/1.1 503").await);
+        assert_eq!(start.elapsed(), 4000 * MS, "{first}");
     }
 }
 

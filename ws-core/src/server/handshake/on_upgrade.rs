@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::response_writer::ResponseWriter;
+use crate::router::HandshakeDeadline;
 use crate::server::peer::Peer;
 use crate::server::request_head;
 
@@ -30,6 +31,7 @@ impl Peer {
             return Upgraded::Other(read, None);
         };
         self.origin(is_secure).insert_into(&mut parts.extensions);
+        parts.extensions.insert(HandshakeDeadline(self.deadline));
         self.server.settings.trusted_proxies.apply_to(&mut parts.extensions, &parts.headers);
         // Without a handler the request is for the fallback, which may need the connection.
         let Some(accepted) = self.server.accept(&mut parts) else { return Upgraded::Other(read, None) };

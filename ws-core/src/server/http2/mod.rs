@@ -62,7 +62,8 @@ impl Peer {
         let mut windows = StreamWindows::new(&mut builder);
         let timeout = || Instant::now() + settings.handshake_timeout;
         let handshake = builder.handshake(YieldingIo::new(stream, Arc::clone(&wrote)));
-        let mut connection = match self.or_shutdown(timeout_past_io(self.deadline, handshake)).await {
+        let mut deadline = self.deadline;
+        let mut connection = match self.or_shutdown(timeout_past_io(&mut deadline, handshake)).await {
             Some(Some(Ok(connection))) => connection,
             Some(Some(Err(error))) => {
                 return tracing::debug!(%error, peer = %self.addr, "HTTP/2 handshake failed");
