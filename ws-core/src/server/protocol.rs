@@ -126,7 +126,10 @@ impl Peer {
                             start.spawn(stream.into(), input, None);
                         }
                         FirstRequest::Http1(stream, pending) => self.http1(stream, pending, true).await,
-                        _ => {}
+                        // Inside TLS, ALPN has selected HTTP/2 already.
+                        #[cfg(feature = "http2")]
+                        FirstRequest::Http2(_) => {}
+                        FirstRequest::Closed => {}
                     },
                 }
             }
