@@ -14,9 +14,9 @@ use std::process::Command;
 const LAYERS: [&[&str]; 8] = [
     &["clock", "sync", "close", "message", "options", "error", "panic", "envelope", "contract_model"],
     &["wire", "timer", "mailbox"],
-    &["payload", "reply", "event", "json", "topic", "work"],
+    &["payload", "reply", "event", "json", "topic", "work", "connections"],
     &["handler", "context"],
-    &["address", "named", "transport", "upgrade", "scratch", "connections"],
+    &["address", "named", "transport", "upgrade", "scratch"],
     &["driver", "worker"],
     &["client", "router", "server", "test", "contract"],
     &["private", "prelude", "guide", "fuzzing"],

@@ -3,6 +3,7 @@
 #[cfg(feature = "json")]
 mod calls;
 mod except;
+mod tags;
 
 use std::fmt;
 use std::sync::Arc;

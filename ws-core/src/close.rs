@@ -166,6 +166,9 @@ pub enum CloseReason {
     /// The handler closed, with [`Context::close`](crate::Context::close) or a [`Close`] reply.
     /// Cowboy's `stop`.
     Stop(Close),
+    /// The program closed the connection through [`Connections`](crate::Connections), without the handler. A code
+    /// that may not be sent becomes 1011. Cowboy's `exit(Pid, Reason)`.
+    Requested(Close),
     /// The client sent no bytes for `idle_timeout`. The code is 1001. Cowboy's `timeout`.
     Timeout,
     /// The client sent no bytes for `pong_timeout` after a ping of `ping_interval`: it cannot be reached any
@@ -215,6 +218,8 @@ impl CloseReason {
             // The answer repeats the code without the text, as in Cowboy.
             Self::Remote(frame) => Some(frame.as_ref().map_or_else(Close::empty, |close| close.code.into())),
             Self::Stop(close) => Some(close.clone()),
+            Self::Requested(close) if close.is_empty() || may_be_sent(close.code) => Some(close.clone()),
+            Self::Requested(_) => Some(CloseCode::Error.into()),
             Self::Timeout => with(codes.timeout),
             Self::Expired => with(codes.expired),
             Self::PongTimeout => with(codes.pong),
@@ -238,6 +243,7 @@ impl fmt::Display for CloseReason {
             Self::Remote(Some(close)) => write!(f, "closed by the client: {close}"),
             Self::Remote(None) => f.write_str("closed by the client"),
             Self::Stop(close) => write!(f, "closed by the handler: {close}"),
+            Self::Requested(close) => write!(f, "closed by the program: {close}"),
             Self::Timeout => f.write_str("idle timeout"),
             Self::PongTimeout => f.write_str("no pong"),
             Self::Expired => f.write_str("maximum lifetime reached"),

@@ -7,8 +7,10 @@ mod calls;
 #[path = "context/without_calls.rs"]
 mod calls;
 mod flushed;
+mod info;
 mod mailbox;
 mod parts;
+mod permit;
 mod presence;
 mod session;
 mod settings;
@@ -20,9 +22,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub(crate) use calls::{has_envelope, route_answer};
+use info::ConnectionInfo;
 pub use parts::PartWriter;
-use session::{ConnectionInfo, SessionCell, SessionGuard};
 pub(crate) use session::{Session, SharedSession};
+use session::{SessionCell, SessionGuard};
 
 use crate::clock::now;
 use crate::close::Close;
@@ -285,7 +288,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.cell.info().peer_addr
+        self.cell.info().peer_addr()
     }
 
     /// Returns the subprotocol that the handshake negotiated (RFC 6455 §1.9).
@@ -306,7 +309,7 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn subprotocol(&self) -> Option<&str> {
-        self.cell.info().subprotocol.as_deref()
+        self.cell.info().subprotocol()
     }
 }
 
@@ -320,7 +323,7 @@ impl<H: Handler> Context<H> {
         peer_addr: Option<SocketAddr>,
         subprotocol: Option<Box<str>>,
     ) -> Self {
-        Self { cell: SessionCell::new(Session::new(wire), ConnectionInfo { peer_addr, subprotocol }) }
+        Self { cell: SessionCell::new(Session::new(wire), ConnectionInfo::new(peer_addr, subprotocol)) }
     }
 
     /// Sends the value that a method returned.

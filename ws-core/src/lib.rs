@@ -169,6 +169,7 @@ pub use close::{Close, CloseCodes, CloseReason, ProtocolError};
 #[doc(inline)]
 pub use close::CloseCode;
 
+pub use connections::{ConnectionId, TagError};
 pub use context::{Context, PartWriter};
 #[cfg(feature = "json")]
 pub use envelope::{
@@ -191,7 +192,10 @@ pub use named::Params;
 pub use options::{Compress, Options, Origins, Overflow, SessionOptions, Unhandled, UnsentLimit};
 pub use payload::{FromBinary, FromText};
 pub use reply::{Goto, IntoReply, Replies};
-pub use router::{Drain, Path, PeerAddr, Query, Router, State, Subprotocols};
+pub use router::{
+    ConnectionSnapshot, ConnectionState, Connections, Drain, Path, PeerAddr, Query, Router, State,
+    Subprotocols, TaggedConnections,
+};
 pub use server::Listener;
 #[cfg(feature = "tls")]
 pub use server::Tls;

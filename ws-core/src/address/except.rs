@@ -62,26 +62,26 @@ impl<T: Send + Sync + 'static> Topic<T> {
 ///     Ok(())
 /// }
 /// ```
-pub trait Address: ConnectionId {}
+pub trait Address: HasConnectionId {}
 
 impl<H: Handler> Address for Addr<H> {}
 
 impl<M> Address for Recipient<M> {}
 
 /// The sealed part of [`Address`]: the number of the connection.
-pub trait ConnectionId {
+pub trait HasConnectionId {
     /// Returns the number of the connection.
     #[doc(hidden)]
     fn connection_id(&self) -> usize;
 }
 
-impl<H: Handler> ConnectionId for Addr<H> {
+impl<H: Handler> HasConnectionId for Addr<H> {
     fn connection_id(&self) -> usize {
         self.0.connection_id()
     }
 }
 
-impl<M> ConnectionId for Recipient<M> {
+impl<M> HasConnectionId for Recipient<M> {
     fn connection_id(&self) -> usize {
         self.0.connection_id()
     }

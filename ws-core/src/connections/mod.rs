@@ -1,10 +1,15 @@
 //! The open connections of a server: admits new ones, requests their shutdown, and waits for their end.
 
 mod limits;
+mod registry;
+mod tags;
+#[cfg(test)]
+mod tests;
 
+use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Instant;
@@ -17,6 +22,17 @@ use crate::sync::lock;
 use crate::wire::RateLimiter;
 pub(crate) use limits::{ConnectionLimits, LimitReached};
 use limits::{ConnectionsByNetwork, NetworkPrefix};
+pub use registry::ConnectionId;
+use registry::EntryExtras;
+pub(crate) use registry::{ConnectionReport, PendingSnapshot, Requests};
+pub use tags::TagError;
+pub(crate) use tags::check_tag;
+
+/// The bit of the signals that a shutdown sets.
+const SHUTDOWN: usize = 1;
+
+/// The unit in which the signals count connections with requests.
+const REQUEST: usize = 2;
 
 /// The registry of a server's open connections.
 ///
@@ -24,7 +40,9 @@ use limits::{ConnectionsByNetwork, NetworkPrefix};
 /// node in every task and a poll of the token in every poll.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionTracker {
-    shutting_down: AtomicBool,
+    /// [`SHUTDOWN`] after a shutdown was requested, and a [`REQUEST`] for each connection with requests that its
+    /// task has not taken. Then all connections check their entry, until that task is polled.
+    signals: AtomicUsize,
     open: AtomicUsize,
     state: Mutex<TrackerState>,
     /// Notified when the last connection has ended.
@@ -34,6 +52,10 @@ pub(crate) struct ConnectionTracker {
 #[derive(Debug, Default)]
 struct TrackerState {
     entries: Slab<Entry>,
+    /// Number of connections that were admitted, which numbers the next one.
+    admitted: u64,
+    /// The keys of the connections with a tag.
+    tags: HashMap<Arc<str>, BTreeSet<usize>>,
     networks: ConnectionsByNetwork,
     /// Counts new connections, if their rate has a limit.
     rate_limiter: Option<RateLimiter>,
@@ -47,6 +69,21 @@ struct Entry {
     waker: Option<Waker>,
     /// The client's network, if connections per network are counted.
     network: Option<NetworkPrefix>,
+    /// The number of the connection. Keys are used again, numbers are not.
+    serial: u64,
+    peer: Option<SocketAddr>,
+    /// Set when the connection begins: a permit may also be that of a handshake.
+    opened: Option<ConnectionStart>,
+    /// Boxed, because most connections have none.
+    extras: Option<Box<EntryExtras>>,
+}
+
+/// The beginning of a connection.
+#[derive(Clone, Copy, Debug)]
+struct ConnectionStart {
+    at: Instant,
+    /// Returns the name of the handler. A function is smaller than its name.
+    handler: fn() -> &'static str,
 }
 
 impl TrackerState {
@@ -59,18 +96,18 @@ impl TrackerState {
 
 impl ConnectionTracker {
     /// Admits one more connection, unless a limit is reached or the server shuts down. The limit per address
-    /// does not apply if `addr` is `None`.
+    /// does not apply if `peer` is `None`.
     pub(crate) fn admit(
         self: &Arc<Self>,
         limits: &ConnectionLimits,
-        addr: Option<IpAddr>,
+        peer: Option<SocketAddr>,
     ) -> Result<ConnectionPermit, LimitReached> {
         let mut state = self.lock();
         let is_full = self.open.load(Ordering::Acquire) >= limits.connections;
-        if is_full || self.shutting_down.load(Ordering::Acquire) {
+        if is_full || self.is_shutting_down() {
             return Err(LimitReached::Total);
         }
-        let limit = addr.zip(limits.per_address).map(|(addr, max)| (NetworkPrefix::from(addr), max));
+        let limit = peer.zip(limits.per_address).map(|(peer, max)| (NetworkPrefix::from(peer.ip()), max));
         if let Some((network, max)) = limit
             && !state.networks.try_add(network, max)
         {
@@ -85,7 +122,10 @@ impl ConnectionTracker {
             }
         }
         self.open.fetch_add(1, Ordering::AcqRel);
-        let key = state.entries.insert(Entry { waker: None, network });
+        state.admitted += 1;
+        let serial = state.admitted;
+        let entry = Entry { waker: None, network, serial, peer, opened: None, extras: None };
+        let key = state.entries.insert(entry);
         drop(state);
         Ok(ConnectionPermit { connections: Arc::clone(self), key })
     }
@@ -94,7 +134,7 @@ impl ConnectionTracker {
     pub(crate) fn shut_down(&self, deadline: Instant) {
         let mut state = self.lock();
         state.deadline.get_or_insert(deadline);
-        self.shutting_down.store(true, Ordering::Release);
+        self.signals.fetch_or(SHUTDOWN, Ordering::AcqRel);
         let wakers: Vec<Waker> = state.entries.iter().filter_map(|(_, entry)| entry.waker.clone()).collect();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -109,6 +149,11 @@ impl ConnectionTracker {
             }
             empty.await;
         }
+    }
+
+    /// Returns whether a shutdown was requested.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.signals.load(Ordering::Acquire) & SHUTDOWN != 0
     }
 
     fn lock(&self) -> MutexGuard<'_, TrackerState> {
@@ -126,12 +171,30 @@ pub(crate) struct ConnectionPermit {
 impl ConnectionPermit {
     /// Registers the waker that a requested shutdown wakes.
     pub(crate) fn register(&self, waker: &Waker) {
+        self.register_with(waker, |_| {});
+    }
+
+    /// Like [`register`](Self::register), but for the task of a connection, which this begins.
+    pub(crate) fn register_connection(&self, waker: &Waker, handler: fn() -> &'static str, at: Instant) {
+        self.register_with(waker, |entry| _ = entry.opened.get_or_insert(ConnectionStart { at, handler }));
+    }
+
+    fn register_with(&self, waker: &Waker, update: impl FnOnce(&mut Entry)) {
         let waker = Some(waker.clone());
         // The previous waker is dropped after the lock is released, because it may drop a whole task.
         let mut state = self.connections.lock();
-        let _previous =
-            state.entries.get_mut(self.key).map(|entry| std::mem::replace(&mut entry.waker, waker));
+        let _previous = state.entries.get_mut(self.key).map(|entry| {
+            update(entry);
+            std::mem::replace(&mut entry.waker, waker)
+        });
         drop(state);
+    }
+
+    /// Returns whether the server shuts down, or a connection has requests, perhaps this one.
+    // PERF: one load in every iteration. budget: text64
+    #[inline]
+    pub(crate) fn has_signals(&self) -> bool {
+        self.connections.signals.load(Ordering::Acquire) != 0
     }
 
     /// Waits until the server shuts down.
@@ -150,11 +213,7 @@ impl ConnectionPermit {
     /// Returns the time until which methods may run, if the server shuts down.
     #[inline]
     pub(crate) fn shutdown_deadline(&self) -> Option<Instant> {
-        if self.connections.shutting_down.load(Ordering::Acquire) {
-            self.connections.lock().deadline
-        } else {
-            None
-        }
+        if self.connections.is_shutting_down() { self.connections.lock().deadline } else { None }
     }
 }
 
@@ -162,39 +221,18 @@ impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.connections.lock();
         let entry = state.entries.try_remove(self.key);
-        state.release_network(entry.as_ref().and_then(|entry| entry.network));
+        if let Some(entry) = &entry {
+            state.release_network(entry.network);
+            state.release_tags(self.key, entry.extras.as_deref());
+            if entry.has_request() {
+                self.connections.signals.fetch_sub(REQUEST, Ordering::AcqRel);
+            }
+        }
         drop(state);
-        // The waker is dropped without the lock, like in `register`.
+        // The waker and the address are dropped without the lock, like in `register`.
         drop(entry);
         if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.connections.empty.notify_waiters();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn admits_within_each_limit() {
-        let connections = Arc::<ConnectionTracker>::default();
-        let limits = ConnectionLimits { connections: 4, per_address: Some(2), rate: Some(4) };
-        let admit = |last| connections.admit(&limits, Some(IpAddr::from([10, 0, 0, last])));
-        let _first = admit(1).unwrap();
-        let second = admit(1).unwrap();
-        assert_eq!(admit(1).err(), Some(LimitReached::Address));
-        // Rejected connections do not count towards the rate.
-        let _third = admit(2).unwrap();
-        drop(second);
-        let _fourth = admit(1).unwrap();
-        assert_eq!(admit(3).err(), Some(LimitReached::Rate));
-        tokio::time::advance(Duration::from_millis(250)).await;
-        let _fifth = admit(3).unwrap();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(admit(3).err(), Some(LimitReached::Total));
-        assert_eq!(connections.admit(&ConnectionLimits::new(6), None).err(), None);
     }
 }

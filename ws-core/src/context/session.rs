@@ -3,13 +3,14 @@
 //! PERF: the accessors that run in every iteration are `#[inline(always)]`; budget: text64, info.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Instant;
 
+use super::info::ConnectionInfo;
 use crate::close::CloseReason;
+use crate::connections::ConnectionPermit;
 use crate::error::HandlerError;
 use crate::handler::Handler;
 use crate::mailbox::Mailbox;
@@ -37,12 +38,6 @@ pub(crate) enum SessionCell<H: Handler> {
 pub(crate) struct SessionState<S> {
     session: S,
     info: ConnectionInfo,
-}
-
-/// The data of a connection that never changes and needs no lock.
-pub(super) struct ConnectionInfo {
-    pub(super) peer_addr: Option<SocketAddr>,
-    pub(super) subprotocol: Option<Box<str>>,
 }
 
 /// The driver's handle to a shared session. Empty for a handler without async methods.
@@ -120,6 +115,7 @@ pub(crate) struct Session<H: Handler> {
     pub(crate) work: Option<Box<Work<H::Info>>>,
     /// The error of a `send` or a subscription of the running method, for `#[on_error]`.
     pub(crate) failure: Option<Box<HandlerError>>,
+    pub(crate) permit: Option<ConnectionPermit>,
 }
 
 impl<H: Handler> Session<H> {
@@ -132,6 +128,7 @@ impl<H: Handler> Session<H> {
             waker: None,
             work: (!H::STATES.is_empty()).then(|| Box::new(Work::with_states())),
             failure: None,
+            permit: None,
         }
     }
 

@@ -50,7 +50,8 @@ fn has_only_socket_work<H: Handler>(session: &Session<H>, state: &DriverState) -
         return false;
     }
     session.wire.allows_fast_iteration()
-        && state.allows_fast_iteration()
+        && state.has_no_due_deadline()
+        && session.has_no_signals()
         && !session.has_messages_or_work()
         && !session.has_waiting_calls()
         && !(H::ON_DRAIN && session.wire.has_drained())

@@ -23,6 +23,10 @@ pub(super) struct ConnectionIo<T> {
     pub(super) stage: Stage,
     /// Whether the transport may buffer bytes that it has accepted.
     pub(super) needs_flush: bool,
+    /// Number of bytes that were read.
+    pub(super) received: u64,
+    /// Number of bytes that were written.
+    pub(super) sent: u64,
 }
 
 /// The progress of the close of a stream.
@@ -37,7 +41,7 @@ pub(super) enum Stage {
 
 impl<T: Transport> ConnectionIo<T> {
     pub(super) fn new(stream: T) -> Self {
-        Self { stream: Some(stream), stage: Stage::Open, needs_flush: false }
+        Self { stream: Some(stream), stage: Stage::Open, needs_flush: false, received: 0, sent: 0 }
     }
 
     /// Reads once, after the incomplete frame of the last read.
@@ -95,7 +99,9 @@ impl<T: Transport> ConnectionIo<T> {
         let mut read = ReadBuf::new(&mut bytes[partial..]);
         match Pin::new(stream).poll_read(task, &mut read) {
             Poll::Ready(Ok(())) if !read.filled().is_empty() => {
-                let end = partial + read.filled().len();
+                let len = read.filled().len();
+                self.received += len as u64;
+                let end = partial + len;
                 if partial > 0 {
                     wire.prepend_partial(&mut bytes[..partial]);
                 }
@@ -123,6 +129,7 @@ impl<T: Transport> ConnectionIo<T> {
         let len = read.filled().len();
         Some(match poll {
             Poll::Ready(Ok(())) if len > 0 => {
+                self.received += len as u64;
                 wire.on_bytes_received(now());
                 wire.commit_direct_read(len);
                 Poll::Ready(true)
@@ -191,6 +198,7 @@ impl<T: Transport> ConnectionIo<T> {
                 Poll::Ready(Ok(0)) => return wire.on_write_error(io::ErrorKind::WriteZero),
                 Poll::Ready(Ok(len)) => {
                     self.needs_flush = true;
+                    self.sent += len as u64;
                     wire.on_bytes_sent(len, now);
                 }
                 Poll::Ready(Err(error)) => return on_write_error(wire, &error),

@@ -19,6 +19,7 @@ mod pending;
 mod poll_context;
 mod poll_loop;
 mod session;
+mod signals;
 mod state;
 mod transition;
 
@@ -65,6 +66,7 @@ where
     // the future.
     let mut instance = HandlerInstance::new(handler, cx);
     instance.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
+    instance.cx.session().permit = permit;
     if H::ON_PART {
         instance.cx.session().wire.deliver_in_parts();
     }
@@ -72,7 +74,7 @@ where
         io.set_send_limits(limits);
     }
     let io = ConnectionIo::new(io);
-    let mut driver = Driver { io, state: DriverState::new(permit), shared: instance.cx.shared() };
+    let mut driver = Driver { io, state: DriverState::default(), shared: instance.cx.shared() };
     async move {
         start_timers(&mut instance);
         let mut completion = Completion::Open;
@@ -153,6 +155,9 @@ where
     without_coop_budget(task, |task| {
         with_scratch(|scratch| {
             let mut poll = PollContext::new(task, driver, scratch);
+            if !session.has_no_signals() {
+                poll.handle_signals(session, false);
+            }
             if T::IS_SESSION {
                 poll.poll_session(session);
             }

@@ -90,7 +90,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         }
         session.forward();
         session.send_calls();
-        self.state.check_shutdown_and_activity(&mut session.wire);
+        self.check_signals_and_activity(session, true);
         while !session.wire.is_closing() {
             read_ahead(self.io, self.task, session, self.scratch);
             if session.wire.close_reason().is_some() {
@@ -129,7 +129,9 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         }
         // After a close by the handler itself, the method may run until a shutdown's deadline.
         match session.wire.close_reason() {
-            Some(CloseReason::Stop(_)) if !self.state.shutdown_deadline_passed(self.task) => Poll::Pending,
+            Some(CloseReason::Stop(_)) if !self.state.shutdown_deadline_passed(self.task, session) => {
+                Poll::Pending
+            }
             _ => Poll::Ready(()),
         }
     }

@@ -85,8 +85,8 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         }
         let (has_queued, is_draining) = {
             let session = &mut *instance.cx.session();
+            self.check_signals_and_activity(session, false);
             let state = &mut self.state;
-            state.check_shutdown_and_activity(&mut session.wire);
             state.note_due_timers(session);
             // PERF: a message is the usual reason for this path. budget: fanout
             let has_queued = session.has_messages_or_work()

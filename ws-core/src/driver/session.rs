@@ -55,10 +55,12 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Checks the session without the handler instance.
     pub(super) fn poll_session(&mut self, session: &mut Session<H>) {
         let Some(stream) = &mut self.io.stream else { return };
+        let shutdown = session.shutdown_deadline();
         let wire = &mut session.wire;
-        if wire.is_open() && self.state.is_shutting_down() {
+        if let Some(deadline) = shutdown.filter(|_| wire.is_open()) {
             stream.announce_restart();
-            self.state.check_shutdown_and_activity(wire);
+            wire.check_activity(now);
+            wire.drain_by(CloseReason::Shutdown, deadline);
         }
         let update = stream.poll_session(self.task);
         if update.reset > 0 {

@@ -1,5 +1,6 @@
 //! The state of a connection's task beside the handler instance.
 
+use std::any::type_name;
 use std::task::Context as TaskContext;
 use std::time::Instant;
 
@@ -7,8 +8,6 @@ use super::budget::IterationBudget;
 use super::deadline_timer::{Armed, DeadlineTimer};
 use super::io::ConnectionIo;
 use crate::clock::{IO_PASSES, STANDSTILL, now, wake_after_io};
-use crate::close::CloseReason;
-use crate::connections::ConnectionPermit;
 use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
 use crate::transport::Transport;
@@ -26,7 +25,6 @@ pub(super) struct Driver<H: Handler, T> {
 #[derive(Default)]
 pub(super) struct DriverState {
     timer: DeadlineTimer,
-    permit: Option<ConnectionPermit>,
     /// Deadlines up to this time are due: the time at which the timer fired, or a time past a timer of the
     /// handler if that was detected earlier. Later deadlines wait for the next poll of the timer.
     pub(super) due_at: Option<Instant>,
@@ -78,26 +76,11 @@ impl Confirmation {
 }
 
 impl DriverState {
-    pub(super) fn new(permit: Option<ConnectionPermit>) -> Self {
-        Self { permit, ..Self::default() }
-    }
-
-    /// Returns the deadline of the server's shutdown, if a shutdown was requested.
-    fn shutdown_deadline(&self) -> Option<Instant> {
-        self.permit.as_ref().and_then(ConnectionPermit::shutdown_deadline)
-    }
-
-    /// Returns whether a shutdown was requested.
-    pub(super) fn is_shutting_down(&self) -> bool {
-        self.shutdown_deadline().is_some()
-    }
-
-    /// Returns whether no deadline is due, and no shutdown was requested.
+    /// Returns whether no deadline is due.
     // PERF: part of the check of every iteration. budget: text64
     #[inline(always)]
-    pub(super) fn allows_fast_iteration(&self) -> bool {
+    pub(super) fn has_no_due_deadline(&self) -> bool {
         self.due_at.is_none()
-            && self.permit.as_ref().is_none_or(|permit| permit.shutdown_deadline().is_none())
     }
 
     /// Begins a poll of the task, which reads the socket before it checks time limits.
@@ -217,9 +200,14 @@ impl DriverState {
     }
 
     /// Returns whether the deadline of a shutdown has passed. Otherwise the timer is armed for that deadline.
-    pub(super) fn shutdown_deadline_passed(&mut self, task: &mut TaskContext<'_>) -> bool {
+    pub(super) fn shutdown_deadline_passed<H: Handler>(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        session: &Session<H>,
+    ) -> bool {
         // The connection is closing and has no idle timeout, so its idle timer need not be marked as lost.
-        self.shutdown_deadline()
+        session
+            .shutdown_deadline()
             .is_some_and(|deadline| self.timer.poll_deadline(task, deadline) == Armed::Passed)
     }
 
@@ -240,16 +228,10 @@ impl DriverState {
         self.timer.disarm();
         session.wire.on_idle_timer_lost();
         session.set_waker(task.waker());
-        if let Some(permit) = &self.permit {
-            permit.register(task.waker());
-        }
-    }
-
-    /// Notes activity of the client that brought no bytes, and begins to drain if the server shuts down.
-    pub(super) fn check_shutdown_and_activity(&self, wire: &mut Connection) {
-        wire.check_activity(now);
-        if let Some(deadline) = self.shutdown_deadline() {
-            wire.drain_by(CloseReason::Shutdown, deadline);
+        if let Some(permit) = &session.permit {
+            // At the first poll nothing has been read, so that this is the time at which the connection was made.
+            let opened = session.wire.last_received_at();
+            permit.register_connection(task.waker(), type_name::<H>, opened);
         }
     }
 }

@@ -111,7 +111,7 @@ impl<H: Handler> Mount<H> {
             }
             _ => return Err(reject(HandshakeRejection::Method(METHODS))),
         };
-        let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0.ip());
+        let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0);
         let permit = context.admit(peer).map_err(reject)?;
         let handshake_timeout = context.settings.handshake_timeout;
         let message = match transport {

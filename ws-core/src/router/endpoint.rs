@@ -7,7 +7,7 @@
 use std::any::type_name;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -150,7 +150,7 @@ impl<H: Handler> Mount<H> {
 
 impl RouterContext<'_> {
     /// Counts one more connection, unless a limit is reached.
-    pub(super) fn admit(&self, peer: Option<IpAddr>) -> Result<ConnectionPermit, HandshakeRejection> {
+    pub(super) fn admit(&self, peer: Option<SocketAddr>) -> Result<ConnectionPermit, HandshakeRejection> {
         let permit =
             self.connections.admit(&self.settings.connections, peer).map_err(|limit| match limit {
                 LimitReached::Total => HandshakeRejection::Capacity,
@@ -255,7 +255,7 @@ impl<H: Handler> Mount<H> {
         context: RouterContext<'_>,
     ) -> Result<AcceptedHandshake, HandshakeRejection> {
         let response = upgrade::check_plain_handshake(plain.headers, plain.fields, &self.options)?;
-        let permit = context.admit(plain.peer.map(|peer| peer.ip()))?;
+        let permit = context.admit(plain.peer)?;
         let upgrade = catch(make_default).map_err(|panic| HandshakeRejection::Panic(panic.into_text()))?;
         let (setup, response, headers) = self.negotiate(response, upgrade, plain.fields, plain.peer)?;
         let start =
@@ -279,7 +279,7 @@ impl<H: Handler> Mount<H> {
         if Self::begins_session(&parts.headers) && response.challenge().is_none() {
             return Box::pin(self.accept_session(response, parts, state, context)).await;
         }
-        let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0.ip());
+        let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0);
         let permit = context.admit(peer).map_err(reject)?;
         let timeout = context.settings.handshake_timeout;
         let deadline = context.deadline(parts);

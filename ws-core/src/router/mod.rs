@@ -2,6 +2,7 @@
 
 mod bullet;
 mod client_script;
+mod connections;
 #[cfg(feature = "contract")]
 mod describe;
 mod drain;
@@ -34,6 +35,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use tower_service::Service;
 
+pub use connections::{ConnectionSnapshot, ConnectionState, Connections, TaggedConnections};
 pub use drain::Drain;
 #[cfg(feature = "test-util")]
 pub(crate) use endpoint::prepare;
@@ -51,7 +53,6 @@ pub(crate) use service::ReadyRouter;
 pub(crate) use static_files::StaticFile;
 use with_state::WithState;
 
-use crate::clock::now;
 use crate::connections::ConnectionTracker;
 use crate::handler::{Handler, Mounted, OnUpgrade};
 use crate::transport::PendingUpgrade;
@@ -269,38 +270,6 @@ impl<S: Send + Sync + 'static> Router<S> {
             })
         }));
         self
-    }
-}
-
-impl<S> Router<S>
-where
-    Self: ReadyRouter,
-{
-    /// Closes all connections of this router and its clones with 1001. Waits until all are closed, or until
-    /// the [`shutdown_timeout`](Router::shutdown_timeout) has passed.
-    ///
-    /// Messages that a connection has accepted are still handled. New handshakes get 503. The method is for
-    /// a router inside another server; [`serve_with_shutdown`](Router::serve_with_shutdown) calls it.
-    ///
-    /// ```
-    /// # use ws_core::prelude::*;
-    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
-    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let handlers = Router::new().mount::<Echo>();
-    /// let app = axum::Router::new().nest_service("/live", handlers.clone());
-    /// # let stop = async {};
-    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    /// axum::serve(listener, app).with_graceful_shutdown(stop).await.unwrap();
-    /// handlers.shutdown().await;
-    /// # }
-    /// ```
-    pub async fn shutdown(&self) {
-        let timeout = self.settings.shutdown_timeout;
-        self.connections.shut_down(now() + timeout);
-        if tokio::time::timeout(timeout, self.connections.wait_empty()).await.is_err() {
-            tracing::warn!("connections are still open after the shutdown timeout");
-        }
     }
 }
 

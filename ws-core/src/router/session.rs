@@ -81,7 +81,7 @@ impl<H: Handler> Mount<H> {
         S: Send + Sync,
         H: Handler<Upgrade: OnUpgrade<H, S>>,
     {
-        let permit = context.admit(peer_addr(parts).map(|addr| addr.ip())).map_err(reject)?;
+        let permit = context.admit(peer_addr(parts)).map_err(reject)?;
         hide_tokens(&mut parts.headers);
         let deadline = context.deadline(parts);
         let negotiated = tokio::time::timeout_at(deadline, self.make_handler(response, parts, state));

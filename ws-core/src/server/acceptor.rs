@@ -74,7 +74,7 @@ impl Acceptor {
         #[cfg(feature = "proxy-protocol")]
         let is_proxy = is_proxy || settings.proxy_protocol.contains_peer(addr);
         let deadline = Instant::now() + settings.handshake_timeout;
-        let limited = addr.filter(|_| !is_proxy).map(|addr| addr.ip());
+        let limited = addr.filter(|_| !is_proxy);
         let Ok(permit) = self.handshakes.admit(&self.limits, limited) else { return };
         if !self.inherits_nodelay && addr.is_some() {
             self.inherits_nodelay = socket.set_nodelay();

@@ -55,6 +55,7 @@ mod peer;
 mod published;
 mod rates;
 mod ready_methods;
+mod requests;
 mod send_parts;
 #[cfg(feature = "session")]
 mod session_client;

@@ -99,6 +99,17 @@ impl Connection {
         self.close_with(CloseReason::Stop(close));
     }
 
+    /// Closes the connection for the program: earlier messages are still sent, messages that wait are not handled. A
+    /// client that does not read, or reads slowly, has `close_timeout` in total.
+    #[cold]
+    pub(crate) fn close_by_program(&mut self, close: Close, now: Instant) {
+        self.close_with(CloseReason::Requested(close));
+        let limit = now.checked_add(self.options.close_timeout);
+        if let Some(state) = &mut self.close_state {
+            state.deadline = state.deadline.into_iter().chain(limit).min();
+        }
+    }
+
     /// Queues the close frame and moves to [`Phase::Closing`]. No frame can be queued after that.
     ///
     /// The first reason counts. The exception is [`CloseReason::Overflow`]: the client does not receive

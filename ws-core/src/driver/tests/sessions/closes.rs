@@ -181,3 +181,22 @@ async fn grace_bridges_short_connections() {
     assert_eq!(peer.event().await, "ConnectionLost(UnexpectedEof)");
     assert_eq!(start.elapsed(), 24 * S, "the wait counts from the end of the connection");
 }
+
+#[tokio::test(start_paused = true)]
+async fn program_closes_a_session_with_and_without_a_connection() {
+    for is_detached in [false, true] {
+        let mut peer = begin_for_shutdown().await;
+        if is_detached {
+            peer.cut();
+            assert_eq!(peer.event().await, "detach");
+        }
+        let id = peer.connections.request_reports().remove(0).id;
+        assert!(peer.connections.close_id(id, &Close::from((4003, "signed out"))));
+        if !is_detached {
+            assert_eq!(peer.read().await, Read::Close(4003));
+        }
+        assert!(peer.event().await.starts_with("Requested"));
+        timeout(6 * S, peer.connections.wait_empty()).await.expect("no client prolongs the close");
+        assert!(!peer.resume().await);
+    }
+}

@@ -1,0 +1,259 @@
+//! Reads of the connections, and requests to them: tags, closes and snapshots.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::tags::check_tag;
+use super::{ConnectionPermit, ConnectionTracker, Entry, REQUEST, TagError, TrackerState};
+use crate::close::Close;
+
+/// The number of a connection. No other connection of the router has the same one, before or after.
+///
+/// ```
+/// # use ws_core::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let router: Router = Router::new();
+/// let ids: Vec<ws_core::ConnectionId> =
+///     router.connections().snapshots().await.into_iter().map(|connection| connection.id).collect();
+/// assert!(ids.is_empty());
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId {
+    serial: u64,
+    key: usize,
+}
+
+/// The number alone, which is enough to tell connections apart.
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serial.fmt(f)
+    }
+}
+
+/// The rarely used part of an entry: tags and requests.
+#[derive(Debug, Default)]
+pub(super) struct EntryExtras {
+    pub(super) tags: BTreeSet<Arc<str>>,
+    /// The handler's address, once the connection has a tag.
+    addr: Option<Arc<dyn Any + Send + Sync>>,
+    requests: Requests,
+}
+
+/// The requests of the registry to the task of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// The frame with which the connection has to close.
+    pub(crate) close: Option<Close>,
+    /// The receivers of the figures of the connection.
+    pub(crate) reports: Vec<oneshot::Sender<ConnectionReport>>,
+}
+
+impl Requests {
+    pub(super) fn is_empty(&self) -> bool {
+        self.close.is_none() && self.reports.is_empty()
+    }
+}
+
+/// The figures that only the task of a connection knows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionReport {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) buffered: usize,
+    pub(crate) is_in_method: bool,
+    pub(crate) is_closing: bool,
+}
+
+/// The data of a connection that the tracker has, and the receiver of its report.
+pub(crate) struct PendingSnapshot {
+    pub(crate) id: ConnectionId,
+    pub(crate) handler: &'static str,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) opened: Instant,
+    pub(crate) tags: Vec<Arc<str>>,
+    pub(crate) report: oneshot::Receiver<ConnectionReport>,
+}
+
+impl Entry {
+    pub(super) fn has_request(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| !extras.requests.is_empty())
+    }
+
+    /// Returns the name of the handler, if the connection has begun.
+    fn handler(&self) -> Option<&'static str> {
+        self.opened.map(|opened| (opened.handler)())
+    }
+}
+
+impl ConnectionTracker {
+    /// Returns the number of connections that have begun, of all handlers or of one.
+    pub(crate) fn count(&self, handler: Option<&str>) -> usize {
+        let state = self.lock();
+        let handlers = state.entries.iter().filter_map(|(_, entry)| entry.handler());
+        handlers.filter(|own| handler.is_none_or(|name| name == *own)).count()
+    }
+
+    /// Returns the number of connections of each handler that has any.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for handler in self.lock().entries.iter().filter_map(|(_, entry)| entry.handler()) {
+            *counts.entry(handler).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Returns the number of connections with a tag.
+    pub(crate) fn count_tagged(&self, tag: &str) -> usize {
+        self.lock().tags.get(tag).map_or(0, BTreeSet::len)
+    }
+
+    /// Returns the addresses of the connections with a tag.
+    pub(crate) fn tagged_addrs(&self, tag: &str) -> Vec<Arc<dyn Any + Send + Sync>> {
+        let state = self.lock();
+        let keys = state.tags.get(tag).into_iter().flatten();
+        keys.filter_map(|&key| state.entries.get(key)?.extras.as_ref()?.addr.clone()).collect()
+    }
+
+    /// Requests the close of the connections with a tag. Returns how many there are.
+    pub(crate) fn close_tagged(&self, tag: &str, close: &Close) -> usize {
+        let mut state = self.lock();
+        let keys: Vec<usize> = state.tags.get(tag).into_iter().flatten().copied().collect();
+        let wakers = keys.iter().filter_map(|&key| self.request_close(&mut state, key, close)).collect();
+        drop(state);
+        wake_all(wakers);
+        keys.len()
+    }
+
+    /// Requests the close of one connection. Returns whether it is open.
+    pub(crate) fn close_id(&self, id: ConnectionId, close: &Close) -> bool {
+        let mut state = self.lock();
+        let is_open = state.entries.get(id.key).is_some_and(|entry| entry.serial == id.serial);
+        let waker = if is_open { self.request_close(&mut state, id.key, close) } else { None };
+        drop(state);
+        wake_all(waker.into_iter().collect());
+        is_open
+    }
+
+    fn request_close(&self, state: &mut TrackerState, key: usize, close: &Close) -> Option<Waker> {
+        self.request(state, key, |requests| _ = requests.close.get_or_insert_with(|| close.clone()))
+    }
+
+    /// Adds a request to those of a connection. Returns the waker of its task.
+    fn request(
+        &self,
+        state: &mut TrackerState,
+        key: usize,
+        add: impl FnOnce(&mut Requests),
+    ) -> Option<Waker> {
+        let entry = state.entries.get_mut(key)?;
+        let requests = &mut entry.extras.get_or_insert_default().requests;
+        if requests.is_empty() {
+            self.signals.fetch_add(REQUEST, Ordering::AcqRel);
+        }
+        add(requests);
+        entry.waker.clone()
+    }
+
+    /// Requests a report of each connection that has begun.
+    pub(crate) fn request_reports(&self) -> Vec<PendingSnapshot> {
+        let mut state = self.lock();
+        let keys: Vec<usize> = state.entries.iter().map(|(key, _)| key).collect();
+        let mut wakers = Vec::new();
+        let pending = keys.into_iter().filter_map(|key| {
+            let entry = state.entries.get(key)?;
+            let opened = entry.opened?;
+            let (serial, peer) = (entry.serial, entry.peer);
+            let tags = entry.extras.as_ref().map(|extras| extras.tags.iter().cloned().collect());
+            let (sender, report) = oneshot::channel();
+            wakers.extend(self.request(&mut state, key, |requests| {
+                // Those whose caller has left are not kept.
+                requests.reports.retain(|sender| !sender.is_closed());
+                requests.reports.push(sender);
+            }));
+            let (id, tags) = (ConnectionId { serial, key }, tags.unwrap_or_default());
+            let handler = (opened.handler)();
+            Some(PendingSnapshot { id, handler, peer, opened: opened.at, tags, report })
+        });
+        let pending = pending.collect();
+        drop(state);
+        wake_all(wakers);
+        pending
+    }
+}
+
+/// Wakes tasks. Without the lock, because a task may take it.
+fn wake_all(wakers: Vec<Waker>) {
+    wakers.into_iter().for_each(Waker::wake);
+}
+
+impl TrackerState {
+    /// Removes the tags of a connection that has ended.
+    pub(super) fn release_tags(&mut self, key: usize, extras: Option<&EntryExtras>) {
+        for tag in extras.into_iter().flat_map(|extras| &extras.tags) {
+            remove_tag(&mut self.tags, tag, key);
+        }
+    }
+}
+
+fn remove_tag(tags: &mut HashMap<Arc<str>, BTreeSet<usize>>, tag: &str, key: usize) {
+    if let Some(keys) = tags.get_mut(tag) {
+        keys.remove(&key);
+        if keys.is_empty() {
+            tags.remove(tag);
+        }
+    }
+}
+
+impl ConnectionPermit {
+    /// Returns the requests to this connection, which are then no longer pending.
+    #[cold]
+    pub(crate) fn take_requests(&self) -> Requests {
+        let mut state = self.connections.lock();
+        let entry = state.entries.get_mut(self.key);
+        let Some(extras) = entry.and_then(|entry| entry.extras.as_mut()) else { return Requests::default() };
+        let requests = std::mem::take(&mut extras.requests);
+        if !requests.is_empty() {
+            self.connections.signals.fetch_sub(REQUEST, Ordering::AcqRel);
+        }
+        requests
+    }
+
+    /// Adds a tag. `addr` is the address of the handler.
+    pub(crate) fn tag(&self, tag: &str, addr: Arc<dyn Any + Send + Sync>) -> Result<(), TagError> {
+        let mut state = self.connections.lock();
+        let TrackerState { entries, tags, .. } = &mut *state;
+        let Some(entry) = entries.get_mut(self.key) else { return Ok(()) };
+        let own = entry.extras.get_or_insert_default();
+        if check_tag(tag, own.tags.len(), own.tags.contains(tag))? {
+            let shared = match tags.get_key_value(tag) {
+                Some((shared, _)) => Arc::clone(shared),
+                None => Arc::from(tag),
+            };
+            own.tags.insert(Arc::clone(&shared));
+            tags.entry(shared).or_default().insert(self.key);
+            own.addr.get_or_insert(addr);
+        }
+        Ok(())
+    }
+
+    /// Removes a tag. Returns false if the connection does not have it.
+    pub(crate) fn untag(&self, tag: &str) -> bool {
+        let mut state = self.connections.lock();
+        let TrackerState { entries, tags, .. } = &mut *state;
+        let own = entries.get_mut(self.key).and_then(|entry| entry.extras.as_mut());
+        let had = own.is_some_and(|extras| extras.tags.remove(tag));
+        if had {
+            remove_tag(tags, tag, self.key);
+        }
+        had
+    }
+}

@@ -1,0 +1,177 @@
+//! Tests of the limits, the tags and the requests.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::close::Close;
+
+#[tokio::test(start_paused = true)]
+async fn admits_within_each_limit() {
+    let connections = Arc::<ConnectionTracker>::default();
+    let limits = ConnectionLimits { connections: 4, per_address: Some(2), rate: Some(4) };
+    let admit = |last| connections.admit(&limits, Some((IpAddr::from([10, 0, 0, last]), 1).into()));
+    let _first = admit(1).unwrap();
+    let second = admit(1).unwrap();
+    assert_eq!(admit(1).err(), Some(LimitReached::Address));
+    // Rejected connections do not count towards the rate.
+    let _third = admit(2).unwrap();
+    drop(second);
+    let _fourth = admit(1).unwrap();
+    assert_eq!(admit(3).err(), Some(LimitReached::Rate));
+    tokio::time::advance(Duration::from_millis(250)).await;
+    let _fifth = admit(3).unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(admit(3).err(), Some(LimitReached::Total));
+    assert_eq!(connections.admit(&ConnectionLimits::new(6), None).err(), None);
+}
+
+/// A step of a program: the index of a connection, and that of a tag.
+#[derive(Clone, Debug)]
+enum Step {
+    Open,
+    End(usize),
+    Tag(usize, usize),
+    Untag(usize, usize),
+    Close(usize),
+    Snapshots,
+    Take(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (connection, tag) = (0..8_usize, 0..20_usize);
+    prop_oneof![
+        3 => Just(Step::Open),
+        2 => connection.clone().prop_map(Step::End),
+        6 => (connection.clone(), tag.clone()).prop_map(|(connection, tag)| Step::Tag(connection, tag)),
+        1 => (connection.clone(), tag.clone()).prop_map(|(connection, tag)| Step::Untag(connection, tag)),
+        1 => tag.prop_map(Step::Close),
+        1 => Just(Step::Snapshots),
+        1 => connection.prop_map(Step::Take),
+    ]
+}
+
+/// A connection of the model: its permit, its number, its tags, and whether a request waits.
+struct Expected {
+    permit: ConnectionPermit,
+    number: u64,
+    tags: BTreeSet<String>,
+    has_request: bool,
+}
+
+fn handler() -> &'static str {
+    "handler"
+}
+
+proptest! {
+    /// Keys of the slab are used again, so a tag that outlives its connection would point to another one.
+    #[test]
+    fn tag_never_points_to_another_connection(steps in vec(step(), 1..200)) {
+        let connections = Arc::<ConnectionTracker>::default();
+        let (mut open, mut number) = (Vec::<Expected>::new(), 0);
+        for step in steps {
+            let count = open.len();
+            match step {
+                Step::Open if count < 8 => {
+                    let permit = connections.admit(&ConnectionLimits::new(8), None).unwrap();
+                    assert_eq!(connections.count(None), count, "the connection has not begun");
+                    permit.register_connection(Waker::noop(), handler, now());
+                    number += 1;
+                    open.push(Expected { permit, number, tags: BTreeSet::new(), has_request: false });
+                }
+                Step::End(index) if index < count => _ = open.swap_remove(index),
+                Step::Tag(index, tag) if index < count => {
+                    let (own, tag) = (&mut open[index], format!("tag {tag}"));
+                    let expected = if own.tags.contains(&tag) || own.tags.len() < 16 {
+                        own.tags.insert(tag.clone());
+                        Ok(())
+                    } else {
+                        Err(TagError::TooMany)
+                    };
+                    assert_eq!(own.permit.tag(&tag, Arc::new(own.number)), expected);
+                }
+                Step::Untag(index, tag) if index < count => {
+                    let (own, tag) = (&mut open[index], format!("tag {tag}"));
+                    assert_eq!(own.permit.untag(&tag), own.tags.remove(&tag));
+                }
+                Step::Close(tag) => {
+                    let tag = format!("tag {tag}");
+                    let tagged = open.iter_mut().filter(|own| own.tags.contains(&tag));
+                    let tagged = tagged.map(|own| own.has_request = true).count();
+                    assert_eq!(connections.close_tagged(&tag, &Close::from(4003)), tagged);
+                }
+                Step::Snapshots => {
+                    let tags = connections.request_reports().into_iter().map(|snapshot| snapshot.tags.len());
+                    let expected = open.iter_mut().map(|own| {
+                        own.has_request = true;
+                        own.tags.len()
+                    });
+                    assert_eq!(tags.sum::<usize>(), expected.sum::<usize>());
+                }
+                Step::Take(index) if index < count => {
+                    let own = &mut open[index];
+                    assert_eq!(!own.permit.take_requests().is_empty(), own.has_request);
+                    own.has_request = false;
+                }
+                _ => {}
+            }
+            for tag in (0..20).map(|tag| format!("tag {tag}")) {
+                let mut tagged: Vec<u64> = connections
+                    .tagged_addrs(&tag)
+                    .iter()
+                    .map(|addr| *addr.downcast_ref().unwrap())
+                    .collect();
+                tagged.sort_unstable();
+                let expected = open.iter().filter(|own| own.tags.contains(&tag)).map(|own| own.number);
+                let mut expected: Vec<u64> = expected.collect();
+                expected.sort_unstable();
+                assert_eq!((connections.count_tagged(&tag), &tagged), (expected.len(), &expected));
+            }
+            assert_eq!(connections.count(Some("handler")), open.len());
+            let requests = open.iter().filter(|own| own.has_request).count();
+            assert_eq!(connections.signals.load(Ordering::Relaxed), REQUEST * requests);
+        }
+        drop(open);
+        let state = connections.lock();
+        assert!(state.entries.is_empty() && state.tags.is_empty());
+        assert_eq!(connections.signals.load(Ordering::Relaxed), 0);
+    }
+}
+
+#[test]
+fn tags_are_bounded() {
+    let connections = Arc::<ConnectionTracker>::default();
+    let permit = connections.admit(&ConnectionLimits::new(1), None).unwrap();
+    let tag = |tag: &str| permit.tag(tag, Arc::new(()));
+    assert_eq!(
+        (tag(""), tag(&"é".repeat(64)), tag(&"x".repeat(129))),
+        (Err(TagError::Empty), Ok(()), Err(TagError::TooLong))
+    );
+    for index in 1..16 {
+        assert_eq!(tag(&index.to_string()), Ok(()));
+    }
+    assert_eq!((tag("1"), tag("16")), (Ok(()), Err(TagError::TooMany)));
+    assert!(permit.untag("1") && !permit.untag("1"));
+    assert_eq!((tag("16"), connections.count_tagged("1")), (Ok(()), 0));
+}
+
+#[test]
+fn number_of_an_earlier_connection_closes_none() {
+    let connections = Arc::<ConnectionTracker>::default();
+    let begin = || {
+        let permit = connections.admit(&ConnectionLimits::new(1), None).unwrap();
+        permit.register_connection(Waker::noop(), handler, now());
+        (permit, connections.request_reports().remove(0).id)
+    };
+    let (first, first_id) = begin();
+    drop(first);
+    let (second, second_id) = begin();
+    assert!(!connections.close_id(first_id, &Close::from(4003)));
+    assert!(second.take_requests().close.is_none());
+    assert!(connections.close_id(second_id, &Close::from(4003)));
+    assert!(connections.close_id(second_id, &Close::from(4004)));
+    assert_eq!(second.take_requests().close, Some(Close::from(4003)), "the first close counts");
+}
