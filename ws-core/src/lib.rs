@@ -193,7 +193,7 @@ pub use options::{Compress, Options, Origins, Overflow, SessionOptions, Unhandle
 pub use payload::{FromBinary, FromText};
 pub use reply::{Goto, IntoReply, Replies};
 pub use router::{
-    ConnectionSnapshot, ConnectionState, Connections, Drain, Path, PeerAddr, Query, Router, State,
+    ConnectionSnapshot, ConnectionState, Connections, Drain, Path, PeerAddr, Query, Readiness, Router, State,
     Subprotocols, TaggedConnections,
 };
 pub use server::Listener;

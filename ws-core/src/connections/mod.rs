@@ -9,7 +9,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Instant;
@@ -43,6 +43,8 @@ pub(crate) struct ConnectionTracker {
     /// [`SHUTDOWN`] after a shutdown was requested, and a [`REQUEST`] for each connection with requests that its
     /// task has not taken. Then all connections check their entry, until that task is polled.
     signals: AtomicUsize,
+    /// Whether the server announces that it stops. It still admits connections.
+    is_leaving: AtomicBool,
     open: AtomicUsize,
     state: Mutex<TrackerState>,
     /// Notified when the last connection has ended.
@@ -128,6 +130,16 @@ impl ConnectionTracker {
         let key = state.entries.insert(entry);
         drop(state);
         Ok(ConnectionPermit { connections: Arc::clone(self), key })
+    }
+
+    /// Announces that the server stops. It still admits connections.
+    pub(crate) fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Release);
+    }
+
+    /// Returns whether the server stops, or has announced it.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire) || self.is_shutting_down()
     }
 
     /// Requests the shutdown of every connection. Their methods may run until `deadline`.

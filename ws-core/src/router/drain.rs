@@ -21,6 +21,7 @@ use crate::clock::now;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
     pub(super) spread: Duration,
+    pub(crate) notice: Duration,
 }
 
 impl Drain {
@@ -34,7 +35,22 @@ impl Drain {
     /// assert_ne!(Drain::spread(Duration::ZERO), Drain::default());
     /// ```
     pub const fn spread(time: Duration) -> Self {
-        Self { spread: time }
+        Self { spread: time, notice: Duration::ZERO }
+    }
+
+    /// Sets how long the server goes on accepting clients after [`Router::ready`] has turned false, before it closes
+    /// its listener and its connections. A load balancer needs that time to notice: the period of its probes, times
+    /// the number of failures that it takes. Default: none. A router inside another server ignores it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use ws_core::Drain;
+    ///
+    /// let drain = Drain::default().notice(Duration::from_secs(10));
+    /// assert_ne!(drain, Drain::default());
+    /// ```
+    pub const fn notice(self, time: Duration) -> Self {
+        Self { notice: time, ..self }
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     /// The proxies whose connections begin with a header of the PROXY protocol.
     #[cfg(feature = "proxy-protocol")]
     pub(crate) proxy_protocol: TrustedProxies,
-    pub(super) drain: Drain,
+    pub(crate) drain: Drain,
     /// Number of threads that run connections; 0 runs them on the runtime.
     pub(crate) workers: usize,
     /// Length of the accept queue of a listener that `serve` binds.

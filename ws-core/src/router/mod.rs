@@ -13,6 +13,7 @@ mod other_requests;
 mod path;
 mod pattern;
 mod pending_connection;
+mod ready;
 mod refusal;
 mod service;
 #[cfg(feature = "session")]
@@ -48,6 +49,7 @@ use path::PathParams;
 #[cfg(all(any(test, fuzzing), feature = "deflate"))]
 pub use path::parameters;
 pub(crate) use pending_connection::{AcceptedHandshake, StartConnection};
+pub use ready::Readiness;
 pub(crate) use service::ReadyRouter;
 #[cfg(feature = "contract")]
 pub(crate) use static_files::StaticFile;

@@ -55,6 +55,15 @@ pub(super) async fn run_server(
     let listeners = listeners.into_iter().map(start).collect::<io::Result<Vec<_>>>();
     let mut listeners = listeners.map_err(|source| Error::Workers { source })?;
     let mut first = 0;
+    let notice = server.settings.drain.notice;
+    let shutdown = async {
+        shutdown.await;
+        server.connections.leave();
+        if !notice.is_zero() {
+            tracing::info!(?notice, "not ready for new clients any more; still accepting them");
+            tokio::time::sleep(notice).await;
+        }
+    };
     let mut shutdown = pin!(shutdown);
     let mut timer = SharedTimer::new();
     loop {
@@ -145,8 +154,10 @@ mod tests {
     use std::io::ErrorKind;
     use std::net::TcpStream;
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
-    use crate::router::Settings;
+    use crate::router::{Drain, Settings};
 
     /// Connects clients that nothing accepts, and returns how many connect until the queue is full.
     fn fill(listener: &TcpListener, max: usize) -> (Vec<TcpStream>, Option<io::Error>) {
@@ -176,6 +187,22 @@ mod tests {
         // Linux accepts one connection more than the backlog.
         let (clients, error) = fill(&listener, 400);
         assert_eq!((clients.len(), error.map(|error| error.kind())), (3, Some(ErrorKind::TimedOut)));
+    }
+
+    #[tokio::test]
+    async fn server_that_is_not_ready_accepts_clients_during_the_notice() {
+        let listener = bind("127.0.0.1:0", 16).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let router: Router = Router::new().drain(Drain::default().notice(Duration::from_hours(1)));
+        let ready = router.ready();
+        assert!(ready.is_ready());
+        let server = tokio::spawn(router.fallback(ready.clone()).serve_listener(listener, async {}));
+        let mut client = tokio::net::TcpStream::connect(addr).await.unwrap();
+        client.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!((&answer, ready.is_ready()), (b"HTTP/1.1 503", false));
+        server.abort();
     }
 
     #[tokio::test]
