@@ -199,6 +199,8 @@ pub use router::{
 pub use server::Listener;
 #[cfg(feature = "tls")]
 pub use server::Tls;
+#[cfg(feature = "signal")]
+pub use server::shutdown_signal;
 pub use timer::TimerId;
 #[cfg(feature = "json")]
 pub use topic::EnvelopeCodec;

@@ -13,6 +13,8 @@ mod protocol;
 mod proxy_protocol;
 mod request_head;
 mod run;
+#[cfg(feature = "signal")]
+mod signal;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(unix)]
@@ -26,6 +28,8 @@ use std::path::Path;
 pub use listener::Listener;
 use peer::Security;
 use run::{bind_and_serve, run_server};
+#[cfg(feature = "signal")]
+pub use signal::shutdown_signal;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 use tokio::net::TcpListener;
