@@ -25,6 +25,15 @@ fn configurations_of_the_guide_are_those_of_the_tests() {
     assert_eq!(block(&chapter, "haproxy"), read("proxies/haproxy.cfg"));
 }
 
+#[test]
+fn trace_of_the_guide_is_that_of_the_tests() {
+    let chapter = read("../docs/observability.md");
+    let test = read("spans/open_telemetry.rs");
+    let snippet = block(&chapter, "rust,ignore");
+    let lines = snippet.lines().map(|line| format!("    {line}\n"));
+    assert!(test.contains(&lines.collect::<String>()), "{snippet}");
+}
+
 /// The sections of benches/RESULTS.md that the guide cites: heading, and name in the guide.
 const FIGURES: [(&str, &str); 8] = [
     ("Echo, 64 bytes of text", "echo of 64 bytes, CPU µs"),

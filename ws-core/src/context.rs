@@ -12,6 +12,7 @@ mod mailbox;
 mod parts;
 mod permit;
 mod presence;
+mod properties;
 mod session;
 mod settings;
 mod topics;
@@ -32,6 +33,7 @@ use crate::close::Close;
 use crate::error::HandlerError;
 use crate::handler::{Handler, InfoOf, ReplyOf};
 use crate::reply::IntoReply;
+use crate::span::ConnectionSpan;
 use crate::timer::TimerId;
 use crate::wire::Connection;
 
@@ -266,51 +268,6 @@ impl<H: Handler> Context<H> {
     pub fn buffered(&mut self) -> usize {
         self.session().wire.outbox().len()
     }
-
-    /// Returns the socket address of the client.
-    ///
-    /// `None` if the transport has no addresses. `None` also inside another server, unless that server
-    /// adds the address to the request: see [`PeerAddr`](crate::PeerAddr).
-    ///
-    /// ```
-    /// # use ws_core::{prelude::*, test::TestClient};
-    /// # #[websocket] #[derive(Default)] struct Chat;
-    /// #[websocket]
-    /// impl Chat {
-    ///     #[on_open]
-    ///     fn open(&mut self, cx: &mut Context<Self>) -> String {
-    ///         cx.peer_addr().map_or("from nowhere".into(), |addr| addr.to_string())
-    ///     }
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut client = TestClient::open(Chat).await; // A client in memory.
-    /// assert_eq!(client.text().await, "from nowhere");
-    /// # }
-    /// ```
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.cell.info().peer_addr()
-    }
-
-    /// Returns the subprotocol that the handshake negotiated (RFC 6455 §1.9).
-    ///
-    /// ```
-    /// # use ws_core::{prelude::*, test::TestClient};
-    /// # #[websocket(path = "/", subprotocols = ["v2", "v1"])] #[derive(Default)] struct Chat;
-    /// #[websocket]
-    /// impl Chat {
-    ///     #[on_open]
-    ///     fn open(&mut self, cx: &mut Context<Self>) -> String {
-    ///         cx.subprotocol().unwrap_or("none").to_owned()
-    ///     }
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let offer = TestClient::<Chat>::upgrade("/").header("sec-websocket-protocol", "v1, v2");
-    /// assert_eq!(offer.open().await.unwrap().text().await, "v2");
-    /// # }
-    /// ```
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.cell.info().subprotocol()
-    }
 }
 
 impl<H: Handler> Context<H> {
@@ -318,12 +275,26 @@ impl<H: Handler> Context<H> {
     #[cfg(test)]
     pub(crate) const STATE_SIZE: usize = SessionCell::<H>::STATE_SIZE;
 
+    /// Creates the context of a connection that no router accepted, with a span.
+    #[cfg(any(test, feature = "tungstenite"))]
     pub(crate) fn new(
         wire: Connection,
         peer_addr: Option<SocketAddr>,
         subprotocol: Option<Box<str>>,
     ) -> Self {
-        Self { cell: SessionCell::new(Session::new(wire), ConnectionInfo::new(peer_addr, subprotocol)) }
+        let path = H::CHECKED_DECLARATION.path;
+        let span = ConnectionSpan::new(std::any::type_name::<H>(), path, peer_addr, subprotocol.as_deref());
+        Self::with_span(wire, peer_addr, subprotocol, span)
+    }
+
+    pub(crate) fn with_span(
+        wire: Connection,
+        peer_addr: Option<SocketAddr>,
+        subprotocol: Option<Box<str>>,
+        span: ConnectionSpan,
+    ) -> Self {
+        let info = ConnectionInfo::new(peer_addr, subprotocol, span);
+        Self { cell: SessionCell::new(Session::new(wire), info) }
     }
 
     /// Sends the value that a method returned.
@@ -338,6 +309,12 @@ impl<H: Handler> Context<H> {
             return result;
         }
         session.failure.take().map_or(result, |failure| Err(*failure))
+    }
+
+    // PERF: called in every poll. budget: text64
+    #[inline(always)]
+    pub(crate) fn connection_span(&self) -> &ConnectionSpan {
+        self.cell.info().span()
     }
 
     // PERF: called for every message, by generated code and by the driver. budget: text64

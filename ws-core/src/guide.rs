@@ -38,6 +38,7 @@ chapters! {
     rooms: "../docs/rooms.md"
     bridging: "../docs/bridging.md"
     deployment: "../docs/deployment.md"
+    observability: "../docs/observability.md"
     choosing: "../docs/choosing.md"
     typescript: "../docs/typescript.md"
     cli: "../docs/cli.md"

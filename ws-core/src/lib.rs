@@ -53,6 +53,7 @@ pub mod private;
 mod router;
 mod scratch;
 mod server;
+mod span;
 mod sync;
 #[cfg(feature = "test-util")]
 pub mod test;

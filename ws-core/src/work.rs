@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument;
 
 pub(crate) use transition::{Transition, TransitionStep};
 
@@ -160,7 +161,8 @@ impl<I: Send + 'static> Work<I> {
         if work.len() >= limit {
             return Err(HandlerError::TooManyDeferred);
         }
-        work.running.spawn(future);
+        // In the span of the connection, or in one that the method has entered.
+        work.running.spawn(future.in_current_span());
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
+use crate::span::ConnectionSpan;
+
 /// The data of a connection that never changes and needs no lock.
 ///
 /// Half as large as a `SocketAddr` and a `Box<str>`, because every connection has one. IPv6 flow information is not
@@ -10,21 +12,31 @@ pub(super) struct ConnectionInfo {
     ip: Option<IpAddr>,
     port: u16,
     scope_id: u32,
-    /// Boxed twice, because few connections have one.
-    subprotocol: Option<Box<Box<str>>>,
+    /// Boxed because most connections have neither.
+    rare: Option<Box<RareInfo>>,
+}
+
+struct RareInfo {
+    subprotocol: Option<Box<str>>,
+    span: ConnectionSpan,
 }
 
 impl ConnectionInfo {
-    pub(super) fn new(peer: Option<SocketAddr>, subprotocol: Option<Box<str>>) -> Self {
+    pub(super) fn new(
+        peer: Option<SocketAddr>,
+        subprotocol: Option<Box<str>>,
+        span: ConnectionSpan,
+    ) -> Self {
         let scope_id = match peer {
             Some(SocketAddr::V6(peer)) => peer.scope_id(),
             _ => 0,
         };
+        let is_empty = subprotocol.is_none() && span.get().is_none();
         Self {
             ip: peer.map(|peer| peer.ip()),
             port: peer.map_or(0, |peer| peer.port()),
             scope_id,
-            subprotocol: subprotocol.map(Box::new),
+            rare: (!is_empty).then(|| Box::new(RareInfo { subprotocol, span })),
         }
     }
 
@@ -36,7 +48,13 @@ impl ConnectionInfo {
     }
 
     pub(super) fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_ref().map(|name| &***name)
+        self.rare.as_ref()?.subprotocol.as_deref()
+    }
+
+    // PERF: called in every poll. budget: text64
+    #[inline(always)]
+    pub(super) fn span(&self) -> &ConnectionSpan {
+        self.rare.as_ref().map_or(ConnectionSpan::NONE, |rare| &rare.span)
     }
 }
 
@@ -48,10 +66,10 @@ mod tests {
     fn address_and_subprotocol_are_stored() {
         for peer in ["10.0.0.1:80", "[::ffff:10.0.0.1]:1", "[fe80::1%7]:65535", "[2001:db8::1]:0"] {
             let peer: SocketAddr = peer.parse().unwrap();
-            let info = ConnectionInfo::new(Some(peer), Some("chat".into()));
+            let info = ConnectionInfo::new(Some(peer), Some("chat".into()), ConnectionSpan::default());
             assert_eq!((info.peer_addr(), info.subprotocol()), (Some(peer), Some("chat")));
         }
-        let info = ConnectionInfo::new(None, None);
+        let info = ConnectionInfo::new(None, None, ConnectionSpan::default());
         assert_eq!((info.peer_addr(), info.subprotocol()), (None, None));
     }
 }

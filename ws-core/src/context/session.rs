@@ -16,6 +16,7 @@ use crate::handler::Handler;
 use crate::mailbox::Mailbox;
 use crate::panic::catch;
 use crate::reply::{DeferredReply, Replies};
+use crate::span::ConnectionSpan;
 use crate::sync::lock;
 use crate::timer::Timers;
 use crate::topic::{Delivery, QueueItem, Subscriptions, new_connection_id};
@@ -49,6 +50,11 @@ impl<H: Handler> SharedSession<H> {
     pub(crate) fn session(&self) -> Option<&Mutex<Session<H>>> {
         self.0.as_ref().map(|state| &state.session)
     }
+
+    /// Returns the span of the connection; an empty one if the handler has no async methods.
+    pub(crate) fn span(&self) -> &ConnectionSpan {
+        self.0.as_ref().map_or(ConnectionSpan::NONE, |state| state.info.span())
+    }
 }
 
 impl<H: Handler> SessionCell<H> {
@@ -78,6 +84,7 @@ impl<H: Handler> SessionCell<H> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn info(&self) -> &ConnectionInfo {
         match self {
             Self::Owned(state) => &state.info,

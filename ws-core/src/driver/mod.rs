@@ -43,7 +43,7 @@ use state::{Driver, DriverState, MethodPhase};
 use crate::clock::now;
 use crate::close::CloseReason;
 use crate::connections::ConnectionPermit;
-use crate::context::{Context, Session};
+use crate::context::Context;
 use crate::handler::{Handler, HandlerInstance};
 use crate::panic::catch;
 use crate::scratch::with_scratch;
@@ -76,7 +76,7 @@ where
     let io = ConnectionIo::new(io);
     let mut driver = Driver { io, state: DriverState::default(), shared: instance.cx.shared() };
     async move {
-        start_timers(&mut instance);
+        instance.in_span(start);
         let mut completion = Completion::Open;
         loop {
             // An async method is a boxed future from the start: as a call, its payload would take room in
@@ -99,20 +99,17 @@ where
             completion = run_method(next, &mut driver).await;
         }
 
-        discard_pending(&mut instance);
+        instance.in_span(discard_pending);
         driver.state.method = MethodPhase::OnClose;
         let mut completion = Completion::Close;
         loop {
             let Some(method) = instance.next_method(completion) else { break };
             completion = run_method(method, &mut driver).await;
         }
-        log_closed(&mut instance.cx);
+        instance.in_span(log_closed);
         // The context stays in place, so that the future needs no room for a second one.
-        let handler = instance.handler;
-        if let Err(panic) = catch(|| drop(handler)) {
-            panic.log(type_name::<H>(), H::CHECKED_DECLARATION.path, instance.cx.peer_addr());
-        }
-        poll_fn(|task| poll_shutdown(task, &mut instance.cx.session(), &mut driver)).await;
+        drop_handler(instance.handler, &instance.cx);
+        poll_fn(|task| poll_shutdown(task, &mut instance.cx, &mut driver)).await;
         instance.cx.session().close_reason()
     }
 }
@@ -131,7 +128,8 @@ where
     T: Transport,
 {
     let Some(instance) = slot.take() else { return Poll::Ready(NextStep::Finish(None)) };
-    match with_scratch(|scratch| PollContext::new(task, driver, scratch).poll_loop(instance)) {
+    let poll = |instance| with_scratch(|scratch| PollContext::new(task, driver, scratch).poll_loop(instance));
+    match instance.in_span(poll) {
         ControlFlow::Continue(instance) => {
             *slot = Some(instance);
             Poll::Pending
@@ -141,15 +139,14 @@ where
 }
 
 /// Closes the stream after the handler has been dropped.
-fn poll_shutdown<H, T>(
-    task: &mut TaskContext<'_>,
-    session: &mut Session<H>,
-    driver: &mut Driver<H, T>,
-) -> Poll<()>
+fn poll_shutdown<H, T>(task: &mut TaskContext<'_>, cx: &mut Context<H>, driver: &mut Driver<H, T>) -> Poll<()>
 where
     H: Handler,
     T: Transport,
 {
+    let span = cx.connection_span().clone();
+    let _entered = span.enter();
+    let session = &mut *cx.session();
     driver.state.register(task, session);
     driver.state.begin_poll();
     without_coop_budget(task, |task| {
@@ -166,8 +163,9 @@ where
     })
 }
 
-/// Starts the timers of the declaration, when the connection opens.
-fn start_timers<H: Handler>(instance: &mut HandlerInstance<H>) {
+/// Logs that the connection opens, and starts the timers of the declaration.
+fn start<H: Handler>(instance: &mut HandlerInstance<H>) {
+    tracing::debug!("connection opened");
     if H::TIMERS.is_empty() {
         return;
     }
@@ -193,14 +191,16 @@ fn discard_pending<H: Handler>(instance: &mut HandlerInstance<H>) {
 }
 
 /// Logs the close reason of a connection.
-fn log_closed<H: Handler>(cx: &mut Context<H>) {
-    let reason = cx.session().close_reason();
-    tracing::debug!(
-        %reason,
-        handler = type_name::<H>(),
-        peer = cx.peer_addr().map(tracing::field::display),
-        "connection ended"
-    );
+fn log_closed<H: Handler>(instance: &mut HandlerInstance<H>) {
+    tracing::debug!(reason = %instance.cx.session().close_reason(), "connection ended");
+}
+
+/// Drops the handler in the span of its connection.
+fn drop_handler<H: Handler>(handler: H, cx: &Context<H>) {
+    let _entered = cx.connection_span().enter();
+    if let Err(panic) = catch(|| drop(handler)) {
+        panic.log(type_name::<H>(), H::CHECKED_DECLARATION.path, cx.peer_addr());
+    }
 }
 
 #[cfg(test)]

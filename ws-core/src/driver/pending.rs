@@ -38,6 +38,8 @@ where
     }
     poll_fn(move |task| {
         let Driver { io, state, shared } = &mut *driver;
+        let shared = &*shared;
+        let _entered = shared.span().enter();
         let (method, session) = match (&mut next, shared.session()) {
             (NextStep::RunMethod(method), Some(session)) => (method, session),
             (next, _) => {

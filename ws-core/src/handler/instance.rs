@@ -21,6 +21,15 @@ impl<H: Handler> HandlerInstance<H> {
         Self { handler, cx, in_on_error: false }
     }
 
+    /// Runs a function in the span of the connection.
+    // PERF: called in every poll. budget: text64
+    #[inline(always)]
+    pub(crate) fn in_span<'a, R>(&'a mut self, run: impl FnOnce(&'a mut Self) -> R) -> R {
+        let span = self.cx.connection_span().clone();
+        let _entered = span.enter();
+        run(self)
+    }
+
     /// Borrows the arguments of a method.
     #[inline]
     pub fn parts(&mut self) -> (&mut H, &mut Context<H>) {

@@ -112,8 +112,8 @@ pub fn upgrade_to_state<H: HasState<S>, S>(
 where
     Upgrade<H>: IntoUpgrade<H>,
 {
-    let Upgrade { handler, subprotocol, headers, options, error } = upgrade;
-    Ok(Upgrade { handler: H::from_state(handler), subprotocol, headers, options, error })
+    let Upgrade { handler, subprotocol, headers, options, span, error } = upgrade;
+    Ok(Upgrade { handler: H::from_state(handler), subprotocol, headers, options, span, error })
 }
 
 /// A timer that runs while the handler is in a state.

@@ -13,6 +13,7 @@ use hyper::http::request::Parts;
 
 use super::{Declared, Handler};
 use crate::options::Options;
+use crate::span::SpanChange;
 
 /// The constructor of a handler `H` from a request to a router with state `S`. The type
 /// [`Handler::Upgrade`](super::Handler::Upgrade) implements this trait.
@@ -129,6 +130,7 @@ pub struct Upgrade<H> {
     pub(crate) subprotocol: Option<HeaderValue>,
     pub(crate) headers: HeaderMap,
     pub(crate) options: Option<Options>,
+    pub(crate) span: Option<SpanChange>,
     /// The last invalid header or subprotocol, as text for the log.
     pub(crate) error: Option<String>,
 }
@@ -136,7 +138,7 @@ pub struct Upgrade<H> {
 impl<H> Upgrade<H> {
     /// Creates an upgrade with the declared settings.
     pub fn new(handler: H) -> Self {
-        Self { handler, subprotocol: None, headers: HeaderMap::new(), options: None, error: None }
+        Self { handler, subprotocol: None, headers: HeaderMap::new(), options: None, span: None, error: None }
     }
 
     /// Selects a subprotocol, in place of the choice from the declared `subprotocols`.
@@ -184,6 +186,37 @@ impl<H> Upgrade<H> {
             (Ok(name), Ok(value)) => _ = self.headers.append(name, value),
             _ => self.error = Some(format!("invalid header {name:?}: {value:?}")),
         }
+        self
+    }
+
+    /// Changes the `tracing` span of the connection before the span is entered, for example to continue a trace of
+    /// the client.
+    ///
+    /// `change` is not called if no subscriber takes the span. A panic in `change` is a 500. A second call replaces
+    /// the first. Without a change, the parent of the span is the span in which the request was handled, if there is
+    /// one. [Observability](crate::guide::observability#traces) has an example with OpenTelemetry, whose parent can
+    /// only be set here.
+    ///
+    /// ```
+    /// # use ws_core::{prelude::*, test::TestClient};
+    /// # #[websocket(path = "/")] struct Chat;
+    /// #[websocket]
+    /// impl Chat {
+    ///     #[on_upgrade]
+    ///     fn join(headers: HeaderMap) -> Upgrade<Self> {
+    ///         Upgrade::new(Chat).span(move |span| {
+    ///             let user = headers.get("x-user").and_then(|user| user.to_str().ok());
+    ///             span.record("tag", user);
+    ///         })
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut client = TestClient::<Chat>::upgrade("/").header("x-user", "ann").open().await.unwrap();
+    /// client.close(1000).await;
+    /// # }
+    /// ```
+    pub fn span(mut self, change: impl FnOnce(&tracing::Span) + Send + 'static) -> Self {
+        self.span = Some(SpanChange(Box::new(change)));
         self
     }
 

@@ -42,6 +42,7 @@ use crate::contract_model::HandlerContract;
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::panic::{Panic, catch};
+use crate::span::{ConnectionSpan, SpanChange};
 #[cfg(feature = "session")]
 use crate::transport::session::Sessions;
 use crate::upgrade::{self, HandshakeHeaders, HandshakeRejection, HandshakeResponse, HeaderFields};
@@ -111,7 +112,6 @@ pub(super) struct Mount<H> {
     #[cfg(feature = "session")]
     pub(super) sessions: Arc<Sessions>,
     /// The path at which the handler is mounted.
-    #[cfg(feature = "contract")]
     path: Box<str>,
     handler: PhantomData<fn() -> H>,
 }
@@ -120,10 +120,7 @@ impl<H: Handler> Mount<H> {
     /// Mounts the handler at a path.
     pub(super) fn new(path: &str) -> Self {
         let options = Arc::new(H::CHECKED_DECLARATION.options);
-        #[cfg(not(feature = "contract"))]
-        let _ = path;
         Self {
-            #[cfg(feature = "contract")]
             path: path.into(),
             #[cfg(feature = "session")]
             session_options: Arc::new(session_options(&options)),
@@ -315,7 +312,7 @@ impl<H: Handler> Mount<H> {
         fields: &F,
         peer_addr: Option<SocketAddr>,
     ) -> Result<Negotiated<H>, HandshakeRejection> {
-        let Upgrade { handler, subprotocol, headers, options, error } = upgrade;
+        let Upgrade { handler, subprotocol, headers, options, span: change, error } = upgrade;
         if let Some(subprotocol) = subprotocol {
             if !upgrade::offers_subprotocol(fields, &subprotocol) {
                 let why = format!("the client did not offer the subprotocol {subprotocol:?} of `Upgrade`");
@@ -331,12 +328,19 @@ impl<H: Handler> Mount<H> {
             // Draft 76 has no pings.
             Arc::make_mut(&mut options).ping_interval = None;
         }
+        let subprotocol: Option<Box<str>> =
+            response.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into);
+        let span = ConnectionSpan::new(type_name::<H>(), &self.path, peer_addr, subprotocol.as_deref());
+        if let (Some(SpanChange(change)), Some(span)) = (change, span.get()) {
+            catch(|| change(span)).map_err(|panic| HandshakeRejection::Panic(panic.into_text()))?;
+        }
         let setup = ConnectionSetup {
             handler,
             compression: response.negotiate_compression(fields, &options),
             options,
             peer_addr,
-            subprotocol: response.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into),
+            subprotocol,
+            span,
         };
         Ok((setup, response, headers))
     }

@@ -17,6 +17,7 @@ use crate::driver;
 use crate::error::BoxError;
 use crate::handler::Handler;
 use crate::options::Options;
+use crate::span::ConnectionSpan;
 use crate::transport::hixie::HixieTransport;
 use crate::transport::{PendingUpgrade, Stream};
 use crate::upgrade::{Challenge, HandshakeResponse};
@@ -76,13 +77,14 @@ pub(super) struct ConnectionSetup<H> {
     pub(super) compression: Option<DeflateParams>,
     pub(super) peer_addr: Option<SocketAddr>,
     pub(super) subprotocol: Option<Box<str>>,
+    pub(super) span: ConnectionSpan,
 }
 
 impl<H: Handler> ConnectionSetup<H> {
     /// Returns the handler and its context, the arguments of the driver.
     pub(super) fn build(self, input: Vec<u8>) -> (H, Context<H>) {
         let wire = Connection::new(self.options, input, now()).with_compression(self.compression);
-        (self.handler, Context::new(wire, self.peer_addr, self.subprotocol))
+        (self.handler, Context::with_span(wire, self.peer_addr, self.subprotocol, self.span))
     }
 }
 

@@ -1,0 +1,67 @@
+//! The `tracing` span of a connection.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::span::Entered;
+use tracing::{Span, field};
+
+/// The span of a connection, which is empty if no subscriber takes the span. The span has the level `info`, so that
+/// the log lines of a server that logs nothing below `info` have its fields.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectionSpan(Option<Arc<Span>>);
+
+impl ConnectionSpan {
+    /// The span of a connection that no subscriber takes.
+    pub(crate) const NONE: &Self = &Self(None);
+
+    /// Creates the span as a child of the current span. The path is the pattern at which the handler is mounted.
+    pub(crate) fn new(
+        handler: &'static str,
+        path: &str,
+        peer: Option<SocketAddr>,
+        subprotocol: Option<&str>,
+    ) -> Self {
+        let span = tracing::info_span!(
+            target: "ws_core",
+            "websocket",
+            handler,
+            path,
+            peer = peer.map(field::display),
+            id = next_id(),
+            subprotocol,
+            tag = field::Empty,
+        );
+        if span.is_disabled() { Self(None) } else { Self(Some(Arc::new(span))) }
+    }
+
+    /// Returns the span; `None` if no subscriber takes it.
+    pub(crate) fn get(&self) -> Option<&Span> {
+        self.0.as_deref()
+    }
+
+    /// Enters the span until the guard is dropped.
+    // PERF: one branch in every poll without a subscriber. budget: text64
+    #[inline(always)]
+    pub(crate) fn enter(&self) -> Option<Entered<'_>> {
+        self.0.as_deref().map(Span::enter)
+    }
+}
+
+/// Returns an id that no other connection of this process has, from 1.
+fn next_id() -> u64 {
+    static LAST_ID: AtomicU64 = AtomicU64::new(0);
+    LAST_ID.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// A change of a connection's span before the span is entered: that of
+/// [`Upgrade::span`](crate::handler::Upgrade::span).
+pub(crate) struct SpanChange(pub(crate) Box<dyn FnOnce(&Span) + Send>);
+
+impl fmt::Debug for SpanChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpanChange").finish_non_exhaustive()
+    }
+}
