@@ -22,11 +22,7 @@ struct RareInfo {
 }
 
 impl ConnectionInfo {
-    pub(super) fn new(
-        peer: Option<SocketAddr>,
-        subprotocol: Option<Box<str>>,
-        span: ConnectionSpan,
-    ) -> Self {
+    pub(super) fn new(peer: Option<SocketAddr>, subprotocol: Option<Box<str>>, span: ConnectionSpan) -> Self {
         let scope_id = match peer {
             Some(SocketAddr::V6(peer)) => peer.scope_id(),
             _ => 0,
