@@ -201,7 +201,7 @@ pub enum CloseReason {
     /// The server is shutting down. The code is 1001; for a session it is 1012, so that the client connects again.
     Shutdown,
     /// The client began a new session in place of this one, which could not send what the client lacks. The code is
-    /// 4900.
+    /// 4900. For a handler in the client's role: the server has lost the session, and may lack what was sent last.
     Superseded,
 }
 

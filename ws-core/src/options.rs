@@ -137,7 +137,7 @@ pub struct Options {
     /// Whether and how a handler outlives its connection: [sessions](crate::guide::sessions). The declared value
     /// decides whether clients may begin a session, because that happens before `#[on_upgrade]`, which may change
     /// the other settings. Without the feature `session` this option has no effect, nor in [`drive`](crate::drive).
-    /// Default `None`.
+    /// In a client it offers sessions to the server. Default `None`.
     pub session: Option<SessionOptions>,
 }
 

@@ -79,6 +79,8 @@ pub struct Client {
     pub(super) call_timeout: Duration,
     /// In place of that of the handler.
     pub(super) max_message_size: Option<usize>,
+    /// The bytes that a session keeps, in place of those of the handler's declaration.
+    pub(super) session: Option<usize>,
     pub(super) policy: Box<dyn Reconnect>,
 }
 
@@ -94,6 +96,7 @@ impl Client {
             shutdown_timeout: Duration::from_secs(10),
             call_timeout: DEFAULT_TIMEOUT,
             max_message_size: None,
+            session: None,
             policy: Box::new(Backoff::default()),
         }
     }
@@ -162,7 +165,8 @@ impl Client {
         self
     }
 
-    /// Sets how long an attempt to connect may take, from the first packet to the server's 101. Default 10 s.
+    /// Sets how long an attempt to connect may take, from the first packet to the server's 101, or to the object
+    /// that begins a session. Default 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout.min(MAX_TIMEOUT);
         self
@@ -187,6 +191,51 @@ impl Client {
     /// `max_message_size`. A longer one closes the connection with 1009. The default of a typed client is 1 MiB.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.max_message_size = Some(bytes);
+        self
+    }
+
+    /// Offers the server a [session](crate::guide::sessions), which outlives its connections: the handler goes on, and
+    /// each message arrives once and in order, in both directions. The default is the option `session` of the handler's
+    /// declaration. A server without sessions is used without one.
+    ///
+    /// At least `buffer` bytes of messages are kept until the server acknowledges them, and at least as many as the server
+    /// keeps, up to 16 MiB. A larger message is kept if it is alone, and a message in parts goes on once it has begun. While
+    /// there is no room, further messages wait in the outbox.
+    ///
+    /// After a lost connection, `#[on_detach]` runs, and the client connects again as its policy says. If the server still
+    /// has the session, `#[on_attach]` runs. Otherwise the handler ends with
+    /// [`CloseReason::Superseded`](crate::CloseReason::Superseded), and a new one begins on the new connection. A client
+    /// without a connection for as long as the server waits ends the handler with
+    /// [`CloseReason::ConnectionLost`](crate::CloseReason::ConnectionLost).
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// use ws_core::client::Client;
+    /// # #[websocket(path = "/echo", session)] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> (String, Close) { (text, 1000.into()) } }
+    ///
+    /// #[websocket]
+    /// #[derive(Default)]
+    /// struct Feed;
+    ///
+    /// #[websocket]
+    /// impl Feed {
+    ///     #[on_open]
+    ///     fn open(&mut self) -> &'static str {
+    ///         "hello"
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), ws_core::BoxError> {
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/echo", listener.local_addr()?);
+    /// # tokio::spawn(Router::new().mount::<Echo>().serve_listener(listener, std::future::pending()));
+    /// let ended = Client::new(&url).session(256 << 10).run(Feed::default).await?;
+    /// assert_eq!(ended.reason, CloseReason::Remote(Some(Close::default())));
+    /// # Ok(()) }
+    /// ```
+    pub fn session(mut self, buffer: usize) -> Self {
+        self.session = Some(buffer);
         self
     }
 

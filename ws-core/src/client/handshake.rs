@@ -22,6 +22,8 @@ pub(super) struct HandshakeOffer {
     pub(super) headers: HeaderMap,
     /// The subprotocols, the preferred one first.
     pub(super) subprotocols: Vec<String>,
+    /// Those of the session protocol. They are the last ones, because some servers select the first.
+    pub(super) session: Vec<String>,
 }
 
 impl HandshakeOffer {
@@ -56,6 +58,15 @@ impl HandshakeOffer {
         }
         Ok(())
     }
+
+    /// Checks that the server may select no subprotocol of the application.
+    pub(super) fn without_selection(&self) -> Result<Option<Box<str>>, &'static str> {
+        if self.subprotocols.is_empty() {
+            Ok(None)
+        } else {
+            Err("the server selected none of the subprotocols")
+        }
+    }
 }
 
 fn belongs_to_handshake(name: &HeaderName) -> bool {
@@ -73,7 +84,7 @@ pub(super) async fn open(
     let request = request(url, offer, &key)?;
     match exchange(io, request, |status| status == StatusCode::SWITCHING_PROTOCOLS).await? {
         Exchange::Switched(parts, io) => {
-            let subprotocol = verify(&parts, &key, &offer.subprotocols).map_err(ConnectError::Handshake)?;
+            let subprotocol = verify(&parts, &key, offer).map_err(ConnectError::Handshake)?;
             Ok((io, subprotocol))
         }
         Exchange::Refused(Parts { status, headers, .. }, body) => {
@@ -90,8 +101,9 @@ fn request(url: &ServerUrl, offer: &HandshakeOffer, key: &str) -> Result<Request
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_VERSION, "13")
         .header(SEC_WEBSOCKET_KEY, key);
-    if !offer.subprotocols.is_empty() {
-        request = request.header(SEC_WEBSOCKET_PROTOCOL, offer.subprotocols.join(", "));
+    let subprotocols = [&offer.subprotocols[..], &offer.session].concat();
+    if !subprotocols.is_empty() {
+        request = request.header(SEC_WEBSOCKET_PROTOCOL, subprotocols.join(", "));
     }
     let mut request = request.body(Body::empty()).map_err(invalid)?;
     if let Some(host) = offer.headers.get(HOST) {
@@ -106,7 +118,7 @@ fn request(url: &ServerUrl, offer: &HandshakeOffer, key: &str) -> Result<Request
 /// Checks the 101. Returns the subprotocol that the server has selected.
 ///
 /// Like browsers, requires the server to select one of the subprotocols, if the client offers any.
-fn verify(parts: &Parts, key: &str, offered: &[String]) -> Result<Option<Box<str>>, &'static str> {
+fn verify(parts: &Parts, key: &str, offer: &HandshakeOffer) -> Result<Option<Box<str>>, &'static str> {
     let headers = &parts.headers;
     let mut upgrades = headers.get_all(UPGRADE).iter();
     let is_websocket =
@@ -131,12 +143,14 @@ fn verify(parts: &Parts, key: &str, offered: &[String]) -> Result<Option<Box<str
         return Err("the server selected more than one subprotocol");
     }
     match subprotocol {
-        Some(name) => match offered.iter().find(|offered| name == offered.as_str()) {
-            Some(name) => Ok(Some(name.as_str().into())),
-            None => Err("the server selected a subprotocol that the client does not offer"),
-        },
-        None if offered.is_empty() => Ok(None),
-        None => Err("the server selected none of the subprotocols"),
+        // The subprotocol that resumes a session is never selected.
+        Some(name) => {
+            match offer.subprotocols.iter().chain(offer.session.first()).find(|known| name == *known) {
+                Some(name) => Ok(Some(name.as_str().into())),
+                None => Err("the server selected a subprotocol that the client does not offer"),
+            }
+        }
+        None => offer.without_selection(),
     }
 }
 
@@ -164,8 +178,11 @@ mod tests {
             response = response.header(*name, *value);
         }
         let parts = response.body(()).unwrap().into_parts().0;
-        let offered: Vec<String> = offered.iter().map(ToString::to_string).collect();
-        let found = verify(&parts, KEY, &offered);
+        let session = offered.iter().filter(|name| name.starts_with("ws-core")).map(ToString::to_string);
+        let others = offered.iter().filter(|name| !name.starts_with("ws-core")).map(ToString::to_string);
+        let (session, subprotocols) = (session.collect(), others.collect());
+        let offer = HandshakeOffer { session, subprotocols, ..HandshakeOffer::default() };
+        let found = verify(&parts, KEY, &offer);
         match expect {
             Ok(subprotocol) => assert_eq!(found, Ok(subprotocol.map(Into::into))),
             Err(expect) => assert!(found.as_ref().is_err_and(|rule| rule.contains(expect)), "{found:?}"),
@@ -192,6 +209,12 @@ mod tests {
         check(&with(&[selected]), &["V2"], Err("does not offer"));
         check(&with(&[selected, selected]), &["v2"], Err("more than one"));
         check(&with(&[]), &["v2"], Err("none of the subprotocols"));
+        let session = ["ws-core.session.v1", "ws-core.resume.AAECAwQFBgcICQoLDA0ODw.1"];
+        check(&with(&[]), &session, Ok(None));
+        check(&with(&[("sec-websocket-protocol", session[0])]), &session, Ok(Some(session[0])));
+        check(&with(&[("sec-websocket-protocol", session[1])]), &session, Err("does not offer"));
+        check(&with(&[]), &["v2", session[0]], Err("none of the subprotocols"));
+        check(&with(&[selected]), &["v2", session[0]], Ok(Some("v2")));
     }
 
     #[test]

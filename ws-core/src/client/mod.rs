@@ -14,6 +14,7 @@ mod handshake;
 mod reconnect;
 mod remote;
 mod run;
+mod session;
 mod tcp;
 mod url;
 
@@ -31,7 +32,7 @@ use crate::handler::{DefaultUpgrade, Handler};
 
 /// Connects to a server, and runs a handler in the client's role.
 ///
-/// Like [`Client::new(url).run(make)`](Client::run): `make` returns a new handler for each connection, and the
+/// Like [`Client::new(url).run(make)`](Client::run): `make` returns a new handler for each connection or session, and the
 /// client reconnects with the [default delays](Backoff).
 ///
 /// ```

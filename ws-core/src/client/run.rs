@@ -2,37 +2,24 @@
 
 use std::fmt;
 use std::future::{Future, pending};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
-use tokio::time::{sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tungstenite::protocol::{Role, WebSocketConfig};
+use tokio::time::sleep;
 
 use super::ClientHandler;
 use super::builder::Client;
-use super::dial::Dialer;
 use super::error::ConnectError;
-use super::exchange::BoxIo;
-use super::handshake::{self, HandshakeOffer};
-use super::reconnect::{Disconnect, DisconnectCause, STABLE};
-use super::url::ServerUrl;
+use super::reconnect::{Disconnect, DisconnectCause, Reconnect};
+use super::session::{ClientCounts, ConnectSettings, Opened, SessionOutcome, keep_session};
 use crate::clock::now;
 use crate::close::{CloseCodes, CloseReason};
 use crate::connections::{ConnectionLimits, ConnectionTracker};
 use crate::driver;
-use crate::options::Options;
+use crate::transport::session::{ClientLink, ClientSession, SessionConnection};
 use crate::wire::ReadsWhileWriting;
-
-/// The limit of a message that a handler with `#[on_part]` and without a `max_message_size` takes, because the stream
-/// assembles messages.
-const MAX_ASSEMBLED: usize = 64 << 20;
-
-/// The size of the stream's read buffer, which the stream clears for every read.
-const READ_BUFFER: usize = 4 << 10;
 
 /// The end of a client: the output of [`Client::run`].
 ///
@@ -68,7 +55,8 @@ impl fmt::Display for Ended {
 
 impl Client {
     /// Runs the handler that `make` returns over a connection, and reconnects as the policy says. A new handler for
-    /// each connection: `make` is called after the server's 101. Returns when the policy ends after a connection.
+    /// each connection, or for each [session](Self::session): `make` is called after the server's 101. Returns when the
+    /// policy ends after a connection.
     ///
     /// `#[on_open]` is the place to subscribe again. State that outlives connections belongs to the closure.
     ///
@@ -136,13 +124,6 @@ impl<S: Future<Output = ()>> ShutdownSignal<S> {
     }
 }
 
-/// An open WebSocket without a handler.
-struct Opened {
-    io: BoxIo,
-    peer: Option<SocketAddr>,
-    subprotocol: Option<Box<str>>,
-}
-
 /// Runs a client: see [`Client::run_with_shutdown`].
 pub(super) async fn run_client<H: ClientHandler>(
     client: Client,
@@ -164,90 +145,141 @@ pub(super) async fn run_client<H: ClientHandler>(
     if offer.subprotocols.is_empty() {
         options.subprotocols.iter().try_for_each(|name| offer.subprotocol(name))?;
     }
-    let connect = || async {
-        let connect = connect(&dialer, &url, &offer);
-        timeout(connect_timeout, connect).await.unwrap_or(Err(ConnectError::Timeout))
-    };
+    let session_buffer = client.session.or(options.session.map(|session| session.buffer));
+    let settings = ConnectSettings { dialer, url, offer, timeout: connect_timeout, options, session_buffer };
     let mut shutdown = ShutdownSignal { signal: Box::pin(signal), has_fired: false };
-    let (mut connections, mut attempts, mut attempt) = (0, 0, 0_u32);
-    let stopped = |connections, attempts| Ended { reason: CloseReason::Shutdown, connections, attempts };
+    let mut counts = ClientCounts::default();
+    // The connection of the next handler, if there is one already.
+    let mut next = None;
     loop {
-        let Some(opened) = shutdown.until(connect()).await else {
-            return Ok(stopped(connections, attempts));
+        let opened = match next.take() {
+            Some(opened) => Ok(opened),
+            None => {
+                let Some(opened) = shutdown.until(settings.connect(None)).await else {
+                    return Ok(counts.end(CloseReason::Shutdown));
+                };
+                counts.attempts += 1;
+                opened
+            }
         };
-        attempts += 1;
         let delay = match opened {
             Ok(opened) => {
-                connections += 1;
-                let began = now();
-                let reason =
-                    run_connection(opened, make(), &options, reads, shutdown_timeout, &mut shutdown).await;
-                attempt = if now().saturating_duration_since(began) >= STABLE {
-                    1
-                } else {
-                    attempt.saturating_add(1)
-                };
+                counts.on_opened();
+                let mut connection =
+                    ClientConnection { settings: &settings, reads, shutdown_timeout, counts: &mut counts };
+                let end = connection.run(opened, make(), &mut *policy, &mut shutdown).await;
+                let reason = end.reason;
                 if shutdown.has_fired || reason == CloseReason::Shutdown {
-                    return Ok(Ended { reason, connections, attempts });
+                    return Ok(counts.end(reason));
                 }
-                match policy.reconnect(&Disconnect::new(DisconnectCause::Closed(&reason), attempt)) {
-                    Some(delay) => delay,
-                    None => return Ok(Ended { reason, connections, attempts }),
+                match end.outcome {
+                    Some(SessionOutcome::Reset(opened)) if reason == CloseReason::Superseded => {
+                        next = Some(*opened);
+                        continue;
+                    }
+                    Some(SessionOutcome::GaveUp(Some(error))) => return Err(error),
+                    Some(SessionOutcome::GaveUp(None)) => return Ok(counts.end(reason)),
+                    Some(SessionOutcome::Reset(_)) | None => {}
+                }
+                counts.on_ended();
+                match policy.reconnect(&Disconnect::new(DisconnectCause::Closed(&reason), counts.attempt)) {
+                    Some(delay) => counts.delay(delay, end.restart),
+                    None => return Ok(counts.end(reason)),
                 }
             }
             Err(error) => {
-                attempt = attempt.saturating_add(1);
-                let disconnect = Disconnect::new(DisconnectCause::Failed(&error), attempt);
-                tracing::debug!(%error, attempt, server = url.authority, "cannot connect");
-                match policy.reconnect(&disconnect) {
+                counts.on_ended();
+                let attempt = counts.attempt;
+                tracing::debug!(%error, attempt, server = settings.url.authority, "cannot connect");
+                match policy.reconnect(&Disconnect::new(DisconnectCause::Failed(&error), attempt)) {
                     Some(delay) => delay,
                     None => return Err(error),
                 }
             }
         };
         if shutdown.until(sleep(delay)).await.is_none() {
-            return Ok(stopped(connections, attempts));
+            return Ok(counts.end(CloseReason::Shutdown));
         }
     }
 }
 
-async fn connect(dialer: &Dialer, url: &ServerUrl, offer: &HandshakeOffer) -> Result<Opened, ConnectError> {
-    let (io, peer) = dialer.dial(url).await?;
-    let (io, subprotocol) = handshake::open(io, url, offer).await?;
-    Ok(Opened { io, peer, subprotocol })
+impl ClientCounts {
+    fn end(&self, reason: CloseReason) -> Ended {
+        Ended { reason, connections: self.connections, attempts: self.attempts }
+    }
 }
 
-/// Runs a handler over an open WebSocket, until its end or the signal.
-async fn run_connection<H: ClientHandler, S: Future<Output = ()>>(
-    opened: Opened,
-    handler: H,
-    options: &Options,
+/// The end of a handler.
+struct HandlerEnd {
+    reason: CloseReason,
+    /// The reason for which the session was not resumed, if it was not.
+    outcome: Option<SessionOutcome>,
+    /// The time after which a server that stops wants its client back.
+    restart: Option<Duration>,
+}
+
+/// The parts of a client that run one handler, over one connection or over those of a session.
+struct ClientConnection<'a> {
+    settings: &'a ConnectSettings,
     reads: ReadsWhileWriting,
     shutdown_timeout: Duration,
-    shutdown: &mut ShutdownSignal<S>,
-) -> CloseReason {
-    let tracker = Arc::<ConnectionTracker>::default();
-    let permit = tracker.admit(&ConnectionLimits::new(1), None).ok();
-    let Opened { io, peer, subprotocol } = opened;
-    let config = stream_config(options);
-    let stream = WebSocketStream::from_raw_socket(io, Role::Client, Some(config)).await;
-    let connection = driver::drive_stream(handler, stream, options.clone(), reads, peer, subprotocol, permit);
-    let mut connection = Box::pin(connection);
-    if let Some(reason) = shutdown.until(&mut connection).await {
-        return reason;
-    }
-    tracker.shut_down(now().checked_add(shutdown_timeout).unwrap_or_else(now));
-    connection.await
+    counts: &'a mut ClientCounts,
 }
 
-/// Returns the limits of the stream, which assembles messages before the engine checks them.
-fn stream_config(options: &Options) -> WebSocketConfig {
-    let limit = match options.max_message_size {
-        usize::MAX => MAX_ASSEMBLED,
-        limit => limit,
-    };
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .max_message_size(Some(limit))
-        .max_frame_size(Some(options.max_frame_size.map_or(limit, |frame| frame.min(limit))))
+impl ClientConnection<'_> {
+    /// Runs a handler until its end, or until the signal and then its end.
+    async fn run<H: ClientHandler, S: Future<Output = ()>>(
+        &mut self,
+        opened: Opened,
+        handler: H,
+        policy: &mut dyn Reconnect,
+        shutdown: &mut ShutdownSignal<S>,
+    ) -> HandlerEnd {
+        let tracker = Arc::<ConnectionTracker>::default();
+        let permit = tracker.admit(&ConnectionLimits::new(1), None).ok();
+        let Opened { stream, peer, subprotocol, greeting } = opened;
+        let (options, reads) = (self.settings.options.clone(), self.reads);
+        let Some(greeting) = greeting else {
+            let connection = driver::drive_stream(handler, stream, options, reads, peer, subprotocol, permit);
+            let mut connection = Box::pin(connection);
+            let reason = match shutdown.until(&mut connection).await {
+                Some(reason) => reason,
+                None => {
+                    tracker.shut_down(self.shutdown_deadline());
+                    connection.await
+                }
+            };
+            return HandlerEnd { reason, outcome: None, restart: None };
+        };
+        let link = Arc::new(ClientLink::new());
+        let (buffer, session_link) = (self.settings.session_buffer.unwrap_or(0), Arc::clone(&link));
+        let first = SessionConnection { stream, greeting };
+        let session = |activity| ClientSession::new(session_link, first, activity, buffer);
+        let connection = driver::drive_transport(handler, session, options, reads, peer, subprotocol, permit);
+        let mut connection = Box::pin(connection);
+        let (mut outcome, mut reason) = (None, None);
+        {
+            let keeping = pin!(keep_session(&link, self.settings, policy, self.counts));
+            match shutdown.until(select(&mut connection, keeping)).await {
+                Some(Either::Left((end, _))) => reason = Some(end),
+                Some(Either::Right((end, _))) => outcome = Some(end),
+                None => {}
+            }
+        }
+        if reason.is_none() {
+            reason = shutdown.until(&mut connection).await;
+        }
+        let reason = match reason {
+            Some(reason) => reason,
+            None => {
+                tracker.shut_down(self.shutdown_deadline());
+                connection.await
+            }
+        };
+        HandlerEnd { reason, outcome, restart: link.restart() }
+    }
+
+    fn shutdown_deadline(&self) -> Instant {
+        now().checked_add(self.shutdown_timeout).unwrap_or_else(now)
+    }
 }

@@ -14,6 +14,7 @@ use crate::connections::ConnectionPermit;
 use crate::context::Context;
 use crate::handler::Handler;
 use crate::options::Options;
+use crate::transport::Transport;
 use crate::transport::tungstenite::TungsteniteTransport;
 use crate::wire::{Connection, PeerActivity, ReadsWhileWriting};
 
@@ -111,13 +112,34 @@ where
     H: Handler,
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let transport = move |activity| {
+        let mut transport = TungsteniteTransport::new(stream, activity);
+        if reads != ReadsWhileWriting::No {
+            transport.set_client();
+        }
+        transport
+    };
+    drive_transport(handler, transport, options, reads, peer, subprotocol, permit)
+}
+
+/// Like [`drive_stream`], but over the transport that a function makes, which is managed as a `WebSocketStream` is. The
+/// transport sets the activity.
+pub(crate) fn drive_transport<H, T>(
+    handler: H,
+    transport: impl FnOnce(Arc<PeerActivity>) -> T,
+    options: Options,
+    reads: ReadsWhileWriting,
+    peer: Option<SocketAddr>,
+    subprotocol: Option<Box<str>>,
+    permit: Option<ConnectionPermit>,
+) -> impl Future<Output = CloseReason> + Send
+where
+    H: Handler,
+    T: Transport,
+{
     let activity = Arc::<PeerActivity>::default();
     let wire = Connection::over_managed_transport(Arc::new(options), Arc::clone(&activity), reads, now());
-    let mut transport = TungsteniteTransport::new(stream, activity);
-    if reads != ReadsWhileWriting::No {
-        transport.set_client();
-    }
-    run(handler, Context::new(wire, peer, subprotocol), transport, permit)
+    run(handler, Context::new(wire, peer, subprotocol), transport(activity), permit)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use budget::without_coop_budget;
 #[cfg(feature = "tungstenite")]
 pub use drive::drive;
 #[cfg(feature = "client")]
-pub(crate) use drive::drive_stream;
+pub(crate) use drive::{drive_stream, drive_transport};
 use invoke::Completion;
 use io::ConnectionIo;
 use next_step::NextStep;

@@ -5,27 +5,24 @@
 //! frame, and a frame of the engine becomes a message. The `WebSocketStream` answers pings and closes
 //! itself, which the engine leaves to it (see `Connection::over_managed_transport`).
 
-use std::io::{self, Cursor};
-use std::ops::Range;
+mod frames;
+
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Wake, Waker, ready};
 
-use bytes::Bytes;
+pub(crate) use frames::MaskedFrame;
+use frames::parse_frame;
 use futures_util::task::AtomicWaker;
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::WebSocketStream;
+use tungstenite::Message;
 use tungstenite::error::{Error, ProtocolError as TungsteniteError};
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
-use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
-use tungstenite::{Message, Utf8Bytes};
 
 use crate::close::ProtocolError;
 use crate::wire::PeerActivity;
-
-/// Length of the longest header of a masked frame.
-const MAX_HEADER: usize = 14;
 
 /// How many pongs the stream of a client may queue while its output waits. Then the stream is not read.
 const MAX_UNFLUSHED_PONGS: u32 = 16;
@@ -91,8 +88,18 @@ impl<S> TungsteniteTransport<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
-    /// Returns the next message as a frame; `None` if the peer has disconnected.
-    fn poll_next_frame(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<Option<MaskedFrame>>> {
+    /// Returns whether the peer has neither closed nor violated the protocol.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == TransportState::Open
+    }
+
+    /// Returns whether the peer has closed or disconnected.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state == TransportState::Closed
+    }
+
+    /// Returns the next message; `None` if the peer has disconnected.
+    pub(crate) fn poll_message(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<Option<Message>>> {
         // Flush first: a stream that cannot send its pongs still reads, and queues one pong per ping.
         if self.poll_flush_stream(task)?.is_pending()
             && (!self.is_client || self.unflushed_pongs >= MAX_UNFLUSHED_PONGS)
@@ -119,16 +126,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
         if matches!(message, Message::Close(_)) {
             self.state = TransportState::Closed;
         }
-        Poll::Ready(Ok(Some(MaskedFrame::new(message))))
+        Poll::Ready(Ok(Some(message)))
     }
 
-    fn on_closed(&mut self) -> Option<MaskedFrame> {
+    fn on_closed(&mut self) -> Option<Message> {
         self.state = TransportState::Closed;
         None
     }
 
     /// Passes frames to the stream until the stream is full; returns the number of bytes passed.
-    fn poll_send(&mut self, task: &mut TaskContext<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_send(&mut self, task: &mut TaskContext<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
         let mut rest = frames;
         while !rest.is_empty() {
             let is_first = rest.len() == frames.len();
@@ -155,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TungsteniteTransport<S> {
     }
 
     /// Flushes the stream, if it may hold unflushed messages.
-    fn poll_flush_stream(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush_stream(&mut self, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         if self.needs_flush {
             self.activity_waker.waker.register(task.waker());
             let mut task = TaskContext::from_waker(&self.waker);
@@ -178,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TungsteniteTransport<S> {
         let this = self.get_mut();
         if this.frame.is_none() {
             match this.state {
-                TransportState::Open => this.frame = ready!(this.poll_next_frame(task))?,
+                TransportState::Open => this.frame = ready!(this.poll_message(task))?.map(MaskedFrame::new),
                 TransportState::Closed => {}
                 // The engine discards these bytes and waits for the end.
                 TransportState::Faulty => return Pin::new(this.stream.get_mut()).poll_read(task, buf),
@@ -240,85 +247,6 @@ fn poll_discard(stream: &mut (impl AsyncRead + Unpin), task: &mut TaskContext<'_
     }
     task.waker().wake_by_ref();
     Poll::Pending
-}
-
-/// A message as a masked frame, which the engine reads in parts. The masking key is zero, so that masking
-/// leaves the payload unchanged.
-struct MaskedFrame {
-    header: [u8; MAX_HEADER],
-    /// The range of the header's unread bytes.
-    unread: Range<usize>,
-    payload: Bytes,
-}
-
-impl MaskedFrame {
-    fn new(message: Message) -> Self {
-        let (opcode, payload) = match message {
-            Message::Text(text) => (OpCode::Data(Data::Text), text.into()),
-            Message::Binary(bytes) => (OpCode::Data(Data::Binary), bytes),
-            Message::Ping(payload) => (OpCode::Control(Control::Ping), payload),
-            Message::Pong(payload) => (OpCode::Control(Control::Pong), payload),
-            Message::Close(close) => {
-                let frame = Frame::close(close);
-                (OpCode::Control(Control::Close), frame.into_payload())
-            }
-            // No stream returns this variant; its header names the opcode.
-            Message::Frame(frame) => (frame.header().opcode, frame.into_payload()),
-        };
-        let mut header = [0; MAX_HEADER];
-        let mut space = &mut header[..];
-        let masked = FrameHeader { opcode, mask: Some([0; 4]), ..FrameHeader::default() };
-        // The buffer has space for the longest header.
-        let _ = masked.format(payload.len() as u64, &mut space);
-        let end = MAX_HEADER - space.len();
-        Self { header, unread: 0..end, payload }
-    }
-
-    /// Copies as many bytes as fit into the buffer; returns whether the whole frame was read.
-    fn read(&mut self, buf: &mut ReadBuf<'_>) -> bool {
-        let header = &self.header[self.unread.clone()];
-        let len = header.len().min(buf.remaining());
-        buf.put_slice(&header[..len]);
-        self.unread.start += len;
-        let len = self.payload.len().min(buf.remaining());
-        buf.put_slice(&self.payload.split_to(len));
-        self.unread.is_empty() && self.payload.is_empty()
-    }
-}
-
-/// Parses the first of the engine's frames as a message; returns it with the length of the frame.
-fn parse_frame(frames: &[u8]) -> io::Result<(Message, usize)> {
-    let mut cursor = Cursor::new(frames);
-    let header = FrameHeader::parse(&mut cursor).ok().flatten();
-    let whole = header.and_then(|(header, len)| {
-        let start = usize::try_from(cursor.position()).ok()?;
-        let end = start.checked_add(usize::try_from(len).ok()?)?;
-        Some((header, Bytes::copy_from_slice(frames.get(start..end)?), end))
-    });
-    let invalid = |reason: &'static str| io::Error::new(io::ErrorKind::InvalidInput, reason);
-    let (header, payload, size) = whole.ok_or_else(|| invalid("incomplete frame"))?;
-    let message = match header.opcode {
-        OpCode::Data(Data::Text | Data::Binary) if !header.is_final => {
-            Message::Frame(Frame::from_payload(header, payload))
-        }
-        OpCode::Data(Data::Continue) => Message::Frame(Frame::from_payload(header, payload)),
-        OpCode::Data(Data::Text) => {
-            Message::Text(Utf8Bytes::try_from(payload).map_err(|_| invalid("text is not UTF-8"))?)
-        }
-        OpCode::Data(Data::Binary) => Message::Binary(payload),
-        OpCode::Control(Control::Ping) => Message::Ping(payload),
-        // The next pong could replace a `Message::Pong`, but not a `Message::Frame`.
-        OpCode::Control(Control::Pong) => Message::Frame(Frame::pong(payload)),
-        OpCode::Control(Control::Close) => Message::Close(parse_close(&payload)),
-        _ => return Err(invalid("unexpected opcode")),
-    };
-    Ok((message, size))
-}
-
-fn parse_close(payload: &[u8]) -> Option<CloseFrame> {
-    let (code, reason) = payload.split_first_chunk()?;
-    let reason = String::from_utf8_lossy(reason);
-    Some(CloseFrame { code: u16::from_be_bytes(*code).into(), reason: Utf8Bytes::from(&*reason) })
 }
 
 /// Returns the protocol error of the peer that an error of the stream reports, if it reports one.

@@ -32,7 +32,11 @@ impl<H: Handler + Enveloped> Declared for RemoteHandler<H> {
     type Protocol = NamedMessages<Self>;
     const DECLARATION: Declaration = Declaration {
         path: "",
-        options: Options { subprotocols: H::CHECKED_DECLARATION.options.subprotocols, ..Options::DEFAULT },
+        options: Options {
+            subprotocols: H::CHECKED_DECLARATION.options.subprotocols,
+            session: H::CHECKED_DECLARATION.options.session,
+            ..Options::DEFAULT
+        },
         limits_messages: false,
     };
 }

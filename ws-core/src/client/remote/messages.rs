@@ -12,7 +12,7 @@ use futures_util::Stream;
 use serde::de::DeserializeOwned;
 
 use super::decode::read_message;
-use super::streams::{ReceivedMessage, StreamQueue};
+use super::streams::{ReceivedMessage, StreamItem, StreamQueue};
 use crate::envelope::Messages;
 use crate::error::DecodeError;
 
@@ -38,7 +38,8 @@ impl<M: Messages + DeserializeOwned> RemoteMessages<M> {
     ///
     /// # Errors
     ///
-    /// Returns an error for messages that were missed, and for one that the client does not understand.
+    /// Returns an error for messages that were missed, for a session that the server has lost, and for a message that the
+    /// client does not understand.
     ///
     /// # Cancellation
     ///
@@ -64,8 +65,9 @@ impl<M: Messages + DeserializeOwned> Stream for RemoteMessages<M> {
         let item = self.queue.poll_next(task);
         item.map(|item| {
             item.map(|item| match item {
-                Ok(message) => read(&message),
-                Err(missed) => Err(RemoteMessageError::Lagged(missed)),
+                StreamItem::Message(message) => read(&message),
+                StreamItem::Missed(missed) => Err(RemoteMessageError::Lagged(missed)),
+                StreamItem::Reset => Err(RemoteMessageError::Reset),
             })
         })
     }
@@ -90,6 +92,9 @@ impl<M> fmt::Debug for RemoteMessages<M> {
 pub enum RemoteMessageError {
     /// The program reads too slowly: this number of messages was dropped, the oldest ones.
     Lagged(u64),
+    /// The server has lost the session, and another handler answers from now on: messages may be missing before the next
+    /// one, and the program has to subscribe again. Only in clients with [sessions](crate::guide::sessions).
+    Reset,
     /// The enum has no message of this name.
     Unknown {
         /// The first 64 characters of the name.
@@ -110,6 +115,7 @@ impl fmt::Display for RemoteMessageError {
             Self::Lagged(missed) => {
                 write!(f, "{missed} messages were missed, because the program reads too slowly")
             }
+            Self::Reset => f.write_str("the server has lost the session: messages may be missing"),
             Self::Unknown { name } => write!(f, "the server sent the unknown message `{name}`"),
             Self::Invalid { name, error } => write!(f, "the server sent an invalid `{name}`: {error}"),
         }

@@ -121,7 +121,8 @@ impl<H: Handler + Enveloped> Remote<H> {
     /// Dropping the future ends the client.
     pub async fn connect(client: Client, answers: RemoteAnswers) -> Result<Self, ConnectError> {
         let (stop, stopped) = oneshot::channel::<()>();
-        let state = Arc::new(RemoteState::new());
+        let has_sessions = client.session.is_some() || H::CHECKED_DECLARATION.options.session.is_some();
+        let state = Arc::new(RemoteState::new(has_sessions));
         let call_timeout = client.call_timeout;
         let stop = Mutex::new(Some(stop));
         let remote = Self(Arc::new(RemoteHandle { state: Arc::clone(&state), call_timeout, stop }));
@@ -186,7 +187,7 @@ impl<H: Handler + Enveloped> Remote<H> {
     }
 
     /// Waits for a connection after the first `after` ones. Returns its number, from 1; `None` if the client has
-    /// ended.
+    /// ended. A connection that resumes a session is not counted, because the server's handler goes on.
     ///
     /// A task that subscribes again after each reconnection:
     ///
@@ -207,7 +208,7 @@ impl<H: Handler + Enveloped> Remote<H> {
         self.0.state.wait_connection(after).await
     }
 
-    /// Returns whether there is a connection.
+    /// Returns whether there is a connection, or a session that waits for its next one.
     pub fn is_connected(&self) -> bool {
         self.0.state.addr().is_some_and(|addr| addr.is_open())
     }

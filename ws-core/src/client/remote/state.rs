@@ -23,20 +23,26 @@ pub(super) struct RemoteState<A> {
     /// `None` without a connection.
     addr: Mutex<Option<A>>,
     streams: Mutex<Streams>,
+    /// Whether the client offers sessions.
+    has_sessions: bool,
     progress: watch::Sender<ClientProgress>,
 }
 
 impl<A: Clone> RemoteState<A> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(has_sessions: bool) -> Self {
         Self {
+            has_sessions,
             addr: Mutex::new(None),
             streams: Mutex::new(Streams::new()),
             progress: watch::Sender::new(ClientProgress::default()),
         }
     }
 
-    /// Handles that a connection has opened.
+    /// Handles that a connection has opened. One that resumes a session is not another one.
     pub(super) fn open(&self, addr: A) {
+        if self.has_sessions && self.progress.borrow().connections > 0 {
+            lock(&self.streams).reset();
+        }
         *lock(&self.addr) = Some(addr);
         self.progress.send_modify(|progress| progress.connections += 1);
     }

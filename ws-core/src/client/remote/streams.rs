@@ -70,6 +70,13 @@ impl Streams {
         }
     }
 
+    /// Notes in all streams that the server has lost the session.
+    pub(super) fn reset(&mut self) {
+        for queue in self.queues.iter().filter_map(Weak::upgrade) {
+            queue.reset();
+        }
+    }
+
     /// Ends all streams, after the messages that wait.
     pub(super) fn end(&mut self) {
         self.has_ended = true;
@@ -85,26 +92,48 @@ pub(super) struct StreamQueue(Mutex<StreamBacklog>);
 
 #[derive(Debug, Default)]
 struct StreamBacklog {
-    messages: VecDeque<Arc<ReceivedMessage>>,
+    /// The messages; `None` where the server has lost the session. Never two of these in a row.
+    messages: VecDeque<Option<Arc<ReceivedMessage>>>,
     /// The length of all messages.
     bytes: usize,
     /// The number of messages that were dropped before the first one.
     missed: u64,
+    /// Whether a reset was dropped with them.
+    has_reset: bool,
     has_ended: bool,
     waker: Option<Waker>,
 }
 
-/// An item of a stream: a message, or the number of messages that were missed.
-pub(super) type StreamItem = Result<Arc<ReceivedMessage>, u64>;
+/// An item of a stream.
+#[derive(Debug)]
+pub(super) enum StreamItem {
+    Message(Arc<ReceivedMessage>),
+    /// The number of messages that were missed.
+    Missed(u64),
+    /// The server has lost the session.
+    Reset,
+}
 
 impl StreamQueue {
     fn push(&self, message: Arc<ReceivedMessage>) {
         let mut state = lock(&self.0);
         state.bytes += message.len();
-        state.messages.push_back(message);
+        state.messages.push_back(Some(message));
         while state.messages.len() > MAX_MESSAGES || (state.bytes > MAX_BYTES && state.messages.len() > 1) {
-            state.pop();
-            state.missed += 1;
+            match state.pop() {
+                Some(StreamItem::Reset) => state.has_reset = true,
+                _ => state.missed += 1,
+            }
+        }
+        let waker = state.waker.take();
+        drop(state);
+        wake(waker);
+    }
+
+    fn reset(&self) {
+        let mut state = lock(&self.0);
+        if !matches!(state.messages.back(), Some(None)) {
+            state.messages.push_back(None);
         }
         let waker = state.waker.take();
         drop(state);
@@ -124,8 +153,9 @@ impl StreamQueue {
         let coop = ready!(poll_proceed(task));
         let mut state = lock(&self.0);
         let item = match std::mem::take(&mut state.missed) {
-            0 => state.pop().map(Ok),
-            missed => Some(Err(missed)),
+            0 if std::mem::take(&mut state.has_reset) => Some(StreamItem::Reset),
+            0 => state.pop(),
+            missed => Some(StreamItem::Missed(missed)),
         };
         if item.is_none() && !state.has_ended {
             state.waker = Some(task.waker().clone());
@@ -144,10 +174,10 @@ fn wake(waker: Option<Waker>) {
 }
 
 impl StreamBacklog {
-    fn pop(&mut self) -> Option<Arc<ReceivedMessage>> {
-        let message = self.messages.pop_front()?;
+    fn pop(&mut self) -> Option<StreamItem> {
+        let Some(message) = self.messages.pop_front()? else { return Some(StreamItem::Reset) };
         self.bytes -= message.len();
-        Some(message)
+        Some(StreamItem::Message(message))
     }
 }
 
@@ -155,9 +185,16 @@ impl StreamBacklog {
 mod tests {
     use super::*;
 
+    /// Returns the length of the next message, or the number of those that were missed; zero for a reset.
     fn next(queue: &StreamQueue) -> Poll<Option<Result<usize, u64>>> {
         let mut task = TaskContext::from_waker(Waker::noop());
-        queue.poll_next(&mut task).map(|item| item.map(|item| item.map(|message| message.len())))
+        queue.poll_next(&mut task).map(|item| {
+            item.map(|item| match item {
+                StreamItem::Message(message) => Ok(message.len()),
+                StreamItem::Missed(missed) => Err(missed),
+                StreamItem::Reset => Err(0),
+            })
+        })
     }
 
     fn push(streams: &mut Streams, len: usize) {
@@ -201,5 +238,29 @@ mod tests {
         assert_eq!(next(&queue), Poll::Ready(Some(Ok(1))));
         assert_eq!(next(&queue), Poll::Ready(None));
         assert_eq!(next(&streams.subscribe()), Poll::Ready(None));
+    }
+
+    #[test]
+    fn resets_are_kept_in_order_and_bounded() {
+        let mut streams = Streams::new();
+        let queue = streams.subscribe();
+        push(&mut streams, 1);
+        for _ in 0..MAX_MESSAGES {
+            streams.reset();
+        }
+        push(&mut streams, 2);
+        for expect in [Ok(1), Err(0), Ok(2)] {
+            assert_eq!(next(&queue), Poll::Ready(Some(expect)));
+        }
+        assert_eq!(next(&queue), Poll::Pending);
+        // A program that reads too slowly does not miss the reset.
+        push(&mut streams, 1);
+        streams.reset();
+        for _ in 0..MAX_MESSAGES {
+            push(&mut streams, 3);
+        }
+        assert_eq!(next(&queue), Poll::Ready(Some(Err(1))));
+        assert_eq!(next(&queue), Poll::Ready(Some(Err(0))));
+        assert_eq!(next(&queue), Poll::Ready(Some(Ok(3))));
     }
 }

@@ -7,6 +7,10 @@ mod flow;
 mod handlers;
 mod reconnecting;
 mod remotes;
+mod session_bounds;
+mod session_cuts;
+mod session_restarts;
+mod sessions;
 
 use std::future::Future;
 use std::io;
@@ -15,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
@@ -28,11 +33,21 @@ fn client<F>(serve: impl Fn(usize, DuplexStream) -> F + Send + Sync + 'static) -
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let count = AtomicUsize::new(0);
+    let (count, serving) = (AtomicUsize::new(0), Mutex::new(None::<JoinHandle<()>>));
     Client::new("ws://server.test/feed").connector(move || {
         let (client, server) = duplex(1 << 16);
-        tokio::spawn(serve(count.fetch_add(1, Ordering::Relaxed) + 1, server));
-        async { Ok(client) }
+        let task = tokio::spawn(serve(count.fetch_add(1, Ordering::Relaxed) + 1, server));
+        let earlier = lock(&serving).replace(task);
+        async move {
+            // A check of the server that has failed fails the test.
+            if let Some(earlier) = earlier.filter(JoinHandle::is_finished)
+                && let Err(error) = earlier.await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+            Ok(client)
+        }
     })
 }
 

@@ -36,6 +36,28 @@ impl Downlink {
         taken
     }
 
+    /// Like [`push`](Self::push), but takes whole frames only, and begins none beyond the limit. The input has to be
+    /// whole frames.
+    #[cfg(feature = "client")]
+    pub(super) fn push_frames(&mut self, input: &[u8]) -> usize {
+        let mut taken = 0;
+        while taken < input.len() && self.has_room() {
+            let end = input.len().min(taken + header::frame_size(&input[taken..]));
+            self.buffer().push(&input[taken..end], usize::MAX);
+            taken = end;
+        }
+        self.count_sent();
+        taken
+    }
+
+    /// Returns whether [`push_frames`](Self::push_frames) takes another frame. A message that has begun goes on beyond the
+    /// limit, as far as it is written: until its end, no acknowledgement of this side can follow.
+    #[cfg(feature = "client")]
+    pub(super) fn has_room(&self) -> bool {
+        let Some(buffer) = &self.buffer else { return true };
+        buffer.room(self.limit) > 0 || (buffer.has_open_message() && buffer.unwritten < self.limit)
+    }
+
     /// Like [`push`](Self::push), but only if `input` is a whole message in one short frame, and everything before is
     /// [sent](Self::is_sent). Returns whether `input` is taken.
     ///

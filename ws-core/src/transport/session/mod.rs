@@ -6,6 +6,8 @@
 //! The chapter of the guide about the session protocol describes what is on the wire.
 
 mod channel;
+#[cfg(feature = "client")]
+mod client;
 mod control;
 mod downlink;
 mod input;
@@ -29,6 +31,10 @@ use tokio::io::AsyncWrite as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(crate) use channel::SessionChannel;
+#[cfg(feature = "client")]
+pub(crate) use client::{
+    ClientGreeting, ClientLink, ClientSession, LostConnection, ServerObject, SessionConnection,
+};
 use control::{Greeting, append_frame};
 use downlink::Downlink;
 use link::close_replaced;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, DuplexStream, duplex};
 use tokio_tungstenite::WebSocketStream;
-use tungstenite::protocol::Role;
+use tungstenite::protocol::{CloseFrame, Role};
 
 use super::*;
 use crate::wire::testing::frame;

@@ -16,6 +16,16 @@ pub(super) fn header_size(bytes: &[u8]) -> usize {
     }
 }
 
+/// Returns the size of the first of several whole frames of the engine.
+#[cfg(feature = "client")]
+pub(super) fn frame_size(frames: &[u8]) -> usize {
+    let size = header_size(frames);
+    match frames.get(..size) {
+        Some(header) if size > 0 => size.saturating_add(payload_len(header)),
+        _ => frames.len(),
+    }
+}
+
 /// Returns the length of the payload after a complete header of the engine.
 pub(super) fn payload_len(header: &[u8]) -> usize {
     match *header {

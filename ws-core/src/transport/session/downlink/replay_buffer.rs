@@ -155,9 +155,15 @@ impl ReplayBuffer {
     }
 
     /// Returns how many bytes may be added. A message at the front may exceed the limit, as far as it is written.
-    fn room(&self, limit: usize) -> usize {
+    pub(super) fn room(&self, limit: usize) -> usize {
         let is_alone = self.entries.is_empty();
         limit.saturating_sub(if is_alone { self.unwritten } else { self.bytes.len() })
+    }
+
+    /// Returns whether bytes of a message wait for the rest of it.
+    #[cfg(feature = "client")]
+    pub(super) fn has_open_message(&self) -> bool {
+        self.open_len > 0
     }
 
     /// Takes the bytes of a header, and returns their number. Headers may exceed the limit.
