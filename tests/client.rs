@@ -1,5 +1,8 @@
 //! Clients over TCP, TLS and proxies.
 
+#[path = "client/sessions.rs"]
+mod sessions;
+
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
