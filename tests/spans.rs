@@ -115,7 +115,7 @@ impl Async {
 
     #[on_text]
     async fn text(&mut self, text: String, cx: &mut Context<Self>) -> Deferred<String> {
-        cx.span().record("tag", format!("user:{text}"));
+        cx.tag(&format!("user:{text}")).unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         info!("text");
         Deferred::new(async {
@@ -180,6 +180,49 @@ async fn the_parent_is_the_span_of_the_request() {
     let span = " | INFO websocket handler=spans::Sync path=/sync id=# | INFO request ";
     assert_eq!(without_span(&lines, span), ["INFO open"]);
     drop(client);
+}
+
+/// A handler with the tags that its client names.
+#[websocket(path = "/tagged")]
+#[derive(Default)]
+struct Tagged;
+
+#[websocket]
+impl Tagged {
+    #[on_text]
+    fn tag(&mut self, tag: &str, cx: &mut Context<Self>) {
+        match tag.strip_prefix('-') {
+            Some(tag) => assert!(cx.untag(tag)),
+            None => cx.tag(tag).unwrap(),
+        }
+        info!("tagged");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn registry_and_span_have_the_same_id_and_tags() {
+    let lines = Lines::default();
+    let _guard = set_default(lines.subscriber(Level::INFO));
+    // An id is not used again by another router.
+    for _ in 0..2 {
+        let router: Router = Router::new().mount::<Tagged>();
+        let connections = router.connections();
+        let upgrade = TestClient::<Tagged>::upgrade("/tagged");
+        let mut client = upgrade.open_through(router).await.unwrap();
+        for tag in ["user:42", "device:1", "device:1", "-user:42"] {
+            client.send(tag).await;
+        }
+        client.advance(Duration::from_millis(1)).await;
+        let id = connections.snapshots().await[0].id;
+        let span = |tags| {
+            format!("INFO tagged | INFO websocket handler=spans::Tagged path=/tagged id={id} tag={tags}")
+        };
+        let tags = ["user:42", "device:1,user:42", "device:1,user:42", "device:1"];
+        assert_eq!(lines.take_with_ids(), tags.map(span));
+        client.close(1000).await;
+        client.close_reason().await;
+        lines.take();
+    }
 }
 
 /// A handler whose `#[on_upgrade]` changes the span.

@@ -53,7 +53,7 @@ impl Lines {
 
     /// Returns the lines since the last call. The id of a connection, which differs, is `#`.
     pub fn take(&self) -> Vec<String> {
-        let mut lines = std::mem::take(&mut *self.lock());
+        let mut lines = self.take_with_ids();
         for line in &mut lines {
             if let Some((start, rest)) = line.split_once(" id=") {
                 let end = rest.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -61,6 +61,11 @@ impl Lines {
             }
         }
         lines
+    }
+
+    /// Like [`take`](Self::take), but with the ids.
+    pub fn take_with_ids(&self) -> Vec<String> {
+        std::mem::take(&mut *self.lock())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<String>> {

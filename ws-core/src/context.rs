@@ -36,6 +36,8 @@ use crate::error::HandlerError;
 use crate::handler::{Handler, InfoOf, ReplyOf};
 use crate::reply::IntoReply;
 use crate::span::ConnectionSpan;
+#[cfg(any(test, feature = "test-util", feature = "tungstenite"))]
+use crate::span::next_id;
 use crate::timer::TimerId;
 use crate::wire::Connection;
 
@@ -278,14 +280,15 @@ impl<H: Handler> Context<H> {
     pub(crate) const STATE_SIZE: usize = SessionCell::<H>::STATE_SIZE;
 
     /// Creates the context of a connection that no router accepted, with a span.
-    #[cfg(any(test, feature = "tungstenite"))]
+    #[cfg(any(test, feature = "test-util", feature = "tungstenite"))]
     pub(crate) fn new(
         wire: Connection,
         peer_addr: Option<SocketAddr>,
         subprotocol: Option<Box<str>>,
     ) -> Self {
         let path = H::CHECKED_DECLARATION.path;
-        let span = ConnectionSpan::new(std::any::type_name::<H>(), path, peer_addr, subprotocol.as_deref());
+        let handler = std::any::type_name::<H>();
+        let span = ConnectionSpan::new(handler, path, peer_addr, next_id, subprotocol.as_deref());
         Self::with_span(wire, peer_addr, subprotocol, span)
     }
 

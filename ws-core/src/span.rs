@@ -17,11 +17,13 @@ impl ConnectionSpan {
     /// The span of a connection that no subscriber takes.
     pub(crate) const NONE: &Self = &Self(None);
 
-    /// Creates the span as a child of the current span. The path is the pattern at which the handler is mounted.
+    /// Creates the span as a child of the current span. The path is the pattern at which the handler is mounted. `id`
+    /// is not called if no subscriber takes the span.
     pub(crate) fn new(
         handler: &'static str,
         path: &str,
         peer: Option<SocketAddr>,
+        id: impl FnOnce() -> u64,
         subprotocol: Option<&str>,
     ) -> Self {
         let span = tracing::info_span!(
@@ -30,7 +32,7 @@ impl ConnectionSpan {
             handler,
             path,
             peer = peer.map(field::display),
-            id = next_id(),
+            id = id(),
             subprotocol,
             tag = field::Empty,
         );
@@ -51,7 +53,7 @@ impl ConnectionSpan {
 }
 
 /// Returns an id that no other connection of this process has, from 1.
-fn next_id() -> u64 {
+pub(crate) fn next_id() -> u64 {
     static LAST_ID: AtomicU64 = AtomicU64::new(0);
     LAST_ID.fetch_add(1, Ordering::Relaxed) + 1
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::connections::{TagError, check_tag};
+use crate::connections::{ConnectionPermit, TagError, check_tag};
 use crate::context::Context;
 use crate::handler::Handler;
 
@@ -10,7 +10,8 @@ impl<H: Handler> Context<H> {
     /// Gives the connection a tag, under which [`Connections::tagged`](crate::Connections::tagged) finds it: the user,
     /// the device, the tenant. Cowboy's `gproc:reg({p, l, Tag})`.
     ///
-    /// The tag takes effect at once, and ends with the connection. Adding a tag that the connection already has does nothing. A
+    /// The tag takes effect at once, and ends with the connection. The field `tag` of the
+    /// [span](crate::guide::observability) has all tags, with commas between them. Adding a tag that the connection already has does nothing. A
     /// connection has up to 16 tags, and a tag up to 128 bytes. The first tag creates the mailbox, like
     /// [`addr`](Self::addr). A handler that no [`Router`](crate::Router) runs, for example in a test, is in no registry:
     /// for such a handler, only the tag itself is checked.
@@ -39,11 +40,22 @@ impl<H: Handler> Context<H> {
     /// ```
     pub fn tag(&mut self, tag: &str) -> Result<(), TagError> {
         check_tag(tag, 0, false)?;
-        if self.session().permit.is_none() {
-            return Ok(());
+        if self.session().permit.is_some() {
+            let addr = Arc::new(self.addr());
+            self.session().permit.as_ref().map_or(Ok(()), |permit| permit.tag(tag, addr))?;
         }
-        let addr = Arc::new(self.addr());
-        self.session().permit.as_ref().map_or(Ok(()), |permit| permit.tag(tag, addr))
+        self.record_tags(tag);
+        Ok(())
+    }
+
+    /// Records the tags in the span, if a subscriber takes the span. `tag` is recorded alone if no router runs the
+    /// handler.
+    fn record_tags(&mut self, tag: &str) {
+        let span = self.connection_span().clone();
+        if let Some(span) = span.get() {
+            let tags = self.session().permit.as_ref().map(ConnectionPermit::tag_list);
+            span.record("tag", tags.as_deref().unwrap_or(tag));
+        }
     }
 
     /// Removes a tag from the connection. Returns false if the connection does not have it.
@@ -65,6 +77,10 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn untag(&mut self, tag: &str) -> bool {
-        self.session().permit.as_ref().is_some_and(|permit| permit.untag(tag))
+        let had = self.session().permit.as_ref().is_some_and(|permit| permit.untag(tag));
+        if had {
+            self.record_tags("");
+        }
+        had
     }
 }

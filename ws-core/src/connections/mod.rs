@@ -18,6 +18,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::clock::now;
+use crate::span::next_id;
 use crate::sync::lock;
 use crate::wire::RateLimiter;
 pub(crate) use limits::{ConnectionLimits, LimitReached};
@@ -54,8 +55,6 @@ pub(crate) struct ConnectionTracker {
 #[derive(Debug, Default)]
 struct TrackerState {
     entries: Slab<Entry>,
-    /// Number of connections that were admitted, which numbers the next one.
-    admitted: u64,
     /// The keys of the connections with a tag.
     tags: HashMap<Arc<str>, BTreeSet<usize>>,
     networks: ConnectionsByNetwork,
@@ -124,8 +123,7 @@ impl ConnectionTracker {
             }
         }
         self.open.fetch_add(1, Ordering::AcqRel);
-        state.admitted += 1;
-        let serial = state.admitted;
+        let serial = next_id();
         let entry = Entry { waker: None, network, serial, peer, opened: None, extras: None };
         let key = state.entries.insert(entry);
         drop(state);
@@ -200,6 +198,11 @@ impl ConnectionPermit {
             std::mem::replace(&mut entry.waker, waker)
         });
         drop(state);
+    }
+
+    /// Returns the number of the connection, for its span.
+    pub(crate) fn number(&self) -> u64 {
+        self.connections.lock().entries.get(self.key).map_or(0, |entry| entry.serial)
     }
 
     /// Returns whether the server shuts down, or a connection has requests, perhaps this one.

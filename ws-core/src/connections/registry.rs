@@ -15,7 +15,8 @@ use super::tags::check_tag;
 use super::{ConnectionPermit, ConnectionTracker, Entry, REQUEST, TagError, TrackerState};
 use crate::close::Close;
 
-/// The number of a connection. No other connection of the router has the same one, before or after.
+/// The number of a connection, which is also the field `id` of its [span](crate::guide::observability). No other
+/// connection of the process has the same one, before or after.
 ///
 /// ```
 /// # use ws_core::prelude::*;
@@ -243,6 +244,14 @@ impl ConnectionPermit {
             own.addr.get_or_insert(addr);
         }
         Ok(())
+    }
+
+    /// Returns the tags in order, with commas between them.
+    pub(crate) fn tag_list(&self) -> String {
+        let state = self.connections.lock();
+        let extras = state.entries.get(self.key).and_then(|entry| entry.extras.as_ref());
+        let tags = extras.into_iter().flat_map(|extras| &extras.tags);
+        tags.map(|tag| &**tag).collect::<Vec<_>>().join(",")
     }
 
     /// Removes a tag. Returns false if the connection does not have it.

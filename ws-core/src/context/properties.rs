@@ -51,9 +51,9 @@ impl<H: Handler> Context<H> {
         self.cell.info().subprotocol()
     }
 
-    /// Returns the `tracing` span of the connection, for its field `tag` and for what a subscriber adds to spans.
+    /// Returns the `tracing` span of the connection, for what a subscriber adds to spans, for example links to other traces.
     ///
-    /// Methods, the futures of [`spawn`](Self::spawn) and [`Deferred`](crate::Deferred) replies run in this span; a
+    /// [`tag`](Self::tag) sets the field `tag`. Methods, the futures of [`spawn`](Self::spawn) and [`Deferred`](crate::Deferred) replies run in this span; a
     /// task of [`tokio::spawn`] does not. The span is disabled if no subscriber takes it. See
     /// [observability](crate::guide::observability). Cowboy has no spans; a process of Erlang has the metadata of its
     /// logger.
@@ -65,7 +65,7 @@ impl<H: Handler> Context<H> {
     /// impl Chat {
     ///     #[on_text]
     ///     fn login(&mut self, name: &str, cx: &mut Context<Self>) -> &'static str {
-    ///         cx.span().record("tag", format!("user:{name}"));
+    ///         cx.span().record("tag", name);
     ///         "welcome"
     ///     }
     /// }

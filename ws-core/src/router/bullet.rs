@@ -123,7 +123,8 @@ impl<H: Handler> Mount<H> {
             }
             _ => None,
         };
-        let made = tokio::time::timeout(handshake_timeout, self.make_handler(checked, parts, state)).await;
+        let made = self.make_handler(checked, parts, state, Some(&permit));
+        let made = tokio::time::timeout(handshake_timeout, made).await;
         let (mut setup, _, headers) = made.map_err(|_| reject(HandshakeRejection::Timeout))??;
         // The offer of an extension without a handshake means nothing.
         setup.compression = None;

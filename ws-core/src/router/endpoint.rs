@@ -42,7 +42,7 @@ use crate::contract_model::HandlerContract;
 use crate::handler::{Handler, OnUpgrade, Upgrade};
 use crate::options::Options;
 use crate::panic::{Panic, catch};
-use crate::span::{ConnectionSpan, SpanChange};
+use crate::span::{ConnectionSpan, SpanChange, next_id};
 #[cfg(feature = "session")]
 use crate::transport::session::Sessions;
 use crate::upgrade::{self, HandshakeHeaders, HandshakeRejection, HandshakeResponse, HeaderFields};
@@ -254,7 +254,8 @@ impl<H: Handler> Mount<H> {
         let response = upgrade::check_plain_handshake(plain.headers, plain.fields, &self.options)?;
         let permit = context.admit(plain.peer)?;
         let upgrade = catch(make_default).map_err(|panic| HandshakeRejection::Panic(panic.into_text()))?;
-        let (setup, response, headers) = self.negotiate(response, upgrade, plain.fields, plain.peer)?;
+        let (setup, response, headers) =
+            self.negotiate(response, upgrade, plain.fields, plain.peer, Some(&permit))?;
         let start =
             PendingConnection { setup, permit, challenge: None, timeout: context.settings.handshake_timeout };
         Ok(AcceptedHandshake { response, headers, start: Box::new(start) })
@@ -280,7 +281,8 @@ impl<H: Handler> Mount<H> {
         let permit = context.admit(peer).map_err(reject)?;
         let timeout = context.settings.handshake_timeout;
         let deadline = context.deadline(parts);
-        let negotiated = tokio::time::timeout_at(deadline, self.make_handler(response, parts, state));
+        let negotiated =
+            tokio::time::timeout_at(deadline, self.make_handler(response, parts, state, Some(&permit)));
         let (setup, response, headers) =
             negotiated.await.map_err(|_| reject(HandshakeRejection::Timeout))??;
         let start = Box::new(PendingConnection { setup, permit, challenge: response.challenge(), timeout });
@@ -293,6 +295,7 @@ impl<H: Handler> Mount<H> {
         response: HandshakeResponse,
         parts: &mut Parts,
         state: &S,
+        permit: Option<&ConnectionPermit>,
     ) -> Result<Negotiated<H>, Response>
     where
         S: Send + Sync,
@@ -301,7 +304,7 @@ impl<H: Handler> Mount<H> {
         let upgrade = catch_panic(H::Upgrade::upgrade(parts, state)).await;
         let upgrade = upgrade.map_err(|panic| reject(HandshakeRejection::Panic(panic.into_text())))??;
         let peer = parts.extensions.get::<PeerAddr>().map(|addr| addr.0);
-        self.negotiate(response, upgrade, &parts.headers, peer).map_err(reject)
+        self.negotiate(response, upgrade, &parts.headers, peer, permit).map_err(reject)
     }
 
     /// Completes the response with the handler's choices: subprotocol, compression, options.
@@ -311,6 +314,7 @@ impl<H: Handler> Mount<H> {
         upgrade: Upgrade<H>,
         fields: &F,
         peer_addr: Option<SocketAddr>,
+        permit: Option<&ConnectionPermit>,
     ) -> Result<Negotiated<H>, HandshakeRejection> {
         let Upgrade { handler, subprotocol, headers, options, span: change, error } = upgrade;
         if let Some(subprotocol) = subprotocol {
@@ -330,7 +334,8 @@ impl<H: Handler> Mount<H> {
         }
         let subprotocol: Option<Box<str>> =
             response.subprotocol.as_ref().and_then(|name| name.to_str().ok()).map(Into::into);
-        let span = ConnectionSpan::new(type_name::<H>(), &self.path, peer_addr, subprotocol.as_deref());
+        let id = || permit.map_or_else(next_id, ConnectionPermit::number);
+        let span = ConnectionSpan::new(type_name::<H>(), &self.path, peer_addr, id, subprotocol.as_deref());
         if let (Some(SpanChange(change)), Some(span)) = (change, span.get()) {
             catch(|| change(span)).map_err(|panic| HandshakeRejection::Panic(panic.into_text()))?;
         }
@@ -376,7 +381,7 @@ where
     parts.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
     let mount = Mount::<H>::new(pattern);
     let response = upgrade::check(&parts, &mount.options).map_err(IntoResponse::into_response)?;
-    let (setup, response, headers) = mount.make_handler(response, &mut parts, state).await?;
+    let (setup, response, headers) = mount.make_handler(response, &mut parts, state, None).await?;
     Ok((setup.build(Vec::new()), response.to_response(&headers).into_parts().0.headers))
 }
 

@@ -84,7 +84,8 @@ impl<H: Handler> Mount<H> {
         let permit = context.admit(peer_addr(parts)).map_err(reject)?;
         hide_tokens(&mut parts.headers);
         let deadline = context.deadline(parts);
-        let negotiated = tokio::time::timeout_at(deadline, self.make_handler(response, parts, state));
+        let negotiated =
+            tokio::time::timeout_at(deadline, self.make_handler(response, parts, state, Some(&permit)));
         let (mut setup, response, headers) =
             negotiated.await.map_err(|_| reject(HandshakeRejection::Timeout))??;
         setup.options = if Arc::ptr_eq(&setup.options, &self.options) {
