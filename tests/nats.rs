@@ -48,6 +48,8 @@ mod presence;
 mod publish;
 #[path = "nats/restart.rs"]
 mod restart;
+#[path = "nats/tagged.rs"]
+mod tagged;
 #[path = "nats/unresponsive.rs"]
 mod unresponsive;
 #[path = "nats/versions.rs"]

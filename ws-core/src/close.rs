@@ -5,7 +5,8 @@ mod codes;
 use std::{fmt, io};
 
 pub use codes::CloseCodes;
-use codes::{MAX_CLOSE_REASON, is_sendable};
+pub(crate) use codes::MAX_CLOSE_REASON;
+use codes::is_sendable;
 use tungstenite::Utf8Bytes;
 pub use tungstenite::protocol::frame::coding::CloseCode;
 

@@ -209,7 +209,7 @@ pub use topic::EnvelopeCodec;
 pub use topic::NatsOptions;
 pub use topic::{
     Codec, History, Hub, Joined, Member, MemberId, ParsePositionError, Position, Presence, PublishAck,
-    Published, Recovering, Recovery, Since, Subscribed, Topic,
+    Published, Reached, Reaching, Recovering, Recovery, Since, Subscribed, TaggedInHub, Topic,
 };
 #[cfg(feature = "tls")]
 pub use upgrade::ClientCertificate;

@@ -2,7 +2,7 @@
 
 /// The longest reason text of a close frame in bytes: 125 bytes of payload less the code
 /// (RFC 6455 §5.5).
-pub(super) const MAX_CLOSE_REASON: usize = 123;
+pub(crate) const MAX_CLOSE_REASON: usize = 123;
 
 /// Returns whether an endpoint may send the code in a close frame.
 pub(super) const fn is_sendable(code: u16) -> bool {

@@ -14,6 +14,7 @@ use crate::clock::now;
 use crate::close::Close;
 use crate::connections::{ConnectionId, ConnectionTracker, PendingSnapshot};
 use crate::handler::{Handler, InfoOf};
+use crate::topic::Hub;
 
 /// How long [`Connections::snapshots`] waits for connections that do not answer.
 const REPORT_TIMEOUT: Duration = Duration::from_millis(250);
@@ -68,6 +69,27 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     pub fn connections(&self) -> Connections {
         Connections(Arc::clone(&self.connections))
+    }
+}
+
+impl<S: Send + Sync + 'static> Router<S> {
+    /// Registers the connections of this router in a hub, so that [`Hub::tagged`] reaches them, also from other
+    /// processes. The hub may have several routers, and a router may be in several hubs. Without this call, a hub is
+    /// only a set of topics.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/chat")] #[derive(Default)] struct Chat;
+    /// # #[websocket] impl Chat { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), ws_core::BoxError> {
+    /// let hub = Hub::local();
+    /// let router: Router = Router::new().mount::<Chat>().hub(&hub);
+    /// assert_eq!(hub.tagged("user:42").close(4003).await?.connections, 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn hub(self, hub: &Hub) -> Self {
+        hub.add_connections(&self.connections);
+        self
     }
 }
 

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
 use super::history::History;
 use super::position::Position;
@@ -17,10 +18,20 @@ pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// A position that the broker has not confirmed yet. Fails if it does not within ten seconds of the first poll.
 pub(super) type PendingPosition = BoxFuture<Result<Position, BrokerError>>;
 
+/// The answer of one other process to a request, or why there can be no answers.
+pub(super) type Answer = Result<Bytes, BrokerError>;
+
 /// A connection to the other processes.
 pub(super) trait Broker: Send + Sync {
     /// Starts a topic of this process, without waiting for the broker.
     fn open_topic(&self, topic: &str, events: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic>;
+
+    /// Sends a request to the other processes, without waiting for the broker. The answers end when no further
+    /// process can answer; dropping the receiver ends the request.
+    fn request(&self, request: Bytes) -> mpsc::Receiver<Answer>;
+
+    /// Serves the requests of other processes, until the handler is dropped.
+    fn serve_requests(&self, handler: Weak<dyn RequestHandler>);
 
     /// Completes when the broker has everything that was passed to it before this call.
     fn flush(&self) -> BoxFuture<Result<(), BrokerError>>;
@@ -28,6 +39,13 @@ pub(super) trait Broker: Send + Sync {
     /// Flushes and then disconnects, even if the returned future is dropped. The caller has closed all
     /// topics before.
     fn close(&self) -> BoxFuture<Result<(), BrokerError>>;
+}
+
+/// The handler of the requests of other processes.
+pub(super) trait RequestHandler: Send + Sync {
+    /// Handles a request. Returns the answer of this process, whose number is `node`; `None` if the request is
+    /// malformed. Never waits.
+    fn handle(&self, request: &[u8], node: u64) -> Option<Bytes>;
 }
 
 /// The broker's side of one topic. No method blocks; the returned futures wait for the broker.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Topic;
-#[cfg(feature = "nats")]
+#[cfg(any(test, feature = "nats"))]
 use super::broker::Broker;
 use super::channel::Channel;
 #[cfg(feature = "json")]
@@ -70,9 +70,13 @@ impl Hub {
         Self(Arc::default())
     }
 
-    #[cfg(feature = "nats")]
+    #[cfg(any(test, feature = "nats"))]
     pub(super) fn with_broker(broker: Box<dyn Broker>) -> Self {
         Self(Arc::new(Registry::with_broker(broker)))
+    }
+
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.0
     }
 
     /// Returns the topic of this name, with values encoded as JSON. Any name is valid. All calls with the

@@ -2,7 +2,8 @@
 //!
 //! A published value passes from [`Topic::publish`] through the topic's [`channel`] into the
 //! [`delivery_queue`] of each connection, whose driver pops it. With a [`broker`] the value goes to other
-//! processes as well; [`remote`] is the part of a channel that sends to the broker and receives from it.
+//! processes as well; [`remote`] is the part of a channel that sends to the broker and receives from it. [`tagged`]
+//! is about connections instead: it carries requests for those with a tag.
 
 // Without a broker, some functions of these modules have no callers.
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
@@ -17,6 +18,7 @@ mod history;
 mod hub;
 #[cfg(feature = "nats")]
 mod nats;
+mod node_request;
 mod position;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod presence;
@@ -30,6 +32,7 @@ mod since;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
 mod subscribers;
 mod subscription;
+mod tagged;
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,6 +54,7 @@ pub use since::Since;
 pub(crate) use subscribers::QueueSubscriber;
 pub use subscription::{Joined, Recovering, Recovery, Subscribed};
 pub(crate) use subscription::{SubscriptionKind, Subscriptions};
+pub use tagged::{Reached, Reaching, TaggedInHub};
 
 use crate::error::PublishError;
 

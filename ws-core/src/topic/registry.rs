@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::broker::Broker;
 use super::retention::{AnyTopic, RetentionQueue};
+use super::tagged::LocalConnections;
 use crate::error::BrokerError;
 use crate::sync::lock;
 
@@ -20,6 +21,7 @@ pub(super) struct Registry {
     broker: Option<Box<dyn Broker>>,
     is_closed: AtomicBool,
     topics: Mutex<TopicTable>,
+    connections: Arc<LocalConnections>,
 }
 
 #[derive(Default)]
@@ -44,7 +46,7 @@ impl TopicType {
 }
 
 impl Registry {
-    #[cfg(feature = "nats")]
+    #[cfg(any(test, feature = "nats"))]
     pub(super) fn with_broker(broker: Box<dyn Broker>) -> Self {
         Self { broker: Some(broker), ..Self::default() }
     }
@@ -71,6 +73,11 @@ impl Registry {
 
     pub(super) fn broker(&self) -> Option<&dyn Broker> {
         self.broker.as_deref()
+    }
+
+    /// Returns the connections of this process that other processes reach by tag.
+    pub(super) fn local_connections(&self) -> &Arc<LocalConnections> {
+        &self.connections
     }
 
     /// Retains a topic that has a history, until that history has expired and the topic is unused.

@@ -317,3 +317,4 @@ mod history;
 mod local;
 #[cfg(feature = "nats")]
 mod remote;
+mod tagged;

@@ -17,6 +17,7 @@ mod history_publisher;
 mod history_stream;
 mod invalid_topic;
 mod last_messages;
+mod node_requests;
 mod options;
 mod presence;
 mod progress;
@@ -40,15 +41,17 @@ use std::sync::{Arc, OnceLock, Weak};
 #[cfg(doc)]
 use async_nats::ConnectOptions;
 use async_nats::Event;
+use bytes::Bytes;
 use connect::Servers;
 use connection::NatsConnection;
 use invalid_topic::InvalidTopic;
 pub use options::NatsOptions;
 use slow_consumer::SUBSCRIPTION_CAPACITY;
+use tokio::sync::mpsc;
 use topic::NatsTopic;
 
 use super::Hub;
-use super::broker::{BoxFuture, Broker, RemoteEvents, RemoteTopic};
+use super::broker::{Answer, BoxFuture, Broker, RemoteEvents, RemoteTopic, RequestHandler};
 use crate::error::{BrokerError, HubError};
 
 /// Maximum number of commands queued in the client. A [`publish_queue`] precedes it and reports an
@@ -152,6 +155,14 @@ impl Broker for NatsBroker {
             Ok(token) => NatsTopic::new(&self.0, token, events),
             Err(_) => Arc::new(InvalidTopic::new(topic, self.0.node)),
         }
+    }
+
+    fn request(&self, request: Bytes) -> mpsc::Receiver<Answer> {
+        self.0.request(request)
+    }
+
+    fn serve_requests(&self, handler: Weak<dyn RequestHandler>) {
+        self.0.serve_requests(handler);
     }
 
     fn flush(&self) -> BoxFuture<Result<(), BrokerError>> {

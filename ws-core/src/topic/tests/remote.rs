@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::topic::broker::{
-    BoxFuture, Broker, PendingPosition, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic,
+    Answer, BoxFuture, Broker, PendingPosition, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic,
+    RequestHandler,
 };
 use crate::{BrokerError, History, Recovery};
 
@@ -23,6 +24,13 @@ impl Broker for PanickingBroker {
     fn open_topic(&self, _: &str, events: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic> {
         Arc::new(LoopbackTopic { events, subscription_generation: AtomicU64::new(0) })
     }
+
+    fn request(&self, _: Bytes) -> tokio::sync::mpsc::Receiver<Answer> {
+        // No other process serves requests.
+        tokio::sync::mpsc::channel(1).1
+    }
+
+    fn serve_requests(&self, _: Weak<dyn RequestHandler>) {}
 
     fn flush(&self) -> BoxFuture<Result<(), BrokerError>> {
         Box::pin(std::future::ready(Ok(())))

@@ -5,14 +5,14 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::broker::{Broker, BrokerReader};
 use crate::error::{BrokerError, PublishError};
 use crate::sync::lock;
 use crate::topic::broker::{
-    BoxFuture, Broker as BrokerTrait, PendingPosition, RecoveredItem, RecoveredMessages, RemoteEvents,
-    RemoteMessage, RemoteTopic,
+    Answer, BoxFuture, Broker as BrokerTrait, PendingPosition, RecoveredItem, RecoveredMessages,
+    RemoteEvents, RemoteMessage, RemoteTopic, RequestHandler,
 };
 use crate::topic::history::History;
 use crate::topic::nats::accounting::{AccountedItem, messages_after};
@@ -132,6 +132,13 @@ struct SimHub {
 }
 
 impl BrokerTrait for SimHub {
+    fn request(&self, _: Bytes) -> mpsc::Receiver<Answer> {
+        // No other process serves requests.
+        mpsc::channel(1).1
+    }
+
+    fn serve_requests(&self, _: Weak<dyn RequestHandler>) {}
+
     fn open_topic(&self, _: &str, events: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic> {
         let queue = lock(&self.queue).take().expect("a second topic");
         let state = Mutex::new(SimState { is_connected: true, ..SimState::default() });

@@ -1,0 +1,228 @@
+//! Connections by tag, in all processes of a hub.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use super::broker::{Answer, BoxFuture, RequestHandler};
+use super::hub::Hub;
+use super::node_request::{NodeAnswer, NodeRequest};
+use super::registry::Registry;
+use crate::close::Close;
+use crate::connections::ConnectionTracker;
+use crate::error::BrokerError;
+use crate::sync::lock;
+
+/// How long a request waits for the answers of other processes in total.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a request waits for one more answer. The number of processes is not known.
+const NEXT_ANSWER_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Maximum number of processes that one request counts.
+const MAX_NODES: usize = 4096;
+
+/// The connections with a tag in all processes of a hub: [`Hub::tagged`].
+///
+/// The routers of each process are those that [`Router::hub`](crate::Router::hub) has registered.
+#[derive(Clone, Copy)]
+pub struct TaggedInHub<'a> {
+    registry: &'a Registry,
+    tag: &'a str,
+}
+
+/// The number of connections and processes that a request of a [`TaggedInHub`] has reached.
+///
+/// ```
+/// # use ws_core::{Hub, Reached};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), ws_core::BoxError> {
+/// let Reached { connections, nodes, .. } = Hub::local().tagged("user:42").close(4003).await?;
+/// assert_eq!((connections, nodes), (0, 1));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reached {
+    /// The number of connections with the tag, in the processes that have answered.
+    pub connections: usize,
+    /// The number of processes that have answered, with this one.
+    pub nodes: usize,
+}
+
+/// A future with the answers to a request of a [`TaggedInHub`]. The request is sent whether or not it is awaited.
+pub struct Reaching(BoxFuture<Result<Reached, BrokerError>>);
+
+impl Future for Reaching {
+    type Output = Result<Reached, BrokerError>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(task)
+    }
+}
+
+impl fmt::Debug for Reaching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reaching").finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    /// Selects the connections with a tag in all processes, which [`Context::tag`](crate::Context::tag) gave them.
+    ///
+    /// Their routers have to be registered in the hub of their process, with [`Router::hub`](crate::Router::hub).
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # use ws_core::BoxError;
+    /// # #[websocket(path = "/chat")] #[derive(Default)] struct Chat;
+    /// # #[websocket] impl Chat { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// /// Called when an administrator blocks a user.
+    /// async fn block(user: u64, hub: &Hub) -> Result<(), BoxError> {
+    ///     let reached = hub.tagged(&format!("user:{user}")).close((4003, "signed out")).await?;
+    ///     println!("{} connections of {} processes", reached.connections, reached.nodes);
+    ///     Ok(())
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+    /// let hub = Hub::local(); // Or `Hub::nats(…)`.
+    /// let router = Router::new().mount::<Chat>().hub(&hub).with_state(hub.clone());
+    /// # let _: Router = router;
+    /// block(42, &hub).await
+    /// # }
+    /// ```
+    pub fn tagged<'a>(&'a self, tag: &'a str) -> TaggedInHub<'a> {
+        TaggedInHub { registry: self.registry(), tag }
+    }
+
+    /// Makes connections of this process reachable by their tags.
+    pub(crate) fn add_connections(&self, connections: &Arc<ConnectionTracker>) {
+        let local = self.registry().local_connections();
+        let is_first = local.add(connections);
+        if let (true, Some(broker)) = (is_first, self.registry().broker()) {
+            broker.serve_requests(Arc::downgrade(local) as Weak<dyn RequestHandler>);
+        }
+    }
+}
+
+impl TaggedInHub<'_> {
+    /// Closes the connections in all processes, with the effect of
+    /// [`TaggedConnections::close`](crate::TaggedConnections::close): clients that do not read are closed as well.
+    ///
+    /// The call closes the connections of this process and sends the request to the others, also if the future is
+    /// not awaited. The future waits for their answers: until 250 ms after the last one, and up to 2 s. With
+    /// [`Hub::local`], and without another process, it does not wait. A process that answers too late, or not at all, is
+    /// not counted; it may still close its connections. A text of more than 123 bytes is cut, as in every close frame.
+    ///
+    /// # Errors
+    ///
+    /// The connections of this process close in any case, unless the hub is closed:
+    ///
+    /// - [`BrokerError::Closed`] if the hub is closed.
+    /// - [`BrokerError::Disconnected`] without a connection to the broker. The request is not sent.
+    /// - [`BrokerError::Refused`] without the permission for the subject `ws.connections`.
+    /// - [`BrokerError::TimedOut`] if there are other processes, or the broker does not know, and none answers.
+    pub fn close(&self, close: impl Into<Close>) -> Reaching {
+        self.request(&NodeRequest::Close { tag: self.tag, close: close.into() })
+    }
+
+    /// Executes a request here, and sends it to the other processes.
+    fn request(&self, request: &NodeRequest<'_>) -> Reaching {
+        let sent = if self.registry.is_closed() {
+            Err(BrokerError::Closed)
+        } else {
+            let here = self.registry.local_connections().execute(request);
+            let answers = self.registry.broker().map(|broker| broker.request(request.encode()));
+            Ok((here, answers))
+        };
+        Reaching(Box::pin(async move {
+            let (here, answers) = sent?;
+            let reached = Reached { connections: here, nodes: 1 };
+            match answers {
+                Some(answers) => collect(reached, answers).await,
+                None => Ok(reached),
+            }
+        }))
+    }
+}
+
+impl fmt::Debug for TaggedInHub<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaggedInHub").field("tag", &self.tag).finish_non_exhaustive()
+    }
+}
+
+/// Adds up the answers of other processes.
+async fn collect(mut reached: Reached, mut answers: mpsc::Receiver<Answer>) -> Result<Reached, BrokerError> {
+    let deadline = Instant::now() + ANSWER_TIMEOUT;
+    let (mut until, mut nodes) = (deadline, HashSet::new());
+    while nodes.len() < MAX_NODES {
+        let answer = match timeout_at(until, answers.recv()).await {
+            Ok(Some(answer)) => answer?,
+            // No further process can answer.
+            Ok(None) => return Ok(reached),
+            Err(_) => break,
+        };
+        let Some(answer) = NodeAnswer::parse(&answer) else {
+            tracing::debug!(len = answer.len(), "a malformed answer of another process was ignored");
+            continue;
+        };
+        if nodes.insert(answer.node) {
+            reached.connections = reached.connections.saturating_add(answer.connections);
+            reached.nodes += 1;
+            until = deadline.min(Instant::now() + NEXT_ANSWER_TIMEOUT);
+        }
+    }
+    if nodes.is_empty() { Err(BrokerError::TimedOut) } else { Ok(reached) }
+}
+
+/// The connections of this process that a hub reaches.
+#[derive(Default)]
+pub(super) struct LocalConnections(Mutex<LocalRouters>);
+
+#[derive(Default)]
+struct LocalRouters {
+    trackers: Vec<Weak<ConnectionTracker>>,
+    /// Whether requests of other processes are served.
+    is_serving: bool,
+}
+
+impl LocalConnections {
+    /// Adds the connections of a router, once. Returns true for the first router.
+    fn add(&self, connections: &Arc<ConnectionTracker>) -> bool {
+        let mut routers = lock(&self.0);
+        routers.trackers.retain(|tracker| tracker.strong_count() > 0);
+        let added = Arc::downgrade(connections);
+        if !routers.trackers.iter().any(|tracker| tracker.ptr_eq(&added)) {
+            routers.trackers.push(added);
+        }
+        !std::mem::replace(&mut routers.is_serving, true)
+    }
+
+    /// Executes a request. Returns the number of connections that it has reached.
+    fn execute(&self, request: &NodeRequest<'_>) -> usize {
+        let trackers = lock(&self.0).trackers.clone();
+        let trackers = trackers.iter().filter_map(Weak::upgrade);
+        match request {
+            NodeRequest::Close { tag, close } => {
+                trackers.map(|tracker| tracker.close_tagged(tag, close)).sum()
+            }
+        }
+    }
+}
+
+impl RequestHandler for LocalConnections {
+    fn handle(&self, request: &[u8], node: u64) -> Option<Bytes> {
+        let Some(request) = NodeRequest::parse(request) else {
+            tracing::debug!(len = request.len(), "a malformed request of another process was ignored");
+            return None;
+        };
+        Some(NodeAnswer { node, connections: self.execute(&request) }.encode())
+    }
+}
