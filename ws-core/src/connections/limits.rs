@@ -26,8 +26,10 @@ impl ConnectionLimits {
 /// The limit that rejects a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LimitReached {
-    /// The total is reached, or the server shuts down.
+    /// The total is reached.
     Total,
+    /// The server closes its connections.
+    Drain,
     /// The client's address has its maximum of open connections.
     Address,
     /// The maximum of new connections in this second is reached.

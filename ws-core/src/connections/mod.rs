@@ -1,5 +1,6 @@
 //! The open connections of a server: admits new ones, requests their shutdown, and waits for their end.
 
+mod drain;
 mod limits;
 mod registry;
 mod tags;
@@ -9,7 +10,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Instant;
@@ -18,9 +19,11 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::clock::now;
+use crate::close::Close;
 use crate::span::next_id;
 use crate::sync::lock;
 use crate::wire::RateLimiter;
+pub(crate) use drain::DrainPlan;
 pub(crate) use limits::{ConnectionLimits, LimitReached};
 use limits::{ConnectionsByNetwork, NetworkPrefix};
 pub use registry::ConnectionId;
@@ -35,6 +38,12 @@ const SHUTDOWN: usize = 1;
 /// The unit in which the signals count connections with requests.
 const REQUEST: usize = 2;
 
+/// The stage of a server that has announced its stop. It still admits connections.
+const LEAVING: u8 = 1;
+
+/// The stage of a server that closes its connections.
+const DRAINING: u8 = 2;
+
 /// The registry of a server's open connections.
 ///
 /// A connection costs one entry here and one relaxed load per poll. A cancellation token would cost a list
@@ -44,8 +53,8 @@ pub(crate) struct ConnectionTracker {
     /// [`SHUTDOWN`] after a shutdown was requested, and a [`REQUEST`] for each connection with requests that its
     /// task has not taken. Then all connections check their entry, until that task is polled.
     signals: AtomicUsize,
-    /// Whether the server announces that it stops. It still admits connections.
-    is_leaving: AtomicBool,
+    /// 0, and then [`LEAVING`] and [`DRAINING`].
+    stage: AtomicU8,
     open: AtomicUsize,
     state: Mutex<TrackerState>,
     /// Notified when the last connection has ended.
@@ -57,6 +66,8 @@ struct TrackerState {
     entries: Slab<Entry>,
     /// The keys of the connections with a tag.
     tags: HashMap<Arc<str>, BTreeSet<usize>>,
+    /// The close frame of a drain, unless each handler has its own.
+    drain_close: Option<Close>,
     networks: ConnectionsByNetwork,
     /// Counts new connections, if their rate has a limit.
     rate_limiter: Option<RateLimiter>,
@@ -83,8 +94,15 @@ struct Entry {
 #[derive(Clone, Copy, Debug)]
 struct ConnectionStart {
     at: Instant,
-    /// Returns the name of the handler. A function is smaller than its name.
-    handler: fn() -> &'static str,
+    kind: &'static ConnectionKind,
+}
+
+/// The kind of a connection: a constant for each handler and transport.
+#[derive(Debug)]
+pub(crate) struct ConnectionKind {
+    /// Returns the name of the handler's type.
+    pub(crate) handler: fn() -> &'static str,
+    pub(crate) is_session: bool,
 }
 
 impl TrackerState {
@@ -104,8 +122,10 @@ impl ConnectionTracker {
         peer: Option<SocketAddr>,
     ) -> Result<ConnectionPermit, LimitReached> {
         let mut state = self.lock();
-        let is_full = self.open.load(Ordering::Acquire) >= limits.connections;
-        if is_full || self.is_shutting_down() {
+        if self.is_draining() {
+            return Err(LimitReached::Drain);
+        }
+        if self.open.load(Ordering::Acquire) >= limits.connections {
             return Err(LimitReached::Total);
         }
         let limit = peer.zip(limits.per_address).map(|(peer, max)| (NetworkPrefix::from(peer.ip()), max));
@@ -132,12 +152,12 @@ impl ConnectionTracker {
 
     /// Announces that the server stops. It still admits connections.
     pub(crate) fn leave(&self) {
-        self.is_leaving.store(true, Ordering::Release);
+        self.stage.fetch_max(LEAVING, Ordering::AcqRel);
     }
 
     /// Returns whether the server stops, or has announced it.
     pub(crate) fn is_leaving(&self) -> bool {
-        self.is_leaving.load(Ordering::Acquire) || self.is_shutting_down()
+        self.stage.load(Ordering::Acquire) != 0 || self.is_shutting_down()
     }
 
     /// Requests the shutdown of every connection. Their methods may run until `deadline`.
@@ -161,8 +181,13 @@ impl ConnectionTracker {
         }
     }
 
+    /// Returns whether new connections are refused, because the others close.
+    fn is_draining(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == DRAINING || self.is_shutting_down()
+    }
+
     /// Returns whether a shutdown was requested.
-    pub(crate) fn is_shutting_down(&self) -> bool {
+    fn is_shutting_down(&self) -> bool {
         self.signals.load(Ordering::Acquire) & SHUTDOWN != 0
     }
 
@@ -185,8 +210,8 @@ impl ConnectionPermit {
     }
 
     /// Like [`register`](Self::register), but for the task of a connection, which this begins.
-    pub(crate) fn register_connection(&self, waker: &Waker, handler: fn() -> &'static str, at: Instant) {
-        self.register_with(waker, |entry| _ = entry.opened.get_or_insert(ConnectionStart { at, handler }));
+    pub(crate) fn register_connection(&self, waker: &Waker, kind: &'static ConnectionKind, at: Instant) {
+        self.register_with(waker, |entry| _ = entry.opened.get_or_insert(ConnectionStart { at, kind }));
     }
 
     fn register_with(&self, waker: &Waker, update: impl FnOnce(&mut Entry)) {
@@ -225,10 +250,24 @@ impl ConnectionPermit {
         .await;
     }
 
-    /// Returns the time until which methods may run, if the server shuts down.
+    /// Returns the time until which methods may run, if the server shuts down, or this connection drains.
     #[inline]
     pub(crate) fn shutdown_deadline(&self) -> Option<Instant> {
-        if self.connections.is_shutting_down() { self.connections.lock().deadline } else { None }
+        if self.connections.is_draining() { self.drain_deadline() } else { None }
+    }
+
+    #[cold]
+    fn drain_deadline(&self) -> Option<Instant> {
+        let state = self.connections.lock();
+        let extras = state.entries.get(self.key).and_then(|entry| entry.extras.as_ref());
+        let general = state.deadline.filter(|_| self.connections.is_shutting_down());
+        extras.and_then(|extras| extras.drain_by).or(general)
+    }
+
+    /// Returns the close frame of a drain, unless the handler's own is used.
+    #[cold]
+    pub(crate) fn drain_close(&self) -> Option<Close> {
+        self.connections.lock().drain_close.clone()
     }
 }
 

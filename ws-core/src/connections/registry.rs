@@ -47,6 +47,8 @@ pub(super) struct EntryExtras {
     /// The handler's address, once the connection has a tag.
     addr: Option<Arc<dyn Any + Send + Sync>>,
     requests: Requests,
+    /// When a drain of this connection ends by force.
+    pub(super) drain_by: Option<Instant>,
 }
 
 /// The requests of the registry to the task of a connection.
@@ -56,11 +58,13 @@ pub(crate) struct Requests {
     pub(crate) close: Option<Close>,
     /// The receivers of the figures of the connection.
     pub(crate) reports: Vec<oneshot::Sender<ConnectionReport>>,
+    /// Whether the drain of the connection begins. Its deadline is that of the shutdown.
+    pub(super) drain: bool,
 }
 
 impl Requests {
     pub(super) fn is_empty(&self) -> bool {
-        self.close.is_none() && self.reports.is_empty()
+        self.close.is_none() && self.reports.is_empty() && !self.drain
     }
 }
 
@@ -91,7 +95,7 @@ impl Entry {
 
     /// Returns the name of the handler, if the connection has begun.
     fn handler(&self) -> Option<&'static str> {
-        self.opened.map(|opened| (opened.handler)())
+        self.opened.map(|opened| (opened.kind.handler)())
     }
 }
 
@@ -149,7 +153,7 @@ impl ConnectionTracker {
     }
 
     /// Adds a request to those of a connection. Returns the waker of its task.
-    fn request(
+    pub(super) fn request(
         &self,
         state: &mut TrackerState,
         key: usize,
@@ -181,7 +185,7 @@ impl ConnectionTracker {
                 requests.reports.push(sender);
             }));
             let (id, tags) = (ConnectionId { serial, key }, tags.unwrap_or_default());
-            let handler = (opened.handler)();
+            let handler = (opened.kind.handler)();
             Some(PendingSnapshot { id, handler, peer, opened: opened.at, tags, report })
         });
         let pending = pending.collect();
@@ -192,7 +196,7 @@ impl ConnectionTracker {
 }
 
 /// Wakes tasks. Without the lock, because a task may take it.
-fn wake_all(wakers: Vec<Waker>) {
+pub(super) fn wake_all(wakers: Vec<Waker>) {
     wakers.into_iter().for_each(Waker::wake);
 }
 

@@ -62,9 +62,7 @@ struct Expected {
     has_request: bool,
 }
 
-fn handler() -> &'static str {
-    "handler"
-}
+static KIND: ConnectionKind = ConnectionKind { handler: || "handler", is_session: false };
 
 proptest! {
     /// Keys of the slab are used again, so a tag that outlives its connection would point to another one.
@@ -78,7 +76,7 @@ proptest! {
                 Step::Open if count < 8 => {
                     let permit = connections.admit(&ConnectionLimits::new(8), None).unwrap();
                     assert_eq!(connections.count(None), count, "the connection has not begun");
-                    permit.register_connection(Waker::noop(), handler, now());
+                    permit.register_connection(Waker::noop(), &KIND, now());
                     number += 1;
                     open.push(Expected { permit, number, tags: BTreeSet::new(), has_request: false });
                 }
@@ -163,7 +161,7 @@ fn number_of_an_earlier_connection_closes_none() {
     let connections = Arc::<ConnectionTracker>::default();
     let begin = || {
         let permit = connections.admit(&ConnectionLimits::new(1), None).unwrap();
-        permit.register_connection(Waker::noop(), handler, now());
+        permit.register_connection(Waker::noop(), &KIND, now());
         (permit, connections.request_reports().remove(0).id)
     };
     let (first, first_id) = begin();

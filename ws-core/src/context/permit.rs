@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Session;
+use crate::close::Close;
 use crate::connections::{ConnectionPermit, Requests};
 use crate::handler::Handler;
 
@@ -17,6 +18,11 @@ impl<H: Handler> Session<H> {
     /// Returns the deadline of the server's shutdown, if a shutdown was requested.
     pub(crate) fn shutdown_deadline(&self) -> Option<Instant> {
         self.permit.as_ref().and_then(ConnectionPermit::shutdown_deadline)
+    }
+
+    /// Returns the close frame of the server's shutdown, unless the handler's own is used.
+    pub(crate) fn drain_close(&self) -> Option<Close> {
+        self.permit.as_ref().and_then(ConnectionPermit::drain_close)
     }
 
     /// Takes the requests of the registry.

@@ -147,7 +147,7 @@ where
     let span = cx.connection_span().clone();
     let _entered = span.enter();
     let session = &mut *cx.session();
-    driver.state.register(task, session);
+    driver.state.register::<H, T>(task, session);
     driver.state.begin_poll();
     without_coop_budget(task, |task| {
         with_scratch(|scratch| {

@@ -21,12 +21,18 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Begins to drain if the server shuts down, and handles the requests of the registry.
     #[cold]
     pub(super) fn handle_signals(&mut self, session: &mut Session<H>, is_in_method: bool) {
-        let Requests { close, reports } = session.take_requests();
+        let Requests { close, reports, .. } = session.take_requests();
         if let Some(close) = close {
             session.wire.close_by_program(close, now());
         }
         if let Some(deadline) = session.shutdown_deadline() {
             session.wire.drain_by(CloseReason::Shutdown, deadline);
+            // Clients of sessions expect the code of their protocol.
+            if !T::IS_SESSION
+                && let Some(close) = session.drain_close()
+            {
+                session.wire.set_shutdown_frame(close);
+            }
         }
         if reports.is_empty() {
             return;

@@ -8,6 +8,7 @@ use super::budget::IterationBudget;
 use super::deadline_timer::{Armed, DeadlineTimer};
 use super::io::ConnectionIo;
 use crate::clock::{IO_PASSES, STANDSTILL, now, wake_after_io};
+use crate::connections::ConnectionKind;
 use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
 use crate::transport::Transport;
@@ -215,23 +216,28 @@ impl DriverState {
     /// whether it has. The waker of a spawned task stays the same.
     // PERF: called in every poll. budget: text64
     #[inline(always)]
-    pub(super) fn register<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) -> bool {
+    pub(super) fn register<H: Handler, T: Transport>(
+        &mut self,
+        task: &TaskContext<'_>,
+        session: &mut Session<H>,
+    ) -> bool {
         let has_changed = !session.will_wake(task.waker());
         if has_changed {
-            self.replace_waker(task, session);
+            self.replace_waker::<H, T>(task, session);
         }
         has_changed
     }
 
     #[cold]
-    fn replace_waker<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
+    fn replace_waker<H: Handler, T: Transport>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
         self.timer.disarm();
         session.wire.on_idle_timer_lost();
         session.set_waker(task.waker());
         if let Some(permit) = &session.permit {
             // At the first poll nothing has been read, so that this is the time at which the connection was made.
             let opened = session.wire.last_received_at();
-            permit.register_connection(task.waker(), type_name::<H>, opened);
+            let kind = &const { ConnectionKind { handler: type_name::<H>, is_session: T::IS_SESSION } };
+            permit.register_connection(task.waker(), kind, opened);
         }
     }
 }

@@ -151,6 +151,7 @@ impl RouterContext<'_> {
         let permit =
             self.connections.admit(&self.settings.connections, peer).map_err(|limit| match limit {
                 LimitReached::Total => HandshakeRejection::Capacity,
+                LimitReached::Drain => HandshakeRejection::Drain,
                 LimitReached::Address => HandshakeRejection::Address,
                 LimitReached::Rate => HandshakeRejection::Rate,
             })?;

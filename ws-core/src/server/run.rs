@@ -49,7 +49,7 @@ pub(super) async fn run_server(
     let server = Arc::new(server);
     let acceptor = Acceptor::new(Arc::clone(&server));
     // Dropping the guard, on return or with the future, ends all connections.
-    let guard = ShutdownGuard { server: Arc::clone(&server), handshakes: Arc::clone(&acceptor.handshakes) };
+    let _guard = ShutdownGuard { server: Arc::clone(&server), handshakes: Arc::clone(&acceptor.handshakes) };
     let (timeouts, handshakes) = (Arc::clone(&acceptor.timeouts), Arc::clone(&acceptor.handshakes));
     let start = |Listener { socket, security }| AcceptLoop::new(socket, acceptor.with_security(security));
     let listeners = listeners.into_iter().map(start).collect::<io::Result<Vec<_>>>();
@@ -87,8 +87,9 @@ pub(super) async fn run_server(
         }
     }
     drop(listeners);
-    drop(guard);
-    let deadline = tokio::time::Instant::now() + server.settings.shutdown_timeout;
+    let timeout = server.settings.shutdown_timeout;
+    let deadline = tokio::time::Instant::now() + timeout;
+    handshakes.shut_down(now() + timeout);
     server.shutdown().await;
     // Responses in progress have until the same deadline.
     let _ = tokio::time::timeout_at(deadline, handshakes.wait_empty()).await;

@@ -49,6 +49,8 @@ pub(crate) enum HandshakeRejection {
     Origin,
     /// The server has reached its limit of connections.
     Capacity,
+    /// The server closes its connections, because it stops.
+    Drain,
     /// The client's address has reached its limit of connections.
     Address,
     /// The server has reached its rate of handshakes.
@@ -96,6 +98,9 @@ impl HandshakeRejection {
             Self::Panic(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
             Self::Origin => (StatusCode::FORBIDDEN, "pages of this origin may not connect"),
             Self::Capacity => (StatusCode::SERVICE_UNAVAILABLE, "too many connections: try again later"),
+            Self::Drain => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down: try again in a second")
+            }
             Self::Address => (StatusCode::TOO_MANY_REQUESTS, "too many connections from this address"),
             Self::Rate => {
                 (StatusCode::SERVICE_UNAVAILABLE, "too many connections at once: try again in a second")
@@ -137,7 +142,8 @@ impl HandshakeRejection {
             Self::BrokenBody => "use a client of HTTP/1.1 or HTTP/2",
             Self::Panic(_) => "correct the `#[on_upgrade]` of the handler, or its `Default`",
             Self::Origin => "list the origin in the option `origins`",
-            Self::Capacity => "raise `Router::max_connections`, or wait until the server has restarted",
+            Self::Capacity => "raise `Router::max_connections`",
+            Self::Drain => "wait until the server has restarted, or connect to another one",
             Self::Address => "raise `Router::max_connections_per_address`",
             Self::Rate => "raise `Router::max_upgrade_rate`",
             Self::Timeout => "raise `Router::handshake_timeout`, or let `#[on_upgrade]` do less",
@@ -162,7 +168,7 @@ impl IntoResponse for HandshakeRejection {
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSIONS));
             }
             // The unit is seconds.
-            Self::Rate => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
+            Self::Rate | Self::Drain => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => {}
         }
         if matches!(self, Self::NoUpgrade | Self::Http10 | Self::Version { upgrade: true }) {

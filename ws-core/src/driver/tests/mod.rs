@@ -21,6 +21,7 @@ mod budget;
 mod calls;
 #[cfg(feature = "json")]
 mod calls_random;
+mod churn;
 mod close_codes;
 mod closing;
 #[cfg(feature = "deflate")]
@@ -63,6 +64,7 @@ mod session_client;
 mod sessions;
 #[cfg(target_os = "linux")]
 mod signals;
+mod spread;
 mod standstill;
 mod starvation;
 mod states;

@@ -206,7 +206,7 @@ async fn process_that_does_not_answer_is_not_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn malformed_answers_and_requests_are_ignored() {
     let with = |bytes: &'static [u8]| (Answers::With(Bytes::from_static(bytes)), 0);
-    let [first, ..] = start([
+    let nodes = start([
         (Answers::Never, 1),
         with(b""),
         with(&[1; 16]),
@@ -215,12 +215,12 @@ async fn malformed_answers_and_requests_are_ignored() {
         with(&[0; 4096]),
     ])
     .await;
-    assert!(matches!(first.kick().await, Err(BrokerError::TimedOut)));
+    assert!(matches!(nodes[0].kick().await, Err(BrokerError::TimedOut)));
     // The greatest numbers do not overflow.
     let most = [[1].as_slice(), &[0xFF; 16]].concat();
     let others = [(Answers::Never, 1), (Answers::With(most.into()), 0), with(&[1; 17])];
-    let [first, ..] = start(others).await;
-    assert_eq!(first.kick().await.unwrap().0, usize::MAX);
+    let nodes = start(others).await;
+    assert_eq!(nodes[0].kick().await.unwrap().0, usize::MAX);
 
     let mut node = start_node(Hub::local(), 1).await;
     let local = node.hub.registry().local_connections();

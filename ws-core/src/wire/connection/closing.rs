@@ -25,6 +25,8 @@ pub(super) struct CloseState {
     deadline: Option<Instant>,
     /// What the client sends after the server's close frame.
     discarded: DiscardedInput,
+    /// The close frame of a shutdown, unless it is that of the options.
+    shutdown_frame: Option<Close>,
     /// Whether the time limit started again because the client's bytes had arrived and were not read.
     is_prolonged: bool,
 }
@@ -45,7 +47,15 @@ pub(super) enum Phase {
 
 impl CloseState {
     fn new(reason: CloseReason, phase: Phase, discarded: DiscardedInput) -> Self {
-        Self { reason, phase, phase_started_at: None, deadline: None, discarded, is_prolonged: false }
+        Self {
+            reason,
+            phase,
+            phase_started_at: None,
+            deadline: None,
+            discarded,
+            shutdown_frame: None,
+            is_prolonged: false,
+        }
     }
 }
 
@@ -134,8 +144,9 @@ impl Connection {
             return;
         }
         let (reason, frame) = match self.close_state.take() {
-            Some(first) if reason != CloseReason::Overflow => {
-                let frame = first.reason.close_frame(&self.options.close_codes);
+            Some(mut first) if reason != CloseReason::Overflow => {
+                let own = first.shutdown_frame.take();
+                let frame = own.or_else(|| first.reason.close_frame(&self.options.close_codes));
                 (first.reason, frame)
             }
             _ => (reason, frame),
@@ -195,10 +206,18 @@ impl Connection {
     }
 
     /// Closes a connection whose earlier messages have all been handled.
+    ///
+    /// A client that does not read while the server stops has no more time than the messages: the deadline applies to the
+    /// close as well.
     pub(crate) fn finish_drain(&mut self) {
+        let is_blocked = self.is_blocked_by_client();
         if let Some(state) = &self.close_state {
-            let reason = state.reason.clone();
+            let (reason, deadline) = (state.reason.clone(), state.deadline);
+            let is_blocked = is_blocked && reason == CloseReason::Shutdown;
             self.close_with(reason);
+            if let Some(state) = self.close_state.as_mut().filter(|_| is_blocked) {
+                state.deadline = deadline;
+            }
         }
     }
 
@@ -330,6 +349,16 @@ impl Connection {
             && state.phase == Phase::Draining
         {
             state.deadline = Some(deadline);
+        }
+    }
+
+    /// Sets the close frame of a connection that drains for a shutdown.
+    #[cold]
+    pub(crate) fn set_shutdown_frame(&mut self, frame: Close) {
+        if let Some(state) = &mut self.close_state
+            && state.reason == CloseReason::Shutdown
+        {
+            state.shutdown_frame = Some(frame);
         }
     }
 
