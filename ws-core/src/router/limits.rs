@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     /// Length of the accept queue of a listener that `serve` binds.
     pub(crate) backlog: u32,
+    /// Whether other servers may listen on the same port.
+    pub(crate) reuse_port: bool,
     /// The log of refused handshakes, which has a limit too.
     pub(super) refusals: Arc<RefusalLog>,
     /// The files beside the handlers: [`Router::client_script`], and the documentation of a contract.
@@ -59,6 +61,7 @@ impl Default for Settings {
             drain: Drain::default(),
             workers: 0,
             backlog: 4096,
+            reuse_port: false,
             refusals: Arc::default(),
             files: StaticFiles::default(),
             #[cfg(feature = "contract")]
@@ -270,6 +273,35 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     pub fn backlog(mut self, connections: u32) -> Self {
         self.settings.backlog = connections;
+        self
+    }
+
+    /// Lets several servers listen on the same port (`SO_REUSEPORT`), so that a new process listens before an old one
+    /// stops. All of them need the option, and the same user. The kernel divides new clients among them. Default:
+    /// off; on systems other than Unix, such a server is an [`Error::Bind`](crate::Error::Bind).
+    ///
+    /// On Linux, a client whose handshake of TCP is under way while a server closes its listener is reset, unless
+    /// `net.ipv4.tcp_migrate_req` is 1 (Linux 5.14), which moves it to another server. With an inherited listener
+    /// (`Listener::inherited`, feature `socket-activation`) no client is lost in any case. macOS gives all clients to
+    /// one of the servers. The option of [`serve_listener`](Self::serve_listener) is that of the caller's listener.
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let router = || Router::new().mount::<Echo>().reuse_port(true);
+    /// # let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let addr = probe.local_addr().unwrap();
+    /// # drop(probe);
+    /// let old = tokio::spawn(router().serve(addr));
+    /// # tokio::task::yield_now().await;
+    /// assert!(router().serve_with_shutdown(addr, async {}).await.is_ok());
+    /// # old.abort();
+    /// # }
+    /// ```
+    pub fn reuse_port(mut self, is_allowed: bool) -> Self {
+        self.settings.reuse_port = is_allowed;
         self
     }
 

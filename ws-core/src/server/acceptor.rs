@@ -2,13 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use socket2::SockRef;
-use tokio::net::TcpListener;
 #[cfg(unix)]
-use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::net::UnixListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use super::handshake_timeouts::HandshakeTimeouts;
@@ -30,6 +32,8 @@ const SPARE_PER_ADDRESS: usize = 32;
 pub(super) struct Acceptor {
     server: Arc<Router>,
     security: Security,
+    /// Whether the queue of the listener outlives the server.
+    is_inherited: bool,
     /// The connections that are HTTP.
     pub(super) handshakes: Arc<ConnectionTracker>,
     pub(super) timeouts: Arc<HandshakeTimeouts>,
@@ -52,6 +56,7 @@ impl Acceptor {
         Self {
             server,
             security: Security::Plain,
+            is_inherited: false,
             handshakes: Arc::default(),
             timeouts,
             limits,
@@ -60,8 +65,14 @@ impl Acceptor {
     }
 
     /// Returns an acceptor for another listener of the same server. Both have the same limits together.
-    pub(super) fn with_security(&self, security: Security) -> Self {
-        Self { security, inherits_nodelay: false, ..self.clone() }
+    pub(super) fn for_listener(&self, security: Security, is_inherited: bool) -> Self {
+        Self { security, is_inherited, inherits_nodelay: false, ..self.clone() }
+    }
+
+    /// Returns how many connections are accepted from the queue of a listener that closes: as many as the queue may
+    /// have had, so that clients which connect meanwhile do not hold up the end.
+    fn max_drained(&self) -> usize {
+        if self.is_inherited { 0 } else { (self.server.settings.backlog as usize).saturating_add(1) }
     }
 
     /// Starts to serve a socket; drops it if even the spare connections are used up. Sockets of Unix listeners have
@@ -80,6 +91,7 @@ impl Acceptor {
             self.inherits_nodelay = socket.set_nodelay();
         }
         self.timeouts.on_accept();
+        let unanswered = self.timeouts.count_unanswered();
         let addr = PeerName(addr);
         let (server, timeouts) = (Arc::clone(&self.server), Arc::clone(&self.timeouts));
         Peer {
@@ -90,6 +102,7 @@ impl Acceptor {
             is_delayed: false,
             #[cfg(feature = "tls")]
             certificate: None,
+            unanswered: Some(unanswered),
             permit,
         }
         .start(socket, &self.security);
@@ -103,7 +116,7 @@ pub(super) enum AcceptLoop {
     #[cfg(unix)]
     Unix(UnixListener, Acceptor),
     /// A thread accepts for the workers; it ends when this is dropped.
-    Thread { _thread: worker::ListenerThread },
+    Thread(worker::ListenerThread),
 }
 
 impl AcceptLoop {
@@ -122,12 +135,11 @@ impl AcceptLoop {
         if acceptor.server.workers.is_none() || !matches!(acceptor.security, Security::Plain) {
             return Ok(Self::Runtime(listener, acceptor));
         }
-        let listener = listener.into_std()?;
+        let (listener, max_drained) = (listener.into_std()?, acceptor.max_drained());
         let server = Arc::clone(&acceptor.server);
         let on_accept = move |stream, addr| acceptor.accept(AcceptedSocket::Std(stream), Some(addr));
         let wake = move || _ = server.workers.as_deref().map(worker::Workers::wake);
-        let thread = worker::ListenerThread::start(listener, on_accept, wake)?;
-        Ok(Self::Thread { _thread: thread })
+        worker::ListenerThread::start(listener, max_drained, on_accept, wake).map(Self::Thread)
     }
 
     /// Accepts one connection if the runtime accepts; stays pending if a thread does.
@@ -142,11 +154,38 @@ impl AcceptLoop {
                 .map_ok(|(stream, addr)| acceptor.accept(AcceptedSocket::Tokio(stream), Some(addr))),
             #[cfg(unix)]
             Self::Unix(listener, acceptor) => listener.poll_accept(task).map(|accepted| {
-                let stream = from_unix(accepted?.0)?;
+                let stream = from_unix(accepted?.0.into_std()?)?;
                 acceptor.accept(AcceptedSocket::Tokio(stream), None);
                 Ok(())
             }),
-            Self::Thread { .. } => Poll::Pending,
+            Self::Thread(_) => Poll::Pending,
+        }
+    }
+
+    /// Accepts the connections that wait in the queue, and closes the listener. The kernel resets those that a close
+    /// finds in the queue, though their clients are connected.
+    pub(super) fn close(self) {
+        match self {
+            Self::Runtime(listener, mut acceptor) => {
+                // Unlike the runtime, the system call knows the connections of this moment.
+                let Ok(listener) = listener.into_std() else { return };
+                worker::drain(acceptor.max_drained(), || {
+                    let (stream, addr) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    acceptor.accept(AcceptedSocket::Tokio(TcpStream::from_std(stream)?), Some(addr));
+                    Ok(())
+                });
+            }
+            #[cfg(unix)]
+            Self::Unix(listener, mut acceptor) => {
+                let Ok(listener) = listener.into_std() else { return };
+                worker::drain(acceptor.max_drained(), || {
+                    let stream = from_unix(listener.accept()?.0)?;
+                    acceptor.accept(AcceptedSocket::Tokio(stream), None);
+                    Ok(())
+                });
+            }
+            Self::Thread(thread) => drop(thread),
         }
     }
 }
@@ -155,6 +194,6 @@ impl AcceptLoop {
 /// both are the same system calls. Options of TCP fail on such a socket, and their failure has no effect.
 #[cfg(unix)]
 fn from_unix(stream: UnixStream) -> io::Result<TcpStream> {
-    let fd = std::os::fd::OwnedFd::from(stream.into_std()?);
-    TcpStream::from_std(fd.into())
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(std::os::fd::OwnedFd::from(stream).into())
 }

@@ -4,7 +4,7 @@
 //! timer serves them all. A timer for each client would nearly always be cancelled.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(super) struct HandshakeTimeouts {
     queue: Mutex<Queue>,
     /// Whether clients were accepted since the timer was armed.
     accepted_since_armed: AtomicBool,
+    /// The number of clients that have no response to their first request yet.
+    unanswered: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +82,12 @@ impl Queue {
 
 impl HandshakeTimeouts {
     pub(super) fn new(timeout: Duration) -> Arc<Self> {
-        Arc::new(Self { timeout, queue: Mutex::default(), accepted_since_armed: AtomicBool::new(false) })
+        Arc::new(Self {
+            timeout,
+            queue: Mutex::default(),
+            accepted_since_armed: AtomicBool::new(false),
+            unanswered: AtomicUsize::new(0),
+        })
     }
 
     /// Notes that a client was accepted, and keeps the timer armed for a while.
@@ -93,6 +100,21 @@ impl HandshakeTimeouts {
             && let Some(timer) = self.lock().timer.take()
         {
             timer.wake();
+        }
+    }
+
+    /// Counts a client that has connected, until its first request has a response.
+    pub(super) fn count_unanswered(self: &Arc<Self>) -> Unanswered {
+        self.unanswered.fetch_add(1, Ordering::AcqRel);
+        Unanswered(Arc::clone(self))
+    }
+
+    /// Waits until all clients have a response to their first request, for up to `limit`.
+    pub(super) async fn wait_answered(&self, limit: Duration) {
+        let end = Instant::now() + limit;
+        // A wake-up by each client would cost more than the few passes at the end of a server.
+        while self.unanswered.load(Ordering::Acquire) > 0 && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -143,6 +165,16 @@ impl HandshakeTimeouts {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         lock(&self.queue)
+    }
+}
+
+/// A client without a response to its first request. Dropping it counts the client as answered.
+#[derive(Debug)]
+pub(super) struct Unanswered(Arc<HandshakeTimeouts>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.0.unanswered.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

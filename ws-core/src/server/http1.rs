@@ -49,7 +49,7 @@ impl Sleep for SleepPastIo {}
 
 impl Peer {
     /// Serves HTTP/1.1 until the connection ends or becomes a WebSocket.
-    pub(super) async fn http1<T>(self, stream: T, pending: PendingRequest, is_secure: bool)
+    pub(super) async fn http1<T>(mut self, stream: T, pending: PendingRequest, is_secure: bool)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -57,13 +57,15 @@ impl Peer {
         let settings = self.server.settings.clone();
         let server = Arc::clone(&self.server);
         let PendingRequest { deadline, response } = pending;
-        let response = Mutex::new(response);
+        // What the first request takes: its response, if it was handled before hyper read it.
+        let first = Mutex::new(Some((response, self.unanswered.take())));
         let request_received = Arc::<AtomicBool>::default();
         let received = Arc::clone(&request_received);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let is_first = !received.swap(true, Ordering::Relaxed);
-            // The first request may have been handled before hyper read it.
-            let response = lock(&response).take();
+            received.store(true, Ordering::Relaxed);
+            let first = lock(&first).take();
+            let is_first = first.is_some();
+            let (response, unanswered) = first.unwrap_or_default();
             let response = response.ok_or_else(|| {
                 origin.insert_into(request.extensions_mut());
                 if is_first {
@@ -72,10 +74,12 @@ impl Peer {
                 server.call_request(request.map(Body::new))
             });
             async move {
-                Ok::<Response<Body>, Infallible>(match response {
+                let response = match response {
                     Ok(response) => response,
                     Err(response) => response.await,
-                })
+                };
+                drop(unanswered);
+                Ok::<Response<Body>, Infallible>(response)
             }
         });
         let mut builder = http1::Builder::new();

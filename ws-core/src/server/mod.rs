@@ -68,6 +68,9 @@ where
     /// connections, and open ones handle the messages that they have accepted and close with 1001. The
     /// future returns when all have ended, or after the [`shutdown_timeout`](Self::shutdown_timeout).
     ///
+    /// Before that, clients that have connected get the response to their first request, within a second. The
+    /// kernel would reset those in the queue of the listener.
+    ///
     /// # Errors
     ///
     /// Those of [`serve`](Self::serve).

@@ -8,7 +8,7 @@ use hyper::http::Extensions;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::handshake_timeouts::HandshakeTimeouts;
+use super::handshake_timeouts::{HandshakeTimeouts, Unanswered};
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::connections::ConnectionPermit;
@@ -104,6 +104,8 @@ pub(super) struct Peer {
     /// The certificate that the client has shown.
     #[cfg(feature = "tls")]
     pub(super) certificate: Option<ClientCertificate>,
+    /// Held until the first request has a response.
+    pub(super) unanswered: Option<Unanswered>,
     /// The client's permit among the connections that are HTTP.
     pub(super) permit: ConnectionPermit,
 }

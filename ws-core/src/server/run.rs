@@ -17,12 +17,16 @@ use super::peer::Security;
 use crate::clock::now;
 use crate::connections::ConnectionTracker;
 use crate::error::{Error, Result};
-use crate::router::Router;
+use crate::router::{Router, Settings};
 use crate::worker::{Workers, is_connection_error};
 
 /// How long the loop pauses after the system refused a connection, for example because file descriptors
 /// have run out.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// How long clients that have connected before the server stops have until they get the response to their first
+/// request. Their connections would end within the handshake otherwise.
+const FIRST_RESPONSES: Duration = Duration::from_secs(1);
 
 /// Binds an address and serves on it.
 pub(super) async fn bind_and_serve(
@@ -31,9 +35,9 @@ pub(super) async fn bind_and_serve(
     security: Security,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
-    let listener = bind(&addr, server.settings.backlog).await?;
+    let listener = bind(&addr, &server.settings).await?;
     let socket = ListenerSocket::Tcp(listener);
-    run_server(server, vec![Listener { socket, security }], shutdown).await
+    run_server(server, vec![Listener { socket, security, is_inherited: false }], shutdown).await
 }
 
 /// Serves until `shutdown` is ready, then drains.
@@ -51,7 +55,9 @@ pub(super) async fn run_server(
     // Dropping the guard, on return or with the future, ends all connections.
     let _guard = ShutdownGuard { server: Arc::clone(&server), handshakes: Arc::clone(&acceptor.handshakes) };
     let (timeouts, handshakes) = (Arc::clone(&acceptor.timeouts), Arc::clone(&acceptor.handshakes));
-    let start = |Listener { socket, security }| AcceptLoop::new(socket, acceptor.with_security(security));
+    let start = |Listener { socket, security, is_inherited }| {
+        AcceptLoop::new(socket, acceptor.for_listener(security, is_inherited))
+    };
     let listeners = listeners.into_iter().map(start).collect::<io::Result<Vec<_>>>();
     let mut listeners = listeners.map_err(|source| Error::Workers { source })?;
     let mut first = 0;
@@ -86,8 +92,9 @@ pub(super) async fn run_server(
             }
         }
     }
-    drop(listeners);
+    listeners.into_iter().for_each(AcceptLoop::close);
     let timeout = server.settings.shutdown_timeout;
+    timeouts.wait_answered(FIRST_RESPONSES.min(timeout)).await;
     let deadline = tokio::time::Instant::now() + timeout;
     handshakes.shut_down(now() + timeout);
     server.shutdown().await;
@@ -127,11 +134,11 @@ impl Drop for ShutdownGuard {
     }
 }
 
-async fn bind(addr: &str, backlog: u32) -> Result<TcpListener> {
+async fn bind(addr: &str, settings: &Settings) -> Result<TcpListener> {
     let invalid = |source| Error::Address { addr: addr.to_owned(), source };
     let mut last = None;
     for addr in lookup_host(addr).await.map_err(invalid)? {
-        match listen(addr, backlog) {
+        match listen(addr, settings) {
             Ok(listener) => return Ok(listener),
             Err(source) => last = Some(Error::Bind { addr, source }),
         }
@@ -139,23 +146,31 @@ async fn bind(addr: &str, backlog: u32) -> Result<TcpListener> {
     Err(last.unwrap_or_else(|| invalid(io::ErrorKind::AddrNotAvailable.into())))
 }
 
-/// Like `TcpListener::bind`, with a chosen length of the accept queue.
-fn listen(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+/// Like `TcpListener::bind`, with a chosen length of the accept queue, and a port that servers may share.
+fn listen(addr: SocketAddr, settings: &Settings) -> io::Result<TcpListener> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restarted server can listen although connections of the earlier process are in TIME_WAIT. On Windows
     // the option would let two servers share the port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
+    if settings.reuse_port {
+        #[cfg(not(unix))]
+        return Err(io::ErrorKind::Unsupported.into());
+        #[cfg(unix)]
+        socket.set_reuseport(true)?;
+    }
     socket.bind(addr)?;
-    socket.listen(backlog)
+    socket.listen(settings.backlog)
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::io::ErrorKind;
+    use std::io::{ErrorKind, Write};
     use std::net::TcpStream;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
 
     use super::*;
     use crate::router::{Drain, Settings};
@@ -177,22 +192,96 @@ mod tests {
 
     #[tokio::test]
     async fn default_backlog_holds_a_storm() {
-        let listener = bind("127.0.0.1:0", Settings::default().backlog).await.unwrap();
+        let listener = bind("127.0.0.1:0", &Settings::default()).await.unwrap();
         let (clients, error) = fill(&listener, 400);
         assert_eq!(clients.len(), 400, "{error:?}");
     }
 
     #[tokio::test]
     async fn backlog_bounds_the_queue() {
-        let listener = bind("127.0.0.1:0", 2).await.unwrap();
+        let listener = bind("127.0.0.1:0", &settings(2)).await.unwrap();
         // Linux accepts one connection more than the backlog.
         let (clients, error) = fill(&listener, 400);
         assert_eq!((clients.len(), error.map(|error| error.kind())), (3, Some(ErrorKind::TimedOut)));
     }
 
+    fn settings(backlog: u32) -> Settings {
+        Router::<()>::new().backlog(backlog).settings
+    }
+
+    const HANDSHAKE: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+    #[crate::websocket(path = "/")]
+    #[derive(Default)]
+    struct Silent;
+
+    #[crate::websocket]
+    impl Silent {
+        #[on_text]
+        fn text(&mut self, _: &str) {}
+    }
+
+    /// Starts a server. The runtime has one thread, so the server runs only while the test waits.
+    async fn start(router: Router) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<Result<()>>) {
+        let listener = bind("127.0.0.1:0", &Settings::default()).await.unwrap();
+        let (addr, (stop, stopped)) = (listener.local_addr().unwrap(), oneshot::channel());
+        let server = tokio::spawn(router.serve_listener(listener, async { _ = stopped.await }));
+        tokio::task::yield_now().await;
+        (addr, stop, server)
+    }
+
+    /// Checks that clients get a 101, and a close with 1001.
+    async fn check_served(clients: Vec<TcpStream>) {
+        for client in clients {
+            client.set_nonblocking(true).unwrap();
+            let mut client = tokio::net::TcpStream::from_std(client).unwrap();
+            let mut read = Vec::new();
+            client.read_to_end(&mut read).await.unwrap();
+            assert!(read.starts_with(b"HTTP/1.1 101"), "{}", read.escape_ascii());
+            assert!(read.ends_with(b"\x03\xe9server is shutting down"), "{}", read.escape_ascii());
+        }
+    }
+
+    #[tokio::test]
+    async fn clients_in_the_queue_of_a_server_that_stops_are_served() {
+        let router = Router::new().mount::<Silent>().shutdown_timeout(Duration::from_secs(2));
+        let (addr, stop, server) = start(router).await;
+        let mut clients: Vec<_> = (0..20).map(|_| TcpStream::connect(addr).unwrap()).collect();
+        clients.iter_mut().for_each(|client| client.write_all(HANDSHAKE).unwrap());
+        drop(stop);
+        check_served(clients).await;
+        server.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn clients_that_connected_before_the_end_are_served() {
+        let router = Router::new().mount::<Silent>().shutdown_timeout(Duration::from_secs(2));
+        let (addr, stop, server) = start(router).await;
+        // The handshakes of half of the clients arrive in two parts, so that hyper reads them.
+        let mut clients: Vec<_> = (0..20).map(|_| TcpStream::connect(addr).unwrap()).collect();
+        clients.iter_mut().step_by(2).for_each(|client| client.write_all(&HANDSHAKE[..30]).unwrap());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(stop);
+        clients.iter_mut().step_by(2).for_each(|client| client.write_all(&HANDSHAKE[30..]).unwrap());
+        clients.iter_mut().skip(1).step_by(2).for_each(|client| client.write_all(HANDSHAKE).unwrap());
+        check_served(clients).await;
+        server.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_clients_hold_up_the_end_for_a_second() {
+        let (addr, stop, server) = start(Router::new().mount::<Silent>()).await;
+        let _client = TcpStream::connect(addr).unwrap();
+        let start = tokio::time::Instant::now();
+        drop(stop);
+        server.await.unwrap().unwrap();
+        assert_eq!(start.elapsed(), FIRST_RESPONSES);
+    }
+
     #[tokio::test]
     async fn server_that_is_not_ready_accepts_clients_during_the_notice() {
-        let listener = bind("127.0.0.1:0", 16).await.unwrap();
+        let listener = bind("127.0.0.1:0", &settings(16)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let router: Router = Router::new().drain(Drain::default().notice(Duration::from_hours(1)));
         let ready = router.ready();
@@ -209,7 +298,7 @@ mod tests {
     #[tokio::test]
     async fn any_backlog_is_valid() {
         for backlog in [0, u32::MAX] {
-            bind("127.0.0.1:0", backlog).await.unwrap();
+            bind("127.0.0.1:0", &settings(backlog)).await.unwrap();
         }
     }
 }

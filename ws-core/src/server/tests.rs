@@ -166,6 +166,7 @@ fn peer() -> Peer {
         is_delayed: false,
         #[cfg(feature = "tls")]
         certificate: None,
+        unanswered: None,
         permit,
     }
 }

@@ -31,13 +31,15 @@ pub(crate) struct ListenerThread {
 
 impl ListenerThread {
     /// Starts the thread, inside the context of the current runtime. The thread calls `on_accept` with
-    /// each connection, and `wake` after each batch.
+    /// each connection, and `wake` after each batch. At its end, the thread accepts up to `max_drained` connections
+    /// that wait in the queue.
     ///
     /// # Errors
     ///
     /// The system has no more threads or file descriptors.
     pub(crate) fn start(
         listener: std::net::TcpListener,
+        max_drained: usize,
         mut on_accept: impl FnMut(TcpStream, SocketAddr) + Send + 'static,
         wake: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
@@ -50,10 +52,10 @@ impl ListenerThread {
         let thread = std::thread::Builder::new().name("ws-listener".into()).spawn(move || {
             let _context = runtime.enter();
             let mut events = Events::with_capacity(2);
+            let mut accept = || listener.accept().map(|(stream, addr)| on_accept(stream.into(), addr));
             while !stop_requested.load(Ordering::Acquire) {
                 // Workers that were woken for each connection would take this thread's core away.
-                let accept = |_| listener.accept().map(|(stream, addr)| on_accept(stream.into(), addr)).err();
-                let error = (0..ACCEPT_BATCH).find_map(accept);
+                let error = (0..ACCEPT_BATCH).find_map(|_| accept().err());
                 wake();
                 match error {
                     None => {}
@@ -70,8 +72,23 @@ impl ListenerThread {
                     }
                 }
             }
+            drain(max_drained, accept);
+            wake();
         })?;
         Ok(Self { waker, stopping, thread: Some(thread) })
+    }
+}
+
+/// Accepts the connections that wait in the queue of a listener, up to `max`.
+pub(crate) fn drain(max: usize, mut accept: impl FnMut() -> io::Result<()>) {
+    for _ in 0..max {
+        match accept() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) if !is_connection_error(&error) => {
+                return tracing::warn!(%error, "cannot accept the last connections");
+            }
+            _ => {}
+        }
     }
 }
 

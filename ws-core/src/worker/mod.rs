@@ -23,7 +23,7 @@ use event_loop::EventLoop;
 use future::SlotFuture;
 pub(crate) use future::{ConnectionFuture, Finished};
 use inbox::{Command, Inbox};
-pub(crate) use listener::{ListenerThread, is_connection_error};
+pub(crate) use listener::{ListenerThread, drain, is_connection_error};
 pub(crate) use socket::Socket;
 
 use crate::close::CloseReason;

@@ -26,6 +26,7 @@ async fn slow_preface_gets_no_extra_time() {
         is_delayed: false,
         #[cfg(feature = "tls")]
         certificate: None,
+        unanswered: None,
         permit,
     };
     let (mut client, stream) = tokio::io::duplex(64);

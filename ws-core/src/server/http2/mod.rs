@@ -52,7 +52,7 @@ const CONNECTION_HEADERS: [HeaderName; 5] = [
 
 impl Peer {
     /// Serves HTTP/2 until the connection ends.
-    pub(super) async fn http2<T>(self, stream: T, is_secure: bool)
+    pub(super) async fn http2<T>(mut self, stream: T, is_secure: bool)
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -73,6 +73,7 @@ impl Peer {
         let reset_count = Arc::new(AtomicUsize::new(0));
         let mut shutdown = pin!(self.permit.shutdown_requested());
         let mut deadline = SleepPastIo::new(timeout());
+        let mut unanswered = self.unanswered.take();
         let mut lifetime =
             ConnectionLifetime { stage: LifetimeStage::Open, idle: true, wrote, settings: &settings };
         loop {
@@ -98,7 +99,11 @@ impl Peer {
                     let (server, reset_count) = (Arc::clone(&self.server), Arc::clone(&reset_count));
                     let stream = RequestStream { request, respond, token: windows.stream_token() };
                     let origin = self.origin(is_secure);
-                    tokio::spawn(serve_request(server, origin, stream, reset_count));
+                    let unanswered = unanswered.take();
+                    tokio::spawn(async move {
+                        let _unanswered = unanswered;
+                        serve_request(server, origin, stream, reset_count).await;
+                    });
                 }
                 Some(Err(error)) => {
                     return tracing::debug!(%error, peer = %self.addr, "HTTP/2 connection failed");
