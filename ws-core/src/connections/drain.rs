@@ -144,7 +144,7 @@ impl ConnectionTracker {
     }
 }
 
-/// Closes what is left when a drain ends, or its future is dropped.
+/// A guard that closes what is left when a drain ends, or its future is dropped.
 struct CloseOnDrop<'a> {
     connections: &'a ConnectionTracker,
     end: std::time::Instant,

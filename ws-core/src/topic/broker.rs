@@ -19,7 +19,7 @@ pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(super) type PendingPosition = BoxFuture<Result<Position, BrokerError>>;
 
 /// The answer of one other process to a request, or why there can be no answers.
-pub(super) type Answer = Result<Bytes, BrokerError>;
+pub(super) type ProcessAnswer = Result<Bytes, BrokerError>;
 
 /// A connection to the other processes.
 pub(super) trait Broker: Send + Sync {
@@ -28,7 +28,7 @@ pub(super) trait Broker: Send + Sync {
 
     /// Sends a request to the other processes, without waiting for the broker. The answers end when no further
     /// process can answer; dropping the receiver ends the request.
-    fn request(&self, request: Bytes) -> mpsc::Receiver<Answer>;
+    fn request(&self, request: Bytes) -> mpsc::Receiver<ProcessAnswer>;
 
     /// Serves the requests of other processes, until the handler is dropped.
     fn serve_requests(&self, handler: Weak<dyn RequestHandler>);

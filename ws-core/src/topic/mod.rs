@@ -17,6 +17,7 @@ mod frames;
 mod history;
 mod hub;
 #[cfg(feature = "nats")]
+mod local_connections;
 mod nats;
 mod node_request;
 mod position;

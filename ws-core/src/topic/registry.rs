@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::broker::Broker;
+use super::local_connections::LocalConnections;
 use super::retention::{AnyTopic, RetentionQueue};
-use super::tagged::LocalConnections;
 use crate::error::BrokerError;
 use crate::sync::lock;
 

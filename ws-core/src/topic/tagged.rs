@@ -4,22 +4,20 @@ use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::broker::{Answer, BoxFuture, RequestHandler};
+use super::broker::{BoxFuture, ProcessAnswer, RequestHandler};
 use super::hub::Hub;
 use super::node_request::{NodeAnswer, NodeRequest};
 use super::registry::Registry;
 use crate::close::Close;
 use crate::connections::ConnectionTracker;
 use crate::error::BrokerError;
-use crate::sync::lock;
 
 /// How long a request waits for the answers of other processes in total.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,6 +31,15 @@ const MAX_NODES: usize = 4096;
 /// The connections with a tag in all processes of a hub: [`Hub::tagged`].
 ///
 /// The routers of each process are those that [`Router::hub`](crate::Router::hub) has registered.
+///
+/// ```
+/// # use ws_core::Hub;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), ws_core::BoxError> {
+/// let hub = Hub::local();
+/// let connections: ws_core::TaggedInHub<'_> = hub.tagged("user:42");
+/// connections.close((4003, "signed out")).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy)]
 pub struct TaggedInHub<'a> {
     registry: &'a Registry,
@@ -58,6 +65,14 @@ pub struct Reached {
 }
 
 /// A future with the answers to a request of a [`TaggedInHub`]. The request is sent whether or not it is awaited.
+///
+/// ```
+/// # use ws_core::{Hub, Reaching};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), ws_core::BoxError> {
+/// let reaching: Reaching = Hub::local().tagged("user:42").close(4003);
+/// assert_eq!(reaching.await?.connections, 0);
+/// # Ok(()) }
+/// ```
 pub struct Reaching(BoxFuture<Result<Reached, BrokerError>>);
 
 impl Future for Reaching {
@@ -159,7 +174,10 @@ impl fmt::Debug for TaggedInHub<'_> {
 }
 
 /// Adds up the answers of other processes.
-async fn collect(mut reached: Reached, mut answers: mpsc::Receiver<Answer>) -> Result<Reached, BrokerError> {
+async fn collect(
+    mut reached: Reached,
+    mut answers: mpsc::Receiver<ProcessAnswer>,
+) -> Result<Reached, BrokerError> {
     let deadline = Instant::now() + ANSWER_TIMEOUT;
     let (mut until, mut nodes) = (deadline, HashSet::new());
     while nodes.len() < MAX_NODES {
@@ -180,49 +198,4 @@ async fn collect(mut reached: Reached, mut answers: mpsc::Receiver<Answer>) -> R
         }
     }
     if nodes.is_empty() { Err(BrokerError::TimedOut) } else { Ok(reached) }
-}
-
-/// The connections of this process that a hub reaches.
-#[derive(Default)]
-pub(super) struct LocalConnections(Mutex<LocalRouters>);
-
-#[derive(Default)]
-struct LocalRouters {
-    trackers: Vec<Weak<ConnectionTracker>>,
-    /// Whether requests of other processes are served.
-    is_serving: bool,
-}
-
-impl LocalConnections {
-    /// Adds the connections of a router, once. Returns true for the first router.
-    fn add(&self, connections: &Arc<ConnectionTracker>) -> bool {
-        let mut routers = lock(&self.0);
-        routers.trackers.retain(|tracker| tracker.strong_count() > 0);
-        let added = Arc::downgrade(connections);
-        if !routers.trackers.iter().any(|tracker| tracker.ptr_eq(&added)) {
-            routers.trackers.push(added);
-        }
-        !std::mem::replace(&mut routers.is_serving, true)
-    }
-
-    /// Executes a request. Returns the number of connections that it has reached.
-    fn execute(&self, request: &NodeRequest<'_>) -> usize {
-        let trackers = lock(&self.0).trackers.clone();
-        let trackers = trackers.iter().filter_map(Weak::upgrade);
-        match request {
-            NodeRequest::Close { tag, close } => {
-                trackers.map(|tracker| tracker.close_tagged(tag, close)).sum()
-            }
-        }
-    }
-}
-
-impl RequestHandler for LocalConnections {
-    fn handle(&self, request: &[u8], node: u64) -> Option<Bytes> {
-        let Some(request) = NodeRequest::parse(request) else {
-            tracing::debug!(len = request.len(), "a malformed request of another process was ignored");
-            return None;
-        };
-        Some(NodeAnswer { node, connections: self.execute(&request) }.encode())
-    }
 }

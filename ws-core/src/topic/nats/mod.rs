@@ -51,7 +51,7 @@ use tokio::sync::mpsc;
 use topic::NatsTopic;
 
 use super::Hub;
-use super::broker::{Answer, BoxFuture, Broker, RemoteEvents, RemoteTopic, RequestHandler};
+use super::broker::{BoxFuture, Broker, ProcessAnswer, RemoteEvents, RemoteTopic, RequestHandler};
 use crate::error::{BrokerError, HubError};
 
 /// Maximum number of commands queued in the client. A [`publish_queue`] precedes it and reports an
@@ -157,7 +157,7 @@ impl Broker for NatsBroker {
         }
     }
 
-    fn request(&self, request: Bytes) -> mpsc::Receiver<Answer> {
+    fn request(&self, request: Bytes) -> mpsc::Receiver<ProcessAnswer> {
         self.0.request(request)
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::connection::NatsConnection;
 use super::refusals::{inbox_prefix, refused};
 use crate::error::BrokerError;
-use crate::topic::broker::{Answer, RequestHandler};
+use crate::topic::broker::{ProcessAnswer, RequestHandler};
 
 /// The subject of requests to all processes.
 const SUBJECT: &str = "ws.connections";
@@ -21,7 +21,7 @@ const ANSWER_CAPACITY: usize = 64;
 
 impl NatsConnection {
     /// Sends a request to the other processes. The client's option `no_echo` keeps it from this one.
-    pub(super) fn request(self: &Arc<Self>, request: Bytes) -> mpsc::Receiver<Answer> {
+    pub(super) fn request(self: &Arc<Self>, request: Bytes) -> mpsc::Receiver<ProcessAnswer> {
         let (sender, answers) = mpsc::channel(ANSWER_CAPACITY);
         let connection = Arc::clone(self);
         self.runtime.spawn(async move {
@@ -33,7 +33,11 @@ impl NatsConnection {
         answers
     }
 
-    async fn run_request(&self, request: Bytes, answers: &mpsc::Sender<Answer>) -> Result<(), BrokerError> {
+    async fn run_request(
+        &self,
+        request: Bytes,
+        answers: &mpsc::Sender<ProcessAnswer>,
+    ) -> Result<(), BrokerError> {
         if !self.is_connected() {
             return Err(self.refusals.disconnected());
         }

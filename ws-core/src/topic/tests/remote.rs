@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::topic::broker::{
-    Answer, BoxFuture, Broker, PendingPosition, RecoveredMessages, RemoteEvents, RemoteMessage, RemoteTopic,
-    RequestHandler,
+    BoxFuture, Broker, PendingPosition, ProcessAnswer, RecoveredMessages, RemoteEvents, RemoteMessage,
+    RemoteTopic, RequestHandler,
 };
 use crate::{BrokerError, History, Recovery};
 
@@ -25,7 +25,7 @@ impl Broker for PanickingBroker {
         Arc::new(LoopbackTopic { events, subscription_generation: AtomicU64::new(0) })
     }
 
-    fn request(&self, _: Bytes) -> tokio::sync::mpsc::Receiver<Answer> {
+    fn request(&self, _: Bytes) -> tokio::sync::mpsc::Receiver<ProcessAnswer> {
         // No other process serves requests.
         tokio::sync::mpsc::channel(1).1
     }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::topic::broker::{Answer, BoxFuture, Broker, RemoteEvents, RemoteTopic, RequestHandler};
+use crate::topic::broker::{BoxFuture, Broker, ProcessAnswer, RemoteEvents, RemoteTopic, RequestHandler};
 use crate::{Reached, TagError};
 
 const MS: Duration = Duration::from_millis(1);
@@ -51,7 +51,7 @@ impl Broker for MemoryBroker {
         unimplemented!("a test of tags")
     }
 
-    fn request(&self, request: Bytes) -> mpsc::Receiver<Answer> {
+    fn request(&self, request: Bytes) -> mpsc::Receiver<ProcessAnswer> {
         let (sender, receiver) = mpsc::channel(4);
         if let Some(error) = self.error {
             sender.try_send(Err(error())).unwrap();

@@ -11,7 +11,7 @@ use super::broker::{Broker, BrokerReader};
 use crate::error::{BrokerError, PublishError};
 use crate::sync::lock;
 use crate::topic::broker::{
-    Answer, BoxFuture, Broker as BrokerTrait, PendingPosition, RecoveredItem, RecoveredMessages,
+    BoxFuture, Broker as BrokerTrait, PendingPosition, ProcessAnswer, RecoveredItem, RecoveredMessages,
     RemoteEvents, RemoteMessage, RemoteTopic, RequestHandler,
 };
 use crate::topic::history::History;
@@ -132,7 +132,7 @@ struct SimHub {
 }
 
 impl BrokerTrait for SimHub {
-    fn request(&self, _: Bytes) -> mpsc::Receiver<Answer> {
+    fn request(&self, _: Bytes) -> mpsc::Receiver<ProcessAnswer> {
         // No other process serves requests.
         mpsc::channel(1).1
     }
