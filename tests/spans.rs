@@ -200,7 +200,7 @@ impl Tagged {
 }
 
 #[tokio::test(start_paused = true)]
-async fn registry_and_span_have_the_same_id_and_tags() {
+async fn registry_and_span_have_the_same_id_and_first_tag() {
     let lines = Lines::default();
     let _guard = set_default(lines.subscriber(Level::INFO));
     // An id is not used again by another router.
@@ -214,10 +214,11 @@ async fn registry_and_span_have_the_same_id_and_tags() {
         }
         client.advance(Duration::from_millis(1)).await;
         let id = connections.snapshots().await[0].id;
+        // Once: a layer that appends what is recorded would write more with each tag.
         let span = |tags| {
             format!("INFO tagged | INFO websocket handler=spans::Tagged path=/tagged id={id} tag={tags}")
         };
-        let tags = ["user:42", "device:1,user:42", "device:1,user:42", "device:1"];
+        let tags = ["user:42"; 4];
         assert_eq!(lines.take_with_ids(), tags.map(span));
         client.close(1000).await;
         client.close_reason().await;

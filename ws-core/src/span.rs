@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tracing::span::Entered;
 use tracing::{Span, field};
@@ -11,7 +11,14 @@ use tracing::{Span, field};
 /// The span of a connection, which is empty if no subscriber takes the span. The span has the level `info`, so that
 /// the log lines of a server that logs nothing below `info` have its fields.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ConnectionSpan(Option<Arc<Span>>);
+pub(crate) struct ConnectionSpan(Option<Arc<TaggedSpan>>);
+
+/// A span, and whether its field `tag` was recorded.
+#[derive(Debug)]
+struct TaggedSpan {
+    span: Span,
+    has_tag: AtomicBool,
+}
 
 impl ConnectionSpan {
     /// The span of a connection that no subscriber takes.
@@ -36,19 +43,32 @@ impl ConnectionSpan {
             subprotocol,
             tag = field::Empty,
         );
-        if span.is_disabled() { Self(None) } else { Self(Some(Arc::new(span))) }
+        if span.is_disabled() {
+            return Self(None);
+        }
+        Self(Some(Arc::new(TaggedSpan { span, has_tag: AtomicBool::new(false) })))
     }
 
     /// Returns the span; `None` if no subscriber takes it.
     pub(crate) fn get(&self) -> Option<&Span> {
-        self.0.as_deref()
+        self.0.as_ref().map(|tagged| &tagged.span)
+    }
+
+    /// Records the first tag of the connection. Later ones are not recorded: the usual subscribers append what is
+    /// recorded again, so that a client which causes tags would lengthen all log lines of its connection.
+    pub(crate) fn record_first_tag(&self, tag: &str) {
+        if let Some(tagged) = &self.0
+            && !tagged.has_tag.swap(true, Ordering::Relaxed)
+        {
+            tagged.span.record("tag", tag);
+        }
     }
 
     /// Enters the span until the guard is dropped.
     // PERF: one branch in every poll without a subscriber. budget: text64
     #[inline(always)]
     pub(crate) fn enter(&self) -> Option<Entered<'_>> {
-        self.0.as_deref().map(Span::enter)
+        self.0.as_ref().map(|tagged| tagged.span.enter())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::connections::{ConnectionPermit, TagError, check_tag};
+use crate::connections::{TagError, check_tag};
 use crate::context::Context;
 use crate::handler::Handler;
 
@@ -11,8 +11,8 @@ impl<H: Handler> Context<H> {
     /// the device, the tenant. Cowboy's `gproc:reg({p, l, Tag})`.
     ///
     /// The tag takes effect at once, and ends with the connection. The field `tag` of the
-    /// [span](crate::guide::observability) has all tags, with commas between them. Adding a tag that the connection already has does nothing. A
-    /// connection has up to 16 tags, and a tag up to 128 bytes. The first tag creates the mailbox, like
+    /// [span](crate::guide::observability) has the first tag that the connection gets. Adding a tag that the connection
+    /// already has does nothing. A connection has up to 16 tags, and a tag up to 128 bytes. The first tag creates the mailbox, like
     /// [`addr`](Self::addr). A handler that no [`Router`](crate::Router) runs, for example in a test, is in no registry:
     /// for such a handler, only the tag itself is checked.
     ///
@@ -44,18 +44,8 @@ impl<H: Handler> Context<H> {
             let addr = Arc::new(self.addr());
             self.session().permit.as_ref().map_or(Ok(()), |permit| permit.tag(tag, addr))?;
         }
-        self.record_tags(tag);
+        self.connection_span().record_first_tag(tag);
         Ok(())
-    }
-
-    /// Records the tags in the span, if a subscriber takes the span. `tag` is recorded alone if no router runs the
-    /// handler.
-    fn record_tags(&mut self, tag: &str) {
-        let span = self.connection_span().clone();
-        if let Some(span) = span.get() {
-            let tags = self.session().permit.as_ref().map(ConnectionPermit::tag_list);
-            span.record("tag", tags.as_deref().unwrap_or(tag));
-        }
     }
 
     /// Removes a tag from the connection. Returns false if the connection does not have it.
@@ -77,10 +67,6 @@ impl<H: Handler> Context<H> {
     /// # }
     /// ```
     pub fn untag(&mut self, tag: &str) -> bool {
-        let had = self.session().permit.as_ref().is_some_and(|permit| permit.untag(tag));
-        if had {
-            self.record_tags("");
-        }
-        had
+        self.session().permit.as_ref().is_some_and(|permit| permit.untag(tag))
     }
 }

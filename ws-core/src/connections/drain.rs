@@ -43,6 +43,11 @@ impl DrainPlan {
         let grace = self.grace.unwrap_or(self.timeout / 2);
         self.spread.min(share).min(self.timeout.saturating_sub(grace))
     }
+
+    /// Returns the deadline of a connection whose close begins now, in a drain that ends at `end`.
+    fn deadline(&self, end: std::time::Instant) -> std::time::Instant {
+        self.grace.and_then(|grace| now().checked_add(grace)).map_or(end, |own| own.min(end))
+    }
 }
 
 /// A connection that has to close at a time of the drain.
@@ -99,7 +104,8 @@ impl ConnectionTracker {
                 _ => at_once.push(key),
             }
         }
-        let wakers = at_once.into_iter().filter_map(|key| self.request_drain(&mut state, key, end));
+        let deadline = plan.deadline(end);
+        let wakers = at_once.into_iter().filter_map(|key| self.request_drain(&mut state, key, deadline));
         let wakers: Vec<Waker> = wakers.collect();
         drop(state);
         wake_all(wakers);
@@ -120,7 +126,7 @@ impl ConnectionTracker {
         plan: &DrainPlan,
         end: std::time::Instant,
     ) {
-        let deadline = plan.grace.and_then(|grace| now().checked_add(grace)).map_or(end, |own| own.min(end));
+        let deadline = plan.deadline(end);
         let due = waiting.partition_point(|close| close.after > elapsed);
         let mut state = self.lock();
         let wakers = waiting.drain(due..).filter_map(|close| {

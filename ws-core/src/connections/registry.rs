@@ -250,14 +250,6 @@ impl ConnectionPermit {
         Ok(())
     }
 
-    /// Returns the tags in order, with commas between them.
-    pub(crate) fn tag_list(&self) -> String {
-        let state = self.connections.lock();
-        let extras = state.entries.get(self.key).and_then(|entry| entry.extras.as_ref());
-        let tags = extras.into_iter().flat_map(|extras| &extras.tags);
-        tags.map(|tag| &**tag).collect::<Vec<_>>().join(",")
-    }
-
     /// Removes a tag. Returns false if the connection does not have it.
     pub(crate) fn untag(&self, tag: &str) -> bool {
         let mut state = self.connections.lock();
