@@ -12,7 +12,19 @@ use std::process::Command;
 
 /// Layers of `ws-core`, lowest first. A module may import modules of its own rank and below.
 const LAYERS: [&[&str]; 8] = [
-    &["clock", "sync", "close", "message", "options", "error", "panic", "span", "envelope", "contract_model"],
+    &[
+        "clock",
+        "sync",
+        "close",
+        "message",
+        "options",
+        "error",
+        "panic",
+        "span",
+        "metrics",
+        "envelope",
+        "contract_model",
+    ],
     &["wire", "timer", "mailbox"],
     &["payload", "reply", "event", "json", "topic", "work", "connections"],
     &["handler", "context"],

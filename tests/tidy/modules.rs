@@ -220,11 +220,17 @@ fn modules_do_not_import_in_a_circle() {
 }
 
 /// Types that exist twice on purpose, because a `cfg` selects one of the two.
-const CFG_TWINS: [&str; 7] = [
+const CFG_TWINS: [&str; 12] = [
     // `wire::deflate` and its stub for builds without the feature.
     "Deflater",
     "Inflater",
     "SharedDeflate",
+    // `metrics`, and the module without the feature.
+    "BrokerMetrics",
+    "CallTimer",
+    "ConnectionMetrics",
+    "CountedKind",
+    "LoopMetrics",
     // `worker::poll`: epoll, and mio elsewhere.
     "Events",
     "Poller",

@@ -45,6 +45,30 @@ pub enum Event<'a, I> {
     Leave,
 }
 
+impl<I> Event<'_, I> {
+    /// Returns the attribute of the methods for such events, without `#[]`, as a label of metrics.
+    pub(crate) fn attribute(&self) -> &'static str {
+        match self {
+            Self::Open => "on_open",
+            Self::Text(_) => "on_text",
+            Self::Binary(_) => "on_binary",
+            Self::Part(_) => "on_part",
+            Self::Ping(_) => "on_ping",
+            Self::Pong(_) => "on_pong",
+            Self::Info(_) => "on_info",
+            Self::Timer(_) => "timer",
+            Self::Lagged(_) => "on_lagged",
+            Self::Drain => "on_drain",
+            Self::Attach => "on_attach",
+            Self::Detach => "on_detach",
+            Self::Error(_) => "on_error",
+            Self::Close(_) => "on_close",
+            Self::Enter => "on_enter",
+            Self::Leave => "on_leave",
+        }
+    }
+}
+
 /// The outcome of an event. `C` is the enum of the handler's async methods.
 #[derive(Debug)]
 pub enum EventOutcome<C> {

@@ -3,7 +3,13 @@
 #![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 // The documentation covers all features. Without one of them, links to its items do not resolve.
 #![cfg_attr(
-    not(all(feature = "json", feature = "nats", feature = "test-util", feature = "tls")),
+    not(all(
+        feature = "json",
+        feature = "metrics",
+        feature = "nats",
+        feature = "test-util",
+        feature = "tls"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 // The pedantic lints hold for the code, not for its tests.
@@ -42,6 +48,11 @@ mod handler;
 mod json;
 mod mailbox;
 mod message;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[path = "metrics/disabled.rs"]
+mod metrics;
 #[cfg(feature = "json")]
 mod named;
 mod options;
@@ -75,6 +86,8 @@ pub use bytes::Bytes;
 #[cfg(feature = "tungstenite")]
 pub use driver::drive;
 pub use hyper::{HeaderMap, Method, StatusCode, Uri};
+#[cfg(feature = "metrics")]
+pub use metrics::publish_metrics;
 #[cfg(feature = "tungstenite")]
 pub use tokio_tungstenite;
 pub use tungstenite::Utf8Bytes;

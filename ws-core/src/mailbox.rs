@@ -12,6 +12,7 @@ use std::task::Waker;
 #[cfg(feature = "json")]
 use crate::envelope::Calls;
 use crate::error::SendError;
+use crate::metrics::on_mailbox_full;
 use crate::options::Options;
 use crate::sync::lock;
 
@@ -137,6 +138,8 @@ impl<I> Mailbox<I> {
             return Err(SendError::Closed(message));
         }
         if state.messages.len() >= state.capacity as usize {
+            drop(state);
+            on_mailbox_full();
             return Err(SendError::Full(message));
         }
         state.messages.push_back(wrap(message));

@@ -54,7 +54,10 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
     ) -> IdleHandler<'a, H> {
         let event = match item {
             QueueItem::Message(Delivery::Info(info)) => Event::Info(info),
-            QueueItem::Lagged(missed) => Event::Lagged(missed),
+            QueueItem::Lagged(missed) => {
+                instance.cx.session().wire.metrics.on_missed(missed);
+                Event::Lagged(missed)
+            }
             QueueItem::Message(Delivery::Frame(frame)) => {
                 instance.cx.session().wire.send_prepared(&frame);
                 return Continue(instance);

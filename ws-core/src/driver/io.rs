@@ -101,6 +101,7 @@ impl<T: Transport> ConnectionIo<T> {
             Poll::Ready(Ok(())) if !read.filled().is_empty() => {
                 let len = read.filled().len();
                 self.received += len as u64;
+                wire.metrics.on_bytes_received(len);
                 let end = partial + len;
                 if partial > 0 {
                     wire.prepend_partial(&mut bytes[..partial]);
@@ -130,6 +131,7 @@ impl<T: Transport> ConnectionIo<T> {
         Some(match poll {
             Poll::Ready(Ok(())) if len > 0 => {
                 self.received += len as u64;
+                wire.metrics.on_bytes_received(len);
                 wire.on_bytes_received(now());
                 wire.commit_direct_read(len);
                 Poll::Ready(true)
@@ -246,6 +248,7 @@ impl<T: Transport> ConnectionIo<T> {
         if self.needs_flush || !wire.outbox().is_empty() {
             self.write(task, wire);
         }
+        wire.metrics.flush();
         scratch.reclaim(wire);
     }
 }

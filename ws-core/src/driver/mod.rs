@@ -45,6 +45,7 @@ use crate::close::CloseReason;
 use crate::connections::ConnectionPermit;
 use crate::context::Context;
 use crate::handler::{Handler, HandlerInstance};
+use crate::metrics::{self, ConnectionMetrics};
 use crate::panic::catch;
 use crate::scratch::with_scratch;
 use crate::transport::Transport;
@@ -65,6 +66,7 @@ where
     // Built outside the `async` block: a value moved into the block and moved again occupies space twice in
     // the future.
     let mut instance = HandlerInstance::new(handler, cx);
+    instance.cx.session().wire.metrics = ConnectionMetrics::open(type_name::<H>(), T::NAME);
     instance.cx.session().wire.outbox().set_vectored(io.is_write_vectored());
     instance.cx.session().permit = permit;
     if H::ON_PART {
@@ -190,9 +192,15 @@ fn discard_pending<H: Handler>(instance: &mut HandlerInstance<H>) {
     }
 }
 
-/// Logs the close reason of a connection.
+/// Logs and counts the close reason of a connection.
 fn log_closed<H: Handler>(instance: &mut HandlerInstance<H>) {
-    tracing::debug!(reason = %instance.cx.session().close_reason(), "connection ended");
+    let session = &mut *instance.cx.session();
+    tracing::debug!(reason = %session.close_reason(), "connection ended");
+    if metrics::IS_ENABLED {
+        let reason = session.close_reason();
+        let frame = reason.close_frame(&session.wire.options().close_codes);
+        session.wire.metrics.on_closed(&reason, frame.map(|frame| frame.code));
+    }
 }
 
 /// Drops the handler in the span of its connection.

@@ -34,7 +34,9 @@ where
     T: Transport,
 {
     if let (NextStep::RunMethod(_), Some(session)) = (&next, driver.shared.session()) {
-        lock(session).wire.on_method_started(now);
+        let wire = &mut lock(session).wire;
+        wire.on_method_started(now);
+        wire.metrics.on_method_started();
     }
     poll_fn(move |task| {
         let Driver { io, state, shared } = &mut *driver;
@@ -71,6 +73,7 @@ where
         {
             let mut session = lock(session);
             session.wire.on_method_finished();
+            session.wire.metrics.on_method_finished();
             state.note_due_timers(&session);
         }
         // Dropping a method drops its values, which is the user's code.

@@ -12,6 +12,7 @@ use hyper::StatusCode;
 use tokio::runtime::Handle;
 
 use crate::clock::now;
+use crate::metrics;
 use crate::sync::lock;
 use crate::upgrade::{self, HandshakeRejection, HeaderFields};
 
@@ -61,6 +62,8 @@ impl RefusalLog {
         F: HeaderFields + ?Sized,
     {
         let rejection = response.extensions_mut().remove::<HandshakeRejection>();
+        let reason = rejection.as_ref().map_or("handler", HandshakeRejection::label);
+        metrics::on_handshake_refused(request.handler, reason, response.status().as_u16());
         match self.admit(now()) {
             Admission::Log(omitted) => {
                 report_omitted(omitted);

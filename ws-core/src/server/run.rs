@@ -17,6 +17,7 @@ use super::peer::Security;
 use crate::clock::now;
 use crate::connections::ConnectionTracker;
 use crate::error::{Error, Result};
+use crate::metrics::LoopMetrics;
 use crate::router::{Router, Settings};
 use crate::worker::{Workers, is_connection_error};
 
@@ -50,6 +51,7 @@ pub(super) async fn run_server(
         let workers = Workers::start(server.settings.workers).map_err(|source| Error::Workers { source })?;
         server.workers = Some(Arc::new(workers));
     }
+    let _metrics = LoopMetrics::of_runtime();
     let server = Arc::new(server);
     let acceptor = Acceptor::new(Arc::clone(&server));
     // Dropping the guard, on return or with the future, ends all connections.

@@ -19,6 +19,7 @@ use super::since::Since;
 use super::subscribers::{DeferredDrop, Subscriber, Subscribers};
 use super::subscription::{Detach, Joined, Recovering, Recovery, SubscriptionKind};
 use crate::error::{BrokerError, PublishError};
+use crate::metrics::{on_delivered, on_published, on_recovery};
 use crate::sync::lock;
 
 /// A topic, shared by all [`Topic`](super::Topic) handles of its name and type. User code, for example
@@ -155,6 +156,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
             let mut state = self.lock();
             if self.frame_subscribers.load(Ordering::Relaxed) == 0 || message.frame().is_some() {
                 state.publish(&mut message, except, &mut deferred);
+                on_published();
                 return Ok(PublishAck::ready(message.position()));
             }
         }
@@ -214,6 +216,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         let ChannelState { history, subscribers, .. } = &mut *state;
         let missed = history.as_ref().and_then(|history| history.since(since));
         let recovered = missed.map(|missed| missed.for_each(|message| subscriber.replay(message))).is_some();
+        on_recovery(recovered);
         let recovery = Recovery { recovered, position: history.as_ref().map(HistoryLog::position) };
         (subscribers.insert(subscriber), Recovering::ready(recovery))
     }
@@ -312,7 +315,7 @@ impl<T: Send + Sync + 'static> ChannelState<T> {
             message.set_position(history.next_position());
             deferred.add(history.push(message.clone()));
         }
-        self.subscribers.deliver(message, except, deferred);
+        on_delivered(self.subscribers.deliver(message, except, deferred));
     }
 }
 

@@ -14,6 +14,7 @@ use super::since::Since;
 use super::subscribers::{DeferredDrop, Subscriber};
 use super::subscription::{Recovering, Recovery, SubscriptionKind};
 use crate::error::PublishError;
+use crate::metrics::{on_delivered, on_published, on_recovery};
 use crate::panic::catch;
 
 impl<T: Send + Sync + 'static> Channel<T> {
@@ -29,7 +30,7 @@ impl<T: Send + Sync + 'static> Channel<T> {
         let frame = self.codec()?.encode(&value)?;
         let payload = frame.payload();
         if remote.has_history() {
-            return remote.publish(payload, except).map(PublishAck::remote);
+            return remote.publish(payload, except).map(PublishAck::remote).inspect(|_| on_published());
         }
         let message = Published::new(Arc::clone(&self.name), value);
         message.set_frame(frame);
@@ -37,7 +38,8 @@ impl<T: Send + Sync + 'static> Channel<T> {
         let state = self.lock();
         // Called under the lock, so that all processes receive this process's messages in the same order.
         remote.publish(payload, None)?;
-        state.subscribers.deliver(&message, except, &mut deferred);
+        on_published();
+        on_delivered(state.subscribers.deliver(&message, except, &mut deferred));
         Ok(PublishAck::ready(None))
     }
 
@@ -68,7 +70,9 @@ impl<T: Send + Sync + 'static> Channel<T> {
             let RecoveryGuard { channel, buffer } = &guard;
             let found = found.await;
             // Fails if the handler does not await the recovery.
-            let _ = sender.send(channel.finish_recovery(buffer, since.position(), found));
+            let recovery = channel.finish_recovery(buffer, since.position(), found);
+            on_recovery(recovery.recovered);
+            let _ = sender.send(recovery);
         }));
         (slot, recovering)
     }
@@ -185,7 +189,8 @@ impl<T: Send + Sync + 'static> RemoteEvents for Channel<T> {
             // Checked under the lock, because a subscriber that takes frames may be added meanwhile.
             if self.frame_subscribers.load(Ordering::Relaxed) == 0 || decoded.frame().is_some() {
                 state.last_position = remote_message.position.or(state.last_position);
-                return state.subscribers.deliver(decoded, remote_message.except, &mut deferred);
+                let delivered = state.subscribers.deliver(decoded, remote_message.except, &mut deferred);
+                return on_delivered(delivered);
             }
             drop(state);
             match self.codec().map(|codec| codec.frame(&remote_message.payload)) {

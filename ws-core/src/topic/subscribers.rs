@@ -96,13 +96,16 @@ impl<X: 'static> Subscribers<X> {
         Some(Box::new(subscriber))
     }
 
-    /// Delivers a message to all subscribers but those of the connection `except`.
-    pub(super) fn deliver(&self, message: &X, except: Option<usize>, deferred: &mut DeferredDrop) {
+    /// Delivers a message to all subscribers but those of the connection `except`. Returns their number.
+    pub(super) fn deliver(&self, message: &X, except: Option<usize>, deferred: &mut DeferredDrop) -> usize {
+        let mut delivered = 0;
         for (_, subscriber) in &self.0 {
             if except.is_none_or(|except| subscriber.connection_id() != except) {
+                delivered += 1;
                 deferred.add(subscriber.deliver(message));
             }
         }
+        delivered
     }
 
     /// Reports a loss to all subscribers; see [`Subscriber::lagged`].

@@ -58,6 +58,9 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     /// are unread. The driver then saves the call of `shutdown`.
     const CLOSES_ON_DROP: bool = false;
 
+    /// The value of the label `transport` of metrics.
+    const NAME: &'static str = "other";
+
     /// Returns whether the socket has bytes, its end or an error to read. The answer comes from the kernel and
     /// not from the events that have been reported. `None` if another task reads the socket, and false without
     /// a socket.
@@ -147,6 +150,7 @@ pub(crate) fn limit_socket(socket: &SockRef<'_>, limits: SendLimits) {
 }
 
 impl Transport for TcpStream {
+    const NAME: &'static str = "tcp";
     const CLOSES_ON_DROP: bool = true;
 
     fn has_unread_input(&self) -> Option<bool> {
@@ -160,6 +164,8 @@ impl Transport for TcpStream {
 
 #[cfg(feature = "tls")]
 impl Transport for Box<TlsStream<TcpStream>> {
+    const NAME: &'static str = "tls";
+
     fn has_unread_input(&self) -> Option<bool> {
         Some(has_unread_input(self.get_ref().0))
     }
@@ -171,6 +177,8 @@ impl Transport for Box<TlsStream<TcpStream>> {
 
 #[cfg(feature = "http2")]
 impl Transport for http2::Http2Stream {
+    const NAME: &'static str = "http2";
+
     fn has_unread_input(&self) -> Option<bool> {
         None
     }
@@ -185,12 +193,18 @@ impl Transport for Rewind<Box<dyn ByteStream>> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for hixie::HixieTransport<T> {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for hixie::HixieTransport<T> {
+    const NAME: &'static str = "hixie";
+}
 
 #[cfg(feature = "tungstenite")]
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for tungstenite::TungsteniteTransport<S> {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for tungstenite::TungsteniteTransport<S> {
+    const NAME: &'static str = "tungstenite";
+}
 
-impl Transport for tokio::io::DuplexStream {}
+impl Transport for tokio::io::DuplexStream {
+    const NAME: &'static str = "memory";
+}
 
 /// A byte stream of any type.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {

@@ -111,6 +111,35 @@ impl HandshakeRejection {
         }
     }
 
+    /// Returns the reason as a label of metrics.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Method(_) => "method",
+            #[cfg(feature = "http2")]
+            Self::Protocol => "protocol",
+            #[cfg(feature = "http2")]
+            Self::Scheme => "scheme",
+            Self::NoUpgrade => "no_upgrade",
+            Self::Http10 => "http_1_0",
+            Self::Version { .. } => "version",
+            Self::Key(_) => "key",
+            Self::Host => "host",
+            Self::Body => "body",
+            Self::Extensions => "extensions",
+            Self::BodyTooBig => "body_too_big",
+            Self::SlowBody => "slow_body",
+            Self::BrokenBody => "broken_body",
+            Self::Panic(_) => "panic",
+            Self::Origin => "origin",
+            Self::Capacity => "max_connections",
+            Self::Address => "max_connections_per_address",
+            Self::Rate => "max_upgrade_rate",
+            Self::Timeout => "timeout",
+            Self::NotUpgradable => "not_upgradable",
+            Self::Response(_) => "response",
+        }
+    }
+
     /// Returns the reason for the log.
     pub(crate) fn reason(&self) -> Cow<'_, str> {
         match self {

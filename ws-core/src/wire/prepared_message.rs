@@ -60,7 +60,9 @@ impl Connection {
             }
             _ => &message.frame,
         };
-        if !self.outbox().push_shared(frame) {
+        if self.outbox().push_shared(frame) {
+            self.count_sent(message.opcode);
+        } else {
             self.close_slow_client();
         }
     }

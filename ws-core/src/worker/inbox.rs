@@ -8,12 +8,16 @@ use std::sync::{Arc, Mutex};
 use super::future::SlotFuture;
 use super::socket::Socket;
 use super::wake_queue::WakeQueue;
-
+#[cfg(feature = "metrics")]
+use crate::metrics::LagProbe;
 use crate::sync::lock;
 
 pub(super) enum Command {
     /// Start a connection.
     Start(TcpStream, StartFuture),
+    /// Run a function that measures the event loop.
+    #[cfg(feature = "metrics")]
+    Probe(Box<dyn FnOnce() + Send>),
     /// End the thread when its last connection has ended.
     Stop,
 }
@@ -66,6 +70,13 @@ impl Inbox {
     /// Counts one connection less.
     pub(super) fn connection_ended(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl LagProbe for Inbox {
+    fn run_on_loop(&self, function: Box<dyn FnOnce() + Send>) {
+        self.push(Command::Probe(function));
     }
 }
 

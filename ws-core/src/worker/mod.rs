@@ -27,6 +27,8 @@ pub(crate) use listener::{ListenerThread, drain, is_connection_error};
 pub(crate) use socket::Socket;
 
 use crate::close::CloseReason;
+#[cfg(feature = "metrics")]
+use crate::metrics::LoopMetrics;
 
 /// The workers of a server. Each thread ends when this was dropped and its last connection has ended.
 #[derive(Debug)]
@@ -43,7 +45,11 @@ impl Workers {
         for index in 0..count {
             let (event_loop, inbox) = EventLoop::new()?;
             let runtime = Handle::current();
+            #[cfg(feature = "metrics")]
+            let metrics = LoopMetrics::start(format!("worker-{index}"), Arc::clone(&inbox) as _);
             std::thread::Builder::new().name(format!("ws-worker-{index}")).spawn(move || {
+                #[cfg(feature = "metrics")]
+                let _metrics = metrics;
                 let _context = runtime.enter();
                 event_loop.run();
             })?;

@@ -76,6 +76,7 @@ impl Socket {
 }
 
 impl Transport for Socket {
+    const NAME: &'static str = "tcp";
     const CLOSES_ON_DROP: bool = true;
 
     fn has_unread_input(&self) -> Option<bool> {

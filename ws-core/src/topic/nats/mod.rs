@@ -53,6 +53,7 @@ use topic::NatsTopic;
 use super::Hub;
 use super::broker::{BoxFuture, Broker, ProcessAnswer, RemoteEvents, RemoteTopic, RequestHandler};
 use crate::error::{BrokerError, HubError};
+use crate::metrics::BrokerMetrics;
 
 /// Maximum number of commands queued in the client. A [`publish_queue`] precedes it and reports an
 /// overflow to the publisher.
@@ -127,11 +128,17 @@ impl Hub {
         let late_connection = Arc::new(OnceLock::<Weak<NatsConnection>>::new());
         let callback_connection = Arc::clone(&late_connection);
         let was_connected = Arc::new(AtomicBool::new(false));
+        let metrics = BrokerMetrics::default();
         let options = options
             .no_echo()
             .client_capacity(CLIENT_CAPACITY)
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
             .event_callback(move |event| {
+                match &event {
+                    Event::Connected => metrics.on_connected(),
+                    Event::Disconnected | Event::Closed => metrics.on_disconnected(),
+                    _ => {}
+                }
                 let is_reconnect = event == Event::Connected && was_connected.swap(true, Ordering::Relaxed);
                 if let Some(connection) = callback_connection.get().and_then(Weak::upgrade) {
                     connection.on_event(&event, is_reconnect);

@@ -17,6 +17,7 @@ use crate::transport::{SessionEnd, SessionUpdate, Transport};
 use crate::wire::Silence;
 
 impl Transport for SessionTransport {
+    const NAME: &'static str = "session";
     const IS_SESSION: bool = true;
 
     fn has_unread_input(&self) -> Option<bool> {

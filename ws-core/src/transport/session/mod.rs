@@ -49,6 +49,7 @@ use uplink::{Controls, Target, Uplink};
 use super::ByteStream;
 use super::rewind::Rewind;
 use crate::close::{ProtocolError, SUPERSEDED};
+use crate::metrics::{on_session_detached, on_session_resumed};
 use crate::options::{Options, SessionOptions};
 
 /// The name of the session protocol, as a WebSocket subprotocol.
@@ -169,6 +170,7 @@ impl SessionTransport {
             }
         }
         self.detached = None;
+        on_session_resumed();
         self.begin_stream(attachment, true);
         true
     }
@@ -204,6 +206,7 @@ impl SessionTransport {
         if self.is_closing {
             self.end_input();
         } else {
+            on_session_detached();
             let now = Instant::now();
             let resume = self.session_options().resume;
             let grace = self.short_lived.as_ref().map_or(Duration::ZERO, |connection| connection.grace);

@@ -153,6 +153,7 @@ impl Connection {
         };
         if let Some(frame) = frame.filter(|_| !self.has_write_failed()) {
             self.outbox.push_unbounded(Opcode::Close, &frame.payload());
+            self.count_sent(Opcode::Close);
         }
         let awaiting_close = expects_close_reply(&reason) && !self.has_write_failed();
         let discarded = DiscardedInput::new(self.decoder.stop());

@@ -82,6 +82,9 @@ impl Connection {
         let is_compressed = message.is_compressed && !(is_first && is_last && payload.is_empty());
         let header = FragmentHeader { starts, is_last, is_compressed };
         self.has_unfinished_message = !is_last;
+        if is_last {
+            self.count_sent(opcode);
+        }
         let Some(deflater) = self.deflater.as_mut().filter(|_| is_compressed) else {
             self.outbox.push_fragment(header, payload);
             return Ok(());

@@ -58,12 +58,16 @@ impl Connection {
     pub(crate) fn on_write_completed(&mut self) {
         if self.last_write == LastWrite::Refused {
             self.last_write = LastWrite::Accepted;
+            self.metrics.on_outbox_empty();
         }
     }
 
     /// Handles a write after which the stream has not sent all bytes that it was offered.
     #[cold]
     pub(crate) fn on_write_refused(&mut self) {
+        if self.is_above_high_water() {
+            self.metrics.on_above_high_water();
+        }
         if self.last_write == LastWrite::Accepted {
             self.last_write = LastWrite::Refused;
         }

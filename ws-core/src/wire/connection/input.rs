@@ -9,6 +9,8 @@ use super::super::unread::UnreadInput;
 use super::Connection;
 use super::closing::{Phase, expects_close_reply};
 use crate::close::{CloseReason, ProtocolError};
+use crate::message::MessageKind;
+use crate::metrics::CountedKind;
 
 impl Connection {
     /// Returns whether bytes should be read from the socket.
@@ -149,6 +151,10 @@ impl Connection {
         match self.decoder.decode_short(input)? {
             Ok(message) => {
                 self.needs_more_input = false;
+                self.metrics.on_received(match message {
+                    BorrowedMessage::Text(_) => CountedKind::Text,
+                    BorrowedMessage::Binary(_) => CountedKind::Binary,
+                });
                 Some(message)
             }
             Err(error) => {
@@ -173,7 +179,11 @@ impl Connection {
         if !self.is_open() || !self.is_reading() {
             return None;
         }
-        match self.decoder.decode(input) {
+        let decoded = self.decoder.decode(input);
+        if let Ok(Some(message)) = &decoded {
+            self.count_received(message);
+        }
+        match decoded {
             Ok(Some(message)) if !self.is_within_rate_limit(&message) => {
                 self.begin_drain(CloseReason::Protocol(ProtocolError::LimitExceeded));
                 None
@@ -201,6 +211,19 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// Counts a message. A message in parts counts with its last part.
+    fn count_received(&mut self, message: &Decoded<'_>) {
+        self.metrics.on_received(match message {
+            Decoded::Text(_) => CountedKind::Text,
+            Decoded::Part(part) if !part.part().is_last() => return,
+            Decoded::Part(part) if part.part().kind() == MessageKind::Text => CountedKind::Text,
+            Decoded::Binary(_) | Decoded::Part(_) => CountedKind::Binary,
+            Decoded::Ping(_) => CountedKind::Ping,
+            Decoded::Pong(_) => CountedKind::Pong,
+            Decoded::Close(_) => CountedKind::Close,
+        });
     }
 
     /// Decodes input while a method is pending, and returns the number of bytes that were decoded.

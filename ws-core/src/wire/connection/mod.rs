@@ -31,6 +31,7 @@ use super::outbox::{Outbox, OwnedPayload};
 use super::rate_limiter::RateLimiter;
 use super::read_ahead::ReadAheadQueue;
 use super::unread::UnreadInput;
+use crate::metrics::{ConnectionMetrics, CountedKind};
 use crate::options::Options;
 
 /// The server's side of a WebSocket connection, as a state machine without I/O and without a clock.
@@ -100,6 +101,7 @@ pub(crate) struct Connection {
     managed: Option<Box<ManagedTransport>>,
     /// The maximum lifetime and the message rate, if the options demand them.
     checks: Option<Box<OptionalChecks>>,
+    pub(crate) metrics: ConnectionMetrics,
     /// The limit of pings and pongs, once the client sent one. Few clients do.
     control_rate: Option<Box<RateLimiter>>,
 }
@@ -128,6 +130,7 @@ impl Connection {
             unanswered_ping: None,
             managed: None,
             checks: OptionalChecks::new(&options, now),
+            metrics: ConnectionMetrics::default(),
             control_rate: None,
             options,
         }
@@ -203,7 +206,9 @@ impl Connection {
             ThreadBuffer::Draft.put(draft);
             return Ok(());
         }
-        if !self.outbox.push_with(Opcode::Text, write)? {
+        if self.outbox.push_with(Opcode::Text, write)? {
+            self.count_sent(Opcode::Text);
+        } else {
             self.close_slow_client();
         }
         Ok(())
@@ -268,6 +273,7 @@ impl Connection {
             self.on_bytes_received(now());
             self.reset_drain_timer();
         }
+        self.metrics.on_bytes_sent(len);
         self.outbox.consume(len);
     }
 
@@ -291,7 +297,9 @@ impl Connection {
     pub(super) fn send_compressed(&mut self, opcode: Opcode, payload: &[u8]) {
         match &mut self.deflater {
             Some(deflater) if deflater.should_compress(payload.len()) => {
-                if !self.outbox.push_compressed(opcode, payload, deflater) {
+                if self.outbox.push_compressed(opcode, payload, deflater) {
+                    self.count_sent(opcode);
+                } else {
                     self.close_slow_client();
                 }
             }
@@ -307,7 +315,9 @@ impl Connection {
         if self.is_closing() || self.has_write_failed() {
             return;
         }
-        if !self.outbox.push_owned(opcode, payload) {
+        if self.outbox.push_owned(opcode, payload) {
+            self.count_sent(opcode);
+        } else {
             self.close_slow_client();
         }
     }
@@ -319,8 +329,24 @@ impl Connection {
         if !self.is_open() && (self.is_closing() || self.has_write_failed()) {
             return;
         }
-        if !self.outbox.push(opcode, payload) {
+        if self.outbox.push(opcode, payload) {
+            self.count_sent(opcode);
+        } else {
             self.close_slow_client();
+        }
+    }
+
+    /// Counts a frame that was queued, unless it is a fragment that others follow.
+    // PERF: nothing without the feature `metrics`. budget: text64x16
+    #[inline(always)]
+    pub(in crate::wire) fn count_sent(&mut self, opcode: Opcode) {
+        match opcode {
+            Opcode::Continuation => {}
+            Opcode::Text => self.metrics.on_sent(CountedKind::Text),
+            Opcode::Binary => self.metrics.on_sent(CountedKind::Binary),
+            Opcode::Close => self.metrics.on_sent(CountedKind::Close),
+            Opcode::Ping => self.metrics.on_sent(CountedKind::Ping),
+            Opcode::Pong => self.metrics.on_sent(CountedKind::Pong),
         }
     }
 
