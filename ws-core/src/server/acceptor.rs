@@ -162,6 +162,14 @@ impl AcceptLoop {
         }
     }
 
+    /// Returns the thread that accepts, if there is one.
+    pub(super) fn watched(&self) -> Option<worker::WatchedThread> {
+        match self {
+            Self::Thread(thread) => Some(thread.watched()),
+            _ => None,
+        }
+    }
+
     /// Accepts the connections that wait in the queue, and closes the listener. The kernel resets those that a close
     /// finds in the queue, though their clients are connected.
     pub(super) fn close(self) {

@@ -19,7 +19,7 @@ use crate::connections::ConnectionTracker;
 use crate::error::{Error, Result};
 use crate::metrics::LoopMetrics;
 use crate::router::{Router, Settings};
-use crate::worker::{Workers, is_connection_error};
+use crate::worker::{Watch, Workers, is_connection_error};
 
 /// How long the loop pauses after the system refused a connection, for example because file descriptors
 /// have run out.
@@ -62,6 +62,9 @@ pub(super) async fn run_server(
     };
     let listeners = listeners.into_iter().map(start).collect::<io::Result<Vec<_>>>();
     let mut listeners = listeners.map_err(|source| Error::Workers { source })?;
+    let threads = server.workers.iter().flat_map(|workers| workers.watched());
+    let threads: Vec<_> = threads.chain(listeners.iter().filter_map(AcceptLoop::watched)).collect();
+    let watch = (!threads.is_empty()).then(|| Watch::start(threads));
     let mut first = 0;
     let notice = server.settings.drain.notice;
     let shutdown = async {
@@ -94,6 +97,7 @@ pub(super) async fn run_server(
             }
         }
     }
+    drop(watch);
     listeners.into_iter().for_each(AcceptLoop::close);
     let timeout = server.settings.shutdown_timeout;
     timeouts.wait_answered(FIRST_RESPONSES.min(timeout)).await;

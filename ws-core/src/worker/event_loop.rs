@@ -79,7 +79,6 @@ impl EventLoop {
     fn execute(&mut self, command: Command) {
         match command {
             Command::Start(stream, start) => self.start(stream, start),
-            #[cfg(feature = "metrics")]
             Command::Probe(function) => function(),
             Command::Stop => self.stopping = true,
         }

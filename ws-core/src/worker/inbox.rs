@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::future::SlotFuture;
@@ -15,8 +15,7 @@ use crate::sync::lock;
 pub(super) enum Command {
     /// Start a connection.
     Start(TcpStream, StartFuture),
-    /// Run a function that measures the event loop.
-    #[cfg(feature = "metrics")]
+    /// Run a function, which notes when the event loop has come to it.
     Probe(Box<dyn FnOnce() + Send>),
     /// End the thread when its last connection has ended.
     Stop,

@@ -2,8 +2,8 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use mio::net::TcpListener;
@@ -11,9 +11,13 @@ use mio::{Events, Interest, Poll, Token};
 use tokio::runtime::Handle;
 
 use super::event_loop::ERROR_BACKOFF;
+use super::watch::WatchedThread;
+use crate::sync::lock;
 
 const LISTENER: Token = Token(0);
-const STOP: Token = Token(1);
+const WAKE: Token = Token(1);
+
+const NAME: &str = "ws-listener";
 
 /// The number of connections that are accepted before the workers are woken.
 const ACCEPT_BATCH: usize = 32;
@@ -24,8 +28,11 @@ const ACCEPT_BATCH: usize = 32;
 /// system calls for each connection.
 #[derive(Debug)]
 pub(crate) struct ListenerThread {
-    waker: mio::Waker,
+    addr: Option<SocketAddr>,
+    waker: Arc<mio::Waker>,
     stopping: Arc<AtomicBool>,
+    /// The answer to the probe of a watch, if there is one.
+    probe: Arc<Mutex<Option<Arc<AtomicBool>>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,13 +50,16 @@ impl ListenerThread {
         mut on_accept: impl FnMut(TcpStream, SocketAddr) + Send + 'static,
         wake: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
+        let addr = listener.local_addr().ok();
         let mut poll = Poll::new()?;
         let mut listener = TcpListener::from_std(listener);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let waker = mio::Waker::new(poll.registry(), STOP)?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
         let stopping = Arc::<AtomicBool>::default();
+        let probe = Arc::<Mutex<_>>::default();
         let (stop_requested, runtime) = (Arc::clone(&stopping), Handle::current());
-        let thread = std::thread::Builder::new().name("ws-listener".into()).spawn(move || {
+        let probed: Arc<Mutex<Option<Arc<AtomicBool>>>> = Arc::clone(&probe);
+        let thread = std::thread::Builder::new().name(NAME.into()).spawn(move || {
             let _context = runtime.enter();
             let mut events = Events::with_capacity(2);
             let mut accept = || listener.accept().map(|(stream, addr)| on_accept(stream.into(), addr));
@@ -57,6 +67,9 @@ impl ListenerThread {
                 // Workers that were woken for each connection would take this thread's core away.
                 let error = (0..ACCEPT_BATCH).find_map(|_| accept().err());
                 wake();
+                if let Some(answer) = lock(&probed).take() {
+                    answer.store(true, Ordering::Release);
+                }
                 match error {
                     None => {}
                     Some(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -75,7 +88,17 @@ impl ListenerThread {
             drain(max_drained, accept);
             wake();
         })?;
-        Ok(Self { waker, stopping, thread: Some(thread) })
+        Ok(Self { addr, waker, stopping, probe, thread: Some(thread) })
+    }
+
+    /// Returns the thread for a watch.
+    pub(crate) fn watched(&self) -> WatchedThread {
+        let (waker, probe) = (Arc::clone(&self.waker), Arc::clone(&self.probe));
+        let name = self.addr.map_or(NAME.to_owned(), |addr| format!("{NAME} of {addr}"));
+        WatchedThread::new(name, move |answer| {
+            *lock(&probe) = Some(Arc::clone(answer));
+            let _ = waker.wake();
+        })
     }
 }
 

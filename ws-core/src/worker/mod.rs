@@ -11,11 +11,13 @@ mod listener;
 mod poll;
 mod socket;
 mod wake_queue;
+mod watch;
 
 use std::future::Future;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 
@@ -25,6 +27,7 @@ pub(crate) use future::{ConnectionFuture, Finished};
 use inbox::{Command, Inbox};
 pub(crate) use listener::{ListenerThread, drain, is_connection_error};
 pub(crate) use socket::Socket;
+pub(crate) use watch::{Watch, WatchedThread};
 
 use crate::close::CloseReason;
 #[cfg(feature = "metrics")]
@@ -47,7 +50,7 @@ impl Workers {
             let runtime = Handle::current();
             #[cfg(feature = "metrics")]
             let metrics = LoopMetrics::start(format!("worker-{index}"), Arc::clone(&inbox) as _);
-            std::thread::Builder::new().name(format!("ws-worker-{index}")).spawn(move || {
+            std::thread::Builder::new().name(worker_name(index)).spawn(move || {
                 #[cfg(feature = "metrics")]
                 let _metrics = metrics;
                 let _context = runtime.enter();
@@ -89,6 +92,19 @@ impl Workers {
         self.push(tcp, Inbox::push_without_wake, start);
     }
 
+    /// Returns the threads for a [`Watch`].
+    pub(crate) fn watched(&self) -> Vec<WatchedThread> {
+        let watched = |(index, inbox): (usize, &Arc<Inbox>)| {
+            let inbox = Arc::clone(inbox);
+            let probe = move |answer: &Arc<AtomicBool>| {
+                let answer = Arc::clone(answer);
+                inbox.push(Command::Probe(Box::new(move || answer.store(true, Ordering::Release))));
+            };
+            WatchedThread::new(worker_name(index), probe)
+        };
+        self.0.iter().enumerate().map(watched).collect()
+    }
+
     /// Wakes the workers for which handshakes are waiting.
     pub(crate) fn wake(&self) {
         self.0.iter().for_each(|inbox| inbox.wake());
@@ -102,6 +118,10 @@ impl Workers {
             push(inbox, Command::Start(tcp, Box::new(start)));
         }
     }
+}
+
+fn worker_name(index: usize) -> String {
+    format!("ws-worker-{index}")
 }
 
 impl Drop for Workers {
