@@ -24,6 +24,8 @@ const MAX_HEADERS: usize = 16_384;
 pub(crate) struct Settings {
     pub(crate) connections: ConnectionLimits,
     pub(crate) handshake_timeout: Duration,
+    /// How long a client may take no byte of a response.
+    pub(crate) response_timeout: Duration,
     pub(crate) max_header_size: usize,
     pub(crate) max_headers: usize,
     pub(crate) shutdown_timeout: Duration,
@@ -52,6 +54,7 @@ impl Default for Settings {
         Self {
             connections: ConnectionLimits::new(65_536),
             handshake_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_secs(30),
             max_header_size: 16 << 10,
             max_headers: 100,
             shutdown_timeout: Duration::from_secs(10),
@@ -160,6 +163,26 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout.min(MAX_TIMEOUT);
+        self
+    }
+
+    /// Limits how long a client may take no byte of a response that [`serve`](Router::serve) sends: a page of the
+    /// [`fallback`](Self::fallback), server-sent events, or a poll. After that time the connection ends, over HTTP/2
+    /// the stream. The time begins again with each byte that the client's system takes. The time in which the
+    /// fallback makes the page does not count. The maximum is one year. Default: 30 s.
+    ///
+    /// A WebSocket has limits of its own; see [flow control](crate::guide::flow_control).
+    ///
+    /// ```
+    /// # use ws_core::prelude::*;
+    /// # #[websocket(path = "/echo")] #[derive(Default)] struct Echo;
+    /// # #[websocket] impl Echo { #[on_text] fn echo(&mut self, text: String) -> String { text } }
+    /// let pages = axum::Router::new().fallback(async || "x".repeat(10_000_000));
+    /// let router = Router::new().mount::<Echo>().fallback(pages);
+    /// let router: Router = router.response_timeout(Duration::from_secs(10));
+    /// ```
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.response_timeout = timeout.min(MAX_TIMEOUT);
         self
     }
 

@@ -22,6 +22,7 @@ use super::peer::Peer;
 use crate::clock::{SleepPastIo, now};
 use crate::router::HandshakeDeadline;
 use crate::sync::lock;
+use crate::transport::write_timeout::WriteTimeout;
 
 /// The limit of header lines that hyper has without any setting.
 const HYPER_MAX_HEADERS: usize = 100;
@@ -91,7 +92,7 @@ impl Peer {
             .timer(PastIoTimer)
             .header_read_timeout(settings.handshake_timeout)
             .max_header_size(settings.max_header_size)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(WriteTimeout::new(stream, settings.response_timeout)), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let mut shutdown = pin!(self.permit.shutdown_requested());

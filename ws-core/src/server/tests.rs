@@ -22,6 +22,10 @@ use crate::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// The size of a page, more than all buffers hold.
+const LARGE: usize = 1 << 20;
 
 /// One direction of a stream. In the given time, and until a pass of the I/O driver after it, the direction seems
 /// not to be ready.
@@ -144,8 +148,10 @@ impl Unmade {
 
 /// Returns a client of a server with a page. The server's timer for first requests runs.
 fn peer() -> Peer {
-    let pages = axum::Router::new().fallback(async || "a page");
-    let router = Router::new().mount::<Made>().mount::<Unmade>().fallback(pages).handshake_timeout(TIMEOUT);
+    let large = axum::routing::get(async || "x".repeat(LARGE));
+    let pages = axum::Router::new().route("/large", large).fallback(async || "a page");
+    let router = Router::new().mount::<Made>().mount::<Unmade>().fallback(pages);
+    let router = router.handshake_timeout(TIMEOUT).response_timeout(RESPONSE_TIMEOUT);
     let timeouts = HandshakeTimeouts::new(TIMEOUT);
     let permit = Arc::<ConnectionTracker>::default().admit(&ConnectionLimits::new(1), None).unwrap();
     let timer = Arc::clone(&timeouts);
@@ -282,6 +288,37 @@ async fn time_of_the_request_counts_for_on_upgrade() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn client_that_does_not_read_a_page_is_disconnected() {
+    for read in [0, 2] {
+        let start = Instant::now();
+        let (mut client, io) = tokio::io::duplex(4096);
+        let pending = PendingRequest { deadline: start + TIMEOUT, response: None };
+        let server = tokio::spawn(peer().http1(io, pending, false));
+        client.write_all(GET.replace("GET /", "GET /large").as_bytes()).await.unwrap();
+        // The time begins again with each part that the client reads.
+        for _ in 0..read {
+            sleep(RESPONSE_TIMEOUT - 1000 * MS).await;
+            client.read_u8().await.unwrap();
+        }
+        server.await.unwrap();
+        assert_eq!(start.elapsed(), RESPONSE_TIMEOUT + (RESPONSE_TIMEOUT - 1000 * MS) * read);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn client_that_reads_a_page_slowly_gets_it() {
+    let (mut client, io) = tokio::io::duplex(64 << 10);
+    let pending = PendingRequest { deadline: Instant::now() + TIMEOUT, response: None };
+    tokio::spawn(peer().http1(io, pending, false));
+    client.write_all(GET.replace("GET /", "GET /large").as_bytes()).await.unwrap();
+    let (mut len, mut buffer) = (0, vec![0; 64 << 10]);
+    while len < LARGE {
+        sleep(RESPONSE_TIMEOUT - 1000 * MS).await;
+        len += client.read(&mut buffer).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn room_for_the_response_before_the_deadline_is_used() {
     let (mut client, io) = Late::new(NEVER, Duration::ZERO..TIMEOUT);
     let peer = peer();
@@ -312,6 +349,27 @@ mod http2 {
         let mut requests = requests.clone().ready().await?;
         let request = Request::get("http://x/").body(()).unwrap();
         Ok(requests.send_request(request, true)?.0.await?.status().as_u16())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stream_whose_client_does_not_read_is_reset() {
+        let (client, io) = tokio::io::duplex(4096);
+        tokio::spawn(peer().http2(io, false));
+        let (requests, connection) = handshake(client).await.unwrap();
+        tokio::spawn(connection);
+        let start = Instant::now();
+        let mut requests = requests.ready().await.unwrap();
+        let request = Request::get("http://x/large").body(()).unwrap();
+        let mut body = requests.send_request(request, true).unwrap().0.await.unwrap().into_body();
+        // The client reads what its window allows, and gives no more.
+        let error = loop {
+            if let Err(error) = body.data().await.unwrap() {
+                break error;
+            }
+        };
+        assert_eq!((error.reason(), start.elapsed()), (Some(h2::Reason::CANCEL), RESPONSE_TIMEOUT));
+        // The connection remains.
+        assert_eq!(get(&requests).await.unwrap(), 200);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ pub(crate) mod rewind;
 pub(crate) mod session;
 #[cfg(feature = "tungstenite")]
 pub(crate) mod tungstenite;
+pub(crate) mod write_timeout;
 
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
@@ -32,6 +33,7 @@ use crate::error::BoxError;
 use crate::options::SendLimits;
 use crate::wire::Silence;
 use rewind::Rewind;
+use write_timeout::WriteTimeout;
 
 /// The stream that the HTTP server hands over after an accepted handshake.
 pub(crate) enum Stream {
@@ -307,12 +309,12 @@ impl PendingUpgrade {
 
 /// Returns the stream that hyper held, as its own type if this crate's server created it.
 fn downcast_upgraded(upgraded: Upgraded) -> (Stream, Vec<u8>) {
-    let upgraded = match upgraded.downcast::<TokioIo<Rewind<TcpStream>>>() {
+    let upgraded = match upgraded.downcast::<TokioIo<WriteTimeout<Rewind<TcpStream>>>>() {
         Ok(parts) => return into_stream(parts),
         Err(upgraded) => upgraded,
     };
     #[cfg(feature = "tls")]
-    let upgraded = match upgraded.downcast::<TokioIo<Rewind<TlsStream<TcpStream>>>>() {
+    let upgraded = match upgraded.downcast::<TokioIo<WriteTimeout<Rewind<TlsStream<TcpStream>>>>>() {
         Ok(parts) => return into_stream(parts),
         Err(upgraded) => upgraded,
     };
@@ -321,7 +323,7 @@ fn downcast_upgraded(upgraded: Upgraded) -> (Stream, Vec<u8>) {
 }
 
 /// Returns the stream of this crate's server, and all bytes that were read after the request.
-fn into_stream<T: Into<Stream>>(parts: Parts<TokioIo<Rewind<T>>>) -> (Stream, Vec<u8>) {
-    let (prefix, io) = parts.io.into_inner().into_parts();
+fn into_stream<T: Into<Stream>>(parts: Parts<TokioIo<WriteTimeout<Rewind<T>>>>) -> (Stream, Vec<u8>) {
+    let (prefix, io) = parts.io.into_inner().into_inner().into_parts();
     (io.into(), [parts.read_buf, prefix].concat())
 }

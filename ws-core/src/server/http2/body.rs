@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use axum_core::body::Body;
 use bytes::Bytes;
@@ -10,7 +11,9 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use hyper::body::{Body as _, Frame};
 use hyper::{HeaderMap, Response};
+use tokio::time::Instant;
 
+use crate::clock::timeout_past_io;
 use crate::error::BoxError;
 use crate::transport::http2::poll_capacity;
 
@@ -54,6 +57,7 @@ pub(super) async fn send_body(
     head: Response<()>,
     body: Body,
     is_head: bool,
+    timeout: Duration,
 ) -> Result<(), BoxError> {
     let is_empty = is_head || body.is_end_stream();
     let mut send = respond.send_response(head, is_empty)?;
@@ -76,7 +80,7 @@ pub(super) async fn send_body(
             Err(reset) => return Err(h2::Error::from(reset?).into()),
         };
         match frame.into_data() {
-            Ok(data) => send_all(&mut send, data).await?,
+            Ok(data) => send_all(&mut send, data, timeout).await?,
             Err(frame) => {
                 if let Ok(trailers) = frame.into_trailers() {
                     return Ok(send.send_trailers(trailers)?);
@@ -86,9 +90,15 @@ pub(super) async fn send_body(
     }
 }
 
-async fn send_all(send: &mut SendStream<Bytes>, mut data: Bytes) -> Result<(), h2::Error> {
+/// Sends data. Resets the stream if its client takes nothing for a time.
+async fn send_all(send: &mut SendStream<Bytes>, mut data: Bytes, timeout: Duration) -> Result<(), BoxError> {
     while !data.is_empty() {
-        let len = poll_fn(|task| poll_capacity(send, task, data.len())).await?;
+        let capacity = poll_fn(|task| poll_capacity(send, task, data.len()));
+        let Some(len) = timeout_past_io(&mut (Instant::now() + timeout), capacity).await else {
+            send.send_reset(Reason::CANCEL);
+            return Err("the client takes no bytes of the response".into());
+        };
+        let len = len?;
         send.send_data(data.split_to(len), false)?;
     }
     Ok(())

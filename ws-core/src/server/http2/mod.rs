@@ -231,7 +231,9 @@ async fn serve_request(
             }
         }
         _ => {
-            if let Err(error) = send_body(&mut respond, head, body, is_head).await {
+            if let Err(error) =
+                send_body(&mut respond, head, body, is_head, server.settings.response_timeout).await
+            {
                 tracing::debug!(%error, "response not sent");
             }
         }
