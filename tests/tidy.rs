@@ -30,7 +30,7 @@ const LAYERS: [&[&str]; 8] = [
     &["handler", "context"],
     &["address", "named", "transport", "upgrade", "scratch"],
     &["driver", "worker"],
-    &["client", "router", "server", "test", "contract"],
+    &["client", "router", "server", "test", "contract", "inspect"],
     &["private", "prelude", "guide", "fuzzing"],
 ];
 

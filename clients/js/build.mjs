@@ -28,22 +28,25 @@ function write(name, text) {
   else if (readFileSync(file, "utf8") !== text) throw new Error(`${file} is not current: run npm run build`);
 }
 
-/** Builds the page of `Router::docs`, and its Content-Security-Policy. The server replaces `{{data}}`. */
-async function docs() {
+/** Builds a page of one file, and its Content-Security-Policy with the hashes of its script and its style. */
+async function page(name, connections) {
   const { outputFiles: [{ text }] } = await build({
-    entryPoints: [path("docs/main.js")], bundle: true, format: "iife", minify: true, target: "es2022", write: false,
+    entryPoints: [path(`${name}/main.js`)], bundle: true, format: "iife", minify: true, target: "es2022", write: false,
   });
-  const { code } = await transform(readFileSync(path("docs/page.css"), "utf8"), { loader: "css", minify: true });
+  const { code } = await transform(readFileSync(path(`${name}/page.css`), "utf8"), { loader: "css", minify: true });
   const script = text.trim(), style = code.trim();
   if (/<\/(script|style)|<!--/i.test(script + style)) throw new Error("the script or the style would end its element");
   const hash = (content) => `'sha256-${createHash("sha256").update(content).digest("base64")}'`;
-  const page = readFileSync(path("docs/page.html"), "utf8");
-  write("docs.html", page.replace("{{style}}", () => style).replace("{{script}}", () => script));
-  write("docs.csp", ["default-src 'none'", `script-src ${hash(script)}`, `style-src ${hash(style)}`, "connect-src 'self' ws: wss:",
+  const page = readFileSync(path(`${name}/page.html`), "utf8");
+  write(`${name}.html`, page.replace("{{style}}", () => style).replace("{{script}}", () => script));
+  write(`${name}.csp`, ["default-src 'none'", `script-src ${hash(script)}`, `style-src ${hash(style)}`, `connect-src ${connections}`,
     "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
     "trusted-types 'none'"].join("; "));
 }
 
 await script("ws-core", "ws-core", []);
 await script("contract", "ws-core-contract", ["./ws-core.js"]);
-await docs();
+// The page of `Router::docs`. The server replaces `{{data}}`.
+await page("docs", "'self' ws: wss:");
+// The page of `Router::inspect`.
+await page("inspect", "'self'");

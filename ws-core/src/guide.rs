@@ -39,6 +39,7 @@ chapters! {
     bridging: "../docs/bridging.md"
     deployment: "../docs/deployment.md"
     observability: "../docs/observability.md"
+    inspector: "../docs/inspector.md"
     choosing: "../docs/choosing.md"
     typescript: "../docs/typescript.md"
     cli: "../docs/cli.md"

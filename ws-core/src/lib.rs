@@ -44,6 +44,8 @@ mod event;
 pub mod fuzzing;
 pub mod guide;
 mod handler;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 #[cfg(feature = "json")]
 mod json;
 mod mailbox;

@@ -33,6 +33,8 @@ pub(crate) use headers::HeaderFields;
 pub(crate) use hixie::{CHALLENGE_RESPONSE_LEN, Challenge, KEY3_LEN};
 pub use is_tls::IsTls;
 pub(crate) use origin::help as origin_help;
+#[cfg(feature = "inspect")]
+pub(crate) use origin::is_loopback_host;
 pub(crate) use rejection::HandshakeRejection;
 pub(crate) use response::HandshakeResponse;
 

@@ -19,13 +19,14 @@ const item = (envelope, content, { kind = "call", side = "client", frame = "enve
   ({ handler: { envelope, schemas: {} }, kind, side, name: "add", example: { content: example }, contract: { name: "add", content, frame } });
 const json = (schema = true) => ({ kind: "json", schema });
 
-test("the page writes no HTML and runs no text", () => {
-  const folder = new URL("../docs/", import.meta.url);
-  const files = readdirSync(folder).filter((name) => name.endsWith(".js"));
-  assert.ok(files.length > 8);
-  for (const name of files) {
-    const source = readFileSync(new URL(name, folder), "utf8");
-    assert.doesNotMatch(source, /(inner|outer)HTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|eval\(|new Function|\.(href|src|style|srcdoc) ?=/, name);
+test("the pages write no HTML and run no text", () => {
+  for (const folder of ["../docs/", "../inspect/"].map((name) => new URL(name, import.meta.url))) {
+    const files = readdirSync(folder).filter((name) => name.endsWith(".js"));
+    assert.ok(files.length > 8);
+    for (const name of files) {
+      const source = readFileSync(new URL(name, folder), "utf8");
+      assert.doesNotMatch(source, /(inner|outer)HTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|eval\(|new Function|\.(href|src|style|srcdoc) ?=/, name);
+    }
   }
 });
 

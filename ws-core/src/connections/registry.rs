@@ -14,6 +14,8 @@ use tokio::sync::oneshot;
 use super::tags::check_tag;
 use super::{ConnectionPermit, ConnectionTracker, Entry, REQUEST, TagError, TrackerState};
 use crate::close::Close;
+#[cfg(feature = "inspect")]
+use crate::wire::MessageTap;
 
 /// The number of a connection, which is also the field `id` of its [span](crate::guide::observability). No other
 /// connection of the process has the same one, before or after.
@@ -31,6 +33,14 @@ use crate::close::Close;
 pub struct ConnectionId {
     serial: u64,
     key: usize,
+}
+
+#[cfg(feature = "inspect")]
+impl ConnectionId {
+    /// Returns the number alone, which [`Display`](fmt::Display) writes.
+    pub(crate) fn serial(self) -> u64 {
+        self.serial
+    }
 }
 
 /// The number alone, which is enough to tell connections apart.
@@ -60,10 +70,29 @@ pub(crate) struct Requests {
     pub(crate) reports: Vec<oneshot::Sender<ConnectionReport>>,
     /// Whether the drain of the connection begins. Its deadline is that of the shutdown.
     pub(super) drain: bool,
+    /// Receivers of the connection's messages from now on.
+    #[cfg(feature = "inspect")]
+    pub(crate) taps: RequestedTaps,
+}
+
+/// Taps that a connection has not taken.
+#[cfg(feature = "inspect")]
+#[derive(Default)]
+pub(crate) struct RequestedTaps(pub(crate) Vec<Arc<dyn MessageTap>>);
+
+#[cfg(feature = "inspect")]
+impl fmt::Debug for RequestedTaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestedTaps").field(&self.0.len()).finish()
+    }
 }
 
 impl Requests {
     pub(super) fn is_empty(&self) -> bool {
+        #[cfg(feature = "inspect")]
+        if !self.taps.0.is_empty() {
+            return false;
+        }
         self.close.is_none() && self.reports.is_empty() && !self.drain
     }
 }
@@ -143,6 +172,18 @@ impl ConnectionTracker {
         let mut state = self.lock();
         let is_open = state.entries.get(id.key).is_some_and(|entry| entry.serial == id.serial);
         let waker = if is_open { self.request_close(&mut state, id.key, close) } else { None };
+        drop(state);
+        wake_all(waker.into_iter().collect());
+        is_open
+    }
+
+    /// Requests that a connection passes its messages to a tap from now on. Returns whether it is open.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn tap(&self, id: ConnectionId, tap: Arc<dyn MessageTap>) -> bool {
+        let mut state = self.lock();
+        let is_open = state.entries.get(id.key).is_some_and(|entry| entry.serial == id.serial);
+        let add = |requests: &mut Requests| requests.taps.0.push(tap);
+        let waker = if is_open { self.request(&mut state, id.key, add) } else { None };
         drop(state);
         wake_all(waker.into_iter().collect());
         is_open

@@ -21,7 +21,12 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     /// Begins to drain if the server shuts down, and handles the requests of the registry.
     #[cold]
     pub(super) fn handle_signals(&mut self, session: &mut Session<H>, is_in_method: bool) {
-        let Requests { close, reports, .. } = session.take_requests();
+        let requests = session.take_requests();
+        #[cfg(feature = "inspect")]
+        for tap in &requests.taps.0 {
+            session.wire.tap(tap, now());
+        }
+        let Requests { close, reports, .. } = requests;
         if let Some(close) = close {
             session.wire.close_by_program(close, now());
         }

@@ -181,6 +181,13 @@ impl Connections {
     }
 }
 
+#[cfg(all(test, feature = "inspect"))]
+impl Connections {
+    pub(crate) fn for_test(connections: Arc<ConnectionTracker>) -> Self {
+        Self(connections)
+    }
+}
+
 impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connections").field("count", &self.count()).finish()

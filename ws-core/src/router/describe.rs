@@ -13,7 +13,7 @@ use crate::options::{Options, Unhandled};
 impl Router {
     /// Describes the mounted handlers, in the order of their paths.
     pub(crate) fn describe(&self) -> Vec<HandlerContract> {
-        let mut handlers: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.describe()).collect();
+        let mut handlers: Vec<_> = self.endpoints.iter().filter_map(|endpoint| endpoint.describe()).collect();
         handlers.sort_by(|a, b| a.path.cmp(&b.path));
         handlers
     }

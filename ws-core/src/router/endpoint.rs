@@ -54,6 +54,9 @@ pub(super) struct RouterContext<'a> {
     pub(super) connections: &'a Arc<ConnectionTracker>,
     /// Whether the HTTP server can hand over the connection's stream, or the connection needs none.
     pub(super) is_upgradable: bool,
+    /// The service for requests that an inspector refuses.
+    #[cfg(feature = "inspect")]
+    pub(super) fallback: Option<&'a super::Fallback>,
 }
 
 pub(super) type AcceptFuture<'a> =
@@ -98,9 +101,9 @@ pub(super) trait Endpoint<S>: Send + Sync {
     fn call<'a>(&'a self, request: Request<Body>, state: &'a S, context: RouterContext<'a>)
     -> HttpFuture<'a>;
 
-    /// Describes the handler.
+    /// Describes the handler. Returns `None` for an endpoint that does not belong to the contract.
     #[cfg(feature = "contract")]
-    fn describe(&self) -> HandlerContract;
+    fn describe(&self) -> Option<HandlerContract>;
 }
 
 /// A mounted handler of one type.
@@ -239,8 +242,8 @@ impl<S: Send + Sync, H: Handler<Upgrade: OnUpgrade<H, S>>> Endpoint<S> for Mount
     }
 
     #[cfg(feature = "contract")]
-    fn describe(&self) -> HandlerContract {
-        describe::<H>(&self.path)
+    fn describe(&self) -> Option<HandlerContract> {
+        Some(describe::<H>(&self.path))
     }
 }
 
@@ -387,7 +390,7 @@ where
 }
 
 /// Runs `#[on_upgrade]`; returns an error if the method panics.
-async fn catch_panic<F: Future>(upgrade: F) -> Result<F::Output, Panic> {
+pub(super) async fn catch_panic<F: Future>(upgrade: F) -> Result<F::Output, Panic> {
     let mut upgrade = pin!(upgrade);
     poll_fn(|task| match catch(|| upgrade.as_mut().poll(task)) {
         Ok(poll) => poll.map(Ok),

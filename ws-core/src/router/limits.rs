@@ -10,6 +10,8 @@ use super::drain::Drain;
 use super::refusal::RefusalLog;
 use super::static_files::StaticFiles;
 use crate::connections::ConnectionLimits;
+#[cfg(feature = "inspect")]
+use crate::inspect::MountedHandler;
 use trusted_proxies::TrustedProxies;
 pub(crate) use trusted_proxies::UnixPeer;
 
@@ -44,6 +46,9 @@ pub(crate) struct Settings {
     pub(super) refusals: Arc<RefusalLog>,
     /// The files beside the handlers: [`Router::client_script`], and the documentation of a contract.
     pub(crate) files: StaticFiles,
+    /// The handlers, as an inspector shows them.
+    #[cfg(feature = "inspect")]
+    pub(super) mounted: Arc<Vec<MountedHandler>>,
     /// Whether the files describe all handlers, so that no handler may follow.
     #[cfg(feature = "contract")]
     pub(crate) is_documented: bool,
@@ -67,6 +72,8 @@ impl Default for Settings {
             reuse_port: false,
             refusals: Arc::default(),
             files: StaticFiles::default(),
+            #[cfg(feature = "inspect")]
+            mounted: Arc::default(),
             #[cfg(feature = "contract")]
             is_documented: false,
         }

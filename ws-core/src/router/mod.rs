@@ -8,6 +8,8 @@ mod describe;
 mod drain;
 mod endpoint;
 mod extract;
+#[cfg(feature = "inspect")]
+mod inspector;
 mod limits;
 mod other_requests;
 mod path;
@@ -57,6 +59,8 @@ use with_state::WithState;
 
 use crate::connections::ConnectionTracker;
 use crate::handler::{Handler, Mounted, OnUpgrade};
+#[cfg(feature = "inspect")]
+use crate::inspect::MountedHandler;
 use crate::transport::PendingUpgrade;
 use crate::upgrade::{self, HandshakeRejection};
 use crate::worker::Workers;
@@ -192,6 +196,8 @@ impl<S: Send + Sync + 'static> Router<S> {
             panic!("cannot mount a handler at {path:?}: {why}");
         }
         self.endpoints.push(Arc::new(Mount::<H>::new(path)));
+        #[cfg(feature = "inspect")]
+        Arc::make_mut(&mut self.settings.mounted).push(MountedHandler::new::<H>(path));
         self
     }
 
@@ -297,6 +303,8 @@ impl Router {
         };
         let (settings, connections) = (self.settings.clone(), Arc::clone(&self.connections));
         let workers = self.workers.clone();
+        #[cfg(feature = "inspect")]
+        let fallback = self.fallback.clone();
         let (mut parts, _) = request.into_parts();
         parts.extensions.insert(params);
         Box::pin(async move {
@@ -305,6 +313,8 @@ impl Router {
                 settings: &settings,
                 connections: &connections,
                 is_upgradable: pending_upgrade.is_some(),
+                #[cfg(feature = "inspect")]
+                fallback: fallback.as_ref(),
             };
             match (endpoint.accept(&mut parts, &(), context).await, pending_upgrade) {
                 (Ok(accepted), Some(pending_upgrade)) => accepted.upgrade(pending_upgrade, workers),
@@ -341,7 +351,13 @@ impl Router {
     }
 
     fn context(&self) -> RouterContext<'_> {
-        RouterContext { settings: &self.settings, connections: &self.connections, is_upgradable: true }
+        RouterContext {
+            settings: &self.settings,
+            connections: &self.connections,
+            is_upgradable: true,
+            #[cfg(feature = "inspect")]
+            fallback: self.fallback.as_ref(),
+        }
     }
 }
 

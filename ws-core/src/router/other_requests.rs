@@ -22,10 +22,17 @@ impl Router {
         mut request: Request<Body>,
     ) -> ResponseFuture {
         let (settings, connections) = (self.settings.clone(), Arc::clone(&self.connections));
+        #[cfg(feature = "inspect")]
+        let fallback = self.fallback.clone();
         request.extensions_mut().insert(params);
         Box::pin(async move {
-            let context =
-                RouterContext { settings: &settings, connections: &connections, is_upgradable: true };
+            let context = RouterContext {
+                settings: &settings,
+                connections: &connections,
+                is_upgradable: true,
+                #[cfg(feature = "inspect")]
+                fallback: fallback.as_ref(),
+            };
             endpoint.call(request, &(), context).await
         })
     }

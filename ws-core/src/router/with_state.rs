@@ -51,7 +51,7 @@ impl<S: Send + Sync> Endpoint<()> for WithState<S> {
     }
 
     #[cfg(feature = "contract")]
-    fn describe(&self) -> HandlerContract {
+    fn describe(&self) -> Option<HandlerContract> {
         self.endpoint.describe()
     }
 }

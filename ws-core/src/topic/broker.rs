@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 use super::history::History;
 use super::position::Position;
 use super::presence::MemberId;
+#[cfg(feature = "inspect")]
+use super::report::BrokerReport;
 use super::since::Since;
 use crate::error::{BrokerError, PublishError};
 
@@ -39,6 +41,12 @@ pub(super) trait Broker: Send + Sync {
     /// Flushes and then disconnects, even if the returned future is dropped. The caller has closed all
     /// topics before.
     fn close(&self) -> BoxFuture<Result<(), BrokerError>>;
+
+    /// Describes the connection to the broker, for an inspector.
+    #[cfg(feature = "inspect")]
+    fn report(&self) -> BrokerReport {
+        BrokerReport::default()
+    }
 }
 
 /// The handler of the requests of other processes.

@@ -14,6 +14,8 @@ use super::presence::{Member, Members, Presence};
 use super::publish_ack::PublishAck;
 use super::published::Published;
 use super::registry::{Registry, TopicType};
+#[cfg(feature = "inspect")]
+use super::report::{HistoryReport, TopicReport};
 use super::retention::AnyTopic;
 use super::since::Since;
 use super::subscribers::{DeferredDrop, Subscriber, Subscribers};
@@ -306,6 +308,34 @@ impl<T: Send + Sync + 'static> AnyTopic for Channel<T> {
             state.subscribers.lagged(0);
             state.watchers.lagged(0);
         }
+    }
+
+    #[cfg(feature = "inspect")]
+    fn report(&self) -> TopicReport {
+        let state = self.lock();
+        let local = state.history.as_ref().map(HistoryLog::report);
+        TopicReport {
+            name: Arc::clone(&self.name),
+            values: std::any::type_name::<T>(),
+            is_local: self.codec.is_none(),
+            subscribers: state.subscribers.len(),
+            watchers: state.watchers.len(),
+            members: state.members.len(),
+            history: local.or_else(|| {
+                self.remote.as_ref().filter(|remote| remote.has_history())?;
+                Some(HistoryReport { len: None, offset: state.last_position.map(|position| position.offset) })
+            }),
+        }
+    }
+
+    #[cfg(feature = "inspect")]
+    fn waiting(&self) -> (usize, usize) {
+        self.lock().subscribers.waiting()
+    }
+
+    #[cfg(feature = "inspect")]
+    fn some_members(&self, max: usize) -> Vec<Member> {
+        self.lock().members.iter().take(max).cloned().collect()
     }
 }
 

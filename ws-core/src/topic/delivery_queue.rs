@@ -223,6 +223,12 @@ impl<I> DeliveryQueue<I> {
         }
     }
 
+    /// Returns the number of waiting messages.
+    #[cfg(feature = "inspect")]
+    pub(super) fn len(&self) -> usize {
+        if self.has_items() { self.lock().queue.len() } else { 0 }
+    }
+
     /// Rejects messages from now on. Waiting messages can still be popped.
     pub(crate) fn close(&self) {
         let mut state = self.lock();

@@ -129,6 +129,11 @@ impl<T: Send + Sync + 'static> HistoryLog<T> {
         if position.epoch == self.epoch { usize::try_from(missed).ok() } else { None }
     }
 
+    #[cfg(feature = "inspect")]
+    pub(super) fn report(&self) -> super::report::HistoryReport {
+        super::report::HistoryReport { len: Some(self.messages.len()), offset: Some(self.offset) }
+    }
+
     /// Returns when the history expires, if the topic stays unused.
     pub(super) fn expires_at(&self) -> Instant {
         // Bounded, because adding an unlimited `ttl` would overflow.

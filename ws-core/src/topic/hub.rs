@@ -56,7 +56,7 @@ use crate::error::BrokerError;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Hub(Arc<Registry>);
+pub struct Hub(pub(super) Arc<Registry>);
 
 impl Hub {
     /// Creates a hub of this process, without a broker.

@@ -16,6 +16,8 @@ mod envelope_codec;
 mod frames;
 mod history;
 mod hub;
+#[cfg(feature = "inspect")]
+mod inspected;
 #[cfg(feature = "nats")]
 mod local_connections;
 mod nats;
@@ -28,6 +30,8 @@ mod published;
 mod recovery_buffer;
 mod registry;
 mod remote;
+#[cfg(feature = "inspect")]
+mod report;
 mod retention;
 mod since;
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
@@ -45,12 +49,16 @@ pub(crate) use delivery_queue::{Delivery, QueueItem, new_connection_id};
 pub use envelope_codec::EnvelopeCodec;
 pub use history::History;
 pub use hub::Hub;
+#[cfg(feature = "inspect")]
+pub(crate) use inspected::InspectedTopic;
 #[cfg(feature = "nats")]
 pub use nats::NatsOptions;
 pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
 pub use publish_ack::PublishAck;
 pub use published::Published;
+#[cfg(feature = "inspect")]
+pub(crate) use report::{HistoryReport, TopicReport};
 pub use since::Since;
 pub(crate) use subscribers::QueueSubscriber;
 pub use subscription::{Joined, Recovering, Recovery, Subscribed};

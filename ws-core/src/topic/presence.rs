@@ -122,6 +122,11 @@ impl Members {
         by_id.into_values().filter(|member| member.id.node == self.node).collect()
     }
 
+    #[cfg(feature = "inspect")]
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
         self.by_id.values()
     }

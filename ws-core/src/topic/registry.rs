@@ -141,6 +141,12 @@ impl Registry {
         broker.close().await
     }
 
+    /// Returns all topics. The caller drops them without a lock, because each may be the last handle.
+    #[cfg(feature = "inspect")]
+    pub(super) fn topics(&self) -> Vec<Arc<dyn AnyTopic>> {
+        self.lock().by_type.values().flat_map(HashMap::values).filter_map(Weak::upgrade).collect()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.lock().by_type.values().map(HashMap::len).sum()

@@ -11,6 +11,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+#[cfg(feature = "inspect")]
+use super::presence::Member;
+#[cfg(feature = "inspect")]
+use super::report::TopicReport;
+
 /// Maximum number of unused topics that are retained.
 const MAX_UNUSED: usize = 10_000;
 
@@ -31,6 +36,18 @@ pub(super) trait AnyTopic: Any + Send + Sync {
     /// Removes the members of this process, and ends the subscription at the broker. Subscribers stay, but
     /// receive nothing more.
     fn close(&self);
+
+    /// Describes the topic, for an inspector.
+    #[cfg(feature = "inspect")]
+    fn report(&self) -> TopicReport;
+
+    /// Returns the most and the total number of messages that wait for subscribers.
+    #[cfg(feature = "inspect")]
+    fn waiting(&self) -> (usize, usize);
+
+    /// Returns up to `max` of the known members.
+    #[cfg(feature = "inspect")]
+    fn some_members(&self, max: usize) -> Vec<Member>;
 }
 
 /// All topics with a history, ordered by when they are checked next.

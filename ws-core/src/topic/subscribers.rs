@@ -8,6 +8,10 @@ use slab::Slab;
 use super::broker::Loss;
 use super::delivery_queue::{Delivery, DeliveryQueue, TopicKey};
 
+/// The largest number of subscribers whose queues are counted. Publishers wait meanwhile.
+#[cfg(feature = "inspect")]
+const MAX_COUNTED: usize = 4096;
+
 /// A topic's reference to one connection, which receives messages of type `X`.
 pub(crate) trait Subscriber<X>: Send + Sync {
     /// Passes a message to the connection. Returns the message that was dropped for it, if any: the
@@ -30,6 +34,12 @@ pub(crate) trait Subscriber<X>: Send + Sync {
 
     /// Returns the number of the connection.
     fn connection_id(&self) -> usize;
+
+    /// Returns the number of messages that wait for the connection, of all its topics.
+    #[cfg(feature = "inspect")]
+    fn waiting(&self) -> usize {
+        0
+    }
 }
 
 /// A subscriber that pushes messages into the queue of a connection. `I` is the type of message that its
@@ -60,6 +70,11 @@ impl<I: Send + 'static, X> Subscriber<X> for QueueSubscriber<I, X> {
 
     fn connection_id(&self) -> usize {
         self.queue.id()
+    }
+
+    #[cfg(feature = "inspect")]
+    fn waiting(&self) -> usize {
+        self.queue.len()
     }
 }
 
@@ -106,6 +121,13 @@ impl<X: 'static> Subscribers<X> {
             }
         }
         delivered
+    }
+
+    /// Returns the most and the total number of messages that wait for subscribers, of the first [`MAX_COUNTED`].
+    #[cfg(feature = "inspect")]
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let waiting = self.0.iter().take(MAX_COUNTED).map(|(_, subscriber)| subscriber.waiting());
+        waiting.fold((0, 0), |(most, total), waiting| (most.max(waiting), total + waiting))
     }
 
     /// Reports a loss to all subscribers; see [`Subscriber::lagged`].

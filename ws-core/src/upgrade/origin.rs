@@ -64,6 +64,12 @@ fn is_local_page(origin: &str) -> bool {
     default_port(scheme).is_some() && is_port && is_loopback(name)
 }
 
+/// Returns whether a `Host` names this machine: `localhost`, a name below it, or a loopback address.
+#[cfg(feature = "inspect")]
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    is_loopback(name_and_port(host).0)
+}
+
 /// Returns whether a host name without a port is the machine itself: `localhost`, a name below it
 /// (RFC 6761 §6.3), or an address of the loopback interface.
 fn is_loopback(name: &str) -> bool {

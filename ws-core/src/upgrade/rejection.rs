@@ -61,6 +61,9 @@ pub(crate) enum HandshakeRejection {
     NotUpgradable,
     /// `#[on_upgrade]` returned an invalid `Upgrade`; holds the reason for the log.
     Response(String),
+    /// The inspector does not admit the request, for this reason. The response is that of an unknown path.
+    #[cfg(feature = "inspect")]
+    Inspector(&'static str),
 }
 
 impl HandshakeRejection {
@@ -108,6 +111,8 @@ impl HandshakeRejection {
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "the handshake took too long"),
             Self::NotUpgradable => (StatusCode::INTERNAL_SERVER_ERROR, "this connection cannot be upgraded"),
             Self::Response(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the handler's response is invalid"),
+            #[cfg(feature = "inspect")]
+            Self::Inspector(_) => (StatusCode::NOT_FOUND, "not found"),
         }
     }
 
@@ -145,6 +150,8 @@ impl HandshakeRejection {
         match self {
             Self::Panic(message) => format!("the handler panicked: {message}").into(),
             Self::Response(why) => why.into(),
+            #[cfg(feature = "inspect")]
+            Self::Inspector(why) => (*why).into(),
             _ => self.status_and_text().1.into(),
         }
     }
@@ -180,6 +187,10 @@ impl HandshakeRejection {
                 "serve the router with a server that supports upgrades (hyper: `serve_connection(…).with_upgrades()`)"
             }
             Self::Response(_) => "correct the `Upgrade` that `#[on_upgrade]` returns",
+            #[cfg(feature = "inspect")]
+            Self::Inspector(_) => {
+                "open the page on the server's machine, or admit the request in the guard of `Router::inspect`"
+            }
         }
     }
 }

@@ -24,9 +24,13 @@ pub(crate) mod testing;
 mod unread;
 mod utf8;
 
+#[cfg(feature = "inspect")]
+pub use connection::Direction;
 #[cfg(feature = "tungstenite")]
 pub(crate) use connection::ReadsWhileWriting;
 pub(crate) use connection::{Connection, Silence, UnfinishedMessage};
+#[cfg(feature = "inspect")]
+pub(crate) use connection::{MessageTap, TappedMessage};
 pub(crate) use deflate::DeflateParams;
 pub(crate) use frame::MAX_HEADER;
 #[cfg(feature = "session")]

@@ -50,7 +50,7 @@ impl Connection {
             return;
         }
         let payload = &message.frame[message.payload..];
-        let frame = match self.deflater() {
+        let frame = match self.deflater_for(message.opcode, payload) {
             Some(deflater) if deflater.should_compress(payload.len()) => {
                 match message.deflated.encoding(message.opcode, payload, deflater) {
                     PreparedEncoding::Compressed(frame) => frame,

@@ -52,6 +52,8 @@ use topic::NatsTopic;
 
 use super::Hub;
 use super::broker::{BoxFuture, Broker, ProcessAnswer, RemoteEvents, RemoteTopic, RequestHandler};
+#[cfg(feature = "inspect")]
+use super::report::BrokerReport;
 use crate::error::{BrokerError, HubError};
 use crate::metrics::BrokerMetrics;
 
@@ -178,6 +180,18 @@ impl Broker for NatsBroker {
 
     fn close(&self) -> BoxFuture<Result<(), BrokerError>> {
         self.0.close()
+    }
+
+    #[cfg(feature = "inspect")]
+    fn report(&self) -> BrokerReport {
+        let (server, statistics) = (self.0.client.server_info(), self.0.client.statistics());
+        BrokerReport {
+            is_connected: self.0.is_connected(),
+            server: format!("NATS {} {}", server.version, server.server_name),
+            received: statistics.in_messages.load(Ordering::Relaxed),
+            sent: statistics.out_messages.load(Ordering::Relaxed),
+            connects: statistics.connects.load(Ordering::Relaxed),
+        }
     }
 }
 

@@ -100,7 +100,7 @@ impl Connection {
     pub(crate) fn on_write_error(&mut self, kind: io::ErrorKind) {
         self.on_disconnect(kind);
         self.last_write = LastWrite::Failed;
-        self.deflater = None;
+        self.encoder = None;
         self.outbox.clear();
     }
 
@@ -159,7 +159,7 @@ impl Connection {
         let discarded = DiscardedInput::new(self.decoder.stop());
         self.close_state =
             Some(Box::new(CloseState::new(reason, Phase::Closing { awaiting_close }, discarded)));
-        self.deflater = None;
+        self.encoder = None;
         self.read_ahead_queue = ReadAheadQueue::default();
     }
 

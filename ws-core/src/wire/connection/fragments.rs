@@ -31,7 +31,7 @@ impl Connection {
     /// wait.
     pub(crate) fn begin_fragments(&mut self, kind: MessageKind) -> UnfinishedMessage {
         self.abandon_fragments();
-        let is_compressed = self.deflater.as_ref().is_some_and(|deflater| deflater.compresses_fragments());
+        let is_compressed = self.deflater().is_some_and(|deflater| deflater.compresses_fragments());
         let utf8 = Utf8Validator::default();
         self.has_unfinished_message = true;
         UnfinishedMessage { kind, is_started: false, is_compressed, utf8 }
@@ -85,7 +85,12 @@ impl Connection {
         if is_last {
             self.count_sent(opcode);
         }
-        let Some(deflater) = self.deflater.as_mut().filter(|_| is_compressed) else {
+        #[cfg(feature = "inspect")]
+        if self.encoder.is_some() {
+            self.tap_sent(opcode, payload, Some((is_first, is_last)));
+        }
+        let deflater = self.encoder.as_mut().and_then(|encoder| encoder.deflater.as_mut());
+        let Some(deflater) = deflater.filter(|_| is_compressed) else {
             self.outbox.push_fragment(header, payload);
             return Ok(());
         };

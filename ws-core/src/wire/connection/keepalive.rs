@@ -15,6 +15,9 @@ pub(super) struct OptionalChecks {
     /// When the connection reaches [`Options::max_lifetime`].
     expires_at: Option<Instant>,
     pub(super) message_rate: MessageRate,
+    /// The taps of received messages.
+    #[cfg(feature = "inspect")]
+    pub(super) taps: super::tap::Taps,
 }
 
 /// The deadline that the client's silence has reached.
@@ -59,7 +62,28 @@ impl OptionalChecks {
     pub(super) fn new(options: &Options, now: Instant) -> Option<Box<Self>> {
         let expires_at = options.max_lifetime.and_then(|lifetime| now.checked_add(lifetime));
         (expires_at.is_some() || options.max_message_rate.is_some())
-            .then(|| Box::new(Self { expires_at, message_rate: MessageRate::new(now) }))
+            .then(|| Box::new(Self::with_expiry(expires_at, now)))
+    }
+
+    fn with_expiry(expires_at: Option<Instant>, now: Instant) -> Self {
+        Self {
+            expires_at,
+            message_rate: MessageRate::new(now),
+            #[cfg(feature = "inspect")]
+            taps: super::tap::Taps::default(),
+        }
+    }
+
+    /// Returns checks that check nothing, for taps.
+    #[cfg(feature = "inspect")]
+    pub(super) fn for_taps(now: Instant) -> Self {
+        Self::with_expiry(None, now)
+    }
+
+    /// Returns whether the checks exist for taps only.
+    #[cfg(feature = "inspect")]
+    pub(super) fn are_for_taps(&self, options: &Options) -> bool {
+        self.expires_at.is_none() && options.max_message_rate.is_none()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The protocol state of one connection.
 
 mod closing;
+mod encoder;
 mod fragments;
 mod high_water;
 mod idle_timer;
@@ -8,11 +9,16 @@ mod input;
 mod keepalive;
 mod managed_transport;
 mod rate_limits;
+#[cfg(feature = "inspect")]
+mod tap;
+#[cfg(feature = "inspect")]
+mod tapped;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use closing::CloseState;
+use encoder::Encoder;
 pub(crate) use fragments::UnfinishedMessage;
 use high_water::{HighWater, LastWrite};
 use idle_timer::IdleTimer;
@@ -21,6 +27,10 @@ use keepalive::{OptionalChecks, UnansweredPing};
 use managed_transport::ManagedTransport;
 #[cfg(feature = "tungstenite")]
 pub(crate) use managed_transport::ReadsWhileWriting;
+#[cfg(feature = "inspect")]
+pub use tap::Direction;
+#[cfg(feature = "inspect")]
+pub(crate) use tap::{MessageTap, TappedMessage};
 
 use super::decoder::Decoder;
 #[cfg(feature = "deflate")]
@@ -73,8 +83,8 @@ pub(crate) struct Connection {
     options: Arc<Options>,
     decoder: Decoder,
     outbox: Outbox,
-    /// The encoder, if compression was negotiated. Closing drops the encoder.
-    deflater: Option<Box<Deflater>>,
+    /// The encoder, if compression was negotiated or messages are tapped. Closing drops the encoder.
+    encoder: Option<Box<Encoder>>,
     /// Bytes that were read and not decoded: the start of a frame if `needs_more_input`, otherwise complete
     /// frames that wait because reading was stopped.
     unread: UnreadInput,
@@ -114,7 +124,7 @@ impl Connection {
         Self {
             decoder,
             outbox: Outbox::new(options.outbox_limit),
-            deflater: None,
+            encoder: None,
             unread: UnreadInput::from(input),
             needs_more_input: false,
             read_ahead_queue: ReadAheadQueue::default(),
@@ -141,7 +151,7 @@ impl Connection {
     pub(crate) fn with_compression(mut self, params: Option<DeflateParams>) -> Self {
         if let Some(params) = params {
             self.decoder.set_inflater(Inflater::new(params.client_takeover, params.per_frame));
-            self.deflater = Some(Box::new(Deflater::new(&params)));
+            self.encoder = Some(Box::new(Encoder::new(Deflater::new(&params))));
         }
         self
     }
@@ -198,7 +208,7 @@ impl Connection {
         if self.is_closing() || self.has_write_failed() {
             return Ok(());
         }
-        if self.deflater.is_some() {
+        if self.encoder.is_some() {
             // An error drops the buffer, which is acceptable because errors are rare.
             let mut draft = ThreadBuffer::Draft.take();
             write(&mut draft)?;
@@ -216,7 +226,7 @@ impl Connection {
 
     /// Sets whether later messages are compressed, if compression was negotiated.
     pub(crate) fn set_compress(&mut self, on: bool) {
-        if let Some(deflater) = &mut self.deflater {
+        if let Some(deflater) = self.deflater() {
             deflater.set_enabled(on);
         }
     }
@@ -282,34 +292,16 @@ impl Connection {
     #[inline(always)]
     fn send_message(&mut self, opcode: Opcode, payload: &[u8]) {
         self.abandon_fragments();
-        if self.deflater.is_none() {
+        if self.encoder.is_none() {
             self.push(opcode, payload);
         } else {
-            self.send_compressed(opcode, payload);
-        }
-    }
-
-    pub(super) fn deflater(&mut self) -> Option<&mut Deflater> {
-        self.deflater.as_deref_mut()
-    }
-
-    #[cold]
-    pub(super) fn send_compressed(&mut self, opcode: Opcode, payload: &[u8]) {
-        match &mut self.deflater {
-            Some(deflater) if deflater.should_compress(payload.len()) => {
-                if self.outbox.push_compressed(opcode, payload, deflater) {
-                    self.count_sent(opcode);
-                } else {
-                    self.close_slow_client();
-                }
-            }
-            _ => self.push(opcode, payload),
+            self.encode_message(opcode, payload);
         }
     }
 
     fn message_owned(&mut self, opcode: Opcode, payload: OwnedPayload) {
         self.abandon_fragments();
-        if self.deflater.as_ref().is_some_and(|deflater| deflater.should_compress(payload.len())) {
+        if self.encoder.is_some() && self.prepare_message(opcode, payload.bytes()) {
             return self.send_compressed(opcode, payload.bytes());
         }
         if self.is_closing() || self.has_write_failed() {

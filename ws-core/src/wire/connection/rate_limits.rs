@@ -31,17 +31,23 @@ impl Connection {
     pub(super) fn is_within_rate_limit(&mut self, message: &Decoded<'_>) -> bool {
         let now = self.last_received_at;
         match message {
-            // A message in parts counts once, when it begins.
-            Decoded::Part(part) if !part.part().is_first() => true,
             Decoded::Text(_) | Decoded::Binary(_) | Decoded::Part(_) => {
-                match (&mut self.checks, self.options.max_message_rate) {
-                    (Some(checks), Some(rate)) => {
+                // Most connections have no such limit.
+                let Some(checks) = &mut self.checks else { return true };
+                #[cfg(feature = "inspect")]
+                checks.taps.on_received(message);
+                let is_allowed = match (message, self.options.max_message_rate) {
+                    // A message in parts counts once, when it begins.
+                    (Decoded::Part(part), _) if !part.part().is_first() => true,
+                    (_, Some(rate)) => {
                         let MessageRate { limiter, unread_since } = &mut checks.message_rate;
                         limiter.allows_delayed(rate, unread_since.unwrap_or(now), now)
                     }
-                    // Most connections have no such limit.
-                    _ => true,
-                }
+                    (_, None) => true,
+                };
+                #[cfg(feature = "inspect")]
+                self.remove_unused_checks();
+                is_allowed
             }
             Decoded::Ping(_) | Decoded::Pong(_) => {
                 let limiter = || Box::new(RateLimiter::new(now));
