@@ -10,7 +10,7 @@
 # contracts. The client in `clients/js` runs its tests in Node, and in Chromium on bad networks. Clients of all examples
 # with a contract are generated, compiled, and talk in Node; that of `examples/rpc` also in a page. Arbitrary values of all
 # types pass a generated client and its server. Chromium calls `examples/rpc` from the page of its documentation, and opens
-# one with hostile texts. Two windows of Chromium use the page of `examples/chat`, on one node and on two with
+# one with hostile texts. Then Chromium inspects a server with 4,000 connections. Two windows of Chromium use the page of `examples/chat`, on one node and on two with
 # nats-server between them, which are killed. Last, `examples/feed` and a page in Chromium are clients of `examples/board`,
 # which restarts.
 # Prints a line per client, and fails if a client fails.
@@ -85,6 +85,7 @@ programs=("$PWD/target/release/interop-typescript" "$PWD/target/release/examples
 node "$here/generated.mjs" "${programs[@]}" "$PWD/target/release/interop-values"
 node "$here/generated_page.mjs" "${programs[@]}" chromium
 "$venv/bin/python" "$here/docs.py" target/release/examples/rpc target/release/interop-docs
+"$venv/bin/python" "$here/inspector.py" target/release/interop-inspector
 "$home/jsonrpsee/debug/interop-jsonrpsee" "ws://127.0.0.1:$port/rpc"
 serve ocpp
 "$venv/bin/python" "$here/ocpp_station.py" "127.0.0.1:$port"
