@@ -10,6 +10,8 @@
 //!     --nats nats://127.0.0.1 --peers http://127.0.0.1:8081,http://127.0.0.1:8082
 //! ```
 //!
+//! With the feature `inspect`, <http://127.0.0.1:8080/_ws> shows the rooms and who is connected.
+//!
 //! Start a second node with 8082 in place of 8081. A page whose connection is lost resumes its session. A page
 //! whose node fails reconnects to another node. Both miss no line.
 
@@ -181,6 +183,12 @@ async fn main() -> Result<(), BoxError> {
         let _ = tokio::signal::ctrl_c().await;
     };
     let router = Router::new().mount::<Guest>().client_script("/ws-core.js");
+    // A page about this server, for browsers on its machine.
+    #[cfg(feature = "inspect")]
+    let router = {
+        use ws_core::inspect::{Inspector, Shown};
+        router.inspect("/_ws", Inspector::local().hub("chat", &hub).messages(|_| Shown::Whole))
+    };
     let router = router.with_state(hub.clone()).fallback(page);
     router.serve_with_shutdown(addr, stop).await?;
     // Informs the other nodes that the members of this node have left, before their presence expires.
