@@ -137,11 +137,14 @@ impl HandshakeRejection {
             Self::Panic(_) => "panic",
             Self::Origin => "origin",
             Self::Capacity => "max_connections",
+            Self::Drain => "drain",
             Self::Address => "max_connections_per_address",
             Self::Rate => "max_upgrade_rate",
             Self::Timeout => "timeout",
             Self::NotUpgradable => "not_upgradable",
             Self::Response(_) => "response",
+            #[cfg(feature = "inspect")]
+            Self::Inspector(_) => "inspector",
         }
     }
 

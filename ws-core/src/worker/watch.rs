@@ -9,11 +9,13 @@ use tokio::task::AbortHandle;
 /// How often the threads are probed, and how long each may take to answer.
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// Wakes a thread, which then sets the flag.
+type ThreadProbe = Box<dyn Fn(&Arc<AtomicBool>) + Send>;
+
 /// A thread under watch.
 pub(crate) struct WatchedThread {
     name: String,
-    /// Wakes the thread, which then sets the flag.
-    probe: Box<dyn Fn(&Arc<AtomicBool>) + Send>,
+    probe: ThreadProbe,
     has_answered: Arc<AtomicBool>,
     probed_at: Instant,
     is_reported: bool,

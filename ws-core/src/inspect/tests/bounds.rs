@@ -5,7 +5,7 @@ use super::super::sample::Sample;
 use super::super::sampler::interval;
 use super::super::shared::MAX_PAGES;
 use super::*;
-use crate::connections::{ConnectionLimits, ConnectionTracker};
+use crate::connections::{ConnectionKind, ConnectionLimits, ConnectionTracker};
 
 #[tokio::test]
 async fn pages_are_bounded_and_have_places_of_their_own() {
@@ -48,6 +48,8 @@ fn samples_are_rarer_with_more_connections() {
     assert_eq!(seconds, [1, 1, 5]);
 }
 
+static KIND: ConnectionKind = ConnectionKind { handler: std::any::type_name::<Room>, is_session: false };
+
 /// Returns snapshots of many connections.
 async fn snapshots(count: usize) -> Vec<crate::ConnectionSnapshot> {
     let tracker = Arc::<ConnectionTracker>::default();
@@ -55,11 +57,7 @@ async fn snapshots(count: usize) -> Vec<crate::ConnectionSnapshot> {
         .map(|number| {
             let peer = SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 1));
             let permit = tracker.admit(&ConnectionLimits::new(usize::MAX), Some(peer)).unwrap();
-            permit.register_connection(
-                std::task::Waker::noop(),
-                std::any::type_name::<Room>,
-                crate::clock::now(),
-            );
+            permit.register_connection(std::task::Waker::noop(), &KIND, crate::clock::now());
             for tag in 0..16 {
                 let tag = format!("<b>{tag} {}", "\u{1}".repeat(120));
                 permit.tag(&tag, Arc::new(())).unwrap();

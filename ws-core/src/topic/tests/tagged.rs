@@ -34,9 +34,12 @@ enum Answers {
     With(Bytes),
 }
 
+/// A process: its number, the handler of its requests, and the way in which it answers.
+type Process = (u64, Weak<dyn RequestHandler>, Answers);
+
 /// The processes that serve requests.
 #[derive(Default)]
-struct Network(Mutex<Vec<(u64, Weak<dyn RequestHandler>, Answers)>>);
+struct Network(Mutex<Vec<Process>>);
 
 /// The broker of one process.
 struct MemoryBroker {
@@ -143,7 +146,7 @@ impl Node {
         Ok((connections, nodes, start.elapsed()))
     }
 
-    async fn is_closed(mut self) {
+    async fn expect_close(mut self) {
         while let Some(mut client) = self.clients.pop() {
             assert_eq!(client.closed().await, Close::new(4003, "signed out"));
         }
@@ -158,8 +161,8 @@ async fn close_reaches_the_connections_of_all_processes() {
     // An answer that arrives twice counts once. The channel of the answers ends with the last one.
     assert_eq!(first.kick().await.unwrap(), (3, 3, 10 * MS));
     let mut other = first.clients.pop().unwrap();
-    first.is_closed().await;
-    second.is_closed().await;
+    first.expect_close().await;
+    second.expect_close().await;
     other.send("user:4").await;
     assert_eq!(other.text().await, "welcome", "another tag that begins alike");
     assert_eq!(third.kick().await.unwrap().0, 0);
@@ -170,12 +173,12 @@ async fn process_that_does_not_answer_is_not_waited_for() {
     let never = || Answers::Never;
     let [first, second, silent] = start([(never(), 1), (Answers::After(100 * MS), 1), (never(), 1)]).await;
     assert_eq!(first.kick().await.unwrap(), (2, 2, 350 * MS));
-    silent.is_closed().await;
-    second.is_closed().await;
+    silent.expect_close().await;
+    second.expect_close().await;
 
     let [first, slow] = start([(never(), 0), (Answers::After(1990 * MS), 1)]).await;
     assert_eq!(first.kick().await.unwrap(), (1, 2, 1990 * MS));
-    slow.is_closed().await;
+    slow.expect_close().await;
 
     // Answers that always arrive just in time end the wait after two seconds.
     let slow = |index| (Answers::After(200 * MS * index), 0);
@@ -200,7 +203,7 @@ async fn process_that_does_not_answer_is_not_waited_for() {
     let begin = Instant::now();
     assert!(matches!(first.kick().await, Err(BrokerError::TimedOut)));
     assert_eq!(begin.elapsed(), 2000 * MS);
-    first.is_closed().await;
+    first.expect_close().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -231,15 +234,15 @@ async fn malformed_answers_and_requests_are_ignored() {
     assert_eq!(node.hub.tagged(&"x".repeat(1000)).close(4003).await.unwrap().connections, 0);
     node.sign_in("user:42").await;
     assert_eq!(node.kick().await.unwrap(), (2, 1, Duration::ZERO));
-    node.is_closed().await;
+    node.expect_close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn request_is_sent_without_being_awaited() {
     let [first, second] = start([(Answers::Never, 1), (Answers::Never, 1)]).await;
     drop(first.hub.tagged("user:42").close((4003, "signed out")));
-    first.is_closed().await;
-    second.is_closed().await;
+    first.expect_close().await;
+    second.expect_close().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,7 +252,7 @@ async fn errors_of_the_broker_and_of_a_closed_hub_are_returned() {
     let broker = MemoryBroker { network, node: 1, answers: Answers::Never, error };
     let node = start_node(Hub::with_broker(Box::new(broker)), 1).await;
     assert!(matches!(node.kick().await, Err(BrokerError::Disconnected)));
-    node.is_closed().await;
+    node.expect_close().await;
 
     let mut node = start_node(Hub::local(), 1).await;
     node.hub.close().await.unwrap();
@@ -264,7 +267,7 @@ async fn router_counts_once_and_ends_with_its_process() {
     let clone = node.router.clone().hub(&node.hub);
     assert_eq!(node.kick().await.unwrap().0, 2);
     let hub = node.hub.clone();
-    node.is_closed().await;
+    node.expect_close().await;
     drop(clone);
     assert_eq!(hub.tagged("user:42").close(4003).await.unwrap(), Reached { connections: 0, nodes: 1 });
 }
