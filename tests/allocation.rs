@@ -261,6 +261,33 @@ fn connection(path: &str, message: &[u8]) -> usize {
     stage.left(CONNECTIONS, more())
 }
 
+/// Returns the peak of allocated bytes for a handshake.
+fn handshake_peak(proxies: &[&str], line: &str) -> usize {
+    let (stage, request) = (Stage::new(), handshake("/plain", line));
+    let server = stage.run(serve(Router::new().mount::<Plain>().trusted_proxies(proxies)));
+    let mut all = Vec::with_capacity(4);
+    let mut open = async || {
+        let mut raw = RawClient(tokio::net::TcpStream::connect(server.addr).await.unwrap());
+        assert_eq!(raw.request(&request).await.status, 101);
+        all.push(raw);
+    };
+    // The first connections allocate the thread's buffers.
+    stage.run(open());
+    stage.run(open());
+    stage.peak(open())
+}
+
+#[test]
+fn list_of_proxies_is_not_stored() {
+    for line in [
+        format!("X-Forwarded-For: {}\r\n", "a,".repeat(7000)),
+        format!("Forwarded: {}\r\n", "a=a,".repeat(3500)),
+    ] {
+        let (unread, read) = (handshake_peak(&[], &line), handshake_peak(&["127.0.0.1"], &line));
+        assert!(read <= unread + 1024, "{read} bytes, {unread} if the header is not read");
+    }
+}
+
 #[test]
 fn connection_keeps_no_memory_of_a_large_message() {
     let base = connection("/plain", &frame(0x82, b"short"));

@@ -9,27 +9,34 @@ use crate::handler::is_token;
 /// The client of one proxy. `None` if the proxy does not know or does not show the address.
 pub(crate) type Hop = Option<SocketAddr>;
 
-/// Returns the hops of `Forwarded`, or `None` without the header. A line that does not match the grammar has a single
-/// unknown hop, because a guess at its meaning could be wrong.
-pub(crate) fn forwarded<F: HeaderFields + ?Sized>(fields: &F) -> Option<Vec<Hop>> {
-    hops(fields, "forwarded", |line| parse_forwarded(line).unwrap_or_else(|| vec![None]))
-}
-
-/// Returns the hops of `X-Forwarded-For`, or `None` without the header.
-pub(crate) fn x_forwarded_for<F: HeaderFields + ?Sized>(fields: &F) -> Option<Vec<Hop>> {
-    hops(fields, "x-forwarded-for", |line| {
-        let elements = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        elements.filter(|element| !element.is_empty()).map(parse_node).collect()
+/// Calls `on_hop` for each hop of `Forwarded`, in their order. Returns whether the header exists. A line that does not
+/// match the grammar ends with an unknown hop, because a guess at its meaning could be wrong.
+pub(crate) fn forwarded<F: HeaderFields + ?Sized>(fields: &F, mut on_hop: impl FnMut(Hop)) -> bool {
+    each_line(fields, "forwarded", |line| {
+        if parse_forwarded(line, &mut on_hop).is_none() {
+            on_hop(None);
+        }
     })
 }
 
-fn hops<F>(fields: &F, name: &str, parse: impl Fn(&[u8]) -> Vec<Hop>) -> Option<Vec<Hop>>
+/// Like [`forwarded`], for `X-Forwarded-For`.
+pub(crate) fn x_forwarded_for<F: HeaderFields + ?Sized>(fields: &F, mut on_hop: impl FnMut(Hop)) -> bool {
+    each_line(fields, "x-forwarded-for", |line| {
+        let elements = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        elements.filter(|element| !element.is_empty()).map(parse_node).for_each(&mut on_hop);
+    })
+}
+
+fn each_line<F>(fields: &F, name: &str, mut parse: impl FnMut(&[u8])) -> bool
 where
     F: HeaderFields + ?Sized,
 {
-    let mut lines = fields.values(name).peekable();
-    lines.peek()?;
-    Some(lines.flat_map(parse).collect())
+    let mut exists = false;
+    for line in fields.values(name) {
+        parse(line);
+        exists = true;
+    }
+    exists
 }
 
 /// Parses a line of `Forwarded` (RFC 7239 §4).
@@ -39,8 +46,7 @@ where
 /// forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )
 /// forwarded-pair    = token "=" ( token / quoted-string )
 /// ```
-fn parse_forwarded(line: &[u8]) -> Option<Vec<Hop>> {
-    let mut hops = Vec::new();
+fn parse_forwarded(line: &[u8], mut on_hop: impl FnMut(Hop)) -> Option<()> {
     let mut rest = line.trim_ascii();
     while !rest.is_empty() {
         // Whether the element has a pair, and its `for`.
@@ -66,10 +72,10 @@ fn parse_forwarded(line: &[u8]) -> Option<Vec<Hop>> {
             }
         }
         if has_pairs {
-            hops.push(node.and_then(|node| parse_node(&node)));
+            on_hop(node.and_then(|node| parse_node(&node)));
         }
     }
-    Some(hops)
+    Some(())
 }
 
 /// Returns the name and the value of the pair at the start, and what follows.
@@ -122,6 +128,16 @@ mod tests {
 
     use super::*;
 
+    fn all_forwarded(headers: &HeaderMap) -> Option<Vec<Hop>> {
+        let mut hops = Vec::new();
+        forwarded(headers, |hop| hops.push(hop)).then_some(hops)
+    }
+
+    fn all_x_forwarded_for(headers: &HeaderMap) -> Option<Vec<Hop>> {
+        let mut hops = Vec::new();
+        x_forwarded_for(headers, |hop| hops.push(hop)).then_some(hops)
+    }
+
     #[track_caller]
     fn check(
         parse: fn(&HeaderMap) -> Option<Vec<Hop>>,
@@ -168,15 +184,15 @@ mod tests {
             ("for=[2001:db8::1]", &["-"]),
             ("", &[]),
         ] {
-            check(forwarded, "forwarded", &[line], expected);
+            check(all_forwarded, "forwarded", &[line], expected);
         }
         check(
-            forwarded,
+            all_forwarded,
             "forwarded",
             &["for=192.0.2.1", "oops", "for=192.0.2.2"],
             &["192.0.2.1:0", "-", "192.0.2.2:0"],
         );
-        assert_eq!(forwarded(&HeaderMap::new()), None);
+        assert_eq!(all_forwarded(&HeaderMap::new()), None);
     }
 
     #[test]
@@ -192,16 +208,17 @@ mod tests {
             (&["192.0.2.256, 192.0.2.1:99999, 0x7f.1, localhost, \"192.0.2.1\""], &["-", "-", "-", "-", "-"]),
             (&[""], &[]),
         ] {
-            check(x_forwarded_for, "x-forwarded-for", lines, expected);
+            check(all_x_forwarded_for, "x-forwarded-for", lines, expected);
         }
-        assert_eq!(x_forwarded_for(&HeaderMap::new()), None);
+        assert_eq!(all_x_forwarded_for(&HeaderMap::new()), None);
     }
 
     proptest! {
         #[test]
         fn any_line_is_parsed(line in vec(any::<u8>(), 0..200)) {
-            let hops = parse_forwarded(&line).unwrap_or_default();
-            prop_assert!(hops.len() <= line.len());
+            let mut hops = 0;
+            parse_forwarded(&line, |_| hops += 1);
+            prop_assert!(hops <= line.len());
             parse_node(&line);
         }
 
@@ -209,9 +226,9 @@ mod tests {
         #[test]
         fn start_of_a_line_does_not_change_its_end(start in "[a-z0-9=;,\" \\\\]{0,40}") {
             let line = format!("{start}, for=192.0.2.1;proto=https");
-            let hops = parse_forwarded(line.as_bytes());
-            let last = hops.as_deref().map(|hops| *hops.last().unwrap());
-            prop_assert!(last.is_none_or(|last| last == parse_node(b"192.0.2.1")), "{:?}", hops);
+            let mut last = None;
+            let is_valid = parse_forwarded(line.as_bytes(), |hop| last = hop).is_some();
+            prop_assert!(!is_valid || last == parse_node(b"192.0.2.1"), "{:?}", last);
         }
     }
 }

@@ -135,9 +135,11 @@ impl TrustedProxies {
     where
         F: HeaderFields + ?Sized,
     {
-        let client = |hops: Vec<Hop>| self.first_client(proxy, &hops);
+        let (mut one, mut other) = (LastClient::new(self, proxy), LastClient::new(self, proxy));
+        let one = forwarded(fields, |hop| one.add(hop)).then_some(one.addr);
+        let other = x_forwarded_for(fields, |hop| other.add(hop)).then_some(other.addr);
         let ip = |addr: Option<SocketAddr>| addr.map(|addr| addr.ip());
-        match (forwarded(fields).map(client), x_forwarded_for(fields).map(client)) {
+        match (one, other) {
             (Some(one), Some(other)) if ip(one) != ip(other) => {
                 tracing::debug!(?proxy, forwarded = ?one, x_forwarded_for = ?other, "headers of a proxy contradict each other");
                 proxy
@@ -146,19 +148,31 @@ impl TrustedProxies {
             (None, None) => proxy,
         }
     }
+}
 
-    /// Returns the last address that is not a trusted proxy's. Earlier ones may be invented. Before an unknown hop,
-    /// this is the proxy that has added the hop.
-    fn first_client(&self, proxy: Option<SocketAddr>, hops: &[Hop]) -> Option<SocketAddr> {
-        let mut client = proxy;
-        for hop in hops.iter().rev() {
-            let Some(addr) = *hop else { break };
-            client = Some(addr);
-            if !self.contains(addr.ip()) {
-                break;
+/// The last address of a list that is not a trusted proxy's. Earlier ones may be invented. Behind an unknown hop, this
+/// is the proxy that has added the hop. The list is read from its start and not stored.
+struct LastClient<'a> {
+    proxies: &'a TrustedProxies,
+    proxy: Option<SocketAddr>,
+    addr: Option<SocketAddr>,
+    /// Whether a proxy that follows does not change the address.
+    is_known: bool,
+}
+
+impl<'a> LastClient<'a> {
+    fn new(proxies: &'a TrustedProxies, proxy: Option<SocketAddr>) -> Self {
+        Self { proxies, proxy, addr: proxy, is_known: false }
+    }
+
+    fn add(&mut self, hop: Hop) {
+        match hop {
+            None => (self.addr, self.is_known) = (self.proxy, false),
+            Some(addr) if !self.is_known || !self.proxies.contains(addr.ip()) => {
+                (self.addr, self.is_known) = (hop, true);
             }
+            Some(_) => {}
         }
-        client
     }
 }
 
@@ -259,6 +273,9 @@ impl<S: Send + Sync + 'static> Router<S> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn proxies() -> TrustedProxies {
@@ -340,5 +357,26 @@ mod tests {
         check("10.0.0.1", &both("for=203.0.113.7", "1.2.3.4"), "10.0.0.1");
         check("10.0.0.1", &both("for=\"", "203.0.113.7"), "10.0.0.1");
         check("10.0.0.1", &both("", "203.0.113.7"), "10.0.0.1");
+    }
+
+    proptest! {
+        /// The reference reads a stored list from its end.
+        #[test]
+        fn list_is_read_as_if_from_its_end(hops in vec(prop_oneof![Just(None), (0..4_u8).prop_map(Some)], 0..8)) {
+            let addrs = ["10.0.0.7:1", "10.0.0.8:2", "203.0.113.7:3", "203.0.113.8:4"];
+            let hops = hops.into_iter().map(|hop| hop.map(|hop| addrs[usize::from(hop)].parse().unwrap()));
+            let (hops, proxies): (Vec<Hop>, _) = (hops.collect(), proxies());
+            let proxy = Some("192.0.2.1:5".parse().unwrap());
+            let mut expected = proxy;
+            for hop in hops.iter().rev().map_while(|hop| *hop) {
+                expected = Some(hop);
+                if !proxies.contains(hop.ip()) {
+                    break;
+                }
+            }
+            let mut last = LastClient::new(&proxies, proxy);
+            hops.iter().for_each(|hop| last.add(*hop));
+            prop_assert_eq!(last.addr, expected);
+        }
     }
 }
