@@ -90,8 +90,43 @@ async fn header_of_a_trusted_proxy_is_the_address() {
     check(&server, 2, "Forwarded: for=1.2.3.4, For=\"203.0.113.7:80\"\r\n", |_| "203.0.113.7:80".into())
         .await;
     check(&server, 2, "", own).await;
-    for malformed in ["X-Forwarded-For: unknown\r\n", "Forwarded: for=\"\r\nX-Forwarded-For: 1.2.3.4\r\n"] {
-        check(&server, 2, malformed, own).await;
+    check(&server, 2, "X-Forwarded-For: unknown\r\n", own).await;
+}
+
+/// Checks that no kind of request gets an address.
+async fn check_refused(server: &Server, host: u8, lines: &str, why: &str) {
+    let page = format!("GET /page HTTP/1.1\r\nHost: x\r\n{lines}\r\n");
+    for request in [handshake("/plain", lines), handshake("/parsed", lines), handshake("/none", lines), page]
+    {
+        // As one part, and as two, so that hyper reads it.
+        for first in [0, 30] {
+            let mut client = connect(server.addr, host).await;
+            client.send(&request[..first]).await;
+            let response = client.request(&request[first..]).await;
+            assert_eq!((response.status, response.body.trim()), (400, why), "{request}");
+        }
+    }
+}
+
+/// A proxy that writes one of both headers passes the other one on, in which its client claims to be the proxy.
+#[tokio::test]
+async fn clients_cannot_take_the_address_of_a_proxy() {
+    let contradict = "Forwarded and X-Forwarded-For contradict each other";
+    for router in [app(), app().workers(1)] {
+        let server = serve(router.trusted_proxies(["127.0.0.2"])).await;
+        for (lines, why) in [
+            ("Forwarded: for=127.0.0.2\r\nX-Forwarded-For: 203.0.113.7\r\n", contradict),
+            ("Forwarded: for=unknown\r\nX-Forwarded-For: 203.0.113.7\r\n", contradict),
+            ("Forwarded: for=203.0.113.7\r\nX-Forwarded-For: 127.0.0.2\r\n", contradict),
+            ("Forwarded: for=\"\r\nX-Forwarded-For: 203.0.113.7\r\n", "Forwarded is malformed"),
+            ("Forwarded: a=\", for=203.0.113.7\r\n", "Forwarded is malformed"),
+        ] {
+            check_refused(&server, 2, lines, why).await;
+        }
+        check(&server, 2, "Forwarded: for=203.0.113.7\r\nX-Forwarded-For: 203.0.113.7\r\n", |_| {
+            "203.0.113.7:0".into()
+        })
+        .await;
     }
 }
 

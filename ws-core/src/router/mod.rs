@@ -34,8 +34,9 @@ use std::sync::Arc;
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, StatusCode};
+use hyper::{Request, StatusCode, Version};
 use tower_service::Service;
 
 pub use connections::{ConnectionSnapshot, ConnectionState, Connections, TaggedConnections};
@@ -52,6 +53,7 @@ use path::PathParams;
 pub use path::parameters;
 pub(crate) use pending_connection::{AcceptedHandshake, StartConnection};
 pub use ready::Readiness;
+use refusal::RefusedRequest;
 pub(crate) use service::ReadyRouter;
 #[cfg(feature = "contract")]
 pub(crate) use static_files::StaticFile;
@@ -78,6 +80,7 @@ use crate::worker::Workers;
 /// | other method than GET | 405 with `Allow: GET` |
 /// | no upgrade, or an unknown version | 426 with `Upgrade: websocket` and `Sec-WebSocket-Version: 13, 8, 7` |
 /// | missing or malformed key, malformed extensions | 400 |
+/// | contradictory headers of a [trusted proxy](Router::trusted_proxies) | 400 |
 /// | foreign `Origin` | 403 |
 /// | above [`max_connections`](Router::max_connections) | 503 |
 ///
@@ -283,8 +286,11 @@ impl<S: Send + Sync + 'static> Router<S> {
 
 impl Router {
     /// Calls the handler or the fallback for a request that an HTTP server has parsed.
-    pub(crate) fn call_request(&self, request: Request<Body>) -> ResponseFuture {
-        let request = self.settings.trusted_proxies.apply(request);
+    pub(crate) fn call_request(&self, mut request: Request<Body>) -> ResponseFuture {
+        if let Err(rejection) = self.settings.trusted_proxies.apply(&mut request) {
+            let response = self.refuse(&request, rejection);
+            return Box::pin(async { response });
+        }
         if let Some(response) = self.settings.files.respond(&request) {
             return Box::pin(async { response });
         }
@@ -341,6 +347,23 @@ impl Router {
         let (endpoint, params) = self.find(parts.uri.path())?;
         parts.extensions.insert(params);
         Some(endpoint.accept(parts, &(), self.context()))
+    }
+
+    /// Refuses a request before its handler is known.
+    fn refuse(&self, request: &Request<Body>, rejection: HandshakeRejection) -> Response {
+        let mut response = rejection.into_response();
+        if request.version() <= Version::HTTP_11 {
+            // What follows the head may be a part of the handshake.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let refused = RefusedRequest {
+            handler: std::any::type_name::<Self>(),
+            path: request.uri().path(),
+            peer: request.extensions().get::<PeerAddr>().map(|peer| peer.0),
+            fields: request.headers(),
+        };
+        self.settings.refusals.log(&refused, &mut response);
+        response
     }
 
     /// Returns the handler at a path, and the path's parameters.

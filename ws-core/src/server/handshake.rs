@@ -170,7 +170,8 @@ impl Peer {
                 path: head.path()?,
                 headers: &head.handshake,
                 fields: head.headers,
-                peer: self.server.settings.trusted_proxies.client_addr(self.addr.0, head.headers),
+                // `Router::call_request` refuses contradictory headers.
+                peer: self.server.settings.trusted_proxies.client_addr(self.addr.0, head.headers).ok()?,
             };
             Some((self.server.accept_plain(&plain)?, head.len))
         });

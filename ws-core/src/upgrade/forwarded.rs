@@ -3,23 +3,29 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::HeaderFields;
+use super::{HandshakeRejection, HeaderFields};
 use crate::handler::is_token;
 
 /// The client of one proxy. `None` if the proxy does not know or does not show the address.
 pub(crate) type Hop = Option<SocketAddr>;
 
-/// Calls `on_hop` for each hop of `Forwarded`, in their order. Returns whether the header exists. A line that does not
-/// match the grammar ends with an unknown hop, because a guess at its meaning could be wrong.
-pub(crate) fn forwarded<F: HeaderFields + ?Sized>(fields: &F, mut on_hop: impl FnMut(Hop)) -> bool {
-    each_line(fields, "forwarded", |line| {
-        if parse_forwarded(line, &mut on_hop).is_none() {
-            on_hop(None);
-        }
-    })
+/// Calls `on_hop` for each hop of `Forwarded`, in their order. Returns whether the header exists.
+///
+/// # Errors
+///
+/// A line does not match the grammar. A client may have sent its start, by which it would hide what a proxy appends, so
+/// that any guess at the meaning could be wrong.
+pub(crate) fn forwarded<F>(fields: &F, mut on_hop: impl FnMut(Hop)) -> Result<bool, HandshakeRejection>
+where
+    F: HeaderFields + ?Sized,
+{
+    let mut is_valid = true;
+    let exists =
+        each_line(fields, "forwarded", |line| is_valid &= parse_forwarded(line, &mut on_hop).is_some());
+    if is_valid { Ok(exists) } else { Err(HandshakeRejection::Forwarded("Forwarded is malformed")) }
 }
 
-/// Like [`forwarded`], for `X-Forwarded-For`.
+/// Calls `on_hop` for each hop of `X-Forwarded-For`, in their order. Returns whether the header exists.
 pub(crate) fn x_forwarded_for<F: HeaderFields + ?Sized>(fields: &F, mut on_hop: impl FnMut(Hop)) -> bool {
     each_line(fields, "x-forwarded-for", |line| {
         let elements = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
@@ -130,7 +136,7 @@ mod tests {
 
     fn all_forwarded(headers: &HeaderMap) -> Option<Vec<Hop>> {
         let mut hops = Vec::new();
-        forwarded(headers, |hop| hops.push(hop)).then_some(hops)
+        forwarded(headers, |hop| hops.push(hop)).unwrap().then_some(hops)
     }
 
     fn all_x_forwarded_for(headers: &HeaderMap) -> Option<Vec<Hop>> {
@@ -172,16 +178,6 @@ mod tests {
             (r#"for="[::ffff:192.0.2.1]""#, &["192.0.2.1:0"]),
             // A comma inside of quotes separates nothing.
             (r#"for=192.0.2.1;by="a, for=192.0.2.9""#, &["192.0.2.1:0"]),
-            // What does not match the grammar, among it a quote by which a client hides what a proxy appends.
-            ("for=192.0.2.9 for=192.0.2.1", &["-"]),
-            ("for=192.0.2.9;for=192.0.2.8", &["-"]),
-            (r#"for=192.0.2.9;x=", for=192.0.2.1"#, &["-"]),
-            (r#"for=192.0.2.9;x=", for="[2001:db8::1]""#, &["-"]),
-            ("for", &["-"]),
-            ("for=", &["-"]),
-            ("=192.0.2.1", &["-"]),
-            (r#"for="192.0.2.1\"#, &["-"]),
-            ("for=[2001:db8::1]", &["-"]),
             ("", &[]),
         ] {
             check(all_forwarded, "forwarded", &[line], expected);
@@ -189,10 +185,32 @@ mod tests {
         check(
             all_forwarded,
             "forwarded",
-            &["for=192.0.2.1", "oops", "for=192.0.2.2"],
-            &["192.0.2.1:0", "-", "192.0.2.2:0"],
+            &["for=192.0.2.1", "for=192.0.2.2"],
+            &["192.0.2.1:0", "192.0.2.2:0"],
         );
         assert_eq!(all_forwarded(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn malformed_line_is_an_error() {
+        for line in [
+            "for=192.0.2.9 for=192.0.2.1",
+            "for=192.0.2.9;for=192.0.2.8",
+            // A quote by which a client hides what a proxy appends.
+            r#"for=192.0.2.9;x=", for=192.0.2.1"#,
+            r#"for=192.0.2.9;x=", for="[2001:db8::1]""#,
+            "for",
+            "for=",
+            "=192.0.2.1",
+            r#"for="192.0.2.1\"#,
+            "for=[2001:db8::1]",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append("forwarded", HeaderValue::from_static(line));
+            headers.append("forwarded", HeaderValue::from_static("for=192.0.2.1"));
+            let error = forwarded(&headers, |_| {}).unwrap_err();
+            assert_eq!(error, HandshakeRejection::Forwarded("Forwarded is malformed"), "{line}");
+        }
     }
 
     #[test]

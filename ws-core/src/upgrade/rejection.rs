@@ -33,6 +33,8 @@ pub(crate) enum HandshakeRejection {
     Key(&'static str),
     /// The request does not name exactly one host, which HTTP/1.1 requires.
     Host,
+    /// The headers of a trusted proxy do not show one address; holds the text of the response.
+    Forwarded(&'static str),
     /// The request has a body.
     Body,
     /// `Sec-WebSocket-Extensions` does not match the grammar.
@@ -91,7 +93,7 @@ impl HandshakeRejection {
             Self::Version { .. } => {
                 (StatusCode::UPGRADE_REQUIRED, "unknown Sec-WebSocket-Version: use 13, 8 or 7")
             }
-            Self::Key(why) => (StatusCode::BAD_REQUEST, why),
+            Self::Key(why) | Self::Forwarded(why) => (StatusCode::BAD_REQUEST, why),
             Self::Host => (StatusCode::BAD_REQUEST, "Host must occur once and name a host"),
             Self::Body => (StatusCode::BAD_REQUEST, "a handshake must not have a body"),
             Self::Extensions => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Extensions is malformed"),
@@ -129,6 +131,7 @@ impl HandshakeRejection {
             Self::Version { .. } => "version",
             Self::Key(_) => "key",
             Self::Host => "host",
+            Self::Forwarded(_) => "forwarded",
             Self::Body => "body",
             Self::Extensions => "extensions",
             Self::BodyTooBig => "body_too_big",
@@ -175,6 +178,10 @@ impl HandshakeRejection {
             Self::Http10 => "let the proxy send HTTP/1.1 (nginx: `proxy_http_version 1.1;`)",
             Self::Version { .. } | Self::Key(_) | Self::Host | Self::Body | Self::Extensions => {
                 "use a client of RFC 6455"
+            }
+            Self::Forwarded(_) => {
+                "let the proxy delete the one of `Forwarded` and `X-Forwarded-For` that it does not write (nginx: \
+                 `proxy_set_header Forwarded \"\";`)"
             }
             Self::BodyTooBig => "raise `max_message_size`, or let the client send less",
             Self::SlowBody => "raise `Router::handshake_timeout`",

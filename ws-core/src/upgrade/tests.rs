@@ -252,6 +252,7 @@ fn statuses() {
     );
     assert_eq!(status(HandshakeRejection::Key("")), 400);
     assert_eq!(status(HandshakeRejection::Extensions), 400);
+    assert_eq!(status(HandshakeRejection::Forwarded("")), 400);
     assert_eq!(status(HandshakeRejection::Origin), 403);
     assert_eq!(status(HandshakeRejection::Capacity), 503);
 }

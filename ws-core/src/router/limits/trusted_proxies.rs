@@ -8,7 +8,7 @@ use hyper::http::Extensions;
 use hyper::http::HeaderMap;
 
 use crate::router::{PeerAddr, Router};
-use crate::upgrade::{HeaderFields, Hop, forwarded, x_forwarded_for};
+use crate::upgrade::{HandshakeRejection, HeaderFields, Hop, forwarded, x_forwarded_for};
 
 /// The trusted proxies. Without any, no header counts.
 #[derive(Clone, Debug, Default)]
@@ -93,59 +93,89 @@ impl TrustedProxies {
     }
 
     /// Returns the address of the client that a peer forwards: the peer's own, unless the peer is trusted.
-    pub(crate) fn client_addr<F>(&self, peer: Option<SocketAddr>, fields: &F) -> Option<SocketAddr>
+    ///
+    /// # Errors
+    ///
+    /// The headers of a trusted proxy are malformed, or contradict each other.
+    pub(crate) fn client_addr<F>(
+        &self,
+        peer: Option<SocketAddr>,
+        fields: &F,
+    ) -> Result<Option<SocketAddr>, HandshakeRejection>
     where
         F: HeaderFields + ?Sized,
     {
         // PERF: without trusted proxies, a handshake reads no header for this. budget: connect
-        if self.is_empty() || !self.contains_peer(peer) { peer } else { self.forwarded_addr(peer, fields) }
+        if self.is_empty() || !self.contains_peer(peer) {
+            Ok(peer)
+        } else {
+            self.forwarded_addr(peer, fields)
+        }
     }
 
     /// Replaces the address in a request by that of the client.
-    pub(in crate::router) fn apply<B>(&self, request: Request<B>) -> Request<B> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`client_addr`](Self::client_addr).
+    pub(in crate::router) fn apply<B>(&self, request: &mut Request<B>) -> Result<(), HandshakeRejection> {
         if self.is_empty() {
-            return request;
+            return Ok(());
         }
-        let (mut parts, body) = request.into_parts();
-        self.apply_to(&mut parts.extensions, &parts.headers);
-        Request::from_parts(parts, body)
+        let mut extensions = std::mem::take(request.extensions_mut());
+        let applied = self.apply_to(&mut extensions, request.headers());
+        *request.extensions_mut() = extensions;
+        applied
     }
 
     /// Replaces the address in a request's extensions by that of the client.
-    pub(crate) fn apply_to(&self, extensions: &mut Extensions, headers: &HeaderMap) {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`client_addr`](Self::client_addr).
+    pub(crate) fn apply_to(
+        &self,
+        extensions: &mut Extensions,
+        headers: &HeaderMap,
+    ) -> Result<(), HandshakeRejection> {
         if self.is_empty() {
-            return;
+            return Ok(());
         }
         let peer = extensions.get::<PeerAddr>().map(|peer| peer.0);
         // Another server that adds no address knows nothing about the peer.
         if peer.is_none() && extensions.get::<UnixPeer>().is_none() {
-            return;
+            return Ok(());
         }
-        if let Some(client) = self.client_addr(peer, headers) {
+        if let Some(client) = self.client_addr(peer, headers)? {
             PeerAddr(client).insert_into(extensions);
         }
+        Ok(())
     }
 
     /// Returns the address in the headers of a trusted proxy.
     ///
-    /// A proxy that writes one of the two headers may pass the other one on as its client has sent it. So headers that
-    /// contradict each other do not count.
+    /// A proxy that writes one of the two headers may pass the other one on as its client has sent it. A request whose
+    /// headers contradict each other is refused: the client would choose an address if one of them counted, and would
+    /// get that of the proxy if none did.
     #[cold]
-    fn forwarded_addr<F>(&self, proxy: Option<SocketAddr>, fields: &F) -> Option<SocketAddr>
+    fn forwarded_addr<F>(
+        &self,
+        proxy: Option<SocketAddr>,
+        fields: &F,
+    ) -> Result<Option<SocketAddr>, HandshakeRejection>
     where
         F: HeaderFields + ?Sized,
     {
         let (mut one, mut other) = (LastClient::new(self, proxy), LastClient::new(self, proxy));
-        let one = forwarded(fields, |hop| one.add(hop)).then_some(one.addr);
+        let one = forwarded(fields, |hop| one.add(hop))?.then_some(one.addr);
         let other = x_forwarded_for(fields, |hop| other.add(hop)).then_some(other.addr);
         let ip = |addr: Option<SocketAddr>| addr.map(|addr| addr.ip());
         match (one, other) {
             (Some(one), Some(other)) if ip(one) != ip(other) => {
-                tracing::debug!(?proxy, forwarded = ?one, x_forwarded_for = ?other, "headers of a proxy contradict each other");
-                proxy
+                Err(HandshakeRejection::Forwarded("Forwarded and X-Forwarded-For contradict each other"))
             }
-            (Some(client), _) | (None, Some(client)) => client,
-            (None, None) => proxy,
+            (Some(client), _) | (None, Some(client)) => Ok(client),
+            (None, None) => Ok(proxy),
         }
     }
 }
@@ -187,9 +217,10 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// is not taken for the client's: each adds the address it was connected from at the end, and the last one that
     /// is not in the list is the client's. Earlier ones may be invented. The port is 0 if the proxy does not send it.
     ///
-    /// The proxy's own address stays where the header is missing, malformed or shows no address (`unknown`), and where
-    /// a request has both headers and they contradict each other. A proxy that writes neither header must not be in
-    /// the list, because it may pass on those of its clients.
+    /// The proxy's own address stays where it sends no header, or one that shows no address (`unknown`). So grant
+    /// nothing to the address of a proxy. A request is answered with 400, and the log has the reason, if it has both
+    /// headers and they contradict each other, or if `Forwarded` is malformed: a proxy has to delete the header that it
+    /// does not write. One that writes neither must not be in the list, because it may pass on those of its clients.
     ///
     /// Inside another server, the method applies to the [`PeerAddr`] in the request's extensions.
     ///
@@ -288,8 +319,11 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
         }
-        let addr = proxies().client_addr(Some(SocketAddr::new(peer.parse().unwrap(), 0)), &headers);
-        assert_eq!(addr.unwrap().ip().to_string(), expected, "{peer} {lines:?}");
+        let addr = match proxies().client_addr(Some(SocketAddr::new(peer.parse().unwrap(), 0)), &headers) {
+            Ok(addr) => addr.unwrap().ip().to_string(),
+            Err(rejection) => rejection.reason().into_owned(),
+        };
+        assert_eq!(addr, expected, "{peer} {lines:?}");
     }
 
     #[test]
@@ -350,13 +384,20 @@ mod tests {
     }
 
     #[test]
-    fn contradicting_headers_do_not_count() {
+    fn contradicting_headers_are_errors() {
         let both = |forwarded, xff| [("forwarded", forwarded), ("x-forwarded-for", xff)];
+        let contradict = "Forwarded and X-Forwarded-For contradict each other";
         check("10.0.0.1", &both("for=203.0.113.7", "1.2.3.4, 203.0.113.7"), "203.0.113.7");
-        check("10.0.0.1", &both("for=1.2.3.4", "203.0.113.7"), "10.0.0.1");
-        check("10.0.0.1", &both("for=203.0.113.7", "1.2.3.4"), "10.0.0.1");
-        check("10.0.0.1", &both("for=\"", "203.0.113.7"), "10.0.0.1");
-        check("10.0.0.1", &both("", "203.0.113.7"), "10.0.0.1");
+        check("10.0.0.1", &both("for=1.2.3.4", "203.0.113.7"), contradict);
+        check("10.0.0.1", &both("for=203.0.113.7", "1.2.3.4"), contradict);
+        check("10.0.0.1", &both("for=10.0.0.1", "203.0.113.7"), contradict);
+        check("10.0.0.1", &both("for=_hidden", "203.0.113.7"), contradict);
+        check("10.0.0.1", &both("", "203.0.113.7"), contradict);
+        check("10.0.0.1", &both("for=\"", "203.0.113.7"), "Forwarded is malformed");
+        // What the proxy appends to the line of a client.
+        check("10.0.0.1", &[("forwarded", "x=\", for=203.0.113.7")], "Forwarded is malformed");
+        // The headers of another client do not count.
+        check("203.0.113.9", &both("for=1.2.3.4", "for=\""), "203.0.113.9");
     }
 
     proptest! {

@@ -131,6 +131,25 @@ async fn lines_name_the_request_the_reason_and_the_remedy() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn contradictory_headers_of_a_proxy_are_logged() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let request = Request::get("/page").extension(PeerAddr(([192, 0, 2, 1], 7).into()));
+    let request = request.header("forwarded", "for=192.0.2.1").header("x-forwarded-for", "203.0.113.7");
+    let router = router().trusted_proxies(["192.0.2.1"]);
+    let response = router.call_request(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), 400);
+    assert_eq!(response.headers()["connection"], "close");
+    assert_eq!(
+        lines.take(),
+        ["INFO message=handshake refused handler=\"ws_core::router::Router\" path=\"/page\" \
+          peer=Some(192.0.2.1:7) origin=None host=None status=400 reason=Forwarded and X-Forwarded-For contradict \
+          each other help=let the proxy delete the one of `Forwarded` and `X-Forwarded-For` that it does not write \
+          (nginx: `proxy_set_header Forwarded \"\";`)"]
+    );
+}
+
 /// Returns the only line about a handshake whose stream the server owns.
 async fn line_about_owned(path: &str) -> String {
     let lines = Lines::default();

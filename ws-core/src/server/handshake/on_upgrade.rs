@@ -32,7 +32,10 @@ impl Peer {
         };
         self.origin(is_secure).insert_into(&mut parts.extensions);
         parts.extensions.insert(HandshakeDeadline(self.deadline));
-        self.server.settings.trusted_proxies.apply_to(&mut parts.extensions, &parts.headers);
+        if self.server.settings.trusted_proxies.apply_to(&mut parts.extensions, &parts.headers).is_err() {
+            // `Router::call_request` refuses contradictory headers.
+            return Upgraded::Other(read, None);
+        }
         // Without a handler the request is for the fallback, which may need the connection.
         let Some(accepted) = self.server.accept(&mut parts) else { return Upgraded::Other(read, None) };
         let mut trailing = Vec::from(&read[len..]);
