@@ -271,3 +271,31 @@ async fn limit_per_address_counts_clients_of_the_proxy_protocol() {
     assert_eq!(open("203.0.113.7").await.1, 429);
     assert_eq!(open("203.0.113.8").await.1, 101);
 }
+
+#[tokio::test]
+async fn limit_per_address_counts_silent_clients_of_the_proxy_protocol() {
+    for workers in [0, 1] {
+        let router = app().workers(workers).proxy_protocol(["127.0.0.2"]).trusted_proxies(["203.0.113.9"]);
+        let server = serve(router.max_connections_per_address(1)).await;
+        let open = async |client: &str| {
+            let mut raw = connect(server.addr, 2).await;
+            raw.send(format!("PROXY TCP4 {client} 192.0.2.1 1 1\r\n")).await;
+            raw
+        };
+        let page = "GET /page HTTP/1.1\r\nHost: x\r\n\r\n";
+        // The limit, and the spare connections of one address. A response shows that the server has counted one.
+        let mut opened = Vec::new();
+        for _ in 0..33 {
+            let mut client = open("203.0.113.7").await;
+            assert_eq!(client.request(page).await.body, "203.0.113.7:1");
+            opened.push(client);
+        }
+        assert_eq!(open("203.0.113.7").await.byte().await, None);
+        assert_eq!(open("203.0.113.8").await.request(page).await.status, 200);
+        for _ in 0..40 {
+            let mut proxy = open("203.0.113.9").await;
+            assert_eq!(proxy.request(page).await.status, 200);
+            opened.push(proxy);
+        }
+    }
+}

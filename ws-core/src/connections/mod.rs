@@ -225,6 +225,20 @@ impl ConnectionPermit {
         drop(state);
     }
 
+    /// Counts the connection for the network of its client, which was not known before. Returns false if the limit of
+    /// the network is reached.
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) fn limit_network(&self, limits: &ConnectionLimits, peer: SocketAddr) -> bool {
+        let Some(max) = limits.per_address else { return true };
+        let (network, mut state) = (NetworkPrefix::from(peer.ip()), self.connections.lock());
+        let is_admitted = state.networks.try_add(network, max);
+        if is_admitted {
+            let previous = state.entries.get_mut(self.key).and_then(|entry| entry.network.replace(network));
+            state.release_network(previous);
+        }
+        is_admitted
+    }
+
     /// Returns the number of the connection, for its span.
     pub(crate) fn number(&self) -> u64 {
         self.connections.lock().entries.get(self.key).map_or(0, |entry| entry.serial)

@@ -29,6 +29,26 @@ async fn admits_within_each_limit() {
     assert_eq!(connections.admit(&ConnectionLimits::new(6), None).err(), None);
 }
 
+#[cfg(feature = "proxy-protocol")]
+#[test]
+fn network_counts_from_the_time_at_which_it_is_known() {
+    let connections = Arc::<ConnectionTracker>::default();
+    let limits = ConnectionLimits { connections: 10, per_address: Some(1), rate: None };
+    let addr = |last| SocketAddr::from(([10, 0, 0, last], 1));
+    let admit = || connections.admit(&limits, None).unwrap();
+    let (first, second, third) = (admit(), admit(), admit());
+    assert!(first.limit_network(&limits, addr(1)));
+    assert!(!second.limit_network(&limits, addr(1)));
+    assert!(third.limit_network(&limits, addr(2)));
+    assert_eq!(connections.admit(&limits, Some(addr(1))).err(), Some(LimitReached::Address));
+    // The connection that was refused has not counted.
+    drop(second);
+    assert!(!admit().limit_network(&limits, addr(1)));
+    drop(first);
+    assert!(admit().limit_network(&limits, addr(1)));
+    assert!(admit().limit_network(&ConnectionLimits::new(10), addr(2)));
+}
+
 /// A step of a program: the index of a connection, and that of a tag.
 #[derive(Clone, Debug)]
 enum Step {

@@ -109,9 +109,10 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// 429. IPv6 addresses with the same first 64 bits count as one, because one subscriber owns them all.
     /// Default: no limit other than [`max_connections`](Self::max_connections).
     ///
-    /// The address is the source of the TCP connection, or the one that a [trusted proxy](Self::trusted_proxies)
-    /// forwards. Clients behind one other proxy or NAT share an address. [`serve`](Router::serve) also limits the TCP connections that still speak HTTP, to 32 more
-    /// than this limit; it ends new ones above that. Inside another server, the address is the
+    /// The address is the source of the TCP connection, the one in the header of the PROXY protocol, or the one that a
+    /// [trusted proxy](Self::trusted_proxies) forwards. Clients behind one other proxy or NAT share an address.
+    /// [`serve`](Router::serve) also limits the TCP connections that still speak HTTP, to 32 more than this limit; it
+    /// ends new ones above that. Those of trusted proxies are limited only in total. Inside another server, the address is the
     /// [`PeerAddr`](crate::PeerAddr) in the request's extensions; without one, no limit applies.
     ///
     /// ```

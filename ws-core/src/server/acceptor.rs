@@ -17,7 +17,7 @@ use super::handshake_timeouts::HandshakeTimeouts;
 use super::listener::ListenerSocket;
 use super::peer::{AcceptedSocket, Peer, PeerName, Security, to_canonical};
 use crate::connections::{ConnectionLimits, ConnectionTracker};
-use crate::router::Router;
+use crate::router::{Router, Settings};
 use crate::worker;
 
 /// HTTP connections that are accepted beyond the connection limit, so that their clients get a response
@@ -45,13 +45,7 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     pub(super) fn new(server: Arc<Router>) -> Self {
-        // The HTTP connections have the limits of the WebSockets, plus the spare ones.
-        let ConnectionLimits { connections, per_address, .. } = server.settings.connections;
-        let limits = ConnectionLimits {
-            connections: connections.saturating_add(SPARE_HANDSHAKES),
-            per_address: per_address.map(|max| max.saturating_add(SPARE_PER_ADDRESS)),
-            rate: None,
-        };
+        let limits = http_limits(&server.settings);
         let timeouts = HandshakeTimeouts::new(server.settings.handshake_timeout);
         Self {
             server,
@@ -79,7 +73,7 @@ impl Acceptor {
     /// no address.
     fn accept(&mut self, socket: AcceptedSocket, addr: Option<SocketAddr>) {
         let addr = addr.map(to_canonical);
-        // Many clients share the address of a proxy.
+        // Many clients share the address of a proxy. `Peer::serve_proxied` counts those of the PROXY protocol.
         let settings = &self.server.settings;
         let is_proxy = settings.trusted_proxies.contains_peer(addr);
         #[cfg(feature = "proxy-protocol")]
@@ -106,6 +100,16 @@ impl Acceptor {
             permit,
         }
         .start(socket, &self.security);
+    }
+}
+
+/// Returns the limits of HTTP connections: those of the WebSockets, plus the spare ones.
+pub(super) fn http_limits(settings: &Settings) -> ConnectionLimits {
+    let ConnectionLimits { connections, per_address, .. } = settings.connections;
+    ConnectionLimits {
+        connections: connections.saturating_add(SPARE_HANDSHAKES),
+        per_address: per_address.map(|max| max.saturating_add(SPARE_PER_ADDRESS)),
+        rate: None,
     }
 }
 

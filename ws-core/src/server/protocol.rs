@@ -2,6 +2,8 @@
 
 use tokio::net::TcpStream;
 
+#[cfg(feature = "proxy-protocol")]
+use super::acceptor::http_limits;
 use super::handshake::FirstRequest;
 use super::peer::{AcceptedSocket, Peer, Security};
 #[cfg(feature = "proxy-protocol")]
@@ -60,9 +62,17 @@ impl Peer {
         let read = self.or_shutdown(crate::clock::timeout_past_io(&mut deadline, header)).await;
         self.deadline = deadline;
         match read {
-            Some(Some(Ok(client))) => {
-                self.addr = client.map_or(self.addr, |client| PeerName(Some(to_canonical(client))));
+            Some(Some(Ok(Some(client)))) => {
+                let client = to_canonical(client);
+                let settings = &self.server.settings;
+                let is_proxy = settings.trusted_proxies.contains_peer(Some(client));
+                if !is_proxy && !self.permit.limit_network(&http_limits(settings), client) {
+                    return tracing::debug!(peer = %client, "too many connections from the address");
+                }
+                self.addr = PeerName(Some(client));
             }
+            // The proxy itself is the client.
+            Some(Some(Ok(None))) => {}
             Some(Some(Err(error))) => {
                 return tracing::debug!(%error, proxy = %self.addr, "no valid PROXY header");
             }
