@@ -21,6 +21,9 @@ const V2_HEAD: usize = 16;
 const V1_START: &[u8] = b"PROXY ";
 const V2_START: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
+/// The version 2 and the command of a connection that the proxy opens for itself, for example for a health check.
+const V2_LOCAL: u8 = 0x20;
+
 /// Reads a header, and no byte after it. Returns the client's address, or `None` if the header has none.
 ///
 /// # Errors
@@ -52,6 +55,11 @@ pub(super) async fn read_header<T: AsyncRead + Unpin>(stream: &mut T) -> io::Res
 }
 
 fn parse(header: &[u8]) -> io::Result<Option<SocketAddr>> {
+    // PROXY protocol §2.2: the receiver of `LOCAL` ignores the family and the addresses, which need not be valid. The
+    // crate reads them first.
+    if header.starts_with(V2_START) && header.get(V2_START.len()) == Some(&V2_LOCAL) {
+        return Ok(None);
+    }
     let config = ParseConfig { include_tlvs: false, ..ParseConfig::default() };
     match ProxyHeader::parse(header, config) {
         Ok((parsed, len)) if len == header.len() => match parsed.proxied_address() {
@@ -111,6 +119,13 @@ mod tests {
         check(&v2(0x21, 0x21, &ipv6.concat()), "[2001:db8::7]:40000");
         check(&v2(0x20, 0x00, &[]), "none");
         check(&v2(0x20, 0x11, &IPV4), "none");
+        // The address block of `LOCAL` is ignored: an unknown family, too few bytes, none, datagrams, a Unix socket.
+        for (family, block) in
+            [(0x41, &IPV4[..]), (0xff, &[]), (0x11, &IPV4[..8]), (0x21, &[]), (0x12, &IPV4)]
+        {
+            check(&v2(0x20, family, block), "none");
+        }
+        check(&v2(0x20, 0x31, b"/run"), "none");
         check(&v2(0x21, 0x00, &[]), "none");
         check(&v2(0x21, 0x31, &[b'/'; 216]), "none");
         // Other data follows the addresses, up to the limit.
