@@ -14,7 +14,8 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{
-    ClientHello, ParsedCertificate, ResolvesServerCert, ServerConfig, WebPkiClientVerifier,
+    ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert, ServerConfig,
+    WebPkiClientVerifier,
 };
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore};
@@ -31,7 +32,8 @@ const ALPN_HTTP1: &[u8] = b"http/1.1";
 ///
 /// All files can be [reloaded](Tls::reload) while they are in use; all clones share them. The server supports TLS 1.2
 /// and 1.3. Clients resume their sessions by tickets, whose keys are those of the process: after a reload or a restart
-/// they do a full handshake. Without [`client_ca`](Tls::client_ca), the server requests no certificates from clients.
+/// they do a full handshake. With [`client_ca`](Tls::client_ca), no session is resumed; without it, the server requests
+/// no certificates from clients.
 ///
 /// ```
 /// use ws_core::{Tls, prelude::*};
@@ -128,6 +130,8 @@ impl Tls {
     /// other clients fails, so that no request of theirs reaches a handler or the fallback. Handlers extract the
     /// certificate as [`ClientCertificate`](crate::ClientCertificate). The call blocks on the disk. Earlier clones require none.
     ///
+    /// Each connection does a full handshake, so that a certificate that has expired is not accepted again: a session
+    /// that is resumed would have the certificate of its first handshake. An open connection outlives the certificate.
     /// Revocation lists are not checked: remove an authority, and [reload](Self::reload).
     ///
     /// # Errors
@@ -145,7 +149,8 @@ impl Tls {
         self.with_client_ca(file.as_ref(), true)
     }
 
-    /// Like [`client_ca`](Self::client_ca), but also accepts clients without a certificate. `#[on_upgrade]` then has
+    /// Like [`client_ca`](Self::client_ca), but also accepts clients without a certificate, whose sessions are not resumed
+    /// either. `#[on_upgrade]` then has
     /// an `Option<ClientCertificate>`. A certificate of another authority still fails.
     ///
     /// # Errors
@@ -214,7 +219,8 @@ impl Files {
             Some(client_ca) => client_ca.load(&provider)?,
             None => WebPkiClientVerifier::no_client_auth(),
         };
-        build_config(certificates, verifier, provider).map_err(|error| unusable(&self.default.cert, error))
+        let config = build_config(certificates, verifier, self.client_ca.is_some(), provider);
+        config.map_err(|error| unusable(&self.default.cert, error))
     }
 }
 
@@ -301,15 +307,21 @@ fn unusable(path: &Path, error: impl Into<BoxError>) -> TlsError {
 fn build_config(
     certificates: CertificateResolver,
     verifier: Arc<dyn ClientCertVerifier>,
+    with_client_ca: bool,
     provider: Arc<CryptoProvider>,
 ) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(certificates));
-    // Without tickets, the server would store the sessions, and only the newest 256. A new configuration has new keys,
-    // so that no ticket outlives the authority that its client's certificate was checked with.
-    config.ticketer = Ticketer::new()?;
+    if with_client_ca {
+        // A session that is resumed has the certificate of its first handshake, which is not checked again.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+    } else {
+        // Without tickets, the server would store the sessions, and only the newest 256.
+        config.ticketer = Ticketer::new()?;
+    }
     #[cfg(feature = "http2")]
     config.alpn_protocols.push(ALPN_HTTP2.to_vec());
     config.alpn_protocols.push(ALPN_HTTP1.to_vec());
