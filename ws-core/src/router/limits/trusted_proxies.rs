@@ -25,6 +25,9 @@ pub(crate) struct UnixPeer;
 /// The element of a list that means the clients of Unix sockets.
 const UNIX: &str = "unix:";
 
+/// The bits before the IPv4 address in an IPv4-mapped address.
+const MAPPED_PREFIX_LEN: u8 = 96;
+
 /// All addresses that begin with the same bits as one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Network {
@@ -40,11 +43,18 @@ impl Network {
         let (addr, prefix_len) = text.split_once('/').map_or((text, None), |(addr, len)| (addr, Some(len)));
         let addr: IpAddr = addr.parse().map_err(|_| invalid())?;
         let max = if addr.is_ipv4() { 32 } else { 128 };
-        let prefix_len = match prefix_len {
+        let prefix_len: u8 = match prefix_len {
             None => max,
             Some(len) => len.parse().ok().filter(|len| *len <= max).ok_or_else(invalid)?,
         };
-        Ok(Self { addr, prefix_len })
+        // Addresses are compared as IPv4 where they are mapped to IPv6 (RFC 4291 §2.5.5.2).
+        match (addr, addr.to_canonical()) {
+            (IpAddr::V6(_), mapped @ IpAddr::V4(_)) => {
+                let prefix_len = prefix_len.checked_sub(MAPPED_PREFIX_LEN).ok_or_else(invalid)?;
+                Ok(Self { addr: mapped, prefix_len })
+            }
+            _ => Ok(Self { addr, prefix_len }),
+        }
     }
 
     fn contains(&self, addr: IpAddr) -> bool {
@@ -349,9 +359,27 @@ mod tests {
                 all.contains("2001:db8::1".parse().unwrap())
             );
         }
-        for text in
-            ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "localhost", "10.0.0.1:80"]
-        {
+        let mapped = TrustedProxies::parse(["::ffff:10.0.0.1", "::ffff:172.16.0.0/108"]).unwrap();
+        for (addr, is_trusted) in [
+            ("10.0.0.1", true),
+            ("::ffff:10.0.0.1", true),
+            ("10.0.0.2", false),
+            ("172.31.255.255", true),
+            ("172.32.0.0", false),
+        ] {
+            assert_eq!(mapped.contains(addr.parse().unwrap()), is_trusted, "{addr}");
+        }
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "::ffff:10.0.0.0/95",
+            "10.0.0/8",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "localhost",
+            "10.0.0.1:80",
+        ] {
             let error = TrustedProxies::parse([text]).unwrap_err();
             assert!(error.contains(&format!("{text:?}")), "{error}");
         }
