@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +22,7 @@ use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore};
 use tokio_rustls::server::TlsStream;
 
 use crate::error::{BoxError, Result, TlsError};
+use crate::sync::lock;
 
 #[cfg(feature = "http2")]
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";
@@ -66,6 +67,8 @@ pub struct Tls(Arc<Shared>);
 struct Shared {
     files: Files,
     config: RwLock<Arc<ServerConfig>>,
+    /// Held during a reload, so that of two at a time the one that reads the files last also stores its result last.
+    reload: Mutex<()>,
 }
 
 /// The paths of all files.
@@ -175,16 +178,17 @@ impl Tls {
 
     fn new(files: Files) -> Result<Self> {
         let config = RwLock::new(Arc::new(files.load()?));
-        Ok(Self(Arc::new(Shared { files, config })))
+        Ok(Self(Arc::new(Shared { files, config, reload: Mutex::default() })))
     }
 
     /// Reads all files again, for later handshakes. Open connections keep the certificates that they have.
-    /// The call blocks on the disk.
+    /// The call blocks on the disk, and until another one that is under way has ended.
     ///
     /// # Errors
     ///
     /// Those of [`load`](Self::load). The old certificates then stay in use.
     pub fn reload(&self) -> Result<()> {
+        let _guard = lock(&self.0.reload);
         let config = Arc::new(self.0.files.load()?);
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
