@@ -25,7 +25,8 @@ where
     /// [`trusted_proxies`](Self::trusted_proxies)`(["unix:"])` takes the addresses in its headers.
     ///
     /// The file is removed when the server ends, and replaced if no process listens on it any more. The permissions of
-    /// its folder decide who may connect. The queue of the listener has the length of [`backlog`](Self::backlog).
+    /// its folder decide who may connect. Start one server of a path at a time: of two that start at once and both find a
+    /// file that no process listens on, one can remove the new file of the other, which then gets no clients. The queue of the listener has the length of [`backlog`](Self::backlog).
     /// [`serve_listeners`](Self::serve_listeners) serves a `UnixListener` that is already bound.
     ///
     /// # Errors
