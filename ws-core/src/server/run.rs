@@ -3,12 +3,13 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::time::Sleep;
 
 use super::acceptor::{AcceptLoop, Acceptor};
 use super::handshake_timeouts::SharedTimer;
@@ -21,7 +22,7 @@ use crate::metrics::LoopMetrics;
 use crate::router::{Router, Settings};
 use crate::worker::{Watch, Workers, is_connection_error};
 
-/// How long the loop pauses after the system refused a connection, for example because file descriptors
+/// How long a listener pauses after the system refused it a connection, for example because file descriptors
 /// have run out.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -65,6 +66,7 @@ pub(super) async fn run_server(
     let threads = server.workers.iter().flat_map(|workers| workers.watched());
     let threads: Vec<_> = threads.chain(listeners.iter().filter_map(AcceptLoop::watched)).collect();
     let watch = (!threads.is_empty()).then(|| Watch::start(threads));
+    let mut pauses: Vec<_> = listeners.iter().map(|_| None).collect();
     let mut first = 0;
     let notice = server.settings.drain.notice;
     let shutdown = async {
@@ -82,7 +84,7 @@ pub(super) async fn run_server(
             timeouts.poll(task, &mut timer);
             match shutdown.as_mut().poll(task) {
                 Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => poll_accept(&mut listeners, &mut first, task).map(Some),
+                Poll::Pending => poll_accept(&mut listeners, &mut pauses, &mut first, task).map(Some),
             }
         });
         match next.await {
@@ -91,10 +93,7 @@ pub(super) async fn run_server(
             Some(Err(error)) if is_connection_error(&error) => {
                 tracing::debug!(%error, "a connection ended before it was accepted");
             }
-            Some(Err(error)) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
-            }
+            Some(Err(error)) => tracing::warn!(%error, "cannot accept a connection"),
         }
     }
     drop(watch);
@@ -110,16 +109,24 @@ pub(super) async fn run_server(
 }
 
 /// Accepts one connection of any listener. The next call begins with the listener after it, so that a busy one does
-/// not hold up the others.
+/// not hold up the others. A listener that fails has a pause, in which the others accept.
 fn poll_accept(
     listeners: &mut [AcceptLoop],
+    pauses: &mut [Option<Pin<Box<Sleep>>>],
     first: &mut usize,
     task: &mut TaskContext<'_>,
 ) -> Poll<io::Result<()>> {
     let len = listeners.len();
     for index in (*first..len).chain(0..*first) {
+        if pauses[index].as_mut().is_some_and(|pause| pause.as_mut().poll(task).is_pending()) {
+            continue;
+        }
+        pauses[index] = None;
         if let Poll::Ready(accepted) = listeners[index].poll_accept(task) {
             *first = (index + 1) % len;
+            if accepted.as_ref().is_err_and(|error| !is_connection_error(error)) {
+                pauses[index] = Some(Box::pin(tokio::time::sleep(ACCEPT_BACKOFF)));
+            }
             return Poll::Ready(accepted);
         }
     }
@@ -299,6 +306,35 @@ mod tests {
         client.read_exact(&mut answer).await.unwrap();
         assert_eq!((&answer, ready.is_ready()), (b"HTTP/1.1 503", false));
         server.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn listener_that_fails_does_not_hold_up_others() {
+        let server = Arc::new(Router::new().mount::<Silent>());
+        let acceptor = Acceptor::new(Arc::clone(&server));
+        let healthy = bind("127.0.0.1:0", &server.settings).await.unwrap();
+        let addr = healthy.local_addr().unwrap();
+        // Each call of `accept` fails.
+        let broken = bind("127.0.0.1:0", &server.settings).await.unwrap();
+        socket2::SockRef::from(&broken).shutdown(std::net::Shutdown::Read).unwrap();
+        let start = |listener| {
+            AcceptLoop::new(ListenerSocket::Tcp(listener), acceptor.for_listener(Security::Plain, false))
+                .unwrap()
+        };
+        let (mut listeners, mut pauses, mut first) = ([start(broken), start(healthy)], [None, None], 0);
+        let _clients: Vec<_> = (0..20).map(|_| TcpStream::connect(addr).unwrap()).collect();
+        let begin = tokio::time::Instant::now();
+        let (mut accepted, mut failed) = (0, 0);
+        while accepted < 20 {
+            match poll_fn(|task| poll_accept(&mut listeners, &mut pauses, &mut first, task)).await {
+                Ok(()) => accepted += 1,
+                Err(_) => failed += 1,
+            }
+        }
+        assert_eq!((begin.elapsed(), failed), (Duration::ZERO, 1));
+        // The listener is tried again after its pause.
+        assert!(poll_fn(|task| poll_accept(&mut listeners, &mut pauses, &mut first, task)).await.is_err());
+        assert!(begin.elapsed() >= ACCEPT_BACKOFF);
     }
 
     #[tokio::test]
