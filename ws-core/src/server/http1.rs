@@ -27,6 +27,9 @@ use crate::transport::write_timeout::WriteTimeout;
 /// The limit of header lines that hyper has without any setting.
 const HYPER_MAX_HEADERS: usize = 100;
 
+/// The size of hyper's buffer without any setting, which a head cannot exceed.
+const HYPER_MAX_BUFFER: usize = 8192 + 4096 * 100;
+
 /// The timer for hyper's time limits, which are final only after the I/O driver has run. hyper polls such a limit
 /// after each read that found too little.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +90,9 @@ impl Peer {
         // A limit other than the default makes hyper allocate the headers of each request.
         if settings.max_headers != HYPER_MAX_HEADERS {
             builder.max_headers(settings.max_headers);
+        }
+        if settings.max_header_size > HYPER_MAX_BUFFER {
+            builder.max_buf_size(settings.max_header_size);
         }
         let connection = builder
             .timer(PastIoTimer)
