@@ -1,10 +1,17 @@
 //! Addresses of clients behind proxies: by the headers of requests, and by the PROXY protocol.
 
+#[path = "spans/recorder.rs"]
+mod recorder;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use recorder::Lines;
 use tests::{RawClient, Server, handshake, http2, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tracing::subscriber::{NoSubscriber, set_default};
+use tracing::{Dispatch, Level};
 use ws_core::prelude::*;
 
 /// Handler without `#[on_upgrade]`, whose handshakes are plain.
@@ -139,6 +146,67 @@ async fn header_of_another_client_changes_nothing() {
     }
 }
 
+/// Header lines, each with the address for which a trusted proxy makes them count. `None` is the proxy's own.
+const FORGED: [(&str, Option<&str>); 14] = [
+    ("X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 203.0.113.7\r\n", Some("203.0.113.7:0")),
+    ("X-Forwarded-For: 203.0.113.7:40000\r\n", Some("203.0.113.7:40000")),
+    ("X-Forwarded-For: [2001:db8::1]\r\n", Some("[2001:db8::1]:0")),
+    ("X-Forwarded-For: 192.0.2.1, [2001:db8::1]:80\r\n", Some("[2001:db8::1]:80")),
+    ("X-Forwarded-For: ::ffff:203.0.113.7\r\n", Some("203.0.113.7:0")),
+    ("X-Forwarded-For: 203.0.113.7, unknown\r\n", None),
+    ("X-Forwarded-For: 203.0.113.7, \x01\r\n", None),
+    ("Forwarded: for=192.0.2.1\r\nForwarded: for=203.0.113.7\r\n", Some("203.0.113.7:0")),
+    ("Forwarded: for=\"[2001:db8::1]\"\r\n", Some("[2001:db8::1]:0")),
+    ("Forwarded: for=\"[2001:db8::1]:80\";by=unknown\r\n", Some("[2001:db8::1]:80")),
+    ("Forwarded: for=203.0.113.7, for=unknown\r\n", None),
+    ("Forwarded: for=203.0.113.7, for=_hidden\r\n", None),
+    ("Forwarded: for=203.0.113.7, for=\"_hidden:_port\"\r\n", None),
+    ("Forwarded: for=[2001:db8::1]\r\n", None),
+];
+
+/// Returns the status of a handshake with header lines, and the address that the handler shows.
+async fn address(server: &Server, host: u8, lines: &str) -> (u16, String, String) {
+    let mut client = connect(server.addr, host).await;
+    let status = client.request(&handshake("/plain", lines)).await.status;
+    let shown = if status == 101 { client.frame().await.unwrap().1 } else { Vec::new() };
+    (status, String::from_utf8(shown).unwrap(), own(&client))
+}
+
+#[tokio::test]
+async fn forged_header_changes_nothing() {
+    let server = serve(app().trusted_proxies(["127.0.0.2"])).await;
+    for (lines, expected) in FORGED {
+        let (status, shown, own) = address(&server, 2, lines).await;
+        // HTTP does not allow control characters.
+        if lines.contains('\x01') {
+            assert_eq!(status, 400, "{lines:?}");
+            continue;
+        }
+        assert_eq!((status, shown.as_str()), (101, expected.unwrap_or(&own)), "{lines}");
+        let (status, shown, own) = address(&server, 3, lines).await;
+        assert_eq!((status, shown), (101, own), "{lines}");
+    }
+}
+
+#[tokio::test]
+async fn long_header_changes_nothing() {
+    let million = format!("X-Forwarded-For: {}203.0.113.7\r\n", "192.0.2.1, ".repeat(100_000));
+    let server = serve(app().trusted_proxies(["127.0.0.2"]).max_header_size(2 << 20)).await;
+    assert_eq!(address(&server, 2, &million).await.1, "203.0.113.7:0");
+    let (status, shown, own) = address(&server, 3, &million).await;
+    assert_eq!((status, shown), (101, own));
+    // Without the setting, such a head is too large.
+    let server = serve(app().trusted_proxies(["127.0.0.2"])).await;
+    for host in [2, 3] {
+        let mut client = connect(server.addr, host).await;
+        // The server closes before it has read all of the header.
+        let _ = client.0.write_all(handshake("/plain", &million).as_bytes()).await;
+        let mut response = Vec::new();
+        let _ = client.0.read_to_end(&mut response).await;
+        assert!(response.is_empty() || response.starts_with(b"HTTP/1.1 431"), "{}", response.escape_ascii());
+    }
+}
+
 #[tokio::test]
 async fn headers_count_over_http2() {
     let server = serve(app().trusted_proxies(["127.0.0.1"])).await;
@@ -254,6 +322,59 @@ async fn connection_without_a_valid_proxy_header_ends_without_an_answer() {
         let mut client = connect(server.addr, 2).await;
         client.send(bytes).await;
         assert_eq!(client.byte().await, None, "{}", bytes.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn header_without_an_address_leaves_that_of_the_proxy() {
+    let server = serve(proxied()).await;
+    let start = b"\r\n\r\n\0\r\nQUIT\n";
+    // LOCAL, with and without addresses; a proxy for a protocol that is unknown; a path of a Unix socket.
+    let local = [&start[..], b"\x20\x00\0\0"].concat();
+    let local_addresses =
+        [&start[..], b"\x20\x11\0\x0c", &[203, 0, 113, 7, 192, 0, 2, 1, 0, 1, 0, 1]].concat();
+    let unspecified = [&start[..], b"\x21\x00\0\0"].concat();
+    let unix = [&start[..], b"\x21\x31\0\xd8", &[b'/'; 216]].concat();
+    let version_1 = b"PROXY UNKNOWN\r\n".to_vec();
+    for header in [local, local_addresses, unspecified, unix, version_1] {
+        let mut client = connect(server.addr, 2).await;
+        client.send(&header).await;
+        let expected = own(&client);
+        assert_eq!(opened(&mut client, "/plain", "").await, expected, "{}", header.escape_ascii());
+    }
+    // Further values follow the addresses: a name of the host, a checksum, and one whose length is wrong.
+    for values in [&b"\x02\0\x09localhost"[..], b"\x03\0\x04\0\0\0\0", b"\xff\xff\xff\x01"] {
+        let mut header = version_2();
+        header[15] += u8::try_from(values.len()).unwrap();
+        header.extend(values);
+        let mut client = connect(server.addr, 2).await;
+        client.send(&header).await;
+        assert_eq!(opened(&mut client, "/plain", "").await, "203.0.113.7:40000");
+    }
+}
+
+#[tokio::test]
+async fn reason_for_the_end_of_a_proxied_connection_is_logged() {
+    let lines = Lines::default();
+    // While there is one subscriber only, `tracing` disables a line that a thread without it reaches first.
+    let _other = Dispatch::new(NoSubscriber::default());
+    let _guard = set_default(lines.subscriber(Level::DEBUG));
+    let server = serve(proxied()).await;
+    for (bytes, reason) in [
+        (&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], "the connection begins with other bytes"),
+        (b"PROXY TCP4 oops oops 1 1\r\n", "no valid PROXY header"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff", "the header is too long"),
+        (b"PROXY TCP4 203", "no complete PROXY header in time"),
+    ] {
+        let mut client = connect(server.addr, 2).await;
+        let proxy = own(&client);
+        client.send(bytes).await;
+        assert_eq!(client.byte().await, None);
+        let logged = lines.take();
+        let found = logged.iter().find(|line| line.contains("PROXY header"));
+        let found = found.unwrap_or_else(|| panic!("no line about {reason:?} in {logged:?}"));
+        assert!(found.starts_with("DEBUG") && found.contains(reason), "{found}");
+        assert!(found.contains(&format!("proxy={proxy}")), "{found}");
     }
 }
 

@@ -1,9 +1,15 @@
 //! Certificates of clients, certificates by name, and sessions that clients resume.
 
+#[path = "../spans/recorder.rs"]
+mod recorder;
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use recorder::Lines;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{HandshakeKind, SupportedProtocolVersion};
+use tracing::subscriber::{NoSubscriber, set_default};
+use tracing::{Dispatch, Level};
 use ws_core::ClientCertificate;
 
 use super::*;
@@ -144,6 +150,10 @@ async fn required_certificate_of_a_client() {
     let alice = config(&[&cert], Some(&authority.client("alice")));
     assert_eq!(server.private(&alice).await.unwrap(), "alice");
 
+    let lines = Lines::default();
+    // While there is one subscriber only, `tracing` disables a line that a thread without it reaches first.
+    let _other = Dispatch::new(NoSubscriber::default());
+    let _guard = set_default(lines.subscriber(Level::DEBUG));
     // No certificate, one of another authority, and one that is its own authority.
     let other = Authority::new().client("mallory");
     let own = rcgen::generate_simple_self_signed(["mallory".to_owned()]).unwrap();
@@ -151,6 +161,11 @@ async fn required_certificate_of_a_client() {
     for identity in [None, Some(&other), Some(&own)] {
         let error = server.page(&config(&[&cert], identity)).await.unwrap_err();
         assert!(error.to_string().contains("alert"), "{error}");
+        let logged = lines.take();
+        let found = logged.iter().find(|line| line.contains("TLS handshake failed")).expect("a line");
+        let reason =
+            if identity.is_some() { "invalid peer certificate" } else { "peer sent no certificates" };
+        assert!(found.starts_with("DEBUG") && found.contains(reason), "{found}");
     }
 }
 
