@@ -1,5 +1,7 @@
 //! Invariants of the source tree.
 
+#[path = "tidy/log_lines.rs"]
+mod log_lines;
 #[path = "tidy/modules.rs"]
 mod modules;
 #[path = "tidy/prose.rs"]
