@@ -182,7 +182,10 @@ impl ConnectionTracker {
     pub(crate) fn tap(&self, id: ConnectionId, tap: Arc<dyn MessageTap>) -> bool {
         let mut state = self.lock();
         let is_open = state.entries.get(id.key).is_some_and(|entry| entry.serial == id.serial);
-        let add = |requests: &mut Requests| requests.taps.0.push(tap);
+        let add = |requests: &mut Requests| {
+            requests.taps.0.retain(|tap| !tap.is_ended());
+            requests.taps.0.push(tap);
+        };
         let waker = if is_open { self.request(&mut state, id.key, add) } else { None };
         drop(state);
         wake_all(waker.into_iter().collect());

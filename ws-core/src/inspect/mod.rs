@@ -29,7 +29,7 @@ pub use guard::{Guard, GuardAnswer, Permission};
 pub use hyper::http::request::Parts;
 pub use message::{InspectedMessage, Shown};
 pub(crate) use mounted::MountedHandler;
-pub(crate) use shared::Shared;
+pub(crate) use shared::InspectorShared;
 pub(crate) use socket::{Access, InspectorSocket};
 
 pub use crate::wire::Direction;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::sample::Sample;
-use super::shared::Shared;
+use super::shared::InspectorShared;
 
 /// The shortest time between two samples.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ pub(super) fn interval(connections: usize) -> Duration {
 }
 
 /// Takes samples until no page is open.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: Arc<InspectorShared>) {
     let mut previous = Arc::<Sample>::default();
     let mut taken_at: Option<Instant> = None;
     loop {

@@ -24,17 +24,17 @@ const HISTORY: usize = 60;
 pub(super) struct Sampled;
 
 /// An inspector of a router.
-pub(crate) struct Shared {
+pub(crate) struct InspectorShared {
     pub(super) connections: Connections,
     pub(super) tracker: Arc<ConnectionTracker>,
     pub(super) hubs: Vec<(String, Hub)>,
     pub(super) show: Option<ShowMessage>,
     places: AtomicUsize,
-    state: Mutex<SharedState>,
+    state: Mutex<InspectorState>,
 }
 
 #[derive(Default)]
-struct SharedState {
+struct InspectorState {
     pages: Vec<Recipient<Sampled>>,
     /// Whether the task that takes samples runs.
     is_sampling: bool,
@@ -43,9 +43,9 @@ struct SharedState {
 }
 
 /// A place for a page, which is free again once this is dropped.
-pub(crate) struct PagePlace(Arc<Shared>);
+pub(crate) struct PagePlace(Arc<InspectorShared>);
 
-impl Shared {
+impl InspectorShared {
     pub(crate) fn new(
         inspector: Inspector,
         connections: Connections,

@@ -12,7 +12,7 @@ use hyper::http::request::Parts;
 use super::guard::Permission;
 use super::mounted::MountedHandler;
 use super::protocol::{EndpointReport, Hello, InspectorEvent, InspectorRequest, Tab, View, ViewReport};
-use super::shared::{PagePlace, Sampled, Shared};
+use super::shared::{InspectorShared, PagePlace, Sampled};
 use super::watch::{Watch, Watched};
 use super::{actions, options, sampler, topics};
 use crate::context::Context;
@@ -32,7 +32,7 @@ const COLLECT: Duration = Duration::from_millis(100);
 /// The permission of a request, and what its page shows. An extension of the request.
 #[derive(Clone)]
 pub(crate) struct Access {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<InspectorShared>,
     pub(crate) permission: Permission,
     pub(crate) handlers: Arc<Vec<MountedHandler>>,
 }
@@ -254,7 +254,7 @@ impl Drop for InspectorSocket {
 #[cfg(test)]
 impl InspectorSocket {
     /// Creates the socket of a page that may look.
-    pub(super) fn for_test(shared: Arc<Shared>) -> Self {
+    pub(super) fn for_test(shared: Arc<InspectorShared>) -> Self {
         let place = shared.place();
         let access = Access { shared, permission: Permission::Look, handlers: Arc::default() };
         Self { access, place, view: View::default(), watch: None, peer: String::new() }

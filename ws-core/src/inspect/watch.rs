@@ -130,6 +130,10 @@ fn shorten(text: &str) -> (Option<String>, bool) {
 
 /// Runs in the task of the watched connection, so it copies and does no more.
 impl MessageTap for Watch {
+    fn is_ended(&self) -> bool {
+        lock(&self.waiting).is_ended
+    }
+
     fn on_message(&self, message: &TappedMessage<'_>) -> bool {
         let mut waiting = lock(&self.waiting);
         if waiting.is_ended {

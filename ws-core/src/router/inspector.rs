@@ -20,7 +20,9 @@ use super::{Connections, PeerAddr, Router, Settings};
 use crate::connections::ConnectionLimits;
 #[cfg(feature = "contract")]
 use crate::contract_model::HandlerContract;
-use crate::inspect::{Access, Inspector, InspectorSocket, PAGE, POLICY, Permission, Shared, check_local};
+use crate::inspect::{
+    Access, Inspector, InspectorShared, InspectorSocket, PAGE, POLICY, Permission, check_local,
+};
 use crate::upgrade::HandshakeRejection;
 
 impl<S: Send + Sync + 'static> Router<S> {
@@ -81,13 +83,13 @@ impl<S: Send + Sync + 'static> Router<S> {
 struct InspectorEndpoint {
     mount: Mount<InspectorSocket>,
     inspector: Inspector,
-    shared: Arc<Shared>,
+    shared: Arc<InspectorShared>,
 }
 
 impl InspectorEndpoint {
     fn new<S: Send + Sync + 'static>(path: &str, inspector: Inspector, router: &Router<S>) -> Self {
         let connections: Connections = router.connections();
-        let shared = Shared::new(inspector.clone(), connections, Arc::clone(&router.connections));
+        let shared = InspectorShared::new(inspector.clone(), connections, Arc::clone(&router.connections));
         Self { mount: Mount::new(path), inspector, shared }
     }
 

@@ -28,7 +28,7 @@ async fn pages_are_bounded_and_have_places_of_their_own() {
 async fn samples_are_taken_only_while_a_page_is_open() {
     let tracker = Arc::<ConnectionTracker>::default();
     let router = router(Inspector::local());
-    let shared = Shared::new(Inspector::local(), router.connections(), tracker);
+    let shared = InspectorShared::new(Inspector::local(), router.connections(), tracker);
     assert!(!shared.is_sampling());
     let handler = InspectorSocket::for_test(Arc::clone(&shared));
     let mut page = PageClient(TestClient::open(handler).await, 0);

@@ -4,13 +4,14 @@ use super::super::protocol::MessageRow;
 use super::super::watch::{MAX_BINARY, MAX_COPIED, MAX_TEXT, MAX_WAITING};
 use super::*;
 
-/// Opens a page that watches the only connection of a router.
-async fn watching(router: &Router) -> PageClient {
+/// Opens a page that watches the only connection of a router. Returns the number of the connection as well.
+async fn watching(router: &Router) -> (PageClient, Value) {
     let mut page = PageClient::open(router).await;
     page.view(json!({})).await;
-    page.until(|report| report["totals"]["connections"] == 2).await;
-    page.send(json!({ "type": "watch", "id": 1 })).await;
-    page
+    let report = page.until(|report| report["totals"]["connections"] == 2).await;
+    let id = first_id(&report);
+    page.send(json!({ "type": "watch", "id": id })).await;
+    (page, json!(id))
 }
 
 fn contents(messages: &Value) -> Vec<Value> {
@@ -26,8 +27,8 @@ async fn messages_are_shown_as_the_program_says() {
         None => Shown::Whole,
     }));
     let mut guest = guest(&router, "user:1").await;
-    let mut page = watching(&router).await;
-    assert_eq!(page.event("watching").await["id"], 1);
+    let (mut page, id) = watching(&router).await;
+    assert_eq!(page.event("watching").await["id"], id);
     for text in ["a secret", "hide", "panic"] {
         guest.send(text).await;
     }
@@ -55,14 +56,14 @@ async fn messages_are_shown_as_the_program_says() {
         (&items[6]["is_hex"], &items[6]["is_cut"], &items[6]["len"]),
         (&json!(true), &json!(true), &json!(300))
     );
-    assert_eq!((&messages["dropped"], &messages["id"]), (&json!(0), &json!(1)));
+    assert_eq!((&messages["dropped"], &messages["id"]), (&json!(0), &id));
 }
 
 #[tokio::test]
 async fn no_message_is_shown_unless_the_program_and_the_page_want_it() {
     let router = router(Inspector::local());
     let mut one = guest(&router, "user:1").await;
-    let mut page = watching(&router).await;
+    let (mut page, _) = watching(&router).await;
     assert_eq!(page.event("watching").await["id"], Value::Null);
     one.send("hello").await;
     page.0.advance(Duration::from_secs(2)).await;
@@ -70,15 +71,16 @@ async fn no_message_is_shown_unless_the_program_and_the_page_want_it() {
 
     let router = super::router(Inspector::local().messages(|_| Shown::Whole));
     let mut one = guest(&router, "user:1").await;
-    let mut page = watching(&router).await;
-    assert_eq!(page.event("watching").await["id"], 1);
+    let (mut page, id) = watching(&router).await;
+    assert_eq!(page.event("watching").await["id"], id);
     page.send(json!({ "type": "unwatch" })).await;
     assert_eq!(page.event("watching").await["id"], Value::Null);
     one.send("hello").await;
     page.0.advance(Duration::from_secs(2)).await;
     assert!(page.drain().await.iter().all(|event| event["type"] != "messages"));
     // Neither a connection that does not exist, nor that of a page.
-    for id in [99, 2] {
+    let own = first_id(&page.view(json!({ "query": "InspectorSocket" })).await);
+    for id in [NO_ID, own] {
         page.send(json!({ "type": "watch", "id": id })).await;
         assert_eq!(page.event("watching").await["id"], Value::Null);
     }
@@ -91,8 +93,8 @@ async fn long_messages_are_cut_and_too_long_ones_are_hidden() {
         Shown::Whole
     }));
     let mut guest = guest(&router, "user:1").await;
-    let mut page = watching(&router).await;
-    page.event("watching").await;
+    let (mut page, id) = watching(&router).await;
+    assert_eq!(page.event("watching").await["id"], id);
     // The cut would be within a letter.
     guest.send(format!("x{}", "é".repeat(MAX_TEXT))).await;
     guest.send("y".repeat(MAX_COPIED + 1)).await;
@@ -108,8 +110,8 @@ async fn long_messages_are_cut_and_too_long_ones_are_hidden() {
 async fn waiting_messages_are_bounded() {
     let router = router(Inspector::local().messages(|_| Shown::Whole));
     let mut guest = guest(&router, "user:1").await;
-    let mut page = watching(&router).await;
-    page.event("watching").await;
+    let (mut page, id) = watching(&router).await;
+    assert_eq!(page.event("watching").await["id"], id);
     for _ in 0..MAX_WAITING {
         guest.send("x").await;
     }

@@ -147,7 +147,10 @@ async fn guest(router: &Router, tag: &str) -> TestClient<Room> {
     TestClient::upgrade(&format!("/rooms/{tag}")).open_through(router.clone()).await.unwrap()
 }
 
-/// The number of the first connection of a report.
+/// A number that no connection has.
+const NO_ID: u64 = 1 << 50;
+
+/// Returns the number of the first connection of a report.
 fn first_id(report: &Value) -> u64 {
     report["connections"]["rows"][0]["id"].as_u64().unwrap()
 }

@@ -35,6 +35,9 @@ pub(crate) struct TappedMessage<'a> {
 pub(crate) trait MessageTap: Send + Sync {
     /// Takes a message. Returns false if the tap takes no more, which removes it.
     fn on_message(&self, message: &TappedMessage<'_>) -> bool;
+
+    /// Returns whether the tap takes no more messages.
+    fn is_ended(&self) -> bool;
 }
 
 /// The taps of one direction.
@@ -46,7 +49,9 @@ impl Taps {
         self.0.is_empty()
     }
 
+    /// Adds a tap, and removes those that have ended without a message since.
     pub(super) fn add(&mut self, tap: Arc<dyn MessageTap>) {
+        self.0.retain(|tap| !tap.is_ended());
         self.0.push(tap);
     }
 

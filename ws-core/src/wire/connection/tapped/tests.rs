@@ -21,7 +21,11 @@ impl MessageTap for Recorder {
     fn on_message(&self, message: &TappedMessage<'_>) -> bool {
         let TappedMessage { direction, kind, payload, is_part } = *message;
         self.seen.lock().unwrap().push((direction, kind, payload.to_vec(), is_part));
-        !self.is_ended.load(Ordering::Relaxed)
+        !self.is_ended()
+    }
+
+    fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::Relaxed)
     }
 }
 
@@ -145,6 +149,15 @@ fn ended_tap_leaves_nothing_behind() {
     // The fast path is back.
     let mut bytes = frame(0x81, b"z");
     assert!(wire.next_short_message(&mut &mut *bytes).is_some());
+}
+
+#[test]
+fn taps_that_end_without_a_message_are_not_kept() {
+    let mut wire = connection(|_| {});
+    let taps: Vec<_> = (0..10).map(|_| tapped(&mut wire)).collect();
+    taps.iter().for_each(|tap| tap.is_ended.store(true, Ordering::Relaxed));
+    tapped(&mut wire);
+    assert!(taps.iter().all(|tap| Arc::strong_count(tap) == 1));
 }
 
 #[test]
