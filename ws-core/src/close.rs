@@ -209,6 +209,12 @@ pub enum CloseReason {
 /// The close code of a connection of a session that another connection or session has replaced.
 pub(crate) const SUPERSEDED: u16 = 4900;
 
+/// The code of a connection that another one with its tag replaces.
+pub(crate) const REPLACED: u16 = 4910;
+
+/// The code of a connection that is refused, because another one has its tag.
+pub(crate) const TAKEN: u16 = 4911;
+
 impl CloseReason {
     /// Returns the close frame to send for this reason: the only table from reason to code.
     ///

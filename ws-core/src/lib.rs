@@ -205,7 +205,7 @@ pub use json::Json;
 pub use message::{Message, MessageKind, Part, Ping, Pong};
 #[cfg(feature = "json")]
 pub use named::Params;
-pub use options::{Compress, Options, Origins, Overflow, SessionOptions, Unhandled, UnsentLimit};
+pub use options::{Compress, OnSecond, Options, Origins, Overflow, SessionOptions, Unhandled, UnsentLimit};
 pub use payload::{FromBinary, FromText};
 pub use reply::{Goto, IntoReply, Replies};
 pub use router::{

@@ -1,6 +1,7 @@
 //! The settings of a handler's connections.
 
 mod compress;
+mod one_per;
 mod path_parameters;
 mod send_limits;
 mod session;
@@ -8,6 +9,7 @@ mod session;
 use std::time::Duration;
 
 pub use compress::Compress;
+pub use one_per::OnSecond;
 pub(crate) use send_limits::SendLimits;
 pub use send_limits::UnsentLimit;
 pub use session::SessionOptions;
@@ -117,6 +119,13 @@ pub struct Options {
     pub overflow: Overflow,
     /// The policy for messages of a kind that no method handles. Default [`Unhandled::Ignore`].
     pub unhandled: Unhandled,
+    /// The part before the colon of tags that only one connection of this handler may have at a time: with
+    /// `Some("user")`, one connection with the tag `user:42`, one with `user:43`, and so on. The bound is for the connections of
+    /// one router, and holds also for those that get the tag at the same time. Not empty, and up to 64 bytes.
+    /// `None` for no bound. Default `None`.
+    pub one_per: Option<&'static str>,
+    /// The policy for a second connection with a tag of `one_per`. Default [`OnSecond::Replace`].
+    pub on_second: OnSecond,
     /// The subprotocols that the handler supports, the preferred one first (RFC 6455 §1.9). The first one
     /// that the client offers is selected. Without a common subprotocol the connection opens without one.
     pub subprotocols: &'static [&'static str],
@@ -168,6 +177,8 @@ impl Options {
         unsent_limit: UnsentLimit::ByOverflow,
         overflow: Overflow::Close,
         unhandled: Unhandled::Ignore,
+        one_per: None,
+        on_second: OnSecond::Replace,
         subprotocols: &[],
         origins: Origins::SameHost,
         legacy: false,
@@ -380,6 +391,7 @@ impl Declaration {
             "`max_lifetime` is zero: write a duration, for example `1h`, or `none`",
         );
         self.options.close_codes.check();
+        self.options.check_one_per();
         assert!(
             !matches!(send_buffer, Some(0)),
             "`send_buffer` is zero: write a number of bytes, for example `64KiB`, or `none`",

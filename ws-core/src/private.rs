@@ -37,7 +37,9 @@ pub use crate::named::{
     dispatch_text, not_a_call, params, refuse, refuse_async, run_batch, unknown_name, wrong_state,
     wrong_state_async,
 };
-pub use crate::options::{Compress, Declaration, Origins, Overflow, SessionOptions, Unhandled, UnsentLimit};
+pub use crate::options::{
+    Compress, Declaration, OnSecond, Origins, Overflow, SessionOptions, Unhandled, UnsentLimit,
+};
 pub use crate::payload::{FromBinary, FromText};
 #[cfg(feature = "json")]
 pub use crate::reply::SendsOnly;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::clock::now;
+use crate::close::{Close, TAKEN};
 use crate::connections::{TagError, check_tag};
 use crate::context::Context;
 use crate::handler::Handler;
@@ -19,7 +21,8 @@ impl<H: Handler> Context<H> {
     /// # Errors
     ///
     /// [`TagError`] if the tag is empty, longer than 128 bytes, or one more than 16. The connection keeps its other
-    /// tags.
+    /// tags. [`TagError::Taken`] with the option [`on_second = refuse`](crate::OnSecond::Refuse), if another connection has
+    /// the tag: this one closes.
     ///
     /// ```
     /// # use ws_core::{TagError, prelude::*, test::TestClient};
@@ -42,7 +45,13 @@ impl<H: Handler> Context<H> {
         check_tag(tag, 0, false)?;
         if self.session().permit.is_some() {
             let addr = Arc::new(self.addr());
-            self.session().permit.as_ref().map_or(Ok(()), |permit| permit.tag(tag, addr))?;
+            let mut session = self.session();
+            let on_second = session.wire.options().on_second(tag);
+            let tagged = session.permit.as_ref().map_or(Ok(()), |permit| permit.tag(tag, addr, on_second));
+            if tagged == Err(TagError::Taken) {
+                session.wire.close_by_program(Close::from((TAKEN, "already connected")), now());
+            }
+            tagged?;
         }
         self.connection_span().record_first_tag(tag);
         Ok(())

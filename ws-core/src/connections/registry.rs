@@ -1,6 +1,6 @@
 //! Reads of the connections, and requests to them: tags, closes and snapshots.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 
 use super::tags::check_tag;
 use super::{ConnectionPermit, ConnectionTracker, Entry, REQUEST, TagError, TrackerState};
-use crate::close::Close;
+use crate::close::{Close, REPLACED};
+use crate::options::OnSecond;
 #[cfg(feature = "inspect")]
 use crate::wire::MessageTap;
 
@@ -57,6 +58,8 @@ pub(super) struct EntryExtras {
     /// The handler's address, once the connection has a tag.
     addr: Option<Arc<dyn Any + Send + Sync>>,
     requests: Requests,
+    /// Whether the registry has closed the connection, which then is none of those that `one_per` counts.
+    is_closed: bool,
     /// When a drain of this connection ends by force.
     pub(super) drain_by: Option<Instant>,
 }
@@ -193,6 +196,7 @@ impl ConnectionTracker {
     }
 
     fn request_close(&self, state: &mut TrackerState, key: usize, close: &Close) -> Option<Waker> {
+        state.entries.get_mut(key)?.extras.get_or_insert_default().is_closed = true;
         self.request(state, key, |requests| _ = requests.close.get_or_insert_with(|| close.clone()))
     }
 
@@ -253,6 +257,34 @@ impl TrackerState {
     }
 }
 
+impl TrackerState {
+    /// Returns the connections with a tag whose handler's address is of a type, without those that were closed.
+    fn connections_of(&self, tag: &str, handler: TypeId) -> Vec<usize> {
+        let is_one = |key: &usize| {
+            let extras = self.entries.get(*key).and_then(|entry| entry.extras.as_ref());
+            extras.is_some_and(|extras| {
+                !extras.is_closed && extras.addr.as_ref().is_some_and(|addr| (**addr).type_id() == handler)
+            })
+        };
+        self.tags.get(tag).into_iter().flatten().copied().filter(is_one).collect()
+    }
+
+    /// Removes a tag from a connection. Returns false if the connection does not have it.
+    fn remove_tag(&mut self, key: usize, tag: &str) -> bool {
+        let own = self.entries.get_mut(key).and_then(|entry| entry.extras.as_mut());
+        let had = own.is_some_and(|extras| extras.tags.remove(tag));
+        if had {
+            remove_tag(&mut self.tags, tag, key);
+        }
+        had
+    }
+}
+
+/// Returns the close frame of a connection that another one replaces.
+fn replaced() -> Close {
+    Close::from((REPLACED, "replaced by another connection"))
+}
+
 fn remove_tag(tags: &mut HashMap<Arc<str>, BTreeSet<usize>>, tag: &str, key: usize) {
     if let Some(keys) = tags.get_mut(tag) {
         keys.remove(&key);
@@ -276,33 +308,46 @@ impl ConnectionPermit {
         requests
     }
 
-    /// Adds a tag. `addr` is the address of the handler.
-    pub(crate) fn tag(&self, tag: &str, addr: Arc<dyn Any + Send + Sync>) -> Result<(), TagError> {
+    /// Adds a tag. `addr` is the address of the handler. With a policy, only one of the handler's connections has it.
+    pub(crate) fn tag(
+        &self,
+        tag: &str,
+        addr: Arc<dyn Any + Send + Sync>,
+        on_second: Option<OnSecond>,
+    ) -> Result<(), TagError> {
         let mut state = self.connections.lock();
-        let TrackerState { entries, tags, .. } = &mut *state;
-        let Some(entry) = entries.get_mut(self.key) else { return Ok(()) };
+        let Some(entry) = state.entries.get_mut(self.key) else { return Ok(()) };
         let own = entry.extras.get_or_insert_default();
-        if check_tag(tag, own.tags.len(), own.tags.contains(tag))? {
-            let shared = match tags.get_key_value(tag) {
-                Some((shared, _)) => Arc::clone(shared),
-                None => Arc::from(tag),
-            };
-            own.tags.insert(Arc::clone(&shared));
-            tags.entry(shared).or_default().insert(self.key);
-            own.addr.get_or_insert(addr);
+        if !check_tag(tag, own.tags.len(), own.tags.contains(tag))? {
+            return Ok(());
         }
+        let mut wakers = Vec::new();
+        if let Some(on_second) = on_second {
+            let is_closed = own.is_closed;
+            let others = state.connections_of(tag, (*addr).type_id());
+            if is_closed || (on_second == OnSecond::Refuse && !others.is_empty()) {
+                return Err(TagError::Taken);
+            }
+            for other in others {
+                wakers.extend(self.connections.request_close(&mut state, other, &replaced()));
+                state.remove_tag(other, tag);
+            }
+        }
+        let TrackerState { entries, tags, .. } = &mut *state;
+        let Some(own) = entries.get_mut(self.key).and_then(|entry| entry.extras.as_mut()) else {
+            return Ok(());
+        };
+        let shared = tags.get_key_value(tag).map_or_else(|| Arc::from(tag), |(shared, _)| Arc::clone(shared));
+        own.tags.insert(Arc::clone(&shared));
+        tags.entry(shared).or_default().insert(self.key);
+        own.addr.get_or_insert(addr);
+        drop(state);
+        wake_all(wakers);
         Ok(())
     }
 
     /// Removes a tag. Returns false if the connection does not have it.
     pub(crate) fn untag(&self, tag: &str) -> bool {
-        let mut state = self.connections.lock();
-        let TrackerState { entries, tags, .. } = &mut *state;
-        let own = entries.get_mut(self.key).and_then(|entry| entry.extras.as_mut());
-        let had = own.is_some_and(|extras| extras.tags.remove(tag));
-        if had {
-            remove_tag(tags, tag, self.key);
-        }
-        had
+        self.connections.lock().remove_tag(self.key, tag)
     }
 }

@@ -24,6 +24,9 @@ pub enum TagError {
     TooLong,
     /// The connection already has 16 tags.
     TooMany,
+    /// Another connection has the tag, of which the handler's option [`one_per`](crate::Options::one_per) allows one.
+    /// This connection closes.
+    Taken,
 }
 
 impl fmt::Display for TagError {
@@ -31,6 +34,7 @@ impl fmt::Display for TagError {
         match self {
             Self::Empty => f.write_str("the tag is empty"),
             Self::TooLong => write!(f, "the tag is longer than {MAX_TAG_LEN} bytes"),
+            Self::Taken => f.write_str("another connection has the tag"),
             Self::TooMany => write!(f, "the connection already has {MAX_TAGS} tags"),
         }
     }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::close::Close;
+use crate::options::OnSecond;
 
 #[tokio::test(start_paused = true)]
 async fn admits_within_each_limit() {
@@ -109,7 +110,7 @@ proptest! {
                     } else {
                         Err(TagError::TooMany)
                     };
-                    assert_eq!(own.permit.tag(&tag, Arc::new(own.number)), expected);
+                    assert_eq!(own.permit.tag(&tag, Arc::new(own.number), None), expected);
                 }
                 Step::Untag(index, tag) if index < count => {
                     let (own, tag) = (&mut open[index], format!("tag {tag}"));
@@ -163,7 +164,7 @@ proptest! {
 fn tags_are_bounded() {
     let connections = Arc::<ConnectionTracker>::default();
     let permit = connections.admit(&ConnectionLimits::new(1), None).unwrap();
-    let tag = |tag: &str| permit.tag(tag, Arc::new(()));
+    let tag = |tag: &str| permit.tag(tag, Arc::new(()), None);
     assert_eq!(
         (tag(""), tag(&"é".repeat(64)), tag(&"x".repeat(129))),
         (Err(TagError::Empty), Ok(()), Err(TagError::TooLong))
@@ -192,4 +193,52 @@ fn number_of_an_earlier_connection_closes_none() {
     assert!(connections.close_id(second_id, &Close::from(4003)));
     assert!(connections.close_id(second_id, &Close::from(4004)));
     assert_eq!(second.take_requests().close, Some(Close::from(4003)), "the first close counts");
+}
+
+#[test]
+fn one_connection_has_a_tag_of_one_per() {
+    let connections = Arc::<ConnectionTracker>::default();
+    let admit = || connections.admit(&ConnectionLimits::new(9), None).unwrap();
+    let (first, second, third, other) = (admit(), admit(), admit(), admit());
+    let tag = |permit: &ConnectionPermit, policy| permit.tag("user:1", Arc::new(1_u8), Some(policy));
+    assert_eq!(other.tag("user:1", Arc::new("of another handler"), Some(OnSecond::Refuse)), Ok(()));
+    assert_eq!(tag(&first, OnSecond::Refuse), Ok(()));
+    assert_eq!(
+        (tag(&first, OnSecond::Refuse), tag(&second, OnSecond::Refuse)),
+        (Ok(()), Err(TagError::Taken))
+    );
+    // One that was refused may try again, and one that closes does not count.
+    connections.close_tagged("user:1", &Close::from(4003));
+    assert_eq!(tag(&second, OnSecond::Refuse), Ok(()));
+    assert_eq!(tag(&third, OnSecond::Replace), Ok(()));
+    assert_eq!(second.take_requests().close, Some(Close::from((4910, "replaced by another connection"))));
+    assert_eq!((second.untag("user:1"), third.untag("user:1")), (false, true));
+    // A connection that was replaced cannot replace the other one.
+    assert_eq!(tag(&second, OnSecond::Replace), Err(TagError::Taken));
+    assert_eq!(other.take_requests().close, Some(Close::from(4003)));
+}
+
+/// Several threads give the same tag to connections of their own.
+#[test]
+fn two_connections_at_once_never_both_keep_the_tag() {
+    for policy in [OnSecond::Replace, OnSecond::Refuse] {
+        let connections = Arc::<ConnectionTracker>::default();
+        let permits: Vec<_> =
+            (0..400).map(|_| connections.admit(&ConnectionLimits::new(400), None).unwrap()).collect();
+        let kept: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = permits
+                .chunks(100)
+                .map(|permits| {
+                    scope.spawn(|| {
+                        let tagged =
+                            permits.iter().map(|permit| permit.tag("user:1", Arc::new(1_u8), Some(policy)));
+                        tagged.filter(Result::is_ok).count()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let closed = permits.iter().filter(|permit| permit.take_requests().close.is_some()).count();
+        assert_eq!((kept - closed, connections.count_tagged("user:1")), (1, 1), "{policy:?}");
+    }
 }

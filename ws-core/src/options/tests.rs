@@ -14,6 +14,8 @@ const BASE: Options = {
     options.origins = Origins::Any;
     options.unsent_limit = UnsentLimit::Bytes(1);
     options.overflow = Overflow::Latest;
+    options.one_per = Some("user");
+    options.on_second = OnSecond::Refuse;
     options.legacy = true;
     options.bullet = true;
     options
@@ -51,6 +53,8 @@ impl InTheMiddle {
     origins = same_host,
     unsent_limit = by_overflow,
     overflow = close,
+    one_per = none,
+    on_second = replace,
     legacy = false,
     bullet = false,
     compress = none,

@@ -9,7 +9,7 @@ use super::envelope::{Envelope, validate_envelope, validate_sends};
 use super::usage::{OPTIONS, invalid_value, unknown_option, usage_hint};
 use super::value::{keyword, ungroup_expr};
 use super::{
-    close_codes, compress, reject_lifetimes, reject_repeated_websocket, session, string_list, value,
+    close_codes, compress, one_per, reject_lifetimes, reject_repeated_websocket, session, string_list, value,
 };
 use crate::errors::Errors;
 use crate::parse::{self, Opt, OptValue};
@@ -95,6 +95,13 @@ pub(crate) fn validate_declaration(
              help: write `envelope = JsonRpc` or `envelope = Tagged` beside it",
         );
     }
+    if let (Some(on_second), None, None) = (named("on_second"), named("one_per"), named("options")) {
+        errors.error(
+            on_second.span(),
+            "`on_second` without `one_per`, the tags of which one connection may have each\n\
+             help: write `one_per = \"user\"` beside it",
+        );
+    }
     errors.is_empty().then_some(model)
 }
 
@@ -175,6 +182,8 @@ fn validate_option(option: &Opt) -> syn::Result<Setting> {
             };
             quote!(__ws::Unhandled::#variant)
         }
+        ("one_per", OptValue::Expr(value)) => one_per::one_per(value)?,
+        ("on_second", OptValue::Expr(value)) => one_per::on_second(value)?,
         ("overflow", OptValue::Expr(value)) => overflow(value)?,
         ("validate_utf8" | "legacy" | "bullet", OptValue::Expr(value)) => match value {
             Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) => quote!(#on),

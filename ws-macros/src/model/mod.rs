@@ -13,6 +13,7 @@ mod handler_impl;
 mod kind;
 mod method;
 mod named;
+mod one_per;
 mod parameters;
 mod path;
 mod session;

@@ -5,7 +5,7 @@ use proc_macro2::Span;
 use crate::parse::suggest;
 
 /// Names of the options.
-pub(super) const OPTIONS: [&str; 33] = [
+pub(super) const OPTIONS: [&str; 35] = [
     "path",
     "options",
     "envelope",
@@ -35,6 +35,8 @@ pub(super) const OPTIONS: [&str; 33] = [
     "close_codes",
     "cancel_timeout",
     "unhandled",
+    "one_per",
+    "on_second",
     "origins",
     "legacy",
     "session",
@@ -42,7 +44,7 @@ pub(super) const OPTIONS: [&str; 33] = [
 ];
 
 /// Names of the options in Cowboy and other frameworks, and common guesses.
-const OTHER_NAMES: [(&str, &[&str]); 23] = [
+const OTHER_NAMES: [(&str, &[&str]); 25] = [
     ("path", &["route", "url", "uri", "at"]),
     ("options", &["base", "defaults", "config", "settings", "extends"]),
     ("envelope", &["rpc", "json_rpc", "jsonrpc", "format", "message_format", "tag", "tagged"]),
@@ -82,6 +84,8 @@ const OTHER_NAMES: [(&str, &[&str]); 23] = [
     ("outbox_limit", &["max_backpressure", "max_buffered", "write_buffer_size"]),
     ("send_buffer", &["sndbuf", "so_sndbuf", "send_buffer_size", "socket_buffer"]),
     ("unsent_limit", &["notsent_lowat", "tcp_notsent_lowat", "max_unsent", "unsent"]),
+    ("one_per", &["unique", "unique_tag", "one_per_user", "single", "max_per_user", "exclusive"]),
+    ("on_second", &["on_duplicate", "duplicate", "replace", "refuse", "on_conflict", "second"]),
     ("origins", &["origin", "allowed_origins", "cors"]),
     ("close_codes", &["close_code", "codes", "close", "close_reasons"]),
     ("session", &["sessions", "resume", "resumable", "recover", "reconnect", "stateful_reconnect"]),
@@ -169,6 +173,8 @@ pub(super) fn usage_hint(name: &str) -> &'static str {
         "discard_limit" => "`discard_limit = 64MiB`",
         "cancel_timeout" => "`cancel_timeout = 1s`",
         "unhandled" => "`unhandled = close`, or `unhandled = ignore`",
+        "one_per" => "`one_per = \"user\"`, for one connection with each tag `user:…`, or `one_per = none`",
+        "on_second" => "`on_second = replace`, or `on_second = refuse`",
         "session" => "`session`, or `session(resume = 30s, buffer = 256KiB, poll_timeout = 25s)`",
         "legacy" => "`legacy`, or `legacy = false`",
         "bullet" => "`bullet`, or `bullet = false`",

@@ -60,7 +60,7 @@ async fn snapshots(count: usize) -> Vec<crate::ConnectionSnapshot> {
             permit.register_connection(std::task::Waker::noop(), &KIND, crate::clock::now());
             for tag in 0..16 {
                 let tag = format!("<b>{tag} {}", "\u{1}".repeat(120));
-                permit.tag(&tag, Arc::new(())).unwrap();
+                permit.tag(&tag, Arc::new(()), None).unwrap();
             }
             permit
         })
