@@ -19,13 +19,13 @@ pub(crate) enum CountedKind {
 
 /// The metrics of one connection, of which there are none.
 #[derive(Debug, Default)]
-pub(crate) struct ConnectionMetrics;
+pub(crate) struct ConnectionMetrics(());
 
 #[expect(clippy::unused_self, reason = "with the feature, the metrics are in the value")]
 impl ConnectionMetrics {
     #[inline]
     pub(crate) fn open(_: &'static str, _: &'static str) -> Self {
-        Self
+        Self(())
     }
 
     #[inline]
@@ -77,15 +77,18 @@ pub(crate) fn on_delivered(_: usize) {}
 #[inline]
 pub(crate) fn on_recovery(_: bool) {}
 
+#[cfg(feature = "session")]
 #[inline]
 pub(crate) fn on_session_detached() {}
 
+#[cfg(feature = "session")]
 #[inline]
 pub(crate) fn on_session_resumed() {}
 
 /// The start of a call, which is not measured.
 pub(crate) struct CallTimer;
 
+#[expect(clippy::unused_self, reason = "with the feature, the start is in the value")]
 impl CallTimer {
     #[inline]
     pub(crate) fn start() -> Self {

@@ -20,7 +20,7 @@ use crate::connections::ConnectionTracker;
 use crate::error::{Error, Result};
 use crate::metrics::LoopMetrics;
 use crate::router::{Router, Settings};
-use crate::worker::{Watch, Workers, is_connection_error};
+use crate::worker::{ThreadWatch, Workers, is_connection_error};
 
 /// How long a listener pauses after the system refused it a connection, for example because file descriptors
 /// have run out.
@@ -65,7 +65,7 @@ pub(super) async fn run_server(
     let mut listeners = listeners.map_err(|source| Error::Workers { source })?;
     let threads = server.workers.iter().flat_map(|workers| workers.watched());
     let threads: Vec<_> = threads.chain(listeners.iter().filter_map(AcceptLoop::watched)).collect();
-    let watch = (!threads.is_empty()).then(|| Watch::start(threads));
+    let watch = (!threads.is_empty()).then(|| ThreadWatch::start(threads));
     let mut pauses: Vec<_> = listeners.iter().map(|_| None).collect();
     let mut first = 0;
     let notice = server.settings.drain.notice;

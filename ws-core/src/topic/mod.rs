@@ -18,8 +18,8 @@ mod history;
 mod hub;
 #[cfg(feature = "inspect")]
 mod inspected;
-#[cfg(feature = "nats")]
 mod local_connections;
+#[cfg(feature = "nats")]
 mod nats;
 mod node_request;
 mod position;

@@ -27,7 +27,7 @@ pub(crate) use future::{ConnectionFuture, Finished};
 use inbox::{Command, Inbox};
 pub(crate) use listener::{ListenerThread, drain, is_connection_error};
 pub(crate) use socket::Socket;
-pub(crate) use watch::{Watch, WatchedThread};
+pub(crate) use watch::{ThreadWatch, WatchedThread};
 
 use crate::close::CloseReason;
 #[cfg(feature = "metrics")]

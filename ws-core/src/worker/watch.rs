@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 /// How often the threads are probed, and how long each may take to answer.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Wakes a thread, which then sets the flag.
+/// A function that wakes a thread, which then sets the flag.
 type ThreadProbe = Box<dyn Fn(&Arc<AtomicBool>) + Send>;
 
 /// A thread under watch.
@@ -48,16 +48,16 @@ impl WatchedThread {
 }
 
 /// A running watch. Dropping it ends the watch.
-pub(crate) struct Watch(AbortHandle);
+pub(crate) struct ThreadWatch(AbortHandle);
 
-impl Watch {
+impl ThreadWatch {
     /// Starts to watch threads, in a task of the current runtime.
     pub(crate) fn start(threads: Vec<WatchedThread>) -> Self {
         Self(tokio::spawn(run(threads)).abort_handle())
     }
 }
 
-impl Drop for Watch {
+impl Drop for ThreadWatch {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -34,8 +34,10 @@ pub(crate) use tap::{MessageTap, TappedMessage};
 
 use super::decoder::Decoder;
 #[cfg(feature = "deflate")]
+use super::deflate::Deflater;
+#[cfg(feature = "deflate")]
 use super::deflate::Inflater;
-use super::deflate::{DeflateParams, Deflater, ThreadBuffer};
+use super::deflate::{DeflateParams, ThreadBuffer};
 use super::frame::Opcode;
 use super::outbox::{Outbox, OwnedPayload};
 use super::rate_limiter::RateLimiter;
