@@ -116,7 +116,11 @@ async fn check_requests(proxy: &Proxy, reasons: &mut mpsc::UnboundedReceiver<Clo
     let mut forged = request(format!("ws://{}{PATH}", proxy.addr), &origin);
     forged.headers_mut().insert("forwarded", "for=203.0.113.7".parse().unwrap());
     let (socket, response) = connect_async(forged).await.unwrap();
-    assert!(Client { socket, response }.text().await.starts_with("a b since 7 127.0.0.1:0"));
+    let mut client = Client { socket, response };
+    assert!(client.text().await.starts_with("a b since 7 127.0.0.1:0"));
+    client.send("x").await;
+    assert_eq!(client.close_code().await, 4001);
+    assert_eq!(reasons.recv().await, Some(CloseReason::Stop(Close::new(4001, "x"))));
 
     // The code of a client reaches the handler.
     let mut client = connect(proxy.addr, PATH, &origin).await.unwrap();
