@@ -149,7 +149,7 @@ async fn header_of_another_client_changes_nothing() {
 }
 
 /// Header lines, each with the address for which a trusted proxy makes them count. `None` is the proxy's own.
-const FORGED: [(&str, Option<&str>); 14] = [
+const FORGED: [(&str, Option<&str>); 13] = [
     ("X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 203.0.113.7\r\n", Some("203.0.113.7:0")),
     ("X-Forwarded-For: 203.0.113.7:40000\r\n", Some("203.0.113.7:40000")),
     ("X-Forwarded-For: [2001:db8::1]\r\n", Some("[2001:db8::1]:0")),
@@ -163,7 +163,6 @@ const FORGED: [(&str, Option<&str>); 14] = [
     ("Forwarded: for=203.0.113.7, for=unknown\r\n", None),
     ("Forwarded: for=203.0.113.7, for=_hidden\r\n", None),
     ("Forwarded: for=203.0.113.7, for=\"_hidden:_port\"\r\n", None),
-    ("Forwarded: for=[2001:db8::1]\r\n", None),
 ];
 
 /// Returns the status of a handshake with header lines, and the address that the handler shows.
@@ -188,6 +187,11 @@ async fn forged_header_changes_nothing() {
         let (status, shown, own) = address(&server, 3, lines).await;
         assert_eq!((status, shown), (101, own), "{lines}");
     }
+    // An IPv6 address has to be quoted. A guess at a malformed header could be wrong.
+    let malformed = "Forwarded: for=[2001:db8::1]\r\n";
+    assert_eq!(address(&server, 2, malformed).await.0, 400);
+    let (status, shown, own) = address(&server, 3, malformed).await;
+    assert_eq!((status, shown), (101, own));
 }
 
 #[tokio::test]
