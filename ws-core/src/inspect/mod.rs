@@ -73,8 +73,9 @@ impl Inspector {
     ///
     /// - Its TCP connection is not from a loopback address, or the server does not know the address.
     /// - It passed a proxy: it has `Forwarded`, `Via`, `X-Real-IP` or an `X-Forwarded-…` header, or is HTTP/1.0. The
-    ///   proxy's own address may be a loopback address. A proxy that sends none of these (nginx does so only if it is
-    ///   configured to) must not forward the path.
+    ///   proxy's own address may be a loopback address. A proxy that sends none of these must not forward the
+    ///   path: nginx sends one only if it is configured to, a proxy of TCP or TLS never does, and a client may send any
+    ///   `Host`.
     /// - Its `Host` is neither `localhost`, nor a name that ends in `.localhost`, nor a loopback address. That excludes
     ///   pages of other sites whose name was pointed to this machine (DNS rebinding).
     ///
@@ -141,7 +142,7 @@ impl Inspector {
     /// let inspector = Inspector::local().messages(|message| match message.text() {
     ///     Some(text) if text.contains("password") => Shown::Hidden,
     ///     Some(text) => Shown::Text(text.replace("@example.com", "@…")),
-    ///     None => Shown::Whole,
+    ///     None => Shown::Hidden, // Binary, or a part of a text that is not UTF-8 by itself.
     /// });
     /// ```
     pub fn messages(mut self, show: impl Fn(&InspectedMessage<'_>) -> Shown + Send + Sync + 'static) -> Self {
