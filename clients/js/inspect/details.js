@@ -66,8 +66,8 @@ export class Details {
   /** Shows another connection. */
   select(id) {
     if (this.id === id) return;
-    if (this.watched !== undefined) this.link.send({ type: "unwatch" });
-    Object.assign(this, { id, row: undefined, watched: undefined, shownTags: undefined, isEnded: false });
+    if (this.isWatchAsked) this.link.send({ type: "unwatch" });
+    Object.assign(this, { id, row: undefined, watched: undefined, isWatchAsked: false, shownTags: undefined, isEnded: false });
     this.element.hidden = id === undefined;
     this.form.replaceChildren();
     this.actions.replaceChildren();
@@ -157,7 +157,9 @@ export class Details {
   }
 
   toggleWatch() {
-    this.link.send(this.watched === undefined ? { type: "watch", id: this.id } : { type: "unwatch" });
+    // Asked before the answer arrives: whoever selects another connection meanwhile ends this watch too.
+    this.isWatchAsked = this.watched === undefined;
+    this.link.send(this.isWatchAsked ? { type: "watch", id: this.id } : { type: "unwatch" });
   }
 
   /** The server shows the messages of this connection from now on, or of none. */

@@ -47,6 +47,10 @@ impl<H: Handler> Context<H> {
             let addr = Arc::new(self.addr());
             let mut session = self.session();
             let on_second = session.wire.options().on_second(tag);
+            // A connection that closes does not take the place of one that stays.
+            if on_second.is_some() && session.wire.close_reason().is_some() {
+                return Err(TagError::Taken);
+            }
             let tagged = session.permit.as_ref().map_or(Ok(()), |permit| permit.tag(tag, addr, on_second));
             if tagged == Err(TagError::Taken) {
                 session.wire.close_by_program(Close::from((TAKEN, "already connected")), now());

@@ -64,6 +64,14 @@ pub(super) struct EntryExtras {
     pub(super) drain_by: Option<Instant>,
 }
 
+impl EntryExtras {
+    /// Returns whether nothing is in them, so that they may be freed.
+    fn is_empty(&self) -> bool {
+        let Self { tags, addr, requests, is_closed, drain_by } = self;
+        tags.is_empty() && addr.is_none() && requests.is_empty() && !is_closed && drain_by.is_none()
+    }
+}
+
 /// The requests of the registry to the task of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
@@ -299,9 +307,12 @@ impl ConnectionPermit {
     #[cold]
     pub(crate) fn take_requests(&self) -> Requests {
         let mut state = self.connections.lock();
-        let entry = state.entries.get_mut(self.key);
-        let Some(extras) = entry.and_then(|entry| entry.extras.as_mut()) else { return Requests::default() };
+        let Some(entry) = state.entries.get_mut(self.key) else { return Requests::default() };
+        let Some(extras) = entry.extras.as_mut() else { return Requests::default() };
         let requests = std::mem::take(&mut extras.requests);
+        if extras.is_empty() {
+            entry.extras = None;
+        }
         if !requests.is_empty() {
             self.connections.signals.fetch_sub(REQUEST, Ordering::AcqRel);
         }

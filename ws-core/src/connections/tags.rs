@@ -24,8 +24,8 @@ pub enum TagError {
     TooLong,
     /// The connection already has 16 tags.
     TooMany,
-    /// Another connection has the tag, of which the handler's option [`one_per`](crate::Options::one_per) allows one.
-    /// This connection closes.
+    /// The handler's option [`one_per`](crate::Options::one_per) allows the tag for one connection. Either another
+    /// connection has the tag, and this one closes; or this one is closing already, and takes the place of none.
     Taken,
 }
 

@@ -81,7 +81,9 @@ impl Declared for InspectorSocket {
         path: "",
         options: Options {
             max_message_size: 4 << 10,
-            max_message_rate: Some(50),
+            max_message_rate: Some(20),
+            // The page connects again, and the guard decides again.
+            max_lifetime: Some(Duration::from_mins(15)),
             unhandled: Unhandled::Close,
             ..Options::DEFAULT
         },

@@ -1,6 +1,7 @@
 //! The endpoint of an inspector: its page and its socket at one path.
 
 use std::any::type_name;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum_core::body::Body;
@@ -97,6 +98,11 @@ impl InspectorEndpoint {
     async fn permission(&self, parts: &Parts, settings: &Settings) -> Permission {
         let reason = match &self.inspector.guard {
             None => match check_local(parts) {
+                // The client is unknown: the header of the proxy has no address.
+                #[cfg(feature = "proxy-protocol")]
+                Ok(()) if settings.proxy_protocol.contains_peer(peer_of(parts)) => {
+                    "an inspector without a guard does not serve the address of a proxy"
+                }
                 Ok(()) => return Permission::Act,
                 Err(reason) => reason,
             },
@@ -113,12 +119,16 @@ impl InspectorEndpoint {
         let request = RefusedRequest {
             handler: type_name::<InspectorSocket>(),
             path: parts.uri.path(),
-            peer: parts.extensions.get::<PeerAddr>().map(|peer| peer.0),
+            peer: peer_of(parts),
             fields: &parts.headers,
         };
         settings.refusals.log(&request, &mut reject(HandshakeRejection::Inspector(reason)));
         Permission::Deny
     }
+}
+
+fn peer_of(parts: &Parts) -> Option<SocketAddr> {
+    parts.extensions.get::<PeerAddr>().map(|peer| peer.0)
 }
 
 /// Responds like the router to a path without a handler.

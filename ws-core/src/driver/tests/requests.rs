@@ -153,3 +153,32 @@ async fn report_has_the_figures_of_the_connection() {
     assert!(report.is_closing && report.is_in_method);
     assert_eq!(peer.closed().await, 4003);
 }
+
+/// A handler that signs its client in after a lookup.
+#[websocket(path = "/", one_per = "user")]
+#[derive(Default)]
+struct SlowLogin;
+
+#[websocket]
+impl SlowLogin {
+    #[on_text]
+    async fn sign_in(&mut self, ms: &str, cx: &mut Context<Self>) -> String {
+        sleep(Duration::from_millis(ms.parse().unwrap())).await;
+        format!("{:?}", cx.tag("user:42"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_that_closes_takes_the_place_of_none() {
+    let router: Router = Router::new().mount::<SlowLogin>();
+    let open = || crate::test::TestClient::<SlowLogin>::upgrade("/").open_through(router.clone());
+    let (mut old, mut new) = (open().await.unwrap(), open().await.unwrap());
+    old.send("500").await;
+    old.close(1000).await;
+    new.send("0").await;
+    assert_eq!(new.text().await, "Ok(())");
+    new.advance(S).await;
+    assert_eq!(router.connections().tagged("user:42").count(), 1);
+    new.send("0").await;
+    assert_eq!(new.text().await, "Ok(())", "it is still open");
+}

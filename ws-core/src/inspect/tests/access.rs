@@ -81,6 +81,16 @@ fn without_a_guard_proxies_are_refused() {
     assert!(check_local(&old).is_err());
 }
 
+#[cfg(feature = "proxy-protocol")]
+#[tokio::test]
+async fn without_a_guard_the_address_of_a_proxy_is_refused() {
+    let router = router(Inspector::local()).proxy_protocol(["127.0.0.1"]);
+    for (peer, status) in [("127.0.0.1:1", 404), ("127.0.0.2:1", 200)] {
+        let page = request("/_ws", Some(peer), &[("host", "localhost")]);
+        assert_eq!(get(&router, page).await.0, status, "{peer}");
+    }
+}
+
 #[test]
 fn without_a_guard_the_host_is_this_machine() {
     for host in ["localhost", "LOCALHOST:8080", "app.localhost:1", "127.0.0.1", "127.1.2.3:80", "[::1]:8080"]
