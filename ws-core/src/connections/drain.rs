@@ -39,7 +39,9 @@ impl DrainPlan {
     /// Returns the time over which a number of connections is closed. The last one has its grace, or half of the
     /// whole time.
     fn spread_of(&self, connections: usize) -> Duration {
-        let share = TIME_PER_CONNECTION.saturating_mul(u32::try_from(connections).unwrap_or(u32::MAX));
+        // One connection closes at once.
+        let others = u32::try_from(connections.saturating_sub(1)).unwrap_or(u32::MAX);
+        let share = TIME_PER_CONNECTION.saturating_mul(others);
         let grace = self.grace.unwrap_or(self.timeout / 2);
         self.spread.min(share).min(self.timeout.saturating_sub(grace))
     }

@@ -154,10 +154,11 @@ impl ReplayBuffer {
         at
     }
 
-    /// Returns how many bytes may be added. A message at the front may exceed the limit, as far as it is written.
+    /// Returns how many bytes may be added. A message that has begun may exceed the limit, as far as it is written: what
+    /// acknowledges those before it may wait for its end.
     pub(super) fn room(&self, limit: usize) -> usize {
-        let is_alone = self.entries.is_empty();
-        limit.saturating_sub(if is_alone { self.unwritten } else { self.bytes.len() })
+        let has_begun = self.entries.is_empty() || self.open_len > 0;
+        limit.saturating_sub(if has_begun { self.unwritten } else { self.bytes.len() })
     }
 
     /// Returns whether bytes of a message wait for the rest of it.
