@@ -44,7 +44,7 @@ pub enum Permission {
 ///
 /// # async fn role_of(session: &str) -> Result<String, BoxError> { Ok(session.to_owned()) }
 /// /// Asks the program's database for the role of the user.
-/// fn guard(request: &Parts) -> impl Future<Output = Permission> + Send + 'static {
+/// fn guard(request: &Parts) -> impl Future<Output = Permission> + Send + use<> {
 ///     let cookie = request.headers.get("cookie").and_then(|cookie| cookie.to_str().ok());
 ///     let session = cookie.unwrap_or_default().to_owned();
 ///     async move {
