@@ -183,12 +183,28 @@ export function openHttp(session, link, on, isPolling) {
       }
     }
   };
+  // The server may read a POST only after it is rid of a large message, which waits for an acknowledgement: that waits for
+  // no POST. A poll has its own.
+  let isAcknowledging = false;
+  const acknowledge = async () => {
+    isAcknowledging = true;
+    for (; link.isAckDue; ) {
+      link.isAckDue = false;
+      const ack = link.acked = session.received;
+      const timer = setTimeout(on.lost, session.interval + options.pongTimeout);
+      const response = await post({ ack }).finally(() => clearTimeout(timer));
+      if (!response.ok) return on.lost();
+    }
+    isAcknowledging = false;
+  };
   receive().catch(on.lost);
   if (isPolling && session.token) sleep(POLL_GAP).then(() => isAttached || send()).catch(on.lost);
   Object.assign(link, {
     buffered: () => 0,
     flush() {
-      if (isAttached && !isPosting) send().catch(on.lost);
+      if (!isAttached) return;
+      if (!isPosting) send().catch(on.lost);
+      else if (!isPolling && !isAcknowledging) acknowledge().catch(on.lost);
     },
     // The request outlives the page. The server takes it only while the connection carries the session.
     leave(code, reason) {

@@ -396,6 +396,33 @@ test("a callback that abandons the connection is its last", async () => {
   assert.equal(log.filter((method) => method === "POST").length, 1);
 });
 
+test("an acknowledgement over events waits for no POST", async () => {
+  let events;
+  const stream = new ReadableStream({ start: (body) => (events = body) }), bodies = [];
+  const [session] = withMessage((method, body) => {
+    if (method === "GET") return new Response(stream, { headers: { "content-type": "text/event-stream" } });
+    bodies.push(JSON.parse(body));
+    return bodies.length === 1 ? never() : new Response('{"received":0}');
+  });
+  const link = unused();
+  openHttp(session, link, {
+    ...silent,
+    control: () => link.flush(),
+    message: () => (session.received++, (link.isAckDue = true), link.flush()),
+  }, false);
+  const push = (text) => events.enqueue(new TextEncoder().encode(text));
+  push("event: session\ndata: {}\n\n");
+  await until(() => bodies.length === 1);
+  push("data: a large one\n\n");
+  push("data: another one\n\n");
+  await until(() => bodies.at(-1).ack === 2);
+  assert.deepEqual(bodies[0], { first: 1, messages: ["one"], ack: 0 });
+  assert.deepEqual(bodies.slice(1).filter((body) => Object.keys(body).join() !== "ack"), []);
+  await sleep(20);
+  assert.ok(bodies.length <= 3, bodies.length);
+  link.drop();
+});
+
 test("a poll without messages begins with one POST, and the messages follow its answer", async () => {
   let posts = 0, most = 0;
   const bodies = [];

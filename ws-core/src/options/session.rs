@@ -43,7 +43,7 @@ pub struct SessionOptions {
     /// [`CloseReason::ConnectionLost`](crate::CloseReason::ConnectionLost). Default 30 s.
     pub resume: Duration,
     /// How many bytes of messages are kept for the client until the client acknowledges them, frame headers
-    /// included. A larger message is kept if it is alone. If the buffer is full, further messages wait in the
+    /// included. A message that has begun may exceed the buffer, and is kept whole. If the buffer is full, further messages wait in the
     /// outbox and in the queue of published messages, as for a slow client. Default 256 KiB.
     pub buffer: usize,
     /// How long a long poll waits for a message, and a POST until the handler has its messages; from 1 s to 10 min.

@@ -216,6 +216,18 @@ fn full_buffer_takes_no_more_until_an_acknowledgement() {
         down.on_sent(unsent);
     }
     assert_eq!((down.len(), down.push(&frame)), (large.len(), 0));
+    // So may a message behind others that the client has, although none of them is acknowledged.
+    let mut down = Downlink::new(10);
+    assert_eq!(down.push(&frame), frame.len());
+    down.on_sent(frame.len());
+    let mut pushed = 0;
+    while pushed < large.len() {
+        let taken = down.push(&large[pushed..]);
+        assert!(taken > 0, "{pushed} bytes are taken");
+        pushed += taken;
+        down.on_sent(down.unsent(true).len());
+    }
+    assert_eq!(down.push(&frame), 0);
     // The bytes of an incomplete message wait again for the next stream.
     let mut down = Downlink::new(10);
     let taken = down.push(&large);
