@@ -102,8 +102,8 @@ async def inspect(browser, url, folder):
     await page.key("Escape")
     await page.until("document.querySelector('.details').hidden")
 
-    # Messages of one connection, redacted.
-    await page.search("guest user:1")
+    # Messages of one connection, redacted. A client of this room sends a hostile text.
+    await page.search("guest room:0")
     await page.matched("22 of 201 connections")
     await page.key("ArrowDown")
     await page.key("Enter")
@@ -134,7 +134,7 @@ async def inspect(browser, url, folder):
     await page.key("ArrowDown")
     await page.key("Enter")
     await page.until("document.querySelector('.details .tag-list button')?.textContent === 'Kick…'")
-    await page.click("Kick…")
+    await page.click("Kick…", "[...document.querySelectorAll('.details .tag-list > *')].find(tag => tag.textContent.includes('user:30'))")
     await page.click("Close", "document.querySelector('.ask')")
     await page.until("document.querySelector('.notice').textContent === '2 connections are closing'")
     await page.matched("0 of 198 connections")

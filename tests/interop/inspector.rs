@@ -36,6 +36,7 @@ impl Guest {
     #[on_open]
     fn open(&mut self, cx: &mut Context<Self>) -> Result<(), TagError> {
         cx.tag(&format!("user:{}", self.number / 2))?;
+        cx.tag(self.room.name())?;
         if self.number.is_multiple_of(7) {
             cx.tag("plan:pro")?;
         }
