@@ -3,7 +3,7 @@
 //! Run it with `cargo run --release --example echo` and open <http://127.0.0.1:8080>, or connect any client to
 //! `ws://127.0.0.1:8080/`. The first argument is another address to listen on:
 //! `cargo run --release --example echo -- 127.0.0.1:9001`. The second is a number of worker threads
-//! (`Router::workers`). The Autobahn suite and the clients of `tests/interop` connect to this example.
+//! (`Router::workers`), instead of one for each core. The Autobahn suite and the clients of `tests/interop` connect to this example.
 
 mod page;
 
@@ -33,10 +33,13 @@ impl Echo {
 async fn main() -> ws_core::Result<()> {
     let mut args = std::env::args().skip(1);
     let addr = args.next().unwrap_or_else(|| "127.0.0.1:8080".into());
-    let workers = args.next().and_then(|workers| workers.parse().ok()).unwrap_or(0);
+    let mut router = Router::new().mount::<Echo>().fallback(PAGE.app());
+    if let Some(workers) = args.next().and_then(|workers| workers.parse().ok()) {
+        router = router.workers(workers);
+    }
     println!("listening on http://{addr}, WebSocket at ws://{addr}/");
     // A path is a page and a socket: requests for `/` without an upgrade go to the fallback.
-    Router::new().mount::<Echo>().fallback(PAGE.app()).workers(workers).serve(addr).await
+    router.serve(addr).await
 }
 
 const PAGE: page::Page = page::Page {

@@ -16,6 +16,7 @@ use std::process::Command;
 const LAYERS: [&[&str]; 8] = [
     &[
         "clock",
+        "last_call",
         "sync",
         "close",
         "message",

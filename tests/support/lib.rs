@@ -68,6 +68,11 @@ pub async fn serve(mut router: Router) -> Server {
     if let Some(workers) = std::env::var("WORKERS").ok().and_then(|workers| workers.parse().ok()) {
         router = router.workers(workers);
     }
+    start(router).await
+}
+
+/// Serves a router on a free port, on the threads that the router or the server decides.
+pub async fn start(router: Router) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

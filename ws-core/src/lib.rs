@@ -48,6 +48,7 @@ mod handler;
 pub mod inspect;
 #[cfg(feature = "json")]
 mod json;
+mod last_call;
 mod mailbox;
 mod message;
 #[cfg(feature = "metrics")]

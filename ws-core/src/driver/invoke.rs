@@ -7,6 +7,7 @@ use crate::close::CloseReason;
 use crate::error::HandlerError;
 use crate::event::{Event, EventOutcome};
 use crate::handler::{Handler, HandlerInstance};
+use crate::last_call;
 use crate::message::Part;
 use crate::metrics::{CallTimer, on_async_call};
 use crate::options::Unhandled;
@@ -92,6 +93,7 @@ impl<H: Handler> HandlerInstance<H> {
     #[inline(always)]
     fn call_event(&mut self, event: Event<'_, H::Info>) -> EventOutcome<H::Call> {
         let method = event.attribute();
+        last_call::note::<H>(method);
         let timer = CallTimer::start();
         let outcome = self.handler.event(event, &mut self.cx);
         match &outcome {

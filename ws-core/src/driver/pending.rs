@@ -13,6 +13,7 @@ use crate::clock::now;
 use crate::close::CloseReason;
 use crate::context::{Session, route_answer};
 use crate::handler::Handler;
+use crate::last_call;
 use crate::panic::catch;
 use crate::scratch::{Scratch, with_scratch};
 use crate::sync::lock;
@@ -53,6 +54,7 @@ where
             state.method = MethodPhase::Unpolled;
         } else {
             with_scratch(|scratch| scratch.lend_write_buffer(&mut lock(session).wire));
+            last_call::note::<H>("an async method");
             completion = match catch(|| method.as_mut().poll(task)) {
                 Ok(Poll::Ready((_, result))) => Some(Completion::Returned(result)),
                 Ok(Poll::Pending) => None,

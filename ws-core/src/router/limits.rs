@@ -36,8 +36,10 @@ pub(crate) struct Settings {
     #[cfg(feature = "proxy-protocol")]
     pub(crate) proxy_protocol: TrustedProxies,
     pub(crate) drain: Drain,
-    /// Number of threads that run connections; 0 runs them on the runtime.
-    pub(crate) workers: usize,
+    /// Number of threads that run connections; 0 runs them on the runtime. `None` is for the server to decide.
+    pub(crate) workers: Option<usize>,
+    /// Whether a handler has no async methods.
+    pub(crate) has_sync_handlers: bool,
     /// Length of the accept queue of a listener that `serve` binds.
     pub(crate) backlog: u32,
     /// Whether other servers may listen on the same port.
@@ -67,7 +69,8 @@ impl Default for Settings {
             #[cfg(feature = "proxy-protocol")]
             proxy_protocol: TrustedProxies::default(),
             drain: Drain::default(),
-            workers: 0,
+            workers: None,
+            has_sync_handlers: false,
             backlog: 4096,
             reuse_port: false,
             refusals: Arc::default(),
@@ -252,21 +255,23 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// Runs connections over plain TCP on dedicated threads, which [`serve`](Router::serve) starts. A
-    /// message costs about a third of the instructions that it costs on the runtime. Default: 0, which
-    /// runs connections on the runtime's threads.
+    /// Sets how many threads run connections over plain TCP and nothing else. A message costs about a third of the
+    /// instructions there that it costs on the runtime. 0 runs all connections on the runtime.
+    ///
+    /// Without a call, [`serve`](Router::serve) and the other methods of its kind start one thread for each core, and
+    /// run the connections of handlers without `async` methods there. The others run on the runtime. A runtime with one
+    /// thread gets no others: a program that has chosen it has reasons, and a test can pause its clock. With a call,
+    /// the threads run the connections of all handlers.
     ///
     /// A new connection goes to the thread with the fewest connections and stays there. One more thread
-    /// accepts connections. The option suits many connections that each do little. A good number of
-    /// threads is the number of cores less those that the runtime needs.
+    /// accepts connections. What a thread does not run is on the runtime: sessions, TLS, HTTP/2, the
+    /// [`fallback`](Self::fallback), requests that arrive in several parts.
     ///
-    /// The runtime that calls `serve` must run as long as the server, because it drives:
+    /// The runtime that calls `serve` must run as long as the server, because it also drives the timers of connections,
+    /// the tasks that methods spawn, and the timers and sockets that methods create. Methods have its context.
     ///
-    /// - the timers of connections,
-    /// - the tasks that methods spawn, and the timers and sockets that methods create,
-    /// - TLS, HTTP/2, the [`fallback`](Self::fallback), and requests that arrive in several parts.
-    ///
-    /// A method that blocks delays all connections of its thread, and so does `#[on_upgrade]`. A method
+    /// A method that blocks delays all connections of its thread, and so does `#[on_upgrade]`: no other thread takes
+    /// them over. A method that holds its thread for more than 100 ms is logged once, with its name. A method
     /// that awaits ready futures for long delays them too. On a runtime with several threads fewer
     /// connections wait, and tokio's coop budget interrupts the second kind of method.
     ///
@@ -280,7 +285,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # }
     /// ```
     pub fn workers(mut self, threads: usize) -> Self {
-        self.settings.workers = threads;
+        self.settings.workers = Some(threads);
         self
     }
 

@@ -194,6 +194,7 @@ impl<S: Send + Sync + 'static> Router<S> {
             panic!("cannot mount a handler at {path:?}: {why}");
         }
         self.endpoints.push(Arc::new(Mount::<H>::new(path)));
+        self.settings.has_sync_handlers |= !H::ASYNC;
         #[cfg(feature = "inspect")]
         Arc::make_mut(&mut self.settings.mounted).push(MountedHandler::new::<H>(path));
         self

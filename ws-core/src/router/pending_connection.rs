@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use axum_core::response::Response;
 use hyper::header::HeaderMap;
+use tokio::net::TcpStream;
 
 use crate::clock::{now, timeout_past_io};
+use crate::close::CloseReason;
 use crate::connections::ConnectionPermit;
 use crate::context::Context;
 use crate::driver;
@@ -57,8 +59,14 @@ pub(crate) trait StartConnection: Send {
     /// Starts the connection over a stream. `input` holds the bytes already read from the stream.
     fn spawn(self: Box<Self>, stream: Stream, input: Vec<u8>, workers: Option<&Workers>);
 
-    /// Returns the future that a worker runs over a socket that the worker already owns.
-    fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::ConnectionFuture;
+    /// Returns the future that a worker runs over a socket that the worker already owns. Moves the socket to the
+    /// runtime if the connection is not for workers.
+    fn into_future(
+        self: Box<Self>,
+        socket: worker::Socket,
+        input: Vec<u8>,
+        workers: &Workers,
+    ) -> worker::ConnectionFuture;
 }
 
 /// A connection that waits for its stream.
@@ -110,7 +118,7 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
     fn spawn(self: Box<Self>, stream: Stream, input: Vec<u8>, workers: Option<&Workers>) {
         let Self { setup, permit, .. } = *self;
         let stream = match (stream, workers) {
-            (Stream::Tcp(tcp), Some(workers)) => {
+            (Stream::Tcp(tcp), Some(workers)) if workers.run::<H>() => {
                 // The worker's thread allocates the connection's memory. There, no freed memory of the
                 // handshake lies between the allocations of connections.
                 let run = |socket| {
@@ -143,11 +151,33 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
         }
     }
 
-    fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::ConnectionFuture {
+    fn into_future(
+        self: Box<Self>,
+        socket: worker::Socket,
+        input: Vec<u8>,
+        workers: &Workers,
+    ) -> worker::ConnectionFuture {
+        if !workers.run::<H>() {
+            return move_to_runtime(self, socket, input);
+        }
         let Self { setup, permit, .. } = *self;
         let (handler, cx) = setup.build(input);
         Box::pin(driver::run(handler, cx, socket, Some(permit)))
     }
+}
+
+/// Starts a connection over the socket of a worker on the runtime. The future that is left to the worker is ready.
+pub(super) fn move_to_runtime(
+    start: Box<dyn StartConnection>,
+    socket: worker::Socket,
+    input: Vec<u8>,
+) -> worker::ConnectionFuture {
+    match socket.into_std().and_then(TcpStream::from_std) {
+        Ok(tcp) => start.spawn(Stream::Tcp(tcp), input, None),
+        Err(error) => tracing::error!(%error, "cannot move a connection from a worker to the runtime"),
+    }
+    // A worker ignores the reason.
+    Box::pin(std::future::ready(CloseReason::Shutdown))
 }
 
 impl<H: Handler> PendingConnection<H> {

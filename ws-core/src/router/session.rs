@@ -7,12 +7,11 @@ use std::time::Duration;
 use axum_core::response::Response;
 use hyper::header::{Entry, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::PeerAddr;
 use super::endpoint::{Mount, RouterContext, reject};
-use super::pending_connection::{AcceptedHandshake, ConnectionSetup, StartConnection};
+use super::pending_connection::{AcceptedHandshake, ConnectionSetup, StartConnection, move_to_runtime};
 use super::session_offer::session_options;
 use crate::close::CloseReason;
 use crate::connections::ConnectionPermit;
@@ -203,7 +202,12 @@ impl<H: Handler> StartConnection for PendingSession<H> {
         self.start(Attachment::new(stream.boxed(), input, 0, peer));
     }
 
-    fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::ConnectionFuture {
+    fn into_future(
+        self: Box<Self>,
+        socket: worker::Socket,
+        input: Vec<u8>,
+        _: &Workers,
+    ) -> worker::ConnectionFuture {
         move_to_runtime(self, socket, input)
     }
 }
@@ -229,7 +233,12 @@ impl StartConnection for PendingResume {
         reservation.attach(Attachment::new(stream.boxed(), input, received, peer));
     }
 
-    fn into_future(self: Box<Self>, socket: worker::Socket, input: Vec<u8>) -> worker::ConnectionFuture {
+    fn into_future(
+        self: Box<Self>,
+        socket: worker::Socket,
+        input: Vec<u8>,
+        _: &Workers,
+    ) -> worker::ConnectionFuture {
         move_to_runtime(self, socket, input)
     }
 }
@@ -242,19 +251,4 @@ fn spawn_on_upgrade(start: Box<dyn StartConnection>, pending_upgrade: PendingUpg
             Err(error) => tracing::debug!(%error, "client disconnected during the handshake"),
         }
     });
-}
-
-/// Starts a connection over the socket of a worker on the runtime, because a session outlives its sockets. The
-/// future that is left to the worker is ready.
-fn move_to_runtime(
-    start: Box<dyn StartConnection>,
-    socket: worker::Socket,
-    input: Vec<u8>,
-) -> worker::ConnectionFuture {
-    match socket.into_std().and_then(TcpStream::from_std) {
-        Ok(tcp) => start.spawn(Stream::Tcp(tcp), input, None),
-        Err(error) => tracing::error!(%error, "cannot move a connection from a worker to the runtime"),
-    }
-    // A worker ignores the reason.
-    Box::pin(std::future::ready(CloseReason::Shutdown))
 }

@@ -3,12 +3,14 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Sleep;
 
 use super::acceptor::{AcceptLoop, Acceptor};
@@ -20,7 +22,7 @@ use crate::connections::ConnectionTracker;
 use crate::error::{Error, Result};
 use crate::metrics::LoopMetrics;
 use crate::router::{Router, Settings};
-use crate::worker::{ThreadWatch, Workers, is_connection_error};
+use crate::worker::{ThreadWatch, WorkerKinds, Workers, is_connection_error};
 
 /// How long a listener pauses after the system refused it a connection, for example because file descriptors
 /// have run out.
@@ -48,10 +50,7 @@ pub(super) async fn run_server(
     listeners: Vec<Listener>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
-    if server.settings.workers > 0 {
-        let workers = Workers::start(server.settings.workers).map_err(|source| Error::Workers { source })?;
-        server.workers = Some(Arc::new(workers));
-    }
+    server.workers = start_workers(&server, &listeners).map_err(|source| Error::Workers { source })?;
     let _metrics = LoopMetrics::of_runtime();
     let server = Arc::new(server);
     let acceptor = Acceptor::new(Arc::clone(&server));
@@ -106,6 +105,23 @@ pub(super) async fn run_server(
     // Responses in progress have until the same deadline.
     let _ = tokio::time::timeout_at(deadline, handshakes.wait_empty()).await;
     Ok(())
+}
+
+/// Starts the workers that the program has asked for, or one for each core if that is of use: for handlers without async
+/// methods on a plain listener, beside a runtime with several threads.
+fn start_workers(server: &Router, listeners: &[Listener]) -> io::Result<Option<Arc<Workers>>> {
+    let (count, kinds) = match server.settings.workers {
+        Some(count) => (count, WorkerKinds::All),
+        None => {
+            let is_of_use = Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread
+                && server.settings.has_sync_handlers
+                && listeners.iter().any(|listener| matches!(listener.security, Security::Plain));
+            let cores =
+                if is_of_use { std::thread::available_parallelism().map_or(0, NonZero::get) } else { 0 };
+            (cores, WorkerKinds::Sync)
+        }
+    };
+    Ok(if count == 0 { None } else { Some(Arc::new(Workers::start(count, kinds)?)) })
 }
 
 /// Accepts one connection of any listener. The next call begins with the listener after it, so that a busy one does

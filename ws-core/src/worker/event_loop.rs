@@ -12,6 +12,7 @@ use super::future::{Finished, SlotFuture};
 use super::inbox::{Command, Inbox, StartFuture};
 use super::poll::{Events, Poller, WRITABLE};
 use super::socket::Socket;
+use super::stall::PollWatch;
 use super::wake_queue::{ConnectionHandle, WakeQueue, take_woken};
 use crate::panic::catch;
 
@@ -27,7 +28,10 @@ pub(super) struct EventLoop {
 }
 
 /// The connections of a worker. The key of a slot identifies its socket in events and wake-ups.
-struct Slots(Slab<Slot>);
+struct Slots {
+    slab: Slab<Slot>,
+    watch: PollWatch,
+}
 
 struct Slot {
     future: SlotFuture,
@@ -40,7 +44,7 @@ impl EventLoop {
         let (poller, waker, registry) = Poller::new()?;
         let wake_queue = Arc::new(WakeQueue::new(waker, registry));
         let inbox = Arc::new(Inbox::new(Arc::clone(&wake_queue)));
-        let slots = Slots(Slab::new());
+        let slots = Slots { slab: Slab::new(), watch: PollWatch::new() };
         let event_loop = Self { poller, inbox: Arc::clone(&inbox), wake_queue, slots, stopping: false };
         Ok((event_loop, inbox))
     }
@@ -50,7 +54,7 @@ impl EventLoop {
         self.wake_queue.bind_to_thread();
         let mut events = Events::new();
         let mut woken: Vec<usize> = Vec::new();
-        while !(self.stopping && self.slots.0.is_empty()) {
+        while !(self.stopping && self.slots.slab.is_empty()) {
             match self.poller.wait(&mut events, !woken.is_empty()) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => {
                     tracing::error!(%error, "a worker cannot wait for its sockets");
@@ -58,6 +62,7 @@ impl EventLoop {
                 }
                 _ => {}
             }
+            self.slots.watch.start();
             self.slots.poll_ready(&events, &self.inbox);
             if self.wake_queue.take_notified() {
                 for command in self.inbox.take() {
@@ -85,7 +90,7 @@ impl EventLoop {
     }
 
     fn start(&mut self, stream: TcpStream, start: StartFuture) {
-        let entry = self.slots.0.vacant_entry();
+        let entry = self.slots.slab.vacant_entry();
         let key = entry.key();
         let stream = match self.poller.register(stream, key) {
             Ok(stream) => stream,
@@ -114,9 +119,11 @@ impl Slots {
             while let Some((key, ready)) = events.get(index) {
                 index += 1;
                 last_polled = key;
-                let Some(slot) = self.0.get_mut(key) else { continue };
+                let Some(slot) = self.slab.get_mut(key) else { continue };
                 slot.handle.set_ready(ready);
-                if let Poll::Ready(finished) = slot.poll() {
+                let polled = slot.poll();
+                self.watch.check(slot.future.is_handshake());
+                if let Poll::Ready(finished) = polled {
                     self.on_finished(key, finished, inbox);
                 }
             }
@@ -130,15 +137,17 @@ impl Slots {
     /// Polls a connection that was woken. If that connection has ended since, its key may already belong
     /// to another one, for which the poll is spurious.
     fn poll_queued(&mut self, key: usize, inbox: &Inbox) {
-        if let Some(slot) = self.0.get(key) {
+        if let Some(slot) = self.slab.get(key) {
             slot.handle.mark_dequeued();
             self.poll(key, inbox);
         }
     }
 
     fn poll(&mut self, key: usize, inbox: &Inbox) {
-        let Some(slot) = self.0.get_mut(key) else { return };
-        match catch(|| slot.poll()) {
+        let Some(slot) = self.slab.get_mut(key) else { return };
+        let polled = catch(|| slot.poll());
+        self.watch.check(slot.future.is_handshake());
+        match polled {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(finished)) => self.on_finished(key, finished, inbox),
             Err(_) => self.on_runtime_gone(key, inbox),
@@ -148,7 +157,7 @@ impl Slots {
     /// Turns a completed handshake into its connection, or removes a connection that has ended.
     #[cold]
     fn on_finished(&mut self, key: usize, finished: Finished, inbox: &Inbox) {
-        match (finished, self.0.get_mut(key)) {
+        match (finished, self.slab.get_mut(key)) {
             (Finished::Becomes(connection), Some(slot)) => {
                 slot.future = SlotFuture::Connection(connection);
                 // The socket may have become readable during the handshake, and gives no new event.
@@ -168,7 +177,7 @@ impl Slots {
 
     #[cold]
     fn remove(&mut self, key: usize, inbox: &Inbox) {
-        let slot = self.0.try_remove(key);
+        let slot = self.slab.try_remove(key);
         let _ = catch(|| drop(slot));
         inbox.connection_ended();
     }

@@ -28,6 +28,10 @@ pub(super) enum SlotFuture {
 }
 
 impl SlotFuture {
+    pub(super) fn is_handshake(&self) -> bool {
+        matches!(self, Self::Handshake(_))
+    }
+
     // PERF: every event of a socket polls here. budget: text64
     #[inline(always)]
     pub(super) fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<Finished> {

@@ -10,6 +10,7 @@ mod inbox;
 mod listener;
 mod poll;
 mod socket;
+mod stall;
 mod wake_queue;
 mod watch;
 
@@ -30,12 +31,25 @@ pub(crate) use socket::Socket;
 pub(crate) use watch::{ThreadWatch, WatchedThread};
 
 use crate::close::CloseReason;
+use crate::handler::Handler;
 #[cfg(feature = "metrics")]
 use crate::metrics::LoopMetrics;
 
 /// The workers of a server. Each thread ends when this was dropped and its last connection has ended.
 #[derive(Debug)]
-pub(crate) struct Workers(Vec<Arc<Inbox>>);
+pub(crate) struct Workers {
+    threads: Vec<Arc<Inbox>>,
+    kinds: WorkerKinds,
+}
+
+/// The connections that workers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorkerKinds {
+    /// Those of all handlers.
+    All,
+    /// Those of handlers without async methods, to which the thread makes no difference.
+    Sync,
+}
 
 impl Workers {
     /// Starts `count` threads inside the context of the current runtime.
@@ -43,8 +57,8 @@ impl Workers {
     /// # Errors
     ///
     /// The system has no more threads or file descriptors.
-    pub(crate) fn start(count: usize) -> io::Result<Self> {
-        let mut workers = Self(Vec::new());
+    pub(crate) fn start(count: usize, kinds: WorkerKinds) -> io::Result<Self> {
+        let mut workers = Self { threads: Vec::new(), kinds };
         for index in 0..count {
             let (event_loop, inbox) = EventLoop::new()?;
             let runtime = Handle::current();
@@ -56,9 +70,14 @@ impl Workers {
                 let _context = runtime.enter();
                 event_loop.run();
             })?;
-            workers.0.push(inbox);
+            workers.threads.push(inbox);
         }
         Ok(workers)
+    }
+
+    /// Returns whether the workers run the connections of a handler.
+    pub(crate) fn run<H: Handler>(&self) -> bool {
+        self.kinds == WorkerKinds::All || !H::ASYNC
     }
 
     /// Runs a connection on the worker that has the fewest connections.
@@ -102,19 +121,19 @@ impl Workers {
             };
             WatchedThread::new(worker_name(index), probe)
         };
-        self.0.iter().enumerate().map(watched).collect()
+        self.threads.iter().enumerate().map(watched).collect()
     }
 
     /// Wakes the workers for which handshakes are waiting.
     pub(crate) fn wake(&self) {
-        self.0.iter().for_each(|inbox| inbox.wake());
+        self.threads.iter().for_each(|inbox| inbox.wake());
     }
 
     fn push<F>(&self, tcp: TcpStream, push: fn(&Inbox, Command), start: F)
     where
         F: FnOnce(Socket) -> SlotFuture + Send + 'static,
     {
-        if let Some(inbox) = self.0.iter().min_by_key(|inbox| inbox.connections()) {
+        if let Some(inbox) = self.threads.iter().min_by_key(|inbox| inbox.connections()) {
             push(inbox, Command::Start(tcp, Box::new(start)));
         }
     }
@@ -126,7 +145,7 @@ fn worker_name(index: usize) -> String {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        for inbox in &self.0 {
+        for inbox in &self.threads {
             inbox.push(Command::Stop);
         }
     }

@@ -96,7 +96,7 @@ async fn run(mut threads: Vec<WatchedThread>) {
 mod tests {
     use std::sync::mpsc;
 
-    use super::super::{Finished, ListenerThread, Workers};
+    use super::super::{Finished, ListenerThread, WorkerKinds, Workers};
     use super::*;
 
     /// Checks a thread until there is a report.
@@ -134,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn worker_that_hangs_is_reported_once() {
-        let workers = Workers::start(1).unwrap();
+        let workers = Workers::start(1, WorkerKinds::All).unwrap();
         let mut threads = workers.watched();
         assert_eq!((threads.len(), threads[0].name.as_str()), (1, "ws-worker-0"));
         let (release, released) = mpsc::channel();

@@ -21,7 +21,7 @@ use crate::driver::run;
 use crate::handler::Handler;
 use crate::prelude::*;
 use crate::wire::Connection;
-use crate::worker::Workers;
+use crate::worker::{WorkerKinds, Workers};
 
 struct Refill;
 struct Done;
@@ -188,7 +188,7 @@ async fn texts_that_were_read_ahead_are_next_after_any_number_of_infos() {
 }
 
 async fn check_on_workers<H: Handler>(how: &str, pairs: Pairs, limit: usize, make: impl Fn(Load) -> H) {
-    let workers = Workers::start(1).unwrap();
+    let workers = Workers::start(1, WorkerKinds::All).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut started = Vec::new();
     for sources in pairs {
