@@ -12,7 +12,7 @@ use super::future::{Finished, SlotFuture};
 use super::inbox::{Command, Inbox, StartFuture};
 use super::poll::{Events, Poller, WRITABLE};
 use super::socket::Socket;
-use super::stall::PollWatch;
+use super::stall::{PollCounter, PollWatch};
 use super::wake_queue::{ConnectionHandle, WakeQueue, take_woken};
 use crate::panic::catch;
 
@@ -40,11 +40,11 @@ struct Slot {
 }
 
 impl EventLoop {
-    pub(super) fn new() -> io::Result<(Self, Arc<Inbox>)> {
+    pub(super) fn new(polls: Arc<PollCounter>) -> io::Result<(Self, Arc<Inbox>)> {
         let (poller, waker, registry) = Poller::new()?;
         let wake_queue = Arc::new(WakeQueue::new(waker, registry));
         let inbox = Arc::new(Inbox::new(Arc::clone(&wake_queue)));
-        let slots = Slots { slab: Slab::new(), watch: PollWatch::new() };
+        let slots = Slots { slab: Slab::new(), watch: PollWatch::new(polls) };
         let event_loop = Self { poller, inbox: Arc::clone(&inbox), wake_queue, slots, stopping: false };
         Ok((event_loop, inbox))
     }
@@ -62,7 +62,6 @@ impl EventLoop {
                 }
                 _ => {}
             }
-            self.slots.watch.start();
             self.slots.poll_ready(&events, &self.inbox);
             if self.wake_queue.take_notified() {
                 for command in self.inbox.take() {
@@ -121,8 +120,9 @@ impl Slots {
                 last_polled = key;
                 let Some(slot) = self.slab.get_mut(key) else { continue };
                 slot.handle.set_ready(ready);
+                self.watch.begin();
                 let polled = slot.poll();
-                self.watch.check(slot.future.is_handshake());
+                self.watch.end(slot.future.is_handshake());
                 if let Poll::Ready(finished) = polled {
                     self.on_finished(key, finished, inbox);
                 }
@@ -130,6 +130,7 @@ impl Slots {
         })
         .is_err()
         {
+            self.watch.end(false);
             self.on_runtime_gone(last_polled, inbox);
         }
     }
@@ -145,8 +146,9 @@ impl Slots {
 
     fn poll(&mut self, key: usize, inbox: &Inbox) {
         let Some(slot) = self.slab.get_mut(key) else { return };
+        self.watch.begin();
         let polled = catch(|| slot.poll());
-        self.watch.check(slot.future.is_handshake());
+        self.watch.end(slot.future.is_handshake());
         match polled {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(finished)) => self.on_finished(key, finished, inbox),

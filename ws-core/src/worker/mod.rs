@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use event_loop::EventLoop;
 use future::SlotFuture;
@@ -28,6 +29,7 @@ pub(crate) use future::{ConnectionFuture, Finished};
 use inbox::{Command, Inbox};
 pub(crate) use listener::{ListenerThread, drain, is_connection_error};
 pub(crate) use socket::Socket;
+use stall::{PollCounter, StallWatch};
 pub(crate) use watch::{ThreadWatch, WatchedThread};
 
 use crate::close::CloseReason;
@@ -40,6 +42,8 @@ use crate::metrics::LoopMetrics;
 pub(crate) struct Workers {
     threads: Vec<Arc<Inbox>>,
     kinds: WorkerKinds,
+    /// Ends with the workers.
+    stalls: Option<StallWatch>,
 }
 
 /// The connections that workers run.
@@ -58,9 +62,11 @@ impl Workers {
     ///
     /// The system has no more threads or file descriptors.
     pub(crate) fn start(count: usize, kinds: WorkerKinds) -> io::Result<Self> {
-        let mut workers = Self { threads: Vec::new(), kinds };
-        for index in 0..count {
-            let (event_loop, inbox) = EventLoop::new()?;
+        let mut workers = Self { threads: Vec::new(), kinds, stalls: None };
+        let wake = Arc::new(Notify::new());
+        let polls: Vec<_> = (0..count).map(|_| PollCounter::new(&wake)).collect();
+        for (index, polls) in polls.iter().enumerate() {
+            let (event_loop, inbox) = EventLoop::new(Arc::clone(polls))?;
             let runtime = Handle::current();
             #[cfg(feature = "metrics")]
             let metrics = LoopMetrics::start(format!("worker-{index}"), Arc::clone(&inbox) as _);
@@ -72,6 +78,7 @@ impl Workers {
             })?;
             workers.threads.push(inbox);
         }
+        workers.stalls = Some(StallWatch::start(polls, wake));
         Ok(workers)
     }
 

@@ -8,13 +8,11 @@ use std::io;
 pub(in crate::worker) use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::net::{RecvFlags, SendFlags};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::{EVENTS, READ_CLOSED, READABLE, WRITABLE};
 
@@ -35,14 +33,6 @@ pub(in crate::worker) struct Events(Vec<Event>);
 /// A handle that ends the wait of a worker.
 #[derive(Debug)]
 pub(in crate::worker) struct Waker(OwnedFd);
-
-/// Returns the time of the kernel's last tick, a few milliseconds ago at most.
-#[inline]
-pub(in crate::worker) fn coarse_now() -> Duration {
-    let time = clock_gettime(ClockId::MonotonicCoarse);
-    // The clock starts at zero when the system boots.
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
 
 impl Poller {
     pub(in crate::worker) fn new() -> io::Result<(Self, Waker, PollerRegistry)> {

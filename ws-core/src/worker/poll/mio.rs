@@ -1,8 +1,7 @@
 //! The portable implementation, on mio.
 
 use std::io::{self, Read, Write};
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::event::Event;
 pub(in crate::worker) use mio::net::TcpStream;
@@ -30,12 +29,6 @@ pub(in crate::worker) struct Events {
 /// A handle that ends the wait of a worker.
 #[derive(Debug)]
 pub(in crate::worker) struct Waker(mio::Waker);
-
-/// Returns the time since the first call.
-pub(in crate::worker) fn coarse_now() -> Duration {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    START.elapsed()
-}
 
 impl Poller {
     pub(in crate::worker) fn new() -> io::Result<(Self, Waker, PollerRegistry)> {

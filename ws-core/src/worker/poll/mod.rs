@@ -6,9 +6,9 @@ mod epoll;
 mod mio;
 
 #[cfg(not(target_os = "linux"))]
-pub(super) use self::mio::{Events, Poller, PollerRegistry, TcpStream, Waker, coarse_now, recv, send};
+pub(super) use self::mio::{Events, Poller, PollerRegistry, TcpStream, Waker, recv, send};
 #[cfg(target_os = "linux")]
-pub(super) use epoll::{Events, Poller, PollerRegistry, TcpStream, Waker, coarse_now, recv, send};
+pub(super) use epoll::{Events, Poller, PollerRegistry, TcpStream, Waker, recv, send};
 
 /// The number of events that one wait returns at most.
 const EVENTS: usize = 1024;
