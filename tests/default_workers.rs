@@ -132,5 +132,5 @@ fn method_that_holds_its_worker_is_logged_once() {
     let is_stall = |line: &&String| line.contains("held the thread");
     let stalls: Vec<_> = lines.take().iter().filter(is_stall).cloned().collect();
     assert_eq!(stalls.len(), 1, "{stalls:?}");
-    assert!(stalls[0].contains("handler=default_workers::Plain method=on_binary"), "{stalls:?}");
+    assert!(stalls[0].contains("handler=default_workers::Plain method=block"), "{stalls:?}");
 }

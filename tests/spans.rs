@@ -95,7 +95,7 @@ async fn methods_futures_and_logs_run_in_the_span() {
             "INFO text fail",
             "ERROR handler panicked handler=spans::Sync path=/sync peer=None panic=on purpose",
             "INFO close",
-            "DEBUG connection ended reason=handler panicked: on purpose",
+            "DEBUG connection ended reason=handler panicked: on purpose code=1011",
             "INFO drop",
         ]
     );

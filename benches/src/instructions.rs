@@ -9,14 +9,15 @@ use crate::instruction_probes::{PROBES, Probe};
 use crate::options::Options;
 use crate::process::Under;
 use crate::results;
-use crate::servers::Server;
+use crate::servers::{Server, has_metrics};
 
 /// Allowed ratio of a figure to its budget.
 const SLACK: f64 = 1.05;
 
 const HEAD: &str = "\
 # Instructions per message, and of a connection, as `cargo run --release -p benches -- instructions --own --check` counts them.
-# `--check` fails for a figure more than 5 % above its entry; `--bless` writes the current figures.
+# `--check` fails for a figure more than 5 % above its entry; `--bless` writes the current figures. The rows with metrics are
+# for a build with `--features metrics`, the others for one without.
 ";
 
 /// The counts by server and probe.
@@ -43,11 +44,14 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         results::replace_part("instructions", &text)?;
     }
     if options.bless {
-        let numbers: BTreeMap<_, BTreeMap<_, _>> = counts
-            .iter()
-            .filter(|(server, _)| server.starts_with("ws-core"))
+        // The rows of the other kind of build stay.
+        let mut rows = budget()?;
+        rows.retain(|server, _| !is_of_this_build(server));
+        rows.extend(counts.clone().into_iter().filter(|(server, _)| server.starts_with("ws-core")));
+        let numbers: BTreeMap<_, BTreeMap<_, _>> = rows
+            .into_iter()
             .map(|(server, row)| {
-                (server, row.iter().map(|(probe, count)| (probe, count.round() as i64)).collect())
+                (server, row.into_iter().map(|(probe, count)| (probe, count.round() as i64)).collect())
             })
             .collect();
         let numbers = toml::to_string(&numbers).map_err(io::Error::other)?;
@@ -89,12 +93,21 @@ fn table(servers: &[&Server], probes: &[&Probe], counts: &Counts) -> String {
     text
 }
 
+/// Reads the budget.
+fn budget() -> io::Result<Counts> {
+    let file = fs::read_to_string(results::folder().join("budget.toml"))?;
+    toml::from_str(&file).map_err(io::Error::other)
+}
+
+/// Returns whether the row of a server is measured by this build: with the feature `metrics`, only rows with metrics.
+fn is_of_this_build(server: &str) -> bool {
+    has_metrics(server) == cfg!(feature = "metrics")
+}
+
 /// Fails if a figure of this project exceeds its budget, or if either is missing.
 fn check(counts: &Counts) -> io::Result<()> {
-    let file = fs::read_to_string(results::folder().join("budget.toml"))?;
-    let budget: Counts = toml::from_str(&file).map_err(io::Error::other)?;
     let mut wrong = Vec::new();
-    for (server, row) in &budget {
+    for (server, row) in budget()?.iter().filter(|(server, _)| is_of_this_build(server)) {
         for (probe, budget) in row {
             match counts.get(server).and_then(|row| row.get(probe)) {
                 None => wrong.push(format!("{server} {probe}: not counted")),

@@ -29,12 +29,17 @@ impl MethodCall {
 /// Notes the call of a method of `H`.
 // PERF: three stores for each call. budget: text64x16
 #[inline(always)]
-pub(crate) fn note<H>(method: &'static str) {
+pub(crate) fn note<H: ?Sized>(method: &'static str) {
     LAST_CALL.set(Some(MethodCall { handler: type_name::<H>, method }));
 }
 
-/// Forgets the last call, and returns it.
+/// Returns the last call, unless it was forgotten.
+pub(crate) fn get() -> Option<MethodCall> {
+    LAST_CALL.get()
+}
+
+/// Forgets the last call.
 #[inline]
-pub(crate) fn take() -> Option<MethodCall> {
-    LAST_CALL.take()
+pub(crate) fn clear() {
+    LAST_CALL.set(None);
 }

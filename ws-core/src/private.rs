@@ -19,7 +19,7 @@ pub use crate::context::Context;
 #[cfg(feature = "json")]
 pub use crate::envelope::{Call, CallError, ClientCallError, JsonRpc, Messages, TagNames};
 pub use crate::error::HandlerError;
-pub use crate::event::{Event, EventOutcome, FromPart, MissedCount};
+pub use crate::event::{Event, EventOutcome, FromPart, MissedCount, note_method};
 use crate::handler::ReplyOf;
 pub use crate::handler::{
     Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, HasState, InfoOf, IntoUpgrade,

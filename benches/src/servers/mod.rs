@@ -88,6 +88,28 @@ pub(crate) const SERVERS: &[Server] = &[
         modes: &[Mode::Rpc],
         run: |_, addr| block_on(ws_core_rpc::serve_by_hand(addr)),
     },
+    #[cfg(feature = "metrics")]
+    Server {
+        name: "ws-core, metrics",
+        modes: &[Mode::Echo],
+        run: |mode, addr| block_on(ws_core::serve(mode, addr, 0)),
+    },
+    #[cfg(feature = "metrics")]
+    Server {
+        name: "ws-core, worker, metrics",
+        modes: &[Mode::Echo],
+        run: |mode, addr| block_on(ws_core::serve(mode, addr, 1)),
+    },
+    #[cfg(feature = "metrics")]
+    Server {
+        name: "ws-core, worker, Prometheus metrics",
+        modes: &[Mode::Echo],
+        run: |mode, addr| {
+            use metrics_exporter_prometheus::PrometheusBuilder;
+            let _exporter = PrometheusBuilder::new().install_recorder().map_err(std::io::Error::other)?;
+            block_on(ws_core::serve(mode, addr, 1))
+        },
+    },
     #[cfg(feature = "peers")]
     Server { name: "jsonrpsee", modes: &[Mode::Rpc], run: |_, addr| block_on(jsonrpsee::serve(addr)) },
     #[cfg(feature = "peers")]
@@ -140,8 +162,12 @@ impl Server {
         self.modes.contains(&mode)
     }
 
-    /// Returns whether the server can run here. All but uWebSockets are part of this program.
+    /// Returns whether the server can run here. All but uWebSockets are part of this program. A program with the
+    /// feature `metrics` has only rows with metrics of this project.
     pub(crate) fn is_here(&self) -> bool {
+        if self.is_own() {
+            return has_metrics(self.name) == cfg!(feature = "metrics");
+        }
         !self.name.starts_with("uWebSockets") || uwebsockets::is_built()
     }
 
@@ -159,6 +185,11 @@ impl Server {
     pub(crate) fn run(&self, mode: Mode, addr: &str) -> std::io::Result<()> {
         (self.run)(mode, addr)
     }
+}
+
+/// Returns whether the name or the key of a server is that of a row with metrics.
+pub(crate) fn has_metrics(name: &str) -> bool {
+    name.ends_with("metrics")
 }
 
 /// Runs a server on a current-thread runtime.

@@ -195,11 +195,11 @@ fn discard_pending<H: Handler>(instance: &mut HandlerInstance<H>) {
 /// Logs and counts the close reason of a connection.
 fn log_closed<H: Handler>(instance: &mut HandlerInstance<H>) {
     let session = &mut *instance.cx.session();
-    tracing::debug!(reason = %session.close_reason(), "connection ended");
+    let code = session.wire.close_code();
+    tracing::debug!(reason = %session.close_reason(), code = code.map(u16::from), "connection ended");
     if metrics::IS_ENABLED {
         let reason = session.close_reason();
-        let frame = reason.close_frame(&session.wire.options().close_codes);
-        session.wire.metrics.on_closed(&reason, frame.map(|frame| frame.code));
+        session.wire.metrics.on_closed(&reason, code);
     }
 }
 

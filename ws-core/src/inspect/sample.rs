@@ -25,6 +25,8 @@ struct SampledConnection {
     peer: String,
     /// The text that queries search, in lower case.
     text: String,
+    /// Whether the connection has reported its figures, in this sample or in an earlier one.
+    has_figures: bool,
     received_rate: u32,
     sent_rate: u32,
     /// The sums of both rates, of which the last `count` are known. The newest is at the end.
@@ -108,9 +110,12 @@ impl SampledConnection {
             text.push_str(tag);
         }
         let text = text.to_lowercase();
+        let has_figures = snapshot.state != ConnectionState::Unresponsive;
+        let rates = [0; RATES];
         let mut sampled =
-            Self { snapshot, peer, text, received_rate: 0, sent_rate: 0, rates: [0; RATES], count: 0 };
-        if let Some(earlier) = earlier {
+            Self { snapshot, peer, text, has_figures, received_rate: 0, sent_rate: 0, rates, count: 0 };
+        // Without earlier figures, all bytes since the start would count as those of one sample.
+        if let Some(earlier) = earlier.filter(|earlier| earlier.has_figures) {
             sampled.continue_from(earlier, seconds);
         }
         sampled
@@ -122,6 +127,7 @@ impl SampledConnection {
             self.snapshot.received = earlier.snapshot.received;
             self.snapshot.sent = earlier.snapshot.sent;
             self.snapshot.buffered = earlier.snapshot.buffered;
+            self.has_figures = true;
         }
         self.received_rate = rate(earlier.snapshot.received, self.snapshot.received, seconds);
         self.sent_rate = rate(earlier.snapshot.sent, self.snapshot.sent, seconds);

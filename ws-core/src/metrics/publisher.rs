@@ -100,10 +100,13 @@ fn measure_loops() {
         if entry.is_waiting.swap(true, Ordering::AcqRel) {
             continue;
         }
-        let (probe, sent_at) = (Arc::clone(&entry.probe), Instant::now());
-        probe.run_on_loop(Box::new(move || {
-            entry.lag.record(sent_at.elapsed());
-            entry.is_waiting.store(false, Ordering::Release);
+        // A loop that has ended keeps the function, and would own itself if the function owned its entry.
+        let (weak, sent_at) = (Arc::downgrade(&entry), Instant::now());
+        entry.probe.run_on_loop(Box::new(move || {
+            if let Some(entry) = weak.upgrade() {
+                entry.lag.record(sent_at.elapsed());
+                entry.is_waiting.store(false, Ordering::Release);
+            }
         }));
     }
 }

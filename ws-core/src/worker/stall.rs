@@ -71,10 +71,10 @@ impl PollWatch {
     pub(super) fn end(&mut self, is_handshake: bool) {
         self.count += 1;
         self.shared.count.store(self.count, Ordering::Relaxed);
-        let call = last_call::take();
         if self.shared.flags.load(Ordering::Relaxed) & OVERDUE != 0 {
-            self.shared.report(call, is_handshake);
+            self.shared.report(last_call::get(), is_handshake);
         }
+        last_call::clear();
     }
 }
 

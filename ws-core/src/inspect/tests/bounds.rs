@@ -85,3 +85,21 @@ async fn bytes_for_a_page_do_not_depend_on_the_connections() {
     assert!(sizes.iter().all(|size| *size < 260_000), "{sizes:?}");
     assert!(sizes[1].abs_diff(sizes[0]) < 2_000, "{sizes:?}");
 }
+
+/// The first sample of a busy connection may be without figures. The next one has its bytes since the start.
+#[tokio::test(start_paused = true)]
+async fn rates_begin_with_the_first_figures() {
+    let silent = snapshots(1).await;
+    let with = |received| {
+        let mut snapshots = silent.clone();
+        (snapshots[0].received, snapshots[0].state) = (received, crate::ConnectionState::Idle);
+        snapshots
+    };
+    let mut sample = Sample::new(silent.clone(), &Sample::default(), 1.0);
+    let mut rates = Vec::new();
+    for snapshots in [with(5_000), with(5_100), silent.clone(), with(5_300)] {
+        sample = Sample::new(snapshots, &sample, 1.0);
+        rates.push(sample.totals.received);
+    }
+    assert_eq!(rates, [0, 100, 0, 200]);
+}

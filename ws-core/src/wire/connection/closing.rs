@@ -9,7 +9,7 @@ use super::super::read_ahead::ReadAheadQueue;
 use super::super::unread::UnreadInput;
 use super::Connection;
 use super::high_water::LastWrite;
-use crate::close::{Close, CloseReason, ProtocolError};
+use crate::close::{Close, CloseCode, CloseReason, ProtocolError};
 use crate::error::HandlerError;
 
 /// The state of a connection that is not open any more.
@@ -27,6 +27,8 @@ pub(super) struct CloseState {
     discarded: DiscardedInput,
     /// The close frame of a shutdown, unless it is that of the options.
     shutdown_frame: Option<Close>,
+    /// The code of the close frame that was queued.
+    code: Option<CloseCode>,
     /// Whether the time limit started again because the client's bytes had arrived and were not read.
     is_prolonged: bool,
 }
@@ -54,6 +56,7 @@ impl CloseState {
             deadline: None,
             discarded,
             shutdown_frame: None,
+            code: None,
             is_prolonged: false,
         }
     }
@@ -83,6 +86,11 @@ impl Connection {
     #[inline]
     pub(crate) fn close_reason(&self) -> Option<&CloseReason> {
         self.close_state.as_ref().map(|state| &state.reason)
+    }
+
+    /// Returns the code of the close frame for the client. `None` before the frame is queued, and if the client is lost.
+    pub(crate) fn close_code(&self) -> Option<CloseCode> {
+        self.close_state.as_ref().and_then(|state| state.code)
     }
 
     /// Handles the loss of the client. Messages that arrived before are still handled.
@@ -151,14 +159,16 @@ impl Connection {
             }
             _ => (reason, frame),
         };
-        if let Some(frame) = frame.filter(|_| !self.has_write_failed()) {
+        let frame = frame.filter(|_| !self.has_write_failed());
+        if let Some(frame) = &frame {
             self.outbox.push_unbounded(Opcode::Close, &frame.payload());
             self.count_sent(Opcode::Close);
         }
         let awaiting_close = expects_close_reply(&reason) && !self.has_write_failed();
         let discarded = DiscardedInput::new(self.decoder.stop());
-        self.close_state =
-            Some(Box::new(CloseState::new(reason, Phase::Closing { awaiting_close }, discarded)));
+        let mut state = CloseState::new(reason, Phase::Closing { awaiting_close }, discarded);
+        state.code = frame.map(|frame| frame.code);
+        self.close_state = Some(Box::new(state));
         self.encoder = None;
         self.read_ahead_queue = ReadAheadQueue::default();
     }
