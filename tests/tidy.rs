@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 8] = [
     &[
         "clock",
         "sync",
+        "shrink",
         "close",
         "message",
         "options",
