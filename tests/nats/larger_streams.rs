@@ -29,8 +29,11 @@ async fn publish(hub: &Hub, room: &Topic<String>, numbers: std::ops::Range<u64>)
             Err(error) => panic!("{error}"),
         })
         .await;
+        if number % 1000 == 0 {
+            wait_until(async || hub.flush().await.is_ok()).await;
+        }
     }
-    hub.flush().await.unwrap();
+    wait_until(async || hub.flush().await.is_ok()).await;
 }
 
 /// Returns how many messages the server has sent to its clients so far.
@@ -83,7 +86,7 @@ async fn only_the_history_is_read_and_delivered() {
     let caught_up = sent(&nats).await - before;
     assert!(caught_up < 4 * LEN + 100, "{caught_up} messages to catch up");
 
-    // What is asked for is read, and no more than the history.
+    // A process reads what it delivers, and at most the history.
     let before = sent(&nats).await;
     for (since, len) in [(Since::Beginning, LEN), (Since::Last(10_000), LEN), (Since::Last(5), 5)] {
         let (mut session, recovery) = Session::from(&room, since).await;
@@ -106,6 +109,26 @@ async fn only_the_history_is_read_and_delivered() {
     let (mut session_back, recovery) = Session::from(&room, position).await;
     assert!(recovery.recovered);
     expect_last(&mut session_back, STORED + 1..STORED + 1 + LEN as u64).await;
+}
+
+/// A process that is behind while it is connected gets all messages that the stream has. No loss is reported, although
+/// the history would have discarded messages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_the_stream_has_are_not_reported_as_lost() {
+    const MESSAGES: u64 = 3000;
+    let Some(nats) = NatsServer::start().await else { return };
+    let hubs = hubs(&nats).await;
+    let rooms = hubs.each_ref().map(|hub| hub.topic::<String>("room").history(LEN));
+    let other = hubs[0].topic::<String>("another").history(LEN);
+    publish(&hubs[0], &rooms[0], 0..1).await;
+    remove_limit(&nats, "WS_HISTORY_64_300").await;
+    let mut session = Session::subscriber(&rooms[1]).await;
+    for number in 1..MESSAGES {
+        // Offsets of the topic are not consecutive.
+        wait_until(async || other.publish("elsewhere".into()).is_ok()).await;
+        wait_until(async || rooms[0].publish(number.to_string()).is_ok()).await;
+    }
+    expect_last(&mut session, 1..MESSAGES).await;
 }
 
 /// A server closes a connection for which more than `max_pending` bytes wait.

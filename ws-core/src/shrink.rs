@@ -8,8 +8,8 @@ use slab::Slab;
 /// Capacity up to which a table of connections keeps its memory.
 pub(crate) const MIN_CAPACITY: usize = 1024;
 
-/// Returns whether a table has far more capacity than entries, and more than `min`. A table that grows again after
-/// this has to quadruple, so that entries which come and go do not cost a reallocation each.
+/// Returns whether a table has more than four times the capacity that its entries need, and more than `min`. The
+/// factor leaves room for entries that come and go, which then cost no reallocation.
 #[inline]
 pub(crate) fn is_sparse(len: usize, capacity: usize, min: usize) -> bool {
     capacity > min && len < capacity / 4

@@ -279,7 +279,7 @@ pub(super) fn warn_if_underreplicated(stream: &Stream, requested: usize) {
     }
 }
 
-/// Returns how many messages follow the first one of a topic when the stream is full. `None` is no limit: an
+/// Returns how many messages follow the first one of a topic when the stream is full. `None` without a limit: an
 /// operator may have raised, lowered or removed the limit that the hub has configured.
 pub(super) fn stream_len(info: &Info) -> Option<u64> {
     let places = u64::try_from(info.config.max_messages_per_subject).ok().filter(|places| *places > 0)?;

@@ -19,7 +19,7 @@ pub(super) const LEN: usize = 12;
 pub(super) struct Broker {
     pub(super) epoch: u64,
     pub(super) messages: Vec<(u64, Stamp, Bytes)>,
-    /// How many messages of the topic follow the first one in a full stream. `None` is no limit.
+    /// How many messages of the topic follow the first one in a full stream. `None` without a limit.
     pub(super) stream_len: Option<usize>,
     /// Offsets of other topics' messages.
     others: Vec<u64>,

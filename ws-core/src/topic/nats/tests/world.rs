@@ -49,7 +49,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Creates a world whose stream has at least so many messages, after the first one, before it discards any.
+    /// Creates a world whose stream has this many messages after the first one before it discards any.
     pub(super) fn new(stream_len: Option<usize>) -> Self {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let broker = Broker::new(stream_len);
