@@ -32,6 +32,8 @@ mod faults;
 mod forward;
 #[path = "nats/history.rs"]
 mod history;
+#[path = "nats/larger_streams.rs"]
+mod larger_streams;
 #[path = "nats/last_messages.rs"]
 mod last_messages;
 #[path = "nats/load.rs"]

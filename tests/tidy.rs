@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 8] = [
         "clock",
         "last_call",
         "sync",
+        "shrink",
         "close",
         "message",
         "options",

@@ -67,6 +67,7 @@ pub mod private;
 mod router;
 mod scratch;
 mod server;
+mod shrink;
 mod span;
 mod sync;
 #[cfg(feature = "test-util")]

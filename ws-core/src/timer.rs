@@ -4,6 +4,11 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::shrink::is_sparse;
+
+/// Capacity up to which the timers of a connection keep their memory.
+const MIN_CAPACITY: usize = 64;
+
 /// The id of a timer that [`Context::send_after`](crate::Context::send_after) or
 /// [`Context::send_every`](crate::Context::send_every) started.
 ///
@@ -102,6 +107,7 @@ impl<I> Timers<I> {
         let Some(timers) = &mut self.0 else { return false };
         let before = timers.heap.len();
         timers.heap.retain(|entry| entry.id != id);
+        timers.shrink();
         timers.heap.len() < before
     }
 
@@ -111,6 +117,7 @@ impl<I> Timers<I> {
             timers
                 .heap
                 .retain(|entry| !matches!(entry.action, TimerAction::Method { index, .. } if ends(index)));
+            timers.shrink();
         }
     }
 
@@ -137,8 +144,10 @@ impl<I> Timers<I> {
         if self.deadline()? > now {
             return None;
         }
-        let heap = &mut self.0.as_mut()?.heap;
-        let TimerEntry { at, id, action } = heap.pop()?;
+        let timers = self.0.as_mut()?;
+        let TimerEntry { at, id, action } = timers.heap.pop()?;
+        timers.shrink();
+        let heap = &mut timers.heap;
         Some(match action {
             TimerAction::Once(info) => Due::Info(info),
             TimerAction::Method { index, period } => {
@@ -169,6 +178,16 @@ impl<I> Timers<I> {
         }
         timers.heap.push(TimerEntry { at, id, action });
         TimerId(id)
+    }
+}
+
+impl<I> TimerHeap<I> {
+    /// Returns the memory of a peak of timers.
+    fn shrink(&mut self) {
+        let len = self.heap.len();
+        if is_sparse(len, self.heap.capacity(), MIN_CAPACITY) {
+            self.heap.shrink_to(2 * len);
+        }
     }
 }
 
@@ -237,6 +256,29 @@ mod tests {
         assert_eq!(timers.pop(start + S * 7 / 2), Some(Due::Method(7)));
         assert_eq!(timers.pop(start + S * 7 / 2), None);
         assert_eq!(timers.deadline(), Some(start + 4 * S));
+    }
+
+    #[test]
+    fn memory_of_a_peak_of_timers_is_returned() {
+        let start = Instant::now();
+        let capacity = |timers: &Timers<u32>| timers.0.as_ref().unwrap().heap.capacity();
+        for is_cancelled in [false, true] {
+            let mut timers = Timers::new();
+            timers.method(7, start + S, Some(S));
+            let ids: Vec<_> = (0..10_000).map(|number| timers.once(start, number)).collect();
+            let peak = capacity(&timers);
+            for (number, id) in (0..).zip(ids) {
+                // The last ones are enough, because a cancellation looks at every timer.
+                if is_cancelled && number >= 9_000 {
+                    assert!(timers.cancel(id));
+                } else {
+                    assert_eq!(timers.pop(start), Some(Due::Info(number)));
+                }
+            }
+            let remaining = capacity(&timers);
+            assert!(peak >= 10_000 && remaining <= MIN_CAPACITY, "{remaining} of {peak}");
+            assert_eq!(timers.deadline(), Some(start + S));
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
+use crate::shrink::shrink_map;
+
 /// The limits that a new connection is checked against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
@@ -56,6 +58,7 @@ impl ConnectionsByNetwork {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
+                shrink_map(&mut self.0);
             }
         }
     }
@@ -83,6 +86,7 @@ impl From<IpAddr> for NetworkPrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shrink::MIN_CAPACITY;
 
     fn network(addr: &str) -> NetworkPrefix {
         addr.parse::<IpAddr>().unwrap().into()
@@ -96,6 +100,17 @@ mod tests {
         assert_eq!(network("2001:db8:0:1::1"), network("2001:db8:0:1:ffff::2"));
         assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
         assert_ne!(network("::1"), network("0.0.0.0"));
+    }
+
+    #[test]
+    fn memory_of_a_peak_of_networks_is_returned() {
+        let mut networks = ConnectionsByNetwork::default();
+        let all = || (0..10_000).map(|number| IpAddr::from(u32::to_be_bytes(number)).into());
+        all().for_each(|network| assert!(networks.try_add(network, 1)));
+        let peak = networks.0.capacity();
+        all().for_each(|network| networks.remove(network));
+        let remaining = networks.0.capacity();
+        assert!(peak >= 10_000 && remaining <= MIN_CAPACITY, "{remaining} of {peak}");
     }
 
     #[test]

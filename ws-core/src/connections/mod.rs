@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use crate::clock::now;
 use crate::close::Close;
+use crate::shrink::SlabShrinker;
 use crate::span::next_id;
 use crate::sync::lock;
 use crate::wire::RateLimiter;
@@ -64,6 +65,7 @@ pub(crate) struct ConnectionTracker {
 #[derive(Debug, Default)]
 struct TrackerState {
     entries: Slab<Entry>,
+    shrinker: SlabShrinker,
     /// The keys of the connections with a tag.
     tags: HashMap<Arc<str>, BTreeSet<usize>>,
     /// The close frame of a drain, unless each handler has its own.
@@ -292,6 +294,8 @@ impl Drop for ConnectionPermit {
         if let Some(entry) = &entry {
             state.release_network(entry.network);
             state.release_tags(self.key, entry.extras.as_deref());
+            let TrackerState { entries, shrinker, .. } = &mut *state;
+            shrinker.after_remove(entries);
             if entry.has_request() {
                 self.connections.signals.fetch_sub(REQUEST, Ordering::AcqRel);
             }

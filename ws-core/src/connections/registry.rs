@@ -15,6 +15,7 @@ use super::tags::check_tag;
 use super::{ConnectionPermit, ConnectionTracker, Entry, REQUEST, TagError, TrackerState};
 use crate::close::{Close, REPLACED};
 use crate::options::OnSecond;
+use crate::shrink::shrink_map;
 #[cfg(feature = "inspect")]
 use crate::wire::MessageTap;
 
@@ -298,6 +299,7 @@ fn remove_tag(tags: &mut HashMap<Arc<str>, BTreeSet<usize>>, tag: &str, key: usi
         keys.remove(&key);
         if keys.is_empty() {
             tags.remove(tag);
+            shrink_map(tags);
         }
     }
 }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::close::Close;
 use crate::options::OnSecond;
+use crate::shrink::MIN_CAPACITY;
 
 #[tokio::test(start_paused = true)]
 async fn admits_within_each_limit() {
@@ -241,4 +242,27 @@ fn two_connections_at_once_never_both_keep_the_tag() {
         let closed = permits.iter().filter(|permit| permit.take_requests().close.is_some()).count();
         assert_eq!((kept - closed, connections.count_tagged("user:1")), (1, 1), "{policy:?}");
     }
+}
+
+#[test]
+fn memory_of_a_peak_of_connections_is_returned() {
+    let tracker = Arc::new(ConnectionTracker::default());
+    let limits = ConnectionLimits::new(usize::MAX);
+    let permits: Vec<_> = (0..10_000).map(|_| tracker.admit(&limits, None).unwrap()).collect();
+    for (number, permit) in permits.iter().enumerate() {
+        permit.tag(&format!("user:{number}"), Arc::new(()), None).unwrap();
+    }
+    let capacities = || {
+        let state = tracker.lock();
+        (state.entries.capacity(), state.tags.capacity())
+    };
+    let peak = capacities();
+    let mut permits = permits.into_iter();
+    let first = permits.next();
+    drop(permits);
+    let remaining = capacities();
+    println!("{remaining:?} of {peak:?}");
+    assert!(peak.0 >= 10_000 && peak.1 >= 10_000);
+    assert!(remaining.0 <= MIN_CAPACITY && remaining.1 <= MIN_CAPACITY, "{remaining:?} of {peak:?}");
+    drop(first);
 }

@@ -15,6 +15,7 @@ use super::socket::Socket;
 use super::stall::{PollCounter, PollWatch};
 use super::wake_queue::{ConnectionHandle, WakeQueue, take_woken};
 use crate::panic::catch;
+use crate::shrink::{MIN_CAPACITY, SlabShrinker, is_sparse};
 
 /// How long a thread pauses after a system call for events or connections has failed.
 pub(super) const ERROR_BACKOFF: Duration = Duration::from_millis(50);
@@ -30,6 +31,7 @@ pub(super) struct EventLoop {
 /// The connections of a worker. The key of a slot identifies its socket in events and wake-ups.
 struct Slots {
     slab: Slab<Slot>,
+    shrinker: SlabShrinker,
     watch: PollWatch,
 }
 
@@ -44,7 +46,8 @@ impl EventLoop {
         let (poller, waker, registry) = Poller::new()?;
         let wake_queue = Arc::new(WakeQueue::new(waker, registry));
         let inbox = Arc::new(Inbox::new(Arc::clone(&wake_queue)));
-        let slots = Slots { slab: Slab::new(), watch: PollWatch::new(polls) };
+        let (slab, shrinker) = (Slab::new(), SlabShrinker::default());
+        let slots = Slots { slab, shrinker, watch: PollWatch::new(polls) };
         let event_loop = Self { poller, inbox: Arc::clone(&inbox), wake_queue, slots, stopping: false };
         Ok((event_loop, inbox))
     }
@@ -73,6 +76,7 @@ impl EventLoop {
             }
             if !woken.is_empty() {
                 woken.drain(..).for_each(|key| self.slots.poll_queued(key, &self.inbox));
+                shrink_woken(&mut woken, self.slots.slab.len());
             }
             // Connections that were woken during this iteration are polled after the sockets of the next
             // one.
@@ -180,8 +184,16 @@ impl Slots {
     #[cold]
     fn remove(&mut self, key: usize, inbox: &Inbox) {
         let slot = self.slab.try_remove(key);
+        self.shrinker.after_remove(&mut self.slab);
         let _ = catch(|| drop(slot));
         inbox.connection_ended();
+    }
+}
+
+/// Returns memory of a queue for the keys of woken connections, which has each connection once at most.
+fn shrink_woken(woken: &mut Vec<usize>, connections: usize) {
+    if is_sparse(connections, woken.capacity(), MIN_CAPACITY) {
+        woken.shrink_to(2 * connections);
     }
 }
 
@@ -190,5 +202,36 @@ impl Slot {
     #[inline(always)]
     fn poll(&mut self) -> Poll<Finished> {
         self.future.poll(&mut TaskContext::from_waker(&self.waker))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_a_peak_of_connections_is_returned() {
+        let (mut event_loop, inbox) = EventLoop::new().unwrap();
+        let EventLoop { slots, wake_queue, .. } = &mut event_loop;
+        for key in 0..10_000 {
+            let handle = Arc::new(ConnectionHandle::new(Arc::clone(wake_queue), key, WRITABLE));
+            let future = SlotFuture::Connection(Box::pin(std::future::pending()));
+            slots.0.insert(Slot { future, waker: Arc::clone(&handle).into(), handle });
+        }
+        let mut woken: Vec<usize> = (0..10_000).collect();
+        let peak = (slots.0.capacity(), woken.capacity());
+        // A connection that stays, and ends of the others in no order of their keys.
+        for key in 0..10_000 {
+            let key = key * 7_919 % 10_000;
+            if key != 3 {
+                slots.remove(key, &inbox);
+            }
+        }
+        woken.clear();
+        shrink_woken(&mut woken, slots.0.len());
+        let remaining = (slots.0.capacity(), woken.capacity());
+        println!("{remaining:?} of {peak:?}");
+        assert!(peak >= (10_000, 10_000) && remaining.0 <= MIN_CAPACITY && remaining.1 <= MIN_CAPACITY);
+        assert!(slots.0.contains(3));
     }
 }

@@ -15,15 +15,25 @@ const MAX_EARLIER: u64 = 4096;
 pub(super) const BEHIND: &str = "a replica of the stream is behind";
 
 /// The history of a topic, to be read from the broker.
+///
+/// The stream may have more messages of the topic than the history. No read has more than one message in
+/// addition to the history: the one before the others.
 pub(super) trait HistoryReader: Sync {
     type Message: Send;
 
-    /// Reads the messages from an offset on. Returns `None` if there are more than `limit`.
+    /// Reads the messages from an offset on. Reads nothing and returns `None` if there are more than `limit`.
     fn read_from(
         &self,
         offset: u64,
         limit: u64,
     ) -> impl Future<Output = Result<Option<Vec<StoredMessage<Self::Message>>>, Error>> + Send;
+
+    /// Reads the first messages from an offset on, up to `len`.
+    fn read_first(
+        &self,
+        offset: u64,
+        len: u64,
+    ) -> impl Future<Output = Result<Vec<StoredMessage<Self::Message>>, Error>> + Send;
 
     /// Returns whether a message of another topic is at an offset.
     fn has_other_topic_at(&self, offset: u64) -> impl Future<Output = Result<bool, Error>> + Send;
@@ -31,8 +41,14 @@ pub(super) trait HistoryReader: Sync {
     /// Returns the offset of the first message of the stream, of any topic.
     fn first_offset(&self) -> u64;
 
-    /// Returns the maximum number of messages of a topic that the history promises.
+    /// Returns the maximum number of messages of a topic that the history promises, or fewer if the stream does
+    /// not store that many.
     fn max_len(&self) -> usize;
+}
+
+/// Returns the maximum number of messages that are read at once: the history, and the message before.
+fn read_limit<R: HistoryReader>(reader: &R) -> u64 {
+    (reader.max_len() as u64).saturating_add(1)
 }
 
 /// The messages after an offset.
@@ -46,18 +62,19 @@ pub(super) struct MessagesAfter<M> {
     pub(super) end: u64,
 }
 
-/// Reads the messages after an offset, and finds out whether some are missing.
+/// Reads the messages after an offset, and finds out whether some are missing. Returns `None` if there are more
+/// than the history has.
 pub(super) async fn messages_after<R: HistoryReader>(
     reader: &R,
     start: u64,
-) -> Result<MessagesAfter<R::Message>, Error> {
-    let messages = reader.read_from(start, u64::MAX).await?.unwrap_or_default();
+) -> Result<Option<MessagesAfter<R::Message>>, Error> {
+    let Some(messages) = reader.read_from(start, read_limit(reader)).await? else { return Ok(None) };
     let after = messages.iter().filter(|(offset, ..)| *offset > start).count();
     let end = messages.last().map_or(start, |(offset, ..)| (*offset).max(start));
     let has_start = messages.iter().any(|(offset, ..)| *offset == start);
     if !has_start && !has_all_after(reader, start, after).await? {
         let accounted = Accounted { items: Vec::new(), has_unknown_loss: true };
-        return Ok(MessagesAfter { accounted, is_complete: false, is_unchanged: after == 0, end });
+        return Ok(Some(MessagesAfter { accounted, is_complete: false, is_unchanged: after == 0, end }));
     }
     let accounted = match account(messages, Some(start), Earlier::Unread) {
         Ok(accounted) => accounted,
@@ -70,10 +87,10 @@ pub(super) async fn messages_after<R: HistoryReader>(
         }
     };
     let is_complete = !accounted.has_unknown_loss;
-    Ok(MessagesAfter { accounted, is_complete, is_unchanged: after == 0, end })
+    Ok(Some(MessagesAfter { accounted, is_complete, is_unchanged: after == 0, end }))
 }
 
-/// Reads the messages from an offset on, or those after `start` only if there are too many.
+/// Reads the messages from an offset on, or the first ones from `start` on only if there are too many.
 ///
 /// # Errors
 ///
@@ -84,14 +101,20 @@ pub(super) async fn read_earlier<R: HistoryReader>(
     start: u64,
     known: u64,
 ) -> Result<(Vec<StoredMessage<R::Message>>, Earlier), Error> {
-    let (messages, is_complete) = match reader.read_from(from, MAX_EARLIER).await? {
+    let limit = read_limit(reader);
+    let (messages, is_complete, is_cut) = match reader.read_from(from, limit.min(MAX_EARLIER)).await? {
         Some(messages) => {
             let is_complete = reader.first_offset() <= from + 1 && messages.len() <= reader.max_len();
-            (messages, is_complete)
+            (messages, is_complete, false)
         }
-        None => (reader.read_from(start, u64::MAX).await?.unwrap_or_default(), false),
+        None => {
+            let messages = reader.read_first(start, limit).await?;
+            let is_cut = messages.len() as u64 >= limit;
+            (messages, false, is_cut)
+        }
     };
-    if messages.last().is_none_or(|(offset, ..)| *offset < known) {
+    // The messages after the history's length are not read. A recovery has `known` among those before.
+    if !is_cut && messages.last().is_none_or(|(offset, ..)| *offset < known) {
         return Err(BEHIND.into());
     }
     Ok((messages, Earlier::Read { is_complete }))
@@ -176,6 +199,14 @@ impl<M> Accounted<M> {
         self.items.iter().filter(|item| matches!(item, AccountedItem::Message(..))).count()
     }
 
+    /// Removes the messages up to an offset, and the losses before them.
+    pub(super) fn remove_until(&mut self, offset: u64) {
+        let is_earlier =
+            |item: &AccountedItem<M>| matches!(item, AccountedItem::Message(at, ..) if *at <= offset);
+        let end = self.items.iter().rposition(is_earlier).map_or(0, |last| last + 1);
+        self.items.drain(..end);
+    }
+
     /// Removes all but the last `len` messages, and the losses before them.
     pub(super) fn retain_last(&mut self, len: usize) {
         let messages = self.items.iter().enumerate().rev();
@@ -208,6 +239,10 @@ mod tests {
             Ok(Some(messages))
         }
 
+        async fn read_first(&self, _: u64, _: u64) -> Result<Vec<StoredMessage<()>>, Error> {
+            unreachable!("no read has too many messages")
+        }
+
         async fn has_other_topic_at(&self, _: u64) -> Result<bool, Error> {
             Ok(true)
         }
@@ -234,7 +269,7 @@ mod tests {
             messages_after(&replicas, 5).now_or_never().unwrap()
         };
         // The first read does not tell which numbers precede the position, so an earlier part is read, too.
-        let found = find([&all[5..], &all]).unwrap();
+        let found = find([&all[5..], &all]).unwrap().unwrap();
         assert!(found.is_complete && found.accounted.len() == 4 && found.end == 9);
         let error = find([&all[5..], &all[..7]]).err().unwrap();
         assert_eq!(error.to_string(), BEHIND);

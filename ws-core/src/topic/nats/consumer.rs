@@ -6,6 +6,7 @@ use async_nats::Error;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -14,8 +15,19 @@ use tokio::time::timeout;
 use super::epoch::{StreamTimes, nanoseconds};
 use super::request::{REQUEST_TIMEOUT, request_with_retry};
 
-/// Maximum number of messages in one request of [`EphemeralConsumer::read_pending`].
+/// Maximum number of messages in one request of [`EphemeralConsumer::read_first`].
 pub(super) const BATCH: usize = 500;
+
+/// Maximum size of the answer to one such request, in bytes. A server closes a connection for which more than
+/// `max_pending` bytes wait, 64 MiB by default. So all reads of a stream together stay below that.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Maximum size of the messages that a follower has requested and not received, in bytes. Larger messages are
+/// no exception: the size is at least twice the server's `max_payload`.
+const FOLLOW_BYTES: usize = 16 << 20;
+
+/// The server's description of a batch that ends because its next message exceeds the maximum size.
+const OVER_MAX_BYTES: &str = "Message Size Exceeds MaxBytes";
 
 /// How long the server retains a consumer whose process has died or could not delete it.
 const INACTIVE_THRESHOLD: Duration = Duration::from_secs(30);
@@ -69,26 +81,57 @@ impl EphemeralConsumer {
         self.pull.cached_info().num_pending
     }
 
-    /// Reads the [`pending`](Self::pending) messages, with their stream sequences.
+    /// Reads the first `len` of the [`pending`](Self::pending) messages, with their stream sequences. Only the
+    /// last `retained` of them have payloads, so that the others take no memory.
     ///
-    /// Returns fewer messages if the stream has discarded some of them meanwhile.
-    pub(super) async fn read_pending(&self) -> Result<Vec<(u64, Message)>, Error> {
-        let pending = usize::try_from(self.pending())?;
+    /// # Errors
+    ///
+    /// A failed request, or the stream has discarded some of these messages meanwhile.
+    pub(super) async fn read_first(&self, len: u64, retained: u64) -> Result<Vec<(u64, Message)>, Error> {
+        let len = usize::try_from(len.min(self.pending()))?;
+        let surplus = len.saturating_sub(usize::try_from(retained).unwrap_or(usize::MAX));
         let mut messages = Vec::new();
-        while messages.len() < pending {
+        while messages.len() < len {
             let before = messages.len();
-            let mut batch = self.pull.fetch().max_messages(BATCH.min(pending - before)).messages().await?;
-            // The client itself never gives up waiting for the end of a batch.
-            while let Some(message) = timeout(REQUEST_TIMEOUT, batch.next()).await? {
-                let message = message?;
-                let sequence = message.info()?.stream_sequence;
-                messages.push((sequence, message));
+            let wanted = BATCH.min(len - before);
+            let mut is_full = self.read_batch(wanted, BATCH_BYTES, &mut messages).await?;
+            if is_full && messages.len() == before {
+                // The next message is larger than a whole batch.
+                is_full = self.read_batch(1, 0, &mut messages).await?;
             }
-            if messages.len() == before {
-                break;
+            for (_, message) in messages.iter_mut().take(surplus).skip(before) {
+                message.message.payload = Bytes::new();
+            }
+            if messages.len() == before && !is_full {
+                return Err("the stream has discarded messages meanwhile".into());
             }
         }
         Ok(messages)
+    }
+
+    /// Reads the next messages, up to `max_bytes` unless that is 0. Returns whether that limit ended the batch.
+    async fn read_batch(
+        &self,
+        len: usize,
+        max_bytes: usize,
+        messages: &mut Vec<(u64, Message)>,
+    ) -> Result<bool, Error> {
+        let mut batch = self.pull.fetch().max_messages(len).max_bytes(max_bytes).messages().await?;
+        let before = messages.len();
+        loop {
+            let message = match timeout(REQUEST_TIMEOUT, batch.next()).await {
+                Ok(Some(Ok(message))) => message,
+                Ok(None) => return Ok(false),
+                // The client has no other sign of this status.
+                Ok(Some(Err(error))) if error.to_string().contains(OVER_MAX_BYTES) => return Ok(true),
+                Ok(Some(Err(error))) => return Err(error),
+                // A batch of exactly the maximum size has no end, for which the client would wait forever.
+                Err(_) if messages.len() > before => return Ok(true),
+                Err(elapsed) => return Err(elapsed.into()),
+            };
+            let sequence = message.info()?.stream_sequence;
+            messages.push((sequence, message));
+        }
     }
 }
 
@@ -141,15 +184,34 @@ pub(super) struct StreamFollower {
     _consumer: EphemeralConsumer,
     /// The expected consumer sequence of the next message.
     next: u64,
+    /// Consumer sequence of the last message that [`next`](Self::next) omits.
+    omitted_until: u64,
 }
 
 impl StreamFollower {
-    /// Starts at a stream sequence. Also returns how many messages the stream already has.
-    pub(super) async fn start(stream: &Stream, subject: &str, from: u64) -> Result<(Self, u64), Error> {
+    /// Starts at a stream sequence. Also returns how many messages the stream already has. `max_payload` is the
+    /// server's limit.
+    pub(super) async fn start(
+        stream: &Stream,
+        subject: &str,
+        from: u64,
+        max_payload: usize,
+    ) -> Result<(Self, u64), Error> {
         let consumer = EphemeralConsumer::create(stream, subject, from).await?;
-        let messages = consumer.pull.stream().heartbeat(HEARTBEAT).messages().await?;
         let pending = consumer.pending();
-        Ok((Self { messages, _consumer: consumer, next: 1 }, pending))
+        Ok((Self::follow(consumer, 0, max_payload).await?, pending))
+    }
+
+    /// Follows a consumer, except for its first `omitted` messages.
+    pub(super) async fn follow(
+        consumer: EphemeralConsumer,
+        omitted: u64,
+        max_payload: usize,
+    ) -> Result<Self, Error> {
+        let max_bytes = FOLLOW_BYTES.max(max_payload.saturating_mul(2));
+        let messages = consumer.pull.stream().heartbeat(HEARTBEAT).max_bytes_per_batch(max_bytes);
+        let messages = messages.messages().await?;
+        Ok(Self { messages, _consumer: consumer, next: 1, omitted_until: omitted })
     }
 
     /// Returns the next message.
@@ -157,11 +219,15 @@ impl StreamFollower {
     /// After an error the caller needs a new follower, perhaps of a stream that was created anew. The
     /// client's ordered consumer is not used because it replaces itself without reporting that.
     pub(super) async fn next(&mut self) -> Result<Message, Error> {
-        let message = self.messages.next().await.ok_or("the consumer has ended")??;
-        if message.info()?.consumer_sequence != self.next {
-            return Err("a message of the consumer was lost".into());
+        loop {
+            let message = self.messages.next().await.ok_or("the consumer has ended")??;
+            if message.info()?.consumer_sequence != self.next {
+                return Err("a message of the consumer was lost".into());
+            }
+            self.next += 1;
+            if self.next > self.omitted_until + 1 {
+                return Ok(message);
+            }
         }
-        self.next += 1;
-        Ok(message)
     }
 }

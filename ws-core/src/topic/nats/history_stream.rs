@@ -74,6 +74,11 @@ impl HistoryStream {
         self.history.len.min(MAX_LEN)
     }
 
+    /// Returns the server's limit of the size of a message, in bytes.
+    pub(super) fn max_payload(&self) -> usize {
+        self.jetstream.client().max_payload()
+    }
+
     /// Opens the stream, and creates it if it does not exist. After a reconnect the stream is opened again,
     /// because the server may have restarted without the end of the stream.
     pub(super) async fn stream(&self) -> Result<Stream, Error> {
@@ -272,6 +277,13 @@ pub(super) fn warn_if_underreplicated(stream: &Stream, requested: usize) {
             "a stream has fewer replicas than requested"
         );
     }
+}
+
+/// Returns how many messages follow the first one of a topic when the stream is full. `None` without a limit: an
+/// operator may have raised, lowered or removed the limit that the hub has configured.
+pub(super) fn stream_len(info: &Info) -> Option<u64> {
+    let places = u64::try_from(info.config.max_messages_per_subject).ok().filter(|places| *places > 0)?;
+    Some(places - 1)
 }
 
 /// Returns a history's number of messages per topic and their maximum age in seconds.

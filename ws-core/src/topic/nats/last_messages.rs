@@ -6,14 +6,17 @@ use async_nats::{Error, Subject};
 use super::accounting::account;
 use super::consumer::{BATCH, EphemeralConsumer};
 use super::epoch::epoch;
-use super::recovery::{HistorySearch, read_all};
+use super::recovery::{HistorySearch, read_first};
 use super::tracker::Earlier;
 use crate::sync::lock;
 use crate::topic::broker::RecoveredMessages;
 use crate::topic::position::Position;
 
-/// Number of surplus messages that are read to avoid another guess.
-const SLACK: u64 = BATCH as u64;
+/// Returns the maximum number of surplus messages that are read to avoid another guess: as many as requested, but
+/// not fewer than 64, and not more than a batch. Their payloads are not retained.
+fn slack(len: u64) -> u64 {
+    len.clamp(64, BATCH as u64)
+}
 
 impl HistorySearch {
     /// Returns the last `len` messages of the topic.
@@ -23,22 +26,29 @@ impl HistorySearch {
         info: &Info,
         len: usize,
     ) -> Result<RecoveredMessages, Error> {
-        let len = len.min(self.history_stream.max_len());
+        let max_len = self.history_stream.max_len();
+        let len = len.min(max_len);
         let (epoch, mut wanted) = (epoch(info), len);
         let received = lock(&self.progress).last_message(epoch);
         // Marks take places in the history. The second attempt makes up for them.
         let (end, mut accounted) = loop {
             let consumer = consumer_for_last(stream, &self.subject, info, wanted as u64).await?;
-            let messages = read_all(&consumer).await?;
-            let read = messages.len();
+            let messages = read_first(&consumer, u64::MAX, wanted as u64).await?;
+            let (read, surplus) = (messages.len(), messages.len().saturating_sub(wanted));
+            let surplus_end = surplus.checked_sub(1).map(|last| messages[last].0);
             // Without a message, the position is the end of the stream: new messages follow it.
             let end = messages.last().map_or(info.state.last_sequence, |(offset, ..)| *offset);
             let accounted = account(messages, None, Earlier::Unread);
-            let Ok(accounted) = accounted else { return Err("a part of a history leaves a doubt".into()) };
+            let Ok(mut accounted) = accounted else {
+                return Err("a part of a history leaves a doubt".into());
+            };
+            // The surplus has no payloads.
+            surplus_end.into_iter().for_each(|offset| accounted.remove_until(offset));
             if accounted.len() >= len || read < wanted || wanted > len {
                 break (end, accounted);
             }
-            wanted += read - accounted.len();
+            // The stream may have more messages than the history and the one before it.
+            wanted = (2 * wanted - accounted.len()).min(max_len.saturating_add(1));
         };
         self.check_end(stream, info, received, end).await?;
         accounted.retain_last(len);
@@ -49,12 +59,13 @@ impl HistorySearch {
     }
 }
 
-/// Creates a consumer that starts at the last `len` messages of a subject, or up to [`SLACK`] before them.
+/// Creates a consumer that starts at the last `len` messages of a subject, or up to [`slack`] before them. If
+/// messages arrive meanwhile, more may precede the last `len`.
 ///
 /// The stream reports how many messages of the subject follow a sequence, but not which sequence `len`
 /// messages follow. So this function guesses sequences. Most topics have fewer messages than requested and
 /// need no guess; if messages are spread evenly, the first guess is close enough.
-async fn consumer_for_last(
+pub(super) async fn consumer_for_last(
     stream: &Stream,
     subject: &Subject,
     info: &Info,
@@ -62,7 +73,7 @@ async fn consumer_for_last(
 ) -> Result<EphemeralConsumer, Error> {
     let mut best = EphemeralConsumer::create(stream, subject, 0).await?;
     let count = best.pending();
-    if count <= len + SLACK {
+    if count <= len + slack(len) {
         return Ok(best);
     }
     let mut range = SearchRange::new((info.state.first_sequence, count), info.state.last_sequence + 1);
@@ -103,7 +114,7 @@ impl SearchRange {
         // Every third guess, including the first, interpolates as if messages were spread evenly. The
         // others bisect, because messages often are not.
         let back = if self.guesses % 3 == 1 {
-            let wanted = (len + SLACK / 2).saturating_sub(self.high.1);
+            let wanted = (len + slack(len) / 2).saturating_sub(self.high.1);
             let between = self.low.1.saturating_sub(self.high.1).max(1);
             let back = u128::from(width) * u128::from(wanted) / u128::from(between);
             u64::try_from(back).unwrap_or(width)
@@ -120,7 +131,7 @@ impl SearchRange {
         } else {
             self.low = (sequence, count);
         }
-        (len..=len + SLACK).contains(&count)
+        (len..=len + slack(len)).contains(&count)
     }
 }
 
@@ -142,7 +153,7 @@ mod tests {
             }
         }
         let found = found.unwrap();
-        assert!((len..=len + SLACK).contains(&found), "{found} for {len}");
+        assert!((len..=len + slack(len)).contains(&found), "{found} for {len}");
         assert!(range.guesses <= max_guesses, "{} guesses", range.guesses);
     }
 

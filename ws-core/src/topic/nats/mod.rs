@@ -31,6 +31,7 @@ mod sequence;
 mod slow_consumer;
 mod status;
 mod subject;
+mod subscribed_history;
 mod subscriber;
 mod topic;
 mod tracker;

@@ -42,6 +42,15 @@ pub(super) struct FollowFrom {
     pub(super) has_gap: bool,
 }
 
+/// Returns how many messages a follower does not request, given how many the stream has from its start on.
+///
+/// The stream of a hub has the history and one message before it. A larger one, of an operator, has more. The
+/// oldest ones are then treated as if the stream had discarded them.
+pub(super) fn surplus(pending: u64, max_len: usize) -> u64 {
+    let max_len = max_len as u64;
+    if pending > max_len.saturating_add(1) { pending - max_len } else { 0 }
+}
+
 /// What a message of the stream means for the subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {

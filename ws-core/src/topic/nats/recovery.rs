@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::accounting::{Accounted, AccountedItem, BEHIND, HistoryReader, StoredMessage, messages_after};
 use super::consumer::EphemeralConsumer;
 use super::epoch::epoch;
-use super::history_stream::HistoryStream;
+use super::history_stream::{HistoryStream, stream_len};
 use super::progress::StreamProgress;
 use super::request::{REQUEST_TIMEOUT, RETRY_DELAY, request_with_retry};
 use super::sender::Sender;
@@ -100,7 +100,7 @@ impl HistorySearch {
         let is_known = |since: &Position| since.epoch == epoch && since.offset <= last;
         if let Some(since) = self.since.position().filter(is_known) {
             let found = self.messages_after(&stream, &info, since).await?;
-            if found.recovered || found.is_unchanged {
+            if let Some(found) = found.filter(|found| found.recovered || found.is_unchanged) {
                 return Ok(found);
             }
         }
@@ -119,27 +119,28 @@ impl HistorySearch {
         }
     }
 
-    /// Returns the messages after a position, and whether none is missing.
+    /// Returns the messages after a position, and whether none is missing. Returns `None` if there are more than
+    /// the history has.
     async fn messages_after(
         &self,
         stream: &Stream,
         info: &Info,
         since: Position,
-    ) -> Result<RecoveredMessages, Error> {
-        let reader = self.reader(stream, info);
+    ) -> Result<Option<RecoveredMessages>, Error> {
+        let reader = StreamReader::new(stream, info, &self.subject, self.history_stream.max_len());
         let received = lock(&self.progress).last_message(since.epoch);
-        let found = messages_after(&reader, since.offset).await?;
+        let Some(found) = messages_after(&reader, since.offset).await? else { return Ok(None) };
         self.check_end(stream, info, received, found.end).await?;
         lock(&self.progress).recover(since.epoch, found.end);
         // This process does not receive its own marks.
         let has_unstored_loss = self.sender.get().is_some_and(|sender| sender.unreported_loss().is_some())
             || lock(&self.progress).has_unstored_marks();
-        Ok(RecoveredMessages {
+        Ok(Some(RecoveredMessages {
             recovered: found.is_complete && !has_unstored_loss,
             is_unchanged: found.is_unchanged && !has_unstored_loss,
             position: Position { offset: found.end, ..since },
             missed: self.recovered_items(found.accounted, since.epoch),
-        })
+        }))
     }
 
     /// Checks that the messages up to `end` are all that precede those to be received, the last of which is
@@ -167,10 +168,6 @@ impl HistorySearch {
         if last.is_some_and(|last| end < last) { Err(BEHIND.into()) } else { Ok(()) }
     }
 
-    fn reader<'a>(&'a self, stream: &'a Stream, info: &'a Info) -> StreamReader<'a> {
-        StreamReader { stream, info, subject: &self.subject, max_len: self.history_stream.max_len() }
-    }
-
     /// Converts accounted messages into those for the topic.
     pub(super) fn recovered_items(
         &self,
@@ -192,10 +189,19 @@ impl HistorySearch {
 
 /// The messages of a topic in a stream.
 pub(super) struct StreamReader<'a> {
-    pub(super) stream: &'a Stream,
-    pub(super) info: &'a Info,
-    pub(super) subject: &'a Subject,
-    pub(super) max_len: usize,
+    stream: &'a Stream,
+    info: &'a Info,
+    subject: &'a Subject,
+    max_len: usize,
+}
+
+impl<'a> StreamReader<'a> {
+    /// Creates a reader of a history of `max_len` messages.
+    pub(super) fn new(stream: &'a Stream, info: &'a Info, subject: &'a Subject, max_len: usize) -> Self {
+        let stored = stream_len(info).and_then(|stored| usize::try_from(stored).ok());
+        let max_len = stored.map_or(max_len, |stored| stored.min(max_len));
+        Self { stream, info, subject, max_len }
+    }
 }
 
 impl HistoryReader for StreamReader<'_> {
@@ -210,7 +216,12 @@ impl HistoryReader for StreamReader<'_> {
         if consumer.pending() > limit {
             return Ok(None);
         }
-        read_all(&consumer).await.map(Some)
+        read_first(&consumer, limit, limit).await.map(Some)
+    }
+
+    async fn read_first(&self, offset: u64, len: u64) -> Result<Vec<StoredMessage<Self::Message>>, Error> {
+        let consumer = EphemeralConsumer::create(self.stream, self.subject, offset).await?;
+        read_first(&consumer, len, len).await
     }
 
     async fn has_other_topic_at(&self, offset: u64) -> Result<bool, Error> {
@@ -230,14 +241,14 @@ impl HistoryReader for StreamReader<'_> {
     }
 }
 
-/// Reads all messages that a consumer had when it was created.
-pub(super) async fn read_all(
+/// Reads the first `len` messages that a consumer had when it was created. The last `retained` of them have
+/// payloads.
+pub(super) async fn read_first(
     consumer: &EphemeralConsumer,
+    len: u64,
+    retained: u64,
 ) -> Result<Vec<StoredMessage<jetstream::Message>>, Error> {
-    let messages = consumer.read_pending().await?;
-    if (messages.len() as u64) < consumer.pending() {
-        return Err("the stream has discarded messages meanwhile".into());
-    }
+    let messages = consumer.read_first(len, retained).await?;
     let stamped = messages.into_iter().map(|(offset, message)| {
         let stamp = Stamp::from_headers(message.headers.as_ref());
         (offset, stamp, message)

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_nats::{Client, Error, Message, StatusCode, Subject, Subscriber};
@@ -11,17 +11,15 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::acceptance::{AcceptanceCheck, AcceptanceFailure};
-use super::accounting::read_earlier;
-use super::consumer::StreamFollower;
 use super::epoch::{StreamEnd, epoch, nanoseconds};
-use super::history_stream::HistoryStream;
-use super::progress::{FollowFrom, Received, StreamProgress};
-use super::recovery::{StreamReader, remote_message};
+use super::progress::{FollowFrom, Received};
+use super::recovery::remote_message;
 use super::refusals::{OverLimit, Refusals, inbox_prefix, is_request_about};
 use super::request::{REFUSED_RETRY_DELAY, REQUEST_TIMEOUT, RETRY_DELAY};
 use super::sequence::{MessageId, Stamp};
 use super::slow_consumer::SlowConsumerDetector;
 use super::status::{StatusReceiver, SubscriptionState};
+use super::subscribed_history::{StartedFollower, SubscribedHistory};
 use super::tracker::{Earlier, SequenceCheck, SequenceTracker};
 use crate::sync::lock;
 use crate::topic::broker::{Loss, RemoteEvents};
@@ -234,7 +232,7 @@ impl SubjectSubscriber {
 
     /// Receives messages from the stream until an error occurs.
     async fn follow_once(&self, history: &SubscribedHistory, start_by: Instant) -> Result<(), Error> {
-        let mut messages = {
+        let StartedFollower { mut messages, mut has_surplus, stream_len } = {
             let _permit = history.stream.start_permits.acquire().await;
             // Boxed, because the future is large and rarely needed.
             let start = Box::pin(self.start(history, start_by));
@@ -247,8 +245,9 @@ impl SubjectSubscriber {
         loop {
             let message = messages.next().await?;
             let info = message.info()?;
-            // A history that has discarded messages is full.
-            let is_behind = info.pending >= history.stream.max_len() as u64;
+            // A stream that has discarded messages is full.
+            let is_full = stream_len.is_some_and(|len| info.pending >= len);
+            let is_behind = std::mem::take(&mut has_surplus) || is_full;
             let (offset, stored_at) = (info.stream_sequence, nanoseconds(info.published));
             let message = message.message;
             let stamp = Stamp::from_headers(message.headers.as_ref());
@@ -293,7 +292,7 @@ impl SubjectSubscriber {
     /// Starts following the stream after the last position, or at its end.
     ///
     /// A first start after `start_by` is reported as a gap.
-    async fn start(&self, history: &SubscribedHistory, start_by: Instant) -> Result<StreamFollower, Error> {
+    async fn start(&self, history: &SubscribedHistory, start_by: Instant) -> Result<StartedFollower, Error> {
         let (stream, info) = history.stream.stream_and_info().await?;
         let from = {
             let mut progress = lock(&history.progress);
@@ -304,8 +303,7 @@ impl SubjectSubscriber {
         if from.has_gap {
             self.lagged(0);
         }
-        let (messages, _) = StreamFollower::start(&stream, &history.subject, from.offset).await?;
-        Ok(messages)
+        history.follow(&stream, &info, from.offset).await
     }
 
     /// Reports a loss that a process could not store.
@@ -360,34 +358,5 @@ impl SubjectSubscriber {
         if let Some(events) = self.events.upgrade() {
             events.lagged(self.subscription_generation, missed);
         }
-    }
-}
-
-/// The history that a subscriber follows.
-pub(super) struct SubscribedHistory {
-    pub(super) stream: Arc<HistoryStream>,
-    pub(super) subject: Subject,
-    /// Subject of marks that the stream does not store.
-    pub(super) mark_subject: Subject,
-    /// Shared with recoveries, which learn from it whether a loss is not stored.
-    pub(super) progress: Arc<Mutex<StreamProgress>>,
-}
-
-impl SubscribedHistory {
-    /// Learns the messages from an offset up to the start of the subscription. Another message is `known`.
-    async fn read_earlier(&self, from: u64, known: u64) -> Result<Earlier, Error> {
-        let _permit = self.stream.read_permits.acquire().await;
-        let (stream, info) = self.stream.stream_and_info().await?;
-        let (subject, max_len) = (&self.subject, self.stream.max_len());
-        let start = lock(&self.progress).start();
-        let reader = StreamReader { stream: &stream, info: &info, subject, max_len };
-        let (messages, earlier) = read_earlier(&reader, from, start, known).await?;
-        let mut progress = lock(&self.progress);
-        for (offset, stamp, _) in messages.iter().filter(|(offset, ..)| *offset <= start) {
-            if let Some(stamp) = stamp {
-                progress.learn(&stamp.id, *offset);
-            }
-        }
-        Ok(earlier)
     }
 }

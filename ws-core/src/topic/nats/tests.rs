@@ -6,6 +6,7 @@
 mod broker;
 mod follower;
 mod hub;
+mod larger_stream;
 mod node;
 mod promise;
 mod schedule;

@@ -146,7 +146,8 @@ impl PresenceWatcher {
         let Some(topic) = self.topic.upgrade() else { return Ok(WatchExit::Unused) };
         let subject = format!("$KV.{}.{}.*.*", store.name, topic.token);
         drop(topic);
-        let (mut entries, pending) = StreamFollower::start(&store.stream, &subject, 0).await?;
+        let max_payload = self.bucket.jetstream.client().max_payload();
+        let (mut entries, pending) = StreamFollower::start(&store.stream, &subject, 0, max_payload).await?;
         let mut is_complete = pending == 0;
         self.members.ready.send_if_modified(|ready| is_complete && !std::mem::replace(ready, true));
         let mut expiry_timer = tokio::time::interval(EXPIRY_INTERVAL.min(expiry / 4));

@@ -19,6 +19,8 @@ pub(super) const LEN: usize = 12;
 pub(super) struct Broker {
     pub(super) epoch: u64,
     pub(super) messages: Vec<(u64, Stamp, Bytes)>,
+    /// How many messages of the topic follow the first one in a full stream. `None` without a limit.
+    pub(super) stream_len: Option<usize>,
     /// Offsets of other topics' messages.
     others: Vec<u64>,
     pub(super) last: u64,
@@ -38,8 +40,9 @@ pub(super) struct Broker {
 }
 
 impl Broker {
-    pub(super) fn new() -> Arc<Mutex<Self>> {
+    pub(super) fn new(stream_len: Option<usize>) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
+            stream_len,
             epoch: 1,
             messages: Vec::new(),
             others: Vec::new(),
@@ -78,7 +81,7 @@ impl Broker {
         self.ids.insert(id, self.last);
         let stamp = Stamp::from_headers(Some(&headers)).unwrap();
         self.messages.push((self.last, stamp, payload.clone()));
-        if self.messages.len() > LEN + 1 {
+        if self.stream_len.is_some_and(|len| self.messages.len() > len + 1) {
             self.messages.remove(0);
         }
         PublishOutcome::Stored { offset: self.last, is_duplicate: false }
@@ -141,6 +144,18 @@ impl Broker {
     pub(super) fn next_from(&self, offset: u64) -> Option<(u64, Stamp, Bytes)> {
         self.messages.iter().find(|(at, ..)| *at >= offset).cloned()
     }
+
+    /// Returns the number of messages from an offset on.
+    pub(super) fn len_from(&self, offset: u64) -> u64 {
+        self.messages.iter().filter(|(at, ..)| *at >= offset).count() as u64
+    }
+
+    /// Returns the offset of the message that follows `skipped` others from an offset on. `None` if none is
+    /// skipped.
+    pub(super) fn nth_from(&self, offset: u64, skipped: u64) -> Option<u64> {
+        let mut messages = self.messages.iter().filter(|(at, ..)| *at >= offset);
+        messages.nth(usize::try_from(skipped).ok().filter(|skipped| *skipped > 0)?).map(|(at, ..)| *at)
+    }
 }
 
 impl StreamTimes for Broker {
@@ -157,15 +172,28 @@ impl StreamTimes for Broker {
 /// A reader of a broker that does not change meanwhile.
 pub(super) struct BrokerReader(pub(super) Arc<Mutex<Broker>>);
 
+impl BrokerReader {
+    fn all_from(&self, offset: u64) -> Vec<StoredMessage<Bytes>> {
+        let broker = lock(&self.0);
+        let messages = broker.messages.iter().filter(|(at, ..)| *at >= offset);
+        messages.map(|(at, stamp, payload)| (*at, Some(*stamp), payload.clone())).collect()
+    }
+}
+
 impl HistoryReader for BrokerReader {
     type Message = Bytes;
 
     async fn read_from(&self, offset: u64, limit: u64) -> Result<Option<Vec<StoredMessage<Bytes>>>, Error> {
-        let broker = lock(&self.0);
-        let messages = broker.messages.iter().filter(|(at, ..)| *at >= offset);
-        let messages: Vec<_> =
-            messages.map(|(at, stamp, payload)| (*at, Some(*stamp), payload.clone())).collect();
+        let messages = self.all_from(offset);
+        assert!(limit <= LEN as u64 + 1, "{limit} messages are read at once");
         Ok((messages.len() as u64 <= limit).then_some(messages))
+    }
+
+    async fn read_first(&self, offset: u64, len: u64) -> Result<Vec<StoredMessage<Bytes>>, Error> {
+        assert!(len <= LEN as u64 + 1, "{len} messages are read at once");
+        let mut messages = self.all_from(offset);
+        messages.truncate(usize::try_from(len)?);
+        Ok(messages)
     }
 
     async fn has_other_topic_at(&self, offset: u64) -> Result<bool, Error> {
@@ -177,6 +205,6 @@ impl HistoryReader for BrokerReader {
     }
 
     fn max_len(&self) -> usize {
-        LEN
+        lock(&self.0).stream_len.map_or(LEN, |len| len.min(LEN))
     }
 }

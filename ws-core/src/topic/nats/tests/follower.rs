@@ -9,7 +9,7 @@ use super::node::Node;
 use crate::sync::lock;
 use crate::topic::broker::{Loss, RemoteMessage};
 use crate::topic::nats::accounting::read_earlier;
-use crate::topic::nats::progress::Received;
+use crate::topic::nats::progress::{Received, surplus};
 use crate::topic::nats::tracker::Earlier;
 use crate::topic::position::Position;
 
@@ -21,7 +21,10 @@ impl Node {
         let Some(from) = state.following else {
             let (epoch, first, last) = state.stream_and_info(&mut lock(&self.broker));
             let from = state.progress.resume(epoch, first, last);
-            state.following = Some(from.offset);
+            let pending = lock(&self.broker).len_from(from.offset);
+            let surplus = surplus(pending, LEN);
+            let start = lock(&self.broker).nth_from(from.offset, surplus);
+            (state.following, state.has_surplus) = (Some(start.unwrap_or(from.offset)), surplus > 0);
             drop(state);
             if from.has_gap {
                 self.events(|events| events.lagged(generation, 0));
@@ -29,8 +32,9 @@ impl Node {
             return;
         };
         let Some((offset, stamp, payload)) = lock(&self.broker).next_from(from) else { return };
-        let pending = lock(&self.broker).messages.iter().filter(|(at, ..)| *at > offset).count();
-        let is_behind = pending >= LEN;
+        let pending = lock(&self.broker).len_from(offset + 1);
+        let is_full = lock(&self.broker).stream_len.is_some_and(|len| pending >= len as u64);
+        let is_behind = std::mem::take(&mut state.has_surplus) || is_full;
         let epoch = state.progress.epoch();
         if !state.seen_end.has_epoch(epoch) {
             state.following = None;

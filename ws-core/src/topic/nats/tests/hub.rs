@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
-use super::broker::{Broker, BrokerReader};
+use super::broker::{Broker, BrokerReader, LEN};
 use crate::error::{BrokerError, PublishError};
 use crate::sync::lock;
 use crate::topic::broker::{
@@ -41,6 +41,8 @@ pub(super) struct SimState {
     pub(super) generation: Option<u64>,
     /// Offset of the next message of the follower.
     pub(super) following: Option<u64>,
+    /// The next message follows some that were not requested.
+    pub(super) has_surplus: bool,
     pub(super) progress: StreamProgress,
     pub(super) seen_end: SeenEnd,
     /// The end was checked since the last reconnect.
@@ -75,6 +77,8 @@ impl SimTopic {
         if let Some(since) = since.position().filter(|since| since.epoch == epoch && since.offset <= last) {
             let reader = BrokerReader(Arc::clone(&self.broker));
             let found = messages_after(&reader, since.offset).now_or_never().unwrap().unwrap();
+            let Some(found) = found else { return self.not_recovered(epoch, last) };
+            assert!(found.accounted.len() <= LEN, "{} messages are recovered", found.accounted.len());
             let sender = self.queue.sender(self.node, &"ws.h.x.t".into());
             state.progress.recover(epoch, found.end);
             let has_unstored_loss = sender.unreported_loss().is_some() || state.progress.has_unstored_marks();
@@ -88,6 +92,12 @@ impl SimTopic {
                 return found;
             }
         }
+        drop(state);
+        self.not_recovered(epoch, last)
+    }
+
+    /// Returns what a client gets that has to load everything anew.
+    fn not_recovered(&self, epoch: u64, last: u64) -> RecoveredMessages {
         let offset = lock(&self.broker).messages.last().map_or(last, |(offset, ..)| *offset);
         let position = Position { epoch, offset };
         RecoveredMessages { recovered: false, is_unchanged: false, position, missed: Vec::new() }

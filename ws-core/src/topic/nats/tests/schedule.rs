@@ -2,6 +2,7 @@
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::broker::LEN;
 use super::step::{Step, step};
 use super::world::World;
 
@@ -12,7 +13,12 @@ const CASES: &str = "WS_SIMULATED_SCHEDULES";
 const DEFAULT_CASES: u32 = 100;
 
 fn run(steps: &[Step]) {
-    let mut world = World::new();
+    run_with(Some(LEN), steps);
+}
+
+/// Runs a schedule with another limit of the stream than the history's.
+fn run_with(stream_len: Option<usize>, steps: &[Step]) {
+    let mut world = World::new(stream_len);
     let handle = world.runtime.handle().clone();
     let _entered = handle.enter();
     steps.iter().for_each(|step| world.run(*step));
@@ -23,6 +29,16 @@ fn run(steps: &[Step]) {
 /// everything anew.
 #[test]
 fn promise_holds_in_random_schedules() {
+    run_random(Some(LEN));
+}
+
+/// An operator has raised, removed or lowered the limit of the stream.
+#[test]
+fn promise_holds_in_random_schedules_of_other_streams() {
+    [Some(4 * LEN), None, Some(LEN / 2)].into_iter().for_each(run_random);
+}
+
+fn run_random(stream_len: Option<usize>) {
     let cases = std::env::var(CASES).ok().and_then(|cases| cases.parse().ok()).unwrap_or(DEFAULT_CASES);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     // Without the variable the schedules are always the same ones.
@@ -34,7 +50,7 @@ fn promise_holds_in_random_schedules() {
     };
     let steps = proptest::collection::vec(step(), 1..80);
     if let Err(error) = runner.run(&steps, |steps| {
-        run(&steps);
+        run_with(stream_len, &steps);
         Ok(())
     }) {
         panic!("{error}");

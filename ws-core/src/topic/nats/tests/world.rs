@@ -49,9 +49,10 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    /// Creates a world whose stream has this many messages after the first one before it discards any.
+    pub(super) fn new(stream_len: Option<usize>) -> Self {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let broker = Broker::new();
+        let broker = Broker::new(stream_len);
         Self {
             runtime: runtime.enable_time().start_paused(true).build().unwrap(),
             nodes: (0..NODES).map(|node| Node::new(node as u64 + 1, &broker)).collect(),
