@@ -211,15 +211,15 @@ mod tests {
 
     #[test]
     fn memory_of_a_peak_of_connections_is_returned() {
-        let (mut event_loop, inbox) = EventLoop::new().unwrap();
+        let (mut event_loop, inbox) = EventLoop::new(PollCounter::new(&Arc::default())).unwrap();
         let EventLoop { slots, wake_queue, .. } = &mut event_loop;
         for key in 0..10_000 {
             let handle = Arc::new(ConnectionHandle::new(Arc::clone(wake_queue), key, WRITABLE));
             let future = SlotFuture::Connection(Box::pin(std::future::pending()));
-            slots.0.insert(Slot { future, waker: Arc::clone(&handle).into(), handle });
+            slots.slab.insert(Slot { future, waker: Arc::clone(&handle).into(), handle });
         }
         let mut woken: Vec<usize> = (0..10_000).collect();
-        let peak = (slots.0.capacity(), woken.capacity());
+        let peak = (slots.slab.capacity(), woken.capacity());
         // A connection that stays, and ends of the others in no order of their keys.
         for key in 0..10_000 {
             let key = key * 7_919 % 10_000;
@@ -228,10 +228,10 @@ mod tests {
             }
         }
         woken.clear();
-        shrink_woken(&mut woken, slots.0.len());
-        let remaining = (slots.0.capacity(), woken.capacity());
+        shrink_woken(&mut woken, slots.slab.len());
+        let remaining = (slots.slab.capacity(), woken.capacity());
         println!("{remaining:?} of {peak:?}");
         assert!(peak >= (10_000, 10_000) && remaining.0 <= MIN_CAPACITY && remaining.1 <= MIN_CAPACITY);
-        assert!(slots.0.contains(3));
+        assert!(slots.slab.contains(3));
     }
 }
