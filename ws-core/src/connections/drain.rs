@@ -99,8 +99,8 @@ impl ConnectionTracker {
         state.drain_close.clone_from(&plan.close);
         let (mut waiting, mut at_once) = (Vec::new(), Vec::new());
         for (key, entry) in &state.entries {
-            match entry.opened {
-                Some(opened) if !opened.kind.is_session => {
+            match entry.kind {
+                Some(kind) if !kind.is_session => {
                     waiting.push(WaitingClose { after: Duration::ZERO, key, serial: entry.serial });
                 }
                 _ => at_once.push(key),
@@ -147,7 +147,7 @@ impl ConnectionTracker {
         key: usize,
         deadline: std::time::Instant,
     ) -> Option<Waker> {
-        state.entries.get_mut(key)?.extras.get_or_insert_default().drain_by.get_or_insert(deadline);
+        state.extras_of(key)?.drain_by.get_or_insert(deadline);
         self.request(state, key, |requests| requests.drain = true)
     }
 }

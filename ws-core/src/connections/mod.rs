@@ -1,7 +1,9 @@
 //! The open connections of a server: admits new ones, requests their shutdown, and waits for their end.
 
 mod drain;
+mod entry;
 mod limits;
+mod peer_address;
 mod registry;
 mod tags;
 #[cfg(test)]
@@ -25,8 +27,11 @@ use crate::span::next_id;
 use crate::sync::lock;
 use crate::wire::RateLimiter;
 pub(crate) use drain::DrainPlan;
+pub(crate) use entry::ConnectionKind;
+use entry::Entry;
 pub(crate) use limits::{ConnectionLimits, LimitReached};
 use limits::{ConnectionsByNetwork, NetworkPrefix};
+pub(crate) use peer_address::PeerAddress;
 pub use registry::ConnectionId;
 use registry::EntryExtras;
 pub(crate) use registry::{ConnectionReport, PendingSnapshot, Requests};
@@ -49,7 +54,7 @@ const DRAINING: u8 = 2;
 ///
 /// A connection costs one entry here and one relaxed load per poll. A cancellation token would cost a list
 /// node in every task and a poll of the token in every poll.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ConnectionTracker {
     /// [`SHUTDOWN`] after a shutdown was requested, and a [`REQUEST`] for each connection with requests that its
     /// task has not taken. Then all connections check their entry, until that task is polled.
@@ -60,12 +65,16 @@ pub(crate) struct ConnectionTracker {
     state: Mutex<TrackerState>,
     /// Notified when the last connection has ended.
     empty: Notify,
+    /// The time from which the entries count when their connections began.
+    start: Instant,
 }
 
 #[derive(Debug, Default)]
 struct TrackerState {
     entries: Slab<Entry>,
     shrinker: SlabShrinker,
+    /// The rarely used parts of connections, by their keys. Boxed, because most connections have none.
+    extras: HashMap<usize, Box<EntryExtras>>,
     /// The keys of the connections with a tag.
     tags: HashMap<Arc<str>, BTreeSet<usize>>,
     /// The close frame of a drain, unless each handler has its own.
@@ -77,34 +86,17 @@ struct TrackerState {
     deadline: Option<Instant>,
 }
 
-/// The part of a connection that is stored here, so that its task need not store it.
-#[derive(Debug)]
-struct Entry {
-    waker: Option<Waker>,
-    /// The client's network, if connections per network are counted.
-    network: Option<NetworkPrefix>,
-    /// The number of the connection. Keys are used again, numbers are not.
-    serial: u64,
-    peer: Option<SocketAddr>,
-    /// Set when the connection begins: a permit may also be that of a handshake.
-    opened: Option<ConnectionStart>,
-    /// Boxed, because most connections have none.
-    extras: Option<Box<EntryExtras>>,
-}
-
-/// The beginning of a connection.
-#[derive(Clone, Copy, Debug)]
-struct ConnectionStart {
-    at: Instant,
-    kind: &'static ConnectionKind,
-}
-
-/// The kind of a connection: a constant for each handler and transport.
-#[derive(Debug)]
-pub(crate) struct ConnectionKind {
-    /// Returns the name of the handler's type.
-    pub(crate) handler: fn() -> &'static str,
-    pub(crate) is_session: bool,
+impl Default for ConnectionTracker {
+    fn default() -> Self {
+        Self {
+            signals: AtomicUsize::new(0),
+            stage: AtomicU8::new(0),
+            open: AtomicUsize::new(0),
+            state: Mutex::default(),
+            empty: Notify::new(),
+            start: now(),
+        }
+    }
 }
 
 impl TrackerState {
@@ -146,8 +138,7 @@ impl ConnectionTracker {
         }
         self.open.fetch_add(1, Ordering::AcqRel);
         let serial = next_id();
-        let entry = Entry { waker: None, network, serial, peer, opened: None, extras: None };
-        let key = state.entries.insert(entry);
+        let key = state.entries.insert(Entry::new(serial, peer, network.is_some()));
         drop(state);
         Ok(ConnectionPermit { connections: Arc::clone(self), key })
     }
@@ -213,7 +204,7 @@ impl ConnectionPermit {
 
     /// Like [`register`](Self::register), but for the task of a connection, which this begins.
     pub(crate) fn register_connection(&self, waker: &Waker, kind: &'static ConnectionKind, at: Instant) {
-        self.register_with(waker, |entry| _ = entry.opened.get_or_insert(ConnectionStart { at, kind }));
+        self.register_with(waker, |entry| entry.begin(kind, at, self.connections.start));
     }
 
     fn register_with(&self, waker: &Waker, update: impl FnOnce(&mut Entry)) {
@@ -235,7 +226,7 @@ impl ConnectionPermit {
         let (network, mut state) = (NetworkPrefix::from(peer.ip()), self.connections.lock());
         let is_admitted = state.networks.try_add(network, max);
         if is_admitted {
-            let previous = state.entries.get_mut(self.key).and_then(|entry| entry.network.replace(network));
+            let previous = state.entries.get_mut(self.key).and_then(|entry| entry.count_for(peer));
             state.release_network(previous);
         }
         is_admitted
@@ -275,7 +266,7 @@ impl ConnectionPermit {
     #[cold]
     fn drain_deadline(&self) -> Option<Instant> {
         let state = self.connections.lock();
-        let extras = state.entries.get(self.key).and_then(|entry| entry.extras.as_ref());
+        let extras = state.extras.get(&self.key);
         let general = state.deadline.filter(|_| self.connections.is_shutting_down());
         extras.and_then(|extras| extras.drain_by).or(general)
     }
@@ -292,17 +283,15 @@ impl Drop for ConnectionPermit {
         let mut state = self.connections.lock();
         let entry = state.entries.try_remove(self.key);
         if let Some(entry) = &entry {
-            state.release_network(entry.network);
-            state.release_tags(self.key, entry.extras.as_deref());
+            state.release_network(entry.counted_network());
             let TrackerState { entries, shrinker, .. } = &mut *state;
             shrinker.after_remove(entries);
-            if entry.has_request() {
-                self.connections.signals.fetch_sub(REQUEST, Ordering::AcqRel);
-            }
         }
+        // PERF: one branch for a connection without tags and requests. budget: connect
+        let extras = if state.extras.is_empty() { None } else { self.release_extras(&mut state) };
         drop(state);
         // The waker and the address are dropped without the lock, like in `register`.
-        drop(entry);
+        drop((entry, extras));
         if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.connections.empty.notify_waiters();
         }

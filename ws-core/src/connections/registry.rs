@@ -12,7 +12,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::tags::check_tag;
-use super::{ConnectionPermit, ConnectionTracker, Entry, REQUEST, TagError, TrackerState};
+use super::{ConnectionPermit, ConnectionTracker, REQUEST, TagError, TrackerState};
 use crate::close::{Close, REPLACED};
 use crate::options::OnSecond;
 use crate::shrink::shrink_map;
@@ -129,17 +129,6 @@ pub(crate) struct PendingSnapshot {
     pub(crate) report: oneshot::Receiver<ConnectionReport>,
 }
 
-impl Entry {
-    pub(super) fn has_request(&self) -> bool {
-        self.extras.as_ref().is_some_and(|extras| !extras.requests.is_empty())
-    }
-
-    /// Returns the name of the handler, if the connection has begun.
-    fn handler(&self) -> Option<&'static str> {
-        self.opened.map(|opened| (opened.kind.handler)())
-    }
-}
-
 impl ConnectionTracker {
     /// Returns the number of connections that have begun, of all handlers or of one.
     pub(crate) fn count(&self, handler: Option<&str>) -> usize {
@@ -166,7 +155,7 @@ impl ConnectionTracker {
     pub(crate) fn tagged_addrs(&self, tag: &str) -> Vec<Arc<dyn Any + Send + Sync>> {
         let state = self.lock();
         let keys = state.tags.get(tag).into_iter().flatten();
-        keys.filter_map(|&key| state.entries.get(key)?.extras.as_ref()?.addr.clone()).collect()
+        keys.filter_map(|key| state.extras.get(key)?.addr.clone()).collect()
     }
 
     /// Requests the close of the connections with a tag. Returns how many there are.
@@ -205,7 +194,7 @@ impl ConnectionTracker {
     }
 
     fn request_close(&self, state: &mut TrackerState, key: usize, close: &Close) -> Option<Waker> {
-        state.entries.get_mut(key)?.extras.get_or_insert_default().is_closed = true;
+        state.extras_of(key)?.is_closed = true;
         self.request(state, key, |requests| _ = requests.close.get_or_insert_with(|| close.clone()))
     }
 
@@ -216,13 +205,12 @@ impl ConnectionTracker {
         key: usize,
         add: impl FnOnce(&mut Requests),
     ) -> Option<Waker> {
-        let entry = state.entries.get_mut(key)?;
-        let requests = &mut entry.extras.get_or_insert_default().requests;
+        let requests = &mut state.extras_of(key)?.requests;
         if requests.is_empty() {
             self.signals.fetch_add(REQUEST, Ordering::AcqRel);
         }
         add(requests);
-        entry.waker.clone()
+        state.entries.get(key)?.waker.clone()
     }
 
     /// Requests a report of each connection that has begun.
@@ -232,9 +220,9 @@ impl ConnectionTracker {
         let mut wakers = Vec::new();
         let pending = keys.into_iter().filter_map(|key| {
             let entry = state.entries.get(key)?;
-            let opened = entry.opened?;
-            let (serial, peer) = (entry.serial, entry.peer);
-            let tags = entry.extras.as_ref().map(|extras| extras.tags.iter().cloned().collect());
+            let handler = entry.handler()?;
+            let (serial, peer, opened) = (entry.serial, entry.peer(), entry.opened(self.start));
+            let tags = state.extras.get(&key).map(|extras| extras.tags.iter().cloned().collect());
             let (sender, report) = oneshot::channel();
             wakers.extend(self.request(&mut state, key, |requests| {
                 // Those whose caller has left are not kept.
@@ -242,8 +230,7 @@ impl ConnectionTracker {
                 requests.reports.push(sender);
             }));
             let (id, tags) = (ConnectionId { serial, key }, tags.unwrap_or_default());
-            let handler = (opened.kind.handler)();
-            Some(PendingSnapshot { id, handler, peer, opened: opened.at, tags, report })
+            Some(PendingSnapshot { id, handler, peer, opened, tags, report })
         });
         let pending = pending.collect();
         drop(state);
@@ -258,20 +245,25 @@ pub(super) fn wake_all(wakers: Vec<Waker>) {
 }
 
 impl TrackerState {
-    /// Removes the tags of a connection that has ended.
-    pub(super) fn release_tags(&mut self, key: usize, extras: Option<&EntryExtras>) {
-        for tag in extras.into_iter().flat_map(|extras| &extras.tags) {
-            remove_tag(&mut self.tags, tag, key);
-        }
+    /// Returns the rarely used part of a connection, which is made if needed. `None` if the connection has ended.
+    pub(super) fn extras_of(&mut self, key: usize) -> Option<&mut EntryExtras> {
+        if self.entries.contains(key) { Some(self.extras.entry(key).or_default()) } else { None }
     }
-}
 
-impl TrackerState {
+    /// Removes the rarely used part of a connection.
+    fn remove_extras(&mut self, key: usize) -> Option<Box<EntryExtras>> {
+        let removed = self.extras.remove(&key);
+        if self.extras.is_empty() {
+            // A snapshot of all connections makes one for each.
+            self.extras.shrink_to_fit();
+        }
+        removed
+    }
+
     /// Returns the connections with a tag whose handler's address is of a type, without those that were closed.
     fn connections_of(&self, tag: &str, handler: TypeId) -> Vec<usize> {
         let is_one = |key: &usize| {
-            let extras = self.entries.get(*key).and_then(|entry| entry.extras.as_ref());
-            extras.is_some_and(|extras| {
+            self.extras.get(key).is_some_and(|extras| {
                 !extras.is_closed && extras.addr.as_ref().is_some_and(|addr| (**addr).type_id() == handler)
             })
         };
@@ -280,8 +272,7 @@ impl TrackerState {
 
     /// Removes a tag from a connection. Returns false if the connection does not have it.
     fn remove_tag(&mut self, key: usize, tag: &str) -> bool {
-        let own = self.entries.get_mut(key).and_then(|entry| entry.extras.as_mut());
-        let had = own.is_some_and(|extras| extras.tags.remove(tag));
+        let had = self.extras.get_mut(&key).is_some_and(|extras| extras.tags.remove(tag));
         if had {
             remove_tag(&mut self.tags, tag, key);
         }
@@ -309,16 +300,29 @@ impl ConnectionPermit {
     #[cold]
     pub(crate) fn take_requests(&self) -> Requests {
         let mut state = self.connections.lock();
-        let Some(entry) = state.entries.get_mut(self.key) else { return Requests::default() };
-        let Some(extras) = entry.extras.as_mut() else { return Requests::default() };
+        let Some(extras) = state.extras.get_mut(&self.key) else { return Requests::default() };
         let requests = std::mem::take(&mut extras.requests);
         if extras.is_empty() {
-            entry.extras = None;
+            state.remove_extras(self.key);
         }
         if !requests.is_empty() {
             self.connections.signals.fetch_sub(REQUEST, Ordering::AcqRel);
         }
         requests
+    }
+
+    /// Removes the tags and the requests of the connection, which has ended. Returns them, to be dropped without the
+    /// lock.
+    #[cold]
+    pub(super) fn release_extras(&self, state: &mut TrackerState) -> Option<Box<EntryExtras>> {
+        let extras = state.remove_extras(self.key)?;
+        for tag in &extras.tags {
+            remove_tag(&mut state.tags, tag, self.key);
+        }
+        if !extras.requests.is_empty() {
+            self.connections.signals.fetch_sub(REQUEST, Ordering::AcqRel);
+        }
+        Some(extras)
     }
 
     /// Adds a tag. `addr` is the address of the handler. With a policy, only one of the handler's connections has it.
@@ -329,8 +333,7 @@ impl ConnectionPermit {
         on_second: Option<OnSecond>,
     ) -> Result<(), TagError> {
         let mut state = self.connections.lock();
-        let Some(entry) = state.entries.get_mut(self.key) else { return Ok(()) };
-        let own = entry.extras.get_or_insert_default();
+        let Some(own) = state.extras_of(self.key) else { return Ok(()) };
         if !check_tag(tag, own.tags.len(), own.tags.contains(tag))? {
             return Ok(());
         }
@@ -346,10 +349,8 @@ impl ConnectionPermit {
                 state.remove_tag(other, tag);
             }
         }
-        let TrackerState { entries, tags, .. } = &mut *state;
-        let Some(own) = entries.get_mut(self.key).and_then(|entry| entry.extras.as_mut()) else {
-            return Ok(());
-        };
+        let TrackerState { extras, tags, .. } = &mut *state;
+        let Some(own) = extras.get_mut(&self.key) else { return Ok(()) };
         let shared = tags.get_key_value(tag).map_or_else(|| Arc::from(tag), |(shared, _)| Arc::clone(shared));
         own.tags.insert(Arc::clone(&shared));
         tags.entry(shared).or_default().insert(self.key);

@@ -156,7 +156,7 @@ proptest! {
         }
         drop(open);
         let state = connections.lock();
-        assert!(state.entries.is_empty() && state.tags.is_empty());
+        assert!(state.entries.is_empty() && state.tags.is_empty() && state.extras.is_empty());
         assert_eq!(connections.signals.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,17 +1,15 @@
 //! The data of a connection that never changes.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 
+use crate::connections::PeerAddress;
 use crate::span::ConnectionSpan;
 
 /// The data of a connection that never changes and needs no lock.
 ///
-/// Half as large as a `SocketAddr` and a `Box<str>`, because every connection has one. IPv6 flow information is not
-/// stored.
+/// Half as large as a `SocketAddr` and a `Box<str>`, because every connection has one.
 pub(super) struct ConnectionInfo {
-    ip: Option<IpAddr>,
-    port: u16,
-    scope_id: u32,
+    peer: PeerAddress,
     /// Boxed because most connections have neither.
     rare: Option<Box<RareInfo>>,
 }
@@ -23,24 +21,15 @@ struct RareInfo {
 
 impl ConnectionInfo {
     pub(super) fn new(peer: Option<SocketAddr>, subprotocol: Option<Box<str>>, span: ConnectionSpan) -> Self {
-        let scope_id = match peer {
-            Some(SocketAddr::V6(peer)) => peer.scope_id(),
-            _ => 0,
-        };
         let is_empty = subprotocol.is_none() && span.get().is_none();
         Self {
-            ip: peer.map(|peer| peer.ip()),
-            port: peer.map_or(0, |peer| peer.port()),
-            scope_id,
+            peer: PeerAddress::new(peer),
             rare: (!is_empty).then(|| Box::new(RareInfo { subprotocol, span })),
         }
     }
 
     pub(super) fn peer_addr(&self) -> Option<SocketAddr> {
-        Some(match self.ip? {
-            IpAddr::V4(ip) => (ip, self.port).into(),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, self.port, 0, self.scope_id).into(),
-        })
+        self.peer.get()
     }
 
     pub(super) fn subprotocol(&self) -> Option<&str> {

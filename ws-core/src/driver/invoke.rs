@@ -42,8 +42,7 @@ impl<H: Handler> HandlerInstance<H> {
     /// Runs the method that follows `completion`, in the span of the connection, if there is one. Returns an async
     /// method as a future.
     pub(super) fn next_method(&mut self, completion: Completion) -> Option<NextStep<'_, H>> {
-        let span = self.cx.connection_span().clone();
-        let _entered = span.enter();
+        let _entered = self.cx.connection_span().enter();
         let call = match completion {
             Completion::Open => self.invoke_caught(Event::Open).or_else(|| self.continue_transition()),
             Completion::Close => {

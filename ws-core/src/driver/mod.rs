@@ -146,8 +146,7 @@ where
     H: Handler,
     T: Transport,
 {
-    let span = cx.connection_span().clone();
-    let _entered = span.enter();
+    let _entered = cx.connection_span().enter();
     let session = &mut *cx.session();
     driver.state.register::<H, T>(task, session);
     driver.state.begin_poll();

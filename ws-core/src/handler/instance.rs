@@ -25,8 +25,7 @@ impl<H: Handler> HandlerInstance<H> {
     // PERF: called in every poll. budget: text64
     #[inline(always)]
     pub(crate) fn in_span<'a, R>(&'a mut self, run: impl FnOnce(&'a mut Self) -> R) -> R {
-        let span = self.cx.connection_span().clone();
-        let _entered = span.enter();
+        let _entered = self.cx.connection_span().enter();
         run(self)
     }
 

@@ -37,6 +37,7 @@ use on_upgrade::Upgraded;
 use request_line::FirstLine;
 use response_writer::ResponseWriter;
 
+use super::handshake_timeouts::Deadline;
 use super::peer::Peer;
 use super::request_head;
 use crate::clock::timeout_past_io;
@@ -120,7 +121,7 @@ impl Peer {
         stream: &mut T,
         inspect: impl Fn(&mut TaskContext<'_>, &mut T, &[u8], &mut Vec<u8>) -> Option<R>,
     ) -> Option<R> {
-        let mut timeout = None;
+        let mut timeout: Option<Deadline<'_>> = None;
         poll_fn(|task| {
             if self.permit.shutdown_deadline().is_some() {
                 return Poll::Ready(None);
@@ -137,14 +138,17 @@ impl Peer {
             if inspected.is_ready() {
                 return inspected;
             }
-            if timeout.is_none() {
-                self.permit.register(task.waker());
-                // A shutdown before the registration woke nothing.
-                if self.permit.shutdown_deadline().is_some() {
-                    return Poll::Ready(None);
-                }
+            if let Some(timeout) = &timeout {
+                return timeout.poll(task).map(|()| None);
             }
-            timeout.get_or_insert_with(|| self.timeouts.add(task.waker())).poll(task).map(|()| None)
+            self.permit.register(task.waker());
+            // A shutdown before the registration woke nothing.
+            if self.permit.shutdown_deadline().is_some() {
+                return Poll::Ready(None);
+            }
+            // The task is woken when the client is late, even if that is now.
+            timeout = Some(self.timeouts.add(task.waker()));
+            Poll::Pending
         })
         .await
     }
