@@ -43,7 +43,9 @@ impl HistorySearch {
                 return Err("a part of a history leaves a doubt".into());
             };
             // The surplus has no payloads.
-            surplus_end.into_iter().for_each(|offset| accounted.remove_until(offset));
+            if let Some(offset) = surplus_end {
+                accounted.remove_until(offset);
+            }
             if accounted.len() >= len || read < wanted || wanted > len {
                 break (end, accounted);
             }
