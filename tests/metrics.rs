@@ -1,5 +1,8 @@
 //! The metrics of connections, as an exporter gets them.
 
+#[path = "metrics/methods.rs"]
+mod methods;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -8,7 +11,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tests::serve;
 use ws_core::prelude::*;
 use ws_core::test::TestClient;
-use ws_core::{History, publish_metrics};
+use ws_core::{Drain, History, publish_metrics};
 
 /// The values of all metrics since the start of the process, by name and labels. A histogram counts its values.
 fn values() -> BTreeMap<String, f64> {
@@ -94,7 +97,7 @@ async fn messages_bytes_methods_and_closes_are_counted() {
         ("messages_received_total transport=memory kind=text", 2.0),
         ("messages_sent_total transport=memory kind=binary", 1.0),
         ("messages_sent_total transport=memory kind=text", 2.0),
-        ("method_pending_seconds method=on_binary", 1.0),
+        ("method_pending_seconds method=binary", 1.0),
     ];
     // A client masks its frames, with four bytes each.
     let received = ("received_bytes_total transport=memory", 2.0 * 9.0 + 1008.0);
@@ -217,6 +220,32 @@ async fn codes_of_applications_share_a_label() {
     let codes: Vec<_> =
         values.iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?, *value))).collect();
     assert_eq!(codes, [("1000", 1.0), ("1001", 1.0), ("3xxx", 2.0), ("4xxx", 3.0)]);
+}
+
+/// The label is the code that the client gets, also if it is not the handler's.
+#[tokio::test]
+async fn code_of_a_drain_is_counted() {
+    snapshotter();
+    let drain = Drain::spread(Duration::ZERO).code(1012);
+    let mut server = serve(Router::new().mount_at::<Drained>("/").drain(drain)).await;
+    let mut client = server.connect("/").await;
+    server.stop();
+    assert_eq!(client.close_code().await, 1012);
+    server.join().await;
+    let values = values();
+    let closed = "websocket_connections_closed_total handler=metrics::Drained transport=tcp";
+    let codes: Vec<_> = values.keys().filter_map(|key| key.strip_prefix(closed)).collect();
+    assert_eq!(codes, [" reason=shutdown code=1012"]);
+}
+
+#[websocket]
+#[derive(Default)]
+struct Drained;
+
+#[websocket]
+impl Drained {
+    #[on_text]
+    fn text(&mut self, _: &str) {}
 }
 
 #[websocket]

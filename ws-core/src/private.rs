@@ -29,6 +29,7 @@ pub use crate::handler::{
 #[cfg(feature = "json")]
 pub use crate::handler::{Enveloped, NamedMessages};
 pub use crate::message::PartBuf;
+pub use crate::metrics::note_method;
 #[cfg(feature = "json")]
 pub use crate::named::AnswerValue;
 #[cfg(feature = "json")]

@@ -8,7 +8,6 @@ use crate::error::HandlerError;
 use crate::event::{Event, EventOutcome};
 use crate::handler::{Handler, HandlerInstance};
 use crate::message::Part;
-use crate::metrics::{CallTimer, on_async_call};
 use crate::options::Unhandled;
 use crate::panic::{Panic, catch};
 use crate::wire::{BorrowedMessage, InboundMessage, UnreadInput};
@@ -91,15 +90,8 @@ impl<H: Handler> HandlerInstance<H> {
     // PERF: see `dispatch_borrowed`; without metrics, this is the call alone. budget: text64x16
     #[inline(always)]
     fn call_event(&mut self, event: Event<'_, H::Info>) -> EventOutcome<H::Call> {
-        let method = event.attribute();
-        let timer = CallTimer::start();
-        let outcome = self.handler.event(event, &mut self.cx);
-        match &outcome {
-            EventOutcome::Call(_) => on_async_call(method),
-            EventOutcome::Done | EventOutcome::Failed(_) => timer.finish(type_name::<H>(), method),
-            EventOutcome::Unhandled => {}
-        }
-        outcome
+        let attribute = event.attribute();
+        EventOutcome::measure(type_name::<H>(), attribute, || self.handler.event(event, &mut self.cx))
     }
 
     /// Runs the method for a message. Returns the call of an async method. The caller catches panics.

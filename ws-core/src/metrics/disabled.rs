@@ -100,6 +100,13 @@ impl CallTimer {
 }
 
 #[inline]
+pub fn note_method(_: &'static str) {}
+
+#[cfg(feature = "json")]
+#[inline]
+pub(crate) fn on_batch() {}
+
+#[inline]
 pub(crate) fn on_async_call(_: &'static str) {}
 
 /// The metrics of an event loop, which is not measured.

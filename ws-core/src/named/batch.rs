@@ -1,5 +1,6 @@
 //! Batches: several messages in one, whose answers are sent together.
 
+use std::any::type_name;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::envelope::{CallError, Envelope, Incoming};
 use crate::error::HandlerError;
 use crate::event::EventOutcome;
 use crate::handler::{Handler, HandlerInstance, MethodFuture};
+use crate::metrics::on_batch;
 
 /// The id of a call to a handler `H`.
 type Id<H> = <<H as NamedMethods>::Envelope as Envelope>::Id;
@@ -86,7 +88,8 @@ pub(super) fn dispatch_batch<H: NamedMethods>(
     let mut call = None;
     while call.is_none() && !awaits_transition(cx) {
         let Some(entry) = entries.next() else { break };
-        match dispatch_single(handler, entry, |id| Caller::in_batch(id, &batch), cx) {
+        let dispatch = || dispatch_single(handler, entry, |id| Caller::in_batch(id, &batch), cx);
+        match EventOutcome::measure(type_name::<H>(), "on_text", dispatch) {
             EventOutcome::Call(first) => call = Some(first),
             EventOutcome::Failed(error) => _ = failure.get_or_insert(*error),
             EventOutcome::Done | EventOutcome::Unhandled => {}
@@ -124,7 +127,9 @@ impl<H: NamedMethods> WaitingEntries<H> {
     /// Runs entries until a method is async, or leads to another state. Returns the call of an async method.
     fn run(&mut self, handler: &mut H, cx: &mut Context<H>) -> Option<H::Call> {
         while !awaits_transition(cx) {
-            match dispatch_owned(handler, self.entries.pop_front()?, &self.batch, cx) {
+            let entry = self.entries.pop_front()?;
+            let dispatch = || dispatch_owned(handler, entry, &self.batch, cx);
+            match EventOutcome::measure(type_name::<H>(), "on_text", dispatch) {
                 EventOutcome::Call(call) => return Some(call),
                 EventOutcome::Failed(error) => _ = self.failure.get_or_insert(*error),
                 EventOutcome::Done | EventOutcome::Unhandled => {}
@@ -150,7 +155,10 @@ impl<H: NamedMethods> WaitingEntries<H> {
     fn into_outcome(self, call: Option<H::Call>, cx: &mut Context<H>) -> EventOutcome<H::Call> {
         match call {
             Some(first) => EventOutcome::Call(H::batch(Box::new(BatchRest { first, waiting: self }))),
-            None => EventOutcome::from_result(self.finish(cx)),
+            None => {
+                on_batch();
+                EventOutcome::from_result(self.finish(cx))
+            }
         }
     }
 

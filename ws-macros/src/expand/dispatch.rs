@@ -3,6 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use crate::model::{Arg, Event, Method, StoredPayload};
@@ -48,9 +49,10 @@ pub(super) fn event_body(method: &Method, event_payload: &Ident) -> TokenStream 
     // The methods of several states share the payload of one pattern.
     let renamed = (method.states.state.is_some() && method.payload().is_some())
         .then(|| quote!(let #payload = #event_payload;));
+    let noted = note_method(method);
     if *is_async {
         let stored = store_payload(method);
-        return quote!(#renamed __ws::EventOutcome::Call(__Call::#variant #stored));
+        return quote!(#noted #renamed __ws::EventOutcome::Call(__Call::#variant #stored));
     }
     let is_decoded = matches!(event, Event::Text | Event::Binary | Event::Ping | Event::Pong);
     let decode = (is_decoded && method.payload().is_some()).then(|| {
@@ -62,11 +64,18 @@ pub(super) fn event_body(method: &Method, event_payload: &Ident) -> TokenStream 
     let called = quote_spanned!(ident.span()=> Self::#ident);
     let reply = reply(method);
     quote! {
+        #noted
         #renamed
         #decode
         let #value = #called(#args);
         __ws::EventOutcome::from_result(#reply)
     }
+}
+
+/// Returns the statement that tells the metrics which method runs.
+pub(super) fn note_method(method: &Method) -> TokenStream {
+    let name = method.ident.unraw().to_string();
+    quote!(__ws::note_method(#name);)
 }
 
 /// Returns the state of a handler as an option of a mutable borrow. A type that is not a state is an error at

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
-use super::dispatch::state_of;
+use super::dispatch::{note_method, state_of};
 use super::rewrite::{any_cfg, respan, without_self};
 use super::states::{arms, by_state, event_arms, group_condition};
 use crate::model::{Arg, Event, HandlerImpl, Method, NamedArg, TextArg, borrows, with_anonymous_lifetimes};
@@ -176,7 +176,8 @@ fn named_body(method: &Method) -> TokenStream {
             __ws::EventOutcome::from_result(#answered)
         }
     };
-    quote!(#only_message #body)
+    let noted = note_method(method);
+    quote!(#only_message #noted #body)
 }
 
 /// Returns an arm of `Handler::call` for an async named method.

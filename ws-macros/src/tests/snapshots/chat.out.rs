@@ -241,8 +241,12 @@ const _: () = {
             cx: &mut __ws::Context<Self>,
         ) -> __ws::EventOutcome<__Call> {
             match event {
-                __ws::Event::Open => __ws::EventOutcome::Call(__Call::Open),
+                __ws::Event::Open => {
+                    __ws::note_method("open");
+                    __ws::EventOutcome::Call(__Call::Open)
+                }
                 __ws::Event::Text(payload) => {
+                    __ws::note_method("said");
                     __ws::EventOutcome::Call(
                         __Call::Said(
                             match __ws::FromText::from_text(payload) {
@@ -255,41 +259,51 @@ const _: () = {
                     )
                 }
                 __ws::Event::Binary(payload) => {
+                    __ws::note_method("picture");
                     __ws::EventOutcome::Call(
                         __Call::Picture(::core::convert::From::from(payload)),
                     )
                 }
                 __ws::Event::Ping(payload) => {
+                    __ws::note_method("pinged");
                     let reply = Self::pinged(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Heard(payload)) => {
+                    __ws::note_method("heard");
                     let reply = Self::heard(self, payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Leave(payload)) => {
+                    __ws::note_method("leave");
                     __ws::EventOutcome::Call(__Call::Leave(payload))
                 }
                 __ws::Event::Drain => {
+                    __ws::note_method("drained");
                     let reply = Self::drained(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Lagged(payload) => {
+                    __ws::note_method("lagged");
                     __ws::EventOutcome::Call(__Call::Lagged(payload))
                 }
                 __ws::Event::Timer(8usize) => {
+                    __ws::note_method("keep_alive");
                     let reply = Self::keep_alive(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Timer(9usize) => {
+                    __ws::note_method("long_enough");
                     let reply = Self::long_enough(self, (cx));
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Error(payload) => {
+                    __ws::note_method("failed");
                     let reply = Self::failed(self, &payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Close(payload) => {
+                    __ws::note_method("left");
                     __ws::EventOutcome::Call(
                         __Call::Left(::core::clone::Clone::clone(payload)),
                     )

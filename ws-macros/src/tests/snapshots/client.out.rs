@@ -126,6 +126,7 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call> {
             match name {
                 "add" => {
+                    __ws::note_method("add");
                     let (arg0, arg1) = match __ws::arguments(
                         params,
                         &["a", "type"],
@@ -145,6 +146,7 @@ const _: () = {
                     )
                 }
                 "pay" => {
+                    __ws::note_method("pay");
                     __ws::EventOutcome::Call(
                         __Call::Pay(
                             {
@@ -164,6 +166,7 @@ const _: () = {
                     if caller.is_call() {
                         return __ws::not_a_call("typed.in", caller, cx);
                     }
+                    __ws::note_method("typed");
                     let (arg0,) = match __ws::arguments(
                         params,
                         &["text"],

@@ -307,6 +307,7 @@ const _: () = {
                 __ws::Event::Text(text) => __ws::dispatch_text(self, text, cx),
                 #[cfg(feature = "binary")]
                 __ws::Event::Binary(payload) => {
+                    __ws::note_method("binary");
                     let payload = match __ws::FromBinary::from_binary(payload) {
                         ::core::result::Result::Ok(payload) => payload,
                         ::core::result::Result::Err(error) => {
@@ -370,6 +371,7 @@ const _: () = {
                         Guest,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("login");
                             let arg0 = match __ws::params::<Params<Name>>(params) {
                                 ::core::result::Result::Ok(value) => value,
                                 ::core::result::Result::Err(error) => {
@@ -392,6 +394,7 @@ const _: () = {
                             if caller.is_call() {
                                 return __ws::not_a_call("typed.in", caller, cx);
                             }
+                            __ws::note_method("typed");
                             let (arg0, arg1) = match __ws::arguments(
                                 params,
                                 &["text", "room"],
@@ -429,6 +432,7 @@ const _: () = {
         ) -> __ws::EventOutcome<::core::convert::Infallible> {
             match __ws::Event::<'_, ::core::convert::Infallible>::Text(text) {
                 __ws::Event::Text(payload) => {
+                    __ws::note_method("text");
                     let payload = match __ws::FromText::from_text(payload) {
                         ::core::result::Result::Ok(payload) => payload,
                         ::core::result::Result::Err(error) => {

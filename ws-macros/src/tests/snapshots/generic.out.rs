@@ -157,14 +157,17 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call<M, N>> {
             match event {
                 __ws::Event::Info(__Info::Message(payload)) => {
+                    __ws::note_method("message");
                     let reply = Self::message(self, payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Published(payload)) => {
+                    __ws::note_method("published");
                     let reply = Self::published(self, payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Lagged(payload) => {
+                    __ws::note_method("lagged");
                     let reply = Self::lagged(
                         self,
                         (cx),
@@ -174,6 +177,7 @@ const _: () = {
                 }
                 #[cfg(feature = "slow")]
                 __ws::Event::Info(__Info::All(payload)) => {
+                    __ws::note_method("all");
                     __ws::EventOutcome::Call(__Call::All(payload))
                 }
                 _ => __ws::EventOutcome::Unhandled,

@@ -90,10 +90,12 @@ const _: () = {
         ) -> __ws::EventOutcome<::core::convert::Infallible> {
             match event {
                 __ws::Event::Open => {
+                    __ws::note_method("open");
                     let reply = Self::open(self, (cx));
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Text(payload) => {
+                    __ws::note_method("echo");
                     let payload = match __ws::FromText::from_text(payload) {
                         ::core::result::Result::Ok(payload) => payload,
                         ::core::result::Result::Err(error) => {
@@ -104,6 +106,7 @@ const _: () = {
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Say(payload)) => {
+                    __ws::note_method("say");
                     let reply = Self::say(self, payload, (cx));
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }

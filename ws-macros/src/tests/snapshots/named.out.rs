@@ -178,6 +178,7 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call> {
             match name {
                 "add" => {
+                    __ws::note_method("add");
                     let (arg0, arg1) = match __ws::arguments(
                         params,
                         &["a", "b"],
@@ -197,6 +198,7 @@ const _: () = {
                     )
                 }
                 "report.build" => {
+                    __ws::note_method("build");
                     __ws::EventOutcome::Call(
                         __Call::Build(
                             {
@@ -216,6 +218,7 @@ const _: () = {
                     if caller.is_call() {
                         return __ws::not_a_call("typing", caller, cx);
                     }
+                    __ws::note_method("typing");
                     let (arg0,) = match __ws::arguments(
                         params,
                         &["room"],
@@ -231,6 +234,7 @@ const _: () = {
                 }
                 #[cfg(feature = "search")]
                 "search" => {
+                    __ws::note_method("search");
                     __ws::EventOutcome::Call(
                         __Call::Search(params.map(__ws::copy_params), caller),
                     )
@@ -245,6 +249,7 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call> {
             match __ws::Event::<'_, ::core::convert::Infallible>::Text(text) {
                 __ws::Event::Text(payload) => {
+                    __ws::note_method("other");
                     let payload = match __ws::FromText::from_text(payload) {
                         ::core::result::Result::Ok(payload) => payload,
                         ::core::result::Result::Err(error) => {

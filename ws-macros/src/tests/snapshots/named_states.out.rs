@@ -401,6 +401,7 @@ const _: () = {
                         Visitor,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("login");
                             __ws::EventOutcome::Call(
                                 __Call::Login(params.map(__ws::copy_params), caller),
                             )
@@ -413,6 +414,7 @@ const _: () = {
                         Visitor,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("status");
                             let () = match __ws::arguments(params, &[], ()) {
                                 ::core::result::Result::Ok(values) => values,
                                 ::core::result::Result::Err(error) => {
@@ -429,6 +431,7 @@ const _: () = {
                         User,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("user_status");
                             let (arg0,) = match __ws::arguments(
                                 params,
                                 &["prefix"],
@@ -456,6 +459,7 @@ const _: () = {
                     if caller.is_call() {
                         return __ws::not_a_call("typing", caller, cx);
                     }
+                    __ws::note_method("typing");
                     let (arg0,) = match __ws::arguments(
                         params,
                         &["room"],
@@ -476,6 +480,7 @@ const _: () = {
                         User,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("logout");
                             let () = match __ws::arguments(params, &[], ()) {
                                 ::core::result::Result::Ok(values) => values,
                                 ::core::result::Result::Err(error) => {
@@ -491,6 +496,7 @@ const _: () = {
                     __ws::wrong_state(self, "logout", caller, cx)
                 }
                 "version" => {
+                    __ws::note_method("version");
                     let () = match __ws::arguments(params, &[], ()) {
                         ::core::result::Result::Ok(values) => values,
                         ::core::result::Result::Err(error) => {

@@ -87,10 +87,14 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call> {
             match event {
                 __ws::Event::Detach => {
+                    __ws::note_method("away");
                     let reply = Self::away(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
-                __ws::Event::Attach => __ws::EventOutcome::Call(__Call::Back),
+                __ws::Event::Attach => {
+                    __ws::note_method("back");
+                    __ws::EventOutcome::Call(__Call::Back)
+                }
                 _ => __ws::EventOutcome::Unhandled,
             }
         }

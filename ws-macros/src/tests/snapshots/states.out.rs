@@ -368,6 +368,7 @@ const _: () = {
                         Guest,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("login");
                             let payload = payload;
                             __ws::EventOutcome::Call(
                                 __Call::Login(
@@ -385,6 +386,7 @@ const _: () = {
                         Member,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("said");
                             let payload = payload;
                             let payload = match __ws::FromText::from_text(payload) {
                                 ::core::result::Result::Ok(payload) => payload,
@@ -403,6 +405,7 @@ const _: () = {
                         Guest,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("too_late");
                             let reply = Self::too_late(state);
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
@@ -414,6 +417,7 @@ const _: () = {
                         Member,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("welcome");
                             let reply = Self::welcome(state);
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
@@ -425,6 +429,7 @@ const _: () = {
                         Member,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("logout");
                             let payload = payload;
                             let payload = match __ws::FromBinary::from_binary(payload) {
                                 ::core::result::Result::Ok(payload) => payload,
@@ -448,15 +453,18 @@ const _: () = {
                         Member,
                     >>::state_mut(self) {
                         return {
+                            __ws::note_method("member_news");
                             let payload = payload;
                             let reply = Self::member_news(state, payload);
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
                     }
+                    __ws::note_method("news");
                     let reply = Self::news(self, payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Close(payload) => {
+                    __ws::note_method("left");
                     let reply = Self::left(self, payload);
                     __ws::EventOutcome::from_result(::core::result::Result::Ok(reply))
                 }
