@@ -5,6 +5,7 @@
 
 mod calls;
 mod connection;
+mod counts;
 mod labels;
 mod publisher;
 

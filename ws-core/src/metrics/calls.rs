@@ -53,7 +53,7 @@ impl CallTimer {
     }
 }
 
-/// Notes the method that an event runs.
+/// Notes the method that an event runs. Generated code calls this before the method.
 // PERF: called for every message. budget: text64x16
 #[inline(always)]
 pub(crate) fn note_method(name: &'static str) {

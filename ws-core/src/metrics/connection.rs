@@ -10,26 +10,28 @@ use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::calls::{last_async_call, record};
+use super::counts::{DataCount, KINDS, MessageCounts};
 use super::labels::{code_label, reason_label};
 use super::{CountedKind, GLOBAL};
 use crate::clock::now;
 use crate::close::CloseReason;
 use crate::sync::lock;
 
-const KINDS: [&str; 5] = ["text", "binary", "ping", "pong", "close"];
-
 /// Shards of a set, so that threads seldom write to the same memory.
 const SHARDS: usize = 16;
 
 /// The metrics of one connection. Empty before the connection opens.
 #[derive(Default)]
-pub(crate) struct ConnectionMetrics(Option<Box<OpenConnection>>);
+pub(crate) struct ConnectionMetrics {
+    /// Messages that are not in the shard yet.
+    // PERF: not in the box, so that a message is one addition. budget: text64x16
+    received: DataCount,
+    sent: DataCount,
+    open: Option<Box<OpenConnection>>,
+}
 
 struct OpenConnection {
     shard: &'static Shard,
-    /// Text and binary messages that are not in the shard yet.
-    received: [u32; 2],
-    sent: [u32; 2],
     is_above_high_water: bool,
     set: &'static MetricSet,
     opened_at: Instant,
@@ -41,8 +43,8 @@ struct OpenConnection {
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
-    received: [AtomicU64; 5],
-    sent: [AtomicU64; 5],
+    received: MessageCounts,
+    sent: MessageCounts,
     received_bytes: AtomicU64,
     sent_bytes: AtomicU64,
 }
@@ -99,19 +101,21 @@ impl MetricSet {
     }
 
     fn publish(&self) {
-        let take = |counter: &Counter, count: fn(&Shard, usize) -> &AtomicU64, kind: usize| {
-            let total: u64 =
-                self.shards.iter().map(|shard| count(shard, kind).swap(0, Ordering::Relaxed)).sum();
+        let (mut received, mut sent) = ([0; KINDS.len()], [0; KINDS.len()]);
+        let (mut received_bytes, mut sent_bytes) = (0, 0);
+        for shard in &self.shards {
+            shard.received.drain_to(&mut received);
+            shard.sent.drain_to(&mut sent);
+            received_bytes += shard.received_bytes.swap(0, Ordering::Relaxed);
+            sent_bytes += shard.sent_bytes.swap(0, Ordering::Relaxed);
+        }
+        let messages = self.received.iter().zip(received).chain(self.sent.iter().zip(sent));
+        let bytes = [(&self.received_bytes, received_bytes), (&self.sent_bytes, sent_bytes)];
+        for (counter, total) in messages.chain(bytes) {
             if total > 0 {
                 counter.increment(total);
             }
-        };
-        for kind in 0..KINDS.len() {
-            take(&self.received[kind], |shard, kind| &shard.received[kind], kind);
-            take(&self.sent[kind], |shard, kind| &shard.sent[kind], kind);
         }
-        take(&self.received_bytes, |shard, _| &shard.received_bytes, 0);
-        take(&self.sent_bytes, |shard, _| &shard.sent_bytes, 0);
     }
 }
 
@@ -128,21 +132,20 @@ impl ConnectionMetrics {
         let number = set.next_shard.fetch_add(1, Ordering::Relaxed);
         set.opened.increment(1);
         set.connections.increment(1.0);
-        Self(Some(Box::new(OpenConnection {
+        let open = OpenConnection {
             shard: &set.shards[number % SHARDS],
-            received: [0; 2],
-            sent: [0; 2],
             is_above_high_water: false,
             set,
             opened_at: now(),
             pending: None,
-        })))
+        };
+        Self { received: DataCount::default(), sent: DataCount::default(), open: Some(Box::new(open)) }
     }
 
     /// Counts why the connection has ended.
     pub(crate) fn on_closed(&mut self, reason: &CloseReason, code: Option<CloseCode>) {
         self.flush();
-        let Some(open) = &self.0 else { return };
+        let Some(open) = &self.open else { return };
         counter!(
             "websocket_connections_closed_total",
             "handler" => open.set.handler,
@@ -156,33 +159,33 @@ impl ConnectionMetrics {
     // PERF: an integer in the connection's own memory. budget: text64x16
     #[inline(always)]
     pub(crate) fn on_received(&mut self, kind: CountedKind) {
-        let Some(open) = &mut self.0 else { return };
-        match open.received.get_mut(kind as usize) {
-            Some(count) => *count += 1,
-            None => _ = open.shard.received[kind as usize].fetch_add(1, Ordering::Relaxed),
+        if !self.received.count(kind)
+            && let Some(open) = &self.open
+        {
+            open.shard.received.count_control(kind);
         }
     }
 
     // PERF: like `on_received`. budget: text64x16
     #[inline(always)]
     pub(crate) fn on_sent(&mut self, kind: CountedKind) {
-        let Some(open) = &mut self.0 else { return };
-        match open.sent.get_mut(kind as usize) {
-            Some(count) => *count += 1,
-            None => _ = open.shard.sent[kind as usize].fetch_add(1, Ordering::Relaxed),
+        if !self.sent.count(kind)
+            && let Some(open) = &self.open
+        {
+            open.shard.sent.count_control(kind);
         }
     }
 
     #[inline]
     pub(crate) fn on_bytes_received(&self, len: usize) {
-        if let Some(open) = &self.0 {
+        if let Some(open) = &self.open {
             open.shard.received_bytes.fetch_add(len as u64, Ordering::Relaxed);
         }
     }
 
     #[inline]
     pub(crate) fn on_bytes_sent(&self, len: usize) {
-        if let Some(open) = &self.0 {
+        if let Some(open) = &self.open {
             open.shard.sent_bytes.fetch_add(len as u64, Ordering::Relaxed);
         }
     }
@@ -191,24 +194,16 @@ impl ConnectionMetrics {
     // PERF: called at the end of every poll. budget: text64
     #[inline]
     pub(crate) fn flush(&mut self) {
-        let Some(open) = &mut self.0 else { return };
-        let OpenConnection { shard, received, sent, .. } = &mut **open;
-        for (counts, totals) in [(received, &shard.received), (sent, &shard.sent)] {
-            if *counts == [0; 2] {
-                continue;
-            }
-            for (count, total) in counts.iter_mut().zip(totals) {
-                if *count > 0 {
-                    total.fetch_add(u64::from(std::mem::take(count)), Ordering::Relaxed);
-                }
-            }
+        if let Some(open) = &self.open {
+            open.shard.received.take(&mut self.received);
+            open.shard.sent.take(&mut self.sent);
         }
     }
 
     /// Notes that the outbox is above its high-water mark. Counts once until the client has read everything.
     #[cold]
     pub(crate) fn on_above_high_water(&mut self) {
-        if let Some(open) = &mut self.0
+        if let Some(open) = &mut self.open
             && !std::mem::replace(&mut open.is_above_high_water, true)
         {
             open.set.high_water.increment(1);
@@ -218,7 +213,7 @@ impl ConnectionMetrics {
     /// Notes that the client has read everything.
     #[cold]
     pub(crate) fn on_outbox_empty(&mut self) {
-        if let Some(open) = &mut self.0 {
+        if let Some(open) = &mut self.open {
             open.is_above_high_water = false;
         }
     }
@@ -226,21 +221,21 @@ impl ConnectionMetrics {
     /// Counts messages of topics that the connection missed; 0 is an unknown number and counts as one.
     #[cold]
     pub(crate) fn on_missed(&self, missed: u64) {
-        if let Some(open) = &self.0 {
+        if let Some(open) = &self.open {
             open.set.missed.increment(missed.max(1));
         }
     }
 
     /// Notes that the method that was called last in this thread is pending.
     pub(crate) fn on_method_started(&mut self) {
-        if let Some(open) = &mut self.0 {
+        if let Some(open) = &mut self.open {
             open.pending = Some((last_async_call(), now()));
         }
     }
 
     /// Records how long that method was pending.
     pub(crate) fn on_method_finished(&mut self) {
-        if let Some(open) = &mut self.0
+        if let Some(open) = &mut self.open
             && let Some((method, since)) = open.pending.take()
         {
             let time = now().saturating_duration_since(since);
@@ -252,7 +247,7 @@ impl ConnectionMetrics {
 impl Drop for ConnectionMetrics {
     fn drop(&mut self) {
         self.flush();
-        if let Some(open) = &self.0 {
+        if let Some(open) = &self.open {
             open.set.connections.decrement(1.0);
             open.set.duration.record(now().saturating_duration_since(open.opened_at));
         }
