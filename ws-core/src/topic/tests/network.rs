@@ -68,10 +68,12 @@ impl Broker for MemoryBroker {
             }
             let (sender, request) = (sender.clone(), request.clone());
             tokio::spawn(async move {
-                let handler = if let Answers::Ignore = answers { None } else { handler.upgrade() };
-                let Some(answer) = handler.and_then(|handler| handler.handle(&request, node)) else {
-                    return sender.closed().await;
-                };
+                // A process that has ended is known to the broker.
+                let Some(handler) = handler.upgrade() else { return };
+                let is_known = !matches!(answers, Answers::Ignore);
+                let answer = if is_known { handler.handle(&request, node) } else { None };
+                drop(handler);
+                let Some(answer) = answer else { return sender.closed().await };
                 match answers {
                     Answers::After(time) => {
                         sleep(time).await;
