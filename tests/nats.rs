@@ -52,6 +52,8 @@ mod publish;
 mod restart;
 #[path = "nats/tagged.rs"]
 mod tagged;
+#[path = "nats/tagged_send.rs"]
+mod tagged_send;
 #[path = "nats/unresponsive.rs"]
 mod unresponsive;
 #[path = "nats/versions.rs"]

@@ -7,7 +7,8 @@ use super::{BoxError, PublishError};
 
 /// The reason why the broker of a [`Hub`](crate::Hub) did not complete a request:
 /// [`Hub::flush`](crate::Hub::flush), [`Hub::close`](crate::Hub::close), a
-/// [subscription](crate::Subscribed), or a [membership](crate::Joined).
+/// [subscription](crate::Subscribed), a [membership](crate::Joined), or a request of a
+/// [`TaggedInHub`](crate::TaggedInHub).
 ///
 /// ```
 /// use ws_core::{BrokerError, Hub};
@@ -37,9 +38,18 @@ pub enum BrokerError {
         /// The number of unconfirmed messages since the last report.
         messages: u64,
     },
-    /// The name of the topic is too long for the broker; see [`PublishError::Name`].
+    /// The name of the topic is too long for the broker, see [`PublishError::Name`]; or the name of a message is too long.
     Name {
-        /// The size of the name in a subject, in bytes.
+        /// The size of the name in bytes, for a topic in a subject.
+        size: usize,
+        /// The largest permitted size in bytes.
+        limit: usize,
+    },
+    /// The message of [`TaggedInHub::send`](crate::TaggedInHub::send) cannot be encoded.
+    Encode(BoxError),
+    /// The encoded message of [`TaggedInHub::send`](crate::TaggedInHub::send) is too large.
+    TooLarge {
+        /// The size in bytes.
         size: usize,
         /// The largest permitted size in bytes.
         limit: usize,
@@ -59,7 +69,13 @@ impl fmt::Display for BrokerError {
             Self::Unconfirmed { messages } => {
                 write!(f, "the broker did not confirm {messages} messages")
             }
-            Self::Name { size, limit } => PublishError::Name { size: *size, limit: *limit }.fmt(f),
+            Self::Name { size, limit } => {
+                write!(f, "the name takes {size} bytes, and the limit is {limit}: use a shorter name")
+            }
+            Self::Encode(error) => write!(f, "cannot encode the message: {error}"),
+            Self::TooLarge { size, limit } => {
+                write!(f, "the message takes {size} bytes, and the limit is {limit}: send a smaller one")
+            }
             Self::Closed => f.write_str("the hub, the connection or the membership is closed"),
         }
     }
@@ -68,7 +84,7 @@ impl fmt::Display for BrokerError {
 impl StdError for BrokerError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Refused(error) => Some(&**error),
+            Self::Refused(error) | Self::Encode(error) => Some(&**error),
             _ => None,
         }
     }
@@ -84,6 +100,8 @@ impl BrokerError {
             Self::Refused(error) => Self::Refused(error.to_string().into()),
             Self::Unconfirmed { messages } => Self::Unconfirmed { messages: *messages },
             Self::Name { size, limit } => Self::Name { size: *size, limit: *limit },
+            Self::Encode(error) => Self::Encode(error.to_string().into()),
+            Self::TooLarge { size, limit } => Self::TooLarge { size: *size, limit: *limit },
             Self::Closed => Self::Closed,
         }
     }

@@ -1,6 +1,6 @@
 //! The registry of a router's connections, for the program and its operators.
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::repeat;
@@ -13,6 +13,7 @@ use crate::address::Addr;
 use crate::clock::now;
 use crate::close::Close;
 use crate::connections::{ConnectionId, ConnectionTracker, PendingSnapshot};
+use crate::error::BoxError;
 use crate::handler::{Handler, InfoOf};
 use crate::topic::Hub;
 
@@ -258,10 +259,23 @@ impl TaggedConnections<'_> {
     /// assert_eq!(reached, 0);
     /// ```
     pub fn send<H: Handler, M: InfoOf<H> + Clone>(&self, message: M) -> usize {
-        let addrs = self.addrs::<H>();
-        let sent = addrs.iter().zip(repeat(message)).map(|(addr, message)| addr.send(message).is_ok());
-        sent.filter(|is_sent| *is_sent).count()
+        let addrs = self.connections.tagged_addrs(self.tag);
+        send_to_each::<H, M>(&addrs, || Ok(message)).unwrap_or(0)
     }
+}
+
+/// Sends a message to those addresses that belong to the handler. Returns how many mailboxes have taken it. Without such an
+/// address, `message` is not called.
+pub(super) fn send_to_each<H: Handler, M: InfoOf<H> + Clone>(
+    addrs: &[Arc<dyn Any + Send + Sync>],
+    message: impl FnOnce() -> Result<M, BoxError>,
+) -> Result<usize, BoxError> {
+    let mut addrs = addrs.iter().filter_map(|addr| addr.downcast_ref::<Addr<H>>()).peekable();
+    if addrs.peek().is_none() {
+        return Ok(0);
+    }
+    let sent = addrs.zip(repeat(message()?)).map(|(addr, message)| addr.send(message).is_ok());
+    Ok(sent.filter(|is_sent| *is_sent).count())
 }
 
 impl fmt::Debug for TaggedConnections<'_> {

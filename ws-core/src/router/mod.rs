@@ -1,5 +1,6 @@
 //! The router: handlers mounted at paths, as a `tower` service.
 
+mod accepts;
 mod bullet;
 mod client_script;
 mod connections;

@@ -27,6 +27,7 @@ mod position;
 mod presence;
 mod publish_ack;
 mod published;
+mod receivers;
 mod recovery_buffer;
 mod registry;
 mod remote;
@@ -57,6 +58,7 @@ pub use position::{ParsePositionError, Position};
 pub use presence::{Member, MemberId, Presence};
 pub use publish_ack::PublishAck;
 pub use published::Published;
+pub(crate) use receivers::Receive;
 #[cfg(feature = "inspect")]
 pub(crate) use report::{HistoryReport, TopicReport};
 pub use since::Since;

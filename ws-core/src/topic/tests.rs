@@ -315,6 +315,8 @@ mod except;
 mod forward;
 mod history;
 mod local;
+mod network;
 #[cfg(feature = "nats")]
 mod remote;
 mod tagged;
+mod tagged_send;

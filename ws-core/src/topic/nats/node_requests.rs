@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 use async_nats::StatusCode;
+use async_nats::client::PublishErrorKind;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -44,9 +45,15 @@ impl NatsConnection {
         let (prefix, inbox) = (inbox_prefix(&self.client), self.client.new_inbox());
         let concerns = |subject: &str| subject == SUBJECT || subject.starts_with(&prefix);
         self.refusals.forget(concerns);
-        let closed = |_| BrokerError::Closed;
         let mut replies = self.client.subscribe(inbox.clone()).await.map_err(|_| BrokerError::Closed)?;
-        self.client.publish_with_reply(SUBJECT, inbox, request).await.map_err(closed)?;
+        let size = request.len();
+        let sent = self.client.publish_with_reply(SUBJECT, inbox, request).await;
+        sent.map_err(|error| match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded => {
+                BrokerError::TooLarge { size, limit: self.client.max_payload() }
+            }
+            _ => BrokerError::Closed,
+        })?;
         loop {
             let reply = tokio::select! {
                 text = self.refusals.wait(concerns) => return Err(refused(&text)),
@@ -66,6 +73,7 @@ impl NatsConnection {
     /// Serves the requests of other processes until the hub is closed or dropped.
     pub(super) fn serve_requests(&self, handler: Weak<dyn RequestHandler>) {
         let (client, node, mut status) = (self.client.clone(), self.node, self.status());
+        let prefix = inbox_prefix(&client);
         self.runtime.spawn(async move {
             // Subscribing fails only if the client is closed.
             let Ok(mut requests) = client.subscribe(SUBJECT).await else { return };
@@ -85,11 +93,44 @@ impl NatsConnection {
                     tracing::error!("a request of another process panicked");
                     None
                 });
-                if let (Some(answer), Some(reply)) = (answer, request.reply) {
-                    // Publishing fails only if the client is closed.
-                    _ = client.publish(reply, answer).await;
+                let (Some(answer), Some(reply)) = (answer, request.reply) else { continue };
+                if !is_inbox(&prefix, &reply) {
+                    tracing::debug!(
+                        reply = &*reply,
+                        "an answer to a subject outside of the inboxes was not sent"
+                    );
+                    continue;
                 }
+                // Publishing fails only if the client is closed.
+                _ = client.publish(reply, answer).await;
             }
         });
+    }
+}
+
+/// Returns whether a subject is an inbox like those of this client. An answer goes to no other subject: the server does
+/// not check whether the sender of a request may publish to the subject of the answer, but this process may.
+fn is_inbox(prefix: &str, subject: &str) -> bool {
+    subject.strip_prefix(prefix).is_some_and(|inbox| inbox.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inbox_has_the_prefix_and_a_name() {
+        for (prefix, subject, expected) in [
+            ("_INBOX", "_INBOX.abc", true),
+            ("_INBOX", "_INBOX.abc.1", true),
+            ("_INBOX.chat", "_INBOX.chat.abc", true),
+            ("_INBOX.chat", "_INBOX.abc", false),
+            ("_INBOX", "_INBOX", false),
+            ("_INBOX", "_INBOXES.abc", false),
+            ("_INBOX", "$JS.API.STREAM.DELETE.ORDERS", false),
+            ("_INBOX", "", false),
+        ] {
+            assert_eq!(is_inbox(prefix, subject), expected, "{prefix} {subject}");
+        }
     }
 }

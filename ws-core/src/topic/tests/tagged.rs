@@ -1,144 +1,14 @@
-//! Requests to the connections with a tag, over a broker in memory whose processes answer late, twice or never.
-
-use std::sync::{Mutex, Weak};
+//! Closes of connections with a tag, over a broker in memory.
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
+use super::network::{Answers, MS, MemoryBroker, Network, Node, start, start_node};
 use super::*;
-use crate::topic::broker::{BoxFuture, Broker, ProcessAnswer, RemoteEvents, RemoteTopic, RequestHandler};
-use crate::{Reached, TagError};
-
-const MS: Duration = Duration::from_millis(1);
-
-#[websocket(path = "/chat")]
-#[derive(Default)]
-struct Tagged;
-
-#[websocket]
-impl Tagged {
-    #[on_text]
-    fn sign_in(&mut self, tag: &str, cx: &mut Context<Self>) -> Result<&'static str, TagError> {
-        cx.tag(tag)?;
-        Ok("welcome")
-    }
-}
-
-/// The way in which a process answers.
-#[derive(Clone)]
-enum Answers {
-    After(Duration),
-    Twice,
-    Never,
-    With(Bytes),
-}
-
-/// A process: its number, the handler of its requests, and the way in which it answers.
-type Process = (u64, Weak<dyn RequestHandler>, Answers);
-
-/// The processes that serve requests.
-#[derive(Default)]
-struct Network(Mutex<Vec<Process>>);
-
-/// The broker of one process.
-struct MemoryBroker {
-    network: Arc<Network>,
-    node: u64,
-    answers: Answers,
-    error: Option<fn() -> BrokerError>,
-}
-
-impl Broker for MemoryBroker {
-    fn open_topic(&self, _: &str, _: Weak<dyn RemoteEvents>) -> Arc<dyn RemoteTopic> {
-        unimplemented!("a test of tags")
-    }
-
-    fn request(&self, request: Bytes) -> mpsc::Receiver<ProcessAnswer> {
-        let (sender, receiver) = mpsc::channel(4);
-        if let Some(error) = self.error {
-            sender.try_send(Err(error())).unwrap();
-            return receiver;
-        }
-        for (node, handler, answers) in self.network.0.lock().unwrap().clone() {
-            if node == self.node {
-                continue;
-            }
-            let (sender, request) = (sender.clone(), request.clone());
-            tokio::spawn(async move {
-                let Some(answer) = handler.upgrade().and_then(|handler| handler.handle(&request, node))
-                else {
-                    return;
-                };
-                match answers {
-                    Answers::After(time) => {
-                        sleep(time).await;
-                        _ = sender.send(Ok(answer)).await;
-                    }
-                    Answers::Twice => {
-                        for _ in 0..2 {
-                            _ = sender.send(Ok(answer.clone())).await;
-                        }
-                    }
-                    // The broker does not know whether the process is still there.
-                    Answers::Never => sender.closed().await,
-                    Answers::With(other) => _ = sender.send(Ok(other)).await,
-                }
-            });
-        }
-        receiver
-    }
-
-    fn serve_requests(&self, handler: Weak<dyn RequestHandler>) {
-        self.network.0.lock().unwrap().push((self.node, handler, self.answers.clone()));
-    }
-
-    fn flush(&self) -> BoxFuture<Result<(), BrokerError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn close(&self) -> BoxFuture<Result<(), BrokerError>> {
-        self.flush()
-    }
-}
-
-/// A process with a router.
-struct Node {
-    hub: Hub,
-    router: Router,
-    clients: Vec<TestClient<Tagged>>,
-}
-
-/// Starts processes, each with clients that have a tag.
-async fn start<const N: usize>(nodes: [(Answers, usize); N]) -> [Node; N] {
-    let network = Arc::<Network>::default();
-    let mut started = Vec::new();
-    for (node, (answers, clients)) in (1..).zip(nodes) {
-        let network = Arc::clone(&network);
-        let hub = Hub::with_broker(Box::new(MemoryBroker { network, node, answers, error: None }));
-        started.push(start_node(hub, clients).await);
-    }
-    started.try_into().ok().unwrap()
-}
-
-async fn start_node(hub: Hub, clients: usize) -> Node {
-    let router: Router = Router::new().mount::<Tagged>().hub(&hub);
-    let mut node = Node { hub, router, clients: Vec::new() };
-    for _ in 0..clients {
-        node.sign_in("user:42").await;
-    }
-    node
-}
+use crate::Reached;
+use crate::topic::broker::RequestHandler;
 
 impl Node {
-    async fn sign_in(&mut self, tag: &str) {
-        let client = TestClient::<Tagged>::upgrade("/chat").open_through(self.router.clone()).await;
-        let mut client = client.unwrap();
-        client.send(tag).await;
-        assert_eq!(client.text().await, "welcome");
-        self.clients.push(client);
-    }
-
     /// Closes the connections of the user. Returns their number, that of the processes, and the time that it takes.
     async fn kick(&self) -> Result<(usize, usize, Duration), BrokerError> {
         let start = Instant::now();
@@ -231,7 +101,6 @@ async fn malformed_answers_and_requests_are_ignored() {
     {
         assert_eq!(local.handle(request, 1), None, "{request:?}");
     }
-    assert_eq!(node.hub.tagged(&"x".repeat(1000)).close(4003).await.unwrap().connections, 0);
     node.sign_in("user:42").await;
     assert_eq!(node.kick().await.unwrap(), (2, 1, Duration::ZERO));
     node.expect_close().await;
@@ -270,4 +139,17 @@ async fn router_counts_once_and_ends_with_its_process() {
     node.expect_close().await;
     drop(clone);
     assert_eq!(hub.tagged("user:42").close(4003).await.unwrap(), Reached { connections: 0, nodes: 1 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn tag_that_no_connection_can_have_is_not_waited_for() {
+    let [first, _second] = start([(Answers::Never, 1), (Answers::Never, 1)]).await;
+    let begin = Instant::now();
+    for tag in ["", &"x".repeat(129), &"x".repeat(1000)] {
+        let hub = first.hub.tagged(tag);
+        let nobody = Reached { connections: 0, nodes: 1 };
+        assert_eq!(hub.close(4003).await.unwrap(), nobody);
+        assert_eq!(hub.send("notice", "you have mail").await.unwrap(), nobody);
+    }
+    assert_eq!(begin.elapsed(), Duration::ZERO);
 }
