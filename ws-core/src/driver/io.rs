@@ -89,10 +89,9 @@ impl<T: Transport> ConnectionIo<T> {
         scratch: &mut Scratch,
     ) -> Poll<Option<usize>> {
         if wire.has_partial_frame()
-            && let Some(read) = self.poll_read_payload(task, wire)
+            && let Some(read) = self.poll_read_payload(task, wire, scratch)
         {
-            // The bytes are in the message's own buffer, so the read buffer is empty.
-            return read.map(|read| read.then_some(0));
+            return read;
         }
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         let bytes = scratch.input();
@@ -120,10 +119,15 @@ impl<T: Transport> ConnectionIo<T> {
         }
     }
 
-    /// Reads the payload of a large message directly into the message's buffer. `None` if there is no such
-    /// message; ready with false if the client is gone.
+    /// Reads the payload of a large message directly into the message's buffer, so that only bytes after the
+    /// payload are in the read buffer. `None` if there is no such message.
     #[inline(never)]
-    fn poll_read_payload(&mut self, task: &mut TaskContext<'_>, wire: &mut Connection) -> Option<Poll<bool>> {
+    fn poll_read_payload(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        wire: &mut Connection,
+        scratch: &mut Scratch,
+    ) -> Option<Poll<Option<usize>>> {
         let stream = self.stream.as_mut()?;
         let mut read = ReadBuf::new(wire.direct_read_buf()?);
         let poll = Pin::new(stream).poll_read(task, &mut read);
@@ -133,12 +137,11 @@ impl<T: Transport> ConnectionIo<T> {
                 self.received += len as u64;
                 wire.metrics.on_bytes_received(len);
                 wire.on_bytes_received(now());
-                wire.commit_direct_read(len);
-                Poll::Ready(true)
+                Poll::Ready(Some(wire.commit_direct_read(len, scratch.input())))
             }
             Poll::Ready(end) => {
                 on_read_end(wire, end);
-                Poll::Ready(false)
+                Poll::Ready(None)
             }
             Poll::Pending => {
                 on_read_pending(wire);
@@ -180,8 +183,14 @@ impl<T: Transport> ConnectionIo<T> {
     /// Writes the replies that borrow from `input`, because the next read overwrites it. Bytes that the
     /// transport does not take are copied.
     #[inline(never)]
-    pub(super) fn flush_borrowed(&mut self, task: &mut TaskContext<'_>, wire: &mut Connection, input: &[u8]) {
+    pub(super) fn flush_borrowed(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        wire: &mut Connection,
+        input: &mut [u8],
+    ) {
         if wire.outbox().end_input() {
+            wire.outbox().join_input(input);
             self.write_with(task, wire, input);
             wire.outbox().retain_input(input);
         }
@@ -253,7 +262,7 @@ impl<T: Transport> ConnectionIo<T> {
     }
 }
 
-/// Writes several slices of the outbox at once.
+/// Writes several slices of the outbox at once, or the only one.
 #[inline(never)]
 fn poll_write_vectored<T: Transport>(
     stream: &mut T,
@@ -263,7 +272,10 @@ fn poll_write_vectored<T: Transport>(
 ) -> Poll<io::Result<usize>> {
     let mut slices = [IoSlice::new(&[]); MAX_IO_SLICES];
     let count = wire.outbox().slices(input, &mut slices);
-    Pin::new(stream).poll_write_vectored(task, &slices[..count])
+    match &slices[..count] {
+        [slice] => Pin::new(stream).poll_write(task, slice),
+        slices => Pin::new(stream).poll_write_vectored(task, slices),
+    }
 }
 
 /// Reports to `wire` that the client sends nothing more.

@@ -202,6 +202,7 @@ impl Connection {
         }
         let used = len - remaining.len();
         if self.wire.outbox().end_input() {
+            self.wire.outbox().join_input(input);
             self.wire.outbox().retain_input(input);
         }
         used

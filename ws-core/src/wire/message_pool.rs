@@ -8,11 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 
+/// The room for bytes that follow a frame. A read that leaves some of it empty has emptied the socket, which a
+/// read of the exact size would not tell.
+pub(super) const ROOM_AFTER_FRAME: usize = 256;
+
 /// The largest number of bytes in the pool of a thread.
 ///
 /// The pool holds two messages of twice the default limit, or several smaller ones for connections that
 /// receive messages at the same time.
-const MAX_POOLED_BYTES: usize = 4 << 20;
+const MAX_POOLED_BYTES: usize = 2 * ((2 << 20) + ROOM_AFTER_FRAME);
 
 /// The largest number of buffers in the pool, which is searched linearly.
 const MAX_POOLED_BUFFERS: usize = 8;

@@ -15,16 +15,17 @@ use crate::prelude::*;
 use crate::transport::Transport;
 use crate::wire::Connection;
 
-struct Random(u64);
+/// A source of numbers that depend on its seed.
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % limit.max(1)
     }
 
     /// Returns a size that is usually small.
-    fn size(&mut self) -> usize {
+    pub(super) fn size(&mut self) -> usize {
         let most = [200, 6000, 20_000, 90_000, 400_000][self.below(5)];
         self.below(most)
     }
@@ -79,8 +80,8 @@ impl Parts {
     }
 }
 
-/// A stream that reads and writes random numbers of bytes.
-struct RandomStream(DuplexStream, Random, bool);
+/// A stream that reads and writes random numbers of bytes. The last value is whether it has vectored writes.
+pub(super) struct RandomStream(pub(super) DuplexStream, pub(super) Random, pub(super) bool);
 
 impl Transport for RandomStream {}
 
@@ -142,7 +143,7 @@ impl AsyncWrite for RandomStream {
     }
 }
 
-async fn reply(io: &mut (impl AsyncRead + Unpin)) -> (u8, Vec<u8>) {
+pub(super) async fn reply(io: &mut (impl AsyncRead + Unpin)) -> (u8, Vec<u8>) {
     let first = io.read_u8().await.unwrap();
     let len = match io.read_u8().await.unwrap() {
         126 => usize::from(io.read_u16().await.unwrap()),

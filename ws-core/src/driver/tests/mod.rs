@@ -30,6 +30,7 @@ mod deadline_timer;
 mod deferred;
 mod discard;
 mod drain;
+mod echo_io;
 mod errors;
 mod fairness;
 mod fast_path;

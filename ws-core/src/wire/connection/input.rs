@@ -87,10 +87,15 @@ impl Connection {
     }
 
     /// Processes `len` bytes that were read into the [direct read buffer](Self::direct_read_buf).
-    pub(crate) fn commit_direct_read(&mut self, len: usize) {
-        if let Err(error) = self.decoder.commit_direct_read(len) {
+    ///
+    /// Those that complete the frame and that follow it are moved to the start of `input`, to be handled like
+    /// any other input. Returns their number.
+    pub(crate) fn commit_direct_read(&mut self, len: usize, input: &mut [u8]) -> usize {
+        let end = self.decoder.take_frame_end(len, input);
+        if let Err(error) = self.decoder.commit_direct_read(len - end) {
             self.begin_drain(CloseReason::Protocol(error));
         }
+        end
     }
 
     /// Announces that a message which may own its buffer is about to be handled.

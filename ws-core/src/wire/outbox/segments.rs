@@ -240,6 +240,25 @@ impl Segments {
         }
     }
 
+    /// Moves the encoded bytes in front of the only payload, if they precede it and fit into the input there.
+    /// Returns whether they were moved.
+    pub(super) fn join_input(&mut self, encoded: &[u8], input: &mut [u8]) -> bool {
+        let Some(Segment { encoded: before, payload: Payload::Input(range) }) = &mut self.first else {
+            return false;
+        };
+        // The bytes before the only payload belong to no reply.
+        if !self.others.is_empty() || *before != encoded.len() {
+            return false;
+        }
+        let Some(start) = range.start.checked_sub(encoded.len()) else { return false };
+        let Some(front) = input.get_mut(start..range.start) else { return false };
+        front.copy_from_slice(encoded);
+        range.start = start;
+        *before = 0;
+        self.encoded = 0;
+        true
+    }
+
     /// Copies the ranges of the input, whose buffer is about to be reused.
     pub(super) fn retain_input(&mut self, input: &[u8]) {
         for payload in self.payloads() {

@@ -88,6 +88,41 @@ fn writes_slices_in_order_for_any_write_size() {
 }
 
 #[test]
+fn only_payload_of_the_input_is_joined_with_the_bytes_before() {
+    let input = vec![7; 20_000];
+    let other = vec![8; 5000];
+    // What waits before the payload, the payload, what waits behind, and the number of slices.
+    let cases: [(usize, &[u8], Option<&[u8]>, usize); 7] = [
+        (0, &input[8..], None, 1),
+        (0, &input[4..], None, 1),
+        (0, &input[3..], None, 2),
+        (4000, &input[8000..], None, 1),
+        (5000, &input[8000..], None, 2),
+        (0, &input[8..9000], Some(&input[..9000]), 4),
+        (0, &input[8..9000], Some(b"behind"), 3),
+    ];
+    for (before, payload, behind, count) in cases {
+        let mut outbox = vectored(1 << 20);
+        outbox.begin_input(&input);
+        let mut expect = Vec::new();
+        for part in [&other[..before], payload].into_iter().chain(behind).filter(|part| !part.is_empty()) {
+            assert!(outbox.push(Opcode::Binary, part));
+            expect.extend(encoded(Opcode::Binary, part));
+        }
+        let mut input = input.clone();
+        assert!(outbox.end_input());
+        outbox.join_input(&mut input);
+        assert_eq!(outbox.slices(&input, &mut [IoSlice::new(&[]); 8]), count);
+        assert_eq!(outbox.len(), expect.len());
+        outbox.consume(3);
+        outbox.retain_input(&input);
+        assert!(outbox.push(Opcode::Text, b"later"));
+        expect.extend(encoded(Opcode::Text, b"later"));
+        assert_eq!(outbox.waiting(), expect[3..]);
+    }
+}
+
+#[test]
 fn copies_no_large_payload() {
     let (mut outbox, input, _) = mixed();
     assert!(outbox.bytes.len() < 6000, "{} bytes", outbox.bytes.len());

@@ -18,11 +18,14 @@ fn read(decoder: &mut Decoder, stream: &[u8], mut read_size: impl FnMut() -> usi
         if let Some(room) = decoder.direct_read_buf().filter(|_| unread.is_empty()) {
             let len = len.min(room.len());
             room[..len].copy_from_slice(rest.split_off(..len).unwrap());
-            decoder.commit_direct_read(len).unwrap();
-            direct += len;
-            continue;
+            unread = commit(decoder, len);
+            direct += len - unread.len();
+            if unread.is_empty() {
+                continue;
+            }
+        } else {
+            unread.extend_from_slice(rest.split_off(..len.min(64 << 10)).unwrap());
         }
-        unread.extend_from_slice(rest.split_off(..len.min(64 << 10)).unwrap());
         let mut input = &mut unread[..];
         match decoder.decode(&mut input).unwrap() {
             Some(Decoded::Binary(Cow::Owned(bytes))) => return (bytes, direct),
@@ -31,6 +34,15 @@ fn read(decoder: &mut Decoder, stream: &[u8], mut read_size: impl FnMut() -> usi
             None => unread = input.to_vec(),
         }
     }
+}
+
+/// Commits a direct read of `len` bytes. Returns those that complete the frame and that follow it.
+fn commit(decoder: &mut Decoder, len: usize) -> Vec<u8> {
+    let mut input = vec![0; 1 + ROOM_AFTER_FRAME];
+    let end = decoder.take_frame_end(len, &mut input);
+    decoder.commit_direct_read(len - end).unwrap();
+    input.truncate(end);
+    input
 }
 
 #[test]
@@ -84,7 +96,7 @@ fn allocates_at_most_twice_the_bytes_that_arrived() {
         if let Some(room) = decoder.direct_read_buf() {
             let len = part.len().min(room.len());
             room[..len].copy_from_slice(&part[..len]);
-            decoder.commit_direct_read(len).unwrap();
+            commit(&mut decoder, len);
             arrived += len;
         }
         assert!(decoder.capacity() <= 2 * arrived, "{} for {arrived}", decoder.capacity());
@@ -102,6 +114,23 @@ fn rejects_an_invalid_byte_as_soon_as_it_arrives() {
     let room = decoder.direct_read_buf().unwrap();
     room[..45_000].copy_from_slice(&stream[60_000..105_000]);
     assert_eq!(decoder.commit_direct_read(45_000), Err(ProtocolError::BadEncoding));
+}
+
+#[test]
+fn last_read_has_room_for_what_follows() {
+    let message = content(100_000);
+    let stream = [frame(0x82, &message), frame(0x89, b"ping")].concat();
+    let mut decoder = Decoder::new(1 << 20, true);
+    let (start, rest) = stream.split_at(60_000);
+    assert_eq!(decoder.decode(&mut &mut start.to_vec()[..]), Ok(None));
+    let room = decoder.direct_read_buf().unwrap();
+    assert_eq!(room.len(), 100_014 - 60_000 + ROOM_AFTER_FRAME);
+    room[..rest.len()].copy_from_slice(rest);
+    let mut end = commit(&mut decoder, rest.len());
+    assert_eq!(end, stream[stream.len() - 11..]);
+    let mut input = &mut end[..];
+    assert_eq!(decoder.decode(&mut input), Ok(Some(Decoded::Binary(message.into()))));
+    assert_eq!(decoder.decode(&mut input), Ok(Some(Decoded::Ping(b"ping"))));
 }
 
 #[test]
