@@ -219,6 +219,7 @@ impl TaggedInHub<'_> {
     /// # Errors
     ///
     /// Those of [`send`](Self::send).
+    #[expect(clippy::needless_pass_by_value, reason = "codecs are passed like to `Hub::topic_with`")]
     pub fn send_with<M>(&self, name: &str, message: &M, codec: impl Codec<M>) -> Reaching {
         let mut encoded = Vec::new();
         self.send_encoded(name, codec.encode(message, &mut encoded).map(|()| encoded))

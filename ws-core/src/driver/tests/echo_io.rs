@@ -118,8 +118,7 @@ async fn listed(stream: &[u8], expect: &[u8]) -> Vec<Io> {
     let mut got = vec![0; expect.len()];
     client.read_exact(&mut got).await.unwrap();
     assert!(got == expect, "{} bytes", expect.len());
-    let list = lock(&list).clone();
-    list
+    lock(&list).clone()
 }
 
 fn content(first: u8, len: usize) -> Vec<u8> {

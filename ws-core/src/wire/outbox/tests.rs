@@ -87,12 +87,14 @@ fn writes_slices_in_order_for_any_write_size() {
     }
 }
 
+/// What waits before the payload, the payload, what waits behind, and the number of slices.
+type JoinCase<'a> = (usize, &'a [u8], Option<&'a [u8]>, usize);
+
 #[test]
 fn only_payload_of_the_input_is_joined_with_the_bytes_before() {
     let input = vec![7; 20_000];
     let other = vec![8; 5000];
-    // What waits before the payload, the payload, what waits behind, and the number of slices.
-    let cases: [(usize, &[u8], Option<&[u8]>, usize); 7] = [
+    let cases: [JoinCase<'_>; 7] = [
         (0, &input[8..], None, 1),
         (0, &input[4..], None, 1),
         (0, &input[3..], None, 2),
