@@ -75,6 +75,7 @@ impl ConnectionSpan {
 pub(crate) struct EnteredSpan(Option<Arc<TaggedSpan>>);
 
 impl Drop for EnteredSpan {
+    // PERF: one branch in every poll without a subscriber. budget: text64
     #[inline(always)]
     fn drop(&mut self) {
         if let Some(tagged) = self.0.take() {

@@ -11,8 +11,8 @@ use crate::sync::lock;
 /// The addresses of connections: each an `Addr` of some handler.
 type Addrs = [Arc<dyn Any + Send + Sync>];
 
-/// Decodes a message and passes it to those of the addresses that belong to one handler. Returns how many mailboxes
-/// have taken it.
+/// Function that decodes a message and passes it to those of the addresses that belong to one handler. It returns how many
+/// mailboxes have taken it.
 pub(crate) type Receive = dyn Fn(&Addrs, &[u8]) -> Result<usize, BoxError> + Send + Sync;
 
 /// The receivers of messages, by the name of the message.
