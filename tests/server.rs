@@ -88,6 +88,22 @@ async fn shutdown_drains() {
 }
 
 #[tokio::test]
+async fn handshake_during_a_drain_is_told_to_come_back() {
+    let (mut router, ..) = worker();
+    router.clone().shutdown().await;
+    let request = hyper::Request::get("/worker")
+        .header("host", "localhost")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .body(String::new());
+    let response = tower_service::Service::call(&mut router, request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()["retry-after"], "1");
+}
+
+#[tokio::test]
 async fn dropping_the_server_closes_connections() {
     let (router, shared, mut reasons) = worker();
     let server = serve(router).await;
