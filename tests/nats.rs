@@ -83,7 +83,7 @@ enum Event {
     Failed(String),
 }
 
-#[websocket(mailbox = 100_000)]
+#[websocket(mailbox = 100_000, idle_timeout = none, ping_interval = none)]
 struct RoomHandler {
     room: Topic<String>,
     on_open: OnOpen,
