@@ -75,7 +75,7 @@ async fn too_long_name_is_an_error() {
         while failed < expect {
             match session.next().await {
                 Event::Failed(error) => {
-                    assert!(error.starts_with("the name takes 30000 bytes"), "{error}");
+                    assert!(error.contains("takes 30000 bytes"), "{error}");
                     failed += 1;
                 }
                 Event::Open => {}
