@@ -1,10 +1,11 @@
 //! The events of a connection, as one closed enum, and their outcomes.
 
+use std::any::type_name;
+
 use crate::close::CloseReason;
 use crate::error::HandlerError;
-use crate::last_call;
 use crate::message::Part;
-use crate::metrics::{self, CallTimer, on_async_call};
+use crate::metrics::{CallTimer, on_async_call};
 
 /// An event of a connection. `I` is the handler's message enum ([`Handler::Info`]).
 ///
@@ -105,29 +106,16 @@ impl<C> EventOutcome<C> {
     /// Dispatches an event to a method, and measures how long a sync method runs.
     // PERF: without metrics, this is the dispatch alone. budget: text64x16
     #[inline(always)]
-    pub(crate) fn measure(
-        handler: &'static str,
-        attribute: &'static str,
-        dispatch: impl FnOnce() -> Self,
-    ) -> Self {
+    pub(crate) fn measure<H: ?Sized>(attribute: &'static str, dispatch: impl FnOnce() -> Self) -> Self {
         let timer = CallTimer::start();
         let outcome = dispatch();
         match &outcome {
-            Self::Call(_) => on_async_call(attribute),
-            Self::Done | Self::Failed(_) => timer.finish(handler, attribute),
+            Self::Call(_) => on_async_call::<H>(attribute),
+            Self::Done | Self::Failed(_) => timer.finish(type_name::<H>(), attribute),
             Self::Unhandled => {}
         }
         outcome
     }
-}
-
-/// Notes the method that an event runs, for metrics and for a report of a method that holds its thread. Generated code calls
-/// this before the method.
-// PERF: a few stores for each call. budget: text64x16
-#[inline(always)]
-pub fn note_method<H: ?Sized>(name: &'static str) {
-    last_call::note::<H>(name);
-    metrics::note_method(name);
 }
 
 /// The argument type of `#[on_lagged]`. Only `u64` implements this trait.

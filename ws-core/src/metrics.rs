@@ -16,9 +16,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::metrics::{Counter, Gauge, Unit, counter, gauge};
 use ::metrics::{describe_counter, describe_gauge, describe_histogram};
 
-pub(crate) use calls::note_method;
-#[cfg(feature = "json")]
-pub(crate) use calls::on_batch;
 pub(crate) use calls::{CallTimer, on_async_call};
 pub(crate) use connection::ConnectionMetrics;
 pub use publisher::publish_metrics;

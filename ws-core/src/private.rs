@@ -19,7 +19,7 @@ pub use crate::context::Context;
 #[cfg(feature = "json")]
 pub use crate::envelope::{Call, CallError, ClientCallError, JsonRpc, Messages, TagNames};
 pub use crate::error::HandlerError;
-pub use crate::event::{Event, EventOutcome, FromPart, MissedCount, note_method};
+pub use crate::event::{Event, EventOutcome, FromPart, MissedCount};
 use crate::handler::ReplyOf;
 pub use crate::handler::{
     Declared, DefaultUpgrade, Extractor, Handler, HandlerInstance, HasState, InfoOf, IntoUpgrade,
@@ -28,6 +28,7 @@ pub use crate::handler::{
 };
 #[cfg(feature = "json")]
 pub use crate::handler::{Enveloped, NamedMessages};
+pub use crate::last_call::note as note_method;
 pub use crate::message::PartBuf;
 #[cfg(feature = "json")]
 pub use crate::named::AnswerValue;

@@ -90,7 +90,7 @@ impl<H: Handler> HandlerInstance<H> {
     #[inline(always)]
     fn call_event(&mut self, event: Event<'_, H::Info>) -> EventOutcome<H::Call> {
         let attribute = event.attribute();
-        EventOutcome::measure(type_name::<H>(), attribute, || self.handler.event(event, &mut self.cx))
+        EventOutcome::measure::<H>(attribute, || self.handler.event(event, &mut self.cx))
     }
 
     /// Runs the method for a message. Returns the call of an async method. The caller catches panics.

@@ -13,7 +13,6 @@ use crate::clock::now;
 use crate::close::CloseReason;
 use crate::context::{Session, route_answer};
 use crate::handler::Handler;
-use crate::last_call;
 use crate::panic::catch;
 use crate::scratch::{Scratch, with_scratch};
 use crate::sync::lock;
@@ -54,7 +53,6 @@ where
             state.method = MethodPhase::Unpolled;
         } else {
             with_scratch(|scratch| scratch.lend_write_buffer(&mut lock(session).wire));
-            last_call::note::<H>("an async method");
             completion = match catch(|| method.as_mut().poll(task)) {
                 Ok(Poll::Ready((_, result))) => Some(Completion::Returned(result)),
                 Ok(Poll::Pending) => None,

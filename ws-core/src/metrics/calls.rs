@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use ::metrics::{Histogram, histogram};
 
+use crate::last_call::{self, MethodCall};
+
 /// Calls of sync methods in a thread of which one is measured.
 const CALLS_PER_SAMPLE: u32 = 64;
 
 thread_local! {
     static CALLS_UNTIL_SAMPLE: Cell<u32> = const { Cell::new(1) };
-    /// The method that the event of this thread runs or has run last. `None` if no generated code has noted one, and
-    /// empty after a batch, whose methods are measured one by one.
-    static METHOD: Cell<Option<&'static str>> = const { Cell::new(None) };
     /// By name, handler and method.
     static HISTOGRAMS: RefCell<HashMap<[&'static str; 3], Histogram>> = RefCell::default();
 }
@@ -26,7 +25,7 @@ impl CallTimer {
     // PERF: a countdown of the thread in most calls. budget: text64x16
     #[inline(always)]
     pub(crate) fn start() -> Self {
-        METHOD.set(None);
+        last_call::clear();
         let left = CALLS_UNTIL_SAMPLE.get() - 1;
         CALLS_UNTIL_SAMPLE.set(left);
         if left == 0 { Self::start_sample() } else { Self(None) }
@@ -45,25 +44,13 @@ impl CallTimer {
     pub(crate) fn finish(self, handler: &'static str, attribute: &'static str) {
         if let Self(Some(start)) = self {
             let time = start.elapsed();
-            let method = METHOD.get().unwrap_or(attribute);
+            let method = last_call::get().map_or(attribute, MethodCall::method);
+            // A batch, whose methods are measured one by one.
             if !method.is_empty() {
                 record("websocket_method_duration_seconds", handler, method, time);
             }
         }
     }
-}
-
-/// Notes the method that an event runs. Generated code calls this before the method.
-// PERF: called for every message. budget: text64x16
-#[inline(always)]
-pub(crate) fn note_method(name: &'static str) {
-    METHOD.set(Some(name));
-}
-
-/// Notes that the event was a batch whose methods are measured.
-#[cfg(feature = "json")]
-pub(crate) fn on_batch() {
-    METHOD.set(Some(""));
 }
 
 /// Records a time of a method. The histograms are cached, because the exporter looks them up by their labels.
@@ -78,11 +65,13 @@ pub(super) fn record(name: &'static str, handler: &'static str, method: &'static
 /// Notes the call of an async method, which may turn out to be pending. The attribute is the name of the method if no
 /// generated code has noted one.
 #[inline]
-pub(crate) fn on_async_call(attribute: &'static str) {
-    METHOD.set(METHOD.get().or(Some(attribute)));
+pub(crate) fn on_async_call<H: ?Sized>(attribute: &'static str) {
+    if last_call::get().is_none() {
+        last_call::note::<H>(attribute);
+    }
 }
 
 /// Returns the async method that was called last.
 pub(super) fn last_async_call() -> &'static str {
-    METHOD.get().unwrap_or_default()
+    last_call::get().map_or("", MethodCall::method)
 }

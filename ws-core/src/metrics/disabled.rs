@@ -99,16 +99,8 @@ impl CallTimer {
     pub(crate) fn finish(self, _: &'static str, _: &'static str) {}
 }
 
-/// Notes the method that an event runs, which nothing needs.
 #[inline]
-pub(crate) fn note_method(_: &'static str) {}
-
-#[cfg(feature = "json")]
-#[inline]
-pub(crate) fn on_batch() {}
-
-#[inline]
-pub(crate) fn on_async_call(_: &'static str) {}
+pub(crate) fn on_async_call<H: ?Sized>(_: &'static str) {}
 
 /// The metrics of an event loop, which is not measured.
 pub(crate) struct LoopMetrics;

@@ -1,6 +1,5 @@
 //! Batches: several messages in one, whose answers are sent together.
 
-use std::any::type_name;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use crate::envelope::{CallError, Envelope, Incoming};
 use crate::error::HandlerError;
 use crate::event::EventOutcome;
 use crate::handler::{Handler, HandlerInstance, MethodFuture};
-use crate::metrics::on_batch;
+use crate::last_call;
 
 /// The id of a call to a handler `H`.
 type Id<H> = <<H as NamedMethods>::Envelope as Envelope>::Id;
@@ -89,7 +88,7 @@ pub(super) fn dispatch_batch<H: NamedMethods>(
     while call.is_none() && !awaits_transition(cx) {
         let Some(entry) = entries.next() else { break };
         let dispatch = || dispatch_single(handler, entry, |id| Caller::in_batch(id, &batch), cx);
-        match EventOutcome::measure(type_name::<H>(), "on_text", dispatch) {
+        match EventOutcome::measure::<H>("on_text", dispatch) {
             EventOutcome::Call(first) => call = Some(first),
             EventOutcome::Failed(error) => _ = failure.get_or_insert(*error),
             EventOutcome::Done | EventOutcome::Unhandled => {}
@@ -129,7 +128,7 @@ impl<H: NamedMethods> WaitingEntries<H> {
         while !awaits_transition(cx) {
             let entry = self.entries.pop_front()?;
             let dispatch = || dispatch_owned(handler, entry, &self.batch, cx);
-            match EventOutcome::measure(type_name::<H>(), "on_text", dispatch) {
+            match EventOutcome::measure::<H>("on_text", dispatch) {
                 EventOutcome::Call(call) => return Some(call),
                 EventOutcome::Failed(error) => _ = self.failure.get_or_insert(*error),
                 EventOutcome::Done | EventOutcome::Unhandled => {}
@@ -156,7 +155,8 @@ impl<H: NamedMethods> WaitingEntries<H> {
         match call {
             Some(first) => EventOutcome::Call(H::batch(Box::new(BatchRest { first, waiting: self }))),
             None => {
-                on_batch();
+                // The methods of the batch were measured one by one.
+                last_call::note::<H>("");
                 EventOutcome::from_result(self.finish(cx))
             }
         }

@@ -27,7 +27,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_millis(250);
 /// that waits, until the task ends. A [session](crate::guide::sessions) is one connection, also while no
 /// client is attached to it.
 ///
-/// Without tags and snapshots, a connection costs its entry of about 100 bytes. Cowboy's `ranch:procs/2`; tags are
+/// Without tags and snapshots, a connection costs its entry of 64 bytes. Cowboy's `ranch:procs/2`; tags are
 /// `gproc`'s.
 ///
 /// ```

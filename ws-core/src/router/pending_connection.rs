@@ -65,7 +65,7 @@ pub(crate) trait StartConnection: Send {
         self: Box<Self>,
         socket: worker::Socket,
         input: Vec<u8>,
-        workers: &Workers,
+        workers: Option<&Workers>,
     ) -> worker::ConnectionFuture;
 }
 
@@ -155,9 +155,9 @@ impl<H: Handler> StartConnection for PendingConnection<H> {
         self: Box<Self>,
         socket: worker::Socket,
         input: Vec<u8>,
-        workers: &Workers,
+        workers: Option<&Workers>,
     ) -> worker::ConnectionFuture {
-        if !workers.run::<H>() {
+        if !workers.is_some_and(Workers::run::<H>) {
             return move_to_runtime(self, socket, input);
         }
         let Self { setup, permit, .. } = *self;

@@ -206,7 +206,7 @@ impl<H: Handler> StartConnection for PendingSession<H> {
         self: Box<Self>,
         socket: worker::Socket,
         input: Vec<u8>,
-        _: &Workers,
+        _: Option<&Workers>,
     ) -> worker::ConnectionFuture {
         move_to_runtime(self, socket, input)
     }
@@ -237,7 +237,7 @@ impl StartConnection for PendingResume {
         self: Box<Self>,
         socket: worker::Socket,
         input: Vec<u8>,
-        _: &Workers,
+        _: Option<&Workers>,
     ) -> worker::ConnectionFuture {
         move_to_runtime(self, socket, input)
     }

@@ -90,9 +90,8 @@ impl Peer {
     async fn serve_on_worker(self, socket: worker::Socket) -> Finished {
         match self.read_first_request(socket, false).await {
             FirstRequest::WebSocket(start, socket, input) => {
-                if let Some(workers) = self.server.workers.as_deref() {
-                    return Finished::Becomes(start.into_future(socket, input, workers));
-                }
+                let workers = self.server.workers.as_deref();
+                return Finished::Becomes(start.into_future(socket, input, workers));
             }
             FirstRequest::Http1(stream, pending) => {
                 self.hand_to_runtime(stream, |peer, tcp| peer.http1(tcp, pending, false));

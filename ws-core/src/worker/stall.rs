@@ -69,7 +69,8 @@ impl PollWatch {
     // PERF: a store and a load for each poll. budget: text64
     #[inline(always)]
     pub(super) fn end(&mut self, is_handshake: bool) {
-        self.count += 1;
+        // Even also after a panic behind the end of a poll, which calls this again.
+        self.count = (self.count | 1) + 1;
         self.shared.count.store(self.count, Ordering::Relaxed);
         if self.shared.flags.load(Ordering::Relaxed) & OVERDUE != 0 {
             self.shared.report(last_call::get(), is_handshake);
@@ -90,15 +91,15 @@ impl PollCounter {
         self.wake.notify_one();
     }
 
-    /// Reports the method of an overdue poll, once.
+    /// Reports the method that ran last in an overdue poll, once. A handler that is written by hand notes no method.
     #[cold]
     fn report(&self, call: Option<last_call::MethodCall>, is_handshake: bool) {
         self.flags.fetch_and(!OVERDUE, Ordering::AcqRel);
         let Some(since) = lock(&self.overdue_since).take() else { return };
         let (handler, method) = match call {
-            Some(call) => (call.handler(), call.method()),
-            None if is_handshake => ("", "on_upgrade"),
-            None => return,
+            Some(call) if !call.method().is_empty() => (call.handler(), call.method()),
+            _ if is_handshake => ("", "on_upgrade"),
+            _ => return,
         };
         if lock(&REPORTED).insert((handler, method)) {
             tracing::warn!(
