@@ -110,7 +110,7 @@ impl<C> EventOutcome<C> {
         let timer = CallTimer::start();
         let outcome = dispatch();
         match &outcome {
-            Self::Call(_) => on_async_call::<H>(attribute),
+            Self::Call(_) => on_async_call(attribute),
             Self::Done | Self::Failed(_) => timer.finish(type_name::<H>(), attribute),
             Self::Unhandled => {}
         }

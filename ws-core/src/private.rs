@@ -28,7 +28,7 @@ pub use crate::handler::{
 };
 #[cfg(feature = "json")]
 pub use crate::handler::{Enveloped, NamedMessages};
-pub use crate::last_call::note as note_method;
+pub use crate::last_call::{CalledMethod, note_method};
 pub use crate::message::PartBuf;
 #[cfg(feature = "json")]
 pub use crate::named::AnswerValue;

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use ::metrics::{Histogram, histogram};
 
-use crate::last_call::{self, MethodCall};
+use crate::last_call::{self, CalledMethod};
 
 /// Calls of sync methods in a thread of which one is measured.
 const CALLS_PER_SAMPLE: u32 = 64;
 
 thread_local! {
     static CALLS_UNTIL_SAMPLE: Cell<u32> = const { Cell::new(1) };
+    /// The attribute of the async method that was called last: its name, if no generated code has noted one.
+    static LAST_ASYNC_ATTRIBUTE: Cell<&'static str> = const { Cell::new("") };
     /// By name, handler and method.
     static HISTOGRAMS: RefCell<HashMap<[&'static str; 3], Histogram>> = RefCell::default();
 }
@@ -44,7 +46,7 @@ impl CallTimer {
     pub(crate) fn finish(self, handler: &'static str, attribute: &'static str) {
         if let Self(Some(start)) = self {
             let time = start.elapsed();
-            let method = last_call::get().map_or(attribute, MethodCall::method);
+            let method = last_call::get().map_or(attribute, CalledMethod::name);
             // A batch, whose methods are measured one by one.
             if !method.is_empty() {
                 record("websocket_method_duration_seconds", handler, method, time);
@@ -65,13 +67,11 @@ pub(super) fn record(name: &'static str, handler: &'static str, method: &'static
 /// Notes the call of an async method, which may turn out to be pending. The attribute is the name of the method if no
 /// generated code has noted one.
 #[inline]
-pub(crate) fn on_async_call<H: ?Sized>(attribute: &'static str) {
-    if last_call::get().is_none() {
-        last_call::note::<H>(attribute);
-    }
+pub(crate) fn on_async_call(attribute: &'static str) {
+    LAST_ASYNC_ATTRIBUTE.set(attribute);
 }
 
 /// Returns the async method that was called last.
 pub(super) fn last_async_call() -> &'static str {
-    last_call::get().map_or("", MethodCall::method)
+    last_call::get().map_or_else(|| LAST_ASYNC_ATTRIBUTE.get(), CalledMethod::name)
 }

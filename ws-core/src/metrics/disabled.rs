@@ -100,7 +100,7 @@ impl CallTimer {
 }
 
 #[inline]
-pub(crate) fn on_async_call<H: ?Sized>(_: &'static str) {}
+pub(crate) fn on_async_call(_: &'static str) {}
 
 /// The metrics of an event loop, which is not measured.
 pub(crate) struct LoopMetrics;

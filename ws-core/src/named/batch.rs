@@ -13,7 +13,7 @@ use crate::envelope::{CallError, Envelope, Incoming};
 use crate::error::HandlerError;
 use crate::event::EventOutcome;
 use crate::handler::{Handler, HandlerInstance, MethodFuture};
-use crate::last_call;
+use crate::last_call::{CalledMethod, note_method};
 
 /// The id of a call to a handler `H`.
 type Id<H> = <<H as NamedMethods>::Envelope as Envelope>::Id;
@@ -156,7 +156,7 @@ impl<H: NamedMethods> WaitingEntries<H> {
             Some(first) => EventOutcome::Call(H::batch(Box::new(BatchRest { first, waiting: self }))),
             None => {
                 // The methods of the batch were measured one by one.
-                last_call::note::<H>("");
+                note_method(const { &CalledMethod::new::<H>("") });
                 EventOutcome::from_result(self.finish(cx))
             }
         }

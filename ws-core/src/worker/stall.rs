@@ -93,11 +93,11 @@ impl PollCounter {
 
     /// Reports the method that ran last in an overdue poll, once. A handler that is written by hand notes no method.
     #[cold]
-    fn report(&self, call: Option<last_call::MethodCall>, is_handshake: bool) {
+    fn report(&self, call: Option<&'static last_call::CalledMethod>, is_handshake: bool) {
         self.flags.fetch_and(!OVERDUE, Ordering::AcqRel);
         let Some(since) = lock(&self.overdue_since).take() else { return };
         let (handler, method) = match call {
-            Some(call) if !call.method().is_empty() => (call.handler(), call.method()),
+            Some(call) if !call.name().is_empty() => (call.handler(), call.name()),
             _ if is_handshake => ("", "on_upgrade"),
             _ => return,
         };

@@ -75,7 +75,7 @@ pub(super) fn event_body(method: &Method, event_payload: &Ident) -> TokenStream 
 /// Returns the statement that tells the metrics which method runs.
 pub(super) fn note_method(method: &Method) -> TokenStream {
     let name = method.ident.unraw().to_string();
-    quote!(__ws::note_method::<Self>(#name);)
+    quote!(__ws::note_method(const { &__ws::CalledMethod::new::<Self>(#name) });)
 }
 
 /// Returns the state of a handler as an option of a mutable borrow. A type that is not a state is an error at

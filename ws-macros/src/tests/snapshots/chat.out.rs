@@ -242,11 +242,15 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call> {
             match event {
                 __ws::Event::Open => {
-                    __ws::note_method::<Self>("open");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("open")
+                    });
                     __ws::EventOutcome::Call(__Call::Open)
                 }
                 __ws::Event::Text(payload) => {
-                    __ws::note_method::<Self>("said");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("said")
+                    });
                     __ws::EventOutcome::Call(
                         __Call::Said(
                             match __ws::FromText::from_text(payload) {
@@ -259,51 +263,71 @@ const _: () = {
                     )
                 }
                 __ws::Event::Binary(payload) => {
-                    __ws::note_method::<Self>("picture");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("picture")
+                    });
                     __ws::EventOutcome::Call(
                         __Call::Picture(::core::convert::From::from(payload)),
                     )
                 }
                 __ws::Event::Ping(payload) => {
-                    __ws::note_method::<Self>("pinged");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("pinged")
+                    });
                     let reply = Self::pinged(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Heard(payload)) => {
-                    __ws::note_method::<Self>("heard");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("heard")
+                    });
                     let reply = Self::heard(self, payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Leave(payload)) => {
-                    __ws::note_method::<Self>("leave");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("leave")
+                    });
                     __ws::EventOutcome::Call(__Call::Leave(payload))
                 }
                 __ws::Event::Drain => {
-                    __ws::note_method::<Self>("drained");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("drained")
+                    });
                     let reply = Self::drained(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Lagged(payload) => {
-                    __ws::note_method::<Self>("lagged");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("lagged")
+                    });
                     __ws::EventOutcome::Call(__Call::Lagged(payload))
                 }
                 __ws::Event::Timer(8usize) => {
-                    __ws::note_method::<Self>("keep_alive");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("keep_alive")
+                    });
                     let reply = Self::keep_alive(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Timer(9usize) => {
-                    __ws::note_method::<Self>("long_enough");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("long_enough")
+                    });
                     let reply = Self::long_enough(self, (cx));
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Error(payload) => {
-                    __ws::note_method::<Self>("failed");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("failed")
+                    });
                     let reply = Self::failed(self, &payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Close(payload) => {
-                    __ws::note_method::<Self>("left");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("left")
+                    });
                     __ws::EventOutcome::Call(
                         __Call::Left(::core::clone::Clone::clone(payload)),
                     )

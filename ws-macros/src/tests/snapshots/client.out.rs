@@ -126,7 +126,7 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call> {
             match name {
                 "add" => {
-                    __ws::note_method::<Self>("add");
+                    __ws::note_method(const { &__ws::CalledMethod::new::<Self>("add") });
                     let (arg0, arg1) = match __ws::arguments(
                         params,
                         &["a", "type"],
@@ -146,7 +146,7 @@ const _: () = {
                     )
                 }
                 "pay" => {
-                    __ws::note_method::<Self>("pay");
+                    __ws::note_method(const { &__ws::CalledMethod::new::<Self>("pay") });
                     __ws::EventOutcome::Call(
                         __Call::Pay(
                             {
@@ -166,7 +166,9 @@ const _: () = {
                     if caller.is_call() {
                         return __ws::not_a_call("typed.in", caller, cx);
                     }
-                    __ws::note_method::<Self>("typed");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("typed")
+                    });
                     let (arg0,) = match __ws::arguments(
                         params,
                         &["text"],

@@ -307,7 +307,9 @@ const _: () = {
                 __ws::Event::Text(text) => __ws::dispatch_text(self, text, cx),
                 #[cfg(feature = "binary")]
                 __ws::Event::Binary(payload) => {
-                    __ws::note_method::<Self>("binary");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("binary")
+                    });
                     let payload = match __ws::FromBinary::from_binary(payload) {
                         ::core::result::Result::Ok(payload) => payload,
                         ::core::result::Result::Err(error) => {
@@ -371,7 +373,9 @@ const _: () = {
                         Guest,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("login");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("login")
+                            });
                             let arg0 = match __ws::params::<Params<Name>>(params) {
                                 ::core::result::Result::Ok(value) => value,
                                 ::core::result::Result::Err(error) => {
@@ -394,7 +398,9 @@ const _: () = {
                             if caller.is_call() {
                                 return __ws::not_a_call("typed.in", caller, cx);
                             }
-                            __ws::note_method::<Self>("typed");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("typed")
+                            });
                             let (arg0, arg1) = match __ws::arguments(
                                 params,
                                 &["text", "room"],
@@ -432,7 +438,9 @@ const _: () = {
         ) -> __ws::EventOutcome<::core::convert::Infallible> {
             match __ws::Event::<'_, ::core::convert::Infallible>::Text(text) {
                 __ws::Event::Text(payload) => {
-                    __ws::note_method::<Self>("text");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("text")
+                    });
                     let payload = match __ws::FromText::from_text(payload) {
                         ::core::result::Result::Ok(payload) => payload,
                         ::core::result::Result::Err(error) => {

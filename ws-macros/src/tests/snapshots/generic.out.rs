@@ -157,17 +157,23 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call<M, N>> {
             match event {
                 __ws::Event::Info(__Info::Message(payload)) => {
-                    __ws::note_method::<Self>("message");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("message")
+                    });
                     let reply = Self::message(self, payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Published(payload)) => {
-                    __ws::note_method::<Self>("published");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("published")
+                    });
                     let reply = Self::published(self, payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Lagged(payload) => {
-                    __ws::note_method::<Self>("lagged");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("lagged")
+                    });
                     let reply = Self::lagged(
                         self,
                         (cx),
@@ -177,7 +183,7 @@ const _: () = {
                 }
                 #[cfg(feature = "slow")]
                 __ws::Event::Info(__Info::All(payload)) => {
-                    __ws::note_method::<Self>("all");
+                    __ws::note_method(const { &__ws::CalledMethod::new::<Self>("all") });
                     __ws::EventOutcome::Call(__Call::All(payload))
                 }
                 _ => __ws::EventOutcome::Unhandled,

@@ -90,12 +90,16 @@ const _: () = {
         ) -> __ws::EventOutcome<::core::convert::Infallible> {
             match event {
                 __ws::Event::Open => {
-                    __ws::note_method::<Self>("open");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("open")
+                    });
                     let reply = Self::open(self, (cx));
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Text(payload) => {
-                    __ws::note_method::<Self>("echo");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("echo")
+                    });
                     let payload = match __ws::FromText::from_text(payload) {
                         ::core::result::Result::Ok(payload) => payload,
                         ::core::result::Result::Err(error) => {
@@ -106,7 +110,7 @@ const _: () = {
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Info(__Info::Say(payload)) => {
-                    __ws::note_method::<Self>("say");
+                    __ws::note_method(const { &__ws::CalledMethod::new::<Self>("say") });
                     let reply = Self::say(self, payload, (cx));
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }

@@ -178,7 +178,7 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call> {
             match name {
                 "add" => {
-                    __ws::note_method::<Self>("add");
+                    __ws::note_method(const { &__ws::CalledMethod::new::<Self>("add") });
                     let (arg0, arg1) = match __ws::arguments(
                         params,
                         &["a", "b"],
@@ -198,7 +198,9 @@ const _: () = {
                     )
                 }
                 "report.build" => {
-                    __ws::note_method::<Self>("build");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("build")
+                    });
                     __ws::EventOutcome::Call(
                         __Call::Build(
                             {
@@ -218,7 +220,9 @@ const _: () = {
                     if caller.is_call() {
                         return __ws::not_a_call("typing", caller, cx);
                     }
-                    __ws::note_method::<Self>("typing");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("typing")
+                    });
                     let (arg0,) = match __ws::arguments(
                         params,
                         &["room"],
@@ -234,7 +238,9 @@ const _: () = {
                 }
                 #[cfg(feature = "search")]
                 "search" => {
-                    __ws::note_method::<Self>("search");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("search")
+                    });
                     __ws::EventOutcome::Call(
                         __Call::Search(params.map(__ws::copy_params), caller),
                     )
@@ -249,7 +255,9 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call> {
             match __ws::Event::<'_, ::core::convert::Infallible>::Text(text) {
                 __ws::Event::Text(payload) => {
-                    __ws::note_method::<Self>("other");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("other")
+                    });
                     let payload = match __ws::FromText::from_text(payload) {
                         ::core::result::Result::Ok(payload) => payload,
                         ::core::result::Result::Err(error) => {

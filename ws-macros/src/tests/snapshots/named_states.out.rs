@@ -401,7 +401,9 @@ const _: () = {
                         Visitor,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("login");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("login")
+                            });
                             __ws::EventOutcome::Call(
                                 __Call::Login(params.map(__ws::copy_params), caller),
                             )
@@ -414,7 +416,9 @@ const _: () = {
                         Visitor,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("status");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("status")
+                            });
                             let () = match __ws::arguments(params, &[], ()) {
                                 ::core::result::Result::Ok(values) => values,
                                 ::core::result::Result::Err(error) => {
@@ -431,7 +435,9 @@ const _: () = {
                         User,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("user_status");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("user_status")
+                            });
                             let (arg0,) = match __ws::arguments(
                                 params,
                                 &["prefix"],
@@ -459,7 +465,9 @@ const _: () = {
                     if caller.is_call() {
                         return __ws::not_a_call("typing", caller, cx);
                     }
-                    __ws::note_method::<Self>("typing");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("typing")
+                    });
                     let (arg0,) = match __ws::arguments(
                         params,
                         &["room"],
@@ -480,7 +488,9 @@ const _: () = {
                         User,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("logout");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("logout")
+                            });
                             let () = match __ws::arguments(params, &[], ()) {
                                 ::core::result::Result::Ok(values) => values,
                                 ::core::result::Result::Err(error) => {
@@ -496,7 +506,9 @@ const _: () = {
                     __ws::wrong_state(self, "logout", caller, cx)
                 }
                 "version" => {
-                    __ws::note_method::<Self>("version");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("version")
+                    });
                     let () = match __ws::arguments(params, &[], ()) {
                         ::core::result::Result::Ok(values) => values,
                         ::core::result::Result::Err(error) => {

@@ -87,12 +87,16 @@ const _: () = {
         ) -> __ws::EventOutcome<__Call> {
             match event {
                 __ws::Event::Detach => {
-                    __ws::note_method::<Self>("away");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("away")
+                    });
                     let reply = Self::away(self);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Attach => {
-                    __ws::note_method::<Self>("back");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("back")
+                    });
                     __ws::EventOutcome::Call(__Call::Back)
                 }
                 _ => __ws::EventOutcome::Unhandled,

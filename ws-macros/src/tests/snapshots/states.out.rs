@@ -368,7 +368,9 @@ const _: () = {
                         Guest,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("login");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("login")
+                            });
                             let payload = payload;
                             __ws::EventOutcome::Call(
                                 __Call::Login(
@@ -386,7 +388,9 @@ const _: () = {
                         Member,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("said");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("said")
+                            });
                             let payload = payload;
                             let payload = match __ws::FromText::from_text(payload) {
                                 ::core::result::Result::Ok(payload) => payload,
@@ -405,7 +409,9 @@ const _: () = {
                         Guest,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("too_late");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("too_late")
+                            });
                             let reply = Self::too_late(state);
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
@@ -417,7 +423,9 @@ const _: () = {
                         Member,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("welcome");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("welcome")
+                            });
                             let reply = Self::welcome(state);
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
@@ -429,7 +437,9 @@ const _: () = {
                         Member,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("logout");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("logout")
+                            });
                             let payload = payload;
                             let payload = match __ws::FromBinary::from_binary(payload) {
                                 ::core::result::Result::Ok(payload) => payload,
@@ -453,18 +463,24 @@ const _: () = {
                         Member,
                     >>::state_mut(self) {
                         return {
-                            __ws::note_method::<Self>("member_news");
+                            __ws::note_method(const {
+                                &__ws::CalledMethod::new::<Self>("member_news")
+                            });
                             let payload = payload;
                             let reply = Self::member_news(state, payload);
                             __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                         };
                     }
-                    __ws::note_method::<Self>("news");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("news")
+                    });
                     let reply = Self::news(self, payload);
                     __ws::EventOutcome::from_result(__ws::reply(cx, reply))
                 }
                 __ws::Event::Close(payload) => {
-                    __ws::note_method::<Self>("left");
+                    __ws::note_method(const {
+                        &__ws::CalledMethod::new::<Self>("left")
+                    });
                     let reply = Self::left(self, payload);
                     __ws::EventOutcome::from_result(::core::result::Result::Ok(reply))
                 }
