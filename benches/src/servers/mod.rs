@@ -56,8 +56,17 @@ const ALL: &[Mode] = &[Mode::Echo, Mode::Deflate, Mode::Fanout, Mode::Timer, Mod
 const NO_DEFLATE: &[Mode] = &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info];
 
 pub(crate) const SERVERS: &[Server] = &[
-    Server { name: "ws-core", modes: ALL, run: |mode, addr| block_on(ws_core::serve(mode, addr, 0)) },
-    Server { name: "ws-core, worker", modes: ALL, run: |mode, addr| block_on(ws_core::serve(mode, addr, 1)) },
+    Server { name: "ws-core", modes: ALL, run: |mode, addr| by_default(ws_core::serve(mode, addr, None)) },
+    Server {
+        name: "ws-core, workers(1)",
+        modes: ALL,
+        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(1))),
+    },
+    Server {
+        name: "ws-core, workers(0)",
+        modes: ALL,
+        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(0))),
+    },
     Server {
         name: "ws-core, async method",
         modes: &[Mode::Echo, Mode::Deflate, Mode::Info],
@@ -76,7 +85,7 @@ pub(crate) const SERVERS: &[Server] = &[
     Server {
         name: "ws-core, session",
         modes: &[Mode::Session],
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, 0)),
+        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(0))),
     },
     Server {
         name: "ws-core, JSON-RPC",
@@ -92,13 +101,13 @@ pub(crate) const SERVERS: &[Server] = &[
     Server {
         name: "ws-core, metrics",
         modes: &[Mode::Echo],
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, 0)),
+        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(0))),
     },
     #[cfg(feature = "metrics")]
     Server {
         name: "ws-core, worker, metrics",
         modes: &[Mode::Echo],
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, 1)),
+        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(1))),
     },
     #[cfg(feature = "metrics")]
     Server {
@@ -107,7 +116,7 @@ pub(crate) const SERVERS: &[Server] = &[
         run: |mode, addr| {
             use metrics_exporter_prometheus::PrometheusBuilder;
             let _exporter = PrometheusBuilder::new().install_recorder().map_err(std::io::Error::other)?;
-            block_on(ws_core::serve(mode, addr, 1))
+            block_on(ws_core::serve(mode, addr, Some(1)))
         },
     },
     #[cfg(feature = "peers")]
@@ -190,6 +199,12 @@ impl Server {
 /// Returns whether the name or the key of a server is that of a row with metrics.
 pub(crate) fn has_metrics(name: &str) -> bool {
     name.ends_with("metrics")
+}
+
+/// Runs a server as `#[tokio::main]` does: on a runtime with a thread for each core that the process may use.
+fn by_default<F: Future>(server: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(server)
 }
 
 /// Runs a server on a current-thread runtime.

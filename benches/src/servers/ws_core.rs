@@ -160,8 +160,8 @@ impl Counter {
     }
 }
 
-/// Serves with this number of worker threads beside the runtime's.
-pub(super) async fn serve(mode: Mode, addr: &str, workers: usize) -> std::io::Result<()> {
+/// Serves with this number of worker threads beside the runtime's, or with the default.
+pub(super) async fn serve(mode: Mode, addr: &str, workers: Option<usize>) -> std::io::Result<()> {
     let router = match mode {
         Mode::Echo | Mode::Rpc => Router::new().mount_at::<Echo>("/"),
         Mode::Session => Router::new().mount_at::<Resumable>("/"),
@@ -170,7 +170,11 @@ pub(super) async fn serve(mode: Mode, addr: &str, workers: usize) -> std::io::Re
         Mode::Timer => Router::new().mount_at::<Clock>("/"),
         Mode::Info => Router::new().mount_at::<Counter>("/"),
     };
-    run(router.workers(workers), addr).await
+    let router = match workers {
+        Some(workers) => router.workers(workers),
+        None => router,
+    };
+    run(router, addr).await
 }
 
 /// Serves a room whose lines go through `#[on_info]`.
