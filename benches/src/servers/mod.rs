@@ -73,6 +73,11 @@ pub(crate) const SERVERS: &[Server] = &[
         run: |mode, addr| block_on(ws_core_async::serve(mode, addr)),
     },
     Server {
+        name: "ws-core, owned payload",
+        modes: &[Mode::Echo],
+        run: |_, addr| block_on(ws_core_async::serve_owned(addr)),
+    },
+    Server {
         name: "ws-core, on_info of a topic",
         modes: &[Mode::Fanout],
         run: |_, addr| block_on(ws_core::serve_on_info(addr)),

@@ -1,4 +1,4 @@
-//! This project with `async` methods, which take owned payloads.
+//! This project with `async` methods, which take owned payloads, and with the same methods without `async`.
 
 use ws_core::prelude::*;
 
@@ -18,6 +18,24 @@ impl Echo {
 
     #[on_binary]
     async fn binary(&mut self, bytes: Bytes) -> Bytes {
+        bytes
+    }
+}
+
+/// The same methods, not async: the difference is the cost of `async`.
+#[websocket]
+#[derive(Default)]
+struct Owned;
+
+#[websocket]
+impl Owned {
+    #[on_text]
+    fn text(&mut self, text: String) -> String {
+        text
+    }
+
+    #[on_binary]
+    fn binary(&mut self, bytes: Bytes) -> Bytes {
         bytes
     }
 }
@@ -68,4 +86,9 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
         _ => Router::new().mount_at::<Echo>("/"),
     };
     run(router, addr).await
+}
+
+/// Serves the methods that are not async on the runtime.
+pub(super) async fn serve_owned(addr: &str) -> std::io::Result<()> {
+    run(Router::new().mount_at::<Owned>("/").workers(0), addr).await
 }
