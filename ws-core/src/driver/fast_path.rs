@@ -44,7 +44,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
 /// Returns whether an iteration only has to read from the socket and to write the replies.
 // PERF: the check of every iteration. budget: text64
 #[inline(always)]
-fn has_only_socket_work<H: Handler>(session: &Session<H>, state: &DriverState) -> bool {
+fn has_only_socket_work<H: Handler, T: Transport>(session: &Session<H>, state: &DriverState<T>) -> bool {
     #[cfg(test)]
     if IS_DISABLED.get() {
         return false;

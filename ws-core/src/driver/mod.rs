@@ -7,7 +7,6 @@
 
 mod budget;
 mod closing;
-mod deadline_timer;
 mod dispatch;
 #[cfg(feature = "tungstenite")]
 mod drive;
@@ -75,8 +74,8 @@ where
     if let Some(limits) = instance.cx.session().wire.options().send_limits() {
         io.set_send_limits(limits);
     }
-    let io = ConnectionIo::new(io);
-    let mut driver = Driver { io, state: DriverState::default(), shared: instance.cx.shared() };
+    let state = DriverState::new(&io);
+    let mut driver = Driver { io: ConnectionIo::new(io), state, shared: instance.cx.shared() };
     async move {
         instance.in_span(start);
         let mut completion = Completion::Open;
@@ -148,7 +147,7 @@ where
 {
     let _entered = cx.connection_span().enter();
     let session = &mut *cx.session();
-    driver.state.register::<H, T>(task, session);
+    driver.state.register(task, session);
     driver.state.begin_poll();
     without_coop_budget(task, |task| {
         with_scratch(|scratch| {

@@ -15,10 +15,10 @@ use crate::transport::Transport;
 /// buffers.
 ///
 /// The handler instance is a parameter of the methods, because a pending method takes the instance away.
-pub(super) struct PollContext<'t, 'c, H: Handler, T> {
+pub(super) struct PollContext<'t, 'c, H: Handler, T: Transport> {
     pub(super) task: &'t mut TaskContext<'c>,
     pub(super) io: &'t mut ConnectionIo<T>,
-    pub(super) state: &'t mut DriverState,
+    pub(super) state: &'t mut DriverState<T>,
     pub(super) shared: &'t SharedSession<H>,
     pub(super) scratch: &'t mut Scratch,
 }

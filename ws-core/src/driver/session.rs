@@ -20,7 +20,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
     // PERF: called in every poll. budget: text64
     #[inline(always)]
     pub(super) fn register(&mut self, session: &mut Session<H>) {
-        if self.state.register::<H, T>(self.task, session)
+        if self.state.register(self.task, session)
             && T::IS_SESSION
             && let Some(stream) = &mut self.io.stream
         {

@@ -5,27 +5,25 @@ use std::task::Context as TaskContext;
 use std::time::Instant;
 
 use super::budget::IterationBudget;
-use super::deadline_timer::{Armed, DeadlineTimer};
 use super::io::ConnectionIo;
 use crate::clock::{IO_PASSES, STANDSTILL, now, wake_after_io};
 use crate::connections::ConnectionKind;
 use crate::context::{Session, SharedSession};
 use crate::handler::Handler;
-use crate::transport::Transport;
+use crate::transport::{Armed, DeadlineTimer, Transport};
 use crate::wire::Connection;
 
 /// The part of a connection's task beside the handler instance. The parts are in a struct, because
 /// every future that the task awaits contains its address.
-pub(super) struct Driver<H: Handler, T> {
+pub(super) struct Driver<H: Handler, T: Transport> {
     pub(super) io: ConnectionIo<T>,
-    pub(super) state: DriverState,
+    pub(super) state: DriverState<T>,
     pub(super) shared: SharedSession<H>,
 }
 
 /// The timer, the budget and the progress of a connection's task.
-#[derive(Default)]
-pub(super) struct DriverState {
-    timer: DeadlineTimer,
+pub(super) struct DriverState<T: Transport> {
+    timer: T::Timer,
     /// Deadlines up to this time are due: the time at which the timer fired, or a time past a timer of the
     /// handler if that was detected earlier. Later deadlines wait for the next poll of the timer.
     pub(super) due_at: Option<Instant>,
@@ -76,7 +74,17 @@ impl Confirmation {
     }
 }
 
-impl DriverState {
+impl<T: Transport> DriverState<T> {
+    pub(super) fn new(stream: &T) -> Self {
+        Self {
+            timer: T::Timer::new(stream),
+            due_at: None,
+            budget: IterationBudget::default(),
+            method: MethodPhase::default(),
+            confirmation: Confirmation::default(),
+        }
+    }
+
     /// Returns whether no deadline is due.
     // PERF: part of the check of every iteration. budget: text64
     #[inline(always)]
@@ -92,7 +100,7 @@ impl DriverState {
 
     /// Returns whether a time limit of the connection has passed and is final: the I/O driver has run since, and
     /// the socket has no bytes that would move the limit. Otherwise the task is woken to check again.
-    pub(super) fn is_timeout_final<T: Transport>(
+    pub(super) fn is_timeout_final(
         &mut self,
         task: &mut TaskContext<'_>,
         wire: &mut Connection,
@@ -216,20 +224,16 @@ impl DriverState {
     /// whether it has. The waker of a spawned task stays the same.
     // PERF: called in every poll. budget: text64
     #[inline(always)]
-    pub(super) fn register<H: Handler, T: Transport>(
-        &mut self,
-        task: &TaskContext<'_>,
-        session: &mut Session<H>,
-    ) -> bool {
+    pub(super) fn register<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) -> bool {
         let has_changed = !session.will_wake(task.waker());
         if has_changed {
-            self.replace_waker::<H, T>(task, session);
+            self.replace_waker(task, session);
         }
         has_changed
     }
 
     #[cold]
-    fn replace_waker<H: Handler, T: Transport>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
+    fn replace_waker<H: Handler>(&mut self, task: &TaskContext<'_>, session: &mut Session<H>) {
         self.timer.disarm();
         session.wire.on_idle_timer_lost();
         session.set_waker(task.waker());

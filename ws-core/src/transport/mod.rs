@@ -2,6 +2,7 @@
 
 #[cfg(feature = "session")]
 mod base64;
+mod deadline_timer;
 mod frames;
 pub(crate) mod hixie;
 pub(crate) mod http;
@@ -32,6 +33,7 @@ use tokio_rustls::server::TlsStream;
 use crate::error::BoxError;
 use crate::options::SendLimits;
 use crate::wire::Silence;
+pub(crate) use deadline_timer::{Armed, DeadlineTimer, RuntimeTimer};
 use rewind::Rewind;
 use write_timeout::WriteTimeout;
 
@@ -54,6 +56,9 @@ pub(crate) enum Stream {
 
 /// A byte stream that the driver can run a connection over.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
+    /// The timer of a connection over this stream.
+    type Timer: DeadlineTimer<Self> + Send;
+
     /// Whether dropping the stream closes it in order.
     ///
     /// True for a bare TCP socket: the kernel ends a dropped socket like one that is shut down, unless bytes
@@ -152,6 +157,8 @@ pub(crate) fn limit_socket(socket: &SockRef<'_>, limits: SendLimits) {
 }
 
 impl Transport for TcpStream {
+    type Timer = RuntimeTimer;
+
     const NAME: &'static str = "tcp";
     const CLOSES_ON_DROP: bool = true;
 
@@ -166,6 +173,8 @@ impl Transport for TcpStream {
 
 #[cfg(feature = "tls")]
 impl Transport for Box<TlsStream<TcpStream>> {
+    type Timer = RuntimeTimer;
+
     const NAME: &'static str = "tls";
 
     fn has_unread_input(&self) -> Option<bool> {
@@ -179,6 +188,8 @@ impl Transport for Box<TlsStream<TcpStream>> {
 
 #[cfg(feature = "http2")]
 impl Transport for http2::Http2Stream {
+    type Timer = RuntimeTimer;
+
     const NAME: &'static str = "http2";
 
     fn has_unread_input(&self) -> Option<bool> {
@@ -186,25 +197,35 @@ impl Transport for http2::Http2Stream {
     }
 }
 
-impl Transport for TokioIo<Upgraded> {}
+impl Transport for TokioIo<Upgraded> {
+    type Timer = RuntimeTimer;
+}
 
 #[cfg(feature = "session")]
 impl Transport for Rewind<Box<dyn ByteStream>> {
+    type Timer = RuntimeTimer;
+
     fn has_unread_input(&self) -> Option<bool> {
         self.stream().map_or(Some(true), |stream| stream.has_unread_input())
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for hixie::HixieTransport<T> {
+    type Timer = RuntimeTimer;
+
     const NAME: &'static str = "hixie";
 }
 
 #[cfg(feature = "tungstenite")]
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for tungstenite::TungsteniteTransport<S> {
+    type Timer = RuntimeTimer;
+
     const NAME: &'static str = "tungstenite";
 }
 
 impl Transport for tokio::io::DuplexStream {
+    type Timer = RuntimeTimer;
+
     const NAME: &'static str = "memory";
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use super::deadlines::Alarm;
 use super::future::{Finished, SlotFuture};
 use super::inbox::{Command, Inbox, StartFuture};
-use super::poll::{Events, Poller, WRITABLE};
+use super::poll::{ELAPSED, Events, Poller, WRITABLE};
 use super::socket::Socket;
 use super::stall::{PollCounter, PollWatch};
 use super::wake_queue::{ConnectionHandle, WakeQueue, take_woken};
@@ -26,6 +27,8 @@ pub(super) struct EventLoop {
     wake_queue: Arc<WakeQueue>,
     slots: Slots,
     stopping: bool,
+    /// Ends with the event loop.
+    alarm: Option<Alarm>,
 }
 
 /// The connections of a worker. The key of a slot identifies its socket in events and wake-ups.
@@ -48,8 +51,14 @@ impl EventLoop {
         let inbox = Arc::new(Inbox::new(Arc::clone(&wake_queue)));
         let (slab, shrinker) = (Slab::new(), SlabShrinker::default());
         let slots = Slots { slab, shrinker, watch: PollWatch::new(polls) };
-        let event_loop = Self { poller, inbox: Arc::clone(&inbox), wake_queue, slots, stopping: false };
+        let stopping = false;
+        let event_loop = Self { poller, inbox: Arc::clone(&inbox), wake_queue, slots, stopping, alarm: None };
         Ok((event_loop, inbox))
+    }
+
+    /// Starts the alarm for the deadlines of the connections, in the current runtime.
+    pub(super) fn start_alarm(&mut self) {
+        self.alarm = Some(Alarm::start(Arc::clone(&self.wake_queue)));
     }
 
     /// Runs until a stop command was received and the last connection has ended.
@@ -72,6 +81,11 @@ impl EventLoop {
                 }
                 for key in self.wake_queue.take() {
                     self.slots.poll_queued(key, &self.inbox);
+                }
+                if self.wake_queue.deadlines.take_is_due() {
+                    for key in self.wake_queue.deadlines.take_passed() {
+                        self.slots.poll_elapsed(key, &self.inbox);
+                    }
                 }
             }
             if !woken.is_empty() {
@@ -144,6 +158,14 @@ impl Slots {
     fn poll_queued(&mut self, key: usize, inbox: &Inbox) {
         if let Some(slot) = self.slab.get(key) {
             slot.handle.mark_dequeued();
+            self.poll(key, inbox);
+        }
+    }
+
+    /// Polls a connection whose deadline has passed.
+    fn poll_elapsed(&mut self, key: usize, inbox: &Inbox) {
+        if let Some(slot) = self.slab.get(key) {
+            slot.handle.set_ready(ELAPSED);
             self.poll(key, inbox);
         }
     }

@@ -1,9 +1,11 @@
 //! Threads that run connections and nothing else.
 //!
 //! A worker waits for its sockets and its inbox with one system call. It polls the connection that an
-//! event belongs to, without a queue, a lock or a wake-up between the kernel and the connection. Timers,
-//! and whatever else the methods of handlers use, run on the runtime that has started the threads.
+//! event belongs to, without a queue, a lock or a wake-up between the kernel and the connection. The runtime
+//! that has started the threads wakes a worker when a deadline of a connection has passed. Whatever the methods of
+//! handlers use runs on that runtime.
 
+mod deadlines;
 mod event_loop;
 mod future;
 mod inbox;
@@ -66,7 +68,8 @@ impl Workers {
         let wake = Arc::new(Notify::new());
         let polls: Vec<_> = (0..count).map(|_| PollCounter::new(&wake)).collect();
         for (index, polls) in polls.iter().enumerate() {
-            let (event_loop, inbox) = EventLoop::new(Arc::clone(polls))?;
+            let (mut event_loop, inbox) = EventLoop::new(Arc::clone(polls))?;
+            event_loop.start_alarm();
             let runtime = Handle::current();
             #[cfg(feature = "metrics")]
             let metrics = LoopMetrics::start(format!("worker-{index}"), Arc::clone(&inbox) as _);

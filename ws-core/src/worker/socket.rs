@@ -9,6 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::deadlines::WorkerTimer;
 use super::poll::{READ_CLOSED, READABLE, TcpStream, WRITABLE, recv, send};
 use super::wake_queue::ConnectionHandle;
 use crate::options::SendLimits;
@@ -37,6 +38,10 @@ pub(crate) struct Socket {
 impl Socket {
     pub(super) fn new(stream: TcpStream, handle: Arc<ConnectionHandle>) -> Self {
         Self { stream, handle }
+    }
+
+    pub(super) fn handle(&self) -> &Arc<ConnectionHandle> {
+        &self.handle
     }
 
     /// Deregisters the socket from the worker.
@@ -76,6 +81,8 @@ impl Socket {
 }
 
 impl Transport for Socket {
+    type Timer = WorkerTimer;
+
     const NAME: &'static str = "tcp";
     const CLOSES_ON_DROP: bool = true;
 

@@ -3,10 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
+use super::deadlines::{Deadlines, Tick, UNARMED};
 use super::poll::{self, PollerRegistry, Waker};
 
 use crate::sync::lock;
@@ -19,6 +20,7 @@ pub(super) struct WakeQueue {
     is_notified: AtomicBool,
     waker: Waker,
     registry: PollerRegistry,
+    pub(super) deadlines: Deadlines,
 }
 
 thread_local! {
@@ -32,7 +34,8 @@ thread_local! {
 
 impl WakeQueue {
     pub(super) fn new(waker: Waker, registry: PollerRegistry) -> Self {
-        Self { woken: Mutex::default(), is_notified: AtomicBool::new(false), waker, registry }
+        let (woken, is_notified) = (Mutex::default(), AtomicBool::new(false));
+        Self { woken, is_notified, waker, registry, deadlines: Deadlines::new() }
     }
 
     /// Makes the current thread the worker of this queue.
@@ -77,11 +80,14 @@ pub(super) fn take_woken(into: &mut Vec<usize>) {
     }
 }
 
-/// The readiness of a connection's socket, and the connection's waker.
+/// The readiness of a connection's socket and of its timer, and the connection's waker.
 #[derive(Debug)]
 pub(super) struct ConnectionHandle {
     queue: Arc<WakeQueue>,
-    key: usize,
+    /// The tick for which the timer is armed, or has fired.
+    tick: AtomicU64,
+    /// The key of the slot. Four bytes, because every connection has a handle, and a process has fewer sockets.
+    key: u32,
     /// Whether the key is in [`WOKEN`] or in the wake queue.
     is_queued: AtomicBool,
     ready: AtomicU8,
@@ -89,7 +95,16 @@ pub(super) struct ConnectionHandle {
 
 impl ConnectionHandle {
     pub(super) fn new(queue: Arc<WakeQueue>, key: usize, ready: u8) -> Self {
-        Self { queue, key, is_queued: AtomicBool::new(false), ready: AtomicU8::new(ready) }
+        let (tick, key) = (AtomicU64::new(UNARMED), u32::try_from(key).unwrap_or(u32::MAX));
+        Self { queue, tick, key, is_queued: AtomicBool::new(false), ready: AtomicU8::new(ready) }
+    }
+
+    pub(super) fn queue(&self) -> &WakeQueue {
+        &self.queue
+    }
+
+    pub(super) fn key(&self) -> u32 {
+        self.key
     }
 
     /// Marks the connection as not queued, right before the poll for which it was queued.
@@ -106,7 +121,18 @@ impl ConnectionHandle {
         self.queue.registry.release(stream)
     }
 
-    // Only the worker's thread accesses the readiness. The field is atomic because the socket is `Send`.
+    // Only the worker's thread accesses the tick and the readiness. The fields are atomic because the socket is `Send`.
+
+    pub(super) fn tick(&self) -> Tick {
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    /// Sets the tick, and returns the one before.
+    pub(super) fn replace_tick(&self, tick: Tick) -> Tick {
+        let previous = self.tick();
+        self.tick.store(tick, Ordering::Relaxed);
+        previous
+    }
 
     #[inline]
     pub(super) fn is_ready(&self, bits: u8) -> bool {
@@ -134,10 +160,10 @@ impl Wake for ConnectionHandle {
             return;
         }
         if THIS_QUEUE.get() == Arc::as_ptr(&self.queue).addr() {
-            WOKEN.with_borrow_mut(|woken| woken.push(self.key));
+            WOKEN.with_borrow_mut(|woken| woken.push(self.key as usize));
             HAS_WOKEN.set(true);
         } else {
-            self.queue.push(self.key);
+            self.queue.push(self.key as usize);
         }
     }
 }

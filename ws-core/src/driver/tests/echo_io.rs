@@ -16,7 +16,7 @@ use crate::driver::run;
 use crate::handler::Handler;
 use crate::prelude::*;
 use crate::sync::lock;
-use crate::transport::Transport;
+use crate::transport::{RuntimeTimer, Transport};
 use crate::wire::Connection;
 
 /// Handler that echoes messages, and half of those that begin with `h`.
@@ -60,7 +60,9 @@ enum Io {
 /// A stream that lists its reads and writes.
 struct Listed(DuplexStream, Arc<Mutex<Vec<Io>>>);
 
-impl Transport for Listed {}
+impl Transport for Listed {
+    type Timer = RuntimeTimer;
+}
 
 impl AsyncRead for Listed {
     fn poll_read(

@@ -14,7 +14,7 @@ use crate::context::Context as Cx;
 use crate::driver::run;
 use crate::options::Options;
 use crate::prelude::*;
-use crate::transport::Transport;
+use crate::transport::{RuntimeTimer, Transport};
 use crate::wire::Connection;
 
 const MIB: usize = 1 << 20;
@@ -214,7 +214,9 @@ impl Slow {
     }
 }
 
-impl Transport for Slow {}
+impl Transport for Slow {
+    type Timer = RuntimeTimer;
+}
 
 impl AsyncRead for Slow {
     fn poll_read(

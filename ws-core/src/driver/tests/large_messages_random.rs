@@ -12,7 +12,7 @@ use crate::clock::now;
 use crate::context::Context as Cx;
 use crate::driver::run;
 use crate::prelude::*;
-use crate::transport::Transport;
+use crate::transport::{RuntimeTimer, Transport};
 use crate::wire::Connection;
 
 /// A source of numbers that depend on its seed.
@@ -83,7 +83,9 @@ impl Parts {
 /// A stream that reads and writes random numbers of bytes. The last value is whether it has vectored writes.
 pub(super) struct RandomStream(pub(super) DuplexStream, pub(super) Random, pub(super) bool);
 
-impl Transport for RandomStream {}
+impl Transport for RandomStream {
+    type Timer = RuntimeTimer;
+}
 
 impl AsyncRead for RandomStream {
     fn poll_read(

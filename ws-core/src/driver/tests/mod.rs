@@ -82,7 +82,7 @@ use crate::context::Context;
 use crate::driver::run;
 use crate::handler::Handler;
 use crate::options::Options;
-use crate::transport::Transport;
+use crate::transport::{RuntimeTimer, Transport};
 use crate::wire::Connection;
 
 /// Whether the tests of this module run over a transport that implements the WebSocket protocol itself.
@@ -105,4 +105,6 @@ fn start<H: Handler>(
     tokio::spawn(run(handler, cx, io, permit))
 }
 
-impl Transport for BufStream<DuplexStream> {}
+impl Transport for BufStream<DuplexStream> {
+    type Timer = RuntimeTimer;
+}

@@ -19,7 +19,7 @@ use crate::context::Context as Cx;
 use crate::driver::run;
 use crate::handler::Handler;
 use crate::prelude::*;
-use crate::transport::Transport;
+use crate::transport::{RuntimeTimer, Transport};
 use crate::wire::Connection;
 
 /// When a stream reports input that has arrived.
@@ -107,6 +107,8 @@ impl AsyncWrite for Late {
 }
 
 impl Transport for Late {
+    type Timer = RuntimeTimer;
+
     fn has_unread_input(&self) -> Option<bool> {
         if self.report == Report::Elsewhere {
             return None;

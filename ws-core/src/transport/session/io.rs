@@ -13,10 +13,12 @@ use super::control::{append_frame, millis};
 use super::steady::count_taken;
 use super::uplink::Target;
 use super::{MAX_READS, SessionTransport};
-use crate::transport::{SessionEnd, SessionUpdate, Transport};
+use crate::transport::{RuntimeTimer, SessionEnd, SessionUpdate, Transport};
 use crate::wire::Silence;
 
 impl Transport for SessionTransport {
+    type Timer = RuntimeTimer;
+
     const NAME: &'static str = "session";
     const IS_SESSION: bool = true;
 

@@ -18,3 +18,5 @@ pub(super) const READABLE: u8 = 1;
 pub(super) const WRITABLE: u8 = 2;
 /// The peer has closed its direction, or the socket has failed: the socket stays readable.
 pub(super) const READ_CLOSED: u8 = 4;
+/// The timer of the connection has fired.
+pub(super) const ELAPSED: u8 = 8;

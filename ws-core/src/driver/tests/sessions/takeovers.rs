@@ -13,8 +13,8 @@ use super::client::{Peer, Read, begin};
 use super::{Log, Logged, S, frame, logged};
 use crate::handler::Handler;
 use crate::prelude::*;
-use crate::transport::Transport;
 use crate::transport::session::{Attachment, SessionLink};
+use crate::transport::{RuntimeTimer, Transport};
 
 /// A handler that sends three messages of 500 bytes.
 #[websocket(session, ping_interval = none)]
@@ -178,7 +178,9 @@ impl AsyncWrite for Eager {
     }
 }
 
-impl Transport for Eager {}
+impl Transport for Eager {
+    type Timer = RuntimeTimer;
+}
 
 /// The client is faster than the task of the session, which another thread has interrupted in the middle of a write.
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::prelude::*;
-use crate::transport::Transport;
+use crate::transport::{RuntimeTimer, Transport};
 
 pub(super) const TEXTS: usize = 0;
 pub(super) const PINGS: usize = 1;
@@ -157,4 +157,6 @@ impl AsyncWrite for Scripted {
     }
 }
 
-impl Transport for Scripted {}
+impl Transport for Scripted {
+    type Timer = RuntimeTimer;
+}

@@ -9,10 +9,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{ClientSession, MaskedFrame, ReconnectOutcome, stashed_size};
 use crate::transport::session::MAX_READS;
-use crate::transport::{SessionEnd, SessionUpdate, Transport};
+use crate::transport::{RuntimeTimer, SessionEnd, SessionUpdate, Transport};
 use crate::wire::Silence;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for ClientSession<S> {
+    type Timer = RuntimeTimer;
+
     const IS_SESSION: bool = true;
 
     fn has_unread_input(&self) -> Option<bool> {
