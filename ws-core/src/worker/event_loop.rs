@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use super::deadlines::Alarm;
+use super::alarm::Alarm;
 use super::future::{Finished, SlotFuture};
 use super::inbox::{Command, Inbox, StartFuture};
 use super::poll::{ELAPSED, Events, Poller, WRITABLE};

@@ -5,6 +5,7 @@
 //! that has started the threads wakes a worker when a deadline of a connection has passed. Whatever the methods of
 //! handlers use runs on that runtime.
 
+mod alarm;
 mod deadlines;
 mod event_loop;
 mod future;

@@ -1,19 +1,20 @@
-//! A TCP socket that is registered with a worker.
+//! A TCP socket that is registered with a worker, and the timer of its connection.
 
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::deadlines::WorkerTimer;
-use super::poll::{READ_CLOSED, READABLE, TcpStream, WRITABLE, recv, send};
+use super::deadlines::{Deadlines, UNARMED};
+use super::poll::{ELAPSED, READ_CLOSED, READABLE, TcpStream, WRITABLE, recv, send};
 use super::wake_queue::ConnectionHandle;
 use crate::options::SendLimits;
-use crate::transport::{Transport, has_unread_input, limit_socket};
+use crate::transport::{DeadlineTimer, Transport, has_unread_input, limit_socket};
 
 /// Whether a read or write that is shorter than requested exhausts the socket until the next event.
 /// epoll and kqueue report new readiness after it. Other systems do so only after `WouldBlock`.
@@ -38,10 +39,6 @@ pub(crate) struct Socket {
 impl Socket {
     pub(super) fn new(stream: TcpStream, handle: Arc<ConnectionHandle>) -> Self {
         Self { stream, handle }
-    }
-
-    pub(super) fn handle(&self) -> &Arc<ConnectionHandle> {
-        &self.handle
     }
 
     /// Deregisters the socket from the worker.
@@ -139,5 +136,69 @@ impl AsyncWrite for Socket {
             Err(error) if error.kind() != ErrorKind::NotConnected => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(())),
         }
+    }
+}
+
+/// The timer of a connection on a worker.
+#[derive(Debug)]
+pub(crate) struct WorkerTimer(Arc<ConnectionHandle>);
+
+impl WorkerTimer {
+    #[cfg(test)]
+    pub(super) fn of(handle: Arc<ConnectionHandle>) -> Self {
+        Self(handle)
+    }
+
+    #[cfg(test)]
+    pub(super) fn handle(&self) -> &ConnectionHandle {
+        &self.0
+    }
+
+    fn deadlines(&self) -> &Deadlines {
+        &self.0.queue().deadlines
+    }
+}
+
+impl DeadlineTimer<Socket> for WorkerTimer {
+    fn new(socket: &Socket) -> Self {
+        Self(Arc::clone(&socket.handle))
+    }
+
+    fn disarm(&mut self) {
+        let tick = self.0.replace_tick(UNARMED);
+        if tick != UNARMED && !self.0.is_ready(ELAPSED) {
+            self.deadlines().remove(self.0.key(), tick);
+        }
+        self.0.unset_ready(ELAPSED);
+    }
+
+    fn is_armed_for(&self, deadline: Instant) -> bool {
+        self.0.tick() <= self.deadlines().tick_of(deadline)
+    }
+
+    // PERF: checked in every poll. budget: text64
+    #[inline(always)]
+    fn is_elapsed(&self) -> bool {
+        self.0.is_ready(ELAPSED)
+    }
+
+    fn reset(&mut self, _: &mut TaskContext<'_>, deadline: Instant) -> bool {
+        <Self as DeadlineTimer<Socket>>::disarm(self);
+        let deadlines = self.deadlines();
+        let tick = deadlines.tick_of(deadline);
+        let has_passed = tick <= deadlines.current_tick();
+        if has_passed {
+            self.0.set_ready(ELAPSED);
+        } else {
+            deadlines.insert(self.0.key(), tick);
+        }
+        self.0.replace_tick(tick);
+        has_passed
+    }
+}
+
+impl Drop for WorkerTimer {
+    fn drop(&mut self) {
+        <Self as DeadlineTimer<Socket>>::disarm(self);
     }
 }
