@@ -29,13 +29,15 @@ pub(crate) struct Connection {
     pongs: Vec<u8>,
     /// Expected messages.
     pub(crate) due: u32,
+    /// Number of calls of [`send`](Self::send).
+    pub(crate) sent: usize,
     pub(crate) since: Instant,
 }
 
 impl Connection {
     fn new(socket: TcpStream) -> Self {
-        let (writing, since) = (Rc::from([]), Instant::now());
-        Self { socket, parser: Parser::default(), writing, written: 0, pongs: Vec::new(), due: 0, since }
+        let (parser, writing, pongs) = (Parser::default(), Rc::from([]), Vec::new());
+        Self { socket, parser, writing, written: 0, pongs, due: 0, sent: 0, since: Instant::now() }
     }
 
     /// Sends bytes that the server answers with `answers` messages. Earlier bytes must have been written.
@@ -44,6 +46,7 @@ impl Connection {
         self.writing = Rc::clone(bytes);
         self.written = 0;
         self.due = answers;
+        self.sent += 1;
         self.since = Instant::now();
         self.flush()
     }

@@ -10,12 +10,10 @@ use super::{MAILBOX, Mode, TICK, burst, listen};
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     let room = broadcast::Sender::new(MAILBOX);
     let route: MethodRouter = match mode {
-        Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => {
-            any(async |ws: WebSocketUpgrade| ws.on_upgrade(echo))
-        }
         Mode::Fanout => any(async move |ws: WebSocketUpgrade| ws.on_upgrade(move |ws| fanout(ws, room))),
         Mode::Timer => any(async |ws: WebSocketUpgrade| ws.on_upgrade(timer)),
         Mode::Info => any(async |ws: WebSocketUpgrade| ws.on_upgrade(info)),
+        _ => any(async |ws: WebSocketUpgrade| ws.on_upgrade(echo)),
     };
     let listener = listen(addr).await?;
     axum::serve(listener, Router::new().route("/", route)).await

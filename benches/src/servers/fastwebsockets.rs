@@ -41,10 +41,10 @@ async fn server_upgrade(
 ) -> Result<Response<Empty<Bytes>>> {
     let (response, ws) = upgrade(&mut request)?;
     match mode {
-        Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => tokio::spawn(echo(ws)),
         Mode::Fanout => tokio::spawn(fanout(ws, room)),
         Mode::Timer => tokio::spawn(timer(ws)),
         Mode::Info => tokio::spawn(info(ws)),
+        _ => tokio::spawn(echo(ws)),
     };
     Ok(response)
 }

@@ -7,6 +7,8 @@ pub(crate) enum Mode {
     Echo,
     /// Echoes with permessage-deflate, without context takeover on either side.
     Deflate,
+    /// Echoes with permessage-deflate, with context takeover on both sides.
+    Takeover,
     /// Sends a text to all clients, including the sender.
     Fanout,
     /// Counts the ticks of a timer in each connection, and answers a text with the count.
@@ -20,9 +22,10 @@ pub(crate) enum Mode {
     Session,
 }
 
-pub(crate) const MODES: [(Mode, &str); 7] = [
+pub(crate) const MODES: [(Mode, &str); 8] = [
     (Mode::Echo, "echo"),
     (Mode::Deflate, "deflate"),
+    (Mode::Takeover, "takeover"),
     (Mode::Fanout, "fanout"),
     (Mode::Timer, "timer"),
     (Mode::Info, "info"),
@@ -34,5 +37,10 @@ impl Mode {
     /// Returns the name of the mode on the command line.
     pub(crate) fn name(self) -> &'static str {
         MODES.iter().find(|(mode, _)| *mode == self).map_or("", |(_, name)| name)
+    }
+
+    /// Returns whether the tables of this mode have only the servers that have it, and no dashes for the others.
+    pub(crate) fn is_special(self) -> bool {
+        self == Self::Rpc
     }
 }

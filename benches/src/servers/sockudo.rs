@@ -22,11 +22,12 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         match mode {
-            Mode::Echo | Mode::Rpc | Mode::Session => tokio::spawn(echo(stream)),
-            Mode::Deflate => tokio::spawn(deflate(stream)),
+            Mode::Deflate => tokio::spawn(deflate(stream, false)),
+            Mode::Takeover => tokio::spawn(deflate(stream, true)),
             Mode::Fanout => tokio::spawn(fanout(stream, Arc::clone(&rooms))),
             Mode::Timer => tokio::spawn(timer(stream)),
             Mode::Info => tokio::spawn(info(stream)),
+            _ => tokio::spawn(echo(stream)),
         };
     }
 }
@@ -66,10 +67,10 @@ async fn echo(stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-async fn deflate(mut stream: TcpStream) -> Result<()> {
+async fn deflate(mut stream: TcpStream, keeps_context: bool) -> Result<()> {
     let policy = DeflateConfig {
-        server_no_context_takeover: true,
-        client_no_context_takeover: true,
+        server_no_context_takeover: !keeps_context,
+        client_no_context_takeover: !keeps_context,
         ..DeflateConfig::default()
     };
     let agreed = handshake(&mut stream, Some(&policy)).await?.ok_or(Error::ConnectionClosed)?;

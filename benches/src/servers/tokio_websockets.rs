@@ -13,10 +13,10 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         match mode {
-            Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => tokio::spawn(echo(stream)),
             Mode::Fanout => tokio::spawn(fanout(stream, room.clone())),
             Mode::Timer => tokio::spawn(timer(stream)),
             Mode::Info => tokio::spawn(info(stream)),
+            _ => tokio::spawn(echo(stream)),
         };
     }
 }

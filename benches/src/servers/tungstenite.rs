@@ -22,11 +22,11 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     loop {
         let (stream, addr) = listener.accept().await?;
         match mode {
-            Mode::Echo | Mode::Deflate | Mode::Session => tokio::spawn(echo(stream)),
             Mode::Fanout => tokio::spawn(fanout(stream, addr, peers.clone())),
             Mode::Timer => tokio::spawn(timer(stream)),
             Mode::Info => tokio::spawn(info(stream)),
             Mode::Rpc => tokio::spawn(rpc(stream)),
+            _ => tokio::spawn(echo(stream)),
         };
     }
 }

@@ -34,15 +34,16 @@ async fn upgrade(mut request: Request<Incoming>, mode: Mode, room: Room) -> Resu
             .with_compression_level(CompressionLevel::default())
             .server_no_context_takeover()
             .client_no_context_takeover(),
+        Mode::Takeover => Options::default().with_compression_level(CompressionLevel::default()),
         // The default limit is below the largest message here.
         _ => Options::default().with_limits(2 << 20, 4 << 20),
     };
     let (response, ws) = WebSocket::upgrade_with_options(&mut request, options)?;
     match mode {
-        Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => tokio::spawn(echo(ws)),
         Mode::Fanout => tokio::spawn(fanout(ws, room)),
         Mode::Timer => tokio::spawn(timer(ws)),
         Mode::Info => tokio::spawn(info(ws)),
+        _ => tokio::spawn(echo(ws)),
     };
     Ok(response)
 }
