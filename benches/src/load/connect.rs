@@ -64,7 +64,7 @@ fn socket(number: usize, flags: SocketFlags) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-pub(crate) fn request(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
+pub(crate) fn request(stream: &mut impl Write, offer: Offer) -> io::Result<()> {
     let offer = match offer {
         Offer::Nothing => "",
         Offer::Deflate => DEFLATE,
@@ -76,7 +76,7 @@ pub(crate) fn request(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
 
 /// Reads the response to a request, and the first message of a session. No other server sends a frame before the
 /// first message.
-pub(crate) fn accepted(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
+pub(crate) fn accepted(stream: &mut impl Read, offer: Offer) -> io::Result<()> {
     let mut head = Vec::new();
     let mut buf = [0; 1024];
     while !is_complete(&head, offer) {

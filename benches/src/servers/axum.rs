@@ -3,8 +3,10 @@
 use axum::Router;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::routing::{MethodRouter, any};
+use axum_server::tls_rustls::RustlsConfig;
 use tokio::sync::{broadcast, mpsc};
 
+use super::tls::Certificate;
 use super::{MAILBOX, Mode, TICK, burst, listen};
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
@@ -17,6 +19,15 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     };
     let listener = listen(addr).await?;
     axum::serve(listener, Router::new().route("/", route)).await
+}
+
+/// Serves inside TLS with axum-server, after its example `rustls_server`.
+pub(super) async fn serve_tls(addr: &str) -> std::io::Result<()> {
+    let Certificate { certificate, key } = Certificate::generate()?;
+    let config = RustlsConfig::from_pem(certificate.into(), key.into()).await?;
+    let router = Router::new().route("/", any(async |ws: WebSocketUpgrade| ws.on_upgrade(echo)));
+    let listener = listen(addr).await?.into_std()?;
+    axum_server::from_tcp_rustls(listener, config)?.serve(router.into_make_service()).await
 }
 
 async fn echo(mut socket: WebSocket) {

@@ -12,13 +12,13 @@ use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::sync::{broadcast, mpsc};
 
 use super::{MAILBOX, Mode, TICK, burst, listen};
 
 type Result<T> = std::result::Result<T, WebSocketError>;
-type Room = broadcast::Sender<Bytes>;
+pub(super) type Room = broadcast::Sender<Bytes>;
 type Writer = WebSocketWrite<WriteHalf<TokioIo<Upgraded>>>;
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
@@ -27,11 +27,17 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         let room = room.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| server_upgrade(request, mode, room.clone()));
-            http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await
-        });
+        tokio::spawn(serve_connection(stream, mode, room));
     }
+}
+
+/// Serves a connection, also inside TLS.
+pub(super) async fn serve_connection<S>(stream: S, mode: Mode, room: Room) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| server_upgrade(request, mode, room.clone()));
+    http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await
 }
 
 async fn server_upgrade(

@@ -2,30 +2,38 @@
 
 use ::ws_core::UnsentLimit;
 
+#[cfg(feature = "peers")]
+use super::{
+    MAILBOX, actix, axum, ezsockets, fastwebsockets, jsonrpsee, sockudo, tls, tokio_websockets, tungstenite,
+    ws_core_tls, yawc,
+};
 use super::{
     Mode, Server, block_on, by_default, uwebsockets, ws_core, ws_core_async, ws_core_full, ws_core_rpc,
     ws_core_stream,
 };
-#[cfg(feature = "peers")]
-use super::{
-    actix, axum, ezsockets, fastwebsockets, jsonrpsee, sockudo, tokio_websockets, tungstenite, yawc,
-};
 
-const ALL: &[Mode] = &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Fanout, Mode::Timer, Mode::Info];
+/// Modes of this project.
+const OWN: &[Mode] =
+    &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Tls, Mode::Fanout, Mode::Timer, Mode::Info];
+/// Modes of its workers, which have no TLS.
+const WORKER: &[Mode] = &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Fanout, Mode::Timer, Mode::Info];
+#[cfg(feature = "peers")]
+const COMPRESSING: &[Mode] =
+    &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Fanout, Mode::Timer, Mode::Info];
 #[cfg(feature = "peers")]
 const NO_DEFLATE: &[Mode] = &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info];
 
 pub(crate) const SERVERS: &[Server] = &[
-    Server { name: "ws-core", modes: ALL, run: |mode, addr| by_default(ws_core::serve(mode, addr, None)) },
+    Server { name: "ws-core", modes: OWN, run: |mode, addr| by_default(serve(mode, addr, None)) },
     Server {
         name: "ws-core, workers(1)",
-        modes: ALL,
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(1))),
+        modes: WORKER,
+        run: |mode, addr| block_on(serve(mode, addr, Some(1))),
     },
     Server {
         name: "ws-core, workers(0)",
-        modes: ALL,
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(0))),
+        modes: OWN,
+        run: |mode, addr| block_on(serve(mode, addr, Some(0))),
     },
     Server {
         name: "ws-core, async method",
@@ -88,6 +96,8 @@ pub(crate) const SERVERS: &[Server] = &[
         run: |mode, addr| block_on(axum::serve(mode, addr)),
     },
     #[cfg(feature = "peers")]
+    Server { name: "axum-server", modes: &[Mode::Tls], run: |_, addr| block_on(axum::serve_tls(addr)) },
+    #[cfg(feature = "peers")]
     Server { name: "actix-ws", modes: NO_DEFLATE, run: actix::serve },
     #[cfg(feature = "peers")]
     Server {
@@ -110,9 +120,32 @@ pub(crate) const SERVERS: &[Server] = &[
     #[cfg(feature = "peers")]
     Server { name: "ezsockets", modes: NO_DEFLATE, run: |mode, addr| block_on(ezsockets::serve(mode, addr)) },
     #[cfg(feature = "peers")]
-    Server { name: "sockudo-ws", modes: ALL, run: |mode, addr| block_on(sockudo::serve(mode, addr)) },
+    Server { name: "sockudo-ws", modes: COMPRESSING, run: |mode, addr| block_on(sockudo::serve(mode, addr)) },
     #[cfg(feature = "peers")]
-    Server { name: "yawc", modes: ALL, run: |mode, addr| block_on(yawc::serve(mode, addr)) },
+    Server { name: "yawc", modes: COMPRESSING, run: |mode, addr| block_on(yawc::serve(mode, addr)) },
+    #[cfg(feature = "peers")]
+    Server {
+        name: "tokio-rustls, tokio-tungstenite",
+        modes: &[Mode::Tls],
+        run: |_, addr| block_on(tls::serve(addr, tungstenite::echo)),
+    },
+    #[cfg(feature = "peers")]
+    Server {
+        name: "tokio-rustls, fastwebsockets",
+        modes: &[Mode::Tls],
+        run: |mode, addr| {
+            let room = fastwebsockets::Room::new(MAILBOX);
+            block_on(tls::serve(addr, move |stream| {
+                fastwebsockets::serve_connection(stream, mode, room.clone())
+            }))
+        },
+    },
+    #[cfg(feature = "peers")]
+    Server {
+        name: "tokio-rustls, tokio-websockets",
+        modes: &[Mode::Tls],
+        run: |_, addr| block_on(tls::serve(addr, tokio_websockets::echo)),
+    },
     Server { name: "uWebSockets (C++)", modes: &[Mode::Echo, Mode::Fanout], run: uwebsockets::serve },
 ];
 
@@ -129,3 +162,12 @@ pub(crate) const PRODUCERS: &[Server] = &[
         run: |_, addr| block_on(ws_core_stream::serve(UnsentLimit::Bytes(16 << 10), addr)),
     },
 ];
+
+/// Serves a mode of this project with this number of worker threads beside the runtime's, or with the default.
+async fn serve(mode: Mode, addr: &str, workers: Option<usize>) -> std::io::Result<()> {
+    match mode {
+        #[cfg(feature = "peers")]
+        Mode::Tls => ws_core_tls::serve(addr, workers).await,
+        _ => ws_core::serve(mode, addr, workers).await,
+    }
+}

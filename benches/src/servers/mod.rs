@@ -8,6 +8,8 @@ pub(crate) mod ws_core_async;
 pub(crate) mod ws_core_full;
 mod ws_core_rpc;
 mod ws_core_stream;
+#[cfg(feature = "peers")]
+mod ws_core_tls;
 
 #[cfg(feature = "peers")]
 mod actix;
@@ -23,6 +25,8 @@ mod list;
 mod mode;
 #[cfg(feature = "peers")]
 mod sockudo;
+#[cfg(feature = "peers")]
+mod tls;
 #[cfg(feature = "peers")]
 mod tokio_websockets;
 #[cfg(feature = "peers")]

@@ -9,6 +9,8 @@ pub(crate) enum Mode {
     Deflate,
     /// Echoes with permessage-deflate, with context takeover on both sides.
     Takeover,
+    /// Echoes inside TLS.
+    Tls,
     /// Sends a text to all clients, including the sender.
     Fanout,
     /// Counts the ticks of a timer in each connection, and answers a text with the count.
@@ -22,10 +24,11 @@ pub(crate) enum Mode {
     Session,
 }
 
-pub(crate) const MODES: [(Mode, &str); 8] = [
+pub(crate) const MODES: [(Mode, &str); 9] = [
     (Mode::Echo, "echo"),
     (Mode::Deflate, "deflate"),
     (Mode::Takeover, "takeover"),
+    (Mode::Tls, "tls"),
     (Mode::Fanout, "fanout"),
     (Mode::Timer, "timer"),
     (Mode::Info, "info"),
@@ -41,6 +44,6 @@ impl Mode {
 
     /// Returns whether the tables of this mode have only the servers that have it, and no dashes for the others.
     pub(crate) fn is_special(self) -> bool {
-        self == Self::Rpc
+        matches!(self, Self::Tls | Self::Rpc)
     }
 }

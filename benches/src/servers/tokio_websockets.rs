@@ -1,6 +1,7 @@
 //! tokio-websockets, after its README. The crate has no rooms, so a room is a `broadcast` channel.
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc};
 use tokio_websockets::{Error, Message, Payload, ServerBuilder, WebSocketStream};
@@ -21,11 +22,18 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     }
 }
 
-async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
+async fn accept<S>(stream: S) -> Result<WebSocketStream<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     Ok(ServerBuilder::new().accept(stream).await?.1)
 }
 
-async fn echo(stream: TcpStream) -> Result<(), Error> {
+/// Serves a connection, also inside TLS.
+pub(super) async fn echo<S>(stream: S) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut ws = accept(stream).await?;
     while let Some(Ok(message)) = ws.next().await {
         if message.is_text() || message.is_binary() {

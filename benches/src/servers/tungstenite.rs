@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, StreamExt, TryStreamExt, future};
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::accept_async;
@@ -31,7 +32,11 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     }
 }
 
-async fn echo(stream: TcpStream) -> Result<()> {
+/// Serves a connection, also inside TLS.
+pub(super) async fn echo<S>(stream: S) -> Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (write, read) = accept_async(stream).await?.split();
     read.try_filter(|message| future::ready(message.is_text() || message.is_binary())).forward(write).await
 }

@@ -178,7 +178,7 @@ pub(super) async fn serve(mode: Mode, addr: &str, workers: Option<usize>) -> std
 }
 
 /// Returns the router of a mode.
-fn router(mode: Mode) -> Router {
+pub(super) fn router(mode: Mode) -> Router {
     match mode {
         Mode::Session => Router::new().mount_at::<Resumable>("/"),
         Mode::Deflate => Router::new().mount_at::<Compressed>("/"),
@@ -191,7 +191,7 @@ fn router(mode: Mode) -> Router {
 }
 
 /// Sets the number of worker threads beside the runtime's, or leaves the default.
-fn with_workers(router: Router, workers: Option<usize>) -> Router {
+pub(super) fn with_workers(router: Router, workers: Option<usize>) -> Router {
     match workers {
         Some(workers) => router.workers(workers),
         None => router,

@@ -147,7 +147,7 @@ fn rounds<'a>(
 }
 
 /// Fails unless the server echoes the payload of a frame.
-fn check(load: &mut Load, bytes: &Rc<[u8]>) -> io::Result<()> {
+pub(crate) fn check(load: &mut Load, bytes: &Rc<[u8]>) -> io::Result<()> {
     compare(&load.request(0, bytes, 1)?, &unmasked(bytes))
 }
 

@@ -9,6 +9,8 @@ pub(crate) mod idle;
 pub(crate) mod info;
 pub(crate) mod rpc;
 mod timer;
+#[cfg(feature = "peers")]
+mod tls;
 
 use std::io;
 use std::rc::Rc;
@@ -107,6 +109,8 @@ const MESSAGES: &[Column] = &[
 const SUBJECTS: &[&[Workload]] = &[
     echo::WORKLOADS,
     deflate::WORKLOADS,
+    #[cfg(feature = "peers")]
+    tls::WORKLOADS,
     rpc::WORKLOADS,
     idle::WORKLOADS,
     connect::WORKLOADS,
