@@ -3,6 +3,8 @@
 
 mod connect;
 mod frame;
+#[cfg(feature = "peers")]
+pub(crate) mod http2;
 mod socket;
 #[cfg(feature = "peers")]
 mod tls;

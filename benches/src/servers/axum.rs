@@ -1,4 +1,5 @@
 //! axum's `extract::ws`, after its documentation; a room is a `broadcast` channel, as in its chat example.
+//! `axum::serve` has HTTP/2 with the feature `http2`.
 
 use axum::Router;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};

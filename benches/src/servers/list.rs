@@ -13,13 +13,21 @@ use super::{
 };
 
 /// Modes of this project.
-const OWN: &[Mode] =
-    &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Tls, Mode::Fanout, Mode::Timer, Mode::Info];
-/// Modes of its workers, which have no TLS.
+const OWN: &[Mode] = &[
+    Mode::Echo,
+    Mode::Deflate,
+    Mode::Takeover,
+    Mode::Tls,
+    Mode::Http2,
+    Mode::Fanout,
+    Mode::Timer,
+    Mode::Info,
+];
+/// Modes of its workers, which have no TLS and no HTTP/2.
 const WORKER: &[Mode] = &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Fanout, Mode::Timer, Mode::Info];
 #[cfg(feature = "peers")]
 const COMPRESSING: &[Mode] =
-    &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Fanout, Mode::Timer, Mode::Info];
+    &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Http2, Mode::Fanout, Mode::Timer, Mode::Info];
 #[cfg(feature = "peers")]
 const NO_DEFLATE: &[Mode] = &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info];
 
@@ -92,7 +100,7 @@ pub(crate) const SERVERS: &[Server] = &[
     #[cfg(feature = "peers")]
     Server {
         name: "axum",
-        modes: &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info],
+        modes: &[Mode::Echo, Mode::Http2, Mode::Fanout, Mode::Timer, Mode::Info],
         run: |mode, addr| block_on(axum::serve(mode, addr)),
     },
     #[cfg(feature = "peers")]

@@ -11,6 +11,8 @@ pub(crate) enum Mode {
     Takeover,
     /// Echoes inside TLS.
     Tls,
+    /// Echoes over HTTP/2.
+    Http2,
     /// Sends a text to all clients, including the sender.
     Fanout,
     /// Counts the ticks of a timer in each connection, and answers a text with the count.
@@ -24,11 +26,12 @@ pub(crate) enum Mode {
     Session,
 }
 
-pub(crate) const MODES: [(Mode, &str); 9] = [
+pub(crate) const MODES: [(Mode, &str); 10] = [
     (Mode::Echo, "echo"),
     (Mode::Deflate, "deflate"),
     (Mode::Takeover, "takeover"),
     (Mode::Tls, "tls"),
+    (Mode::Http2, "http2"),
     (Mode::Fanout, "fanout"),
     (Mode::Timer, "timer"),
     (Mode::Info, "info"),
@@ -44,6 +47,6 @@ impl Mode {
 
     /// Returns whether the tables of this mode have only the servers that have it, and no dashes for the others.
     pub(crate) fn is_special(self) -> bool {
-        matches!(self, Self::Tls | Self::Rpc)
+        matches!(self, Self::Tls | Self::Http2 | Self::Rpc)
     }
 }

@@ -9,7 +9,7 @@ use sockudo_ws::error::{Error, Result};
 use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request};
 use sockudo_ws::pubsub::PubSub;
 use sockudo_ws::stream::CompressedWebSocketStream;
-use sockudo_ws::{Config, Message, WebSocketStream};
+use sockudo_ws::{Config, Http2, Message, WebSocketServer, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -24,6 +24,7 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
         match mode {
             Mode::Deflate => tokio::spawn(deflate(stream, false)),
             Mode::Takeover => tokio::spawn(deflate(stream, true)),
+            Mode::Http2 => tokio::spawn(http2(stream)),
             Mode::Fanout => tokio::spawn(fanout(stream, Arc::clone(&rooms))),
             Mode::Timer => tokio::spawn(timer(stream)),
             Mode::Info => tokio::spawn(info(stream)),
@@ -65,6 +66,19 @@ async fn echo(stream: TcpStream) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Serves the streams of an HTTP/2 connection, after the example `http2_echo`.
+async fn http2(stream: TcpStream) -> Result<()> {
+    let server = WebSocketServer::<Http2>::new(Config::default());
+    let echo = async |mut ws: WebSocketStream<_>, _| {
+        while let Some(Ok(message)) = ws.next().await {
+            if matches!(message, Message::Text(_) | Message::Binary(_)) && ws.send(message).await.is_err() {
+                return;
+            }
+        }
+    };
+    server.serve(stream, echo).await
 }
 
 async fn deflate(mut stream: TcpStream, keeps_context: bool) -> Result<()> {

@@ -165,7 +165,7 @@ fn plain(session: &Session<'_>, connections: usize, bytes: &Rc<[u8]>, count: u32
 }
 
 /// Returns the payload of a client's frame.
-fn unmasked(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn unmasked(bytes: &[u8]) -> Vec<u8> {
     let header = match bytes[1] & 0x7f {
         126 => 4,
         127 => 10,

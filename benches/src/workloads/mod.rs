@@ -5,6 +5,8 @@ mod connect_at_once;
 pub(crate) mod deflate;
 pub(crate) mod echo;
 pub(crate) mod fanout;
+#[cfg(feature = "peers")]
+mod http2;
 pub(crate) mod idle;
 pub(crate) mod info;
 pub(crate) mod rpc;
@@ -111,6 +113,8 @@ const SUBJECTS: &[&[Workload]] = &[
     deflate::WORKLOADS,
     #[cfg(feature = "peers")]
     tls::WORKLOADS,
+    #[cfg(feature = "peers")]
+    http2::WORKLOADS,
     rpc::WORKLOADS,
     idle::WORKLOADS,
     connect::WORKLOADS,
