@@ -7,6 +7,7 @@ use axum::routing::{MethodRouter, any};
 use axum_server::tls_rustls::RustlsConfig;
 use tokio::sync::{broadcast, mpsc};
 
+use super::order::answer;
 use super::tls::Certificate;
 use super::{MAILBOX, Mode, TICK, burst, listen};
 
@@ -16,6 +17,7 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
         Mode::Fanout => any(async move |ws: WebSocketUpgrade| ws.on_upgrade(move |ws| fanout(ws, room))),
         Mode::Timer => any(async |ws: WebSocketUpgrade| ws.on_upgrade(timer)),
         Mode::Info => any(async |ws: WebSocketUpgrade| ws.on_upgrade(info)),
+        Mode::Json => any(async |ws: WebSocketUpgrade| ws.on_upgrade(orders)),
         _ => any(async |ws: WebSocketUpgrade| ws.on_upgrade(echo)),
     };
     let listener = listen(addr).await?;
@@ -90,6 +92,16 @@ async fn info(mut socket: WebSocket) {
                     return;
                 }
             }
+        }
+    }
+}
+
+async fn orders(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let Message::Text(text) = message else { continue };
+        let Ok(receipt) = answer(text.as_bytes()) else { continue };
+        if socket.send(receipt.into()).await.is_err() {
+            return;
         }
     }
 }

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::sync::{broadcast, mpsc};
 
+use super::order::answer;
 use super::{MAILBOX, Mode, TICK, burst, listen};
 
 type Result<T> = std::result::Result<T, WebSocketError>;
@@ -50,6 +51,7 @@ async fn server_upgrade(
         Mode::Fanout => tokio::spawn(fanout(ws, room)),
         Mode::Timer => tokio::spawn(timer(ws)),
         Mode::Info => tokio::spawn(info(ws)),
+        Mode::Json => tokio::spawn(orders(ws)),
         _ => tokio::spawn(echo(ws)),
     };
     Ok(response)
@@ -62,6 +64,22 @@ async fn echo(ws: UpgradeFut) -> Result<()> {
         match frame.opcode {
             OpCode::Close => return Ok(()),
             OpCode::Text | OpCode::Binary => ws.write_frame(frame).await?,
+            _ => {}
+        }
+    }
+}
+
+async fn orders(ws: UpgradeFut) -> Result<()> {
+    let mut ws = FragmentCollector::new(ws.await?);
+    loop {
+        let frame = ws.read_frame().await?;
+        match frame.opcode {
+            OpCode::Close => return Ok(()),
+            OpCode::Text => {
+                if let Ok(receipt) = answer(&frame.payload) {
+                    ws.write_frame(Frame::text(Payload::Owned(receipt.into()))).await?;
+                }
+            }
             _ => {}
         }
     }

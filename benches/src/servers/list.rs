@@ -5,7 +5,7 @@ use ::ws_core::UnsentLimit;
 #[cfg(feature = "peers")]
 use super::{
     MAILBOX, actix, axum, ezsockets, fastwebsockets, jsonrpsee, sockudo, tls, tokio_websockets, tungstenite,
-    ws_core_tls, yawc,
+    ws_core_json, ws_core_tls, yawc,
 };
 use super::{
     Mode, Server, block_on, by_default, uwebsockets, ws_core, ws_core_async, ws_core_full, ws_core_rpc,
@@ -19,17 +19,21 @@ const OWN: &[Mode] = &[
     Mode::Takeover,
     Mode::Tls,
     Mode::Http2,
+    Mode::Json,
     Mode::Fanout,
     Mode::Timer,
     Mode::Info,
 ];
 /// Modes of its workers, which have no TLS and no HTTP/2.
-const WORKER: &[Mode] = &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Fanout, Mode::Timer, Mode::Info];
+const WORKER: &[Mode] =
+    &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Json, Mode::Fanout, Mode::Timer, Mode::Info];
 #[cfg(feature = "peers")]
 const COMPRESSING: &[Mode] =
     &[Mode::Echo, Mode::Deflate, Mode::Takeover, Mode::Http2, Mode::Fanout, Mode::Timer, Mode::Info];
 #[cfg(feature = "peers")]
 const NO_DEFLATE: &[Mode] = &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info];
+#[cfg(feature = "peers")]
+const WITH_JSON: &[Mode] = &[Mode::Echo, Mode::Json, Mode::Fanout, Mode::Timer, Mode::Info];
 
 pub(crate) const SERVERS: &[Server] = &[
     Server { name: "ws-core", modes: OWN, run: |mode, addr| by_default(serve(mode, addr, None)) },
@@ -100,7 +104,7 @@ pub(crate) const SERVERS: &[Server] = &[
     #[cfg(feature = "peers")]
     Server {
         name: "axum",
-        modes: &[Mode::Echo, Mode::Http2, Mode::Fanout, Mode::Timer, Mode::Info],
+        modes: &[Mode::Echo, Mode::Http2, Mode::Json, Mode::Fanout, Mode::Timer, Mode::Info],
         run: |mode, addr| block_on(axum::serve(mode, addr)),
     },
     #[cfg(feature = "peers")]
@@ -110,19 +114,19 @@ pub(crate) const SERVERS: &[Server] = &[
     #[cfg(feature = "peers")]
     Server {
         name: "tokio-tungstenite",
-        modes: &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info, Mode::Rpc],
+        modes: &[Mode::Echo, Mode::Json, Mode::Fanout, Mode::Timer, Mode::Info, Mode::Rpc],
         run: |mode, addr| block_on(tungstenite::serve(mode, addr)),
     },
     #[cfg(feature = "peers")]
     Server {
         name: "fastwebsockets",
-        modes: NO_DEFLATE,
+        modes: WITH_JSON,
         run: |mode, addr| block_on(fastwebsockets::serve(mode, addr)),
     },
     #[cfg(feature = "peers")]
     Server {
         name: "tokio-websockets",
-        modes: NO_DEFLATE,
+        modes: WITH_JSON,
         run: |mode, addr| block_on(tokio_websockets::serve(mode, addr)),
     },
     #[cfg(feature = "peers")]
@@ -174,6 +178,8 @@ pub(crate) const PRODUCERS: &[Server] = &[
 /// Serves a mode of this project with this number of worker threads beside the runtime's, or with the default.
 async fn serve(mode: Mode, addr: &str, workers: Option<usize>) -> std::io::Result<()> {
     match mode {
+        #[cfg(feature = "peers")]
+        Mode::Json => ws_core_json::serve(addr, workers).await,
         #[cfg(feature = "peers")]
         Mode::Tls => ws_core_tls::serve(addr, workers).await,
         _ => ws_core::serve(mode, addr, workers).await,

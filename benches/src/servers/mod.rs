@@ -6,6 +6,8 @@
 pub(crate) mod ws_core;
 pub(crate) mod ws_core_async;
 pub(crate) mod ws_core_full;
+#[cfg(feature = "peers")]
+mod ws_core_json;
 mod ws_core_rpc;
 mod ws_core_stream;
 #[cfg(feature = "peers")]
@@ -23,6 +25,8 @@ mod fastwebsockets;
 mod jsonrpsee;
 mod list;
 mod mode;
+#[cfg(feature = "peers")]
+mod order;
 #[cfg(feature = "peers")]
 mod sockudo;
 #[cfg(feature = "peers")]

@@ -13,6 +13,8 @@ pub(crate) enum Mode {
     Tls,
     /// Echoes over HTTP/2.
     Http2,
+    /// Answers an order in JSON with a receipt in JSON.
+    Json,
     /// Sends a text to all clients, including the sender.
     Fanout,
     /// Counts the ticks of a timer in each connection, and answers a text with the count.
@@ -26,12 +28,13 @@ pub(crate) enum Mode {
     Session,
 }
 
-pub(crate) const MODES: [(Mode, &str); 10] = [
+pub(crate) const MODES: [(Mode, &str); 11] = [
     (Mode::Echo, "echo"),
     (Mode::Deflate, "deflate"),
     (Mode::Takeover, "takeover"),
     (Mode::Tls, "tls"),
     (Mode::Http2, "http2"),
+    (Mode::Json, "json"),
     (Mode::Fanout, "fanout"),
     (Mode::Timer, "timer"),
     (Mode::Info, "info"),
@@ -47,6 +50,6 @@ impl Mode {
 
     /// Returns whether the tables of this mode have only the servers that have it, and no dashes for the others.
     pub(crate) fn is_special(self) -> bool {
-        matches!(self, Self::Tls | Self::Http2 | Self::Rpc)
+        matches!(self, Self::Tls | Self::Http2 | Self::Json | Self::Rpc)
     }
 }

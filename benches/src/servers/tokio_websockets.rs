@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc};
 use tokio_websockets::{Error, Message, Payload, ServerBuilder, WebSocketStream};
 
+use super::order::answer;
 use super::{MAILBOX, Mode, TICK, burst, listen};
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
@@ -17,6 +18,7 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
             Mode::Fanout => tokio::spawn(fanout(stream, room.clone())),
             Mode::Timer => tokio::spawn(timer(stream)),
             Mode::Info => tokio::spawn(info(stream)),
+            Mode::Json => tokio::spawn(orders(stream)),
             _ => tokio::spawn(echo(stream)),
         };
     }
@@ -94,4 +96,16 @@ async fn info(stream: TcpStream) -> Result<(), Error> {
             }
         }
     }
+}
+
+async fn orders(stream: TcpStream) -> Result<(), Error> {
+    let mut ws = accept(stream).await?;
+    while let Some(message) = ws.next().await {
+        let message = message?;
+        let Some(text) = message.as_text() else { continue };
+        if let Ok(receipt) = answer(text.as_bytes()) {
+            ws.send(Message::text(receipt)).await?;
+        }
+    }
+    Ok(())
 }

@@ -9,6 +9,8 @@ pub(crate) mod fanout;
 mod http2;
 pub(crate) mod idle;
 pub(crate) mod info;
+#[cfg(feature = "peers")]
+mod orders;
 pub(crate) mod rpc;
 mod timer;
 #[cfg(feature = "peers")]
@@ -115,6 +117,8 @@ const SUBJECTS: &[&[Workload]] = &[
     tls::WORKLOADS,
     #[cfg(feature = "peers")]
     http2::WORKLOADS,
+    #[cfg(feature = "peers")]
+    orders::WORKLOADS,
     rpc::WORKLOADS,
     idle::WORKLOADS,
     connect::WORKLOADS,
