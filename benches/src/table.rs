@@ -38,7 +38,7 @@ fn measure(options: &Options) -> io::Result<Results> {
     let workloads: Vec<&'static Workload> =
         workloads().filter(|workload| options.wants(workload.key)).collect();
     for round in 1..=options.rounds {
-        for workload in &workloads {
+        for workload in workloads.iter().filter(|workload| round == 1 || !workload.runs_once()) {
             for server in servers.iter().filter(|server| server.can(workload.mode)) {
                 match once(server, workload, options.quick) {
                     Ok(figures) => {

@@ -8,6 +8,7 @@ pub(crate) mod fanout;
 #[cfg(feature = "peers")]
 mod http2;
 pub(crate) mod idle;
+mod idle_cpu;
 pub(crate) mod info;
 #[cfg(feature = "peers")]
 mod orders;
@@ -34,6 +35,13 @@ pub(crate) struct Workload {
     /// Columns that [`Workload::run`] returns. The first one is compared with other servers.
     pub(crate) columns: &'static [Column],
     pub(crate) run: fn(&Session<'_>) -> io::Result<Vec<f64>>,
+}
+
+impl Workload {
+    /// Returns whether a run takes so long that there is one for each server, whatever the number of rounds.
+    pub(crate) fn runs_once(&self) -> bool {
+        self.key == idle_cpu::KEY
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -121,6 +129,7 @@ const SUBJECTS: &[&[Workload]] = &[
     orders::WORKLOADS,
     rpc::WORKLOADS,
     idle::WORKLOADS,
+    idle_cpu::WORKLOADS,
     connect::WORKLOADS,
     connect_at_once::WORKLOADS,
     fanout::WORKLOADS,
