@@ -5,6 +5,7 @@ mod connect;
 mod frame;
 #[cfg(feature = "peers")]
 pub(crate) mod http2;
+pub(crate) mod neighbor;
 mod socket;
 #[cfg(feature = "peers")]
 mod tls;

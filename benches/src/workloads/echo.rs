@@ -67,7 +67,7 @@ impl Run {
     }
 
     /// Returns the latency in microseconds below which this share of the messages was answered.
-    fn latency(&self, share: f64) -> f64 {
+    pub(crate) fn latency(&self, share: f64) -> f64 {
         let at = (self.latencies.len() as f64 * share) as usize;
         self.latencies.get(at).map_or(f64::NAN, |nanos| f64::from(*nanos) / 1e3)
     }

@@ -10,6 +10,7 @@ mod http2;
 pub(crate) mod idle;
 mod idle_cpu;
 pub(crate) mod info;
+mod neighbor;
 #[cfg(feature = "peers")]
 mod orders;
 pub(crate) mod rpc;
@@ -135,6 +136,7 @@ const SUBJECTS: &[&[Workload]] = &[
     fanout::WORKLOADS,
     timer::WORKLOADS,
     info::WORKLOADS,
+    neighbor::WORKLOADS,
 ];
 
 /// Returns all workloads, in the order of the tables.
