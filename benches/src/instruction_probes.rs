@@ -9,7 +9,7 @@ use crate::load::{Load, Offer};
 use crate::process::{Process, Under};
 use crate::servers::{Mode, Server};
 use crate::workloads::info::BURST;
-use crate::workloads::{binary, connect, echo, fanout, json, rpc, text};
+use crate::workloads::{binary, connect, deflate, fanout, json, rpc, text};
 
 pub(crate) struct Probe {
     pub(crate) key: &'static str,
@@ -73,7 +73,7 @@ pub(crate) const PROBES: &[Probe] = &[
         few: 50,
         many: 300,
         messages: 1,
-        exchange: |load, count| again(load, count, &echo::compressed(json(1024).as_bytes())?, 1),
+        exchange: |load, count| again(load, count, &deflate::compressed(json(1024).as_bytes())?, 1),
     },
     Probe {
         key: "info",

@@ -7,13 +7,13 @@ use std::io;
 use crate::options::Options;
 use crate::process::{Process, Under, pin_load};
 use crate::servers::{Mode, Server};
-use crate::workloads::{Session, WORKLOADS, Workload};
+use crate::workloads::{Session, Workload, workloads};
 use crate::{chart, environment, results};
 
 /// Medians of a server, in the order of the workload's columns; `None` if the server lacks the mode.
 pub(crate) type Row = (&'static str, Option<Vec<f64>>);
 
-/// Rows by workload and server, in the order of [`WORKLOADS`] and of the servers.
+/// Rows by workload and server, in the order of [`workloads`] and of the servers.
 pub(crate) struct Results {
     pub(crate) rows: Vec<(&'static Workload, Vec<Row>)>,
 }
@@ -36,9 +36,9 @@ fn measure(options: &Options) -> io::Result<Results> {
     let mut samples: BTreeMap<(&str, &str), Vec<Vec<f64>>> = BTreeMap::new();
     let servers: Vec<&'static Server> = options.servers().collect();
     let workloads: Vec<&'static Workload> =
-        WORKLOADS.iter().filter(|workload| options.wants(workload.key)).collect();
+        workloads().filter(|workload| options.wants(workload.key)).collect();
     for round in 1..=options.rounds {
-        for workload in &workloads {
+        for workload in workloads.iter().filter(|workload| round == 1 || !workload.runs_once()) {
             for server in servers.iter().filter(|server| server.can(workload.mode)) {
                 match once(server, workload, options.quick) {
                     Ok(figures) => {
@@ -58,9 +58,8 @@ fn measure(options: &Options) -> io::Result<Results> {
             let samples = samples.get(&(workload.key, server.name));
             (server.name, samples.map(|samples| medians(samples)))
         };
-        // Few servers have calls, and those that have nothing else are in no other table.
         let belongs = |server: &&&Server| {
-            server.can(workload.mode) || (workload.mode != Mode::Rpc && server.can(Mode::Echo))
+            server.can(workload.mode) || (!workload.mode.is_special() && server.can(Mode::Echo))
         };
         (workload, servers.iter().filter(belongs).map(figures).collect())
     });

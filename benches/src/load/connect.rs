@@ -15,6 +15,8 @@ pub(crate) enum Offer {
     Nothing,
     /// permessage-deflate without context takeover on either side, which all compressing servers accept.
     Deflate,
+    /// permessage-deflate with context takeover on both sides.
+    Takeover,
     /// The session protocol.
     Session,
 }
@@ -23,6 +25,8 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
                        client_no_context_takeover\r\n";
+
+const TAKEOVER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
 const SESSION: &str = "Sec-WebSocket-Protocol: ws-core.session.v1\r\n";
 
@@ -60,10 +64,11 @@ fn socket(number: usize, flags: SocketFlags) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-pub(crate) fn request(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
+pub(crate) fn request(stream: &mut impl Write, offer: Offer) -> io::Result<()> {
     let offer = match offer {
         Offer::Nothing => "",
         Offer::Deflate => DEFLATE,
+        Offer::Takeover => TAKEOVER,
         Offer::Session => SESSION,
     };
     stream.write_all(format!("{REQUEST}{offer}\r\n").as_bytes())
@@ -71,7 +76,7 @@ pub(crate) fn request(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
 
 /// Reads the response to a request, and the first message of a session. No other server sends a frame before the
 /// first message.
-pub(crate) fn accepted(stream: &mut TcpStream, offer: Offer) -> io::Result<()> {
+pub(crate) fn accepted(stream: &mut impl Read, offer: Offer) -> io::Result<()> {
     let mut head = Vec::new();
     let mut buf = [0; 1024];
     while !is_complete(&head, offer) {
@@ -98,9 +103,16 @@ pub(crate) fn check_response(head: &[u8], offer: Offer) -> io::Result<()> {
     if !head.starts_with("http/1.1 101") {
         return Err(io::Error::other(format!("the handshake was refused: {head}")));
     }
-    let compressed = ["permessage-deflate", "server_no_context_takeover", "client_no_context_takeover"];
-    if offer == Offer::Deflate && !compressed.iter().all(|word| head.contains(word)) {
-        return Err(io::Error::other(format!("no compression was agreed upon: {head}")));
+    let has = |word| head.contains(word);
+    let (server, client) = (has("server_no_context_takeover"), has("client_no_context_takeover"));
+    let is_agreed = match offer {
+        Offer::Nothing | Offer::Session => true,
+        Offer::Deflate => has("permessage-deflate") && server && client,
+        Offer::Takeover => has("permessage-deflate") && !server && !client,
+    };
+    if is_agreed {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("no such compression was agreed upon: {head}")))
     }
-    Ok(())
 }

@@ -39,6 +39,8 @@ pub(crate) struct Parser {
     /// Remaining bytes of the payload; `None` while a header is incomplete.
     left: Option<u64>,
     control: Vec<u8>,
+    /// Number of pings.
+    pub(crate) pings: u32,
     /// Buffer for payloads of data frames, if they are collected.
     pub(crate) collected: Option<Vec<u8>>,
 }
@@ -99,7 +101,10 @@ impl Parser {
     fn end(&mut self, answers: &mut Vec<u8>) -> io::Result<bool> {
         let (opcode, fin) = (self.opcode(), self.head[0] & 0x80 != 0);
         match opcode {
-            PING => answers.extend(frame(PONG, &self.control)),
+            PING => {
+                self.pings += 1;
+                answers.extend(frame(PONG, &self.control));
+            }
             CLOSE => return Err(io::Error::other(format!("the server closed: {:?}", self.control))),
             _ => {}
         }

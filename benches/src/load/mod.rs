@@ -3,9 +3,14 @@
 
 mod connect;
 mod frame;
+#[cfg(feature = "peers")]
+pub(crate) mod http2;
+pub(crate) mod neighbor;
+mod socket;
+#[cfg(feature = "peers")]
+mod tls;
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -15,12 +20,13 @@ use rustix::event::{Timespec, epoll};
 
 pub(crate) use connect::{Offer, accepted, check_response, request, start_connect, tcp};
 pub(crate) use frame::{BINARY, CLOSE, Parser, RSV1, TEXT, frame};
+use socket::Socket;
 
 /// Size of the read buffer.
 const READ: usize = 256 * 1024;
 
 pub(crate) struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     pub(crate) parser: Parser,
     /// Bytes being written, and the number already written.
     writing: Rc<[u8]>,
@@ -29,13 +35,15 @@ pub(crate) struct Connection {
     pongs: Vec<u8>,
     /// Expected messages.
     pub(crate) due: u32,
+    /// Number of calls of [`send`](Self::send).
+    pub(crate) sent: usize,
     pub(crate) since: Instant,
 }
 
 impl Connection {
-    fn new(socket: TcpStream) -> Self {
-        let (writing, since) = (Rc::from([]), Instant::now());
-        Self { socket, parser: Parser::default(), writing, written: 0, pongs: Vec::new(), due: 0, since }
+    fn new(socket: Socket) -> Self {
+        let (parser, writing, pongs) = (Parser::default(), Rc::from([]), Vec::new());
+        Self { socket, parser, writing, written: 0, pongs, due: 0, sent: 0, since: Instant::now() }
     }
 
     /// Sends bytes that the server answers with `answers` messages. Earlier bytes must have been written.
@@ -44,11 +52,16 @@ impl Connection {
         self.writing = Rc::clone(bytes);
         self.written = 0;
         self.due = answers;
+        self.sent += 1;
         self.since = Instant::now();
         self.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        match self.socket.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            result => result?,
+        }
         while self.written < self.writing.len() {
             match self.socket.write(&self.writing[self.written..]) {
                 Ok(len) => self.written += len,
@@ -72,7 +85,7 @@ impl Connection {
                 Ok(0) => return Err(io::Error::other("the server closed the connection")),
                 Ok(len) => {
                     messages += self.parser.feed(&buf[..len], &mut self.pongs)?;
-                    if len < buf.len() {
+                    if len < buf.len() && self.socket.is_emptied_by_short_read() {
                         return Ok(messages);
                     }
                 }
@@ -94,25 +107,45 @@ pub(crate) struct Load {
 impl Load {
     /// Opens connections one after the other.
     pub(crate) fn connect(port: u16, count: usize, offer: Offer) -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let events = Vec::with_capacity(256);
-        let mut load = Self { port, epoll, connections: Vec::new(), events, buf: vec![0; READ] };
+        let mut load = Self::new(port)?;
         load.add(port, count, offer)?;
         Ok(load)
     }
 
+    /// Like [`connect`](Self::connect), but with TLS.
+    #[cfg(feature = "peers")]
+    pub(crate) fn connect_tls(port: u16, count: usize) -> io::Result<Self> {
+        let (mut load, config) = (Self::new(port)?, tls::config()?);
+        for number in 0..count {
+            let stream = tls::TlsStream::connect(tcp(port, number)?, &config)?;
+            load.open(Socket::Tls(Box::new(stream)), Offer::Nothing)?;
+        }
+        Ok(load)
+    }
+
+    fn new(port: u16) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let events = Vec::with_capacity(256);
+        Ok(Self { port, epoll, connections: Vec::new(), events, buf: vec![0; READ] })
+    }
+
     pub(crate) fn add(&mut self, port: u16, count: usize, offer: Offer) -> io::Result<()> {
         for _ in 0..count {
-            let number = self.connections.len();
-            let mut socket = tcp(port, number)?;
-            request(&mut socket, offer)?;
-            accepted(&mut socket, offer)?;
-            socket.set_nonblocking(true)?;
-            let data = epoll::EventData::new_u64(number as u64);
-            let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
-            epoll::add(&self.epoll, &socket, data, flags)?;
-            self.connections.push(Connection::new(socket));
+            let socket = tcp(port, self.connections.len())?;
+            self.open(Socket::Tcp(socket), offer)?;
         }
+        Ok(())
+    }
+
+    /// Performs the WebSocket handshake, and adds the connection.
+    fn open(&mut self, mut socket: Socket, offer: Offer) -> io::Result<()> {
+        request(&mut socket, offer)?;
+        accepted(&mut socket, offer)?;
+        socket.tcp().set_nonblocking(true)?;
+        let data = epoll::EventData::new_u64(self.connections.len() as u64);
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        epoll::add(&self.epoll, socket.tcp(), data, flags)?;
+        self.connections.push(Connection::new(socket));
         Ok(())
     }
 

@@ -48,10 +48,10 @@ async fn upgrade(
     // By default, actix-ws limits frames and messages to 64 KiB.
     let stream = stream.max_frame_size(2 << 20).aggregate_continuations().max_continuation_size(2 << 20);
     match mode {
-        Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => rt::spawn(echo(session, stream)),
         Mode::Fanout => rt::spawn(fanout(session, stream, room)),
         Mode::Timer => rt::spawn(timer(session, stream)),
         Mode::Info => rt::spawn(info(session, stream)),
+        _ => rt::spawn(echo(session, stream)),
     };
     Ok(response)
 }

@@ -104,7 +104,6 @@ impl SessionExt for Member {
 
     async fn on_text(&mut self, text: Utf8Bytes) -> Result<(), Error> {
         match self.mode {
-            Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => _ = self.handle.text(text)?,
             Mode::Fanout => self.hub.call(text)?,
             Mode::Timer => _ = self.handle.text(self.count.to_string())?,
             Mode::Info => {
@@ -115,6 +114,7 @@ impl SessionExt for Member {
                     }
                 });
             }
+            _ => _ = self.handle.text(text)?,
         }
         Ok(())
     }

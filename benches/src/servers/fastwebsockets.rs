@@ -12,13 +12,14 @@ use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::sync::{broadcast, mpsc};
 
+use super::order::answer;
 use super::{MAILBOX, Mode, TICK, burst, listen};
 
 type Result<T> = std::result::Result<T, WebSocketError>;
-type Room = broadcast::Sender<Bytes>;
+pub(super) type Room = broadcast::Sender<Bytes>;
 type Writer = WebSocketWrite<WriteHalf<TokioIo<Upgraded>>>;
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
@@ -27,11 +28,17 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         let room = room.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| server_upgrade(request, mode, room.clone()));
-            http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await
-        });
+        tokio::spawn(serve_connection(stream, mode, room));
     }
+}
+
+/// Serves a connection, also inside TLS.
+pub(super) async fn serve_connection<S>(stream: S, mode: Mode, room: Room) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| server_upgrade(request, mode, room.clone()));
+    http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await
 }
 
 async fn server_upgrade(
@@ -41,10 +48,11 @@ async fn server_upgrade(
 ) -> Result<Response<Empty<Bytes>>> {
     let (response, ws) = upgrade(&mut request)?;
     match mode {
-        Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => tokio::spawn(echo(ws)),
         Mode::Fanout => tokio::spawn(fanout(ws, room)),
         Mode::Timer => tokio::spawn(timer(ws)),
         Mode::Info => tokio::spawn(info(ws)),
+        Mode::Json => tokio::spawn(orders(ws)),
+        _ => tokio::spawn(echo(ws)),
     };
     Ok(response)
 }
@@ -56,6 +64,22 @@ async fn echo(ws: UpgradeFut) -> Result<()> {
         match frame.opcode {
             OpCode::Close => return Ok(()),
             OpCode::Text | OpCode::Binary => ws.write_frame(frame).await?,
+            _ => {}
+        }
+    }
+}
+
+async fn orders(ws: UpgradeFut) -> Result<()> {
+    let mut ws = FragmentCollector::new(ws.await?);
+    loop {
+        let frame = ws.read_frame().await?;
+        match frame.opcode {
+            OpCode::Close => return Ok(()),
+            OpCode::Text => {
+                if let Ok(receipt) = answer(&frame.payload) {
+                    ws.write_frame(Frame::text(Payload::Owned(receipt.into()))).await?;
+                }
+            }
             _ => {}
         }
     }

@@ -6,8 +6,12 @@
 pub(crate) mod ws_core;
 pub(crate) mod ws_core_async;
 pub(crate) mod ws_core_full;
+#[cfg(feature = "peers")]
+mod ws_core_json;
 mod ws_core_rpc;
 mod ws_core_stream;
+#[cfg(feature = "peers")]
+mod ws_core_tls;
 
 #[cfg(feature = "peers")]
 mod actix;
@@ -19,9 +23,14 @@ mod ezsockets;
 mod fastwebsockets;
 #[cfg(feature = "peers")]
 mod jsonrpsee;
+mod list;
 mod mode;
 #[cfg(feature = "peers")]
+mod order;
+#[cfg(feature = "peers")]
 mod sockudo;
+#[cfg(feature = "peers")]
+mod tls;
 #[cfg(feature = "peers")]
 mod tokio_websockets;
 #[cfg(feature = "peers")]
@@ -32,8 +41,7 @@ mod yawc;
 
 use std::time::Duration;
 
-use ::ws_core::UnsentLimit;
-
+pub(crate) use list::{PRODUCERS, SERVERS};
 pub(crate) use mode::{MODES, Mode};
 
 /// Period of the timer in [`Mode::Timer`], short enough for a measurable load.
@@ -50,126 +58,6 @@ pub(crate) struct Server {
     pub(crate) modes: &'static [Mode],
     run: fn(Mode, &str) -> std::io::Result<()>,
 }
-
-const ALL: &[Mode] = &[Mode::Echo, Mode::Deflate, Mode::Fanout, Mode::Timer, Mode::Info];
-#[cfg(feature = "peers")]
-const NO_DEFLATE: &[Mode] = &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info];
-
-pub(crate) const SERVERS: &[Server] = &[
-    Server { name: "ws-core", modes: ALL, run: |mode, addr| by_default(ws_core::serve(mode, addr, None)) },
-    Server {
-        name: "ws-core, workers(1)",
-        modes: ALL,
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(1))),
-    },
-    Server {
-        name: "ws-core, workers(0)",
-        modes: ALL,
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(0))),
-    },
-    Server {
-        name: "ws-core, async method",
-        modes: &[Mode::Echo, Mode::Deflate, Mode::Info],
-        run: |mode, addr| block_on(ws_core_async::serve(mode, addr)),
-    },
-    Server {
-        name: "ws-core, owned payload",
-        modes: &[Mode::Echo],
-        run: |_, addr| block_on(ws_core_async::serve_owned(addr)),
-    },
-    Server {
-        name: "ws-core, on_info of a topic",
-        modes: &[Mode::Fanout],
-        run: |_, addr| block_on(ws_core::serve_on_info(addr)),
-    },
-    Server {
-        name: "ws-core, every attribute",
-        modes: &[Mode::Echo],
-        run: |_, addr| block_on(ws_core_full::serve(addr)),
-    },
-    Server {
-        name: "ws-core, session",
-        modes: &[Mode::Session],
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(0))),
-    },
-    Server {
-        name: "ws-core, JSON-RPC",
-        modes: &[Mode::Rpc],
-        run: |_, addr| block_on(ws_core_rpc::serve_calls(addr)),
-    },
-    Server {
-        name: "ws-core, Json<T> by hand",
-        modes: &[Mode::Rpc],
-        run: |_, addr| block_on(ws_core_rpc::serve_by_hand(addr)),
-    },
-    #[cfg(feature = "metrics")]
-    Server {
-        name: "ws-core, metrics",
-        modes: &[Mode::Echo],
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(0))),
-    },
-    #[cfg(feature = "metrics")]
-    Server {
-        name: "ws-core, worker, metrics",
-        modes: &[Mode::Echo],
-        run: |mode, addr| block_on(ws_core::serve(mode, addr, Some(1))),
-    },
-    #[cfg(feature = "metrics")]
-    Server {
-        name: "ws-core, worker, Prometheus metrics",
-        modes: &[Mode::Echo],
-        run: |mode, addr| {
-            use metrics_exporter_prometheus::PrometheusBuilder;
-            let _exporter = PrometheusBuilder::new().install_recorder().map_err(std::io::Error::other)?;
-            block_on(ws_core::serve(mode, addr, Some(1)))
-        },
-    },
-    #[cfg(feature = "peers")]
-    Server { name: "jsonrpsee", modes: &[Mode::Rpc], run: |_, addr| block_on(jsonrpsee::serve(addr)) },
-    #[cfg(feature = "peers")]
-    Server { name: "axum", modes: NO_DEFLATE, run: |mode, addr| block_on(axum::serve(mode, addr)) },
-    #[cfg(feature = "peers")]
-    Server { name: "actix-ws", modes: NO_DEFLATE, run: actix::serve },
-    #[cfg(feature = "peers")]
-    Server {
-        name: "tokio-tungstenite",
-        modes: &[Mode::Echo, Mode::Fanout, Mode::Timer, Mode::Info, Mode::Rpc],
-        run: |mode, addr| block_on(tungstenite::serve(mode, addr)),
-    },
-    #[cfg(feature = "peers")]
-    Server {
-        name: "fastwebsockets",
-        modes: NO_DEFLATE,
-        run: |mode, addr| block_on(fastwebsockets::serve(mode, addr)),
-    },
-    #[cfg(feature = "peers")]
-    Server {
-        name: "tokio-websockets",
-        modes: NO_DEFLATE,
-        run: |mode, addr| block_on(tokio_websockets::serve(mode, addr)),
-    },
-    #[cfg(feature = "peers")]
-    Server { name: "ezsockets", modes: NO_DEFLATE, run: |mode, addr| block_on(ezsockets::serve(mode, addr)) },
-    #[cfg(feature = "peers")]
-    Server { name: "sockudo-ws", modes: ALL, run: |mode, addr| block_on(sockudo::serve(mode, addr)) },
-    #[cfg(feature = "peers")]
-    Server { name: "yawc", modes: ALL, run: |mode, addr| block_on(yawc::serve(mode, addr)) },
-    Server { name: "uWebSockets (C++)", modes: &[Mode::Echo, Mode::Fanout], run: uwebsockets::serve },
-];
-
-/// Producers for one fast client, which only the command `unsent` measures. The first one has the default.
-pub(crate) const PRODUCERS: &[Server] = &[
-    Server {
-        name: "ws-core, producer",
-        modes: &[Mode::Echo],
-        run: |_, addr| block_on(ws_core_stream::serve(UnsentLimit::Unlimited, addr)),
-    },
-    Server {
-        name: "ws-core, unsent_limit 16 KiB",
-        modes: &[Mode::Echo],
-        run: |_, addr| block_on(ws_core_stream::serve(UnsentLimit::Bytes(16 << 10), addr)),
-    },
-];
 
 impl Server {
     pub(crate) fn can(&self, mode: Mode) -> bool {

@@ -7,6 +7,14 @@ pub(crate) enum Mode {
     Echo,
     /// Echoes with permessage-deflate, without context takeover on either side.
     Deflate,
+    /// Echoes with permessage-deflate, with context takeover on both sides.
+    Takeover,
+    /// Echoes inside TLS.
+    Tls,
+    /// Echoes over HTTP/2.
+    Http2,
+    /// Answers an order in JSON with a receipt in JSON.
+    Json,
     /// Sends a text to all clients, including the sender.
     Fanout,
     /// Counts the ticks of a timer in each connection, and answers a text with the count.
@@ -20,9 +28,13 @@ pub(crate) enum Mode {
     Session,
 }
 
-pub(crate) const MODES: [(Mode, &str); 7] = [
+pub(crate) const MODES: [(Mode, &str); 11] = [
     (Mode::Echo, "echo"),
     (Mode::Deflate, "deflate"),
+    (Mode::Takeover, "takeover"),
+    (Mode::Tls, "tls"),
+    (Mode::Http2, "http2"),
+    (Mode::Json, "json"),
     (Mode::Fanout, "fanout"),
     (Mode::Timer, "timer"),
     (Mode::Info, "info"),
@@ -34,5 +46,10 @@ impl Mode {
     /// Returns the name of the mode on the command line.
     pub(crate) fn name(self) -> &'static str {
         MODES.iter().find(|(mode, _)| *mode == self).map_or("", |(_, name)| name)
+    }
+
+    /// Returns whether the tables of this mode have only the servers that have it, and no dashes for the others.
+    pub(crate) fn is_special(self) -> bool {
+        matches!(self, Self::Tls | Self::Http2 | Self::Json | Self::Rpc)
     }
 }

@@ -9,7 +9,7 @@ use sockudo_ws::error::{Error, Result};
 use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request};
 use sockudo_ws::pubsub::PubSub;
 use sockudo_ws::stream::CompressedWebSocketStream;
-use sockudo_ws::{Config, Message, WebSocketStream};
+use sockudo_ws::{Config, Http2, Message, WebSocketServer, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -22,11 +22,13 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         match mode {
-            Mode::Echo | Mode::Rpc | Mode::Session => tokio::spawn(echo(stream)),
-            Mode::Deflate => tokio::spawn(deflate(stream)),
+            Mode::Deflate => tokio::spawn(deflate(stream, false)),
+            Mode::Takeover => tokio::spawn(deflate(stream, true)),
+            Mode::Http2 => tokio::spawn(http2(stream)),
             Mode::Fanout => tokio::spawn(fanout(stream, Arc::clone(&rooms))),
             Mode::Timer => tokio::spawn(timer(stream)),
             Mode::Info => tokio::spawn(info(stream)),
+            _ => tokio::spawn(echo(stream)),
         };
     }
 }
@@ -66,10 +68,23 @@ async fn echo(stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-async fn deflate(mut stream: TcpStream) -> Result<()> {
+/// Serves the streams of an HTTP/2 connection, after the example `http2_echo`.
+async fn http2(stream: TcpStream) -> Result<()> {
+    let server = WebSocketServer::<Http2>::new(Config::default());
+    let echo = async |mut ws: WebSocketStream<_>, _| {
+        while let Some(Ok(message)) = ws.next().await {
+            if matches!(message, Message::Text(_) | Message::Binary(_)) && ws.send(message).await.is_err() {
+                return;
+            }
+        }
+    };
+    server.serve(stream, echo).await
+}
+
+async fn deflate(mut stream: TcpStream, keeps_context: bool) -> Result<()> {
     let policy = DeflateConfig {
-        server_no_context_takeover: true,
-        client_no_context_takeover: true,
+        server_no_context_takeover: !keeps_context,
+        client_no_context_takeover: !keeps_context,
         ..DeflateConfig::default()
     };
     let agreed = handshake(&mut stream, Some(&policy)).await?.ok_or(Error::ConnectionClosed)?;

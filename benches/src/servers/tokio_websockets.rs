@@ -1,10 +1,12 @@
 //! tokio-websockets, after its README. The crate has no rooms, so a room is a `broadcast` channel.
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc};
 use tokio_websockets::{Error, Message, Payload, ServerBuilder, WebSocketStream};
 
+use super::order::answer;
 use super::{MAILBOX, Mode, TICK, burst, listen};
 
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
@@ -13,19 +15,27 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         match mode {
-            Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => tokio::spawn(echo(stream)),
             Mode::Fanout => tokio::spawn(fanout(stream, room.clone())),
             Mode::Timer => tokio::spawn(timer(stream)),
             Mode::Info => tokio::spawn(info(stream)),
+            Mode::Json => tokio::spawn(orders(stream)),
+            _ => tokio::spawn(echo(stream)),
         };
     }
 }
 
-async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
+async fn accept<S>(stream: S) -> Result<WebSocketStream<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     Ok(ServerBuilder::new().accept(stream).await?.1)
 }
 
-async fn echo(stream: TcpStream) -> Result<(), Error> {
+/// Serves a connection, also inside TLS.
+pub(super) async fn echo<S>(stream: S) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut ws = accept(stream).await?;
     while let Some(Ok(message)) = ws.next().await {
         if message.is_text() || message.is_binary() {
@@ -86,4 +96,16 @@ async fn info(stream: TcpStream) -> Result<(), Error> {
             }
         }
     }
+}
+
+async fn orders(stream: TcpStream) -> Result<(), Error> {
+    let mut ws = accept(stream).await?;
+    while let Some(message) = ws.next().await {
+        let message = message?;
+        let Some(text) = message.as_text() else { continue };
+        if let Ok(receipt) = answer(text.as_bytes()) {
+            ws.send(Message::text(receipt)).await?;
+        }
+    }
+    Ok(())
 }

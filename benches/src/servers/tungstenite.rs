@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, StreamExt, TryStreamExt, future};
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::{Message, Result};
 
+use super::order::answer;
 use super::{MAILBOX, Mode, TICK, burst, listen};
 
 type Peers = Arc<Mutex<HashMap<SocketAddr, mpsc::UnboundedSender<Message>>>>;
@@ -22,16 +24,21 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     loop {
         let (stream, addr) = listener.accept().await?;
         match mode {
-            Mode::Echo | Mode::Deflate | Mode::Session => tokio::spawn(echo(stream)),
             Mode::Fanout => tokio::spawn(fanout(stream, addr, peers.clone())),
             Mode::Timer => tokio::spawn(timer(stream)),
             Mode::Info => tokio::spawn(info(stream)),
             Mode::Rpc => tokio::spawn(rpc(stream)),
+            Mode::Json => tokio::spawn(orders(stream)),
+            _ => tokio::spawn(echo(stream)),
         };
     }
 }
 
-async fn echo(stream: TcpStream) -> Result<()> {
+/// Serves a connection, also inside TLS.
+pub(super) async fn echo<S>(stream: S) -> Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (write, read) = accept_async(stream).await?.split();
     read.try_filter(|message| future::ready(message.is_text() || message.is_binary())).forward(write).await
 }
@@ -117,6 +124,17 @@ async fn rpc(stream: TcpStream) -> Result<()> {
         let Ok(Request { id, method: "add", params: (a, b) }) = serde_json::from_str(&text) else { continue };
         let response = Response { jsonrpc: "2.0", result: a + b, id };
         ws.send(serde_json::to_string(&response).unwrap_or_default().into()).await?;
+    }
+    Ok(())
+}
+
+async fn orders(stream: TcpStream) -> Result<()> {
+    let mut ws = accept_async(stream).await?;
+    while let Some(message) = ws.next().await {
+        let Message::Text(text) = message? else { continue };
+        if let Ok(receipt) = answer(text.as_bytes()) {
+            ws.send(receipt.into()).await?;
+        }
     }
     Ok(())
 }

@@ -46,6 +46,18 @@ impl Compressed {
     }
 }
 
+#[websocket(compress)]
+#[derive(Default)]
+struct Takeover;
+
+#[websocket]
+impl Takeover {
+    #[on_text]
+    fn text<'a>(&mut self, text: &'a str) -> &'a str {
+        text
+    }
+}
+
 /// Codec that leaves lines unchanged.
 struct Plain;
 
@@ -162,19 +174,28 @@ impl Counter {
 
 /// Serves with this number of worker threads beside the runtime's, or with the default.
 pub(super) async fn serve(mode: Mode, addr: &str, workers: Option<usize>) -> std::io::Result<()> {
-    let router = match mode {
-        Mode::Echo | Mode::Rpc => Router::new().mount_at::<Echo>("/"),
+    run(with_workers(router(mode), workers), addr).await
+}
+
+/// Returns the router of a mode.
+pub(super) fn router(mode: Mode) -> Router {
+    match mode {
         Mode::Session => Router::new().mount_at::<Resumable>("/"),
         Mode::Deflate => Router::new().mount_at::<Compressed>("/"),
+        Mode::Takeover => Router::new().mount_at::<Takeover>("/"),
         Mode::Fanout => Router::new().mount_at::<Guest>("/").with_state(room()),
         Mode::Timer => Router::new().mount_at::<Clock>("/"),
         Mode::Info => Router::new().mount_at::<Counter>("/"),
-    };
-    let router = match workers {
+        _ => Router::new().mount_at::<Echo>("/"),
+    }
+}
+
+/// Sets the number of worker threads beside the runtime's, or leaves the default.
+pub(super) fn with_workers(router: Router, workers: Option<usize>) -> Router {
+    match workers {
         Some(workers) => router.workers(workers),
         None => router,
-    };
-    run(router, addr).await
+    }
 }
 
 /// Serves a room whose lines go through `#[on_info]`.

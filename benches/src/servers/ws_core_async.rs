@@ -52,6 +52,18 @@ impl Compressed {
     }
 }
 
+#[websocket(compress)]
+#[derive(Default)]
+struct Takeover;
+
+#[websocket]
+impl Takeover {
+    #[on_text]
+    async fn text(&mut self, text: String) -> String {
+        text
+    }
+}
+
 struct Note(u32);
 
 #[websocket]
@@ -82,6 +94,7 @@ impl Counter {
 pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
     let router = match mode {
         Mode::Deflate => Router::new().mount_at::<Compressed>("/"),
+        Mode::Takeover => Router::new().mount_at::<Takeover>("/"),
         Mode::Info => Router::new().mount_at::<Counter>("/"),
         _ => Router::new().mount_at::<Echo>("/"),
     };

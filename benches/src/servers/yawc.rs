@@ -1,13 +1,13 @@
-//! yawc on hyper, after its example `echo_server`. The crate has no rooms, so a room is a `broadcast` channel.
+//! yawc on hyper, after its examples `echo_server` and `http2`. The crate has no rooms, so a room is a `broadcast` channel.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::Empty;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::{broadcast, mpsc};
 use yawc::{CompressionLevel, Frame, OpCode, Options, Result, UpgradeFut, WebSocket};
 
@@ -23,7 +23,14 @@ pub(super) async fn serve(mode: Mode, addr: &str) -> std::io::Result<()> {
         let room = room.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| upgrade(request, mode, room.clone()));
-            http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await
+            let stream = TokioIo::new(stream);
+            match mode {
+                Mode::Http2 => {
+                    let mut builder = http2::Builder::new(TokioExecutor::new());
+                    builder.enable_connect_protocol().serve_connection(stream, service).await
+                }
+                _ => http1::Builder::new().serve_connection(stream, service).with_upgrades().await,
+            }
         });
     }
 }
@@ -34,15 +41,16 @@ async fn upgrade(mut request: Request<Incoming>, mode: Mode, room: Room) -> Resu
             .with_compression_level(CompressionLevel::default())
             .server_no_context_takeover()
             .client_no_context_takeover(),
+        Mode::Takeover => Options::default().with_compression_level(CompressionLevel::default()),
         // The default limit is below the largest message here.
         _ => Options::default().with_limits(2 << 20, 4 << 20),
     };
     let (response, ws) = WebSocket::upgrade_with_options(&mut request, options)?;
     match mode {
-        Mode::Echo | Mode::Deflate | Mode::Rpc | Mode::Session => tokio::spawn(echo(ws)),
         Mode::Fanout => tokio::spawn(fanout(ws, room)),
         Mode::Timer => tokio::spawn(timer(ws)),
         Mode::Info => tokio::spawn(info(ws)),
+        _ => tokio::spawn(echo(ws)),
     };
     Ok(response)
 }

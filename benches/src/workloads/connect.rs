@@ -3,13 +3,23 @@
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use super::Session;
+use super::{Session, Workload, column};
 use crate::load::{CLOSE, Offer, accepted, frame, request, tcp};
+use crate::servers::Mode;
 use crate::usage::Cpu;
+
+pub(super) const WORKLOADS: &[Workload] = &[Workload {
+    key: "connect",
+    title: "Connections",
+    about: "TCP connect, handshake, close frames of both sides; 32 at a time.",
+    mode: Mode::Echo,
+    columns: &[column("CPU µs", 1), column("user", 1), column("system", 1), column("connections/s", 0)],
+    run,
+}];
 
 pub(crate) const AT_A_TIME: u32 = 32;
 
-pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
+fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let (pid, port) = (session.process.pid(), session.process.port);
     let close = frame(CLOSE, &1000_u16.to_be_bytes());
     let mut number = 0;

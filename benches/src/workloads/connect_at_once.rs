@@ -9,8 +9,19 @@ use std::time::{Duration, Instant};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
-use super::Session;
+use super::{Session, Workload, column};
 use crate::load::{Offer, check_response, request, start_connect};
+use crate::servers::Mode;
+
+pub(super) const WORKLOADS: &[Workload] = &[Workload {
+    key: "connect5k",
+    title: "Connections, 5,000 at once",
+    about: "All connects start before the first request is sent, to a server without other clients: seconds until the last \
+            handshake is answered, and how often the kernel sent a SYN again because the server's accept queue was full.",
+    mode: Mode::Echo,
+    columns: &[column("seconds", 3), column("SYNs sent again", 0)],
+    run,
+}];
 
 /// Time limit for all handshakes. The kernel sends a lost SYN again after 1, 3, 7, 15 and 31 seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +33,7 @@ struct Handshake {
     response: Vec<u8>,
 }
 
-pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
+fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let count = if session.quick { 1_000 } else { 5_000 };
     let port = session.process.port;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;

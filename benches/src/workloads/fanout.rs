@@ -3,11 +3,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Column, Session, column, text};
+use super::{Column, Session, Workload, column, text};
 use crate::load::{Load, Offer};
+use crate::servers::Mode;
 use crate::usage::Cpu;
 
-pub(crate) const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column] = &[
     column("CPU µs", 2),
     column("user", 2),
     column("system", 2),
@@ -17,13 +18,24 @@ pub(crate) const COLUMNS: &[Column] = &[
     column("load CPU µs", 2),
 ];
 
-pub(super) fn to_1k(session: &Session<'_>) -> io::Result<Vec<f64>> {
-    to(session, 1_000)
-}
-
-pub(super) fn to_10k(session: &Session<'_>) -> io::Result<Vec<f64>> {
-    to(session, if session.quick { 3_000 } else { 10_000 })
-}
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload {
+        key: "fanout1k",
+        title: "Fan-out to 1,000",
+        about: "One client sends 64 bytes to all; the next message follows when all have received it. Figures are per delivery.",
+        mode: Mode::Fanout,
+        columns: COLUMNS,
+        run: |session| to(session, 1_000),
+    },
+    Workload {
+        key: "fanout10k",
+        title: "Fan-out to 10,000",
+        about: "Like fan-out to 1,000.",
+        mode: Mode::Fanout,
+        columns: COLUMNS,
+        run: |session| to(session, if session.quick { 3_000 } else { 10_000 }),
+    },
+];
 
 pub(crate) fn to(session: &Session<'_>, count: usize) -> io::Result<Vec<f64>> {
     let pid = session.process.pid();

@@ -4,14 +4,25 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use super::{Session, binary, text};
+use super::{Session, Workload, binary, column, text};
 use crate::load::{Load, Offer};
+use crate::servers::Mode;
 use crate::usage::rss;
+
+pub(super) const WORKLOADS: &[Workload] = &[Workload {
+    key: "idle",
+    title: "Memory of an idle connection",
+    about: "Bytes of RSS per connection, over that of the same process with 100 connections that did the same: \
+            right after the handshake, after one 64-byte message each, after one of 64 KiB each.",
+    mode: Mode::Echo,
+    columns: &[column("connected", 0), column("after 64 B", 0), column("after 64 KiB", 0)],
+    run,
+}];
 
 /// Connections before the measurement, so that one-time allocations are not counted.
 const FIRST: usize = 100;
 
-pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
+fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let count = if session.quick { 1_000 } else { 10_000 };
     let (pid, port) = (session.process.pid(), session.process.port);
     let small = text(&[b'x'; 64]);

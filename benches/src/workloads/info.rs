@@ -2,13 +2,24 @@
 
 use std::io;
 
-use super::{Session, echo, text};
+use super::{Session, Workload, column, echo, text};
 use crate::load::{Load, Offer};
+use crate::servers::Mode;
+
+pub(super) const WORKLOADS: &[Workload] = &[Workload {
+    key: "info",
+    title: "Messages from the rest of the program",
+    about: "A task sends 512 small messages to a connection, which counts them and answers after the last; 8 connections \
+            at a time.",
+    mode: Mode::Info,
+    columns: &[column("CPU µs", 3), column("user", 3), column("system", 3), column("messages/s", 0)],
+    run,
+}];
 
 /// Messages per burst, below the capacity of every mailbox here.
 pub(crate) const BURST: u32 = 512;
 
-pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
+fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let mut load = Load::connect(session.process.port, 8, Offer::Nothing)?;
     let burst = text(BURST.to_string().as_bytes());
     if load.request(0, &burst, 1)? != BURST.to_string().as_bytes() {

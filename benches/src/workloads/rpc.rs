@@ -3,8 +3,19 @@
 use std::io;
 use std::rc::Rc;
 
-use super::{Session, echo, text};
+use super::{MESSAGES, Session, Workload, echo, text};
 use crate::load::{Load, Offer};
+use crate::servers::Mode;
+
+pub(super) const WORKLOADS: &[Workload] = &[Workload {
+    key: "rpc64",
+    title: "JSON-RPC, a call of 64 bytes",
+    about: "100 connections, one call `add` in flight on each. By hand means a `match` on the method, without \
+            the errors and batches of the specification.",
+    mode: Mode::Rpc,
+    columns: MESSAGES,
+    run,
+}];
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1234,"method":"add","params":[1234,56789]}"#;
 
@@ -13,7 +24,7 @@ pub(crate) fn call() -> Rc<[u8]> {
     text(CALL.as_bytes())
 }
 
-pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
+fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let mut load = Load::connect(session.process.port, 100, Offer::Nothing)?;
     let answer = load.request(0, &call(), 1)?;
     // The order of the members differs between servers.

@@ -4,11 +4,21 @@ use std::io;
 use std::thread;
 use std::time::Instant;
 
-use super::{Session, text};
+use super::{Session, Workload, column, text};
 use crate::load::{Load, Offer};
+use crate::servers::Mode;
 use crate::usage::Cpu;
 
-pub(super) fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
+pub(super) const WORKLOADS: &[Workload] = &[Workload {
+    key: "timer",
+    title: "A timer in each connection",
+    about: "5,000 connections, each with a timer of 100 ms that counts; CPU per tick.",
+    mode: Mode::Timer,
+    columns: &[column("CPU µs", 3), column("user", 3), column("system", 3), column("ticks/s", 0)],
+    run,
+}];
+
+fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let count = if session.quick { 1_000 } else { 5_000 };
     let pid = session.process.pid();
     let mut load = Load::connect(session.process.port, count, Offer::Nothing)?;
