@@ -16,15 +16,23 @@ const PEERS: RGBColor = RGBColor(0x94, 0xa3, 0xb8);
 const INK: RGBColor = RGBColor(0x1e, 0x29, 0x3b);
 
 /// Bar charts: the section of `RESULTS.md`, its column, and the title.
-pub(crate) const BARS: [(&str, &str, &str); 7] = [
+pub(crate) const BARS: [(&str, &str, &str); 12] = [
     ("Echo, 64 bytes of text", "CPU µs", "64 B echo: CPU µs per message"),
     ("Echo, 64 bytes of text, 16 in flight", "CPU µs", "64 B echo, 16 in flight: CPU µs per message"),
+    ("Echo, 16 KiB of binary", "CPU µs", "16 KiB echo: CPU µs per message"),
     ("Echo, 1 MiB of binary", "CPU µs", "1 MiB echo: CPU µs per message"),
+    ("Echo inside TLS, 64 bytes of text", "CPU µs", "64 B echo inside TLS: CPU µs per message"),
+    ("Echo over HTTP/2, 64 bytes of text", "CPU µs", "64 B echo over HTTP/2: CPU µs per message"),
+    ("JSON in and out", "CPU µs", "JSON in and out: CPU µs per message"),
+    ("Latency beside a neighbor with large messages", "p99.9 µs", "Beside 1 MiB messages: p99.9 µs of 64 B"),
     ("Memory of an idle connection", "after 64 B", "Idle connection: bytes of memory"),
     ("Connections, 5,000 at once", "seconds", "5,000 connections at once: seconds"),
     ("Fan-out to 10,000", "CPU µs", "Fan-out to 10,000: CPU µs per delivery"),
     ("Messages from the rest of the program", "CPU µs", "Message from the program: CPU µs"),
 ];
+
+/// Rows of this project that are in the tables for comparisons among themselves.
+pub(crate) const NOT_DRAWN: [&str; 2] = ["ws-core, workers(1)", "ws-core, owned payload"];
 
 /// Pixels of a bar chart.
 const WIDTH: u32 = 1320;
@@ -67,6 +75,7 @@ pub(crate) fn render_bars(sections: &[Section]) -> io::Result<String> {
         if rows.is_empty() {
             return Err(failed(format!("RESULTS.md has no column {column:?} in section {section:?}")));
         }
+        rows.retain(|(server, _)| !NOT_DRAWN.contains(server));
         rows.sort_by(|(a, x), (b, y)| x.total_cmp(y).then(is_own(a).cmp(&is_own(b))));
         charts.push((title, rows));
     }
