@@ -26,9 +26,8 @@ pub(super) struct Driver<H: Handler, T> {
 #[derive(Default)]
 pub(super) struct DriverState {
     timer: DeadlineTimer,
-    /// Deadlines up to this time are due: the time at which the timer fired, or a time past a timer of the
-    /// handler if that was detected earlier. Later deadlines wait for the next poll of the timer.
-    pub(super) due_at: Option<Instant>,
+    /// Whether a deadline has passed: the timer has fired, or a timer of the handler was found to be due earlier.
+    pub(super) is_due: bool,
     pub(super) budget: IterationBudget,
     pub(super) method: MethodPhase,
     /// How far the time limit that has passed is from being final.
@@ -81,7 +80,7 @@ impl DriverState {
     // PERF: part of the check of every iteration. budget: text64
     #[inline(always)]
     pub(super) fn has_no_due_deadline(&self) -> bool {
-        self.due_at.is_none()
+        !self.is_due
     }
 
     /// Begins a poll of the task, which reads the socket before it checks time limits.
@@ -155,7 +154,7 @@ impl DriverState {
         let wire = session.wire.deadline(now).filter(|_| !self.confirmation.is_waiting());
         let next = wire.into_iter().chain(session.next_timer()).min();
         if self.poll_next_deadline(task, &mut session.wire, next) {
-            self.due_at.get_or_insert_with(now);
+            self.is_due = true;
         }
     }
 
@@ -186,7 +185,7 @@ impl DriverState {
                 session.wire.on_idle_timer_armed();
             }
         }
-        self.due_at.is_some()
+        self.is_due
     }
 
     /// Notes that the handler's timers up to now are due. The timer itself may not have fired yet.
@@ -194,10 +193,7 @@ impl DriverState {
         if session.timers.is_empty() {
             return;
         }
-        let now = now();
-        if session.has_due_timer(now) {
-            self.due_at = Some(now);
-        }
+        self.is_due |= session.has_due_timer(now());
     }
 
     /// Returns whether the deadline of a shutdown has passed. Otherwise the timer is armed for that deadline.
