@@ -328,6 +328,17 @@ impl<H: Handler> Context<H> {
         self.cell.session()
     }
 
+    /// Returns whether `#[on_error]` is running; an error in that method closes the connection.
+    #[inline]
+    pub(crate) fn is_in_on_error(&self) -> bool {
+        self.cell.is_in_on_error()
+    }
+
+    /// Records whether `#[on_error]` is running.
+    pub(crate) fn set_in_on_error(&mut self, is_running: bool) {
+        self.cell.set_in_on_error(is_running);
+    }
+
     /// Returns the handle by which the driver reaches the session while a method borrows the context.
     pub(crate) fn shared(&self) -> SharedSession<H> {
         self.cell.shared()

@@ -60,8 +60,8 @@ pub struct Options {
     /// no limit by default, and the value is `usize::MAX`. Cowboy's `max_frame_size`.
     pub max_message_size: usize,
     /// The largest data frame a client may send, in bytes of payload on the wire. A larger frame closes the
-    /// connection with 1009 when its header is read. `None` for no limit besides `max_message_size`.
-    /// Default `None`. This option has no effect in [`drive`](crate::drive), where another library reads
+    /// connection with 1009 when its header is read. `None`, or 4 GiB and more, for no limit besides
+    /// `max_message_size`. Default `None`. This option has no effect in [`drive`](crate::drive), where another library reads
     /// the frames.
     pub max_frame_size: Option<usize>,
     /// How many messages a client may send per second. One more closes the connection with 1008. The client

@@ -18,9 +18,11 @@ use crate::sync::lock;
 ///
 /// Each command then locks the session. The lock is never contended, because the driver and the method
 /// run in the same task, one at a time.
+///
+/// Beside the session: whether `#[on_error]` is running, in a byte that is unused otherwise.
 pub(crate) enum SessionCell<H: Handler> {
-    Owned(Box<SessionState<Session<H>>>),
-    Shared(Arc<SessionState<Mutex<Session<H>>>>),
+    Owned { state: Box<SessionState<Session<H>>>, in_on_error: bool },
+    Shared { state: Arc<SessionState<Mutex<Session<H>>>>, in_on_error: bool },
 }
 
 /// A session and the data that never changes, in one allocation: the task stores a single pointer.
@@ -56,9 +58,10 @@ impl<H: Handler> SessionCell<H> {
 
     pub(super) fn new(session: Session<H>, info: ConnectionInfo) -> Self {
         if H::ASYNC {
-            Self::Shared(Arc::new(SessionState { session: Mutex::new(session), info }))
+            let state = Arc::new(SessionState { session: Mutex::new(session), info });
+            Self::Shared { state, in_on_error: false }
         } else {
-            Self::Owned(Box::new(SessionState { session, info }))
+            Self::Owned { state: Box::new(SessionState { session, info }), in_on_error: false }
         }
     }
 
@@ -66,8 +69,8 @@ impl<H: Handler> SessionCell<H> {
     pub(crate) fn session(&mut self) -> SessionGuard<'_, H> {
         // `H::ASYNC` is a constant, so the compiler keeps only one of the branches.
         match self {
-            Self::Owned(state) if !H::ASYNC => SessionGuard::Owned(&mut state.session),
-            Self::Shared(state) if H::ASYNC => SessionGuard::Shared(lock(&state.session)),
+            Self::Owned { state, .. } if !H::ASYNC => SessionGuard::Owned(&mut state.session),
+            Self::Shared { state, .. } if H::ASYNC => SessionGuard::Shared(lock(&state.session)),
             _ => unreachable!("`new` chooses the variant by `H::ASYNC`"),
         }
     }
@@ -75,16 +78,27 @@ impl<H: Handler> SessionCell<H> {
     #[inline(always)]
     pub(super) fn info(&self) -> &ConnectionInfo {
         match self {
-            Self::Owned(state) => &state.info,
-            Self::Shared(state) => &state.info,
+            Self::Owned { state, .. } => &state.info,
+            Self::Shared { state, .. } => &state.info,
         }
+    }
+
+    #[inline]
+    pub(super) fn is_in_on_error(&self) -> bool {
+        let (Self::Owned { in_on_error, .. } | Self::Shared { in_on_error, .. }) = self;
+        *in_on_error
+    }
+
+    pub(super) fn set_in_on_error(&mut self, is_running: bool) {
+        let (Self::Owned { in_on_error, .. } | Self::Shared { in_on_error, .. }) = self;
+        *in_on_error = is_running;
     }
 
     /// Returns the handle by which the driver reaches the session while a method borrows the context.
     pub(super) fn shared(&self) -> SharedSession<H> {
         SharedSession(match self {
-            Self::Owned(_) => None,
-            Self::Shared(state) => Some(Arc::clone(state)),
+            Self::Owned { .. } => None,
+            Self::Shared { state, .. } => Some(Arc::clone(state)),
         })
     }
 }

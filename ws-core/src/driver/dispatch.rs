@@ -170,7 +170,7 @@ impl<H: Handler> Dispatcher<'_, '_, H> {
         let mut method = H::call(instance, call);
         match method.as_mut().poll(self.task) {
             // A transition may follow the method of a handler with states.
-            Poll::Ready((instance, Ok(()))) if !instance.in_on_error && H::STATES.is_empty() => {
+            Poll::Ready((instance, Ok(()))) if !instance.cx.is_in_on_error() && H::STATES.is_empty() => {
                 Continue(instance)
             }
             Poll::Ready((instance, result)) => self.on_method_error(instance, result),

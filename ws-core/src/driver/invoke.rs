@@ -145,7 +145,9 @@ impl<H: Handler> HandlerInstance<H> {
         result: Result<Result<(), HandlerError>, Panic>,
     ) -> Option<H::Call> {
         let call = self.apply_outcome(result.map(EventOutcome::from_result));
-        self.in_on_error &= call.is_some();
+        if call.is_none() {
+            self.cx.set_in_on_error(false);
+        }
         call.or_else(|| self.continue_transition())
     }
 
@@ -164,10 +166,10 @@ impl<H: Handler> HandlerInstance<H> {
 
     /// Runs `#[on_error]`, or closes the connection if there is none or if it failed itself.
     fn on_error(&mut self, error: HandlerError) -> Option<H::Call> {
-        if H::ON_ERROR && !self.in_on_error {
-            self.in_on_error = true;
+        if H::ON_ERROR && !self.cx.is_in_on_error() {
+            self.cx.set_in_on_error(true);
             let call = self.invoke_caught(Event::Error(error));
-            self.in_on_error = call.is_some();
+            self.cx.set_in_on_error(call.is_some());
             return call;
         }
         // Errors that a client can cause at will do not fill the log.

@@ -90,7 +90,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             state.note_due_timers(session);
             // PERF: a message is the usual reason for this path. budget: fanout
             let has_queued = session.has_messages_or_work()
-                || state.due_at.is_some()
+                || state.is_due
                 || session.wire.has_read_ahead()
                 || (H::ON_DRAIN && session.wire.has_drained());
             (has_queued, session.wire.close_reason().is_some())
@@ -119,7 +119,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
         let is_closing = wire.close_reason().is_some();
         let after = AfterFlush {
             // The flush may have made room to read, or found that the client is gone.
-            has_immediate_work: self.state.due_at.is_some()
+            has_immediate_work: self.state.is_due
                 || wire.wants_input() != was_reading
                 || wire.can_deliver_read_ahead(),
             has_queued_work: session.has_messages() || (H::ON_DRAIN && wire.has_drained()) || is_closing,
@@ -145,13 +145,14 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             self.state.budget.read_ahead.charge();
             instance = self.dispatcher().dispatch_read_ahead(instance, message)?;
         }
-        if let Some(mut due_at) = self.state.due_at {
+        if self.state.is_due {
+            let mut due_by = now();
             {
                 let wire = &mut instance.cx.session().wire;
-                let is_final = self.state.is_timeout_final(self.task, wire, self.io, due_at);
+                let is_final = self.state.is_timeout_final(self.task, wire, self.io, due_by);
                 if is_final
-                    && !self.io.outlives_silence(self.task, wire, due_at)
-                    && wire.handle_timeout(due_at)
+                    && !self.io.outlives_silence(self.task, wire, due_by)
+                    && wire.handle_timeout(due_by)
                 {
                     // The client has not read its output in time; the remaining messages are dropped.
                     wire.finish_drain();
@@ -159,7 +160,7 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
             }
             while !self.state.budget.timers.is_used_up() && instance.cx.session().wire.is_open() {
                 // The message of a repeating timer is cloned here, which is the user's code.
-                let event = match catch(|| instance.cx.session().timers.pop(due_at)) {
+                let event = match catch(|| instance.cx.session().timers.pop(due_by)) {
                     Ok(None) => break,
                     Ok(Some(Due::Method(id))) => Event::Timer(id),
                     Ok(Some(Due::Info(info))) => Event::Info(info),
@@ -171,9 +172,9 @@ impl<H: Handler, T: Transport> PollContext<'_, '_, H, T> {
                 self.state.budget.timers.charge();
                 instance = self.dispatcher().dispatch_event(instance, event)?;
                 // The method may have taken longer than the next timer.
-                due_at = now();
+                due_by = now();
             }
-            self.state.due_at = None;
+            self.state.is_due = false;
         }
         instance.cx.session().send_calls();
         // PERF: a handler that only takes published messages has no mailbox. budget: fanout

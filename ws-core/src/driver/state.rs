@@ -24,9 +24,8 @@ pub(super) struct Driver<H: Handler, T: Transport> {
 /// The timer, the budget and the progress of a connection's task.
 pub(super) struct DriverState<T: Transport> {
     timer: T::Timer,
-    /// Deadlines up to this time are due: the time at which the timer fired, or a time past a timer of the
-    /// handler if that was detected earlier. Later deadlines wait for the next poll of the timer.
-    pub(super) due_at: Option<Instant>,
+    /// Whether a deadline has passed: the timer has fired, or a timer of the handler was found to be due earlier.
+    pub(super) is_due: bool,
     pub(super) budget: IterationBudget,
     pub(super) method: MethodPhase,
     /// How far the time limit that has passed is from being final.
@@ -78,7 +77,7 @@ impl<T: Transport> DriverState<T> {
     pub(super) fn new(stream: &T) -> Self {
         Self {
             timer: T::Timer::new(stream),
-            due_at: None,
+            is_due: false,
             budget: IterationBudget::default(),
             method: MethodPhase::default(),
             confirmation: Confirmation::default(),
@@ -89,7 +88,7 @@ impl<T: Transport> DriverState<T> {
     // PERF: part of the check of every iteration. budget: text64
     #[inline(always)]
     pub(super) fn has_no_due_deadline(&self) -> bool {
-        self.due_at.is_none()
+        !self.is_due
     }
 
     /// Begins a poll of the task, which reads the socket before it checks time limits.
@@ -163,7 +162,7 @@ impl<T: Transport> DriverState<T> {
         let wire = session.wire.deadline(now).filter(|_| !self.confirmation.is_waiting());
         let next = wire.into_iter().chain(session.next_timer()).min();
         if self.poll_next_deadline(task, &mut session.wire, next) {
-            self.due_at.get_or_insert_with(now);
+            self.is_due = true;
         }
     }
 
@@ -194,7 +193,7 @@ impl<T: Transport> DriverState<T> {
                 session.wire.on_idle_timer_armed();
             }
         }
-        self.due_at.is_some()
+        self.is_due
     }
 
     /// Notes that the handler's timers up to now are due. The timer itself may not have fired yet.
@@ -202,10 +201,7 @@ impl<T: Transport> DriverState<T> {
         if session.timers.is_empty() {
             return;
         }
-        let now = now();
-        if session.has_due_timer(now) {
-            self.due_at = Some(now);
-        }
+        self.is_due |= session.has_due_timer(now());
     }
 
     /// Returns whether the deadline of a shutdown has passed. Otherwise the timer is armed for that deadline.

@@ -52,9 +52,9 @@ impl<H: Handler> HandlerInstance<H> {
                     let text =
                         format!("more than {limit} transitions in a row: `#[on_enter]` leads on without end");
                     // `#[on_error]` could go on as well.
-                    self.in_on_error = true;
+                    self.cx.set_in_on_error(true);
                     self.apply_outcome(Ok(EventOutcome::failed(HandlerError::Reply(text.into()))));
-                    self.in_on_error = false;
+                    self.cx.set_in_on_error(false);
                     return None;
                 }
             };

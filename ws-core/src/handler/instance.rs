@@ -12,13 +12,11 @@ use crate::error::HandlerError;
 pub struct HandlerInstance<H: Handler> {
     pub(crate) handler: H,
     pub(crate) cx: Context<H>,
-    /// Whether `#[on_error]` is running; an error in that method closes the connection.
-    pub(crate) in_on_error: bool,
 }
 
 impl<H: Handler> HandlerInstance<H> {
     pub(crate) fn new(handler: H, cx: Context<H>) -> Self {
-        Self { handler, cx, in_on_error: false }
+        Self { handler, cx }
     }
 
     /// Runs a function in the span of the connection.

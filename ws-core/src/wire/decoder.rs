@@ -37,7 +37,8 @@ pub(crate) enum Decoded<'a> {
 #[derive(Debug)]
 pub(crate) struct Decoder {
     max_message_size: usize,
-    max_frame_size: usize,
+    /// The largest data frame, or `u32::MAX` for no limit. In four bytes, because every connection has a decoder.
+    max_frame_size: u32,
     /// The smaller of the two limits, for [`decode_short`](Self::decode_short). Zero without validation, because
     /// invalid text is replaced by a copy.
     max_short_len: u8,
@@ -64,7 +65,7 @@ impl Decoder {
     pub(crate) fn new(max_message_size: usize, validate_utf8: bool) -> Self {
         let mut decoder = Self {
             max_message_size,
-            max_frame_size: usize::MAX,
+            max_frame_size: u32::MAX,
             max_short_len: 0,
             validate_utf8,
             takes_parts: false,
@@ -81,12 +82,16 @@ impl Decoder {
     }
 
     pub(crate) fn set_max_frame_size(&mut self, bytes: Option<usize>) {
-        self.max_frame_size = bytes.unwrap_or(usize::MAX);
+        self.max_frame_size = bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or(u32::MAX);
         self.update_short_limit();
     }
 
+    fn max_frame_size(&self) -> usize {
+        if self.max_frame_size == u32::MAX { usize::MAX } else { self.max_frame_size as usize }
+    }
+
     fn update_short_limit(&mut self) {
-        let limit = if self.validate_utf8 { self.max_message_size.min(self.max_frame_size) } else { 0 };
+        let limit = if self.validate_utf8 { self.max_message_size.min(self.max_frame_size()) } else { 0 };
         self.max_short_len = u8::try_from(limit).unwrap_or(u8::MAX);
     }
 
@@ -170,8 +175,8 @@ impl Decoder {
                 // A continuation of a compressed message counts against the compressed size.
                 max_len = if inflater.is_active() { limit } else { max_len };
             }
-            max_len = max_len.min(self.max_frame_size);
-            max_compressed_len = max_compressed_len.map(|limit| limit.min(self.max_frame_size));
+            max_len = max_len.min(self.max_frame_size());
+            max_compressed_len = max_compressed_len.map(|limit| limit.min(self.max_frame_size()));
             let header = if INFLATES && input.first().is_some_and(|first| first & 0x7f == COMPRESSED) {
                 self.parse_compressed_continuation(input, max_len)?
             } else {

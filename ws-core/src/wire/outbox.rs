@@ -5,10 +5,12 @@ mod serialize;
 mod zero_copy;
 
 use std::io::IoSlice;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::frame::{MAX_HEADER, Opcode, short_header, write_header};
+use crate::options::Options;
 pub(crate) use segments::OwnedPayload;
 use segments::{Payload, Segments};
 pub(crate) use serialize::FragmentHeader;
@@ -29,33 +31,37 @@ pub(crate) const ZERO_COPY_THRESHOLD: usize = 4 << 10;
 /// order between the encoded bytes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    /// Encoded frames, without the payloads in `segments`.
+    /// Encoded frames, without the payloads in `segments`. Those at the end wait, the others are written.
     bytes: Vec<u8>,
-    /// How many of `bytes` are written.
-    consumed: usize,
     /// The number of bytes that wait, including those of the segments.
     len: usize,
     segments: Option<Box<Segments>>,
     /// The memory that is being handled, and which replies may borrow from.
     source: BorrowSource,
-    limit: usize,
-    /// The number of bytes that may wait now. The value exceeds `limit` after a message larger than `limit`,
+    /// The number of bytes that may wait now. The value exceeds `outbox_limit` after a message larger than that,
     /// until the outbox has been empty.
     ceiling: usize,
+    /// The options of the connection.
+    options: Arc<Options>,
 }
 
 impl Outbox {
-    /// Creates an outbox in which `limit` bytes may wait.
-    pub(crate) fn new(limit: usize) -> Self {
+    /// Creates an outbox in which [`Options::outbox_limit`] bytes may wait.
+    pub(crate) fn new(options: Arc<Options>) -> Self {
         Self {
             bytes: Vec::new(),
-            consumed: 0,
             len: 0,
             segments: None,
             source: BorrowSource::Disabled,
-            limit,
-            ceiling: limit,
+            ceiling: options.outbox_limit,
+            options,
         }
+    }
+
+    /// Returns the options of the connection.
+    #[inline]
+    pub(super) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Sets whether the stream supports vectored writes. Without them, all payloads are copied.
@@ -77,13 +83,23 @@ impl Outbox {
     /// Returns the bytes that wait, if they are contiguous.
     #[inline]
     pub(crate) fn contiguous(&self) -> Option<&[u8]> {
-        if self.segments.is_none() { Some(&self.bytes[self.consumed..]) } else { None }
+        if self.segments.is_none() { Some(&self.bytes[self.bytes.len() - self.len..]) } else { None }
+    }
+
+    /// Returns how many of the encoded bytes wait.
+    fn encoded_len(&self) -> usize {
+        self.len - self.segments.as_ref().map_or(0, |segments| segments.len())
+    }
+
+    /// Returns how many of the encoded bytes are written.
+    fn consumed(&self) -> usize {
+        self.bytes.len() - self.encoded_len()
     }
 
     /// Returns a copy of all bytes that wait.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn waiting(&self) -> Vec<u8> {
-        let Some(segments) = &self.segments else { return self.bytes[self.consumed..].to_vec() };
+        let Some(segments) = &self.segments else { return self.bytes[self.consumed()..].to_vec() };
         let mut slices = vec![IoSlice::new(&[]); segments.max_slices()];
         let filled = self.slices(&[], &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
@@ -92,7 +108,7 @@ impl Outbox {
     /// Fills `slices` with the first bytes that wait, if they are not contiguous, and returns the number of
     /// filled slices. `input` is the input from [`begin_input`](Self::begin_input).
     pub(crate) fn slices<'a>(&'a self, input: &'a [u8], slices: &mut [IoSlice<'a>]) -> usize {
-        let encoded = &self.bytes[self.consumed..];
+        let encoded = &self.bytes[self.consumed()..];
         self.segments.as_ref().map_or(0, |segments| segments.slices(encoded, input, slices))
     }
 
@@ -103,18 +119,15 @@ impl Outbox {
         self.len -= len;
         if self.segments.is_some() {
             self.consume_segments(len);
-        } else if self.len > 0 {
-            self.consumed += len;
-        } else {
+        } else if self.len == 0 {
             self.bytes.clear();
-            self.consumed = 0;
         }
     }
 
     #[cold]
     fn consume_segments(&mut self, len: usize) {
         let Some(segments) = &mut self.segments else { return };
-        self.consumed += segments.consume(len);
+        segments.consume(len);
         if segments.is_empty()
             && let Some(segments) = self.segments.take()
         {
@@ -128,7 +141,6 @@ impl Outbox {
     /// Drops all bytes that wait.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
-        self.consumed = 0;
         self.len = 0;
         self.segments = None;
     }
@@ -151,7 +163,8 @@ impl Outbox {
     // PERF: see `push`. budget: text64x16
     #[inline(always)]
     pub(crate) fn push_unbounded(&mut self, opcode: Opcode, payload: &[u8]) {
-        if self.consumed > 0 {
+        // Without segments: if some of the bytes are written.
+        if self.bytes.len() > self.len {
             self.make_room(MAX_HEADER + payload.len());
         }
         // Most messages are short, and have a header of two bytes.
@@ -231,8 +244,8 @@ impl Outbox {
     }
 
     fn push_segment(&mut self, payload: Payload) {
+        let encoded = self.encoded_len();
         self.len += payload.len();
-        let encoded = self.bytes.len() - self.consumed;
         self.segments.get_or_insert_with(Segments::take).push(encoded, payload);
     }
 
@@ -242,8 +255,8 @@ impl Outbox {
     #[inline]
     fn update_ceiling(&mut self, waiting: usize) {
         if waiting == 0 {
-            let first = self.len();
-            self.ceiling = if first > self.limit { first.saturating_add(self.limit) } else { self.limit };
+            let (first, limit) = (self.len(), self.options.outbox_limit);
+            self.ceiling = if first > limit { first.saturating_add(limit) } else { limit };
         }
     }
 
@@ -259,7 +272,6 @@ impl Outbox {
     /// they use less than half of the capacity.
     pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
         if self.is_empty() {
-            self.consumed = 0;
             return (self.bytes.capacity() > 0).then(|| std::mem::take(&mut self.bytes));
         }
         self.shrink()
@@ -269,10 +281,9 @@ impl Outbox {
         if let Some(segments) = &mut self.segments {
             segments.shrink();
         }
-        let waiting = &self.bytes[self.consumed..];
+        let waiting = &self.bytes[self.consumed()..];
         if self.bytes.capacity() > 2 * waiting.len() {
             let copy = waiting.to_vec();
-            self.consumed = 0;
             return Some(std::mem::replace(&mut self.bytes, copy));
         }
         None
@@ -287,7 +298,6 @@ impl Outbox {
         let returns = self.is_empty() && lender.capacity() == 0;
         if returns {
             self.bytes.clear();
-            self.consumed = 0;
             std::mem::swap(&mut self.bytes, lender);
         }
         returns
@@ -296,14 +306,14 @@ impl Outbox {
     /// Drops the written bytes if that saves the buffer from growing by `len` bytes.
     #[cold]
     fn make_room(&mut self, len: usize) {
-        if self.consumed > 0 && self.bytes.capacity() - self.bytes.len() < len {
+        if self.consumed() > 0 && self.bytes.capacity() - self.bytes.len() < len {
             self.drop_consumed();
         }
     }
 
     fn drop_consumed(&mut self) {
-        self.bytes.drain(..self.consumed);
-        self.consumed = 0;
+        let consumed = self.consumed();
+        self.bytes.drain(..consumed);
     }
 }
 

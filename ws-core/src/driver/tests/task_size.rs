@@ -93,10 +93,9 @@ fn sizes<H: Handler>() -> [usize; 3] {
 
 /// Maximum of the three sizes without the handler, on a 64-bit machine.
 ///
-/// In an optimised build the tasks have 144 and 136 bytes. Tokio adds 104 bytes and rounds up to a multiple of
-/// 128, so a task of 152 bytes costs as much as a task of 25. The session of a handler with async methods has
-/// a lock. With the feature `metrics`, the state has two counts and a pointer to the metrics of the handler.
-const MAX_SIZES: [usize; 3] = [160, 144, if cfg!(feature = "metrics") { 376 } else { 352 }];
+/// Tokio adds 104 bytes and rounds up to a multiple of 128, so a task of 152 bytes costs as much as a task of 25. The
+/// session of a handler with async methods has a lock. With the feature `metrics`, the state has two counts and a pointer to the metrics of the handler.
+const MAX_SIZES: [usize; 3] = [144, 120, if cfg!(feature = "metrics") { 304 } else { 280 }];
 
 /// A handler with fields.
 #[websocket]

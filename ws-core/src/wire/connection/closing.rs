@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::super::discard::{DiscardedInput, ends_with_close_frame};
 use super::super::frame::Opcode;
-use super::super::read_ahead::ReadAheadQueue;
 use super::super::unread::UnreadInput;
 use super::Connection;
 use super::high_water::LastWrite;
@@ -108,7 +107,7 @@ impl Connection {
     pub(crate) fn on_write_error(&mut self, kind: io::ErrorKind) {
         self.on_disconnect(kind);
         self.last_write = LastWrite::Failed;
-        self.encoder = None;
+        self.extras.drop_encoder();
         self.outbox.clear();
     }
 
@@ -122,7 +121,7 @@ impl Connection {
     #[cold]
     pub(crate) fn close_by_program(&mut self, close: Close, now: Instant) {
         self.close_with(CloseReason::Requested(close));
-        let limit = now.checked_add(self.options.close_timeout);
+        let limit = now.checked_add(self.options().close_timeout);
         if let Some(state) = &mut self.close_state {
             state.deadline = state.deadline.into_iter().chain(limit).min();
         }
@@ -134,13 +133,13 @@ impl Connection {
     /// the data that was queued while the connection drained. Incomplete and read-ahead messages are
     /// dropped, as is the encoder. A connection that is already closing does not change.
     pub(crate) fn close_with(&mut self, reason: CloseReason) {
-        let frame = reason.close_frame(&self.options.close_codes);
+        let frame = reason.close_frame(&self.options().close_codes);
         self.close_with_frame(reason, frame);
     }
 
     /// Like [`close_with`](Self::close_with), for an error that no `#[on_error]` handled.
     pub(crate) fn close_with_error(&mut self, error: &HandlerError) {
-        let codes = &self.options.close_codes;
+        let codes = &self.options().close_codes;
         let (code, text) = if let HandlerError::Decode(_) = error { codes.decode } else { codes.error };
         let frame = Close::of_cause(code, text);
         let reason = CloseReason::Error { code: frame.code, message: error.to_string() };
@@ -154,7 +153,7 @@ impl Connection {
         let (reason, frame) = match self.close_state.take() {
             Some(mut first) if reason != CloseReason::Overflow => {
                 let own = first.shutdown_frame.take();
-                let frame = own.or_else(|| first.reason.close_frame(&self.options.close_codes));
+                let frame = own.or_else(|| first.reason.close_frame(&self.options().close_codes));
                 (first.reason, frame)
             }
             _ => (reason, frame),
@@ -169,8 +168,8 @@ impl Connection {
         let mut state = CloseState::new(reason, Phase::Closing { awaiting_close }, discarded);
         state.code = frame.map(|frame| frame.code);
         self.close_state = Some(Box::new(state));
-        self.encoder = None;
-        self.read_ahead_queue = ReadAheadQueue::default();
+        self.extras.drop_encoder();
+        self.extras.drop_read_ahead();
     }
 
     /// Closes the connection of a slow client: a message exceeds `outbox_limit`, or the messages of a topic
@@ -257,7 +256,7 @@ impl Connection {
         let is_close = state.discarded.push(input, now);
         let is_answer = || match &state.reason {
             reason @ CloseReason::Protocol(_) => reason
-                .close_frame(&self.options.close_codes)
+                .close_frame(&self.outbox.options().close_codes)
                 .is_some_and(|frame| ends_with_close_frame(input, frame.code.into())),
             _ => false,
         };
@@ -274,7 +273,7 @@ impl Connection {
     /// Returns whether the client sent more than [`Options::discard_limit`](crate::Options::discard_limit)
     /// after the server's close frame.
     pub(crate) fn is_discard_limit_exceeded(&self) -> bool {
-        let limit = self.options.discard_limit as u64;
+        let limit = self.options().discard_limit as u64;
         !self.is_finished() && self.close_state.as_ref().is_some_and(|state| state.discarded.len() > limit)
     }
 
@@ -306,8 +305,9 @@ impl Connection {
 
     fn closing_deadline(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let is_handling = self.is_draining() && !self.is_blocked_by_client();
+        let options = self.outbox.options();
         let state = self.close_state.as_mut()?;
-        let timeout = if is_handling { self.options.cancel_timeout } else { self.options.close_timeout };
+        let timeout = if is_handling { options.cancel_timeout } else { options.close_timeout };
         let own = state.phase_started_at.get_or_insert_with(now).checked_add(timeout);
         match state.deadline {
             // A shutdown replaces the cancel timeout, but only shortens the limits of other reasons.

@@ -4,7 +4,7 @@ use super::super::deflate::Deflater;
 use super::super::frame::Opcode;
 use super::Connection;
 
-/// The encoder of a connection. Boxed by its owner, because most connections have none.
+/// The encoder of a connection.
 #[derive(Debug)]
 pub(super) struct Encoder {
     /// The codec, if compression was negotiated.
@@ -27,13 +27,13 @@ impl Encoder {
 
 impl Connection {
     pub(super) fn deflater(&mut self) -> Option<&mut Deflater> {
-        self.encoder.as_mut()?.deflater.as_mut()
+        self.extras.encoder_mut()?.deflater.as_mut()
     }
 
     /// Passes a message to the taps. Returns the codec that may compress the message.
     #[inline]
     pub(in crate::wire) fn deflater_for(&mut self, opcode: Opcode, payload: &[u8]) -> Option<&mut Deflater> {
-        self.encoder.as_ref()?;
+        self.extras.encoder()?;
         #[cfg(feature = "inspect")]
         self.tap_sent(opcode, payload, None);
         let _ = (opcode, payload);
@@ -60,7 +60,7 @@ impl Connection {
     /// Sends a message compressed.
     #[cold]
     pub(in crate::wire) fn send_compressed(&mut self, opcode: Opcode, payload: &[u8]) {
-        let Some(deflater) = self.encoder.as_mut().and_then(|encoder| encoder.deflater.as_mut()) else {
+        let Some(deflater) = self.extras.encoder_mut().and_then(|encoder| encoder.deflater.as_mut()) else {
             return self.push(opcode, payload);
         };
         if self.outbox.push_compressed(opcode, payload, deflater) {

@@ -45,7 +45,7 @@ impl Connection {
 
     /// Returns the largest fragment: the outbox then holds at most twice its high-water mark.
     pub(crate) fn max_fragment(&self) -> usize {
-        self.options.outbox_high_water.clamp(MIN_FRAGMENT, MAX_FRAGMENT)
+        self.options().outbox_high_water.clamp(MIN_FRAGMENT, MAX_FRAGMENT)
     }
 
     /// Queues a fragment. The caller has waited until the outbox is below its high-water mark.
@@ -86,10 +86,10 @@ impl Connection {
             self.count_sent(opcode);
         }
         #[cfg(feature = "inspect")]
-        if self.encoder.is_some() {
+        if self.extras.encoder().is_some() {
             self.tap_sent(opcode, payload, Some((is_first, is_last)));
         }
-        let deflater = self.encoder.as_mut().and_then(|encoder| encoder.deflater.as_mut());
+        let deflater = self.extras.encoder_mut().and_then(|encoder| encoder.deflater.as_mut());
         let Some(deflater) = deflater.filter(|_| is_compressed) else {
             self.outbox.push_fragment(header, payload);
             return Ok(());

@@ -48,7 +48,7 @@ impl Connection {
         self.is_above_high_water()
             || self.has_unfinished_message()
             || (self.last_write == LastWrite::Refused
-                && self.options.overflow != Overflow::Close
+                && self.options().overflow != Overflow::Close
                 && self.is_open())
     }
 

@@ -1,6 +1,25 @@
 //! Whether the driver's timer covers the idle timeout and the next ping.
 
+use std::num::NonZeroU64;
+use std::time::Duration;
+
 use super::Connection;
+
+/// An idle timeout in nanoseconds. Half as large as an optional `Duration`, and enough for 584 years. A timeout of
+/// zero counts as a nanosecond.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IdleTimeout(NonZeroU64);
+
+impl IdleTimeout {
+    pub(super) fn new(timeout: Duration) -> Self {
+        let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        Self(NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN))
+    }
+
+    pub(super) fn get(self) -> Duration {
+        Duration::from_nanos(self.0.get())
+    }
+}
 
 /// The relation of the driver's timer to the idle timeout and the next ping, if there are any.
 ///

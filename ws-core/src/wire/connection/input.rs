@@ -150,7 +150,7 @@ impl Connection {
     // The fuzz targets `connection` and `decoder`, replayed by `fuzzing::tests`, cover both paths.
     #[inline(always)]
     pub(crate) fn next_short_message<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<BorrowedMessage<'a>> {
-        if !self.is_open() || !self.is_reading() || self.checks.is_some() {
+        if !self.is_open() || !self.is_reading() || self.has_extra_deadlines() {
             return None;
         }
         match self.decoder.decode_short(input)? {
@@ -253,7 +253,7 @@ impl Connection {
             if is_consumed(&message) {
                 self.recycle(message);
             } else {
-                self.read_ahead_queue.push(message);
+                self.extras.read_ahead_mut().push(message);
             }
         }
         len - remaining.len()
@@ -280,12 +280,12 @@ impl Connection {
 
     #[inline]
     pub(crate) fn has_read_ahead(&self) -> bool {
-        !self.read_ahead_queue.is_empty()
+        self.extras.read_ahead().is_some()
     }
 
     /// Returns the next message from the read-ahead queue, if the handler may receive one.
     pub(crate) fn next_read_ahead(&mut self) -> Option<InboundMessage<'static>> {
-        if self.can_deliver_read_ahead() { self.read_ahead_queue.pop() } else { None }
+        if self.can_deliver_read_ahead() { self.extras.read_ahead_mut().pop() } else { None }
     }
 
     /// Returns whether the handler may receive a message from the read-ahead queue now.
@@ -298,7 +298,7 @@ impl Connection {
             Phase::Draining => !self.is_blocked_by_client(),
             Phase::Closing { .. } => false,
         };
-        allowed && !self.read_ahead_queue.is_empty()
+        allowed && self.has_read_ahead()
     }
 
     /// Returns whether input that is not decoded may still be needed.

@@ -59,10 +59,10 @@ impl UnansweredPing {
 
 impl OptionalChecks {
     /// Returns the checks that `options` demand, or `None` if they demand none.
-    pub(super) fn new(options: &Options, now: Instant) -> Option<Box<Self>> {
+    pub(super) fn new(options: &Options, now: Instant) -> Option<Self> {
         let expires_at = options.max_lifetime.and_then(|lifetime| now.checked_add(lifetime));
         (expires_at.is_some() || options.max_message_rate.is_some())
-            .then(|| Box::new(Self::with_expiry(expires_at, now)))
+            .then(|| Self::with_expiry(expires_at, now))
     }
 
     fn with_expiry(expires_at: Option<Instant>, now: Instant) -> Self {
@@ -114,7 +114,7 @@ impl Connection {
         let is_read = self.is_reading() && self.has_room();
         let ping = self.ping_deadline();
         let mut expiry = None;
-        if let Some(checks) = &mut self.checks {
+        if let Some(checks) = self.extras.checks_mut() {
             expiry = checks.expires_at;
             if !is_read {
                 checks.message_rate.on_reading_stopped(self.last_received_at);
@@ -124,16 +124,16 @@ impl Connection {
     }
 
     fn idle_deadline(&self) -> Option<Instant> {
-        self.idle_timeout.and_then(|timeout| self.last_received_at.checked_add(timeout))
+        self.idle_timeout.and_then(|timeout| self.last_received_at.checked_add(timeout.get()))
     }
 
     /// Returns when to send the next ping, or when to give up on the answer to the last one.
     ///
     /// There is no such deadline while reading is stopped, because an answer would not be read.
     fn ping_deadline(&self) -> Option<Instant> {
-        let interval = self.options.ping_interval.filter(|_| self.is_reading() && self.has_room())?;
+        let interval = self.options().ping_interval.filter(|_| self.is_reading() && self.has_room())?;
         match self.ping_sent_at() {
-            Some(ping_sent_at) => ping_sent_at.checked_add(self.options.pong_timeout),
+            Some(ping_sent_at) => ping_sent_at.checked_add(self.options().pong_timeout),
             None => self.last_received_at.checked_add(interval),
         }
     }
@@ -142,13 +142,13 @@ impl Connection {
     /// lifetime or a message rate.
     #[inline]
     pub(crate) fn has_extra_deadlines(&self) -> bool {
-        self.checks.is_some()
+        self.extras.checks().is_some()
     }
 
     /// Returns the deadline of the client's silence that has passed, unless the connection ends for another reason.
     pub(crate) fn silence_due(&self, now: Instant) -> Option<Silence> {
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        let expires = self.checks.as_ref().and_then(|checks| checks.expires_at);
+        let expires = self.extras.checks().and_then(|checks| checks.expires_at);
         if !self.is_open() || is_due(expires) {
             return None;
         }
@@ -163,7 +163,7 @@ impl Connection {
     /// Handles the deadline of an open connection: sends a ping, or starts to drain the connection.
     pub(super) fn on_deadline(&mut self, now: Instant) {
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        if is_due(self.checks.as_ref().and_then(|checks| checks.expires_at)) {
+        if is_due(self.extras.checks().and_then(|checks| checks.expires_at)) {
             return self.begin_drain(CloseReason::Expired);
         }
         match (is_due(self.ping_deadline()), self.unanswered_ping) {

@@ -63,7 +63,8 @@ impl Connection {
         now: Instant,
     ) -> Self {
         let managed = ManagedTransport { activity, deferral: Deferral::Unused, is_pending: false, reads };
-        let mut wire = Self { managed: Some(Box::new(managed)), ..Self::new(options, Vec::new(), now) };
+        let mut wire = Self::new(options, Vec::new(), now);
+        wire.extras.set_managed(managed);
         // The transport passes on complete messages, whatever the client's frames were.
         wire.decoder.set_max_frame_size(None);
         wire
@@ -71,13 +72,13 @@ impl Connection {
 
     #[inline]
     pub(crate) fn is_managed(&self) -> bool {
-        self.managed.is_some()
+        self.extras.managed().is_some()
     }
 
     /// Treats activity of the client that yielded no bytes like the arrival of a byte.
     #[inline]
     pub(crate) fn check_activity(&mut self, now: impl FnOnce() -> Instant) {
-        if self.managed.as_ref().is_some_and(|managed| managed.activity.take()) {
+        if self.extras.managed().is_some_and(|managed| managed.activity.take()) {
             self.on_bytes_received(now());
             if self.is_above_high_water() {
                 self.reset_drain_timer();
@@ -87,8 +88,8 @@ impl Connection {
 
     /// Handles the start of a method, which may be pending for some time.
     pub(crate) fn on_method_started(&mut self, now: impl FnOnce() -> Instant) {
-        let time = self.options.cancel_timeout.min(DEFERRAL);
-        let Some(managed) = &mut self.managed else { return };
+        let time = self.options().cancel_timeout.min(DEFERRAL);
+        let Some(managed) = self.extras.managed_mut() else { return };
         managed.is_pending = true;
         if managed.deferral == Deferral::Unused {
             managed.deferral = now().checked_add(time).map_or(Deferral::Expired, Deferral::Until);
@@ -97,7 +98,7 @@ impl Connection {
 
     /// Handles the end of a method, which completed or was cancelled.
     pub(crate) fn on_method_finished(&mut self) {
-        if let Some(managed) = &mut self.managed {
+        if let Some(managed) = self.extras.managed_mut() {
             managed.is_pending = false;
         }
     }
@@ -105,7 +106,7 @@ impl Connection {
     /// Handles a read from the transport.
     #[inline]
     pub(crate) fn on_transport_read(&mut self) {
-        if let Some(managed) = &mut self.managed {
+        if let Some(managed) = self.extras.managed_mut() {
             managed.deferral = Deferral::Unused;
         }
     }
@@ -114,20 +115,20 @@ impl Connection {
     /// read now would discard the outbox.
     #[inline]
     pub(super) fn must_write_first(&self) -> bool {
-        let Some(managed) = &self.managed else { return false };
+        let Some(managed) = self.extras.managed() else { return false };
         !self.outbox.is_empty() && (managed.reads == ReadsWhileWriting::No || self.close_reason().is_some())
     }
 
     /// Returns whether input is read although the outbox is above its high-water mark.
     #[inline]
     pub(super) fn reads_above_high_water(&self) -> bool {
-        self.managed.as_ref().is_some_and(|managed| managed.reads == ReadsWhileWriting::Always)
+        self.extras.managed().is_some_and(|managed| managed.reads == ReadsWhileWriting::Always)
     }
 
     /// Returns until when a pending method defers reading.
     #[inline]
     pub(super) fn deferred_until(&self) -> Option<Instant> {
-        match self.managed.as_ref().map(|managed| (managed.deferral, managed.is_pending)) {
+        match self.extras.managed().map(|managed| (managed.deferral, managed.is_pending)) {
             Some((Deferral::Until(end), true)) => Some(end),
             _ => None,
         }
@@ -136,7 +137,7 @@ impl Connection {
     /// Ends the deferral of reading. Returns false if there was none.
     pub(super) fn end_deferral(&mut self) -> bool {
         let is_deferred = self.deferred_until().is_some();
-        if let Some(managed) = self.managed.as_mut().filter(|_| is_deferred) {
+        if let Some(managed) = self.extras.managed_mut().filter(|_| is_deferred) {
             managed.deferral = Deferral::Expired;
         }
         is_deferred

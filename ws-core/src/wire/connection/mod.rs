@@ -2,6 +2,7 @@
 
 mod closing;
 mod encoder;
+mod extras;
 mod fragments;
 mod high_water;
 mod idle_timer;
@@ -18,13 +19,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use closing::CloseState;
+#[cfg(feature = "deflate")]
 use encoder::Encoder;
+use extras::ConnectionExtras;
 pub(crate) use fragments::UnfinishedMessage;
 use high_water::{HighWater, LastWrite};
-use idle_timer::IdleTimer;
+use idle_timer::{IdleTimeout, IdleTimer};
 pub(crate) use keepalive::Silence;
 use keepalive::{OptionalChecks, UnansweredPing};
-use managed_transport::ManagedTransport;
 #[cfg(feature = "tungstenite")]
 pub(crate) use managed_transport::ReadsWhileWriting;
 #[cfg(feature = "inspect")]
@@ -40,8 +42,6 @@ use super::deflate::Inflater;
 use super::deflate::{DeflateParams, ThreadBuffer};
 use super::frame::Opcode;
 use super::outbox::{Outbox, OwnedPayload};
-use super::rate_limiter::RateLimiter;
-use super::read_ahead::ReadAheadQueue;
 use super::unread::UnreadInput;
 use crate::metrics::{ConnectionMetrics, CountedKind};
 use crate::options::Options;
@@ -82,17 +82,13 @@ use crate::options::Options;
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // Each is a separate finding.
 pub(crate) struct Connection {
-    options: Arc<Options>,
     decoder: Decoder,
     outbox: Outbox,
-    /// The encoder, if compression was negotiated or messages are tapped. Closing drops the encoder.
-    encoder: Option<Box<Encoder>>,
+    extras: ConnectionExtras,
     /// Bytes that were read and not decoded: the start of a frame if `needs_more_input`, otherwise complete
     /// frames that wait because reading was stopped.
     unread: UnreadInput,
     needs_more_input: bool,
-    /// Messages that were decoded while a method was pending.
-    read_ahead_queue: ReadAheadQueue,
     /// How the connection ends, unless it is open. Boxed, because open connections do not need it.
     close_state: Option<Box<CloseState>>,
     /// Whether the handler wants to read.
@@ -103,19 +99,13 @@ pub(crate) struct Connection {
     has_unfinished_message: bool,
     /// Whether the connection's futures complete after the client's close frame.
     completes_work: bool,
-    idle_timeout: Option<Duration>,
+    idle_timeout: Option<IdleTimeout>,
     idle_timer: IdleTimer,
     /// When the last byte arrived from the client.
     last_received_at: Instant,
     /// The ping to which no byte has answered yet. Not boxed, because all connections send pings by default.
     unanswered_ping: Option<UnansweredPing>,
-    /// The state of a transport that implements the protocol itself.
-    managed: Option<Box<ManagedTransport>>,
-    /// The maximum lifetime and the message rate, if the options demand them.
-    checks: Option<Box<OptionalChecks>>,
     pub(crate) metrics: ConnectionMetrics,
-    /// The limit of pings and pongs, once the client sent one. Few clients do.
-    control_rate: Option<Box<RateLimiter>>,
 }
 
 impl Connection {
@@ -123,28 +113,27 @@ impl Connection {
     pub(crate) fn new(options: Arc<Options>, input: Vec<u8>, now: Instant) -> Self {
         let mut decoder = Decoder::new(options.max_message_size, options.validate_utf8);
         decoder.set_max_frame_size(options.max_frame_size);
+        let mut extras = ConnectionExtras::default();
+        if let Some(checks) = OptionalChecks::new(&options, now) {
+            extras.checks_or_insert_with(|| checks);
+        }
         Self {
             decoder,
-            outbox: Outbox::new(options.outbox_limit),
-            encoder: None,
+            extras,
             unread: UnreadInput::from(input),
             needs_more_input: false,
-            read_ahead_queue: ReadAheadQueue::default(),
             close_state: None,
             active: true,
             last_write: LastWrite::Accepted,
             high_water: HighWater::Unreached,
             has_unfinished_message: false,
             completes_work: false,
-            idle_timeout: options.idle_timeout,
+            idle_timeout: options.idle_timeout.map(IdleTimeout::new),
             idle_timer: IdleTimer::Stale,
             last_received_at: now,
             unanswered_ping: None,
-            managed: None,
-            checks: OptionalChecks::new(&options, now),
             metrics: ConnectionMetrics::default(),
-            control_rate: None,
-            options,
+            outbox: Outbox::new(options),
         }
     }
 
@@ -153,7 +142,7 @@ impl Connection {
     pub(crate) fn with_compression(mut self, params: Option<DeflateParams>) -> Self {
         if let Some(params) = params {
             self.decoder.set_inflater(Inflater::new(params.client_takeover, params.per_frame));
-            self.encoder = Some(Box::new(Encoder::new(Deflater::new(&params))));
+            self.extras.encoder_or_insert_with(|| Encoder::new(Deflater::new(&params)));
         }
         self
     }
@@ -166,7 +155,7 @@ impl Connection {
 
     #[inline]
     pub(crate) fn options(&self) -> &Options {
-        &self.options
+        self.outbox.options()
     }
 
     // PERF: inlined down to `Outbox::push`, so that a short reply is encoded in place. budget: text64x16
@@ -210,7 +199,7 @@ impl Connection {
         if self.is_closing() || self.has_write_failed() {
             return Ok(());
         }
-        if self.encoder.is_some() {
+        if self.extras.encoder().is_some() {
             // An error drops the buffer, which is acceptable because errors are rare.
             let mut draft = ThreadBuffer::Draft.take();
             write(&mut draft)?;
@@ -239,7 +228,7 @@ impl Connection {
 
     pub(crate) fn set_idle_timeout(&mut self, timeout: Option<Duration>, now: Instant) {
         self.rebase_ping(now);
-        self.idle_timeout = timeout;
+        self.idle_timeout = timeout.map(IdleTimeout::new);
         self.idle_timer = IdleTimer::Stale;
         self.last_received_at = now;
     }
@@ -261,7 +250,7 @@ impl Connection {
     /// Returns whether the outbox is so full that reading stops.
     #[inline]
     pub(crate) fn is_above_high_water(&self) -> bool {
-        !self.outbox.is_empty() && self.outbox.len() >= self.options.outbox_high_water
+        !self.outbox.is_empty() && self.outbox.len() >= self.options().outbox_high_water
     }
 
     /// Returns whether a message of `len` bytes may be queued without stopping reads and without an overflow.
@@ -270,8 +259,8 @@ impl Connection {
     pub(crate) fn has_room_for(&self, len: usize) -> bool {
         let waiting = self.outbox.len();
         waiting == 0
-            || waiting < self.options.outbox_high_water
-                && waiting.saturating_add(len) <= self.options.outbox_limit
+            || waiting < self.options().outbox_high_water
+                && waiting.saturating_add(len) <= self.options().outbox_limit
     }
 
     /// Handles a write of `len` bytes.
@@ -294,7 +283,7 @@ impl Connection {
     #[inline(always)]
     fn send_message(&mut self, opcode: Opcode, payload: &[u8]) {
         self.abandon_fragments();
-        if self.encoder.is_none() {
+        if self.extras.encoder().is_none() {
             self.push(opcode, payload);
         } else {
             self.encode_message(opcode, payload);
@@ -303,7 +292,7 @@ impl Connection {
 
     fn message_owned(&mut self, opcode: Opcode, payload: OwnedPayload) {
         self.abandon_fragments();
-        if self.encoder.is_some() && self.prepare_message(opcode, payload.bytes()) {
+        if self.extras.encoder().is_some() && self.prepare_message(opcode, payload.bytes()) {
             return self.send_compressed(opcode, payload.bytes());
         }
         if self.is_closing() || self.has_write_failed() {
@@ -351,9 +340,9 @@ impl Connection {
     pub(crate) fn allows_fast_iteration(&self) -> bool {
         self.is_open()
             && self.active
-            && self.read_ahead_queue.is_empty()
+            && !self.has_read_ahead()
             && self.unread.is_empty()
-            && self.managed.is_none()
+            && !self.is_managed()
             && self.is_keeping_up()
     }
 
@@ -366,6 +355,6 @@ impl Connection {
     /// Returns whether the read-ahead queue is below its limit.
     #[inline]
     fn has_room(&self) -> bool {
-        self.read_ahead_queue.is_empty() || self.read_ahead_queue.bytes() < self.options.read_ahead
+        self.extras.read_ahead().is_none_or(|queue| queue.bytes() < self.options().read_ahead)
     }
 }

@@ -33,10 +33,10 @@ impl Connection {
         match message {
             Decoded::Text(_) | Decoded::Binary(_) | Decoded::Part(_) => {
                 // Most connections have no such limit.
-                let Some(checks) = &mut self.checks else { return true };
+                let Some(checks) = self.extras.checks_mut() else { return true };
                 #[cfg(feature = "inspect")]
                 checks.taps.on_received(message);
-                let is_allowed = match (message, self.options.max_message_rate) {
+                let is_allowed = match (message, self.outbox.options().max_message_rate) {
                     // A message in parts counts once, when it begins.
                     (Decoded::Part(part), _) if !part.part().is_first() => true,
                     (_, Some(rate)) => {
@@ -50,10 +50,8 @@ impl Connection {
                 is_allowed
             }
             Decoded::Ping(_) | Decoded::Pong(_) => {
-                let limiter = || Box::new(RateLimiter::new(now));
-                self.options
-                    .max_control_rate
-                    .is_none_or(|rate| self.control_rate.get_or_insert_with(limiter).allows(rate, now))
+                let Some(rate) = self.options().max_control_rate else { return true };
+                self.extras.control_rate(|| RateLimiter::new(now)).allows(rate, now)
             }
             Decoded::Close(_) => true,
         }
@@ -62,7 +60,7 @@ impl Connection {
     /// Records that all input was read: later input did not wait.
     #[inline]
     pub(crate) fn on_input_drained(&mut self) {
-        if let Some(checks) = &mut self.checks {
+        if let Some(checks) = self.extras.checks_mut() {
             checks.message_rate.unread_since = None;
         }
     }

@@ -20,33 +20,32 @@ impl Connection {
             return;
         }
         self.remove_unused_checks();
-        let checks = self.checks.get_or_insert_with(|| Box::new(OptionalChecks::for_taps(now)));
+        let checks = self.extras.checks_or_insert_with(|| OptionalChecks::for_taps(now));
         checks.taps.add(Arc::clone(tap));
         let encoder =
-            self.encoder.get_or_insert_with(|| Box::new(Encoder { deflater: None, taps: Taps::default() }));
+            self.extras.encoder_or_insert_with(|| Encoder { deflater: None, taps: Taps::default() });
         encoder.taps.add(Arc::clone(tap));
     }
 
     /// Removes checks whose taps have ended.
     pub(super) fn remove_unused_checks(&mut self) {
-        if self
-            .checks
-            .as_ref()
-            .is_some_and(|checks| checks.taps.is_empty() && checks.are_for_taps(&self.options))
-        {
-            self.checks = None;
+        let is_unused =
+            |checks: &OptionalChecks| checks.taps.is_empty() && checks.are_for_taps(self.options());
+        if self.extras.checks().is_some_and(is_unused) {
+            self.extras.drop_checks();
         }
     }
 
     /// Passes a message to the taps. `fragment` is whether the message begins, and whether it ends, with this fragment.
     #[cold]
     pub(super) fn tap_sent(&mut self, opcode: Opcode, payload: &[u8], fragment: Option<(bool, bool)>) {
-        let Some(encoder) = self.encoder.as_mut().filter(|encoder| !encoder.taps.is_empty()) else { return };
+        let encoder = self.extras.encoder_mut().filter(|encoder| !encoder.taps.is_empty());
+        let Some(encoder) = encoder else { return };
         let kind = if opcode == Opcode::Text { MessageKind::Text } else { MessageKind::Binary };
         let is_part = fragment.is_some_and(|fragment| fragment != (true, true));
         encoder.taps.on_message(&TappedMessage { direction: Direction::Sent, kind, payload, is_part });
         if encoder.taps.is_empty() && encoder.deflater.is_none() {
-            self.encoder = None;
+            self.extras.drop_encoder();
         }
     }
 }

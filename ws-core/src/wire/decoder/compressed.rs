@@ -53,7 +53,7 @@ impl Decoder {
         let len = input.len().min(head.len());
         head[..len].copy_from_slice(&input[..len]);
         head[0] &= !COMPRESSED;
-        let max_len = inflater.remaining_compressed(self.max_message_size).min(self.max_frame_size);
+        let max_len = inflater.remaining_compressed(self.max_message_size).min(self.max_frame_size());
         let header = Header::parse(&head[..len], true, max_len, None)?;
         Ok(header.map(|header| Header { compressed: true, ..header }))
     }

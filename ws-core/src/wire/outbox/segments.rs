@@ -24,6 +24,8 @@ pub(super) struct Segments {
     others: VecDeque<Segment>,
     /// The number of encoded bytes before the last segment.
     encoded: usize,
+    /// The number of bytes of all payloads.
+    len: usize,
 }
 
 #[derive(Debug)]
@@ -144,8 +146,14 @@ impl Segments {
         self.first.is_none()
     }
 
+    /// Returns the number of bytes of all payloads.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// Appends a payload that follows the first `encoded` encoded bytes.
     pub(super) fn push(&mut self, encoded: usize, payload: Payload) {
+        self.len += payload.len();
         let segment = Segment { encoded: encoded - self.encoded, payload };
         self.encoded = encoded;
         if self.first.is_none() {
@@ -211,24 +219,22 @@ impl Segments {
         filled
     }
 
-    /// Removes `len` bytes, and returns how many of them were encoded bytes.
-    pub(super) fn consume(&mut self, mut len: usize) -> usize {
-        let mut encoded = 0;
+    /// Removes the next `len` bytes, encoded ones and those of payloads.
+    pub(super) fn consume(&mut self, mut len: usize) {
         while let Some(segment) = &mut self.first {
             let before = segment.encoded.min(len);
             segment.encoded -= before;
             self.encoded -= before;
-            encoded += before;
             len -= before;
             let taken = segment.payload.len().min(len);
             segment.payload.advance(taken);
+            self.len -= taken;
             len -= taken;
             if segment.payload.len() > 0 {
-                return encoded;
+                return;
             }
             self.first = self.others.pop_front();
         }
-        encoded + len
     }
 
     /// Copies payloads that keep more than twice their size alive.
@@ -254,6 +260,7 @@ impl Segments {
         let Some(front) = input.get_mut(start..range.start) else { return false };
         front.copy_from_slice(encoded);
         range.start = start;
+        self.len += encoded.len();
         *before = 0;
         self.encoded = 0;
         true

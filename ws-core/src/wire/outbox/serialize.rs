@@ -42,7 +42,7 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<bool, E> {
         let waiting = self.len();
-        if self.consumed > self.bytes.len() - self.consumed {
+        if self.consumed() > self.encoded_len() {
             // The size of the payload is unknown, so the written bytes are dropped when that is cheap.
             self.drop_consumed();
         }

@@ -1,14 +1,19 @@
 use super::*;
 
+/// Returns an outbox in which `limit` bytes may wait.
+fn outbox_with(limit: usize) -> Outbox {
+    Outbox::new(Arc::new(Options { outbox_limit: limit, ..Options::default() }))
+}
+
 fn vectored(limit: usize) -> Outbox {
-    let mut outbox = Outbox::new(limit);
+    let mut outbox = outbox_with(limit);
     outbox.set_vectored(true);
     outbox
 }
 
 /// Returns the encoded frame.
 fn encoded(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
-    let mut outbox = Outbox::new(0);
+    let mut outbox = outbox_with(0);
     outbox.push_unbounded(opcode, payload);
     outbox.waiting()
 }
@@ -140,7 +145,7 @@ fn copies_no_large_payload() {
 
 #[test]
 fn copies_all_payloads_without_vectored_writes() {
-    let mut outbox = Outbox::new(1 << 20);
+    let mut outbox = outbox_with(1 << 20);
     let input = vec![1; 10_000];
     outbox.begin_input(&input);
     assert!(outbox.push(Opcode::Binary, &input) && outbox.push_owned(Opcode::Binary, vec![2; 10_000].into()));
@@ -196,7 +201,7 @@ fn waiting_bytes_keep_at_most_twice_their_size_alive() {
 fn check(len: usize, header: &[u8]) {
     let payload = vec![b'x'; len];
     let expect = [header, &payload].concat();
-    let mut outbox = Outbox::new(100);
+    let mut outbox = outbox_with(100);
     assert!(outbox.push(Opcode::Text, &payload));
     assert_eq!(outbox.waiting(), expect);
     outbox.clear();
@@ -219,7 +224,7 @@ fn encodes_headers_of_every_length() {
 
 #[test]
 fn appends_nothing_if_the_payload_fails() {
-    let mut outbox = Outbox::new(100);
+    let mut outbox = outbox_with(100);
     assert!(outbox.push(Opcode::Text, b"before"));
     let before = outbox.waiting().to_vec();
     let failed = outbox.push_with(Opcode::Text, |to| {
@@ -243,7 +248,7 @@ fn appends_nothing_if_the_payload_fails() {
 
 #[test]
 fn returns_the_buffer_and_shrinks_the_remaining_bytes() {
-    let mut outbox = Outbox::new(100);
+    let mut outbox = outbox_with(100);
     outbox.lend(&mut Vec::with_capacity(4096));
     assert!(outbox.push(Opcode::Binary, &[7; 100]));
     outbox.consume(60);
@@ -259,7 +264,7 @@ fn returns_the_buffer_and_shrinks_the_remaining_bytes() {
 
 #[test]
 fn drops_written_bytes() {
-    let mut outbox = Outbox::new(1000);
+    let mut outbox = outbox_with(1000);
     for _ in 0..1000 {
         let written = outbox.push_with(Opcode::Text, |to| {
             to.extend_from_slice(&[b'x'; 100]);
@@ -274,7 +279,7 @@ fn drops_written_bytes() {
 
 #[test]
 fn limit_applies_after_the_first_message() {
-    let mut outbox = Outbox::new(100);
+    let mut outbox = outbox_with(100);
     assert!(outbox.push(Opcode::Binary, &[0; 90]));
     assert!(!outbox.push(Opcode::Binary, &[0; 90]));
     outbox.clear();
@@ -290,7 +295,7 @@ fn limit_applies_after_the_first_message() {
 fn swap_back_agrees_with_reclaim() {
     for waits in [false, true] {
         let outbox = || {
-            let mut outbox = Outbox::new(100);
+            let mut outbox = outbox_with(100);
             outbox.lend(&mut Vec::with_capacity(4096));
             assert!(outbox.push(Opcode::Binary, &[7; 60]));
             outbox.consume(if waits { 40 } else { 62 });

@@ -6,10 +6,11 @@ use super::segments::Payload;
 use super::{Outbox, ZERO_COPY_THRESHOLD};
 use crate::wire::message_pool;
 
-/// The memory that is being handled, as a range of addresses.
+/// The memory that is being handled, as an address and a length. The length has four bytes, because every connection
+/// has this value; replies to larger messages are copied.
 ///
-/// A payload within the range borrows from that memory: while the memory is borrowed, nothing else can have
-/// the same addresses.
+/// A payload within the memory borrows from it: while the memory is borrowed, nothing else can have the same
+/// addresses.
 #[derive(Debug)]
 pub(super) enum BorrowSource {
     /// The stream does not support vectored writes. All payloads are copied.
@@ -17,12 +18,22 @@ pub(super) enum BorrowSource {
     /// No memory is being handled that replies could borrow from.
     None,
     /// The read buffer of the thread.
-    Input(Range<usize>),
+    Input { start: usize, len: u32 },
     /// The buffer of a message.
-    Message(Range<usize>),
+    Message { start: usize, len: u32 },
 }
 
 impl BorrowSource {
+    fn input(input: &[u8]) -> Self {
+        let start = input.as_ptr().addr();
+        u32::try_from(input.len()).map_or(Self::None, |len| Self::Input { start, len })
+    }
+
+    fn message(message: &[u8]) -> Self {
+        let start = message.as_ptr().addr();
+        u32::try_from(message.len()).map_or(Self::None, |len| Self::Message { start, len })
+    }
+
     /// Returns whether large payloads need not be copied.
     pub(super) fn is_enabled(&self) -> bool {
         !matches!(self, Self::Disabled)
@@ -37,22 +48,17 @@ impl BorrowSource {
 
     /// Returns the position of a payload that borrows from the memory.
     pub(super) fn find(&self, payload: &[u8]) -> Option<Payload> {
-        let part = addresses(payload);
-        let within = |whole: &Range<usize>| {
-            (whole.start <= part.start && part.end <= whole.end)
-                .then(|| part.start - whole.start..part.end - whole.start)
+        let within = |start: usize, len: u32| -> Option<Range<usize>> {
+            let offset = payload.as_ptr().addr().checked_sub(start)?;
+            let end = offset + payload.len();
+            (end <= len as usize).then_some(offset..end)
         };
-        match self {
+        match *self {
             Self::Disabled | Self::None => None,
-            Self::Input(whole) => within(whole).map(Payload::Input),
-            Self::Message(whole) => within(whole).map(Payload::Message),
+            Self::Input { start, len } => within(start, len).map(Payload::Input),
+            Self::Message { start, len } => within(start, len).map(Payload::Message),
         }
     }
-}
-
-fn addresses(bytes: &[u8]) -> Range<usize> {
-    let Range { start, end } = bytes.as_ptr_range();
-    start.addr()..end.addr()
 }
 
 impl Outbox {
@@ -60,7 +66,7 @@ impl Outbox {
     /// from it.
     pub(crate) fn begin_input(&mut self, input: &[u8]) {
         if self.source.is_enabled() {
-            self.source = BorrowSource::Input(addresses(input));
+            self.source = BorrowSource::input(input);
         }
     }
 
@@ -78,14 +84,13 @@ impl Outbox {
     ///
     /// The reply's header has no mask, so that it fits in place of the client's. The bytes there are decoded.
     pub(crate) fn join_input(&mut self, input: &mut [u8]) {
-        let encoded = &self.bytes[self.consumed..];
+        let encoded = &self.bytes[self.consumed()..];
         // Beyond that, the copy costs more.
         if encoded.len() < ZERO_COPY_THRESHOLD
             && let Some(segments) = &mut self.segments
             && segments.join_input(encoded, input)
         {
             self.bytes.clear();
-            self.consumed = 0;
         }
     }
 
@@ -101,7 +106,7 @@ impl Outbox {
     pub(crate) fn begin_message(&mut self, message: &[u8]) {
         self.source.clear();
         if self.source.is_enabled() && message.len() >= ZERO_COPY_THRESHOLD {
-            self.source = BorrowSource::Message(addresses(message));
+            self.source = BorrowSource::message(message);
         }
     }
 

@@ -139,12 +139,12 @@ fn ended_tap_leaves_nothing_behind() {
     let mut wire = connection(|_| {});
     let (first, second) = (tapped(&mut wire), tapped(&mut wire));
     for recorder in [&first, &second] {
-        assert!(wire.checks.is_some() && wire.encoder.is_some());
+        assert!(wire.extras.checks().is_some() && wire.extras.encoder().is_some());
         recorder.is_ended.store(true, Ordering::Relaxed);
         receive(&mut wire, &frame(0x81, b"x"));
         wire.text("y");
     }
-    assert!(wire.checks.is_none() && wire.encoder.is_none());
+    assert!(wire.extras.checks().is_none() && wire.extras.encoder().is_none());
     assert_eq!((first.seen.lock().unwrap().len(), second.seen.lock().unwrap().len()), (2, 4));
     // The fast path is back.
     let mut bytes = frame(0x81, b"z");
@@ -166,7 +166,7 @@ fn rate_limit_holds_with_a_tap_and_after_it() {
     let recorder = tapped(&mut wire);
     recorder.is_ended.store(true, Ordering::Relaxed);
     assert_eq!(receive(&mut wire, &frame(0x81, b"x").repeat(2)), 2);
-    assert!(wire.checks.is_some());
+    assert!(wire.extras.checks().is_some());
     assert_eq!(receive(&mut wire, &frame(0x81, b"x")), 0);
     assert!(!wire.is_open());
 }
@@ -176,5 +176,5 @@ fn closing_connection_takes_no_tap() {
     let mut wire = connection(|_| {});
     wire.close(crate::Close::from(1000));
     tapped(&mut wire);
-    assert!(wire.checks.is_none() && wire.encoder.is_none());
+    assert!(wire.extras.checks().is_none() && wire.extras.encoder().is_none());
 }
