@@ -108,7 +108,7 @@ impl<H: Handler> Context<H> {
     pub fn send<R: ReplyOf<H>>(&mut self, reply: R) {
         let mut session = self.session();
         if let Err(error) = reply.send(&mut session.replies()) {
-            session.failure.get_or_insert_with(|| Box::new(error));
+            session.fail(error);
         }
     }
 
@@ -142,7 +142,7 @@ impl<H: Handler> Context<H> {
     pub fn close(&mut self, close: impl Into<Close>) {
         let mut session = self.session();
         if let Err(error) = close.into().into_reply(&mut session.replies()) {
-            session.failure.get_or_insert_with(|| Box::new(error));
+            session.fail(error);
         }
     }
 
@@ -310,10 +310,10 @@ impl<H: Handler> Context<H> {
     pub(crate) fn reply<R: ReplyOf<H>>(&mut self, reply: R) -> Result<(), HandlerError> {
         let mut session = self.session();
         let result = reply.send(&mut session.replies());
-        if session.failure.is_none() {
-            return result;
+        match session.take_failure() {
+            None => result,
+            Some(failure) => Err(*failure),
         }
-        session.failure.take().map_or(result, |failure| Err(*failure))
     }
 
     // PERF: called in every poll. budget: text64

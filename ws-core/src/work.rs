@@ -121,6 +121,8 @@ pub(crate) struct Work<I> {
     /// The waker of a method that waits for [`Context::flushed`](crate::Context::flushed). It is here because
     /// few connections have one.
     pub(crate) flush_waker: Option<Waker>,
+    /// The error of a `send` or a subscription of the running method, for `#[on_error]`.
+    pub(crate) failure: Option<Box<HandlerError>>,
     /// The transition between the handler's states; `None` for a handler without states.
     pub(crate) transition: Option<Transition>,
 }
@@ -139,7 +141,8 @@ pub(crate) enum Completed<I> {
 
 impl<I: Send + 'static> Work<I> {
     pub(crate) fn new() -> Self {
-        Self { running: JoinSet::new(), held: VecDeque::new(), flush_waker: None, transition: None }
+        let (running, held) = (JoinSet::new(), VecDeque::new());
+        Self { running, held, flush_waker: None, failure: None, transition: None }
     }
 
     /// Creates the value for a handler with states, whose first state has not been entered.

@@ -35,11 +35,9 @@ pub(crate) struct Session<H: Handler> {
     pub(crate) subscriptions: Option<Box<Subscriptions<H::Info>>>,
     /// The waker of the connection's task. A mailbox that is created later gets a clone.
     pub(crate) waker: Option<Waker>,
-    /// The futures of deferred replies and of [`Context::spawn`](super::Context::spawn). Boxed because most
-    /// connections have none.
+    /// The futures of deferred replies and of [`Context::spawn`](super::Context::spawn), and what is as rare. Boxed
+    /// because most connections have none.
     pub(crate) work: Option<Box<Work<H::Info>>>,
-    /// The error of a `send` or a subscription of the running method, for `#[on_error]`.
-    pub(crate) failure: Option<Box<HandlerError>>,
     pub(crate) permit: Option<ConnectionPermit>,
 }
 
@@ -52,7 +50,6 @@ impl<H: Handler> Session<H> {
             subscriptions: None,
             waker: None,
             work: (!H::STATES.is_empty()).then(|| Box::new(Work::with_states())),
-            failure: None,
             permit: None,
         }
     }
@@ -76,6 +73,20 @@ impl<H: Handler> Session<H> {
         if let Some(subscriptions) = &self.subscriptions {
             subscriptions.queue.register(waker);
         }
+    }
+
+    /// Stores the error of a `send` or a subscription of the running method, for `#[on_error]`. The first one counts.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: HandlerError) {
+        let work = self.work.get_or_insert_with(|| Box::new(Work::new()));
+        work.failure.get_or_insert_with(|| Box::new(error));
+    }
+
+    /// Takes the error of the method that has run.
+    // PERF: called for every message. budget: text64
+    #[inline(always)]
+    pub(crate) fn take_failure(&mut self) -> Option<Box<HandlerError>> {
+        self.work.as_mut()?.failure.take()
     }
 
     /// Ready when the outbox is below its high-water mark, or when nothing more can be sent.

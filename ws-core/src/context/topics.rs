@@ -304,7 +304,7 @@ impl<H: Handler> Context<H> {
         let mut session = self.session();
         if let Err(error) = channel.check(kind) {
             let broker_error = BrokerError::from_publish_error(&error);
-            session.failure = Some(Box::new(HandlerError::Method(error.into())));
+            session.fail(HandlerError::Method(error.into()));
             return Err(broker_error);
         }
         // The connection is closing.

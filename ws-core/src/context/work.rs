@@ -54,7 +54,7 @@ impl<H: Handler> Context<H> {
         let limit = session.wire.options().max_deferred;
         let future = async { Completed::Info(future.await.into_info()) };
         if let Err(error) = Work::start(&mut session.work, limit, future) {
-            session.failure.get_or_insert_with(|| Box::new(error));
+            session.fail(error);
         }
     }
 

@@ -259,8 +259,8 @@ fn finish<H: NamedMethods>(
 ) -> Result<(), HandlerError> {
     let mut session = cx.session();
     let result = answer(&mut session.replies());
-    if session.failure.is_none() {
-        return result;
+    match session.take_failure() {
+        None => result,
+        Some(failure) => Err(*failure),
     }
-    session.failure.take().map_or(result, |failure| Err(*failure))
 }
