@@ -21,10 +21,19 @@ pub(super) const WORKLOADS: &[Workload] = &[Workload {
     run,
 }];
 
+/// The number of connections that open between two looks at the pings.
+const AT_A_TIME: usize = 500;
+
 fn run(session: &Session<'_>) -> io::Result<Vec<f64>> {
     let (count, time) = if session.quick { (2_000, 3) } else { (19_000, 25) };
     let pid = session.process.pid();
-    let mut load = Load::connect(session.process.port, count, Offer::Nothing)?;
+    let port = session.process.port;
+    let mut load = Load::connect(port, 0, Offer::Nothing)?;
+    for _ in 0..count / AT_A_TIME {
+        load.add(port, AT_A_TIME, Offer::Nothing)?;
+        // ezsockets pings every five seconds, and closes a connection that is silent for ten.
+        wait(&mut load, Duration::from_millis(5))?;
+    }
     wait(&mut load, Duration::from_millis(500))?;
     let (then, pings_then, start) = (Cpu::of(pid)?, pings(&load), Instant::now());
     wait(&mut load, Duration::from_secs(time))?;
