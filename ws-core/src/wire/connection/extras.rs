@@ -10,10 +10,11 @@ use crate::wire::read_ahead::ReadAheadQueue;
 #[derive(Debug, Default)]
 pub(super) struct ConnectionExtras(Option<Box<ExtraParts>>);
 
+/// What is large has a box of its own, because a client that answers a ping has a `control_rate`.
 #[derive(Debug, Default)]
 struct ExtraParts {
     /// The encoder, if compression was negotiated or messages are tapped. Closing drops the encoder.
-    encoder: Option<Encoder>,
+    encoder: Option<Box<Encoder>>,
     /// Messages that were decoded while a method was pending.
     read_ahead: ReadAheadQueue,
     /// The maximum lifetime and the message rate, if the options demand them.
@@ -31,17 +32,17 @@ impl ConnectionExtras {
 
     #[inline]
     pub(super) fn encoder(&self) -> Option<&Encoder> {
-        self.0.as_ref()?.encoder.as_ref()
+        self.0.as_ref()?.encoder.as_deref()
     }
 
     #[inline]
     pub(super) fn encoder_mut(&mut self) -> Option<&mut Encoder> {
-        self.0.as_mut()?.encoder.as_mut()
+        self.0.as_mut()?.encoder.as_deref_mut()
     }
 
     #[cfg(any(feature = "deflate", feature = "inspect"))]
     pub(super) fn encoder_or_insert_with(&mut self, encoder: impl FnOnce() -> Encoder) -> &mut Encoder {
-        self.parts().encoder.get_or_insert_with(encoder)
+        self.parts().encoder.get_or_insert_with(|| Box::new(encoder()))
     }
 
     pub(super) fn drop_encoder(&mut self) {
@@ -107,5 +108,16 @@ impl ConnectionExtras {
 
     pub(super) fn control_rate(&mut self, limiter: impl FnOnce() -> RateLimiter) -> &mut RateLimiter {
         self.parts().control_rate.get_or_insert_with(limiter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExtraParts;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn parts_of_a_client_that_answers_pings_are_small() {
+        assert_eq!(size_of::<ExtraParts>(), 48);
     }
 }
