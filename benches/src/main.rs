@@ -39,7 +39,7 @@ cargo run --release -p benches -- COMMAND [OPTIONS]
 
   --peers a,b       only these servers (`own`: all of this project)
   --workloads x,y   only these workloads
-  --rounds n        rounds; the median is reported (3)
+  --rounds n        rounds; the median is reported (5)
   --clients n       (drain) the number of clients (10,000; with --quick 500)
   --quick           short runs, for a smoke test
   --own             (instructions) only servers of this project

@@ -23,7 +23,7 @@ impl Options {
         let mut options = Self {
             peers: Vec::new(),
             workloads: Vec::new(),
-            rounds: 3,
+            rounds: 5,
             quick: false,
             clients: None,
             own: false,

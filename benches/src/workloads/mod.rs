@@ -65,7 +65,7 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// Returns the duration of the measurement.
     pub(crate) fn duration(&self) -> Duration {
-        Duration::from_millis(if self.quick { 300 } else { 1500 })
+        Duration::from_millis(if self.quick { 300 } else { 700 })
     }
 
     /// Returns the duration of the warm-up, which excludes one-time work.
