@@ -142,13 +142,13 @@ pub(crate) const SERVERS: &[Server] = &[
     Server { name: "yawc", modes: COMPRESSING, run: |mode, addr| block_on(yawc::serve(mode, addr)) },
     #[cfg(feature = "peers")]
     Server {
-        name: "tokio-rustls, tokio-tungstenite",
+        name: "rustls, tokio-tungstenite",
         modes: &[Mode::Tls],
         run: |_, addr| block_on(tls::serve(addr, tungstenite::echo)),
     },
     #[cfg(feature = "peers")]
     Server {
-        name: "tokio-rustls, fastwebsockets",
+        name: "rustls, fastwebsockets",
         modes: &[Mode::Tls],
         run: |mode, addr| {
             let room = fastwebsockets::Room::new(MAILBOX);
@@ -159,7 +159,7 @@ pub(crate) const SERVERS: &[Server] = &[
     },
     #[cfg(feature = "peers")]
     Server {
-        name: "tokio-rustls, tokio-websockets",
+        name: "rustls, tokio-websockets",
         modes: &[Mode::Tls],
         run: |_, addr| block_on(tls::serve(addr, tokio_websockets::echo)),
     },
