@@ -10,7 +10,7 @@ use crate::wire::read_ahead::ReadAheadQueue;
 #[derive(Debug, Default)]
 pub(super) struct ConnectionExtras(Option<Box<ExtraParts>>);
 
-/// What is large has a box of its own, because a client that answers a ping has a `control_rate`.
+/// Large parts are boxed, because a client that answers a ping has a `control_rate`.
 #[derive(Debug, Default)]
 struct ExtraParts {
     /// The encoder, if compression was negotiated or messages are tapped. Closing drops the encoder.
