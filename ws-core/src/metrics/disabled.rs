@@ -115,7 +115,7 @@ impl LoopMetrics {
 /// The metrics of a connection to a broker, of which there are none.
 #[cfg(feature = "nats")]
 #[derive(Default)]
-pub(crate) struct BrokerMetrics;
+pub(crate) struct BrokerMetrics {}
 
 #[cfg(feature = "nats")]
 #[expect(clippy::unused_self, reason = "with the feature, the metrics are in the value")]

@@ -53,11 +53,12 @@ async fn run(guard: RuntimeGuard) {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Context as TaskContext;
+    use std::time::{Duration, Instant};
+
     use proptest::collection::vec;
     use proptest::prelude::{Strategy, prop_oneof};
     use proptest::proptest;
-    use std::task::Context as TaskContext;
-    use std::time::{Duration, Instant};
     use tokio::runtime::{Builder, Runtime};
     use tokio::task::yield_now;
     use tokio::time::advance;

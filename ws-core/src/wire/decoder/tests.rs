@@ -200,3 +200,19 @@ proptest! {
         compare(&stream, &Cuts::At(at), 200);
     }
 }
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn frame_limit_of_four_gib_is_none() {
+    let mut decoder = Decoder::new(usize::MAX, true);
+    for (limit, expected) in [
+        (Some(0), 0),
+        (Some(65_536), 65_536),
+        (Some((4 << 30) - 2), (4 << 30) - 2),
+        (Some(4 << 30), usize::MAX),
+        (None, usize::MAX),
+    ] {
+        decoder.set_max_frame_size(limit);
+        assert_eq!(decoder.max_frame_size(), expected, "{limit:?}");
+    }
+}
