@@ -24,7 +24,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
 use event_loop::EventLoop;
 use future::SlotFuture;
@@ -32,7 +31,7 @@ pub(crate) use future::{ConnectionFuture, Finished};
 use inbox::{Command, Inbox};
 pub(crate) use listener::{ListenerThread, drain, is_connection_error};
 pub(crate) use socket::Socket;
-use stall::{PollCounter, StallWatch};
+use stall::{PollCounter, StallWatch, WatchHandle};
 pub(crate) use watch::{ThreadWatch, WatchedThread};
 
 use crate::close::CloseReason;
@@ -66,8 +65,8 @@ impl Workers {
     /// The system has no more threads or file descriptors.
     pub(crate) fn start(count: usize, kinds: WorkerKinds) -> io::Result<Self> {
         let mut workers = Self { threads: Vec::new(), kinds, stalls: None };
-        let wake = Arc::new(Notify::new());
-        let polls: Vec<_> = (0..count).map(|_| PollCounter::new(&wake)).collect();
+        let watch = Arc::new(WatchHandle::default());
+        let polls: Vec<_> = (0..count).map(|_| PollCounter::new(&watch)).collect();
         for (index, polls) in polls.iter().enumerate() {
             let (mut event_loop, inbox) = EventLoop::new(Arc::clone(polls))?;
             event_loop.start_alarm();
@@ -82,7 +81,7 @@ impl Workers {
             })?;
             workers.threads.push(inbox);
         }
-        workers.stalls = Some(StallWatch::start(polls, wake));
+        workers.stalls = Some(StallWatch::start(polls, watch)?);
         Ok(workers)
     }
 
