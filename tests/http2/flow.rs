@@ -139,7 +139,7 @@ async fn limits_streams_per_connection() {
 async fn releases_windows_of_reset_streams() {
     let mut setup = setup().await;
     let client = setup.server.http2().await;
-    // 24 MB that no handler reads, against a connection window of 1.5 MB.
+    // 24 MB that no handler reads, against a connection window of 2.2 MB.
     let unread = Bytes::from([&[0x82, 0xfe, 0xea, 0x60, 0, 0, 0, 0][..], &[1; 60_000]].concat());
     for round in 0..400 {
         let mut socket = client.open("/echo/a").await;

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use super::*;
 
-/// Windows: of a stream among up to eight, of a stream among more, and of the connection.
+/// Windows: of a stream among up to 8, among up to 32, and among more, and of the connection.
 const WIDE: usize = 64 << 10;
+const MEDIUM: usize = 32 << 10;
 const NARROW: usize = 4 << 10;
-const CONNECTION: usize = 8 * WIDE + 248 * NARROW;
+const CONNECTION: usize = 8 * WIDE + 24 * MEDIUM + 224 * NARROW;
 
 /// Returns a binary message of four kibibytes.
 fn message() -> Bytes {
@@ -67,10 +68,15 @@ async fn narrows_windows_while_there_are_many_streams() {
         socket.send.capacity()
     };
     let mut sockets = Vec::new();
-    for n in 1..=20 {
+    for n in 1..=40 {
         let mut socket = client.open("/echo/a").await;
         // A new stream starts with the current window.
-        assert_eq!(window(&mut socket), if n <= 8 { WIDE } else { NARROW }, "{n}");
+        let expected = match n {
+            1..=8 => WIDE,
+            9..=32 => MEDIUM,
+            _ => NARROW,
+        };
+        assert_eq!(window(&mut socket), expected, "{n}");
         sockets.push(socket);
     }
     assert_eq!(window(&mut sockets[0]), NARROW);
