@@ -68,8 +68,8 @@ pub struct Options {
     /// may use up the limit in one burst; after that, messages are allowed at an even pace. Messages that
     /// waited because reading was off are not treated as a burst. `None` for no limit. Default `None`.
     pub max_message_rate: Option<u32>,
-    /// How many pings and pongs a client may send per second. One more closes the connection with 1008.
-    /// `None` for no limit. Default 1,000.
+    /// How many pings and pongs a client may send per second. One more closes the connection with 1008. The pong
+    /// to a ping of the [`ping_interval`](Self::ping_interval) does not count. `None` for no limit. Default 1,000.
     pub max_control_rate: Option<u32>,
     /// Whether text that is not UTF-8 closes the connection with 1007, as RFC 6455 §8.1 demands. Otherwise
     /// each invalid sequence is replaced by U+FFFD. Default true. Cowboy's `validate_utf8`.

@@ -10,7 +10,7 @@ use crate::wire::read_ahead::ReadAheadQueue;
 #[derive(Debug, Default)]
 pub(super) struct ConnectionExtras(Option<Box<ExtraParts>>);
 
-/// Large parts are boxed, because a client that answers a ping has a `control_rate`.
+/// Large parts are boxed, because a client that sends pings has a `control_rate`.
 #[derive(Debug, Default)]
 struct ExtraParts {
     /// The encoder, if compression was negotiated or messages are tapped. Closing drops the encoder.
@@ -21,13 +21,19 @@ struct ExtraParts {
     checks: Option<Box<OptionalChecks>>,
     /// The state of a transport that implements the protocol itself.
     managed: Option<Box<ManagedTransport>>,
-    /// The limit of pings and pongs, once the client sent one.
+    /// The limit of pings and pongs, once the client sent one that answers no ping of the connection.
     control_rate: Option<RateLimiter>,
 }
 
 impl ConnectionExtras {
     fn parts(&mut self) -> &mut ExtraParts {
         self.0.get_or_insert_default()
+    }
+
+    /// Returns whether no part was needed.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     #[inline]
@@ -117,7 +123,7 @@ mod tests {
 
     #[test]
     #[cfg(target_pointer_width = "64")]
-    fn parts_of_a_client_that_answers_pings_are_small() {
+    fn parts_of_a_client_that_sends_pings_are_small() {
         assert_eq!(size_of::<ExtraParts>(), 48);
     }
 }

@@ -169,6 +169,7 @@ impl Connection {
         match (is_due(self.ping_deadline()), self.unanswered_ping) {
             (true, None) => {
                 self.unanswered_ping = Some(UnansweredPing::new(now, self.last_received_at));
+                self.awaits_pong = true;
                 self.ping(&[]);
             }
             (true, Some(_)) => self.begin_drain(CloseReason::PongTimeout),

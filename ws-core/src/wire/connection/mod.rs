@@ -105,6 +105,8 @@ pub(crate) struct Connection {
     last_received_at: Instant,
     /// The ping to which no byte has answered yet. Not boxed, because all connections send pings by default.
     unanswered_ping: Option<UnansweredPing>,
+    /// Whether the pong to a ping of the connection is still to come, which the rate limit does not count.
+    awaits_pong: bool,
     pub(crate) metrics: ConnectionMetrics,
 }
 
@@ -132,6 +134,7 @@ impl Connection {
             idle_timer: IdleTimer::Stale,
             last_received_at: now,
             unanswered_ping: None,
+            awaits_pong: false,
             metrics: ConnectionMetrics::default(),
             outbox: Outbox::new(options),
         }

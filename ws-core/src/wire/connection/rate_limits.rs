@@ -49,6 +49,11 @@ impl Connection {
                 self.remove_unused_checks();
                 is_allowed
             }
+            // Not counted, so that a client that does nothing but answer pings has no limiter.
+            Decoded::Pong(payload) if payload.is_empty() && self.awaits_pong => {
+                self.awaits_pong = false;
+                true
+            }
             Decoded::Ping(_) | Decoded::Pong(_) => {
                 let Some(rate) = self.options().max_control_rate else { return true };
                 self.extras.control_rate(|| RateLimiter::new(now)).allows(rate, now)
@@ -63,5 +68,43 @@ impl Connection {
         if let Some(checks) = self.extras.checks_mut() {
             checks.message_rate.unread_since = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::close::{CloseReason, ProtocolError};
+    use crate::options::Options;
+    use crate::wire::testing::frame;
+
+    #[test]
+    fn pong_to_a_ping_of_the_connection_is_not_counted() {
+        let start = Instant::now();
+        let options = Options { max_control_rate: Some(1), ..Options::DEFAULT };
+        let ping_interval = options.ping_interval.unwrap();
+        let mut wire = Connection::new(options.into(), Vec::new(), start);
+        let (mut now, pong) = (start, frame(0x8a, b""));
+        for _ in 0..2 {
+            now += ping_interval;
+            assert!(!wire.handle_timeout(now));
+            wire.on_bytes_received(now);
+            assert!(wire.next_message(&mut &mut pong.clone()[..]).is_some());
+            assert!(wire.extras.is_empty() && wire.is_open());
+        }
+        // Of others, one is allowed in a second.
+        assert!(wire.next_message(&mut &mut pong.clone()[..]).is_some());
+        assert!(!wire.extras.is_empty() && wire.is_open());
+        assert!(wire.next_message(&mut &mut pong.clone()[..]).is_none());
+        assert_eq!(wire.close_reason(), Some(&CloseReason::Protocol(ProtocolError::LimitExceeded)));
+        // A payload shows that the pong answers no ping of the connection.
+        let options = Options { max_control_rate: Some(1), ..Options::DEFAULT };
+        let mut wire = Connection::new(options.into(), Vec::new(), start);
+        wire.handle_timeout(start + ping_interval);
+        wire.on_bytes_received(start + ping_interval + Duration::from_millis(1));
+        assert!(wire.next_message(&mut &mut frame(0x8a, b"other")[..]).is_some());
+        assert!(!wire.extras.is_empty());
     }
 }
