@@ -152,7 +152,8 @@ impl Unmade {
 /// Returns a client of a server with a page. The server's timer for first requests runs.
 fn peer() -> Peer {
     let large = axum::routing::get(async || "x".repeat(LARGE));
-    let pages = axum::Router::new().route("/large", large).fallback(async || "a page");
+    let echo = axum::routing::post(async |body: Bytes| body);
+    let pages = axum::Router::new().route("/large", large).route("/echo", echo).fallback(async || "a page");
     let router = Router::new().mount::<Made>().mount::<Unmade>().fallback(pages);
     let router = router.handshake_timeout(TIMEOUT).response_timeout(RESPONSE_TIMEOUT);
     let timeouts = HandshakeTimeouts::new(TIMEOUT);
