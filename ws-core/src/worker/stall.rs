@@ -1,8 +1,8 @@
 //! A watch over the polls of workers, which reports methods that take long.
 //!
 //! A worker counts its polls, and a thread looks at the counters in intervals. So a poll costs no read of the clock. The
-//! thread sleeps while all workers do, and the first poll afterwards wakes it. A task of the runtime would need ten times the
-//! instructions for each look, and would not run while other tasks block the runtime.
+//! thread sleeps while all workers do, and the first poll afterwards wakes it. A task of the runtime would pay for its timer
+//! and its wake-up at each look, and would not run while other tasks block the runtime.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -62,7 +62,7 @@ pub(super) struct PollCounter {
     /// Odd during a poll.
     count: AtomicU64,
     flags: AtomicU8,
-    /// When the task has seen the overdue poll first.
+    /// When the thread has seen the overdue poll first.
     overdue_since: Mutex<Option<Instant>>,
     watch: Arc<WatchHandle>,
 }
